@@ -1,0 +1,65 @@
+"""Executors of networks: one file each, found by its file name, all with the same interface.
+
+A module has a class ``Engine(network, paths, threads)``:
+
+    engine.exemplar_crop     (1, 3, e, e) array to write the exemplar's picture into
+    engine.search_crop       (1, 3, s, s) array to write a frame's search region into
+    engine.exemplar()        -> features, a tuple of arrays for one target to keep
+    engine.search(features)  -> maps, a tuple of arrays, valid until the next call
+    engine.describe()        -> dict: what runs where, at which precision, in which versions
+    engine.close()
+
+Nothing is allocated per frame.
+"""
+
+import importlib
+import importlib.util
+
+from runtime.errors import NoEngine
+
+# The first one installed is the default: OpenVINO took 0.72, 0.91 and 0.84 of ONNX Runtime's time on
+# nanotrack_v1, _v2 and _v3 (fp32, one thread, AVX-512 computer, in one run).
+PREFERENCE = ("openvino", "onnxruntime")
+
+# A second thread takes a tenth off these small networks on a free core, and multiplies their time on
+# a busy one.
+THREADS = 1
+
+
+def installed():
+    """Names of the engines whose library is installed, the preferred one first."""
+    return [name for name in PREFERENCE if importlib.util.find_spec(name) is not None]
+
+
+def create(name, network, paths, threads=None):
+    """Load a network into an engine.
+
+    Args:
+        name: "auto", or one of ``PREFERENCE``.
+        network: the ``Network``.
+        paths: dict of part -> path, from ``network.locate()``.
+        threads: of the network's execution; None for one.
+
+    Raises:
+        NoEngine: the library is not installed.
+        BadNetwork: the files are not what the TOML says.
+    """
+    there = installed()
+    if name == "auto":
+        if not there:
+            raise NoEngine(
+                "no engine is installed; run `pip install openvino` or `pip install onnxruntime`"
+            )
+        name = there[0]
+    elif name not in PREFERENCE:
+        raise NoEngine(
+            "no engine is called {!r}; there are: {}".format(name, ", ".join(PREFERENCE))
+        )
+    elif name not in there:
+        raise NoEngine(
+            "{0} is not installed; run `pip install {0}`, or use --engine {1}".format(
+                name, there[0] if there else "auto after installing one"
+            )
+        )
+    module = importlib.import_module("runtime.engines." + name)
+    return module.Engine(network, paths, threads or THREADS)

@@ -1,0 +1,45 @@
+"""What can go wrong that a user can act on: one class each, under one base.
+
+The command lines print the message, one sentence, and exit with 2. A message names the thing, the
+cause and what to do. Programming errors are left to Python's own exceptions.
+"""
+
+
+class HotpathError(Exception):
+    """Base of every error with a sentence for the user."""
+
+
+class BadBox(HotpathError):
+    """A box that no target can have: empty, not finite, or outside the frame."""
+
+
+class BadFrame(HotpathError):
+    """A frame that is not a picture: wrong type, shape or size."""
+
+
+class NoCamera(HotpathError):
+    """A camera that is not there."""
+
+
+class BadSource(HotpathError):
+    """A video, folder or stream that can't be opened, or that broke half-way."""
+
+
+class BadOutput(HotpathError):
+    """A result, picture or video that can't be written."""
+
+
+class UnknownNetwork(HotpathError):
+    """A network name that no TOML has."""
+
+
+class BadNetwork(HotpathError):
+    """A network's TOML or one of its files is wrong, missing or not what its sha256 says."""
+
+
+class NetworkFailed(HotpathError):
+    """The network ran but gave nothing usable."""
+
+
+class NoEngine(HotpathError):
+    """No executor for the network is installed, or the one asked for is not."""

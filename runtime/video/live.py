@@ -1,0 +1,170 @@
+"""A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
+
+import threading
+import time
+
+import cv2
+
+from runtime.errors import BadSource, HotpathError
+from runtime.video.base import WAITING, Source, capture_fps, to_bgr
+from runtime.video.cameras import READ_TIMEOUT_S
+
+FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
+LONGEST_PAUSE_S = 5.0
+CLOSE_WAIT_S = 2.0  # a camera that hangs in the driver can't be stopped; it dies with the process
+
+
+class LiveSource(Source):
+    """The newest frame of a camera or a stream.
+
+    The first opening happens before the constructor returns; when it fails that is the error.
+    Later losses are no errors: the source is opened again, after 0.3 s, then with pauses that double
+    up to 5 s, for ever. Meanwhile ``read`` answers ``WAITING``. Each silence of more than
+    ``gap_s`` is one entry of ``gaps``, and a line for ``log`` when it starts and when it ends.
+
+    Args:
+        device: has ``name`` and ``open() -> cv2.VideoCapture``.
+        log: called with one line of text, only from inside ``read``.
+        gap_s: silence that counts as a gap, seconds.
+    """
+
+    live = True
+
+    def __init__(self, device, log=None, gap_s=READ_TIMEOUT_S):
+        super(LiveSource, self).__init__(device.name, log)
+        self._device = device
+        self._gap_s = gap_s
+        self._news = threading.Condition()
+        self._closing = threading.Event()
+        # all below under _news
+        self._frame = None  # the newest frame that was not given yet
+        self._frame_at = None  # its time, seconds of the monotonic clock
+        self._silent_s = 0.0  # the longest silence since the last frame given
+        self._started = False  # the first frame has come
+        self._failed = None  # why the first opening failed
+        self._first_at = None
+        self._lost_said = False
+        self._pumped = 0  # frames that came, the thread's own count
+        self._reader = threading.Thread(target=self._run, name="video " + device.name)
+        self._reader.daemon = True
+        self._reader.start()
+        self._wait_for_start()
+
+    def read(self, timeout_s=1.0):
+        """The newest frame that was not given yet, or ``WAITING``; see ``Source.read``.
+
+        After ``close`` the answer is ``None``.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._news:
+            while self._frame is None and not self._closing.is_set():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._news.wait(left)
+            frame, self._frame = self._frame, None
+            at, silent_s, self._silent_s = self._frame_at, self._silent_s, 0.0
+            if frame is None:
+                self._silent_s = silent_s
+        if frame is None:
+            self._say_if_lost()
+            return None if self._closing.is_set() else WAITING
+        if silent_s > self._gap_s:
+            self._end_gap(silent_s)
+        self.time_s = at - self._first_at
+        return self._give(frame)
+
+    def close(self):
+        """Stop the thread and let go of the camera or connection; a gap still open is recorded."""
+        if not self._closing.is_set():
+            self._closing.set()
+            with self._news:
+                self._news.notify_all()
+                silent_s = time.monotonic() - self._frame_at if self._frame_at else 0.0
+            if silent_s > self._gap_s:
+                self.gaps.append((self.given, silent_s))
+        self._reader.join(CLOSE_WAIT_S)
+
+    def _wait_for_start(self):
+        """Return when the first frame is there; raise what kept the source from opening."""
+        try:
+            with self._news:
+                while not self._started and self._failed is None:
+                    self._news.wait(0.2)  # short, so that Ctrl-C is answered at once
+        except BaseException:
+            self._closing.set()
+            raise
+        if self._failed is not None:
+            self.close()
+            raise self._failed
+
+    def _run(self):
+        """The thread: open, pump frames until it breaks, pause, again."""
+        pause_s = FIRST_PAUSE_S
+        while not self._closing.is_set():
+            before, trouble = self._pumped, None
+            try:
+                self._open_and_pump()
+            except (HotpathError, cv2.error) as error:
+                trouble = error
+            if not self._started:
+                self._fail(trouble)
+                return
+            pause_s = FIRST_PAUSE_S if self._pumped > before else pause_s
+            self._closing.wait(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _open_and_pump(self):
+        """Open the device and pump its frames; whatever happens, let go of it."""
+        capture = self._device.open()
+        try:
+            self.fps = self.fps or capture_fps(capture)
+            self._pump(capture)
+        finally:
+            capture.release()
+
+    def _pump(self, capture):
+        """Put every frame where ``read`` finds it, until the first failure."""
+        while not self._closing.is_set():
+            good, frame = capture.read()
+            if not good or frame is None:
+                break
+            now = time.monotonic()
+            frame = to_bgr(frame)
+            self._pumped += 1
+            with self._news:
+                if self._frame is not None:
+                    self.dropped += 1
+                if self._frame_at is not None:
+                    self._silent_s = max(self._silent_s, now - self._frame_at)
+                if not self._started:
+                    self._started, self._first_at = True, now
+                self._frame, self._frame_at = frame, now
+                self._news.notify_all()
+
+    def _fail(self, trouble):
+        """Tell the constructor that the first opening gave no frame."""
+        with self._news:
+            self._failed = trouble or BadSource(
+                "{}: opened, but no picture came; check the sender".format(self.name)
+            )
+            self._news.notify_all()
+
+    def _say_if_lost(self):
+        """Once per gap: tell that nothing comes any more."""
+        silent_s = time.monotonic() - self._frame_at
+        if silent_s > self._gap_s and not self._lost_said:
+            self._lost_said = True
+            self.log(
+                "{}: lost after frame {}; trying to get it back".format(self.name, self.given - 1)
+            )
+
+    def _end_gap(self, silent_s):
+        """Record a gap that the frame about to be given ends."""
+        self.gaps.append((self.given, silent_s))
+        self._lost_said = False
+        self.log(
+            "{}: back at frame {} after {:.1f} s without a picture".format(
+                self.name, self.given, silent_s
+            )
+        )

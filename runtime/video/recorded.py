@@ -1,0 +1,190 @@
+"""Recorded sources: a video file, a folder of frames (with or without annotation), one picture."""
+
+import os
+import re
+
+import cv2
+import numpy as np
+
+from runtime.errors import BadFrame, BadSource
+from runtime.video import sequence
+from runtime.video.base import Source, capture_fps, to_bgr
+from runtime.video.containers import is_cut_off, looks_like_text
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
+
+
+class VideoFile(Source):
+    """Every frame of a video file, in order.
+
+    A file that ends early gives all frames that can be decoded, then ``BadSource`` with the frame
+    at which it broke. "Early" is judged by the number of frames the container states. MPEG
+    programme and transport streams state none: cut short, they are simply shorter videos.
+    """
+
+    def __init__(self, path, log=None):
+        super(VideoFile, self).__init__(path, log)
+        _check_readable(path)
+        if looks_like_text(path):
+            raise BadSource("{}: is text, not a video".format(path))
+        self._cut_off = is_cut_off(path)
+        self._capture = _open_capture(path)
+        if not self._capture.isOpened():
+            raise BadSource(self._no_video())
+        self.fps = capture_fps(self._capture)
+        stated = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.frames = int(stated) if 0 < stated < 1e9 else None
+        self._first = self._decode()
+        if self._first is None:
+            self.close()
+            raise BadSource(self._no_video())
+
+    def read(self, timeout_s=1.0):
+        """The next frame, or None at the end; see ``Source.read``."""
+        frame, self._first = self._first, None
+        if frame is None:
+            frame = self._decode()
+        if frame is not None:
+            return self._give(frame)
+        if self._ended_early():
+            raise BadSource(
+                "{}: broke at frame {} of {}; the file is cut off or damaged".format(
+                    self.name, self.given, self.frames
+                )
+            )
+        return None
+
+    def close(self):
+        """Close the file."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _decode(self):
+        """The next decoded frame as BGR ``uint8``, or None when there is none."""
+        if self._capture is None:
+            return None
+        good, frame = self._capture.read()
+        return to_bgr(frame) if good and frame is not None else None
+
+    def _ended_early(self):
+        """Whether frames are missing that the container promised.
+
+        Counts are exact in some containers and an estimate (duration times rate) in others, and an
+        edit list may hide frames: a whole file may miss a second or a twentieth of them.
+        """
+        if self.frames is None or self._capture is None:
+            return False
+        missing = self.frames - self.given
+        slack = 0 if self._cut_off else max(self.fps or 25.0, self.frames / 20.0, 2.0)
+        return missing > slack
+
+    def _no_video(self):
+        """The sentence for a file from which no frame can be had."""
+        if self._cut_off:
+            return "{}: the file is cut off before its index; no frame can be read".format(
+                self.name
+            )
+        return "{}: not a video that OpenCV {} can read".format(self.name, cv2.__version__)
+
+
+class FrameFolder(Source):
+    """The pictures of a folder in the natural order of their names, with the truth if there is any.
+
+    The pictures are in the folder itself or in ``img/``, ``color/`` or the like inside it.
+    """
+
+    def __init__(self, folder, log=None):
+        super(FrameFolder, self).__init__(folder, log)
+        self._paths = picture_paths(folder)
+        self.frames = len(self._paths)
+        self.fps = sequence.stated_fps(folder)
+        boxes = sequence.read_boxes(folder)
+        self.first_box = boxes[0] if boxes else None
+
+    def read(self, timeout_s=1.0):
+        """The next frame, or None at the end; see ``Source.read``."""
+        if self.given >= len(self._paths):
+            return None
+        try:
+            frame = read_picture(self._paths[self.given])
+        except BadSource as error:
+            raise BadSource(
+                "{}: broke at frame {} of {}: {}".format(self.name, self.given, self.frames, error)
+            ) from None
+        return self._give(frame)
+
+
+class SingleFrame(FrameFolder):
+    """One picture as a video of one frame."""
+
+    def __init__(self, path, log=None):
+        Source.__init__(self, path, log)
+        read_picture(path)
+        self._paths = [path]
+        self.frames = 1
+
+
+def is_picture(path):
+    """Whether the name is a picture's."""
+    return os.path.splitext(path)[1].lower() in PICTURES
+
+
+def natural_key(name):
+    """Sorting key that puts ``frame10`` behind ``frame9``."""
+    parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers in turn
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def picture_paths(folder):
+    """The paths of a sequence's pictures in order; ``BadSource`` when there are none."""
+    for inside in ("", "img", "color", "imgs", "images", "img1", "rgb", "ir"):
+        path = os.path.join(folder, inside) if inside else folder
+        if not os.path.isdir(path):
+            continue
+        try:
+            names = os.listdir(path)
+        except OSError as error:
+            raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
+        names = [name for name in names if is_picture(name) and not name.startswith(".")]
+        if names:
+            return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
+    raise BadSource("{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES[:4])))
+
+
+def read_picture(path):
+    """One picture file as BGR ``uint8`` (H, W, 3); ``BadSource`` when it is not a whole picture."""
+    _check_readable(path)
+    with open(path, "rb") as file:
+        data = file.read()
+    # OpenCV paints what is missing of a truncated JPEG or PNG grey and says nothing
+    cut_jpeg = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]
+    cut_png = data[:4] == b"\x89PNG" and b"IEND" not in data[-4096:]
+    if cut_jpeg or cut_png:
+        raise BadSource("{}: the picture is cut off".format(path))
+    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if frame is None:
+        raise BadSource("{}: not a picture that OpenCV can read".format(path))
+    try:
+        return to_bgr(frame)
+    except BadFrame as error:
+        raise BadSource("{}: {}".format(path, error)) from None
+
+
+def _check_readable(path):
+    """Raise ``BadSource`` unless ``path`` is a file with something in it that we may read."""
+    try:
+        if not os.path.isfile(path):
+            raise BadSource("{}: not a file".format(path))
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise BadSource("{}: the file is empty".format(path))
+    except OSError as error:
+        raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
+
+
+def _open_capture(path):
+    """An OpenCV capture of a file: FFmpeg where OpenCV has it, else whatever it has."""
+    has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
+    # an absolute path keeps FFmpeg from taking "a:b.mp4" for a protocol
+    return cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)

@@ -1,0 +1,148 @@
+"""Read the annotations of benchmark sequences: where the target is in each frame.
+
+| file                                | format            | pixels counted from        |
+|-------------------------------------|-------------------|----------------------------|
+| ``boxes.csv``                       | frame,x,y,w,h     | 0                          |
+| ``groundtruth_rect.txt`` (``.1``)   | OTB, DTB70        | 1 (one is subtracted here) |
+| ``groundtruth.txt``                 | VOT, GOT-10k      | 0, kept as found           |
+| ``anno/[SET/]NAME.txt`` above       | UAV123            | 1 (one is subtracted here) |
+| ``NAME_gt.txt``, ``NAME.txt`` beside| UAV123, DTB70     | 1 (one is subtracted here) |
+
+The first that exists counts, in this order. Values are divided by commas, tabs, blanks or
+semicolons. Eight or more values are a polygon: its upright bounding box is taken, as found. Lines
+that are empty, not finite or have no area mean that the target is absent.
+"""
+
+import csv
+import math
+import os
+import re
+
+from runtime.errors import BadSource
+
+
+def read_boxes(folder):
+    """The boxes of a sequence folder.
+
+    Returns:
+        a list with ``(x, y, w, h)`` 0-based float pixels, or None where the target is absent, one a
+        frame; an empty list when the folder has no annotation.
+
+    Raises:
+        BadSource: the annotation is there but can't be understood.
+    """
+    path, one_based = find_annotation(folder)
+    if path is None:
+        return []
+    try:
+        if path.endswith(".csv"):
+            return _read_csv(path)
+        with open(path) as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSource("{}: can't be read ({})".format(path, error)) from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return [_box_of_line(line, one_based, path, index) for index, line in enumerate(lines)]
+
+
+def find_annotation(folder):
+    """``(path, counted from one)`` of the annotation of a sequence folder, or ``(None, False)``."""
+    folder = os.path.abspath(folder)
+    parent, name = os.path.split(folder)
+    if name in ("img", "imgs", "images", "color", "img1"):
+        # the pictures' own folder was named: the annotation is beside it
+        folder, (parent, name) = parent, os.path.split(parent)
+    inside = [
+        ("boxes.csv", False),
+        ("groundtruth_rect.txt", True),
+        ("groundtruth_rect.1.txt", True),
+        ("groundtruth.txt", False),
+    ]
+    for file_name, one_based in inside:
+        path = os.path.join(folder, file_name)
+        if os.path.isfile(path):
+            return path, one_based
+    for path in _paths_beside(parent, name):
+        if os.path.isfile(path):
+            return path, True
+    return None, False
+
+
+def stated_fps(folder):
+    """Frames per second that a sequence's own files state, or None.
+
+    ``fps=`` in VOT's ``sequence``, ``frameRate=`` in MOT's ``seqinfo.ini``, ``anno_fps: 10Hz`` in
+    GOT-10k's ``meta_info.ini``.
+    """
+    for name, key in (
+        ("sequence", "fps"),
+        ("seqinfo.ini", "frameRate"),
+        ("meta_info.ini", "anno_fps"),
+    ):
+        try:
+            with open(os.path.join(folder, name)) as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError):
+            continue
+        found = re.search(r"^\s*{}\s*[=:]\s*([0-9.]+)".format(key), text, re.MULTILINE)
+        if found and 0 < float(found.group(1)) <= 1000:
+            return float(found.group(1))
+    return None
+
+
+def _paths_beside(parent, name):
+    """Where UAV123 and DTB70 keep the annotation of the sequence ``parent/name``."""
+    for level in (parent, os.path.dirname(parent), os.path.dirname(os.path.dirname(parent))):
+        for inside in ("", os.path.basename(parent)):
+            anno = os.path.join(level, "anno", inside)
+            # a long UAV123 sequence is annotated in parts, the first of which starts at frame 1
+            yield os.path.join(anno, name + ".txt")
+            yield os.path.join(anno, name + "_1.txt")
+    yield os.path.join(parent, name + "_gt.txt")
+    yield os.path.join(parent, name + ".txt")
+
+
+def _read_csv(path):
+    """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
+    boxes = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                fields = [row[key] for key in ("x", "y", "w", "h")]
+                index = int(row["frame"])
+                boxes[index] = _checked([float(v) if v else math.nan for v in fields])
+            except (KeyError, TypeError, ValueError):
+                raise BadSource(
+                    "{}: line {} is not frame,x,y,w,h".format(path, len(boxes) + 2)
+                ) from None
+    return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
+
+
+def _box_of_line(line, one_based, path, index):
+    """One line of a text annotation as a box, or None when the target is absent."""
+    text = line.strip()
+    if not text:
+        return None
+    is_mask = text.startswith("m")  # VOT 2020: m x0,y0,w,h, then run lengths
+    try:
+        values = [float(value) for value in re.split(r"[,;\s]+", text.lstrip("m").strip(" ,;\t"))]
+    except ValueError:
+        values = []
+    if len(values) >= 6 and len(values) % 2 == 0 and not is_mask:
+        xs, ys = values[0::2], values[1::2]
+        return _checked([min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)])
+    if len(values) == 1:  # VOT's special codes (0 absent, 1 initialised)
+        return None
+    if len(values) < 4 or (len(values) != 4 and not is_mask):
+        raise BadSource(
+            "{}: line {} is neither x,y,w,h nor a polygon: {!r}".format(path, index + 1, line[:60])
+        )
+    x, y, w, h = values[:4]
+    return _checked([x - 1, y - 1, w, h] if one_based else [x, y, w, h])
+
+
+def _checked(box):
+    """The box as a tuple of floats, or None when it has no area or is not finite."""
+    finite = not any(math.isnan(value) or math.isinf(value) for value in box)
+    return tuple(box) if finite and box[2] > 0 and box[3] > 0 else None

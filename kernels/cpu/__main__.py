@@ -1,0 +1,19 @@
+"""``python -m kernels.cpu``: compile the kernels and say where they are."""
+
+import sys
+
+from kernels.cpu import build
+
+
+def main():
+    try:
+        library = build.library()
+    except build.CannotBuild as error:
+        print("{}; crop and select will run in NumPy and OpenCV".format(error))
+        return 0
+    print("{}\ncompiled with {} {}".format(library.path, library.compiler, " ".join(library.flags)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""The compiled kernels as Python calls.
+
+A frame has about a millisecond, so a call here takes two or three microseconds besides the work:
+what stays the same from frame to frame is looked at once.
+"""
+
+import ctypes
+import struct
+
+import numpy as np
+
+from runtime.decode.points import NO_SCORE, hanning_window
+from runtime.errors import NetworkFailed
+
+SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # numbers of hotpath.h
+CROP_JOB = struct.Struct("=20q6f")  # hp_crop_job in hotpath.cpp
+
+
+class PointsSettings(ctypes.Structure):
+    """``hp_points`` of hotpath.h."""
+
+    _fields_ = [
+        ("stride", ctypes.c_double),
+        ("penalty", ctypes.c_double),
+        ("influence", ctypes.c_double),
+        ("rate", ctypes.c_double),
+        ("min_size", ctypes.c_double),
+        ("size", ctypes.c_int),
+        ("score", ctypes.c_int),
+    ]
+
+
+class Kernels:
+    """The hot path in C++; for one thread at a time.
+
+    Args:
+        library: ``build.Library``.
+    """
+
+    name = "c++"
+
+    def __init__(self, library):
+        handle = library.handle
+        self._select = handle.hp_points_select
+        self._select.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_double] * 4 + [ctypes.c_void_p] * 2
+        self._select.restype = ctypes.c_int
+        self._workspace_bytes = handle.hp_crop_workspace
+        self._workspace_bytes.argtypes = [ctypes.c_int64, ctypes.c_int64]
+        self._workspace_bytes.restype = ctypes.c_int64
+        self._job = ctypes.create_string_buffer(CROP_JOB.size)
+        self._crop = handle.hp_crop
+        self._crop.argtypes = [ctypes.c_void_p]
+        self._crop.restype = None
+        self._job_at = ctypes.addressof(self._job)
+        self._out = self._workspace = None
+        self._out_at = self._out_width = self._out_height = 0
+        self._frame_width = self._workspace_at = 0
+
+    def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
+        """Cut a window out of a frame, resize it, and write it as a network's input.
+
+        The same bits as ``golden.pack(golden.crop(...))``.
+
+        Args:
+            frame: (H, W, 3) uint8, BGR, any strides.
+            window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
+            border: 3 ints of 0..255, BGR, for the pixels outside the frame.
+            out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten.
+            mean, scale: per channel of the result; float32 becomes ``(value - mean) * scale``.
+            swap: whether the result is RGB.
+
+        Raises:
+            ValueError: the frame or ``out`` is of another kind, or the window has no pixel.
+        """
+        if frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+            raise ValueError("frame: {} {}".format(frame.dtype, frame.shape))
+        height, width, _ = frame.shape
+        x, y, window_width, window_height = window
+        if window_width < 1 or window_height < 1:
+            raise ValueError("a window of {}x{} pixels".format(window_width, window_height))
+        if out is not self._out or width != self._frame_width:
+            self._bind(out, width)
+        CROP_JOB.pack_into(
+            self._job,
+            0,
+            frame.ctypes.data,
+            *frame.strides,
+            width,
+            height,
+            x,
+            y,
+            window_width,
+            window_height,
+            *border,
+            self._out_at,
+            self._out_width,
+            self._out_height,
+            self._as_float,
+            not any(mean) and scale[0] == scale[1] == scale[2] == 1,
+            swap,
+            self._workspace_at,
+            *mean,
+            *scale
+        )
+        self._crop(self._job_at)
+
+    def points(self, network):
+        """Select for a network of the family "points"; None if its scores are of an unknown kind.
+
+        Args:
+            network: see ``runtime.decode.points.Points``, which defines the result's ``select``.
+        """
+        return Points(self._select, network) if network.score in SCORES else None
+
+    def _bind(self, out, frame_width):
+        """Look at ``out`` and have the scratch memory for it."""
+        shape = out.shape[1:] if out.ndim == 4 and out.shape[0] == 1 else out.shape
+        if len(shape) != 3 or shape[0] != 3 or not out.size or out.dtype.char not in "fB":
+            raise ValueError("out: {} {}".format(out.dtype, out.shape))
+        if not (out.flags.c_contiguous and out.flags.writeable):
+            raise ValueError("out must be C-contiguous and writeable")
+        self._out, self._out_at = out, out.ctypes.data
+        self._out_height, self._out_width = shape[1:]
+        self._as_float = out.dtype.char == "f"
+        self._frame_width = frame_width
+        needed = self._workspace_bytes(self._out_width, frame_width)
+        if self._workspace is None or self._workspace.size < needed:
+            self._workspace = np.empty(needed, np.uint8)
+            self._workspace_at = self._workspace.ctypes.data
+
+
+class Points:
+    """``runtime.decode.points.Points`` in C++: the same cell, the same box."""
+
+    def __init__(self, select, network):
+        size = network.map_size
+        self._select = select
+        self._settings = PointsSettings(
+            stride=network.stride,
+            penalty=network.penalty,
+            influence=network.window,
+            rate=network.lr,
+            min_size=network.min_size,
+            size=size,
+            score=SCORES[network.score],
+        )
+        self._settings_at = ctypes.addressof(self._settings)
+        self._window = hanning_window(size)
+        self._window_at = self._window.ctypes.data
+        self._cells = size * size
+        self._score_planes = 2 if network.score == "softmax" else 1
+        self._score = np.zeros(1)
+        self._score_at = self._score.ctypes.data
+        self._arrays = (None, None, None)
+        self._addresses = (0, 0, 0)
+
+    def select(self, maps, state, scale, frame_width, frame_height):
+        """Pick the best cell and move the target there; see the definition."""
+        score_map, distance_map = maps
+        arrays = self._arrays
+        if score_map is not arrays[0] or distance_map is not arrays[1] or state is not arrays[2]:
+            self._look_at(score_map, distance_map, state)
+        score_at, distance_at, state_at = self._addresses
+        best = self._select(
+            self._settings_at,
+            score_at,
+            distance_at,
+            self._window_at,
+            scale[0],
+            scale[1],
+            frame_width,
+            frame_height,
+            state_at,
+            self._score_at,
+        )
+        if best < 0:
+            raise NetworkFailed(NO_SCORE)
+        return best, float(self._score[0])
+
+    def _look_at(self, score_map, distance_map, state):
+        """Keep the arrays' addresses; engines that reuse their outputs are looked at once."""
+        if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
+            raise ValueError("state: {} {}".format(state.dtype, state.shape))
+        scores = np.ascontiguousarray(score_map, np.float32)
+        distances = np.ascontiguousarray(distance_map, np.float32)
+        if scores.size != self._score_planes * self._cells or distances.size != 4 * self._cells:
+            raise ValueError("maps: {} and {}".format(score_map.shape, distance_map.shape))
+        self._addresses = scores.ctypes.data, distances.ctypes.data, state.ctypes.data
+        self._held = scores, distances
+        same = scores is score_map and distances is distance_map  # else converted anew each time
+        self._arrays = (score_map, distance_map, state) if same else (None, None, None)

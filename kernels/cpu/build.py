@@ -1,0 +1,147 @@
+"""Compiles ``hotpath.cpp`` for the machine it runs on, once, and loads it.
+
+The library's name holds a hash of all that it depends on, so a checkout shared by several machines,
+or moved to another one, never loads the wrong one.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections import namedtuple
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCES = (os.path.join(HERE, "hotpath.cpp"), os.path.join(HERE, os.pardir, "hotpath.h"))
+COMPILERS = ("c++", "g++", "clang++")
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")
+NATIVE = (("-march=native",), ("-mcpu=native",), ())  # the first that the compiler knows
+TIMEOUT_S = 300
+
+# Attributes: handle (ctypes, holds the interpreter's lock), path, compiler, flags.
+Library = namedtuple("Library", "handle path compiler flags")
+
+
+class CannotBuild(Exception):
+    """No compiler, or it failed; the message says which."""
+
+
+def library(extra_flags=(), folders=None):
+    """The compiled kernels, compiled now if they are not yet.
+
+    Args:
+        extra_flags: more flags for the compiler.
+        folders: where the library may be put, the first that works is taken; default: ``build``
+            beside this file, the user's cache, and a temporary folder.
+
+    Returns:
+        ``Library``.
+
+    Raises:
+        CannotBuild: there is no compiler, it fails, or no folder can hold the result.
+    """
+    compiler = _compiler()
+    version = _run([compiler, "--version"]).stdout.splitlines()[:1]
+    problems = []
+    for native in NATIVE:
+        flags = FLAGS + native + tuple(extra_flags)
+        name = "hotpath-{}.so".format(_key(version, flags))
+        try:
+            handle, path = _load_from(folders, name, compiler, flags)
+        except CannotBuild as error:
+            problems.append(str(error))
+            continue
+        return Library(handle, path, compiler, flags)
+    raise CannotBuild(problems[-1])
+
+
+def _compiler():
+    for name in COMPILERS:
+        path = shutil.which(name)
+        if path:
+            return path
+    raise CannotBuild("no C++ compiler found (looked for {})".format(", ".join(COMPILERS)))
+
+
+def _load_from(folders, name, compiler, flags):
+    """Load ``name`` from the first folder that can hold it, compiling it if it is not there."""
+    temporary = None
+    if folders is None:
+        cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
+        folders = (os.path.join(HERE, "build"), cache, None)
+    problem = "no folder for the compiled kernels"
+    for folder in folders:
+        if folder is None:
+            folder = temporary = tempfile.mkdtemp(prefix="hotpath-")
+        path = os.path.join(folder, name)
+        try:
+            if not os.path.exists(path):
+                os.makedirs(folder, exist_ok=True)
+                _compile(compiler, flags, path)
+            # PyDLL: a call takes microseconds, giving up the interpreter's lock costs more
+            return ctypes.PyDLL(path), path
+        except OSError as error:  # read-only, full, or not allowed to hold programs
+            problem = "cannot use {}: {}".format(folder, error.strerror or error)
+        finally:
+            if temporary:
+                shutil.rmtree(temporary, ignore_errors=True)  # what is loaded stays loaded
+    raise CannotBuild(problem)
+
+
+def _compile(compiler, flags, path):
+    """Compile to a file of our own and rename it, so that nobody loads half a library."""
+    descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
+    os.close(descriptor)
+    try:
+        done = _run([compiler] + list(flags) + ["-o", partial, SOURCES[0]])
+        if done.returncode:
+            raise CannotBuild("{} fails: {}".format(compiler, _first_error(done.stderr)))
+        os.chmod(partial, 0o755)
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.unlink(partial)
+
+
+def _run(command):
+    try:
+        return subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            universal_newlines=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise CannotBuild("{} took over {} s".format(command[0], TIMEOUT_S)) from None
+    except OSError as error:
+        raise CannotBuild("{} does not run: {}".format(command[0], error.strerror)) from None
+
+
+def _first_error(text):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no message"])[0]
+
+
+def _key(version, flags):
+    """Hash of everything that the compiled code depends on."""
+    key = hashlib.sha256(repr((version, flags, platform.machine(), _cpu_flags())).encode())
+    for path in SOURCES:
+        with open(path, "rb") as file:
+            key.update(file.read())
+    return key.hexdigest()[:16]
+
+
+def _cpu_flags():
+    """What the processor can do, as Linux tells; where it does not, the processor's name."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line for line in file if line.lower().startswith(("flags", "features"))]
+    except OSError:
+        lines = []
+    return lines[0] if lines else platform.processor()

@@ -1,0 +1,54 @@
+"""The kernels without a compiler: OpenCV's own resize, and the definitions."""
+
+import cv2
+import numpy as np
+
+from kernels import golden
+
+MAX_PADDED_PIXELS = 4000000  # a larger window is not built with its border: it may be gigabytes
+
+
+class Kernels:
+    """Same methods and results as ``binding.Kernels``, slower."""
+
+    name = "numpy"
+
+    def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
+        """Cut a window out of a frame, resize it, and write it; see ``binding.Kernels.crop``."""
+        planes = out[0] if out.ndim == 4 else out
+        x, y, width, height = (int(value) for value in window)
+        if width < 1 or height < 1:
+            raise ValueError("a window of {}x{} pixels".format(width, height))
+        if width * height <= MAX_PADDED_PIXELS:
+            image = _padded(frame, x, y, width, height, border)
+            if image.shape[:2] != planes.shape[1:]:
+                image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
+        else:
+            image = golden.crop(frame, (x, y, width, height), planes.shape[1:], border)
+        channels = image[:, :, ::-1] if swap else image
+        np.copyto(planes, channels.transpose(2, 0, 1))
+        if out.dtype == np.uint8:
+            return
+        if any(mean):
+            planes -= np.asarray(mean, np.float32)[:, None, None]
+        if tuple(scale) != (1, 1, 1):
+            planes *= np.asarray(scale, np.float32)[:, None, None]
+
+    def points(self, network):
+        """None: ``runtime.decode.points.Points`` itself is used."""
+        return None
+
+
+def _padded(frame, x, y, width, height, border):
+    """The window with its border, (height, width, 3) uint8."""
+    rows, columns = frame.shape[:2]
+    left, top = min(max(x, 0), columns), min(max(y, 0), rows)
+    right, bottom = max(min(x + width, columns), 0), max(min(y + height, rows), 0)
+    if right <= left or bottom <= top:
+        return np.full((height, width, 3), np.asarray(border, np.uint8), np.uint8)
+    inside = np.ascontiguousarray(frame[top:bottom, left:right])
+    margins = (top - y, y + height - bottom, left - x, x + width - right)
+    if not any(margins):
+        return inside
+    value = [int(c) for c in border]
+    return cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=value)

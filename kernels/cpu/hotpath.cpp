@@ -1,0 +1,404 @@
+// Crop and select on a processor: loops over the arithmetic of ../hotpath.h, for ctypes.
+//
+// Crop makes every source row of the horizontal pass once, as three planes of int16, and blends two
+// of them into a row of the result. HP_PORTABLE leaves the x86 instructions out; the bits are equal.
+#include "../hotpath.h"
+
+#include <string.h>
+
+#if !defined(HP_PORTABLE) && defined(__AVX2__)
+#define HP_AVX2 1
+#include <immintrin.h>
+#if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#define HP_VBMI 1
+#endif
+#endif
+
+typedef int64_t i64;
+
+// One crop, filled in by kernels/cpu/binding.py: same order there.
+struct hp_crop_job {
+  i64 frame, row_stride, pixel_stride, channel_stride;  // address and bytes
+  i64 frame_width, frame_height;
+  i64 x, y, width, height;  // window, frame pixels
+  i64 border[3];            // outside the frame, B G R
+  i64 out, out_width, out_height;
+  i64 as_float, plain, swap;  // plain: mean 0, scale 1
+  i64 workspace;
+  float mean[3], scale[3];  // per channel of the result
+};
+
+namespace {
+
+const int LANES = 32;  // planes are padded to this many values
+
+i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
+
+// A block of 16 columns that lies within 128 bytes of a row: see horizontal_vbmi.
+struct block {
+  i64 column, base;
+  uint64_t low, high;
+};
+
+struct workspace {
+  int16_t* rows[3];   // horizontal pass: two source rows, and the border's
+  int16_t* weights;   // of the columns, in pairs
+  int32_t* offsets;   // of the columns: bytes from the row's first pixel, only where inside
+  hp_tap* columns;
+  uint8_t* packed;    // a source row, pixels gathered from a strided frame
+  block* blocks;
+};
+
+const i64 SLACK = 128;
+
+i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
+  const i64 lanes = padded(out_width);
+  const i64 sizes[8] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
+                        lanes * (i64)sizeof(hp_tap), frame_width * 3 + SLACK,
+                        (lanes / 16 + 1) * (i64)sizeof(block)};
+  char* parts[8];
+  i64 used = 0;
+  for (int i = 0; i < 8; ++i) {
+    parts[i] = memory + used;
+    used += (sizes[i] + 63) / 64 * 64;
+  }
+  if (space) {
+    for (int i = 0; i < 3; ++i) space->rows[i] = (int16_t*)parts[i];
+    space->weights = (int16_t*)parts[3];
+    space->offsets = (int32_t*)parts[4];
+    space->columns = (hp_tap*)parts[5];
+    space->packed = (uint8_t*)parts[6];
+    space->blocks = (block*)parts[7];
+  }
+  return used;
+}
+
+// What the horizontal pass of every row shares.
+struct plan {
+  workspace space;
+  i64 lanes;        // int16 values from one plane to the next
+  int first, last;  // columns of the result whose two pixels lie inside the frame
+  int blocks;       // 16 columns each that cover first..last, 0 where they do not fit
+  bool bordered;    // whether any column is not inside
+};
+
+void plan_columns(const hp_crop_job* job, plan* p) {
+  const int count = (int)job->out_width, source = (int)job->width;
+  const double scale = hp_resize_scale(source, count);
+  hp_tap* taps = p->space.columns;
+  for (int i = 0; i < count; ++i) taps[i] = hp_clamp_column(hp_resize_tap(i, scale), source);
+
+  p->first = count;
+  p->last = 0;
+  for (int i = 0; i < count; ++i) {
+    const i64 left = job->x + taps[i].first;
+    const i64 right = job->x + hp_clamp_row(taps[i].first + 1, source);
+    p->space.weights[2 * i] = (int16_t)taps[i].weight0;
+    p->space.weights[2 * i + 1] = (int16_t)taps[i].weight1;
+    p->space.offsets[i] = (int32_t)(left * 3);
+    if (left < 0 || right >= job->frame_width) continue;
+    if (p->first == count) p->first = i;
+    p->last = i + 1;
+  }
+  if (p->first > p->last) p->first = p->last;
+  p->bordered = p->last - p->first < count;
+}
+
+// The border's own row; the rows that are made later keep its values in columns outside the frame.
+void fill_border(const hp_crop_job* job, plan* p) {
+  for (int c = 0; c < 3; ++c) {
+    int16_t* plane = p->space.rows[2] + c * p->lanes;
+    const int value = (int)job->border[c];
+    for (int i = 0; i < job->out_width; ++i)
+      plane[i] = (int16_t)hp_horizontal(value, value, p->space.columns[i].weight0,
+                                        p->space.columns[i].weight1);
+  }
+  if (!p->bordered) return;
+  memcpy(p->space.rows[0], p->space.rows[2], (size_t)p->lanes * 6);
+  memcpy(p->space.rows[1], p->space.rows[2], (size_t)p->lanes * 6);
+}
+
+// Columns on the frame's edge: one pixel inside, the other perhaps not.
+void horizontal_edge(const hp_crop_job* job, const plan* p, const uint8_t* row, int from, int to,
+                     int16_t* out) {
+  for (int i = from; i < to; ++i) {
+    const hp_tap tap = p->space.columns[i];
+    const i64 left = job->x + tap.first;
+    const i64 right = job->x + hp_clamp_row(tap.first + 1, (int)job->width);
+    const bool has_left = left >= 0 && left < job->frame_width;
+    const bool has_right = right >= 0 && right < job->frame_width;
+    if (!has_left && !has_right) continue;  // keeps the border
+    for (int c = 0; c < 3; ++c) {
+      const int a = has_left ? row[left * 3 + c] : (int)job->border[c];
+      const int b = has_right ? row[right * 3 + c] : (int)job->border[c];
+      out[c * p->lanes + i] = (int16_t)hp_horizontal(a, b, tap.weight0, tap.weight1);
+    }
+  }
+}
+
+// Columns inside the frame, one by one. A column whose right pixel has no weight reads its left one.
+void horizontal_inside(const plan* p, const uint8_t* row, int from, int to, int16_t* out) {
+  for (int i = from; i < to; ++i) {
+    const int w0 = p->space.weights[2 * i], w1 = p->space.weights[2 * i + 1];
+    const uint8_t* left = row + p->space.offsets[i];
+    const uint8_t* right = left + (w1 ? 3 : 0);
+    for (int c = 0; c < 3; ++c)
+      out[c * p->lanes + i] = (int16_t)hp_horizontal(left[c], right[c], w0, w1);
+  }
+}
+
+#ifdef HP_AVX2
+// Eight columns: the two pixels of each as 8 bytes, sorted into channels, one multiply-add each.
+inline void horizontal_8(const uint8_t* row, const int32_t* at, const int16_t* weights, i64 lanes,
+                         int16_t* out) {
+  const __m128i order = _mm_setr_epi8(0, 3, 8, 11, 1, 4, 9, 12, 2, 5, 10, 13, -1, -1, -1, -1);
+  __m128i pair[4];
+  for (int i = 0; i < 4; ++i) {
+    i64 a, b;
+    memcpy(&a, row + at[2 * i], 8);
+    memcpy(&b, row + at[2 * i + 1], 8);
+    pair[i] = _mm_shuffle_epi8(_mm_set_epi64x(b, a), order);  // B B B B G G G G R R R R of 2 columns
+  }
+  const __m128i low01 = _mm_unpacklo_epi32(pair[0], pair[1]);
+  const __m128i low23 = _mm_unpacklo_epi32(pair[2], pair[3]);
+  const __m128i high01 = _mm_unpackhi_epi32(pair[0], pair[1]);
+  const __m128i high23 = _mm_unpackhi_epi32(pair[2], pair[3]);
+  const __m256i w = _mm256_loadu_si256((const __m256i*)weights);
+  const __m256i b = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(low01, low23));
+  const __m256i g = _mm256_cvtepu8_epi16(_mm_unpackhi_epi64(low01, low23));
+  const __m256i r = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(high01, high23));
+  const __m256i b32 = _mm256_srai_epi32(_mm256_madd_epi16(b, w), 4);
+  const __m256i g32 = _mm256_srai_epi32(_mm256_madd_epi16(g, w), 4);
+  const __m256i r32 = _mm256_srai_epi32(_mm256_madd_epi16(r, w), 4);
+  const __m256i bg = _mm256_permute4x64_epi64(_mm256_packs_epi32(b32, g32), 0xD8);
+  const __m256i rr = _mm256_permute4x64_epi64(_mm256_packs_epi32(r32, r32), 0xD8);
+  _mm_storeu_si128((__m128i*)out, _mm256_castsi256_si128(bg));
+  _mm_storeu_si128((__m128i*)(out + lanes), _mm256_extracti128_si256(bg, 1));
+  _mm_storeu_si128((__m128i*)(out + 2 * lanes), _mm256_castsi256_si128(rr));
+}
+
+// The first columns of from..to, as many as 8-byte loads can reach; returns where it stopped.
+int horizontal_avx2(const plan* p, const uint8_t* row, i64 row_bytes, int from, int to,
+                    int16_t* out) {
+  int end = to;
+  while (end > from && p->space.offsets[end - 1] + 8 > row_bytes) --end;
+  if (end - from < 8) return from;
+  for (int i = from; i < end; i += 8) {
+    if (i > end - 8) i = end - 8;  // the last eight may overlap the ones before
+    horizontal_8(row, p->space.offsets + i, p->space.weights + 2 * i, p->lanes, out + i);
+  }
+  return end;
+}
+#endif
+
+#ifdef HP_VBMI
+// Blocks of 16 columns, each within 128 bytes of the row: up to 2.6 source pixels per result pixel.
+void plan_blocks(const hp_crop_job* job, plan* p) {
+  const i64 row_bytes = job->frame_width * 3;
+  p->blocks = 0;
+  int count = 0;
+  if (p->last - p->first < 16) return;
+  for (int i = p->first; i < p->last; i += 16) {
+    if (i > p->last - 16) i = p->last - 16;
+    block* b = p->space.blocks + count++;
+    b->column = i;
+    b->base = p->space.offsets[i];
+    if (p->space.offsets[i + 15] + 5 - b->base > 127) return;
+    const i64 left = row_bytes - b->base;
+    b->low = left >= 64 ? ~0ull : (1ull << left) - 1;
+    b->high = left >= 128 ? ~0ull : left <= 64 ? 0 : (1ull << (left - 64)) - 1;
+  }
+  p->blocks = count;
+}
+
+// One byte permutation picks both pixels of 16 columns; masked loads never touch what is beyond.
+void horizontal_vbmi(const plan* p, const uint8_t* row, int16_t* out) {
+  const __mmask64 even = 0x5555555555555555ull;
+  for (int k = 0; k < p->blocks; ++k) {
+    const block* b = p->space.blocks + k;
+    const __m512i low = _mm512_maskz_loadu_epi8(b->low, row + b->base);
+    const __m512i high = b->high ? _mm512_maskz_loadu_epi8(b->high, row + b->base + 64)
+                                 : _mm512_setzero_si512();
+    const __m512i at = _mm512_sub_epi32(_mm512_loadu_si512(p->space.offsets + b->column),
+                                        _mm512_set1_epi32((int)b->base));
+    __m512i pick = _mm512_or_si512(
+        at, _mm512_slli_epi32(_mm512_add_epi32(at, _mm512_set1_epi32(3)), 16));
+    const __m512i w = _mm512_loadu_si512(p->space.weights + 2 * b->column);
+    for (int c = 0; c < 3; ++c) {
+      const __m512i pixels = _mm512_maskz_permutex2var_epi8(even, low, pick, high);
+      const __m512i sums = _mm512_srai_epi32(_mm512_madd_epi16(pixels, w), 4);
+      _mm256_storeu_si256((__m256i*)(out + c * p->lanes + b->column), _mm512_cvtepi32_epi16(sums));
+      pick = _mm512_add_epi16(pick, _mm512_set1_epi16(1));
+    }
+  }
+}
+#endif
+
+// A row of the frame as packed pixels, copied only when the frame is strided.
+const uint8_t* packed_row(const hp_crop_job* job, const plan* p, i64 y) {
+  const uint8_t* row = (const uint8_t*)(intptr_t)job->frame + y * job->row_stride;
+  if (job->pixel_stride == 3 && job->channel_stride == 1) return row;
+  const i64 from = job->x > 0 ? job->x : 0;
+  i64 to = job->x + job->width;
+  if (to > job->frame_width) to = job->frame_width;
+  uint8_t* packed = p->space.packed;
+  for (i64 i = from; i < to; ++i)
+    for (int c = 0; c < 3; ++c)
+      packed[i * 3 + c] = row[i * job->pixel_stride + c * job->channel_stride];
+  return packed;
+}
+
+void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t* out) {
+  const uint8_t* row = packed_row(job, p, y);
+  if (p->bordered) {
+    horizontal_edge(job, p, row, 0, p->first, out);
+    horizontal_edge(job, p, row, p->last, (int)job->out_width, out);
+  }
+  int done = p->first;
+#ifdef HP_VBMI
+  if (p->blocks) {
+    horizontal_vbmi(p, row, out);
+    return;
+  }
+#endif
+#ifdef HP_AVX2
+  done = horizontal_avx2(p, row, job->frame_width * 3, done, p->last, out);
+#endif
+  horizontal_inside(p, row, done, p->last, out);
+}
+
+void vertical_float(const int16_t* __restrict top, const int16_t* __restrict bottom, int16_t w0,
+                    int16_t w1, int count, float* __restrict out) {
+  for (int i = 0; i < count; ++i) out[i] = (float)hp_vertical(top[i], bottom[i], w0, w1);
+}
+
+void vertical_normalised(const int16_t* __restrict top, const int16_t* __restrict bottom,
+                         int16_t w0, int16_t w1, int count, float mean, float scale,
+                         float* __restrict out) {
+  for (int i = 0; i < count; ++i)
+    out[i] = hp_normalise(hp_vertical(top[i], bottom[i], w0, w1), mean, scale);
+}
+
+void vertical_bytes(const int16_t* __restrict top, const int16_t* __restrict bottom, int16_t w0,
+                    int16_t w1, int count, uint8_t* __restrict out) {
+  for (int i = 0; i < count; ++i) out[i] = (uint8_t)hp_vertical(top[i], bottom[i], w0, w1);
+}
+
+void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const int16_t* top,
+              const int16_t* bottom) {
+  const int count = (int)job->out_width;
+  const int16_t w0 = (int16_t)tap.weight0, w1 = (int16_t)tap.weight1;
+  for (int c = 0; c < 3; ++c) {
+    const int16_t* upper = top + (job->swap ? 2 - c : c) * p->lanes;
+    const int16_t* lower = bottom + (job->swap ? 2 - c : c) * p->lanes;
+    const i64 at = (c * job->out_height + row) * job->out_width;
+    if (!job->as_float)
+      vertical_bytes(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at);
+    else if (job->plain)
+      vertical_float(upper, lower, w0, w1, count, (float*)(intptr_t)job->out + at);
+    else
+      vertical_normalised(upper, lower, w0, w1, count, job->mean[c], job->scale[c],
+                          (float*)(intptr_t)job->out + at);
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+// Bytes of scratch memory that a crop needs.
+i64 hp_crop_workspace(i64 out_width, i64 frame_width) {
+  return carve(0, 0, out_width, frame_width) + 64;
+}
+
+void hp_crop(const hp_crop_job* job) {
+  plan p;
+  carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
+        job->frame_width);
+  p.lanes = padded(job->out_width);
+  plan_columns(job, &p);
+#ifdef HP_VBMI
+  plan_blocks(job, &p);
+#endif
+  const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
+  if (p.bordered || rows_outside) fill_border(job, &p);
+
+  i64 held[2] = {-1, -1};  // the frame's row that each of the two row buffers holds
+  const double scale = hp_resize_scale((int)job->height, (int)job->out_height);
+  for (int row = 0; row < job->out_height; ++row) {
+    const hp_tap tap = hp_resize_tap(row, scale);
+    const int16_t* source[2];
+    int keep = -1;  // the buffer that the first of the two rows is in
+    for (int i = 0; i < 2; ++i) {
+      const i64 y = job->y + hp_clamp_row(tap.first + i, (int)job->height);
+      if (y < 0 || y >= job->frame_height) {
+        source[i] = p.space.rows[2];
+        continue;
+      }
+      int slot = held[0] == y ? 0 : held[1] == y ? 1 : -1;
+      if (slot < 0) {
+        // the older row goes, but never the one that this row of the result also needs
+        slot = keep >= 0 ? 1 - keep : held[0] <= held[1] ? 0 : 1;
+        if (keep < 0) {
+          const i64 next = job->y + hp_clamp_row(tap.first + 1, (int)job->height);
+          if (held[slot] == next) slot = 1 - slot;
+        }
+        horizontal(job, &p, y, p.space.rows[slot]);
+        held[slot] = y;
+      }
+      keep = slot;
+      source[i] = p.space.rows[slot];
+    }
+    vertical(job, &p, row, tap, source[0], source[1]);
+  }
+}
+
+// Finds the winning cell and moves `state` (cx, cy, w, h in frame pixels) there. Scores are one or
+// two planes of size x size, distances four. Returns the cell, row-major; -1 if no vote is finite.
+int hp_points_select(const hp_points* points, const float* scores, const float* distances,
+                     const double* window, double scale_x, double scale_y, double frame_width,
+                     double frame_height, double* state, double* score) {
+  const int count = points->size * points->size;
+  const int kind = points->score;
+  const float* target = kind == HP_SOFTMAX ? scores + count : scores;
+  const float *left = distances, *top = left + count, *right = top + count, *bottom = right + count;
+  const hp_target wanted = hp_search_target(state[2], state[3], scale_x, scale_y);
+
+  // A cell that cannot reach the vote of the middle one need not be counted.
+  const bool bounded = kind != HP_PROBABILITY && points->penalty >= 0 && points->influence >= 0 &&
+                       points->influence <= 1;
+  double least = -INFINITY;
+  if (bounded) {
+    const int i = points->size / 2 * points->size + points->size / 2;
+    const double vote = hp_vote(points, &wanted, window[i],
+                                hp_probability(kind, target[i], scores[i]), left[i], top[i],
+                                right[i], bottom[i]).vote;
+    if (isfinite(vote)) least = vote;
+  }
+
+  int best = -1;
+  hp_ballot winner;
+  memset(&winner, 0, sizeof winner);
+  winner.vote = -INFINITY;
+  for (int i = 0; i < count; ++i) {
+    const double width = (double)left[i] + right[i], height = (double)top[i] + bottom[i];
+    if (width > 0 && height > 0 && hp_vote_bound(points, window[i], 1.0) < least) continue;
+    const double p = hp_probability(kind, target[i], scores[i]);
+    if (width > 0 && height > 0 && hp_vote_bound(points, window[i], p) < least) continue;
+    const hp_ballot cell = hp_vote(points, &wanted, window[i], p, left[i], top[i], right[i],
+                                   bottom[i]);
+    if (!isfinite(cell.vote) || !(cell.vote > winner.vote)) continue;
+    best = i;
+    winner = cell;
+    if (bounded) least = least > cell.vote ? least : cell.vote;
+  }
+  if (best < 0) return best;
+  hp_move(points, &winner, best % points->size, left[best], right[best], scale_x, frame_width,
+          &state[0], &state[2]);
+  hp_move(points, &winner, best / points->size, top[best], bottom[best], scale_y, frame_height,
+          &state[1], &state[3]);
+  *score = winner.score;
+  return best;
+}
+
+}  // extern "C"

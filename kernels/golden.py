@@ -1,0 +1,146 @@
+"""What crop, pack and correlate mean: plain NumPy, slow and obvious.
+
+Every implementation in this folder is held to these functions: crop and pack bit for bit, the
+correlations within a stated error. The definition of select lives with its family in
+``runtime/decode``.
+"""
+
+import numpy as np
+
+WEIGHT_ONE = 2048  # the resize weights are fixed-point numbers with 11 fractional bits
+
+
+def crop(frame, window, size, border):
+    """Cut a window out of a frame and resize it, as OpenCV's fixed-point bilinear ``resize`` does.
+
+    Equal to ``cv2.copyMakeBorder`` with a constant followed by ``cv2.resize(INTER_LINEAR)``, but
+    looks only at the pixels it needs, so a window may be far larger than memory.
+
+    Args:
+        frame: (H, W, 3) uint8, BGR, any strides.
+        window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
+        size: ``(height, width)`` of the result, or one int for a square.
+        border: 3 uint8 values for the pixels outside the frame.
+
+    Returns:
+        (height, width, 3) uint8.
+
+    Raises:
+        ValueError: the window or the result has no pixel.
+    """
+    x, y, width, height = (int(value) for value in window)
+    out_height, out_width = (size, size) if np.isscalar(size) else size
+    if min(width, height, out_width, out_height) < 1:
+        raise ValueError("a crop of {}x{} to {}x{}".format(width, height, out_width, out_height))
+    border = np.asarray(border, np.uint8)
+
+    if (height, width) == (out_height, out_width):
+        return _pixels(frame, y + np.arange(height), x + np.arange(width), border).astype(np.uint8)
+
+    left, right, left_weight, right_weight = _columns(width, out_width)
+    top, bottom, top_weight, bottom_weight = _rows(height, out_height)
+
+    def resized_rows(rows):
+        """The horizontal pass over some rows of the window: (out_height, out_width, 3) int64."""
+        values = _pixels(frame, y + rows, x + left, border) * left_weight[:, None]
+        values += _pixels(frame, y + rows, x + right, border) * right_weight[:, None]
+        return values >> 4
+
+    upper = (resized_rows(top) * top_weight[:, None, None]) >> 16
+    lower = (resized_rows(bottom) * bottom_weight[:, None, None]) >> 16
+    return ((upper + lower + 2) >> 2).astype(np.uint8)
+
+
+def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32):
+    """Lay a crop out as a network's input.
+
+    Args:
+        image: (h, w, 3) uint8, BGR.
+        mean, scale: per channel of the result; float32 becomes ``(value - mean) * scale``, computed
+            in float32. Without effect on uint8.
+        swap: whether the result is RGB.
+        dtype: ``numpy.float32`` or ``numpy.uint8``.
+
+    Returns:
+        (1, 3, h, w) of that dtype, C-contiguous.
+    """
+    planes = np.ascontiguousarray(image[:, :, ::-1 if swap else 1].transpose(2, 0, 1))[None]
+    if np.dtype(dtype) == np.uint8:
+        return planes
+    mean, scale = (np.asarray(v, np.float32).reshape(1, 3, 1, 1) for v in (mean, scale))
+    return (planes.astype(np.float32) - mean) * scale
+
+
+def correlate_pixelwise(exemplar, search):
+    """Correlate every position of the exemplar with every position of the search region.
+
+    Args:
+        exemplar: (C, h, w) features.
+        search: (C, H, W) features.
+
+    Returns:
+        (h*w, H, W) float64; map ``i`` belongs to the exemplar's position ``i`` in row-major order.
+    """
+    exemplar, search = np.asarray(exemplar, np.float64), np.asarray(search, np.float64)
+    positions = exemplar.reshape(exemplar.shape[0], -1)
+    return np.einsum("cp,chw->phw", positions, search)
+
+
+def correlate_depthwise(exemplar, search, padding=0):
+    """Slide the exemplar over the search region, each channel for itself.
+
+    Args:
+        exemplar: (C, h, w) features.
+        search: (C, H, W) features.
+        padding: zeros added on each side of ``search``.
+
+    Returns:
+        (C, H + 2*padding - h + 1, W + 2*padding - w + 1) float64.
+    """
+    exemplar, search = np.asarray(exemplar, np.float64), np.asarray(search, np.float64)
+    search = np.pad(search, ((0, 0), (padding, padding), (padding, padding)), mode="constant")
+    height = search.shape[1] - exemplar.shape[1] + 1
+    width = search.shape[2] - exemplar.shape[2] + 1
+    result = np.zeros((search.shape[0], height, width))
+    for row in range(exemplar.shape[1]):
+        for column in range(exemplar.shape[2]):
+            weight = exemplar[:, row, column, None, None]
+            result += weight * search[:, row : row + height, column : column + width]
+    return result
+
+
+def _pixels(frame, rows, columns, border):
+    """The frame's pixels at rows x columns, ``border`` outside: (rows, columns, 3) int64."""
+    height, width = frame.shape[:2]
+    values = frame[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)].astype(np.int64)
+    values[(rows < 0) | (rows >= height)] = border
+    values[:, (columns < 0) | (columns >= width)] = border
+    return values
+
+
+def _taps(source, target):
+    """First source index and the two weights of every target index, before any clamping."""
+    scale = 1.0 / (float(target) / float(source))  # OpenCV inverts twice; the rounding is the point
+    place = ((np.arange(target) + 0.5) * scale - 0.5).astype(np.float32)
+    index = np.floor(place)
+    return index.astype(np.int64), place - index
+
+
+def _weights(part):
+    """Fixed-point weights of the first and second source pixel, rounded half to even."""
+    first = np.rint((np.float32(1) - part) * np.float32(WEIGHT_ONE)).astype(np.int64)
+    return first, np.rint(part * np.float32(WEIGHT_ONE)).astype(np.int64)
+
+
+def _columns(source, target):
+    """Left and right column and their weights; at the edges of the window one column counts."""
+    index, part = _taps(source, target)
+    part[(index < 0) | (index >= source - 1)] = 0
+    left = np.clip(index, 0, source - 1)
+    return (left, np.minimum(left + 1, source - 1)) + _weights(part)
+
+
+def _rows(source, target):
+    """Top and bottom row and their weights; at the edges both are the same row, weights stay."""
+    index, part = _taps(source, target)
+    return (np.clip(index, 0, source - 1), np.clip(index + 1, 0, source - 1)) + _weights(part)

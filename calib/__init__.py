@@ -1,0 +1,1 @@
+"""What is fitted off the board: training, calibration, quantisation. Python 3.10+."""

@@ -1,0 +1,1 @@
+"""Training of kestrel, the tracker network that ships with the repository. See README.md here."""

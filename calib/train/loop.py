@@ -1,0 +1,196 @@
+"""One stage of the training: schedule, steps, averaged weights, checkpoints, log.
+
+A stage is done when its pairs are used up or its minutes are over, whichever comes first; the
+learning rate falls along a cosine to that end. Killed, it goes on from the last checkpoint.
+"""
+
+import copy
+import json
+import math
+import os
+import time
+
+import numpy as np
+import torch
+
+from calib.train.errors import TrainingStopped
+from calib.train.optimiser import optimisers
+
+WARM_UP = 100  # steps
+AVERAGE = 0.999  # decay of the averaged weights, per step
+GRADIENT = 5.0  # longest gradient, others are shortened to it
+CHECKPOINT_SECONDS = 120
+LOG_STEPS = 100
+
+
+class Log:
+    """One JSON object a line, appended; ``log.jsonl`` in the run's folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __call__(self, **values):
+        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values})
+        print(line, flush=True)
+        with open(self.path, "a") as file:
+            file.write(line + "\n")
+
+
+def averaged(average, network, step):
+    """Move the averaged copy a little towards the network, statistics of batch norms included."""
+    decay = min(AVERAGE, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for old, new in zip(average.state_dict().values(), network.state_dict().values()):
+            if old.dtype.is_floating_point:
+                old.lerp_(new, 1 - decay)
+            else:
+                old.copy_(new)
+
+
+def save(path, state):
+    """Write a checkpoint so that a kill leaves either the old or the new one."""
+    torch.save(state, str(path) + ".new")
+    os.replace(str(path) + ".new", path)
+
+
+class Stage:
+    """What a stage has to say; see ``stages.py``.
+
+    Args:
+        name: of the stage, its checkpoint and its log lines.
+        network: ``Kestrel``; only parameters below ``trained`` (a module of it) move.
+        step: ``step(network, numbers) -> dict of losses``; those whose name begins with "_" are
+            only logged. ``numbers`` seeds the draw of the batch.
+        judge: ``judge(network) -> dict`` of validation figures.
+        pairs, minutes: budget. lr: highest learning rate. batch: pairs a step.
+    """
+
+    def __init__(
+        self, name, network, trained, step, judge, pairs, minutes, lr, batch, judgements=8
+    ):
+        self.name, self.network, self.trained = name, network, trained
+        self.step, self.judge = step, judge
+        self.pairs, self.minutes, self.lr, self.batch = pairs, minutes, lr, batch
+        self.judgements = judgements
+
+
+class Runner:
+    """Runs a stage to its end; ``average`` is the network to use afterwards."""
+
+    def __init__(self, stage, folder, log, device="cpu", seed=0):
+        self.stage, self.log, self.device, self.seed = stage, log, device, seed
+        self.path = folder / (stage.name + ".pt")
+        self.network = stage.network.to(device, memory_format=torch.channels_last)
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        for parameter in stage.trained(self.network).parameters():
+            parameter.requires_grad_(True)
+        self.average = copy.deepcopy(self.network).eval()
+        self.optimisers = optimisers(self.network, stage.lr)
+        self.steps, self.seconds, self.finished, self.mean = 0, 0.0, False, {}
+        self._resume()
+
+    def _resume(self):
+        if not self.path.is_file():
+            return
+        state = torch.load(self.path, map_location=self.device, weights_only=False)
+        if state["config"] != self.network.config:
+            raise TrainingStopped(
+                "{} holds another network ({}); choose another --out or delete it".format(
+                    self.path, state["config"]
+                )
+            )
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, values in zip(self.optimisers, state["optimisers"]):
+            optimiser.load_state_dict(values)
+        torch.set_rng_state(state["random"].cpu())
+        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.finished, self.mean = state["finished"], state["mean"]
+        self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
+
+    def _save(self):
+        save(self.path, {
+            "config": self.network.config, "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "random": torch.get_rng_state(), "steps": self.steps, "seconds": self.seconds,
+            "finished": self.finished, "mean": self.mean,
+        })  # fmt: skip
+
+    def progress(self):
+        """0 at the start, 1 or more when the budget is used up."""
+        done = self.steps * self.stage.batch / self.stage.pairs
+        return max(done, self.seconds / 60 / self.stage.minutes) if self.stage.minutes else done
+
+    def rate(self):
+        cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
+        return self.stage.lr * min(1.0, (self.steps + 1) / WARM_UP) * cosine
+
+    def run(self):
+        """Train to the end of the budget; returns the averaged network."""
+        stage, saved = self.stage, time.monotonic()
+        next_judgement = math.floor(self.progress() * stage.judgements) + 1
+        while not self.finished and self.progress() < 1.0:
+            started = time.monotonic()
+            self._step()
+            self.seconds += time.monotonic() - started
+            if self.steps % LOG_STEPS == 0:
+                self._report()
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self._save()
+                saved = time.monotonic()
+            if self.progress() * stage.judgements >= next_judgement:
+                next_judgement += 1
+                self._judge()
+        if not self.finished:
+            self.finished = True
+            self._save()
+            self._judge()
+        return self.average
+
+    def _step(self):
+        self.network.train()
+        rate = self.rate()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        losses = self.stage.step(self.network, [self.seed, self.steps])
+        total = sum(value for name, value in losses.items() if name[0] != "_")
+        if not torch.isfinite(total):
+            raise TrainingStopped(
+                "the loss of stage {} is {} at step {}; the checkpoint {} is as good as it was: "
+                "lower --lr and start again, or go on from it with the same command".format(
+                    self.stage.name, float(total), self.steps, self.path
+                )
+            )
+        self.network.zero_grad(set_to_none=True)
+        total.backward()
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        torch.nn.utils.clip_grad_norm_(parameters, GRADIENT)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        averaged(self.average, self.network, self.steps)
+        self.steps += 1
+        for name, value in losses.items():
+            value = float(value.detach())
+            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
+
+    def _report(self):
+        self.log(stage=self.stage.name, steps=self.steps, pairs=self.steps * self.stage.batch,
+                 seconds=round(self.seconds, 1), lr=round(self.rate(), 6),
+                 **{name: round(value, 4) for name, value in self.mean.items()})  # fmt: skip
+
+    def _judge(self):
+        with torch.no_grad():
+            figures = self.stage.judge(self.average.eval())
+        self.log(stage=self.stage.name, event="judged", steps=self.steps,
+                 pairs=self.steps * self.stage.batch, seconds=round(self.seconds, 1),
+                 **{name: round(float(value), 4) for name, value in figures.items()})  # fmt: skip
+
+
+def batch_slots(numbers, ring, batch):
+    """Random filled slots of the ring for one step, the same for the same numbers."""
+    rng = np.random.default_rng(numbers)
+    filled = np.flatnonzero(ring.stamps.copy())
+    return rng.choice(filled, batch, replace=len(filled) < batch)

@@ -1,0 +1,237 @@
+"""Kestrel: a tracker network of plain convolutions, and how it folds into its deployed form.
+
+While it trains, a unit is a convolution with an identity branch in its kernel and a batch norm
+behind it. Folded, it is one convolution. Nothing but convolutions, ReLU, one pixel-wise
+correlation, one concatenation and one exponential is left.
+
+Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, so that the zero
+padding of the convolutions is the mean colour.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+EXEMPLAR, SEARCH, STRIDE, CELLS = 127, 255, 16, 16  # pixels, pixels, pixels a cell, cells a side
+MEAN, SCALE = 118.0, 1.0 / 58.0
+LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
+
+# (channels, stride) of the 3x3 convolutions of a backbone
+BACKBONES = {
+    "k64": ((8, 2), (16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (64, 1)),
+    "k80": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1)),
+    "k96": ((8, 2), (16, 2), (32, 2), (32, 1), (96, 2), (96, 1), (96, 1)),
+    "tiny": ((4, 2), (8, 2), (8, 2), (16, 2)),  # for tests
+}
+
+
+def normalise(images):
+    """uint8 (N, H, W, 3) tensor -> float32 (N, 3, H, W), channels last in memory."""
+    images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+    return images.sub_(MEAN).mul_(SCALE)
+
+
+class Unit(nn.Module):
+    """A convolution with batch norm, and with an identity branch where the shapes allow one."""
+
+    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True):
+        super().__init__()
+        self.stride, self.padding, self.relu = stride, kernel // 2, relu
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        self.norm = nn.BatchNorm2d(outputs, momentum=0.05)
+        identity = None
+        if kernel == 3 and stride == 1 and inputs == outputs and relu:
+            identity = torch.zeros_like(self.weight)
+            identity[range(outputs), range(outputs), 1, 1] = 1.0
+            with torch.no_grad():
+                self.weight.mul_(0.5)
+        self.register_buffer("identity", identity, persistent=False)
+
+    def kernel(self):
+        return self.weight if self.identity is None else self.weight + self.identity
+
+    def forward(self, x):
+        x = self.norm(F.conv2d(x, self.kernel(), None, self.stride, self.padding))
+        return F.relu(x, inplace=True) if self.relu else x
+
+    def folded(self):
+        """The same as one (weight, bias) pair, float64."""
+        gain = self.norm.weight.double() / torch.sqrt(
+            self.norm.running_var.double() + self.norm.eps
+        )
+        weight = self.kernel().double() * gain[:, None, None, None]
+        bias = self.norm.bias.double() - self.norm.running_mean.double() * gain
+        return weight.detach(), bias.detach()
+
+
+def units(inputs, widths):
+    """A row of 3x3 units."""
+    layers = []
+    for width in widths:
+        layers.append(Unit(inputs, width))
+        inputs = width
+    return nn.Sequential(*layers)
+
+
+class Backbone(nn.Module):
+    """Images -> standardised features of the teachers, (N, channels, cells, cells)."""
+
+    def __init__(self, shape, channels):
+        super().__init__()
+        layers, width = [], 3
+        for outputs, stride in BACKBONES[shape]:
+            layers.append(Unit(width, outputs, stride=stride))
+            width = outputs
+        self.layers = nn.Sequential(*layers)
+        self.project = nn.Conv2d(width, channels, 1)
+        self.width = width
+
+    def forward(self, images):
+        return self.project(self.layers(images))
+
+
+def correlate(exemplar, search):
+    """Every exemplar cell against every search cell: (N,C,h,h), (N,C,H,W) -> (N,h*h,H,W)."""
+    n, c, rows, columns = search.shape
+    product = torch.bmm(exemplar.flatten(2).transpose(1, 2), search.reshape(n, c, rows * columns))
+    return product.reshape(n, -1, rows, columns)
+
+
+class Head(nn.Module):
+    """Features of both crops -> target logit (N,16,16), log distances l,t,r,b (N,4,16,16)."""
+
+    def __init__(self, channels, width=48, tower=32, depth=3):
+        super().__init__()
+        cells = (EXEMPLAR // STRIDE + 1) ** 2
+        self.width = width
+        self.exemplar = Unit(channels, width, kernel=1, relu=False)
+        self.search = Unit(channels, width, kernel=1, relu=False)
+        self.match = nn.BatchNorm2d(cells, momentum=0.05)
+        self.reduce = Unit(cells + width, width, kernel=1)
+        self.trunk = units(width, (width,) * depth)
+        self.score_tower, self.box_tower = units(width, (tower,)), units(width, (tower,))
+        self.score, self.box = nn.Conv2d(tower, 1, 1), nn.Conv2d(tower, 4, 1)
+        for layer, bias in ((self.score, -2.0), (self.box, math.log(32.0))):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.constant_(layer.bias, bias)
+
+    def forward(self, exemplar, search):
+        search = self.search(search)
+        match = self.match(correlate(self.exemplar(exemplar), search) / self.width)
+        x = self.trunk(self.reduce(torch.cat([match, search], 1)))
+        logits = self.score(self.score_tower(x))[:, 0]
+        return logits.float(), self.box(self.box_tower(x)).float().clamp(*LOG_DISTANCE)
+
+
+class Kestrel(nn.Module):
+    """The whole network; ``config`` is all that is needed to build it again."""
+
+    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3):
+        super().__init__()
+        self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
+        self.backbone = Backbone(shape, channels)
+        self.head = Head(channels, width, tower, depth)
+
+    def forward(self, exemplar, search):
+        return self.head(self.backbone(exemplar), self.backbone(search))
+
+
+def conv(weight, bias, stride=1):
+    """An ``nn.Conv2d`` that holds these."""
+    layer = nn.Conv2d(
+        weight.shape[1], weight.shape[0], weight.shape[2], stride, weight.shape[2] // 2
+    )
+    layer.weight.data, layer.bias.data = weight.float(), bias.float()
+    return layer
+
+
+def plain(unit):
+    """A folded unit."""
+    layer = conv(*unit.folded(), stride=unit.stride)
+    return nn.Sequential(layer, nn.ReLU()) if unit.relu else layer
+
+
+def merged(project, unit, gain=1.0):
+    """The projection to the teachers' features and the 1x1 behind it as one 1x1 convolution."""
+    weight, bias = unit.folded()
+    weight = weight[:, :, 0, 0]
+    first, first_bias = project.weight.detach().double()[:, :, 0, 0], project.bias.detach().double()
+    return conv((weight @ first * gain)[:, :, None, None], (weight @ first_bias + bias) * gain)
+
+
+class ExemplarGraph(nn.Module):
+    """Folded: exemplar crop (1,3,127,127) -> what the search graph needs of it (1,width,8,8)."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
+        self.project = merged(
+            network.backbone.project, network.head.exemplar, 1.0 / network.head.width
+        )
+
+    def forward(self, image):
+        return self.project(self.layers(image))
+
+
+class SearchGraph(nn.Module):
+    """Folded: exemplar features, search crop (1,3,255,255) -> logits (1,1,16,16), distances."""
+
+    def __init__(self, network):
+        super().__init__()
+        head = network.head
+        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
+        self.project = merged(network.backbone.project, head.search)
+        self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
+        self.trunk = nn.Sequential(*map(plain, head.trunk))
+        self.score = nn.Sequential(*map(plain, head.score_tower), head.score)
+        self.box = nn.Sequential(*map(plain, head.box_tower), head.box)
+
+    @staticmethod
+    def _reduce(head):
+        """The correlation's batch norm goes into the 1x1 convolution behind it."""
+        weight, bias = head.reduce.folded()
+        norm = head.match
+        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        shift = norm.bias.double() - norm.running_mean.double() * gain
+        cells = len(gain)
+        bias = bias + weight[:, :cells, 0, 0] @ shift.detach()
+        weight = weight.clone()
+        weight[:, :cells] *= gain.detach()[:, None, None]
+        return weight, bias
+
+    def forward(self, exemplar, image):
+        width = self.project.out_channels
+        search = self.project(self.layers(image))
+        kernel = exemplar.reshape(1, width, -1).transpose(1, 2)
+        match = torch.matmul(kernel, search.reshape(1, width, CELLS * CELLS))
+        x = torch.cat([match.reshape(1, -1, CELLS, CELLS), search], 1)
+        x = self.trunk(self.reduce(x))
+        return self.score(x), torch.exp(self.box(x))
+
+
+def macs(network):
+    """Multiply-accumulates a search region of the deployed form, and its parameters.
+
+    Returns:
+        dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).
+    """
+    side, width, backbone, parameters = SEARCH, 3, 0, 0
+    for unit in network.backbone.layers:
+        side = (side - 1) // unit.stride + 1
+        backbone += unit.weight.numel() * side * side
+        parameters += unit.weight.numel() + len(unit.weight)
+    head, width = network.head, network.head.width
+    weights = network.backbone.width * width + (EXEMPLAR // STRIDE + 1) ** 2 * width
+    layers = [head.reduce, *head.trunk, *head.score_tower, *head.box_tower, head.score, head.box]
+    for layer in layers:
+        weights += layer.weight.numel()
+        parameters += layer.weight.numel() + len(layer.weight)
+    parameters += 2 * (network.backbone.width + 1) * width
+    return {
+        "backbone": backbone / 1e6,
+        "head": weights * side * side / 1e6,
+        "parameters": parameters / 1e6,
+    }

@@ -1,0 +1,53 @@
+"""Muon for the kernels of convolutions, AdamW for the rest, under one learning rate."""
+
+import torch
+
+
+def orthogonal(matrix):
+    """Nearly the closest orthogonal matrix, by five Newton-Schulz steps (Jordan et al., 2024)."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (x.norm() + 1e-12)
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is made orthogonal; its RMS is that of Adam's, so the rates are too."""
+
+    def __init__(self, parameters, lr, momentum=0.95, weight_decay=0.02):
+        super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._update(parameter, group)
+
+    def _update(self, parameter, group):
+        gradient, state = parameter.grad, self.state[parameter]
+        mean = state.setdefault("mean", torch.zeros_like(gradient))
+        mean.lerp_(gradient, 1 - group["momentum"])
+        update = gradient.lerp(mean, group["momentum"]).flatten(1)
+        step = orthogonal(update).reshape(parameter.shape) * (0.2 * max(update.shape) ** 0.5)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-group["lr"])
+
+
+def optimisers(module, lr, weight_decay=0.02):
+    """Muon for the kernels of the units of ``module``, AdamW for everything else in it."""
+    kernels, others, plain = [], [], []
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter.ndim < 2:
+            plain.append(parameter)
+        elif name.endswith("weight") and parameter.ndim == 4 and parameter.shape[0] > 4:
+            kernels.append(parameter)
+        else:
+            others.append(parameter)
+    rest = [dict(params=others, weight_decay=weight_decay), dict(params=plain, weight_decay=0.0)]
+    found = [torch.optim.AdamW([group for group in rest if group["params"]], lr, (0.9, 0.99))]
+    return found + ([Muon(kernels, lr, weight_decay=weight_decay)] if kernels else [])

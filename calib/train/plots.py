@@ -1,0 +1,70 @@
+"""Pictures of a training: what a batch looks like, and how losses and validation went."""
+
+import json
+
+import cv2
+import numpy as np
+
+COLOURS = ((0, 200, 0), (0, 0, 230), (220, 200, 0), (150, 150, 150))  # one a kind of pair
+
+
+def batch_picture(pairs, path, rows=5, columns=8):
+    """Exemplar above search crop with its box: green still, red negative, cyan true, grey none."""
+    tiles = []
+    for i in range(min(rows * columns, len(pairs["kind"]))):
+        search = pairs["search"][i].copy()
+        x1, y1, x2, y2 = (int(round(float(v))) for v in pairs["box"][i])
+        cv2.rectangle(search, (x1, y1), (x2, y2), COLOURS[int(pairs["kind"][i])], 2)
+        heat = cv2.resize(pairs["probability"][i].astype(np.float32), (127, 127))
+        heat = cv2.applyColorMap((heat * 255).clip(0, 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+        top = np.hstack([pairs["exemplar"][i], heat, np.zeros((127, 1, 3), np.uint8)])
+        tiles.append(cv2.copyMakeBorder(np.vstack([top, search]), 2, 2, 2, 2, cv2.BORDER_CONSTANT))
+    lines = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles) - columns + 1, columns)]
+    cv2.imwrite(str(path), np.vstack(lines or [np.hstack(tiles)]))
+
+
+def read_log(path):
+    """The objects of a log."""
+    with open(path) as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def curves(log_path, path):
+    """Losses (left) and validation (right) of every stage, against pairs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    lines = [line for line in read_log(log_path) if "pairs" in line]
+    stages = list(dict.fromkeys(line["stage"] for line in lines))
+    if not stages:
+        return
+    figure, axes = pyplot.subplots(len(stages), 2, figsize=(11, 2.6 * len(stages)), squeeze=False)
+    for (left, right), stage in zip(axes, stages):
+        _plot(
+            left, [line for line in lines if line["stage"] == stage and "event" not in line], stage
+        )
+        _plot(right, [line for line in lines if line["stage"] == stage and "event" in line],
+              stage + ", held out")  # fmt: skip
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+    pyplot.close(figure)
+
+
+def _plot(axis, lines, title):
+    skip = {"time", "stage", "event", "steps", "pairs", "seconds", "lr"}
+    names = list(dict.fromkeys(name for line in lines for name in line if name not in skip))
+    for name in names:
+        points = [(line["pairs"] / 1000, line[name]) for line in lines if name in line]
+        axis.plot(
+            *zip(*points),
+            label=name.strip("_"),
+            linewidth=1,
+            marker="." if len(points) < 30 else None,
+        )
+    axis.set_title(title)
+    axis.set_xlabel("thousand pairs")
+    axis.grid(alpha=0.3)
+    if names:
+        axis.legend(fontsize=7)

@@ -1,0 +1,128 @@
+"""Fresh pairs for the training: processes that draw pairs, ask the teachers and fill a ring.
+
+The ring is a few thousand pairs in mapped files. Pair number i always lies in slot i modulo the
+size and is always drawn from the seed and i alone. The writers go round and keep at most one ring
+ahead of what the training has used, so a slow machine sees each pair more often, and none waits. A
+slot may be overwritten while it is read; that spoils one pair in many thousands.
+"""
+
+import json
+import multiprocessing
+import os
+import pathlib
+import time
+
+import numpy as np
+
+from calib.train.network import CELLS, EXEMPLAR, SEARCH
+
+EXEMPLAR_CELLS = EXEMPLAR // 16 + 1
+
+
+def layout(channels):
+    """Name -> (shape, dtype) of what a pair holds."""
+    return {
+        "exemplar": ((EXEMPLAR, EXEMPLAR, 3), np.uint8),
+        "search": ((SEARCH, SEARCH, 3), np.uint8),
+        "box": ((4,), np.float32),
+        "kind": ((), np.int8),
+        "exemplar_features": ((channels, EXEMPLAR_CELLS, EXEMPLAR_CELLS), np.float16),
+        "search_features": ((channels, CELLS, CELLS), np.float16),
+        "probability": ((CELLS, CELLS), np.float16),
+        "distances": ((4, CELLS, CELLS), np.float16),
+    }
+
+
+class Ring:
+    """The mapped files; ``used`` is how many pairs the training has taken."""
+
+    def __init__(self, folder, size, channels):
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.size = size
+        about = json.dumps([size, channels])
+        fresh = not (folder / "about").is_file() or (folder / "about").read_text() != about
+        mode = "w+" if fresh else "r+"
+        self.fields = {
+            name: np.memmap(folder / (name + ".bin"), dtype, mode, shape=(size,) + shape)
+            for name, (shape, dtype) in layout(channels).items()
+        }
+        self.stamps = np.memmap(folder / "stamps.bin", np.int64, mode, shape=(size,))
+        self._used = np.memmap(folder / "used.bin", np.int64, mode, shape=(1,))
+        (folder / "about").write_text(about)
+
+    @property
+    def used(self):
+        return int(self._used[0])
+
+    @used.setter
+    def used(self, pairs):
+        self._used[0] = pairs
+
+    def put(self, number, pair):
+        slot = number % self.size
+        self.stamps[slot] = 0
+        for name, value in pair.items():
+            self.fields[name][slot] = value
+        self.stamps[slot] = number + 1
+
+    def filled(self):
+        return int(np.count_nonzero(self.stamps.copy()))
+
+    def written(self):
+        return int(self.stamps.max())
+
+    def take(self, slots, names):
+        """Copies of these slots' fields; ``used`` grows."""
+        self.used += len(slots)
+        slots = np.sort(slots)
+        return {name: self.fields[name][slots] for name in names}
+
+
+def learnt_pair(drawer, teachers, seed, number):
+    """Pair ``number`` with what the teachers say of it, as a dict of the ring's fields."""
+    rng = np.random.default_rng([seed, abs(number), number < 0])
+    exemplar, search, box, kind = drawer.pair(rng)
+    z, x, probability, distances = teachers.learn(exemplar, search)
+    return {
+        "exemplar": exemplar, "search": search, "box": box, "kind": kind,
+        "exemplar_features": z, "search_features": x, "probability": probability,
+        "distances": distances.clip(0, 2000),
+    }  # fmt: skip
+
+
+def write_pairs(job, worker):
+    """The body of one process; ends when its parent does."""
+    import cv2
+
+    from calib.train.pairs import Drawer
+    from calib.train.pictures import Bank
+    from calib.train.teacher import Teachers
+
+    cv2.setNumThreads(1)
+    parent = os.getppid()
+    os.nice(job["nice"])
+    teachers = Teachers(job["teachers"], job["networks_dir"])
+    drawer = Drawer(Bank(job["bank"]))
+    ring = Ring(job["ring"], job["size"], teachers.channels)
+    mine = ring.stamps[worker :: job["workers"]]
+    number = max(int(mine.max()), 0)
+    number += (worker - number) % job["workers"]
+    while os.getppid() == parent:
+        if number >= ring.used + job["size"]:
+            time.sleep(0.05)
+            continue
+        ring.put(number, learnt_pair(drawer, teachers, job["seed"], number))
+        number += job["workers"]
+
+
+def start_writers(job):
+    """``job["workers"]`` processes that end with this one."""
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=write_pairs, args=(job, worker), daemon=True)
+        for worker in range(job["workers"])
+    ]
+    for process in processes:
+        process.start()
+    return processes

@@ -1,0 +1,211 @@
+"""The stages: backbone on features alone, head on the teachers' features, head on the backbone's
+own, then everything at a low rate.
+
+The features come first and alone because a loss of maps or boxes that reaches the backbone from the
+start keeps it from learning them (0.66 of the variance against 0.25 in the same time).
+"""
+
+import numpy as np
+import torch
+
+from calib.train.loop import batch_slots
+from calib.train.losses import explained, feature_loss, map_losses
+from calib.train.network import normalise
+
+SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
+FEATURES = ("exemplar_features", "search_features")
+MAPS = ("box", "kind", "probability", "distances")
+CROPS = ("exemplar", "search")
+NAMES = ("backbone", "head", "tune", "joint")
+
+
+class Standard:
+    """Mean and standard deviation of the teachers' channels."""
+
+    def __init__(self, mean, deviation, device="cpu"):
+        self.mean = torch.as_tensor(mean, dtype=torch.float32, device=device)[None, :, None, None]
+        self.deviation = torch.as_tensor(deviation, dtype=torch.float32, device=device)[
+            None, :, None, None
+        ]
+
+    @classmethod
+    def of(cls, held, device="cpu"):
+        """From held-out pairs, both crops."""
+        flat = [held[name].astype(np.float32).transpose(1, 0, 2, 3) for name in FEATURES]
+        flat = np.concatenate([values.reshape(len(values), -1) for values in flat], 1)
+        return cls(flat.mean(1), flat.std(1) + 1e-3, device)
+
+    def apply(self, features):
+        return (features.float() - self.mean) / self.deviation
+
+    def undo(self, features):
+        return features * self.deviation + self.mean
+
+
+class Work:
+    """What the stages share: where pairs come from, and how networks are judged.
+
+    Args:
+        ring: ``Ring``. held: dict of the ring's fields, pairs never trained on. standard:
+        ``Standard``. one_step: ``OneStep`` or None. teachers: ``Teachers`` or None.
+    """
+
+    def __init__(self, ring, held, standard, one_step=None, teachers=None, device="cpu", batch=32):
+        self.ring, self.held, self.standard = ring, held, standard
+        self.one_step, self.teachers, self.device, self.batch = one_step, teachers, device, batch
+
+    def take(self, numbers, names, batch):
+        values = self.ring.take(batch_slots(numbers, self.ring, batch), names)
+        return self.tensors(values)
+
+    def tensors(self, values):
+        """Arrays -> tensors on the device; crops normalised, features standardised."""
+        result = {}
+        for name, value in values.items():
+            tensor = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
+            if name in CROPS:
+                tensor = normalise(tensor)
+            elif name in FEATURES:
+                tensor = self.standard.apply(tensor)
+            result[name] = tensor
+        return result
+
+    def fast(self):
+        return torch.autocast(self.device.split(":")[0], torch.bfloat16)
+
+    # one step of each stage
+
+    def backbone_step(self, network, numbers):
+        batch = self.take(numbers, CROPS + FEATURES, self.batch)
+        with self.fast():
+            exemplar = network.backbone(batch["exemplar"])
+            search = network.backbone(batch["search"])
+        return self._feature_losses(exemplar.float(), search.float(), batch)
+
+    def _feature_losses(self, exemplar, search, batch):
+        on_exemplar = feature_loss(exemplar, batch["exemplar_features"])
+        on_search = feature_loss(search, batch["search_features"])
+        return {
+            "features": SEARCH_SHARE * on_search + (1 - SEARCH_SHARE) * on_exemplar,
+            "_r2_search": explained(search.detach(), batch["search_features"]),
+        }
+
+    def head_step(self, network, numbers):
+        batch = self.take(numbers, FEATURES + MAPS, 2 * self.batch)
+        with self.fast():
+            maps = network.head(batch["exemplar_features"], batch["search_features"])
+        score, box = map_losses(*maps, batch)
+        return {"score": score, "box": box}
+
+    def tune_step(self, network, numbers):
+        batch = self.take(numbers, CROPS + MAPS, 2 * self.batch)
+        network.backbone.eval()
+        with self.fast():
+            with torch.no_grad():
+                exemplar = network.backbone(batch["exemplar"])
+                search = network.backbone(batch["search"])
+            maps = network.head(exemplar, search)
+        score, box = map_losses(*maps, batch)
+        return {"score": score, "box": box}
+
+    def joint_step(self, network, numbers, weight=0.05):
+        batch = self.take(numbers, CROPS + FEATURES + MAPS, self.batch)
+        with self.fast():
+            exemplar = network.backbone(batch["exemplar"])
+            search = network.backbone(batch["search"])
+            maps = network.head(exemplar, search)
+        losses = self._feature_losses(exemplar.float(), search.float(), batch)
+        score, box = map_losses(*maps, batch)
+        losses.update(score=weight * score, box=weight * box)
+        return losses
+
+    # what a network is worth
+
+    def held_features(self, network):
+        """Share of the variance of the held-out pairs' features."""
+        found = {}
+        for crop, name in zip(CROPS, FEATURES):
+            parts = []
+            for start in range(0, len(self.held[crop]), 64):
+                batch = {key: self.held[key][start : start + 64] for key in (crop, name)}
+                batch = self.tensors(batch)
+                with self.fast():
+                    features = network.backbone(batch[crop])
+                parts.append(float(explained(features.float(), batch[name])))
+            found["r2_" + crop] = float(np.mean(parts))
+        return found
+
+    def held_maps(self, network, own):
+        """Losses of the maps on the held-out pairs, from ``own`` or from the teachers' features."""
+        parts = []
+        for start in range(0, len(self.held["kind"]), 64):
+            batch = self.tensors({key: v[start : start + 64] for key, v in self.held.items()})
+            with self.fast():
+                if own:
+                    maps = network(batch["exemplar"], batch["search"])
+                else:
+                    maps = network.head(*(batch[name] for name in FEATURES))
+            parts.append([float(loss) for loss in map_losses(*maps, batch)])
+        return dict(zip(("held_score", "held_box"), np.mean(parts, 0)))
+
+    def clip_features(self, network):
+        """Features of the validation clips' crops by the backbone, tensors."""
+
+        def run(crops):
+            parts = []
+            for start in range(0, len(crops), 32):
+                images = torch.from_numpy(crops[start : start + 32]).to(self.device)
+                with self.fast():
+                    parts.append(network.backbone(normalise(images)))
+            return torch.cat(parts).float()
+
+        return run(self.one_step.exemplars), run(self.one_step.searches)
+
+    def teacher_overlap(self, network):
+        """One-step overlap of the backbone before the teachers' own heads."""
+        exemplar, search = (
+            self.standard.undo(f).cpu().numpy() for f in self.clip_features(network)
+        )
+        maps = (self.teachers.maps(exemplar[c], x) for c, x in zip(self.one_step.clip, search))
+        return self.one_step.summary(self.one_step.overlaps(maps))
+
+    def own_overlap(self, network, features=None):
+        """One-step overlap of the network, or of its head on other features."""
+        exemplar, search = features or self.clip_features(network)
+        maps = []
+        for start in range(0, len(search), 32):
+            part = slice(start, start + 32)
+            with self.fast():
+                logits, distances = network.head(exemplar[self.one_step.clip[part]], search[part])
+            maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
+        return self.one_step.summary(self.one_step.overlaps(maps))
+
+    def teacher_clip_features(self):
+        """The teachers' features of the validation clips' crops, standardised."""
+
+        def run(name, crops):
+            features = np.stack([self.teachers.features(**{name: crop}) for crop in crops])
+            return self.standard.apply(torch.from_numpy(features).to(self.device))
+
+        return run("exemplar", self.one_step.exemplars), run("search", self.one_step.searches)
+
+    def judge_backbone(self, network):
+        figures = self.held_features(network)
+        if self.one_step:
+            figures.update(self.teacher_overlap(network))
+        return figures
+
+    def judge_head(self, network):
+        figures = self.held_maps(network, own=False)
+        if self.one_step:
+            if not hasattr(self, "_clip_features"):
+                self._clip_features = self.teacher_clip_features()
+            figures.update(self.own_overlap(network, self._clip_features))
+        return figures
+
+    def judge_network(self, network):
+        figures = self.held_maps(network, own=True)
+        figures.update(self.held_features(network))
+        if self.one_step:
+            figures.update(self.own_overlap(network))
+        return figures

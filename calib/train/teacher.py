@@ -1,0 +1,122 @@
+"""The networks to learn from, run by ONNX Runtime on one thread.
+
+Several teachers are one: their features stand behind one another in the channels, their score maps
+are averaged, their boxes averaged by score. Only the "points" family with the parts "backbone" and
+"head" can teach.
+"""
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from calib.train.errors import NoTeacher
+from calib.train.network import CELLS, EXEMPLAR, STRIDE
+from runtime.errors import HotpathError
+from runtime.networks import load_network
+
+
+def session(model):
+    """An ONNX Runtime session on one thread; ``model`` is a path or the bytes of a model."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    model = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def resized(path, side):
+    """The backbone at ``path`` as bytes, for an input of ``side`` instead of its own."""
+    model = onnx.load(str(path))
+    for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        dim.dim_value = side
+    for output in model.graph.output:
+        for dim in output.type.tensor_type.shape.dim[2:]:
+            dim.dim_value = side // 16 + 1
+    del model.graph.value_info[:]
+    return model.SerializeToString()
+
+
+class Teacher:
+    """One network; ``channels`` of its features, ``name``."""
+
+    def __init__(self, name, networks_dir=None):
+        try:
+            network = load_network(name)
+            files = network.locate(networks_dir)
+        except HotpathError as error:
+            raise NoTeacher("the teacher {} can't be used: {}".format(name, error)) from None
+        if network.family != "points" or "head" not in files:
+            raise NoTeacher(
+                '{} can\'t teach: only networks of the family "points" with a backbone and a head '
+                "can; name nanotrack_v2 or nanotrack_v3 with --teacher".format(name)
+            )
+        self.name, self.cells = name, network.map_size
+        self._mean = np.array(network.mean, np.float32)[:, None, None]
+        self._scale = np.array(network.scale, np.float32)[:, None, None]
+        self._search = session(files["backbone"])
+        self._exemplar = session(resized(files["backbone"], EXEMPLAR))
+        self._head = session(files["head"])
+        self.channels = self._head.get_inputs()[0].shape[1]
+
+    def exemplar(self, crop):
+        """uint8 (127,127,3) -> float32 (1,channels,8,8)."""
+        return self._exemplar.run(None, {"input": self._input(crop)})[0]
+
+    def search(self, crop):
+        """uint8 (255,255,3) -> float32 (1,channels,16,16)."""
+        return self._search.run(None, {"input": self._input(crop)})[0]
+
+    def maps(self, exemplar, search):
+        """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""
+        scores, distances = self._head.run(None, {"input1": exemplar, "input2": search})
+        probability = np.full((CELLS, CELLS), np.nan, np.float32)
+        boxes = np.full((4, CELLS, CELLS), np.nan, np.float32)
+        first = CELLS // 2 - self.cells // 2  # cell 0 of a map of 15 is cell 1 of one of 16
+        inside = slice(first, first + self.cells)
+        probability[inside, inside] = 1.0 / (1.0 + np.exp(scores[0, 0] - scores[0, 1]))
+        boxes[:, inside, inside] = distances[0]
+        return probability, boxes
+
+    def _input(self, crop):
+        image = np.empty((1, 3) + crop.shape[:2], np.float32)
+        for channel in range(3):  # a quarter of the time of a transposed astype
+            image[0, channel] = crop[:, :, channel]
+        if self._mean.any() or (self._scale != 1).any():
+            image = (image - self._mean) * self._scale
+        return image
+
+
+class Teachers:
+    """Several teachers as one."""
+
+    def __init__(self, names, networks_dir=None):
+        self.members = [Teacher(name, networks_dir) for name in names]
+        self.channels = sum(member.channels for member in self.members)
+
+    def maps(self, exemplar, search):
+        """Features (channels,8,8), (channels,16,16) -> probability (16,16), distances (4,16,16)."""
+        edges = np.cumsum([member.channels for member in self.members])[:-1]
+        pairs = zip(np.split(exemplar[None], edges, 1), np.split(search[None], edges, 1))
+        maps = [member.maps(*pair) for member, pair in zip(self.members, pairs)]
+        known = np.stack([~np.isnan(p) for p, _ in maps])
+        probability = np.stack([np.nan_to_num(p) for p, _ in maps])
+        weights = (probability + 1e-6 * known)[:, None] + 1e-12
+        distances = np.stack([np.nan_to_num(d, nan=STRIDE) for _, d in maps])
+        probability = probability.sum(0) / np.maximum(known.sum(0), 1)
+        return probability, (distances * weights).sum(0) / weights.sum(0)
+
+    def features(self, exemplar=None, search=None):
+        """A uint8 crop -> float32 (channels,8,8), or (channels,16,16)."""
+        if exemplar is not None:
+            return np.concatenate([member.exemplar(exemplar)[0] for member in self.members])
+        return np.concatenate([member.search(search)[0] for member in self.members])
+
+    def learn(self, exemplar, search):
+        """What there is to learn from a pair of uint8 crops.
+
+        Returns:
+            exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),
+            distances (4,16,16) in search pixels, all float32.
+        """
+        z, x = self.features(exemplar=exemplar), self.features(search=search)
+        return (z, x) + self.maps(z, x)

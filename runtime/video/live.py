@@ -10,7 +10,7 @@ from runtime.video.base import WAITING, Source, capture_fps, to_bgr
 from runtime.video.cameras import READ_TIMEOUT_S
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 CLOSE_WAIT_S = 2.0  # a camera that hangs in the driver can't be stopped; it dies with the process
 
 
@@ -18,12 +18,14 @@ class LiveSource(Source):
     """The newest frame of a camera or a stream.
 
     The first opening happens before the constructor returns; when it fails that is the error.
-    Later losses are no errors: the source is opened again, after 0.3 s, then with pauses that double
-    up to 5 s, for ever. Meanwhile ``read`` answers ``WAITING``. Each silence of more than
-    ``gap_s`` is one entry of ``gaps``, and a line for ``log`` when it starts and when it ends.
+    Later losses are no errors: the source is opened again, after 0.3 s, then with pauses that
+    double up to 2 s, for ever. Meanwhile ``read`` answers ``WAITING``. Each time that the source
+    had to be opened again, and each silence of more than ``gap_s``, is one entry of ``gaps``, and
+    a line for ``log`` when it is over (a long one also when it starts).
 
     Args:
-        device: has ``name`` and ``open() -> cv2.VideoCapture``.
+        device: has ``name`` and ``open() -> cv2.VideoCapture``; and ``read_timeout_s`` where
+            OpenCV's ``read`` gives up after that time.
         log: called with one line of text, only from inside ``read``.
         gap_s: silence that counts as a gap, seconds.
     """
@@ -40,6 +42,7 @@ class LiveSource(Source):
         self._frame = None  # the newest frame that was not given yet
         self._frame_at = None  # its time, seconds of the monotonic clock
         self._silent_s = 0.0  # the longest silence since the last frame given
+        self._reopened = False  # opened again since the last frame given
         self._started = False  # the first frame has come
         self._failed = None  # why the first opening failed
         self._first_at = None
@@ -63,13 +66,14 @@ class LiveSource(Source):
                     break
                 self._news.wait(left)
             frame, self._frame = self._frame, None
-            at, silent_s, self._silent_s = self._frame_at, self._silent_s, 0.0
-            if frame is None:
-                self._silent_s = silent_s
+            at = self._frame_at
+            if frame is not None:
+                gap = self._reopened or self._silent_s > self._gap_s
+                silent_s, self._silent_s, self._reopened = self._silent_s, 0.0, False
         if frame is None:
-            self._say_if_lost()
+            self._say_if_lost(time.monotonic() - at)
             return None if self._closing.is_set() else WAITING
-        if silent_s > self._gap_s:
+        if gap:
             self._end_gap(silent_s)
         self.time_s = at - self._first_at
         return self._give(frame)
@@ -125,22 +129,32 @@ class LiveSource(Source):
 
     def _pump(self, capture):
         """Put every frame where ``read`` finds it, until the first failure."""
+        timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
+        fresh = True
         while not self._closing.is_set():
+            asked = time.monotonic()
             good, frame = capture.read()
-            if not good or frame is None:
-                break
             now = time.monotonic()
-            frame = to_bgr(frame)
-            self._pumped += 1
-            with self._news:
-                if self._frame is not None:
-                    self.dropped += 1
-                if self._frame_at is not None:
-                    self._silent_s = max(self._silent_s, now - self._frame_at)
-                if not self._started:
-                    self._started, self._first_at = True, now
-                self._frame, self._frame_at = frame, now
-                self._news.notify_all()
+            # a read that ran into its timeout may still give what the decoder held back: an old
+            # frame, and the connection is dead all the same
+            if not good or frame is None or (not fresh and now - asked > 0.9 * timeout_s):
+                break
+            self._put(to_bgr(frame), now, fresh)
+            fresh = False
+
+    def _put(self, frame, now, fresh):
+        """Make ``frame`` the newest; ``fresh`` when the device was just opened."""
+        self._pumped += 1
+        with self._news:
+            if self._frame is not None:
+                self.dropped += 1
+            if self._started:
+                self._silent_s = max(self._silent_s, now - self._frame_at)
+                self._reopened = self._reopened or fresh
+            else:
+                self._started, self._first_at = True, now
+            self._frame, self._frame_at = frame, now
+            self._news.notify_all()
 
     def _fail(self, trouble):
         """Tell the constructor that the first opening gave no frame."""
@@ -150,9 +164,8 @@ class LiveSource(Source):
             )
             self._news.notify_all()
 
-    def _say_if_lost(self):
+    def _say_if_lost(self, silent_s):
         """Once per gap: tell that nothing comes any more."""
-        silent_s = time.monotonic() - self._frame_at
         if silent_s > self._gap_s and not self._lost_said:
             self._lost_said = True
             self.log(

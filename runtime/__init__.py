@@ -8,7 +8,10 @@
 """
 
 
-def load_tracker(network="nanotrack_v2", engine="auto", networks_dir=None, threads=None, log=None):
+DEFAULT_NETWORK = "nanotrack_v2"
+
+
+def load_tracker(network=DEFAULT_NETWORK, engine="auto", networks_dir=None, threads=None, log=None):
     """A tracker, ready for ``init``.
 
     Args:

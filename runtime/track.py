@@ -1,0 +1,330 @@
+"""python -m runtime.track: follow an object in a video, a camera or a stream.
+
+Reads from top to bottom: options, then ``run``: tracker, source, first box, then frame after frame.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # one sentence on stderr, not OpenCV's chatter
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+from tqdm import tqdm
+
+from runtime import DEFAULT_NETWORK, engines, load_tracker
+from runtime.errors import BadBox, BadSource, HotpathError
+from runtime.networks.__main__ import list_networks
+from runtime.profile import Profile
+from runtime.types import Track, checked_box
+from runtime.video import draw, results, save, window
+from runtime.video.sources import WAITING, list_cameras, open_source
+
+POLL_S = 0.2  # longest wait before a signal is looked at
+GIVEN = 1.0  # score of the first box, which nobody computed
+MAKE_A_BOX = "give --box X,Y,W,H in pixels of the first frame"
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.list_cameras:
+            return print_cameras()
+        if options.list_networks:
+            return list_networks(options) or 0
+        if not options.video:
+            raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
+        return run(options)
+    except HotpathError as error:
+        print("runtime.track: {}".format(error), file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 2
+
+
+def parser():
+    """The command line's options."""
+    cli = argparse.ArgumentParser(prog="python -m runtime.track", description=__doc__)
+    cli.add_argument(
+        "--video", metavar="SOURCE",
+        help="cam0, /dev/video2, csi0, rtsp:// http:// udp://, a video file, a folder of frames, or "
+        "a VOT, OTB, GOT-10k or UAV123 sequence",
+    )  # fmt: skip
+    cli.add_argument("--box", metavar="X,Y,W,H", help="target in the first frame, 0-based pixels")
+    cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
+    cli.add_argument(
+        "--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR",
+        help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
+    )  # fmt: skip
+    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+    cli.add_argument("--threads", type=_count, default=engines.THREADS, metavar="N",
+                     help="of the network's execution (default: %(default)s)")  # fmt: skip
+    cli.add_argument("--results", metavar="FILE", help=".csv or .jsonl; - is standard output")
+    cli.add_argument("--save", metavar="FILE.mp4", help="the video with the box drawn")
+    show = cli.add_mutually_exclusive_group()
+    show.add_argument("--show", dest="show", action="store_true", default=None,
+                      help="a window (default: where a display is and nothing is written)")  # fmt: skip
+    show.add_argument("--no-show", dest="show", action="store_false")
+    cli.add_argument("--frames", type=_count, metavar="N", help="stop after N frames")
+    cli.add_argument("--profile", action="store_true", help="a table of ms per step at the end")
+    cli.add_argument("--list-cameras", action="store_true")
+    cli.add_argument("--list-networks", action="store_true")
+    return cli
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def print_cameras():
+    """One line a camera; exit code 0 also where there is none."""
+    cameras = list_cameras()
+    print("\n".join(cameras) if cameras else "no camera")
+    return 0
+
+
+def run(options):
+    """Track through a whole source; returns the exit code."""
+    stop = Stop()
+    bar = None
+    try:
+        tracker = load_tracker(
+            options.network, options.engine, options.networks_dir, options.threads, log=say
+        )
+        with open_source(options.video, say) as source:
+            frame = first_frame(source, stop)
+            if frame is None:
+                return 0
+            box = first_box(options, source, frame)
+            tracker.init(frame, box)
+            with Outputs(options, tracker, source) as outputs:
+                bar = Progress(source, options.frames)
+                broken = follow(options, tracker, source, outputs, bar, stop, frame, box)
+    finally:
+        if bar:
+            bar.close()
+        stop.restore()
+    outputs.summary(source, tracker)
+    if broken:
+        raise broken
+    return 0
+
+
+def say(text):
+    """Tell the user something, without breaking the progress bar."""
+    tqdm.write(text, file=sys.stderr)
+
+
+class Stop:
+    """Ctrl-C and SIGTERM ask the loop to end; a second Ctrl-C ends at once."""
+
+    def __init__(self):
+        self.asked = False
+        self._before = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+
+    def _ask(self, number, _):
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def restore(self):
+        """Give the signals back as they were."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def first_frame(source, stop):
+    """The first frame of a source; None when the user stopped before there was one."""
+    frame = WAITING
+    while frame is WAITING and not stop.asked:
+        frame = source.read(POLL_S)
+    if frame is None:
+        raise BadSource("{} holds no frame; name another --video".format(source.name))
+    return None if frame is WAITING else frame
+
+
+def first_box(options, source, frame):
+    """The target: from --box, else the ground truth, else drawn with the mouse.
+
+    Raises:
+        BadBox: none of them gives one.
+    """
+    if options.box is not None:
+        return checked_box(_parsed_box(options.box), frame.shape)
+    if source.first_box is not None:
+        return checked_box(source.first_box, frame.shape)
+    reason = window.no_window()
+    if reason:
+        raise BadBox("no target: {} has no ground truth and {}; {}".format(
+            source.name, reason, MAKE_A_BOX))  # fmt: skip
+    return checked_box(window.Window().select_box(frame), frame.shape)
+
+
+def _parsed_box(text):
+    try:
+        box = [float(value) for value in text.split(",")]
+    except ValueError:
+        box = []
+    if len(box) != 4:
+        raise BadBox("--box {}: not four numbers; {}".format(text, MAKE_A_BOX))
+    return box
+
+
+def follow(options, tracker, source, outputs, bar, stop, frame, box):
+    """The loop. Returns the error with which the source broke half-way, or None."""
+    outputs.write(frame, source, Track(box, GIVEN))
+    bar.step(source, None, 0.0)
+    while not stop.asked and source.given != options.frames and outputs.open:
+        # wait for a frame
+        started = time.perf_counter()
+        try:
+            frame = source.read(POLL_S)
+        except BadSource as error:
+            return error
+        if frame is None:
+            break
+        if frame is WAITING:
+            bar.wait(source)
+            continue
+
+        # find the target in it
+        came = time.perf_counter()
+        track = tracker.update(frame)
+        total_ms = (time.perf_counter() - came) * 1e3
+        outputs.profile.add((came - started) * 1e3, tracker.step_ms, total_ms)
+
+        # tell
+        outputs.write(frame, source, track)
+        bar.step(source, track, total_ms)
+    return None
+
+
+class Outputs:
+    """Where a run goes: results, video and window; each only if asked for."""
+
+    def __init__(self, options, tracker, source):
+        self.profile = Profile()
+        self.open = True  # False once the window was closed
+        self._options = options
+        self._tracker = tracker
+        self._score_sum = 0.0
+        self._results = self._video = self._window = None
+        try:
+            if options.results:
+                self._results = results.open_results(options.results)
+            if options.save:
+                self._video = save.open_video(options.save, source.fps)
+            if wants_window(options):
+                self._window = window.Window(tracker.name)
+        except HotpathError:
+            self.close()
+            raise
+
+    def write(self, frame, source, track):
+        """One frame's row and picture."""
+        index = source.given - 1
+        self._score_sum += track.score if index else 0.0
+        if self._results:
+            self._results.write((index, source.time_s) + tuple(track.box) + (track.score,))
+        if self._video or self._window:
+            picture = draw.draw(frame, [track], self._info(index))
+            if self._video:
+                self._video.write(picture, source.time_s)
+            if self._window:
+                self.open = self._window.show(picture)
+
+    def _info(self, index):
+        steps = self.profile.recent_ms()
+        del steps["wait"]
+        return {
+            "network": self._tracker.name,
+            "engine": self._tracker.engine.name,
+            "fps": 1e3 / steps["total"] if steps["total"] else None,
+            "steps": steps,
+            "frame": index,
+        }
+
+    def summary(self, source, tracker):
+        """What was done, on standard error."""
+        ms = self.profile.figures()
+        say("{}: {} frames of {} on {} {}".format(
+            tracker.name, source.given, source.name, tracker.engine.name,
+            tracker.engine.describe()["version"]))  # fmt: skip
+        if ms:
+            say("{:.2f} ms a frame (median, p95 {:.2f}), {:.0f} FPS of tracking, mean score {:.2f}"
+                .format(ms["total"]["median"], ms["total"]["p95"],
+                        1e3 / ms["total"]["median"], self._score_sum / self.profile.frames))  # fmt: skip
+        if source.live:
+            say("{} frames dropped, {} gaps of {:.1f} s in all".format(
+                source.dropped, len(source.gaps), sum(s for _, s in source.gaps)))  # fmt: skip
+        for what in (self._options.results, self._options.save):
+            if what and what != "-":
+                say("wrote {}".format(what))
+        if self._options.profile and ms:
+            say(self.profile.table())
+
+    def close(self):
+        """Finish every file."""
+        for sink in (self._results, self._video, self._window):
+            if sink:
+                sink.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def wants_window(options):
+    """A window is shown when asked for, or by default where nothing else would be seen."""
+    if options.show is None:
+        return not (options.results or options.save) and window.no_window() is None
+    return options.show
+
+
+class Progress:
+    """A bar for recordings, a status line for streams; silent where there is no terminal."""
+
+    REDRAW_S = 0.2
+
+    def __init__(self, source, frames):
+        total = source.frames if source.frames is None else min(source.frames, frames or 1 << 62)
+        self._live = source.live
+        self._bar = tqdm(
+            total=None if source.live else total, unit=" frames", disable=None, leave=False,
+            desc=source.name, dynamic_ncols=True, mininterval=self.REDRAW_S,
+        )  # fmt: skip
+        self._next = 0.0
+
+    def step(self, source, track, total_ms):
+        """One more frame."""
+        self._bar.update()
+        now = time.monotonic()
+        if self._bar.disable or track is None or now < self._next:
+            return
+        self._next = now + self.REDRAW_S
+        text = "{:.2f} ms, score {:.2f}".format(total_ms, track.score)
+        if self._live:
+            text += ", {} dropped".format(source.dropped)
+        self._bar.set_postfix_str(text, refresh=False)
+
+    def wait(self, source):
+        """No frame came for a while."""
+        if not self._bar.disable:
+            self._bar.set_postfix_str("waiting for frames")
+
+    def close(self):
+        """Leave the terminal as it was."""
+        self._bar.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""A tracker small enough to be built in a test, whose right answer is known, and a film for it.
+
+The network answers where it is as bright as in the exemplar: its backbone averages 63x63 pixels
+every 16, its head multiplies by the exemplar's brightest cell and votes for boxes of ``BOX`` search pixels.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+BOX = 62.0  # search pixels, what the exemplar's box measures there (127 / 2 less rounding)
+
+TOML = """
+family = "points"
+[input]
+exemplar = 127
+search = 255
+[head]
+stride = 16
+map_size = 16
+score = "softmax"
+[tracking]
+penalty = 0.1
+window = 0.3
+lr = 0.3
+[[file]]
+part = "backbone"
+name = "tiny_backbone.onnx"
+[[file]]
+part = "head"
+name = "tiny_head.onnx"
+"""
+
+
+def write_network(folder, toml=TOML):
+    """Write the TOML and both ONNX files; returns the TOML's path."""
+    onnx.save(backbone(), str(folder / "tiny_backbone.onnx"))
+    onnx.save(head(), str(folder / "tiny_head.onnx"))
+    path = folder / "tiny.toml"
+    path.write_text(toml)
+    return path
+
+
+def backbone():
+    """(1, 3, 255, 255) picture -> (1, 3, 16, 16): blue, green and red, about zero."""
+    weights = np.zeros((3, 3, 63, 63), np.float32)
+    for channel in range(3):
+        weights[channel, channel] = 1 / 63.0**2 / 128
+    bias = np.full(3, -0.75, np.float32)
+    nodes = [
+        helper.make_node(
+            "Conv", ["image", "w", "b"], ["features"], strides=[16, 16], pads=[31, 31, 31, 31]
+        )
+    ]
+    return _model(
+        nodes, [("image", (1, 3, 255, 255))], [("features", (1, 3, 16, 16))],
+        {"w": weights, "b": bias},
+    )  # fmt: skip
+
+
+def head():
+    """Exemplar and search features -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16)."""
+    nodes = [
+        helper.make_node("GlobalMaxPool", ["z"], ["pooled"]),
+        helper.make_node("Reshape", ["pooled", "row"], ["kernel"]),
+        helper.make_node("Reshape", ["x", "columns"], ["cells"]),
+        helper.make_node("MatMul", ["kernel", "cells"], ["response"]),
+        helper.make_node("Reshape", ["response", "map"], ["target"]),
+        helper.make_node("Neg", ["target"], ["other"]),
+        helper.make_node("Concat", ["other", "target"], ["cls"], axis=1),
+        helper.make_node("Conv", ["x", "zero", "log"], ["logs"]),
+        helper.make_node("Exp", ["logs"], ["loc"]),
+    ]
+    constants = {
+        "row": np.array([1, 1, 3], np.int64),
+        "columns": np.array([1, 3, 256], np.int64),
+        "map": np.array([1, 1, 16, 16], np.int64),
+        "zero": np.zeros((4, 3, 1, 1), np.float32),
+        "log": np.full(4, np.log(BOX / 2), np.float32),
+    }
+    return _model(
+        nodes,
+        [("z", (1, 3, 8, 8)), ("x", (1, 3, 16, 16))],
+        [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))],
+        constants,
+    )
+
+
+def _model(nodes, inputs, outputs, constants):
+    def values(pairs):
+        return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in pairs]
+
+    graph = helper.make_graph(
+        nodes, "tiny", values(inputs), values(outputs),
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    model.ir_version = 6
+    return model
+
+
+def film(frames=30, width=320, height=240, side=40):
+    """A bright square that drifts over a dark, faintly textured picture.
+
+    Returns:
+        (frames, boxes): list of BGR uint8 (height, width, 3), list of true (x, y, w, h).
+    """
+    noise = np.random.RandomState(7)
+    ground = noise.randint(20, 50, (height, width, 3)).astype(np.uint8)
+    pictures, boxes = [], []
+    for index in range(frames):
+        x = int(width * 0.3 + width * 0.3 * np.sin(index / 40.0))
+        y = int(height * 0.3 + height * 0.2 * np.sin(index / 50.0))
+        picture = ground.copy()
+        picture[y : y + side, x : x + side] = (210, 220, 230)
+        pictures.append(picture)
+        boxes.append((float(x), float(y), float(side), float(side)))
+    return pictures, boxes

@@ -1,0 +1,47 @@
+"""Our tracker runs in the GOT-10k toolkit's own experiment, as it is."""
+
+import json
+
+import numpy as np
+import pytest
+
+from runtime import load_tracker
+from tests.clips import Clip, follow, overlap
+
+pytest.importorskip("matplotlib").use("Agg")
+experiments = pytest.importorskip("got10k.experiments")
+OTB = pytest.importorskip("got10k.datasets").OTB
+
+CLIPS = ("Couple", "Crossing")
+
+
+def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, tmp_path):
+    root = tmp_path / "otb"
+    root.mkdir()
+    for name in OTB._OTB__tb100_seqs:  # the toolkit wants a folder for each sequence
+        (root / name).mkdir()
+    for name in CLIPS:
+        (root / name).rmdir()
+        (root / name).symlink_to((clips_dir / ("otb-" + name)).resolve())
+    tracker = load_tracker("nanotrack_v2", networks_dir=networks_dir)
+
+    experiment = experiments.ExperimentOTB(
+        str(root), version=2015, result_dir=str(tmp_path / "results"),
+        report_dir=str(tmp_path / "reports"),
+    )  # fmt: skip
+    experiment.run(tracker)
+    experiment.report([tracker.name])
+
+    for name in CLIPS:
+        written = np.loadtxt(
+            str(tmp_path / "results" / "OTB2015" / tracker.name / (name + ".txt")), delimiter=","
+        )
+        ours = follow(tracker, Clip(clips_dir / ("otb-" + name)))
+        assert len(written) == len(ours)
+        # the toolkit's boxes count from 1, and it is given and gives them so
+        assert np.mean(overlap(written - (1, 1, 0, 0), ours)) > 0.9
+    report = json.loads(
+        (tmp_path / "reports" / "OTB2015" / tracker.name / "performance.json").read_text()
+    )
+    assert set(report[tracker.name]["seq_wise"]) == set(CLIPS)
+    assert report[tracker.name]["overall"]["success_score"] > 0.6

@@ -23,7 +23,6 @@ from calib.train.stages import NAMES, Standard, Work
 from calib.train.teacher import Teachers
 from runtime.errors import HotpathError
 
-HELD_PAIRS = 512
 START_PAIRS = 2048  # in the ring before the first step
 
 
@@ -65,7 +64,9 @@ def arguments(argv=None):
     add("--lr", nargs=4, type=float, default=[1.2e-2, 3e-3, 2e-3, 1e-3], metavar="LR")
     add("--batch", type=int, default=32)
     add("--ring", type=int, default=12288, metavar="N", help="pairs kept; 0.3 MB each")
+    add("--held", type=int, default=512, metavar="N", help="pairs to judge by, held out")
     add("--seed", type=int, default=0)
+    add("--checkpoint-seconds", type=float, default=120, help="between two checkpoints")
     return parser.parse_args(argv)
 
 
@@ -73,7 +74,7 @@ def held_pairs(args, bank, teachers, path):
     """Pairs from pictures that are never trained on, drawn once for a run."""
     if not path.is_file():
         drawer = Drawer(bank, held=True)
-        pairs = [learnt_pair(drawer, teachers, args.seed, -1 - i) for i in range(HELD_PAIRS)]
+        pairs = [learnt_pair(drawer, teachers, args.seed, -1 - i) for i in range(args.held)]
         fields = layout(teachers.channels).items()
         np.savez(path, **{
             name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
@@ -171,7 +172,10 @@ def main(argv=None):
         log(stage=name, event="network", **macs(network))
         if not (out / (name + ".pt")).is_file():
             start_weights(name, network, out)
-        runner = Runner(stage_of(name, args, network, work), out, log, args.device, args.seed)
+        runner = Runner(
+            stage_of(name, args, network, work), out, log, args.device, args.seed,
+            args.checkpoint_seconds,
+        )  # fmt: skip
         runner.run()
         plots.curves(out / "log.jsonl", out / "curves.png")
     if args.stages[-1] in ("tune", "joint"):

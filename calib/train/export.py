@@ -14,16 +14,8 @@ import sys
 import torch
 
 from calib.train.errors import TrainingStopped
-from calib.train.network import (
-    EXEMPLAR,
-    MEAN,
-    SCALE,
-    SEARCH,
-    ExemplarGraph,
-    Kestrel,
-    SearchGraph,
-    macs,
-)  # fmt: skip
+from calib.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
+from calib.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
 from runtime.errors import HotpathError
 
 TOML = """\

@@ -19,7 +19,6 @@ from calib.train.optimiser import optimisers
 WARM_UP = 100  # steps
 AVERAGE = 0.999  # decay of the averaged weights, per step
 GRADIENT = 5.0  # longest gradient, others are shortened to it
-CHECKPOINT_SECONDS = 120
 LOG_STEPS = 100
 
 
@@ -77,8 +76,9 @@ class Stage:
 class Runner:
     """Runs a stage to its end; ``average`` is the network to use afterwards."""
 
-    def __init__(self, stage, folder, log, device="cpu", seed=0):
+    def __init__(self, stage, folder, log, device="cpu", seed=0, checkpoint_seconds=120):
         self.stage, self.log, self.device, self.seed = stage, log, device, seed
+        self.checkpoint_seconds = checkpoint_seconds
         self.path = folder / (stage.name + ".pt")
         self.network = stage.network.to(device, memory_format=torch.channels_last)
         for parameter in self.network.parameters():
@@ -137,7 +137,7 @@ class Runner:
             self.seconds += time.monotonic() - started
             if self.steps % LOG_STEPS == 0:
                 self._report()
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            if time.monotonic() - saved > self.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
             if self.progress() * stage.judgements >= next_judgement:

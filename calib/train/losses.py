@@ -7,7 +7,7 @@ search pixels.
 import torch
 import torch.nn.functional as F
 
-from calib.train.network import CELLS, SEARCH, STRIDE
+from calib.train.geometry import CELLS, SEARCH, STRIDE
 from calib.train.pairs import NEGATIVE, TRUE_BOX
 
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-EXEMPLAR, SEARCH, STRIDE, CELLS = 127, 255, 16, 16  # pixels, pixels, pixels a cell, cells a side
-MEAN, SCALE = 118.0, 1.0 / 58.0
+from calib.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
+
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
 
 # (channels, stride) of the 3x3 convolutions of a backbone
@@ -105,7 +105,7 @@ class Head(nn.Module):
 
     def __init__(self, channels, width=48, tower=32, depth=3):
         super().__init__()
-        cells = (EXEMPLAR // STRIDE + 1) ** 2
+        cells = EXEMPLAR_CELLS**2
         self.width = width
         self.exemplar = Unit(channels, width, kernel=1, relu=False)
         self.search = Unit(channels, width, kernel=1, relu=False)
@@ -184,6 +184,7 @@ class SearchGraph(nn.Module):
         head = network.head
         self.layers = nn.Sequential(*map(plain, network.backbone.layers))
         self.project = merged(network.backbone.project, head.search)
+        self.match = nn.Identity()  # a place to look at the correlation
         self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
         self.trunk = nn.Sequential(*map(plain, head.trunk))
         self.score = nn.Sequential(*map(plain, head.score_tower), head.score)
@@ -207,7 +208,8 @@ class SearchGraph(nn.Module):
         search = self.project(self.layers(image))
         kernel = exemplar.reshape(1, width, -1).transpose(1, 2)
         match = torch.matmul(kernel, search.reshape(1, width, CELLS * CELLS))
-        x = torch.cat([match.reshape(1, -1, CELLS, CELLS), search], 1)
+        match = self.match(match.reshape(1, -1, CELLS, CELLS))
+        x = torch.cat([match, search], 1)
         x = self.trunk(self.reduce(x))
         return self.score(x), torch.exp(self.box(x))
 
@@ -224,7 +226,7 @@ def macs(network):
         backbone += unit.weight.numel() * side * side
         parameters += unit.weight.numel() + len(unit.weight)
     head, width = network.head, network.head.width
-    weights = network.backbone.width * width + (EXEMPLAR // STRIDE + 1) ** 2 * width
+    weights = network.backbone.width * width + EXEMPLAR_CELLS**2 * width
     layers = [head.reduce, *head.trunk, *head.score_tower, *head.box_tower, head.score, head.box]
     for layer in layers:
         weights += layer.weight.numel()

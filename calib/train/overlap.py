@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from calib.train.errors import BadImages
-from calib.train.network import EXEMPLAR, SEARCH, STRIDE
+from calib.train.geometry import EXEMPLAR, SEARCH, STRIDE
 from calib.train.pairs import context_side
 
 CHOOSE = (

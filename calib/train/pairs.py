@@ -7,7 +7,7 @@ nothing to do with each other. Its kind says what can be learnt from its box.
 import cv2
 import numpy as np
 
-from calib.train.network import EXEMPLAR, SEARCH
+from calib.train.geometry import EXEMPLAR, SEARCH
 from calib.train.pictures import SEQUENCE, STILL, VIDEO
 
 ONE_PICTURE, NEGATIVE, TRUE_BOX, NO_BOX = 0, 1, 2, 3  # kinds of pairs

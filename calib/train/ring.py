@@ -14,9 +14,7 @@ import time
 
 import numpy as np
 
-from calib.train.network import CELLS, EXEMPLAR, SEARCH
-
-EXEMPLAR_CELLS = EXEMPLAR // 16 + 1
+from calib.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
 
 
 def layout(channels):

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 
 from calib.train.errors import NoTeacher
-from calib.train.network import CELLS, EXEMPLAR, STRIDE
+from calib.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, STRIDE
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 
@@ -24,14 +24,14 @@ def session(model):
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def resized(path, side):
-    """The backbone at ``path`` as bytes, for an input of ``side`` instead of its own."""
+def for_exemplar(path):
+    """The backbone at ``path`` as bytes, for the exemplar crop instead of the search crop."""
     model = onnx.load(str(path))
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
-        dim.dim_value = side
+        dim.dim_value = EXEMPLAR
     for output in model.graph.output:
         for dim in output.type.tensor_type.shape.dim[2:]:
-            dim.dim_value = side // 16 + 1
+            dim.dim_value = EXEMPLAR_CELLS
     del model.graph.value_info[:]
     return model.SerializeToString()
 
@@ -54,21 +54,23 @@ class Teacher:
         self._mean = np.array(network.mean, np.float32)[:, None, None]
         self._scale = np.array(network.scale, np.float32)[:, None, None]
         self._search = session(files["backbone"])
-        self._exemplar = session(resized(files["backbone"], EXEMPLAR))
+        self._exemplar = session(for_exemplar(files["backbone"]))
         self._head = session(files["head"])
+        self._image = self._search.get_inputs()[0].name
+        self._features = [value.name for value in self._head.get_inputs()]
         self.channels = self._head.get_inputs()[0].shape[1]
 
     def exemplar(self, crop):
         """uint8 (127,127,3) -> float32 (1,channels,8,8)."""
-        return self._exemplar.run(None, {"input": self._input(crop)})[0]
+        return self._exemplar.run(None, {self._image: self._input(crop)})[0]
 
     def search(self, crop):
         """uint8 (255,255,3) -> float32 (1,channels,16,16)."""
-        return self._search.run(None, {"input": self._input(crop)})[0]
+        return self._search.run(None, {self._image: self._input(crop)})[0]
 
     def maps(self, exemplar, search):
         """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""
-        scores, distances = self._head.run(None, {"input1": exemplar, "input2": search})
+        scores, distances = self._head.run(None, dict(zip(self._features, (exemplar, search))))
         probability = np.full((CELLS, CELLS), np.nan, np.float32)
         boxes = np.full((4, CELLS, CELLS), np.nan, np.float32)
         first = CELLS // 2 - self.cells // 2  # cell 0 of a map of 15 is cell 1 of one of 16

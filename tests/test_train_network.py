@@ -1,0 +1,101 @@
+"""The network that ships: its size, its operators, and that folding changes nothing."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from calib.train import export, network  # noqa: E402  (after the check for torch)
+from calib.train.errors import TrainingStopped  # noqa: E402
+
+ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}
+
+
+@pytest.fixture(scope="module")
+def used():
+    """A network whose batch norms have seen something."""
+    torch.manual_seed(3)
+    net = network.Kestrel("k80", channels=48)
+    net.train()
+    for _ in range(4):
+        net(torch.randn(3, 3, 127, 127), torch.randn(3, 3, 255, 255) * 2)
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.weight.data.uniform_(0.5, 1.5)
+            layer.bias.data.normal_(0, 0.2)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(used, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    torch.save({"config": used.config, "average": used.state_dict()}, folder / "run.pt")
+    return folder, export.export(folder / "run.pt", folder)
+
+
+@pytest.mark.parametrize("shape", ["k64", "k80", "k96"])
+def test_every_shape_keeps_to_the_budget_of_a_search_region(shape):
+    size = network.macs(network.Kestrel(shape))
+    assert size["backbone"] + size["head"] <= 100
+    assert size["parameters"] <= 1.2
+
+
+def test_folded_network_gives_what_the_trained_one_gives(exported):
+    assert exported[1]["fold_error"] < 1e-3
+
+
+def test_exported_graphs_hold_only_operators_that_every_target_has(exported):
+    for path in exported[0].glob("*.onnx"):
+        model = onnx.load(str(path))
+        assert {node.op_type for node in model.graph.node} <= ALLOWED
+        for node in model.graph.node:
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            if node.op_type == "Conv":
+                assert attributes["kernel_shape"] in ([1, 1], [3, 3])
+                assert attributes.get("group", 1) == 1
+
+
+def test_exported_files_are_small_enough_to_ship(exported):
+    assert exported[1]["size_mb"] <= 2.5
+
+
+def test_onnx_runtime_agrees_with_torch_on_the_exported_graphs(used, exported):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(1, 3, 127, 127)).astype(np.float32)
+    x = rng.normal(size=(1, 3, 255, 255)).astype(np.float32)
+    run = [
+        onnxruntime.InferenceSession(str(exported[0] / name), providers=["CPUExecutionProvider"])
+        for name in ("kestrel_exemplar.onnx", "kestrel_search.onnx")
+    ]
+    features = run[0].run(None, {"image": z})[0]
+    score, distances = run[1].run(None, {"exemplar": features, "image": x})
+    with torch.no_grad():
+        logits, logs = used(torch.from_numpy(z), torch.from_numpy(x))
+    assert features.shape == (1, 48, 8, 8)
+    assert score.shape == (1, 1, 16, 16) and distances.shape == (1, 4, 16, 16)
+    np.testing.assert_allclose(score[0, 0], logits[0], atol=2e-3)
+    inside = (logs[0] > -1.9) & (logs[0] < 6.4)
+    np.testing.assert_allclose(np.log(distances[0])[inside], logs[0][inside], atol=2e-3)
+
+
+def test_the_runtime_loads_the_exported_network(exported):
+    from runtime.engines import create
+    from runtime.networks import load_network
+
+    found = load_network(str(exported[0] / "kestrel.toml"))
+    engine = create("onnxruntime", found, found.locate())
+    engine.exemplar_crop[:] = 0.5
+    score, distances = engine.search(engine.exemplar())
+    assert np.isfinite(score).all() and (distances > 0).all()
+
+
+def test_export_of_a_run_that_is_not_there_says_so(tmp_path):
+    with pytest.raises(TrainingStopped, match="train first"):
+        export.export(tmp_path / "none.pt", tmp_path)
+
+
+def test_normalised_images_are_what_the_toml_asks_the_runtime_for():
+    images = torch.tensor([[[[118, 60, 176]]]], dtype=torch.uint8)
+    np.testing.assert_allclose(network.normalise(images).flatten(), [0.0, -1.0, 1.0], atol=1e-6)

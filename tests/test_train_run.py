@@ -1,0 +1,141 @@
+"""Whole trainings, seconds long, with a teacher small enough to be built here."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+pytest.importorskip("onnxruntime")
+
+from calib.train.__main__ import main  # noqa: E402  (after the check for torch)
+from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
+from calib.train.plots import read_log  # noqa: E402
+from tests import tiny  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Pictures, and a teacher that knows brightness."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(60):
+        picture = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120))
+        cv2.imwrite(str(folder / "images" / "{:02d}.png".format(i)), picture)
+    tiny.write_network(folder)
+    return folder
+
+
+def command(world, out, *more, teacher=None, pairs=(160, 64, 64, 32)):
+    return [
+        "--images", str(world / "images"), "--teacher", teacher or str(world / "tiny.toml"),
+        "--out", str(out), "--cache", str(world / "cache"), "--shape", "tiny", "--batch", "8",
+        "--ring", "64", "--held", "16", "--pairs", *map(str, pairs), *more,
+    ]  # fmt: skip
+
+
+def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tmp_path):
+    from runtime import load_tracker
+
+    main(command(world, tmp_path))
+    lines = read_log(tmp_path / "log.jsonl")
+    judged = [line for line in lines if line.get("event") == "judged"]
+    assert {line["stage"] for line in judged} == {"backbone", "head", "tune", "joint"}
+    assert cv2.imread(str(tmp_path / "batch.png")) is not None
+    assert cv2.imread(str(tmp_path / "curves.png")) is not None
+    frames, boxes = tiny.film(3)
+    tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), "onnxruntime")
+    tracker.init(frames[0], boxes[0])
+    assert np.isfinite(tracker.update(frames[1]).box).all()
+
+
+def test_features_of_the_teacher_are_learnt(world, tmp_path):
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(1600, 1, 1, 1)))
+    judged = [line for line in read_log(tmp_path / "log.jsonl") if line.get("event") == "judged"]
+    assert judged[-1]["r2_search"] > 0.5 > judged[0]["r2_search"]
+
+
+def test_a_killed_training_goes_on_where_it_was_and_ends_as_well(world, tmp_path):
+    arguments = command(world, tmp_path / "killed", "--stages", "backbone", pairs=(4800, 1, 1, 1))
+    arguments += ["--checkpoint-seconds", "0.2"]
+    process = subprocess.Popen([sys.executable, "-m", "calib.train", *arguments], cwd=str(ROOT),
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    checkpoint, limit = tmp_path / "killed" / "backbone.pt", time.monotonic() + 120
+    while not checkpoint.is_file():
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    main(arguments)
+    main(command(world, tmp_path / "whole", "--stages", "backbone", pairs=(4800, 1, 1, 1)))
+    ends = []
+    for name in ("killed", "whole"):
+        lines = read_log(tmp_path / name / "log.jsonl")
+        ends.append([line["r2_search"] for line in lines if line.get("event") == "judged"][-1])
+        if name == "killed":
+            resumed = [line for line in lines if line.get("event") == "resumed"]
+            assert resumed and 0 < resumed[0]["steps"] < 600
+    assert ends[0] == pytest.approx(ends[1], abs=0.1)
+
+
+def test_a_finished_training_is_not_run_again(world, tmp_path):
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(64, 1, 1, 1)))
+    before = (tmp_path / "backbone.pt").stat().st_mtime_ns
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(64, 1, 1, 1)))
+    assert (tmp_path / "backbone.pt").stat().st_mtime_ns == before
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(world, tmp_path):
+    arguments = command(world, tmp_path, "--stages", "backbone", "--checkpoint-seconds", "0",
+                        "--lr", "1e30", "1", "1", "1")  # fmt: skip
+    with pytest.raises(TrainingStopped, match="loss of stage backbone is nan.*backbone.pt"):
+        main(arguments)
+    kept = torch.load(tmp_path / "backbone.pt", weights_only=False)["network"]
+    assert all(torch.isfinite(value).all() for value in kept.values())
+
+
+def test_a_later_stage_alone_asks_for_the_earlier_ones(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="stage tune starts from stage backbone"):
+        main(command(world, tmp_path, "--stages", "tune"))
+
+
+def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):
+    with pytest.raises(NoTeacher, match="nanotrak_v2"):
+        main(command(world, tmp_path, teacher="nanotrak_v2"))
+    with pytest.raises(NoTeacher, match="nanotrack_v2_backbone|--networks-dir"):
+        main(command(world, tmp_path, "--networks-dir", str(tmp_path), teacher="nanotrack_v2"))
+
+
+def test_mistakes_end_with_one_sentence_and_exit_code_2(tmp_path):
+    (tmp_path / "none").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "calib.train", "--images", str(tmp_path / "none"), "--out",
+         str(tmp_path / "run"), "--teacher", "nanotrack_v2", "--networks-dir", str(tmp_path)],
+        cwd=str(ROOT), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_empty_folder_of_pictures_stops_the_command(world, tmp_path):
+    (tmp_path / "none").mkdir()
+    arguments = command(world, tmp_path / "run")
+    arguments[1] = str(tmp_path / "none")
+    arguments[arguments.index("--cache") + 1] = str(tmp_path / "cache")
+    with pytest.raises(BadImages, match="none should hold pictures"):
+        main(arguments)
+
+
+def test_a_log_is_one_object_a_line(world, tmp_path):
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(16, 1, 1, 1)))
+    for line in (tmp_path / "log.jsonl").read_text().splitlines():
+        assert "time" in json.loads(line)

@@ -29,7 +29,7 @@ def crop(frame, window, size, border):
         ValueError: the window or the result has no pixel.
     """
     x, y, width, height = (int(value) for value in window)
-    out_height, out_width = (size, size) if np.isscalar(size) else size
+    out_height, out_width = size if isinstance(size, (tuple, list)) else (size, size)
     if min(width, height, out_width, out_height) < 1:
         raise ValueError("a crop of {}x{} to {}x{}".format(width, height, out_width, out_height))
     border = np.asarray(border, np.uint8)
@@ -64,7 +64,7 @@ def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32):
     Returns:
         (1, 3, h, w) of that dtype, C-contiguous.
     """
-    planes = np.ascontiguousarray(image[:, :, ::-1 if swap else 1].transpose(2, 0, 1))[None]
+    planes = np.ascontiguousarray(image[:, :, :: -1 if swap else 1].transpose(2, 0, 1))[None]
     if np.dtype(dtype) == np.uint8:
         return planes
     mean, scale = (np.asarray(v, np.float32).reshape(1, 3, 1, 1) for v in (mean, scale))

@@ -9,8 +9,8 @@ import struct
 
 import numpy as np
 
-from runtime.decode.points import NO_SCORE, hanning_window
-from runtime.errors import NetworkFailed
+from kernels.cpu.checks import check_frame, planes
+from runtime.decode.points import argmax, hanning_window
 
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # numbers of hotpath.h
 CROP_JOB = struct.Struct("=20q6f")  # hp_crop_job in hotpath.cpp
@@ -42,7 +42,8 @@ class Kernels:
     def __init__(self, library):
         handle = library.handle
         self._select = handle.hp_points_select
-        self._select.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_double] * 4 + [ctypes.c_void_p] * 2
+        pointer, double = ctypes.c_void_p, ctypes.c_double
+        self._select.argtypes = [pointer] * 4 + [double] * 4 + [pointer] * 2
         self._select.restype = ctypes.c_int
         self._workspace_bytes = handle.hp_crop_workspace
         self._workspace_bytes.argtypes = [ctypes.c_int64, ctypes.c_int64]
@@ -72,12 +73,9 @@ class Kernels:
         Raises:
             ValueError: the frame or ``out`` is of another kind, or the window has no pixel.
         """
-        if frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-            raise ValueError("frame: {} {}".format(frame.dtype, frame.shape))
-        height, width, _ = frame.shape
         x, y, window_width, window_height = window
-        if window_width < 1 or window_height < 1:
-            raise ValueError("a window of {}x{} pixels".format(window_width, window_height))
+        check_frame(frame, window_width, window_height)
+        height, width, _ = frame.shape
         if out is not self._out or width != self._frame_width:
             self._bind(out, width)
         CROP_JOB.pack_into(
@@ -100,7 +98,7 @@ class Kernels:
             swap,
             self._workspace_at,
             *mean,
-            *scale
+            *scale,
         )
         self._crop(self._job_at)
 
@@ -114,13 +112,8 @@ class Kernels:
 
     def _bind(self, out, frame_width):
         """Look at ``out`` and have the scratch memory for it."""
-        shape = out.shape[1:] if out.ndim == 4 and out.shape[0] == 1 else out.shape
-        if len(shape) != 3 or shape[0] != 3 or not out.size or out.dtype.char not in "fB":
-            raise ValueError("out: {} {}".format(out.dtype, out.shape))
-        if not (out.flags.c_contiguous and out.flags.writeable):
-            raise ValueError("out must be C-contiguous and writeable")
+        _, self._out_height, self._out_width = planes(out).shape
         self._out, self._out_at = out, out.ctypes.data
-        self._out_height, self._out_width = shape[1:]
         self._as_float = out.dtype.char == "f"
         self._frame_width = frame_width
         needed = self._workspace_bytes(self._out_width, frame_width)
@@ -149,7 +142,7 @@ class Points:
         self._window_at = self._window.ctypes.data
         self._cells = size * size
         self._score_planes = 2 if network.score == "softmax" else 1
-        self._score = np.zeros(1)
+        self._score, self._nothing = np.zeros(1), np.full(1, np.nan)
         self._score_at = self._score.ctypes.data
         self._arrays = (None, None, None)
         self._addresses = (0, 0, 0)
@@ -174,7 +167,7 @@ class Points:
             self._score_at,
         )
         if best < 0:
-            raise NetworkFailed(NO_SCORE)
+            argmax(self._nothing)  # raises, in the definition's words
         return best, float(self._score[0])
 
     def _look_at(self, score_map, distance_map, state):

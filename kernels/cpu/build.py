@@ -77,17 +77,30 @@ def _load_from(folders, name, compiler, flags):
             folder = temporary = tempfile.mkdtemp(prefix="hotpath-")
         path = os.path.join(folder, name)
         try:
-            if not os.path.exists(path):
-                os.makedirs(folder, exist_ok=True)
-                _compile(compiler, flags, path)
-            # PyDLL: a call takes microseconds, giving up the interpreter's lock costs more
-            return ctypes.PyDLL(path), path
+            return _open(path, compiler, flags), path
         except OSError as error:  # read-only, full, or not allowed to hold programs
             problem = "cannot use {}: {}".format(folder, error.strerror or error)
         finally:
             if temporary:
                 shutil.rmtree(temporary, ignore_errors=True)  # what is loaded stays loaded
     raise CannotBuild(problem)
+
+
+def _open(path, compiler, flags):
+    """The library at ``path``, made first if it is missing or was cut short by a power failure."""
+    # PyDLL: a call takes microseconds, giving up the interpreter's lock costs more
+    if os.path.exists(path):
+        try:
+            return ctypes.PyDLL(path)
+        except OSError:
+            os.unlink(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    _compile(compiler, flags, path)
+    try:
+        return ctypes.PyDLL(path)
+    except OSError:
+        os.unlink(path)
+        raise
 
 
 def _compile(compiler, flags, path):

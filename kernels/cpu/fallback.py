@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from kernels import golden
+from kernels.cpu import checks
 
 MAX_PADDED_PIXELS = 4000000  # a larger window is not built with its border: it may be gigabytes
 
@@ -15,10 +16,9 @@ class Kernels:
 
     def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
         """Cut a window out of a frame, resize it, and write it; see ``binding.Kernels.crop``."""
-        planes = out[0] if out.ndim == 4 else out
         x, y, width, height = (int(value) for value in window)
-        if width < 1 or height < 1:
-            raise ValueError("a window of {}x{} pixels".format(width, height))
+        checks.check_frame(frame, width, height)
+        planes = checks.planes(out)
         if width * height <= MAX_PADDED_PIXELS:
             image = _padded(frame, x, y, width, height, border)
             if image.shape[:2] != planes.shape[1:]:

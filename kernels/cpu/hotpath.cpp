@@ -36,8 +36,9 @@ i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
 
 // A block of 16 columns that lies within 128 bytes of a row: see horizontal_vbmi.
 struct block {
-  i64 column, base;
-  uint64_t low, high;
+  uint16_t pick[32];  // of every column, its two pixels' first bytes, from base
+  i64 column, base;   // first column, and its first byte in the row
+  uint64_t low, high; // which of the 128 bytes the row has
 };
 
 struct workspace {
@@ -207,6 +208,10 @@ void plan_blocks(const hp_crop_job* job, plan* p) {
     const i64 left = row_bytes - b->base;
     b->low = left >= 64 ? ~0ull : (1ull << left) - 1;
     b->high = left >= 128 ? ~0ull : left <= 64 ? 0 : (1ull << (left - 64)) - 1;
+    for (int k = 0; k < 16; ++k) {
+      b->pick[2 * k] = (uint16_t)(p->space.offsets[i + k] - b->base);
+      b->pick[2 * k + 1] = (uint16_t)(b->pick[2 * k] + 3);
+    }
   }
   p->blocks = count;
 }
@@ -217,12 +222,8 @@ void horizontal_vbmi(const plan* p, const uint8_t* row, int16_t* out) {
   for (int k = 0; k < p->blocks; ++k) {
     const block* b = p->space.blocks + k;
     const __m512i low = _mm512_maskz_loadu_epi8(b->low, row + b->base);
-    const __m512i high = b->high ? _mm512_maskz_loadu_epi8(b->high, row + b->base + 64)
-                                 : _mm512_setzero_si512();
-    const __m512i at = _mm512_sub_epi32(_mm512_loadu_si512(p->space.offsets + b->column),
-                                        _mm512_set1_epi32((int)b->base));
-    __m512i pick = _mm512_or_si512(
-        at, _mm512_slli_epi32(_mm512_add_epi32(at, _mm512_set1_epi32(3)), 16));
+    const __m512i high = _mm512_maskz_loadu_epi8(b->high, row + b->base + 64);
+    __m512i pick = _mm512_loadu_si512(b->pick);
     const __m512i w = _mm512_loadu_si512(p->space.weights + 2 * b->column);
     for (int c = 0; c < 3; ++c) {
       const __m512i pixels = _mm512_maskz_permutex2var_epi8(even, low, pick, high);
@@ -267,21 +268,20 @@ void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t* out) {
   horizontal_inside(p, row, done, p->last, out);
 }
 
-void vertical_float(const int16_t* __restrict top, const int16_t* __restrict bottom, int16_t w0,
-                    int16_t w1, int count, float* __restrict out) {
-  for (int i = 0; i < count; ++i) out[i] = (float)hp_vertical(top[i], bottom[i], w0, w1);
-}
-
-void vertical_normalised(const int16_t* __restrict top, const int16_t* __restrict bottom,
-                         int16_t w0, int16_t w1, int count, float mean, float scale,
-                         float* __restrict out) {
-  for (int i = 0; i < count; ++i)
-    out[i] = hp_normalise(hp_vertical(top[i], bottom[i], w0, w1), mean, scale);
-}
-
-void vertical_bytes(const int16_t* __restrict top, const int16_t* __restrict bottom, int16_t w0,
-                    int16_t w1, int count, uint8_t* __restrict out) {
-  for (int i = 0; i < count; ++i) out[i] = (uint8_t)hp_vertical(top[i], bottom[i], w0, w1);
+// Blends two rows of the horizontal pass. Whole blocks, the last of them over the one before where the
+// count is no multiple: a compiler makes each block a few vector instructions and no remainder.
+template <class Out, class Finish>
+inline void blend(const int16_t* __restrict top, const int16_t* __restrict bottom, int16_t w0,
+                  int16_t w1, int count, Out* __restrict out, Finish finish) {
+  if (count < LANES) {
+    for (int i = 0; i < count; ++i) out[i] = finish(hp_vertical(top[i], bottom[i], w0, w1));
+    return;
+  }
+  for (int from = 0; from < count; from += LANES) {
+    if (from > count - LANES) from = count - LANES;
+    for (int i = from; i < from + LANES; ++i)
+      out[i] = finish(hp_vertical(top[i], bottom[i], w0, w1));
+  }
 }
 
 void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const int16_t* top,
@@ -292,13 +292,18 @@ void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const 
     const int16_t* upper = top + (job->swap ? 2 - c : c) * p->lanes;
     const int16_t* lower = bottom + (job->swap ? 2 - c : c) * p->lanes;
     const i64 at = (c * job->out_height + row) * job->out_width;
-    if (!job->as_float)
-      vertical_bytes(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at);
-    else if (job->plain)
-      vertical_float(upper, lower, w0, w1, count, (float*)(intptr_t)job->out + at);
+    if (!job->as_float) {
+      blend(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at,
+            [](int value) { return (uint8_t)value; });
+      continue;
+    }
+    float* out = (float*)(intptr_t)job->out + at;
+    const float mean = job->mean[c], scale = job->scale[c];
+    if (job->plain)
+      blend(upper, lower, w0, w1, count, out, [](int value) { return (float)value; });
     else
-      vertical_normalised(upper, lower, w0, w1, count, job->mean[c], job->scale[c],
-                          (float*)(intptr_t)job->out + at);
+      blend(upper, lower, w0, w1, count, out,
+            [mean, scale](int value) { return hp_normalise(value, mean, scale); });
   }
 }
 

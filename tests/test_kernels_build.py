@@ -1,0 +1,127 @@
+"""The kernels compile once, land where they can, and without a compiler have a stand-in."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kernels import golden
+from kernels.cpu import build, load
+
+needs_compiler = pytest.mark.skipif(
+    not any(build.shutil.which(name) for name in build.COMPILERS), reason="no C++ compiler"
+)
+ROOT = os.path.dirname(os.path.dirname(build.HERE))
+
+
+def crop_works(kernels):
+    frame = np.random.RandomState(0).randint(0, 256, (60, 80, 3)).astype(np.uint8)
+    out = np.zeros((1, 3, 32, 32), np.float32)
+    kernels.crop(frame, (-5, 10, 50, 50), (1, 2, 3), out, (0, 0, 0), (1, 1, 1), False)
+    return np.array_equal(out, golden.pack(golden.crop(frame, (-5, 10, 50, 50), 32, (1, 2, 3))))
+
+
+def fake_compiler(folder, script):
+    path = folder / "c++"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@needs_compiler
+def test_the_library_is_compiled_once(tmp_path):
+    first = build.library((), (str(tmp_path),))
+    written = os.stat(first.path).st_mtime_ns
+    assert build.library((), (str(tmp_path),)).path == first.path
+    assert os.stat(first.path).st_mtime_ns == written
+    assert os.listdir(str(tmp_path)) == [os.path.basename(first.path)]
+
+
+@needs_compiler
+def test_other_flags_make_another_library(tmp_path):
+    paths = {build.library(f, (str(tmp_path),)).path for f in ((), ("-DHP_PORTABLE",))}
+    assert len(paths) == 2
+
+
+@needs_compiler
+def test_a_library_cut_short_is_made_again(tmp_path):
+    path = build.library((), (str(tmp_path),)).path
+    os.unlink(path)
+    with open(path, "w"):
+        pass
+    library = build.library((), (str(tmp_path),))
+    assert library.path == path and library.handle.hp_crop
+
+
+@needs_compiler
+def test_a_folder_that_cannot_hold_it_is_passed_over(tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    library = build.library((), (str(blocked / "build"), str(tmp_path / "next")))
+    assert os.path.dirname(library.path) == str(tmp_path / "next")
+
+
+@needs_compiler
+def test_where_no_folder_holds_it_a_temporary_one_does(tmp_path):
+    blocked = tmp_path / "a file"
+    blocked.write_text("")
+    library = build.library((), (str(blocked), None))
+    assert library.handle.hp_crop and not os.path.exists(library.path)
+
+
+def test_without_a_compiler_the_stand_in_works_and_says_so_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = []
+    kernels = load(said.append)
+    assert kernels.name == "numpy" and crop_works(kernels) and crop_works(kernels)
+    assert len(said) == 1 and "no C++ compiler" in said[0] and "NumPy" in said[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the fake compiler is a shell script")
+@pytest.mark.parametrize(
+    "script, cause",
+    [
+        (
+            "echo 'a.cpp:3: warning: old' >&2; echo 'cc1plus: error: killed' >&2; exit 1",
+            "killed",
+        ),
+        ("exit 3", "no message"),
+        ("exit 0", "cannot use"),  # and leaves nothing that can be loaded
+    ],
+)
+def test_a_compiler_that_fails_is_named_with_its_first_error(tmp_path, monkeypatch, script, cause):
+    fake_compiler(tmp_path, script)
+    monkeypatch.setenv("PATH", str(tmp_path) + os.pathsep + "/nowhere")
+    said = []
+    kernels = load(said.append)
+    assert kernels.name == "numpy" and crop_works(kernels)
+    assert len(said) == 1 and cause in said[0] and "\n" not in said[0]
+
+
+@needs_compiler
+def test_the_compilers_from_the_environment_are_not_read(monkeypatch):
+    monkeypatch.setenv("CXX", "/nowhere/c++")
+    assert load().name == "c++"
+
+
+@needs_compiler
+def test_processes_that_compile_at_once_all_get_a_whole_library(tmp_path):
+    code = "import sys; from kernels.cpu import build; build.library((), (sys.argv[1],))"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert len(os.listdir(str(tmp_path))) == 1
+
+
+@needs_compiler
+def test_the_command_prints_where_the_library_is():
+    done = subprocess.run(
+        [sys.executable, "-m", "kernels.cpu"],
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0 and os.path.isfile(done.stdout.splitlines()[0])
+    assert "-O3" in done.stdout

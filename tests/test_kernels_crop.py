@@ -1,0 +1,239 @@
+"""Every crop gives the bits of its definition, and the definition is what OpenCV does."""
+
+import platform
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kernels import golden
+from kernels.cpu import binding, build, fallback
+
+VIEWS = {
+    "whole": lambda frame: frame,
+    "slice": lambda frame: frame[3:-2, 5:-7],
+    "every second row": lambda frame: frame[::2],
+    "every second column": lambda frame: frame[:, ::2],
+    "flipped": lambda frame: frame[::-1, ::-1],
+    "channels reversed": lambda frame: frame[:, :, ::-1],
+    "transposed": lambda frame: frame.transpose(1, 0, 2),
+    "planes": lambda frame: np.ascontiguousarray(frame.transpose(2, 0, 1)).transpose(1, 2, 0),
+}
+MEAN, SCALE = (123.675, 116.28, 103.53), (0.01712, 0.01751, 0.01743)
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """Every implementation that this machine can build, by name."""
+    variants = {"default": (), "portable": ("-DHP_PORTABLE",)}
+    if platform.machine() in ("x86_64", "AMD64"):
+        variants["avx2"] = ("-mavx2", "-mno-avx512f", "-mno-avx512vbmi")
+        variants["plain x86"] = ("-march=x86-64",)
+        if "avx2" not in build._cpu_flags():
+            del variants["avx2"]
+    folders = (str(tmp_path_factory.mktemp("kernels")),)
+    found = {"numpy": fallback.Kernels()}
+    try:
+        for name, flags in variants.items():
+            found[name] = binding.Kernels(build.library(flags, folders))
+    except build.CannotBuild as error:
+        if "no C++ compiler" not in str(error):
+            raise
+    return found
+
+
+def noise(height, width, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def opencv(frame, window, size, border):
+    """The window cut out of a bordered copy of the frame, then resized."""
+    x, y, width, height = window
+    rows, columns = frame.shape[:2]
+    left, top = max(0, -x), max(0, -y)
+    right, bottom = max(0, x + width - columns), max(0, y + height - rows)
+    value = [int(c) for c in border]
+    image = cv2.copyMakeBorder(
+        np.ascontiguousarray(frame), top, bottom, left, right, cv2.BORDER_CONSTANT, value=value
+    )
+    image = image[y + top : y + top + height, x + left : x + left + width]
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def check_all(crops, frame, window, size, border):
+    image = golden.crop(frame, window, size, border)
+    for name, kernels in crops.items():
+        for dtype, mean, scale, swap in (
+            (np.uint8, (0, 0, 0), (1, 1, 1), False),
+            (np.float32, (0, 0, 0), (1, 1, 1), False),
+            (np.float32, MEAN, SCALE, True),
+        ):
+            out = np.full((1, 3) + tuple(size), 77, dtype)
+            kernels.crop(frame, window, border, out, mean, scale, swap)
+            expected = golden.pack(image, mean, scale, swap, dtype)
+            np.testing.assert_array_equal(out, expected, name)
+
+
+@st.composite
+def windows(draw, columns, rows, largest):
+    """Square or not, inside, across an edge, around the frame, or wholly outside."""
+    width = draw(st.integers(1, largest))
+    height = draw(st.one_of(st.just(width), st.integers(1, largest)))
+    x = draw(st.integers(-width - 5, columns + 5))
+    y = draw(st.integers(-height - 5, rows + 5))
+    return x, y, width, height
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 90),
+    st.integers(1, 120),
+    st.sampled_from(sorted(VIEWS)),
+    st.sampled_from([(255, 255), (127, 127), (1, 1), (15, 16), (33, 70)]),
+    st.data(),
+)
+def test_crop_equals_its_definition_bit_for_bit(crops, rows, columns, view, size, data):
+    frame = VIEWS[view](noise(rows, columns))
+    if not frame.size:
+        return
+    window = data.draw(windows(frame.shape[1], frame.shape[0], 400))
+    check_all(crops, frame, window, size, (7, 130, 255))
+
+
+@settings(max_examples=30, deadline=None)
+@given(windows(640, 360, 4000), st.sampled_from([(255, 255), (127, 127)]))
+@example((-1680, -1820, 4000, 4000), (255, 255))
+@example((-9000, -9000, 20000, 20000), (255, 255))
+@example((639, 359, 1, 1), (255, 255))
+@example((0, 0, 640, 360), (360, 640))
+@example((0, 0, 510, 510), (255, 255))
+def test_windows_of_every_size_equal_their_definition(crops, window, size):
+    check_all(crops, noise(360, 640), window, size, (104, 117, 123))
+
+
+@pytest.mark.parametrize("view", sorted(VIEWS))
+def test_a_window_on_each_corner_of_every_kind_of_frame(crops, view):
+    frame = VIEWS[view](noise(200, 320))
+    rows, columns = frame.shape[:2]
+    for side in (20, 120, 250):
+        for x in (-side // 2, 0, columns - side, columns - side // 2):
+            for y in (-side // 2, 0, rows - side, rows - side // 2):
+                check_all(crops, frame, (x, y, side, side), (255, 255), (0, 128, 255))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 200),
+    st.integers(1, 300),
+    st.sampled_from([(255, 255), (127, 127), (31, 90)]),
+    st.data(),
+)
+def test_the_definition_is_opencvs_bordered_resize(rows, columns, size, data):
+    frame = noise(rows, columns)
+    window = data.draw(windows(columns, rows, 700))
+    border = (9, 99, 199)
+    expected = opencv(frame, window, size, border).astype(int)
+    assert np.abs(golden.crop(frame, window, size, border) - expected).max() <= 1
+
+
+def test_the_same_size_is_a_plain_copy():
+    frame = noise(50, 60)
+    image = golden.crop(frame, (-3, 20, 40, 40), 40, (1, 2, 3))
+    np.testing.assert_array_equal(image[:30, 3:], frame[20:50, :37])
+    assert (image[:, :3] == (1, 2, 3)).all() and (image[30:] == (1, 2, 3)).all()
+
+
+def test_crop_writes_every_kind_of_out(crops):
+    frame, window, border = noise(80, 90), (-4, 7, 60, 60), (1, 2, 3)
+    image = golden.crop(frame, window, 33, border)
+    for name, kernels in crops.items():
+        out = np.zeros((3, 33, 33), np.float32)
+        kernels.crop(frame, window, np.array(border, np.uint8), out)
+        np.testing.assert_array_equal(out, golden.pack(image)[0], name)
+
+
+def test_frames_and_outputs_may_change_from_call_to_call(crops):
+    for kernels in crops.values():
+        for rows, columns, side in ((40, 50, 30), (40, 500, 30), (700, 50, 127), (40, 50, 30)):
+            frame, out = noise(rows, columns, side), np.zeros((1, 3, side, side), np.float32)
+            kernels.crop(frame, (-2, -3, 45, 45), (5, 6, 7), out)
+            image = golden.crop(frame, (-2, -3, 45, 45), side, (5, 6, 7))
+            np.testing.assert_array_equal(out, golden.pack(image))
+
+
+@pytest.mark.parametrize(
+    "frame, window, out",
+    [
+        (np.zeros((5, 5, 3), np.float32), (0, 0, 5, 5), np.zeros((1, 3, 4, 4), np.float32)),
+        (np.zeros((5, 5), np.uint8), (0, 0, 5, 5), np.zeros((1, 3, 4, 4), np.float32)),
+        (np.zeros((5, 5, 3), np.uint8), (0, 0, 0, 5), np.zeros((1, 3, 4, 4), np.float32)),
+        (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 1 << 31), np.zeros((1, 3, 4, 4), np.float32)),
+        (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((1, 3, 4, 4), np.float64)),
+        (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((2, 3, 4, 4), np.float32)),
+        (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((3, 4, 8), np.uint8)[:, :, ::2]),
+    ],
+)
+def test_what_is_no_frame_or_output_is_refused(crops, frame, window, out):
+    for kernels in crops.values():
+        with pytest.raises(ValueError):
+            kernels.crop(frame, window, (0, 0, 0), out)
+
+
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+from kernels import golden
+from kernels.cpu import binding, build
+
+PAGE = mmap.PAGESIZE
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+def guarded(rows, columns, at_end):
+    size = rows * columns * 3
+    pages = -(-size // PAGE)
+    memory = mmap.mmap(-1, (pages + 2) * PAGE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for page in (0, pages + 1):
+        if libc.mprotect(start + page * PAGE, PAGE, 0):
+            raise OSError(ctypes.get_errno(), "mprotect")
+    offset = PAGE + (pages * PAGE - size if at_end else 0)
+    frame = np.frombuffer(memory, np.uint8, size, offset).reshape(rows, columns, 3)
+    frame[:] = np.random.RandomState(1).randint(0, 256, frame.shape)
+    return frame
+
+kernels = binding.Kernels(build.library(sys.argv[2:], (sys.argv[1],)))
+out = np.zeros((1, 3, 63, 63), np.float32)
+for rows, columns in ((1, 1), (1, 2), (1, 3), (2, 5), (17, 31), (90, 160)):
+    for frame in (guarded(rows, columns, False), guarded(rows, columns, True)):
+        for view in (frame, frame[::-1, ::-1], frame[:, ::2], frame[:, :, ::-1]):
+            for side in (1, 9, 40, 100, 300):
+                for x in (-side // 2, 0, view.shape[1] - side, view.shape[1] - side // 2):
+                    window = (x, view.shape[0] - side, side, side)
+                    kernels.crop(view, window, (1, 2, 3), out)
+                    image = golden.crop(view, window, 63, (1, 2, 3))
+                    if not np.array_equal(out, golden.pack(image)):
+                        sys.exit("{} {}".format(view.shape, window))
+print("read nothing else")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
+@pytest.mark.parametrize("flags", [[], ["-DHP_PORTABLE"], ["-mno-avx512vbmi"]])
+def test_crop_reads_nothing_outside_the_frames_memory(crops, tmp_path, flags):
+    if "default" not in crops:
+        pytest.skip("no C++ compiler")
+    if flags == ["-mno-avx512vbmi"] and "avx2" not in crops:
+        pytest.skip("no AVX2 on this machine")
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED, str(tmp_path)] + flags,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=build.HERE + "/../..",
+    )
+    assert done.stdout == "read nothing else\n", (done.returncode, done.stderr)

@@ -1,0 +1,43 @@
+"""The definitions of pack and correlate against slower readings and OpenCV."""
+
+import cv2
+import numpy as np
+import pytest
+
+from kernels import golden
+
+
+def test_pack_normalises_each_channel_in_float32():
+    image = np.random.RandomState(0).randint(0, 256, (4, 5, 3)).astype(np.uint8)
+    mean, scale = (1.5, 2.5, 3.5), (0.1, 0.2, 0.3)
+    packed = golden.pack(image, mean, scale, swap=True)
+    assert packed.shape == (1, 3, 4, 5) and packed.dtype == np.float32
+    for channel in range(3):
+        value = image[2, 3, 2 - channel].astype(np.float32)
+        expected = (value - np.float32(mean[channel])) * np.float32(scale[channel])
+        assert packed[0, channel, 2, 3] == expected
+
+
+def test_pixelwise_correlation_is_a_dot_product_for_each_pair_of_positions():
+    random = np.random.RandomState(1)
+    exemplar, search = random.normal(size=(6, 2, 3)), random.normal(size=(6, 4, 5))
+    found = golden.correlate_pixelwise(exemplar, search)
+    assert found.shape == (6, 4, 5)
+    for place in range(6):
+        for row in range(4):
+            for column in range(5):
+                pair = exemplar[:, place // 3, place % 3], search[:, row, column]
+                assert abs(found[place, row, column] - np.dot(*pair)) < 1e-12
+
+
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_depthwise_correlation_is_opencvs_filter_of_each_channel(padding):
+    random = np.random.RandomState(2)
+    exemplar, search = random.normal(size=(5, 4, 3)), random.normal(size=(5, 9, 8))
+    found = golden.correlate_depthwise(exemplar, search, padding)
+    assert found.shape == (5, 9 + 2 * padding - 3, 8 + 2 * padding - 2)
+    for channel in range(5):
+        image = np.pad(search[channel], padding, mode="constant")
+        filtered = cv2.filter2D(image, cv2.CV_64F, exemplar[channel], anchor=(0, 0))
+        expected = filtered[: found.shape[1], : found.shape[2]]
+        np.testing.assert_allclose(found[channel], expected, rtol=0, atol=1e-12)

@@ -1,0 +1,230 @@
+"""The compiled select picks the cell and the box of its definition."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels.cpu import binding, build
+from runtime.decode.points import Points, argmax, hanning_window, probability
+from runtime.errors import NetworkFailed
+
+FIELDS = (
+    "score map_size stride penalty window lr min_size lr_power quality inclusive clip box_pixels"
+)
+Network = namedtuple("Network", FIELDS)
+PLAIN = (
+    1,
+    "none",
+    False,
+    "centre",
+    "exact",
+)  # what else a point-based network can ask for: nothing
+PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory):
+    try:
+        return binding.Kernels(build.library((), (str(tmp_path_factory.mktemp("kernels")),)))
+    except build.CannotBuild as error:
+        if "no C++ compiler" not in str(error):
+            raise
+        pytest.skip(str(error))
+
+
+def network(score="softmax", size=16, **changes):
+    return Network(score, size, 16, 0.15, 0.49, 0.385, 10, *PLAIN)._replace(**changes)
+
+
+def random_maps(score, size, seed):
+    """Maps as networks give them: a blob of target, boxes of all sizes."""
+    random = np.random.RandomState(seed)
+    scores = random.normal(0, 2, (1, PLANES[score], size, size))
+    scores[0, -1, random.randint(size), random.randint(size)] += random.uniform(0, 8)
+    if score == "none":
+        scores = 1 / (1 + np.exp(-scores))
+    distances = np.exp(random.normal(3, 1, (1, 4, size, size)))
+    return scores.astype(np.float32), distances.astype(np.float32)
+
+
+def run(decoder, maps, state, scale=(1.5, 1.25), frame=(1280, 720)):
+    state = np.array(state, np.float64)
+    best, score = decoder.select(maps, state, scale, frame[0], frame[1])
+    return best, score, state
+
+
+def box(state):
+    return np.array([state[0] - state[2] / 2, state[1] - state[3] / 2, state[2], state[3]])
+
+
+def same(decoder, definition, *arguments):
+    """Both give the same cell, score and box; where the definition fails, both fail."""
+    try:
+        expected = run(definition, *arguments)
+    except NetworkFailed:
+        with pytest.raises(NetworkFailed):
+            run(decoder, *arguments)
+        return
+    best, score, state = run(decoder, *arguments)
+    assert isinstance(best, int) and isinstance(score, float)
+    assert best == expected[0]
+    assert abs(score - expected[1]) < 1e-9
+    np.testing.assert_allclose(box(state), box(expected[2]), rtol=0, atol=1e-4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(sorted(PLANES)),
+    st.sampled_from([1, 2, 15, 16, 25]),
+    st.integers(0, 10**6),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.tuples(st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st.floats(10, 720)),
+    st.tuples(st.floats(0.05, 20), st.floats(0.05, 20)),
+)
+def test_select_equals_its_definition(kernels, score, size, seed, penalty, window, state, scale):
+    net = network(score, size, penalty=penalty, window=window)
+    same(kernels.points(net), Points(net), random_maps(score, size, seed), state, scale)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted(PLANES)),
+    st.integers(0, 10**6),
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.integers(0, 24),
+            st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -1.0, -40.0, 1e30]),
+        ),
+        max_size=40,
+    ),
+)
+def test_odd_values_in_the_maps_change_nothing_but_their_cell(kernels, score, seed, odd):
+    net = network(score, 5)
+    maps = random_maps(score, 5, seed)
+    for plane, cell, value in odd:
+        target = maps[0] if plane < PLANES[score] else maps[1]
+        target.reshape(-1, 25)[plane % target.shape[1], cell] = value
+    same(kernels.points(net), Points(net), maps, (300, 200, 60, 50))
+
+
+@pytest.mark.parametrize("score", sorted(PLANES))
+def test_on_ties_the_first_cell_wins(kernels, score):
+    net = network(score, window=0.0)
+    maps = np.zeros((1, PLANES[score], 16, 16), np.float32), np.full((1, 4, 16, 16), 30, np.float32)
+    for decoder in (kernels.points(net), Points(net)):
+        assert run(decoder, maps, (300, 200, 60, 60))[0] == 0
+    maps[0][0, -1, 3, 5] = maps[0][0, -1, 3, 4] = maps[0][0, -1, 9, 0] = 1
+    for decoder in (kernels.points(net), Points(net)):
+        assert run(decoder, maps, (300, 200, 60, 60))[0] == 3 * 16 + 4
+
+
+@pytest.mark.parametrize("score", sorted(PLANES))
+def test_not_a_number_never_wins_and_nothing_else_is_an_error(kernels, score):
+    net = network(score)
+    for decoder in (kernels.points(net), Points(net)):
+        maps = random_maps(score, 16, 3)
+        best = run(decoder, maps, (300, 200, 60, 60))[0]
+        maps[0].reshape(-1, 256)[:, best] = np.nan
+        assert run(decoder, maps, (300, 200, 60, 60))[0] != best
+        maps[0][:] = np.nan
+        state = np.array([300.0, 200, 60, 60])
+        with pytest.raises(NetworkFailed, match="no finite score"):
+            decoder.select(maps, state, (1, 1), 1280, 720)
+        np.testing.assert_array_equal(state, [300, 200, 60, 60])
+
+
+def test_the_target_stays_inside_the_frame_and_above_its_least_size(kernels):
+    net = network(lr=1.0)
+    for distance in (0.001, 5000.0):
+        maps = random_maps("softmax", 16, 5)[0], np.full((1, 4, 16, 16), distance, np.float32)
+        for state in ((2, 3, 10, 10), (1279, 718, 1280, 720)):
+            same(kernels.points(net), Points(net), maps, state)
+            x, y, width, height = run(kernels.points(net), maps, state)[2]
+            assert 0 <= x <= 1280 and 0 <= y <= 720
+            assert 10 <= width <= 1280 and 10 <= height <= 720
+
+
+def test_maps_may_change_from_call_to_call(kernels):
+    net = network()
+    decoder, definition = kernels.points(net), Points(net)
+    state, reference = np.array([300.0, 200, 60, 60]), np.array([300.0, 200, 60, 60])
+    reused = random_maps("softmax", 16, 0)
+    for seed in range(30):
+        maps = random_maps("softmax", 16, seed)
+        if seed % 3 == 0:
+            reused[0][:], reused[1][:] = maps  # an engine that writes to the same memory
+            maps = reused
+        elif seed % 3 == 1:
+            maps = tuple(m.astype(np.float64) for m in maps)
+        else:
+            maps = tuple(np.asfortranarray(m) for m in maps)
+        best = decoder.select(maps, state, (1.5, 1.5), 1280, 720)[0]
+        assert best == definition.select(maps, reference, (1.5, 1.5), 1280, 720)[0]
+        np.testing.assert_allclose(state, reference, rtol=0, atol=1e-4)
+
+
+def test_converted_maps_are_read_anew_each_time(kernels):
+    net = network()
+    decoder = kernels.points(net)
+    maps = tuple(m.astype(np.float64) for m in random_maps("softmax", 16, 1))
+    first = run(decoder, maps, (300, 200, 60, 60))[0]
+    state = np.array([300.0, 200, 60, 60])
+    decoder.select(maps, state, (1.5, 1.25), 1280, 720)
+    maps[0][0, 1, first // 16, first % 16] = -50
+    state[:] = (300, 200, 60, 60)
+    assert decoder.select(maps, state, (1.5, 1.25), 1280, 720)[0] != first
+
+
+def test_maps_and_states_of_another_shape_are_refused(kernels):
+    decoder = kernels.points(network())
+    scores, distances = random_maps("softmax", 16, 0)
+    state = np.array([300.0, 200, 60, 60])
+    for maps, other in (
+        ((scores[:, :1], distances), state),
+        ((scores, distances[:, :3]), state),
+        ((scores, distances), state.astype(np.float32)),
+        ((scores, distances), np.zeros(8)[::2]),
+    ):
+        with pytest.raises(ValueError):
+            decoder.select(maps, other, (1, 1), 1280, 720)
+
+
+def test_an_unknown_kind_of_score_is_left_to_the_definition(kernels):
+    assert kernels.points(network("logistic")) is None
+
+
+def test_the_definition_is_the_trackers_published_arithmetic():
+    """A second, slower reading of the formulas, cell by cell in Python floats."""
+    net = network()
+    maps = random_maps("softmax", 16, 11)
+    state, scale = (300.0, 200.0, 60.0, 45.0), 1.3
+    change = lambda ratio: max(ratio, 1 / ratio)  # noqa: E731
+    side = lambda a, b: ((a + (a + b) / 2) * (b + (a + b) / 2)) ** 0.5  # noqa: E731
+    score, window = probability(maps[0].astype(float), "softmax"), hanning_window(16)
+    votes, boxes = np.zeros((16, 16)), {}
+    for row in range(16):
+        for column in range(16):
+            left, top, right, bottom = (float(v) for v in maps[1][0, :, row, column])
+            x1, y1 = (column - 8) * 16 - left, (row - 8) * 16 - top
+            x2, y2 = (column - 8) * 16 + right, (row - 8) * 16 + bottom
+            width, height = x2 - x1, y2 - y1
+            size = change(side(width, height) / side(state[2] * scale, state[3] * scale))
+            ratio = change((state[2] / state[3]) / (width / height))
+            penalty = np.exp(-(ratio * size - 1) * net.penalty)
+            inner = penalty * score[row, column]
+            votes[row, column] = inner * (1 - net.window) + window[row, column] * net.window
+            boxes[row * 16 + column] = (x1 + x2) / 2, (y1 + y2) / 2, width, height, inner
+    best = argmax(votes)
+    x, y, width, height, inner = boxes[best]
+    rate = inner * net.lr
+    expected = [state[0] + x / scale, state[1] + y / scale]
+    expected += [state[2] * (1 - rate) + width / scale * rate]
+    expected += [state[3] * (1 - rate) + height / scale * rate]
+    found = run(Points(net), maps, state, (scale, scale))
+    assert found[0] == best
+    np.testing.assert_allclose(found[2], expected, rtol=0, atol=1e-6)

@@ -241,8 +241,8 @@ class Outputs:
                 self.open = self._window.show(picture)
 
     def _info(self, index):
-        steps = self.profile.recent_ms()
-        del steps["wait"]
+        steps = self.profile.recent_ms() if self.profile.frames else {"total": None}
+        steps.pop("wait", None)
         return {
             "network": self._tracker.name,
             "engine": self._tracker.engine.name,

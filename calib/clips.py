@@ -1,0 +1,322 @@
+"""Annotated clips of the usual benchmarks, as sequences: ``len(clip)`` frames, ``clip[i]`` is one.
+
+| data set            | annotation                               | pixels counted from |
+|---------------------|------------------------------------------|---------------------|
+| own                 | ``boxes.csv``                            | 0                   |
+| VOT                 | ``groundtruth.txt``: box, polygon, mask  | 0                   |
+| GOT-10k             | ``groundtruth.txt``, ``absence.label``   | 0                   |
+| LaSOT               | the same, ``out_of_view.txt``            | 1                   |
+| OTB                 | ``groundtruth_rect[.N].txt``             | 1                   |
+| UAV123, DTB70       | beside or above the frames' folder       | 1                   |
+| TLD                 | ``gt.txt``: left,top,right,bottom        | 1                   |
+| MOT                 | ``gt/gt.txt``: one clip a target         | 1                   |
+
+The files that the runtime reads too are read by ``runtime.video.sequence``. The loaders of
+``got10k`` are not used: they refuse a folder that does not hold their whole data set.
+"""
+
+import csv
+import functools
+import hashlib
+import math
+import pathlib
+import re
+
+import cv2
+import numpy as np
+
+from calib.errors import BadClips
+from runtime.errors import BadSource
+from runtime.video import recorded, sequence
+
+DEPTH = 4  # folders below the one that was named
+VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")
+FEWEST_MOT = 10  # frames that a target of MOT must be seen in to make a clip
+
+
+class Clip:
+    """One annotated clip.
+
+    Attributes:
+        name: of the folder; with ``.2`` or ``-id7`` where it has several targets.
+        folder: ``pathlib.Path``.
+        boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN where the target is absent. The
+            first frame always has a box: what comes before it is left out.
+    """
+
+    def __init__(self, name, folder, frames, boxes):
+        self.name = name
+        self.folder = pathlib.Path(folder)
+        self.boxes = boxes
+        self._frames = frames  # list of paths, or a _Video
+
+    def __len__(self):
+        return len(self.boxes)
+
+    def __getitem__(self, index):
+        """Frame ``index`` as BGR uint8 (H, W, 3); ``BadSource`` when it is broken."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        if isinstance(self._frames, _Video):
+            return self._frames[index]
+        try:
+            return recorded.read_picture(str(self._frames[index]))
+        except BadSource as error:
+            raise BadSource(
+                "{}: broke at frame {} of {}: {}".format(self.name, index, len(self), error)
+            ) from None
+
+    def __iter__(self):
+        return (self[index] for index in range(len(self)))
+
+    @functools.cached_property
+    def sha256(self):
+        """Hexadecimal sha256 of the frames' bytes and the boxes."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
+        video = isinstance(self._frames, _Video)
+        for path in [self._frames.path] if video else self._frames:
+            digest.update(pathlib.Path(path).read_bytes())
+        return digest.hexdigest()
+
+
+class _Video:
+    """Frames of a video file by number; going back starts the file again."""
+
+    def __init__(self, path, first=0):
+        self.path, self.first = path, first
+        self._capture, self._next = None, 0
+        self.frames = _count_frames(path)
+
+    def __len__(self):
+        return self.frames - self.first
+
+    def __getitem__(self, index):
+        index += self.first
+        if self._capture is None or index < self._next:
+            self._capture, self._next = cv2.VideoCapture(str(self.path)), 0
+        good, frame = True, None
+        while good and self._next <= index:
+            good, frame = self._capture.read()
+            self._next += 1
+        if not good or frame is None:
+            self._capture = None
+            raise BadSource("{}: broke at frame {} of {}".format(self.path, index, self.frames))
+        return frame
+
+    def __getstate__(self):  # a capture can't go to another process
+        return dict(self.__dict__, _capture=None, _next=0)
+
+
+def _count_frames(path):
+    capture, count = cv2.VideoCapture(str(path)), 0
+    while capture.grab():
+        count += 1
+    return count
+
+
+def find_clips(folders, trim=False, log=None):
+    """Every annotated clip in or below some folders.
+
+    Args:
+        folders: paths; each a clip, or a folder of clips (searched {} deep).
+        trim: take the frames that have boxes where their numbers differ, instead of refusing.
+        log: function of one sentence, told which folders were left out and why.
+
+    Returns:
+        list of ``Clip`` in the order of the names; no name twice.
+
+    Raises:
+        BadClips: nothing there, no annotation, or another number of boxes than of frames.
+    """
+    found = []
+    for folder in map(pathlib.Path, folders):
+        if not folder.is_dir():
+            raise BadClips("{} is not a folder; name a clip or a folder of clips".format(folder))
+        here = list(_sequences(folder, DEPTH))
+        if not here:
+            raise BadClips("{} holds no frames: no pictures and no video in it or {} folders below; "
+                           "name a clip or a folder of clips".format(folder, DEPTH))  # fmt: skip
+        for place in here:
+            clips = list(_clips_of(place, trim))
+            if not clips and place == folder:
+                raise BadClips(_without_annotation(folder))
+            if not clips and log:
+                log("left out: " + _without_annotation(place))
+            found.extend(clips)
+        if not found:
+            raise BadClips("{}: none of its {} clips has an annotation (boxes.csv, "
+                           "groundtruth.txt, groundtruth_rect.txt …)".format(folder, len(here)))  # fmt: skip
+    return _named_apart(found)
+
+
+find_clips.__doc__ = find_clips.__doc__.format(DEPTH)
+
+
+def _without_annotation(folder):
+    return ("{} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
+            "frames".format(folder))  # fmt: skip
+
+
+def _named_apart(clips):
+    """The clips sorted; the same name from two folders gets the folder's name before it."""
+    clips = list({(clip.folder.resolve(), clip.name): clip for clip in clips}.values())
+    names = [clip.name for clip in clips]
+    for clip in clips:
+        if names.count(clip.name) > 1:
+            clip.name = "{}-{}".format(clip.folder.resolve().parent.name, clip.name)
+    return sorted(clips, key=lambda clip: recorded.natural_key(clip.name))
+
+
+def _sequences(folder, depth):
+    """Folders at or below ``folder`` that hold frames."""
+    if _has_frames(folder):
+        yield folder
+    elif depth:
+        for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
+            yield from _sequences(inside, depth - 1)
+
+
+def _has_frames(folder):
+    try:
+        recorded.picture_paths(str(folder))
+        return True
+    except BadSource:
+        return _video_of(folder) is not None
+
+
+def _video_of(folder):
+    """The one video of a folder, or None."""
+    videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS]
+    return videos[0] if len(videos) == 1 else None
+
+
+def _frames_of(folder):
+    try:
+        return recorded.picture_paths(str(folder))
+    except BadSource:
+        return _Video(_video_of(folder))
+
+
+def _clips_of(folder, trim):
+    """The clips of one sequence folder: one a target; none when it has no annotation."""
+    targets = list(_targets(folder))
+    frames = _frames_of(folder) if targets else []
+    for suffix, first, boxes in targets:
+        given = frames[first:] if isinstance(frames, list) else _Video(frames.path, first)
+        if suffix.startswith("-id"):  # MOT states when a target comes and goes
+            given = given[: len(boxes)]
+        name = folder.resolve().name + suffix
+        yield _clip(name, folder, given, boxes, trim)
+
+
+def _clip(name, folder, frames, boxes, trim):
+    """A clip whose frames and boxes fit, from the target's first frame on."""
+    if len(frames) != len(boxes):
+        if not trim:
+            raise BadClips(
+                "{}: {} boxes for {} frames; correct the annotation, or take the first {} with "
+                "--trim".format(name, len(boxes), len(frames), min(len(frames), len(boxes)))
+            )
+        count = min(len(frames), len(boxes))
+        boxes = boxes[:count]
+    seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
+    if not len(seen):
+        raise BadClips("{}: the annotation has no box at all; correct it".format(name))
+    first = int(seen[0])
+    if isinstance(frames, _Video):
+        frames = _Video(frames.path, frames.first + first)
+    else:
+        frames = frames[first : len(boxes)]
+    return Clip(name, folder, frames, boxes[first:])
+
+
+def _targets(folder):
+    """(suffix of the name, first frame, (frames, 4) boxes) for each target of a folder."""
+    mot, tld = folder / "gt" / "gt.txt", folder / "gt.txt"
+    several = sorted(
+        folder.glob("groundtruth_rect.[0-9]*.txt"), key=lambda path: recorded.natural_key(path.name)
+    )
+    path, _ = sequence.find_annotation(str(folder))
+    if path is not None and not (several and path.endswith(".1.txt")):
+        boxes = _array(sequence.read_boxes(str(folder)))
+        yield "", 0, _without_absent(folder, boxes)
+    elif several:
+        for number, file in enumerate(several, 1):
+            rows = _rows(file)
+            yield ".{}".format(number), 0, _array([_box(row[:4], 1) for row in rows])
+    elif mot.is_file():
+        yield from _mot_targets(mot)
+    elif tld.is_file():
+        boxes = [_box((a, b, c - a + 1, d - b + 1), 1) for a, b, c, d in _rows(tld, 4)]
+        yield "", 0, _array(boxes)
+
+
+def _without_absent(folder, boxes):
+    """Boxes with NaN in the frames that GOT-10k or LaSOT mark as absent; LaSOT counts from 1."""
+    for name in ("absence.label", "out_of_view.txt"):
+        file = folder / name
+        if file.is_file():
+            flags = np.array([int(text) for text in re.findall(r"[0-9]+", file.read_text())], bool)
+            count = min(len(flags), len(boxes))
+            boxes[:count][flags[:count]] = np.nan
+            if name == "out_of_view.txt":
+                boxes[:, :2] -= 1
+    return boxes
+
+
+def _mot_targets(path):
+    """Each target of a MOT file, from its first frame to its last."""
+    tracks = {}
+    for row in _rows(path):
+        if len(row) < 6:
+            raise BadClips("{}: a line has {} values instead of frame,id,x,y,w,h,…".format(
+                path, len(row)))  # fmt: skip
+        ignored = len(row) >= 7 and row[6] == 0
+        if not ignored:
+            tracks.setdefault(int(row[1]), {})[int(row[0])] = _box(row[2:6], 1)
+    for target, boxes in sorted(tracks.items()):
+        first, last = min(boxes), max(boxes)
+        if len(boxes) >= FEWEST_MOT:
+            track = _array([boxes.get(frame) for frame in range(first, last + 1)])
+            yield "-id{}".format(target), first - 1, track
+
+
+def _rows(path, columns=None):
+    """The numbers of each line of a file; an empty line is all NaN."""
+    rows = []
+    for number, line in enumerate(path.read_text().rstrip().splitlines(), 1):
+        try:
+            row = [float(text) for text in re.split(r"[,;\s]+", line.strip(" ,;\t")) if text]
+        except ValueError:
+            row = None
+        row = [math.nan] * (columns or 4) if row == [] else row
+        if row is None or (columns and len(row) != columns):
+            raise BadClips("{}: line {} is not {} numbers: {!r}".format(
+                path, number, columns or "made of", line[:60]))  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def _box(values, origin):
+    x, y, w, h = values
+    finite = all(math.isfinite(value) for value in values)
+    return (x - origin, y - origin, w, h) if finite and w > 0 and h > 0 else None
+
+
+def _array(boxes):
+    """Boxes or None -> (frames, 4) float64 with NaN."""
+    array = np.full((len(boxes), 4), np.nan)
+    for index, box in enumerate(boxes):
+        if box is not None:
+            array[index] = box
+    return array
+
+
+def write_boxes(path, boxes):
+    """Write boxes as ``boxes.csv``."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("frame", "x", "y", "w", "h"))
+        for index, box in enumerate(boxes):
+            known = np.isfinite(box).all()
+            writer.writerow((index, *(box if known else ("", "", "", ""))))

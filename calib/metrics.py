@@ -1,0 +1,96 @@
+"""How well boxes follow the truth: the figures that trackers are compared by.
+
+| figure                | what                                                        | as in    |
+|-----------------------|-------------------------------------------------------------|----------|
+| ``ao``                | mean overlap, the first frame left out                      | GOT-10k  |
+| ``sr50``, ``sr75``    | share of frames with more overlap than 0.5, 0.75            | GOT-10k  |
+| ``success``           | area under the success curve of 21 thresholds               | OTB      |
+| ``precision``         | share of frames whose centre is within 20 pixels            | OTB      |
+| ``norm_precision``    | the same within 0.2 of the box's width and height           | LaSOT    |
+
+Frames without the target are left out everywhere. Held to ``got10k`` by the tests.
+"""
+
+import numpy as np
+
+SUCCESS = np.linspace(0, 1, 21)  # thresholds of overlap
+PRECISION_PX = np.arange(51)  # thresholds of distance, pixels
+NORMALISED = np.linspace(0, 0.5, 51)
+AT_PX, AT_NORMALISED = 20, 20  # indices of the thresholds above that become a figure
+FIGURES = ("ao", "sr50", "sr75", "success", "precision", "norm_precision")
+
+
+def overlap(boxes, truth, bound=None):
+    """Intersection over union, frame by frame.
+
+    Args:
+        boxes, truth: (n, 4) (x, y, w, h).
+        bound: (width, height): both are cut to the frame first, as GOT-10k's report does.
+
+    Returns:
+        (n,) float64; NaN where a box is NaN.
+    """
+    a, b = _corners(boxes, bound), _corners(truth, bound)
+    sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    common = np.prod(np.maximum(sides, 0), axis=1)
+    union = _area(a) + _area(b) - common
+    return np.clip(common / (union + np.finfo(float).eps), 0, 1)
+
+
+def _corners(boxes, bound):
+    boxes = np.asarray(boxes, float).reshape(-1, 4)
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    if bound is None:
+        return corners
+    # the toolkit cuts the corner first and then the size, which is left as it was
+    low = np.clip(boxes[:, :2], 0, bound)
+    return np.concatenate([low, low + np.clip(boxes[:, 2:], 0, np.asarray(bound) - low)], axis=1)
+
+
+def _area(corners):
+    return np.prod(corners[:, 2:] - corners[:, :2], axis=1)
+
+
+def centre_distance(boxes, truth, normalised=False):
+    """Distance of the centres, (n,) float64: pixels, or parts of the true width and height."""
+    boxes, truth = np.asarray(boxes, float), np.asarray(truth, float)
+    apart = boxes[:, :2] + boxes[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2
+    if normalised:
+        apart = apart / truth[:, 2:]
+    return np.hypot(apart[:, 0], apart[:, 1])
+
+
+def curves(boxes, truth):
+    """dict of success (21,), precision (51,), norm_precision (51,): share of frames a threshold."""
+    seen = np.isfinite(truth).all(axis=1)
+    ious = overlap(boxes, truth)[seen]
+    far, far_normalised = (centre_distance(boxes, truth, flag)[seen] for flag in (False, True))
+    return {
+        "success": np.mean(ious[:, None] > SUCCESS, axis=0),
+        "precision": np.mean(far[:, None] <= PRECISION_PX, axis=0),
+        "norm_precision": np.mean(far_normalised[:, None] <= NORMALISED, axis=0),
+    }
+
+
+def figures(boxes, truth):
+    """dict of ``FIGURES`` of one clip.
+
+    Args:
+        boxes: (n, 4), the first being the one that the tracker was given.
+        truth: (n, 4), NaN where the target is absent.
+    """
+    ious = overlap(boxes[1:], truth[1:])
+    ious = ious[np.isfinite(ious)]
+    curve = curves(boxes, truth)
+    return {
+        "ao": _mean(ious),
+        "sr50": _mean(ious > 0.5),
+        "sr75": _mean(ious > 0.75),
+        "success": float(np.mean(curve["success"])),
+        "precision": float(curve["precision"][AT_PX]),
+        "norm_precision": float(curve["norm_precision"][AT_NORMALISED]),
+    }
+
+
+def _mean(values):
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,257 @@
+"""An evaluation as text, CSV, JSON and a page with plots and pictures."""
+
+import csv
+import html
+import json
+
+import cv2
+import numpy as np
+
+from calib import metrics
+from calib.errors import Missing
+
+FILES = ("report.html", "table.csv", "evaluation.json")
+MOMENTS = 3  # pictures a clip
+PICTURE_HEIGHT = 240  # pixels, least height of a picture
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
+TRUTH = "#ffffff"
+COLUMNS = (
+    ("ao", "AO", "{:.3f}"), ("sr50", "SR50", "{:.3f}"), ("sr75", "SR75", "{:.3f}"),
+    ("success", "Success", "{:.3f}"), ("precision", "Prec. 20 px", "{:.3f}"),
+    ("norm_precision", "Norm. prec.", "{:.3f}"), ("fps", "FPS", "{:.0f}"), ("ms", "ms", "{:.2f}"),
+    ("crop_ms", "crop ms", "{:.3f}"), ("network_ms", "network ms", "{:.3f}"),
+    ("select_ms", "select ms", "{:.3f}"), ("skipped", "late frames", "{:.0f}"),
+)  # fmt: skip
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8882; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+p.note { opacity: .75; margin-top: .2rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+td.best { font-weight: 700; background: var(--soft); }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .45em; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { max-width: 100%; background: #fff; border-radius: 6px; }
+figure { margin: 0; } figcaption { font-size: .85rem; opacity: .8; }
+.moments { display: flex; flex-wrap: wrap; gap: .8rem; } .moments img { max-width: 100%; height: auto; border-radius: 4px; }
+"""
+
+
+def write(table, clips, out):
+    """Write every file of ``FILES``, the plots and the pictures into the folder ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    colours = dict(zip(table["trackers"], COLOURS * 9))
+    boxes = {name: entry.pop("boxes") for name, entry in table["trackers"].items()}
+    (out / "evaluation.json").write_text(json.dumps(table, indent=1))
+    _write_csv(table, out / "table.csv")
+    _plot_curves(table, colours, out)
+    parts = [_head(table, colours)]
+    for clip in clips:
+        parts.append(_clip_part(clip, {n: np.array(b[clip.name]) for n, b in boxes.items()},
+                                table, colours, out))  # fmt: skip
+    (out / "report.html").write_text(_page(parts))
+
+
+def text(table):
+    """The means as lines of text."""
+    columns = _columns(table)
+    lines = ["{:<32}".format("mean of {} clips".format(len(table["clips"])))
+             + "".join("{:>12}".format(title) for _, title, _ in columns)]  # fmt: skip
+    for name, entry in table["trackers"].items():
+        cells = ("{:>12}".format(_cell(entry["mean"], key, form)) for key, _, form in columns)
+        lines.append("{:<32}".format(name) + "".join(cells))
+    return "\n".join(lines)
+
+
+def _columns(table):
+    """The columns that some tracker has a figure for; late frames only when there are any rates."""
+    means = [entry["mean"] for entry in table["trackers"].values()]
+    return [c for c in COLUMNS if any(m.get(c[0]) for m in means) or c[0] in metrics.FIGURES]
+
+
+def _cell(figures, key, form):
+    value = figures.get(key)
+    return "" if value is None or np.isnan(value) else form.format(value)
+
+
+def _write_csv(table, path):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["tracker", "engine", "clip"] + [key for key, _, _ in COLUMNS])
+        for name, entry in table["trackers"].items():
+            for clip, figures in list(entry["clips"].items()) + [("mean", entry["mean"])]:
+                writer.writerow([name, entry["engine"], clip]
+                                + [figures.get(key, "") for key, _, _ in COLUMNS])  # fmt: skip
+
+
+# -- plots
+
+
+def pyplot():
+    """matplotlib's pyplot, drawing to files."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise Missing("the plots need matplotlib; run `pip install matplotlib`") from None
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _plot_curves(table, colours, out):
+    plt = pyplot()
+    for key, x, label, figure in (
+        ("success", metrics.SUCCESS, "overlap threshold", "success"),
+        ("precision", metrics.PRECISION_PX, "distance of the centres, px", "precision"),
+        ("norm_precision", metrics.NORMALISED, "distance / size of the target", "norm_precision"),
+    ):
+        chart, axes = plt.subplots(figsize=(5, 3.8), dpi=110)
+        ranked = sorted(table["trackers"].items(), key=lambda item: -item[1]["mean"][figure])
+        for name, entry in ranked:
+            axes.plot(x, entry["curves"][key], color=colours[name], linewidth=1.8,
+                      label="{:.3f}  {}".format(entry["mean"][figure], name))  # fmt: skip
+        axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8, loc="lower left" if key == "success" else "lower right")
+        chart.tight_layout()
+        chart.savefig(out / (key + ".png"))
+        plt.close(chart)
+
+
+def _plot_overlap(path, ious, moments, colours):
+    """Overlap over the frames of one clip."""
+    plt = pyplot()
+    chart, axes = plt.subplots(figsize=(10.4, 1.7), dpi=110)
+    for name, values in ious.items():
+        axes.plot(values, color=colours[name], linewidth=1)
+    for index in moments:
+        axes.axvline(index, color="#888", linewidth=0.8, linestyle=":")
+    count = len(next(iter(ious.values())))
+    axes.set(ylim=(0, 1), xlim=(0, count - 1), ylabel="overlap", xlabel="frame")
+    axes.grid(alpha=0.3)
+    chart.tight_layout()
+    chart.savefig(path)
+    plt.close(chart)
+
+
+# -- the page
+
+
+def _page(parts):
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
+        '<meta name="viewport" content="width=device-width"><style>{}</style>{}</html>\n'.format(
+            STYLE, "".join(parts))
+    )  # fmt: skip
+
+
+def _head(table, colours):
+    frames = sum(clip["frames"] for clip in table["clips"])
+    return (
+        "<h1>Evaluation</h1><p class=note>{} trackers on {} clips, {} frames. Means over the "
+        "clips; frames without the target are left out.</p>{}"
+        "<h2>Curves</h2><div class=plots>{}</div>"
+        "<h2>Mean overlap of each clip</h2>{}<h2>Clips</h2><p class=note>Dotted lines and pictures: "
+        "the worst moments. The truth is drawn white.</p>"
+    ).format(
+        len(table["trackers"]), len(table["clips"]), frames, _mean_table(table, colours),
+        "".join('<img src="{0}.png" alt="{0} curves">'.format(key)
+                for key in ("success", "precision", "norm_precision")),
+        _clip_table(table, colours),
+    )  # fmt: skip
+
+
+def _key(name, colours):
+    return '<span class=key style="background:{}"></span>{}'.format(
+        colours[name], html.escape(name)
+    )
+
+
+def _mean_table(table, colours):
+    columns = _columns(table)
+    rows = ["<tr><th>tracker</th><th>engine</th>{}</tr>".format(
+        "".join("<th>{}</th>".format(title) for _, title, _ in columns))]  # fmt: skip
+    means = {name: entry["mean"] for name, entry in table["trackers"].items()}
+    for name, entry in table["trackers"].items():
+        cells = []
+        for key, _, form in columns:
+            best = key in metrics.FIGURES and entry["mean"][key] == max(
+                mean[key] for mean in means.values()
+            )
+            cells.append("<td{}>{}</td>".format(
+                " class=best" if best else "", _cell(entry["mean"], key, form)))  # fmt: skip
+        rows.append("<tr><td>{}</td><td>{}</td>{}</tr>".format(
+            _key(name, colours), html.escape(entry["engine"]), "".join(cells)))  # fmt: skip
+    return "<div class=wide><table>{}</table></div>".format("".join(rows))
+
+
+def _clip_table(table, colours):
+    names = list(table["trackers"])
+    rows = ["<tr><th>clip</th><th>frames</th>{}</tr>".format(
+        "".join("<th>{}</th>".format(_key(name, colours)) for name in names))]  # fmt: skip
+    for clip in table["clips"]:
+        values = [table["trackers"][name]["clips"][clip["name"]]["ao"] for name in names]
+        cells = "".join("<td{}>{:.3f}</td>".format(
+            " class=best" if value == max(values) else "", value) for value in values)  # fmt: skip
+        rows.append("<tr><td>{}</td><td>{}</td>{}</tr>".format(
+            html.escape(clip["name"]), clip["frames"], cells))  # fmt: skip
+    return "<div class=wide><table>{}</table></div>".format("".join(rows))
+
+
+def _clip_part(clip, boxes, table, colours, out):
+    """Heading, overlap over time and pictures of the worst moments of one clip."""
+    ious = {name: metrics.overlap(found, clip.boxes) for name, found in boxes.items()}
+    moments = worst_moments(np.stack(list(ious.values())))
+    folder = out / "clips"
+    folder.mkdir(exist_ok=True)
+    _plot_overlap(folder / (clip.name + ".png"), ious, moments, colours)
+    figures = []
+    for index in moments:
+        name = "{}-{:05d}.jpg".format(clip.name, index)
+        cv2.imwrite(str(folder / name), picture(clip, index, boxes, colours))
+        worst = min(ious, key=lambda n: ious[n][index])
+        figures.append(
+            '<figure><img src="clips/{}" alt=""><figcaption>frame {}, worst {} {:.2f}</figcaption>'
+            "</figure>".format(html.escape(name), index, html.escape(worst), ious[worst][index])
+        )
+    return '<h3>{0}</h3><img src="clips/{0}.png" alt="overlap" style="max-width:100%">'.format(
+        html.escape(clip.name)
+    ) + "<div class=moments>{}</div>".format("".join(figures))
+
+
+def worst_moments(ious, count=MOMENTS):
+    """Frames of the least mean overlap, at least a tenth of the clip apart, in order.
+
+    Args:
+        ious: (trackers, frames), NaN where the target is absent.
+    """
+    absent = np.isnan(ious).any(axis=0)
+    mean = np.where(absent, np.inf, np.where(np.isnan(ious), 0, ious).mean(axis=0))
+    apart, found = max(1, ious.shape[1] // 10), []
+    while len(found) < count and np.isfinite(mean).any():
+        index = int(np.argmin(mean))
+        found.append(index)
+        mean[max(0, index - apart) : index + apart + 1] = np.inf
+    return sorted(found)
+
+
+def picture(clip, index, boxes, colours):
+    """A frame with the truth and every tracker's box."""
+    frame = clip[index].copy()
+    enlarged = max(1, -(-PICTURE_HEIGHT // frame.shape[0]))
+    frame = cv2.resize(frame, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_NEAREST)
+    thick = max(1, round(frame.shape[0] / 300))
+    drawn = [(clip.boxes[index], TRUTH)] + [(b[index], colours[n]) for n, b in boxes.items()]
+    for box, colour in drawn:
+        x, y, w, h = (np.asarray(box) * enlarged).round().astype(int)
+        bgr = tuple(int(colour[at : at + 2], 16) for at in (5, 3, 1))
+        cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 0, 0), thick + 2)
+        cv2.rectangle(frame, (x, y), (x + w, y + h), bgr, thick)
+    if frame.shape[0] > 2 * PICTURE_HEIGHT:
+        scale = 2 * PICTURE_HEIGHT / frame.shape[0]
+        frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return frame

@@ -1,0 +1,130 @@
+"""The trackers that an evaluation can run: ours on any engine, and OpenCV's as peers.
+
+A ``Spec`` says which and is cheap to send to another process; ``build`` makes the tracker there.
+"""
+
+import functools
+import hashlib
+import json
+import pathlib
+from collections import namedtuple
+
+import cv2
+
+from calib.errors import BadRun, Missing
+from runtime import engines, load_tracker
+from runtime.networks import load_network, sha256_of
+
+PEERS = ("KCF", "CSRT", "TrackerNano")
+INT8 = "-int8"  # what a derived network's name ends with
+
+Spec = namedtuple("Spec", "name network engine threads networks_dir")
+Spec.__doc__ = """A tracker to run: ``name`` for the table, ``network`` name or TOML (None: a peer)."""
+
+
+def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
+    """The specs of a table, networks times precisions, then the peers.
+
+    Args:
+        networks: names, TOMLs, or names of ``PEERS``; ``TrackerNano`` runs nanotrack_v2's files.
+        precisions: of "fp32" and "int8".
+        int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
+
+    Raises:
+        BadRun: an INT8 network is not there.
+        HotpathError: whatever else is wrong with a network, before anything runs.
+    """
+    found = []
+    engine = engines.installed()[0] if engine == "auto" and engines.installed() else engine
+    for name in networks:
+        if name in PEERS:
+            _peer_class(name)
+            found.append(Spec(name, None, "opencv", threads, networks_dir))
+            continue
+        for precision in precisions:
+            wanted = name if precision == "fp32" else int8_toml(name, int8_dir)
+            network = load_network(wanted)
+            network.locate(networks_dir)
+            found.append(Spec(network.name, str(wanted), engine, threads, networks_dir))
+    names = [spec.name for spec in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise BadRun("{} would be in the table twice; name each network once".format(twice[0]))
+    return found
+
+
+def int8_toml(name, int8_dir):
+    """The TOML that ``calib.int8`` wrote for a network."""
+    stem = pathlib.Path(name).stem if name.endswith(".toml") else name
+    path = pathlib.Path(int8_dir) / (stem + INT8 + ".toml")
+    if not path.is_file():
+        raise BadRun(
+            "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 --network {0} "
+            "--clips DIR --out {2}`".format(name, path, int8_dir)
+        )
+    return path
+
+
+def build(spec):
+    """The tracker of a spec; ``init(frame, box)`` and ``update(frame)``, the latter a ``Track``."""
+    if spec.network is None:
+        return _Peer(spec)
+    return load_tracker(spec.network, spec.engine, spec.networks_dir, spec.threads)
+
+
+@functools.cache
+def identity(spec):
+    """Text that changes with anything that a spec's boxes depend on."""
+    told = dict(spec._asdict(), networks_dir=None)
+    if spec.network is None:
+        told["version"] = cv2.__version__
+    else:
+        network = load_network(spec.network)
+        told["toml"] = sha256_of(network.path)
+        told["files"] = {p: sha256_of(f) for p, f in network.locate(spec.networks_dir).items()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+class _Peer:
+    """A tracker of OpenCV with the interface of ours."""
+
+    def __init__(self, spec):
+        cv2.setNumThreads(spec.threads or 1)
+        self._make, self._last = _peer_class(spec.name), None
+        self._params = None
+        if spec.name == "TrackerNano":
+            paths = load_network("nanotrack_v2").locate(spec.networks_dir)
+            self._params = cv2.TrackerNano_Params()
+            self._params.backbone, self._params.neckhead = str(paths["backbone"]), str(paths["head"])
+        self.step_ms = {}
+
+    def init(self, frame, box):
+        """Start on a box; OpenCV takes whole pixels."""
+        self._tracker = self._make(self._params) if self._params else self._make()
+        self._last = tuple(int(round(value)) for value in box)
+        self._tracker.init(frame, self._last)
+
+    def update(self, frame):
+        """The box, the last one again where the tracker gave up; with its score where it has one."""
+        from runtime.types import Track
+
+        good, box = self._tracker.update(frame)
+        self._last = box if good else self._last
+        scored = hasattr(self._tracker, "getTrackingScore")
+        score = self._tracker.getTrackingScore() if scored else float(good)
+        return Track(tuple(map(float, self._last)), float(score))
+
+    def close(self):
+        """Nothing to give back."""
+
+
+def _peer_class(name):
+    """The function that makes a peer."""
+    attribute = name if name.startswith("Tracker") else "Tracker" + name
+    make = getattr(cv2, attribute + "_create", None)
+    if make is None:
+        raise Missing(
+            "OpenCV {} has no {}; install opencv-contrib-python-headless in place of "
+            "opencv-python-headless, or leave it out".format(cv2.__version__, name)
+        )
+    return make

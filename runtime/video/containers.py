@@ -26,7 +26,8 @@ def looks_like_text(path):
 def is_cut_off(path):
     """Whether an MP4/MOV or AVI file is shorter than its own headers say.
 
-    Other containers do not state their size in a way worth reading: False.
+    Other containers do not state their size in a way worth reading, and an MP4 in fragments is
+    meant to be whole after each: False.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
@@ -45,6 +46,8 @@ def _mp4_is_cut_off(file, size):
         file.seek(position)
         header = file.read(16)
         length, kind = struct.unpack(">I4s", header[:8])
+        if kind == b"moof":
+            return False
         has_index = has_index or kind == b"moov"
         if length == 1 and len(header) == 16:
             length = struct.unpack(">Q", header[8:16])[0]

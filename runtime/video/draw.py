@@ -87,8 +87,8 @@ def _draw_track(picture, look, track, number, info, edges):
     corners = np.clip((x, y, x + w, y + h), -16000, 16000)
     left, top, right, bottom = (int(round(corner)) for corner in corners)
     # a dark line around the bright one: seen on any background
-    cv2.rectangle(picture, (left, top), (right, bottom), DARK, look.box_px + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, (left, top), (right, bottom), colour, look.box_px, cv2.LINE_AA)
+    cv2.rectangle(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
+    cv2.rectangle(picture, (left, top), (right, bottom), colour, look.box_px)
 
     names = info.get("names")
     text = "{} ".format(names[number]) if names else ""

@@ -11,6 +11,7 @@ from runtime.video.cameras import READ_TIMEOUT_S
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
+EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
 CLOSE_WAIT_S = 2.0  # a camera that hangs in the driver can't be stopped; it dies with the process
 
 
@@ -66,13 +67,15 @@ class LiveSource(Source):
                     break
                 self._news.wait(left)
             frame, self._frame = self._frame, None
+            if self._closing.is_set():
+                return None
             at = self._frame_at
             if frame is not None:
                 gap = self._reopened or self._silent_s > self._gap_s
                 silent_s, self._silent_s, self._reopened = self._silent_s, 0.0, False
         if frame is None:
             self._say_if_lost(time.monotonic() - at)
-            return None if self._closing.is_set() else WAITING
+            return WAITING
         if gap:
             self._end_gap(silent_s)
         self.time_s = at - self._first_at
@@ -104,7 +107,7 @@ class LiveSource(Source):
 
     def _run(self):
         """The thread: open, pump frames until it breaks, pause, again."""
-        pause_s = FIRST_PAUSE_S
+        pause_s, empty = FIRST_PAUSE_S, 0
         while not self._closing.is_set():
             before, trouble = self._pumped, None
             try:
@@ -112,8 +115,10 @@ class LiveSource(Source):
             except (HotpathError, cv2.error) as error:
                 trouble = error
             if not self._started:
-                self._fail(trouble)
-                return
+                empty += 1
+                if trouble is not None or empty == EMPTY_OPENINGS:
+                    self._fail(trouble)
+                    return
             pause_s = FIRST_PAUSE_S if self._pumped > before else pause_s
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

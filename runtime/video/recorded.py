@@ -18,8 +18,8 @@ class VideoFile(Source):
     """Every frame of a video file, in order.
 
     A file that ends early gives all frames that can be decoded, then ``BadSource`` with the frame
-    at which it broke. "Early" is judged by the number of frames the container states. MPEG
-    programme and transport streams state none: cut short, they are simply shorter videos.
+    at which it broke. "Early" is judged by what the container states. MPEG programme and transport
+    streams and fragmented MP4 state nothing of their length: cut short, they are shorter videos.
     """
 
     def __init__(self, path, log=None):
@@ -34,6 +34,7 @@ class VideoFile(Source):
         self.fps = capture_fps(self._capture)
         stated = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.frames = int(stated) if 0 < stated < 1e9 else None
+        self._last_s = 0.0  # time stamp of the last frame decoded
         self._first = self._decode()
         if self._first is None:
             self.close()
@@ -65,19 +66,28 @@ class VideoFile(Source):
         if self._capture is None:
             return None
         good, frame = self._capture.read()
-        return to_bgr(frame) if good and frame is not None else None
+        if not good or frame is None:
+            return None
+        self._last_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        return to_bgr(frame)
 
     def _ended_early(self):
         """Whether frames are missing that the container promised.
 
-        Counts are exact in some containers and an estimate (duration times rate) in others, and an
-        edit list may hide frames: a whole file may miss a second or a twentieth of them.
+        Where the file is shorter than its headers say, the count in them is exact. Else the count
+        may be an estimate (duration times rate), wrong for a variable rate, and an edit list may
+        hide frames: then frames must be missing by count and by time, more than a second and more
+        than a twentieth of them.
         """
         if self.frames is None or self._capture is None:
             return False
         missing = self.frames - self.given
-        slack = 0 if self._cut_off else max(self.fps or 25.0, self.frames / 20.0, 2.0)
-        return missing > slack
+        if self._cut_off:
+            return missing > 0
+        fps = self.fps or 25.0
+        length_s = self.frames / fps
+        missing_s = length_s - self._last_s
+        return missing > max(fps, self.frames / 20.0) and missing_s > max(1.0, length_s / 20.0)
 
     def _no_video(self):
         """The sentence for a file from which no frame can be had."""

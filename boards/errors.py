@@ -1,0 +1,15 @@
+"""What can go wrong with boards that a user can act on; all are ``runtime.errors.HotpathError``."""
+
+from runtime.errors import HotpathError
+
+
+class UnknownBoard(HotpathError):
+    """A board name that no TOML has, or a computer that none of them describes."""
+
+
+class BadBoard(HotpathError):
+    """A board's TOML is wrong, or can't be read here."""
+
+
+class BadSnapshot(HotpathError):
+    """A snapshot file that can't be written, or that is not one."""

@@ -1,0 +1,84 @@
+"""The processor: clocks of the cores that are on, how many are, load. Linux cpufreq, /proc."""
+
+from boards.sensors import scaled
+
+CPUS = "sys/devices/system/cpu"
+STAT = "proc/stat"
+
+
+class Cpu:
+    def __init__(self, root, cores, has_clocks):
+        self.root = root
+        self.cores = cores
+        self.has_clocks = has_clocks
+        self.before = _ticks(root)
+
+    def read(self):
+        values = {"cpu_online_count": count_of(self.root.text(CPUS + "/online"))}
+        for core in self.has_clocks:
+            folder = "{}/{}/cpufreq/".format(CPUS, core)
+            values[core + "_clock_hz"] = scaled(self.root, folder + "scaling_cur_freq", 1000)
+            values[core + "_clock_max_hz"] = scaled(self.root, folder + "scaling_max_freq", 1000)
+        values["cpu_load_percent"] = self._load()
+        return values
+
+    def locked(self):
+        """Whether every core's clock is held; None when no core tells."""
+        states = []
+        for core in self.has_clocks:
+            folder = "{}/{}/cpufreq/".format(CPUS, core)
+            low = self.root.number(folder + "scaling_min_freq")
+            high = self.root.number(folder + "scaling_max_freq")
+            if low is not None and high is not None:
+                states.append(low == high)
+        return all(states) if states else None
+
+    def _load(self):
+        """Share of all cores' time since the last reading that was not idle."""
+        before, self.before = self.before, _ticks(self.root)
+        if before is None or self.before is None:
+            return None
+        idle, total = (now - then for now, then in zip(self.before, before))
+        return round(100.0 * (total - idle) / total, 1) if total > 0 else None
+
+
+def find(root, board, notes):
+    """See ``boards.sensors``."""
+    cores = [name for name in root.list(CPUS) if name[:3] == "cpu" and name[3:].isdigit()]
+    if not cores and not root.has(STAT):
+        return None
+    has_clocks = []
+    for core in cores:
+        if root.number("{}/{}/online".format(CPUS, core)) == 0:
+            notes.skip("{}/{}".format(CPUS, core), "the core is off")
+        elif root.number("{}/{}/cpufreq/scaling_cur_freq".format(CPUS, core)) is None:
+            notes.skip("{}/{}/cpufreq".format(CPUS, core), "no clock can be read")
+        else:
+            has_clocks.append(core)
+            notes.use(core + "_clock_hz", "{}/{}/cpufreq/scaling_cur_freq".format(CPUS, core))
+    notes.use("cpu_load_percent", STAT)
+    return Cpu(root, cores, has_clocks)
+
+
+def count_of(ranges):
+    """How many numbers Linux's list "0-3,6" holds; None for no such list."""
+    count = 0
+    for part in (ranges or "").split(","):
+        first, _, last = part.partition("-")
+        if not first.strip().isdigit() or (last and not last.strip().isdigit()):
+            return None
+        count += int(last or first) - int(first) + 1
+    return count
+
+
+def _ticks(root):
+    """(idle, all) clock ticks of all cores since the start; None without /proc/stat."""
+    first = (root.text(STAT, keep=_first_line) or "").split()
+    if len(first) < 6 or first[0] != "cpu":
+        return None
+    ticks = [int(tick) for tick in first[1:9]]  # guest time is in user time already
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def _first_line(text):
+    return text.split("\n", 1)[0]

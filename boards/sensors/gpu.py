@@ -1,0 +1,64 @@
+"""A Jetson's GPU: clock, its limits, load. Paths: the devfreq class of Linux; jetson_stats."""
+
+from boards.sensors import scaled
+
+# What the device tree calls the GPU, by chip; on JetPack 6 and later it is just "gpu".
+NODES = ("gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b")
+# Thor's devfreq has no such node; its name is the only sign.
+NAMES = ("gpu-gpc-",)
+DEVFREQ = "sys/class/devfreq"
+LOADS = (
+    "sys/devices/gpu.0/load",
+    "sys/devices/platform/gpu.0/load",
+    "sys/devices/platform/bus@0/17000000.gpu/load",
+)
+
+
+class Gpu:
+    def __init__(self, root, folder, load):
+        self.root = root
+        self.folder = folder
+        self.load = load
+
+    def read(self):
+        values = {
+            "gpu_clock_hz": self._clock("cur_freq"),
+            "gpu_clock_min_hz": self._clock("min_freq"),
+            "gpu_clock_max_hz": self._clock("max_freq"),
+        }
+        if self.load:
+            values["gpu_load_percent"] = scaled(self.root, self.load, 0.1)  # from per mille
+        return values
+
+    def locked(self):
+        low, high = self._clock("min_freq"), self._clock("max_freq")
+        return None if low is None or high is None else low == high
+
+    def _clock(self, name):
+        return self.root.number(self.folder + "/" + name)
+
+
+def find(root, board, notes):
+    """See ``boards.sensors``."""
+    folder = _folder(root, notes)
+    if folder is None:
+        return None
+    notes.use("gpu_clock_hz", folder + "/cur_freq")
+    loads = (folder + "/device/load",) + LOADS
+    load = next((path for path in loads if root.number(path) is not None), None)
+    if load:
+        notes.use("gpu_load_percent", load)
+    else:
+        notes.skip(folder, "no file gives the GPU's load; on Thor only NVML does")
+    return Gpu(root, folder, load)
+
+
+def _folder(root, notes):
+    for entry in root.list(DEVFREQ):
+        folder = DEVFREQ + "/" + entry
+        node = root.text(folder + "/device/of_node/name")
+        known = node in NODES or entry.startswith(NAMES)
+        if known and root.number(folder + "/cur_freq") is not None:
+            return folder
+        notes.skip(folder, "its clock can't be read" if known else "not the GPU")
+    return None

@@ -1,0 +1,79 @@
+"""A Jetson's power mode: its number, its name, and which modes there are (nvpmodel)."""
+
+import re
+from collections import namedtuple
+
+STATUS = "var/lib/nvpmodel/status"
+CONF = "etc/nvpmodel.conf"
+
+PowerMode = namedtuple("PowerMode", "id name")
+
+
+class Mode:
+    def __init__(self, root, modes):
+        self.root = root
+        self.modes = modes
+
+    def read(self):
+        mode = self.current()
+        return {
+            "power_mode_id": mode.id if mode else None,
+            "power_mode_name": mode.name if mode else None,
+        }
+
+    def current(self):
+        """The ``PowerMode`` that is set (name None when nvpmodel.conf lacks it), or None."""
+        match = re.search(r"pmode:\s*(\d+)", self.root.text(STATUS) or "")
+        if not match:
+            return None
+        number = int(match.group(1))
+        name = next((mode.name for mode in self.modes if mode.id == number), None)
+        return PowerMode(number, name)
+
+
+def find(root, board, notes):
+    """See ``boards.sensors``."""
+    conf = root.text(CONF, keep=_headers)
+    modes = [
+        PowerMode(int(number), name)
+        for number, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=([^\s>]+)", conf or "")
+    ]
+    mode = Mode(root, modes)
+    if mode.current() is None:
+        if board is not None and board.family == "jetson":
+            notes.skip(STATUS, "nvpmodel has not said which power mode is set")
+        return mode if modes else None
+    notes.use("power_mode_id", STATUS)
+    return mode
+
+
+def fastest(modes):
+    """The mode that lets a board run fastest, going by names: MAXN, most watts, most cores.
+
+    The number says nothing: mode 0 is 15 W on an Orin Nano Super and two cores on a Xavier NX.
+
+    Args:
+        modes: list of ``PowerMode``.
+
+    Returns:
+        One of them, or None for an empty list.
+    """
+    return max(modes, key=_speed) if modes else None
+
+
+def _speed(mode):
+    name = mode.name.upper()
+    watts = re.search(r"(\d+)W", name)
+    cores = re.search(r"(\d+)_?CORE", name)
+    return (
+        name.startswith("MAXN"),
+        int(watts.group(1)) if watts else 0,
+        float("inf") if "ALL" in name else int(cores.group(1)) if cores else 0,
+        -mode.id,
+    )
+
+
+def _headers(text):
+    """The lines that name modes; the rest is long."""
+    lines = [line for line in text.split("\n") if re.match(r"\s*<\s*(POWER_MODEL|PM_CONFIG)", line)]
+    return "\n".join(lines)

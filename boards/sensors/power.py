@@ -1,0 +1,141 @@
+"""Power rails: INA3221 as JetPack 4 shows it (iio) and as JetPack 5 and later do (hwmon); other
+hwmon chips that give a power. All in mW.
+"""
+
+import re
+
+from boards.sensors import key_of
+
+I2C = "sys/bus/i2c/devices"
+HWMON = "sys/class/hwmon"
+WHOLE = ("VDD_IN", "POM_5V_IN", "VIN")  # rails that measure the whole module or board
+SUM_OF_SHUNTS = 7  # the INA3221's seventh channel is no rail
+
+
+class Power:
+    def __init__(self, rails, alarms, total):
+        self.rails = rails  # name -> function that gives mW, or None
+        self.alarms = alarms  # name -> function that gives 1 while the current is critical
+        self.total = total  # names of the rails that make up the total
+
+    def read(self):
+        power = {name: read() for name, read in self.rails.items()}
+        values = {key_of(name) + "_power_mw": value for name, value in power.items()}
+        for name, read in self.alarms.items():
+            values[key_of(name) + "_alarm_state"] = read()
+        parts = [power[name] for name in self.total]
+        whole = sum(parts) if parts and None not in parts else None
+        values["power_total_mw"] = None if whole is None else round(whole, 1)
+        return values
+
+
+def find(root, board, notes):
+    """See ``boards.sensors``."""
+    rails, sources, alarms = {}, {}, {}
+
+    def add(name, read, where, alarm=None):
+        if name in rails:
+            notes.skip(where, "{} is measured by {} already".format(name, sources[name]))
+            return
+        rails[name], sources[name] = read, where
+        if alarm and root.has(alarm):
+            alarms[name] = _reader(root, alarm, 1)
+        notes.use(key_of(name) + "_power_mw", where)
+
+    unlabelled = board.sensors["unlabelled"] if board is not None else {}
+    for folder in root.glob(I2C + "/*/iio:device*"):
+        _find_iio(root, folder, notes, add)
+    chips = root.glob(I2C + "/*/hwmon/hwmon*")
+    seen = {folder.rsplit("/", 1)[1] for folder in chips}
+    chips += [f for f in root.glob(HWMON + "/hwmon*") if f.rsplit("/", 1)[1] not in seen]
+    for folder in chips:
+        _find_hwmon(root, folder, unlabelled, notes, add)
+    if not rails:
+        return None
+    total = _total(rails, board)
+    if total:
+        notes.use("power_total_mw", " + ".join(total))
+    else:
+        notes.skip("power_total_mw", "no known rail measures the whole board")
+    return Power(rails, alarms, total)
+
+
+def _total(rails, board):
+    """The rails to add up: as the board's TOML says, else one that measures everything."""
+    named = list(board.sensors["total"]) if board is not None else []
+    if named and all(name in rails for name in named):
+        return named
+    whole = next((name for name in WHOLE if name in rails), None)
+    return [whole] if whole else []
+
+
+def _find_iio(root, folder, notes, add):
+    for entry in root.list(folder):
+        if not entry.startswith("rail_name_"):
+            continue
+        number = entry[len("rail_name_") :]
+        name = root.text(folder + "/" + entry) or ""
+        if _is_no_rail(name):
+            notes.skip(folder + "/" + entry, "nothing is connected")
+            continue
+        stem = folder + "/in_{}" + number + "_input"
+        power, volts, amps = (stem.format(kind) for kind in ("power", "voltage", "current"))
+        if root.has(power):
+            add(name, _reader(root, power, 1), power)
+        else:
+            add(name, _product(root, volts, amps), volts)
+
+
+def _find_hwmon(root, folder, unlabelled, notes, add):
+    chip = root.text(folder + "/name") or ""
+    for entry in root.list(folder):
+        label = re.match(r"in(\d+)_label$", entry)
+        power = re.match(r"power(\d+)_(input|average)$", entry)
+        if label and chip.startswith("ina"):
+            _add_channel(root, folder, int(label.group(1)), notes, add)
+        elif power:
+            name = (
+                root.text("{}/power{}_label".format(folder, power.group(1)))
+                or root.text(folder + "/label")
+                or unlabelled.get(chip)
+                or chip
+            )
+            # hwmon's power is in microwatts
+            add(name, _reader(root, folder + "/" + entry, 0.001), folder + "/" + entry)
+
+
+def _add_channel(root, folder, number, notes, add):
+    name = root.text("{}/in{}_label".format(folder, number)) or ""
+    where = "{}/in{}".format(folder, number)
+    if number == SUM_OF_SHUNTS or "shunt" in name.lower():
+        notes.skip(where, "the sum of shunt voltages is no rail")
+    elif _is_no_rail(name):
+        notes.skip(where, "nothing is connected")
+    else:
+        current = "{}/curr{}_".format(folder, number)
+        read = _product(root, where + "_input", current + "input")
+        add(name, read, where + "_input", current + "crit_alarm")
+
+
+def _is_no_rail(name):
+    return not name or name.upper() == "NC"
+
+
+def _reader(root, path, factor):
+    def read():
+        number = root.number(path)
+        return None if number is None else round(number * factor, 1)
+
+    return read
+
+
+def _product(root, volts_path, amps_path):
+    """mV times mA, in mW."""
+
+    def read():
+        millivolts, milliamps = root.number(volts_path), root.number(amps_path)
+        if millivolts is None or milliamps is None:
+            return None
+        return round(millivolts * milliamps / 1000.0, 1)
+
+    return read

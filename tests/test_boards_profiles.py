@@ -1,0 +1,137 @@
+"""Boards' TOML files: complete, checked, and every number with a source."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import boards
+from boards import load_board, names, schema
+from boards.errors import BadBoard, UnknownBoard
+
+EXPECTED = {
+    "host", "jetson_agx_orin", "jetson_agx_xavier", "jetson_nano", "jetson_orin_nano",
+    "jetson_orin_nx", "jetson_thor", "jetson_tx2", "jetson_xavier_nx", "kv260", "pynq_z2",
+    "ultra96", "zcu104",
+}  # fmt: skip
+
+MINIMAL = """
+title = "A board"
+family = "computer"
+engine = "openvino"
+[precision]
+exists = ["fp32"]
+default = "fp32"
+"""
+
+
+def own(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_board_is_there_and_right():
+    assert set(names()) == EXPECTED
+    for name in names():
+        assert load_board(name).name == name
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED - {"host"}))
+def test_every_number_names_its_source(name):
+    """A source is a comment on the number's line, or on the line of the section above it."""
+    table, section = load_board(name).path.read_text(encoding="utf-8").split("\n"), ""
+    for line in table:
+        if line.startswith("["):
+            section = line
+        code, _, comment = line.partition("#")
+        value = re.sub(r'"[^"]*"', "", code.partition("=")[2])
+        in_texts = section.startswith(("[precision", "[sensors", "[software"))
+        if re.search(r"\d", value) and not in_texts:
+            assert comment.strip(), "{}: {!r} has no source".format(name, line)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_what_has_no_source_in_reach_is_marked_so(name):
+    board = load_board(name)
+    text = board.path.read_text(encoding="utf-8")
+    unsourced = re.findall(r"(?m)^(\w+) = .*#.*not found in a source in reach", text)
+    assert sorted(key.partition(".")[2] for key in board.unverified if "." in key) == sorted(
+        unsourced + (["clock_max_mhz"] if name == "jetson_nano" else [])
+    )
+
+
+@pytest.mark.parametrize("name", ["jetson_nano", "jetson_tx2"])
+def test_boards_without_an_int8_unit_say_why(name):
+    precision = load_board(name).precision
+    assert "int8" not in precision["exists"]
+    assert "INT8" in precision["why"]["int8"]
+
+
+def test_every_jetson_knows_its_software_families():
+    assert load_board("jetson_nano").software_for("32.7.1")[1]["tensorrt"] == "8.2.1"
+    assert load_board("jetson_xavier_nx").software_for("32.7.1")[0] == "4.6"
+    assert load_board("jetson_xavier_nx").software_for("35.4.1")[0] == "5.1"
+    assert load_board("jetson_orin_nano").software_for("39.2.0")[1]["cuda"] == "13.2"
+    assert load_board("jetson_thor").software_for("36.4.3") == (None, {})
+    assert load_board("jetson_thor").software_for(None) == (None, {})
+
+
+def test_a_wrong_name_is_answered_with_the_near_ones():
+    with pytest.raises(UnknownBoard, match="did you mean .*jetson_nano"):
+        load_board("jetson_nan")
+    with pytest.raises(UnknownBoard, match="there are: .*kv260"):
+        load_board("arduino")
+    with pytest.raises(UnknownBoard, match="no board file /nowhere/b.toml"):
+        load_board("/nowhere/b.toml")
+
+
+def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
+    board = load_board(own(tmp_path, MINIMAL))
+    assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
+    assert board.gpu["dla_cores"] is None and board.software == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("title", "titel"), "titel is not a key of a board; did you mean title"),
+        (('"openvino"', '"tensort"'), "engine must be one of tensorrt, .*, not 'tensort'"),
+        (('default = "fp32"', 'default = "int8"'), "default int8 is not among those that exist"),
+        (('["fp32"]', '"fp32"'), "exists must be a list of texts"),
+        (('["fp32"]', '["fp31"]'), "exists must be one of .*, not 'fp31'"),
+        (("[precision]", "[memory]\ngb_s = -1\n[precision]"), "gb_s must be a number above"),
+        (("[precision]", "[memory]\ngb_s = {a = true}\n[precision]"), "gb_s must be a number"),
+        (('"computer"', '"jetson"'), "compute_capability is missing"),
+        (('"computer"', '"fpga"'), "part is missing"),
+        (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),
+        (("[precision]", "[sensors]\ntotal = ['A']\n[precision]"), "A is not among the rails"),
+        (("[precision]", "unverified"), "can't be read as TOML"),
+        (("title", 'unverified = ["cpu.clock"]\ntitle'), "cpu.clock names no key"),
+    ],
+)
+def test_a_mistake_in_a_toml_is_named(tmp_path, change, sentence):
+    assert change[0] in MINIMAL
+    with pytest.raises(BadBoard, match=sentence):
+        load_board(own(tmp_path, MINIMAL.replace(*change)))
+
+
+def test_the_schema_finds_all_mistakes_at_once():
+    _, mistakes = schema.read({"title": 3, "family": "jetson", "gpus": {}})
+    assert len(mistakes) >= 4
+
+
+def test_without_a_toml_reader_the_sentence_names_the_command():
+    """A fresh Jetson has Python 3.6 or 3.8 and no tomli: a process of its own, without either."""
+    code = "import sys; sys.modules['tomllib'] = sys.modules['tomli'] = None; "
+    code += "from boards.__main__ import main; sys.exit(main([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=str(boards.FOLDER.parent),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 2
+    assert "pip install tomli" in done.stderr and "Traceback" not in done.stderr

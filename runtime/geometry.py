@@ -1,10 +1,21 @@
-"""Which square of a frame a tracker looks at: the exemplar's and the search region's window.
+"""Where a tracker looks in a frame, and what a box is: the windows of exemplar and search region.
 
-Source: Bertinetto et al., "Fully-Convolutional Siamese Networks for Object Tracking", 2016,
-section 2 (context of half the box's width plus height); rounding as in the PySOT family's code.
+All numbers come from the network's TOML (``[input]``). Three shapes of window:
+
+- ``square``: the square with the area of the box and its context (Bertinetto et al., "Fully-
+  Convolutional Siamese Networks for Object Tracking", 2016, section 2);
+- ``stretched``: the box with a margin, x and y resized separately (Borsuk et al., "FEAR", 2022);
+- ``area``: a square of so many times the box's area (Yan et al., "STARK", 2021).
+
+The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
 
 import math
+
+import cv2
+import numpy as np
+
+FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
 
 
 def context_side(size, context):
@@ -22,38 +33,233 @@ def context_side(size, context):
     return math.sqrt((w + margin) * (h + margin))
 
 
-def square(centre_x, centre_y, side):
-    """The window of an integer side around a point.
-
-    Returns:
-        (x0, y0, w, h) ints, 0-based frame pixels; may lie outside the frame.
-    """
-    x0 = math.floor(centre_x - (side + 1) / 2 + 0.5)
-    y0 = math.floor(centre_y - (side + 1) / 2 + 0.5)
-    return int(x0), int(y0), side, side
-
-
 def exemplar_window(network, state):
     """Window around the first box, to be resized to ``network.exemplar`` pixels.
 
     Args:
-        network: uses ``context``.
-        state: [cx, cy, w, h], centre and size in frame pixels.
-    """
-    side = context_side(state[2:], network.context)
-    return square(state[0], state[1], max(1, round(side)))
-
-
-def search_window(network, state):
-    """Window of a frame, to be resized to ``network.search`` pixels, and its scale.
-
-    Args:
-        network: uses ``context``, ``exemplar``, ``search``.
+        network: uses the keys of ``[input]``.
         state: [cx, cy, w, h], centre and size in frame pixels.
 
     Returns:
-        ((x0, y0, w, h), scale): the window, and search pixels per frame pixel, before rounding.
+        (x0, y0, w, h), 0-based frame pixels, may lie outside the frame; ints, or floats where the
+        network's ``resample`` is "warp".
     """
-    side = context_side(state[2:], network.context)
-    scale = network.exemplar / side
-    return square(state[0], state[1], max(1, round(side * network.search / network.exemplar))), scale
+    if network.crop == "square":
+        return _square(network, state, max(1, round(context_side(state[2:], network.context))))
+    if network.crop == "stretched":
+        return _stretched(network, state, network.exemplar_margin, 1.0)
+    return _square(network, state, _area_side(state, network.exemplar_factor))
+
+
+def search_window(network, state, factor=1.0):
+    """Window of a frame, to be resized to ``network.search`` pixels, and its scale.
+
+    Args:
+        network: uses the keys of ``[input]``.
+        state: [cx, cy, w, h], centre and size in frame pixels.
+        factor: of the window's sides, for families that look at several scales.
+
+    Returns:
+        ((x0, y0, w, h), (x, y)): the window as ``exemplar_window`` gives it, and search pixels per
+        frame pixel, as the family's authors reckon them (``factor`` left out).
+    """
+    if network.crop == "square":
+        side = context_side(state[2:], network.context)
+        scale = network.exemplar / side
+        side = max(1, round(side * network.search / network.exemplar * factor))
+        return _square(network, state, side), (scale, scale)
+    if network.crop == "stretched":
+        window = _stretched(network, state, network.search_margin, factor)
+        return window, (
+            network.search * factor / window[2],
+            network.search * factor / window[3],
+        )
+    side = _area_side(state, network.search_factor * factor)
+    scale = network.search * factor / side
+    return _square(network, state, side), (scale, scale)
+
+
+def _area_side(state, factor):
+    return max(1, math.ceil(math.sqrt(state[2] * state[3]) * factor))
+
+
+def _square(network, state, side):
+    """The window of an integer side around the target's centre."""
+    half = (side + FROM_CENTRE[network.corner]) / 2
+    x0, y0 = state[0] - half, state[1] - half
+    if network.resample == "warp":  # from the first pixel's centre to the last one's
+        return float(x0), float(y0), max(side - 1, 1), max(side - 1, 1)
+    return _whole(network, x0), _whole(network, y0), side, side
+
+
+def _stretched(network, state, margin, factor):
+    """The box with a margin on each side."""
+    w, h = state[2], state[3]
+    if network.resample == "warp":
+        grown = (1 + 2 * margin) * factor
+        return (
+            float(state[0] - w * grown / 2),
+            float(state[1] - h * grown / 2),
+            float(w * grown),
+            float(h * grown),
+        )
+    margin = margin * factor + (factor - 1) / 2
+    return (
+        _whole(network, state[0] - w / 2 - w * margin),
+        _whole(network, state[1] - h / 2 - h * margin),
+        max(1, int(w * (1 + margin + margin))),
+        max(1, int(h * (1 + margin + margin))),
+    )
+
+
+def _whole(network, value):
+    """A window's corner in whole pixels, as the network's authors round it."""
+    rounding = network.rounding
+    if rounding == "half_up":
+        return int(math.floor(value + 0.5))
+    if rounding == "half_even":
+        return int(round(float(value)))
+    return int(math.ceil(value)) if rounding == "up" else int(value)
+
+
+def state_of(network, box, frame_width, frame_height):
+    """State of a target from its first box.
+
+    Args:
+        network: uses ``box_centre``, and ``box_pixels`` and ``clip`` where its family has them.
+        box: (x, y, w, h), 0-based frame pixels.
+        frame_width, frame_height: frame pixels.
+
+    Returns:
+        float64 [cx, cy, w, h].
+    """
+    x, y, w, h = box
+    if getattr(network, "box_pixels", "exact") != "exact":
+        x, y, w, h = int(x), int(y), max(1, int(w)), max(1, int(h))
+    less = 1 if network.box_centre == "(w-1)/2" else 0
+    state = np.array([x + (w - less) / 2, y + (h - less) / 2, w, h], np.float64)
+    if getattr(network, "clip", None) == "inside":
+        keep(network, state, frame_width, frame_height)
+    return state
+
+
+def box_of(network, state):
+    """The box (x, y, w, h) of a state, floats in 0-based frame pixels."""
+    less = 1 if network.box_corner == "(w-1)/2" else 0
+    cx, cy, w, h = (float(value) for value in state)
+    return cx - (w - less) / 2, cy - (h - less) / 2, w, h
+
+
+def keep(network, state, frame_width, frame_height):
+    """Bring a state into the limits that the network's authors set; in place.
+
+    Args:
+        network: uses ``min_size``, ``clip`` and ``box_pixels``.
+        state: float64 [cx, cy, w, h].
+        frame_width, frame_height: frame pixels.
+    """
+    if network.box_pixels != "exact":
+        _to_pixels(state, round if network.box_pixels == "round" else math.floor)
+    _CLIPS[network.clip](state, network.min_size, frame_width, frame_height)
+
+
+def _to_pixels(state, whole):
+    """Left, top, width and height in whole pixels, each for itself."""
+    for axis in (0, 1):
+        low = whole(float(state[axis] - state[axis + 2] / 2))
+        state[axis + 2] = whole(float(state[axis + 2]))
+        state[axis] = low + state[axis + 2] / 2
+
+
+def _keep_centre(state, min_size, frame_width, frame_height):
+    """SiamRPN and its relatives: the centre inside, the size between ``min_size`` and the frame."""
+    _keep_position(state, min_size, frame_width, frame_height)
+    state[2] = max(min_size, min(state[2], frame_width))
+    state[3] = max(min_size, min(state[3], frame_height))
+
+
+def _keep_position(state, min_size, frame_width, frame_height):
+    """SiamFC: the centre inside."""
+    state[0] = min(max(state[0], 0.0), frame_width)
+    state[1] = min(max(state[1], 0.0), frame_height)
+    state[2] = max(min_size, state[2])
+    state[3] = max(min_size, state[3])
+
+
+def _keep_corners(state, min_size, frame_width, frame_height):
+    """STARK: each corner inside, ``min_size`` of the box too."""
+    for axis, limit in ((0, frame_width), (1, frame_height)):
+        low, high = state[axis] - state[axis + 2] / 2, state[axis] + state[axis + 2] / 2
+        low = min(max(0.0, low), limit - min_size)
+        high = min(max(min_size, high), limit)
+        state[axis + 2] = max(min_size, high - low)
+        state[axis] = low + state[axis + 2] / 2
+
+
+def _keep_inside(state, min_size, frame_width, frame_height):
+    """FEAR: moved in from the left and top, cut at the right and bottom."""
+    for axis, limit in ((0, frame_width), (1, frame_height)):
+        size = max(min_size, state[axis + 2])
+        low = min(max(0.0, state[axis] - state[axis + 2] / 2), limit)
+        size = min(low + size, limit) - low
+        if size < min_size:
+            size = min_size
+            low -= max(0.0, low + size - limit)
+        state[axis + 2] = size
+        state[axis] = low + size / 2
+
+
+def _keep_size(state, min_size, frame_width, frame_height):
+    """OpenCV's VitTrack: only that a box there is."""
+    state[2] = max(min_size, state[2])
+    state[3] = max(min_size, state[3])
+
+
+_CLIPS = {
+    "centre": _keep_centre,
+    "position": _keep_position,
+    "corners": _keep_corners,
+    "inside": _keep_inside,
+    "none": _keep_size,
+}
+
+
+class Warp:
+    """Crops windows of fractional pixels, for networks that were trained on ``warpAffine``.
+
+    The window's first and last pixel centres come to lie on the first and last of the result.
+    Takes the place of the kernels' crop, which works in whole pixels.
+
+    Args:
+        out: (1, 3, h, w) float32 array that will be written to.
+    """
+
+    def __init__(self, out):
+        self.out = out
+        height, width = out.shape[2:]
+        self._picture = np.zeros((height, width, 3), np.uint8)
+        self._map = np.zeros((2, 3))
+
+    def crop(self, frame, window, border, mean, scale, swap):
+        """As ``kernels.crop``, with a window of floats."""
+        x0, y0, w, h = window
+        height, width = self._picture.shape[:2]
+        self._map[:] = ((w / (width - 1), 0, x0), (0, h / (height - 1), y0))
+        cv2.warpAffine(
+            frame, self._map, (width, height), dst=self._picture,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
+            borderValue=tuple(int(value) for value in border),
+        )  # fmt: skip
+        for channel in range(3):
+            plane = self.out[0, channel]
+            np.copyto(plane, self._picture[:, :, 2 - channel if swap else channel])
+            plane -= np.float32(mean[channel])
+            plane *= np.float32(scale[channel])
+
+
+def border_colour(network, frame):
+    """Colour of the pixels outside the frame: (3,) uint8, BGR."""
+    if network.border == "zero":
+        return np.zeros(3, np.uint8)
+    mean = np.array(cv2.mean(frame)[:3])
+    return (np.rint(mean) if network.border == "mean_rounded" else mean).astype(np.uint8)

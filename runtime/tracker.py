@@ -2,7 +2,9 @@
 
     crop -> features -> correlate -> head -> select
 
-Features, correlation and head are the engine's one call; crop and select are the kernels'.
+Features, correlation and head are the engine's one call; crop and select are the kernels'. What a
+family does otherwise (several scales, a model that learns) is in ``runtime.decode``, which windows
+it looks at in ``runtime.geometry``.
 """
 
 import time
@@ -37,7 +39,8 @@ class Tracker:
         self.decoder = decode.create(network, kernels)
         self.state = None  # float64 [cx, cy, w, h], frame pixels
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
-        self._swap = network.channels == "RGB"
+        self._crop_exemplar = self._cropper(engine.exemplar_crop)
+        self._crop_search = self._cropper(engine.search_crop)
 
     def init(self, frame, box):
         """Take a target.
@@ -50,15 +53,15 @@ class Tracker:
             BadFrame, BadBox: not a picture, or no box that a target can have.
         """
         frame = checked_frame(frame)
-        x, y, w, h = checked_box(box, frame.shape)
-        self.state = np.array([x + (w - 1) / 2, y + (h - 1) / 2, w, h])
+        box = checked_box(box, frame.shape)
+        height, width = frame.shape[:2]
+        self.state = geometry.state_of(self.network, box, width, height)
         self._frame_shape = frame.shape
-        self._border = self._border_colour(frame)
+        self._border = geometry.border_colour(self.network, frame)
 
         # exemplar: crop and features, kept for all frames to come
-        window = geometry.exemplar_window(self.network, self.state)
-        self._crop(frame, window, self.engine.exemplar_crop)
-        self._features = self.engine.exemplar()
+        self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
+        self._features, self._memory = self.decoder.remember(self.engine.exemplar(), self.state)
 
     def update(self, frame):
         """Find the target in the next frame.
@@ -79,28 +82,23 @@ class Tracker:
         frame = checked_frame(frame)
         if frame.shape != self._frame_shape:
             self._rescale(frame.shape)
-        started = time.perf_counter()
+        self.step_ms.update(crop=0.0, network=0.0, select=0.0)
 
-        # crop the search region around the last position
-        window, scale = geometry.search_window(self.network, self.state)
-        self._crop(frame, window, self.engine.search_crop)
-        cropped = time.perf_counter()
-
-        # features, correlation and head
-        maps = self.engine.search(self._features)
-        mapped = time.perf_counter()
+        # crop the search region around the last position; features, correlation and head
+        for index, factor in enumerate(self.decoder.factors):
+            maps, scale = self._look(frame, factor)
+            maps = self._timed("select", self.decoder.look, index, maps, self._memory)
 
         # select the best cell and move there
         height, width = frame.shape[:2]
-        _, score = self.decoder.select(maps, self.state, (scale, scale), width, height)
-        track = Track.around(self.state[:2], self.state[2:], score)
-        selected = time.perf_counter()
+        select = self.decoder.select
+        _, score = self._timed("select", select, maps, self.state, scale, width, height)
 
-        step_ms = self.step_ms
-        step_ms["crop"] = (cropped - started) * 1e3
-        step_ms["network"] = (mapped - cropped) * 1e3
-        step_ms["select"] = (selected - mapped) * 1e3
-        return track
+        # families that learn look again, where the target was found
+        if self.decoder.learns:
+            maps, _ = self._look(frame, 1.0)
+            self._timed("select", self.decoder.learn, maps, self._memory)
+        return Track(geometry.box_of(self.network, self.state), score)
 
     def track(self, img_files, box, visualize=False):
         """Run over a list of pictures, as the GOT-10k toolkit's experiments ask.
@@ -131,17 +129,31 @@ class Tracker:
         """Give the engine's memory back."""
         self.engine.close()
 
-    def _crop(self, frame, window, out):
-        network = self.network
-        self.kernels.crop(
-            frame, window, self._border, out, network.mean, network.scale, self._swap
-        )
+    def _look(self, frame, factor):
+        """Run the network on the search region, ``factor`` times as large: (maps, scale)."""
+        window, scale = geometry.search_window(self.network, self.state, factor)
+        self._timed("crop", self._crop_search, frame, window)
+        return self._timed("network", self.engine.search, self._features), scale
 
-    def _border_colour(self, frame):
-        """Colour of the pixels outside the frame: (3,) uint8, BGR."""
-        if self.network.border == "zero":
-            return np.zeros(3, np.uint8)
-        return np.array(cv2.mean(frame)[:3]).astype(np.uint8)
+    def _timed(self, step, function, *arguments):
+        """Call and add what it took to ``step_ms``."""
+        started = time.perf_counter()
+        result = function(*arguments)
+        self.step_ms[step] += (time.perf_counter() - started) * 1e3
+        return result
+
+    def _cropper(self, out):
+        """The function (frame, window) that writes the network's input."""
+        network = self.network
+        swap = network.channels == "RGB"
+        if network.resample == "warp":
+            warp = geometry.Warp(out)
+            return lambda frame, window: warp.crop(
+                frame, window, self._border, network.mean, network.scale, swap
+            )
+        return lambda frame, window: self.kernels.crop(
+            frame, window, self._border, out, network.mean, network.scale, swap
+        )
 
     def _rescale(self, shape):
         """A source changed its resolution: carry the target over in proportion."""

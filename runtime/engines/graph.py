@@ -1,16 +1,26 @@
 """A network's ONNX files as the two graphs that a tracker runs: one for the exemplar, one a frame.
 
-Files come as backbone and head (NanoTrack: the head takes both features) or as exemplar and search
-(the search graph takes the exemplar's features). Either way the result is the same pair: all that
-depends on the exemplar alone moves into the exemplar graph, so that a frame is one call and does
-nothing twice. Where the graph is cut follows from the graph.
+Files come in one of these ways, which the parts in the TOML name:
+
+- backbone and head: the head takes both features (NanoTrack);
+- exemplar and search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
+- whole: one graph takes both pictures (VitTrack);
+- backbone alone: its features are the maps, the family correlates (DCFNet);
+- network, kernel_cls and kernel_loc: two graphs make weights of the exemplar's features, which two
+  convolutions of the network take (DaSiamRPN as OpenCV has it).
+
+Either way the result is the same pair: all that depends on the exemplar alone moves into the
+exemplar graph, so that a frame is one call and does nothing twice. Where the graph is cut follows
+from the graph.
 """
 
 from collections import namedtuple
 
+import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, shape_inference
 
+from runtime import decode
 from runtime.errors import BadNetwork
 
 Graphs = namedtuple("Graphs", "exemplar search features image maps")
@@ -21,10 +31,15 @@ Attributes:
     search: ONNX model, inputs ``search`` (1, 3, s, s) and ``features``, outputs ``maps``.
     features: names of the tensors that the exemplar leaves for the frames.
     image: names of the two image inputs, ("exemplar", "search").
-    maps: names of the outputs, score map first, then distances.
+    maps: names of the outputs, in the order of the network's family (``runtime.decode.shapes``).
 """
 
 IMAGES = ("exemplar", "search")
+
+_MISFITS = (
+    ValueError, RuntimeError, onnx.checker.ValidationError, KeyError, IndexError, StopIteration,
+    TypeError,
+)  # fmt: skip
 
 
 def build(network, paths):
@@ -42,20 +57,27 @@ def build(network, paths):
     """
     parts = {part: _read(path) for part, path in paths.items()}
     try:
-        if "backbone" in parts:
+        if "head" in parts:
             exemplar, search = _join(network, parts["backbone"], parts["head"])
-        else:
+        elif "search" in parts:
             exemplar, search = _rename_pair(network, parts["exemplar"], parts["search"])
-        exemplar, search = _hoist(exemplar, search)
+        elif "whole" in parts:
+            exemplar, search = _split(network, parts["whole"])
+        elif "network" in parts:
+            exemplar, search = _weights(network, parts)
+        else:
+            exemplar, search = _twice(network, parts["backbone"])
+        if "backbone" not in parts or "head" in parts:
+            exemplar, search = _hoist(exemplar, search)
         exemplar, search = _inferred(exemplar), _inferred(search)
-    except (ValueError, RuntimeError, onnx.checker.ValidationError, KeyError, IndexError) as error:
+        _order_maps(network, search)
+    except _MISFITS as error:
         raise BadNetwork(
             "the ONNX files of {} don't fit together: {}; run `python -m runtime.networks check "
             "{}`".format(network.name, str(error).strip().splitlines()[0], network.path)
         ) from None
     features = tuple(value.name for value in exemplar.graph.output)
     maps = tuple(value.name for value in search.graph.output)
-    _check(network, search, maps)
     return Graphs(exemplar, search, features, IMAGES, maps)
 
 
@@ -73,8 +95,8 @@ def _read(path):
 
 
 def _join(network, backbone, head):
-    """Backbone and head -> (exemplar model, search model), the head's work all in the search one."""
-    if len(head.graph.input) - _initialised_inputs(head) != 2:
+    """Backbone and head -> (exemplar model, search model), the head all in the search one."""
+    if len(_inputs(head)) != 2:
         raise ValueError("a head takes exemplar features and search features, two inputs")
     versions = [_opset(model) for model in (backbone, head)]
     if versions[0] != versions[1]:
@@ -82,8 +104,8 @@ def _join(network, backbone, head):
         backbone = onnx.version_converter.convert_version(backbone, newest)
         head = onnx.version_converter.convert_version(head, newest)
     head.ir_version = backbone.ir_version = max(head.ir_version, backbone.ir_version)
-    source, out = backbone.graph.input[0].name, backbone.graph.output[0].name
-    z_name, x_name = (value.name for value in head.graph.input[:2])
+    source, out = _inputs(backbone)[0].name, backbone.graph.output[0].name
+    z_name, x_name = (value.name for value in _inputs(head))
 
     exemplar = _resized(compose.add_prefix(backbone, "z/"), "z/" + source, network.exemplar)
     _rename(exemplar, {"z/" + source: IMAGES[0]})
@@ -98,12 +120,14 @@ def _join(network, backbone, head):
 
 def _rename_pair(network, exemplar, search):
     """An exemplar and a search model whose shared tensors get the same names."""
-    image, features = exemplar.graph.input[0].name, [v.name for v in exemplar.graph.output]
+    exemplar, search = _unmasked(exemplar), _unmasked(search)
+    image = next(v.name for v in _inputs(exemplar) if _is_image(v))
+    features = [v.name for v in exemplar.graph.output]
     exemplar, search = compose.add_prefix(exemplar, "z/"), compose.add_prefix(search, "x/")
     _resized(exemplar, "z/" + image, network.exemplar)
     _rename(exemplar, {"z/" + image: IMAGES[0]})
-    frame = [v for v in search.graph.input if _is_image(v)]
-    others = [v for v in search.graph.input if not _is_image(v)]
+    frame = [v for v in _inputs(search) if _is_image(v)]
+    others = [v for v in _inputs(search) if not _is_image(v)]
     if len(frame) != 1 or len(others) != len(features):
         raise ValueError("the search graph must take one picture and the exemplar's features")
     renames = {value.name: "z/" + name for value, name in zip(others, features)}
@@ -113,6 +137,86 @@ def _rename_pair(network, exemplar, search):
     return exemplar, search
 
 
+def _twice(network, backbone):
+    """One model for the exemplar and for every frame; neither needs the other."""
+    pair = []
+    for image, prefix, side in zip(IMAGES, ("z/", "x/"), (network.exemplar, network.search)):
+        model = compose.add_prefix(backbone, prefix)
+        _rename(_resized(model, prefix + _inputs(backbone)[0].name, side), {
+            prefix + _inputs(backbone)[0].name: image})  # fmt: skip
+        pair.append(model)
+    return pair
+
+
+def _split(network, whole):
+    """A model of both pictures -> the exemplar's picture alone, and all the rest."""
+    images = [value for value in _inputs(whole) if _is_image(value)]
+    if len(images) != 2 or len(_inputs(whole)) != 2:
+        raise ValueError("a whole network takes two pictures, exemplar and search region")
+    sides = [shape_of(value)[2] for value in images]
+    if sides == [network.search, network.exemplar] and sides[0] != sides[1]:
+        images.reverse()
+    search = compose.add_prefix(whole, "x/")
+    names = ["x/" + value.name for value in images]
+    _resized(search, names[0], network.exemplar)
+    _resized(search, names[1], network.search)
+    _rename(search, {names[0]: "z/pixels", names[1]: IMAGES[1]})
+    shape = [1, 3, network.exemplar, network.exemplar]
+    picture, pixels = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name in (IMAGES[0], "z/pixels")
+    )
+    copy = helper.make_node("Identity", [IMAGES[0]], ["z/pixels"])
+    exemplar = helper.make_model(
+        helper.make_graph([copy], "exemplar", [picture], [pixels]),
+        opset_imports=search.opset_import, ir_version=search.ir_version,
+    )  # fmt: skip
+    return exemplar, search
+
+
+def _weights(network, parts):
+    """A network whose convolutions take weights that kernel models make of the exemplar."""
+    whole, cut = parts["network"], network.file("network").features
+    source = _inputs(whole)[0].name
+    if not any(cut in node.output for node in whole.graph.node):
+        raise ValueError("the network has no tensor {!r} (its file's features)".format(cut))
+    exemplar = _resized(compose.add_prefix(whole, "z/"), "z/" + source, network.exemplar)
+    _rename(exemplar, {"z/" + source: IMAGES[0]})
+    search = _resized(compose.add_prefix(whole, "x/"), "x/" + source, network.search)
+    _rename(search, {"x/" + source: IMAGES[1]})
+    del exemplar.graph.output[:]
+    for part in ("kernel_cls", "kernel_loc"):
+        output = network.file(part).weight_of
+        conv = next((n for n in search.graph.node if "x/" + output in n.output), None)
+        if conv is None or conv.op_type != "Conv":
+            raise ValueError("the network has no convolution that gives {!r}".format(output))
+        kernel = compose.add_prefix(parts[part], part + "/")
+        made, taken = part + "/" + parts[part].graph.output[0].name, part + "/weight"
+        _rename(kernel, {part + "/" + _inputs(parts[part])[0].name: "z/" + cut})
+        shape = next(t.dims for t in search.graph.initializer if t.name == conv.input[1])
+        shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(shape)], shape)
+        exemplar.graph.node.extend(kernel.graph.node)
+        exemplar.graph.node.append(helper.make_node("Reshape", [made, shape.name], [taken]))
+        exemplar.graph.initializer.extend(list(kernel.graph.initializer) + [shape])
+        exemplar.graph.output.append(helper.ValueInfoProto(name=taken))
+        conv.input[1] = taken
+    return _pruned(exemplar), search
+
+
+def _unmasked(model):
+    """Take away inputs and outputs that mask padding (STARK): nothing is masked."""
+    graph = model.graph
+    for value in _inputs(model):
+        if value.type.tensor_type.elem_type == TensorProto.BOOL:
+            zeros = np.zeros(shape_of(value), bool)
+            graph.initializer.append(onnx.numpy_helper.from_array(zeros, value.name))
+            graph.input.remove(value)
+    for value in list(graph.output):
+        if value.type.tensor_type.elem_type == TensorProto.BOOL:
+            graph.output.remove(value)
+    return model
+
+
 def _hoist(exemplar, search):
     """Move what depends on the exemplar alone out of the search model, into the exemplar's."""
     known = {v.name for v in exemplar.graph.output}
@@ -120,7 +224,7 @@ def _hoist(exemplar, search):
     fixed = set(constants)
     moved, kept, carried = [], [], []
     for node in search.graph.node:
-        inputs = [name for name in node.input if name]
+        inputs = _reads(node)
         if all(name in fixed for name in inputs):  # constant nodes are needed on both sides
             fixed.update(node.output)
             carried.append(node)
@@ -130,7 +234,8 @@ def _hoist(exemplar, search):
             moved.append(node)
         else:
             kept.append(node)
-    needed = {name for node in kept for name in node.input} | {v.name for v in search.graph.output}
+    needed = {name for node in kept for name in _reads(node)}
+    needed.update(value.name for value in search.graph.output)
     frontier = [name for name in _in_order(exemplar, moved) if name in known & needed]
 
     del search.graph.node[:]
@@ -152,8 +257,7 @@ def _in_order(exemplar, moved):
     for value in exemplar.graph.output:
         yield value.name
     for node in moved:
-        for name in node.output:
-            yield name
+        yield from node.output
 
 
 def _pruned(model):
@@ -162,7 +266,7 @@ def _pruned(model):
     needed, nodes = {value.name for value in graph.output}, []
     for node in reversed(graph.node):
         if needed.intersection(node.output):
-            needed.update(node.input)
+            needed.update(_reads(node))
             nodes.append(node)
     del graph.node[:]
     graph.node.extend(reversed(nodes))
@@ -207,23 +311,77 @@ def shape_of(value):
     return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
-def _check(network, search, maps):
-    """Refuse outputs that the TOML does not announce, in words."""
-    size = network.map_size
-    channels = 2 if network.score == "softmax" else 1
-    wanted = [(1, channels, size, size), (1, 4, size, size)]
-    shapes = [shape_of(value) for value in search.graph.output]
-    if shapes != wanted:
+def _order_maps(network, search):
+    """Bring the outputs into the family's order; refuse those that the TOML does not announce."""
+    wanted = decode.shapes(network)
+    there = list(search.graph.output)
+    chosen = _by_name(network, there) if network.maps else _by_shape(wanted, there)
+    shapes = [shape_of(value) for value in chosen]
+    if [_plain(shape) for shape in shapes] != [_plain(shape) for shape in wanted]:
         raise BadNetwork(
-            "{} says maps of {} (map_size {}, score {}), but its ONNX gives {} for a {} px search "
-            "region; correct the TOML or the file".format(
-                network.path, _text(wanted), size, network.score, _text(shapes), network.search
+            "{} says maps of {}, but its ONNX gives {} for a {} px search region; correct the TOML "
+            "or the file".format(
+                network.path, _text(wanted), _text([shape_of(v) for v in there]), network.search
             )
         )
+    del search.graph.output[:]
+    search.graph.output.extend(chosen)
+    _pruned(search)
+
+
+def _by_name(network, there):
+    """The outputs that ``[head] maps`` names; they carry a prefix by now."""
+    named = {value.name.split("/", 1)[-1]: value for value in there}
+    for name in network.maps:
+        if name not in named:
+            raise BadNetwork(
+                "{}: [head] maps names {!r}, but the ONNX gives {}; correct the name".format(
+                    network.path, name, ", ".join(sorted(named))
+                )
+            )
+    return [named[name] for name in network.maps]
+
+
+def _by_shape(wanted, there):
+    """For each wanted shape the first output that has it; where one lacks, those that are there."""
+    left, chosen = list(there), []
+    for shape in wanted:
+        value = next((v for v in left if _plain(shape_of(v)) == _plain(shape)), None)
+        if value is None:
+            return there
+        left.remove(value)
+        chosen.append(value)
+    return chosen
+
+
+def _plain(shape):
+    """A shape without the sides of 1, in which exports differ."""
+    return tuple(side for side in shape if side != 1)
 
 
 def _text(shapes):
     return " and ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _reads(node):
+    """Names of all tensors that a node reads, those inside its branches too."""
+    names = {name for name in node.input if name}
+    for attribute in node.attribute:
+        graphs = [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
+        for graph in graphs:
+            own = {name for inner in graph.node for name in inner.output}
+            own.update(tensor.name for tensor in graph.initializer)
+            own.update(value.name for value in graph.input)
+            inside = {name for inner in graph.node for name in _reads(inner)}
+            inside.update(value.name for value in graph.output)
+            names.update(inside - own)
+    return names
+
+
+def _inputs(model):
+    """A model's inputs without those that have a value."""
+    tensors = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in tensors]
 
 
 def _is_image(value):
@@ -233,9 +391,3 @@ def _is_image(value):
 
 def _opset(model):
     return next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-
-
-def _initialised_inputs(model):
-    tensors = {tensor.name for tensor in model.graph.initializer}
-    return sum(value.name in tensors for value in model.graph.input)
-

@@ -130,7 +130,7 @@ def load_network(name_or_path):
         more = " (and {} more)".format(len(mistakes) - 1) if len(mistakes) > 1 else ""
         raise BadNetwork(
             "{}: {}{}; `python -m runtime.networks check {}` lists all".format(
-                path, mistakes[0], more, path
+                path, schema.sentence(mistakes[0]), more, path
             )
         )
     return Network(path.stem, path, values, files)
@@ -142,5 +142,7 @@ def _unknown(text):
             text, ", ".join(names())
         )
     near = difflib.get_close_matches(text, names(), n=3, cutoff=0.4)
-    hint = "did you mean {}?".format(" or ".join(near)) if near else "there are: " + ", ".join(names())
+    hint = "there are: " + ", ".join(names())
+    if near:
+        hint = "did you mean {}?".format(" or ".join(near))
     return "no network is called {!r}; {}".format(text, hint)

@@ -1,0 +1,96 @@
+"""Decode centre heads: one map scores the target's centre, two say where in the cell and how large.
+
+OSTrack, VitTrack. Equations: Ye et al., "Joint Feature Learning and Relation Modeling for
+Tracking", ECCV 2022, section 3.3 (after CornerNet and CenterNet); n cells a side, the best cell
+(i, j) of score times Hanning window, all as shares of the search region:
+
+    centre = ((j + offset_x) / n, (i + offset_y) / n),   size = (size_x, size_y)
+
+No penalty, no smoothing.
+"""
+
+import numpy as np
+
+from runtime import geometry
+from runtime.decode import Family
+from runtime.decode._votes import NO_SCORE, argmax, probability
+from runtime.errors import NetworkFailed
+from runtime.networks.schema import LIMITS, key
+
+KEYS = {
+    "head": {
+        "map_size": key(int, low=1),  # cells a side
+        "score": key(str, "none", ("sigmoid", "none")),
+    },
+    "tracking": dict(
+        LIMITS,
+        min_score=key(float, 0.0, low=0, high=1),  # below it the target stays where it was
+        # what the search region is centred on: the target, or the window in whole pixels
+        relative_to=key(str, "target", ("target", "window")),
+    ),
+}
+
+
+def shapes(network):
+    """Score map, size map, offset map."""
+    size = network.map_size
+    return (1, 1, size, size), (1, 2, size, size), (1, 2, size, size)
+
+
+def create(network, kernels):
+    """The decoder; there is no compiled one."""
+    return Centre(network)
+
+
+def inner_hanning(size):
+    """The cosine window without its zero edges: (size, size) float64."""
+    line = np.hanning(size + 2)[1:-1]
+    return np.outer(line, line)
+
+
+class Centre(Family):
+    """Turns score, size and offset maps into a box.
+
+    Args:
+        network: uses the keys above, ``search`` and the window's keys.
+    """
+
+    def __init__(self, network):
+        self.network = network
+        self.window = inner_hanning(network.map_size)
+
+    def select(self, maps, state, scale, frame_width, frame_height):
+        """Pick the best cell and take its box.
+
+        Args:
+            maps: float32 (1, 1, n, n) scores, (1, 2, n, n) sizes, (1, 2, n, n) offsets.
+            state, scale, frame_width, frame_height: as in ``Family.select``.
+
+        Returns:
+            (best, score): index of the winning cell, its score times the window.
+
+        Raises:
+            NetworkFailed: no score, or not the winner's box, is finite.
+        """
+        network, cells = self.network, self.network.map_size
+        votes = probability(maps[0], network.score) * self.window
+        best = argmax(votes)
+        row, column = divmod(best, cells)
+        score = float(votes[row, column])
+        if score < network.min_score:
+            return best, score
+        size = np.asarray(maps[1], np.float64).reshape(2, cells, cells)[:, row, column]
+        offset = np.asarray(maps[2], np.float64).reshape(2, cells, cells)[:, row, column]
+        if not (np.isfinite(size).all() and np.isfinite(offset).all()):
+            raise NetworkFailed(NO_SCORE)
+
+        if network.relative_to == "window":
+            (x0, y0, width, height), _ = geometry.search_window(network, state)
+            state[0], state[1] = x0 + width / 2, y0 + height / 2
+        side = network.search
+        state[0] += ((column + offset[0]) / cells - 0.5) * side / scale[0]
+        state[1] += ((row + offset[1]) / cells - 0.5) * side / scale[1]
+        state[2] = size[0] * side / scale[0]
+        state[3] = size[1] * side / scale[1]
+        geometry.keep(network, state, frame_width, frame_height)
+        return best, score

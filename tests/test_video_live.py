@@ -11,7 +11,7 @@ import pytest
 
 from runtime.errors import BadSource
 from runtime.video.base import WAITING
-from runtime.video.cameras import Stream
+from runtime.video.cameras import DATAGRAM_OPEN_TIMEOUT_S, Stream
 from runtime.video.live import LONGEST_PAUSE_S, LiveSource
 from runtime.video.sources import open_source
 from tests.streams import rtsp, scene
@@ -20,10 +20,10 @@ from tests.streams.mpegts import UdpSender
 from tests.streams.watch import Watcher
 
 # the slowest way back: a pause that has just begun, the opening, and this busy machine
-BACK_S = LONGEST_PAUSE_S + 4.0 + 4.0
+BACK_S = LONGEST_PAUSE_S + DATAGRAM_OPEN_TIMEOUT_S + 4.0
 
 
-def frames_until(source, done, limit_s=20.0, each=None):
+def frames_until(source, done, limit_s=20.0):
     """Read until ``done()``; return the frames, and how long the longest read took."""
     frames, longest_s, deadline = [], 0.0, time.monotonic() + limit_s
     while not done(frames):
@@ -60,10 +60,10 @@ def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(kind):
         assert source.gaps == [] and log == []
 
         for pull, put_back in ((running.kill, running.start), (running.freeze, running.thaw)):
-            gaps = len(source.gaps)
+            gaps, said = len(source.gaps), len(log)
             pull()
             # what was on its way still comes, then nothing but WAITING, and it is said once
-            _, longest_s = frames_until(source, lambda _, said=len(log): len(log) > said)
+            _, longest_s = frames_until(source, lambda _, said=said: len(log) > said)
             assert longest_s < 0.3 + 0.7
             assert "lost after frame {}".format(source.given - 1) in log[-1]
             last = source.given

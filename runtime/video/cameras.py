@@ -13,6 +13,7 @@ from runtime.errors import BadSource, NoCamera
 from runtime.video.base import without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
+DATAGRAM_OPEN_TIMEOUT_S = 10.0  # FFmpeg before 5 listens to a transport stream for 4 to 6 s
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long is taken for lost
 
 # sensor-id is the CSI connector; the camera's own pictures stay in NVMM until nvvidconv brings them
@@ -91,11 +92,15 @@ class CsiCamera:
 class Stream:
     """A stream by its address: ``rtsp://``, ``http://`` (MJPEG), ``udp://`` and what FFmpeg knows.
 
-    The operating system's name for a silent sender is patience: both of OpenCV's timeouts are set.
+    Both of OpenCV's timeouts are set: its own are 30 s, and a silent sender would hold a read for
+    as long. An address of datagrams gets a longer one to open: nobody can answer "no" there.
     """
 
-    def __init__(self, address, open_timeout_s=OPEN_TIMEOUT_S, read_timeout_s=READ_TIMEOUT_S):
+    def __init__(self, address, open_timeout_s=None, read_timeout_s=READ_TIMEOUT_S):
         self.address = address
+        if open_timeout_s is None:
+            datagrams = address.lower().startswith(("udp:", "rtp:"))
+            open_timeout_s = DATAGRAM_OPEN_TIMEOUT_S if datagrams else OPEN_TIMEOUT_S
         self.name = without_password(address)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
 

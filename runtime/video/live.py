@@ -34,7 +34,7 @@ class LiveSource(Source):
     live = True
 
     def __init__(self, device, log=None, gap_s=READ_TIMEOUT_S):
-        super(LiveSource, self).__init__(device.name, log)
+        super().__init__(device.name, log)
         self._device = device
         self._gap_s = gap_s
         self._news = threading.Condition()

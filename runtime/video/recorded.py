@@ -23,7 +23,7 @@ class VideoFile(Source):
     """
 
     def __init__(self, path, log=None):
-        super(VideoFile, self).__init__(path, log)
+        super().__init__(path, log)
         _check_readable(path)
         if looks_like_text(path):
             raise BadSource("{}: is text, not a video".format(path))
@@ -105,7 +105,7 @@ class FrameFolder(Source):
     """
 
     def __init__(self, folder, log=None):
-        super(FrameFolder, self).__init__(folder, log)
+        super().__init__(folder, log)
         self._paths = picture_paths(folder)
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder)

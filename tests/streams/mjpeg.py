@@ -28,7 +28,7 @@ class MjpegServer(Sender):
     """
 
     def __init__(self, folder=None, fps=scene.FPS):
-        super(MjpegServer, self).__init__()
+        super().__init__()
         self.port, self.folder, self.fps = free_port(), folder, fps
         self.address = "http://127.0.0.1:{}/".format(self.port)
 
@@ -94,7 +94,7 @@ class _Server(ThreadingMixIn, HTTPServer):
     daemon_threads = True
 
     def __init__(self, port, fps, folder):
-        super(_Server, self).__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
         self.fps = fps
         self.paths = scene.folder_of_pictures(folder) if folder else None
 

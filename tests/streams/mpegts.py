@@ -22,7 +22,7 @@ class UdpSender(Sender):
     """Sends to ``udp://127.0.0.1:PORT``, whether anybody listens or not."""
 
     def __init__(self):
-        super(UdpSender, self).__init__()
+        super().__init__()
         self.port = free_port(socket.SOCK_DGRAM)
         self.address = "udp://127.0.0.1:{}".format(self.port)
 

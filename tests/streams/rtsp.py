@@ -43,7 +43,7 @@ def make_server():
         """Sends to whoever asks at ``rtsp://127.0.0.1:PORT/t``."""
 
         def __init__(self):
-            super(RtspServer, self).__init__()
+            super().__init__()
             self.port = free_port()
             self.address = "rtsp://127.0.0.1:{}/t".format(self.port)
 

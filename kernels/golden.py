@@ -51,7 +51,25 @@ def crop(frame, window, size, border):
     return ((upper + lower + 2) >> 2).astype(np.uint8)
 
 
-def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32):
+def bgr_from_nv12(luma, chroma):
+    """A camera's frame as BGR, as OpenCV's ``COLOR_YUV2BGR_NV12`` does it (ITU-R BT.601).
+
+    Args:
+        luma: (H, W) uint8, 16 to 235; H and W are even.
+        chroma: (H/2, W) uint8, U and V of every 2 x 2 pixels in turn.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    grey = np.maximum(luma.astype(np.int64) - 16, 0) * 1220542
+    pairs = chroma.reshape(chroma.shape[0], -1, 2).astype(np.int64) - 128
+    u, v = (np.repeat(np.repeat(pairs[:, :, i], 2, axis=0), 2, axis=1) for i in (0, 1))
+    coloured = (2116026 * u, -852492 * v - 409993 * u, 1673527 * v)
+    channels = [(grey + colour + (1 << 19)) >> 20 for colour in coloured]
+    return np.clip(np.stack(channels, axis=2), 0, 255).astype(np.uint8)
+
+
+def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32, step=1.0):
     """Lay a crop out as a network's input.
 
     Args:
@@ -59,7 +77,9 @@ def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32):
         mean, scale: per channel of the result; float32 becomes ``(value - mean) * scale``, computed
             in float32. Without effect on uint8.
         swap: whether the result is RGB.
-        dtype: ``numpy.float32`` or ``numpy.uint8``.
+        dtype: ``numpy.float32``, ``float16`` (float32's value, rounded), ``int8`` (float32's value
+            in whole steps, ties to even) or ``uint8``.
+        step: of int8.
 
     Returns:
         (1, 3, h, w) of that dtype, C-contiguous.
@@ -68,7 +88,10 @@ def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32):
     if np.dtype(dtype) == np.uint8:
         return planes
     mean, scale = (np.asarray(v, np.float32).reshape(1, 3, 1, 1) for v in (mean, scale))
-    return (planes.astype(np.float32) - mean) * scale
+    values = (planes.astype(np.float32) - mean) * scale
+    if np.dtype(dtype) != np.int8:
+        return values.astype(dtype)
+    return np.clip(np.rint(values / np.float32(step)), -128, 127).astype(np.int8)
 
 
 def correlate_pixelwise(exemplar, search):

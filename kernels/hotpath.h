@@ -5,8 +5,10 @@
 #ifndef HOTPATH_H
 #define HOTPATH_H
 
+#ifndef __CUDACC_RTC__  // CUDA's run-time compiler has no headers, and knows these functions
 #include <math.h>
 #include <stdint.h>
+#endif
 
 #ifdef __CUDACC__
 #define HP_FN __host__ __device__ inline
@@ -82,6 +84,50 @@ HP_FN float hp_normalise(int value, float mean, float scale) {
   return ((float)value - mean) * scale;
 }
 
+// The same rounded to a half-precision number's bits, ties to even; too large becomes infinite.
+HP_FN unsigned short hp_half(float value) {
+  union {
+    float value;
+    unsigned bits;
+  } number;
+  number.value = value;
+  const unsigned sign = number.bits >> 16 & 0x8000u, rest = number.bits & 0x7fffffffu;
+  if (rest > 0x7f800000u) return (unsigned short)(sign | 0x7e00u);   // not a number
+  if (rest >= 0x477ff000u) return (unsigned short)(sign | 0x7c00u);  // 65520 and above
+  if (rest < 0x38800000u) {  // below 2^-14: multiples of 2^-24, as adding one half rounds them
+    number.bits = rest;
+    number.value = number.value + 0.5f;
+    return (unsigned short)(sign | (number.bits - 0x3f000000u));
+  }
+  const unsigned even = rest >> 13 & 1u;
+  return (unsigned short)(sign | ((rest - 0x38000000u + 0xfffu + even) >> 13));
+}
+
+// The same in whole steps of `step`, ties to even, for a network that takes int8.
+HP_FN signed char hp_quantise(float value, float step) {
+  const float steps = rintf(value / step);
+  return (signed char)(steps < -128.0f ? -128.0f : steps > 127.0f ? 127.0f : steps);
+}
+
+// A grey value of each channel.
+struct hp_bgr {
+  int value[3];
+};
+
+HP_FN int hp_saturate(int value) { return value < 0 ? 0 : value > 255 ? 255 : value; }
+
+// Camera pixel to BGR: ITU-R BT.601, luma 16 .. 235, in OpenCV's fixed-point numbers (20 bits).
+HP_FN hp_bgr hp_from_yuv(int luma, int u, int v) {
+  const int grey = (luma < 16 ? 0 : luma - 16) * 1220542, half = 1 << 19;
+  hp_bgr pixel;
+  u -= 128;
+  v -= 128;
+  pixel.value[0] = hp_saturate((grey + half + 2116026 * u) >> 20);
+  pixel.value[1] = hp_saturate((grey + half - 852492 * v - 409993 * u) >> 20);
+  pixel.value[2] = hp_saturate((grey + half + 1673527 * v) >> 20);
+  return pixel;
+}
+
 // Which pixels one output pixel looks at: rows and columns of the frame, and their weights.
 struct hp_site {
   int row0, row1, column0, column1;
@@ -112,6 +158,30 @@ HP_FN int hp_crop_value(const hp_site* site, int top_left, int top_right, int bo
   return hp_vertical(hp_horizontal(top_left, top_right, w0, w1),
                      hp_horizontal(bottom_left, bottom_right, w0, w1), site->row_weight0,
                      site->row_weight1);
+}
+
+// ---- where to look: square windows, defined in runtime/geometry.py ------------------------------
+
+enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };  // how a corner becomes whole
+
+// Side of the square with the area of a box and its context.
+HP_FN double hp_context_side(double width, double height, double context) {
+  const double margin = hp_mul(context, width + height);
+  return sqrt(hp_mul(width + margin, height + margin));
+}
+
+// A window's side in whole pixels, ties to even.
+HP_FN int hp_whole_side(double side) {
+  const double whole = rint(side);
+  return whole < 1.0 ? 1 : (int)whole;
+}
+
+// First pixel of a window; `corner` is twice the distance from the centre, less the side.
+HP_FN int hp_first_pixel(double centre, int side, int corner, int rounding) {
+  const double value = centre - (side + corner) / 2.0;
+  if (rounding == HP_HALF_UP) return (int)floor(value + 0.5);
+  if (rounding == HP_HALF_EVEN) return (int)rint(value);
+  return rounding == HP_UP ? (int)ceil(value) : (int)value;
 }
 
 // ---- select: heads in which every cell votes for one box around its own point ------------------

@@ -1,0 +1,62 @@
+// Correlate, for graphs that are cut there: the exemplar's features against the search region's.
+//
+// One thread an output; its n products are added in one fixed order, each by a fused multiply-add.
+// So the result is within n / 2^24 of the sum of the products' magnitudes (Higham, "Accuracy and
+// Stability of Numerical Algorithms", section 3.1): n = h * w depthwise, n = channels pixelwise.
+#include "../hotpath.h"
+
+namespace {
+const int POSITIONS = 8;  // of the exemplar that one thread does at a time
+}
+
+// Each channel for itself: search (channels, rows, columns), exemplar (channels, h, w), out
+// (channels, rows + 2*padding - h + 1, columns + 2*padding - w + 1); zeros around the search region.
+// Grid: (blocks that cover the outputs of a channel, channels). Dynamic shared memory: h * w floats.
+extern "C" __global__ void __launch_bounds__(256)
+    hp_correlate_depthwise(const float* __restrict__ search, const float* __restrict__ exemplar,
+                           int rows, int columns, int h, int w, int padding,
+                           float* __restrict__ out) {
+  extern __shared__ float weights[];
+  const int channel = blockIdx.y;
+  for (int i = threadIdx.x; i < h * w; i += blockDim.x) weights[i] = exemplar[channel * h * w + i];
+  __syncthreads();
+
+  const int out_rows = rows + 2 * padding - h + 1, out_columns = columns + 2 * padding - w + 1;
+  const int index = blockIdx.x * blockDim.x + threadIdx.x;
+  if (index >= out_rows * out_columns) return;
+  const int top = index / out_columns - padding, left = index % out_columns - padding;
+  const float* plane = search + channel * rows * columns;
+  float sum = 0.0f;
+  for (int i = 0; i < h; ++i) {
+    const int row = top + i;
+    if (row < 0 || row >= rows) continue;
+    for (int k = 0; k < w; ++k) {
+      const int column = left + k;
+      if (column < 0 || column >= columns) continue;
+      sum = fmaf(plane[row * columns + column], weights[i * w + k], sum);
+    }
+  }
+  out[channel * out_rows * out_columns + index] = sum;
+}
+
+// Every position of the exemplar with every pixel of the search region: search (channels, pixels),
+// exemplar (channels, positions), out (positions, pixels).
+// Grid: (blocks that cover the pixels, blocks of 8 that cover the positions).
+extern "C" __global__ void __launch_bounds__(256)
+    hp_correlate_pixelwise(const float* __restrict__ search, const float* __restrict__ exemplar,
+                           int channels, int positions, int pixels, float* __restrict__ out) {
+  const int pixel = blockIdx.x * blockDim.x + threadIdx.x;
+  const int first = blockIdx.y * POSITIONS;
+  if (pixel >= pixels) return;
+  float sums[POSITIONS] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+  for (int channel = 0; channel < channels; ++channel) {
+    const float value = search[channel * pixels + pixel];
+    const float* weights = exemplar + channel * positions;
+#pragma unroll
+    for (int i = 0; i < POSITIONS; ++i)  // the last position again where there are no more
+      sums[i] = fmaf(value, weights[first + i < positions ? first + i : positions - 1], sums[i]);
+  }
+#pragma unroll
+  for (int i = 0; i < POSITIONS; ++i)
+    if (first + i < positions) out[(first + i) * pixels + pixel] = sums[i];
+}

@@ -1,0 +1,1 @@
+"""Stand-ins for hardware and drivers, held to the real libraries."""

@@ -1,0 +1,41 @@
+// A small network for tests of a whole frame: looks for the place whose colours are most like the
+// exemplar's middle. It has the shape of a real one: features of the exemplar, maps of a frame.
+
+namespace {
+
+// Mean of a square of a planar picture, clipped to it; fixed order of additions.
+__device__ float mean(const float* picture, int side, int channel, int row, int column, int half) {
+  float sum = 0.0f;
+  int count = 0;
+  for (int y = row - half; y <= row + half; ++y)
+    for (int x = column - half; x <= column + half; ++x) {
+      if (x < 0 || y < 0 || x >= side || y >= side) continue;
+      sum += picture[(channel * side + y) * side + x];
+      ++count;
+    }
+  return sum / (float)count;
+}
+
+}  // namespace
+
+// features: 3 floats. One thread a channel.
+extern "C" __global__ void tiny_exemplar(const float* picture, int side, float* features) {
+  features[threadIdx.x] = mean(picture, side, threadIdx.x, side / 2, side / 2, 8);
+}
+
+// scores: two planes of cells x cells; distances: four. One thread a cell, one block a row.
+extern "C" __global__ void tiny_search(const float* picture, const float* features, int side,
+                                       int cells, int stride, float* scores, float* distances) {
+  const int row = blockIdx.x, column = threadIdx.x, count = cells * cells;
+  const int y = side / 2 + (row - cells / 2) * stride, x = side / 2 + (column - cells / 2) * stride;
+  float unlike = 0.0f;
+  for (int c = 0; c < 3; ++c) {
+    const float difference = mean(picture, side, c, y, x, 6) - features[c];
+    unlike += difference * difference;
+  }
+  const int cell = row * cells + column;
+  scores[cell] = 0.0f;
+  scores[count + cell] = 3.0f - unlike * 0.01f;
+  for (int i = 0; i < 4; ++i)
+    distances[i * count + cell] = 30.0f + (float)(i + (row + column) % 3) + unlike * 0.001f;
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Get what the tests of kernels/cuda need on a computer without a GPU, once, into .cache/cuda:
+#   tools/       NVRTC and ptxas of CUDA 12.6 (45 MB), which know every Jetson but Thor
+#   site-X.Y/    the real PyCUDA for each Python named, built against its headers alone (2 min)
+#   cupy-X.Y/    the real CuPy (137 MB), for the newest Python named
+# Usage: tests/fakes/cuda/prepare.sh PYTHON...        such as .venv/bin/python python3.6
+# Tests that miss a part say so and are skipped.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+home=$PWD/.cache/cuda
+here=$PWD/tests/fakes/cuda
+mkdir -p "$home"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+# CUDA's compiler and assembler: Python code is not in these wheels, any pip can unpack them.
+tools() {
+  local python=$1 mark=$home/tools/as-installed.txt
+  local wanted="nvidia-cuda-nvrtc-cu12==12.6.85 nvidia-cuda-nvcc-cu12==12.6.85"
+  if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then return; fi
+  rm -rf "$home/tools"
+  # shellcheck disable=SC2086
+  "$python" -m pip install -q --no-deps --only-binary :all: --target "$home/tools" $wanted || return
+  echo "$wanted" >"$mark"
+}
+
+# The real CuPy: imports without a driver, and its surface is what cupy_launch.py is held to.
+cupy() {
+  local python=$1 version=$2 mark=$home/cupy-$2/as-installed.txt wanted=cupy-cuda12x==14.2.0
+  if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then return; fi
+  rm -rf "$home/cupy-$version"
+  "$python" -m pip install -q --no-deps --only-binary :all: --target "$home/cupy-$version" \
+    "$wanted" cuda-pathfinder || return
+  echo "$wanted" >"$mark"
+}
+
+# The real PyCUDA. There are no wheels, and its build asks for a toolkit: the headers come from the
+# runtime's wheel, cudaProfiler.h is in no wheel, and an empty libcuda.so.1 is enough to link.
+pycuda() {
+  local python=$1 version=$2 work=$home/build-$2 site=$home/site-$2
+  local pycuda=2026.1 numpy=numpy headers=nvidia-cuda-runtime-cu12==12.9.79
+  local pure="pytools platformdirs siphash24 typing-extensions" setuptools=setuptools
+  if [ "$version" = 3.6 ]; then
+    pycuda=2021.1 numpy=numpy==1.19.5 headers=nvidia-cuda-runtime-cu11==11.8.89
+    pure="pytools==2021.2.9 appdirs==1.4.4 decorator==5.1.1 dataclasses==0.8 mako==1.1.6"
+    pure="$pure markupsafe==2.0.1 typing-extensions==4.1.1"
+    setuptools="setuptools<60"
+  fi
+  local wanted="pycuda==$pycuda $pure $headers"
+  if [ "$(cat "$site/as-installed.txt" 2>/dev/null)" = "$wanted" ]; then return; fi
+  rm -rf "$work" "$site"
+  mkdir -p "$work/headers" "$work/link"
+  "$python" -m venv "$work/venv" || return
+  local py=$work/venv/bin/python
+  "$py" -m pip install -q -U "$([ "$version" = 3.6 ] && echo 'pip<22' || echo pip)" || return
+  "$py" -m pip install -q -U --only-binary :all: "$numpy" "$setuptools" wheel || return
+  "$py" -m pip install -q --no-deps --only-binary :all: --target "$work/runtime" "$headers" || return
+  cp "$here/cudaProfiler.h" "$work/headers/"
+  echo 'int cuInit(unsigned flags) { return flags ? 1 : 0; }' >"$work/link/cuda.c"
+  gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$work/link/libcuda.so" "$work/link/cuda.c" || return
+  "$py" -m pip download -q --no-deps --no-binary pycuda --no-build-isolation -d "$work" \
+    "pycuda==$pycuda" || return
+  mkdir "$work/source"
+  tar -xzf "$work"/pycuda-*.tar.gz -C "$work/source" --strip-components 1 || return
+  (
+    cd "$work/source"
+    "$py" configure.py --cuda-root=/nonexistent --no-cuda-enable-curand --cxxflags=-O1,-w \
+      --cuda-inc-dir="$work/headers,$work/runtime/nvidia/cuda_runtime/include" \
+      --cudadrv-lib-dir="$work/link" || exit
+    "$py" -m pip wheel -q --no-deps --no-build-isolation -w "$work" . || exit
+  ) || return
+  # shellcheck disable=SC2086
+  "$py" -m pip install -q --no-deps --target "$site" "$work"/pycuda-*.whl $pure || return
+  echo "$wanted" >"$site/as-installed.txt"
+  rm -rf "$work"
+}
+
+newest="" newest_version=""
+jobs=()
+for python in "$@"; do
+  version=$("$python" -c 'import sys; print("{}.{}".format(*sys.version_info))')
+  pycuda "$python" "$version" >"$home/pycuda-$version.log" 2>&1 &
+  jobs+=("$!:PyCUDA for Python $version:pycuda-$version.log")
+  if [ "$(printf '%s\n' "$newest_version" "$version" | sort -V | tail -n 1)" = "$version" ]; then
+    newest=$python newest_version=$version
+  fi
+done
+tools "$newest" >"$home/tools.log" 2>&1 &
+jobs+=("$!:NVRTC and ptxas:tools.log")
+cupy "$newest" "$newest_version" >"$home/cupy.log" 2>&1 &
+jobs+=("$!:CuPy:cupy.log")
+
+status=0
+for job in "${jobs[@]}"; do
+  IFS=: read -r pid what log <<<"$job"
+  if wait "$pid"; then
+    echo "$what: ready in .cache/cuda"
+  else
+    echo "$what: could not be prepared, its tests will be skipped; .cache/cuda/$log ends with:"
+    tail -n 3 "$home/$log"
+    status=1
+  fi
+done
+exit "$status"

@@ -1,0 +1,53 @@
+"""Launches the product's kernels on the processor, on NumPy arrays."""
+
+import ctypes
+import os
+
+from tests.fakes.cuda import build
+
+
+class Failed(Exception):
+    """A kernel broke off: a barrier that not all threads reach, or a launch that is not allowed."""
+
+
+class Shim:
+    """Kernels by name; arrays are passed as they are, and written to."""
+
+    def __init__(self):
+        self.library = ctypes.CDLL(os.path.join(build.driver(), "shim.so"))
+
+    def order(self, number):
+        """In which order a block's threads start: 0 forward, 1 backward, else shuffled."""
+        self.library.shim_order(number)
+
+    def launch(self, name, grid, block, *arguments, **options):
+        """Run a kernel; ints are 32 bits, ``shared`` is in bytes.
+
+        Raises:
+            Failed: it did not run to its end.
+        """
+        module, function = ctypes.c_void_p(), ctypes.c_void_p()
+        image = ".version .entry {}".format(name).encode()
+        self.library.cuModuleLoadData(ctypes.byref(module), image)
+        if self.library.cuModuleGetFunction(ctypes.byref(function), module, name.encode()):
+            raise KeyError(name)
+        values = [
+            ctypes.c_int(a) if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data)
+            for a in arguments
+        ]
+        pointers = (ctypes.c_void_p * len(values))(
+            *[ctypes.cast(ctypes.pointer(v), ctypes.c_void_p) for v in values]
+        )
+        sizes = [ctypes.c_uint(n) for n in _three(grid) + _three(block)]
+        shared = ctypes.c_uint(options.get("shared", 0))
+        result = self.library.cuLaunchKernel(function, *sizes, shared, None, pointers, None)
+        result = result or self.library.cuCtxSynchronize()
+        self.library.cuModuleUnload(module)
+        if result:
+            self.library.fake_recover()
+            raise Failed("{}: error {}".format(name, result))
+
+
+def _three(size):
+    size = (size,) if isinstance(size, int) else tuple(size)
+    return size + (1,) * (3 - len(size))

@@ -1,0 +1,11 @@
+// Sizes of the structures that Python lays out as well.
+#include "../../../kernels/cuda/frame.h"
+
+extern "C" __global__ void structure_sizes(int* out) {
+  out[0] = sizeof(hp_picture);
+  out[1] = sizeof(hp_input);
+  out[2] = sizeof(hp_view);
+  out[3] = sizeof(hp_pose);
+  out[4] = sizeof(hp_points);
+  out[5] = sizeof(hp_site);
+}

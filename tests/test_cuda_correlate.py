@@ -1,0 +1,83 @@
+"""The GPU's correlations, run on the processor, lie within the bound that they state."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import golden
+from tests.fakes.cuda.shim import Shim
+
+UNIT = 2.0**-24
+
+
+@pytest.fixture(scope="module")
+def shim():
+    return Shim()
+
+
+def depthwise(shim, exemplar, search, padding):
+    channels, h, w = exemplar.shape
+    _, rows, columns = search.shape
+    out_rows, out_columns = rows + 2 * padding - h + 1, columns + 2 * padding - w + 1
+    out = np.full((channels, out_rows, out_columns), np.nan, np.float32)
+    grid = ((out_rows * out_columns + 255) // 256, channels)
+    shim.launch("hp_correlate_depthwise", grid, 256, search, exemplar, rows, columns, h, w,
+                padding, out, shared=4 * h * w)  # fmt: skip
+    return out
+
+
+def pixelwise(shim, exemplar, search):
+    channels, h, w = exemplar.shape
+    pixels = search.shape[1] * search.shape[2]
+    out = np.full((h * w,) + search.shape[1:], np.nan, np.float32)
+    grid = ((pixels + 127) // 128, (h * w + 7) // 8)
+    shim.launch("hp_correlate_pixelwise", grid, 128, search, exemplar, channels, h * w, pixels, out)
+    return out
+
+
+def features(random, shape):
+    return (random.normal(size=shape) * 10.0 ** random.uniform(-3, 3)).astype(np.float32)
+
+
+shapes = st.tuples(st.integers(1, 9), st.integers(1, 8), st.integers(1, 8))
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes, st.integers(0, 20), st.integers(0, 20), st.integers(0, 3), st.integers(0, 10**6))
+def test_depthwise_is_within_its_bound(shim, shape, more_rows, more_columns, padding, seed):
+    random = np.random.RandomState(seed)
+    channels, h, w = shape
+    exemplar = features(random, shape)
+    search = features(random, (channels, h + more_rows, w + more_columns))
+    found = depthwise(shim, exemplar, search, padding)
+    expected = golden.correlate_depthwise(exemplar, search, padding)
+    magnitude = golden.correlate_depthwise(np.abs(exemplar), np.abs(search), padding)
+    assert (np.abs(found - expected) <= h * w * UNIT * magnitude * (1 + 1e-6)).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(shapes, st.integers(1, 20), st.integers(1, 20), st.integers(0, 10**6))
+def test_pixelwise_is_within_its_bound(shim, shape, rows, columns, seed):
+    random = np.random.RandomState(seed)
+    channels = shape[0] * 12
+    exemplar = features(random, (channels,) + shape[1:])
+    search = features(random, (channels, rows, columns))
+    found = pixelwise(shim, exemplar, search)
+    expected = golden.correlate_pixelwise(exemplar, search)
+    magnitude = golden.correlate_pixelwise(np.abs(exemplar), np.abs(search))
+    assert (np.abs(found - expected) <= channels * UNIT * magnitude * (1 + 1e-6)).all()
+
+
+def test_the_order_of_additions_is_fixed(shim):
+    random = np.random.RandomState(0)
+    exemplar, search = features(random, (5, 4, 4)), features(random, (5, 20, 18))
+    first = depthwise(shim, exemplar, search, 1), pixelwise(shim, exemplar, search)
+    for order in (1, 2, 3):
+        shim.order(order)
+        try:
+            again = depthwise(shim, exemplar, search, 1), pixelwise(shim, exemplar, search)
+        finally:
+            shim.order(0)
+        for a, b in zip(first, again):
+            assert a.tobytes() == b.tobytes()

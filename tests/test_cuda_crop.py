@@ -1,0 +1,180 @@
+"""The GPU's crop, run on the processor, equals its definition bit for bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import golden
+from kernels.cuda import layout
+from runtime import geometry
+from tests.fakes.cuda.networks import network
+from tests.fakes.cuda.shim import Shim
+
+DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
+
+
+@pytest.fixture(scope="module")
+def shim():
+    return Shim()
+
+
+def pose_at(state):
+    pose = np.zeros(1, layout.POSE)
+    pose["state"] = state
+    return pose
+
+
+def picture_of(frame, part=None, chroma=None):
+    """A ``PICTURE`` of a part (x, y, w, h) of a frame in memory, which must be kept."""
+    height, width = frame.shape[:2]
+    x, y, w, h = part or (0, 0, width, height)
+    record = np.zeros(1, layout.PICTURE)
+    record["plane"] = frame[y:, x:].ctypes.data
+    record["row_stride"], record["pixel_stride"] = frame.strides[0], frame.strides[1]
+    record["x"], record["y"], record["width"], record["height"] = x, y, w, h
+    record["frame_width"], record["frame_height"] = width, height
+    if chroma is not None:
+        record["format"] = layout.NV12
+        record["chroma"] = chroma[y // 2 :, x:].ctypes.data
+        record["chroma_stride"] = chroma.strides[0]
+    return record
+
+
+def crop(shim, net, picture, state, exemplar=False, dtype="float32", step=1.0, border=(1, 2, 3)):
+    """Aim and crop; returns (planes, window)."""
+    side = net.exemplar if exemplar else net.search
+    out = np.zeros((1, 3, side, side), DTYPES[dtype])
+    pose, plan = pose_at(state), np.zeros(side, layout.SITE)
+    shim.launch("hp_aim", 1, 64, layout.view(net), int(exemplar), pose, plan)
+    given_input = layout.network_input(net, side, dtype, step, border)
+    blocks = ((side + 31) // 32, (side + 7) // 8)
+    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
+    window = tuple(int(pose[name][0]) for name in ("x", "y", "side", "side"))
+    return out, window
+
+
+def expected_crop(net, frame, window, exemplar=False, dtype="float32", step=1.0, border=(1, 2, 3)):
+    side = net.exemplar if exemplar else net.search
+    image = golden.crop(frame, window, side, border)
+    swap = net.channels == "RGB"
+    return golden.pack(image, net.mean, net.scale, swap, DTYPES[dtype], step)
+
+
+def same_bits(found, expected):
+    assert found.dtype == expected.dtype and found.shape == expected.shape
+    assert found.tobytes() == expected.tobytes()
+
+
+states = st.tuples(st.floats(-80, 200), st.floats(-80, 200), st.floats(1, 300), st.floats(1, 300))
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.tuples(st.integers(1, 90), st.integers(1, 120)),
+    states,
+    st.sampled_from([1, 7, 32, 63]),
+    st.sampled_from(sorted(DTYPES)),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 10**6),
+)
+def test_crop_equals_its_definition(shim, shape, state, side, dtype, rgb, exemplar, seed):
+    random = np.random.RandomState(seed)
+    frame = random.randint(0, 256, shape + (3,)).astype(np.uint8)
+    net = network(
+        search=side,
+        exemplar=max(1, side // 2),
+        channels="RGB" if rgb else "BGR",
+        mean=tuple(random.uniform(0, 130, 3)),
+        scale=tuple(random.uniform(0.01, 3, 3)),
+    )
+    options = {"exemplar": exemplar, "dtype": dtype, "step": float(np.float32(1.7))}
+    found, window = crop(shim, net, picture_of(frame), state, **options)
+    same_bits(found, expected_crop(net, frame, window, **options))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    states,
+    st.floats(0, 1),
+    st.sampled_from(sorted(layout.CORNERS)),
+    st.sampled_from(sorted(layout.ROUNDINGS)),
+    st.booleans(),
+)
+def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exemplar):
+    net = network(context=context, corner=corner, rounding=rounding, search=15, exemplar=7)
+    pose, plan = pose_at(state), np.zeros(15, layout.SITE)
+    shim.launch("hp_aim", 1, 32, layout.view(net), int(exemplar), pose, plan)
+    if exemplar:
+        expected = geometry.exemplar_window(net, np.array(state))
+    else:
+        expected, _ = geometry.search_window(net, np.array(state))
+    assert tuple(int(pose[name][0]) for name in ("x", "y", "side", "side")) == tuple(expected)
+
+
+@pytest.mark.parametrize("half", [0.5, 1.5, 2.5, -0.5, -1.5])
+@pytest.mark.parametrize("rounding", sorted(layout.ROUNDINGS))
+def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding):
+    net = network(context=0.0, exemplar=8, search=8, corner="s/2", rounding=rounding)
+    state = (half + 4, half + 4, 8, 8)
+    pose, plan = pose_at(state), np.zeros(8, layout.SITE)
+    shim.launch("hp_aim", 1, 32, layout.view(net), 0, pose, plan)
+    expected, _ = geometry.search_window(net, np.array(state))
+    assert (pose["x"][0], pose["side"][0]) == (expected[0], expected[2])
+
+
+@pytest.mark.parametrize("pixel_stride", [3, 4])
+def test_crop_reads_strided_frames_and_bgrx(shim, pixel_stride):
+    random = np.random.RandomState(1)
+    memory = random.randint(0, 256, (80, 100, pixel_stride)).astype(np.uint8)
+    frame = memory[3:70, 5:90, :3]
+    net, state = network(search=63), (40.2, 30.7, 25, 31)
+    found, window = crop(shim, net, picture_of(frame), state)
+    same_bits(found, expected_crop(net, frame, window))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(1, 40), st.integers(1, 60)), states, st.integers(0, 10**6))
+def test_crop_of_a_camera_frame_is_that_of_its_bgr(shim, halves, state, seed):
+    random = np.random.RandomState(seed)
+    height, width = 2 * halves[0], 2 * halves[1]
+    memory = random.randint(0, 256, (height, width + 6)).astype(np.uint8)
+    chroma = random.randint(0, 256, (height // 2, width + 10)).astype(np.uint8)
+    luma, chroma = memory[:, :width], chroma[:, :width]
+    net = network(search=31)
+    found, window = crop(shim, net, picture_of(luma, chroma=chroma), state)
+    same_bits(found, expected_crop(net, golden.bgr_from_nv12(luma, chroma), window))
+
+
+def test_crop_needs_only_the_part_of_the_frame_that_its_window_covers(shim):
+    frame = np.random.RandomState(2).randint(0, 256, (200, 300, 3)).astype(np.uint8)
+    net, state = network(search=63), (150, 90, 20, 24)
+    _, (x, y, side, _) = crop(shim, net, picture_of(frame), state)
+    assert x > 0 and y > 0 and x + side < 300 and y + side < 200
+    part = np.ascontiguousarray(frame[y : y + side, x : x + side])
+    picture = picture_of(part)
+    picture["x"], picture["y"], picture["frame_width"], picture["frame_height"] = x, y, 300, 200
+    found, window = crop(shim, net, picture, state)
+    same_bits(found, expected_crop(net, frame, window))
+
+
+def test_half_precision_rounds_as_numpy_at_every_edge(shim):
+    """Numbers on both sides of every tie, through mean and scale that leave them as they are."""
+    frame = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    frame = np.ascontiguousarray(frame)
+    for exponent in list(range(-27, -12)) + [0, 5, 9, 10]:
+        for nudge in (0.999999, 1.0, 1.000001):
+            scale = float(np.float32(2.0**exponent * nudge))
+            net = network(search=16, exemplar=16, context=0.0, scale=(scale, -scale, scale))
+            picture, state = picture_of(frame), (8.0, 8.0, 16, 16)
+            found, window = crop(shim, net, picture, state, dtype="float16")
+            with np.errstate(over="ignore"):
+                same_bits(found, expected_crop(net, frame, window, dtype="float16"))
+
+
+def test_structures_have_the_sizes_that_python_lays_out(shim):
+    sizes = np.zeros(6, np.int32)
+    shim.launch("structure_sizes", 1, 1, sizes)
+    kinds = ("PICTURE", "INPUT", "VIEW", "POSE", "POINTS", "SITE")
+    assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]

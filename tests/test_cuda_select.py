@@ -1,0 +1,185 @@
+"""The GPU's select, run on the processor, picks the cell and the box of its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels.cuda import layout
+from runtime import geometry
+from runtime.decode.points import Points
+from runtime.errors import NetworkFailed
+from tests.fakes.cuda.networks import network
+from tests.fakes.cuda.shim import Shim
+
+PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
+
+
+@pytest.fixture(scope="module")
+def shim():
+    return Shim()
+
+
+def random_maps(net, seed):
+    """Maps as networks give them: a blob of target, boxes of all sizes."""
+    random = np.random.RandomState(seed)
+    size = net.map_size
+    scores = random.normal(0, 2, (1, PLANES[net.score], size, size))
+    scores[0, -1, random.randint(size), random.randint(size)] += random.uniform(0, 8)
+    if net.score == "none":
+        scores = 1 / (1 + np.exp(-scores))
+    distances = np.exp(random.normal(3, 1, (1, 4, size, size)))
+    return scores.astype(np.float32), distances.astype(np.float32)
+
+
+def select(shim, net, maps, state, frame=(1280, 720), threads=256, part=None):
+    """The pose after one frame."""
+    points, window = layout.points(net)
+    view, plan = layout.view(net), np.zeros(net.search, layout.SITE)
+    pose, picture = np.zeros(1, layout.POSE), np.zeros(1, layout.PICTURE)
+    pose["state"] = state
+    picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
+    picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
+    shim.launch("hp_aim", 1, threads, view, 0, pose, plan)
+    scores, distances = maps
+    shim.launch("hp_select", 1, threads, points, view, window, scores, distances, picture, pose,
+                plan)  # fmt: skip
+    return pose[0], plan
+
+
+def definition(net, maps, state, frame=(1280, 720)):
+    """(cell, score, state) of the definition."""
+    state = np.array(state, np.float64)
+    _, scale = geometry.search_window(net, state)
+    cell, score = Points(net).select(maps, state, scale, *frame)
+    return cell, score, state
+
+
+def same(shim, net, maps, state, **options):
+    try:
+        cell, score, moved = definition(net, maps, state)
+    except NetworkFailed:
+        pose, _ = select(shim, net, maps, state, **options)
+        assert pose["flags"] == layout.NO_SCORE and pose["cell"] == -1
+        assert tuple(pose["state"]) == tuple(state)
+        return
+    pose, _ = select(shim, net, maps, state, **options)
+    assert pose["flags"] == 0 and pose["cell"] == cell and pose["sequence"] == 41
+    assert abs(pose["score"] - score) < 1e-9
+    np.testing.assert_allclose(pose["state"], moved, rtol=0, atol=1e-6)
+
+
+boxes = st.tuples(
+    st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st.floats(10, 720)
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(sorted(PLANES)),
+    st.sampled_from([1, 2, 15, 16, 25, 33]),
+    st.integers(0, 10**6),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    boxes,
+    st.sampled_from([32, 64, 256]),
+)
+def test_select_equals_its_definition(shim, score, size, seed, penalty, window, state, threads):
+    net = network(score=score, map_size=size, penalty=penalty, window=window)
+    same(shim, net, random_maps(net, seed), state, threads=threads)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0, 1))
+def test_what_is_not_finite_never_wins(shim, seed, share):
+    net = network()
+    scores, distances = random_maps(net, seed)
+    random = np.random.RandomState(seed)
+    for values in (scores[:, 1:], distances):
+        holes = random.uniform(size=values.shape) < share
+        values[holes] = random.choice([np.nan, np.inf, -np.inf], holes.sum())
+    with np.errstate(all="ignore"):
+        try:
+            moved = definition(net, (scores, distances), (400, 300, 60, 50))[2]
+        except NetworkFailed:
+            moved = np.zeros(4)
+    if np.isfinite(moved).all():
+        same(shim, net, (scores, distances), (400, 300, 60, 50))
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+@pytest.mark.parametrize("threads", [32, 96, 256])
+def test_of_equal_votes_the_lowest_cell_wins(shim, order, threads):
+    net = network(window=0.0)
+    random = np.random.RandomState(order)
+    shim.order(order)
+    try:
+        for _ in range(10):
+            scores = np.zeros((1, 2, 16, 16), np.float32)
+            distances = np.full((1, 4, 16, 16), 30, np.float32)
+            cells = random.choice(256, 5, replace=False)
+            scores[0, 1].flat[cells] = 4
+            pose, _ = select(shim, net, (scores, distances), (400, 300, 60, 50), threads=threads)
+            assert pose["cell"] == cells.min()
+        scores[:] = 0
+        pose, _ = select(shim, net, (scores, distances), (400, 300, 60, 50), threads=threads)
+        assert pose["cell"] == 0
+    finally:
+        shim.order(0)
+
+
+def test_maps_without_a_number_are_flagged_and_leave_the_target_where_it_was(shim):
+    net = network()
+    maps = np.full((1, 2, 16, 16), np.nan, np.float32), np.ones((1, 4, 16, 16), np.float32)
+    pose, _ = select(shim, net, maps, (400, 300, 60, 50))
+    assert pose["flags"] == layout.NO_SCORE and tuple(pose["state"]) == (400, 300, 60, 50)
+
+
+def test_an_infinite_box_that_wins_is_flagged_and_leaves_the_target_where_it_was(shim):
+    net = network(window=1.0)  # the middle wins whatever the network says
+    scores, distances = random_maps(net, 1)
+    distances[:] = np.inf
+    scores[:] = 0
+    pose, _ = select(shim, net, (scores, distances), (400, 300, 60, 50))
+    assert pose["flags"] in (layout.NOT_FINITE, layout.NO_SCORE)
+    assert tuple(pose["state"]) == (400, 300, 60, 50)
+
+
+def test_a_picture_that_lacks_a_part_of_the_search_region_is_flagged(shim):
+    net, maps, state = network(), random_maps(network(), 3), (400, 300, 60, 50)
+    (x, y, side, _), _ = geometry.search_window(net, np.array(state, np.float64))
+    enough, _ = select(shim, net, maps, state, part=(x, y, side, side))
+    assert enough["flags"] == 0
+    for part in ((x + 1, y, side, side), (x, y, side, side - 1), (0, 0, 10, 10)):
+        pose, _ = select(shim, net, maps, state, part=part)
+        assert pose["flags"] == layout.NOT_UPLOADED and tuple(pose["state"]) == state
+
+
+def test_a_window_beyond_the_frame_needs_only_what_the_frame_has(shim):
+    net, maps, state = network(), random_maps(network(), 3), (5, 715, 60, 50)
+    pose, _ = select(shim, net, maps, state, part=(0, 500, 200, 220))
+    assert pose["flags"] == 0
+
+
+def test_the_next_window_and_plan_are_those_of_the_new_state(shim):
+    net = network()
+    pose, plan = select(shim, net, random_maps(net, 5), (400, 300, 60, 50))
+    (x, y, side, _), _ = geometry.search_window(net, pose["state"])
+    assert (pose["x"], pose["y"], pose["side"]) == (x, y, side)
+    again, fresh = np.zeros(1, layout.POSE), np.zeros(net.search, layout.SITE)
+    again["state"] = pose["state"]
+    shim.launch("hp_aim", 1, 32, layout.view(net), 0, again, fresh)
+    assert plan.tobytes() == fresh.tobytes()
+
+
+@pytest.mark.parametrize("order", [1, 2, 5, 9])
+def test_select_does_not_depend_on_the_order_of_threads(shim, order):
+    net = network(map_size=25)
+    maps = random_maps(net, order)
+    first = select(shim, net, maps, (400, 300, 60, 50))
+    shim.order(order)
+    try:
+        again = select(shim, net, maps, (400, 300, 60, 50))
+    finally:
+        shim.order(0)
+    assert first[0].tobytes() == again[0].tobytes() and first[1].tobytes() == again[1].tobytes()

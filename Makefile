@@ -10,7 +10,7 @@ RUN_PIP := -m pip --disable-pip-version-check install -q
 # The user's own python3 when it is new enough, else the newest one there is.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
-EXTRAS ?= host,window,save,test,toolkits,lint
+ALSO ?=
 
 CLIP := .cache/carphone_pristine.mp4
 VIDEO ?= $(CLIP)
@@ -39,11 +39,12 @@ help: ## this text
 	  TESTS 'what `make test` runs (default: all), such as tests/test_NAME.py' \
 	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
 	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
-	  EXTRAS 'extras of pyproject.toml in .venv (default: $(EXTRAS))'
+	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'
 
 # -- set up: again only when pyproject.toml, the extras or the Python change
 
 comma := ,
+EXTRAS := host,window,save,test,toolkits,lint$(if $(ALSO),$(comma)$(ALSO))
 WHICH := $(VENV)/.setup-$(subst /,-,$(PYTHON))
 SETUP := $(WHICH)-$(subst $(comma),-,$(EXTRAS))
 

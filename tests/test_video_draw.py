@@ -1,5 +1,10 @@
 """What is drawn is inside the picture, legible, and never changes the frame itself."""
 
+import os
+import shutil
+import subprocess
+import sys
+import time
 from collections import OrderedDict
 
 import cv2
@@ -10,6 +15,7 @@ from runtime.errors import BadOutput
 from runtime.types import Track
 from runtime.video.draw import DARK, TARGETS, draw
 from runtime.video.window import Window, no_window
+from tests.streams.process import ROOT
 
 STEPS = OrderedDict([("crop", 0.083), ("network", 12.1), ("select", 0.051), ("total", 12.41)])
 INFO = dict(network="nanotrack_v2", engine="onnxruntime", fps=412.3, steps=STEPS, frame=12345)
@@ -114,8 +120,43 @@ def test_a_window_that_cant_be_shown_is_one_sentence(monkeypatch):
         Window()
 
 
-def test_the_build_report_is_understood():
-    # a headless build must not be taken for one with windows: imshow would raise
-    if no_window({"DISPLAY": ":0"}) is not None:
-        with pytest.raises(cv2.error):
-            cv2.namedWindow("x")
+def test_a_display_that_nobody_serves_is_found_out_before_qt_ends_the_program():
+    reason = no_window({"DISPLAY": ":7777"})
+    assert reason and ("headless" in reason or ":7777 does not answer" in reason)
+
+
+def test_a_headless_build_is_not_taken_for_one_with_windows():
+    if "headless" not in (no_window({}) or ""):
+        pytest.skip("this OpenCV has windows")
+    with pytest.raises(cv2.error):
+        cv2.namedWindow("x")
+
+
+def test_a_window_is_shown_until_the_user_presses_q():
+    tools = [shutil.which(name) for name in ("Xvfb", "xdotool")]
+    if "headless" in (no_window({}) or "") or not all(tools):
+        pytest.skip("needs an OpenCV with windows, Xvfb and xdotool")
+    code = (
+        "import numpy as np; from runtime.video.window import Window\n"
+        "with Window('Hotpath test') as window:\n"
+        "    while window.show(np.zeros((240, 320, 3), np.uint8)): pass\n"
+    )
+    read_end, write_end = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_end)], pass_fds=[write_end], stderr=subprocess.DEVNULL
+    )
+    try:
+        display = ":" + os.read(read_end, 16).decode("ascii").strip()
+        env = dict(os.environ, DISPLAY=display)
+        assert no_window(env) is None
+        program = subprocess.Popen([sys.executable, "-c", code], cwd=str(ROOT), env=env)
+        press = ["xdotool", "search", "--sync", "--name", "Hotpath test", "windowfocus", "key", "q"]
+        deadline = time.monotonic() + 30
+        while program.poll() is None and time.monotonic() < deadline:
+            subprocess.call(["timeout", "5"] + press, env=env, stderr=subprocess.DEVNULL)
+        assert program.wait(1) == 0
+    finally:
+        server.kill()
+        server.wait()
+        os.close(read_end)
+        os.close(write_end)

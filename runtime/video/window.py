@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import sys
 
 import cv2
@@ -56,7 +57,7 @@ class Window:
         """
         title = self.title + ": draw a box, then Enter (c: none)"
         try:
-            box = cv2.selectROI(title, frame, showCrosshair=False)
+            box = _select(title, frame)
             cv2.destroyWindow(title)
         except cv2.error as error:
             raise BadOutput(
@@ -92,30 +93,68 @@ def no_window(environment=None):
     Args:
         environment: instead of the process's own environment variables.
     """
-    if not _built_with_windows():
+    if not _toolkit():
         return (
             "this OpenCV {} is the headless build (pip install opencv-python has windows)".format(
                 cv2.__version__
             )
         )
+    if not sys.platform.startswith("linux"):
+        return None
     environment = os.environ if environment is None else environment
-    if sys.platform.startswith("linux") and not (
-        environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
-    ):
-        return "there is no display (DISPLAY is not set)"
-    return None
+    display = environment.get("DISPLAY")
+    if display:
+        # Qt ends the whole program when it finds no server behind DISPLAY: look first
+        return None if _answers(display) else "the display {} does not answer".format(display)
+    if environment.get("WAYLAND_DISPLAY") and _toolkit().startswith("GTK"):
+        return None
+    return "there is no display (DISPLAY is not set)"
 
 
-def _built_with_windows():
-    """Whether OpenCV has a window toolkit, by its own build report."""
+def _answers(display):
+    """Whether an X server listens at ``DISPLAY``: ``:0``, ``:0.1``, ``unix:0`` or ``host:10.0``."""
+    found = re.match(r"(?:.*/)?([^:/]*):(\d+)(?:\.\d+)?$", display)
+    if not found:
+        return True  # of a form we don't know: let the toolkit say
+    host, number = found.group(1), int(found.group(2))
+    if host not in ("", "unix"):
+        places = [(socket.AF_INET, (host, 6000 + number))]
+    else:
+        path = "/tmp/.X11-unix/X{}".format(number)
+        places = [(socket.AF_UNIX, path), (socket.AF_UNIX, "\0" + path)]
+    for family, place in places:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.settimeout(2.0)
+                probe.connect(place)
+            return True
+        except OSError:
+            continue
+    return False
+
+
+def _toolkit():
+    """Name of the window toolkit that OpenCV was built with, by its own report; "" for none."""
     report = cv2.getBuildInformation()
-    gui = re.search(r"^\s*GUI:\s*(\S*)", report, re.MULTILINE)
+    gui = re.search(r"^[ \t]*GUI:[ \t]*(\S*)", report, re.MULTILINE)
     if gui and gui.group(1):
-        return gui.group(1) != "NONE"
-    return re.search(r"^\s*(GTK\+?|QT\d?|Win32 UI|Cocoa|Wayland):\s*YES", report, re.M) is not None
+        return "" if gui.group(1) == "NONE" else gui.group(1)
+    # before 4.5.5 each toolkit has a line of its own
+    kind = re.search(
+        r"^[ \t]*(GTK\+?|QT\d?|Win32 UI|Cocoa|Wayland):[ \t]*YES", report, re.MULTILINE
+    )
+    return kind.group(1) if kind else ""
+
+
+def _select(title, frame):
+    """OpenCV's box by mouse, without its words on standard output where it can keep quiet."""
+    try:
+        return cv2.selectROI(title, frame, showCrosshair=False, printNotice=False)
+    except (TypeError, cv2.error):  # before 4.8 it can't
+        return cv2.selectROI(title, frame, showCrosshair=False)
 
 
 def _said(error):
-    """The last line of what OpenCV said."""
+    """The first line of what OpenCV said."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip() if lines else "nothing"

@@ -1,7 +1,10 @@
 """The texts of ``python -m boards``: this machine, one board, all boards."""
 
+import textwrap
+
 from boards import advice, load_board, names
 
+WIDTH = 88  # of sentences; commands stay in one line, to be copied
 LABEL = "  {:<16}{}"
 
 
@@ -20,7 +23,8 @@ def machine(detection, installed, telemetry, environ):
     if caught:
         lines += ["", "Beware"]
         for trap in caught:
-            lines += ["  " + trap.sentence, "      " + trap.command]
+            lines += textwrap.wrap("  " + trap.sentence, WIDTH, subsequent_indent="  ")
+            lines.append("      " + trap.command)
     commands = [trap.command for trap in caught] + [entry.command for entry in lacking]
     lines += ["", _next(detection, commands)]
     return lines
@@ -78,8 +82,8 @@ def _state(telemetry):
             ["free: " + ", ".join(free)] if free else []
         )
         lines.append(LABEL.format("clocks", "; ".join(parts)))
-    lines.append(LABEL.format("sensors", _sensors(telemetry)))
-    return lines
+    first, *more = textwrap.wrap(_sensors(telemetry), WIDTH - 18)
+    return lines + [LABEL.format("sensors", first)] + [LABEL.format("", line) for line in more]
 
 
 def _sensors(telemetry):

@@ -1,5 +1,7 @@
 """Engines: the graph cut at the exemplar gives what the network's own files give, on all of them."""
 
+import os
+
 import numpy as np
 import onnx
 import pytest
@@ -103,6 +105,15 @@ def test_a_frame_uses_the_same_memory_as_the_one_before(network, name):
     crop = engine.search_crop.ctypes.data
     assert [array.ctypes.data for array in engine.search(features)] == before
     assert engine.search_crop.ctypes.data == crop
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_process_may_still_run_on_every_core(network, name):
+    before = os.sched_getaffinity(0)
+    engine = engines.create(name, network, network.locate())
+    engine.search(engine.exemplar())
+    assert os.sched_getaffinity(0) == before
     engine.close()
 
 

@@ -98,6 +98,7 @@ def _settings(core, threads):
     wanted = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
+        "ENABLE_CPU_PINNING": False,  # it would bind the whole process to the first core
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
     }

@@ -118,19 +118,20 @@ def _answers(display):
         return True  # of a form we don't know: let the toolkit say
     host, number = found.group(1), int(found.group(2))
     if host not in ("", "unix"):
-        places = [(socket.AF_INET, (host, 6000 + number))]
-    else:
-        path = "/tmp/.X11-unix/X{}".format(number)
-        places = [(socket.AF_UNIX, path), (socket.AF_UNIX, "\0" + path)]
-    for family, place in places:
-        try:
-            with socket.socket(family, socket.SOCK_STREAM) as probe:
-                probe.settimeout(2.0)
-                probe.connect(place)
-            return True
-        except OSError:
-            continue
-    return False
+        return _connects(socket.AF_INET, (host, 6000 + number))
+    path = "/tmp/.X11-unix/X{}".format(number)
+    return _connects(socket.AF_UNIX, path) or _connects(socket.AF_UNIX, "\0" + path)
+
+
+def _connects(family, place):
+    """Whether somebody accepts connections at an address of that family."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.settimeout(2.0)
+            probe.connect(place)
+    except OSError:
+        return False
+    return True
 
 
 def _toolkit():

@@ -1,15 +1,10 @@
-"""Fixtures shared by all tests: where the development data is, and which tests a Python can run."""
+"""Fixtures shared by all tests: where the development data is."""
 
 import pathlib
-import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-# Training and calibration run off the board, where Python is new; an older one can't even read
-# their tests.
-collect_ignore_glob = ["calib/*", "test_calib*", "test_train*"] if sys.version_info < (3, 10) else []
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,8 @@ run_one() {
     set_up "$version" "$python" &&
       "$venv/bin/python" -m compileall -q runtime kernels boards &&
       HYPOTHESIS_STORAGE_DIRECTORY=$venv/hypothesis "$venv/bin/python" -m pytest \
-        -m 'not slow' -p no:cacheprovider
+        -m 'not slow' -p no:cacheprovider \
+        --ignore-glob='tests/test_calib*' --ignore-glob='tests/test_train*' # off the board
   } >"$home/$version.log" 2>&1 </dev/null || status=$?
   {
     echo

@@ -33,6 +33,7 @@ class Board:
     def __init__(self, name, path, values):
         self.name = name
         self.path = path
+        self.software = {}
         self.__dict__.update(values)
 
     def software_for(self, release):

@@ -102,7 +102,7 @@ def dla_compiler_is_absent(situation):
     """TensorRT before 10.16 needs libnvdla_compiler.so on Xavier and Orin."""
     tensorrt = situation.installed.packages.get("tensorrt")
     state = situation.installed.dla_compiler
-    if not tensorrt or state is True or at_least(tensorrt.version, (10, 16)):
+    if not tensorrt or state == "present" or at_least(tensorrt.version, (10, 16)):
         return None
     if situation.detection.soc not in ("tegra194", "tegra234"):
         return None

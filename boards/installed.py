@@ -65,14 +65,14 @@ class Installed:
         elsewhere: dict of import name -> ``Package`` of another Python's.
         debian: dict of Debian package -> version.
         cuda: version of the toolkit, or None.
-        dla_compiler: whether libnvdla_compiler.so is there: True, False, or "empty" (no content).
+        dla_compiler: "present", "absent", or "empty": the state of libnvdla_compiler.so.
     """
 
     def __init__(self):
         self.python = None
         self.packages, self.elsewhere, self.debian = {}, {}, {}
         self.cuda = None
-        self.dla_compiler = False
+        self.dla_compiler = "absent"
 
 
 def look(root):
@@ -88,7 +88,8 @@ def look(root):
     sizes = [root.size(folder + "/" + DLA_COMPILER) for folder in LIBRARY_FOLDERS]
     present = [size for size in sizes if size is not None]
     # A container's placeholder for the host's library is an empty file.
-    found.dla_compiler = any(present) or ("empty" if present else False)
+    if present:
+        found.dla_compiler = "present" if any(present) else "empty"
     return found
 
 

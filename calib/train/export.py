@@ -39,7 +39,7 @@ map_size = 16             # cells a side
 score = "sigmoid"         # one logit
 correlation = "pixelwise"
 
-[tracking]                # NanoTrack's, not fitted
+[tracking]                # those of nanotrack_v2, not fitted
 penalty = {penalty}
 window = {window}
 lr = {lr}
@@ -55,7 +55,8 @@ part = "search"
 name = "kestrel_search.onnx"
 sha256 = "{search}"
 """
-TRACKING = {"penalty": 0.15, "window": 0.46, "lr": 0.39}
+TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
+LICENCE = "not settled: trained on research-only pictures, see calib/train/README.md"
 
 
 def load(checkpoint):
@@ -87,7 +88,7 @@ def write_onnx(graph, inputs, path, input_names, output_names):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def export(checkpoint, folder, licence="Apache-2.0"):
+def export(checkpoint, folder, licence=LICENCE):
     """Write both graphs and ``kestrel.toml`` into ``folder``; returns figures about them."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

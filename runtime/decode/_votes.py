@@ -65,15 +65,15 @@ class Vote(Family):
             # prefer cells near the last position
             influence = network.window
             votes = penalty * score * (1 - influence) + self.window * influence
-        best = argmax(votes)
+            best = argmax(votes)
 
-        # move there, and let the size follow as fast as the vote is sure
-        cell = np.unravel_index(best, votes.shape)
-        rate = (penalty[cell] * score[cell] * network.lr) ** network.lr_power
-        state[0] += x[cell] / scale[0]
-        state[1] += y[cell] / scale[1]
-        state[2] += (width[cell] / scale[0] - state[2]) * rate
-        state[3] += (height[cell] / scale[1] - state[3]) * rate
+            # move there, and let the size follow as fast as the vote is sure
+            cell = np.unravel_index(best, votes.shape)
+            rate = (penalty[cell] * score[cell] * network.lr) ** network.lr_power
+            state[0] += x[cell] / scale[0]
+            state[1] += y[cell] / scale[1]
+            state[2] += (width[cell] / scale[0] - state[2]) * rate
+            state[3] += (height[cell] / scale[1] - state[3]) * rate
         geometry.keep(network, state, frame_width, frame_height)
         return best, float(score[cell])
 

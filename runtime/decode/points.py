@@ -15,6 +15,7 @@ object-aware second score, weighed with the first).
 
 import numpy as np
 
+from runtime.decode import Family
 from runtime.decode._votes import (
     NO_SCORE,
     VOTE_KEYS,
@@ -60,11 +61,19 @@ def create(network, kernels):
         and network.clip == "centre"
         and network.box_pixels == "exact"
     )
-    points = Points(network)
     compiled = kernels.points(network) if plain else None
-    if compiled:
-        points.select = compiled.select
-    return points
+    return Compiled(compiled) if compiled else Points(network)
+
+
+class Compiled(Family):
+    """The kernels' decoder, held to ``Points``."""
+
+    def __init__(self, compiled):
+        self._compiled = compiled
+
+    def select(self, maps, state, scale, frame_width, frame_height):
+        """As ``Points.select``."""
+        return self._compiled.select(maps, state, scale, frame_width, frame_height)
 
 
 class Points(Vote):

@@ -191,7 +191,7 @@ def _weights(network, parts):
         if conv is None or conv.op_type != "Conv":
             raise ValueError("the network has no convolution that gives {!r}".format(output))
         kernel = compose.add_prefix(parts[part], part + "/")
-        made, taken = part + "/" + parts[part].graph.output[0].name, part + "/weight"
+        made, taken = part + "/" + parts[part].graph.output[0].name, "weights/" + part
         _rename(kernel, {part + "/" + _inputs(parts[part])[0].name: "z/" + cut})
         shape = next(t.dims for t in search.graph.initializer if t.name == conv.input[1])
         shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(shape)], shape)

@@ -52,9 +52,10 @@ class Network:
         Raises:
             BadNetwork: a file is missing, or only files of another sha256 have its name.
         """
-        return {entry.part: self._locate(entry, networks_dir) for entry in self.files}
+        return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
 
-    def _locate(self, entry, networks_dir):
+    def locate_file(self, entry, networks_dir):
+        """Find one file (an entry of ``files``); as ``locate``."""
         candidates = list(_candidates(entry.name, self.path.parent, networks_dir))
         for path in candidates:
             if entry.sha256 is None or sha256_of(path) == entry.sha256:
@@ -116,15 +117,8 @@ def load_network(name_or_path):
         UnknownNetwork: no such name or file.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    text = str(name_or_path)
-    path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
-    if not path.is_file():
-        raise UnknownNetwork(_unknown(text))
-    try:
-        with open(str(path), "rb") as file:
-            table = tomllib.loads(file.read().decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadNetwork("{} can't be read as TOML: {}".format(path, error)) from None
+    path = find_toml(name_or_path)
+    _, table = read_toml(path)
     values, files, mistakes = schema.read(table)
     if mistakes:
         more = " (and {} more)".format(len(mistakes) - 1) if len(mistakes) > 1 else ""
@@ -134,6 +128,33 @@ def load_network(name_or_path):
             )
         )
     return Network(path.stem, path, values, files)
+
+
+def find_toml(name_or_path):
+    """The path of a network's TOML.
+
+    Raises:
+        UnknownNetwork: no such name or file.
+    """
+    text = str(name_or_path)
+    path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
+    if not path.is_file():
+        raise UnknownNetwork(_unknown(text))
+    return path
+
+
+def read_toml(path):
+    """A TOML's text and what it says, as (text, dict).
+
+    Raises:
+        BadNetwork: it can't be read.
+    """
+    try:
+        with open(str(path), "rb") as file:
+            text = file.read().decode("utf-8")
+        return text, tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadNetwork("{} can't be read as TOML: {}".format(path, error)) from None
 
 
 def _unknown(text):

@@ -4,9 +4,21 @@ import argparse
 import pathlib
 import sys
 
-from runtime import engines
+import numpy as np
+
+from runtime import decode, engines
 from runtime.errors import HotpathError
-from runtime.networks import CACHE, fetch, load_network, names, sha256_of
+from runtime.networks import (
+    CACHE,
+    Network,
+    fetch,
+    find_toml,
+    load_network,
+    names,
+    read_toml,
+    schema,
+    sha256_of,
+)
 
 
 def main(arguments=None):
@@ -27,8 +39,8 @@ def _parser():
     commands.required = True
     for name, run, text in (
         ("list", list_networks, "the networks that come with the runtime"),
-        ("show", show, "one network: its numbers, its files, where they are"),
-        ("check", check, "whether a network's TOML and files are right, in words"),
+        ("show", show, "one network: its numbers, what it costs, where it runs, its files"),
+        ("check", check, "all that is wrong with a network's TOML and files, line by line"),
         ("get", get, "download a network's files"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -40,49 +52,136 @@ def _parser():
 
 
 def list_networks(options):
-    """A line a network: family, search region, whether its files are here."""
-    print("{:<16} {:<10} {:>8} {:>7}  {}".format("network", "family", "exemplar", "search", "files"))
+    """A line a network: family, crops, whether its files are here."""
+    row = "{:<16} {:<10} {:>8} {:>7}  {}"
+    print(row.format("network", "family", "exemplar", "search", "files"))
     for name in names():
         network = load_network(name)
-        print("{:<16} {:<10} {:>8} {:>7}  {}".format(
+        print(row.format(
             name, network.family, network.exemplar, network.search,
-            "present" if _present(network, options.networks_dir) else "missing"))  # fmt: skip
+            "present" if _paths(network, options.networks_dir) else "missing"))  # fmt: skip
 
 
-def _present(network, networks_dir):
+def _paths(network, networks_dir):
+    """Where the files are, or None when one is missing."""
     try:
-        return bool(network.locate(networks_dir))
+        return network.locate(networks_dir)
     except HotpathError:
-        return False
+        return None
 
 
 def show(options):
-    """All that the TOML says, and where the files are."""
+    """All that the TOML says, what the graphs cost, and where they run."""
     network = load_network(options.network)
     for key, value in sorted(vars(network).items()):
-        if key not in ("files", "published"):
-            print("{:<12} {}".format(key, value))
+        if key not in ("files", "published") and value != ():
+            print("{:<16} {}".format(key, _plain(value)))
     for key, value in sorted(network.published.items()):
-        print("published    {} {}".format(key, value))
+        print("published        {} {}".format(key, value))
+    for shape in decode.shapes(network):
+        print("map              {}".format("x".join(map(str, shape))))
     for entry in network.files:
-        print("{:<12} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
-    print("files        {}".format(
-        "present" if _present(network, options.networks_dir) else "missing"))  # fmt: skip
+        print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
+    paths = _paths(network, options.networks_dir)
+    print("files            {}".format("present" if paths else "missing"))
+    if paths:
+        _show_graphs(network, paths)
+
+
+def _plain(value):
+    if not isinstance(value, tuple):
+        return value
+    return ", ".join("{:g}".format(v) if isinstance(v, float) else v for v in value)
+
+
+def _show_graphs(network, paths):
+    from runtime.engines import graph
+    from runtime.networks import counting, support  # need the onnx library
+
+    print()
+    print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))
+    counts = counting.count_parts(network, paths)
+    for name, figures in counts.items():
+        macs = "not fixed" if figures.macs is None else "{:.1f}".format(figures.macs / 1e6)
+        print("{:<16} {:>11,} {:>9}  {} -> {}".format(
+            name, figures.parameters, macs, _tensors(figures.inputs), _tensors(figures.outputs)
+        ))  # fmt: skip
+    print()
+    operators = counts["a frame"].operators
+    print("operators        {}".format(
+        ", ".join("{} {}".format(name, number) for name, number in operators.items())))  # fmt: skip
+    for name, verdict in support.on_engines(network, paths):
+        print("{:<16} {}".format(name, verdict))
+    for title, verdict in support.on_boards(graph.build(network, paths).search):
+        print("{:<24} {}".format(title, verdict))
+
+
+def _tensors(values):
+    return ", ".join(
+        "{} {}".format(name, "x".join(map(str, shape))) for name, shape in values.items()
+    )
 
 
 def check(options):
-    """Read the TOML, find the files, load them into an engine and run it once."""
-    network = load_network(options.network)
-    paths = network.locate(options.networks_dir)
+    """Say all that is wrong: the TOML line by line, then its files, then what they do."""
+    path = find_toml(options.network)
+    text, table = read_toml(path)
+    values, files, mistakes = schema.read(table)
+    placed = [(schema.line_of(mistake, text) or 0, mistake) for mistake in mistakes]
+    for line, mistake in sorted(placed, key=lambda pair: pair[0]):
+        place = "{}:{}".format(path, line) if line else str(path)
+        print("{}: {}".format(place, schema.sentence(mistake)))
+    wrong = len(mistakes)
+
+    network = Network(path.stem, path, values, files)
+    paths = {}
+    for entry in files:
+        if any(mistake.section == ("file", files.index(entry)) for mistake in mistakes):
+            continue
+        try:
+            paths[entry.part] = network.locate_file(entry, options.networks_dir)
+        except HotpathError as error:
+            print(error)
+            wrong += 1
+    if not wrong:
+        wrong += _try(network, paths)
+    if wrong:
+        print("{}: {} mistake{}".format(path, wrong, "" if wrong == 1 else "s"))
+        return 2
+    print("{}: all is well".format(path))
+    return 0
+
+
+def _try(network, paths):
+    """Load the files into an engine and run it once on noise; returns the number of mistakes."""
     for part, path in paths.items():
         given = network.file(part).sha256
-        print("{:<9} {} {}".format(
+        print("{:<10} {} {}".format(
             part, path, "sha256 is right" if given else "sha256 " + sha256_of(path)))  # fmt: skip
-    engine = engines.create("auto", network, paths)
-    maps = engine.search(engine.exemplar())
-    print("runs      on {engine} {version}".format(**engine.describe()))
-    print("maps      {}".format(", ".join("x".join(map(str, item.shape)) for item in maps)))
+    try:
+        engine = engines.create("auto", network, paths)
+    except HotpathError as error:
+        print(error)
+        return 1
+    noise = np.random.RandomState(0)
+    for crop in (engine.exemplar_crop, engine.search_crop):
+        mean, scale = (np.reshape(v, (1, 3, 1, 1)) for v in (network.mean, network.scale))
+        crop[:] = (noise.randint(0, 256, crop.shape) - mean) * scale
+    features = engine.exemplar()
+    if network.file("backbone") and not network.file("head"):
+        features = ()  # the family keeps them
+    maps = engine.search(features)
+    print("runs       on {engine} {version}".format(**engine.describe()))
+    wrong = 0
+    for index, item in enumerate(maps):
+        shape = "x".join(map(str, item.shape))
+        print("map        {} from {:.4g} to {:.4g}".format(shape, item.min(), item.max()))
+        if not np.isfinite(item).all():
+            print("map {} is not finite; the file is damaged, or mean and scale are wrong".format(
+                index + 1))  # fmt: skip
+            wrong += 1
     engine.close()
+    return wrong
 
 
 def get(options):

@@ -1,0 +1,320 @@
+"""Networks of every family whose right answer is known, and a film for them.
+
+A network measures where a bright rectangle lies in its picture, and gives the maps that its family
+would give for that box. Its TOML is a published one with the files' sums and addresses left out, so
+that a tracker that follows the rectangle proves the numbers of the TOML, too.
+"""
+
+import re
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.decode import anchors
+from runtime.networks import FOLDER, load_network
+
+
+def film(frames=25, width=320, height=240, size=(36, 24)):
+    """A white rectangle that drifts over black.
+
+    Returns:
+        (frames, boxes): list of BGR uint8 (height, width, 3), list of true (x, y, w, h).
+    """
+    pictures, boxes = [], []
+    for index in range(frames):
+        x, y = 100 + 3 * index, 120 - 2 * index
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[y : y + size[1], x : x + size[0]] = 255
+        pictures.append(picture)
+        boxes.append((float(x), float(y), float(size[0]), float(size[1])))
+    return pictures, boxes
+
+
+def write_network(folder, name):
+    """Write a published network's TOML without sums, and blob-finding files; returns the TOML."""
+    text = (FOLDER / (name + ".toml")).read_text()
+    path = folder / (name + ".toml")
+    path.write_text(re.sub(r"(?m)^(sha256|url) = .*\n", "", text))
+    network = load_network(path)
+    for part, model in BUILDERS[network.family](network).items():
+        onnx.save(model, str(folder / network.file(part).name))
+    return path
+
+
+class Graph:
+    """A small ONNX graph under construction; operators are methods, tensors are names."""
+
+    def __init__(self):
+        self.nodes, self.constants = [], {}
+
+    def __getattr__(self, operator):
+        if not operator[0].isupper():
+            raise AttributeError(operator)
+
+        def add(*inputs, **options):
+            names = [self.constant(i) if not isinstance(i, str) else i for i in inputs]
+            output = options.pop("output", "t{}".format(len(self.nodes)))
+            self.nodes.append(helper.make_node(operator, names, [output], **options))
+            return output
+
+        return add
+
+    def constant(self, value):
+        array = np.asarray(value)
+        if array.dtype != np.int64 or not array.ndim:
+            array = array.astype(np.float32)
+        name = "c{}".format(len(self.constants))
+        self.constants[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def model(self, inputs, outputs):
+        """The finished model; ``inputs`` and ``outputs`` are lists of (name, shape)."""
+        values = [
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in pairs]
+            for pairs in (inputs, outputs)
+        ]
+        graph = helper.make_graph(self.nodes, "blob", *values, list(self.constants.values()))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+        model.ir_version = 6
+        return model
+
+    def brightness(self, picture, network):
+        """0 to 1, (1, 1, side, side): the mean of the channels as they were in the frame."""
+        scale = np.reshape(network.scale, (1, 3, 1, 1))
+        mean = np.reshape(network.mean, (1, 3, 1, 1))
+        pixels = self.Add(self.Div(picture, scale), mean)
+        grey = self.ReduceMean(pixels, axes=[1], keepdims=1)
+        return self.Clip(self.Mul(self.Sub(grey, 64.0), 1 / 191.0), 0.0, 1.0)
+
+    def measure(self, picture, network, side):
+        """Centre (from the picture's) and size of what is bright, pixels: 4 tensors."""
+        bright = self.brightness(picture, network)
+        mass = self.Add(self.ReduceSum(bright, axes=[2, 3], keepdims=1), 1e-6)
+        # a warp puts the first and last pixel's centres on the window's ends
+        place = np.arange(side) + (0.0 if network.resample == "warp" else 0.5)
+        whole = side - 1 if network.resample == "warp" else side
+        results = []
+        for shape in ((1, 1, 1, side), (1, 1, side, 1)):
+            moment = self.Mul(bright, (place - whole / 2).reshape(shape))
+            moment = self.ReduceSum(moment, axes=[2, 3], keepdims=1)
+            results.append(self.Div(moment, mass))
+        for axis in (2, 3):
+            profile = self.ReduceMax(bright, axes=[axis], keepdims=1)
+            results.append(self.Add(self.ReduceSum(profile, axes=[2, 3], keepdims=1), 1e-3))
+        return results
+
+    def distance(self, x, y, places):
+        """Squared distance of a point to every cell: (1, 1, n, n)."""
+        count = len(places)
+        dx = self.Sub(places.reshape(1, 1, 1, count), x)
+        dy = self.Sub(places.reshape(1, 1, count, 1), y)
+        return self.Add(self.Mul(dx, dx), self.Mul(dy, dy))
+
+
+def exemplar_graph(network):
+    """Exemplar -> one feature, how bright it is at most (1)."""
+    graph = Graph()
+    bright = graph.brightness("picture", network)
+    graph.ReduceMax(bright, axes=[2, 3], keepdims=1, output="feature")
+    return graph.model([("picture", _picture(network.exemplar))], [("feature", (1, 1, 1, 1))])
+
+
+def _picture(side):
+    return (1, 3, side, side)
+
+
+def _search(graph, network, outputs, feature=True):
+    inputs = [("search", _picture(network.search))]
+    return graph.model(inputs + [("feature", (1, 1, 1, 1))] if feature else inputs, outputs)
+
+
+def points(network):
+    """Distances from every cell to the sides of the bright rectangle."""
+    graph, size = Graph(), network.map_size
+    x, y, w, h = graph.measure("search", network, network.search)
+    if network.inclusive:
+        w, h = graph.Sub(w, 1.0), graph.Sub(h, 1.0)
+    places = (np.arange(size) - size // 2) * float(network.stride)
+    logit = _logit(graph, graph.distance(x, y, places), "feature")
+    across, down = places.reshape(1, 1, 1, size), places.reshape(1, 1, size, 1)
+    full = np.zeros((1, 1, size, size))
+    sides = []
+    for centre, extent, place, sign in (
+        (x, w, across, 1), (y, h, down, 1), (x, w, across, -1), (y, h, down, -1),
+    ):  # fmt: skip
+        offset = graph.Mul(graph.Sub(place, centre), float(sign))
+        sides.append(graph.Add(graph.Add(offset, graph.Mul(extent, 0.5)), full))
+    names = network.maps or ("cls", "bbox", "quality")
+    graph.Concat(*sides, axis=1, output=names[1])
+    outputs = [(names[1], (1, 4, size, size))]  # the family finds its order by itself
+    if network.score == "softmax":
+        graph.Concat(graph.Neg(logit), logit, axis=1, output=names[0])
+        outputs.append((names[0], (1, 2, size, size)))
+    else:
+        graph.Mul(logit, 1.0, output=names[0])
+        outputs.append((names[0], (1, 1, size, size)))
+    if network.quality != "none":
+        graph.Mul(logit, 0.5, output=names[2])
+        outputs.append((names[2], (1, 1, size, size)))
+    return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
+
+
+def _logit(graph, distance, feature):
+    """High near the target, and only when the exemplar's feature came along."""
+    return graph.Sub(graph.Sub(graph.Mul(feature, 16.0), 8.0), graph.Mul(distance, 0.01))
+
+
+def anchor_parts(network):
+    """Deltas that bring every anchor onto the bright rectangle."""
+    if network.file("network"):
+        return kernel_parts(network)
+    graph = Graph()
+    outputs = _anchor_maps(graph, network, "feature")
+    return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
+
+
+def _anchor_maps(graph, network, feature):
+    size, stride = network.map_size, network.stride
+    sizes = anchors.anchor_sizes(stride, network.ratios, network.scales)
+    count = len(sizes)
+    x, y, w, h = graph.measure("search", network, network.search)
+    places = (np.arange(size) - size // 2) * float(stride)
+    logit = _logit(graph, graph.distance(x, y, places), feature)
+    logit = graph.Add(logit, np.zeros((1, count, 1, 1)))
+    graph.Concat(graph.Neg(logit), logit, axis=1, output="cls")
+    widths, heights = sizes.T.reshape(2, 1, count, 1, 1)
+    full = np.zeros((1, count, size, size))
+    graph.Concat(
+        graph.Add(graph.Div(graph.Sub(x, places.reshape(1, 1, 1, size)), widths), full),
+        graph.Add(graph.Div(graph.Sub(y, places.reshape(1, 1, size, 1)), heights), full),
+        graph.Add(graph.Log(graph.Div(w, widths)), full),
+        graph.Add(graph.Log(graph.Div(h, heights)), full),
+        axis=1, output="loc",
+    )  # fmt: skip
+    return [("loc", (1, 4 * count, size, size)), ("cls", (1, 2 * count, size, size))]
+
+
+def kernel_parts(network):
+    """As OpenCV's DaSiamRPN: two correlations whose weights come from the exemplar's features.
+
+    The features are the picture's brightness in cells; the kernels' graphs make a weight of it that
+    is 1 for a bright exemplar, and the correlations pass on what was measured.
+    """
+    graph, size = Graph(), network.map_size
+    count = len(network.ratios)
+    cells = graph.AveragePool(
+        graph.brightness("search", network), kernel_shape=[8, 8], strides=[8, 8], output="63"
+    )
+    # what was measured travels as channels, so that a convolution by ones lets it pass
+    names = [name for name, _ in _anchor_maps(graph, network, graph.constant(1.0))]
+    for name, output, channels in ((names[0], "65", 4 * count), (names[1], "68", 2 * count)):
+        ones = np.zeros((channels, 1, 1, 1), np.float32)  # to be replaced by the kernel's
+        graph.Conv(name, ones, group=channels, output=output)
+    # the measurement needs a path from the features, or a cut there would leave nothing
+    nothing = graph.Mul(graph.ReduceMax(cells, axes=[1, 2, 3], keepdims=1), 0.0)
+    graph.Add("65", nothing, output="66")
+    whole = graph.model(
+        [("search", _picture(network.search))],
+        [("66", (1, 4 * count, size, size)), ("68", (1, 2 * count, size, size))],
+    )
+    side = network.exemplar // 8
+    parts = {"network": whole}
+    for part, channels in (("kernel_loc", 4 * count), ("kernel_cls", 2 * count)):
+        kernel = Graph()
+        bright = kernel.ReduceMax("features", axes=[1, 2, 3], keepdims=1)
+        kernel.Add(bright, np.zeros((1, channels, 1, 1)), output="weight")
+        parts[part] = kernel.model(
+            [("features", (1, 1, side, side))], [("weight", (1, channels, 1, 1))]
+        )
+    return parts
+
+
+def corners(network):
+    """Heat around both corners of the bright rectangle, or the finished box."""
+    graph, side = Graph(), float(network.search)
+    x, y, w, h = graph.measure("search", network, network.search)
+    x, y = graph.Mul(x, "feature"), graph.Mul(y, "feature")
+    shares = [graph.Div(value, side) for value in (x, y, w, h)]
+    if network.output == "box":
+        shares[:2] = [graph.Add(value, 0.5) for value in shares[:2]]
+        box = graph.Concat(*shares, axis=1)
+        graph.Reshape(box, np.array([1, 1, 4], np.int64), output="box")
+        outputs = [("box", (1, 1, 4))]
+    else:
+        size = network.map_size
+        places = (np.arange(size) + network.cell_centre) / size - 0.5
+        names, outputs = network.maps or ("top_left", "bottom_right"), []
+        for name, sign in zip(names, (-0.5, 0.5)):
+            corner = [
+                graph.Add(centre, graph.Mul(extent, sign))
+                for centre, extent in zip(shares[:2], shares[2:])
+            ]
+            graph.Mul(graph.distance(corner[0], corner[1], places), -800.0, output=name)
+            outputs.insert(0, (name, (1, 1, size, size)))  # the TOML says which is which
+    return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
+
+
+def centre(network):
+    """Score, size and offset of the bright rectangle, from both pictures in one graph."""
+    graph, size, side = Graph(), network.map_size, float(network.search)
+    bright = graph.brightness("template", network)
+    feature = graph.ReduceMax(bright, axes=[2, 3], keepdims=1)
+    x, y, w, h = graph.measure("search", network, network.search)
+    places = ((np.arange(size) + 0.5) / size - 0.5) * side
+    near = graph.Exp(graph.Mul(graph.distance(x, y, places), -0.005))
+    names = network.maps or ("score", "size", "offset")
+    graph.Mul(near, feature, output=names[0])
+    full = np.zeros((1, 2, size, size))
+    shares = graph.Concat(graph.Div(w, side), graph.Div(h, side), axis=1)
+    graph.Add(shares, full, output=names[1])
+    index = np.arange(size) - size / 2.0
+    one = np.zeros((1, 1, size, size))
+    offsets = [
+        graph.Add(graph.Sub(graph.Mul(value, size / side), index.reshape(shape)), one)
+        for value, shape in ((x, (1, 1, 1, size)), (y, (1, 1, size, 1)))
+    ]
+    graph.Concat(*offsets, axis=1, output=names[2])
+    outputs = [(names[0], (1, 1, size, size))]
+    outputs += [(name, (1, 2, size, size)) for name in names[1:3]]
+    inputs = [("template", _picture(network.exemplar)), ("search", _picture(network.search))]
+    return {"whole": graph.model(inputs, outputs)}
+
+
+def response(network):
+    """A bump where the bright rectangle is, highest when it has the size of the exemplar's."""
+    graph = Graph()
+    if network.filter == "ridge":
+        bright = graph.brightness("search", network)
+        across = graph.Sub(bright, 0.5)
+        graph.Concat(*[bright, across] * (network.features // 2), axis=1, output="features")
+        shape = (1, network.features, network.search, network.search)
+        model = graph.model([("search", _picture(network.search))], [("features", shape)])
+        return {"backbone": model}
+    size = network.map_size
+    x, y, w, h = graph.measure("search", network, network.search)
+    wanted = exemplar_sides(network)
+    places = (np.arange(size) - size // 2) * float(network.stride)
+    change = graph.Abs(graph.Log(graph.Mul(graph.Mul(w, h), 1 / np.prod(wanted))))
+    height = graph.Mul(graph.Sub(1.0, change), graph.Mul("feature", 6.0))
+    bump = graph.Exp(graph.Mul(graph.distance(x, y, places), -0.002))
+    graph.Mul(bump, height, output="response")
+    outputs = [("response", (1, 1, size, size))]
+    return {"exemplar": exemplar_graph(network), "search": _search(graph, network, outputs)}
+
+
+def exemplar_sides(network, size=(36, 24)):
+    """Width and height of the film's rectangle in search pixels, when the box fits it."""
+    w, h = size
+    context = (w + h) / 2
+    scale = network.exemplar / np.sqrt((w + context) * (h + context))
+    return w * scale, h * scale
+
+
+BUILDERS = {
+    "points": points,
+    "anchors": anchor_parts,
+    "corners": corners,
+    "centre": centre,
+    "response": response,
+}

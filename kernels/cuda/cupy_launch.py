@@ -1,0 +1,113 @@
+"""A GPU through CuPy: see ``device``."""
+
+import cupy
+import numpy as np
+
+from kernels.cuda.device import Counters
+from kernels.cuda.errors import GpuFailed, NoGpu
+
+TO_GPU, FROM_GPU = cupy.cuda.runtime.memcpyHostToDevice, cupy.cuda.runtime.memcpyDeviceToHost
+ERRORS = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
+
+
+class Device:
+    """See ``kernels.cuda.device``."""
+
+    name = "cupy"
+
+    def __init__(self, index=0):
+        self.counters = Counters()
+        try:
+            device = cupy.cuda.Device(index)
+            device.use()
+            self.capability = int(device.compute_capability)
+            self.driver_version = cupy.cuda.runtime.driverGetVersion()
+        except ERRORS as error:
+            raise NoGpu("GPU {} can't be used: {}; run `python -m boards`".format(index, error)) from None
+        self._memory = {}  # address -> allocation
+
+    def alloc(self, size):
+        try:
+            memory = cupy.cuda.alloc(int(size))
+        except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:
+            raise GpuFailed(_no_memory(size, error)) from None
+        self._memory[int(memory.ptr)] = memory
+        self.counters.allocations += 1
+        return int(memory.ptr)
+
+    def free(self, address):
+        del self._memory[address]
+
+    def pinned(self, size):
+        try:
+            memory = cupy.cuda.alloc_pinned_memory(int(size))
+        except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:
+            raise GpuFailed(_no_memory(size, error)) from None
+        self.counters.allocations += 1
+        return np.frombuffer(memory, np.uint8, int(size))
+
+    def stream(self):
+        return cupy.cuda.Stream(non_blocking=True)
+
+    def handle(self, stream):
+        return stream.ptr
+
+    def upload(self, address, array, stream):
+        cupy.cuda.runtime.memcpyAsync(address, array.ctypes.data, array.nbytes, TO_GPU, stream.ptr)
+        self.counters.uploads += 1
+        self.counters.upload_bytes += array.nbytes
+
+    def download(self, array, address, stream):
+        cupy.cuda.runtime.memcpyAsync(array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr)
+        self.counters.downloads += 1
+        self.counters.download_bytes += array.nbytes
+
+    def module(self, path):
+        return cupy.RawModule(path=path)
+
+    def kernel(self, module, name):
+        try:
+            kernel = module.get_function(name)
+            kernel.compile()  # loads now what would else be loaded by the first launch
+        except ERRORS as error:
+            raise GpuFailed("{} does not load: {}; remove {} and start again".format(
+                name, error, module.file_path)) from None  # fmt: skip
+        return kernel
+
+    def launch(self, kernel, grid, block, arguments, stream, shared=0):
+        try:
+            with stream:
+                kernel(grid, block, tuple(arguments), shared_mem=shared)
+        except ERRORS as error:
+            raise GpuFailed("the GPU refuses a kernel: {}".format(error)) from None
+        self.counters.launches += 1
+
+    def synchronise(self, stream):
+        self._finish(stream)
+
+    def event(self):
+        return cupy.cuda.Event()
+
+    def record(self, event, stream):
+        event.record(stream)
+
+    def wait(self, event):
+        self._finish(event)
+
+    def elapsed_ms(self, first, second):
+        return cupy.cuda.get_elapsed_time(first, second)
+
+    def close(self):
+        """Give the memory back; what was made here must not be used after."""
+        self._memory.clear()
+
+    def _finish(self, what):
+        self.counters.synchronisations += 1
+        try:
+            what.synchronize()
+        except ERRORS as error:
+            raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
+
+
+def _no_memory(size, error):
+    return "the GPU has no {:.1f} MB left ({}); close what else uses it".format(size / 1e6, error)

@@ -1,0 +1,116 @@
+"""A GPU through PyCUDA: see ``device``."""
+
+import atexit
+
+import numpy as np
+import pycuda.driver as cuda
+
+from kernels.cuda.device import Counters
+from kernels.cuda.errors import GpuFailed, NoGpu
+
+
+class Device:
+    """See ``kernels.cuda.device``. Shares the process's primary context with TensorRT and others."""
+
+    name = "pycuda"
+
+    def __init__(self, index=0):
+        self.counters = Counters()
+        try:
+            cuda.init()
+            device = cuda.Device(index)
+            self._context = device.retain_primary_context()
+            self._context.push()
+        except cuda.Error as error:
+            raise NoGpu("GPU {} can't be used: {}; run `python -m boards`".format(index, error)) from None
+        atexit.register(self.close)  # PyCUDA aborts the process that leaves a context behind
+        major, minor = device.compute_capability()
+        self.capability = 10 * major + minor
+        self.driver_version = cuda.get_driver_version()
+        self._memory = {}  # address -> allocation
+
+    def alloc(self, size):
+        try:
+            memory = cuda.mem_alloc(int(size))
+        except cuda.Error as error:
+            raise GpuFailed(_no_memory(size, error)) from None
+        self._memory[int(memory)] = memory
+        self.counters.allocations += 1
+        return int(memory)
+
+    def free(self, address):
+        self._memory.pop(address).free()
+
+    def pinned(self, size):
+        try:
+            array = cuda.pagelocked_empty(int(size), np.uint8)
+        except cuda.Error as error:
+            raise GpuFailed(_no_memory(size, error)) from None
+        self.counters.allocations += 1
+        return array
+
+    def stream(self):
+        return cuda.Stream()
+
+    def handle(self, stream):
+        return stream.handle
+
+    def upload(self, address, array, stream):
+        cuda.memcpy_htod_async(address, array, stream)
+        self.counters.uploads += 1
+        self.counters.upload_bytes += array.nbytes
+
+    def download(self, array, address, stream):
+        cuda.memcpy_dtoh_async(array, address, stream)
+        self.counters.downloads += 1
+        self.counters.download_bytes += array.nbytes
+
+    def module(self, path):
+        try:
+            return cuda.module_from_file(path)
+        except cuda.Error as error:
+            raise GpuFailed("{} does not load: {}; remove it and start again".format(path, error)) from None
+
+    def kernel(self, module, name):
+        return module.get_function(name)
+
+    def launch(self, kernel, grid, block, arguments, stream, shared=0):
+        try:
+            kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
+        except cuda.Error as error:
+            raise GpuFailed("the GPU refuses a kernel: {}".format(error)) from None
+        self.counters.launches += 1
+
+    def synchronise(self, stream):
+        self._finish(stream)
+
+    def event(self):
+        return cuda.Event()
+
+    def record(self, event, stream):
+        event.record(stream)
+
+    def wait(self, event):
+        self._finish(event)
+
+    def elapsed_ms(self, first, second):
+        return second.time_since(first)
+
+    def close(self):
+        """Give the memory and the context back; what was made here must not be used after."""
+        if self._context is None:
+            return
+        self._memory.clear()
+        self._context.pop()
+        self._context = None
+
+    def _finish(self, what):
+        self.counters.synchronisations += 1
+        try:
+            what.synchronize()
+        except cuda.Error as error:
+            raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
+
+
+def _no_memory(size, error):
+    return "the GPU has no {:.1f} MB left ({}); close what else uses it".format(size / 1e6, error)

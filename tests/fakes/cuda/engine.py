@@ -1,0 +1,60 @@
+"""A network on the (fake) GPU in the place of an engine: the kernels of network.cu."""
+
+import os
+
+import numpy as np
+
+from kernels.cuda import compile as compiler
+from tests.fakes.cuda import build
+
+NETWORK = os.path.join(build.HERE, "network.cu")
+
+
+class Engine:
+    """See ``kernels.cuda.frame``.
+
+    Args:
+        device: as opened.
+        network: one of ``networks.network``.
+    """
+
+    input_dtype = "float32"
+    input_step = 1.0
+
+    def __init__(self, device, network):
+        self.device, self.network = device, network
+        module = device.module(compiler.binary(NETWORK, device.capability))
+        self._exemplar = device.kernel(module, "tiny_exemplar")
+        self._search = device.kernel(module, "tiny_search")
+        cells = network.map_size**2
+        self.exemplar_input = device.alloc(12 * network.exemplar**2)
+        self.search_input = device.alloc(12 * network.search**2)
+        self.features = device.alloc(12)
+        self.scores, self.distances = device.alloc(8 * cells), device.alloc(16 * cells)
+        self.calls = 0
+        self.before_search = lambda: None  # what a library might do that it must not
+
+    def attach(self, stream):
+        """The stream object of the handle that is given later."""
+        self._stream = stream
+
+    def exemplar_device(self, handle):
+        self._check(handle)
+        arguments = np.uint64(self.exemplar_input), np.int32(self.network.exemplar)
+        arguments += (np.uint64(self.features),)
+        self.device.launch(self._exemplar, (1, 1, 1), (3, 1, 1), arguments, self._stream)
+
+    def search_device(self, handle):
+        self._check(handle)
+        self.calls += 1
+        self.before_search()
+        network = self.network
+        arguments = np.uint64(self.search_input), np.uint64(self.features)
+        arguments += np.int32(network.search), np.int32(network.map_size), np.int32(network.stride)
+        arguments += np.uint64(self.scores), np.uint64(self.distances)
+        size = network.map_size, 1, 1
+        self.device.launch(self._search, size, size, arguments, self._stream)
+
+    def _check(self, handle):
+        if handle != self.device.handle(self._stream):
+            raise AssertionError("another stream than the frame's")

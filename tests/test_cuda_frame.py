@@ -1,0 +1,229 @@
+"""A whole frame on the GPU: real PyCUDA on a driver whose kernels are the product's own .cu files.
+
+Each test tracks a film in a process of its own (``tests.fakes.cuda.whole``).
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.fakes.cuda import build
+from tests.fakes.cuda.film import Film, track_by_definition
+from tests.fakes.cuda.networks import network
+
+VERSION = "{}.{}".format(*sys.version_info)
+SITE = os.path.join(build.CACHE, "site-" + VERSION)
+TOOLS = os.path.join(build.CACHE, "tools")
+PREPARE = "tests/fakes/cuda/prepare.sh PYTHON was not run for Python " + VERSION
+
+
+def need(*folders):
+    for folder in folders:
+        if not os.path.isfile(os.path.join(folder, "as-installed.txt")):
+            pytest.skip("no {}: {}".format(os.path.relpath(folder, build.ROOT), PREPARE))
+
+
+def python(code, driver=True, pycuda=True, **variables):
+    """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
+    need(*([SITE, TOOLS] if pycuda else [TOOLS]))
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
+    environment["PYTHONPATH"] = os.pathsep.join(([SITE] if pycuda else []) + [TOOLS, build.ROOT])
+    environment["LD_LIBRARY_PATH"] = build.driver() if driver else ""
+    done = subprocess.run(
+        [sys.executable] + code,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=build.ROOT,
+        env=environment,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "fake driver has no" not in done.stderr
+    assert "PyCUDA" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def track(variables=None, **options):
+    """Track a film; the dict of ``whole.run``."""
+    code = ["-m", "tests.fakes.cuda.whole", json.dumps(options)]
+    result = json.loads(python(code, **(variables or {})))
+    if "states" in result:
+        result["states"] = np.array(
+            [[float.fromhex(v) for v in state] for state in result["states"]]
+        )
+        assert result["overruns"] == 0
+    return result
+
+
+def same_bits(one, other):
+    assert one["cells"] == other["cells"]
+    assert one["states"].tobytes() == other["states"].tobytes()
+    assert one["scores"] == other["scores"]
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """200 frames, eager and as a graph."""
+    return track(graph=False, frames=200), track(graph=True, frames=200)
+
+
+def test_graph_replay_equals_eager_for_200_frames(runs):
+    eager, replayed = runs
+    assert not eager["uses_graph"] and replayed["uses_graph"]
+    assert len(eager["states"]) == 200 and not eager["logged"] + replayed["logged"]
+    same_bits(eager, replayed)
+
+
+def test_boxes_are_those_of_the_definitions(runs):
+    states, cells = track_by_definition(network(), Film(0), 200)
+    assert runs[0]["cells"] == cells
+    np.testing.assert_allclose(runs[0]["states"], states, rtol=0, atol=1e-6)
+
+
+def test_a_frame_allocates_nothing_synchronises_once_and_brings_64_bytes_back(runs):
+    for run, per_frame in zip(runs, ((3, 0), (3, 1))):
+        counts = run["counts"]
+        for name in ("allocations", "pinned_allocations", "frees", "graphs", "modules"):
+            assert counts[name] == 0, name
+        assert counts["synchronisations"] == counts["downloads"] == counts["uploads"] == 200
+        assert counts["download_bytes"] == 200 * 64
+        assert (counts["launches"], counts["graph_launches"]) == tuple(200 * n for n in per_frame)
+
+
+def test_only_the_search_region_is_uploaded(runs):
+    for run in runs:
+        whole = 220 * 300 * 3
+        assert 0 < run["counts"]["upload_bytes"] / 200.0 < 0.5 * whole
+
+
+def test_the_devices_own_counters_are_the_drivers(runs):
+    for run in runs:
+        for name in ("launches", "graph_launches", "uploads", "upload_bytes", "downloads",
+                     "download_bytes", "synchronisations", "allocations"):  # fmt: skip
+            assert run["own"][name] == run["counts"][name], name
+
+
+def test_the_network_is_called_from_python_only_until_it_is_captured(runs):
+    assert runs[0]["calls"] == 201 and runs[1]["calls"] == 2
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_two_frames_on_the_way_give_the_same_boxes(runs, graph):
+    two = track(graph=graph, slots=2, frames=60)
+    assert two["cells"] == runs[0]["cells"][:60]
+    assert two["states"].tobytes() == runs[0]["states"][:60].tobytes()
+    assert two["counts"]["allocations"] == two["counts"]["pinned_allocations"] == 0
+
+
+@pytest.mark.parametrize("kind", ["nv12", "device"])
+@pytest.mark.parametrize("graph", [False, True])
+def test_camera_frames_and_frames_on_the_gpu(kind, graph):
+    found = track(graph=graph, frames=25, kind=kind)
+    states, cells = track_by_definition(network(), Film(0, kind), 25)
+    assert found["cells"] == cells
+    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_film_that_changes_its_size_is_followed(graph, slots):
+    found = track(graph=graph, slots=slots, frames=30, change=12)
+    states, cells = track_by_definition(network(), Film(0, "bgr", 12), 30)
+    assert found["cells"] == cells
+    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
+    assert found["uses_graph"] == graph
+
+
+def test_cuda_10_2_runs_step_by_step_unless_asked(runs):
+    found = track({"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}, frames=10)
+    assert not found["uses_graph"] and not found["logged"]
+    assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
+    asked = track({"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}, frames=10, graph=True)
+    assert asked["uses_graph"]
+    same_bits(found, asked)
+
+
+def test_from_cuda_11_graphs_are_the_default():
+    assert track({"FAKE_CUDA_VERSION": "11040"}, frames=3)["uses_graph"]
+
+
+@pytest.mark.parametrize("behaviour", ["synchronises", "allocates"])
+def test_a_network_that_can_not_be_captured_runs_step_by_step(runs, behaviour):
+    found = track(graph=True, frames=10, behaviour=behaviour)
+    assert not found["uses_graph"] and len(found["logged"]) == 1
+    assert "step by step" in found["logged"][0]
+    assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_network_without_numbers_is_an_error_and_the_target_stays(runs, graph):
+    found = track(graph=graph, frames=12, poison=9)
+    assert found["states"].tobytes() == runs[0]["states"][:8].tobytes()
+    assert len(found["failures"]) == 4
+    assert all(text.startswith("NetworkFailed: the network gave no finite") for text in found["failures"])
+
+
+def test_steps_are_timed_on_the_device():
+    steps = track(profile=True, graph=True, frames=3)["step_ms"]
+    assert sorted(steps) == ["crop", "network", "select"]
+    assert all(0 < value < 1000 for value in steps.values())
+
+
+def test_a_full_gpu_is_a_sentence():
+    failed = track({"FAKE_CUDA_MEMORY": "900000"}, frames=2)
+    assert failed["error"] == "GpuFailed" and "MB left (" in failed["text"]
+    assert "out of memory" in failed["text"]
+
+
+def test_kernels_for_another_gpu_are_a_sentence():
+    code = """
+from kernels.cuda import compile, device
+gpu = device.open_device()
+try:
+    gpu.module(compile.binary(compile.source("crop"), 87))
+except Exception as error:
+    print(type(error).__name__, error)
+gpu.close()
+"""
+    printed = python(["-c", code], FAKE_CUDA_CAPABILITY="53")
+    assert printed.startswith("GpuFailed") and "no kernel image" in printed
+
+
+def test_a_wrong_list_of_arguments_is_refused():
+    code = """
+import numpy as np
+from kernels.cuda import compile, device
+gpu = device.open_device()
+kernel = gpu.kernel(gpu.module(compile.binary(compile.source("crop"), 87)), "hp_crop")
+try:
+    gpu.launch(kernel, (1, 1, 1), (32, 1, 1), [np.uint64(0)] * 3, gpu.stream())
+except Exception as error:
+    print(type(error).__name__, error)
+gpu.close()
+"""
+    assert python(["-c", code]).startswith("GpuFailed the GPU refuses a kernel")
+
+
+OPEN = """
+from kernels.cuda import device
+try:
+    device.open_device({!r})
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_no_driver_is_a_sentence():
+    printed = python(["-c", OPEN.format("auto")], driver=False)
+    assert printed.startswith("NoGpu no NVIDIA driver here") and "python -m boards" in printed
+
+
+def test_no_library_is_a_sentence():
+    assert python(["-c", OPEN.format("cupy")]).startswith("NoGpu cupy is not installed")
+    printed = python(["-c", OPEN.format("auto")], pycuda=False)
+    assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")

@@ -28,12 +28,24 @@ def load_tracker(network=DEFAULT_NETWORK, engine="auto", networks_dir=None, thre
     Raises:
         UnknownNetwork, BadNetwork, NoEngine: see ``runtime.errors``.
     """
+    from runtime.tracker import Tracker
+
+    return Tracker(*_parts(network, engine, networks_dir, threads, log))
+
+
+def load_targets(network=DEFAULT_NETWORK, engine="auto", networks_dir=None, threads=None, log=None):
+    """The same for several targets at once, which share one engine: ``runtime.targets.Targets``."""
+    from runtime.targets import Targets
+
+    return Targets(*_parts(network, engine, networks_dir, threads, log))
+
+
+def _parts(network, engine, networks_dir, threads, log):
+    """The network, an engine that holds it, and the kernels."""
     from kernels import cpu
     from runtime import engines
     from runtime.networks import load_network
-    from runtime.tracker import Tracker
 
     network = load_network(network)
     paths = network.locate(networks_dir)
-    executor = engines.create(engine, network, paths, threads)
-    return Tracker(network, executor, cpu.load(log))
+    return network, engines.create(engine, network, paths, threads), cpu.load(log)

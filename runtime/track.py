@@ -9,19 +9,19 @@ import signal
 import sys
 import time
 
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # one sentence on stderr, not OpenCV's chatter
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
+import numpy as np
 from tqdm import tqdm
 
-from runtime import DEFAULT_NETWORK, engines, load_tracker
+from runtime import DEFAULT_NETWORK, engines, load_targets
 from runtime.errors import BadBox, BadSource, HotpathError
 from runtime.networks.__main__ import list_networks
 from runtime.profile import Profile
 from runtime.types import Track, checked_box
 from runtime.video import draw, results, save, window
+from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
 
+COLUMNS = results.COLUMNS + ("target",)
 POLL_S = 0.2  # longest wait before a signal is looked at
 GIVEN = 1.0  # score of the first box, which nobody computed
 MAKE_A_BOX = "give --box X,Y,W,H in pixels of the first frame"
@@ -30,6 +30,7 @@ MAKE_A_BOX = "give --box X,Y,W,H in pixels of the first frame"
 def main(arguments=None):
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
+    quiet()  # one sentence on standard error, not OpenCV's chatter
     try:
         if options.list_cameras:
             return print_cameras()
@@ -50,10 +51,14 @@ def parser():
     cli = argparse.ArgumentParser(prog="python -m runtime.track", description=__doc__)
     cli.add_argument(
         "--video", metavar="SOURCE",
-        help="cam0, /dev/video2, csi0, rtsp:// http:// udp://, a video file, a folder of frames, or "
-        "a VOT, OTB, GOT-10k or UAV123 sequence",
+        help="cam0, /dev/video2, csi0, rtsp:// http:// udp://, a video file, a folder of frames, "
+        "or a VOT, OTB, GOT-10k or UAV123 sequence",
     )  # fmt: skip
-    cli.add_argument("--box", metavar="X,Y,W,H", help="target in the first frame, 0-based pixels")
+    cli.add_argument(
+        "--box", metavar="X,Y,W,H", action="append",
+        help="target in the first frame, 0-based pixels; several times for several targets",
+    )  # fmt: skip
+    cli.add_argument("--boxes", metavar="FILE", help="a target a line, X,Y,W,H")
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
     cli.add_argument(
         "--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR",
@@ -65,8 +70,10 @@ def parser():
     cli.add_argument("--results", metavar="FILE", help=".csv or .jsonl; - is standard output")
     cli.add_argument("--save", metavar="FILE.mp4", help="the video with the box drawn")
     show = cli.add_mutually_exclusive_group()
-    show.add_argument("--show", dest="show", action="store_true", default=None,
-                      help="a window (default: where a display is and nothing is written)")  # fmt: skip
+    show.add_argument(
+        "--show", dest="show", action="store_true", default=None,
+        help="a window (default: where a display is and nothing is written)",
+    )  # fmt: skip
     show.add_argument("--no-show", dest="show", action="store_false")
     cli.add_argument("--frames", type=_count, metavar="N", help="stop after N frames")
     cli.add_argument("--profile", action="store_true", help="a table of ms per step at the end")
@@ -94,23 +101,25 @@ def run(options):
     stop = Stop()
     bar = None
     try:
-        tracker = load_tracker(
+        targets = load_targets(
             options.network, options.engine, options.networks_dir, options.threads, log=say
         )
         with open_source(options.video, say) as source:
             frame = first_frame(source, stop)
             if frame is None:
                 return 0
-            box = first_box(options, source, frame)
-            tracker.init(frame, box)
-            with Outputs(options, tracker, source) as outputs:
+            boxes = first_boxes(options, source, frame)
+            tracks = {targets.add(frame, box): Track(box, GIVEN) for box in boxes}
+            with Outputs(options, targets, source) as outputs:
                 bar = Progress(source, options.frames)
-                broken = follow(options, tracker, source, outputs, bar, stop, frame, box)
+                outputs.write(frame, source, tracks)
+                bar.step(source, tracks, 0.0)
+                broken = follow(options, targets, source, outputs, bar, stop)
     finally:
         if bar:
             bar.close()
         stop.restore()
-    outputs.summary(source, tracker)
+    outputs.summary(source)
     if broken:
         raise broken
     return 0
@@ -150,37 +159,53 @@ def first_frame(source, stop):
     return None if frame is WAITING else frame
 
 
-def first_box(options, source, frame):
-    """The target: from --box, else the ground truth, else drawn with the mouse.
+def first_boxes(options, source, frame):
+    """The targets: from --box and --boxes, else the ground truth, else drawn with the mouse.
+
+    Returns:
+        list of (x, y, w, h).
 
     Raises:
-        BadBox: none of them gives one.
+        BadBox: none of them gives one, or one that no target can have.
     """
-    if options.box is not None:
-        return checked_box(_parsed_box(options.box), frame.shape)
-    if source.first_box is not None:
-        return checked_box(source.first_box, frame.shape)
-    reason = window.no_window()
-    if reason:
-        raise BadBox("no target: {} has no ground truth and {}; {}".format(
-            source.name, reason, MAKE_A_BOX))  # fmt: skip
-    return checked_box(window.Window().select_box(frame), frame.shape)
+    given = [_parsed_box("--box", text) for text in options.box or ()]
+    if options.boxes:
+        given += _boxes_in(options.boxes)
+    if not given and source.first_box is not None:
+        given = [source.first_box]
+    if not given:
+        reason = window.no_window()
+        if reason:
+            raise BadBox("no target: {} has no ground truth and {}; {}".format(
+                source.name, reason, MAKE_A_BOX))  # fmt: skip
+        given = [window.Window().select_box(frame)]
+    return [checked_box(box, frame.shape) for box in given]
 
 
-def _parsed_box(text):
+def _boxes_in(path):
+    """The boxes of a file, one a line."""
+    try:
+        with open(path) as file:
+            lines = [line.strip() for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadBox("--boxes {}: can't be read: {}".format(path, error)) from None
+    if not lines:
+        raise BadBox("--boxes {}: holds no box; write one a line, X,Y,W,H".format(path))
+    return [_parsed_box("--boxes " + path, line) for line in lines]
+
+
+def _parsed_box(where, text):
     try:
         box = [float(value) for value in text.split(",")]
     except ValueError:
         box = []
     if len(box) != 4:
-        raise BadBox("--box {}: not four numbers; {}".format(text, MAKE_A_BOX))
+        raise BadBox("{} {}: not four numbers; {}".format(where, text, MAKE_A_BOX))
     return box
 
 
-def follow(options, tracker, source, outputs, bar, stop, frame, box):
+def follow(options, targets, source, outputs, bar, stop):
     """The loop. Returns the error with which the source broke half-way, or None."""
-    outputs.write(frame, source, Track(box, GIVEN))
-    bar.step(source, None, 0.0)
     while not stop.asked and source.given != options.frames and outputs.open:
         # wait for a frame
         started = time.perf_counter()
@@ -191,76 +216,83 @@ def follow(options, tracker, source, outputs, bar, stop, frame, box):
         if frame is None:
             break
         if frame is WAITING:
-            bar.wait(source)
+            bar.wait()
             continue
 
-        # find the target in it
+        # find the targets in it
         came = time.perf_counter()
-        track = tracker.update(frame)
+        tracks = targets.update(frame)
         total_ms = (time.perf_counter() - came) * 1e3
-        outputs.profile.add((came - started) * 1e3, tracker.step_ms, total_ms)
+        outputs.profile.add((came - started) * 1e3, targets.step_ms, total_ms)
 
         # tell
-        outputs.write(frame, source, track)
-        bar.step(source, track, total_ms)
+        outputs.write(frame, source, tracks)
+        bar.step(source, tracks, total_ms)
     return None
 
 
 class Outputs:
     """Where a run goes: results, video and window; each only if asked for."""
 
-    def __init__(self, options, tracker, source):
+    def __init__(self, options, targets, source):
         self.profile = Profile()
         self.open = True  # False once the window was closed
         self._options = options
-        self._tracker = tracker
-        self._score_sum = 0.0
+        self._network = targets.network.name
+        self._engine = targets.engine.describe()
+        self._scores = np.zeros(2)  # how many, and their sum
         self._results = self._video = self._window = None
         try:
             if options.results:
-                self._results = results.open_results(options.results)
+                self._results = results.open_results(options.results, COLUMNS)
             if options.save:
                 self._video = save.open_video(options.save, source.fps)
             if wants_window(options):
-                self._window = window.Window(tracker.name)
+                self._window = window.Window(self._network)
         except HotpathError:
             self.close()
             raise
 
-    def write(self, frame, source, track):
-        """One frame's row and picture."""
+    def write(self, frame, source, tracks):
+        """One frame's rows, one a target, and its picture."""
         index = source.given - 1
-        self._score_sum += track.score if index else 0.0
-        if self._results:
-            self._results.write((index, source.time_s) + tuple(track.box) + (track.score,))
+        for number, track in tracks.items():
+            if index:
+                self._scores += (1, track.score)
+            if self._results:
+                self._results.write(
+                    (index, source.time_s) + tuple(track.box) + (track.score, number)
+                )
         if self._video or self._window:
-            picture = draw.draw(frame, [track], self._info(index))
+            picture = draw.draw(frame, list(tracks.values()), self._info(index, tracks))
             if self._video:
                 self._video.write(picture, source.time_s)
             if self._window:
                 self.open = self._window.show(picture)
 
-    def _info(self, index):
+    def _info(self, index, tracks):
         steps = self.profile.recent_ms() if self.profile.frames else {"total": None}
         steps.pop("wait", None)
         return {
-            "network": self._tracker.name,
-            "engine": self._tracker.engine.name,
+            "network": self._network,
+            "engine": self._engine["engine"],
             "fps": 1e3 / steps["total"] if steps["total"] else None,
             "steps": steps,
             "frame": index,
+            "names": list(tracks) if len(tracks) > 1 else None,
         }
 
-    def summary(self, source, tracker):
+    def summary(self, source):
         """What was done, on standard error."""
         ms = self.profile.figures()
-        say("{}: {} frames of {} on {} {}".format(
-            tracker.name, source.given, source.name, tracker.engine.name,
-            tracker.engine.describe()["version"]))  # fmt: skip
+        say("{}: {} frames of {} on {engine} {version}".format(
+            self._network, source.given, source.name, **self._engine))  # fmt: skip
         if ms:
-            say("{:.2f} ms a frame (median, p95 {:.2f}), {:.0f} FPS of tracking, mean score {:.2f}"
-                .format(ms["total"]["median"], ms["total"]["p95"],
-                        1e3 / ms["total"]["median"], self._score_sum / self.profile.frames))  # fmt: skip
+            total = ms["total"]
+            say("{median:.2f} ms a frame (median, p95 {p95:.2f}), {fps:.0f} FPS of tracking, "
+                "mean score {score:.2f}".format(
+                    fps=1e3 / total["median"], score=self._scores[1] / self._scores[0], **total
+                ))  # fmt: skip
         if source.live:
             say("{} frames dropped, {} gaps of {:.1f} s in all".format(
                 source.dropped, len(source.gaps), sum(s for _, s in source.gaps)))  # fmt: skip
@@ -304,19 +336,20 @@ class Progress:
         )  # fmt: skip
         self._next = 0.0
 
-    def step(self, source, track, total_ms):
+    def step(self, source, tracks, total_ms):
         """One more frame."""
         self._bar.update()
         now = time.monotonic()
-        if self._bar.disable or track is None or now < self._next:
+        if self._bar.disable or now < self._next:
             return
         self._next = now + self.REDRAW_S
-        text = "{:.2f} ms, score {:.2f}".format(total_ms, track.score)
+        scores = " ".join("{:.2f}".format(track.score) for track in tracks.values())
+        text = "{:.2f} ms, score {}".format(total_ms, scores)
         if self._live:
             text += ", {} dropped".format(source.dropped)
         self._bar.set_postfix_str(text, refresh=False)
 
-    def wait(self, source):
+    def wait(self):
         """No frame came for a while."""
         if not self._bar.disable:
             self._bar.set_postfix_str("waiting for frames")

@@ -1,4 +1,4 @@
-"""The command line as a user runs it: real processes, real files, on a tracker built in the test."""
+"""The command line as a user runs it: real processes and files, a tracker built in the test."""
 
 import csv
 import json
@@ -155,6 +155,32 @@ def test_an_annotated_sequence_brings_its_own_box(world, tmp_path):
     np.testing.assert_array_equal(boxes_of(rows_of(out))[0], boxes[0])
 
 
+def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp_path):
+    folder, boxes = world
+    one, other = box_text(boxes), "20,150,30,30"
+    (tmp_path / "boxes.txt").write_text(other + "\n")
+    both = tmp_path / "both.csv"
+    done = track(
+        folder, "--video", folder / "frames", "--box", one, "--boxes", tmp_path / "boxes.txt",
+        "--results", both, "--save", tmp_path / "both.mp4",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for number, box in enumerate((one, other)):
+        alone = tmp_path / "alone.csv"
+        track(folder, "--video", folder / "frames", "--box", box, "--results", alone)
+        rows = [row for row in rows_of(both) if row["target"] == str(number)]
+        np.testing.assert_allclose(boxes_of(rows), boxes_of(rows_of(alone)), atol=1e-3)
+
+
+def test_a_file_without_boxes_is_one_sentence(world, tmp_path):
+    folder, _ = world
+    (tmp_path / "boxes.txt").write_text("\n")
+    done = track(folder, "--video", folder / "film.avi", "--boxes", tmp_path / "boxes.txt")
+    assert "holds no box" in sentence(done)
+    done = track(folder, "--video", folder / "film.avi", "--boxes", tmp_path / "absent.txt")
+    assert "can't be read" in sentence(done)
+
+
 @pytest.mark.parametrize(
     "box, words",
     [
@@ -212,7 +238,7 @@ def test_truncated_onnx_is_refused(tmp_path):
 
 def test_onnx_of_another_shape_is_refused(tmp_path):
     tiny.write_network(tmp_path, tiny.TOML.replace("map_size = 16", "map_size = 17"))
-    assert "map_size 17" in sentence(track(tmp_path, "--video", "x"))
+    assert "says maps of 1x2x17x17" in sentence(track(tmp_path, "--video", "x"))
 
 
 @pytest.mark.parametrize(
@@ -288,9 +314,8 @@ def test_frames_that_change_size_carry_the_target_over(world, tmp_path):
 def test_output_folder_that_is_not_there_is_one_sentence(world, tmp_path):
     folder, boxes = world
     for option, name in (("--results", "no/out.csv"), ("--save", "no/out.mp4")):
-        done = track(
-            folder, "--video", folder / "film.avi", "--box", box_text(boxes), option, tmp_path / name
-        )
+        out = tmp_path / name
+        done = track(folder, "--video", folder / "film.avi", "--box", box_text(boxes), option, out)
         assert "does not exist" in sentence(done)
 
 

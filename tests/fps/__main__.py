@@ -17,7 +17,7 @@ import numpy as np
 from runtime import load_tracker
 from runtime.errors import HotpathError
 from runtime.profile import Profile
-from runtime.track import first_box
+from runtime.track import first_boxes
 from runtime.video.sources import open_source
 from tests.fps import peers
 
@@ -28,7 +28,8 @@ WARM_UP = 20  # frames of each block row that are run but not counted, once
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
-    parser.add_argument("--box", help="target in the first frame, X,Y,W,H")
+    parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
+    parser.set_defaults(boxes=None)
     parser.add_argument("--network", default="nanotrack_v2")
     parser.add_argument("--networks-dir")
     parser.add_argument("--engine", default="auto")
@@ -56,7 +57,7 @@ def measure(options):
         if source.live:
             raise HotpathError("the frames must be the same for all; name a file or a folder")
         frames = _all_frames(source)
-        box = first_box(options, source, frames[0])
+        box = first_boxes(options, source, frames[0])[0]
     tracker = load_tracker(
         options.network, options.engine, options.networks_dir, options.threads, log=print
     )

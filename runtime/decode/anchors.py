@@ -25,7 +25,10 @@ KEYS = {
         "scales": key(list, (8.0,), low=1e-6),  # their sides, in strides
         "score": key(str, "softmax", ("softmax", "sigmoid", "none")),
     },
-    "tracking": VOTE_KEYS,
+    "tracking": dict(
+        VOTE_KEYS,
+        window_power=key(float, 1.0, low=0),  # of the Hanning window; OpenCV's is its square root
+    ),
 }
 
 
@@ -64,7 +67,8 @@ class Anchors(Vote):
 
     def __init__(self, network):
         sizes = anchor_sizes(network.stride, network.ratios, network.scales)
-        window = np.tile(hanning_window(network.map_size), (len(sizes), 1, 1))
+        window = hanning_window(network.map_size) ** network.window_power
+        window = np.tile(window, (len(sizes), 1, 1))
         super().__init__(network, window)
         places = ticks(network.map_size, network.stride)
         self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size), search pixels

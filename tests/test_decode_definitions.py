@@ -1,0 +1,344 @@
+"""Decoders held to slow definitions: one cell at a time, in Python's own floats, as in the papers."""
+
+import math
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime import decode
+from runtime.errors import NetworkFailed
+from runtime.networks import load_network
+
+SEEDS = st.integers(0, 2**31)
+NO_KERNELS = SimpleNamespace(points=lambda network: None)
+FRAME = (640, 480)
+
+settings.register_profile("decoders", max_examples=40, deadline=None)
+settings.load_profile("decoders")
+
+
+def changed(name, **values):
+    """A published network with some keys changed."""
+    network = load_network(name)
+    network.__dict__.update(values)
+    return network
+
+
+def maps_of(network, noise, spread=1.0):
+    return [
+        (noise.randn(*shape) * spread).astype(np.float32) for shape in decode.shapes(network)
+    ]  # fmt: skip
+
+
+def start(noise):
+    """(state, scale) somewhere in the frame."""
+    x, y = noise.uniform(100, 500), noise.uniform(100, 400)
+    state = np.array([x, y, noise.uniform(20, 90), noise.uniform(20, 90)])
+    return state, tuple(noise.uniform(0.5, 3, 2))
+
+
+def sigmoid(value):
+    return 1 / (1 + math.exp(-value))
+
+
+def vote(network, proposals, state, scale, window):
+    """The winner among (score, x, y, w, h) and the state it leads to."""
+    best, top = None, -math.inf
+    w0, h0 = state[2] * scale[0], state[3] * scale[1]
+
+    def side(w, h):
+        return math.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
+
+    def change(ratio):
+        return max(ratio, 1 / ratio)
+
+    for index, (score, x, y, w, h) in enumerate(proposals):
+        shape = change((w0 / h0) / (w / h)) * change(side(w, h) / side(w0, h0))
+        penalty = math.exp((1 - shape) * network.penalty)
+        value = penalty * score * (1 - network.window) + window[index] * network.window
+        if value > top:
+            best, top = (index, score, penalty, x, y, w, h), value
+    index, score, penalty, x, y, w, h = best
+    rate = (penalty * score * network.lr) ** network.lr_power
+    return index, score, [
+        state[0] + x / scale[0], state[1] + y / scale[1],
+        state[2] * (1 - rate) + w / scale[0] * rate, state[3] * (1 - rate) + h / scale[1] * rate,
+    ]  # fmt: skip
+
+
+def hanning(size):
+    line = [0.5 - 0.5 * math.cos(2 * math.pi * i / (size - 1)) for i in range(size)]
+    return [a * b for a in line for b in line]
+
+
+def clipped(state, least):
+    x, y, w, h = state
+    return [
+        min(max(x, 0), FRAME[0]), min(max(y, 0), FRAME[1]),
+        max(least, min(w, FRAME[0])), max(least, min(h, FRAME[1])),
+    ]  # fmt: skip
+
+
+@given(SEEDS, st.sampled_from(["siamban", "ocean", "siamfcpp", "lighttrack"]))
+def test_points_are_those_of_the_papers(seed, name):
+    noise = np.random.RandomState(seed)
+    network = load_network(name)
+    maps = maps_of(network, noise)
+    maps[1] = np.abs(maps[1]) * 40 + 5
+    state, scale = start(noise)
+    size, proposals = network.map_size, []
+    for row in range(size):
+        for column in range(size):
+            left, top, right, bottom = (float(v) for v in maps[1][0, :, row, column])
+            if network.score == "softmax":
+                a, b = (float(v) for v in maps[0][0, :, row, column])
+                score = math.exp(b) / (math.exp(a) + math.exp(b))
+            else:
+                score = sigmoid(float(maps[0][0, 0, row, column]))
+            if network.quality == "product":
+                score *= sigmoid(float(maps[2][0, 0, row, column]))
+            elif network.quality == "blend":
+                other = sigmoid(float(maps[2][0, 0, row, column]))
+                score += (other - score) * network.quality_share
+            more = 1 if network.inclusive else 0
+            proposals.append((
+                score,
+                (column - size // 2) * network.stride + (right - left) / 2,
+                (row - size // 2) * network.stride + (bottom - top) / 2,
+                left + right + more, top + bottom + more,
+            ))  # fmt: skip
+    index, score, expected = vote(network, proposals, state, scale, hanning(size))
+    best, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    assert best == index
+    assert got == pytest.approx(score, rel=1e-12)
+    np.testing.assert_allclose(state, clipped(expected, network.min_size), rtol=1e-12)
+
+
+@given(SEEDS, st.sampled_from([(0.33, 0.5, 1.0, 2.0, 3.0), (1.0,), (0.5, 2.0)]))
+def test_anchors_are_those_of_the_paper(seed, ratios):
+    noise = np.random.RandomState(seed)
+    network = changed("siamrpnpp", ratios=ratios, scales=(8.0, 4.0), map_size=9)
+    maps = maps_of(network, noise, 0.5)
+    state, scale = start(noise)
+    size, stride, proposals = network.map_size, network.stride, []
+    shapes = []
+    for ratio in ratios:
+        width = int(math.sqrt(stride * stride / ratio))
+        shapes += [(width * s, int(width * ratio) * s) for s in network.scales]
+    for kind, (width, height) in enumerate(shapes):
+        for row in range(size):
+            for column in range(size):
+                cls = [float(maps[0][0, kind + k * len(shapes), row, column]) for k in (0, 1)]
+                dx, dy, dw, dh = (
+                    float(maps[1][0, kind + k * len(shapes), row, column]) for k in range(4)
+                )
+                proposals.append((
+                    math.exp(cls[1]) / (math.exp(cls[0]) + math.exp(cls[1])),
+                    (column - size // 2) * stride + dx * width,
+                    (row - size // 2) * stride + dy * height,
+                    width * math.exp(dw), height * math.exp(dh),
+                ))  # fmt: skip
+    window = hanning(size) * len(shapes)
+    index, score, expected = vote(network, proposals, state, scale, window)
+    best, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    assert best == index
+    assert got == pytest.approx(score, rel=1e-12)
+    np.testing.assert_allclose(state, clipped(expected, network.min_size), rtol=1e-12)
+
+
+@given(SEEDS, st.sampled_from(["two_maps", "one_map", "box"]), st.sampled_from([0.0, 0.5]))
+def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
+    noise = np.random.RandomState(seed)
+    network = changed("stark_s50", output=output, cell_centre=cell_centre, map_size=8)
+    maps = maps_of(network, noise, 3.0)
+    state, scale = start(noise)
+    if output == "box":
+        maps = [np.array([[[0.4, 0.6, 0.3, 0.2]]], np.float32)]
+        cx, cy, w, h = (float(v) for v in maps[0].ravel())
+    else:
+        corners = []
+        for heat in np.concatenate([m.reshape(-1, 8, 8) for m in maps]):
+            total = sum(math.exp(v) for v in heat.ravel())
+            corners.append([0.0, 0.0])
+            for row in range(8):
+                for column in range(8):
+                    share = math.exp(heat[row, column]) / total
+                    corners[-1][0] += share * (column + cell_centre) / 8
+                    corners[-1][1] += share * (row + cell_centre) / 8
+        (x1, y1), (x2, y2) = corners
+        cx, cy, w, h = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+    side_x, side_y = network.search / scale[0], network.search / scale[1]
+    centre_x, centre_y = state[0] + (cx - 0.5) * side_x, state[1] + (cy - 0.5) * side_y
+    low = [centre_x - w * side_x / 2, centre_y - h * side_y / 2]
+    high = [centre_x + w * side_x / 2, centre_y + h * side_y / 2]
+    low = [min(max(0, v), limit - 10) for v, limit in zip(low, FRAME)]
+    high = [min(max(10, v), limit) for v, limit in zip(high, FRAME)]
+    decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    sizes = [max(10, b - a) for a, b in zip(low, high)]
+    np.testing.assert_allclose(state[2:], sizes, rtol=1e-9)
+    np.testing.assert_allclose(state[:2] - state[2:] / 2, low, rtol=1e-9, atol=1e-9)
+
+
+@given(SEEDS)
+def test_centres_are_those_of_the_paper(seed):
+    noise = np.random.RandomState(seed)
+    values = {"relative_to": "target", "box_pixels": "exact", "min_score": 0.0}
+    network = changed("vittrack", score="sigmoid", **values)
+    maps = maps_of(network, noise)
+    maps[1] = np.abs(maps[1]) * 0.1 + 0.05
+    state, scale = start(noise)
+    before, best, top = state.copy(), None, -1.0
+    for row in range(16):
+        for column in range(16):
+            bump = math.sin(math.pi * (row + 1) / 17) ** 2 * math.sin(math.pi * (column + 1) / 17) ** 2
+            value = sigmoid(float(maps[0][0, 0, row, column])) * bump
+            if value > top:
+                best, top = (row, column), value
+    row, column = best
+    index, score = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
+    assert index == row * 16 + column
+    assert score == pytest.approx(top, rel=1e-9)
+    for axis, cell in ((0, column), (1, row)):
+        side = network.search / scale[axis]
+        place = (cell + float(maps[2][0, axis, row, column])) / 16 - 0.5
+        assert state[axis] == pytest.approx(before[axis] + place * side, rel=1e-9)
+        size = float(maps[1][0, axis, row, column]) * side
+        assert state[2 + axis] == pytest.approx(max(size, 1.0), rel=1e-9)
+
+
+@given(SEEDS)
+def test_siamfc_follows_the_authors_arithmetic(seed):
+    noise = np.random.RandomState(seed)
+    network = load_network("siamfc_030")
+    decoder = decode.create(network, NO_KERNELS)
+    responses = [(noise.randn(1, 1, 17, 17) * 2).astype(np.float32) for _ in range(3)]
+    state, scale = start(noise)
+    expected = state.copy()
+
+    large = np.stack([
+        cv2.resize(r[0, 0], (272, 272), interpolation=cv2.INTER_CUBIC) for r in responses
+    ]).astype(np.float64)  # fmt: skip
+    large[0] *= 0.9745
+    large[2] *= 0.9745
+    chosen = int(np.argmax([part.max() for part in large]))
+    chosen_map = (large[chosen] - large[chosen].min()) / (large[chosen] - large[chosen].min()).sum()
+    line = [0.5 - 0.5 * math.cos(2 * math.pi * i / 271) for i in range(272)]
+    total = sum(line) ** 2
+    best, top = None, -1.0
+    for row in range(272):
+        for column in range(272):
+            value = (1 - 0.176) * chosen_map[row, column] + 0.176 * line[row] * line[column] / total
+            if value > top + 1e-18:
+                best, top = (row, column), value
+    factor = 1.0375 ** (chosen - 1)
+    for axis, place in ((0, best[1]), (1, best[0])):
+        expected[axis] += (place - 271 / 2) * 8 / 16 / scale[axis] * factor
+        expected[axis] = min(max(expected[axis], 0), FRAME[axis])
+    expected[2:] *= (1 - 0.59) + 0.59 * factor
+
+    for index, maps in enumerate(responses):
+        result = decoder.look(index, (maps,), None)
+    index, score = decoder.select(result, state, scale, *FRAME)
+    assert index == best[0] * 272 + best[1]
+    np.testing.assert_allclose(state, expected, rtol=1e-9)
+    assert 0 <= score <= 1
+
+
+test_siamfc_follows_the_authors_arithmetic = settings(max_examples=5, deadline=None)(
+    test_siamfc_follows_the_authors_arithmetic
+)
+
+
+def fourier(pictures):
+    """The Fourier transform of (c, n, n) as the sum it is."""
+    n = pictures.shape[-1]
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n)
+    return np.einsum("ur,crk,kv->cuv", waves, pictures, waves)
+
+
+def inverse(spectrum):
+    n = spectrum.shape[-1]
+    waves = np.exp(2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n) / n
+    return np.einsum("ru,uv,vk->rk", waves, spectrum, waves).real
+
+
+@given(SEEDS)
+def test_ridge_regression_is_that_of_the_paper(seed):
+    """DCFNet, equations 2 to 5, with every sum written out."""
+    noise = np.random.RandomState(seed)
+    side, channels = 15, 3
+    network = changed("dcfnet", search=side, features=channels)
+    decoder = decode.create(network, NO_KERNELS)
+    first, frame, later = (noise.randn(1, channels, side, side).astype(np.float32) for _ in "abc")
+    state = np.array([100.0, 90.0, 40.0, 30.0])
+
+    line = np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / (side - 1)) for i in range(side)])
+    window = np.outer(line, line)
+    near = np.minimum(np.arange(side), side - np.arange(side))  # distance from the corner, around
+    bump = np.exp(-0.5 * near**2 / (side / 3 * 0.1) ** 2)
+    label = fourier(np.outer(bump, bump)[None])[0]
+
+    def solve(features):
+        spectrum = fourier(features[0] * window)
+        energy = (np.abs(spectrum) ** 2).sum(axis=0) / features.size
+        return label / (energy + 1e-4), spectrum
+
+    def respond(features, solved, exemplar):
+        spectrum = fourier(features[0] * window)
+        kernel = (spectrum * np.conj(exemplar)).sum(axis=0) / features.size
+        return inverse(kernel * solved)
+
+    _, memory = decoder.remember((first,), state)
+    solved, exemplar = solve(first)
+    for index in range(3):
+        responses, _ = decoder.look(index, (frame,), memory)
+    np.testing.assert_allclose(responses[0], respond(frame, solved, exemplar), atol=2e-4)
+
+    decoder.learn((later,), memory)
+    newer, newer_exemplar = solve(later)
+    solved, exemplar = 0.99 * solved + 0.01 * newer, 0.99 * exemplar + 0.01 * newer_exemplar
+    for index in range(3):
+        responses, _ = decoder.look(index, (frame,), memory)
+    np.testing.assert_allclose(responses[0], respond(frame, solved, exemplar), atol=2e-4)
+
+
+def test_ridge_regression_finds_a_shifted_target():
+    """The exemplar's own features, moved around the corner, give the label's peak there."""
+    noise = np.random.RandomState(1)
+    network = changed("dcfnet", search=45, features=4)
+    decoder = decode.create(network, NO_KERNELS)
+    decoder.window = np.ones((45, 45), np.float32)  # so that a shift is a shift
+    features = noise.randn(1, 4, 45, 45).astype(np.float32)
+    state = np.array([100.0, 90.0, 40.0, 30.0])
+    _, memory = decoder.remember((features,), state)
+    for index in range(3):
+        maps = decoder.look(index, (np.roll(features, (3, -5), (2, 3)),), memory)
+    _, score = decoder.select(maps, state, (0.5, 2.0), *FRAME)
+    np.testing.assert_allclose(state, [100 - 5 / 0.5, 90 + 3 / 2.0, 40, 30])
+    assert score == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["siamban", "siamrpnpp", "vittrack", "stark_s50", "stark_lightning"])
+def test_maps_without_a_finite_number_are_refused(name):
+    network = load_network(name)
+    maps = [np.full(shape, np.nan, np.float32) for shape in decode.shapes(network)]
+    with pytest.raises(NetworkFailed, match="finite"):
+        decode.create(network, NO_KERNELS).select(maps, np.full(4, 50.0), (1.0, 1.0), *FRAME)
+
+
+@pytest.mark.parametrize("name", ["siamban", "siamrpnpp", "ocean"])
+def test_a_cell_that_is_not_finite_never_wins(name):
+    network = load_network(name)
+    noise = np.random.RandomState(2)
+    maps = maps_of(network, noise, 0.1)
+    maps[1] = np.abs(maps[1]) + 0.01
+    maps[0][:, :, 12, 12] = np.nan
+    maps[1][:, :, 12, 13] = np.inf
+    state = np.array([100.0, 100.0, 40.0, 40.0])
+    best, score = decode.create(network, NO_KERNELS).select(maps, state, (1.0, 1.0), *FRAME)
+    assert best % 625 not in (12 * 25 + 12, 12 * 25 + 13)
+    assert np.isfinite(state).all() and np.isfinite(score)

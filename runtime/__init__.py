@@ -2,13 +2,13 @@
 
     from runtime import load_tracker
 
-    tracker = load_tracker("nanotrack_v2")
+    tracker = load_tracker()
     tracker.init(frame, (x, y, w, h))
     track = tracker.update(frame)  # track.box, track.score
 """
 
 
-DEFAULT_NETWORK = "nanotrack_v2"
+DEFAULT_NETWORK = "kestrel"
 
 
 def load_tracker(network=DEFAULT_NETWORK, engine="auto", networks_dir=None, threads=None, log=None):

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-from runtime import load_tracker
+from runtime import DEFAULT_NETWORK, load_tracker
 from runtime.errors import HotpathError
 from tests.clips import clips_below, follow, score
 
@@ -16,7 +16,7 @@ from tests.clips import clips_below, follow, score
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.accuracy", description=__doc__)
     parser.add_argument("--clips", required=True, help="folder of clips (img/ and boxes.csv each)")
-    parser.add_argument("--network", default="nanotrack_v2", help="name, or a TOML")
+    parser.add_argument("--network", default=DEFAULT_NETWORK, help="name, or a TOML")
     parser.add_argument("--networks-dir", help="folder with the network's files")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int)

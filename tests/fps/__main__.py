@@ -14,7 +14,7 @@ import time
 import cv2
 import numpy as np
 
-from runtime import load_tracker
+from runtime import DEFAULT_NETWORK, load_tracker
 from runtime.errors import HotpathError
 from runtime.profile import Profile
 from runtime.track import first_boxes
@@ -30,7 +30,7 @@ def main(arguments=None):
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
     parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
     parser.set_defaults(boxes=None)
-    parser.add_argument("--network", default="nanotrack_v2")
+    parser.add_argument("--network", default=DEFAULT_NETWORK)
     parser.add_argument("--networks-dir")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")

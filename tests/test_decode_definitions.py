@@ -266,11 +266,11 @@ def inverse(spectrum):
     return np.einsum("ru,uv,vk->rk", waves, spectrum, waves).real
 
 
-@given(SEEDS)
-def test_ridge_regression_is_that_of_the_paper(seed):
+@given(SEEDS, st.integers(8, 17))
+def test_ridge_regression_is_that_of_the_paper(seed, side):
     """DCFNet, equations 2 to 5, with every sum written out."""
     noise = np.random.RandomState(seed)
-    side, channels = 15, 3
+    channels = 3
     network = changed("dcfnet", search=side, features=channels)
     decoder = decode.create(network, NO_KERNELS)
     first, frame, later = (noise.randn(1, channels, side, side).astype(np.float32) for _ in "abc")
@@ -304,6 +304,14 @@ def test_ridge_regression_is_that_of_the_paper(seed):
     for index in range(3):
         responses, _ = decoder.look(index, (frame,), memory)
     np.testing.assert_allclose(responses[0], respond(frame, solved, exemplar), atol=2e-4)
+
+
+@given(SEEDS, st.integers(3, 40))
+def test_packed_transforms_unpack_to_numpys_order(seed, side):
+    picture = np.random.RandomState(seed).randn(side, side).astype(np.float32)
+    spectrum = np.zeros((side, side // 2 + 1), np.complex64)
+    decode.load("response").unpack(cv2.dft(picture), spectrum)
+    np.testing.assert_allclose(spectrum, np.fft.rfft2(picture), atol=1e-3)
 
 
 def test_ridge_regression_finds_a_shifted_target():

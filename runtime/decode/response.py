@@ -151,6 +151,8 @@ class Ridge(Family):
         self.label = np.fft.rfft2(gaussian_label(side, sigma))
         self.window = hanning_window(side).astype(np.float32)
         self._windowed = np.zeros((network.features, side, side), np.float32)
+        self._packed = np.zeros((side, side), np.float32)
+        self._spectra = np.zeros((network.features, side, side // 2 + 1), np.complex64)
         self._responses = np.zeros((network.scales, side, side))
 
     def remember(self, features, state):
@@ -206,14 +208,46 @@ class Ridge(Family):
         energy = (spectrum.real**2 + spectrum.imag**2).sum(axis=0) / self._windowed.size
         solved = self.label / (energy + self.network.regularisation)
         if memory["filter"] is None:
-            memory["filter"], memory["exemplar"] = solved, spectrum
+            memory["filter"], memory["exemplar"] = solved, spectrum.copy()
             return
         memory["filter"] += (solved - memory["filter"]) * rate
         memory["exemplar"] += (spectrum - memory["exemplar"]) * rate
 
     def _spectrum(self, features):
+        """Fourier transforms of the windowed features, the half that real ones need."""
         np.multiply(features.reshape(self._windowed.shape), self.window, out=self._windowed)
-        return np.fft.rfft2(self._windowed)
+        for feature, spectrum in zip(self._windowed, self._spectra):
+            cv2.dft(feature, self._packed)  # some ten times faster than numpy.fft
+            unpack(self._packed, spectrum)
+        return self._spectra
+
+
+def unpack(packed, spectrum):
+    """Bring OpenCV's packed transform of a real picture into the order of ``numpy.fft.rfft2``.
+
+    Args:
+        packed: float32 (n, n), from ``cv2.dft``.
+        spectrum: complex64 (n, n // 2 + 1), contiguous; written to.
+    """
+    side = len(packed)
+    numbers = spectrum.view(np.float32)
+    inner = side - 1 - (side + 1) % 2  # columns of complex numbers, two each
+    numbers[:, 2 : 2 + inner] = packed[:, 1 : 1 + inner]
+    _unpack_column(packed[:, 0], spectrum[:, 0])
+    if side % 2 == 0:
+        _unpack_column(packed[:, -1], spectrum[:, -1])
+
+
+def _unpack_column(packed, column):
+    """Columns that are transforms of real numbers hold each complex number once."""
+    side = len(packed)
+    half = (side - 1) // 2
+    column[0] = packed[0]
+    column.real[1 : half + 1] = packed[1 : 2 * half : 2]
+    column.imag[1 : half + 1] = packed[2 : 2 * half + 1 : 2]
+    column[side - half :] = np.conj(column[1 : half + 1][::-1])
+    if side % 2 == 0:
+        column[side // 2] = packed[-1]
 
 
 def gaussian_label(side, sigma):

@@ -27,11 +27,11 @@ def need(*folders):
             pytest.skip("no {}: {}".format(os.path.relpath(folder, build.ROOT), PREPARE))
 
 
-def python(code, driver=True, pycuda=True, **variables):
+def python(code, driver=True, site=SITE, **variables):
     """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
-    need(*([SITE, TOOLS] if pycuda else [TOOLS]))
+    need(*([SITE, TOOLS] if site == SITE else [TOOLS]))
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
-    environment["PYTHONPATH"] = os.pathsep.join(([SITE] if pycuda else []) + [TOOLS, build.ROOT])
+    environment["PYTHONPATH"] = os.pathsep.join(([site] if site else []) + [TOOLS, build.ROOT])
     environment["LD_LIBRARY_PATH"] = build.driver() if driver else ""
     done = subprocess.run(
         [sys.executable] + code,
@@ -48,10 +48,10 @@ def python(code, driver=True, pycuda=True, **variables):
     return done.stdout
 
 
-def track(variables=None, **options):
+def track(variables=None, site=SITE, **options):
     """Track a film; the dict of ``whole.run``."""
     code = ["-m", "tests.fakes.cuda.whole", json.dumps(options)]
-    result = json.loads(python(code, **(variables or {})))
+    result = json.loads(python(code, site=site, **(variables or {})))
     if "states" in result:
         result["states"] = np.array(
             [[float.fromhex(v) for v in state] for state in result["states"]]
@@ -225,5 +225,5 @@ def test_no_driver_is_a_sentence():
 
 def test_no_library_is_a_sentence():
     assert python(["-c", OPEN.format("cupy")]).startswith("NoGpu cupy is not installed")
-    printed = python(["-c", OPEN.format("auto")], pycuda=False)
+    printed = python(["-c", OPEN.format("auto")], site=None)
     assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")

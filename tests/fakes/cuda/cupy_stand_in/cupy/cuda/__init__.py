@@ -1,0 +1,82 @@
+"""Devices, memory, streams and events."""
+
+import ctypes
+
+from cupy.cuda import _driver, driver, memory, runtime
+
+_current = []
+
+
+class Device:
+    def __init__(self, device=0):
+        number = ctypes.c_int()
+        runtime._check(_driver.library.cuDeviceGet(ctypes.byref(number), device))
+        self.id = number.value
+
+    def use(self):
+        context = ctypes.c_void_p()
+        _driver.library.cuDevicePrimaryCtxRetain(ctypes.byref(context), self.id)
+        _driver.library.cuCtxPushCurrent_v2(context)
+
+    @property
+    def compute_capability(self):
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        _driver.library.cuDeviceComputeCapability(
+            ctypes.byref(major), ctypes.byref(minor), self.id
+        )
+        return "{}{}".format(major.value, minor.value)
+
+
+class Stream:
+    def __init__(self, non_blocking=False):
+        handle = ctypes.c_void_p()
+        _driver.library.cuStreamCreate(ctypes.byref(handle), int(non_blocking))
+        self.ptr = handle.value
+
+    def synchronize(self):
+        runtime._check(_driver.library.cuStreamSynchronize(ctypes.c_void_p(self.ptr)))
+
+    def __enter__(self):
+        _current.append(self)
+        return self
+
+    def __exit__(self, *exception):
+        _current.pop()
+
+
+class Event:
+    def __init__(self):
+        handle = ctypes.c_void_p()
+        _driver.library.cuEventCreate(ctypes.byref(handle), 0)
+        self.ptr = handle.value
+
+    def record(self, stream):
+        _driver.library.cuEventRecord(ctypes.c_void_p(self.ptr), ctypes.c_void_p(stream.ptr))
+
+    def synchronize(self):
+        runtime._check(_driver.library.cuEventSynchronize(ctypes.c_void_p(self.ptr)))
+
+
+def get_elapsed_time(start_event, end_event):
+    ms = ctypes.c_float()
+    _driver.library.cuEventElapsedTime(
+        ctypes.byref(ms), ctypes.c_void_p(start_event.ptr), ctypes.c_void_p(end_event.ptr)
+    )
+    return ms.value
+
+
+def alloc(size):
+    return memory.MemoryPointer(size)
+
+
+def alloc_pinned_memory(size):
+    """A block with the buffer protocol, larger than asked for, as the real one's pool gives."""
+    address = ctypes.c_void_p()
+    room = (size + 511) // 512 * 512
+    if _driver.library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):
+        raise memory.OutOfMemoryError("Out of memory allocating {} bytes".format(size))
+    return (ctypes.c_uint8 * room).from_address(address.value)
+
+
+__all__ = ["Device", "Event", "Stream", "alloc", "alloc_pinned_memory", "driver", "memory"]
+__all__ += ["get_elapsed_time", "runtime"]

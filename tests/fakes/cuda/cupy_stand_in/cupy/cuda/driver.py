@@ -1,0 +1,5 @@
+"""Errors of the driver."""
+
+
+class CUDADriverError(RuntimeError):
+    pass

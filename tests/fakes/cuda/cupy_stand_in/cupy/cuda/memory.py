@@ -1,0 +1,21 @@
+"""Memory on the GPU."""
+
+import ctypes
+
+from cupy.cuda import _driver
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class MemoryPointer:
+    def __init__(self, size):
+        address = ctypes.c_uint64()
+        if _driver.library.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)):
+            raise OutOfMemoryError("Out of memory allocating {} bytes".format(size))
+        self.ptr = address.value
+
+    def __del__(self):
+        if hasattr(self, "ptr"):
+            _driver.library.cuMemFree_v2(ctypes.c_uint64(self.ptr))

@@ -1,0 +1,197 @@
+"""The kernels compile for every Jetson, within their budget, and are compiled once."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from kernels.cuda import compile as compiler
+from kernels.cuda.errors import NoCompiler
+from tests.fakes.cuda import build
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    tomllib = pytest.importorskip("tomli")
+
+TOOLS = os.path.join(build.CACHE, "tools")
+NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
+PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
+NAMES = ("crop", "select", "correlate")
+# Nano, TX2, Xavier, Orin, and one GPU of a data centre
+CAPABILITIES = (53, 62, 72, 87, 90)
+THOR = 110
+ENTRY = re.compile(
+    r"Compiling entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
+    r"(\d+) bytes spill loads.*?Used (\d+) registers",
+    re.S,
+)
+
+
+@pytest.fixture(scope="module")
+def nvrtc():
+    if not os.path.exists(NVRTC):
+        pytest.skip("no .cache/cuda/tools: tests/fakes/cuda/prepare.sh PYTHON was not run")
+    return compiler.Nvrtc(NVRTC)
+
+
+@pytest.fixture(scope="module")
+def budget():
+    with open(os.path.join(build.KERNELS, "budget.toml"), "rb") as file:
+        return tomllib.load(file)
+
+
+def assemble(ptx, capability, folder):
+    """Run ptxas; returns its exit status and what it printed."""
+    source = os.path.join(folder, "kernel.ptx")
+    with open(source, "w") as file:
+        file.write(ptx)
+    command = [PTXAS, "-v", "-arch=sm_{}".format(capability), source, "-o", source + ".cubin"]
+    return compiler._run(command)
+
+
+def ptx_of(nvrtc, name, capability):
+    content, suffix = nvrtc.compile(compiler.source(name), capability, ptx=True)
+    assert suffix == ".ptx"
+    return content.rstrip(b"\0").decode()
+
+
+def within(budget, printed, name):
+    """Every kernel of a file is in what ptxas printed, within its budget."""
+    kernels = ENTRY.findall(printed)
+    names = build.kernel_names(compiler.source(name))
+    assert sorted(kernel[0] for kernel in kernels) == sorted(names), printed
+    for kernel, stack, stores, loads, registers in kernels:
+        assert (stack, stores, loads) == ("0", "0", "0"), kernel
+        assert int(registers) <= budget[kernel], kernel
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("name", NAMES)
+def test_kernels_compile_within_their_budget(nvrtc, budget, tmp_path, name, capability):
+    content, suffix = nvrtc.compile(compiler.source(name), capability)
+    assert suffix == ".cubin" and content[:4] == b"\x7fELF"
+    status, printed = assemble(ptx_of(nvrtc, name, capability), capability, str(tmp_path))
+    assert status == 0, printed
+    within(budget, printed, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kernels_compile_for_thor_within_their_budget(budget, tmp_path, name):
+    nvcc = shutil.which("nvcc")
+    if not nvcc or "sm_110" not in compiler._run([nvcc, "--list-gpu-code"])[1]:
+        pytest.skip("no nvcc that knows sm_110")
+    content, _ = compiler.Nvcc(nvcc).compile(compiler.source(name), THOR)
+    assert content[:4] == b"\x7fELF"
+    flags = list(compiler.FLAGS) + ["-Xptxas=-v", "-cubin", "-arch=sm_{}".format(THOR)]
+    out = str(tmp_path / "out.cubin")
+    status, printed = compiler._run([nvcc] + flags + ["-o", out, compiler.source(name)])
+    assert status == 0, printed
+    within(budget, printed, name)
+
+
+def test_the_budget_names_every_kernel(budget):
+    names = [kernel for name in NAMES for kernel in build.kernel_names(compiler.source(name))]
+    assert sorted(budget) == sorted(names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_nanos_code_needs_nothing_newer_than_cuda_10_2(nvrtc, tmp_path, name):
+    ptx = re.sub(r"\.version \d+\.\d+", ".version 6.5", ptx_of(nvrtc, name, 53))
+    assert ".version 6.5" in ptx and ".target sm_53" in ptx
+    status, printed = assemble(ptx, 53, str(tmp_path))
+    assert status == 0, printed
+
+
+def test_an_instruction_newer_than_the_stated_version_is_found(nvrtc, tmp_path):
+    ptx = re.sub(r"\.version \d+\.\d+", ".version 5.0", ptx_of(nvrtc, "select", 53))
+    status, printed = assemble(ptx, 53, str(tmp_path))
+    assert status != 0 and "shfl" in printed
+
+
+def test_compiled_once_for_each_source_gpu_and_compiler(nvrtc, tmp_path):
+    calls = []
+
+    class Counting:
+        version = nvrtc.version
+
+        def compile(self, path, capability):
+            calls.append(capability)
+            return nvrtc.compile(path, capability)
+
+    class Newer(Counting):
+        version = "NVRTC 99.9"
+
+    path = str(tmp_path / "one.cu")
+    shutil.copy(compiler.source("crop"), path)
+    folders = (str(tmp_path / "cache"),)
+
+    def binary(kind, capability):
+        return compiler.binary(path, capability, folders, [kind()])
+
+    first = binary(Counting, 53)
+    assert first == binary(Counting, 53) and calls == [53]
+    assert binary(Counting, 87) != first and calls == [53, 87]
+    assert binary(Newer, 53) != first and calls == [53, 87, 53]
+    with open(path, "a") as file:
+        file.write("\n// changed\n")
+    assert binary(Counting, 53) != first and calls == [53, 87, 53, 53]
+    assert not [name for name in os.listdir(folders[0]) if name.endswith(".part")]
+
+
+def test_an_old_nvrtc_gives_ptx(nvrtc, tmp_path):
+    old = compiler.Nvrtc(NVRTC)
+    old.number, old.version = (10, 2), "NVRTC 10.2"
+    path = compiler.binary(compiler.source("crop"), 53, (str(tmp_path),), [old])
+    assert path.endswith(".ptx")
+    assert compiler.binary(compiler.source("crop"), 53, (str(tmp_path),), [old]) == path
+    with open(path, "rb") as file:
+        assert b".target sm_53" in file.read()
+
+
+def test_a_folder_that_can_not_be_written_is_passed_over(nvrtc, tmp_path):
+    blocked = tmp_path / "a-file"
+    blocked.write_text("")
+    folders = (str(blocked), str(tmp_path / "good"))
+    path = compiler.binary(compiler.source("crop"), 87, folders, [nvrtc])
+    assert path.startswith(folders[1])
+    with pytest.raises(NoCompiler, match="cannot use"):
+        compiler.binary(compiler.source("crop"), 87, folders[:1], [nvrtc])
+
+
+def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
+    path = str(tmp_path / "broken.cu")
+    with open(path, "w") as file:
+        file.write('extern "C" __global__ void broken() { nothing(); }\n')
+    with pytest.raises(NoCompiler, match=r"broken\.cu\(1\): error.*nothing"):
+        compiler.binary(path, 87, (str(tmp_path),), [nvrtc])
+
+
+def test_the_next_compiler_is_tried_where_one_does_not_know_the_gpu(nvrtc, tmp_path):
+    class Knows:
+        version = "another"
+
+        def compile(self, path, capability):
+            return b"\x7fELF of 110", ".cubin"
+
+    source = compiler.source("crop")
+    path = compiler.binary(source, THOR, (str(tmp_path),), [nvrtc, Knows()])
+    with open(path, "rb") as file:
+        assert file.read().endswith(b"110")
+    with pytest.raises(NoCompiler, match="NVRTC 12.6 fails"):
+        compiler.binary(source, THOR, (str(tmp_path / "other"),), [nvrtc])
+
+
+def test_no_compiler_is_a_sentence():
+    with pytest.raises(NoCompiler, match="no CUDA compiler found .*sudo apt install"):
+        compiler.binary(compiler.source("crop"), 87, (), [])
+
+
+def test_the_wheels_nvrtc_is_found(nvrtc):
+    code = "from kernels.cuda import compile; print([c.version for c in compile.available()])"
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join((TOOLS, build.ROOT)))
+    printed = subprocess.check_output([sys.executable, "-c", code], env=environment, cwd=build.ROOT)
+    assert b"NVRTC" in printed

@@ -12,7 +12,7 @@ from calib.errors import Missing
 
 FILES = ("report.html", "table.csv", "evaluation.json")
 MOMENTS = 3  # pictures a clip
-PICTURE_HEIGHT = 240  # pixels, least height of a picture
+PICTURE_HEIGHT = 270  # pixels
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 TRUTH = "#ffffff"
 COLUMNS = (
@@ -25,7 +25,7 @@ COLUMNS = (
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p.note { opacity: .75; margin-top: .2rem; }
 .wide { overflow-x: auto; }
@@ -34,7 +34,7 @@ th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(
 th:first-child, td:first-child { text-align: left; }
 td.best { font-weight: 700; background: var(--soft); }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .45em; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { max-width: 100%; background: #fff; border-radius: 6px; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { width: 32%; min-width: 300px; background: #fff; border-radius: 6px; }
 figure { margin: 0; } figcaption { font-size: .85rem; opacity: .8; }
 .moments { display: flex; flex-wrap: wrap; gap: .8rem; } .moments img { max-width: 100%; height: auto; border-radius: 4px; }
 """
@@ -240,18 +240,28 @@ def worst_moments(ious, count=MOMENTS):
 
 
 def picture(clip, index, boxes, colours):
-    """A frame with the truth and every tracker's box."""
-    frame = clip[index].copy()
-    enlarged = max(1, -(-PICTURE_HEIGHT // frame.shape[0]))
-    frame = cv2.resize(frame, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_NEAREST)
-    thick = max(1, round(frame.shape[0] / 300))
+    """The part of a frame around the truth and every tracker's box, with the boxes drawn."""
+    frame = clip[index]
     drawn = [(clip.boxes[index], TRUTH)] + [(b[index], colours[n]) for n, b in boxes.items()]
-    for box, colour in drawn:
-        x, y, w, h = (np.asarray(box) * enlarged).round().astype(int)
-        bgr = tuple(int(colour[at : at + 2], 16) for at in (5, 3, 1))
-        cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 0, 0), thick + 2)
-        cv2.rectangle(frame, (x, y), (x + w, y + h), bgr, thick)
-    if frame.shape[0] > 2 * PICTURE_HEIGHT:
-        scale = 2 * PICTURE_HEIGHT / frame.shape[0]
-        frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return frame
+    x0, y0, x1, y1 = _view(np.array([box for box, _ in drawn]), frame.shape)
+    scale = PICTURE_HEIGHT / (y1 - y0)
+    view = cv2.resize(frame[y0:y1, x0:x1], (round((x1 - x0) * scale), PICTURE_HEIGHT))
+    for width, black in ((3, True), (1, False)):
+        for box, colour in drawn:
+            low = ((box[:2] - (x0, y0)) * scale).round().astype(int)
+            high = ((box[:2] + box[2:] - (x0, y0)) * scale).round().astype(int)
+            bgr = tuple(int(colour[at : at + 2], 16) for at in (5, 3, 1))
+            cv2.rectangle(view, low, high, (0, 0, 0) if black else bgr, width, cv2.LINE_AA)
+    return view
+
+
+def _view(boxes, shape):
+    """x0, y0, x1, y1 of a 4:3 part of the frame that shows all boxes, and some of the scene."""
+    height, width = shape[:2]
+    low, high = boxes[:, :2].min(axis=0), (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
+    size = np.maximum((high - low) * 1.2, np.sqrt(boxes[0, 2] * boxes[0, 3]) * 5)
+    tall = min(height, max(size[1], size[0] * 3 / 4, 60))
+    wide = min(width, tall * 4 / 3)
+    x0 = int(np.clip((low[0] + high[0] - wide) / 2, 0, width - wide))
+    y0 = int(np.clip((low[1] + high[1] - tall) / 2, 0, height - tall))
+    return x0, y0, x0 + int(wide), y0 + int(tall)

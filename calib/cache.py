@@ -1,0 +1,61 @@
+"""TensorRT's calibration cache as text: ranges found on a computer, used by a board's builder.
+
+A line ``name: 3c010a14`` a tensor: the float32 scale (greatest magnitude / 127), big-endian, as
+hexadecimal. The first line names the version of TensorRT that reads it: another version refuses it.
+TensorRT 11 reads no cache: it takes the Q/DQ form.
+"""
+
+import re
+import struct
+
+import numpy as np
+
+from calib.errors import BadTable
+
+LEVELS = 127
+ALGORITHMS = ("EntropyCalibration2", "MinMaxCalibration")
+
+
+def header(version, algorithm="EntropyCalibration2"):
+    """The first line for a version such as "8.2.1" or "10.3.0"."""
+    numbers = re.findall(r"[0-9]+", str(version))[:3]
+    if not numbers or not re.match(r"[0-9]", str(version)):
+        raise BadTable("TensorRT {!r} is no version; give one such as 8.2.1 or 10.3.0".format(version))
+    major, minor, patch = ([int(number) for number in numbers] + [0, 0])[:3]
+    if major >= 11:
+        raise BadTable("TensorRT {} reads no calibration cache; use the Q/DQ network "
+                       "(NAME-int8-symmetric.toml)".format(version))  # fmt: skip
+    number = major * 10000 + minor * 100 + patch if major >= 10 else (
+        major * 1000 + minor * 100 + patch
+    )  # fmt: skip
+    return "TRT-{}-{}".format(number, algorithm)
+
+
+def text(amax, version, algorithm="EntropyCalibration2"):
+    """The cache of tensors' greatest magnitudes, dict of name -> float."""
+    lines = [header(version, algorithm)]
+    for name, magnitude in amax.items():
+        if "\n" in name or "\r" in name:
+            raise BadTable("the tensor name {!r} spans lines; rename it in the ONNX".format(name))
+        scale = np.float32(np.float32(magnitude) / np.float32(LEVELS))
+        lines.append("{}: {}".format(name, struct.pack(">f", scale).hex()))
+    return "\n".join(lines) + "\n"
+
+
+def read(cache):
+    """(header, dict of name -> scale, float32) of a cache's text.
+
+    Raises:
+        BadTable: not a cache.
+    """
+    lines = cache.splitlines()
+    if not lines or not lines[0].startswith("TRT-"):
+        raise BadTable("this is no calibration cache of TensorRT: its first line is not TRT-…")
+    scales = {}
+    for number, line in enumerate(lines[1:], 2):
+        name, separator, digits = line.rpartition(": ")  # names may hold colons and blanks
+        if not separator or not re.fullmatch("[0-9a-f]{8}", digits):
+            raise BadTable("line {} of the calibration cache is not NAME: 8 hexadecimal digits: "
+                           "{!r}".format(number, line[:80]))  # fmt: skip
+        scales[name] = np.float32(struct.unpack(">f", bytes.fromhex(digits))[0])
+    return lines[0], scales

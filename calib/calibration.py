@@ -1,0 +1,288 @@
+"""One network's calibration: what is measured, and what was measured before."""
+
+import os
+import statistics
+import time
+
+import numpy as np
+import onnxruntime
+from tqdm import tqdm
+
+from calib import crops, fpga, qdq, sensitivity, table
+from calib.errors import BadRun
+from calib.onestep import Finder, Pairs
+from calib.ranges import METHODS, Histograms
+from runtime import engines, load_tracker
+from runtime.engines import graph
+from runtime.networks import load_network
+
+NOISE_CROPS = 6  # search crops that layers are ranked on
+TIMED_FRAMES, BLOCK, ROUNDS = 60, 10, 4
+
+
+class Calibration:
+    """Everything that is measured for one network.
+
+    Args:
+        network: the ``Network``.
+        networks_dir: where its files are.
+        clips: to measure ranges and to choose on.
+        held: clips for the last figures alone.
+        counts: (exemplars, searches) a clip.
+        store: ``calib.store.Store``.
+    """
+
+    def __init__(self, network, networks_dir, clips, held, counts, store):
+        if min(counts) < 1:
+            raise BadRun("{} exemplars and {} search crops a clip leave nothing to measure; give 1 "
+                         "or more of each".format(*counts))  # fmt: skip
+        self.network, self.networks_dir = network, networks_dir
+        self.clips, self.held, self.counts, self.store = clips, held, counts, store
+        self.hashes = table.file_hashes(network, networks_dir)
+        self.parts = qdq.parts(network, network.locate(networks_dir))
+        self.engine = "onnxruntime"
+        self._tracker, self._pairs = None, {}
+
+    # -- crops and ranges
+
+    def crops(self, clip):
+        """(exemplars, searches) of a clip, uint8."""
+        return self.store.value("crops", [self.hashes, clip.sha256, self.counts],
+                                lambda: self._cut(clip))  # fmt: skip
+
+    def _cut(self, clip):
+        if self._tracker is None:
+            self._tracker = load_tracker(self.network.path, "auto", self.networks_dir)
+        return crops.collect(clip, self._tracker, *self.counts)
+
+    def feeds(self, clip):
+        """Inputs of both parts: (list of dicts, list of dicts); searches with their exemplar."""
+        exemplars, searches = self.crops(clip)
+        z = [{graph.IMAGES[0]: crops.as_input(crop, self.network)} for crop in exemplars]
+        features = self._features(z)
+        x = [dict({graph.IMAGES[1]: crops.as_input(crop, self.network)},
+                  **features[i * len(features) // len(searches)])
+             for i, crop in enumerate(searches)]  # fmt: skip
+        return z, x
+
+    def _features(self, feeds):
+        from calib.ranges import session
+
+        runner = session(self.parts["exemplar"])
+        names = [value.name for value in self.parts["exemplar"].graph.output]
+        return [dict(zip(names, runner.run(names, feed))) for feed in feeds]
+
+    def histograms(self):
+        """dict of part -> ``Histograms`` over all clips; saved after each."""
+        state, done = {}, []
+        for clip in tqdm(self.clips, desc="ranges", unit=" clips", disable=None, leave=False):
+            done.append(clip.sha256)
+            before = state
+            state = self.store.value("histograms", [self.hashes, done, self.counts],
+                                     lambda c=clip, b=before: self._measured(c, b))  # fmt: skip
+        return {part: Histograms(model, state[part]) for part, model in self.parts.items()}
+
+    def _measured(self, clip, before):
+        found = {}
+        for (part, model), feeds in zip(self.parts.items(), self.feeds(clip)):
+            histograms = Histograms(model, before.get(part))
+            for feed in feeds:
+                histograms.add(feed)
+            found[part] = histograms.state()
+        return found
+
+    def table(self):
+        """The table with every method's ranges and none chosen yet."""
+        histograms = self.histograms()
+        done = [clip.sha256 for clip in self.clips]
+        found = {
+            method: self.store.value(
+                "ranges", [self.hashes, done, self.counts, method],
+                lambda m=method: {part: h.ranges(m) for part, h in histograms.items()},
+            )
+            for method in METHODS
+        }  # fmt: skip
+        tensors = {
+            part: {name: {"range": None, "all": {m: list(found[m][part][name]) for m in METHODS}}
+                   for name in h.names}
+            for part, h in histograms.items()
+        }  # fmt: skip
+        return {
+            "format": table.FORMAT, "network": self.network.name, "files": self.hashes,
+            "method": None, "keep": [],
+            "clips": [{"name": c.name, "sha256": c.sha256, "exemplars": self.counts[0],
+                       "searches": self.counts[1]} for c in self.clips],
+            "libraries": {"onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
+            "tensors": tensors,
+        }  # fmt: skip
+
+    @staticmethod
+    def choose(ranges, method):
+        """Take a method's ranges."""
+        ranges["method"] = method
+        for part in ranges["tensors"].values():
+            for entry in part.values():
+                entry["range"] = entry["all"][method]
+
+    # -- networks and their overlap
+
+    def models(self, ranges, method, keep, form):
+        """dict of part -> Q/DQ model."""
+        return {part: qdq.quantised(model, table.ranges(ranges, part, method), form, keep)
+                for part, model in self.parts.items()}  # fmt: skip
+
+    def try_out(self, ranges, method, keep):
+        """One-step overlap on the measured clips of one choice."""
+        depends = [self.hashes, method, list(keep), [c.sha256 for c in self.clips], self.counts]
+
+        def compute():
+            models = self.models(ranges, method, keep, "cpu")
+            path = qdq.write(self.network, models, self.store.folder, "tried", "a trial")
+            return float(self.run(path, self.clips)[1].mean())
+
+        return self.store.figure("overlap", depends, compute)
+
+    def overlap_of(self, path):
+        """One-step overlap on the measured clips of a network file."""
+        depends = [self.hashes, str(path), [clip.sha256 for clip in self.clips]]
+        return self.store.figure("overlap", depends,
+                                 lambda: float(self.run(path, self.clips)[1].mean()))  # fmt: skip
+
+    def run(self, path, clips, engine=None):
+        """(cells, overlaps) of all pairs of some clips."""
+        network = load_network(path)
+        there = network.locate(self.networks_dir)
+        if engine == "simulated":
+            executor = Simulated(network, there)
+        else:
+            executor = engines.create(engine or self.engine, network, there)
+        found = Finder(network, executor).run(self.pairs(clips))
+        executor.close()
+        return found
+
+    def pairs(self, clips):
+        """The fixed pairs of some clips."""
+        key = tuple(clip.sha256 for clip in clips)
+        if key not in self._pairs:
+            self._pairs[key] = Pairs(clips, self.network)
+        if not len(self._pairs[key]):
+            raise BadRun("no frame of {} shows the target twice in a row; name other clips".format(
+                ", ".join(clip.name for clip in clips)))  # fmt: skip
+        return self._pairs[key]
+
+    def keep_sets(self, ranges, budget):
+        """Layers to keep, more and more; see ``sensitivity.keep_sets``."""
+        feeds = [feed for clip in self.clips for feed in self.feeds(clip)[1][:2]][:NOISE_CROPS]
+        noises = sensitivity.noise(self.parts["search"], table.ranges(ranges, "search"), feeds,
+                                   "cpu", self.store)  # fmt: skip
+        return sensitivity.keep_sets(noises, self.costs(), budget)
+
+    def costs(self):
+        """dict of layer -> multiply-accumulates of the search part."""
+        return {qdq.base(n): c for n, c in qdq.macs(self.parts["search"]).items()}
+
+    # -- the last figures
+
+    def final(self, written, ranges, speed=True):
+        """Everything that the report says about the finished networks."""
+        plain = self.run(self.network.path, self.held)
+        forms = {"fp32": self._form(self.network.path, plain, plain)}
+        there = engines.installed()
+        for form, path in written.items():
+            for engine in there:
+                label = "INT8 {}, {}".format(form, engine)
+                forms[label] = self._form(path, self.run(path, self.held, engine), plain)
+        simulated = self.run(written["cpu"], self.held, "simulated")
+        forms["INT8 cpu, simulated"] = self._form(written["cpu"], simulated, plain)
+        same = {engine: float((self.run(written["cpu"], self.held, engine)[0] == simulated[0]).mean())
+                for engine in there}  # fmt: skip
+        forms["whole numbers, powers of two"] = self._power_of_two(ranges, plain)
+        int8 = self.models(ranges, None, ranges["keep"], "cpu")
+        feeds = [self.feeds(clip)[1][0] for clip in self.clips][:NOISE_CROPS]
+        costs = self.costs()
+        return {
+            "network": self.network.name, "method": ranges["method"], "keep": ranges["keep"],
+            "kept_share": sum(costs.get(n, 0) for n in ranges["keep"]) / max(1, sum(costs.values())),
+            "measured_on": [clip.name for clip in self.clips],
+            "held_out": [clip.name for clip in self.held], "pairs": len(plain[0]),
+            "forms": forms, "same_cell_as_simulated": same,
+            "layers": {qdq.base(n): snr for n, snr in
+                       sensitivity.layer_snr(self.parts["search"], int8["search"], feeds).items()},
+            "costs": costs,
+            "speed": self.speed(written["cpu"]) if speed else {},
+        }  # fmt: skip
+
+    def _form(self, path, found, plain):
+        network = load_network(path)
+        size = sum(os.path.getsize(p) for p in network.locate(self.networks_dir).values())
+        return {"overlap": float(found[1].mean()), "loss": float((plain[1] - found[1]).mean()),
+                "same_cell": float((found[0] == plain[0]).mean()), "bytes": size}  # fmt: skip
+
+    def _power_of_two(self, ranges, plain):
+        """The FPGA's arithmetic, simulated: power-of-two scales of weights and activations."""
+        exponents = fpga.symmetric_ranges(table.amax(ranges))
+        models = {part: qdq.quantised(fpga.with_rounded_weights(model), exponents, "symmetric",
+                                      ranges["keep"])
+                  for part, model in self.parts.items()}  # fmt: skip
+        path = qdq.write(self.network, models, self.store.folder, "power-of-two", "a simulation")
+        return self._form(path, self.run(path, self.held), plain)
+
+    def speed(self, path):
+        """dict of engine -> {"fp32", "int8"} median ms a frame, the two taking turns."""
+        clip, found = self.held[0], {}
+        frames = [clip[i] for i in range(min(len(clip), TIMED_FRAMES))]
+        for engine in engines.installed():
+            trackers = {"fp32": load_tracker(self.network.path, engine, self.networks_dir),
+                        "int8": load_tracker(path, engine, self.networks_dir)}  # fmt: skip
+            found[engine] = take_turns(trackers, frames, clip.boxes[0])
+        return found
+
+
+class Simulated:
+    """INT8 as the Q/DQ model says it, in floating point: ONNX Runtime without its fusions."""
+
+    def __init__(self, network, paths):
+        built = graph.build(network, paths)
+        self._sessions = [_plain_session(model) for model in (built.exemplar, built.search)]
+        self.exemplar_crop = np.zeros((1, 3, network.exemplar, network.exemplar), np.float32)
+        self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
+        self._names, self._image = built.features, built.image
+
+    def exemplar(self):
+        """Features of ``exemplar_crop``."""
+        return self._sessions[0].run(list(self._names), {self._image[0]: self.exemplar_crop})
+
+    def search(self, features):
+        """Maps of ``search_crop``."""
+        feed = dict(zip(self._names, features))
+        feed[self._image[1]] = self.search_crop
+        return self._sessions[1].run(None, feed)
+
+    def close(self):
+        """Give the sessions back."""
+        self._sessions = None
+
+
+def _plain_session(model):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def take_turns(trackers, frames, box):
+    """dict of name -> median ms of a frame; blocks of frames in turn, so that noise meets both."""
+    times = {name: [] for name in trackers}
+    for round_ in range(ROUNDS):
+        for start in range(0, len(frames), BLOCK):
+            for name, tracker in trackers.items():
+                if start == 0:
+                    tracker.init(frames[0], box)
+                for frame in frames[max(1, start) : start + BLOCK]:
+                    started = time.perf_counter()
+                    tracker.update(frame)
+                    if round_:
+                        times[name].append((time.perf_counter() - started) * 1e3)
+    return {name: statistics.median(ms) for name, ms in times.items()}

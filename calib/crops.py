@@ -1,0 +1,79 @@
+"""The crops that a network sees while it tracks: what its ranges are measured on.
+
+The tracker itself is run over each clip, so that crops have its drift, and half of them get the
+jitter of a bad frame besides. It is put back on the target when it has lost it. Exemplars are cut
+afresh from several frames: a network's exemplar part has ranges of its own.
+"""
+
+import numpy as np
+
+from calib.errors import BadRun
+from calib.metrics import overlap
+from runtime import geometry
+
+SEED = 11
+LOST = 0.2  # overlap below which the tracker is put back on the true box
+SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
+PLAIN_MEAN, PLAIN_SCALE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+
+
+def collect(clip, tracker, exemplars, searches):
+    """Crops of one clip.
+
+    Args:
+        clip: a ``Clip``.
+        tracker: a ``runtime.tracker.Tracker`` of the network.
+        exemplars, searches: how many of each, evenly over the clip.
+
+    Returns:
+        (exemplars (n, e, e, 3), searches (m, s, s, 3)) uint8 in the channel order of the network.
+    """
+    network = tracker.network
+    seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
+    if len(seen) < 2:
+        raise BadRun("{} shows its target in {} frame(s); calibration needs 2 or more".format(
+            clip.name, len(seen)))  # fmt: skip
+    wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
+    wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])
+    rng = np.random.default_rng(SEED)
+    crops_z, crops_x = [], []
+    for index, frame in enumerate(clip):
+        box = clip.boxes[index]
+        known = np.isfinite(box[0])
+        if index and known and index in wanted_x:
+            state = tracker.state if len(crops_x) % 2 else _jittered(tracker.state, network, rng)
+            window, _ = geometry.search_window(network, state)
+            crops_x.append(_cut(tracker, frame, window, network.search))
+        track = tracker.update(frame) if index else None
+        if known and index in wanted_z:
+            state = np.array([*(box[:2] + (box[2:] - 1) / 2), *box[2:]])
+            crops_z.append(_cut(tracker, frame, geometry.exemplar_window(network, state),
+                                network.exemplar))  # fmt: skip
+        if known and (track is None or overlap(np.array(track.box), box)[0] < LOST):
+            tracker.init(frame, box)
+    return np.array(crops_z), np.array(crops_x)
+
+
+def _jittered(state, network, rng):
+    """A state that is off by what a bad frame leaves."""
+    side = geometry.context_side(state[2:], network.context)
+    centre = state[:2] + rng.uniform(-SHIFT, SHIFT, 2) * side
+    return np.concatenate([centre, state[2:] * np.exp(rng.uniform(-SCALE, SCALE))])
+
+
+def _cut(tracker, frame, window, side):
+    """The window as the tracker's own kernel cuts it, uint8 (side, side, 3)."""
+    out = np.zeros((1, 3, side, side), np.uint8)
+    border = frame.mean((0, 1)).astype(np.uint8)
+    if tracker.network.border == "zero":
+        border = np.zeros(3, np.uint8)
+    swap = tracker.network.channels == "RGB"
+    tracker.kernels.crop(frame, window, border, out, PLAIN_MEAN, PLAIN_SCALE, swap)
+    return out[0].transpose(1, 2, 0).copy()
+
+
+def as_input(crop, network):
+    """A crop of ``collect`` as the network's input, float32 (1, 3, side, side)."""
+    mean = np.array(network.mean, np.float32)[:, None, None]
+    scale = np.array(network.scale, np.float32)[:, None, None]
+    return ((crop.transpose(2, 0, 1).astype(np.float32) - mean) * scale)[None]

@@ -1,0 +1,110 @@
+"""Whole-number networks for hardware that scales by shifting: exponents and int8 weights.
+
+A value is ``integer * 2 ** exponent``. Activations have one exponent a tensor, the least with which
+127 steps reach the range; weights one an output channel, that of the least squared error; a bias is
+int32 at the sum of both exponents.
+"""
+
+import json
+
+import numpy as np
+
+from calib import qdq, table
+
+LEAST, MOST = -20, 8
+
+
+def activation_exponents(amax):
+    """dict of tensor -> exponent."""
+    return {
+        name: int(np.clip(np.ceil(np.log2(max(value, 1e-9) / 127)), LEAST, MOST))
+        for name, value in amax.items()
+    }
+
+
+def weight_exponents(weight):
+    """(channels,) int8: for each first-axis channel, the exponent of the least squared error."""
+    flat = weight.reshape(len(weight), -1).astype(np.float64)
+    tried = np.arange(LEAST, MOST + 1)
+    steps = 2.0 ** tried[:, None, None]
+    errors = ((np.clip(np.round(flat / steps), -127, 127) * steps - flat) ** 2).sum(axis=2)
+    return tried[errors.argmin(axis=0)].astype(np.int8)
+
+
+def rounded(weight, exponents):
+    """int8 weights at those exponents."""
+    steps = 2.0 ** exponents.astype(float).reshape(-1, *[1] * (weight.ndim - 1))
+    return np.clip(np.round(weight / steps), -127, 127).astype(np.int8)
+
+
+def layers(model, exponents):
+    """What each layer with constant weights needs.
+
+    Yields:
+        (node's name, dict of weight int8, weight_exponent int8, bias int32 or None,
+        input_exponent, output_exponent).
+    """
+    constants = qdq.weights_of(model)
+    for node in qdq.weighted_layers(model):
+        weight = constants[node.input[1]]
+        if node.op_type == "MatMul" or (node.op_type == "Gemm" and not _transposed(node)):
+            weight = weight.T  # output channels first
+        own = weight_exponents(weight)
+        source = exponents.get(node.input[0], 0)
+        bias = constants.get(node.input[2]) if len(node.input) > 2 else None
+        if bias is not None:
+            bias = np.clip(np.round(bias / 2.0 ** (own.astype(float) + source)), -(2**31), 2**31 - 1)
+        yield node.name, {
+            "weight": rounded(weight, own),
+            "weight_exponent": own,
+            "bias": None if bias is None else bias.astype(np.int32),
+            "input_exponent": source,
+            "output_exponent": exponents.get(node.output[0], 0),
+        }
+
+
+def _transposed(node):
+    return any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+
+
+def write(parts, ranges, path):
+    """Write PATH.npz (arrays PART/LAYER/weight …) and PATH.json (exponents of all tensors)."""
+    exponents = activation_exponents(table.amax(ranges))
+    arrays, told = {}, {"network": ranges["network"], "files": ranges["files"],
+                        "tensors": exponents, "layers": {}}  # fmt: skip
+    for part, model in parts.items():
+        for name, layer in layers(model, exponents):
+            for key in ("weight", "weight_exponent", "bias"):
+                if layer[key] is not None:
+                    arrays["{}/{}/{}".format(part, name, key)] = layer[key]
+            told["layers"]["{}/{}".format(part, name)] = {
+                key: layer[key] for key in ("input_exponent", "output_exponent")
+            }
+    np.savez_compressed(path.with_suffix(".npz"), **arrays)
+    path.with_suffix(".json").write_text(json.dumps(told, indent=1))
+
+
+def with_rounded_weights(model):
+    """The model with its weights on their power-of-two grids, still float: to measure the loss."""
+    from onnx import numpy_helper
+
+    constants = qdq.weights_of(model)
+    new = {}
+    for node in qdq.weighted_layers(model):
+        weight = constants[node.input[1]]
+        turned = node.op_type == "MatMul" or (node.op_type == "Gemm" and not _transposed(node))
+        first = weight.T if turned else weight
+        own = weight_exponents(first)
+        steps = 2.0 ** own.astype(float).reshape(-1, *[1] * (first.ndim - 1))
+        value = (rounded(first, own) * steps).astype(np.float32)
+        new[node.input[1]] = np.ascontiguousarray(value.T if turned else value)
+    copy = type(model).FromString(model.SerializeToString())
+    for tensor in copy.graph.initializer:
+        if tensor.name in new:
+            tensor.CopyFrom(numpy_helper.from_array(new[tensor.name], tensor.name))
+    return copy
+
+
+def symmetric_ranges(amax):
+    """Ranges whose int8 scale is the power of two of ``activation_exponents``."""
+    return {name: (-127 * 2.0**e, 127 * 2.0**e) for name, e in activation_exponents(amax).items()}

@@ -1,0 +1,175 @@
+"""INT8 networks as Q/DQ ONNX: made from a table of ranges, by ONNX Runtime's quantiser.
+
+Two forms. ``cpu``: activations uint8 with a zero point, biases int32: one bit more after a ReLU, for
+ONNX Runtime and OpenVINO. ``symmetric``: activations int8 without a zero point, biases float: the
+form that TensorRT takes. Weights are int8, a scale each channel. The derived TOML names the two
+files beside it, so that ``--network NAME-int8.toml`` runs it on any engine.
+"""
+
+import hashlib
+import pathlib
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, shape_inference, version_converter
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+from calib import toml
+from calib.errors import BadTable
+from runtime.engines import graph
+
+FORMS = ("cpu", "symmetric")
+OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
+OPS = sorted(set(QDQRegistry) | set(QLinearOpsRegistry))
+WEIGHTED = ("Conv", "Gemm", "MatMul")  # what has weights, is counted, kept and ranked
+
+
+def parts(network, paths):
+    """A network's two graphs, ready to be measured and quantised: dict of exemplar, search.
+
+    Their tensors have the names of ``runtime.engines.graph``, which every engine builds from.
+    """
+    built = graph.build(network, paths)
+    return {"exemplar": prepared(built.exemplar), "search": prepared(built.search)}
+
+
+def prepared(model):
+    """The model in opset 13 or newer, every node named, constants as initializers."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(d, v) for d, v in versions.items())
+    if versions.get("", versions.get("ai.onnx", 0)) < OPSET:
+        model.ir_version = max(model.ir_version, 7)
+        model = version_converter.convert_version(model, OPSET)
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensor = model.graph.initializer.add()
+            tensor.CopyFrom(node.attribute[0].t)
+            tensor.name = node.output[0]
+        else:
+            nodes.append(node)
+    del model.graph.node[:]
+    taken = set()
+    for index, node in enumerate(nodes):
+        if not node.name or node.name in taken:
+            node.name = "{}_{}".format(node.op_type, index)
+        taken.add(node.name)
+    model.graph.node.extend(nodes)
+    return shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def base(name):
+    """A layer's name without the prefix of the part it is in: the backbone's are in both."""
+    return name[2:] if name[:2] in ("z/", "x/") else name
+
+
+def weighted_layers(model):
+    """Nodes with constant weights, in order: the ones that can be kept in 16 bit."""
+    constant = {tensor.name for tensor in model.graph.initializer}
+    return [n for n in model.graph.node if n.op_type in WEIGHTED and n.input[1] in constant]
+
+
+def last_layers(model):
+    """Base names of the nodes from each output back to its last weighted layer."""
+    made = {name: node for node in model.graph.node for name in node.output}
+    weighted = {node.name for node in weighted_layers(model)}
+    found, ahead = set(), [made[v.name] for v in model.graph.output if v.name in made]
+    while ahead:
+        node = ahead.pop()
+        found.add(base(node.name))
+        if node.name not in weighted:
+            ahead += [made[name] for name in node.input if name in made]
+    return found
+
+
+def quantised(model, ranges, form="cpu", keep=(), only=None, ops=OPS):
+    """The model with Q/DQ pairs.
+
+    Args:
+        model: one of ``parts``.
+        ranges: dict of tensor -> (low, high).
+        form: one of ``FORMS``.
+        keep: base names of layers left in floating point.
+        only: names of the nodes to quantise; None for all.
+
+    Raises:
+        BadTable: a tensor of the model has no range.
+    """
+    symmetric = form == "symmetric"
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    constant = {tensor.name for tensor in copy.graph.initializer}
+    excluded = [node.name for node in copy.graph.node
+                if base(node.name) in keep or _is_moving_kernel(node, constant)]  # fmt: skip
+    data = TensorsData(CalibrationMethod.MinMax, {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()
+    })  # fmt: skip
+    options = {"ActivationSymmetric": symmetric, "WeightSymmetric": True,
+               "QuantizeBias": not symmetric}  # fmt: skip
+    quantizer = QDQQuantizer(
+        copy, True, False, QuantType.QInt8, QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        data, list(only) if only is not None else [], excluded, list(ops), options,
+    )  # fmt: skip
+    try:
+        quantizer.quantize_model()
+    except (ValueError, KeyError) as error:
+        raise BadTable("the table lacks a range ({}); calibrate this network again".format(
+            str(error).splitlines()[0][:160])) from None  # fmt: skip
+    quantizer.model.topological_sort()
+    done = quantizer.model.model
+    onnx.checker.check_model(done)
+    return done
+
+
+def _is_moving_kernel(node, constant):
+    """A convolution whose kernel is the target's: no engine has an INT8 form of it."""
+    return node.op_type == "Conv" and node.input[1] not in constant
+
+
+def write(network, models, folder, name, note):
+    """Write both parts and the derived TOML; returns the TOML's path.
+
+    Args:
+        network: the ``Network`` that it was made from.
+        models: dict of exemplar, search.
+        folder, name: where, and what to call it.
+        note: a comment at the head of the TOML.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for part, model in models.items():
+        data = model.SerializeToString()
+        path = folder / "{}_{}.onnx".format(name, part)
+        path.write_bytes(data)
+        files.append({"part": part, "name": path.name, "sha256": hashlib.sha256(data).hexdigest()})
+    table = toml.read(network.path)
+    table["file"] = files
+    path = folder / (name + ".toml")
+    path.write_text(toml.text(table, note))
+    return path
+
+
+def macs(model):
+    """dict of node name -> multiply-accumulates of the layers of ``weighted_layers``."""
+    graph_ = model.graph
+    shapes = {v.name: graph.shape_of(v) for v in [*graph_.input, *graph_.value_info, *graph_.output]}
+    weights = {t.name: tuple(t.dims) for t in graph_.initializer}
+    counted = {}
+    for node in weighted_layers(model):
+        out, weight = shapes.get(node.output[0], ()), weights[node.input[1]]
+        each = int(np.prod(weight[1:])) if node.op_type == "Conv" else max(weight)
+        if node.op_type == "MatMul":
+            each = weight[-2] if len(weight) > 1 else weight[0]
+        counted[node.name] = int(np.prod(out)) * each
+    return counted
+
+
+def weights_of(model):
+    """dict of initializer name -> array."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

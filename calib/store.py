@@ -1,0 +1,61 @@
+"""What a long calibration has found out so far, on disk: nothing is computed twice."""
+
+import hashlib
+import json
+import os
+import pickle
+
+
+class Store:
+    """Figures and arrays by the text of what they depend on.
+
+    Args:
+        folder: where; made when it is missing.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.computed = 0  # how many were not there before
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "figures.jsonl"
+        self._figures = dict(_entries(self._path))
+
+    def figure(self, name, depends, compute):
+        """A value that JSON can hold; computed once."""
+        key = _key(name, depends)
+        if key not in self._figures:
+            self._figures[key] = compute()
+            self.computed += 1
+            with open(self._path, "a") as file:
+                file.write(json.dumps([key, name, self._figures[key]]) + "\n")
+        return self._figures[key]
+
+    def value(self, name, depends, compute):
+        """Any value of NumPy and Python; computed once."""
+        path = self.folder / (_key(name, depends) + ".pickle")
+        if path.is_file():
+            with open(path, "rb") as file:
+                return pickle.load(file)  # our own file, in the user's own folder
+        value = compute()
+        self.computed += 1
+        part = path.with_suffix(".part")
+        with open(part, "wb") as file:
+            pickle.dump(value, file)
+        os.replace(part, path)
+        return value
+
+
+def _key(name, depends):
+    text = json.dumps([name, depends], sort_keys=True, default=str)
+    return "{}-{}".format(name, hashlib.sha256(text.encode()).hexdigest()[:24])
+
+
+def _entries(path):
+    if not path.is_file():
+        return
+    for line in path.read_text().splitlines():
+        try:
+            key, _, value = json.loads(line)
+        except ValueError:  # the line that a kill cut short
+            continue
+        yield key, value

@@ -1,0 +1,82 @@
+"""The table of ranges of one network: one JSON from which every INT8 target is made.
+
+```
+{"format": 1, "network": "nanotrack_v2", "files": {"backbone": sha256, ...},
+ "method": "percentile", "keep": ["head/..."], "clips": [{"name", "sha256", "exemplars", "searches"}],
+ "tensors": {"exemplar": {NAME: {"range": [low, high], "all": {"minmax": [low, high], ...}}},
+             "search": {...}}, "libraries": {...}}
+```
+Tensor names are those of ``runtime.engines.graph``, which every engine builds from.
+"""
+
+import json
+
+from calib.errors import BadTable
+from runtime.networks import sha256_of
+
+FORMAT = 1
+
+
+def file_hashes(network, networks_dir):
+    """dict of part -> sha256 of a network's ONNX files."""
+    return {part: sha256_of(path) for part, path in network.locate(networks_dir).items()}
+
+
+def write(table, path):
+    """Write a table; whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(table, indent=1))
+    part.replace(path)
+
+
+def read(path, network=None, networks_dir=None):
+    """Read a table.
+
+    Args:
+        path: of the JSON.
+        network: the ``Network`` that it must belong to, or None for any.
+
+    Raises:
+        BadTable: no such file, no table, or another network's.
+    """
+    try:
+        with open(path) as file:
+            table = json.load(file)
+    except (OSError, ValueError) as error:
+        raise BadTable("{} can't be read as a table of ranges: {}; make one with `python -m "
+                       "calib.int8`".format(path, error)) from None  # fmt: skip
+    if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
+        raise BadTable("{} is no table of ranges of this version; make one with `python -m "
+                       "calib.int8`".format(path))  # fmt: skip
+    if network is not None:
+        _check_network(path, table, network, networks_dir)
+    return table
+
+
+def _check_network(path, table, network, networks_dir):
+    if table["files"] == file_hashes(network, networks_dir):
+        return
+    same = table["network"] == network.name
+    raise BadTable(
+        "{} was measured on {}{}, not on {}; calibrate {} again".format(
+            path, table["network"], " with other files" if same else "",
+            "these" if same else network.name, network.name,
+        )
+    )  # fmt: skip
+
+
+def ranges(table, part, method=None):
+    """dict of tensor -> (low, high) of a part: the chosen ones, or those of a method."""
+    entries = table["tensors"][part]
+    if method is None:
+        return {name: tuple(entry["range"]) for name, entry in entries.items()}
+    return {name: tuple(entry["all"][method]) for name, entry in entries.items()}
+
+
+def amax(table):
+    """dict of tensor -> greatest magnitude, over both parts."""
+    found = {}
+    for part in table["tensors"]:
+        for name, (low, high) in ranges(table, part).items():
+            found[name] = max(found.get(name, 0.0), -low, high)
+    return found

@@ -194,7 +194,9 @@ def test_centres_are_those_of_the_paper(seed):
     before, best, top = state.copy(), None, -1.0
     for row in range(16):
         for column in range(16):
-            bump = math.sin(math.pi * (row + 1) / 17) ** 2 * math.sin(math.pi * (column + 1) / 17) ** 2
+            bump = (
+                math.sin(math.pi * (row + 1) / 17) ** 2 * math.sin(math.pi * (column + 1) / 17) ** 2
+            )
             value = sigmoid(float(maps[0][0, 0, row, column])) * bump
             if value > top:
                 best, top = (row, column), value
@@ -330,7 +332,9 @@ def test_ridge_regression_finds_a_shifted_target():
     assert score == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["siamban", "siamrpnpp", "vittrack", "stark_s50", "stark_lightning"])
+@pytest.mark.parametrize(
+    "name", ["siamban", "siamrpnpp", "vittrack", "stark_s50", "stark_lightning"]
+)
 def test_maps_without_a_finite_number_are_refused(name):
     network = load_network(name)
     maps = [np.full(shape, np.nan, np.float32) for shape in decode.shapes(network)]

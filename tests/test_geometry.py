@@ -1,0 +1,171 @@
+"""Windows and boxes: the numbers of the original trackers, rewritten here one by one."""
+
+import math
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from runtime import geometry
+from runtime.networks import load_network
+
+settings.register_profile("geometry", max_examples=200, deadline=None)
+settings.load_profile("geometry")
+
+PLACES = st.floats(-50, 700)
+SIZES = st.floats(3, 400)
+BOXES = st.tuples(PLACES, PLACES, SIZES, SIZES)
+
+
+def state_of(box):
+    x, y, w, h = box
+    return np.array([x + w / 2, y + h / 2, w, h])
+
+
+@given(BOXES)
+def test_siamban_looks_where_pysot_looks(box):
+    network, state = load_network("siamban"), state_of(box)
+    side = math.sqrt((box[2] + (box[2] + box[3]) / 2) * (box[3] + (box[2] + box[3]) / 2))
+    (x0, y0, w, h), scale = geometry.search_window(network, state)
+    assert w == h == round(side * 255 / 127)
+    assert (x0, y0) == tuple(math.floor(c - (w + 1) / 2 + 0.5) for c in state[:2])
+    assert scale == (127 / side, 127 / side)
+    assert geometry.exemplar_window(network, state)[2] == round(side)
+
+
+@given(BOXES)
+def test_siamfc_looks_a_pixel_further_right_and_rounds_to_even(box):
+    network, state = load_network("siamfc_030"), state_of(box)
+    side = math.sqrt((box[2] + (box[2] + box[3]) / 2) * (box[3] + (box[2] + box[3]) / 2))
+    (x0, y0, w, _), _ = geometry.search_window(network, state, 1.0375)
+    assert w == round(side * 255 / 127 * 1.0375)
+    assert (x0, y0) == tuple(round(float(c - (w - 1) / 2)) for c in state[:2])
+
+
+@given(st.tuples(*[st.integers(0, 500)] * 2, *[st.integers(3, 300)] * 2))
+def test_fear_looks_at_the_box_with_its_margin_stretched(box):
+    network = load_network("fear_xs")
+    x, y, w, h = box
+    state = geometry.state_of(network, box, 2000, 2000)
+    window, scale = geometry.search_window(network, state)
+    assert window == (x - 2 * w, y - 2 * h, 5 * w, 5 * h)
+    assert scale == (256 / (5 * w), 256 / (5 * h))
+    # the exemplar's margin is a fraction: cut towards zero, as astype(int) cuts
+    expected = [int(v) for v in np.array([x - w * 0.2, y - h * 0.2, w * 1.4, h * 1.4])]
+    assert np.abs(np.subtract(geometry.exemplar_window(network, state), expected)).max() <= 1
+
+
+@given(BOXES)
+def test_stark_looks_at_a_square_of_the_boxs_area(box):
+    network, state = load_network("stark_s50"), state_of(box)
+    side = math.ceil(math.sqrt(box[2] * box[3]) * 5)
+    window, scale = geometry.search_window(network, state)
+    assert window == tuple(round(float(c - side / 2)) for c in state[:2]) + (side, side)
+    assert scale == (320 / side, 320 / side)
+
+
+@given(st.tuples(*[st.integers(-20, 500)] * 2, *[st.integers(3, 300)] * 2))
+def test_vittrack_halves_whole_pixels_as_opencv_does(box):
+    network, (x, y, w, h) = load_network("vittrack"), box
+    side = math.ceil(math.sqrt(w * h) * 4)
+    assume(side >= max(w, h))  # else, 16 times as long as wide, it would be rounded the other way
+    window, _ = geometry.search_window(network, state_of(box))
+    # C++ divides towards zero
+    assert window == (x + int((w - side) / 2), y + int((h - side) / 2), side, side)
+
+
+@given(BOXES)
+def test_dcfnet_looks_at_three_times_the_box_without_rounding(box):
+    network, state = load_network("dcfnet"), state_of(box)
+    window, scale = geometry.search_window(network, state, 1.0275)
+    sizes = [3 * 1.0275 * v for v in box[2:]]
+    np.testing.assert_allclose(window[2:], sizes)
+    np.testing.assert_allclose(window[:2], state[:2] - np.divide(sizes, 2), atol=1e-9)
+    np.testing.assert_allclose(scale, [125 / (3 * v) for v in box[2:]])
+
+
+@given(BOXES, st.sampled_from(["nanotrack_v2", "siamfc_030", "dcfnet", "siamfcpp", "stark_s50"]))
+def test_a_first_box_comes_back_as_it_was_or_half_a_pixel_off(box, name):
+    network = load_network(name)
+    state = geometry.state_of(network, box, 640, 480)
+    same = (network.box_centre, network.box_corner) in ((("w/2",) * 2), (("(w-1)/2",) * 2))
+    # PySOT takes (w-1)/2 to the centre and w/2 back
+    shift = 0 if same else 0.5
+    expected = (box[0] - shift, box[1] - shift) + box[2:]
+    np.testing.assert_allclose(geometry.box_of(network, state), expected, atol=1e-9)
+
+
+def limits(clip, least=10.0, pixels="exact"):
+    return SimpleNamespace(clip=clip, min_size=least, box_pixels=pixels)
+
+
+@given(BOXES)
+def test_corners_stay_inside_as_stark_clips_them(box):
+    state = state_of(box)
+    geometry.keep(limits("corners"), state, 640, 480)
+    for low, size, axis, limit in ((box[0], box[2], 0, 640), (box[1], box[3], 1, 480)):
+        first = min(max(0, low), limit - 10)
+        last = min(max(10, low + size), limit)
+        assert state[axis + 2] == pytest.approx(max(10, last - first), abs=1e-9)
+        assert state[axis] - state[axis + 2] / 2 == pytest.approx(first, abs=1e-9)
+
+
+@given(st.tuples(*[st.integers(-80, 700)] * 2, *[st.integers(0, 300)] * 2))
+def test_boxes_move_inside_as_fear_clamps_them(box):
+    x, y, w, h = box
+    expected = []
+    for low, size, limit in ((x, max(3, w), 640), (y, max(3, h), 480)):
+        first = min(max(0, low), limit)
+        size = min(max(0, first + size), limit) - first
+        if size < 3:
+            size = 3
+            first -= max(0, first + size - limit)
+        expected.append((first, size))
+    state = state_of(box)
+    geometry.keep(limits("inside", 3.0, "round"), state, 640, 480)
+    got = [(state[a] - state[a + 2] / 2, state[a + 2]) for a in (0, 1)]
+    assert got == expected
+
+
+@given(BOXES)
+def test_the_centre_stays_inside_and_the_size_within_the_frame(box):
+    state = state_of(box)
+    x, y = state[:2]
+    geometry.keep(limits("centre"), state, 640, 480)
+    assert tuple(state) == (
+        min(max(x, 0), 640), min(max(y, 0), 480),
+        max(10, min(box[2], 640)), max(10, min(box[3], 480)),
+    )  # fmt: skip
+
+
+def test_a_warp_puts_the_windows_ends_on_the_crops_ends():
+    frame = np.zeros((60, 80, 3), np.uint8)
+    frame[:, :, 0] = np.arange(80) * 3
+    frame[:, :, 2] = (np.arange(60) * 4)[:, None]
+    out = np.zeros((1, 3, 16, 16), np.float32)
+    warp = geometry.Warp(out)
+    warp.crop(frame, (10.5, 20.0, 30.0, 15.0), (0, 0, 0), (1.0, 2.0, 3.0), (2.0, 2.0, 2.0), True)
+    across, down = 10.5 + np.arange(16) * 2.0, 20.0 + np.arange(16)
+    np.testing.assert_allclose(out[0, 2, 5], (across * 3 - 3) * 2, atol=2.1)  # RGB: blue is last
+    np.testing.assert_allclose(out[0, 0, :, 5], (down * 4 - 1) * 2, atol=2.1)
+    np.testing.assert_allclose(out[0, 1], (0 - 2) * 2)
+
+
+def test_a_warp_outside_the_frame_has_the_borders_colour():
+    out = np.zeros((1, 3, 8, 8), np.float32)
+    frame = np.full((40, 40, 3), 200, np.uint8)
+    geometry.Warp(out).crop(frame, (-100, -100, 20, 20), (7, 8, 9), (0,) * 3, (1,) * 3, False)
+    np.testing.assert_array_equal(out[0, :, 4, 4], (7, 8, 9))
+
+
+@pytest.mark.parametrize("border, expected", [("mean", 100), ("mean_rounded", 101), ("zero", 0)])
+def test_the_border_is_the_mean_cut_or_rounded_or_black(border, expected):
+    frame = np.full((10, 10, 3), 100, np.uint8)
+    frame[:6] = 101
+    assert cv2.mean(frame)[0] == pytest.approx(100.6)
+    colour = geometry.border_colour(SimpleNamespace(border=border), frame)
+    assert colour.dtype == np.uint8
+    assert colour.tolist() == [expected] * 3

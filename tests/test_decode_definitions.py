@@ -1,4 +1,4 @@
-"""Decoders held to slow definitions: one cell at a time, in Python's own floats, as in the papers."""
+"""Decoders held to slow definitions: a cell at a time, in plain floats, as in the papers."""
 
 import math
 from types import SimpleNamespace

@@ -17,11 +17,13 @@ def shim():
 
 
 def depthwise(shim, exemplar, search, padding):
-    channels, h, w = exemplar.shape
+    """Of one exemplar (C, h, w), or of several (count, C, h, w)."""
+    count = exemplar.shape[:-3]
+    channels, h, w = exemplar.shape[-3:]
     _, rows, columns = search.shape
     out_rows, out_columns = rows + 2 * padding - h + 1, columns + 2 * padding - w + 1
-    out = np.full((channels, out_rows, out_columns), np.nan, np.float32)
-    grid = ((out_rows * out_columns + 255) // 256, channels)
+    out = np.full(count + (channels, out_rows, out_columns), np.nan, np.float32)
+    grid = ((out_rows * out_columns + 255) // 256, channels) + (count or (1,))
     shim.launch("hp_correlate_depthwise", grid, 256, search, exemplar, rows, columns, h, w,
                 padding, out, shared=4 * h * w)  # fmt: skip
     return out
@@ -67,6 +69,15 @@ def test_pixelwise_is_within_its_bound(shim, shape, rows, columns, seed):
     expected = golden.correlate_pixelwise(exemplar, search)
     magnitude = golden.correlate_pixelwise(np.abs(exemplar), np.abs(search))
     assert (np.abs(found - expected) <= channels * UNIT * magnitude * (1 + 1e-6)).all()
+
+
+def test_several_exemplars_are_done_at_a_time(shim):
+    random = np.random.RandomState(3)
+    exemplars, search = features(random, (3, 4, 2, 5)), features(random, (4, 9, 11))
+    together = depthwise(shim, exemplars, search, 1)
+    for index in range(3):
+        alone = depthwise(shim, np.ascontiguousarray(exemplars[index]), search, 1)
+        assert together[index].tobytes() == alone.tobytes()
 
 
 def test_the_order_of_additions_is_fixed(shim):

@@ -37,9 +37,11 @@ print(json.dumps(found))
 
 
 def real(names):
-    """dict of dotted name -> "there" or "missing", in the real CuPy, which needs no driver to import."""
+    """dict of dotted name -> "there" or "missing" in the real CuPy, which imports anywhere."""
     if not os.path.isfile(os.path.join(REAL, "as-installed.txt")):
-        pytest.skip("no {}: CuPy was not prepared for this Python".format(os.path.relpath(REAL, build.ROOT)))
+        pytest.skip(
+            "no {}: CuPy was not prepared for this Python".format(os.path.relpath(REAL, build.ROOT))
+        )
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join((REAL, TOOLS)))
     printed = subprocess.check_output(
         [sys.executable, "-c", RESOLVE, json.dumps(sorted(names))], env=environment

@@ -139,11 +139,18 @@ def test_a_film_that_changes_its_size_is_followed(graph, slots):
     assert found["uses_graph"] == graph
 
 
+@pytest.mark.parametrize("case", ["two_targets", "tracker", "correlate"])
+def test_on_the_device(case):
+    assert python(["-m", "tests.fakes.cuda.cases", case]).endswith("good\n")
+
+
 def test_cuda_10_2_runs_step_by_step_unless_asked(runs):
     found = track({"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}, frames=10)
     assert not found["uses_graph"] and not found["logged"]
     assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
-    asked = track({"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}, frames=10, graph=True)
+    asked = track(
+        {"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}, frames=10, graph=True
+    )
     assert asked["uses_graph"]
     same_bits(found, asked)
 
@@ -165,7 +172,9 @@ def test_a_network_without_numbers_is_an_error_and_the_target_stays(runs, graph)
     found = track(graph=graph, frames=12, poison=9)
     assert found["states"].tobytes() == runs[0]["states"][:8].tobytes()
     assert len(found["failures"]) == 4
-    assert all(text.startswith("NetworkFailed: the network gave no finite") for text in found["failures"])
+    assert all(
+        text.startswith("NetworkFailed: the network gave no finite") for text in found["failures"]
+    )
 
 
 def test_steps_are_timed_on_the_device():

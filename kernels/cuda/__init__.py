@@ -1,1 +1,1 @@
-"""The hot path on an NVIDIA GPU: see ``frame.Frame`` for a whole frame, ``device.open`` for a GPU."""
+"""The hot path on an NVIDIA GPU: ``device.open_device``, then ``frame.Frame``."""

@@ -68,13 +68,7 @@ def binary(path, capability, folders=None, compilers=None):
 
 def available():
     """The compilers of this computer, in the order in which they are tried."""
-    found = []
-    for name in _nvrtc_places():
-        try:
-            found.append(Nvrtc(name))
-            break
-        except OSError:
-            continue
+    found = list(_first_nvrtc())
     nvcc = shutil.which("nvcc") or shutil.which(
         "nvcc", path=os.pathsep.join(os.path.join(home, "bin") for home in CUDA_HOMES)
     )
@@ -83,14 +77,21 @@ def available():
     return found
 
 
+def _first_nvrtc():
+    for name in _nvrtc_places():
+        try:
+            yield Nvrtc(name)
+            return
+        except OSError:
+            continue
+
+
 def _nvrtc_places():
-    for name in NVRTC_NAMES:
-        yield name
+    yield from NVRTC_NAMES
     for home in CUDA_HOMES:
         yield os.path.join(home, "lib64", "libnvrtc.so")
     for folder in sys.path:  # the wheel
-        for path in glob.glob(os.path.join(folder, "nvidia", "c*", "lib", "libnvrtc.so.*")):
-            yield path
+        yield from glob.glob(os.path.join(folder, "nvidia", "c*", "lib", "libnvrtc.so.*"))
 
 
 class Nvrtc:

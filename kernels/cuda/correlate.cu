@@ -9,23 +9,24 @@ namespace {
 const int POSITIONS = 8;  // of the exemplar that one thread does at a time
 }
 
-// Each channel for itself: search (channels, rows, columns), exemplar (channels, h, w), out
-// (channels, rows + 2*padding - h + 1, columns + 2*padding - w + 1); zeros around the search region.
-// Grid: (blocks that cover the outputs of a channel, channels). Dynamic shared memory: h * w floats.
+// Each channel for itself: search (channels, rows, columns), exemplar (count, channels, h, w), out
+// (count, channels, rows + 2*padding - h + 1, columns + 2*padding - w + 1); zeros around the search
+// region. Grid: (blocks that cover the outputs of a channel, channels, count). Dynamic shared
+// memory: h * w floats.
 extern "C" __global__ void __launch_bounds__(256)
     hp_correlate_depthwise(const float* __restrict__ search, const float* __restrict__ exemplar,
                            int rows, int columns, int h, int w, int padding,
                            float* __restrict__ out) {
   extern __shared__ float weights[];
-  const int channel = blockIdx.y;
-  for (int i = threadIdx.x; i < h * w; i += blockDim.x) weights[i] = exemplar[channel * h * w + i];
+  const int plane = blockIdx.z * gridDim.y + blockIdx.y;
+  for (int i = threadIdx.x; i < h * w; i += blockDim.x) weights[i] = exemplar[plane * h * w + i];
   __syncthreads();
 
   const int out_rows = rows + 2 * padding - h + 1, out_columns = columns + 2 * padding - w + 1;
   const int index = blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= out_rows * out_columns) return;
   const int top = index / out_columns - padding, left = index % out_columns - padding;
-  const float* plane = search + channel * rows * columns;
+  const float* pixels = search + blockIdx.y * rows * columns;
   float sum = 0.0f;
   for (int i = 0; i < h; ++i) {
     const int row = top + i;
@@ -33,10 +34,10 @@ extern "C" __global__ void __launch_bounds__(256)
     for (int k = 0; k < w; ++k) {
       const int column = left + k;
       if (column < 0 || column >= columns) continue;
-      sum = fmaf(plane[row * columns + column], weights[i * w + k], sum);
+      sum = fmaf(pixels[row * columns + column], weights[i * w + k], sum);
     }
   }
-  out[channel * out_rows * out_columns + index] = sum;
+  out[plane * out_rows * out_columns + index] = sum;
 }
 
 // Every position of the exemplar with every pixel of the search region: search (channels, pixels),

@@ -23,7 +23,9 @@ class Device:
             self.capability = int(device.compute_capability)
             self.driver_version = cupy.cuda.runtime.driverGetVersion()
         except ERRORS as error:
-            raise NoGpu("GPU {} can't be used: {}; run `python -m boards`".format(index, error)) from None
+            raise NoGpu(
+                "GPU {} can't be used: {}; run `python -m boards`".format(index, error)
+            ) from None
         self._memory = {}  # address -> allocation
 
     def alloc(self, size):
@@ -58,7 +60,9 @@ class Device:
         self.counters.upload_bytes += array.nbytes
 
     def download(self, array, address, stream):
-        cupy.cuda.runtime.memcpyAsync(array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr)
+        cupy.cuda.runtime.memcpyAsync(
+            array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr
+        )
         self.counters.downloads += 1
         self.counters.download_bytes += array.nbytes
 

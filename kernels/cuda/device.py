@@ -62,7 +62,7 @@ def driver():
         return ctypes.CDLL(DRIVER)
     except OSError as error:
         raise NoGpu(
-            "no NVIDIA driver here ({}); run `python -m boards` to see what this computer has".format(
+            "no NVIDIA driver here ({}); run `python -m boards` for what this computer has".format(
                 error
             )
         ) from None
@@ -87,8 +87,8 @@ def open_device(library="auto", index=0):
     if library == "auto":
         if not there:
             raise NoGpu(
-                "neither CuPy nor PyCUDA is installed; run `python -m boards` for the one that this "
-                "board takes (a computer: `pip install cupy-cuda12x`, a Nano: `pip install pycuda`)"
+                "neither CuPy nor PyCUDA is installed; run `python -m boards` for the one that "
+                "this board takes, or `pip install cupy-cuda12x` (Nano: `pip install pycuda`)"
             )
         library = there[0]
     elif library not in LIBRARIES:

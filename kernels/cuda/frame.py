@@ -7,13 +7,16 @@ the upload is one CUDA graph where the driver has them, launched as one thing.
 
 The network is an object with device memory, an engine of ``runtime/engines``:
 
+    engine.stream                                 a stream of the device; all work goes there
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.scores, engine.distances               addresses of its maps, float32
-    engine.exemplar_device(stream)                puts the exemplar's part on a stream (a handle)
-    engine.search_device(stream)                  puts a frame's part on it
+    engine.new_features()                         memory for one target's features, as it likes
+    engine.exemplar_device(stream, features)      puts the exemplar's part on a stream (a handle)
+    engine.search_device(stream, features)        puts a frame's part on it
 
-The last two return at once, and allocate and synchronise nothing after their first call.
+The last two return at once, and allocate and synchronise nothing after their first call. Several
+targets share one engine: each has a ``Frame`` and features of its own.
 """
 
 import functools
@@ -66,8 +69,9 @@ class Frame:
         self.uses_graph = self.uses_graph and not profile
         self._marks = [device.event() for _ in range(4)] if profile else None
         self._log = log or (lambda sentence: None)
-        self._stream = device.stream()
+        self._stream = engine.stream
         self._handle = device.handle(self._stream)
+        self._features = engine.new_features()
         self._crop, self._aim, self._select = self._kernels()
         self._pose = device.alloc(layout.POSE.itemsize)
         self._plan = device.alloc(layout.SITE.itemsize * max(network.search, network.exemplar))
@@ -103,11 +107,11 @@ class Frame:
         self._upload(slot, frame, (0, 0) + self._size)
         self._launch_aim(1)
         self._launch_crop(slot, 0, self.network.exemplar, self.engine.exemplar_input)
-        self.engine.exemplar_device(self._handle)
+        self.engine.exemplar_device(self._handle, self._features)
         self._launch_aim(0)
         # once before it is captured: libraries set themselves up in their first call
         self._launch_crop(slot, 1, self.network.search, self.engine.search_input)
-        self.engine.search_device(self._handle)
+        self.engine.search_device(self._handle, self._features)
         self.device.download(slot.result, self._pose, self._stream)
         self.device.synchronise(self._stream)
         if self.uses_graph:
@@ -122,7 +126,9 @@ class Frame:
         if self._newest is None:
             raise NetworkFailed("there is no target yet; call begin first")
         if self._submitted - self._collected == len(self._slots):
-            raise RuntimeError("all {} frames are on the way; take a result".format(len(self._slots)))
+            raise RuntimeError(
+                "all {} frames are on the way; take a result".format(len(self._slots))
+            )
         if pictures.shape_of(frame) != self._size:
             self._rescale(frame)
         slot = self._slots[self._submitted % len(self._slots)]
@@ -267,7 +273,7 @@ class Frame:
         self._mark(0)
         self._launch_crop(slot, 1, network.search, engine.search_input)
         self._mark(1)
-        engine.search_device(self._handle)
+        engine.search_device(self._handle, self._features)
         self._mark(2)
         arguments = [self._points, self._view, self._window, engine.scores, engine.distances]
         arguments += [slot.picture, self._pose, self._plan]

@@ -97,8 +97,9 @@ def pack(frame, part, staging, address, sequence):
     used = 0
     if isinstance(frame, OnDevice):
         x, y, w, h = 0, 0, width, height
-        planes = frame.plane, frame.chroma, frame.row_stride, frame.chroma_stride
-        planes += (frame.pixel_stride, layout.NV12 if frame.chroma else layout.BGR)
+        kind = layout.NV12 if frame.chroma else layout.BGR
+        strides = frame.row_stride, frame.chroma_stride, frame.pixel_stride
+        planes = (frame.plane, frame.chroma) + strides + (kind,)
     elif isinstance(frame, Nv12):
         _copy(staging, 0, frame.luma[y : y + h, x : x + w])
         _copy(staging, w * h, frame.chroma[y // 2 : (y + h) // 2, x : x + w])

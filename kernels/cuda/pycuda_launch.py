@@ -10,7 +10,7 @@ from kernels.cuda.errors import GpuFailed, NoGpu
 
 
 class Device:
-    """See ``kernels.cuda.device``. Shares the process's primary context with TensorRT and others."""
+    """See ``kernels.cuda.device``. Shares the process's primary context with TensorRT."""
 
     name = "pycuda"
 
@@ -22,7 +22,9 @@ class Device:
             self._context = device.retain_primary_context()
             self._context.push()
         except cuda.Error as error:
-            raise NoGpu("GPU {} can't be used: {}; run `python -m boards`".format(index, error)) from None
+            raise NoGpu(
+                "GPU {} can't be used: {}; run `python -m boards`".format(index, error)
+            ) from None
         atexit.register(self.close)  # PyCUDA aborts the process that leaves a context behind
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
@@ -69,7 +71,9 @@ class Device:
         try:
             return cuda.module_from_file(path)
         except cuda.Error as error:
-            raise GpuFailed("{} does not load: {}; remove it and start again".format(path, error)) from None
+            raise GpuFailed(
+                "{} does not load: {}; remove it and start again".format(path, error)
+            ) from None
 
     def kernel(self, module, name):
         return module.get_function(name)

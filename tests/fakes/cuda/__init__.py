@@ -1,1 +1,1 @@
-"""An NVIDIA GPU in the place of which a processor stands, for tests; see ``build`` and driver.cpp."""
+"""A processor in the place of an NVIDIA GPU, for tests; see ``build`` and driver.cpp."""

@@ -29,32 +29,31 @@ class Engine:
         cells = network.map_size**2
         self.exemplar_input = device.alloc(12 * network.exemplar**2)
         self.search_input = device.alloc(12 * network.search**2)
-        self.features = device.alloc(12)
         self.scores, self.distances = device.alloc(8 * cells), device.alloc(16 * cells)
+        self.stream = device.stream()
         self.calls = 0
         self.before_search = lambda: None  # what a library might do that it must not
 
-    def attach(self, stream):
-        """The stream object of the handle that is given later."""
-        self._stream = stream
+    def new_features(self):
+        return self.device.alloc(12)
 
-    def exemplar_device(self, handle):
+    def exemplar_device(self, handle, features):
         self._check(handle)
         arguments = np.uint64(self.exemplar_input), np.int32(self.network.exemplar)
-        arguments += (np.uint64(self.features),)
-        self.device.launch(self._exemplar, (1, 1, 1), (3, 1, 1), arguments, self._stream)
+        arguments += (np.uint64(features),)
+        self.device.launch(self._exemplar, (1, 1, 1), (3, 1, 1), arguments, self.stream)
 
-    def search_device(self, handle):
+    def search_device(self, handle, features):
         self._check(handle)
         self.calls += 1
         self.before_search()
         network = self.network
-        arguments = np.uint64(self.search_input), np.uint64(self.features)
+        arguments = np.uint64(self.search_input), np.uint64(features)
         arguments += np.int32(network.search), np.int32(network.map_size), np.int32(network.stride)
         arguments += np.uint64(self.scores), np.uint64(self.distances)
         size = network.map_size, 1, 1
-        self.device.launch(self._search, size, size, arguments, self._stream)
+        self.device.launch(self._search, size, size, arguments, self.stream)
 
     def _check(self, handle):
-        if handle != self.device.handle(self._stream):
+        if handle != self.device.handle(self.stream):
             raise AssertionError("another stream than the frame's")

@@ -88,9 +88,7 @@ def track_by_definition(net, film, count):
         picture = _crop(net, image, window, net.search, film.border)
         shim.launch("tiny_search", net.map_size, net.map_size, picture, features, net.search,
                     net.map_size, net.stride, scores, distances)  # fmt: skip
-        cell, _ = decoder.select(
-            (scores, distances), state, scale, image.shape[1], image.shape[0]
-        )
+        cell, _ = decoder.select((scores, distances), state, scale, image.shape[1], image.shape[0])
         cells.append(cell)
         states.append(state.copy())
     return np.array(states), cells

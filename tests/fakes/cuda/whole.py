@@ -16,8 +16,8 @@ from kernels.cuda import frame as frames
 from kernels.cuda import pictures
 from runtime.errors import HotpathError
 from tests.fakes.cuda.engine import Engine
-from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.film import Film
+from tests.fakes.cuda.networks import network
 
 COUNTS = "allocations pinned_allocations frees launches graph_launches graphs uploads upload_bytes"
 COUNTS += " downloads download_bytes synchronisations modules"
@@ -56,10 +56,9 @@ def run(options):
     slots = options.get("slots", 1)
     whole = frames.Frame(device, net, engine, slots=slots, graph=options.get("graph"),
                          profile=options.get("profile", False), log=logged.append)  # fmt: skip
-    engine.attach(whole._stream)
     film = Film(options.get("seed", 0), options.get("kind", "bgr"), options.get("change"))
     engine.before_search = behaviours(device, engine, whole)[options.get("behaviour", "good")]
-    prepare = (lambda picture: upload_frame(device, whole._stream, picture)) if (
+    prepare = (lambda picture: upload_frame(device, engine.stream, picture)) if (
         options.get("kind") == "device") else (lambda picture: picture)  # fmt: skip
 
     whole.begin(prepare(film.frame(0)), film.state, film.border)
@@ -109,14 +108,14 @@ def poison(device, engine, whole):
     """From now on the network gives no numbers."""
     array = device.pinned(12)
     array.view(np.float32)[:] = np.nan
-    device.upload(engine.features, array, whole._stream)
+    device.upload(whole._features, array, engine.stream)
 
 
 def behaviours(device, engine, whole):
     """What a network's library might do inside its call."""
     return {
         "good": lambda: None,
-        "synchronises": lambda: device.synchronise(whole._stream),
+        "synchronises": lambda: device.synchronise(engine.stream),
         "allocates": lambda: device.alloc(100),
     }
 

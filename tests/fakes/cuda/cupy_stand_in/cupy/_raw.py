@@ -32,5 +32,7 @@ class RawModule:
             path = self.file_path.encode()
             _driver.check(library.cuModuleLoad(ctypes.byref(self._module), path))
         function = ctypes.c_void_p()
-        _driver.check(library.cuModuleGetFunction(ctypes.byref(function), self._module, name.encode()))
+        _driver.check(
+            library.cuModuleGetFunction(ctypes.byref(function), self._module, name.encode())
+        )
         return RawKernel(function)

@@ -21,9 +21,7 @@ class Device:
     @property
     def compute_capability(self):
         major, minor = ctypes.c_int(), ctypes.c_int()
-        _driver.library.cuDeviceComputeCapability(
-            ctypes.byref(major), ctypes.byref(minor), self.id
-        )
+        _driver.library.cuDeviceComputeCapability(ctypes.byref(major), ctypes.byref(minor), self.id)
         return "{}{}".format(major.value, minor.value)
 
 

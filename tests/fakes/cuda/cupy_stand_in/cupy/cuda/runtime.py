@@ -26,7 +26,15 @@ def driverGetVersion():
 def memcpyAsync(dst, src, size, kind, stream):
     size, stream = ctypes.c_size_t(size), ctypes.c_void_p(stream)
     if kind == memcpyHostToDevice:
-        copy, to, source = _driver.library.cuMemcpyHtoDAsync_v2, ctypes.c_uint64(dst), ctypes.c_void_p(src)
+        copy, to, source = (
+            _driver.library.cuMemcpyHtoDAsync_v2,
+            ctypes.c_uint64(dst),
+            ctypes.c_void_p(src),
+        )
     else:
-        copy, to, source = _driver.library.cuMemcpyDtoHAsync_v2, ctypes.c_void_p(dst), ctypes.c_uint64(src)
+        copy, to, source = (
+            _driver.library.cuMemcpyDtoHAsync_v2,
+            ctypes.c_void_p(dst),
+            ctypes.c_uint64(src),
+        )
     _check(copy(to, source, size, stream))

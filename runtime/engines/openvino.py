@@ -98,9 +98,13 @@ def _settings(core, threads):
     wanted = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
-        "ENABLE_CPU_PINNING": False,  # it would bind the whole process to the first core
+        # else it binds the whole process to the first core; before 2023.0 under its older name
+        "ENABLE_CPU_PINNING": False,
+        "AFFINITY": "NONE",
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
     }
     known = set(core.get_property("CPU", "SUPPORTED_PROPERTIES"))
+    if "ENABLE_CPU_PINNING" in known:
+        known.discard("AFFINITY")
     return {key: value for key, value in wanted.items() if key in known}

@@ -133,7 +133,7 @@ def start_weights(name, network, out):
 
 
 def prepare(args, out, log):
-    """Pictures, teachers, ring, held-out pairs -> ``Work``."""
+    """Pictures, teachers, ring, held-out pairs -> ``Work``, processes that draw pairs."""
     if args.device.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingStopped(
             "no CUDA device is there for --device {}; use --device cpu".format(args.device)
@@ -147,14 +147,14 @@ def prepare(args, out, log):
     held = held_pairs(args, bank, teachers, out / "held.npz")
     plots.batch_picture(held, out / "batch.png")
     ring = Ring(cache / "ring", args.ring, teachers.channels)
-    fill_ring(args, ring, {
+    writers = fill_ring(args, ring, {
         "teachers": args.teacher, "networks_dir": args.networks_dir, "bank": str(cache / "bank"),
         "ring": str(cache / "ring"), "size": args.ring, "seed": args.seed, "nice": args.nice,
         "workers": args.processes,
     })  # fmt: skip
     one_step = OneStep(args.validation) if args.validation else None
     standard = Standard.of(held, args.device)
-    return Work(ring, held, standard, one_step, teachers, args.device, args.batch)
+    return Work(ring, held, standard, one_step, teachers, args.device, args.batch), writers
 
 
 def main(argv=None):
@@ -165,7 +165,18 @@ def main(argv=None):
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
     log(event="started", torch=torch.__version__, arguments=vars(args))
-    work = prepare(args, out, log)
+    work, writers = prepare(args, out, log)
+    try:
+        run_stages(args, out, log, work)
+    finally:
+        for writer in writers:
+            writer.terminate()
+    if args.stages[-1] in ("tune", "joint"):
+        print(json.dumps(export(out / (args.stages[-1] + ".pt"), out / "export"), indent=1))
+
+
+def run_stages(args, out, log, work):
+    """One stage after the other; a finished one is passed over."""
     for name in args.stages:
         torch.manual_seed(args.seed)
         network = Kestrel(args.shape, work.teachers.channels)
@@ -178,8 +189,6 @@ def main(argv=None):
         )  # fmt: skip
         runner.run()
         plots.curves(out / "log.jsonl", out / "curves.png")
-    if args.stages[-1] in ("tune", "joint"):
-        print(json.dumps(export(out / (args.stages[-1] + ".pt"), out / "export"), indent=1))
 
 
 if __name__ == "__main__":

@@ -182,6 +182,7 @@ class SearchGraph(nn.Module):
     def __init__(self, network):
         super().__init__()
         head = network.head
+        self.width = head.width
         self.layers = nn.Sequential(*map(plain, network.backbone.layers))
         self.project = merged(network.backbone.project, head.search)
         self.match = nn.Identity()  # a place to look at the correlation
@@ -204,7 +205,7 @@ class SearchGraph(nn.Module):
         return weight, bias
 
     def forward(self, exemplar, image):
-        width = self.project.out_channels
+        width = self.width
         search = self.project(self.layers(image))
         kernel = exemplar.reshape(1, width, -1).transpose(1, 2)
         match = torch.matmul(kernel, search.reshape(1, width, CELLS * CELLS))

@@ -13,6 +13,7 @@ from calib.train.losses import explained, feature_loss, map_losses
 from calib.train.network import normalise
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
+MAPS_SHARE = 0.1  # weight of the maps' losses in stage joint: their gradient is ten times larger
 FEATURES = ("exemplar_features", "search_features")
 MAPS = ("box", "kind", "probability", "distances")
 CROPS = ("exemplar", "search")
@@ -108,7 +109,7 @@ class Work:
         score, box = map_losses(*maps, batch)
         return {"score": score, "box": box}
 
-    def joint_step(self, network, numbers, weight=0.05):
+    def joint_step(self, network, numbers, weight=MAPS_SHARE):
         batch = self.take(numbers, CROPS + FEATURES + MAPS, self.batch)
         with self.fast():
             exemplar = network.backbone(batch["exemplar"])

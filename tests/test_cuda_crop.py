@@ -124,6 +124,29 @@ def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding
     assert (pose["x"][0], pose["side"][0]) == (expected[0], expected[2])
 
 
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+def test_window_sides_on_half_pixels_round_as_in_geometry(shim, size):
+    net = network(context=0.0, exemplar=8, search=12)  # 1.5, 4.5, 7.5 and 10.5 pixels
+    pose, plan = pose_at((50, 50, size, size)), np.zeros(12, layout.SITE)
+    shim.launch("hp_aim", 1, 32, layout.view(net), 0, pose, plan)
+    expected, _ = geometry.search_window(net, np.array((50, 50, size, size), np.float64))
+    assert pose["side"][0] == expected[2]
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_aim_does_not_depend_on_the_order_of_threads(shim, order):
+    net, found = network(search=63), []
+    for number in (0, order):
+        shim.order(number)
+        try:
+            pose, plan = pose_at((40, 30, 25, 31)), np.zeros(63, layout.SITE)
+            shim.launch("hp_aim", 1, 64, layout.view(net), 0, pose, plan)
+        finally:
+            shim.order(0)
+        found.append(pose.tobytes() + plan.tobytes())
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("pixel_stride", [3, 4])
 def test_crop_reads_strided_frames_and_bgrx(shim, pixel_stride):
     random = np.random.RandomState(1)
@@ -160,17 +183,27 @@ def test_crop_needs_only_the_part_of_the_frame_that_its_window_covers(shim):
 
 
 def test_half_precision_rounds_as_numpy_at_every_edge(shim):
-    """Numbers on both sides of every tie, through mean and scale that leave them as they are."""
+    """Ties, and numbers on both sides of them, above and below the smallest normal number."""
     frame = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     frame = np.ascontiguousarray(frame)
     for exponent in list(range(-27, -12)) + [0, 5, 9, 10]:
-        for nudge in (0.999999, 1.0, 1.000001):
+        for nudge in (0.999999, 1.0, 1.000001, 33 / 32.0, 43 / 32.0):
             scale = float(np.float32(2.0**exponent * nudge))
             net = network(search=16, exemplar=16, context=0.0, scale=(scale, -scale, scale))
             picture, state = picture_of(frame), (8.0, 8.0, 16, 16)
             found, window = crop(shim, net, picture, state, dtype="float16")
             with np.errstate(over="ignore"):
                 same_bits(found, expected_crop(net, frame, window, dtype="float16"))
+
+
+def test_int8_ties_round_to_even(shim):
+    frame = np.ascontiguousarray(
+        np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    )
+    net = network(search=16, exemplar=16, context=0.0, mean=(128.0, 0.0, 255.0))
+    picture, state, options = picture_of(frame), (8.0, 8.0, 16, 16), {"dtype": "int8", "step": 2.0}
+    found, window = crop(shim, net, picture, state, **options)
+    same_bits(found, expected_crop(net, frame, window, **options))
 
 
 def test_structures_have_the_sizes_that_python_lays_out(shim):

@@ -128,6 +128,16 @@ def test_of_equal_votes_the_lowest_cell_wins(shim, order, threads):
         shim.order(0)
 
 
+@pytest.mark.parametrize("level", [-1.0, 0.0])
+def test_votes_need_not_be_above_zero(shim, level):
+    net = network(score="none", window=0.0)
+    maps = np.full((1, 1, 16, 16), level, np.float32), np.full((1, 4, 16, 16), 30, np.float32)
+    maps[0][0, 0, 3, 5:9] = level / 2
+    same(shim, net, maps, (400, 300, 60, 50))
+    maps[0][0, 0, :3] = np.nan
+    same(shim, net, maps, (400, 300, 60, 50))
+
+
 def test_maps_without_a_number_are_flagged_and_leave_the_target_where_it_was(shim):
     net = network()
     maps = np.full((1, 2, 16, 16), np.nan, np.float32), np.ones((1, 4, 16, 16), np.float32)

@@ -43,6 +43,14 @@ class Targets:
         """Follow a target no more; a number that is not there is no error."""
         self._trackers.pop(number, None)
 
+    def follow(self, number, frame):
+        """Find one target alone in a frame: one that came late catches up.
+
+        Returns:
+            ``Track``.
+        """
+        return self._trackers[number].update(frame)
+
     def update(self, frame):
         """Find every target in the next frame.
 

@@ -17,7 +17,7 @@ from runtime.errors import BadBox, BadSource, HotpathError
 from runtime.networks.__main__ import list_networks
 from runtime.profile import Profile
 from runtime.types import Track, checked_box
-from runtime.video import draw, results, save, window
+from runtime.video import draw, results, save, steering, window
 from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
 
@@ -79,6 +79,7 @@ def parser():
     cli.add_argument("--profile", action="store_true", help="a table of ms per step at the end")
     cli.add_argument("--list-cameras", action="store_true")
     cli.add_argument("--list-networks", action="store_true")
+    steering.add_options(cli)
     return cli
 
 
@@ -110,7 +111,7 @@ def run(options):
                 return 0
             boxes = first_boxes(options, source, frame)
             tracks = {targets.add(frame, box): Track(box, GIVEN) for box in boxes}
-            with Outputs(options, targets, source) as outputs:
+            with Outputs(options, targets, source, stop) as outputs:
                 bar = Progress(source, options.frames)
                 outputs.write(frame, source, tracks)
                 bar.step(source, tracks, 0.0)
@@ -160,7 +161,8 @@ def first_frame(source, stop):
 
 
 def first_boxes(options, source, frame):
-    """The targets: from --box and --boxes, else the ground truth, else drawn with the mouse.
+    """The targets: from --box and --boxes, else the ground truth, else drawn with the mouse; with
+    --page there may be none at first.
 
     Returns:
         list of (x, y, w, h).
@@ -173,7 +175,7 @@ def first_boxes(options, source, frame):
         given += _boxes_in(options.boxes)
     if not given and source.first_box is not None:
         given = [source.first_box]
-    if not given:
+    if not given and not options.page:
         reason = window.no_window()
         if reason:
             raise BadBox("no target: {} has no ground truth and {}; {}".format(
@@ -207,6 +209,9 @@ def _parsed_box(where, text):
 def follow(options, targets, source, outputs, bar, stop):
     """The loop. Returns the error with which the source broke half-way, or None."""
     while not stop.asked and source.given != options.frames and outputs.open:
+        if outputs.page and not outputs.page.turn():
+            continue
+
         # wait for a frame
         started = time.perf_counter()
         try:
@@ -232,13 +237,15 @@ def follow(options, targets, source, outputs, bar, stop):
 
 
 class Outputs:
-    """Where a run goes: results, video and window; each only if asked for."""
+    """Where a run goes: results, video, window and page; each only if asked for."""
 
-    def __init__(self, options, targets, source):
+    def __init__(self, options, targets, source, stop):
         self.profile = Profile()
         self.open = True  # False once the window was closed
+        self.recording = True  # whether frames go to the files now
+        self.network = targets.network.name
+        self.page = None
         self._options = options
-        self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._scores = np.zeros(2)  # how many, and their sum
         self._results = self._video = self._window = None
@@ -248,7 +255,8 @@ class Outputs:
             if options.save:
                 self._video = save.open_video(options.save, source.fps)
             if wants_window(options):
-                self._window = window.Window(self._network)
+                self._window = window.Window(self.network)
+            self.page = steering.open_page(options, targets, source, stop, self, COLUMNS, say)
         except HotpathError:
             self.close()
             raise
@@ -257,24 +265,31 @@ class Outputs:
         """One frame's rows, one a target, and its picture."""
         index = source.given - 1
         for number, track in tracks.items():
-            if index:
-                self._scores += (1, track.score)
-            if self._results:
-                self._results.write(
-                    (index, source.time_s) + tuple(track.box) + (track.score, number)
-                )
+            self.row(index, source.time_s, number, track)
+        if self.page:
+            self.page.show(frame, index, source.time_s, tracks)
         if self._video or self._window:
             picture = draw.draw(frame, list(tracks.values()), self._info(index, tracks))
-            if self._video:
+            if self._video and self.recording:
                 self._video.write(picture, source.time_s)
             if self._window:
                 self.open = self._window.show(picture)
+
+    def row(self, index, time_s, number, track):
+        """One target in one frame."""
+        row = (index, time_s) + tuple(track.box) + (track.score, number)
+        if index:
+            self._scores += (1, track.score)
+        if self.page:
+            self.page.note(row)
+        if self._results and self.recording:
+            self._results.write(row)
 
     def _info(self, index, tracks):
         steps = self.profile.recent_ms() if self.profile.frames else {"total": None}
         steps.pop("wait", None)
         return {
-            "network": self._network,
+            "network": self.network,
             "engine": self._engine["engine"],
             "fps": 1e3 / steps["total"] if steps["total"] else None,
             "steps": steps,
@@ -286,12 +301,12 @@ class Outputs:
         """What was done, on standard error."""
         ms = self.profile.figures()
         say("{}: {} frames of {} on {engine} {version}".format(
-            self._network, source.given, source.name, **self._engine))  # fmt: skip
+            self.network, source.given, source.name, **self._engine))  # fmt: skip
         if ms:
-            total = ms["total"]
+            total, (count, score) = ms["total"], self._scores
             say("{median:.2f} ms a frame (median, p95 {p95:.2f}), {fps:.0f} FPS of tracking, "
                 "mean score {score:.2f}".format(
-                    fps=1e3 / total["median"], score=self._scores[1] / self._scores[0], **total
+                    fps=1e3 / total["median"], score=score / max(count, 1), **total
                 ))  # fmt: skip
         if source.live:
             say("{} frames dropped, {} gaps of {:.1f} s in all".format(
@@ -304,7 +319,7 @@ class Outputs:
 
     def close(self):
         """Finish every file."""
-        for sink in (self._results, self._video, self._window):
+        for sink in (self._results, self._video, self._window, self.page):
             if sink:
                 sink.close()
 
@@ -318,7 +333,8 @@ class Outputs:
 def wants_window(options):
     """A window is shown when asked for, or by default where nothing else would be seen."""
     if options.show is None:
-        return not (options.results or options.save) and window.no_window() is None
+        elsewhere = options.results or options.save or options.page
+        return not elsewhere and window.no_window() is None
     return options.show
 
 

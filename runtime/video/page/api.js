@@ -1,0 +1,29 @@
+// What the page asks of the run. Every answer that is no success becomes an Error with its sentence.
+
+async function ask(method, path, body) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout ? AbortSignal.timeout(12000) : undefined,
+    });
+  } catch {
+    throw new Error("The run does not answer.");
+  }
+  if (answer.ok) return answer.status === 204 || answer.status === 202 ? null : answer.json();
+  let words = `The run answered ${answer.status}.`;
+  try {
+    const said = (await answer.json()).error;
+    words = said[0].toUpperCase() + said.slice(1) + ".";
+  } catch { /* no sentence came along */ }
+  throw Object.assign(new Error(words), { status: answer.status });
+}
+
+export const choose = (frame, box, replace) => ask("POST", "/api/targets", { frame, box, replace });
+export const drop = (number) => ask("DELETE", `/api/targets/${number}`);
+export const pause = (paused) => ask("POST", "/api/pause", { paused });
+export const record = (on) => ask("POST", "/api/recording", { on });
+export const stop = () => ask("POST", "/api/stop", { stop: true });
+export const state = () => ask("GET", "/api/state");

@@ -1,0 +1,242 @@
+// The page: ties picture, aim, panel and socket together, and holds what the user has set.
+
+import * as api from "./api.js";
+import { Aim } from "./aim.js";
+import { Link } from "./link.js";
+import { Figures, Targets, put } from "./panel.js";
+import { View } from "./view.js";
+
+const FIGURES_MS = 250; // figures that change faster can't be read
+const byId = (id) => document.getElementById(id);
+
+const view = new View(byId("stage"), byId("picture"), byId("overlay"));
+const figures = new Figures();
+const targets = new Targets({ select, drop: (number) => tell(api.drop(number), `Target ${number} dropped.`) });
+let state = null; // the newest
+let link_is = "connecting";
+let frozen = false; // by the user, to aim
+let adding = false; // the next box is one more target
+let figuresAt = 0;
+
+const link = new Link({
+  state: (news) => {
+    if (state && (news.frame < state.frame || news.source !== state.source)) newRun();
+    const first = !state;
+    state = news;
+    view.addState(news);
+    if (news.ended) linkIs("ended");
+    keepSelection();
+    show(first);
+  },
+  picture: (index, bitmap) => view.addPicture(index, bitmap),
+  status: (is, words) => linkIs(is, words),
+});
+
+const aim = new Aim(view, link, {
+  started: () => show(),
+  ended: () => {
+    if (!frozen) letGo();
+    show();
+  },
+  tapped: (number) => number !== null && select(number),
+  chosen: async (frame, box) => {
+    const replace = adding || view.selected === null ? undefined : view.selected;
+    const answer = await tell(api.choose(frame, box, replace));
+    if (answer) {
+      adding = false;
+      select(answer.number);
+      say(`Target ${answer.number} chosen.`);
+      setFrozen(false);
+    } else if (!frozen) letGo();
+  },
+});
+
+function letGo() {
+  // the frame is held until the choice was answered
+  view.freeze(false);
+  setTimeout(() => !aim.aiming && !frozen && link.hold(null), 3000);
+}
+
+function newRun() {
+  view.clear();
+  view.selected = null;
+  frozen = adding = false;
+}
+
+function keepSelection() {
+  const numbers = state.targets.map((target) => target.number);
+  if (!numbers.includes(view.selected)) view.selected = numbers.length ? numbers[numbers.length - 1] : null;
+}
+
+function select(number) {
+  view.selected = number;
+  adding = false;
+  view.draw();
+  show(true);
+}
+
+function setFrozen(on) {
+  frozen = on;
+  if (on) {
+    view.freeze(true);
+    link.hold(view.shown);
+  } else {
+    letGo();
+  }
+  show(true);
+}
+
+function pause() {
+  if (!state || state.ended) return;
+  if (!state.live) {
+    tell(api.pause(!state.paused), state.paused ? "Going on." : "Paused.");
+  } else if (view.shown !== null) {
+    setFrozen(!frozen);
+    say(frozen ? "Picture frozen." : "Live again.");
+  }
+}
+
+function record() {
+  if (state?.recording.can) {
+    tell(api.record(!state.recording.on), state.recording.on ? "Recording off." : "Recording on.");
+  }
+}
+
+function setAdding(on) {
+  adding = on;
+  show(true);
+}
+
+function linkIs(is, words) {
+  if (is === "live" && state?.ended) return;
+  if (is === "lost" && (link_is === "ended" || link_is === "refused")) return;
+  if (is === link_is) return;
+  link_is = is;
+  const texts = { live: "connected", lost: "connecting again", refused: "refused", ended: "ended" };
+  put(byId("link"), texts[is] ?? is);
+  byId("link").dataset.is = is;
+  const veils = {
+    lost: ["Connection lost", "Trying again. The tracker goes on without this page."],
+    refused: ["This page may not watch", words],
+    ended: ["The run has ended", "This page comes back by itself when a new run is started."],
+  };
+  const veil = veils[is];
+  byId("veil").hidden = !veil;
+  if (veil) {
+    put(byId("veil-title"), veil[0]);
+    put(byId("veil-text"), veil[1] ?? "");
+    aim.cancel();
+    say(veil[0]);
+  } else if (is === "live" && state) say("Connected.");
+}
+
+function show(atOnce = false) {
+  if (!state) return;
+  const off = state.ended || link_is !== "live";
+  const stood = state.live ? frozen : state.paused;
+  put(byId("source"), state.source);
+  button("pause", stood ? "i-play" : "i-pause",
+    stood ? (state.live ? "Live" : "Go on") : (state.live ? "Freeze" : "Pause"), stood, off);
+  button("record", "i-record", state.recording.on && state.recording.can ? "Recording" : "Record",
+    state.recording.on && state.recording.can, off || !state.recording.can);
+  byId("record").title = state.recording.can ? "Record on or off (R)"
+    : "Start the run with --save or --results to record";
+  byId("stop").disabled = off;
+  byId("add").setAttribute("aria-pressed", adding);
+  byId("add").disabled = off || !state.targets.length;
+  put(byId("hint"), hint());
+  const mode = frozen ? "FROZEN" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
+  byId("mode").hidden = !mode;
+  put(byId("mode"), mode);
+  const now = performance.now();
+  if (atOnce || now - figuresAt > FIGURES_MS) {
+    figuresAt = now;
+    targets.show(state.targets, view.selected);
+    figures.show(state);
+  }
+}
+
+function hint() {
+  if (state.ended) return "";
+  if (aim.aiming) return "Release to choose · Esc cancels";
+  if (state.waiting === "frames") return "Waiting for frames";
+  if (!state.targets.length) return "Drag a box around the target";
+  if (adding) return "Drag a box around one more target";
+  if (frozen || state.paused) {
+    return state.targets.length > 1 ? `Drag a box to choose target ${view.selected} anew` : "Drag a box to choose anew";
+  }
+  return "";
+}
+
+function button(id, icon, text, pressed, disabled) {
+  const node = byId(id);
+  const use = node.querySelector("use");
+  if (use.getAttribute("href") !== `#${icon}`) use.setAttribute("href", `#${icon}`);
+  put(node.querySelector("span"), text);
+  node.setAttribute("aria-pressed", pressed);
+  node.disabled = disabled;
+}
+
+// what was asked, and what became of it
+async function tell(asked, done) {
+  try {
+    const answer = (await asked) ?? true;
+    if (done) say(done);
+    return answer;
+  } catch (error) {
+    const toast = document.createElement("p");
+    toast.textContent = error.message;
+    byId("toasts").append(toast);
+    setTimeout(() => toast.remove(), 6000);
+    return null;
+  }
+}
+
+function say(text) {
+  byId("status").textContent = text;
+}
+
+function theme(set) {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = root.dataset.theme ?? (dark ? "dark" : "light");
+  root.dataset.theme = set ?? (now === "dark" ? "light" : "dark");
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch { /* a private window */ }
+}
+
+async function stop() {
+  const sure = byId("sure");
+  sure.returnValue = "";
+  sure.showModal();
+  await new Promise((done) => sure.addEventListener("close", done, { once: true }));
+  if (sure.returnValue === "stop") tell(api.stop(), "Stopping.");
+}
+
+byId("pause").addEventListener("click", pause);
+byId("record").addEventListener("click", record);
+byId("stop").addEventListener("click", stop);
+byId("add").addEventListener("click", () => setAdding(!adding));
+byId("theme").addEventListener("click", () => theme());
+byId("help").addEventListener("click", () => byId("keys").showModal());
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const numbers = state ? state.targets.map((target) => target.number) : [];
+  if (key === " " && event.target.tagName !== "BUTTON") pause();
+  else if (key === "r") record();
+  else if (key === "a" && numbers.length) setAdding(!adding);
+  else if (key === "t") theme();
+  else if (key === "?") byId("keys").showModal();
+  else if (key === "Escape") setAdding(false);
+  else if (key === "Delete" && view.selected !== null) tell(api.drop(view.selected), "Dropped.");
+  else if (/^[0-9]$/.test(key) && numbers.includes(Number(key))) select(Number(key));
+  else return;
+  event.preventDefault();
+});
+
+try {
+  if (localStorage.getItem("theme")) theme(localStorage.getItem("theme"));
+} catch { /* a private window */ }

@@ -1,0 +1,115 @@
+// What stands beside the picture: the list of targets and the figures, as text that only changes
+// where something changed.
+
+import { colourOf } from "./view.js";
+
+const byId = (id) => document.getElementById(id);
+
+export class Targets {
+  // on: { select(number), drop(number) }
+  constructor(on) {
+    this.on = on;
+    this.list = byId("targets");
+    this.items = new Map();
+  }
+
+  show(targets, selected) {
+    for (const [number, item] of this.items) {
+      if (!targets.some((target) => target.number === number)) {
+        item.root.remove();
+        this.items.delete(number);
+      }
+    }
+    for (const target of targets) {
+      const item = this.items.get(target.number) ?? this.#make(target.number);
+      const score = target.score === null ? "–" : target.score.toFixed(2);
+      put(item.word, target.lost ? "lost" : "following");
+      put(item.score, score);
+      item.bar.style.transform = `scaleX(${target.score ?? 0})`;
+      item.root.dataset.lost = target.lost;
+      item.root.setAttribute("aria-current", target.number === selected);
+    }
+    byId("no-target").hidden = targets.length > 0;
+  }
+
+  #make(number) {
+    const root = document.createElement("li");
+    root.className = "target";
+    root.style.setProperty("--colour", colourOf(number));
+    const pick = add(root, "button", "pick");
+    pick.type = "button";
+    pick.title = "A new box takes this one's place";
+    add(pick, "span", "name").textContent = `Target ${number}`;
+    const word = add(pick, "span", "word");
+    const score = add(pick, "span", "score");
+    const bar = add(add(pick, "span", "meter"), "i");
+    const drop = add(root, "button", "drop");
+    drop.type = "button";
+    drop.setAttribute("aria-label", `Follow target ${number} no more`);
+    drop.innerHTML = '<svg aria-hidden="true"><use href="#i-cross"/></svg>';
+    pick.addEventListener("click", () => this.on.select(number));
+    drop.addEventListener("click", () => this.on.drop(number));
+    this.list.append(root);
+    const item = { root, word, score, bar };
+    this.items.set(number, item);
+    return item;
+  }
+}
+
+export class Figures {
+  constructor() {
+    this.list = byId("figures");
+    this.items = new Map();
+  }
+
+  show(state) {
+    const { ms, board, gaps } = state;
+    const number = (value, digits = 0) =>
+      value === null || value === undefined ? null : value.toFixed(digits);
+    const steps = ["crop", "network", "select"]
+      .filter((name) => ms[name] !== undefined)
+      .map((name) => `${name} ${ms[name].toFixed(2)}`);
+    this.#figure("FPS", number(state.fps, state.fps < 100 ? 1 : 0), "", "tracked a second");
+    this.#figure("Frame", number(ms.total, 2), "ms", steps.join(" · "), { wide: true });
+    if (board.temp_c != null) {
+      this.#figure("Temperature", number(board.temp_c), "°C", "", { warn: board.temp_c >= 85 });
+    }
+    if (board.clock_hz != null) this.#figure("Clock", number(board.clock_hz / 1e6), "MHz", board.clock);
+    if (board.power_mw != null) this.#figure("Power", number(board.power_mw / 1e3, 1), "W", "");
+    if (state.live) {
+      this.#figure("Dropped", String(state.dropped), "", "frames");
+      const lost = gaps.count ? `${gaps.seconds} s in all` : "";
+      this.#figure("Gaps", String(gaps.count), "", lost, { warn: state.waiting === "frames" });
+    }
+    const at = state.frames ? `of ${state.frames}` : state.time_s === null ? "" : `${state.time_s.toFixed(1)} s`;
+    this.#figure("Picture", String(state.frame), "", at);
+    this.#figure("Network", state.network, "", state.engine, { wide: true });
+  }
+
+  #figure(name, value, unit, note, { wide = false, warn = false } = {}) {
+    let item = this.items.get(name);
+    if (!item) {
+      const root = add(this.list, "div");
+      add(root, "dt").textContent = name;
+      const dd = add(root, "dd");
+      item = { root, value: add(dd, "span"), unit: add(dd, "small"), note: add(dd, "span", "note") };
+      if (wide) root.classList.add("wide");
+      this.items.set(name, item);
+    }
+    put(item.value, value ?? "–");
+    put(item.unit, value === null || value === undefined ? "" : unit);
+    put(item.note, note);
+    item.root.classList.toggle("warn", warn);
+  }
+}
+
+function add(parent, tag, className = "") {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  parent.append(node);
+  return node;
+}
+
+export function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

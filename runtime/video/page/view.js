@@ -1,0 +1,198 @@
+// The picture, and over it the boxes, trails and the box being drawn. All boxes are frame pixels.
+
+// as in a saved video; told apart on grey, green and skin, and by most colour-blind eyes
+const COLOURS = ["#3cdc50", "#ffaa28", "#3caaff", "#ff6edc", "#f5eb3c", "#5aebff"];
+const LOST = "#aab4bd";
+const DARK = "rgb(8 12 16 / .85)";
+const TRAIL_FRAMES = 75;
+
+export const colourOf = (number) => COLOURS[number % COLOURS.length];
+
+export class View {
+  constructor(stage, picture, overlay) {
+    this.stage = stage;
+    this.picture = picture;
+    this.overlay = overlay;
+    this.states = new Map(); // frame index -> state, of the last few
+    this.state = null; // of the picture that is shown
+    this.newest = null; // {index, bitmap} that came while the picture stood still
+    this.shown = null; // frame index of the picture that is shown
+    this.frozen = false;
+    this.draft = null; // the box being drawn
+    this.selected = null;
+    this.trails = new Map(); // target number -> [[frame, x, y], ...]
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    new ResizeObserver(() => this.draw()).observe(stage);
+  }
+
+  clear() {
+    this.states.clear();
+    this.trails.clear();
+    this.newest = null;
+    this.draft = null;
+    this.frozen = false;
+  }
+
+  addState(state) {
+    this.states.delete(state.frame);
+    this.states.set(state.frame, state);
+    while (this.states.size > 12) this.states.delete(this.states.keys().next().value);
+    for (const target of state.targets) this.#addToTrail(state.frame, target);
+    for (const number of this.trails.keys()) {
+      if (!state.targets.some((target) => target.number === number)) this.trails.delete(number);
+    }
+    if (state.frame === this.shown) {
+      this.state = state;
+      this.draw();
+    }
+  }
+
+  addPicture(index, bitmap) {
+    if (this.frozen) {
+      this.newest?.bitmap.close();
+      this.newest = { index, bitmap };
+      return;
+    }
+    this.#show(index, bitmap);
+  }
+
+  freeze(frozen) {
+    this.frozen = frozen;
+    if (!frozen && this.newest) {
+      const { index, bitmap } = this.newest;
+      this.newest = null;
+      this.#show(index, bitmap);
+    }
+  }
+
+  #show(index, bitmap) {
+    if (this.picture.width !== bitmap.width || this.picture.height !== bitmap.height) {
+      this.picture.width = bitmap.width;
+      this.picture.height = bitmap.height;
+      this.stage.style.setProperty("--aspect", `${bitmap.width} / ${bitmap.height}`);
+    }
+    this.picture.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
+    this.shown = index;
+    this.state = this.states.get(index) ?? this.state;
+    this.draw();
+  }
+
+  #addToTrail(frame, target) {
+    if (!target.box || target.lost) return;
+    const trail = this.trails.get(target.number) ?? [];
+    const [x, y, w, h] = target.box;
+    if (trail.length && trail[trail.length - 1][0] >= frame) return;
+    trail.push([frame, x + w / 2, y + h / 2]);
+    while (trail.length && frame - trail[0][0] > TRAIL_FRAMES) trail.shift();
+    this.trails.set(target.number, trail);
+  }
+
+  // where the picture lies in the stage, CSS pixels, and how many of them a frame pixel is
+  place() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const [w, h] = this.state?.size ?? [4, 3];
+    const scale = Math.min(width / w, height / h);
+    return { left: (width - w * scale) / 2, top: (height - h * scale) / 2, scale, w, h };
+  }
+
+  // frame pixels under a point of the window, kept inside the frame
+  toFrame(clientX, clientY) {
+    const at = this.overlay.getBoundingClientRect();
+    const { left, top, scale, w, h } = this.place();
+    const clamp = (value, most) => Math.min(Math.max(value, 0), most);
+    return [clamp((clientX - at.left - left) / scale, w), clamp((clientY - at.top - top) / scale, h)];
+  }
+
+  targetAt(x, y) {
+    const inside = ({ box }) =>
+      box && x >= box[0] && y >= box[1] && x <= box[0] + box[2] && y <= box[1] + box[3];
+    const found = (this.state?.targets ?? []).filter(inside);
+    found.sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3]);
+    return found.length ? found[0].number : null;
+  }
+
+  draw() {
+    const ratio = window.devicePixelRatio || 1;
+    const width = Math.round(this.stage.clientWidth * ratio);
+    const height = Math.round(this.stage.clientHeight * ratio);
+    if (this.overlay.width !== width || this.overlay.height !== height) {
+      this.overlay.width = width;
+      this.overlay.height = height;
+    }
+    const pen = this.overlay.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    if (!this.state || this.shown === null) return;
+    const place = this.place();
+    if (!this.calm.matches) {
+      for (const [number, trail] of this.trails) this.#drawTrail(pen, place, number, trail);
+    }
+    for (const target of this.state.targets) {
+      if (target.box) this.#drawTarget(pen, place, target);
+    }
+    if (this.draft) this.#drawDraft(pen, place, this.draft);
+  }
+
+  #drawTrail(pen, place, number, trail) {
+    pen.strokeStyle = colourOf(number);
+    pen.lineWidth = 2.5;
+    pen.lineCap = "round";
+    for (let n = 1; n < trail.length; n++) {
+      if (trail[n][0] > this.shown) break;
+      pen.globalAlpha = 0.75 * Math.max(0, 1 - (this.shown - trail[n][0]) / TRAIL_FRAMES);
+      pen.beginPath();
+      pen.moveTo(...onStage(place, trail[n - 1][1], trail[n - 1][2]));
+      pen.lineTo(...onStage(place, trail[n][1], trail[n][2]));
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+  }
+
+  #drawTarget(pen, place, target) {
+    const colour = target.lost ? LOST : colourOf(target.number);
+    const [x, y] = onStage(place, target.box[0], target.box[1]);
+    const w = target.box[2] * place.scale, h = target.box[3] * place.scale;
+    const chosen = target.number === this.selected && this.state.targets.length > 1;
+    pen.setLineDash(target.lost ? [8, 6] : []);
+    for (const [style, line] of [[DARK, chosen ? 7 : 5], [colour, chosen ? 4 : 2.5]]) {
+      pen.strokeStyle = style;
+      pen.lineWidth = line;
+      pen.strokeRect(x, y, w, h);
+    }
+    pen.setLineDash([]);
+
+    // above the box where there is room, else below it, else inside
+    const text = target.lost ? `${target.number}  lost` : `${target.number}  ${target.score.toFixed(2)}`;
+    pen.font = "700 15px system-ui, sans-serif";
+    const wide = pen.measureText(text).width + 14, high = 24;
+    let top = y - high - 3;
+    if (top < 0) top = y + h + 3;
+    if (top + high > this.stage.clientHeight) top = Math.max(0, y + 3);
+    const left = Math.max(0, Math.min(x - 1, this.stage.clientWidth - wide));
+    pen.fillStyle = colour;
+    pen.beginPath();
+    pen.roundRect ? pen.roundRect(left, top, wide, high, 5) : pen.rect(left, top, wide, high);
+    pen.fill();
+    pen.fillStyle = "#0a0d10";
+    pen.textBaseline = "middle";
+    pen.fillText(text, left + 7, top + high / 2 + 1);
+  }
+
+  #drawDraft(pen, place, box) {
+    const [x, y] = onStage(place, box[0], box[1]);
+    const w = box[2] * place.scale, h = box[3] * place.scale;
+    pen.fillStyle = "rgb(4 8 12 / .45)";
+    pen.beginPath();
+    pen.rect(0, 0, this.stage.clientWidth, this.stage.clientHeight);
+    pen.rect(x, y, w, h);
+    pen.fill("evenodd");
+    for (const [style, line] of [[DARK, 5], ["#ffffff", 2.5]]) {
+      pen.strokeStyle = style;
+      pen.lineWidth = line;
+      pen.strokeRect(x, y, w, h);
+    }
+  }
+}
+
+const onStage = (place, x, y) => [place.left + x * place.scale, place.top + y * place.scale];

@@ -13,3 +13,7 @@ class BadBoard(HotpathError):
 
 class BadSnapshot(HotpathError):
     """A snapshot file that can't be written, or that is not one."""
+
+
+class BuildFailed(HotpathError):
+    """A bundle that can't be built: a precision that does not pay, a parser that refuses, ssh."""

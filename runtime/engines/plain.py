@@ -1,0 +1,121 @@
+"""Rewrites a model for parsers that know less than ONNX Runtime; what it computes stays the same.
+
+``plain`` is for TensorRT 8.2, whose parser has no HardSwish and ends at opset 13. ``half`` is for
+TensorRT 11, which computes in the types that the model says: there FP16 is the model's own.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.errors import BadNetwork
+
+OPSET = 13
+QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
+
+# Inputs that stay float32 or integers: those of Resize are sizes, those of quantisers scales.
+_KEPT = {"Resize": (1, 2, 3), "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2)}
+_LARGEST = 65504.0  # in float16
+
+
+def plain(model):
+    """A copy of a model without HardSwish, in opset 13 where its operators allow it."""
+    model = type(model).FromString(model.SerializeToString())
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type == "HardSwish":  # x * max(0, min(1, x / 6 + 1 / 2))
+            gate = node.output[0] + "/gate"
+            nodes.append(
+                helper.make_node("HardSigmoid", node.input, [gate], alpha=1.0 / 6, beta=0.5)
+            )
+            node = helper.make_node("Mul", [node.input[0], gate], node.output)
+        elif node.op_type == "Reshape" and not any(a.i for a in node.attribute):
+            del node.attribute[:]  # allowzero = 0, which is what older opsets mean
+        nodes.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    if versions.get("", 0) > OPSET and all(_known(node) for node in model.graph.node):
+        versions[""] = OPSET
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(d, v) for d, v in sorted(versions.items()))
+    onnx.checker.check_model(model)
+    return model
+
+
+def _known(node):
+    """Whether opset 13 has the operator with these attributes."""
+    try:
+        schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
+    except onnx.defs.SchemaError:
+        return False
+    return all(attribute.name in schema.attributes for attribute in node.attribute)
+
+
+def is_quantised(model):
+    """Whether a model says itself what is INT8 (Q/DQ)."""
+    return any(node.op_type in QUANTISERS for node in model.graph.node)
+
+
+def half(model):
+    """A copy that computes in float16; its inputs and outputs stay float32.
+
+    Raises:
+        BadNetwork: the model has branches (If, Loop).
+    """
+    if any(a.HasField("g") or a.graphs for node in model.graph.node for a in node.attribute):
+        raise BadNetwork(
+            "the network has branches, which can't be turned to fp16 here; take PRECISION=fp32"
+        )
+    model = type(model).FromString(model.SerializeToString())
+    source = model.graph
+    del source.value_info[:]
+    given = {v.name for v in source.input if _is_float(v)} - {t.name for t in source.initializer}
+    wanted = {v.name for v in source.output if _is_float(v)}
+    renames = {name: name + "/half" for name in given | wanted}
+    kept = _kept(source)
+    for node in source.node:
+        node.input[:] = [renames.get(name, name) for name in node.input]
+        node.output[:] = [renames.get(name, name) for name in node.output]
+        if node.op_type == "Constant" and node.output[0] not in kept:
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    _halve(attribute.t)
+        if node.op_type == "Cast":
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+    for tensor in source.initializer:
+        if tensor.name not in kept:
+            _halve(tensor)
+    before = [_cast(name, renames[name], TensorProto.FLOAT16) for name in sorted(given)]
+    after = [_cast(renames[name], name, TensorProto.FLOAT) for name in sorted(wanted)]
+    nodes = before + list(source.node) + after
+    del source.node[:]
+    source.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _kept(source):
+    """Names of constants that are no values to compute with."""
+    return {
+        node.input[place]
+        for node in source.node
+        for place in _KEPT.get(node.op_type, ())
+        if place < len(node.input)
+    }
+
+
+def _cast(name, to, kind):
+    return helper.make_node("Cast", [name], [to], to=kind)
+
+
+def _is_float(value):
+    return value.type.tensor_type.elem_type == TensorProto.FLOAT
+
+
+def _halve(tensor):
+    if tensor.data_type == TensorProto.FLOAT:
+        values = np.clip(numpy_helper.to_array(tensor), -_LARGEST, _LARGEST)
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), tensor.name))

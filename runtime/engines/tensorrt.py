@@ -1,0 +1,356 @@
+"""Run a bundle of TensorRT plans on an NVIDIA GPU: device memory, one stream, one call a frame.
+
+Three families of its Python interface are known, told apart by what they have, never by version:
+tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks (11), which
+only the builder sees (``boards.plans``). Where a network was cut at its correlations
+(``runtime.engines.cut``), our kernels run between the parts.
+"""
+
+import importlib
+
+import numpy as np
+
+from kernels.cuda import compile as compiler
+from kernels.cuda import device as devices
+from kernels.cuda.errors import GpuFailed
+from runtime import gpu
+from runtime.bundle import BadBundle
+from runtime.errors import NetworkFailed, NoEngine
+
+CORRELATE_BLOCK = (256, 1, 1)
+POSITIONS = 8  # of the exemplar that one thread of hp_correlate_pixelwise does
+
+
+def load_library():
+    """The ``tensorrt`` module; the driver must have been asked before (``gpu.look``).
+
+    Raises:
+        NoEngine: it can't be imported, and why.
+    """
+    try:
+        return importlib.import_module("tensorrt")
+    except ImportError as error:
+        text = str(error)
+        if "libnvdla_compiler" in text:
+            raise NoEngine(
+                "TensorRT can't be imported: {}; JetPack left that library out, run `sudo apt-get "
+                "install nvidia-l4t-dla-compiler` (`python -m boards` knows this trap)".format(text)
+            ) from None
+        if getattr(error, "name", None) == "tensorrt":
+            raise NoEngine(
+                "TensorRT is not installed for this Python; run `python -m boards` for the command "
+                "that this board takes"
+            ) from None
+        raise NoEngine(
+            "TensorRT can't be imported: {}; run `python -m boards`".format(text)
+        ) from None
+
+
+def make_logger(trt, say=None):
+    """A logger that keeps the errors and tells the warnings.
+
+    Args:
+        trt: the module.
+        say: function of one sentence, or None.
+
+    Returns:
+        A ``trt.ILogger`` with ``errors`` (list of texts) and ``last()``.
+    """
+
+    class Logger(trt.ILogger):
+        def __init__(self):
+            trt.ILogger.__init__(self)
+            self.errors = []
+
+        def log(self, severity, msg):
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                self.errors.append(msg)
+            elif severity == trt.ILogger.WARNING and say is not None:
+                say(msg)
+
+        def last(self):
+            return self.errors[-1].strip() if self.errors else "it gave no reason"
+
+    return Logger()
+
+
+class Engine:
+    """See ``runtime.engines``; also has what ``kernels.cuda.frame`` wants of an engine.
+
+    Args:
+        network: the ``Network``.
+        bundle: ``runtime.bundle.Bundle``, its parts checked.
+        device: an open ``kernels.cuda.device``; None to open one.
+
+    Raises:
+        NoGpu, NoEngine: no driver, no TensorRT, or neither CuPy nor PyCUDA.
+        BundleMismatch, BadBundle: built for another TensorRT or GPU.
+        GpuFailed: no memory left.
+    """
+
+    name = "tensorrt"
+    input_dtype = "float32"
+    input_step = 1.0
+
+    def __init__(self, network, bundle, device=None):
+        self.gpu = gpu.look()
+        trt = load_library()
+        bundle.check_library("tensorrt", trt.__version__)
+        bundle.check_compute_capability(self.gpu.compute_capability)
+        self.network, self.bundle, self.version = network, bundle, trt.__version__
+        self._opened = device is None
+        self.device = devices.open_device() if device is None else device
+        self._stream = self.device.stream()
+        self._logger = make_logger(trt)
+        self._runtime = trt.Runtime(self._logger)
+        core = bundle.settings.get("dla")
+        if core is not None:
+            self._runtime.DLA_core = core
+        run = bundle.run
+        self._addresses, self._shapes = {}, {name: tuple(s) for name, s in run["shapes"].items()}
+        self._exemplar = self._part(trt, run["exemplar"])
+        self._frame = self._steps(trt, run)
+        self._features, self._maps = tuple(run["features"]), tuple(run["maps"])
+        self._host = self._host_arrays()
+        self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
+        self._loaded = None
+        self.exemplar_input, self.search_input = (
+            self._addresses[name] for name in ("exemplar", "search")
+        )
+        if len(self._maps) == 2:
+            self.scores, self.distances = (self._addresses[name] for name in self._maps)
+        self.search(self.exemplar())  # libraries set themselves up in their first call
+
+    # -- on the host's arrays
+
+    def exemplar(self):
+        """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
+        self._upload("exemplar")
+        self.exemplar_device(self.device.handle(self._stream))
+        for name in self._features:
+            self._download(name)
+        self.device.synchronise(self._stream)
+        return tuple(self._host[name].copy() for name in self._features)
+
+    def search(self, features):
+        """Maps of the picture in ``search_crop`` for a target's ``features``."""
+        if features is not self._loaded:
+            for name, array in zip(self._features, features):
+                np.copyto(self._host[name], array)
+                self._upload(name)
+            self._loaded = features
+        self._upload("search")
+        self.search_device(self.device.handle(self._stream))
+        for name in self._maps:
+            self._download(name)
+        self.device.synchronise(self._stream)
+        return tuple(self._host[name] for name in self._maps)
+
+    # -- on the device's memory
+
+    def attach(self, stream):
+        """Take the stream (the device's object) that the next two calls give the handle of."""
+        self._stream = stream
+
+    def exemplar_device(self, handle):
+        """Put the exemplar's part on a stream; the features stay where a frame reads them."""
+        self._loaded = None
+        self._exemplar.run(handle)
+
+    def search_device(self, handle):
+        """Put a frame's part on a stream."""
+        for step in self._frame:
+            step.run(handle)
+
+    def describe(self):
+        """What runs where: engine, library version, device, precision."""
+        core = self.bundle.settings.get("dla")
+        return {
+            "engine": self.name,
+            "version": self.version,
+            "device": "{}, sm_{}{}".format(
+                self.gpu.name, self.gpu.compute_capability.replace(".", ""),
+                "" if core is None else ", DLA {}".format(core),
+            ),
+            "precision": self.bundle.precision,
+            "threads": 1,
+            "parts": len(self._frame),
+        }  # fmt: skip
+
+    def close(self):
+        """Give the contexts back before the memory that they point to."""
+        self._exemplar = self._frame = self._runtime = None
+        if self._opened:
+            self.device.close()
+
+    # -- making it
+
+    def _part(self, trt, name):
+        """Load a plan and bind its tensors; tensors of the same name share memory."""
+        data = self.bundle.path(name).read_bytes()
+        engine = self._runtime.deserialize_cuda_engine(data)
+        if engine is None:
+            self._refuse("{} can't be loaded".format(self.bundle.path(name)))
+        context = engine.create_execution_context()
+        if context is None:
+            self._refuse("{} can't be run".format(self.bundle.path(name)))
+        by_name = hasattr(engine, "num_io_tensors")
+        part = (ByName if by_name else ByIndex)(trt, engine, context, self._logger)
+        for tensor, (shape, dtype) in part.tensors().items():
+            if self._shapes.get(tensor) != shape or dtype != trt.float32:
+                raise BadBundle(
+                    "{}: its tensor {} is {} {}, not float32 {}; run `{}`".format(
+                        self.bundle.path(name), tensor, dtype, shape, self._shapes.get(tensor),
+                        self.bundle.command,
+                    )
+                )  # fmt: skip
+            part.bind(tensor, self._address(tensor))
+        return part
+
+    def _steps(self, trt, run):
+        """What a frame runs, in its order: parts, and correlations between them."""
+        frame, module = [], None
+        for index, name in enumerate(run["parts"]):
+            frame.append(self._part(trt, name))
+            for step in run["steps"][index] if index < len(run["steps"]) else []:
+                if module is None:
+                    path = compiler.binary(compiler.source("correlate"), self.device.capability)
+                    module = self.device.module(path)
+                frame.append(Correlation(self, module, step))
+        return frame
+
+    def _address(self, tensor):
+        """Memory for a tensor, the same at every call."""
+        if tensor not in self._addresses:
+            size = 4 * int(np.prod(self._shapes[tensor]))
+            self._addresses[tensor] = self.device.alloc(size)
+        return self._addresses[tensor]
+
+    def _host_arrays(self):
+        """Arrays of the host, copied from and to without a detour."""
+        arrays = {}
+        for name in ("exemplar", "search") + self._features + self._maps:
+            shape = self._shapes[name]
+            memory = self.device.pinned(4 * int(np.prod(shape)))
+            arrays[name] = memory.view(np.float32).reshape(shape)
+            arrays[name][:] = 0
+            self._address(name)
+        return arrays
+
+    def _upload(self, name):
+        self.device.upload(self._addresses[name], self._host[name], self._stream)
+
+    def _download(self, name):
+        self.device.download(self._host[name], self._addresses[name], self._stream)
+
+    def _refuse(self, what):
+        words = self._logger.last()
+        if "memory" in words.lower():
+            raise GpuFailed(
+                "{}, the GPU has no memory left: {}; close what else uses it (on a Jetson the "
+                "desktop: `sudo systemctl isolate multi-user.target`)".format(what, words)
+            )
+        raise BadBundle("{}: {}; run `{}`".format(what, words, self.bundle.command))
+
+
+class _Part:
+    """A plan with its context, its tensors bound to fixed addresses."""
+
+    def __init__(self, trt, engine, context, logger):
+        self._trt, self._engine, self._context, self._logger = trt, engine, context, logger
+
+    def _check(self, done):
+        if not done:
+            raise NetworkFailed(
+                "TensorRT refuses a frame: {}; start again".format(self._logger.last())
+            )
+
+
+class ByName(_Part):
+    """TensorRT from 8.5 on."""
+
+    def tensors(self):
+        """dict of name -> (shape, dtype)."""
+        engine = self._engine
+        names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+        return {n: (tuple(engine.get_tensor_shape(n)), engine.get_tensor_dtype(n)) for n in names}
+
+    def bind(self, name, address):
+        """Let a tensor lie at an address of the device."""
+        self._check(self._context.set_tensor_address(name, address))
+
+    def run(self, handle):
+        """Put it on a stream, given by its handle; returns at once."""
+        self._check(self._context.execute_async_v3(handle))
+
+
+class ByIndex(_Part):
+    """TensorRT before 8.5."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._bindings = [0] * self._engine.num_bindings
+
+    def tensors(self):
+        """dict of name -> (shape, dtype)."""
+        engine = self._engine
+        return {
+            engine.get_binding_name(i): (
+                tuple(engine.get_binding_shape(i)), engine.get_binding_dtype(i)
+            )
+            for i in range(engine.num_bindings)
+        }  # fmt: skip
+
+    def bind(self, name, address):
+        """Let a tensor lie at an address of the device."""
+        self._bindings[self._engine.get_binding_index(name)] = address
+
+    def run(self, handle):
+        """Put it on a stream, given by its handle; returns at once."""
+        self._check(self._context.execute_async_v2(self._bindings, handle))
+
+
+class Correlation:
+    """A correlation between two parts: a kernel with its arguments."""
+
+    def __init__(self, engine, module, step):
+        self._engine, device = engine, engine.device
+        search, exemplar = engine._shapes[step["search"]], engine._shapes[step["exemplar"]]
+        region, kernel, out = (engine._address(step[k]) for k in ("search", "exemplar", "out"))
+        self._kernel = device.kernel(module, "hp_correlate_" + step["kind"])
+        if step["kind"] == "pixelwise":
+            _, channels, positions = exemplar
+            pixels = search[2]
+            numbers = [np.int32(v) for v in (channels, positions, pixels)]
+            grid = (_blocks(pixels, CORRELATE_BLOCK[0]), _blocks(positions, POSITIONS), 1)
+            self._launches, self._shared = [([region, kernel], numbers, out)], 0
+        else:
+            outputs, channels, h, w = exemplar
+            rows, columns = search[2:]
+            shape = engine._shapes[step["out"]]
+            numbers = [np.int32(v) for v in (rows, columns, h, w, step["padding"])]
+            grid = (_blocks(shape[2] * shape[3], CORRELATE_BLOCK[0]), channels, 1)
+            weights, planes = 4 * channels * h * w, 4 * channels * shape[2] * shape[3]
+            self._launches = [
+                ([region, kernel + m * weights], numbers, out + m * planes) for m in range(outputs)
+            ]
+            self._shared = 4 * h * w
+        self._grid = grid
+        self._launches = [
+            [np.uint64(a) for a in given] + numbers + [np.uint64(out)]
+            for given, numbers, out in self._launches
+        ]
+
+    def run(self, handle):
+        """Put it on the engine's stream."""
+        engine = self._engine
+        if engine.device.handle(engine._stream) != handle:
+            raise RuntimeError("attach(stream) was not called with the stream of this handle")
+        for arguments in self._launches:
+            engine.device.launch(
+                self._kernel, self._grid, CORRELATE_BLOCK, arguments, engine._stream, self._shared
+            )
+
+
+def _blocks(count, size):
+    return (count + size - 1) // size

@@ -1,0 +1,346 @@
+"""A ``tensorrt`` of each family that runs its plans with ONNX Runtime, on the host's memory.
+
+Every class has the names of the real bindings that the product uses and no other: where a family
+lacks one, it is lacking here (``tests/test_tensorrt_surface.py`` holds both to surfaces.json). What
+is built and refused follows the real ones as far as it is known:
+
+- a plan loads in the version and on the GPU that it was built for, else the real words are logged;
+- 8.2's parser knows no HardSwish and no convolution whose kernel is a tensor;
+- INT8 without Q/DQ wants a calibration cache with the version's own header;
+- an enqueue reads and writes at the addresses that were bound.
+"""
+
+import ctypes
+import enum
+import json
+import struct
+import types
+
+import numpy as np
+import onnx
+import onnxruntime
+
+VERSIONS = {"8.2": "8.2.1.8", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
+MAGIC = b"fakeplan"
+TAG = "Version tag does not match. Note: Current Version: {}, Serialized Engine Version: {}"
+DEVICE = (
+    "engine plan file is generated on an incompatible device, expecting compute {} got compute {}, "
+    "please rebuild."
+)
+NO_PLAN = "Serialization assertion plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed."
+NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (out of memory)"
+
+
+class Machine:
+    """What the fakes' computer is like, for tests to change.
+
+    Attributes:
+        capability: of the GPU.
+        memory: bytes left for contexts; None for plenty.
+        dla_cores: how many there are.
+        tensor_kernels: whether the parser takes a tensor as a convolution's kernel; None: as the
+            version does.
+        seen: list of (what, value): flags set, caches read.
+    """
+
+    def __init__(self, capability="5.3"):
+        self.capability, self.memory, self.dla_cores = capability, None, 0
+        self.tensor_kernels, self.seen = None, []
+
+
+def make(family, machine=None):
+    """The module of a family, one of ``VERSIONS``."""
+    machine = machine or Machine()
+    version = VERSIONS[family]
+    trt = types.ModuleType("tensorrt")
+    trt.__version__ = version
+    by_index, by_name = family in ("8.2", "8.6"), family != "8.2"
+    strong = family == "11"
+
+    # -- enumerations
+
+    class Severity(enum.IntEnum):
+        INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+
+    class DataType(enum.Enum):
+        FLOAT, HALF = 0, 1
+
+    flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8"])
+    BuilderFlag = enum.Enum("BuilderFlag", " ".join(flags))
+    creation = ["STRONGLY_TYPED"] if strong else ["EXPLICIT_BATCH"]
+    NetworkDefinitionCreationFlag = enum.IntEnum(
+        "NetworkDefinitionCreationFlag", " ".join(creation), start=0
+    )
+    DeviceType = enum.Enum("DeviceType", "GPU DLA")
+
+    # -- small things
+
+    class ILogger:
+        def __init__(self):
+            pass
+
+    ILogger.Severity = Severity
+    for severity in Severity:
+        setattr(ILogger, severity.name, severity)
+
+    class IHostMemory(bytes):
+        pass
+
+    class ITimingCache:
+        def __init__(self, data):
+            self._data = data
+
+        def serialize(self):
+            return IHostMemory(self._data or b"timing of " + version.encode())
+
+    class IInt8EntropyCalibrator2:
+        def __init__(self):
+            pass
+
+    class IProgressMonitor:
+        def __init__(self):
+            pass
+
+    class ParserError:
+        def __init__(self, text):
+            self._text = text
+
+        def desc(self):
+            return self._text
+
+    # -- building
+
+    class INetworkDefinition:
+        def __init__(self):
+            self._model = None
+
+    class OnnxParser:
+        def __init__(self, network, logger):
+            self._network, self._errors = network, []
+
+        def parse(self, model):
+            parsed = onnx.load_model_from_string(model)
+            self._errors = _problems(parsed, family, machine)
+            self._network._model = parsed
+            return not self._errors
+
+        @property
+        def num_errors(self):
+            return len(self._errors)
+
+        def get_error(self, index):
+            return ParserError(self._errors[index])
+
+    class IBuilderConfig:
+        def __init__(self):
+            self._flags, self._cache = set(), None
+            self.DLA_core, self.default_device_type = -1, DeviceType.GPU
+            if not strong:
+                self.int8_calibrator = None
+            if by_index:
+                self.max_workspace_size = 0
+            if family in ("10", "11"):
+                self.progress_monitor = None
+
+        def set_flag(self, flag):
+            machine.seen.append(("flag", flag.name))
+            self._flags.add(flag.name)
+
+        def create_timing_cache(self, data):
+            machine.seen.append(("timing cache", bytes(data)))
+            return ITimingCache(bytes(data))
+
+        def set_timing_cache(self, cache, ignore_mismatch):
+            self._cache = cache
+            return True
+
+        def get_timing_cache(self):
+            return self._cache
+
+    if by_name:
+        IBuilderConfig.set_memory_pool_limit = lambda self, pool, size: None
+
+    class Builder:
+        def __init__(self, logger):
+            self._logger = logger
+
+        @property
+        def num_DLA_cores(self):
+            return machine.dla_cores
+
+        def create_network(self, flags):
+            if by_index and not flags:
+                raise ValueError("implicit batch: no ONNX can be parsed into it")
+            return INetworkDefinition()
+
+        def create_builder_config(self):
+            return IBuilderConfig()
+
+        def build_serialized_network(self, network, config):
+            problem = _unbuildable(network._model, config, version, machine)
+            if problem:
+                self._logger.log(Severity.ERROR, problem)
+                return None
+            monitor = getattr(config, "progress_monitor", None)
+            if monitor is not None:
+                monitor.phase_start("Building Engine", None, 2)
+                monitor.step_complete("Building Engine", 0)
+                monitor.phase_finish("Building Engine")
+            head = {"version": version, "capability": machine.capability}
+            return IHostMemory(_plan(head, network._model))
+
+    # -- running
+
+    class IExecutionContext:
+        def __init__(self, engine):
+            self._engine, self._bound = engine, {}
+
+    class ICudaEngine:
+        def __init__(self, model, logger):
+            self._model, self._logger = model, logger
+            self._io = [(v, True) for v in model.graph.input]
+            self._io += [(v, False) for v in model.graph.output]
+            self._session = None
+
+        def create_execution_context(self):
+            if machine.memory is not None and len(self._model.graph.node) > machine.memory:
+                self._logger.log(Severity.ERROR, NO_MEMORY)
+                return None
+            self._session = _session(self._model)
+            return IExecutionContext(self)
+
+    def run(context, addresses):
+        engine = context._engine
+        feed = {v.name: _array(addresses[v.name], v).copy() for v, given in engine._io if given}
+        names = [value.name for value, given in engine._io if not given]
+        outputs = [value for value, given in engine._io if not given]
+        for value, result in zip(outputs, engine._session.run(names, feed)):
+            np.copyto(_array(addresses[value.name], value), result)
+        return True
+
+    if by_index:
+
+        def execute_async_v2(self, bindings, stream_handle):
+            names = [value.name for value, _ in self._engine._io]
+            return run(self, dict(zip(names, bindings)))
+
+        IExecutionContext.execute_async_v2 = execute_async_v2
+        ICudaEngine.num_bindings = property(lambda self: len(self._io))
+        ICudaEngine.get_binding_name = lambda self, index: self._io[index][0].name
+        ICudaEngine.get_binding_shape = lambda self, index: _shape(self._io[index][0])
+        ICudaEngine.get_binding_dtype = lambda self, index: DataType.FLOAT
+        ICudaEngine.get_binding_index = lambda self, name: [v.name for v, _ in self._io].index(name)
+    if by_name:
+
+        def value_of(engine, name):
+            return next(value for value, _ in engine._io if value.name == name)
+
+        def set_tensor_address(self, name, address):
+            self._bound[name] = address
+            return True
+
+        IExecutionContext.set_tensor_address = set_tensor_address
+        IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound)
+        ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
+        ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0].name
+        ICudaEngine.get_tensor_shape = lambda self, name: _shape(value_of(self, name))
+        ICudaEngine.get_tensor_dtype = lambda self, name: DataType.FLOAT
+
+    class Runtime:
+        def __init__(self, logger):
+            self._logger, self.DLA_core = logger, -1
+
+        def deserialize_cuda_engine(self, data):
+            head, model = _read(data)
+            problem = None
+            if head is None:
+                problem = NO_PLAN
+            elif head["version"] != version:
+                problem = TAG.format(version, head["version"])
+            elif head["capability"] != machine.capability:
+                problem = DEVICE.format(head["capability"], machine.capability)
+            if problem:
+                self._logger.log(Severity.ERROR, problem)
+                return None
+            return ICudaEngine(model, self._logger)
+
+    classes = [ILogger, IHostMemory, ITimingCache, INetworkDefinition, OnnxParser, ParserError]
+    classes += [IBuilderConfig, Builder, IExecutionContext, ICudaEngine, Runtime, DataType]
+    classes += [BuilderFlag, NetworkDefinitionCreationFlag, DeviceType]
+    classes += [] if strong else [IInt8EntropyCalibrator2]
+    classes += [IProgressMonitor] if family in ("10", "11") else []
+    if by_name:
+        trt.MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
+    for each in classes:
+        setattr(trt, each.__name__, each)
+    trt.float32 = DataType.FLOAT
+    return trt
+
+
+def _problems(model, family, machine):
+    """What the parser refuses, as its sentences."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            constants.update(node.output)
+    takes = family != "8.2" if machine.tensor_kernels is None else machine.tensor_kernels
+    problems = []
+    for node in model.graph.node:
+        if node.op_type == "HardSwish" and family == "8.2":
+            problems.append("No importer registered for op: HardSwish.")
+        if node.op_type == "Conv" and node.input[1] not in constants and not takes:
+            problems.append("convMultiInput: kernel weights of {} vary".format(node.output[0]))
+    return problems
+
+
+def _unbuildable(model, config, version, machine):
+    """What the builder logs before it returns None, or None."""
+    quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+    if "INT8" not in config._flags or quantised:
+        return None
+    if config.int8_calibrator is None:
+        return "Calibration failure: no calibrator"
+    cache = bytes(config.int8_calibrator.read_calibration_cache()).decode()
+    machine.seen.append(("cache", cache))
+    numbers = [int(number) for number in version.split(".")[:3]]
+    thousand = 10000 if numbers[0] >= 10 else 1000
+    wanted = "TRT-{}-EntropyCalibration2".format(
+        numbers[0] * thousand + numbers[1] * 100 + numbers[2]
+    )
+    if cache.splitlines()[0] != wanted:
+        return "Calibration table does not match calibrator algorithm type."
+    return None
+
+
+def _plan(head, model):
+    text = json.dumps(head).encode()
+    return MAGIC + struct.pack("<I", len(text)) + text + model.SerializeToString()
+
+
+def _read(data):
+    if data[: len(MAGIC)] != MAGIC:
+        return None, None
+    start = len(MAGIC) + 4
+    size = struct.unpack("<I", data[len(MAGIC) : start])[0]
+    head = json.loads(data[start : start + size].decode())
+    return head, onnx.load_model_from_string(data[start + size :])
+
+
+def _session(model):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _shape(value):
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+
+
+def _array(address, value):
+    """The memory at an address, as a float32 array of a tensor's shape."""
+    shape = _shape(value)
+    memory = (ctypes.c_float * int(np.prod(shape))).from_address(address)
+    return np.frombuffer(memory, np.float32).reshape(shape)

@@ -1,0 +1,178 @@
+"""A board played by this computer: TensorRT's fake, a driver, and a device of the host's memory.
+
+    python -m tests.fakes.tensorrt.machine FAMILY -m boards.build ...
+
+runs a program there, for tests that need one of its own. In a test's own process: ``Board``.
+"""
+
+import json
+import os
+import runpy
+import sys
+
+import numpy as np
+
+from kernels import golden
+from kernels.cuda import compile as compiler
+from kernels.cuda import device
+from tests.fakes.tensorrt import fake
+
+
+class Driver:
+    """What ``runtime.gpu`` asks of libcuda.so.1.
+
+    Args:
+        capability: such as "5.3".
+        cu_init: what cuInit answers; 0 is well.
+    """
+
+    def __init__(self, capability="5.3", cu_init=0):
+        self.capability = [int(number) for number in capability.split(".")]
+        self.cu_init = cu_init
+
+    def cuInit(self, flags):
+        return self.cu_init
+
+    def cuDeviceGet(self, handle, index):
+        return 0
+
+    def cuDeviceGetName(self, name, size, handle):
+        name.value = b"Tegra X1"
+        return 0
+
+    def cuDeviceGetAttribute(self, number, attribute, handle):
+        number._obj.value = self.capability[{75: 0, 76: 1}[attribute]]
+        return 0
+
+    def cuDriverGetVersion(self, number):
+        number._obj.value = 10020
+        return 0
+
+    def cuGetErrorString(self, error, words):
+        words._obj.value = {100: b"no CUDA-capable device is detected"}.get(error, b"unknown")
+        return 0
+
+
+class Device:
+    """See ``kernels.cuda.device``: addresses are the host's, kernels ``kernels.golden``."""
+
+    name = "host"
+
+    def __init__(self, capability=53):
+        self.counters = device.Counters()
+        self.capability, self.driver_version = capability, 10020
+        self._memory, self.closed = {}, False
+
+    def alloc(self, size):
+        array = np.full(int(size), 0xFF, np.uint8)  # not a number until it is written
+        self._memory[array.ctypes.data] = array
+        self.counters.allocations += 1
+        return array.ctypes.data
+
+    def pinned(self, size):
+        self.counters.allocations += 1
+        return np.zeros(int(size), np.uint8)
+
+    def stream(self):
+        return "stream"
+
+    def handle(self, stream):
+        return 77
+
+    def upload(self, address, array, stream):
+        memory = self._memory[address]
+        memory[: array.nbytes] = array.reshape(-1).view(np.uint8)
+        self.counters.uploads += 1
+
+    def download(self, array, address, stream):
+        array.reshape(-1).view(np.uint8)[:] = self._memory[address][: array.nbytes]
+        self.counters.downloads += 1
+
+    def synchronise(self, stream):
+        self.counters.synchronisations += 1
+
+    def module(self, path):
+        return path
+
+    def kernel(self, module, name):
+        return {"depthwise": self._depthwise, "pixelwise": self._pixelwise}[name.split("_")[-1]]
+
+    def launch(self, kernel, grid, block, arguments, stream, shared=0):
+        self.counters.launches += 1
+        kernel(grid, block, shared, *[int(argument) for argument in arguments])
+
+    def close(self):
+        self.closed = True
+
+    def _depthwise(self, grid, block, shared, search, exemplar, rows, columns, h, w, padding, out):
+        channels = grid[1]
+        found = golden.correlate_depthwise(
+            self._floats(exemplar, (channels, h, w)),
+            self._floats(search, (channels, rows, columns)), padding,
+        )  # fmt: skip
+        if grid[0] * block[0] < found[0].size or shared != 4 * h * w:
+            raise AssertionError("the grid does not cover the output")
+        self._floats(out, found.shape)[:] = found
+
+    def _pixelwise(self, grid, block, shared, search, exemplar, channels, positions, pixels, out):
+        found = golden.correlate_pixelwise(
+            self._floats(exemplar, (channels, positions, 1)),
+            self._floats(search, (channels, pixels, 1)),
+        )[:, :, 0]
+        if grid[0] * block[0] < pixels or grid[1] * 8 < positions:
+            raise AssertionError("the grid does not cover the output")
+        self._floats(out, found.shape)[:] = found
+
+    def _floats(self, address, shape):
+        for start, memory in self._memory.items():
+            if start <= address < start + memory.size:
+                part = memory[address - start :][: 4 * int(np.prod(shape))]
+                return part.view(np.float32).reshape(shape)
+        raise AssertionError("no memory at that address")
+
+
+class Board:
+    """This computer as a board, until ``leave``.
+
+    Args:
+        family: of TensorRT, one of ``fake.VERSIONS``; None for none.
+        capability: of its GPU.
+        error: exception that ``import tensorrt`` raises, or None.
+    """
+
+    def __init__(self, family, capability="5.3", cu_init=0):
+        self.machine = fake.Machine(capability)
+        self.driver = Driver(capability, cu_init)
+        self.devices = []
+        self._before = sys.modules.get("tensorrt")
+        self._kept = device.driver, device.open_device, compiler.binary
+        device.driver = lambda: self.driver
+        device.open_device = self._open
+        compiler.binary = lambda path, capability: path
+        if family is not None:
+            self.trt = sys.modules["tensorrt"] = fake.make(family, self.machine)
+
+    def _open(self, library="auto", index=0):
+        self.devices.append(Device(int(self.machine.capability.replace(".", ""))))
+        return self.devices[-1]
+
+    def leave(self):
+        """Be this computer again."""
+        device.driver, device.open_device, compiler.binary = self._kept
+        sys.modules.pop("tensorrt", None)
+        if self._before is not None:
+            sys.modules["tensorrt"] = self._before
+
+
+def main(arguments):
+    """Run ``-m MODULE ARGUMENTS`` on a board of the family that comes first."""
+    options = json.loads(os.environ.get("FAKE_BOARD", "{}"))
+    family, _, module = arguments[:3]
+    board = Board(family, options.get("capability", "5.3"))
+    board.machine.memory = options.get("memory")
+    sys.argv = [module] + arguments[3:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,165 @@
+"""Get NVIDIA's real TensorRT bindings, which import over stub libraries, into .cache/tensorrt.
+
+    python tests/fakes/tensorrt/prepare.py [PYTHON...]      such as .venv/bin/python python3.6
+
+For each Python named (default: the one that runs this) the bindings of every version that has a
+wheel for it, some 1 MB each. Their libraries need NVIDIA's own package index and a driver; a
+library of functions that return nothing is enough to import them and read what names they have.
+
+    python tests/fakes/tensorrt/prepare.py --write [PYTHON]
+
+also writes the names to surfaces.json, which the tests of every Python are held to.
+"""
+
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+CACHE = os.path.join(ROOT, ".cache", "tensorrt")
+SURFACES = os.path.join(HERE, "surfaces.json")
+
+WHEELS = {
+    "8.6.1": "tensorrt-bindings",
+    "10.3.0": "tensorrt-cu12-bindings",
+    "10.13.3.9": "tensorrt-cu12-bindings",
+    "11.4.0.106": "tensorrt-cu12-bindings",
+}
+PLATFORMS = ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "manylinux_2_31_x86_64")
+MISSING = re.compile(r"\bU (create\w+_INTERNAL|get\w*(?:Plugin|Parser)\w*|init\w+|_ZN\d+nv\w+)")
+MANGLED = re.compile(r"\bU (_Z\w*nv(?:parsers|caffe|uff|infer|onnx)\w*)")
+NEEDED = re.compile(r"\[(libnv[^\]]+)\]")
+
+CLASSES = (
+    "Builder BuilderFlag DataType DeviceType EngineCapability IBuilderConfig ICudaEngine "
+    "IExecutionContext IHostMemory IInt8EntropyCalibrator2 ILogger INetworkDefinition ITensor "
+    "ILayer ITimingCache IProgressMonitor Logger MemoryPoolType NetworkDefinitionCreationFlag "
+    "OnnxParser ParserError Runtime TensorIOMode HardwareCompatibilityLevel"
+).split()
+
+READ = """
+import json, sys
+import tensorrt_bindings as trt
+classes = sys.argv[1].split(",")
+print(json.dumps({
+    "version": trt.__version__,
+    "module": sorted(name for name in dir(trt) if not name.startswith("_")),
+    "classes": {
+        name: sorted(n for n in dir(getattr(trt, name)) if not n.startswith("_"))
+        for name in classes if hasattr(trt, name)},
+}))
+"""
+
+
+def folder(version, python):
+    """Where the bindings of a version are for a Python such as "3.11"."""
+    return os.path.join(CACHE, "{}-py{}".format(version, python))
+
+
+def read(version, python, executable=None):
+    """The names of prepared bindings: dict of version, module, classes.
+
+    Runs in a process of its own, since libraries can't be taken back.
+    """
+    home = folder(version, python)
+    environment = dict(os.environ, PYTHONPATH=home, LD_LIBRARY_PATH=os.path.join(home, "stubs"))
+    done = subprocess.run(
+        [executable or sys.executable, "-c", READ, ",".join(CLASSES)], env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return json.loads(done.stdout)
+
+
+def prepare(version, python):
+    """Bring one version for one Python; returns None, or why it can't be had."""
+    home = folder(version, python)
+    if os.path.isdir(home):
+        return None
+    os.makedirs(CACHE, exist_ok=True)
+    work = tempfile.mkdtemp(dir=CACHE)
+    try:
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q"]
+        command += ["--no-deps", "--only-binary", ":all:", "--python-version", python]
+        command += ["--implementation", "cp", "--abi", "none", "-d", work]
+        for platform in PLATFORMS:
+            command += ["--platform", platform]
+        problem = _run(command + ["{}=={}".format(WHEELS[version], version)])
+        if problem:
+            return problem
+        for wheel in glob.glob(os.path.join(work, "*.whl")):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(work)
+            os.unlink(wheel)
+        problem = _stubs(work)
+        if problem:
+            return problem
+        os.rename(work, home)
+        return None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _stubs(work):
+    """Compile a library of every name that the bindings need."""
+    binding = glob.glob(os.path.join(work, "tensorrt_bindings", "tensorrt*.so"))[0]
+    if not shutil.which("cc") or not shutil.which("nm"):
+        return "no cc and nm here"
+    listed = subprocess.check_output(["nm", "-D", binding], universal_newlines=True)
+    needed = subprocess.check_output(["readelf", "-d", binding], universal_newlines=True)
+    symbols = sorted(set(MISSING.findall(listed) + MANGLED.findall(listed)))
+    os.makedirs(os.path.join(work, "stubs"))
+    source = os.path.join(work, "stubs", "stubs.c")
+    with open(source, "w") as file:
+        for number, symbol in enumerate(symbols):
+            file.write(
+                'void *stub{0}() __asm__("{1}");\nvoid *stub{0}() {{ return 0; }}\n'.format(
+                    number, symbol
+                )
+            )
+    for name in sorted(set(NEEDED.findall(needed))):
+        out = os.path.join(work, "stubs", name)
+        problem = _run(["cc", "-w", "-shared", "-fPIC", "-Wl,-soname," + name, "-o", out, source])
+        if problem:
+            return problem
+    return None
+
+
+def _run(command):
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+    )
+    return (done.stdout.strip() or "it failed").splitlines()[-1] if done.returncode else None
+
+
+def main(arguments):
+    """Prepare all; returns 1 when a version could not be had that has a wheel for that Python."""
+    pythons = [argument for argument in arguments if argument != "--write"] or [sys.executable]
+    surfaces = {}
+    for executable in pythons:
+        python = subprocess.check_output(
+            [executable, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"],
+            universal_newlines=True,
+        ).strip()
+        for version in WHEELS:
+            problem = prepare(version, python)
+            print("TensorRT {} for Python {}: {}".format(version, python, problem or "ready"))
+            if not problem:
+                surfaces[version] = read(version, python, executable)
+    if "--write" in arguments:
+        with open(SURFACES, "w") as file:
+            json.dump(surfaces, file, indent=0, sort_keys=True)
+            file.write("\n")
+    return 0 if surfaces else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -20,14 +20,18 @@ def header(version, algorithm="EntropyCalibration2"):
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
-        raise BadTable("TensorRT {!r} is no version; give one such as 8.2.1 or 10.3.0".format(version))
+        raise BadTable(
+            "TensorRT {!r} is no version; give one such as 8.2.1 or 10.3.0".format(version)
+        )
     major, minor, patch = ([int(number) for number in numbers] + [0, 0])[:3]
     if major >= 11:
-        raise BadTable("TensorRT {} reads no calibration cache; use the Q/DQ network "
-                       "(NAME-int8-symmetric.toml)".format(version))  # fmt: skip
-    number = major * 10000 + minor * 100 + patch if major >= 10 else (
-        major * 1000 + minor * 100 + patch
-    )  # fmt: skip
+        raise BadTable(
+            "TensorRT {} reads no calibration cache; use the Q/DQ network "
+            "(NAME-int8-symmetric.toml)".format(version)
+        )
+    number = (
+        major * 10000 + minor * 100 + patch if major >= 10 else (major * 1000 + minor * 100 + patch)
+    )
     return "TRT-{}-{}".format(number, algorithm)
 
 
@@ -55,7 +59,10 @@ def read(cache):
     for number, line in enumerate(lines[1:], 2):
         name, separator, digits = line.rpartition(": ")  # names may hold colons and blanks
         if not separator or not re.fullmatch("[0-9a-f]{8}", digits):
-            raise BadTable("line {} of the calibration cache is not NAME: 8 hexadecimal digits: "
-                           "{!r}".format(number, line[:80]))  # fmt: skip
+            raise BadTable(
+                "line {} of the calibration cache is not NAME: 8 hexadecimal digits: {!r}".format(
+                    number, line[:80]
+                )
+            )
         scales[name] = np.float32(struct.unpack(">f", bytes.fromhex(digits))[0])
     return lines[0], scales

@@ -134,8 +134,10 @@ def find_clips(folders, trim=False, log=None):
             raise BadClips("{} is not a folder; name a clip or a folder of clips".format(folder))
         here = list(_sequences(folder, DEPTH))
         if not here:
-            raise BadClips("{} holds no frames: no pictures and no video in it or {} folders below; "
-                           "name a clip or a folder of clips".format(folder, DEPTH))  # fmt: skip
+            raise BadClips(
+                "{} holds no frames: no pictures and no video, {} folders deep; "
+                "name a clip or a folder of clips".format(folder, DEPTH)
+            )
         for place in here:
             clips = list(_clips_of(place, trim))
             if not clips and place == folder:
@@ -144,8 +146,10 @@ def find_clips(folders, trim=False, log=None):
                 log("left out: " + _without_annotation(place))
             found.extend(clips)
         if not found:
-            raise BadClips("{}: none of its {} clips has an annotation (boxes.csv, "
-                           "groundtruth.txt, groundtruth_rect.txt …)".format(folder, len(here)))  # fmt: skip
+            raise BadClips(
+                "{}: none of its {} clips has an annotation (boxes.csv, "
+                "groundtruth.txt, groundtruth_rect.txt …)".format(folder, len(here))
+            )
     return _named_apart(found)
 
 
@@ -153,8 +157,10 @@ find_clips.__doc__ = find_clips.__doc__.format(DEPTH)
 
 
 def _without_annotation(folder):
-    return ("{} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
-            "frames".format(folder))  # fmt: skip
+    return (
+        "{} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
+        "frames".format(folder)
+    )
 
 
 def _named_apart(clips):
@@ -269,8 +275,9 @@ def _mot_targets(path):
     tracks = {}
     for row in _rows(path):
         if len(row) < 6:
-            raise BadClips("{}: a line has {} values instead of frame,id,x,y,w,h,…".format(
-                path, len(row)))  # fmt: skip
+            raise BadClips(
+                "{}: a line has {} values instead of frame,id,x,y,w,h,…".format(path, len(row))
+            )
         ignored = len(row) >= 7 and row[6] == 0
         if not ignored:
             tracks.setdefault(int(row[1]), {})[int(row[0])] = _box(row[2:6], 1)
@@ -291,8 +298,11 @@ def _rows(path, columns=None):
             row = None
         row = [math.nan] * (columns or 4) if row == [] else row
         if row is None or (columns and len(row) != columns):
-            raise BadClips("{}: line {} is not {} numbers: {!r}".format(
-                path, number, columns or "made of", line[:60]))  # fmt: skip
+            raise BadClips(
+                "{}: line {} is not {} numbers: {!r}".format(
+                    path, number, columns or "made of", line[:60]
+                )
+            )
         rows.append(row)
     return rows
 

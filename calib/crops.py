@@ -31,8 +31,11 @@ def collect(clip, tracker, exemplars, searches):
     network = tracker.network
     seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
     if len(seen) < 2:
-        raise BadRun("{} shows its target in {} frame(s); calibration needs 2 or more".format(
-            clip.name, len(seen)))  # fmt: skip
+        raise BadRun(
+            "{} shows its target in {} frame(s); calibration needs 2 or more".format(
+                clip.name, len(seen)
+            )
+        )
     wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
     wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])
     rng = np.random.default_rng(SEED)
@@ -47,8 +50,9 @@ def collect(clip, tracker, exemplars, searches):
         track = tracker.update(frame) if index else None
         if known and index in wanted_z:
             state = np.array([*(box[:2] + (box[2:] - 1) / 2), *box[2:]])
-            crops_z.append(_cut(tracker, frame, geometry.exemplar_window(network, state),
-                                network.exemplar))  # fmt: skip
+            crops_z.append(
+                _cut(tracker, frame, geometry.exemplar_window(network, state), network.exemplar)
+            )
         if known and (track is None or overlap(np.array(track.box), box)[0] < LOST):
             tracker.init(frame, box)
     return np.array(crops_z), np.array(crops_x)

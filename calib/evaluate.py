@@ -3,8 +3,9 @@
     python -m calib.evaluate --clips DIR --networks nanotrack_v1,nanotrack_v2,KCF \
         --networks-dir DIR --precision fp32 int8 --out out/evaluation
 
-Each tracker's boxes on each clip are a file in OUT/boxes; a finished one is not run again as long as
-clip, network and engine are the same. Times are measured in the run: use --jobs 1 when they count.
+Each tracker's boxes on each clip are a file in OUT/boxes; a finished one is not run again as long
+as clip, network and engine are the same. Times are measured in the run: use --jobs 1 when they
+count.
 """
 
 import argparse
@@ -47,26 +48,40 @@ def main(arguments=None):
 def parser():
     """The command line's options."""
     cli = argparse.ArgumentParser(
-        prog="python -m calib.evaluate", description=__doc__,
+        prog="python -m calib.evaluate",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
     cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
-    cli.add_argument("--trim", action="store_true",
-                     help="where frames and boxes differ in number, take the first of both")  # fmt: skip
     cli.add_argument(
-        "--networks", required=True, metavar="NAME,NAME",
+        "--trim",
+        action="store_true",
+        help="where frames and boxes differ in number, take the first of both",
+    )
+    cli.add_argument(
+        "--networks",
+        required=True,
+        metavar="NAME,NAME",
         help="networks, TOMLs, and as peers: " + ", ".join(trackers.PEERS),
-    )  # fmt: skip
+    )
     cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "int8"))
-    cli.add_argument("--int8-dir", default="out/int8", metavar="DIR",
-                     help="where calib.int8 wrote its networks (default: %(default)s)")  # fmt: skip
+    cli.add_argument(
+        "--int8-dir",
+        default="out/int8",
+        metavar="DIR",
+        help="where calib.int8 wrote its networks (default: %(default)s)",
+    )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument("--realtime", type=float, metavar="FPS",
-                     help="also as a camera of FPS would drive them, with the times measured here")  # fmt: skip
+    cli.add_argument(
+        "--realtime",
+        type=float,
+        metavar="FPS",
+        help="also as a camera of FPS would drive them, with the times measured here",
+    )
     cli.add_argument("--out", default="out/evaluation", metavar="DIR")
     return cli
 
@@ -77,9 +92,13 @@ def run(options):
         raise BadRun("--realtime {:g}: must be above zero".format(options.realtime))
     clips = chosen(find_clips(options.clips, options.trim, say), options.only)
     specs = trackers.specs(
-        options.networks.split(","), options.precision, options.engine, options.threads,
-        options.networks_dir, options.int8_dir,
-    )  # fmt: skip
+        options.networks.split(","),
+        options.precision,
+        options.engine,
+        options.threads,
+        options.networks_dir,
+        options.int8_dir,
+    )
     out = pathlib.Path(options.out)
     broken = follow_all(specs, clips, out, options.jobs, None)
     rates = [None]
@@ -110,8 +129,11 @@ def chosen(clips, only):
     wanted = only.split(",")
     unknown = sorted(set(wanted) - {clip.name for clip in clips})
     if unknown:
-        raise BadRun("no clip is called {}; there are: {}".format(
-            unknown[0], ", ".join(clip.name for clip in clips)))  # fmt: skip
+        raise BadRun(
+            "no clip is called {}; there are: {}".format(
+                unknown[0], ", ".join(clip.name for clip in clips)
+            )
+        )
     return [clip for clip in clips if clip.name in wanted]
 
 
@@ -120,8 +142,12 @@ def chosen(clips, only):
 
 def follow_all(specs, clips, out, jobs, realtime):
     """Run what is not there yet; returns a list of (clip's name, sentence) of what broke."""
-    todo = [(spec, clip) for spec in specs for clip in clips
-            if stored(spec, clip, out, realtime) is None]  # fmt: skip
+    todo = [
+        (spec, clip)
+        for spec in specs
+        for clip in clips
+        if stored(spec, clip, out, realtime) is None
+    ]
     broken = []
     label = "tracking" if realtime is None else "at {:g} FPS".format(realtime)
     bar = tqdm(total=sum(len(clip) for _, clip in todo), unit=" frames", disable=None, desc=label)
@@ -140,8 +166,9 @@ def _outcomes(todo, out, jobs, realtime):
             yield clip, _caught(follow_and_store, spec, clip, out, realtime)
         return
     with concurrent.futures.ProcessPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(follow_and_store, spec, clip, out, realtime): clip
-                   for spec, clip in todo}  # fmt: skip
+        waiting = {
+            pool.submit(follow_and_store, spec, clip, out, realtime): clip for spec, clip in todo
+        }
         for done in concurrent.futures.as_completed(waiting):
             yield waiting[done], _caught(done.result)
 
@@ -257,11 +284,16 @@ def evaluation(specs, clips, out, rates):
     """
     table = {
         "clips": [
-            {"name": clip.name, "frames": len(clip), "sha256": clip.sha256,
-             "absent": int(np.isnan(clip.boxes[:, 0]).sum())} for clip in clips
+            {
+                "name": clip.name,
+                "frames": len(clip),
+                "sha256": clip.sha256,
+                "absent": int(np.isnan(clip.boxes[:, 0]).sum()),
+            }
+            for clip in clips
         ],
         "trackers": {},
-    }  # fmt: skip
+    }
     for rate in rates:
         for spec in specs:
             name = spec.name if rate is None else "{} at {:g} FPS".format(spec.name, rate)
@@ -289,10 +321,12 @@ def _figures(clips, found):
         "clips": per_clip,
         "mean": mean,
         "ao_of_all_frames": float(np.nanmean(np.concatenate(ious))),
-        "curves": {key: np.mean([curve[key] for curve in per_curve], axis=0).tolist()
-                   for key in per_curve[0]},
+        "curves": {
+            key: np.mean([curve[key] for curve in per_curve], axis=0).tolist()
+            for key in per_curve[0]
+        },
         "boxes": {clip.name: result["boxes"] for clip, result in zip(clips, found)},
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -53,14 +53,19 @@ def layers(model, exponents):
         source = exponents.get(node.input[0], 0)
         bias = constants.get(node.input[2]) if len(node.input) > 2 else None
         if bias is not None:
-            bias = np.clip(np.round(bias / 2.0 ** (own.astype(float) + source)), -(2**31), 2**31 - 1)
-        yield node.name, {
-            "weight": rounded(weight, own),
-            "weight_exponent": own,
-            "bias": None if bias is None else bias.astype(np.int32),
-            "input_exponent": source,
-            "output_exponent": exponents.get(node.output[0], 0),
-        }
+            bias = np.clip(
+                np.round(bias / 2.0 ** (own.astype(float) + source)), -(2**31), 2**31 - 1
+            )
+        yield (
+            node.name,
+            {
+                "weight": rounded(weight, own),
+                "weight_exponent": own,
+                "bias": None if bias is None else bias.astype(np.int32),
+                "input_exponent": source,
+                "output_exponent": exponents.get(node.output[0], 0),
+            },
+        )
 
 
 def _transposed(node):
@@ -70,8 +75,15 @@ def _transposed(node):
 def write(parts, ranges, path):
     """Write PATH.npz (arrays PART/LAYER/weight …) and PATH.json (exponents of all tensors)."""
     exponents = activation_exponents(table.amax(ranges))
-    arrays, told = {}, {"network": ranges["network"], "files": ranges["files"],
-                        "tensors": exponents, "layers": {}}  # fmt: skip
+    arrays, told = (
+        {},
+        {
+            "network": ranges["network"],
+            "files": ranges["files"],
+            "tensors": exponents,
+            "layers": {},
+        },
+    )
     for part, model in parts.items():
         for name, layer in layers(model, exponents):
             for key in ("weight", "weight_exponent", "bias"):

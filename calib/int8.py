@@ -2,15 +2,15 @@
 
     python -m calib.int8 --network nanotrack_v2 --networks-dir DIR --clips DIR --out out/int8
 
-Measures ranges on crops of the tracker itself, takes the method with the most one-step overlap, keeps
-the layers that lose most in 16 bit if need be, and writes into OUT:
+Measures ranges on crops of the tracker itself, takes the method that loses least one-step overlap,
+keeps the layers that lose most in 16 bit if need be, and writes into OUT:
 
-    NAME-int8.toml, _exemplar.onnx, _search.onnx   Q/DQ for ONNX Runtime and OpenVINO: --network runs it
+    NAME-int8.toml, _exemplar.onnx, _search.onnx   Q/DQ for ONNX Runtime and OpenVINO (--network)
     NAME-int8-symmetric.toml …                     Q/DQ as TensorRT takes it
     NAME-ranges.json                               the table that all the others are made from
     NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
     NAME-fpga.npz, NAME-fpga.json                  int8 weights and power-of-two exponents
-    NAME-int8.html, NAME-int8.json                 what it costs: layer by layer, overlap, size, speed
+    NAME-int8.html, NAME-int8.json                 what it costs: layers, overlap, size, speed
 
 The last figures are measured on the held-out clips, which neither ranges nor choices have seen. A
 killed run goes on where it was.
@@ -53,24 +53,41 @@ def main(arguments=None):
 def parser():
     """The command line's options."""
     cli = argparse.ArgumentParser(
-        prog="python -m calib.int8", description=__doc__,
+        prog="python -m calib.int8",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
     cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     cli.add_argument("--clips", nargs="+", metavar="DIR")
     cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
-    cli.add_argument("--held-out", metavar="NAME,NAME",
-                     help="clips for the last figures alone (default: every second one)")  # fmt: skip
+    cli.add_argument(
+        "--held-out",
+        metavar="NAME,NAME",
+        help="clips for the last figures alone (default: every second one)",
+    )
     cli.add_argument("--exemplars", type=int, default=4, metavar="N", help="a clip")
     cli.add_argument("--searches", type=int, default=12, metavar="N", help="a clip")
-    cli.add_argument("--method", choices=METHODS, help="default: the one with the most overlap")
-    cli.add_argument("--keep", metavar="LAYER,LAYER", help="layers to leave in 16 bit; - is none "
-                     "(default: searched for, the noisiest first)")  # fmt: skip
-    cli.add_argument("--tolerance", type=float, default=0.005, metavar="X",
-                     help="overlap that may be lost before layers are kept (default: %(default)s)")  # fmt: skip
-    cli.add_argument("--budget", type=float, default=0.15, metavar="SHARE",
-                     help="of the multiply-accumulates, may stay in 16 bit (default: %(default)s)")  # fmt: skip
+    cli.add_argument("--method", choices=METHODS, help="default: the one that loses least")
+    cli.add_argument(
+        "--keep",
+        metavar="LAYER,LAYER",
+        help="layers to leave in 16 bit; - is none (default: searched for, the noisiest first)",
+    )
+    cli.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.005,
+        metavar="X",
+        help="overlap that may be lost before layers are kept (default: %(default)s)",
+    )
+    cli.add_argument(
+        "--budget",
+        type=float,
+        default=0.15,
+        metavar="SHARE",
+        help="of the multiply-accumulates, may stay in 16 bit (default: %(default)s)",
+    )
     cli.add_argument("--table", metavar="FILE", help="take this table instead of measuring ranges")
     cli.add_argument("--tensorrt", nargs="*", default=["8.2.1", "10.3.0"], metavar="VERSION")
     cli.add_argument("--no-speed", action="store_true", help="leave the timing out")
@@ -88,9 +105,13 @@ def run(options):
     clips = chosen(find_clips(options.clips, log=say), options.only)
     measured, held = split(clips, options.held_out)
     work = Calibration(
-        network, options.networks_dir, measured, held,
-        (options.exemplars, options.searches), Store(out / "work" / network.name),
-    )  # fmt: skip
+        network,
+        options.networks_dir,
+        measured,
+        held,
+        (options.exemplars, options.searches),
+        Store(out / "work" / network.name),
+    )
     if options.table:
         ranges = table.read(options.table, network, options.networks_dir)
         told = {"methods": {}, "search": []}
@@ -112,8 +133,10 @@ def split(clips, held_out):
         held = clips[1::2]
     measured = [clip for clip in clips if clip not in held]
     if not measured or not held:
-        raise BadRun("{} clip(s) are not enough: at least one is measured on and another one held "
-                     "out; name more with --clips".format(len(clips)))  # fmt: skip
+        raise BadRun(
+            "{} clip(s) are not enough: at least one is measured on and another one held "
+            "out; name more with --clips".format(len(clips))
+        )
     return measured, held
 
 
@@ -125,22 +148,21 @@ def calibrate(work, options):
     """
     say("{}: crops and ranges on {} clips".format(work.network.name, len(work.clips)))
     ranges = work.table()
-    plain = work.overlap_of(work.network.path)
     tried = {}
     for method in METHODS if options.method is None else (options.method,):
         tried[method] = work.try_out(ranges, method, ())
-        say("{:<12} one-step overlap {:.4f}, fp32 {:.4f}".format(method, tried[method], plain))
-    method = max(tried, key=tried.get)
+        say("{:<12} loses {:.4f} of one-step overlap".format(method, tried[method]))
+    method = min(tried, key=tried.get)
     work.choose(ranges, method)
 
     # keep layers, more and more, until little enough is lost
     steps, keep = [], []
     if options.keep is not None:
         keep = named_layers(work, options.keep)
-    elif plain - tried[method] > options.tolerance:
-        keep, steps = search_layers(work, ranges, method, plain, options)
+    elif tried[method] > options.tolerance:
+        keep, steps = search_layers(work, ranges, method, options)
     ranges["keep"] = keep
-    return ranges, {"methods": tried, "search": steps, "fp32_on_measured": plain}
+    return ranges, {"methods": tried, "search": steps}
 
 
 def named_layers(work, text):
@@ -149,24 +171,27 @@ def named_layers(work, text):
     there = {qdq.base(n.name) for m in work.parts.values() for n in qdq.weighted_layers(m)}
     for name in wanted:
         if name not in there:
-            raise BadRun("{} has no layer {!r}; there are: {}".format(
-                work.network.name, name, ", ".join(sorted(there))))  # fmt: skip
+            raise BadRun(
+                "{} has no layer {!r}; there are: {}".format(
+                    work.network.name, name, ", ".join(sorted(there))
+                )
+            )
     return wanted
 
 
-def search_layers(work, ranges, method, plain, options):
+def search_layers(work, ranges, method, options):
     """(layers to keep, list of dicts of what each number of them gave)."""
     say("looking for the layers that lose most")
     best, steps = ([], work.try_out(ranges, method, ())), []
     for keep in work.keep_sets(ranges, options.budget):
-        overlap = work.try_out(ranges, method, keep)
-        steps.append({"kept": len(keep), "added": keep[-1], "overlap": overlap})
-        say("{:>3} layers in 16 bit: one-step overlap {:.4f}".format(len(keep), overlap))
-        if overlap > best[1]:
-            best = (keep, overlap)
-        if plain - overlap <= options.tolerance:
+        loss = work.try_out(ranges, method, keep)
+        steps.append({"kept": len(keep), "added": keep[-1], "loss": loss})
+        say("{:>3} layers in 16 bit: {:.4f}".format(len(keep), loss))
+        if loss < best[1]:
+            best = (keep, loss)
+        if loss <= options.tolerance:
             return keep, steps
-    say(RAN_OUT.format(plain - best[1], len(best[0]), options.budget))
+    say(RAN_OUT.format(best[1], len(best[0]), options.budget))
     return best[0], steps
 
 
@@ -175,8 +200,9 @@ def write_targets(work, ranges, options, out):
     name, written = work.network.name, {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"
-        note = "{} in INT8 ({}), made by calib.int8 from {}-ranges.json.\nKept in 16 bit: {}.".format(
-            name, form, name, ", ".join(ranges["keep"]) or "nothing")  # fmt: skip
+        note = "{} in INT8 ({}), made by calib.int8 from {}-ranges.json.\nIn 16 bit: {}.".format(
+            name, form, name, ", ".join(ranges["keep"]) or "nothing"
+        )
         models = work.models(ranges, None, ranges["keep"], form)
         written[form] = qdq.write(work.network, models, out, name + suffix, note)
     magnitudes = table.amax(ranges)

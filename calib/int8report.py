@@ -15,16 +15,29 @@ def write(report, stem):
 
 def text(report):
     """A few lines for the terminal."""
-    lines = ["{}: {}, {} layers in 16 bit ({:.1%} of the arithmetic), {} pairs of {} held-out clips"
-             .format(report["network"], report["method"], len(report["keep"]), report["kept_share"],
-                     report["pairs"], len(report["held_out"])),
-             "{:<32}{:>9}{:>9}{:>11}{:>9}".format("", "overlap", "loss", "same cell", "MB")]  # fmt: skip
+    lines = [
+        "{}: {}, {} layers in 16 bit ({:.1%} of all), {} pairs of {} held-out clips".format(
+            report["network"],
+            report["method"],
+            len(report["keep"]),
+            report["kept_share"],
+            report["pairs"],
+            len(report["held_out"]),
+        ),
+        "{:<32}{:>9}{:>9}{:>11}{:>9}".format("", "overlap", "loss", "same cell", "MB"),
+    ]
     for name, form in report["forms"].items():
-        lines.append("{:<32}{:9.4f}{:+9.4f}{:11.3f}{:9.2f}".format(
-            name, form["overlap"], form["loss"], form["same_cell"], form["bytes"] / 1e6))  # fmt: skip
+        lines.append(
+            "{:<32}{:9.4f}{:+9.4f}{:11.3f}{:9.2f}".format(
+                name, form["overlap"], form["loss"], form["same_cell"], form["bytes"] / 1e6
+            )
+        )
     for engine, ms in report["speed"].items():
-        lines.append("{}: {:.3f} ms a frame, INT8 {:.3f} ms: {:.2f} times".format(
-            engine, ms["fp32"], ms["int8"], ms["fp32"] / ms["int8"]))  # fmt: skip
+        lines.append(
+            "{}: {:.3f} ms a frame, INT8 {:.3f} ms: {:.2f} times".format(
+                engine, ms["fp32"], ms["int8"], ms["fp32"] / ms["int8"]
+            )
+        )
     for engine, share in report["same_cell_as_simulated"].items():
         lines.append("{}: same cell as simulated INT8 on {:.1%} of the pairs".format(engine, share))
     return "\n".join(lines)
@@ -56,38 +69,70 @@ def _rows(head, rows):
 def _page(report, plot):
     forms = _rows(
         ("form", "one-step overlap", "loss", "same cell as fp32", "MB"),
-        [(name, "{:.4f}".format(f["overlap"]), "{:+.4f}".format(f["loss"]),
-          "{:.1%}".format(f["same_cell"]), "{:.2f}".format(f["bytes"] / 1e6))
-         for name, f in report["forms"].items()],
-    )  # fmt: skip
+        [
+            (
+                name,
+                "{:.4f}".format(f["overlap"]),
+                "{:+.4f}".format(f["loss"]),
+                "{:.1%}".format(f["same_cell"]),
+                "{:.2f}".format(f["bytes"] / 1e6),
+            )
+            for name, f in report["forms"].items()
+        ],
+    )
     speed = _rows(
         ("engine, one thread", "fp32 ms", "INT8 ms", "times", "same cell as simulated INT8"),
-        [(engine, "{:.3f}".format(ms["fp32"]), "{:.3f}".format(ms["int8"]),
-          "{:.2f}".format(ms["fp32"] / ms["int8"]),
-          "{:.1%}".format(report["same_cell_as_simulated"][engine]))
-         for engine, ms in report["speed"].items()],
-    )  # fmt: skip
-    tried = _rows(("method", "one-step overlap on the measured clips"),
-                  [(name, "{:.4f}".format(value)) for name, value in report["methods"].items()])  # fmt: skip
-    steps = _rows(("layers in 16 bit", "last added", "one-step overlap on the measured clips"),
-                  [(s["kept"], s["added"], "{:.4f}".format(s["overlap"]))
-                   for s in report["search"]])  # fmt: skip
-    total = max(1, sum(report["costs"].values()))
-    layers = _rows(("layer", "signal to noise, dB", "share of arithmetic", ""),
-                   [(name, "{:.1f}".format(snr), "{:.1%}".format(report["costs"].get(name, 0) / total),
-                     "16 bit" if name in report["keep"] else "")
-                    for name, snr in report["layers"].items()])  # fmt: skip
+        [
+            (
+                engine,
+                "{:.3f}".format(ms["fp32"]),
+                "{:.3f}".format(ms["int8"]),
+                "{:.2f}".format(ms["fp32"] / ms["int8"]),
+                "{:.1%}".format(report["same_cell_as_simulated"][engine]),
+            )
+            for engine, ms in report["speed"].items()
+        ],
+    )
+    tried = _rows(
+        ("method", "overlap lost on the measured clips"),
+        [(name, "{:.4f}".format(value)) for name, value in report["methods"].items()],
+    )
+    steps = _rows(
+        ("layers in 16 bit", "last added", "overlap lost on the measured clips"),
+        [(s["kept"], s["added"], "{:.4f}".format(s["loss"])) for s in report["search"]],
+    )
+    costs = report["costs"]
+    total = max(1, sum(costs.values()))
+    layers = _rows(
+        ("layer", "signal to noise, dB", "share of arithmetic", ""),
+        [
+            (
+                name,
+                "{:.1f}".format(snr),
+                "{:.1%}".format(costs.get(name, 0) / total),
+                "16 bit" if name in report["keep"] else "",
+            )
+            for name, snr in report["layers"].items()
+        ],
+    )
     parts = [
         "<h1>{} in INT8</h1><p class=note>Ranges by {}, measured on {}. Overlaps: {} pairs of {}, "
         "which neither ranges nor choices have seen.</p>".format(
-            html.escape(report["network"]), report["method"], ", ".join(report["measured_on"]),
-            report["pairs"], ", ".join(report["held_out"])),
-        "<h2>Overlap and size</h2>", forms,
+            html.escape(report["network"]),
+            report["method"],
+            ", ".join(report["measured_on"]),
+            report["pairs"],
+            ", ".join(report["held_out"]),
+        ),
+        "<h2>Overlap and size</h2>",
+        forms,
         "<h2>Speed</h2>" + speed if report["speed"] else "",
         "<h2>Methods</h2>" + tried if report["methods"] else "",
         "<h2>Layers kept</h2>" + steps if report["search"] else "",
         '<h2>Layers</h2><img src="{}" alt="signal to noise" style="max-width:100%">'.format(plot),
         layers,
-    ]  # fmt: skip
-    return ('<!doctype html><html lang="en"><meta charset="utf-8"><title>INT8</title>'
-            "<style>{}</style>{}</html>\n".format(STYLE, "".join(parts)))  # fmt: skip
+    ]
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>INT8</title>'
+        "<style>{}</style>{}</html>\n".format(STYLE, "".join(parts))
+    )

@@ -21,14 +21,17 @@ class Pairs:
     Attributes:
         clips: names.
         exemplars: a clip's crop, uint8 (e, e, 3) BGR, one a clip.
-        searches: list of (index of the clip, uint8 (s, s, 3) crop, true box as centre from the crop's
-            centre and size, search pixels).
+        searches: list of (index of the clip, uint8 (s, s, 3) crop, true box as centre from the
+            crop's centre and size, search pixels).
     """
 
     def __init__(self, clips, network, frames=FRAMES):
         if network.family != "points":
-            raise BadNetwork("{}: one-step overlap is defined for the family points, not {}".format(
-                network.name, network.family))  # fmt: skip
+            raise BadNetwork(
+                "{}: one-step overlap is defined for the family points, not {}".format(
+                    network.name, network.family
+                )
+            )
         self.clips, self.exemplars, self.searches = [clip.name for clip in clips], [], []
         rng = np.random.default_rng(SEED)
         for index, clip in enumerate(clips):
@@ -38,7 +41,9 @@ class Pairs:
         truth, first = clip.boxes, clip[0]
         fill = first.mean((0, 1))
         side = round(geometry.context_side(truth[0][2:], network.context))
-        self.exemplars.append(tracker_crop(first, centre_of(truth[0]), side, network.exemplar, fill))
+        self.exemplars.append(
+            tracker_crop(first, centre_of(truth[0]), side, network.exemplar, fill)
+        )
         for i in np.linspace(2, len(clip) - 1, frames).astype(int):
             if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
                 continue

@@ -20,6 +20,7 @@ from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smoo
 METHODS = ("minmax", "percentile", "entropy", "mse")
 PERCENTILE = 99.99
 BINS = 2048
+WIDEN = 4  # times the range, from where bins are made wider instead of more
 MOST_VALUES = 8192  # counted of a tensor and input
 ENTROPY_BINS, LEVELS = 1024, 128
 SHRINK = np.linspace(0.2, 1.0, 81)  # parts of the whole range that mse tries
@@ -47,8 +48,32 @@ class Histograms:
         outputs = [value.name for value in self._session.get_outputs()]
         values = dict(zip(outputs, self._session.run(outputs, feed)))
         values.update(feed)
-        self._collector.collect_value({name: _thinned(values[name]) for name in self.names})
+        counted = {name: _thinned(values[name]) for name in self.names}
+        for name, value in counted.items():
+            self._widen(name, float(abs(value).max()))
+        self._collector.collect_value(counted)
         return values
+
+    def _widen(self, name, threshold):
+        """Give a histogram wider bins before a far greater value comes.
+
+        ONNX Runtime keeps the width of the bins that it began with: a tensor that was near zero in
+        the first picture would get millions of them.
+        """
+        entry = self.state().get(name)
+        if entry is None or threshold <= WIDEN * float(entry[4]):
+            return
+        counts, edges, least, greatest, _ = entry
+        centres = np.clip((edges[:-1] + edges[1:]) / 2, -threshold, threshold)
+        counts, edges = np.histogram(centres, BINS, range=(-threshold, threshold), weights=counts)
+        kind = np.asarray(least).dtype
+        self.state()[name] = (
+            counts.astype(np.int64),
+            edges.astype(kind),
+            least,
+            greatest,
+            np.array(threshold, kind),
+        )
 
     def state(self):
         """dict of name -> (counts, edges, least, greatest, threshold)."""
@@ -70,8 +95,10 @@ def _thinned(values):
 def float_tensors(model):
     """Names of the graph's float tensors that are not constants, in order."""
     graph = model.graph
-    kinds = {v.name: v.type.tensor_type.elem_type
-             for v in [*graph.input, *graph.value_info, *graph.output]}  # fmt: skip
+    kinds = {
+        v.name: v.type.tensor_type.elem_type
+        for v in [*graph.input, *graph.value_info, *graph.output]
+    }
     constant = {tensor.name for tensor in graph.initializer}
     names = [v.name for v in graph.input] + [name for node in graph.node for name in node.output]
     return [n for n in names if kinds.get(n) == TensorProto.FLOAT and n not in constant]
@@ -84,8 +111,9 @@ def with_outputs(model, names):
     have = {v.name for v in [*copy.graph.output, *copy.graph.input]}
     copy.graph.output.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-        for name in names if name not in have
-    )  # fmt: skip
+        for name in names
+        if name not in have
+    )
     return copy
 
 

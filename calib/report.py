@@ -16,27 +16,38 @@ PICTURE_HEIGHT = 270  # pixels
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 TRUTH = "#ffffff"
 COLUMNS = (
-    ("ao", "AO", "{:.3f}"), ("sr50", "SR50", "{:.3f}"), ("sr75", "SR75", "{:.3f}"),
-    ("success", "Success", "{:.3f}"), ("precision", "Prec. 20 px", "{:.3f}"),
-    ("norm_precision", "Norm. prec.", "{:.3f}"), ("fps", "FPS", "{:.0f}"), ("ms", "ms", "{:.2f}"),
-    ("crop_ms", "crop ms", "{:.3f}"), ("network_ms", "network ms", "{:.3f}"),
-    ("select_ms", "select ms", "{:.3f}"), ("skipped", "late frames", "{:.0f}"),
-)  # fmt: skip
+    ("ao", "AO", "{:.3f}"),
+    ("sr50", "SR50", "{:.3f}"),
+    ("sr75", "SR75", "{:.3f}"),
+    ("success", "Success", "{:.3f}"),
+    ("precision", "Prec. 20 px", "{:.3f}"),
+    ("norm_precision", "Norm. prec.", "{:.3f}"),
+    ("fps", "FPS", "{:.0f}"),
+    ("ms", "ms", "{:.2f}"),
+    ("crop_ms", "crop ms", "{:.3f}"),
+    ("network_ms", "network ms", "{:.3f}"),
+    ("select_ms", "select ms", "{:.3f}"),
+    ("skipped", "late frames", "{:.0f}"),
+)
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2rem auto;
+  padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p.note { opacity: .75; margin-top: .2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 td.best { font-weight: 700; background: var(--soft); }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .45em; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { width: 32%; min-width: 300px; background: #fff; border-radius: 6px; }
+.key { display: inline-block; width: .8em; height: .8em; margin-right: .45em; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; }
+.plots img { width: 32%; min-width: 300px; background: #fff; border-radius: 6px; }
 figure { margin: 0; } figcaption { font-size: .85rem; opacity: .8; }
-.moments { display: flex; flex-wrap: wrap; gap: .8rem; } .moments img { max-width: 100%; height: auto; border-radius: 4px; }
+.moments { display: flex; flex-wrap: wrap; gap: .8rem; }
+.moments img { max-width: 100%; height: auto; border-radius: 4px; }
 """
 
 
@@ -50,16 +61,21 @@ def write(table, clips, out):
     _plot_curves(table, colours, out)
     parts = [_head(table, colours)]
     for clip in clips:
-        parts.append(_clip_part(clip, {n: np.array(b[clip.name]) for n, b in boxes.items()},
-                                table, colours, out))  # fmt: skip
+        parts.append(
+            _clip_part(
+                clip, {n: np.array(b[clip.name]) for n, b in boxes.items()}, table, colours, out
+            )
+        )
     (out / "report.html").write_text(_page(parts))
 
 
 def text(table):
     """The means as lines of text."""
     columns = _columns(table)
-    lines = ["{:<32}".format("mean of {} clips".format(len(table["clips"])))
-             + "".join("{:>12}".format(title) for _, title, _ in columns)]  # fmt: skip
+    lines = [
+        "{:<32}".format("mean of {} clips".format(len(table["clips"])))
+        + "".join("{:>12}".format(title) for _, title, _ in columns)
+    ]
     for name, entry in table["trackers"].items():
         cells = ("{:>12}".format(_cell(entry["mean"], key, form)) for key, _, form in columns)
         lines.append("{:<32}".format(name) + "".join(cells))
@@ -83,8 +99,9 @@ def _write_csv(table, path):
         writer.writerow(["tracker", "engine", "clip"] + [key for key, _, _ in COLUMNS])
         for name, entry in table["trackers"].items():
             for clip, figures in list(entry["clips"].items()) + [("mean", entry["mean"])]:
-                writer.writerow([name, entry["engine"], clip]
-                                + [figures.get(key, "") for key, _, _ in COLUMNS])  # fmt: skip
+                writer.writerow(
+                    [name, entry["engine"], clip] + [figures.get(key, "") for key, _, _ in COLUMNS]
+                )
 
 
 # -- plots
@@ -112,8 +129,13 @@ def _plot_curves(table, colours, out):
         chart, axes = plt.subplots(figsize=(5, 3.8), dpi=110)
         ranked = sorted(table["trackers"].items(), key=lambda item: -item[1]["mean"][figure])
         for name, entry in ranked:
-            axes.plot(x, entry["curves"][key], color=colours[name], linewidth=1.8,
-                      label="{:.3f}  {}".format(entry["mean"][figure], name))  # fmt: skip
+            axes.plot(
+                x,
+                entry["curves"][key],
+                color=colours[name],
+                linewidth=1.8,
+                label="{:.3f}  {}".format(entry["mean"][figure], name),
+            )
         axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="lower left" if key == "success" else "lower right")
@@ -145,8 +167,9 @@ def _page(parts):
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
         '<meta name="viewport" content="width=device-width"><style>{}</style>{}</html>\n'.format(
-            STYLE, "".join(parts))
-    )  # fmt: skip
+            STYLE, "".join(parts)
+        )
+    )
 
 
 def _head(table, colours):
@@ -155,14 +178,19 @@ def _head(table, colours):
         "<h1>Evaluation</h1><p class=note>{} trackers on {} clips, {} frames. Means over the "
         "clips; frames without the target are left out.</p>{}"
         "<h2>Curves</h2><div class=plots>{}</div>"
-        "<h2>Mean overlap of each clip</h2>{}<h2>Clips</h2><p class=note>Dotted lines and pictures: "
-        "the worst moments. The truth is drawn white.</p>"
+        "<h2>Mean overlap of each clip</h2>{}<h2>Clips</h2><p class=note>Dotted lines and "
+        "pictures: the worst moments. The truth is drawn white.</p>"
     ).format(
-        len(table["trackers"]), len(table["clips"]), frames, _mean_table(table, colours),
-        "".join('<img src="{0}.png" alt="{0} curves">'.format(key)
-                for key in ("success", "precision", "norm_precision")),
+        len(table["trackers"]),
+        len(table["clips"]),
+        frames,
+        _mean_table(table, colours),
+        "".join(
+            '<img src="{0}.png" alt="{0} curves">'.format(key)
+            for key in ("success", "precision", "norm_precision")
+        ),
         _clip_table(table, colours),
-    )  # fmt: skip
+    )
 
 
 def _key(name, colours):
@@ -173,8 +201,11 @@ def _key(name, colours):
 
 def _mean_table(table, colours):
     columns = _columns(table)
-    rows = ["<tr><th>tracker</th><th>engine</th>{}</tr>".format(
-        "".join("<th>{}</th>".format(title) for _, title, _ in columns))]  # fmt: skip
+    rows = [
+        "<tr><th>tracker</th><th>engine</th>{}</tr>".format(
+            "".join("<th>{}</th>".format(title) for _, title, _ in columns)
+        )
+    ]
     means = {name: entry["mean"] for name, entry in table["trackers"].items()}
     for name, entry in table["trackers"].items():
         cells = []
@@ -182,23 +213,37 @@ def _mean_table(table, colours):
             best = key in metrics.FIGURES and entry["mean"][key] == max(
                 mean[key] for mean in means.values()
             )
-            cells.append("<td{}>{}</td>".format(
-                " class=best" if best else "", _cell(entry["mean"], key, form)))  # fmt: skip
-        rows.append("<tr><td>{}</td><td>{}</td>{}</tr>".format(
-            _key(name, colours), html.escape(entry["engine"]), "".join(cells)))  # fmt: skip
+            cells.append(
+                "<td{}>{}</td>".format(
+                    " class=best" if best else "", _cell(entry["mean"], key, form)
+                )
+            )
+        rows.append(
+            "<tr><td>{}</td><td>{}</td>{}</tr>".format(
+                _key(name, colours), html.escape(entry["engine"]), "".join(cells)
+            )
+        )
     return "<div class=wide><table>{}</table></div>".format("".join(rows))
 
 
 def _clip_table(table, colours):
     names = list(table["trackers"])
-    rows = ["<tr><th>clip</th><th>frames</th>{}</tr>".format(
-        "".join("<th>{}</th>".format(_key(name, colours)) for name in names))]  # fmt: skip
+    rows = [
+        "<tr><th>clip</th><th>frames</th>{}</tr>".format(
+            "".join("<th>{}</th>".format(_key(name, colours)) for name in names)
+        )
+    ]
     for clip in table["clips"]:
         values = [table["trackers"][name]["clips"][clip["name"]]["ao"] for name in names]
-        cells = "".join("<td{}>{:.3f}</td>".format(
-            " class=best" if value == max(values) else "", value) for value in values)  # fmt: skip
-        rows.append("<tr><td>{}</td><td>{}</td>{}</tr>".format(
-            html.escape(clip["name"]), clip["frames"], cells))  # fmt: skip
+        cells = "".join(
+            "<td{}>{:.3f}</td>".format(" class=best" if value == max(values) else "", value)
+            for value in values
+        )
+        rows.append(
+            "<tr><td>{}</td><td>{}</td>{}</tr>".format(
+                html.escape(clip["name"]), clip["frames"], cells
+            )
+        )
     return "<div class=wide><table>{}</table></div>".format("".join(rows))
 
 

@@ -1,4 +1,4 @@
-"""Which layers lose most in INT8: each quantised alone, its noise measured at the network's maps."""
+"""Which layers lose most in INT8: each quantised alone, its noise measured at the maps."""
 
 import numpy as np
 from onnxruntime.quantization.qdq_loss_debug import compute_signal_to_quantization_noice_ratio
@@ -86,8 +86,11 @@ def layer_snr(model, int8, feeds):
             sums[name][0].append(a)
             sums[name][1].append(b)
     by_output = {name: _decibels(*pair) for name, pair in sums.items()}
-    return {node.name: by_output[node.output[0]] for node in qdq.weighted_layers(model)
-            if node.output[0] in by_output}  # fmt: skip
+    return {
+        node.name: by_output[node.output[0]]
+        for node in qdq.weighted_layers(model)
+        if node.output[0] in by_output
+    }
 
 
 def _decibels(plain, other):

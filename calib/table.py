@@ -2,7 +2,8 @@
 
 ```
 {"format": 1, "network": "nanotrack_v2", "files": {"backbone": sha256, ...},
- "method": "percentile", "keep": ["head/..."], "clips": [{"name", "sha256", "exemplars", "searches"}],
+ "method": "percentile", "keep": ["head/..."], "last": [...],
+ "clips": [{"name", "sha256", "exemplars", "searches"}],
  "tensors": {"exemplar": {NAME: {"range": [low, high], "all": {"minmax": [low, high], ...}}},
              "search": {...}}, "libraries": {...}}
 ```
@@ -43,11 +44,16 @@ def read(path, network=None, networks_dir=None):
         with open(path) as file:
             table = json.load(file)
     except (OSError, ValueError) as error:
-        raise BadTable("{} can't be read as a table of ranges: {}; make one with `python -m "
-                       "calib.int8`".format(path, error)) from None  # fmt: skip
+        raise BadTable(
+            "{} can't be read as a table of ranges: {}; make one with `python -m "
+            "calib.int8`".format(path, error)
+        ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
-        raise BadTable("{} is no table of ranges of this version; make one with `python -m "
-                       "calib.int8`".format(path))  # fmt: skip
+        raise BadTable(
+            "{} is no table of ranges of this version; make one with `python -m calib.int8`".format(
+                path
+            )
+        )
     if network is not None:
         _check_network(path, table, network, networks_dir)
     return table
@@ -59,10 +65,13 @@ def _check_network(path, table, network, networks_dir):
     same = table["network"] == network.name
     raise BadTable(
         "{} was measured on {}{}, not on {}; calibrate {} again".format(
-            path, table["network"], " with other files" if same else "",
-            "these" if same else network.name, network.name,
+            path,
+            table["network"],
+            " with other files" if same else "",
+            "these" if same else network.name,
+            network.name,
         )
-    )  # fmt: skip
+    )
 
 
 def ranges(table, part, method=None):

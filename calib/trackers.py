@@ -14,12 +14,15 @@ import cv2
 from calib.errors import BadRun, Missing
 from runtime import engines, load_tracker
 from runtime.networks import load_network, sha256_of
+from runtime.types import Track
 
 PEERS = ("KCF", "CSRT", "TrackerNano")
 INT8 = "-int8"  # what a derived network's name ends with
 
 Spec = namedtuple("Spec", "name network engine threads networks_dir")
-Spec.__doc__ = """A tracker to run: ``name`` for the table, ``network`` name or TOML (None: a peer)."""
+Spec.__doc__ = (
+    """A tracker to run: ``name`` for the table, ``network`` name or TOML (None: a peer)."""
+)
 
 
 def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
@@ -59,8 +62,8 @@ def int8_toml(name, int8_dir):
     path = pathlib.Path(int8_dir) / (stem + INT8 + ".toml")
     if not path.is_file():
         raise BadRun(
-            "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 --network {0} "
-            "--clips DIR --out {2}`".format(name, path, int8_dir)
+            "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
+            "--network {0} --clips DIR --out {2}`".format(name, path, int8_dir)
         )
     return path
 
@@ -95,7 +98,10 @@ class _Peer:
         if spec.name == "TrackerNano":
             paths = load_network("nanotrack_v2").locate(spec.networks_dir)
             self._params = cv2.TrackerNano_Params()
-            self._params.backbone, self._params.neckhead = str(paths["backbone"]), str(paths["head"])
+            self._params.backbone, self._params.neckhead = (
+                str(paths["backbone"]),
+                str(paths["head"]),
+            )
         self.step_ms = {}
 
     def init(self, frame, box):
@@ -105,9 +111,7 @@ class _Peer:
         self._tracker.init(frame, self._last)
 
     def update(self, frame):
-        """The box, the last one again where the tracker gave up; with its score where it has one."""
-        from runtime.types import Track
-
+        """The box, or the last one again where the tracker gave up; and its score, if any."""
         good, box = self._tracker.update(frame)
         self._last = box if good else self._last
         scored = hasattr(self._tracker, "getTrackingScore")

@@ -1,0 +1,89 @@
+"""One trial of a search: the mean score of a network with other tracking numbers."""
+
+import hashlib
+import json
+
+import cv2
+import numpy as np
+
+from calib import eao, metrics
+from runtime import engines
+from runtime.networks import load_network, sha256_of
+
+GOALS = ("ao", "eao")
+MOST_BYTES = 2 << 30  # of decoded frames kept in a process
+
+
+class Trial:
+    """Scores parameters on some clips; can be sent to another process.
+
+    Args:
+        network: name or TOML.
+        engine, networks_dir: as everywhere.
+        clips: list of ``Clip``.
+        goal: one of ``GOALS``.
+    """
+
+    def __init__(self, network, engine, networks_dir, clips, goal):
+        self.network, self.engine, self.networks_dir = network, engine, networks_dir
+        self.clips, self.goal = clips, goal
+        self._parts = self._frames = None
+
+    def __getstate__(self):  # engines and frames are loaded where they are needed
+        return dict(self.__dict__, _parts=None, _frames=None)
+
+    def identity(self):
+        """Text that changes with anything that scores depend on."""
+        network = load_network(self.network)
+        told = [
+            self.goal,
+            self.engine,
+            sha256_of(network.path),
+            {p: sha256_of(f) for p, f in network.locate(self.networks_dir).items()},
+            [clip.sha256 for clip in self.clips],
+        ]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def score(self, parameters, clips=None):
+        """AO: the mean over the clips; EAO: that of all runs together."""
+        tracker = self._tracker(parameters)
+        clips = self.clips if clips is None else clips
+        if self.goal == "ao":
+            return float(np.mean([self._ao(tracker, clip) for clip in clips]))
+        return eao.score(
+            [run for clip in clips for run in eao.runs_of(tracker, self._decoded(clip), clip.boxes)]
+        )
+
+    def _ao(self, tracker, clip):
+        boxes = [clip.boxes[0]]
+        for index, frame in enumerate(self._decoded(clip)):
+            if index:
+                boxes.append(tracker.update(frame).box)
+            else:
+                tracker.init(frame, clip.boxes[0])
+        return metrics.figures(np.array(boxes), clip.boxes)["ao"]
+
+    def _tracker(self, parameters):
+        """A tracker with these numbers; the network itself is loaded once a process."""
+        from kernels import cpu
+        from runtime.tracker import Tracker
+
+        network = load_network(self.network)
+        if self._parts is None:
+            cv2.setNumThreads(1)
+            executor = engines.create(self.engine, network, network.locate(self.networks_dir))
+            self._parts = executor, cpu.load()
+        for name, value in parameters.items():
+            setattr(network, name, value)
+        return Tracker(network, *self._parts)
+
+    def _decoded(self, clip):
+        """The frames of a clip: kept in memory as long as there is room."""
+        self._frames = {} if self._frames is None else self._frames
+        key = str(clip.folder), clip.name
+        if key not in self._frames:
+            kept = sum(frame.nbytes for frames in self._frames.values() for frame in frames)
+            if kept + clip[0].nbytes * len(clip) > MOST_BYTES:
+                return clip
+            self._frames[key] = list(clip)
+        return self._frames[key]

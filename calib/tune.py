@@ -1,0 +1,300 @@
+"""python -m calib.tune: find the tracking numbers that suit some clips: penalty, window, lr.
+
+    python -m calib.tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
+
+Searches on half of the clips and tells what the other half says, because numbers that fit a few
+clips need not fit others. Every trial is a line of OUT/NAME.journal: a killed search goes on with
+the same command. Trials are drawn in batches, each seeded by its place, so that the result does not
+depend on how many workers there are, where they are (--ray ADDRESS), or on a kill.
+
+Writes NAME-tuned.toml, which --network takes, NAME-tune.json and NAME-tune.png.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+from tqdm import tqdm
+
+from calib import toml, tuneplot, workers
+from calib.clips import find_clips
+from calib.errors import BadRun, Missing
+from calib.evaluate import chosen, say
+from calib.trial import GOALS, Trial
+from runtime import engines
+from runtime.errors import HotpathError
+from runtime.networks import load_network
+
+RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
+SAMPLERS = ("tpe", "evolution")
+POPULATION = 12  # of the evolutionary sampler
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        run(options)
+        return 0
+    except HotpathError as error:
+        print("calib.tune: {}".format(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def parser():
+    """The command line's options."""
+    cli = argparse.ArgumentParser(
+        prog="python -m calib.tune",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
+    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
+    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+    cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
+    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    cli.add_argument(
+        "--held-out",
+        metavar="NAME,NAME",
+        help="clips that the search never sees (default: every second one)",
+    )
+    cli.add_argument("--trials", type=int, default=60, metavar="N")
+    cli.add_argument("--goal", choices=GOALS, default="ao")
+    cli.add_argument("--sampler", choices=SAMPLERS, default="tpe")
+    cli.add_argument(
+        "--parameters",
+        default=",".join(RANGES),
+        metavar="NAME,NAME",
+        help="of [tracking] in the network's TOML (default: %(default)s)",
+    )
+    cli.add_argument(
+        "--batch",
+        type=int,
+        default=4,
+        metavar="N",
+        help="trials drawn at once; the result depends on it (default: %(default)s)",
+    )
+    cli.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+    cli.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster; local starts one here")
+    cli.add_argument("--seed", type=int, default=1)
+    cli.add_argument("--out", default="out/tune", metavar="DIR")
+    return cli
+
+
+def run(options):
+    """Search; returns what NAME-tune.json holds."""
+    if options.trials < 1 or options.batch < 1 or options.workers < 1:
+        raise BadRun("--trials, --batch and --workers must be 1 or more")
+    network = load_network(options.network)
+    names = options.parameters.split(",")
+    ranges = {name: range_of(network, name) for name in names}
+    clips = chosen(find_clips(options.clips, log=say), options.only)
+    seen, held = split(clips, options.held_out)
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    trial = Trial(str(network.path), options.engine, options.networks_dir, seen, options.goal)
+    start = {name: float(getattr(network, name)) for name in names}
+
+    study = open_study(options, out / (network.name + ".journal"), trial.identity(), start, ranges)
+    with workers.open_pool(trial, options.workers, options.ray) as pool:
+        search(study, options, ranges, pool)
+        best = study.best_trial
+        other = pool.held(held, [start, best.params])
+    report = {
+        "network": network.name,
+        "goal": options.goal,
+        "sampler": options.sampler,
+        "engine": options.engine,
+        "seed": options.seed,
+        "trials": len(finished(study)),
+        "clips": [clip.name for clip in seen],
+        "held_out": [clip.name for clip in held],
+        "start": start,
+        "best": best.params,
+        "score": {"start": finished(study)[0].value, "best": best.value},
+        "score_held_out": {"start": other[0], "best": other[1]},
+        "history": [dict(t.params, score=t.value) for t in finished(study)],
+    }
+    write(report, network, out)
+    say(text(report))
+    return report
+
+
+def range_of(network, name):
+    """(low, high) that a parameter is searched in."""
+    if name in RANGES:
+        return RANGES[name]
+    value = getattr(network, name, None)
+    if not isinstance(value, float):
+        raise BadRun(
+            "{} has no number called {!r} to tune; there are: {}".format(
+                network.name, name, ", ".join(RANGES)
+            )
+        )
+    return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
+
+
+def split(clips, held_out):
+    """(clips to search on, clips to tell overfitting by)."""
+    held = chosen(clips, held_out) if held_out else clips[1::2]
+    seen = [clip for clip in clips if clip not in held]
+    if not seen or not held:
+        raise BadRun(
+            "{} clip(s) can't be parted: one to search on and one held out are the least; "
+            "name more with --clips".format(len(clips))
+        )
+    return seen, held
+
+
+# -- the search
+
+
+def open_study(options, path, identity, start, ranges):
+    """The study of a journal: a new one that begins with the network's own numbers, or the old.
+
+    Raises:
+        BadRun: the journal belongs to another search.
+    """
+    optuna = library()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    study = optuna.create_study(
+        storage=optuna.storages.JournalStorage(backend),
+        study_name="tune",
+        direction="maximize",
+        load_if_exists=True,
+    )
+    said = {
+        "identity": identity,
+        "sampler": options.sampler,
+        "batch": options.batch,
+        "seed": options.seed,
+        "ranges": {k: list(v) for k, v in ranges.items()},
+    }
+    before = study.user_attrs.get("search")
+    if before is None:
+        study.set_user_attr("search", said)
+        study.enqueue_trial(start)
+    elif before != said:
+        changed = [key for key in said if before.get(key) != said[key]]
+        raise BadRun(
+            "{} is the journal of another search ({} changed); give the same options "
+            "again, or another --out".format(path, ", ".join(changed))
+        )
+    return study
+
+
+def library():
+    """Optuna."""
+    try:
+        import optuna
+
+        return optuna
+    except ImportError:
+        raise Missing("the search needs Optuna; run `pip install optuna==5.0.0`") from None
+
+
+def finished(study):
+    """The trials that have a score, in order."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.value is not None]
+
+
+def search(study, options, ranges, pool):
+    """Draw batches, score them and note the scores, until there are enough."""
+    optuna = library()
+    again = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state == optuna.trial.TrialState.RUNNING
+    ]  # a kill left them
+    done = len(finished(study))
+    bar = tqdm(total=options.trials, initial=done, unit=" trials", disable=None)
+    with bar:
+        while again or done < options.trials:
+            numbers, drawn = _batch(study, options, ranges, done, again)
+            again = []
+            for number, score in zip(numbers, pool.scores(drawn)):
+                study.tell(number, score)
+                done += 1
+                bar.update()
+            bar.set_postfix_str("best {:.4f}".format(study.best_value))
+
+
+def _batch(study, options, ranges, done, again):
+    """(numbers, parameters) of the next trials: those that a kill interrupted come first."""
+    if again:
+        return [trial.number for trial in again], [trial.params for trial in again]
+    study.sampler = sampler(options.sampler, options.seed + done)
+    count = min(options.batch - done % options.batch, options.trials - done)
+    asked = [study.ask() for _ in range(count)]
+    return [trial.number for trial in asked], [
+        {name: round(trial.suggest_float(name, *ranges[name]), 4) for name in ranges}
+        for trial in asked
+    ]
+
+
+def sampler(name, seed):
+    """A fresh sampler: all that it knows is in the journal, and in the seed of its place."""
+    optuna = library()
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True)
+    return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)
+
+
+# -- what came of it
+
+
+def write(report, network, out):
+    """NAME-tuned.toml, NAME-tune.json and NAME-tune.png."""
+    table = toml.read(network.path)
+    table.setdefault("tracking", {}).update(
+        {name: round(value, 4) for name, value in report["best"].items()}
+    )
+    note = (
+        "{} with tracking numbers found by calib.tune on\n{}:\n{} {:.4f} instead of {:.4f} there, "
+        "{:.4f} instead of {:.4f} on held-out clips."
+    ).format(
+        network.name,
+        ", ".join(report["clips"]),
+        report["goal"].upper(),
+        report["score"]["best"],
+        report["score"]["start"],
+        report["score_held_out"]["best"],
+        report["score_held_out"]["start"],
+    )
+    (out / (network.name + "-tuned.toml")).write_text(toml.text(table, note))
+    (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
+    tuneplot.write(report, out / (network.name + "-tune.png"))
+
+
+def text(report):
+    """The outcome as lines of text."""
+    lines = ["{} trials, goal {}".format(report["trials"], report["goal"].upper())]
+    for name in report["best"]:
+        lines.append(
+            "{:<10} {:.4f} -> {:.4f}".format(name, report["start"][name], report["best"][name])
+        )
+    for label, key in (("searched clips", "score"), ("held-out clips", "score_held_out")):
+        score = report[key]
+        lines.append(
+            "{:<16} {:.4f} -> {:.4f} ({:+.4f})".format(
+                label, score["start"], score["best"], score["best"] - score["start"]
+            )
+        )
+    if report["score_held_out"]["best"] <= report["score_held_out"]["start"]:
+        lines.append(
+            "The held-out clips are no better with these numbers: they fit the searched "
+            "clips alone; keep the old ones, or search on more clips."
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""python -m calib.vot: the official VOT toolkit's own figures of our networks, on your own clips.
+
+    python -m calib.vot --clips DIR --only NAME,NAME --networks nanotrack_v2 --networks-dir DIR
+
+Writes a workspace (clips in VOT format, trackers.ini, stack.yaml), then runs the real toolkit in
+it: evaluate, analysis, report. Finished runs are not repeated. With --prepare it only writes the
+workspace and prints the commands. Needs vot-toolkit 0.7.4 with attributee 0.1.9 (in newer ones the
+short-term experiments or every command fail).
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+import numpy as np
+
+from calib.clips import find_clips
+from calib.eao import HIGH, LOW, anchors
+from calib.errors import BadRun, Missing
+from calib.evaluate import chosen, say
+from runtime.errors import HotpathError
+from runtime.networks import load_network
+
+EXPERIMENTS = ("baseline", "realtime", "supervised", "unsupervised")
+
+STACK = """title: own clips
+experiments:
+  baseline:
+    type: multistart
+    analyses:
+      - {{type: multistart_eao_score, name: eaoscore, low: {low}, high: {high}}}
+      - {{type: multistart_eao_curve, name: eaocurve, high: {high}}}
+      - {{type: multistart_average_ar, name: ar}}
+  realtime:
+    type: multistart
+    realtime: {{grace: 3}}
+    analyses:
+      - {{type: multistart_eao_score, name: eaoscore, low: {low}, high: {high}}}
+      - {{type: multistart_average_ar, name: ar}}
+  supervised:
+    type: supervised
+    repetitions: 1
+    skip_initialize: 5
+    analyses:
+      - {{type: supervised_average_ar, sensitivity: 30}}
+      - {{type: supervised_eao_score, low: {low}, high: {high}}}
+  unsupervised:
+    type: unsupervised
+    repetitions: 1
+    analyses:
+      - {{type: average_accuracy, name: accuracy, burnin: 1}}
+"""
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        run(options)
+        return 0
+    except HotpathError as error:
+        print("calib.vot: {}".format(error), file=sys.stderr)
+        return 2
+
+
+def parser():
+    """The command line's options."""
+    cli = argparse.ArgumentParser(
+        prog="python -m calib.vot",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
+    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    cli.add_argument("--networks", required=True, metavar="NAME,NAME")
+    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
+    cli.add_argument("--engine", default="auto")
+    cli.add_argument(
+        "--low",
+        type=int,
+        default=LOW,
+        metavar="FRAMES",
+        help="EAO's lengths; VOT's own 115 to 755 mean nothing on short clips",
+    )
+    cli.add_argument("--high", type=int, default=HIGH, metavar="FRAMES")
+    cli.add_argument("--fps", type=float, default=30, help="of the real-time experiment's camera")
+    cli.add_argument("--prepare", action="store_true", help="write the workspace only")
+    cli.add_argument("--out", default="out/vot", metavar="DIR", help="the workspace")
+    return cli
+
+
+def run(options):
+    """Write the workspace; run the toolkit in it and print its figures."""
+    clips = chosen(find_clips(options.clips, log=say), options.only)
+    names = options.networks.split(",")
+    workspace = pathlib.Path(options.out).resolve()
+    write_workspace(workspace, clips, options.low, options.high, options.fps)
+    labels = write_trackers(workspace, names, options.networks_dir, options.engine)
+    commands = [
+        ["evaluate", "--workspace", str(workspace), *labels],
+        ["analysis", "--workspace", str(workspace), "--name", "own", *labels],
+        ["report", "--workspace", str(workspace), "--name", "own", *labels],
+    ]
+    if options.prepare:
+        print("\n".join("vot " + shlex.join(command) for command in commands))
+        return
+    for command in commands:
+        toolkit(command)
+    print(text(workspace / "analysis" / "own.json"))
+    say("wrote {}".format(workspace / "reports" / "own" / "report.html"))
+
+
+# -- the workspace
+
+
+def write_workspace(workspace, clips, low, high, fps):
+    """Clips in VOT format, config.yaml and stack.yaml; what is there already stays."""
+    (workspace / "sequences").mkdir(parents=True, exist_ok=True)
+    (workspace / "config.yaml").write_text("registry: [./trackers.ini]\nstack: ./stack.yaml\n")
+    (workspace / "stack.yaml").write_text(STACK.format(low=low, high=high))
+    for clip in clips:
+        absent = np.flatnonzero(np.isnan(clip.boxes[:, 0]))
+        if len(absent):
+            raise BadRun(
+                "{}: the target is absent in {} frames, which VOT's short-term experiments don't "
+                "know; name other clips with --only".format(clip.name, len(absent))
+            )
+        _write_sequence(workspace / "sequences" / clip.name, clip, fps)
+    names = "".join(clip.name + "\n" for clip in clips)
+    (workspace / "sequences" / "list.txt").write_text(names)
+
+
+def _write_sequence(folder, clip, fps):
+    colour = folder / "color"
+    colour.mkdir(parents=True, exist_ok=True)
+    for index in range(len(clip)):
+        path = colour / "{:08d}.jpg".format(index + 1)  # VOT counts frames from 1
+        if not path.exists():
+            cv2.imwrite(str(path), clip[index], [cv2.IMWRITE_JPEG_QUALITY, 98])
+    height, width = clip[0].shape[:2]
+    (folder / "groundtruth.txt").write_text(
+        "".join(",".join("{:.4f}".format(value) for value in box) + "\n" for box in clip.boxes)
+    )
+    (folder / "sequence").write_text(
+        "channels.color=color/%08d.jpg\nformat=default\nfps={:g}\nname={}\nwidth={}\nheight={}\n".format(
+            fps, clip.name, width, height
+        )
+    )
+    (folder / "anchor.value").write_text("".join("{}\n".format(a) for a in anchors(len(clip))))
+
+
+def write_trackers(workspace, names, networks_dir, engine):
+    """trackers.ini with one entry a network; returns their labels."""
+    entries, labels = [], []
+    root = pathlib.Path(__file__).resolve().parent.parent
+    for name in names:
+        network = load_network(name)
+        network.locate(networks_dir)
+        command = [
+            sys.executable,
+            "-m",
+            "runtime.vot",
+            "--engine",
+            engine,
+            "--network",
+            str(pathlib.Path(network.path).resolve()),
+        ]
+        if networks_dir:
+            command += ["--networks-dir", str(pathlib.Path(networks_dir).resolve())]
+        label = "".join(c if c.isalnum() else "_" for c in network.name)
+        labels.append(label)
+        entries.append(
+            "[{0}]\nlabel = {1}\nprotocol = trax\ncommand = {2}\nenv_PYTHONPATH = {3}\n".format(
+                label, network.name, shlex.join(command), root
+            )
+        )
+    (workspace / "trackers.ini").write_text("\n".join(entries))
+    return labels
+
+
+# -- the toolkit
+
+
+def toolkit(arguments):
+    """Run one command of the real toolkit.
+
+    Raises:
+        Missing: it is not installed.
+        BadRun: it failed.
+    """
+    if importlib.util.find_spec("vot") is None:
+        raise Missing(
+            "the VOT toolkit is not installed; run `pip install vot-toolkit==0.7.4 "
+            "attributee==0.1.9 vot-trax==4.0.2`"
+        )
+    environment = dict(os.environ, VOT_RESULTS_BINARY="false", VOT_DEBUG_MODE="false")
+    done = subprocess.run(
+        [sys.executable, "-m", "vot", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        last = [line for line in done.stdout.splitlines() if line.strip()][-1:] or ["no output"]
+        raise BadRun(
+            "vot {} failed: {}; its logs are in the workspace's logs/".format(arguments[0], last[0])
+        )
+
+
+def figures(path):
+    """The toolkit's analysis as dict of experiment -> tracker -> list of its figures.
+
+    Args:
+        path: of the analysis' JSON.
+    """
+    told = json.loads(path.read_text())
+    names = [
+        tracker if isinstance(tracker, str) else tracker.get("label", tracker)
+        for tracker in told["trackers"]
+    ]
+    found = {}
+    for experiment, entry in told["results"].items():
+        per_tracker = {name: [] for name in names}
+        for analysis in entry["results"]:
+            for name, value in zip(names, analysis):
+                per_tracker[name].append(value)
+        found[experiment] = per_tracker
+    return found
+
+
+def text(path):
+    """The toolkit's figures as lines of text."""
+    found = figures(path)
+    lines = [
+        "{:<24}{:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}  {:>9}".format(
+            "", "baseline", "", "", "realtime", "", "", "superv.", "", "", "unsuperv."
+        ),
+        "{:<24}".format("tracker")
+        + "  ".join(["{:>9}{:>9}{:>9}".format("EAO", "A", "R")] * 3)
+        + "{:>11}".format("A"),
+    ]
+    for name in found["baseline"]:
+        baseline, realtime = found["baseline"][name], found["realtime"][name]
+        supervised, alone = found["supervised"][name], found["unsupervised"][name]
+        values = [
+            baseline[0][0],
+            *baseline[2][:2],
+            realtime[0][0],
+            *realtime[1][:2],
+            supervised[1][0],
+            *supervised[0][:2],
+            alone[0][0],
+        ]
+        lines.append(
+            "{:<24}{:9.3f}{:9.3f}{:9.3f}  {:9.3f}{:9.3f}{:9.3f}  {:9.3f}{:9.3f}{:9.2f}  "
+            "{:9.3f}".format(name, *(float("nan") if v is None else v for v in values))
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

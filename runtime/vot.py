@@ -1,0 +1,112 @@
+"""python -m runtime.vot: let the official VOT toolkit drive our tracker, through TraX.
+
+The toolkit starts this command, sends paths of pictures and reads regions; see calib/vot.py for a
+workspace that is ready to run. Needs the package ``vot-trax``.
+"""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+
+from runtime import DEFAULT_NETWORK, engines, load_tracker
+from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
+from runtime.types import Track
+from runtime.video.recorded import read_picture
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        serve(options)
+        return 0
+    except HotpathError as error:
+        print("runtime.vot: {}".format(error), file=sys.stderr)
+        return 2
+
+
+def parser():
+    """The command line's options."""
+    cli = argparse.ArgumentParser(prog="python -m runtime.vot", description=__doc__)
+    cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
+    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
+    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+    cli.add_argument("--threads", type=int, default=engines.THREADS, metavar="N")
+    return cli
+
+
+def serve(options):
+    """Answer the toolkit until it quits.
+
+    Raises:
+        HotpathError: the network, or a picture that the toolkit names.
+    """
+    trax = _trax()
+    cv2.setNumThreads(1)
+    tracker = load_tracker(
+        options.network, options.engine, options.networks_dir, options.threads, log=_say
+    )
+    server = trax.Server(
+        [trax.Region.RECTANGLE],
+        [trax.Image.PATH],
+        ["color"],
+        tracker.name,
+        "",
+        "",
+        metadata=dict(vot="python"),
+    )
+    with server:
+        while True:
+            request = server.wait()
+            if request.type == trax.TraxStatus.QUIT:
+                return
+            if request.type not in (trax.TraxStatus.INITIALIZE, trax.TraxStatus.FRAME):
+                raise BadSource("the VOT toolkit ended the conversation: {}".format(request))
+            track = _answer(trax, tracker, request)
+            region = trax.Rectangle.create(*track.box)
+            server.status([(region, {"confidence": track.score})])
+
+
+def _answer(trax, tracker, request):
+    """The track of one request; its first one gives the target."""
+    frame = read_picture(_path_of(request))
+    if request.type == trax.TraxStatus.FRAME:
+        return tracker.update(frame)
+    if len(request.objects) != 1:
+        raise BadFrame(
+            "the VOT toolkit asks for {} targets; this tracker follows one".format(
+                len(request.objects)
+            )
+        )
+    region, _ = request.objects[0]
+    box = tuple(float(value) for value in region.bounds())
+    tracker.init(frame, box)
+    return Track(box, 1.0)
+
+
+def _path_of(request):
+    return str(request.image["color"].path())
+
+
+def _trax():
+    try:
+        import trax
+
+        return trax
+    except ImportError:
+        raise NoEngine(
+            "the VOT toolkit is spoken to through TraX, which is not installed; run `pip install "
+            "vot-trax==4.0.2`"
+        ) from None
+
+
+def _say(text):
+    print(text, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

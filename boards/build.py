@@ -112,12 +112,12 @@ def build_prepared(options):
     here = detect.detect().board
     if here is not None and here.name != values["board"] and not options.force:
         raise BuildFailed(
-            "this is a {}, but the folder was prepared for {}; run `{}`".format(
-                here.title, values["board"],
+            "this board is {}, but the folder was prepared for {}; run `{}`".format(
+                here.name, values["board"],
                 bundle.command(here.name, values["network"]["name"], values["precision"]),
             )
         )  # fmt: skip
-    tell(build_here(options.prepared, options.out / "bundle", plans.say))
+    build_here(options.prepared, options.out / "bundle", plans.say)
 
 
 def check_precision(board, precision, network, force):

@@ -56,7 +56,7 @@ def assemble(ptx, capability, folder):
 def ptx_of(nvrtc, name, capability):
     content, suffix = nvrtc.compile(compiler.source(name), capability, ptx=True)
     assert suffix == ".ptx"
-    return content.rstrip(b"\0").decode()
+    return content.decode()
 
 
 def within(budget, printed, name):

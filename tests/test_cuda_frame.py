@@ -139,7 +139,7 @@ def test_a_film_that_changes_its_size_is_followed(graph, slots):
     assert found["uses_graph"] == graph
 
 
-@pytest.mark.parametrize("case", ["two_targets", "tracker", "correlate"])
+@pytest.mark.parametrize("case", ["correlate", "crop", "kinds", "tracker", "two_targets"])
 def test_on_the_device(case):
     assert python(["-m", "tests.fakes.cuda.cases", case]).endswith("good\n")
 

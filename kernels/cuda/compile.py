@@ -137,7 +137,9 @@ class Nvrtc:
             if self.library.nvrtcCompileProgram(program, len(options), given):
                 log = self._get(program, "ProgramLog").decode("utf-8", "replace")
                 raise NoCompiler("{} fails: {}".format(self.version, _first_error(log)))
-            return self._get(program, "PTX" if ptx else "CUBIN"), ".ptx" if ptx else ".cubin"
+            if ptx:
+                return self._get(program, "PTX").rstrip(b"\0"), ".ptx"
+            return self._get(program, "CUBIN"), ".cubin"
         finally:
             self.library.nvrtcDestroyProgram(ctypes.byref(program))
 

@@ -129,7 +129,7 @@ class Frame:
             raise RuntimeError(
                 "all {} frames are on the way; take a result".format(len(self._slots))
             )
-        if pictures.shape_of(frame) != self._size:
+        if pictures.shape_of(frame) != self._size or not self._newest.fits(frame):
             self._rescale(frame)
         slot = self._slots[self._submitted % len(self._slots)]
         self._submitted += 1
@@ -234,7 +234,7 @@ class Frame:
         self.device.upload(slot.picture, slot.staging[:used], self._stream)
 
     def _rescale(self, frame):
-        """The source changed its resolution: carry the target over in proportion."""
+        """The source changed its resolution or kind: carry the target over in proportion."""
         self._drain()
         width, height = pictures.shape_of(frame)
         x, y = float(width) / self._size[0], float(height) / self._size[1]
@@ -315,6 +315,10 @@ class _Slot:
         self.staging = np.zeros(0, np.uint8)
         self.picture = 0
         self.graph = self.captured = None
+
+    def fits(self, frame):
+        """Whether there is room for a frame: cameras give one kind, but may change it."""
+        return self.staging.size >= pictures.capacity(frame)
 
     def fit(self, device, size):
         """Have room for so many bytes; what was captured with the old room is forgotten."""

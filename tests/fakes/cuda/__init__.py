@@ -1,1 +1,1 @@
-"""A processor in the place of an NVIDIA GPU, for tests; see ``build`` and driver.cpp."""
+"""A processor in the place of an NVIDIA GPU, for tests; see ``build`` and driver.h."""

@@ -61,7 +61,7 @@ def driver():
 
 def _compile(compiler, work):
     objects = []
-    for source in [os.path.join(HERE, name) for name in ("shim.cpp", "driver.cpp")] + cu_files():
+    for source in sorted(glob.glob(os.path.join(HERE, "*.cpp"))) + cu_files():
         base = os.path.basename(source)
         if base.endswith(".cu"):
             source = _wrapped(source, os.path.join(work, base + ".cpp"))
@@ -92,9 +92,11 @@ extern "C" __attribute__((visibility("default"))) int {0}() {{
 
 
 def missing_symbols():
-    """Functions of the driver that PyCUDA links to and driver.cpp has not; sorted."""
-    with open(os.path.join(HERE, "driver.cpp")) as file:
-        there = set(re.findall(r"^API (\w+)\(", file.read(), re.M))
+    """Functions of the driver that PyCUDA links to and the fake one has not; sorted."""
+    there = set()
+    for path in glob.glob(os.path.join(HERE, "driver*.cpp")):
+        with open(path) as file:
+            there.update(re.findall(r"^API (\w+)\(", file.read(), re.M))
     wanted = set()
     for path in glob.glob(os.path.join(CACHE, "site-*", "pycuda", "_driver*.so")):
         listed = _run(["nm", "-D", "--undefined-only", path])

@@ -1,6 +1,7 @@
-"""Small runs on the fake GPU, each in a process: ``python -m tests.fakes.cuda.cases NAME``.
+"""Small runs on a GPU, each in a process of its own: ``python -m tests.fakes.cuda.cases NAME``.
 
-Called by tests/test_cuda_frame.py; each ends with "good" or an exception.
+Called by tests/test_cuda_frame.py for the fake GPU and by tests/test_cuda_gpu.py for a real one;
+each ends with "good" or an exception.
 """
 
 import sys
@@ -8,7 +9,9 @@ import sys
 import numpy as np
 
 from kernels import golden
+from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
+from kernels.cuda import layout, pictures
 from kernels.cuda.correlate import Correlate
 from kernels.cuda.frame import Frame
 from kernels.cuda.tracker import GpuTracker
@@ -17,6 +20,95 @@ from runtime.errors import NetworkFailed
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
+
+DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
+
+
+class Memory:
+    """Arrays to and from a device."""
+
+    def __init__(self, device):
+        self.device, self.stream = device, device.stream()
+
+    def put(self, array):
+        staging = self.device.pinned(array.nbytes)
+        staging[:] = np.ascontiguousarray(array).view(np.uint8).ravel()
+        address = self.device.alloc(array.nbytes)
+        self.device.upload(address, staging, self.stream)
+        return address
+
+    def get(self, address, shape, dtype=np.float32):
+        staging = self.device.pinned(np.dtype(dtype).itemsize * int(np.prod(shape)))
+        self.device.download(staging, address, self.stream)
+        self.device.synchronise(self.stream)
+        return staging.view(dtype).reshape(shape)
+
+
+def crop():
+    """Crops of all kinds, bit for bit the definition's, windows on every side of the frame."""
+    device = devices.open_device()
+    memory, random = Memory(device), np.random.RandomState(1)
+    crop_module = device.module(compiler.binary(compiler.source("crop"), device.capability))
+    select_module = device.module(compiler.binary(compiler.source("select"), device.capability))
+    kernel = device.kernel(crop_module, "hp_crop")
+    aim = device.kernel(select_module, "hp_aim")
+    bgr = random.randint(0, 256, (240, 322, 3)).astype(np.uint8)
+    luma = random.randint(0, 256, (240, 322)).astype(np.uint8)
+    chroma = random.randint(0, 256, (120, 322)).astype(np.uint8)
+    camera = pictures.Nv12(luma, chroma)
+    net = network(mean=(120.25, 116.5, 103.75), scale=(1 / 58.4, 1 / 57.1, 1 / 57.4))
+    options = np.float32(0.02), (1, 2, 3)
+    pose, plan = device.alloc(64), device.alloc(32 * 255)
+    view, out = memory.put(layout.view(net)), device.alloc(4 * 3 * 255 * 255)
+    for index in range(40):
+        frame = camera if index % 2 else bgr
+        image = golden.bgr_from_nv12(luma, chroma) if index % 2 else bgr
+        dtype = sorted(DTYPES)[index // 2 % 4]
+        record = np.zeros(1, layout.POSE)
+        record["state"] = np.append(random.uniform(-30, 340, 2), random.uniform(2, 150, 2))
+        device.upload(pose, _pinned(device, record), memory.stream)
+        staging = device.pinned(pictures.capacity(frame))
+        address = device.alloc(staging.size)
+        pictures.pack(frame, (0, 0, 322, 240), staging, address, 0)
+        device.upload(address, staging, memory.stream)
+        asked = memory.put(layout.network_input(net, 255, dtype, *options))
+        arguments = np.uint64(view), np.int32(0), np.uint64(pose), np.uint64(plan)
+        device.launch(aim, (1, 1, 1), (256, 1, 1), arguments, memory.stream)
+        arguments = [np.uint64(a) for a in (address, plan, asked, out)]
+        device.launch(kernel, (8, 32, 1), (32, 8, 1), arguments, memory.stream)
+        found = memory.get(out, (1, 3, 255, 255), DTYPES[dtype])
+        window, _ = geometry.search_window(net, record["state"][0])
+        picture = golden.crop(image, window, 255, options[1])
+        expected = golden.pack(picture, net.mean, net.scale, False, DTYPES[dtype], options[0])
+        assert found.tobytes() == expected.tobytes(), (index, dtype, window)
+    device.close()
+
+
+def _pinned(device, record):
+    staging = device.pinned(record.nbytes)
+    staging[:] = record.view(np.uint8)
+    return staging
+
+
+def kinds():
+    """A source whose frames change their kind on the way is followed."""
+    device, net = devices.open_device(), network()
+    film, frames = Film(0), []
+    for index in range(12):
+        image = film.bgr(index)
+        frames.append(film.nv12(image) if index < 4 or index > 8 else image)
+    states = []
+    for graph in (False, True):
+        frame = Frame(device, net, Engine(device, net), graph=graph)
+        frame.begin(frames[0], film.state, film.border)
+        found = []
+        for picture in frames[1:]:
+            frame.submit(picture)
+            found.append(frame.result().state.tobytes())
+        assert frame.uses_graph == graph
+        states.append(found)
+    assert states[0] == states[1]
+    device.close()
 
 
 def two_targets():
@@ -65,21 +157,9 @@ def tracker():
 def correlate():
     """Both correlations through the device lie within their bound."""
     device = devices.open_device()
-    stream, random = device.stream(), np.random.RandomState(0)
+    memory, random = Memory(device), np.random.RandomState(0)
+    put, get, stream = memory.put, memory.get, memory.stream
     both = Correlate(device)
-
-    def put(array):
-        staging = device.pinned(array.nbytes)
-        staging[:] = np.ascontiguousarray(array).view(np.uint8).ravel()
-        address = device.alloc(array.nbytes)
-        device.upload(address, staging, stream)
-        return address
-
-    def get(address, shape):
-        staging = device.pinned(4 * int(np.prod(shape)))
-        device.download(staging, address, stream)
-        device.synchronise(stream)
-        return staging.view(np.float32).reshape(shape)
 
     search = random.normal(size=(20, 9, 11)).astype(np.float32)
     exemplar = random.normal(size=(2, 20, 4, 3)).astype(np.float32)
@@ -106,6 +186,8 @@ def correlate():
     device.close()
 
 
+CASES = {case.__name__: case for case in (correlate, crop, kinds, tracker, two_targets)}
+
 if __name__ == "__main__":
-    {"two_targets": two_targets, "tracker": tracker, "correlate": correlate}[sys.argv[1]]()
+    CASES[sys.argv[1]]()
     print("good")

@@ -1,24 +1,11 @@
-// A libcuda.so.1 for tests: device memory is host memory, kernels are the project's own .cu files
-// (shim.h). As strict as a GPU, or stricter:
-//   - work waits in a queue until somebody synchronises, so what is read or overwritten too early
-//     is wrong every time;
-//   - new memory holds no numbers, is followed by a page that nobody may touch, and copies must lie
-//     within one allocation;
-//   - while a stream is captured, nothing may allocate, synchronise or load;
-//   - a cubin must be one, of the device's architecture, and hold the kernel that is asked for.
-// FAKE_CUDA_VERSION (12060), FAKE_CUDA_CAPABILITY (87), FAKE_CUDA_MEMORY (bytes, 1 GiB) choose the
-// GPU. fake_count("launches") and so on tell what was done.
+// The fake driver's device, context, modules and launches: see driver.h.
 #include "driver.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include <chrono>
-#include <deque>
 #include <fstream>
 #include <iterator>
-#include <memory>
 
 #include "shim.h"
 
@@ -26,38 +13,18 @@ namespace fake {
 
 std::map<std::string, long> counts;
 
-namespace {
-
-const size_t PAGE = 4096, ALIGNMENT = 256;
-const unsigned char CANARY = 0xC9;
-
-struct Block {
-  size_t bytes, room, mapped;
-  char* base;
-};
-
-struct Module {
-  std::string image;
-};
-
-struct Graph {
-  std::vector<Work> work;
-};
-
-Stream default_stream;
-std::vector<Stream*> streams;
-std::deque<Work> queue;
-uint64_t begun;  // work that left the queue
-int failure;     // stays, as on a GPU
-std::map<uint64_t, Block> blocks;
-std::map<uintptr_t, size_t> pinned;
-
 long setting(const char* name, long otherwise) {
   const char* text = getenv(name);
   return text ? atol(text) : otherwise;
 }
 
+namespace {
+
 int capability() { return (int)setting("FAKE_CUDA_CAPABILITY", 87); }
+
+struct Module {
+  std::string image;
+};
 
 std::string as_text(const void* image) {
   const char* bytes = (const char*)image;
@@ -84,177 +51,9 @@ int load(void** module, std::string image) {
 }
 
 }  // namespace
-
-Stream* stream_of(void* handle) { return handle ? (Stream*)handle : &default_stream; }
-
-bool disturbs_capture() {
-  bool any = false;
-  for (Stream* stream : streams)
-    if (stream->capturing) any = stream->broken = true;
-  return any;
-}
-
-int submit(void* handle, Work work) {
-  Stream* stream = stream_of(handle);
-  if (stream->capturing) {
-    stream->captured.push_back(std::move(work));
-    return OK;
-  }
-  if (!handle && disturbs_capture()) return CAPTURE_IMPLICIT;
-  if (failure) return failure;
-  queue.push_back(std::move(work));
-  return OK;
-}
-
-uint64_t queued() { return begun + queue.size(); }
-
-int finish(uint64_t position) {
-  while (begun < position && !queue.empty()) {
-    Work work = std::move(queue.front());
-    queue.pop_front();
-    ++begun;
-    const int result = failure ? OK : work();
-    if (result) failure = result;
-  }
-  return failure;
-}
-
-int finish() { return finish(queued()); }
-
-bool in_device_memory(uint64_t address, size_t bytes) {
-  auto after = blocks.upper_bound(address);
-  if (after == blocks.begin()) return false;
-  const auto block = std::prev(after);
-  return address + bytes <= block->first + block->second.bytes;
-}
-
-bool is_pinned(const void* address, size_t bytes) {
-  auto after = pinned.upper_bound((uintptr_t)address);
-  if (after == pinned.begin()) return false;
-  const auto block = std::prev(after);
-  return (uintptr_t)address + bytes <= block->first + block->second;
-}
-
 }  // namespace fake
 
 using namespace fake;
-
-// ---- memory
-
-API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
-  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  size_t used = 0;
-  for (const auto& block : blocks) used += block.second.bytes;
-  if (!bytes) return INVALID_VALUE;
-  if (used + bytes > (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30)) return OUT_OF_MEMORY;
-  Block block;
-  block.bytes = bytes;
-  block.room = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  block.mapped = (block.room + PAGE - 1) / PAGE * PAGE + PAGE;
-  block.base = (char*)mmap(nullptr, block.mapped, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (block.base == MAP_FAILED) return OUT_OF_MEMORY;
-  char* end = block.base + block.mapped - PAGE;
-  mprotect(end, PAGE, PROT_NONE);
-  char* start = end - block.room;
-  memset(start, 0xff, bytes);
-  memset(start + bytes, CANARY, block.room - bytes);
-  *address = (uint64_t)start;
-  blocks[*address] = block;
-  counts["allocations"]++;
-  return OK;
-}
-
-API cuMemFree_v2(uint64_t address) {
-  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  const auto found = blocks.find(address);
-  if (found == blocks.end()) return INVALID_VALUE;
-  finish();
-  const Block block = found->second;
-  for (size_t i = block.bytes; i < block.room; ++i)
-    if (((unsigned char*)address)[i] != CANARY) counts["overruns"]++;
-  munmap(block.base, block.mapped);
-  blocks.erase(found);
-  counts["frees"]++;
-  return failure;
-}
-
-API cuMemHostAlloc(void** address, size_t bytes, unsigned) {
-  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  *address = aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
-  if (!*address) return OUT_OF_MEMORY;
-  memset(*address, 0xff, bytes);
-  pinned[(uintptr_t)*address] = bytes;
-  counts["pinned_allocations"]++;
-  return OK;
-}
-
-API cuMemFreeHost(void* address) {
-  if (!pinned.erase((uintptr_t)address)) return INVALID_VALUE;
-  finish();
-  free(address);
-  return OK;
-}
-
-API cuMemGetInfo_v2(size_t* available, size_t* total) {
-  size_t used = 0;
-  for (const auto& block : blocks) used += block.second.bytes;
-  *total = (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30);
-  *available = *total - used;
-  return OK;
-}
-
-API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
-  if (!in_device_memory(to, bytes)) return INVALID_VALUE;
-  if (is_pinned(from, bytes))
-    return submit(stream, [=] {
-      memcpy((void*)to, from, bytes);
-      counts["uploads"]++;
-      counts["upload_bytes"] += (long)bytes;
-      return OK;
-    });
-  if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
-  // pageable memory is staged before the call returns
-  auto staged = std::make_shared<std::string>((const char*)from, bytes);
-  return submit(stream, [=] {
-    memcpy((void*)to, staged->data(), bytes);
-    counts["uploads"]++;
-    counts["upload_bytes"] += (long)bytes;
-    return OK;
-  });
-}
-
-API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
-  if (!in_device_memory(from, bytes)) return INVALID_VALUE;
-  const bool waits = !is_pinned(to, bytes);
-  if (waits && stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
-  const int result = submit(stream, [=] {
-    memcpy(to, (void*)from, bytes);
-    counts["downloads"]++;
-    counts["download_bytes"] += (long)bytes;
-    return OK;
-  });
-  if (result || !waits) return result;
-  counts["synchronisations"]++;  // into pageable memory the copy is not asynchronous
-  return finish();
-}
-
-API cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) {
-  if (disturbs_capture()) return CAPTURE_IMPLICIT;
-  const int result = cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr);
-  counts["synchronisations"]++;
-  return result ? result : finish();
-}
-
-API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
-  if (disturbs_capture()) return CAPTURE_IMPLICIT;
-  const int result = cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
-  if (result || !is_pinned(to, bytes)) return result;
-  counts["synchronisations"]++;
-  return finish();
-}
-
-// ---- modules and launches
 
 API cuModuleLoadDataEx(void** module, const void* image, unsigned, int*, void**) {
   return load(module, as_text(image));
@@ -312,116 +111,6 @@ API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
                                                [&] { kernel->call(places.data()); });
     return outcome == shim::DONE ? OK : LAUNCH_FAILED;
   });
-}
-
-// ---- streams, events, graphs
-
-API cuStreamCreate(void** stream, unsigned) {
-  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  streams.push_back(new Stream());
-  *stream = streams.back();
-  return OK;
-}
-
-API cuStreamDestroy_v2(void*) { return finish(); }  // kept: a handle is never reused
-
-API cuStreamSynchronize(void* stream) {
-  if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
-  counts["synchronisations"]++;
-  return finish();
-}
-
-API cuCtxSynchronize() {
-  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  counts["synchronisations"]++;
-  return finish();
-}
-
-API cuStreamQuery(void*) { return failure ? failure : queue.empty() ? OK : 600; }
-
-API cuEventCreate(void** event, unsigned) {
-  *event = new Event();
-  return OK;
-}
-
-API cuEventDestroy_v2(void* event) {
-  finish();
-  delete (Event*)event;
-  return OK;
-}
-
-API cuEventRecord(void* handle, void* stream) {
-  Event* event = (Event*)handle;
-  const int result = submit(stream, [=] {
-    event->nanoseconds = std::chrono::steady_clock::now().time_since_epoch().count();
-    return OK;
-  });
-  if (!stream_of(stream)->capturing) event->position = queued();
-  return result;
-}
-
-API cuEventSynchronize(void* event) {
-  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
-  counts["synchronisations"]++;
-  return finish(((Event*)event)->position);
-}
-
-API cuEventQuery(void* event) { return ((Event*)event)->position <= begun ? OK : 600; }
-
-API cuEventElapsedTime(float* ms, void* from, void* to) {
-  *ms = (float)((((Event*)to)->nanoseconds - ((Event*)from)->nanoseconds) * 1e-6);
-  return OK;
-}
-
-API cuStreamBeginCapture_v2(void* handle, int) {
-  if (!handle) return CAPTURE_UNSUPPORTED;
-  Stream* stream = stream_of(handle);
-  if (stream->capturing) return INVALID_VALUE;
-  stream->capturing = true;
-  stream->broken = false;
-  stream->captured.clear();
-  return OK;
-}
-
-API cuStreamEndCapture(void* handle, void** graph) {
-  Stream* stream = stream_of(handle);
-  if (!stream->capturing) return INVALID_VALUE;
-  stream->capturing = false;
-  *graph = nullptr;
-  if (stream->broken) return CAPTURE_INVALIDATED;
-  *graph = new Graph{std::move(stream->captured)};
-  stream->captured.clear();
-  return OK;
-}
-
-API cuGraphInstantiate(void** executable, void* graph, void*, char*, size_t) {
-  *executable = new Graph(*(Graph*)graph);
-  counts["graphs"]++;
-  return OK;
-}
-
-API cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
-  return cuGraphInstantiate(executable, graph, nullptr, nullptr, 0);
-}
-
-API cuGraphLaunch(void* executable, void* stream) {
-  for (const Work& work : ((Graph*)executable)->work) {
-    const int result = submit(stream, work);
-    if (result) return result;
-  }
-  counts["graph_launches"]++;
-  return OK;
-}
-
-API cuGraphDestroy(void* graph) {
-  delete (Graph*)graph;
-  return OK;
-}
-
-API cuGraphExecDestroy(void* executable) {
-  finish();
-  delete (Graph*)executable;
-  return OK;
 }
 
 // ---- the device and its context
@@ -535,19 +224,4 @@ API cuGetErrorName(int, const char** text) {
 
 extern "C" __attribute__((visibility("default"))) long fake_count(const char* name) {
   return counts[name];
-}
-
-// Forgets a failure, which on a GPU only a new process does.
-extern "C" __attribute__((visibility("default"))) void fake_recover() {
-  finish();
-  fake::failure = OK;
-}
-
-// The sum of canary bytes that somebody wrote over, in memory that is still in use.
-extern "C" __attribute__((visibility("default"))) long fake_overruns() {
-  long wrong = counts["overruns"];
-  for (const auto& block : blocks)
-    for (size_t i = block.second.bytes; i < block.second.room; ++i)
-      wrong += ((unsigned char*)block.first)[i] != CANARY;
-  return wrong;
 }

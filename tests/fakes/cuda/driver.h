@@ -1,4 +1,13 @@
-// State of the fake driver, shared by its files. See driver.cpp.
+// A libcuda.so.1 for tests: device memory is host memory, kernels are the project's own .cu files
+// (shim.h). As strict as a GPU, or stricter:
+//   - work waits in a queue until somebody synchronises, so what is read or overwritten too early
+//     is wrong every time;
+//   - new memory holds no numbers, is followed by a page that nobody may touch, and copies must lie
+//     within one allocation;
+//   - while a stream is captured, nothing may allocate, synchronise or load;
+//   - a cubin must be one, of the device's architecture, and hold the kernel that is asked for.
+// FAKE_CUDA_VERSION (12060), FAKE_CUDA_CAPABILITY (87), FAKE_CUDA_MEMORY (bytes, 1 GiB) choose the
+// GPU. fake_count("launches") and so on tell what was done.
 #pragma once
 
 #include <stddef.h>
@@ -59,7 +68,7 @@ uint64_t queued();
 // Whether what is called is not allowed while any stream is captured; breaks that capture.
 bool disturbs_capture();
 
-bool in_device_memory(uint64_t address, size_t bytes);
-bool is_pinned(const void* address, size_t bytes);
+// A number from the environment.
+long setting(const char* name, long otherwise);
 
 }  // namespace fake

@@ -1,0 +1,166 @@
+// Memory of the fake driver and copies: see driver.h.
+#include "driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <iterator>
+#include <memory>
+
+namespace fake {
+namespace {
+
+const size_t PAGE = 4096, ALIGNMENT = 256;
+const unsigned char CANARY = 0xC9;
+
+struct Block {
+  size_t bytes, room, mapped;
+  char* base;
+};
+
+std::map<uint64_t, Block> blocks;
+std::map<uintptr_t, size_t> pinned;
+
+size_t used_bytes() {
+  size_t used = 0;
+  for (const auto& block : blocks) used += block.second.bytes;
+  return used;
+}
+
+bool in_device_memory(uint64_t address, size_t bytes) {
+  auto after = blocks.upper_bound(address);
+  if (after == blocks.begin()) return false;
+  const auto block = std::prev(after);
+  return address + bytes <= block->first + block->second.bytes;
+}
+
+bool is_pinned(const void* address, size_t bytes) {
+  auto after = pinned.upper_bound((uintptr_t)address);
+  if (after == pinned.begin()) return false;
+  const auto block = std::prev(after);
+  return (uintptr_t)address + bytes <= block->first + block->second;
+}
+
+}  // namespace
+}  // namespace fake
+
+using namespace fake;
+
+API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
+  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
+  if (!bytes) return INVALID_VALUE;
+  if (used_bytes() + bytes > (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30)) return OUT_OF_MEMORY;
+  Block block;
+  block.bytes = bytes;
+  block.room = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  block.mapped = (block.room + PAGE - 1) / PAGE * PAGE + PAGE;
+  block.base = (char*)mmap(nullptr, block.mapped, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block.base == MAP_FAILED) return OUT_OF_MEMORY;
+  char* end = block.base + block.mapped - PAGE;
+  mprotect(end, PAGE, PROT_NONE);
+  char* start = end - block.room;
+  memset(start, 0xff, bytes);
+  memset(start + bytes, CANARY, block.room - bytes);
+  *address = (uint64_t)start;
+  blocks[*address] = block;
+  counts["allocations"]++;
+  return OK;
+}
+
+API cuMemFree_v2(uint64_t address) {
+  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
+  const auto found = blocks.find(address);
+  if (found == blocks.end()) return INVALID_VALUE;
+  finish();
+  const Block block = found->second;
+  for (size_t i = block.bytes; i < block.room; ++i)
+    if (((unsigned char*)address)[i] != CANARY) counts["overruns"]++;
+  munmap(block.base, block.mapped);
+  blocks.erase(found);
+  counts["frees"]++;
+  return finish();
+}
+
+API cuMemHostAlloc(void** address, size_t bytes, unsigned) {
+  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
+  *address = aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
+  if (!*address) return OUT_OF_MEMORY;
+  memset(*address, 0xff, bytes);
+  pinned[(uintptr_t)*address] = bytes;
+  counts["pinned_allocations"]++;
+  return OK;
+}
+
+API cuMemFreeHost(void* address) {
+  if (!pinned.erase((uintptr_t)address)) return INVALID_VALUE;
+  finish();
+  free(address);
+  return OK;
+}
+
+API cuMemGetInfo_v2(size_t* available, size_t* total) {
+  *total = (size_t)setting("FAKE_CUDA_MEMORY", 1l << 30);
+  *available = *total - used_bytes();
+  return OK;
+}
+
+API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
+  if (!in_device_memory(to, bytes)) return INVALID_VALUE;
+  if (is_pinned(from, bytes))
+    return submit(stream, [=] {
+      memcpy((void*)to, from, bytes);
+      counts["uploads"]++;
+      counts["upload_bytes"] += (long)bytes;
+      return OK;
+    });
+  if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
+  // pageable memory is staged before the call returns
+  auto staged = std::make_shared<std::string>((const char*)from, bytes);
+  return submit(stream, [=] {
+    memcpy((void*)to, staged->data(), bytes);
+    counts["uploads"]++;
+    counts["upload_bytes"] += (long)bytes;
+    return OK;
+  });
+}
+
+API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
+  if (!in_device_memory(from, bytes)) return INVALID_VALUE;
+  const bool waits = !is_pinned(to, bytes);
+  if (waits && stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
+  const int result = submit(stream, [=] {
+    memcpy(to, (void*)from, bytes);
+    counts["downloads"]++;
+    counts["download_bytes"] += (long)bytes;
+    return OK;
+  });
+  if (result || !waits) return result;
+  counts["synchronisations"]++;  // into pageable memory the copy is not asynchronous
+  return finish();
+}
+
+API cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) {
+  if (disturbs_capture()) return CAPTURE_IMPLICIT;
+  const int result = cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr);
+  counts["synchronisations"]++;
+  return result ? result : finish();
+}
+
+API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
+  if (disturbs_capture()) return CAPTURE_IMPLICIT;
+  const int result = cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
+  if (result || !is_pinned(to, bytes)) return result;
+  counts["synchronisations"]++;
+  return finish();
+}
+
+// The sum of canary bytes that somebody wrote over, in memory that is still in use.
+extern "C" __attribute__((visibility("default"))) long fake_overruns() {
+  long wrong = counts["overruns"];
+  for (const auto& block : blocks)
+    for (size_t i = block.second.bytes; i < block.second.room; ++i)
+      wrong += ((unsigned char*)block.first)[i] != CANARY;
+  return wrong;
+}

@@ -1,0 +1,174 @@
+// The fake driver's queue, streams, events and graphs: see driver.h.
+#include "driver.h"
+
+#include <chrono>
+#include <deque>
+
+namespace fake {
+namespace {
+
+struct Graph {
+  std::vector<Work> work;
+};
+
+Stream default_stream;
+std::vector<Stream*> streams;
+std::deque<Work> queue;
+uint64_t begun;  // work that left the queue
+int failure;     // stays, as on a GPU
+
+}  // namespace
+
+Stream* stream_of(void* handle) { return handle ? (Stream*)handle : &default_stream; }
+
+bool disturbs_capture() {
+  bool any = false;
+  for (Stream* stream : streams)
+    if (stream->capturing) any = stream->broken = true;
+  return any;
+}
+
+int submit(void* handle, Work work) {
+  Stream* stream = stream_of(handle);
+  if (stream->capturing) {
+    stream->captured.push_back(std::move(work));
+    return OK;
+  }
+  if (!handle && disturbs_capture()) return CAPTURE_IMPLICIT;
+  if (failure) return failure;
+  queue.push_back(std::move(work));
+  return OK;
+}
+
+uint64_t queued() { return begun + queue.size(); }
+
+int finish(uint64_t position) {
+  while (begun < position && !queue.empty()) {
+    Work work = std::move(queue.front());
+    queue.pop_front();
+    ++begun;
+    const int result = failure ? OK : work();
+    if (result) failure = result;
+  }
+  return failure;
+}
+
+int finish() { return finish(queued()); }
+
+}  // namespace fake
+
+using namespace fake;
+
+API cuStreamCreate(void** stream, unsigned) {
+  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
+  streams.push_back(new Stream());
+  *stream = streams.back();
+  return OK;
+}
+
+API cuStreamDestroy_v2(void*) { return finish(); }  // kept: a handle is never reused
+
+API cuStreamSynchronize(void* stream) {
+  if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
+  counts["synchronisations"]++;
+  return finish();
+}
+
+API cuCtxSynchronize() {
+  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
+  counts["synchronisations"]++;
+  return finish();
+}
+
+API cuStreamQuery(void*) { return failure ? failure : queue.empty() ? OK : 600; }
+
+API cuEventCreate(void** event, unsigned) {
+  *event = new Event();
+  return OK;
+}
+
+API cuEventDestroy_v2(void* event) {
+  finish();
+  delete (Event*)event;
+  return OK;
+}
+
+API cuEventRecord(void* handle, void* stream) {
+  Event* event = (Event*)handle;
+  const int result = submit(stream, [=] {
+    event->nanoseconds = std::chrono::steady_clock::now().time_since_epoch().count();
+    return OK;
+  });
+  if (!stream_of(stream)->capturing) event->position = queued();
+  return result;
+}
+
+API cuEventSynchronize(void* event) {
+  if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
+  counts["synchronisations"]++;
+  return finish(((Event*)event)->position);
+}
+
+API cuEventQuery(void* event) { return ((Event*)event)->position <= begun ? OK : 600; }
+
+API cuEventElapsedTime(float* ms, void* from, void* to) {
+  *ms = (float)((((Event*)to)->nanoseconds - ((Event*)from)->nanoseconds) * 1e-6);
+  return OK;
+}
+
+API cuStreamBeginCapture_v2(void* handle, int) {
+  if (!handle) return CAPTURE_UNSUPPORTED;
+  Stream* stream = stream_of(handle);
+  if (stream->capturing) return INVALID_VALUE;
+  stream->capturing = true;
+  stream->broken = false;
+  stream->captured.clear();
+  return OK;
+}
+
+API cuStreamEndCapture(void* handle, void** graph) {
+  Stream* stream = stream_of(handle);
+  if (!stream->capturing) return INVALID_VALUE;
+  stream->capturing = false;
+  *graph = nullptr;
+  if (stream->broken) return CAPTURE_INVALIDATED;
+  *graph = new Graph{std::move(stream->captured)};
+  stream->captured.clear();
+  return OK;
+}
+
+API cuGraphInstantiate(void** executable, void* graph, void*, char*, size_t) {
+  *executable = new Graph(*(Graph*)graph);
+  counts["graphs"]++;
+  return OK;
+}
+
+API cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
+  return cuGraphInstantiate(executable, graph, nullptr, nullptr, 0);
+}
+
+API cuGraphLaunch(void* executable, void* stream) {
+  for (const Work& work : ((Graph*)executable)->work) {
+    const int result = submit(stream, work);
+    if (result) return result;
+  }
+  counts["graph_launches"]++;
+  return OK;
+}
+
+API cuGraphDestroy(void* graph) {
+  delete (Graph*)graph;
+  return OK;
+}
+
+API cuGraphExecDestroy(void* executable) {
+  finish();
+  delete (Graph*)executable;
+  return OK;
+}
+
+// Forgets a failure, which on a GPU only a new process does.
+extern "C" __attribute__((visibility("default"))) void fake_recover() {
+  finish();
+  fake::failure = OK;
+}

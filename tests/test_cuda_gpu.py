@@ -1,0 +1,34 @@
+"""The kernels on a real NVIDIA GPU, where there is one: the definitions, as on the fake one.
+
+Takes CuPy or PyCUDA, whichever is installed, and NVRTC or nvcc.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from kernels.cuda import compile as compiler
+from kernels.cuda import device as devices
+from kernels.cuda.errors import NoGpu
+from tests.fakes.cuda import build
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    try:
+        devices.driver()
+    except NoGpu as error:
+        pytest.skip(str(error))
+    if not devices.installed():
+        pytest.skip("neither CuPy nor PyCUDA is installed")
+    if not compiler.available():
+        pytest.skip("no NVRTC and no nvcc")
+
+
+@pytest.mark.parametrize("case", ["correlate", "crop", "kinds", "tracker", "two_targets"])
+def test_on_the_gpu(gpu, case):
+    printed = subprocess.check_output(
+        [sys.executable, "-m", "tests.fakes.cuda.cases", case], cwd=build.ROOT, timeout=250
+    )
+    assert printed.decode().endswith("good\n")

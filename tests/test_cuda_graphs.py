@@ -1,0 +1,117 @@
+"""CUDA graphs over drivers of several ages: functions are taken by name, what is missing is said."""
+
+import ctypes
+
+import pytest
+
+from kernels.cuda import graphs
+from kernels.cuda.errors import GpuFailed
+
+CUDA_10_0 = "cuStreamBeginCapture cuStreamEndCapture cuGraphInstantiate cuGraphLaunch"
+CUDA_10_0 += " cuGraphExecDestroy cuGraphDestroy"
+CUDA_10_2 = CUDA_10_0 + " cuStreamBeginCapture_v2"
+CUDA_11_0 = CUDA_10_2 + " cuGraphInstantiate_v2"
+CUDA_12 = CUDA_11_0 + " cuGraphInstantiateWithFlags cuGetErrorString"
+
+
+class Function:
+    """A function of the driver: notes its calls, gives a result and sets what is behind a pointer."""
+
+    def __init__(self, name, library):
+        self.name, self.library = name, library
+
+    def __call__(self, *arguments):
+        self.library.calls.append((self.name, len(arguments)))
+        result = self.library.results.get(self.name, 0)
+        if self.name == "cuGetErrorString":
+            arguments[1]._obj.value = b"words of the driver"
+        elif self.name in ("cuStreamEndCapture",) and not result:
+            arguments[1]._obj.value = 77
+        elif self.name.startswith("cuGraphInstantiate") and not result:
+            arguments[0]._obj.value = 78
+        return result
+
+
+class Library:
+    """A driver with some functions; ``results`` is a dict of name -> CUresult."""
+
+    def __init__(self, names, **results):
+        self.calls, self.results = [], results
+        for name in names.split():
+            setattr(self, name, Function(name, self))
+
+    def called(self):
+        return [name for name, _ in self.calls]
+
+
+@pytest.mark.parametrize(
+    "names, begin, instantiate",
+    [
+        (CUDA_10_0, ("cuStreamBeginCapture", 1), ("cuGraphInstantiate", 5)),
+        (CUDA_10_2, ("cuStreamBeginCapture_v2", 2), ("cuGraphInstantiate", 5)),
+        (CUDA_11_0, ("cuStreamBeginCapture_v2", 2), ("cuGraphInstantiate_v2", 5)),
+        (CUDA_12, ("cuStreamBeginCapture_v2", 2), ("cuGraphInstantiateWithFlags", 3)),
+    ],
+)
+def test_each_age_of_driver_is_called_by_its_own_names(names, begin, instantiate):
+    library = Library(names)
+    graph = graphs.Graph(graphs.Driver(library), 5, lambda: library.calls.append(("body", 0)))
+    graph.launch(5)
+    graph.close()
+    graph.close()
+    assert library.calls == [
+        begin,
+        ("body", 0),
+        ("cuStreamEndCapture", 2),
+        instantiate,
+        ("cuGraphDestroy", 1),
+        ("cuGraphLaunch", 2),
+        ("cuGraphExecDestroy", 1),
+    ]
+
+
+@pytest.mark.parametrize("name", CUDA_10_0.split())
+def test_a_driver_without_graphs_is_named(name):
+    names = " ".join(n for n in CUDA_10_0.split() if n != name)
+    with pytest.raises(graphs.NoGraph, match="this driver has no " + name):
+        graphs.Driver(Library(names))
+
+
+@pytest.mark.parametrize(
+    "name", ["cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"]
+)
+def test_a_refusal_has_the_drivers_words(name):
+    library = Library(CUDA_12, **{name: 900})
+    with pytest.raises(graphs.NoGraph, match="words of the driver"):
+        graphs.Graph(graphs.Driver(library), 5, lambda: None)
+    assert ("cuGraphDestroy" in library.called()) == (name == "cuGraphInstantiateWithFlags")
+
+
+def test_a_driver_without_words_gives_the_number():
+    with pytest.raises(graphs.NoGraph, match="error 900"):
+        graphs.Graph(graphs.Driver(Library(CUDA_11_0, cuStreamEndCapture=900)), 5, lambda: None)
+
+
+def test_an_error_on_the_way_ends_the_capture():
+    library = Library(CUDA_12)
+
+    def body():
+        raise KeyError("the engine's own")
+
+    with pytest.raises(KeyError, match="the engine's own"):
+        graphs.Graph(graphs.Driver(library), 5, body)
+    assert library.called()[-2:] == ["cuStreamEndCapture", "cuGraphDestroy"]
+
+
+def test_a_launch_that_fails_is_a_sentence():
+    library = Library(CUDA_12, cuGraphLaunch=719)
+    graph = graphs.Graph(graphs.Driver(library), 5, lambda: None)
+    with pytest.raises(GpuFailed, match="words of the driver; start again"):
+        graph.launch(5)
+
+
+def test_functions_get_their_types_before_a_call():
+    library = Library(CUDA_12)
+    graphs.Driver(library)
+    assert library.cuGraphLaunch.argtypes == (ctypes.c_void_p, ctypes.c_void_p)
+    assert library.cuGraphLaunch.restype is ctypes.c_int

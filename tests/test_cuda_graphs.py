@@ -1,4 +1,4 @@
-"""CUDA graphs over drivers of several ages: functions are taken by name, what is missing is said."""
+"""CUDA graphs over drivers of several ages: functions go by name, what is missing is said."""
 
 import ctypes
 
@@ -15,7 +15,7 @@ CUDA_12 = CUDA_11_0 + " cuGraphInstantiateWithFlags cuGetErrorString"
 
 
 class Function:
-    """A function of the driver: notes its calls, gives a result and sets what is behind a pointer."""
+    """A function of the driver: notes its calls, gives a result, sets what a pointer points to."""
 
     def __init__(self, name, library):
         self.name, self.library = name, library

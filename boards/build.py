@@ -9,6 +9,7 @@ the board is printed.
 """
 
 import argparse
+import importlib
 import os
 import pathlib
 import shutil
@@ -55,6 +56,8 @@ def _parser():
     cli.add_argument("--calibration", metavar="FILE", type=pathlib.Path,
                      help="ranges for int8 (default: " + TABLE.format("NETWORK") + ")")  # fmt: skip
     cli.add_argument("--dla", type=int, metavar="CORE", help="run on this DLA core where it can")
+    cli.add_argument("--provider", choices=("cuda", "tensorrt"),
+                     help="of a computer's ONNX Runtime, for its NVIDIA GPU")  # fmt: skip
     cli.add_argument("--host", metavar="USER@BOARD", help="build there over ssh")
     cli.add_argument("--ssh", default="ssh", metavar="COMMAND", help='such as "ssh -p 2222"')
     cli.add_argument("--out", default=bundle.FOLDER, type=pathlib.Path, metavar="DIR",
@@ -80,7 +83,9 @@ def build(options):
         )
     if board.engine != "tensorrt":
         paths = network.locate(options.networks_dir)
-        return tell(build_host(board, network, paths, precision, target, options.force))
+        return tell(
+            build_host(board, network, paths, precision, target, options.force, options.provider)
+        )
     check_dla(board, options.dla)
     here = None if options.host else detect.detect().board
     is_here = here is not None and here.name == board.name
@@ -149,7 +154,7 @@ def check_dla(board, core):
         )
 
 
-def build_host(board, network, paths, precision, target, force=False):
+def build_host(board, network, paths, precision, target, force=False, provider=None):
     """The bundle of a computer: the network's own files, run once by the engine that is there.
 
     Raises:
@@ -173,9 +178,12 @@ def build_host(board, network, paths, precision, target, force=False):
             "{} is INT8; run `{}`".format(
                 network.name, bundle.command(board.name, network.path, "int8"))
         )  # fmt: skip
-    there = engines.installed()
-    name = board.engine if board.engine in there else "auto"
-    engine = engines.create(name, network, paths)
+    if provider:
+        module = importlib.import_module("runtime.engines.onnxruntime")
+        engine = module.GpuEngine(network, paths, provider)
+    else:
+        name = board.engine if board.engine in engines.installed() else "auto"
+        engine = engines.create(name, network, paths)
     engine.search(engine.exemplar() if len(paths) > 1 or "whole" in paths else ())
     about = engine.describe()
     engine.close()
@@ -191,7 +199,7 @@ def build_host(board, network, paths, precision, target, force=False):
                 "network": bundle.identity(network, paths), "board": board.name,
                 "engine": about["engine"], "precision": precision,
                 "libraries": {about["engine"]: about["version"]}, "compute_capability": None,
-                "calibration_sha256": None, "settings": {}, "run": {"files": files},
+                "calibration_sha256": None, "settings": {"provider": provider}, "run": {"files": files},
             }
         )  # fmt: skip
 

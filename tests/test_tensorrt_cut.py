@@ -43,9 +43,10 @@ def test_correlations_of_published_networks_are_found_and_cut_without_loss(netwo
         wanted = sum(found) if kinds == BOTH else found[0]
         assert sum(len(steps) for steps in form.steps) == wanted
         assert len(form.parts) == (2 if wanted else 1)
-        said = []
-        prepare.check(graphs, form, said.append)  # raises where a map differs
-        assert "of the whole graph's" in said[0]
+        if wanted:
+            said = []
+            prepare.check(graphs, form, said.append)  # raises where a map differs
+            assert "of the whole graph's" in said[0]
 
 
 def test_no_part_convolves_by_a_tensor_after_the_cut(tmp_path):

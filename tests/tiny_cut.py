@@ -15,7 +15,7 @@ NAME = "tiny_cut"
 def write_network(folder):
     """Write the TOML and both ONNX files; returns the TOML's path."""
     toml = tiny.TOML.replace("tiny_head", "tiny_cut_head")
-    onnx.save(tiny.backbone(), str(folder / "tiny_backbone.onnx"))
+    onnx.save(_newer(tiny.backbone()), str(folder / "tiny_backbone.onnx"))
     onnx.save(head(), str(folder / "tiny_cut_head.onnx"))
     path = folder / (NAME + ".toml")
     path.write_text(toml)
@@ -60,6 +60,12 @@ def head():
         nodes, "tiny_cut", values[0], values[1],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )  # fmt: skip
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
+    return _newer(helper.make_model(graph))
+
+
+def _newer(model):
+    """The model in opset 14, which its operators mean the same in."""
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", 14))
     model.ir_version = 7
     return model

@@ -15,9 +15,11 @@ from kernels.cuda import device as devices
 from kernels.cuda.errors import GpuFailed
 from runtime import gpu
 from runtime.bundle import BadBundle
+from runtime.engines.on_gpu import Memory, OnGpu
 from runtime.errors import NetworkFailed, NoEngine
 
 CORRELATE_BLOCK = (256, 1, 1)
+KEYS = ("search", "exemplar", "out")  # of a correlation
 POSITIONS = 8  # of the exemplar that one thread of hp_correlate_pixelwise does
 
 
@@ -74,7 +76,7 @@ def make_logger(trt, say=None):
     return Logger()
 
 
-class Engine:
+class Engine(OnGpu):
     """See ``runtime.engines``; also has what ``kernels.cuda.frame`` wants of an engine.
 
     Args:
@@ -89,8 +91,6 @@ class Engine:
     """
 
     name = "tensorrt"
-    input_dtype = "float32"
-    input_step = 1.0
 
     def __init__(self, network, bundle, device=None):
         self.gpu = gpu.look()
@@ -99,68 +99,17 @@ class Engine:
         bundle.check_compute_capability(self.gpu.compute_capability)
         self.network, self.bundle, self.version = network, bundle, trt.__version__
         self._opened = device is None
-        self.device = devices.open_device() if device is None else device
-        self._stream = self.device.stream()
+        device = devices.open_device() if device is None else device
+        run = bundle.run
+        super().__init__(Memory(device, run["shapes"]), run["features"], run["maps"])
         self._logger = make_logger(trt)
         self._runtime = trt.Runtime(self._logger)
         core = bundle.settings.get("dla")
         if core is not None:
             self._runtime.DLA_core = core
-        run = bundle.run
-        self._addresses, self._shapes = {}, {name: tuple(s) for name, s in run["shapes"].items()}
         self._exemplar = self._part(trt, run["exemplar"])
-        self._frame = self._steps(trt, run)
-        self._features, self._maps = tuple(run["features"]), tuple(run["maps"])
-        self._host = self._host_arrays()
-        self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
-        self._loaded = None
-        self.exemplar_input, self.search_input = (
-            self._addresses[name] for name in ("exemplar", "search")
-        )
-        if len(self._maps) == 2:
-            self.scores, self.distances = (self._addresses[name] for name in self._maps)
-        self.search(self.exemplar())  # libraries set themselves up in their first call
-
-    # -- on the host's arrays
-
-    def exemplar(self):
-        """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
-        self._upload("exemplar")
-        self.exemplar_device(self.device.handle(self._stream))
-        for name in self._features:
-            self._download(name)
-        self.device.synchronise(self._stream)
-        return tuple(self._host[name].copy() for name in self._features)
-
-    def search(self, features):
-        """Maps of the picture in ``search_crop`` for a target's ``features``."""
-        if features is not self._loaded:
-            for name, array in zip(self._features, features):
-                np.copyto(self._host[name], array)
-                self._upload(name)
-            self._loaded = features
-        self._upload("search")
-        self.search_device(self.device.handle(self._stream))
-        for name in self._maps:
-            self._download(name)
-        self.device.synchronise(self._stream)
-        return tuple(self._host[name] for name in self._maps)
-
-    # -- on the device's memory
-
-    def attach(self, stream):
-        """Take the stream (the device's object) that the next two calls give the handle of."""
-        self._stream = stream
-
-    def exemplar_device(self, handle):
-        """Put the exemplar's part on a stream; the features stay where a frame reads them."""
-        self._loaded = None
-        self._exemplar.run(handle)
-
-    def search_device(self, handle):
-        """Put a frame's part on a stream."""
-        for step in self._frame:
-            step.run(handle)
+        self._frame = self._parts(trt, run)
+        self.warm_up()
 
     def describe(self):
         """What runs where: engine, library version, device, precision."""
@@ -197,18 +146,18 @@ class Engine:
         by_name = hasattr(engine, "num_io_tensors")
         part = (ByName if by_name else ByIndex)(trt, engine, context, self._logger)
         for tensor, (shape, dtype) in part.tensors().items():
-            if self._shapes.get(tensor) != shape or dtype != trt.float32:
+            wanted = self.memory.shapes.get(tensor)
+            if wanted != shape or dtype != trt.float32:
                 raise BadBundle(
                     "{}: its tensor {} is {} {}, not float32 {}; run `{}`".format(
-                        self.bundle.path(name), tensor, dtype, shape, self._shapes.get(tensor),
-                        self.bundle.command,
+                        self.bundle.path(name), tensor, dtype, shape, wanted, self.bundle.command
                     )
-                )  # fmt: skip
-            part.bind(tensor, self._address(tensor))
+                )
+            part.bind(tensor, self.memory.address(tensor))
         return part
 
-    def _steps(self, trt, run):
-        """What a frame runs, in its order: parts, and correlations between them."""
+    def _parts(self, trt, run):
+        """What a frame runs, in its order: plans, and correlations between them."""
         frame, module = [], None
         for index, name in enumerate(run["parts"]):
             frame.append(self._part(trt, name))
@@ -218,30 +167,6 @@ class Engine:
                     module = self.device.module(path)
                 frame.append(Correlation(self, module, step))
         return frame
-
-    def _address(self, tensor):
-        """Memory for a tensor, the same at every call."""
-        if tensor not in self._addresses:
-            size = 4 * int(np.prod(self._shapes[tensor]))
-            self._addresses[tensor] = self.device.alloc(size)
-        return self._addresses[tensor]
-
-    def _host_arrays(self):
-        """Arrays of the host, copied from and to without a detour."""
-        arrays = {}
-        for name in ("exemplar", "search") + self._features + self._maps:
-            shape = self._shapes[name]
-            memory = self.device.pinned(4 * int(np.prod(shape)))
-            arrays[name] = memory.view(np.float32).reshape(shape)
-            arrays[name][:] = 0
-            self._address(name)
-        return arrays
-
-    def _upload(self, name):
-        self.device.upload(self._addresses[name], self._host[name], self._stream)
-
-    def _download(self, name):
-        self.device.download(self._host[name], self._addresses[name], self._stream)
 
     def _refuse(self, what):
         words = self._logger.last()
@@ -315,8 +240,9 @@ class Correlation:
 
     def __init__(self, engine, module, step):
         self._engine, device = engine, engine.device
-        search, exemplar = engine._shapes[step["search"]], engine._shapes[step["exemplar"]]
-        region, kernel, out = (engine._address(step[k]) for k in ("search", "exemplar", "out"))
+        memory = engine.memory
+        search, exemplar, result = (memory.shapes[step[key]] for key in KEYS)
+        region, kernel, out = (memory.address(step[key]) for key in KEYS)
         self._kernel = device.kernel(module, "hp_correlate_" + step["kind"])
         if step["kind"] == "pixelwise":
             _, channels, positions = exemplar
@@ -327,10 +253,9 @@ class Correlation:
         else:
             outputs, channels, h, w = exemplar
             rows, columns = search[2:]
-            shape = engine._shapes[step["out"]]
             numbers = [np.int32(v) for v in (rows, columns, h, w, step["padding"])]
-            grid = (_blocks(shape[2] * shape[3], CORRELATE_BLOCK[0]), channels, 1)
-            weights, planes = 4 * channels * h * w, 4 * channels * shape[2] * shape[3]
+            grid = (_blocks(result[2] * result[3], CORRELATE_BLOCK[0]), channels, 1)
+            weights, planes = 4 * channels * h * w, 4 * channels * result[2] * result[3]
             self._launches = [
                 ([region, kernel + m * weights], numbers, out + m * planes) for m in range(outputs)
             ]

@@ -1,0 +1,118 @@
+"""What executors on a GPU share: tensors at fixed addresses, the host's arrays beside them.
+
+An executor gives its parts, objects with ``run(handle)`` that put themselves on a stream; this
+gives both of its faces: that of ``runtime.engines``, on the host's arrays, and that of
+``kernels.cuda.frame``, on the device's memory.
+"""
+
+import numpy as np
+
+IMAGES = ("exemplar", "search")
+
+
+class Memory:
+    """Tensors of a device, float32, each with one address for ever.
+
+    Args:
+        device: an open ``kernels.cuda.device``.
+        shapes: dict of tensor name -> shape.
+    """
+
+    def __init__(self, device, shapes):
+        self.device = device
+        self.shapes = {name: tuple(int(side) for side in s) for name, s in shapes.items()}
+        self._addresses = {}
+
+    def address(self, name):
+        """The address of a tensor; tensors of the same name share it."""
+        if name not in self._addresses:
+            self._addresses[name] = self.device.alloc(self.size(name))
+        return self._addresses[name]
+
+    def size(self, name):
+        """Bytes of a tensor."""
+        return 4 * int(np.prod(self.shapes[name]))
+
+    def host_array(self, name):
+        """An array of the host that is copied from and to a tensor without a detour."""
+        array = self.device.pinned(self.size(name)).view(np.float32).reshape(self.shapes[name])
+        array[:] = 0
+        return array
+
+
+class OnGpu:
+    """An engine (see ``runtime.engines``) whose parts run on a GPU.
+
+    Args:
+        memory: ``Memory`` of all tensors.
+        features, maps: names of tensors.
+
+    A subclass sets ``_exemplar`` (one part) and ``_frame`` (a frame's, in their order), then calls
+    ``warm_up``.
+    """
+
+    input_dtype = "float32"
+    input_step = 1.0
+
+    def __init__(self, memory, features, maps):
+        self.memory, self.device = memory, memory.device
+        self._stream = self.device.stream()
+        self._features, self._maps = tuple(features), tuple(maps)
+        self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
+        self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
+        self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
+        if len(self._maps) == 2:
+            self.scores, self.distances = (memory.address(name) for name in self._maps)
+        self._loaded = None
+
+    def warm_up(self):
+        """Run all parts once: libraries set themselves up in their first call."""
+        self.search(self.exemplar())
+
+    # -- on the host's arrays
+
+    def exemplar(self):
+        """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
+        self._upload("exemplar")
+        self.exemplar_device(self.device.handle(self._stream))
+        for name in self._features:
+            self._download(name)
+        self.device.synchronise(self._stream)
+        return tuple(self._host[name].copy() for name in self._features)
+
+    def search(self, features):
+        """Maps of the picture in ``search_crop`` for a target's ``features``."""
+        if features is not self._loaded:
+            for name, array in zip(self._features, features):
+                np.copyto(self._host[name], array)
+                self._upload(name)
+            self._loaded = features
+        self._upload("search")
+        for part in self._frame:
+            part.run(self.device.handle(self._stream))
+        for name in self._maps:
+            self._download(name)
+        self.device.synchronise(self._stream)
+        return tuple(self._host[name] for name in self._maps)
+
+    # -- on the device's memory
+
+    def attach(self, stream):
+        """Take the stream (the device's object) whose handle the next two are given."""
+        self._stream = stream
+
+    def exemplar_device(self, handle):
+        """Put the exemplar's part on a stream; the features stay where a frame reads them."""
+        self._loaded = None
+        self._exemplar.run(handle)
+
+    def search_device(self, handle):
+        """Put a frame's parts on a stream."""
+        for part in self._frame:
+            part.run(handle)
+
+    def _upload(self, name):
+        self.device.upload(self.memory.address(name), self._host[name], self._stream)
+
+    def _download(self, name):
+        self.device.download(self._host[name], self.memory.address(name), self._stream)

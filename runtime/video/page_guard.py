@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 CONNECTIONS = 64  # open at once
 CONNECTIONS_EACH = 32  # of one address
+LINGERING = 256  # refused ones that are given
+LINGER_S = 0.5  # to hear why
 IDLE_S = 5.0  # a connection must have sent a whole request by then, the next one by
 KEPT_S = 20.0  # after the last
 FAILURES = 20  # of one address in
@@ -79,7 +81,10 @@ class Guard:
             bearer: the token of the header ``Authorization: Bearer``, or None.
             address: where it comes from.
         """
-        name = urlsplit("//" + host).hostname or ""
+        try:
+            name = urlsplit("//" + host).hostname or ""
+        except ValueError:
+            raise Forbidden(400, "the host's name can't be read") from None
         if self.token is None and not is_loopback(name):
             raise Forbidden(403, "the page is served to this computer alone, by that name")
         if origin is not None and origin not in ("http://" + host, "https://" + host):
@@ -133,6 +138,7 @@ class Door:
     def __init__(self, handler):
         self._handler = handler
         self._open = {}  # transport -> (address, by when a request must have come, or None)
+        self._refused = set()
 
     def __call__(self):
         return _Gate(self)
@@ -144,13 +150,27 @@ class Door:
         self._open = {t: v for t, v in self._open.items() if not t.is_closing()}
         of_this = sum(1 for other, _ in self._open.values() if other == address)
         if len(self._open) >= CONNECTIONS or of_this >= CONNECTIONS_EACH:
-            transport.write(BUSY)
-            transport.close()
+            self._refuse(transport)
             return
         self._open[transport] = (address, time.monotonic() + IDLE_S)
         protocol = self._handler()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+
+    def _refuse(self, transport):
+        """Say so and hang up. Not at once, for an answer to who is still talking would be lost;
+        but only so many are waited for."""
+        if len(self._refused) >= LINGERING:
+            transport.abort()
+            return
+        transport.write(BUSY)
+        transport.write_eof()
+        self._refused.add(transport)
+        asyncio.get_event_loop().call_later(LINGER_S, self._hang_up, transport)
+
+    def _hang_up(self, transport):
+        self._refused.discard(transport)
+        transport.abort()
 
     def busy(self, transport):
         """A whole request came in: no hurry while it is answered."""

@@ -128,11 +128,12 @@ function linkIs(is, words) {
     aim.cancel();
     say(veil[0]);
   } else if (is === "live" && state) say("Connected.");
+  show(true);
 }
 
 function show(atOnce = false) {
   if (!state) return;
-  const off = state.ended || link_is !== "live";
+  const off = link_is !== "live";
   const stood = state.live ? frozen : state.paused;
   put(byId("source"), state.source);
   button("pause", stood ? "i-play" : "i-pause",
@@ -157,7 +158,7 @@ function show(atOnce = false) {
 }
 
 function hint() {
-  if (state.ended) return "";
+  if (link_is !== "live") return "";
   if (aim.aiming) return "Release to choose · Esc cancels";
   if (state.waiting === "frames") return "Waiting for frames";
   if (!state.targets.length) return "Drag a box around the target";

@@ -69,8 +69,10 @@ export class Figures {
     const steps = ["crop", "network", "select"]
       .filter((name) => ms[name] !== undefined)
       .map((name) => `${name} ${ms[name].toFixed(2)}`);
-    this.#figure("FPS", number(state.fps, state.fps < 100 ? 1 : 0), "", "tracked a second");
-    this.#figure("Frame", number(ms.total, 2), "ms", steps.join(" · "), { wide: true });
+    this.#figure("Speed", number(state.fps, state.fps < 100 ? 1 : 0), "FPS", "");
+    const busy = state.targets.length > 0;
+    this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms a frame",
+      busy ? steps.join(" · ") : "no target", { wide: true });
     if (board.temp_c != null) {
       this.#figure("Temperature", number(board.temp_c), "°C", "", { warn: board.temp_c >= 85 });
     }
@@ -83,17 +85,18 @@ export class Figures {
     }
     const at = state.frames ? `of ${state.frames}` : state.time_s === null ? "" : `${state.time_s.toFixed(1)} s`;
     this.#figure("Picture", String(state.frame), "", at);
-    this.#figure("Network", state.network, "", state.engine, { wide: true });
+    this.#figure("Network", state.network, "", state.engine, { wide: true, last: true });
   }
 
-  #figure(name, value, unit, note, { wide = false, warn = false } = {}) {
+  #figure(name, value, unit, note, { wide = false, last = false, warn = false } = {}) {
     let item = this.items.get(name);
     if (!item) {
       const root = add(this.list, "div");
       add(root, "dt").textContent = name;
       const dd = add(root, "dd");
       item = { root, value: add(dd, "span"), unit: add(dd, "small"), note: add(dd, "span", "note") };
-      if (wide) root.classList.add("wide");
+      root.classList.toggle("wide", wide);
+      root.classList.toggle("last", last);
       this.items.set(name, item);
     }
     put(item.value, value ?? "–");

@@ -137,7 +137,7 @@ export class View {
   #drawTrail(pen, place, number, trail) {
     pen.strokeStyle = colourOf(number);
     pen.lineWidth = 2.5;
-    pen.lineCap = "round";
+    pen.lineCap = "butt";
     for (let n = 1; n < trail.length; n++) {
       if (trail[n][0] > this.shown) break;
       pen.globalAlpha = 0.75 * Math.max(0, 1 - (this.shown - trail[n][0]) / TRAIL_FRAMES);

@@ -179,8 +179,8 @@ def build_host(board, network, paths, precision, target, force=False, provider=N
                 network.name, bundle.command(board.name, network.path, "int8"))
         )  # fmt: skip
     if provider:
-        module = importlib.import_module("runtime.engines.onnxruntime")
-        engine = module.GpuEngine(network, paths, provider)
+        module = importlib.import_module("runtime.engines.onnxruntime_gpu")
+        engine = module.Engine(network, paths, provider)
     else:
         name = board.engine if board.engine in engines.installed() else "auto"
         engine = engines.create(name, network, paths)

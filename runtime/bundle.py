@@ -324,8 +324,8 @@ def open_engine(bundle, network=None, threads=None, device=None, board=None, pre
     # what a processor's engines load is the network's own ONNX, which any of their versions reads
     paths = {part: bundle.path(name) for part, name in bundle.run["files"].items()}
     if bundle.settings.get("provider"):
-        module = importlib.import_module("runtime.engines.onnxruntime")
-        return module.GpuEngine(network, paths, bundle.settings["provider"], device)
+        module = importlib.import_module("runtime.engines.onnxruntime_gpu")
+        return module.Engine(network, paths, bundle.settings["provider"], device)
     return engines.create(bundle.engine, network, paths, threads)
 
 

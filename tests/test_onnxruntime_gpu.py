@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from runtime import engines
-from runtime.engines import onnxruntime as adapter
+from runtime.engines import onnxruntime_gpu as adapter
 from runtime.errors import NoEngine
 from runtime.networks import load_network
 from tests import tiny
@@ -24,7 +24,7 @@ def network(tmp_path):
 @pytest.fixture
 def engine(network, monkeypatch):
     monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
-    return adapter.GpuEngine(network, network.locate(), "test", Device())
+    return adapter.Engine(network, network.locate(), "test", Device())
 
 
 def pictures(seed):
@@ -44,14 +44,15 @@ def test_maps_equal_those_of_the_processors_engine(network, engine):
 
 
 def test_the_device_interface_copies_nothing_through_the_host(engine):
-    device, stream = engine.device, engine.device.stream()
+    device, stream = engine.device, engine.stream
     engine.exemplar_crop[...], engine.search_crop[...] = pictures(4)
     wanted = [array.copy() for array in engine.search(engine.exemplar())]
     device.upload(engine.exemplar_input, engine.exemplar_crop, stream)
     device.upload(engine.search_input, engine.search_crop, stream)
+    features = engine.new_features()
     before = device.counters.read()
-    engine.exemplar_device(device.handle(stream))
-    engine.search_device(device.handle(stream))
+    engine.exemplar_device(device.handle(stream), features)
+    engine.search_device(device.handle(stream), features)
     assert device.counters.read() == before  # no copy, no allocation, no wait
     for address, want in zip((engine.scores, engine.distances), wanted):
         got = np.zeros_like(want)
@@ -59,13 +60,13 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
         np.testing.assert_array_equal(got, want)
 
 
-def test_another_stream_must_be_attached_first(engine):
-    with pytest.raises(RuntimeError, match="attach"):
-        engine.search_device(78)
+def test_another_stream_is_refused(engine):
+    with pytest.raises(RuntimeError, match="its engine's stream"):
+        engine.search_device(78, engine.new_features())
 
 
 def test_an_onnx_runtime_without_the_provider_is_one_sentence(network):
     if "CUDAExecutionProvider" in adapter.onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has the CUDA provider")
     with pytest.raises(NoEngine, match="has no CUDAExecutionProvider.*install onnxruntime-gpu"):
-        adapter.GpuEngine(network, network.locate())
+        adapter.Engine(network, network.locate())

@@ -168,12 +168,12 @@ def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
     for crop in (engine.exemplar_crop, engine.search_crop):
         crop[...] = random.uniform(0, 255, crop.shape)
     wanted = [array.copy() for array in engine.search(engine.exemplar())]
-    stream = device.stream()
-    engine.attach(stream)
+    stream = engine.stream
     device.upload(engine.exemplar_input, engine.exemplar_crop, stream)
     device.upload(engine.search_input, engine.search_crop, stream)
-    engine.exemplar_device(device.handle(stream))
-    engine.search_device(device.handle(stream))
+    features = engine.new_features()
+    engine.exemplar_device(device.handle(stream), features)
+    engine.search_device(device.handle(stream), features)
     for address, want in zip((engine.scores, engine.distances), wanted):
         got = np.zeros_like(want)
         device.download(got, address, stream)
@@ -194,6 +194,26 @@ def test_one_engine_serves_several_targets(board, tmp_path):
     for features, maps in seen:
         for got, want in zip(engine.search(features), maps):
             np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
+def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny_cut")
+    engine, device = bundle.open_engine(made), board.devices[0]
+    handle, random, wanted, targets = device.handle(engine.stream), np.random.RandomState(5), [], []
+    engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
+    for _ in range(2):
+        engine.exemplar_crop[...] = random.uniform(0, 255, engine.exemplar_crop.shape)
+        wanted.append(engine.search(engine.exemplar())[0].copy())
+        targets.append(engine.new_features())
+        engine.exemplar_device(handle, targets[-1])
+    for features, want in list(zip(targets, wanted)) * 2:
+        got = np.zeros_like(want)
+        engine.search_device(handle, features)
+        device.download(got, engine.scores, engine.stream)
+        np.testing.assert_array_equal(got, want)
+    assert not np.array_equal(*wanted)
+    np.testing.assert_array_equal(engine.search(engine.exemplar())[0], wanted[1])
 
 
 # -- what can be wrong on a board

@@ -43,12 +43,18 @@ class Memory:
 class OnGpu:
     """An engine (see ``runtime.engines``) whose parts run on a GPU.
 
+    A part is an object with ``run(handle)``, which puts it on a stream and returns at once, and
+    ``bind(name, address)``, which lets a tensor lie elsewhere, if it has one of that name.
+
     Args:
         memory: ``Memory`` of all tensors.
         features, maps: names of tensors.
 
     A subclass sets ``_exemplar`` (one part) and ``_frame`` (a frame's, in their order), then calls
     ``warm_up``.
+
+    Attributes:
+        stream: of the device; all work goes there.
     """
 
     input_dtype = "float32"
@@ -56,13 +62,16 @@ class OnGpu:
 
     def __init__(self, memory, features, maps):
         self.memory, self.device = memory, memory.device
-        self._stream = self.device.stream()
+        self.stream = self.device.stream()
         self._features, self._maps = tuple(features), tuple(maps)
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
+        self._results = tuple(self._host[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
         self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
         if len(self._maps) == 2:
             self.scores, self.distances = (memory.address(name) for name in self._maps)
+        self._own = {name: memory.address(name) for name in self._features}
+        self._written = self._read = self._own  # where the parts' features lie now
         self._loaded = None
 
     def warm_up(self):
@@ -74,10 +83,11 @@ class OnGpu:
     def exemplar(self):
         """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
         self._upload("exemplar")
-        self.exemplar_device(self.device.handle(self._stream))
+        self._loaded = None
+        self.exemplar_device(self.device.handle(self.stream), self._own)
         for name in self._features:
             self._download(name)
-        self.device.synchronise(self._stream)
+        self.device.synchronise(self.stream)
         return tuple(self._host[name].copy() for name in self._features)
 
     def search(self, features):
@@ -88,31 +98,41 @@ class OnGpu:
                 self._upload(name)
             self._loaded = features
         self._upload("search")
-        for part in self._frame:
-            part.run(self.device.handle(self._stream))
+        self.search_device(self.device.handle(self.stream), self._own)
         for name in self._maps:
             self._download(name)
-        self.device.synchronise(self._stream)
-        return tuple(self._host[name] for name in self._maps)
+        self.device.synchronise(self.stream)
+        return self._results
 
     # -- on the device's memory
 
-    def attach(self, stream):
-        """Take the stream (the device's object) whose handle the next two are given."""
-        self._stream = stream
+    def new_features(self):
+        """Memory for one target's features: dict of name -> address."""
+        return {name: self.device.alloc(self.memory.size(name)) for name in self._features}
 
-    def exemplar_device(self, handle):
-        """Put the exemplar's part on a stream; the features stay where a frame reads them."""
-        self._loaded = None
+    def exemplar_device(self, handle, features):
+        """Put the exemplar's part on the stream; it writes the features there."""
+        if features is not self._written:
+            self._bind([self._exemplar], features)
+            self._written = features
         self._exemplar.run(handle)
 
-    def search_device(self, handle):
-        """Put a frame's parts on a stream."""
+    def search_device(self, handle, features):
+        """Put a frame's parts on the stream, for the target with these features."""
+        if features is not self._read:
+            self._bind(self._frame, features)
+            self._read = features
         for part in self._frame:
             part.run(handle)
 
+    @staticmethod
+    def _bind(parts, features):
+        for part in parts:
+            for name, address in features.items():
+                part.bind(name, address)
+
     def _upload(self, name):
-        self.device.upload(self.memory.address(name), self._host[name], self._stream)
+        self.device.upload(self.memory.address(name), self._host[name], self.stream)
 
     def _download(self, name):
-        self.device.download(self._host[name], self.memory.address(name), self._stream)
+        self.device.download(self._host[name], self.memory.address(name), self.stream)

@@ -8,19 +8,15 @@ only the builder sees (``boards.plans``). Where a network was cut at its correla
 
 import importlib
 
-import numpy as np
-
-from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
+from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed
 from runtime import gpu
 from runtime.bundle import BadBundle
 from runtime.engines.on_gpu import Memory, OnGpu
 from runtime.errors import NetworkFailed, NoEngine
 
-CORRELATE_BLOCK = (256, 1, 1)
 KEYS = ("search", "exemplar", "out")  # of a correlation
-POSITIONS = 8  # of the exemplar that one thread of hp_correlate_pixelwise does
 
 
 def load_library():
@@ -145,7 +141,7 @@ class Engine(OnGpu):
             self._refuse("{} can't be run".format(self.bundle.path(name)))
         by_name = hasattr(engine, "num_io_tensors")
         part = (ByName if by_name else ByIndex)(trt, engine, context, self._logger)
-        for tensor, (shape, dtype) in part.tensors().items():
+        for tensor, (shape, dtype) in part.tensors.items():
             wanted = self.memory.shapes.get(tensor)
             if wanted != shape or dtype != trt.float32:
                 raise BadBundle(
@@ -158,14 +154,12 @@ class Engine(OnGpu):
 
     def _parts(self, trt, run):
         """What a frame runs, in its order: plans, and correlations between them."""
-        frame, module = [], None
+        frame, kernels = [], None
         for index, name in enumerate(run["parts"]):
             frame.append(self._part(trt, name))
             for step in run["steps"][index] if index < len(run["steps"]) else []:
-                if module is None:
-                    path = compiler.binary(compiler.source("correlate"), self.device.capability)
-                    module = self.device.module(path)
-                frame.append(Correlation(self, module, step))
+                kernels = kernels or Correlate(self.device)
+                frame.append(Correlation(self, kernels, step))
         return frame
 
     def _refuse(self, what):
@@ -183,6 +177,7 @@ class _Part:
 
     def __init__(self, trt, engine, context, logger):
         self._trt, self._engine, self._context, self._logger = trt, engine, context, logger
+        self.tensors = self._look()  # dict of name -> (shape, dtype)
 
     def _check(self, done):
         if not done:
@@ -194,15 +189,15 @@ class _Part:
 class ByName(_Part):
     """TensorRT from 8.5 on."""
 
-    def tensors(self):
-        """dict of name -> (shape, dtype)."""
+    def _look(self):
         engine = self._engine
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         return {n: (tuple(engine.get_tensor_shape(n)), engine.get_tensor_dtype(n)) for n in names}
 
     def bind(self, name, address):
-        """Let a tensor lie at an address of the device."""
-        self._check(self._context.set_tensor_address(name, address))
+        """Let a tensor lie at an address of the device, if it is one of this plan's."""
+        if name in self.tensors:
+            self._check(self._context.set_tensor_address(name, address))
 
     def run(self, handle):
         """Put it on a stream, given by its handle; returns at once."""
@@ -216,8 +211,7 @@ class ByIndex(_Part):
         super().__init__(*arguments)
         self._bindings = [0] * self._engine.num_bindings
 
-    def tensors(self):
-        """dict of name -> (shape, dtype)."""
+    def _look(self):
         engine = self._engine
         return {
             engine.get_binding_name(i): (
@@ -227,8 +221,9 @@ class ByIndex(_Part):
         }  # fmt: skip
 
     def bind(self, name, address):
-        """Let a tensor lie at an address of the device."""
-        self._bindings[self._engine.get_binding_index(name)] = address
+        """Let a tensor lie at an address of the device, if it is one of this plan's."""
+        if name in self.tensors:
+            self._bindings[self._engine.get_binding_index(name)] = address
 
     def run(self, handle):
         """Put it on a stream, given by its handle; returns at once."""
@@ -236,46 +231,30 @@ class ByIndex(_Part):
 
 
 class Correlation:
-    """A correlation between two parts: a kernel with its arguments."""
+    """A correlation between two plans: one of our kernels, with its addresses."""
 
-    def __init__(self, engine, module, step):
-        self._engine, device = engine, engine.device
-        memory = engine.memory
-        search, exemplar, result = (memory.shapes[step[key]] for key in KEYS)
-        region, kernel, out = (memory.address(step[key]) for key in KEYS)
-        self._kernel = device.kernel(module, "hp_correlate_" + step["kind"])
-        if step["kind"] == "pixelwise":
-            _, channels, positions = exemplar
-            pixels = search[2]
-            numbers = [np.int32(v) for v in (channels, positions, pixels)]
-            grid = (_blocks(pixels, CORRELATE_BLOCK[0]), _blocks(positions, POSITIONS), 1)
-            self._launches, self._shared = [([region, kernel], numbers, out)], 0
-        else:
-            outputs, channels, h, w = exemplar
-            rows, columns = search[2:]
-            numbers = [np.int32(v) for v in (rows, columns, h, w, step["padding"])]
-            grid = (_blocks(result[2] * result[3], CORRELATE_BLOCK[0]), channels, 1)
-            weights, planes = 4 * channels * h * w, 4 * channels * result[2] * result[3]
-            self._launches = [
-                ([region, kernel + m * weights], numbers, out + m * planes) for m in range(outputs)
-            ]
-            self._shared = 4 * h * w
-        self._grid = grid
-        self._launches = [
-            [np.uint64(a) for a in given] + numbers + [np.uint64(out)]
-            for given, numbers, out in self._launches
-        ]
+    def __init__(self, engine, kernels, step):
+        self._engine, self._kernels, self._step = engine, kernels, step
+        self._addresses = {step[key]: engine.memory.address(step[key]) for key in KEYS}
+
+    def bind(self, name, address):
+        """Let a tensor lie at an address, if it is one of this one's."""
+        if name in self._addresses:
+            self._addresses[name] = address
 
     def run(self, handle):
         """Put it on the engine's stream."""
-        engine = self._engine
-        if engine.device.handle(engine._stream) != handle:
-            raise RuntimeError("attach(stream) was not called with the stream of this handle")
-        for arguments in self._launches:
-            engine.device.launch(
-                self._kernel, self._grid, CORRELATE_BLOCK, arguments, engine._stream, self._shared
-            )
-
-
-def _blocks(count, size):
-    return (count + size - 1) // size
+        step, shapes = self._step, self._engine.memory.shapes
+        search, exemplar = shapes[step["search"]], shapes[step["exemplar"]]
+        given = [self._addresses[step[key]] for key in KEYS]
+        if step["kind"] == "pixelwise":
+            _, channels, positions = exemplar
+            self._kernels.pixelwise(
+                *given, channels=channels, positions=positions, pixels=search[2],
+                stream=self._engine.stream
+            )  # fmt: skip
+        else:
+            self._kernels.depthwise(
+                *given, search_shape=search[1:], exemplar_shape=exemplar, padding=step["padding"],
+                stream=self._engine.stream
+            )  # fmt: skip

@@ -106,12 +106,11 @@ class Device:
         self.closed = True
 
     def _depthwise(self, grid, block, shared, search, exemplar, rows, columns, h, w, padding, out):
-        channels = grid[1]
-        found = golden.correlate_depthwise(
-            self._floats(exemplar, (channels, h, w)),
-            self._floats(search, (channels, rows, columns)), padding,
-        )  # fmt: skip
-        if grid[0] * block[0] < found[0].size or shared != 4 * h * w:
+        _, channels, count = grid
+        region = self._floats(search, (channels, rows, columns))
+        kernels = self._floats(exemplar, (count, channels, h, w))
+        found = np.stack([golden.correlate_depthwise(k, region, padding) for k in kernels])
+        if grid[0] * block[0] < found[0, 0].size or shared != 4 * h * w:
             raise AssertionError("the grid does not cover the output")
         self._floats(out, found.shape)[:] = found
 

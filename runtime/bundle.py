@@ -342,9 +342,7 @@ def load_tracker(folder=None, network=None, precision=None, threads=None, log=No
         ``runtime.tracker.Tracker``.
     """
     from boards import detect
-    from kernels import cpu
     from runtime import DEFAULT_NETWORK
-    from runtime.tracker import Tracker
 
     board = detect.detect().board
     network = load_network(network) if network else None
@@ -360,4 +358,25 @@ def load_tracker(folder=None, network=None, precision=None, threads=None, log=No
         bundle = Bundle(folder)
     known = board.name if board is not None else None
     engine = open_engine(bundle, network, threads, None, known, precision)
-    return Tracker(network or bundle.load_network(), engine, cpu.load(log))
+    return tracker_on(engine, network or bundle.load_network(), log)
+
+
+def tracker_on(engine, network, log=None):
+    """The tracker for an engine: the whole frame on the GPU where its kernels can, else the host's.
+
+    Returns:
+        ``kernels.cuda.tracker.GpuTracker`` or ``runtime.tracker.Tracker``.
+    """
+    if hasattr(engine, "search_device"):
+        from kernels.cuda.errors import NotOnGpu
+        from kernels.cuda.tracker import GpuTracker
+
+        try:
+            return GpuTracker(network, engine, engine.device, log=log)
+        except NotOnGpu as error:
+            if log is not None:
+                log("crop and select run on the processor: {}".format(error))
+    from kernels import cpu
+    from runtime.tracker import Tracker
+
+    return Tracker(network, engine, cpu.load(log))

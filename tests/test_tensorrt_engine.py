@@ -285,3 +285,27 @@ def test_a_plan_that_tensorrt_refuses_is_one_sentence_with_its_words(board, tmp_
         from runtime.engines import tensorrt
 
         tensorrt.Engine(made.load_network(), made)
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015", "fear_xs"])
+def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
+    board, tmp_path, networks_dir, name
+):
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    nano = boards.load_board("jetson_nano")
+    prepare.prepare(tmp_path / "prepared", network, paths, nano, "fp32", say=quiet)
+    made = build.build_here(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
+    random, found = np.random.RandomState(6), []
+    for engine in (
+        bundle.open_engine(made, network),
+        engines.create("onnxruntime", network, paths),
+    ):
+        random.seed(6)
+        for crop in (engine.exemplar_crop, engine.search_crop):
+            crop[...] = random.uniform(0, 255, crop.shape)
+        found.append([array.copy() for array in engine.search(engine.exemplar())])
+        engine.close()
+    for got, want in zip(*found):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())

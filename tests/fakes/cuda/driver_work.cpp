@@ -137,6 +137,13 @@ API cuStreamEndCapture(void* handle, void** graph) {
   return OK;
 }
 
+API cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
+  return submit(stream, [=] {
+    function(data);
+    return OK;
+  });
+}
+
 API cuGraphInstantiate(void** executable, void* graph, void*, char*, size_t) {
   *executable = new Graph(*(Graph*)graph);
   counts["graphs"]++;

@@ -41,11 +41,13 @@ class Machine:
         tensor_kernels: whether the parser takes a tensor as a convolution's kernel; None: as the
             version does.
         seen: list of (what, value): flags set, caches read.
+        enqueue: function of a stream's handle and work (a function); at once, if not changed.
     """
 
     def __init__(self, capability="5.3"):
         self.capability, self.memory, self.dla_cores = capability, None, 0
         self.tensor_kernels, self.seen = None, []
+        self.enqueue = lambda handle, work: work()
 
 
 def make(family, machine=None):
@@ -209,20 +211,23 @@ def make(family, machine=None):
             self._session = _session(self._model)
             return IExecutionContext(self)
 
-    def run(context, addresses):
-        engine = context._engine
+    def run(context, addresses, handle):
+        addresses = dict(addresses)
+        machine.enqueue(handle, lambda: compute(context._engine, addresses))
+        return True
+
+    def compute(engine, addresses):
         feed = {v.name: _array(addresses[v.name], v).copy() for v, given in engine._io if given}
         names = [value.name for value, given in engine._io if not given]
         outputs = [value for value, given in engine._io if not given]
         for value, result in zip(outputs, engine._session.run(names, feed)):
             np.copyto(_array(addresses[value.name], value), result)
-        return True
 
     if by_index:
 
         def execute_async_v2(self, bindings, stream_handle):
             names = [value.name for value, _ in self._engine._io]
-            return run(self, dict(zip(names, bindings)))
+            return run(self, dict(zip(names, bindings)), stream_handle)
 
         IExecutionContext.execute_async_v2 = execute_async_v2
         ICudaEngine.num_bindings = property(lambda self: len(self._io))
@@ -240,7 +245,7 @@ def make(family, machine=None):
             return True
 
         IExecutionContext.set_tensor_address = set_tensor_address
-        IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound)
+        IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound, handle)
         ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
         ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0].name
         ICudaEngine.get_tensor_shape = lambda self, name: _shape(value_of(self, name))

@@ -1,0 +1,78 @@
+"""A film tracked by TensorRT's fake on the fake GPU, in a process of its own: JSON in, JSON out.
+
+    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY
+
+Crop, correlation and select are the product's own kernels, on real PyCUDA over the fake driver; the
+network is the fake TensorRT's, which finds its tensors at the driver's addresses. Run by
+tests/test_tensorrt_frame.py. FOLDER must be empty.
+"""
+
+import ctypes
+import json
+import pathlib
+import sys
+
+import boards
+from boards import build, prepare
+from runtime import bundle, gpu
+from runtime.networks import load_network
+from tests import tiny, tiny_cut
+from tests.fakes.tensorrt import fake
+
+FRAMES = 30
+WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Queue:
+    """Puts a function of Python on a stream of the driver, where a graph may capture it."""
+
+    def __init__(self):
+        self._launch = ctypes.CDLL("libcuda.so.1").cuLaunchHostFunc
+        self._launch.argtypes = [ctypes.c_void_p, WORK, ctypes.c_void_p]
+        self._kept = []  # what the driver points to
+
+    def __call__(self, handle, work):
+        self._kept.append(WORK(lambda data: work()))
+        if self._launch(handle, self._kept[-1], None):
+            raise AssertionError("the driver refuses")
+
+
+def run(folder, name, family):
+    machine = fake.Machine(gpu.look().compute_capability)
+    machine.enqueue = Queue()
+    sys.modules["tensorrt"] = fake.make(family, machine)
+    build.CACHE = folder / "cache"
+    write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
+    network = load_network(write(folder))
+    board = boards.load_board("jetson_nano")
+    prepare.prepare(folder / "prepared", network, network.locate(), board, "fp32", say=quiet)
+    made = build.build_here(folder / "prepared", folder / "bundle", quiet)
+    tracker = bundle.tracker_on(bundle.open_engine(made), network, quiet)
+    found = follow(tracker)
+    device = tracker.engine.device
+    before = device.counters.read()
+    tracker.update(tiny.film(1)[0][0])
+    after = device.counters.read()
+    result = {
+        "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
+        "graph": getattr(tracker._frame, "uses_graph", None),
+        "library": device.name, "capability": made.compute_capability,
+        "frame": {key: after[key] - before[key] for key in after},
+    }  # fmt: skip
+    tracker.close()
+    return result
+
+
+def follow(tracker):
+    """Boxes of the film."""
+    pictures, truth = tiny.film(FRAMES)
+    tracker.init(pictures[0], truth[0])
+    return [[float(v) for v in tracker.update(picture).box] for picture in pictures[1:]]
+
+
+def quiet(sentence):
+    pass
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3])))

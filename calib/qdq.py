@@ -77,17 +77,16 @@ def weighted_layers(model):
 
 
 def last_layers(model):
-    """Base names of the nodes from each output back to its last weighted layer.
+    """Base names of the nodes from each output back to its last product.
 
     They are never quantised: their 256 levels would be all that the choice of a cell has.
     """
     made = {name: node for node in model.graph.node for name in node.output}
-    weighted = {node.name for node in weighted_layers(model)}
     found, ahead = set(), [made[v.name] for v in model.graph.output if v.name in made]
     while ahead:
         node = ahead.pop()
         found.add(base(node.name))
-        if node.name not in weighted:
+        if node.op_type not in WEIGHTED:
             ahead += [made[name] for name in node.input if name in made]
     return found
 

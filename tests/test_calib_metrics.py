@@ -1,0 +1,100 @@
+"""Figures equal those of the got10k toolkit, also with absent frames; EAO the VOT toolkit's."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calib import eao, metrics
+
+COUNT = 60
+
+
+def trajectories(seed, absent=0):
+    """(boxes, truth) of a tracker that wanders off; truth with some absent frames."""
+    rng = np.random.default_rng(seed)
+    truth = np.cumsum(rng.normal(0, 3, (COUNT, 4)), axis=0) + (150, 120, 60, 50)
+    truth[:, 2:] = np.maximum(truth[:, 2:], 5)
+    boxes = truth + np.cumsum(rng.normal(0, 3, (COUNT, 4)), axis=0)
+    boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
+    boxes[0] = truth[0]
+    truth[rng.permutation(np.arange(1, COUNT))[:absent]] = np.nan
+    return boxes, truth
+
+
+@pytest.fixture(scope="module")
+def toolkit():
+    return pytest.importorskip("got10k.utils.metrics", reason="needs got10k")
+
+
+@given(seed=st.integers(0, 10**6), absent=st.integers(0, 40))
+def test_overlap_and_distance_equal_got10k(toolkit, seed, absent):
+    boxes, truth = trajectories(seed, absent)
+    seen = np.isfinite(truth[:, 0])
+    ours = metrics.overlap(boxes, truth)
+    assert np.isnan(ours[~seen]).all()
+    assert np.abs(ours[seen] - toolkit.rect_iou(boxes[seen], truth[seen])).max() < 1e-6
+    bounded = toolkit.rect_iou(boxes[seen].copy(), truth[seen].copy(), bound=(320, 240))
+    assert np.abs(metrics.overlap(boxes, truth, (320, 240))[seen] - bounded).max() < 1e-6
+    distance = metrics.centre_distance(boxes, truth)[seen]
+    assert np.abs(distance - toolkit.center_error(boxes[seen], truth[seen])).max() < 1e-6
+
+
+@pytest.mark.parametrize("absent", [0, 25])
+def test_figures_equal_got10ks_experiments(absent):
+    experiments = pytest.importorskip("got10k.experiments", reason="needs got10k")
+    got = experiments.ExperimentGOT10k.__new__(experiments.ExperimentGOT10k)
+    otb = experiments.ExperimentOTB.__new__(experiments.ExperimentOTB)
+    otb.nbins_iou, otb.nbins_ce = 21, 51
+    for seed in range(20):
+        boxes, truth = trajectories(seed, absent)
+        ours = metrics.figures(boxes, truth)
+        seen = np.isfinite(truth[:, 0])
+        later = seen & (np.arange(COUNT) > 0)
+        ious, _ = otb._calc_metrics(boxes[later], truth[later])
+        ao, sr, _, _ = got._evaluate(ious, np.ones(1))
+        assert abs(ours["ao"] - ao) < 1e-6 and abs(ours["sr50"] - sr) < 1e-6
+        success, precision = otb._calc_curves(*otb._calc_metrics(boxes[seen], truth[seen]))
+        assert abs(ours["success"] - success.mean()) < 1e-6
+        assert abs(ours["precision"] - precision[20]) < 1e-6
+
+
+def test_figures_equal_got10k_on_real_trajectories(toolkit, clips_dir):
+    from calib.clips import find_clips
+
+    rng = np.random.default_rng(3)
+    for clip in find_clips([clips_dir], log=lambda text: None):
+        boxes = np.nan_to_num(clip.boxes, nan=20.0) + rng.normal(0, 4, clip.boxes.shape)
+        boxes[:, 2:] = np.maximum(boxes[:, 2:], 1)
+        seen = np.isfinite(clip.boxes[:, 0])
+        theirs = toolkit.rect_iou(boxes[seen], clip.boxes[seen])
+        assert np.abs(metrics.overlap(boxes, clip.boxes)[seen] - theirs).max() < 1e-6
+
+
+def test_absent_frames_change_no_figure():
+    boxes, truth = trajectories(5)
+    again = np.concatenate([truth, np.full((7, 4), np.nan)])
+    longer = np.concatenate([boxes, np.tile(boxes[-1], (7, 1))])
+    assert metrics.figures(longer, again) == pytest.approx(metrics.figures(boxes, truth))
+
+
+def test_a_perfect_tracker_has_the_best_figures():
+    _, truth = trajectories(1, 10)
+    boxes = np.where(np.isnan(truth), 1.0, truth)
+    figures = metrics.figures(boxes, truth)
+    assert figures["ao"] == pytest.approx(1) and figures["norm_precision"] == 1
+    assert figures["success"] == pytest.approx(20 / 21)  # as OTB: nothing is above 1
+
+
+def test_eao_curve_equals_the_vot_toolkits():
+    partial = pytest.importorskip("vot.analysis.multistart", reason="needs vot-toolkit")
+    rng = np.random.default_rng(2)
+    runs = [
+        eao.cut(np.clip(rng.normal(mean, 0.2, length), 0, 1))
+        for mean, length in ((0.7, 120), (-0.3, 90), (0.5, 30), (-0.2, 40))
+    ]
+    assert {held for _, held in runs} == {True, False}
+    theirs, _ = partial.compute_eao_partial(
+        [list(overlaps) for overlaps, _ in runs], [held for _, held in runs], 100
+    )
+    assert np.abs(eao.curve(runs, 100) - theirs).max() < 1e-9

@@ -38,9 +38,10 @@ class Tracker:
         self.kernels = kernels
         self.decoder = decode.create(network, kernels)
         self.state = None  # float64 [cx, cy, w, h], frame pixels
+        self.features = None  # of the exemplar, as the engine's search takes them
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
-        self._crop_exemplar = self._cropper(engine.exemplar_crop)
-        self._crop_search = self._cropper(engine.search_crop)
+        self._crop_exemplar = self.cropper(engine.exemplar_crop)
+        self._crop_search = self.cropper(engine.search_crop)
 
     def init(self, frame, box):
         """Take a target.
@@ -61,7 +62,7 @@ class Tracker:
 
         # exemplar: crop and features, kept for all frames to come
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
-        self._features, self._memory = self.decoder.remember(self.engine.exemplar(), self.state)
+        self.features, self._memory = self.decoder.remember(self.engine.exemplar(), self.state)
 
     def update(self, frame):
         """Find the target in the next frame.
@@ -77,28 +78,62 @@ class Tracker:
             BadFrame: not a picture.
             NetworkFailed: ``init`` was not called, or the network gave nothing finite.
         """
+        self.begin(frame)
+
+        # crop the search region around the last position; features, correlation and head
+        for index, factor in enumerate(self.decoder.factors):
+            scale = self.crop(frame, factor)
+            maps = self.take(index, self.timed("network", self.engine.search, self.features))
+
+        # select the best cell and move there
+        track = self.choose(maps, scale)
+
+        # families that learn look again, where the target was found
+        if self.decoder.learns:
+            self.crop(frame, 1.0)
+            self.learn(self.timed("network", self.engine.search, self.features))
+        return track
+
+    # the steps of a frame, which ``Targets`` takes with several trackers side by side
+
+    def begin(self, frame):
+        """Check a frame and what it is to be compared with; see ``update``."""
         if self.state is None:
             raise NetworkFailed("the tracker has no target yet; call init(frame, box) first")
-        frame = checked_frame(frame)
+        checked_frame(frame)
         if frame.shape != self._frame_shape:
             self._rescale(frame.shape)
         self.step_ms.update(crop=0.0, network=0.0, select=0.0)
 
-        # crop the search region around the last position; features, correlation and head
-        for index, factor in enumerate(self.decoder.factors):
-            maps, scale = self._look(frame, factor)
-            maps = self._timed("select", self.decoder.look, index, maps, self._memory)
+    def crop(self, frame, factor, cropper=None):
+        """Write the search region, ``factor`` times as large, into the engine's input.
 
-        # select the best cell and move there
-        height, width = frame.shape[:2]
+        Args:
+            frame: BGR uint8 (H, W, 3).
+            factor: of the search region's sides.
+            cropper: where it goes (see ``cropper``); None for ``engine.search_crop``.
+
+        Returns:
+            (x, y), search pixels per frame pixel.
+        """
+        window, scale = geometry.search_window(self.network, self.state, factor)
+        self.timed("crop", cropper or self._crop_search, frame, window)
+        return scale
+
+    def take(self, index, maps):
+        """Take in the network's maps of window ``index``; returns what ``choose`` takes."""
+        return self.timed("select", self.decoder.look, index, maps, self._memory)
+
+    def choose(self, maps, scale):
+        """Move to the best cell; returns the ``Track``."""
+        height, width = self._frame_shape[:2]
         select = self.decoder.select
-        _, score = self._timed("select", select, maps, self.state, scale, width, height)
-
-        # families that learn look again, where the target was found
-        if self.decoder.learns:
-            maps, _ = self._look(frame, 1.0)
-            self._timed("select", self.decoder.learn, maps, self._memory)
+        _, score = self.timed("select", select, maps, self.state, scale, width, height)
         return Track(geometry.box_of(self.network, self.state), score)
+
+    def learn(self, maps):
+        """Learn from the maps of the window around the target just found."""
+        self.timed("select", self.decoder.learn, maps, self._memory)
 
     def track(self, img_files, box, visualize=False):
         """Run over a list of pictures, as the GOT-10k toolkit's experiments ask.
@@ -129,21 +164,15 @@ class Tracker:
         """Give the engine's memory back."""
         self.engine.close()
 
-    def _look(self, frame, factor):
-        """Run the network on the search region, ``factor`` times as large: (maps, scale)."""
-        window, scale = geometry.search_window(self.network, self.state, factor)
-        self._timed("crop", self._crop_search, frame, window)
-        return self._timed("network", self.engine.search, self._features), scale
-
-    def _timed(self, step, function, *arguments):
+    def timed(self, step, function, *arguments):
         """Call and add what it took to ``step_ms``."""
         started = time.perf_counter()
         result = function(*arguments)
         self.step_ms[step] += (time.perf_counter() - started) * 1e3
         return result
 
-    def _cropper(self, out):
-        """The function (frame, window) that writes the network's input."""
+    def cropper(self, out):
+        """The function (frame, window) that writes the input ``out`` of the network."""
         network = self.network
         swap = network.channels == "RGB"
         if network.resample == "warp":

@@ -6,10 +6,12 @@ A module has a class ``Engine(network, paths, threads)``:
     engine.search_crop       (1, 3, s, s) array to write a frame's search region into
     engine.exemplar()        -> features, a tuple of arrays for one target to keep
     engine.search(features)  -> maps, a tuple of arrays, valid until the next call
+    engine.batch(count)      -> a ``batch.Batch``, or one of its kind, that searches for so many
+                                targets at once; None where that can't be; may be left out
     engine.describe()        -> dict: what runs where, at which precision, in which versions
     engine.close()
 
-Nothing is allocated per frame.
+Nothing is allocated per frame: a batch is compiled when first asked for, and kept.
 """
 
 import importlib
@@ -17,11 +19,11 @@ import importlib.util
 
 from runtime.errors import NoEngine
 
-# The first one installed is the default: OpenVINO took 0.72, 0.91 and 0.84 of ONNX Runtime's time on
+# The first one installed is the default: OpenVINO took 0.72, 0.91, 0.84 of ONNX Runtime's time on
 # nanotrack_v1, _v2 and _v3 (fp32, one thread, AVX-512 computer, in one run).
 PREFERENCE = ("openvino", "onnxruntime")
 
-# A second thread takes a tenth off these small networks on a free core, and multiplies their time on
+# A second thread takes a tenth off these small networks on a free core, multiplies their time on
 # a busy one.
 THREADS = 1
 
@@ -46,12 +48,8 @@ def create(name, network, paths, threads=None):
     """
     there = installed()
     if name == "auto":
-        if not there:
-            raise NoEngine(
-                "no engine is installed; run `pip install openvino` or `pip install onnxruntime`"
-            )
-        name = there[0]
-    elif name not in PREFERENCE:
+        return _first_that_loads(there)(network, paths, threads or THREADS)
+    if name not in PREFERENCE:
         raise NoEngine(
             "no engine is called {!r}; there are: {}".format(name, ", ".join(PREFERENCE))
         )
@@ -61,5 +59,29 @@ def create(name, network, paths, threads=None):
                 name, there[0] if there else "auto after installing one"
             )
         )
-    module = importlib.import_module("runtime.engines." + name)
-    return module.Engine(network, paths, threads or THREADS)
+    return _load(name)(network, paths, threads or THREADS)
+
+
+def _first_that_loads(names):
+    """The class of the preferred engine whose library is not broken."""
+    reasons = []
+    for name in names:
+        try:
+            return _load(name)
+        except NoEngine as error:
+            reasons.append(str(error))
+    raise NoEngine(
+        "; ".join(reasons)
+        or "no engine is installed; run `pip install openvino` or `pip install onnxruntime`"
+    )
+
+
+def _load(name):
+    """An engine's class; its library is imported here."""
+    try:
+        return importlib.import_module("runtime.engines." + name).Engine
+    except ImportError as error:
+        raise NoEngine(
+            "the engine {} can't be loaded: {}; install its library anew, and `pip install onnx` "
+            "with it".format(name, error)
+        ) from None

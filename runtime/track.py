@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from runtime import DEFAULT_NETWORK, engines, load_targets
-from runtime.errors import BadBox, BadSource, HotpathError
+from runtime.errors import BadBox, BadOutput, BadSource, HotpathError
 from runtime.networks.__main__ import list_networks
 from runtime.profile import Profile
 from runtime.types import Track, checked_box
@@ -29,7 +29,7 @@ MAKE_A_BOX = "give --box X,Y,W,H in pixels of the first frame"
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(_whole_boxes(sys.argv[1:] if arguments is None else arguments))
     quiet()  # one sentence on standard error, not OpenCV's chatter
     try:
         if options.list_cameras:
@@ -44,6 +44,19 @@ def main(arguments=None):
         return 2
     except BrokenPipeError:
         return 2
+    except KeyboardInterrupt:  # before the first frame, or a second time
+        return 130
+
+
+def _whole_boxes(arguments):
+    """Join --box with a value that starts with a minus, which argparse takes for an option."""
+    joined = []
+    for argument in arguments:
+        if joined and joined[-1] == "--box" and argument[:1] == "-":
+            joined[-1] += "=" + argument
+        else:
+            joined.append(argument)
+    return joined
 
 
 def parser():
@@ -65,7 +78,7 @@ def parser():
         help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
     )  # fmt: skip
     cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
-    cli.add_argument("--threads", type=_count, default=engines.THREADS, metavar="N",
+    cli.add_argument("--threads", type=count, default=engines.THREADS, metavar="N",
                      help="of the network's execution (default: %(default)s)")  # fmt: skip
     cli.add_argument("--results", metavar="FILE", help=".csv or .jsonl; - is standard output")
     cli.add_argument("--save", metavar="FILE.mp4", help="the video with the box drawn")
@@ -75,7 +88,7 @@ def parser():
         help="a window (default: where a display is and nothing is written)",
     )  # fmt: skip
     show.add_argument("--no-show", dest="show", action="store_false")
-    cli.add_argument("--frames", type=_count, metavar="N", help="stop after N frames")
+    cli.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
     cli.add_argument("--profile", action="store_true", help="a table of ms per step at the end")
     cli.add_argument("--list-cameras", action="store_true")
     cli.add_argument("--list-networks", action="store_true")
@@ -83,7 +96,7 @@ def parser():
     return cli
 
 
-def _count(text):
+def count(text):
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
@@ -92,34 +105,28 @@ def _count(text):
 
 def print_cameras():
     """One line a camera; exit code 0 also where there is none."""
-    cameras = list_cameras()
-    print("\n".join(cameras) if cameras else "no camera")
+    for number, title in list_cameras():
+        print("cam{}  {}".format(number, title))
+    if not list_cameras():
+        print("no camera")
     return 0
 
 
 def run(options):
     """Track through a whole source; returns the exit code."""
-    stop = Stop()
-    bar = None
-    try:
-        targets = load_targets(
-            options.network, options.engine, options.networks_dir, options.threads, log=say
-        )
-        with open_source(options.video, say) as source:
-            frame = first_frame(source, stop)
-            if frame is None:
-                return 0
-            boxes = first_boxes(options, source, frame)
-            tracks = {targets.add(frame, box): Track(box, GIVEN) for box in boxes}
-            with Outputs(options, targets, source, stop) as outputs:
-                bar = Progress(source, options.frames)
+    check_outputs(options)
+    targets = load_targets(
+        options.network, options.engine, options.networks_dir, options.threads, log=say
+    )
+    with open_source(options.video, say) as source:
+        frame = first_frame(source)
+        boxes = first_boxes(options, source, frame)
+        tracks = {targets.add(frame, box): Track(box, GIVEN) for box in boxes}
+        with Stop() as stop, Outputs(options, targets, source, stop) as outputs:
+            with Progress(source, options.frames) as bar:
                 outputs.write(frame, source, tracks)
                 bar.step(source, tracks, 0.0)
                 broken = follow(options, targets, source, outputs, bar, stop)
-    finally:
-        if bar:
-            bar.close()
-        stop.restore()
     outputs.summary(source)
     if broken:
         raise broken
@@ -128,7 +135,28 @@ def run(options):
 
 def say(text):
     """Tell the user something, without breaking the progress bar."""
-    tqdm.write(text, file=sys.stderr)
+    if sys.stderr is not None:
+        tqdm.write(text, file=sys.stderr)
+
+
+def check_outputs(options):
+    """Refuse outputs that can't be, before an older file of that name is touched.
+
+    Raises:
+        BadOutput: an ending nobody writes, no such folder, or the name of what is being read.
+    """
+    inputs = [options.video, options.boxes] if options.boxes else [options.video]
+    for path, kinds in ((options.results, results.KINDS), (options.save, save.KINDS)):
+        if not path or path == "-":
+            continue
+        if os.path.splitext(path)[1].lower() not in kinds:
+            raise BadOutput("{}: there is no encoder for this ending; name the file {}".format(
+                path, " or ".join(kinds)))  # fmt: skip
+        results.check_folder(path)
+        for other in inputs:
+            if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+                raise BadOutput("{} is what is being read; name another file".format(path))
+        inputs.append(path)
 
 
 class Stop:
@@ -136,28 +164,30 @@ class Stop:
 
     def __init__(self):
         self.asked = False
-        self._before = {
-            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        self._before = {}
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
 
     def _ask(self, number, _):
         self.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def restore(self):
-        """Give the signals back as they were."""
+    def __exit__(self, *_):
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
 
-def first_frame(source, stop):
-    """The first frame of a source; None when the user stopped before there was one."""
+def first_frame(source):
+    """The first frame of a source."""
     frame = WAITING
-    while frame is WAITING and not stop.asked:
+    while frame is WAITING:
         frame = source.read(POLL_S)
     if frame is None:
         raise BadSource("{} holds no frame; name another --video".format(source.name))
-    return None if frame is WAITING else frame
+    return frame
 
 
 def first_boxes(options, source, frame):
@@ -370,8 +400,10 @@ class Progress:
         if not self._bar.disable:
             self._bar.set_postfix_str("waiting for frames")
 
-    def close(self):
-        """Leave the terminal as it was."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self._bar.close()
 
 

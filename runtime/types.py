@@ -6,6 +6,8 @@ import numpy as np
 
 from runtime.errors import BadBox, BadFrame
 
+SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
+
 
 class Track(namedtuple("Track", "box score")):
     """Where the target is in a frame.
@@ -51,6 +53,10 @@ def checked_box(box, frame_shape):
     text = "box {:g},{:g},{:g},{:g}".format(x, y, w, h)
     if not np.isfinite((x, y, w, h)).all():
         raise BadBox("{}: a number is not finite; give x,y,w,h in pixels".format(text))
+    if max(abs(x), abs(y), w, h) > LARGEST_PX:
+        raise BadBox("{}: no frame is that large; give x,y,w,h in pixels".format(text))
+    if 0 < w < SMALLEST_PX or 0 < h < SMALLEST_PX:
+        raise BadBox("{}: too small to hold anything; give x,y,w,h in pixels".format(text))
     if w <= 0 or h <= 0:
         raise BadBox("{}: width and height must be above zero".format(text))
     height, width = frame_shape[:2]

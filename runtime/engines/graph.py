@@ -38,7 +38,7 @@ IMAGES = ("exemplar", "search")
 
 _MISFITS = (
     ValueError, RuntimeError, onnx.checker.ValidationError, KeyError, IndexError, StopIteration,
-    TypeError,
+    TypeError, shape_inference.InferenceError,
 )  # fmt: skip
 
 

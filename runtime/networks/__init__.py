@@ -68,19 +68,18 @@ class Network:
                     sha256_of(candidates[0])[:12], self.name, self.path,
                 )
             )  # fmt: skip
-        where = "below {}".format(networks_dir) if networks_dir else "(no --networks-dir was given)"
+        where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
         fetch = "run `python -m runtime.networks get {}`, or name".format(self.name)
         raise BadNetwork(
-            "{} needs the file {}, which is not {}: {} a folder that holds it with "
+            "{} needs the file {}, which is not {}; {} a folder that holds it with "
             "--networks-dir".format(self.name, entry.name, where, fetch if entry.url else "name")
         )
 
 
 def _candidates(name, beside, networks_dir):
     """Every file of that name in the places where networks live, in order of preference."""
-    for path in (beside / name, CACHE / name):
-        if path.is_file():
-            yield path
+    if (beside / name).is_file():
+        yield beside / name
     if networks_dir:
         folder = pathlib.Path(networks_dir)
         if not folder.is_dir():
@@ -88,6 +87,8 @@ def _candidates(name, beside, networks_dir):
         for path in sorted(folder.rglob(name)):
             if path.is_file():
                 yield path
+    if (CACHE / name).is_file():
+        yield CACHE / name
 
 
 def sha256_of(path):

@@ -1,6 +1,7 @@
 """python -m runtime.networks: list, show, check and download networks."""
 
 import argparse
+import os
 import pathlib
 import sys
 
@@ -28,6 +29,9 @@ def main(arguments=None):
     except HotpathError as error:
         print("runtime.networks: {}".format(error), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stdout = open(os.devnull, "w")
+        return 0
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on", file=sys.stderr)
         return 130
@@ -47,7 +51,10 @@ def _parser():
         command.set_defaults(run=run)
         if name != "list":
             command.add_argument("network", help="a name, or a TOML of your own")
-        command.add_argument("--networks-dir", help="folder with networks' files")
+        command.add_argument(
+            "--networks-dir", default=os.environ.get("NETWORKS_DIR"),
+            help="folder with networks' files (default: the environment's NETWORKS_DIR)",
+        )  # fmt: skip
     return parser
 
 

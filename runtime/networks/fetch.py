@@ -1,6 +1,9 @@
 """Download a network's files: resumed where a download broke off, checked by sha256."""
 
+import http.client
 import os
+import socket
+import ssl
 import urllib.error
 import urllib.request
 
@@ -40,9 +43,13 @@ def fetch(network, folder, log):
 
 
 def _fetch_one(network, entry, path, log):
-    if path.is_file() and sha256_of(path) == entry.sha256:
-        log("{} is there already".format(path))
-        return path
+    try:
+        there = network.locate_file(entry, path.parent)
+    except BadNetwork:  # not there, or another file of that name
+        pass
+    else:
+        log("{} is there already".format(there))
+        return there
     if not entry.url or not entry.sha256:
         raise BadNetwork(
             "{} gives no url and sha256 for {}, so it can't be downloaded; put the file into a "
@@ -51,7 +58,7 @@ def _fetch_one(network, entry, path, log):
     part = path.with_name(path.name + ".part")
     try:
         _download(entry, part)
-    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+    except _BROKEN as error:
         reason = getattr(error, "reason", None) or error
         raise BadNetwork(
             "{} can't be had: {}; run the same command again to go on from where it broke, or put "
@@ -70,6 +77,13 @@ def _fetch_one(network, entry, path, log):
     os.replace(str(part), str(path))
     log("{} is complete".format(path))
     return path
+
+
+# a time-out has a class of its own before Python 3.10
+_BROKEN = (
+    urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError,
+    socket.timeout, ssl.SSLError,
+)  # fmt: skip
 
 
 def _download(entry, part):

@@ -1,4 +1,4 @@
-"""The command line takes care: of the user's files, of boxes past all measure, of broken libraries."""
+"""The command line takes care of files, and of boxes and libraries that are not as they should be."""
 
 import os
 import signal

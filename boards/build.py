@@ -60,11 +60,11 @@ def _parser():
                      help="of a computer's ONNX Runtime, for its NVIDIA GPU")  # fmt: skip
     cli.add_argument("--host", metavar="USER@BOARD", help="build there over ssh")
     cli.add_argument("--ssh", default="ssh", metavar="COMMAND", help='such as "ssh -p 2222"')
-    cli.add_argument("--out", default=bundle.FOLDER, type=pathlib.Path, metavar="DIR",
-                     help="folder of all bundles (default: %(default)s)")  # fmt: skip
+    cli.add_argument("--out", type=pathlib.Path, metavar="DIR",
+                     help="folder of all bundles (default: {})".format(bundle.FOLDER))  # fmt: skip
     cli.add_argument("--force", action="store_true", help="a precision that does not pay too")
     cli.add_argument("--prepared", type=pathlib.Path, metavar="DIR",
-                     help="go on from a prepared folder; writes OUT/bundle")  # fmt: skip
+                     help="go on from there; the bundle comes beside it")  # fmt: skip
     return cli
 
 
@@ -74,7 +74,8 @@ def build(options):
     network = load_network(options.network)
     precision = options.precision or board.precision["default"]
     check_precision(board, precision, network.name, options.force)
-    target = bundle.folder_of(board.name, network.name, precision, options.out)
+    out = options.out or bundle.FOLDER
+    target = bundle.folder_of(board.name, network.name, precision, out)
     if board.engine == "overlay":
         raise BuildFailed(
             "{} runs overlays, which are no bundles of this command; see `make help`".format(
@@ -102,12 +103,9 @@ def build(options):
         return tell(made)
     if is_here:
         return tell(build_here(prepared, target, plans.say))
-    plans.say("this is no {}; copy this folder there and run on it:".format(board.title))
-    words = ["python3 -m boards.build", board.name, "--network", str(options.network)]
-    words += ["--precision", precision] + (["--force"] if options.force else [])
-    words += [] if options.dla is None else ["--dla", str(options.dla)]
-    words += [] if options.out == pathlib.Path(bundle.FOLDER) else ["--out", str(options.out)]
-    print(" ".join(words))
+    plans.say("this is no {}; copy this checkout there and run in it:".format(board.title))
+    words = ["python3 -m boards.build --prepared", str(prepared)]
+    print(" ".join(words + (["--force"] if options.force else [])))
     return None
 
 
@@ -122,7 +120,11 @@ def build_prepared(options):
                 bundle.command(here.name, values["network"]["name"], values["precision"]),
             )
         )  # fmt: skip
-    build_here(options.prepared, options.out / "bundle", plans.say)
+    if options.out:
+        build_here(options.prepared, options.out / "bundle", plans.say)
+    else:
+        name = bundle.folder_of(values["board"], values["network"]["name"], values["precision"])
+        tell(build_here(options.prepared, options.prepared.with_name(name.name), plans.say))
 
 
 def check_precision(board, precision, network, force):
@@ -199,7 +201,8 @@ def build_host(board, network, paths, precision, target, force=False, provider=N
                 "network": bundle.identity(network, paths), "board": board.name,
                 "engine": about["engine"], "precision": precision,
                 "libraries": {about["engine"]: about["version"]}, "compute_capability": None,
-                "calibration_sha256": None, "settings": {"provider": provider}, "run": {"files": files},
+                "calibration_sha256": None, "settings": {"provider": provider},
+                "run": {"files": files},
             }
         )  # fmt: skip
 

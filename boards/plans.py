@@ -61,7 +61,13 @@ class Builder:
         # 8.5, which named its tensors, is the first whose parser takes a tensor as Conv's kernel
         self.takes_tensor_kernels = hasattr(self.trt.ICudaEngine, "num_io_tensors")
         self._logger = adapter.make_logger(self.trt)
-        self._builder = self.trt.Builder(self._logger)
+        try:
+            self._builder = self.trt.Builder(self._logger)
+        except TypeError:  # its words are of pybind11's factory, the logger's of the cause
+            raise BuildFailed(
+                "TensorRT {} can't use the GPU: {}; run `python -m boards`, the driver may be too "
+                "old for it".format(self.version, self._logger.last())
+            ) from None
         self._calibrator = None
         name = "timing-{}-sm{}.cache".format(self.version, self.gpu.compute_capability)
         self._cache = os.path.join(cache, name)
@@ -138,7 +144,10 @@ class Builder:
             config.default_device_type = trt.DeviceType.DLA
             config.DLA_core = request.dla
             config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
-        config.set_timing_cache(config.create_timing_cache(self._timing()), False)
+        # where the kept one can't be read, start a new one
+        cache = config.create_timing_cache(self._timing()) or config.create_timing_cache(b"")
+        if cache is not None:
+            config.set_timing_cache(cache, False)
         return config
 
     def _timing(self):

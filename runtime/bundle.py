@@ -24,8 +24,10 @@ from runtime.networks import load_network, sha256_of
 FORMAT = 1
 FILE = "bundle.json"
 FOLDER = "engines"
-KEYS = ("format", "network", "board", "engine", "precision", "libraries", "compute_capability")
-KEYS += ("calibration_sha256", "settings", "parts", "run")
+KEYS = (
+    "format", "network", "board", "engine", "precision", "libraries", "compute_capability",
+    "calibration_sha256", "settings", "parts", "run",
+)  # fmt: skip
 
 
 class BadBundle(HotpathError):
@@ -71,7 +73,7 @@ def identity(network, paths=None):
 class Bundle:
     """A bundle's folder, its ``bundle.json`` read.
 
-    Attributes are the keys of ``bundle.json``, and ``folder``.
+    Attributes are the keys of ``bundle.json`` but format, and ``folder``.
 
     Raises:
         BadBundle: no bundle there, or a ``bundle.json`` that can't be read.
@@ -104,7 +106,11 @@ class Bundle:
                     path, why, command(values.get("board", "…"), "…", values.get("precision", "…"))
                 )
             )
-        self.__dict__.update(values)
+        self.network, self.board, self.engine = (values[key] for key in KEYS[1:4])
+        self.precision, self.libraries = values["precision"], values["libraries"]
+        self.compute_capability = values["compute_capability"]
+        self.calibration_sha256 = values["calibration_sha256"]
+        self.settings, self.parts, self.run = (values[key] for key in KEYS[-3:])
 
     @property
     def command(self):

@@ -67,12 +67,8 @@ def test_int8_on_a_nano_goes_on_when_it_is_forced(toml, tmp_path, capsys):
 def test_another_computer_prepares_and_prints_the_one_command(toml, tmp_path, capsys):
     assert run(toml, tmp_path / "engines", "jetson_nano") == 0
     printed = capsys.readouterr()
-    assert printed.out == (
-        "python3 -m boards.build jetson_nano --network {} --precision fp16 --out {}\n".format(
-            toml, tmp_path / "engines"
-        )
-    )
     prepared = tmp_path / "engines" / "jetson_nano" / "tiny-fp16.prepared"
+    assert printed.out == "python3 -m boards.build --prepared {}\n".format(prepared)
     assert {"prepared.json", "tiny.toml", "whole-search0.onnx"} <= set(os.listdir(str(prepared)))
 
 
@@ -92,6 +88,51 @@ def test_the_board_goes_on_from_what_was_prepared_without_onnx(toml, tmp_path, c
     assert "runtime.track --bundle {}".format(made.folder) in capsys.readouterr().out
 
 
+def test_the_printed_command_builds_beside_what_was_prepared(toml, tmp_path, capsys, monkeypatch):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    command = capsys.readouterr().out.split()
+    assert command[:3] == ["python3", "-m", "boards.build"]
+    shutil.rmtree(str(toml.parent))  # the board has none of it
+    be_without_onnx(monkeypatch)
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    board = machine.Board("8.2")
+    board.be("jetson_nano")
+    try:
+        assert build.main(command[3:]) == 0
+    finally:
+        board.leave()
+    bundle.Bundle(tmp_path / "jetson_nano" / "tiny-fp16").check_parts()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ is for Python 3.10 and newer")
+def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monkeypatch):
+    from calib import table
+
+    network = build.load_network(toml)
+    ranges = {
+        "format": table.FORMAT, "network": "tiny", "files": table.file_hashes(network, None),
+        "tensors": {"exemplar": {}, "search": {"search": {"range": [-127.0, 254.0]}}},
+    }  # fmt: skip
+    table.write(ranges, tmp_path / "tiny-ranges.json")
+    be(monkeypatch, "jetson_xavier_nx")
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    board = machine.Board("8.2", capability="7.2")
+    options = ["jetson_xavier_nx", "--precision", "int8"]
+    try:
+        given = ["--calibration", tmp_path / "tiny-ranges.json"]
+        assert run(toml, tmp_path / "e", *options + given) == 0, capsys.readouterr().err
+    finally:
+        board.leave()
+    made = bundle.Bundle(tmp_path / "e" / "jetson_xavier_nx" / "tiny-int8")
+    assert made.calibration_sha256 == bundle.sha256_of(tmp_path / "tiny-ranges.json")
+    caches = {value for what, value in board.machine.seen if what == "cache"}
+    assert caches == {"TRT-8201-EntropyCalibration2\nsearch: 40000000\n"}  # a scale of 2.0
+    ranges["files"]["head"] = "ab" * 32
+    table.write(ranges, tmp_path / "tiny-ranges.json")
+    assert run(toml, tmp_path / "other", *options + given) == 2
+    assert "python -m calib.int8 --network tiny` again" in capsys.readouterr().err
+
+
 def test_a_board_without_onnx_and_without_preparations_is_one_sentence(
     toml, tmp_path, capsys, monkeypatch
 ):
@@ -107,8 +148,9 @@ def test_what_was_prepared_for_another_board_is_one_sentence(toml, tmp_path, cap
     be(monkeypatch, "jetson_tx2")
     prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
     assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
-    assert "this board is jetson_tx2, but the folder was prepared for jetson_nano; run `make engine " \
-        "BOARD=jetson_tx2" in capsys.readouterr().err  # fmt: skip
+    text = capsys.readouterr().err
+    assert "this board is jetson_tx2, but the folder was prepared for jetson_nano" in text
+    assert "run `make engine BOARD=jetson_tx2" in text
 
 
 def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys):

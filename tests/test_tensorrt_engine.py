@@ -266,6 +266,17 @@ def test_no_memory_left_is_one_sentence(board, tmp_path):
         bundle.open_engine(made)
 
 
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_a_driver_too_old_for_tensorrt_is_one_sentence_and_no_crash(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    board.machine.broken = True
+    with pytest.raises(NoGpu, match="can't use the GPU: .*error: 35; run `python -m boards`"):
+        bundle.open_engine(made)
+    assert board.devices[-1].closed
+    with pytest.raises(BuildFailed, match="can't use the GPU: .*error: 35; run `python -m boards`"):
+        plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
+
+
 def test_neither_cupy_nor_pycuda_is_one_sentence(board, tmp_path, monkeypatch):
     _, made = make_bundle(tmp_path)
     from kernels.cuda import device

@@ -30,6 +30,13 @@ CAME_AFTER_8_2 = {
 }
 
 
+def need(version):
+    """Skip the test where the real bindings of a version are not."""
+    problem = prepare.missing(version, VERSION)
+    if problem:
+        pytest.skip(problem)
+
+
 def surface(family):
     """dict of class -> set of its names, and "tensorrt" for the module's own."""
     real = SURFACES[REAL[family]]
@@ -113,11 +120,7 @@ def test_every_name_used_is_in_the_real_bindings_or_asked_for_first(version):
 
 @pytest.mark.parametrize("version", sorted(prepare.WHEELS))
 def test_the_table_of_names_is_that_of_the_real_bindings(version):
-    if not os.path.isdir(prepare.folder(version, VERSION)):
-        pytest.skip(
-            "TensorRT {}'s bindings for Python {} are not prepared: "
-            "tests/fakes/tensorrt/prepare.py".format(version, VERSION)
-        )
+    need(version)
     found, kept = prepare.read(version, VERSION), SURFACES[version]
     assert found["version"] == kept["version"]
     for name, names in kept["classes"].items():
@@ -126,9 +129,8 @@ def test_the_table_of_names_is_that_of_the_real_bindings(version):
 
 @pytest.mark.parametrize("version", sorted(prepare.WHEELS))
 def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path):
+    need(version)
     home = prepare.folder(version, VERSION)
-    if not os.path.isdir(home):
-        pytest.skip("TensorRT {}'s bindings are not prepared".format(version))
     code = (
         "import sys; sys.path.insert(0, {!r})\n"
         "import tensorrt_bindings as trt\n"

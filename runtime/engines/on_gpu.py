@@ -72,6 +72,7 @@ class OnGpu:
             self.scores, self.distances = (memory.address(name) for name in self._maps)
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the parts' features lie now
+        self._exemplar, self._frame = None, []  # the subclass's
         self._loaded = None
 
     def warm_up(self):

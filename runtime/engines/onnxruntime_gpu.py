@@ -84,12 +84,13 @@ class _OnStream:
         handle = engine.device.handle(engine.stream)
         names, kind = PROVIDERS[engine.provider]
         chosen = {"user_compute_stream": str(handle), "device_id": "0"} if kind == "cuda" else {}
+        rest = [name for name in ("CPUExecutionProvider",) if name not in names]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options,
-                providers=[(name, dict(chosen)) for name in names] + ["CPUExecutionProvider"],
+                providers=[(name, dict(chosen)) for name in names] + rest,
             )  # fmt: skip
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

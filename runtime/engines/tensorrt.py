@@ -10,7 +10,7 @@ import importlib
 
 from kernels.cuda import device as devices
 from kernels.cuda.correlate import Correlate
-from kernels.cuda.errors import GpuFailed
+from kernels.cuda.errors import GpuFailed, NoGpu
 from runtime import gpu
 from runtime.bundle import BadBundle
 from runtime.engines.on_gpu import Memory, OnGpu
@@ -55,7 +55,7 @@ def make_logger(trt, say=None):
         A ``trt.ILogger`` with ``errors`` (list of texts) and ``last()``.
     """
 
-    class Logger(trt.ILogger):
+    class Logger(trt.ILogger):  # type: ignore[name-defined]  # the module is an argument
         def __init__(self):
             trt.ILogger.__init__(self)
             self.errors = []
@@ -99,8 +99,21 @@ class Engine(OnGpu):
         run = bundle.run
         super().__init__(Memory(device, run["shapes"]), run["features"], run["maps"])
         self._logger = make_logger(trt)
+        try:
+            self._load(trt, run)
+        except Exception:
+            if self._opened:
+                device.close()
+            raise
+
+    def _load(self, trt, run):
         self._runtime = trt.Runtime(self._logger)
-        core = bundle.settings.get("dla")
+        if self._logger.errors:  # an object around nothing: to touch it ends the process
+            raise NoGpu(
+                "TensorRT {} can't use the GPU: {}; run `python -m boards`, the driver may be too "
+                "old for it".format(self.version, self._logger.last())
+            )
+        core = self.bundle.settings.get("dla")
         if core is not None:
             self._runtime.DLA_core = core
         self._exemplar = self._part(trt, run["exemplar"])
@@ -177,7 +190,11 @@ class _Part:
 
     def __init__(self, trt, engine, context, logger):
         self._trt, self._engine, self._context, self._logger = trt, engine, context, logger
-        self.tensors = self._look()  # dict of name -> (shape, dtype)
+        self.tensors = self._look()
+
+    def _look(self):
+        """dict of tensor name -> (shape, dtype)."""
+        raise NotImplementedError
 
     def _check(self, done):
         if not done:

@@ -27,6 +27,7 @@ DEVICE = (
     "engine plan file is generated on an incompatible device, expecting compute {} got compute {}, "
     "please rebuild."
 )
+OLD_DRIVER = "CUDA initialization failure with error: 35"
 NO_PLAN = "Serialization assertion plan->header.magicTag == rt::kPLAN_MAGIC_TAG failed."
 NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (out of memory)"
 
@@ -40,6 +41,7 @@ class Machine:
         dla_cores: how many there are.
         tensor_kernels: whether the parser takes a tensor as a convolution's kernel; None: as the
             version does.
+        broken: whether the driver is too old for TensorRT's CUDA.
         seen: list of (what, value): flags set, caches read.
         enqueue: function of a stream's handle and work (a function); at once, if not changed.
     """
@@ -47,6 +49,7 @@ class Machine:
     def __init__(self, capability="5.3"):
         self.capability, self.memory, self.dla_cores = capability, None, 0
         self.tensor_kernels, self.seen = None, []
+        self.broken = False
         self.enqueue = lambda handle, work: work()
 
 
@@ -164,6 +167,9 @@ def make(family, machine=None):
 
     class Builder:
         def __init__(self, logger):
+            if machine.broken:
+                logger.log(Severity.ERROR, OLD_DRIVER)
+                raise TypeError("pybind11::init(): factory function returned nullptr")
             self._logger = logger
 
         @property
@@ -254,8 +260,12 @@ def make(family, machine=None):
     class Runtime:
         def __init__(self, logger):
             self._logger, self.DLA_core = logger, -1
+            if machine.broken:
+                logger.log(Severity.ERROR, "createInferRuntime: " + OLD_DRIVER)
 
         def deserialize_cuda_engine(self, data):
+            if machine.broken:
+                raise SystemError("the real one would end the process here")
             head, model = _read(data)
             problem = None
             if head is None:

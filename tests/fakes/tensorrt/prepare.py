@@ -32,6 +32,7 @@ WHEELS = {
     "10.13.3.9": "tensorrt-cu12-bindings",
     "11.4.0.106": "tensorrt-cu12-bindings",
 }
+PYTHONS = {"8.6.1": ((3, 6), (3, 11))}  # that have a wheel; the others: from 3.8 on
 PLATFORMS = ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "manylinux_2_31_x86_64")
 MISSING = re.compile(r"\bU (create\w+_INTERNAL|get\w*(?:Plugin|Parser)\w*|init\w+|_ZN\d+nv\w+)")
 MANGLED = re.compile(r"\bU (_Z\w*nv(?:parsers|caffe|uff|infer|onnx)\w*)")
@@ -77,6 +78,18 @@ def read(version, python, executable=None):
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout)
+
+
+def missing(version, python):
+    """Why a version is not there for a Python such as "3.11"; None when it is."""
+    if os.path.isdir(folder(version, python)):
+        return None
+    first, last = PYTHONS.get(version, ((3, 8), (3, 13)))
+    if not first <= tuple(int(part) for part in python.split(".")) <= last:
+        return "TensorRT {} has no wheel for Python {}".format(version, python)
+    return "TensorRT {}'s bindings are not here; run tests/fakes/tensorrt/prepare.py PYTHON".format(
+        version
+    )
 
 
 def prepare(version, python):

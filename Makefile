@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine test test-pythons lint format clean
+.PHONY: help setup track engine fakes test test-pythons lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -106,6 +106,12 @@ engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/
 
 test: setup ## all tests
 	$(PY) -m pytest $(TESTS)
+
+OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
+
+fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
+	@nice tests/fakes/cuda/prepare.sh $(PY) $(OLDEST)
+	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $(OLDEST)
 
 test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
 	@tests/pythons.sh $(PY) $(PYTHONS)

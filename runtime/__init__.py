@@ -1,12 +1,8 @@
 """Hotpath: a visual object tracker's whole frame at the speed of the network alone.
 
-    from runtime import load_tracker
-
-    tracker = load_tracker()
-    tracker.init(frame, (x, y, w, h))
-    track = tracker.update(frame)  # track.box, track.score
+``tracker = load_tracker()``, then ``tracker.init(frame, (x, y, w, h))`` once, and for every frame
+after it ``track = tracker.update(frame)``, with ``track.box`` and ``track.score``.
 """
-
 
 DEFAULT_NETWORK = "kestrel"
 

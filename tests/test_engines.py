@@ -1,4 +1,4 @@
-"""Engines: the graph cut at the exemplar gives what the network's own files give, on all of them."""
+"""Engines: the graph cut at the exemplar gives what the network's own files give, on each."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""The command line takes care of files, and of boxes and libraries that are not as they should be."""
+"""The command line takes care of files, and of boxes and libraries not as they should be."""
 
 import os
 import signal

@@ -1,7 +1,8 @@
 """A tracker small enough to be built in a test, whose right answer is known, and a film for it.
 
 The network answers where it is as bright as in the exemplar: its backbone averages 63x63 pixels
-every 16, its head multiplies by the exemplar's brightest cell and votes for boxes of ``BOX`` search pixels.
+every 16, its head multiplies by the exemplar's brightest cell and votes for boxes of ``BOX``
+search pixels.
 """
 
 import numpy as np

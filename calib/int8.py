@@ -77,14 +77,14 @@ def parser():
     cli.add_argument(
         "--tolerance",
         type=float,
-        default=0.01,
+        default=0.012,
         metavar="X",
         help="overlap that may be lost before layers are kept (default: %(default)s)",
     )
     cli.add_argument(
         "--budget",
         type=float,
-        default=0.15,
+        default=0.25,
         metavar="SHARE",
         help="of the multiply-accumulates, may stay in 16 bit (default: %(default)s)",
     )

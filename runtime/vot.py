@@ -61,7 +61,10 @@ def serve(options):
     )
     with server:
         while True:
-            request = server.wait()
+            try:
+                request = server.wait()
+            except trax.TraxException:
+                raise BadSource("the VOT toolkit went away in the middle; see its logs") from None
             if request.type == trax.TraxStatus.QUIT:
                 return
             if request.type not in (trax.TraxStatus.INITIALIZE, trax.TraxStatus.FRAME):

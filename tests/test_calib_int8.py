@@ -318,8 +318,9 @@ def chain():
         if index == 2:
             weight[:, 0] = 0  # nothing of it is needed
         constants["w{}".format(index)] = weight
-        nodes.append(helper.make_node("Conv", ["t{}".format(index), "w{}".format(index)],
-                                      ["t{}".format(index + 1)], name="conv{}".format(index)))  # fmt: skip
+        names = ["t{}".format(index), "w{}".format(index)]
+        after = ["t{}".format(index + 1)]
+        nodes.append(helper.make_node("Conv", names, after, name="conv{}".format(index)))
     values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8])
               for n in ("t0", "t3")]  # fmt: skip
     model = helper.make_model(

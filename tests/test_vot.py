@@ -21,19 +21,29 @@ def place(tmp_path):
     return tmp_path
 
 
-def client(place):
+@pytest.fixture
+def conversation(place):
+    """The toolkit's own client and our process, speaking through its standard streams."""
     trax = pytest.importorskip("trax", reason="needs vot-trax")
-    from trax.client import Client
+    from trax import client
 
-    command = '{} -m runtime.vot --network "{}"'.format(sys.executable, place / "tiny.toml")
+    command = [sys.executable, "-m", "runtime.vot", "--network", str(place / "tiny.toml")]
+    process = subprocess.Popen(
+        command, cwd=str(ROOT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    streams = process.stdin.fileno(), process.stdout.fileno()
     try:
-        return trax, Client(command, workdir=str(ROOT), timeout=60)
-    except TypeError:
-        return trax, Client(command, timeout=60)
+        speaker = client.Client(stream=streams, timeout=60, log=lambda *_: None)
+        yield trax, speaker
+        speaker.quit()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
-def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place):
-    trax, conversation = client(place)
+def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place, conversation):
+    trax, server = conversation
     pictures, boxes = film(8)
     tracker = load_tracker(str(place / "tiny.toml"))
     tracker.init(pictures[0], boxes[0])
@@ -42,32 +52,27 @@ def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place):
     def image(index):
         return {"color": trax.FileImage.create(str(place / "{:03d}.png".format(index)))}
 
-    with conversation as server:
-        region = trax.Rectangle.create(*boxes[0])
-        server.initialize(image(0), [(region, {})], {})
-        for index, track in enumerate(wanted, 1):
-            ((found, properties),), _ = server.frame(image(index), {})
-            assert np.allclose(found.bounds(), track.box, atol=1e-3)
-            assert float(dict(properties.items())["confidence"]) == pytest.approx(
-                track.score, abs=1e-3
-            )
+    server.initialize(image(0), [(trax.Rectangle.create(*boxes[0]), {})], {})
+    for index, track in enumerate(wanted, 1):
+        ((found, properties),), _ = server.frame(image(index), {}, [])
+        assert np.allclose(found.bounds(), track.box, atol=1e-3)
+        confidence = float(properties["confidence"])
+        assert confidence == pytest.approx(track.score, abs=1e-3)
 
 
-def test_a_second_target_starts_the_tracker_anew(place):
-    trax, conversation = client(place)
+def test_a_second_target_starts_the_tracker_anew(place, conversation):
+    trax, server = conversation
     _, boxes = film(8)
     path = str(place / "000.png")
-    with conversation as server:
-        for box in (boxes[0], (200.0, 150.0, 40.0, 40.0)):
-            image = {"color": trax.FileImage.create(path)}
-            answer = server.initialize(image, [(trax.Rectangle.create(*box), {})], {})
-            ((found, _),) = answer[0]
-            assert np.allclose(found.bounds(), box, atol=1e-3)
+    for box in (boxes[0], (200.0, 150.0, 40.0, 40.0)):
+        image = {"color": trax.FileImage.create(path)}
+        ((found, _),), _ = server.initialize(image, [(trax.Rectangle.create(*box), {})], {})
+        assert np.allclose(found.bounds(), box, atol=1e-3)
 
 
 def test_an_unknown_network_is_a_sentence():
-    done = subprocess.run([sys.executable, "-m", "runtime.vot", "--network", "nanotrak_v2"],
-                          cwd=str(ROOT), stderr=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    command = [sys.executable, "-m", "runtime.vot", "--network", "nanotrak_v2"]
+    done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     text = done.stderr.decode()
     assert done.returncode == 2 and "Traceback" not in text
     assert "did you mean nanotrack_v2" in text or "vot-trax" in text

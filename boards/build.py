@@ -87,7 +87,7 @@ def build(options):
         return tell(
             build_host(board, network, paths, precision, target, options.force, options.provider)
         )
-    check_dla(board, options.dla)
+    check_dla(board, options.dla, precision)
     here = None if options.host else detect.detect().board
     is_here = here is not None and here.name == board.name
     prepared = target.with_name(target.name + ".prepared")
@@ -144,8 +144,10 @@ def check_precision(board, precision, network, force):
     )  # fmt: skip
 
 
-def check_dla(board, core):
-    """Refuse a DLA core that no module of the board has."""
+def check_dla(board, core, precision):
+    """Refuse a DLA core that no module of the board has, or a precision that none has."""
+    if core is not None and precision == "fp32":
+        raise BuildFailed("a DLA core computes in FP16 and INT8 alone; take PRECISION=fp16")
     cores = board.gpu["dla_cores"]
     most = max(cores.values()) if isinstance(cores, dict) else cores or 0
     if core is not None and not 0 <= core < most:

@@ -15,7 +15,7 @@ from boards.errors import BuildFailed
 from kernels import golden
 from runtime import bundle
 from runtime.errors import BadNetwork
-from runtime.networks import load_network, sha256_of
+from runtime.networks import sha256_of
 
 FORMAT = 1
 FILE = "prepared.json"
@@ -108,11 +108,6 @@ def is_current(folder, network, board, precision, dla):
     same = all(values["network"]["files"].get(p) == h for p, h in wanted.items() if h is not None)
     asked = (board.name, precision, dla)
     return same and (values["board"], values["precision"], values["dla"]) == asked
-
-
-def network_of(folder, values):
-    """The ``Network`` of a prepared folder."""
-    return load_network(folder / (values["network"]["name"] + ".toml"))
 
 
 def check(graphs, form, say=print):

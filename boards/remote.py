@@ -7,6 +7,7 @@ put there, so a connection that breaks leaves nothing half-written.
 
 import io
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -81,7 +82,7 @@ def build(host, prepared, target, force=False, ssh="ssh", say=print):
                 "works and run the same command again".format(host, told.last, host)
             )
         if code:
-            raise BuildFailed("the build on {} failed: {}".format(host, told.last))
+            raise BuildFailed(_why(host, told.last))
         if problem:
             raise BuildFailed(
                 "the bundle did not come back whole from {} ({}); run the same command "
@@ -126,6 +127,18 @@ def _receive(pipe, folder):
     except (tarfile.TarError, EOFError, OSError) as error:
         return str(error) or type(error).__name__
     return None if (folder / bundle.FILE).is_file() else "it is empty"
+
+
+def _why(host, last):
+    """What failed on the board, from the last line that it said."""
+    lacking = re.search(r"No module named '?(\w+)", last)
+    if lacking:
+        return "{0} lacks the Python library {1}; run `ssh {0} python3 -m pip install {1}`".format(
+            host, lacking.group(1)
+        )
+    if "python3: " in last and "not found" in last:
+        return "{} has no python3; is it a board with JetPack?".format(host)
+    return "the build on {} failed: {}".format(host, last)
 
 
 class _Told(threading.Thread):

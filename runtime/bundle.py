@@ -335,19 +335,24 @@ def open_engine(bundle, network=None, threads=None, device=None, board=None, pre
     return engines.create(bundle.engine, network, paths, threads)
 
 
-def load_tracker(folder=None, network=None, precision=None, threads=None, log=None):
-    """A tracker on a bundle, ready for ``init``.
+def load_parts(folder=None, network=None, precision=None, threads=None, log=None):
+    """A bundle's network, an engine that holds it, and the processor's kernels.
 
     Args:
         folder: the bundle's; None for the one of this board and ``network``.
-        network: name or TOML; None for the bundle's own.
-        precision: see ``find``.
-        threads, log: see ``runtime.load_tracker``.
+        network: name or TOML; None for the bundle's own, or the default one.
+        precision: that it must have; None for any (see ``find``).
+        threads: of executors on a processor.
+        log: function of one sentence, or None.
 
     Returns:
-        ``runtime.tracker.Tracker``.
+        (``Network``, engine, kernels).
+
+    Raises:
+        BadBundle, BundleMismatch: none there, or one that does not fit; with the way out.
     """
     from boards import detect
+    from kernels import cpu
     from runtime import DEFAULT_NETWORK
 
     board = detect.detect().board
@@ -364,25 +369,24 @@ def load_tracker(folder=None, network=None, precision=None, threads=None, log=No
         bundle = Bundle(folder)
     known = board.name if board is not None else None
     engine = open_engine(bundle, network, threads, None, known, precision)
-    return tracker_on(engine, network or bundle.load_network(), log)
+    return network or bundle.load_network(), engine, cpu.load(log)
 
 
-def tracker_on(engine, network, log=None):
-    """The tracker for an engine: the whole frame on the GPU where its kernels can, else the host's.
+def tracker_on(network, engine, kernels, log=None):
+    """A tracker of one target: the whole frame on the GPU where its kernels can, else the host's.
 
     Returns:
         ``kernels.cuda.tracker.GpuTracker`` or ``runtime.tracker.Tracker``.
     """
     if hasattr(engine, "search_device"):
-        from kernels.cuda.errors import NotOnGpu
+        from kernels.cuda.errors import NoCompiler, NotOnGpu
         from kernels.cuda.tracker import GpuTracker
 
         try:
             return GpuTracker(network, engine, engine.device, log=log)
-        except NotOnGpu as error:
+        except (NotOnGpu, NoCompiler) as error:
             if log is not None:
                 log("crop and select run on the processor: {}".format(error))
-    from kernels import cpu
     from runtime.tracker import Tracker
 
-    return Tracker(network, engine, cpu.load(log))
+    return Tracker(network, engine, kernels)

@@ -162,6 +162,29 @@ def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys):
     assert "whole-exemplar.onnx was altered; copy it again" in capsys.readouterr().err
 
 
+def test_dla_in_fp32_is_one_sentence(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_agx_orin", "--dla", "0", "--precision", "fp32") == 2
+    assert "FP16 and INT8 alone; take PRECISION=fp16" in capsys.readouterr().err
+
+
+def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    code = (
+        "import sys\n"
+        "for name in 'cv2 onnx onnxruntime openvino cupy pycuda tqdm torch'.split():\n"
+        "    sys.modules[name] = None\n"
+        "from boards import build\n"
+        "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
+    )
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(prepared)], cwd=str(ROOT),
+        stderr=subprocess.PIPE, universal_newlines=True,
+    )  # fmt: skip
+    # all is there but the board
+    assert done.returncode == 2 and "this board is host" in done.stderr, done.stderr
+
+
 def test_dla_on_a_nano_is_one_sentence(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_nano", "--dla", "0") == 2
     assert "has 0 DLA cores, so there is none of number 0" in capsys.readouterr().err
@@ -331,6 +354,10 @@ def test_a_board_builds_over_ssh_and_the_bundle_comes_back(toml, tmp_path, sshd,
         (
             "echo boards.build: no GPU here >&2; exit 2",
             "the build on 127.0.0.1 failed: no GPU here",
+        ),
+        (
+            "echo \"ModuleNotFoundError: No module named 'tomli'\" >&2; exit 1",
+            "lacks the Python library tomli; run `ssh 127.0.0.1 python3 -m pip install tomli`",
         ),
     ],
 )

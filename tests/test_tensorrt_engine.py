@@ -69,6 +69,29 @@ def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
     assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
 
 
+def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
+    network, prepared = make_prepared(tmp_path, "tiny_cut")
+    folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")
+    build.build_here(prepared, folder, quiet)
+    board.be("jetson_nano")
+    monkeypatch.chdir(tmp_path)
+    said = []
+    parts = bundle.load_parts(network=network.path, log=said.append)
+    tracker = bundle.tracker_on(*parts, log=said.append)
+    assert any("crop and select run on the processor" in sentence for sentence in said)
+    pictures, truth = tiny.film(3)
+    tracker.init(pictures[0], truth[0])
+    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    host.init(pictures[0], truth[0])
+    for picture in pictures[1:]:
+        np.testing.assert_allclose(tracker.update(picture).box, host.update(picture).box, atol=1e-3)
+    board.be("jetson_tx2")
+    with pytest.raises(bundle.BadBundle, match="make engine BOARD=jetson_tx2 NETWORK=tiny_cut"):
+        bundle.load_parts(network=network.path)
+    with pytest.raises(bundle.BundleMismatch, match="built for board jetson_nano"):
+        bundle.load_parts(folder)
+
+
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
 def test_the_network_is_cut_only_where_the_version_needs_it(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut")

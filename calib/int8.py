@@ -33,7 +33,7 @@ from calib.store import Store
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 
-RAN_OUT = "{:.4f} of overlap is lost with {} layers in 16 bit, all that --budget {:g} allows"
+RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allows no better"
 
 
 def main(arguments=None):

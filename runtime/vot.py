@@ -5,6 +5,7 @@ workspace that is ready to run. Needs the package ``vot-trax``.
 """
 
 import argparse
+import importlib
 import os
 import sys
 
@@ -97,9 +98,7 @@ def _path_of(request):
 
 def _trax():
     try:
-        import trax
-
-        return trax
+        return importlib.import_module("trax")
     except ImportError:
         raise NoEngine(
             "the VOT toolkit is spoken to through TraX, which is not installed; run `pip install "

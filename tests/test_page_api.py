@@ -1,4 +1,4 @@
-"""The page's HTTP interface on real runs: choose, choose anew, pause, record, stop, read results."""
+"""The page's HTTP interface on real runs: choose, choose anew, pause, record, stop, results."""
 
 import asyncio
 import json

@@ -167,8 +167,9 @@ def test_no_other_file_can_be_had(local, path):
 
 
 @pytest.mark.parametrize(
-    "message", ["{", "[]", "{}", '{"seen": -1}', '{"seen": 1e999}', '{"seen": NaN}', '{"seen": "1"}',
-                '{"hold": true}', '{"seen": 1, "hold": 1}', "x" * 5000, b"\x00", "[" * 200],
+    "message", ["{", "[]", "{}", '{"seen": -1}', '{"seen": 1e999}', '{"seen": NaN}',
+                '{"seen": "1"}', '{"hold": true}', '{"seen": 1, "hold": 1}',
+                "x" * 5000, b"\x00", "[" * 200],
 )  # fmt: skip
 def test_a_message_that_is_not_understood_ends_the_socket(local, message):
     async def send():
@@ -184,7 +185,7 @@ def test_a_message_that_is_not_understood_ends_the_socket(local, message):
                     assert answer.type != aiohttp.WSMsgType.ERROR
 
     code = asyncio.new_event_loop().run_until_complete(send())
-    assert code == (1009 if len(message) > 1000 else 1008)
+    assert code in ((1009, 1006) if len(message) > 1000 else (1008,))
     assert local.state()["frame"] == 0
 
 

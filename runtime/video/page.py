@@ -3,7 +3,8 @@
 Two threads beside the loop: one scales and encodes the newest frame, once for all browsers and only
 if one of them is ready for it; one runs the HTTP server. A browser says which picture it has shown,
 and no more than ``IN_FLIGHT`` are ever on their way to it: a slow one gets fewer pictures, not
-older ones, and a dead one gets none.
+older ones, and a dead one gets none. Pictures go over the web socket because multipart JPEG came
+out twice as old in Chromium (median 50 ms against 25): it shows a part when the next one begins.
 
 What may be asked is described in ``page/openapi.json``; no request names a file, an address or a
 command. The page itself is read into memory when the run starts.
@@ -157,7 +158,7 @@ class Server:
             wait_s = shown_at + pause_s - time.monotonic()
             if wait_s > 0 and not self._closing.wait(wait_s):
                 version, shot = self.desk.wait(-1, 0)  # a newer one came
-            if shot is None:
+            if shot is None or not self._viewers:
                 continue
             shown_at = time.monotonic()
             jpeg = last.jpeg if last and last.index == shot.index else None
@@ -269,7 +270,7 @@ class Server:
         self._viewers.add(viewer)
         self._look_who_is_ready()
         sender = asyncio.ensure_future(self._send(viewer))
-        viewer.news.set()
+        self.desk.nudge()
         try:
             async for message in socket:
                 if message.type != WSMsgType.TEXT:
@@ -298,13 +299,16 @@ class Server:
             news = self._news
             if news is None or not viewer.ready or viewer.socket.closed:
                 continue
-            if news.state != state:
-                state = news.state
-                await viewer.socket.send_str(state)
-            if news.jpeg is not None and news.index != viewer.last:
-                viewer.last = news.index
-                viewer.sent.append(news.index)
-                await viewer.socket.send_bytes(struct.pack(">Q", news.index) + news.jpeg)
+            try:
+                if news.state != state:
+                    state = news.state
+                    await viewer.socket.send_str(state)
+                if news.jpeg is not None and news.index != viewer.last:
+                    viewer.last = news.index
+                    viewer.sent.append(news.index)
+                    await viewer.socket.send_bytes(struct.pack(">Q", news.index) + news.jpeg)
+            except (ConnectionError, RuntimeError):
+                return  # it left; the reader sees that too
 
     async def _enter(self, request):
         value = self.guard.enter(request.query.get("token"), request.remote)

@@ -18,6 +18,7 @@ JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have come by then
 ANSWER_S = 10.0  # the frame loop's
 ROWS_AT_ONCE = 1000
+LAST_ROW = 10**15 - 1
 LARGEST = 1e6  # of a number in a box
 LARGEST_INDEX = (1 << 53) - 1  # what JavaScript counts to
 
@@ -97,7 +98,7 @@ class Api:
             after = int(text) if len(text) < 17 and text.lstrip("-").isdigit() else None
         except ValueError:  # digits of another script
             after = None
-        if after is None or after < -1 or set(request.query) - {"after"}:
+        if after is None or not -1 <= after <= LAST_ROW or set(request.query) - {"after"}:
             raise Refused(400, "after: the number of the last row that is known, from -1")
         first, rows = self._desk.rows(after, ROWS_AT_ONCE)
         return web.json_response({"columns": self._desk.columns, "first": first, "rows": rows})

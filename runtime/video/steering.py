@@ -268,6 +268,10 @@ class Desk:
             self._news.notify_all()
         return future
 
+    def nudge(self):
+        """Have those who wait look at the newest frame again."""
+        self._changed()
+
     def wait(self, version, timeout_s):
         """Wait for a frame or a change after ``version``; returns (version, newest ``Shot``)."""
         with self._news:

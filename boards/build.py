@@ -18,6 +18,7 @@ import sys
 import boards
 from boards import detect, plans, prepare, remote
 from boards.errors import BuildFailed
+from boards.writer import Writer
 from runtime import DEFAULT_NETWORK, bundle
 from runtime.errors import HotpathError
 from runtime.networks import load_network
@@ -191,7 +192,7 @@ def build_host(board, network, paths, precision, target, force=False, provider=N
     engine.search(engine.exemplar() if len(paths) > 1 or "whole" in paths else ())
     about = engine.describe()
     engine.close()
-    with bundle.Writer(target) as writer:
+    with Writer(target) as writer:
         files = {}
         for part, path in paths.items():
             files[part] = path.name
@@ -223,7 +224,7 @@ def build_here(prepared, target, say):
     builder = plans.Builder(request, str(CACHE), say)
     number = builder.gpu.compute_capability.replace(".", "")
     say("TensorRT {} on {} (sm_{})".format(builder.version, builder.gpu.name, number))
-    with bundle.Writer(target) as writer:
+    with Writer(target) as writer:
         form, name = _build_form(values, prepared, builder, writer.folder, say)
         toml = values["network"]["name"] + ".toml"
         shutil.copy(str(prepared / toml), str(writer.folder / toml))

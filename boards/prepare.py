@@ -12,6 +12,7 @@ import struct
 import numpy as np
 
 from boards.errors import BuildFailed
+from boards.writer import Writer
 from kernels import golden
 from runtime import bundle
 from runtime.errors import BadNetwork
@@ -59,7 +60,7 @@ def prepare(folder, network, paths, board, precision, dla=None, table=None, say=
     if cut.find(graphs, (cut.CONV,)):
         forms["cut"] = cut.cut(graphs, (cut.CONV,))
         check(graphs, forms["cut"], say)
-    with bundle.Writer(folder) as writer:
+    with Writer(folder) as writer:
         kept = {}
         for name, form in forms.items():
             kept[name] = _save(writer.folder, name, form, precision, plain, say)

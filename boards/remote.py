@@ -15,6 +15,7 @@ import tarfile
 import threading
 
 from boards.errors import BuildFailed
+from boards.writer import Writer
 from runtime import bundle
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -61,7 +62,7 @@ def build(host, prepared, target, force=False, ssh="ssh", say=print):
     script = SCRIPT.format(force="--force" if force else "")
     command += list(OPTIONS) + [host, "sh -c " + shlex.quote(script)]
     say("copying {} to {} and building there".format(prepared, host))
-    with bundle.Writer(target) as writer:
+    with Writer(target) as writer:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

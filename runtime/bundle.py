@@ -15,8 +15,6 @@ import importlib
 import json
 import os
 import pathlib
-import shutil
-import tempfile
 
 from runtime.errors import HotpathError
 from runtime.networks import load_network, sha256_of
@@ -105,6 +103,11 @@ class Bundle:
                 "{} {}; build it again: `{}`".format(
                     path, why, command(values.get("board", "…"), "…", values.get("precision", "…"))
                 )
+            )
+        if not _is_whole(values):
+            raise BadBundle(
+                "{} is not as it was written; remove {} and build it again with `make "
+                "engine`".format(path, self.folder)
             )
         self.network, self.board, self.engine = (values[key] for key in KEYS[1:4])
         self.precision, self.libraries = values["precision"], values["libraries"]
@@ -207,73 +210,33 @@ class Bundle:
         raise BadBundle("{} {}; build it again: `{}`".format(path, what, self.command))
 
 
-class Writer:
-    """Writes a bundle: into a folder beside it first, so that there is a whole one or none.
-
-    Args:
-        folder: where the bundle goes; one that is there is replaced.
-
-    Use it with ``with``: put parts into ``writer.folder``, then call ``finish``.
-
-    Raises:
-        BadBundle: the folder can't be written.
-    """
-
-    def __init__(self, folder):
-        self.target = pathlib.Path(str(folder))
-        try:
-            self.target.parent.mkdir(parents=True, exist_ok=True)
-            name = ".{}.".format(self.target.name)
-            self.folder = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=str(self.target.parent)))
-        except OSError as error:
-            raise BadBundle(
-                "can't write below {}: {}; make room there or name another folder with "
-                "--out".format(self.target.parent, error.strerror or error)
-            ) from None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        shutil.rmtree(str(self.folder), ignore_errors=True)
-
-    def finish(self, values):
-        """Write ``bundle.json`` for the parts in the folder, and put the folder in its place.
-
-        Args:
-            values: dict of ``KEYS`` but format and parts.
-
-        Returns:
-            The ``Bundle``.
-        """
-        parts = {
-            path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-            for path in sorted(self.folder.iterdir())
-            if path.name != FILE
-        }
-        values = dict(values, format=FORMAT, parts=parts)
-        (self.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
-        return self.put_in_place()
-
-    def put_in_place(self):
-        """Put the folder, which has its ``bundle.json``, in its place.
-
-        Raises:
-            BadBundle: it is not whole.
-        """
-        Bundle(self.folder).check_parts()
-        self.replace()
-        return Bundle(self.target)
-
-    def replace(self):
-        """Put the folder in its place, whatever is in it."""
-        os.chmod(str(self.folder), 0o755)  # mkdtemp makes it for its owner alone
-        old = self.target.with_name(".{}.old".format(self.target.name))
-        shutil.rmtree(str(old), ignore_errors=True)
-        if self.target.exists():
-            os.rename(str(self.target), str(old))
-        os.rename(str(self.folder), str(self.target))
-        shutil.rmtree(str(old), ignore_errors=True)
+def _is_whole(values):
+    """Whether every entry has its type, and every file that is named is a part."""
+    texts = [values[key] for key in ("board", "engine", "precision")]
+    tables = [values[key] for key in ("network", "libraries", "settings", "parts", "run")]
+    if not all(isinstance(text, str) for text in texts):
+        return False
+    if not all(isinstance(table, dict) for table in tables):
+        return False
+    network, parts, run = values["network"], values["parts"], values["run"]
+    if not isinstance(network.get("name"), str) or not isinstance(network.get("files"), dict):
+        return False
+    for part in parts.values():
+        if not isinstance(part, dict) or not isinstance(part.get("sha256"), str):
+            return False
+        if not isinstance(part.get("bytes"), int):
+            return False
+    if values["engine"] == "tensorrt":
+        lists = [run.get(key) for key in ("parts", "steps", "features", "maps")]
+        if not all(isinstance(entry, list) for entry in lists):
+            return False
+        if not isinstance(run.get("shapes"), dict):
+            return False
+        named = [run.get("exemplar")] + run["parts"]
+    else:
+        named = list(run["files"].values()) if isinstance(run.get("files"), dict) else [None]
+    named.append(network["name"] + ".toml")
+    return all(isinstance(name, str) and name in parts for name in named)
 
 
 def find(board, network, precision=None, engines=FOLDER):

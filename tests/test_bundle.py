@@ -8,6 +8,7 @@ pytest.importorskip("onnxruntime")
 
 import boards
 from boards import build, plans, prepare
+from boards.writer import Writer
 from runtime import bundle, engines
 from runtime.networks import load_network
 from tests import tiny
@@ -166,6 +167,32 @@ def test_a_broken_bundle_json_is_one_sentence(made, text):
         bundle.Bundle(made.folder)
 
 
+WRONG = (None, 7, "x", [], {}, [7], {"x": 7})
+
+
+@pytest.mark.parametrize("key", [key for key in bundle.KEYS if key != "calibration_sha256"])
+def test_entries_of_another_kind_are_one_sentence(made, key):
+    path = made.folder / "bundle.json"
+    whole = json.loads(path.read_text())
+    for wrong in WRONG:
+        if key in ("board", "engine", "precision") and wrong == "x":
+            continue  # a text as another
+        if key == "settings" and isinstance(wrong, dict):
+            continue
+        path.write_text(json.dumps(dict(whole, **{key: wrong})))
+        with pytest.raises(bundle.BadBundle):
+            bundle.open_engine(bundle.Bundle(made.folder))
+
+
+def test_a_file_that_is_no_part_is_not_loaded(made, nano):
+    path = made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    values["run"]["parts"] = ["../other.plan"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(bundle.BadBundle, match="is not as it was written"):
+        bundle.Bundle(made.folder)
+
+
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
     (tmp_path / "secret").write_text("x")
     path = made.folder / "bundle.json"
@@ -207,7 +234,7 @@ def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
 def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(bundle.BadBundle, match="can't write below.*--out"):
-        bundle.Writer(tmp_path / "file" / "bundle")
+        Writer(tmp_path / "file" / "bundle")
 
 
 @pytest.mark.parametrize("name", engines.installed())

@@ -85,9 +85,7 @@ def build(options):
         )
     if board.engine != "tensorrt":
         paths = network.locate(options.networks_dir)
-        return tell(
-            build_host(board, network, paths, precision, target, options.force, options.provider)
-        )
+        return tell(build_host(board, network, paths, precision, target, options.provider))
     check_dla(board, options.dla, precision)
     here = None if options.host else detect.detect().board
     is_here = here is not None and here.name == board.name
@@ -159,30 +157,41 @@ def check_dla(board, core, precision):
         )
 
 
-def build_host(board, network, paths, precision, target, force=False, provider=None):
+def check_host_precision(board, network, paths, precision):
+    """Refuse a precision that a network's own files don't have.
+
+    Raises:
+        BuildFailed: with the command that gives it, or another.
+    """
+    from runtime.engines import graph, plain
+
+    quantised = any(plain.is_quantised(graph._read(path)) for path in paths.values())
+    if precision == "fp16":
+        raise BuildFailed(
+            "FP16 on {}: {}; run `{}`".format(
+                board.title, board.precision["why"].get("fp16", "it gains nothing"),
+                bundle.command(board.name, network.name, "fp32"),
+            )
+        )  # fmt: skip
+    if precision == "int8" and not quantised:
+        raise BuildFailed(
+            "{0} is not INT8; run `python -m calib.int8 --network {0} --out out/int8` and build "
+            "out/int8/{0}-int8.toml".format(network.name)
+        )
+    if precision != "int8" and quantised:
+        command = bundle.command(board.name, network.path, "int8")
+        raise BuildFailed("{} is INT8; run `{}`".format(network.name, command))
+
+
+def build_host(board, network, paths, precision, target, provider=None):
     """The bundle of a computer: the network's own files, run once by the engine that is there.
 
     Raises:
         BuildFailed: a precision that its files or this computer don't have.
     """
     from runtime import engines
-    from runtime.engines import graph, plain
 
-    quantised = any(plain.is_quantised(graph._read(path)) for path in paths.values())
-    if precision == "fp16" and not force:
-        raise BuildFailed(
-            "FP16 on {}: {}; run `{}`, or FORCE=1 to build it in fp32 all the same".format(
-                board.title, board.precision["why"].get("fp16", "it gains nothing"),
-                bundle.command(board.name, network.name, "fp32"),
-            )
-        )  # fmt: skip
-    if (precision == "int8") != quantised and not force:
-        raise BuildFailed(
-            "{0} is not INT8; run `python -m calib.int8 --network {0} --out out/int8` and build "
-            "out/int8/{0}-int8.toml".format(network.name) if not quantised else
-            "{} is INT8; run `{}`".format(
-                network.name, bundle.command(board.name, network.path, "int8"))
-        )  # fmt: skip
+    check_host_precision(board, network, paths, precision)
     if provider:
         module = importlib.import_module("runtime.engines.onnxruntime_gpu")
         engine = module.Engine(network, paths, provider)

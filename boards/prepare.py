@@ -60,22 +60,28 @@ def prepare(folder, network, paths, board, precision, dla=None, table=None, say=
     if cut.find(graphs, (cut.CONV,)):
         forms["cut"] = cut.cut(graphs, (cut.CONV,))
         check(graphs, forms["cut"], say)
+    values = {
+        "format": FORMAT, "board": board.name, "precision": precision, "dla": dla,
+        "network": bundle.identity(network, paths), "quantised": quantised,
+        "memory_gb": _least(board.memory["size_gb"]),
+        "scales": calibration and calibration["scales"],
+        "calibration_sha256": calibration and calibration["sha256"],
+    }  # fmt: skip
+    _write_all(folder, network, forms, values, plain, say)
+    say("prepared {}: {} form{}".format(folder, len(forms), "s" if len(forms) > 1 else ""))
+
+
+def _write_all(folder, network, forms, values, plain, say):
+    """Write the folder whole or not at all."""
     with Writer(folder) as writer:
-        kept = {}
-        for name, form in forms.items():
-            kept[name] = _save(writer.folder, name, form, precision, plain, say)
+        values["forms"] = {
+            name: _save(writer.folder, name, form, values["precision"], plain, say)
+            for name, form in forms.items()
+        }
         shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))
-        values = {
-            "format": FORMAT, "board": board.name, "precision": precision, "dla": dla,
-            "network": bundle.identity(network, paths), "quantised": quantised, "forms": kept,
-            "memory_gb": _least(board.memory["size_gb"]),
-            "scales": calibration and calibration["scales"],
-            "calibration_sha256": calibration and calibration["sha256"],
-        }  # fmt: skip
         values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
         (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
         writer.replace()
-    say("prepared {}: {} form{}".format(folder, len(forms), "s" if len(forms) > 1 else ""))
 
 
 def read(folder):

@@ -63,33 +63,39 @@ def build(host, prepared, target, force=False, ssh="ssh", say=print):
     command += list(OPTIONS) + [host, "sh -c " + shlex.quote(script)]
     say("copying {} to {} and building there".format(prepared, host))
     with Writer(target) as writer:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        told = _Told(process.stderr, say)
-        sender = threading.Thread(target=_send, args=(process.stdin, prepared), daemon=True)
-        sender.start()
-        try:
-            problem = _receive(process.stdout, writer.folder)
-            code = process.wait()
-        except BaseException:
-            process.kill()
-            raise
-        sender.join()
-        told.join()
+        code, last, problem = _run(command, prepared, writer.folder, say)
         if code == NO_CONNECTION:
             raise BuildFailed(
                 "the connection to {} failed: {}; nothing was changed here, see that `ssh {}` "
-                "works and run the same command again".format(host, told.last, host)
+                "works and run the same command again".format(host, last, host)
             )
         if code:
-            raise BuildFailed(_why(host, told.last))
+            raise BuildFailed(_why(host, last))
         if problem:
             raise BuildFailed(
                 "the bundle did not come back whole from {} ({}); run the same command "
                 "again".format(host, problem)
             )
         return writer.put_in_place()
+
+
+def _run(command, prepared, folder, say):
+    """Run ssh: (its exit code, the last line from there, what is wrong with what came or None)."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    told = _Told(process.stderr, say)
+    sender = threading.Thread(target=_send, args=(process.stdin, prepared), daemon=True)
+    sender.start()
+    try:
+        problem = _receive(process.stdout, folder)
+        code = process.wait()
+    except BaseException:
+        process.kill()
+        raise
+    sender.join()
+    told.join()
+    return code, told.last, problem
 
 
 def _send(pipe, prepared):

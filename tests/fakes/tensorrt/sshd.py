@@ -1,0 +1,102 @@
+"""A board behind a real ssh server."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+class Sshd:
+    """A real sshd on loopback that plays a Nano: its ``python3`` has a fake TensorRT.
+
+    Args:
+        folder: for its keys, its board's files and its temporary files.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        program = shutil.which("sshd", path="/usr/sbin:" + os.environ.get("PATH", ""))
+        if not program or not shutil.which("ssh") or not shutil.which("ssh-keygen"):
+            pytest.skip("no sshd, ssh and ssh-keygen; run `apt-get install openssh-server`")
+        self.temporary = folder / "tmp"
+        for name in ("bin", "tmp", "home"):
+            (folder / name).mkdir()
+        for name in ("host_key", "key"):
+            self._key(folder / name)
+        shutil.copy(str(folder / "key.pub"), str(folder / "authorized"))
+        self._python3()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        variables = "PATH={}:{} HOME={} TMPDIR={} PYTHONPATH={}".format(
+            folder / "bin", os.environ.get("PATH", "/usr/bin:/bin"), folder / "home",
+            self.temporary, os.pathsep.join(path for path in sys.path if path),
+        )  # fmt: skip
+        (folder / "config").write_text(
+            "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n"
+            "PasswordAuthentication no\nUsePAM no\nStrictModes no\nSetEnv {}\n".format(
+                self.port, folder / "host_key", folder / "authorized", variables
+            )
+        )
+        if os.getuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)  # where it parts with its rights
+        self.log = open(str(folder / "log"), "w")
+        self.process = subprocess.Popen(
+            [program, "-D", "-e", "-f", str(folder / "config")], stderr=self.log
+        )
+        self._wait()
+
+    @property
+    def ssh(self):
+        """The ssh command with what reaches this server."""
+        return (
+            "ssh -p {} -i {} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile="
+            "/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes -F none".format(
+                self.port, self.folder / "key"
+            )
+        )
+
+    def _key(self, path):
+        subprocess.check_call(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)],
+            stdin=subprocess.DEVNULL,
+        )
+
+    def _python3(self, before=""):
+        """The board's python3: this one, with the fake TensorRT and what lies in the way."""
+        path = self.folder / "bin" / "python3"
+        path.write_text(
+            "#!/bin/sh\n{}\n"
+            'export PYTHONPATH="$PWD:$PYTHONPATH:{}"\n'
+            'exec {} -m tests.fakes.tensorrt.machine 8.2 "$@"\n'.format(
+                before, ROOT, sys.executable
+            )
+        )
+        path.chmod(0o755)
+
+    def break_off(self, before):
+        """From now on, run this shell command before Python."""
+        self._python3(before)
+
+    def _wait(self):
+        for _ in range(100):
+            if self.process.poll() is not None:
+                self.log.flush()
+                pytest.skip("sshd does not run here: " + (self.folder / "log").read_text()[-300:])
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("sshd does not listen")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        self.log.close()

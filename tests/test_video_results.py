@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -147,6 +148,44 @@ def test_a_reader_that_leaves_is_one_sentence():
     assert b"standard output: closed by its reader" in process.stderr.read()
     process.stderr.close()
     process.wait()
+
+
+def test_a_closed_standard_output_is_one_sentence():
+    code = (
+        "import sys; from runtime.video.results import open_results\n"
+        "from runtime.errors import BadOutput\n"
+        "try: open_results('-')\n"
+        "except BadOutput as error: sys.stderr.write(str(error))\n"
+    )
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE)
+    assert done.stderr == b"standard output: is closed; give --results a file's name"
+
+
+def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row(tmp_path):
+    path = tmp_path / "a.csv"
+    os.mkfifo(str(path))
+    code = (
+        "import sys; from runtime.video.results import open_results\n"
+        "from runtime.errors import BadOutput\n"
+        "try:\n"
+        "    with open_results(sys.argv[1]) as results:\n"
+        "        for frame in range(20000): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "except BadOutput as error: print(error)\n"
+    )
+    process = run(code, path)
+    try:
+        assert b"nobody reads this pipe" in process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    # not blocking, as its writer comes later
+    with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        process = run(code, path)
+        time.sleep(1.0)  # the pipe is full by then
+        os.set_blocking(reader.fileno(), True)
+        lines = reader.read().splitlines()
+    assert process.communicate()[0] == b"" and process.returncode == 0
+    assert len(lines) == 20001 and lines[-1].startswith(b"19999,")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.errors import BadOutput
+from runtime.errors import BadOutput, BadSource
 from runtime.video import save
+from runtime.video.containers import mp4_boxes
 from runtime.video.jpeg_mp4 import JpegMp4
 from runtime.video.save import letterbox, open_video
 from runtime.video.sources import open_source
@@ -138,27 +139,67 @@ def test_letterboxing_gives_exactly_the_size_asked_for(size, into):
 
 
 @each_codec
-def test_a_full_disk_is_one_sentence_and_the_video_plays(tmp_path, h264):
+@pytest.mark.parametrize("kilobytes", [4, 100, 120, 300, 700])
+def test_a_full_disk_is_one_sentence_and_what_was_written_plays(tmp_path, h264, kilobytes):
     noise = np.random.RandomState(0).randint(0, 256, (240, 320, 3)).astype(np.uint8)
-    with small_disk(tmp_path / "disk", 700) as disk:
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
         path = disk / "a.mp4"
         with pytest.raises(BadOutput) as caught:
             with open_video(str(path), 30, h264) as video:
                 for _ in range(500):
                     video.write(noise)
+        with pytest.raises(BadOutput, match="the disk is full"):
+            video.write(noise)
+        video.close()
         assert "the disk is full" in str(caught.value) and "\n" not in str(caught.value)
-        frames = read_until_broken(path)
-    assert len(frames) >= 3
+        sizes = [(kind, end) for kind, _, end in mp4_boxes(str(path))]
+        assert not sizes or sizes[-1][1] == os.path.getsize(str(path))
+        plays = "what was written before plays" in str(caught.value)
+        assert plays or "no frame of it was written" in str(caught.value)
+        assert plays == (b"mdat" in dict(sizes))
+        if plays:
+            assert sizes[-1][0] == b"mdat"
+            assert 1 <= len(read_all(open_source(str(path)))) <= video.frames
+    assert plays or kilobytes < 150
 
 
-def read_until_broken(path):
-    """The frames that can be played of a video that may be cut off."""
-    capture, frames = cv2.VideoCapture(str(path)), []
-    good, frame = capture.read()
-    while good:
-        frames.append(frame)
-        good, frame = capture.read()
-    return frames
+@each_codec
+@pytest.mark.parametrize("part", [0.3, 0.55, 0.9, 0.97])
+def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_path, h264, part):
+    path = tmp_path / "a.mp4"
+    with open_video(str(path), 30, h264) as video:
+        for tick in range(60):
+            video.write(scene.picture_at(tick))
+    # in the middle of one fragment's pictures
+    pictures = [(start, end) for kind, start, end in mp4_boxes(str(path)) if kind == b"mdat"]
+    start, end = pictures[int(part * len(pictures))]
+    os.truncate(str(path), (start + end) // 2)
+    frames = []
+    with open_source(str(path)) as source, pytest.raises(BadSource) as caught:
+        frame = source.read()
+        while frame is not None:
+            frames.append(frame)
+            frame = source.read()
+    assert "broke at frame {};".format(len(frames)) in str(caught.value)
+    assert 10 < len(frames) < 60
+    seen = [scene.tick_of(frame) for frame in frames[: len(frames) - 8]]
+    assert seen == list(range(len(seen)))
+    os.truncate(str(path), start)  # the index of a fragment without its pictures
+    with open_source(str(path)) as source, pytest.raises(BadSource, match="broke at frame"):
+        while source.read() is not None:
+            pass
+
+
+def test_a_video_is_not_written_into_a_pipe(tmp_path):
+    os.mkfifo(str(tmp_path / "a.mp4"))
+    code = (
+        "import sys; from runtime.video.save import open_video\n"
+        "try: open_video(sys.argv[1])\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.mp4")]
+    done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, timeout=20)
+    assert done.stdout.startswith(b"BadOutput") and b"is a pipe" in done.stdout
 
 
 @pytest.mark.parametrize(

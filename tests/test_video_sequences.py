@@ -7,7 +7,7 @@ import pytest
 
 from runtime.errors import BadSource
 from runtime.video.sequence import read_boxes
-from runtime.video.sources import open_source
+from runtime.video.sources import open_source, reads
 from tests.test_video_sources import write_pictures
 
 
@@ -96,6 +96,59 @@ def test_an_annotation_that_is_none_is_refused_with_its_line(tmp_path, text):
     (tmp_path / "groundtruth_rect.txt").write_text("1,1,9,9\n" + text)
     with pytest.raises(BadSource, match="groundtruth_rect.txt: line 2"):
         open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text, fps", [("1.2.3", None), ("25", 25), (" 29.97 ", 29.97), (".", None)]
+)
+def test_a_rate_that_is_no_number_is_no_rate(tmp_path, text, fps):
+    write_pictures(tmp_path)
+    (tmp_path / "sequence").write_text("name=a\nfps={}\n".format(text))
+    with open_source(str(tmp_path)) as source:
+        assert source.fps == fps
+
+
+@pytest.mark.parametrize("frame", ["99999999999", "9" * 40, "-1"])
+def test_a_frame_number_that_no_video_has_is_refused_with_its_line(tmp_path, frame):
+    write_pictures(tmp_path / "img")
+    (tmp_path / "boxes.csv").write_text("frame,x,y,w,h\n0,1,2,3,4\n{},1,2,3,4\n".format(frame))
+    with pytest.raises(BadSource, match="boxes.csv: line 3 is of frame {}".format(frame[:30])):
+        open_source(str(tmp_path))
+
+
+def test_a_table_that_is_none_is_refused(tmp_path):
+    write_pictures(tmp_path / "img")
+    (tmp_path / "boxes.csv").write_text('frame,x,y,w,h\n"' + "1" * 200000)
+    with pytest.raises(BadSource, match="boxes.csv: can't be read"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("inside", ["img", "color", "rgb"])
+def test_a_preview_beside_the_pictures_folder_is_no_frame(tmp_path, inside):
+    write_pictures(tmp_path / inside)
+    (tmp_path / "preview.png").write_bytes((tmp_path / inside / "0001.png").read_bytes())
+    with open_source(str(tmp_path)) as source:
+        assert source.frames == 3
+
+
+def test_an_empty_folder_inside_leaves_the_pictures_beside_it(tmp_path):
+    write_pictures(tmp_path)
+    (tmp_path / "img").mkdir()
+    with open_source(str(tmp_path)) as source:
+        assert source.frames == 3
+
+
+def test_the_files_that_a_source_reads_are_told(tmp_path):
+    write_pictures(tmp_path / "a" / "img")
+    (tmp_path / "a" / "boxes.csv").write_text("frame,x,y,w,h\n0,1,2,3,4\n")
+    (tmp_path / "b.mp4").write_bytes(b"video")
+    folder, video = str(tmp_path / "a"), str(tmp_path / "b.mp4")
+    pictures = ["{}/img/000{}.png".format(folder, number) for number in (1, 2, 3)]
+    assert reads(folder) == pictures + [folder + "/boxes.csv"]
+    assert reads(video) == reads("file://" + video) == [video]
+    assert reads("cam0") == reads("rtsp://host/a.mp4") == reads(str(tmp_path / "no")) == []
+    (tmp_path / "empty").mkdir()
+    assert reads(str(tmp_path / "empty")) == []
 
 
 def test_every_development_clip_gives_its_own_first_box(clips_dir):

@@ -117,6 +117,25 @@ def capture_fps(capture):
     return float(fps) if np.isfinite(fps) and 0 < fps <= 1000 else None
 
 
+def stated_frames(capture):
+    """How many frames an OpenCV capture says there are, or None; a stream without end has none."""
+    stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(stated) if 0 < stated < 1e9 else None
+
+
+def is_utf8(text):
+    """Whether a name or an address can be given to OpenCV, which crashes on any other.
+
+    Names from the system hold what is no UTF-8 as surrogates; where the locale is C, Python 3.6
+    does so with every byte above 127.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def without_password(address):
     """``rtsp://user:secret@host/`` as ``rtsp://user:***@host/``, for messages and files."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", address)

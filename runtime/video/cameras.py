@@ -10,11 +10,12 @@ import re
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video.base import without_password
+from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
 DATAGRAM_OPEN_TIMEOUT_S = 10.0  # FFmpeg before 5 listens to a transport stream for 4 to 6 s
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long is taken for lost
+RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets longer
 
 # sensor-id is the CSI connector; the camera's own pictures stay in NVMM until nvvidconv brings them
 # down as BGRx. drop=1 max-buffers=1: only the newest picture waits.
@@ -106,6 +107,10 @@ class Stream:
 
     def open(self):
         """An open ``cv2.VideoCapture``; ``BadSource`` when nobody answers in time."""
+        if not is_utf8(self.address):
+            raise BadSource(
+                "{!a}: an address must be UTF-8; write any other byte as %FF".format(self.name)
+            )
         capture = _open_with_timeouts(self.address, self.open_timeout_s, self.read_timeout_s)
         if not capture.isOpened():
             raise BadSource(

@@ -1,8 +1,11 @@
-"""What the first bytes of a video file tell before any decoder sees it."""
+"""What the bytes of a video or picture file tell before any decoder sees them."""
 
 import os
+import re
 import struct
 
+# a marker that is neither a stuffed byte nor one without content (TEM, RST0 to RST7, SOI)
+_JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 _TEXT_BYTES = frozenset(range(32, 127)) | {9, 10, 13, 27}
 
 
@@ -26,34 +29,80 @@ def looks_like_text(path):
 def is_cut_off(path):
     """Whether an MP4/MOV or AVI file is shorter than its own headers say.
 
-    Other containers do not state their size in a way worth reading, and an MP4 in fragments is
-    meant to be whole after each: False.
+    Other containers do not state their size in a way worth reading: False. An MP4 in fragments
+    that ends between two of them is whole as far as anybody can tell.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         head = file.read(16)
-        if head[:4] == b"RIFF" and len(head) >= 12 and head[8:12] == b"AVI ":
-            return struct.unpack("<I", head[4:8])[0] + 8 > size
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
-            return _mp4_is_cut_off(file, size)
+    if head[:4] == b"RIFF" and len(head) >= 12 and head[8:12] == b"AVI ":
+        stated = struct.unpack("<I", head[4:8])[0]
+        return stated + 8 > size and stated != 0xFFFFFFFF  # FFmpeg's, until it ends the file
+    if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
+        return False
+    boxes = list(mp4_boxes(path))
+    if not boxes or all(kind != b"moov" for kind, _, _ in boxes):
+        return True
+    last, _, end = boxes[-1]
+    return end != size or last == b"moof"  # whose pictures would follow
+
+
+def is_in_fragments(path):
+    """Whether a file is an MP4 in fragments, which states no number of frames."""
+    with open(path, "rb") as file:
+        if file.read(8)[4:] != b"ftyp":
+            return False
+    return any(kind == b"moof" for kind, _, _ in mp4_boxes(path))
+
+
+def mp4_boxes(path):
+    """The top-level boxes of an MP4 file, ISO/IEC 14496-12 section 4.2.
+
+    Yields:
+        ``(kind, start, end)``: four bytes and two positions. The end of the last one is beyond the
+        end of a file that is cut off, or at the start of what is no box.
+    """
+    size, position = os.path.getsize(path), 0
+    with open(path, "rb", buffering=0) as file:
+        while position + 8 <= size:
+            file.seek(position)
+            header = file.read(16)
+            length, kind = struct.unpack(">I4s", header[:8])
+            if length == 1 and len(header) == 16:
+                length = struct.unpack(">Q", header[8:16])[0]
+            elif length == 0:  # "to the end of the file"
+                length = size - position
+            if length < 8:
+                return
+            yield kind, position, position + length
+            position += length
+
+
+def picture_is_cut_off(data):
+    """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
+    if data[:2] == b"\xff\xd8":
+        return _jpeg_is_cut_off(data)
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return _png_is_cut_off(data)
     return False
 
 
-def _mp4_is_cut_off(file, size):
-    """Walk the top-level boxes; cut off when one reaches beyond the end or there is no index."""
-    position, has_index = 0, False
-    while position + 8 <= size:
-        file.seek(position)
-        header = file.read(16)
-        length, kind = struct.unpack(">I4s", header[:8])
-        if kind == b"moof":
+def _jpeg_is_cut_off(data):
+    """Go from marker to marker (ITU-T T.81 annex B): a preview in EXIF has an end of its own."""
+    found = _JPEG_MARKER.search(data, 2)
+    while found and found.group() != b"\xff\xd9":
+        at = found.end()
+        length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
+        found = _JPEG_MARKER.search(data, at + length)
+    return found is None
+
+
+def _png_is_cut_off(data):
+    """Go from chunk to chunk: length, name, content, four bytes of checksum."""
+    at = 8
+    while at + 12 <= len(data):
+        length, name = struct.unpack(">I4s", data[at : at + 8])
+        if name == b"IEND":
             return False
-        has_index = has_index or kind == b"moov"
-        if length == 1 and len(header) == 16:
-            length = struct.unpack(">Q", header[8:16])[0]
-        elif length == 0:  # "to the end of the file"
-            return not has_index
-        if length < 8:
-            return True
-        position += length
-    return position != size or not has_index
+        at += 12 + length
+    return True

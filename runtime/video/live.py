@@ -1,5 +1,6 @@
 """A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
 
+import queue
 import threading
 import time
 
@@ -12,7 +13,35 @@ from runtime.video.cameras import READ_TIMEOUT_S
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
+WAKE_S = 0.2  # Ctrl-C is answered at least so soon while something is waited for
 CLOSE_WAIT_S = 2.0  # a camera that hangs in the driver can't be stopped; it dies with the process
+
+
+def open_in_background(device):
+    """What ``device.open()`` gives or raises; Ctrl-C is answered at once meanwhile.
+
+    OpenCV's own opening can't be interrupted. After Ctrl-C it goes on in a thread that keeps no
+    program from ending, and what it opens is let go of.
+    """
+    answers = queue.Queue()
+
+    def run():
+        try:
+            answers.put((device.open(), None))
+        except BaseException as error:  # told to the caller, whatever it is
+            answers.put((None, error))
+
+    thread = threading.Thread(target=run, name="open " + device.name)
+    thread.daemon = True
+    thread.start()
+    while True:
+        try:
+            capture, error = answers.get(timeout=WAKE_S)
+        except queue.Empty:
+            continue
+        if error is not None:
+            raise error
+        return capture
 
 
 class LiveSource(Source):
@@ -29,13 +58,15 @@ class LiveSource(Source):
             OpenCV's ``read`` gives up after that time.
         log: called with one line of text, only from inside ``read``.
         gap_s: silence that counts as a gap, seconds.
+        opened: what ``device.open()`` gave for the first time, where the caller called it.
     """
 
     live = True
 
-    def __init__(self, device, log=None, gap_s=READ_TIMEOUT_S):
+    def __init__(self, device, log=None, gap_s=READ_TIMEOUT_S, opened=None):
         super().__init__(device.name, log)
         self._device = device
+        self._opened = opened
         self._gap_s = gap_s
         self._news = threading.Condition()
         self._closing = threading.Event()
@@ -97,7 +128,7 @@ class LiveSource(Source):
         try:
             with self._news:
                 while not self._started and self._failed is None:
-                    self._news.wait(0.2)  # short, so that Ctrl-C is answered at once
+                    self._news.wait(WAKE_S)
         except BaseException:
             self._closing.set()
             raise
@@ -125,7 +156,7 @@ class LiveSource(Source):
 
     def _open_and_pump(self):
         """Open the device and pump its frames; whatever happens, let go of it."""
-        capture = self._device.open()
+        capture, self._opened = self._opened or self._device.open(), None
         try:
             self.fps = self.fps or capture_fps(capture)
             self._pump(capture)

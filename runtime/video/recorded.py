@@ -1,4 +1,6 @@
-"""Recorded sources: a video file, a folder of frames (with or without annotation), one picture."""
+"""Recorded sources: a video file, a recording on a web server, a folder of frames (with or without
+annotation), one picture.
+"""
 
 import os
 import re
@@ -8,32 +10,34 @@ import numpy as np
 
 from runtime.errors import BadFrame, BadSource
 from runtime.video import sequence
-from runtime.video.base import Source, capture_fps, to_bgr
-from runtime.video.containers import is_cut_off, looks_like_text
+from runtime.video.base import Source, capture_fps, is_utf8, stated_frames, to_bgr
+from runtime.video.containers import (
+    is_cut_off,
+    is_in_fragments,
+    looks_like_text,
+    picture_is_cut_off,
+)
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 
 
-class VideoFile(Source):
-    """Every frame of a video file, in order.
+class Recording(Source):
+    """Every frame of an open ``cv2.VideoCapture`` that has an end, in order.
 
-    A file that ends early gives all frames that can be decoded, then ``BadSource`` with the frame
-    at which it broke. "Early" is judged by what the container states. MPEG programme and transport
-    streams and fragmented MP4 state nothing of their length: cut short, they are shorter videos.
+    One that ends early gives all frames that can be decoded, then ``BadSource`` with the frame at
+    which it broke. "Early" is judged by what the container states.
+
+    Args:
+        name: what to call it.
+        capture: the capture; closed by ``close``.
+        cut_off: True when the file is known to be shorter than its headers say.
     """
 
-    def __init__(self, path, log=None):
-        super().__init__(path, log)
-        _check_readable(path)
-        if looks_like_text(path):
-            raise BadSource("{}: is text, not a video".format(path))
-        self._cut_off = is_cut_off(path)
-        self._capture = _open_capture(path)
-        if not self._capture.isOpened():
-            raise BadSource(self._no_video())
-        self.fps = capture_fps(self._capture)
-        stated = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.frames = int(stated) if 0 < stated < 1e9 else None
+    def __init__(self, name, capture, log=None, cut_off=False):
+        super().__init__(name, log)
+        self._capture, self._cut_off = capture, cut_off
+        self.fps = capture_fps(capture)
+        self.frames = stated_frames(capture)
         self._last_s = 0.0  # time stamp of the last frame decoded
         self._first = self._decode()
         if self._first is None:
@@ -48,15 +52,16 @@ class VideoFile(Source):
         if frame is not None:
             return self._give(frame)
         if self._ended_early():
+            of = "" if self.frames is None else " of {}".format(self.frames)
             raise BadSource(
-                "{}: broke at frame {} of {}; the file is cut off or damaged".format(
-                    self.name, self.given, self.frames
+                "{}: broke at frame {}{}; the recording is cut off or damaged".format(
+                    self.name, self.given, of
                 )
             )
         return None
 
     def close(self):
-        """Close the file."""
+        """Close the file or the connection."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
@@ -74,13 +79,15 @@ class VideoFile(Source):
     def _ended_early(self):
         """Whether frames are missing that the container promised.
 
-        Where the file is shorter than its headers say, the count in them is exact. Else the count
-        may be an estimate (duration times rate), wrong for a variable rate, and an edit list may
-        hide frames: then frames must be missing by count and by time, more than a second and more
-        than a twentieth of them.
+        Where the file is shorter than its headers say, the count in them is exact, or there is
+        none. Else the count may be an estimate (duration times rate), wrong for a variable rate,
+        and an edit list may hide frames: then frames must be missing by count and by time, more
+        than a second and more than a twentieth of them.
         """
-        if self.frames is None or self._capture is None:
+        if self._capture is None:
             return False
+        if self.frames is None:
+            return self._cut_off
         missing = self.frames - self.given
         if self._cut_off:
             return missing > 0
@@ -90,7 +97,7 @@ class VideoFile(Source):
         return missing > max(fps, self.frames / 20.0) and missing_s > max(1.0, length_s / 20.0)
 
     def _no_video(self):
-        """The sentence for a file from which no frame can be had."""
+        """The sentence for a recording from which no frame can be had."""
         if self._cut_off:
             return "{}: the file is cut off before its index; no frame can be read".format(
                 self.name
@@ -98,10 +105,27 @@ class VideoFile(Source):
         return "{}: not a video that OpenCV {} can read".format(self.name, cv2.__version__)
 
 
+class VideoFile(Recording):
+    """Every frame of a video file, in order; see ``Recording``.
+
+    MPEG programme and transport streams state nothing of their length: cut short, they are shorter
+    videos. So is an MP4 in fragments that is cut between two of them.
+    """
+
+    def __init__(self, path, log=None):
+        _check_readable(path)
+        if looks_like_text(path):
+            raise BadSource("{}: is text, not a video".format(path))
+        cut_off = is_cut_off(path)
+        super().__init__(path, _open_capture(path), log, cut_off)
+        if cut_off and is_in_fragments(path):
+            self.frames = None  # what OpenCV says is a guess from the fragments that are there
+
+
 class FrameFolder(Source):
     """The pictures of a folder in the natural order of their names, with the truth if there is any.
 
-    The pictures are in the folder itself or in ``img/``, ``color/`` or the like inside it.
+    The pictures are in ``img/``, ``color/`` or the like inside it, or in the folder itself.
     """
 
     def __init__(self, folder, log=None):
@@ -148,7 +172,8 @@ def natural_key(name):
 
 def picture_paths(folder):
     """The paths of a sequence's pictures in order; ``BadSource`` when there are none."""
-    for inside in ("", "img", "color", "imgs", "images", "img1", "rgb", "ir"):
+    # the folder itself comes last: a picture beside `img` is a preview of the sequence
+    for inside in ("img", "color", "imgs", "images", "img1", "rgb", "ir", ""):
         path = os.path.join(folder, inside) if inside else folder
         if not os.path.isdir(path):
             continue
@@ -163,16 +188,22 @@ def picture_paths(folder):
 
 
 def read_picture(path):
-    """One picture file as BGR ``uint8`` (H, W, 3); ``BadSource`` when it is not a whole picture."""
+    """One picture file as BGR ``uint8`` (H, W, 3), turned as its EXIF says, like ``cv2.imread``.
+
+    Raises:
+        BadSource: it is not a whole picture, or one that OpenCV refuses.
+    """
     _check_readable(path)
     with open(path, "rb") as file:
         data = file.read()
-    # OpenCV paints what is missing of a truncated JPEG or PNG grey and says nothing
-    cut_jpeg = data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-4096:]
-    cut_png = data[:4] == b"\x89PNG" and b"IEND" not in data[-4096:]
-    if cut_jpeg or cut_png:
+    if picture_is_cut_off(data):  # OpenCV paints what is missing grey and says nothing
         raise BadSource("{}: the picture is cut off".format(path))
-    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        # any depth: 16 bits are left to `to_bgr`, which treats them alike in all formats
+        frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadSource("{}: OpenCV refuses this picture ({})".format(path, reason)) from None
     if frame is None:
         raise BadSource("{}: not a picture that OpenCV can read".format(path))
     try:
@@ -196,5 +227,13 @@ def _check_readable(path):
 def _open_capture(path):
     """An OpenCV capture of a file: FFmpeg where OpenCV has it, else whatever it has."""
     has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
-    # an absolute path keeps FFmpeg from taking "a:b.mp4" for a protocol
-    return cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
+    backend = cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY
+    full = os.path.abspath(path)  # keeps FFmpeg from taking "a:b.mp4" for a protocol
+    if is_utf8(full):
+        return cv2.VideoCapture(full, backend)
+    # OpenCV crashes on such a name, so it gets another name of the same file
+    with open(path, "rb") as file:
+        other = "/proc/self/fd/{}".format(file.fileno())
+        if not os.path.exists(other):
+            raise BadSource("{!a}: OpenCV can't open such a name; rename the file".format(path))
+        return cv2.VideoCapture(other, backend)

@@ -117,19 +117,27 @@ def check_folder(path):
 
 
 def _open(path):
-    """File descriptor of a new, empty file."""
+    """File descriptor of a new, empty file, or of a pipe that somebody reads."""
     check_folder(path)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
+    # a pipe without a reader would hold a blocking open for ever
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o666)
+        file = os.open(path, flags, 0o666)
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
+    os.set_blocking(file, True)  # a reader may be slow
+    return file
 
 
 def _stdout():
     """File descriptor of standard output, with nothing of Python's own left in its buffer."""
-    sys.stdout.flush()
-    return sys.stdout.fileno()
+    if sys.stdout is None:  # `>&-`
+        raise BadOutput("standard output: is closed; give --results a file's name")
+    try:
+        sys.stdout.flush()
+        return sys.stdout.fileno()
+    except OSError as error:
+        raise BadOutput(why_not("standard output", error)) from None
 
 
 def why_not(name, error, rows=0):
@@ -137,6 +145,8 @@ def why_not(name, error, rows=0):
     kept = "; the {} rows before it are kept".format(rows) if rows else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "{}: the disk is full{}".format(name, kept)
+    if error.errno == errno.ENXIO:
+        return "{}: nobody reads this pipe; start its reader first".format(name)
     if error.errno == errno.EPIPE:
         return "{}: closed by its reader after {} rows".format(name, rows)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -13,6 +13,7 @@ plays, and an ``.mkv`` or ``.avi`` that lacks up to its last seconds.
 
 import errno
 import os
+import stat
 from fractions import Fraction
 
 import cv2
@@ -20,6 +21,7 @@ import numpy as np
 
 from runtime.errors import BadOutput
 from runtime.video.base import to_bgr
+from runtime.video.containers import mp4_boxes
 from runtime.video.jpeg_mp4 import JpegMp4
 from runtime.video.results import check_folder, why_not
 
@@ -38,7 +40,7 @@ def open_video(path, fps=None, h264=None):
             only; a third of the computing time, ten times the size).
 
     Raises:
-        BadOutput: no encoder for the ending, no such folder, no permission, or a full disk.
+        BadOutput: no encoder for the ending, no such folder, a pipe, no permission, or a full disk.
     """
     path = os.fspath(path)
     kind = os.path.splitext(path)[1].lower()
@@ -49,6 +51,8 @@ def open_video(path, fps=None, h264=None):
             )
         )
     check_folder(path)
+    if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
+        raise BadOutput("{}: is a pipe; give the video a file name".format(path))
     av = None if h264 is False else _pyav()
     if av is None and kind != ".mp4":
         raise BadOutput(
@@ -77,6 +81,7 @@ class Video:
         self._fps, self._av = float(fps), av
         self._size = None  # (width, height) of the video
         self._writer = None
+        self._ended = None  # why no more frames can be written
         self._last_tick = -1
 
     def write(self, frame, time_s=None):
@@ -89,8 +94,11 @@ class Video:
                 the last (files). Frames out of order are shown right after their forerunner.
 
         Raises:
-            BadOutput: the disk is full or the like; what was written before still plays.
+            BadOutput: the disk is full or the like. The file is then closed; what is on the disk
+                plays.
         """
+        if self._ended:
+            raise BadOutput(self._ended)
         frame = to_bgr(frame)
         try:
             if self._writer is None:
@@ -99,18 +107,19 @@ class Video:
             self._last_tick = max(self._last_tick + 1, int(round(seconds * CLOCK_HZ)))
             self._writer.write(letterbox(frame, self._size), self._last_tick)
         except (OSError, ValueError) as error:
-            raise BadOutput(self._why_not(error)) from None
+            self._give_up(error)
         self.frames += 1
 
     def close(self):
         """Finish the file; may be called twice."""
+        self._ended = self._ended or "{}: is closed".format(self.name)
         writer, self._writer = self._writer, None
         if writer is None:
             return
         try:
             writer.close()
         except (OSError, ValueError) as error:
-            raise BadOutput(self._why_not(error)) from None
+            self._give_up(error)
 
     def __enter__(self):
         return self
@@ -131,13 +140,47 @@ class Video:
         else:
             self._writer = JpegMp4(self.name, self._fps, self._size, CLOCK_HZ)
 
-    def _why_not(self, error):
-        """The sentence for a write that failed."""
+    def _give_up(self, error):
+        """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.close()
+            except (OSError, ValueError):  # the same trouble again
+                pass
+        kept = "what was written before is kept"
+        if self.name.lower().endswith(".mp4"):
+            plays = keep_whole_fragments(self.name)
+            kept = "what was written before plays" if plays else "no frame of it was written"
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            return "{}: the disk is full; the {} frames before play".format(self.name, self.frames)
-        return "{}: can't be written ({}); the {} frames before play".format(
-            self.name, getattr(error, "strerror", None) or error, self.frames
-        )
+            what = "the disk is full"
+        else:
+            what = "can't be written ({})".format(getattr(error, "strerror", None) or error)
+        self._ended = "{}: {}; {}".format(self.name, what, kept)
+        raise BadOutput(self._ended) from None
+
+
+def keep_whole_fragments(path):
+    """Cut an MP4 in fragments back to the last whole one, as some players stop at half a box.
+
+    Returns:
+        whether a fragment (``moof`` with its ``mdat``) is left; a device is left alone.
+    """
+    if not os.path.isfile(path):
+        return False
+    size, before, whole, fragments = os.path.getsize(path), None, 0, 0
+    for kind, _, end in mp4_boxes(path):
+        if end > size:
+            break
+        fragments += before == b"moof" and kind == b"mdat"
+        if kind != b"moof":
+            whole = end
+        before = kind
+    try:
+        os.truncate(path, whole)
+    except OSError:  # the disk is gone or now read-only: what is there stays
+        pass
+    return fragments > 0
 
 
 class _PyAvWriter:

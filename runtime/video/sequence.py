@@ -20,6 +20,8 @@ import re
 
 from runtime.errors import BadSource
 
+MOST_FRAMES = 10000000  # that an annotation may count: 92 hours at 30 a second
+
 
 def read_boxes(folder):
     """The boxes of a sequence folder.
@@ -39,7 +41,7 @@ def read_boxes(folder):
             return _read_csv(path)
         with open(path) as file:
             lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadSource("{}: can't be read ({})".format(path, error)) from None
     while lines and not lines[-1].strip():
         lines.pop()
@@ -85,7 +87,8 @@ def stated_fps(folder):
                 text = file.read()
         except (OSError, UnicodeDecodeError):
             continue
-        found = re.search(r"^\s*{}\s*[=:]\s*([0-9.]+)".format(key), text, re.MULTILINE)
+        number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is none
+        found = re.search(r"^\s*{}\s*[=:]\s*{}".format(key, number), text, re.MULTILINE)
         if found and 0 < float(found.group(1)) <= 1000:
             return float(found.group(1))
     return None
@@ -107,15 +110,23 @@ def _read_csv(path):
     """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
     boxes = {}
     with open(path, newline="") as file:
-        for row in csv.DictReader(file):
+        rows = csv.DictReader(file)
+        for row in rows:
             try:
                 fields = [row[key] for key in ("x", "y", "w", "h")]
                 index = int(row["frame"])
-                boxes[index] = _checked([float(v) if v else math.nan for v in fields])
+                box = _checked([float(v) if v else math.nan for v in fields])
             except (KeyError, TypeError, ValueError):
                 raise BadSource(
-                    "{}: line {} is not frame,x,y,w,h".format(path, len(boxes) + 2)
+                    "{}: line {} is not frame,x,y,w,h".format(path, rows.line_num)
                 ) from None
+            if not 0 <= index < MOST_FRAMES:
+                raise BadSource(
+                    "{}: line {} is of frame {}; frames are counted from 0 to {}".format(
+                        path, rows.line_num, row["frame"][:30], MOST_FRAMES - 1
+                    )
+                )
+            boxes[index] = box
     return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
 
 

@@ -1,19 +1,33 @@
 """Open any source of frames by one word: camera, stream, video file, folder or sequence.
 
-The kinds themselves live in ``recorded.py`` (files and folders), ``sequence.py`` (the annotations
-of VOT, OTB, GOT-10k and UAV123), ``cameras.py`` and ``live.py``.
+The kinds themselves live in ``recorded.py`` (recordings and folders), ``sequence.py`` (the
+annotations of VOT, OTB, GOT-10k and UAV123), ``cameras.py`` and ``live.py``.
 """
 
 import os
 import re
 
 from runtime.errors import BadSource
-from runtime.video.base import WAITING, Source
-from runtime.video.cameras import Camera, CsiCamera, Stream, list_cameras
-from runtime.video.live import LiveSource
-from runtime.video.recorded import FrameFolder, SingleFrame, VideoFile, is_picture
+from runtime.video import sequence
+from runtime.video.base import WAITING, Source, stated_frames
+from runtime.video.cameras import (
+    RECORDING_READ_TIMEOUT_S,
+    Camera,
+    CsiCamera,
+    Stream,
+    list_cameras,
+)
+from runtime.video.live import LiveSource, open_in_background
+from runtime.video.recorded import (
+    FrameFolder,
+    Recording,
+    SingleFrame,
+    VideoFile,
+    is_picture,
+    picture_paths,
+)
 
-__all__ = ["WAITING", "Source", "list_cameras", "open_source"]
+__all__ = ["WAITING", "Source", "list_cameras", "open_source", "reads"]
 
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
@@ -42,23 +56,56 @@ def open_source(spec, log=None):
     csi = re.match(r"csi(\d+)$", spec)
     if csi:
         return LiveSource(CsiCamera(int(csi.group(1))), log)
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
-    if scheme:
-        return _open_address(spec, scheme.group(1).lower(), log)
-    return _open_path(spec, log)
+    scheme = _scheme(spec)
+    if scheme and scheme != "file":
+        return _open_address(spec, scheme, log)
+    return _open_path(_path_of(spec), log)
+
+
+def reads(spec):
+    """The files that ``open_source(spec)`` reads, so that no output is written over one of them.
+
+    Returns:
+        list of paths: the video or picture; of a folder every picture and the annotation; empty for
+        cameras, streams and what is not there.
+    """
+    path = _path_of(os.fspath(spec))
+    if not os.path.isdir(path):
+        return [path] if os.path.isfile(path) else []
+    try:
+        paths = picture_paths(path)
+    except BadSource:
+        return []
+    annotation, _ = sequence.find_annotation(path)
+    return paths + ([annotation] if annotation else [])
+
+
+def _scheme(spec):
+    """``rtsp`` of ``rtsp://host/``; None when it is no address."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
+    return found.group(1).lower() if found else None
+
+
+def _path_of(spec):
+    """The path in ``file://PATH``; anything else as it is."""
+    return spec[len("file://") :] if _scheme(spec) == "file" else spec
 
 
 def _open_address(spec, scheme, log):
-    """A stream, or a recording that a web server holds."""
-    if scheme == "file":
-        return _open_path(spec[len("file://") :], log)
+    """A stream, or a recording that a server holds: that states how many frames it has."""
     if scheme not in STREAMS:
         raise BadSource(
             "{}: {}:// is no kind of stream known here; use one of {}".format(
                 spec, scheme, ", ".join(name + "://" for name in STREAMS)
             )
         )
-    return LiveSource(Stream(spec), log)
+    stream = Stream(spec)
+    capture = open_in_background(stream)
+    if stated_frames(capture) is None:
+        return LiveSource(stream, log, opened=capture)
+    capture.release()
+    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S)
+    return Recording(stream.name, open_in_background(patient), log)
 
 
 def _open_path(path, log):

@@ -7,41 +7,52 @@ after it ``track = tracker.update(frame)``, with ``track.box`` and ``track.score
 DEFAULT_NETWORK = "kestrel"
 
 
-def load_tracker(network=DEFAULT_NETWORK, engine="auto", networks_dir=None, threads=None, log=None):
+def load_tracker(
+    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None
+):
     """A tracker, ready for ``init``.
 
     Args:
-        network: name of a network (see ``python -m runtime.networks``), or the path of a TOML.
-        engine: "auto", "openvino" or "onnxruntime".
+        network: name of a network (see ``python -m runtime.networks``), or the path of a TOML; None
+            for the bundle's own, or ``DEFAULT_NETWORK``.
+        engine: "auto", "openvino", "onnxruntime", or "tensorrt" (this board's bundle).
         networks_dir: folder with the network's files, sub-folders included; None looks beside the
             TOML and among the downloaded ones.
         threads: of the network's execution; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
+        bundle: folder that ``make engine`` wrote; None for none, or the one of this board.
 
     Returns:
-        ``runtime.tracker.Tracker``.
+        ``runtime.tracker.Tracker``, or ``kernels.cuda.tracker.GpuTracker`` with the same interface.
+        It serves one thread at a time.
 
     Raises:
-        UnknownNetwork, BadNetwork, NoEngine: see ``runtime.errors``.
+        UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``runtime.errors``.
     """
-    from runtime.tracker import Tracker
+    from runtime.bundle import tracker_on
 
-    return Tracker(*_parts(network, engine, networks_dir, threads, log))
+    return tracker_on(*_parts(network, engine, networks_dir, threads, log, bundle), log=log)
 
 
-def load_targets(network=DEFAULT_NETWORK, engine="auto", networks_dir=None, threads=None, log=None):
+def load_targets(
+    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None
+):
     """The same for several targets at once, which share one engine: ``runtime.targets.Targets``."""
     from runtime.targets import Targets
 
-    return Targets(*_parts(network, engine, networks_dir, threads, log))
+    return Targets(*_parts(network, engine, networks_dir, threads, log, bundle))
 
 
-def _parts(network, engine, networks_dir, threads, log):
+def _parts(network, engine, networks_dir, threads, log, bundle):
     """The network, an engine that holds it, and the kernels."""
+    if bundle or engine == "tensorrt":
+        from runtime.bundle import load_parts
+
+        return load_parts(bundle, network, None, threads, log)
     from kernels import cpu
     from runtime import engines
     from runtime.networks import load_network
 
-    network = load_network(network)
+    network = load_network(network or DEFAULT_NETWORK)
     paths = network.locate(networks_dir)
     return network, engines.create(engine, network, paths, threads), cpu.load(log)

@@ -16,6 +16,7 @@ let state = null; // the newest
 let link_is = "connecting";
 let frozen = false; // by the user, to aim
 let adding = false; // the next box is one more target
+let awaited = null; // number of a target that was chosen and is not in the states yet
 let figuresAt = 0;
 
 const link = new Link({
@@ -44,7 +45,8 @@ const aim = new Aim(view, link, {
     const answer = await tell(api.choose(frame, box, replace));
     if (answer) {
       adding = false;
-      select(answer.number);
+      awaited = answer.number;
+      keepSelection();
       say(`Target ${answer.number} chosen.`);
       setFrozen(false);
     } else if (!frozen) letGo();
@@ -59,12 +61,16 @@ function letGo() {
 
 function newRun() {
   view.clear();
-  view.selected = null;
+  view.selected = awaited = null;
   frozen = adding = false;
 }
 
 function keepSelection() {
   const numbers = state.targets.map((target) => target.number);
+  if (numbers.includes(awaited)) {
+    view.selected = awaited;
+    awaited = null;
+  }
   if (!numbers.includes(view.selected)) view.selected = numbers.length ? numbers[numbers.length - 1] : null;
 }
 

@@ -68,15 +68,19 @@ export class Figures {
       value === null || value === undefined ? null : value.toFixed(digits);
     const steps = ["crop", "network", "select"]
       .filter((name) => ms[name] !== undefined)
-      .map((name) => `${name} ${ms[name].toFixed(2)}`);
-    this.#figure("Speed", number(state.fps, state.fps < 100 ? 1 : 0), "FPS", "");
+      .map((name) => `${name} ${ms[name].toFixed(ms[name] < 9.995 ? 2 : 1)}`);
+    this.#figure("FPS", number(state.fps, state.fps < 100 ? 1 : 0), "", "");
     const busy = state.targets.length > 0;
     this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms a frame",
       busy ? steps.join(" · ") : "no target", { wide: true });
     if (board.temp_c != null) {
       this.#figure("Temperature", number(board.temp_c), "°C", "", { warn: board.temp_c >= 85 });
     }
-    if (board.clock_hz != null) this.#figure("Clock", number(board.clock_hz / 1e6), "MHz", board.clock);
+    if (board.clock_hz != null) {
+      const giga = board.clock_hz >= 1e9;
+      const clock = number(board.clock_hz / (giga ? 1e9 : 1e6), giga ? 2 : 0);
+      this.#figure("Clock", clock, giga ? "GHz" : "MHz", board.clock);
+    }
     if (board.power_mw != null) this.#figure("Power", number(board.power_mw / 1e3, 1), "W", "");
     if (state.live) {
       this.#figure("Dropped", String(state.dropped), "", "frames");

@@ -14,6 +14,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import struct
 import threading
 import time
@@ -334,11 +335,12 @@ def _bearer(request):
 
 def _policy(host):
     """Content-Security-Policy: the page's own files, nothing inline, nothing from elsewhere."""
-    # older browsers do not count web sockets as 'self'; the host was checked
+    # older browsers do not count web sockets as 'self'
+    sockets = " ws://{0} wss://{0}".format(host) if re.match(r"[\w.:\[\]-]+$", host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        "connect-src 'self' ws://{0} wss://{0}; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'".format(host)
+        "connect-src 'self'{}; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'".format(sockets)
     )
 
 

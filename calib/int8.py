@@ -77,7 +77,7 @@ def parser():
     cli.add_argument(
         "--tolerance",
         type=float,
-        default=0.012,
+        default=0.018,
         metavar="X",
         help="overlap that may be lost before layers are kept (default: %(default)s)",
     )

@@ -50,7 +50,7 @@ def _plot(report, path):
     chart, axes = plt.subplots(figsize=(11, 3.4), dpi=110)
     colours = ["#d55e00" if name in report["keep"] else "#0072b2" for name in layers]
     axes.bar(range(len(layers)), list(layers.values()), color=colours)
-    axes.set(xlabel="layer", ylabel="signal to noise, dB", xlim=(-1, len(layers)))
+    axes.set(xlabel="layer", ylabel="signal to noise, dB", xlim=(-1, len(layers)), ylim=(0, 60))
     axes.grid(axis="y", alpha=0.3)
     axes.set_title("Layers of the search part: INT8 in blue, kept in 16 bit in orange", fontsize=10)
     chart.tight_layout()

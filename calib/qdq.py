@@ -57,9 +57,11 @@ def prepared(model):
             nodes.append(node)
     del model.graph.node[:]
     taken = set()
-    for index, node in enumerate(nodes):
-        if not node.name or node.name in taken:
-            node.name = "{}_{}".format(node.op_type, index)
+    for node in nodes:
+        if not node.name or node.name in taken:  # by its result: the same in both parts
+            result = base(node.output[0])
+            prefix = node.output[0][: len(node.output[0]) - len(result)]
+            node.name = "{}{}_{}".format(prefix, node.op_type, result)
         taken.add(node.name)
     model.graph.node.extend(nodes)
     return shape_inference.infer_shapes(model, strict_mode=True)

@@ -113,7 +113,8 @@ class Together:
         for index, factor in enumerate(decoder.factors):
             scales, maps = self._look(frame, factor)
             taken = [tracker.take(index, own) for tracker, own in zip(self._trackers, maps)]
-        tracks = [t.choose(own, scale) for t, own, scale in zip(self._trackers, taken, scales)]
+        chosen = zip(self._trackers, taken, scales, self._batch.seen)
+        tracks = [tracker.choose(own, scale, seen) for tracker, own, scale, seen in chosen]
         if decoder.learns:
             _, maps = self._look(frame, 1.0)
             for tracker, own in zip(self._trackers, maps):

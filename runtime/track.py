@@ -21,7 +21,7 @@ from runtime.video import draw, results, save, steering, window
 from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
 
-COLUMNS = results.COLUMNS + ("target",)
+COLUMNS = results.COLUMNS + ("target", "lost")
 POLL_S = 0.2  # longest wait before a signal is looked at
 GIVEN = 1.0  # score of the first box, which nobody computed
 MAKE_A_BOX = "give --box X,Y,W,H in pixels of the first frame"
@@ -72,12 +72,14 @@ def parser():
         help="target in the first frame, 0-based pixels; several times for several targets",
     )  # fmt: skip
     cli.add_argument("--boxes", metavar="FILE", help="a target a line, X,Y,W,H")
-    cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
+    cli.add_argument("--network", metavar="NAME|FILE.toml",
+                     help="default: the bundle's, or {}".format(DEFAULT_NETWORK))  # fmt: skip
     cli.add_argument(
         "--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR",
         help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
     )  # fmt: skip
-    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+    cli.add_argument("--engine", default="auto", choices=("auto", "tensorrt") + engines.PREFERENCE)
+    cli.add_argument("--bundle", metavar="DIR", help="what `make engine` wrote for this board")
     cli.add_argument("--threads", type=count, default=engines.THREADS, metavar="N",
                      help="of the network's execution (default: %(default)s)")  # fmt: skip
     cli.add_argument("--results", metavar="FILE", help=".csv or .jsonl; - is standard output")
@@ -116,7 +118,7 @@ def run(options):
     """Track through a whole source; returns the exit code."""
     check_outputs(options)
     targets = load_targets(
-        options.network, options.engine, options.networks_dir, options.threads, log=say
+        options.network, options.engine, options.networks_dir, options.threads, say, options.bundle
     )
     with open_source(options.video, say) as source:
         frame = first_frame(source)
@@ -307,7 +309,7 @@ class Outputs:
 
     def row(self, index, time_s, number, track):
         """One target in one frame."""
-        row = (index, time_s) + tuple(track.box) + (track.score, number)
+        row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost)
         if index:
             self._scores += (1, track.score)
         if self.page:
@@ -325,6 +327,7 @@ class Outputs:
             "steps": steps,
             "frame": index,
             "names": list(tracks) if len(tracks) > 1 else None,
+            "lost": [track.lost for track in tracks.values()],
         }
 
     def summary(self, source):

@@ -14,6 +14,7 @@ import numpy as np
 
 from runtime import decode, geometry
 from runtime.errors import NetworkFailed
+from runtime.lost import Lost
 from runtime.types import Track, checked_box, checked_frame
 
 
@@ -40,6 +41,8 @@ class Tracker:
         self.state = None  # float64 [cx, cy, w, h], frame pixels
         self.features = None  # of the exemplar, as the engine's search takes them
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
+        self._lost = Lost(network, kernels) if network.lost_below > 0 else None
+        self._before = np.zeros(4)  # the last frame's state
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self._crop_search = self.cropper(engine.search_crop)
 
@@ -63,6 +66,8 @@ class Tracker:
         # exemplar: crop and features, kept for all frames to come
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
         self.features, self._memory = self.decoder.remember(self.engine.exemplar(), self.state)
+        if self._lost:
+            self._lost.begin(self.state, *self._see(frame))
 
     def update(self, frame):
         """Find the target in the next frame.
@@ -86,7 +91,7 @@ class Tracker:
             maps = self.take(index, self.timed("network", self.engine.search, self.features))
 
         # select the best cell and move there
-        track = self.choose(maps, scale)
+        track = self.choose(maps, scale, getattr(self.engine, "seen", None))
 
         # families that learn look again, where the target was found
         if self.decoder.learns:
@@ -116,20 +121,32 @@ class Tracker:
         Returns:
             (x, y), search pixels per frame pixel.
         """
-        window, scale = geometry.search_window(self.network, self.state, factor)
+        widened = self.widened
+        window, scale = geometry.search_window(self.network, self.state, factor * widened)
         self.timed("crop", cropper or self._crop_search, frame, window)
-        return scale
+        return scale if widened == 1.0 else (scale[0] / widened, scale[1] / widened)
 
     def take(self, index, maps):
         """Take in the network's maps of window ``index``; returns what ``choose`` takes."""
         return self.timed("select", self.decoder.look, index, maps, self._memory)
 
-    def choose(self, maps, scale):
-        """Move to the best cell; returns the ``Track``."""
+    def choose(self, maps, scale, seen=None):
+        """Move to the best cell, unless the target is lost; returns the ``Track``.
+
+        Args:
+            maps: from ``take``.
+            scale: from ``crop``.
+            seen: features of the search region (see ``runtime.lost``).
+        """
+        self._before[:] = self.state
+        started = time.perf_counter()
         height, width = self._frame_shape[:2]
-        select = self.decoder.select
-        _, score = self.timed("select", select, maps, self.state, scale, width, height)
-        return Track(geometry.box_of(self.network, self.state), score)
+        _, score = self.decoder.select(maps, self.state, scale, width, height)
+        lost = self._lost is not None and self._lost.watch(
+            self.state, self._before, score, seen, scale
+        )
+        self.step_ms["select"] += (time.perf_counter() - started) * 1e3
+        return Track(geometry.box_of(self.network, self.state), score, lost)
 
     def learn(self, maps):
         """Learn from the maps of the window around the target just found."""
@@ -160,9 +177,27 @@ class Tracker:
 
     forward_test = track  # its name in the toolkit's later versions
 
+    @property
+    def certainty(self):
+        """How sure it is that the target is there, 0 to 1; None where nothing watches."""
+        return self._lost.certainty if self._lost else None
+
+    @property
+    def widened(self):
+        """How many times as wide as usual the next frame's search region is."""
+        return self._lost.widened if self._lost else 1.0
+
     def close(self):
         """Give the engine's memory back."""
         self.engine.close()
+
+    def _see(self, frame):
+        """What the network sees around the first box: (features or None, scale)."""
+        if getattr(self.engine, "seen", None) is None:
+            return None, None
+        scale = self.crop(frame, 1.0)
+        self.engine.search(self.features)
+        return self.engine.seen, scale
 
     def timed(self, step, function, *arguments):
         """Call and add what it took to ``step_ms``."""
@@ -188,4 +223,6 @@ class Tracker:
         """A source changed its resolution: carry the target over in proportion."""
         x, y = shape[1] / self._frame_shape[1], shape[0] / self._frame_shape[0]
         self.state *= (x, y, x, y)
+        if self._lost:
+            self._lost.rescale((x, y, x, y))
         self._frame_shape = shape

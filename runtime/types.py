@@ -9,15 +9,21 @@ from runtime.errors import BadBox, BadFrame
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
 
-class Track(namedtuple("Track", "box score")):
+class Track(namedtuple("Track", "box score lost")):
     """Where the target is in a frame.
 
     Attributes:
         box: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
         score: the network's confidence in the winning cell, 0 to 1.
+        lost: whether the target is not in that box any more, nor anywhere else that was looked at
+            (see ``runtime.lost``).
     """
 
     __slots__ = ()
+
+    def __new__(cls, box, score, lost=False):
+        """A track; not lost unless that is said."""
+        return super().__new__(cls, box, score, lost)
 
     @classmethod
     def around(cls, centre, size, score):

@@ -48,6 +48,10 @@ class Kernels:
         self._workspace_bytes = handle.hp_crop_workspace
         self._workspace_bytes.argtypes = [ctypes.c_int64, ctypes.c_int64]
         self._workspace_bytes.restype = ctypes.c_int64
+        self._likeness = handle.hp_likeness
+        self._likeness.argtypes = [pointer] + [ctypes.c_int] * 6 + [pointer] * 2
+        self._likeness.restype = double
+        self._seen = self._seen_at = None
         self._job = ctypes.create_string_buffer(CROP_JOB.size)
         self._crop = handle.hp_crop
         self._crop.argtypes = [ctypes.c_void_p]
@@ -109,6 +113,23 @@ class Kernels:
             network: see ``runtime.decode.points.Points``, which defines the result's ``select``.
         """
         return Points(self._select, network) if network.score in SCORES else None
+
+    def likeness(self, seen, rows, columns, reference=None, pooled=None):
+        """How like two targets' features are; see ``runtime.lost.likeness``, the definition."""
+        if seen is not self._seen:
+            if seen.dtype != np.float32 or not seen.flags.c_contiguous or seen.ndim != 3:
+                raise ValueError("seen: {} {}".format(seen.dtype, seen.shape))
+            self._seen, self._seen_at = seen, seen.ctypes.data
+            self._channels, self._side = seen.shape[1], int(round(seen.shape[2] ** 0.5))
+        return self._likeness(
+            self._seen_at,
+            self._channels,
+            self._side,
+            *rows,
+            *columns,
+            None if reference is None else reference.ctypes.data,
+            None if pooled is None else pooled.ctypes.data,
+        )
 
     def _bind(self, out, frame_width):
         """Look at ``out`` and have the scratch memory for it."""

@@ -5,6 +5,7 @@ import numpy as np
 
 from kernels import golden
 from kernels.cpu import checks
+from runtime.lost import likeness
 
 MAX_PADDED_PIXELS = 4000000  # a larger window is not built with its border: it may be gigabytes
 
@@ -37,6 +38,10 @@ class Kernels:
     def points(self, network):
         """None: ``runtime.decode.points.Points`` itself is used."""
         return None
+
+    def likeness(self, seen, rows, columns, reference=None, pooled=None):
+        """See ``runtime.lost.likeness``."""
+        return likeness(seen, rows, columns, reference, pooled)
 
 
 def _padded(frame, x, y, width, height, border):

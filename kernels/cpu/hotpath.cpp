@@ -406,4 +406,25 @@ int hp_points_select(const hp_points* points, const float* scores, const float* 
   return best;
 }
 
+// Cosine of a reference and the features averaged over a box of cells: the definition is `likeness`
+// in runtime/lost.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
+double hp_likeness(const float* features, int channels, int side, int row, int row_end, int column,
+                   int column_end, const float* reference, float* pooled) {
+  const double share = 1.0 / ((double)(row_end - row) * (column_end - column));
+  double product = 0, own = 0, other = 0;
+  for (int c = 0; c < channels; ++c, features += side * side) {
+    double sum = 0;
+    for (int y = row; y < row_end; ++y)
+      for (int x = column; x < column_end; ++x) sum += features[y * side + x];
+    const double mean = sum * share;
+    if (pooled) pooled[c] = (float)mean;
+    if (!reference) continue;
+    product += mean * reference[c];
+    own += mean * mean;
+    other += (double)reference[c] * reference[c];
+  }
+  const double lengths = sqrt(own * other);
+  return lengths > 0 ? product / lengths : 0;
+}
+
 }  // extern "C"

@@ -6,6 +6,8 @@ A module has a class ``Engine(network, paths, threads)``:
     engine.search_crop       (1, 3, s, s) array to write a frame's search region into
     engine.exemplar()        -> features, a tuple of arrays for one target to keep
     engine.search(features)  -> maps, a tuple of arrays, valid until the next call
+    engine.seen              array of the search region's features in the last call, or None (see
+                                ``runtime.engines.seen``); may be left out
     engine.batch(count)      -> a ``batch.Batch``, or one of its kind, that searches for so many
                                 targets at once; None where that can't be; may be left out
     engine.describe()        -> dict: what runs where, at which precision, in which versions

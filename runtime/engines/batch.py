@@ -277,16 +277,21 @@ class Batch:
         bound: the engine's own, of the rewritten graph: ``arrays`` (dict of each input's and
             output's name -> array) and ``run``.
         count: targets.
+        seen_name: of the output that ``runtime.engines.seen`` added; None for none.
 
     Attributes:
         crops: the (1, 3, s, s) arrays to write each target's search region into.
         maps: for each target its maps, as ``engine.search`` gives them; overwritten by each call.
+        seen: for each target what ``engine.seen`` is for one.
     """
 
-    def __init__(self, graphs, bound, count):
+    def __init__(self, graphs, bound, count, seen_name=None):
         arrays = bound.arrays
         self.crops = _parts(arrays[graphs.image[1]], count)
         self.maps = tuple(zip(*[_parts(arrays[name], count) for name in graphs.maps]))
+        self.seen = (None,) * count
+        if seen_name is not None:
+            self.seen = _parts(arrays[seen_name], count)
         self._features = [[] for _ in range(count)]
         for name in graphs.features:
             for slots, part in zip(self._features, _parts(arrays[name], count)):

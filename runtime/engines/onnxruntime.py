@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime
 
-from runtime.engines import batch, graph
+from runtime.engines import batch, graph, seen
 from runtime.errors import BadNetwork
 
 
@@ -14,15 +14,17 @@ class Engine:
 
     def __init__(self, network, paths, threads):
         self.threads = threads
-        graphs = graph.build(network, paths)
+        graphs, name = seen.with_seen(network, graph.build(network, paths))
         self._bound = lambda model: _Bound(network, model, threads)
         self._exemplar = self._bound(graphs.exemplar)
         self._search = self._bound(graphs.search)
         self.exemplar_crop = self._exemplar.inputs[graphs.image[0]]
         self.search_crop = self._search.inputs[graphs.image[1]]
         self._features = graphs.features
+        self._maps = tuple(self._search.outputs[name] for name in graphs.maps)
+        self.seen = self._search.outputs.get(name)
         self._loaded = None
-        self._graphs, self._batches = graphs, {}
+        self._graphs, self._batches, self._seen_name = graphs, {}, name
 
     def exemplar(self):
         """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
@@ -36,13 +38,15 @@ class Engine:
                 np.copyto(self._search.inputs[name], array)
             self._loaded = features
         self._search.run()
-        return self._search.maps
+        return self._maps
 
     def batch(self, count):
         """A ``Batch`` for so many targets, compiled once; None where the graph allows none."""
         if count not in self._batches:
             model = batch.several(self._graphs.search, count)
-            self._batches[count] = model and batch.Batch(self._graphs, self._bound(model), count)
+            self._batches[count] = model and batch.Batch(
+                self._graphs, self._bound(model), count, self._seen_name
+            )
         return self._batches[count]
 
     def describe(self):
@@ -82,7 +86,6 @@ class _Bound:
         self.binding = self.session.io_binding()
         self.inputs = {i.name: np.zeros(i.shape, np.float32) for i in self.session.get_inputs()}
         self.outputs = {o.name: np.zeros(o.shape, np.float32) for o in self.session.get_outputs()}
-        self.maps = tuple(self.outputs.values())
         self.arrays = dict(self.inputs, **self.outputs)
         for name, array in self.inputs.items():
             self.binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)

@@ -14,7 +14,7 @@ try:
 except AttributeError:
     import openvino.runtime as ov
 
-from runtime.engines import batch, graph
+from runtime.engines import batch, graph, seen
 from runtime.errors import BadNetwork
 
 
@@ -25,10 +25,10 @@ class Engine:
 
     def __init__(self, network, paths, threads):
         self.threads = threads
-        graphs = graph.build(network, paths)
+        graphs, name = seen.with_seen(network, graph.build(network, paths))
         self._bound = lambda model: _Bound(_compiled(network, model, threads))
         self._side_by_side = lambda count: _SideBySide(
-            graphs, _compiled(network, graphs.search, threads, count), count
+            graphs, _compiled(network, graphs.search, threads, count), count, name
         )
         self._exemplar = self._bound(graphs.exemplar)
         self._search = self._bound(graphs.search)
@@ -36,8 +36,9 @@ class Engine:
         self.search_crop = self._search.arrays[graphs.image[1]]
         self._features = graphs.features
         self._maps = tuple(self._search.arrays[name] for name in graphs.maps)
+        self.seen = self._search.arrays.get(name)
         self._loaded = None
-        self._graphs, self._batches = graphs, {}
+        self._graphs, self._batches, self._seen_name = graphs, {}, name
 
     def exemplar(self):
         """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
@@ -61,7 +62,7 @@ class Engine:
             else:
                 model = batch.several(self._graphs.search, count)
                 self._batches[count] = model and batch.Batch(
-                    self._graphs, self._bound(model), count
+                    self._graphs, self._bound(model), count, self._seen_name
                 )
         return self._batches[count]
 
@@ -109,13 +110,14 @@ class _Bound:
 class _SideBySide:
     """One request a target, each on threads of its own; as ``batch.Batch``."""
 
-    def __init__(self, graphs, compiled, count):
+    def __init__(self, graphs, compiled, count, seen_name):
         self._bound = [_Bound(compiled) for _ in range(count)]
         self._names = graphs.features
         self.crops = tuple(bound.arrays[graphs.image[1]] for bound in self._bound)
         self.maps = tuple(
             tuple(bound.arrays[name] for name in graphs.maps) for bound in self._bound
         )
+        self.seen = tuple(bound.arrays.get(seen_name) for bound in self._bound)
         self._loaded = [None] * count
 
     def start(self, number, features):

@@ -69,7 +69,12 @@ SECTIONS = {
         ),
         "maps": key(tuple, ()),  # the outputs' names, where their shapes don't tell them apart
     },
-    "tracking": {},
+    "tracking": {
+        # when a target is lost, see runtime/lost.py
+        "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
+        "lost_widen": key(float, 1.0, low=1),  # of the search region's sides, every lost frame
+        "lost_limit": key(float, 2.0, low=1),  # how wide it becomes at most
+    },
 }
 
 # Limits of the target, shared by families that move it by the network's word.

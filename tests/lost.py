@@ -1,0 +1,224 @@
+"""How well a tracker knows that its target is lost, and whether it finds it again.
+
+    python -m tests.lost --clips DIR --networks-dir DIR --network kestrel nanotrack_v2
+
+Clips are those of DIR, and those in which the target is made to go away (``tests.vanish``). A
+target counts as lost where it is absent or the box does not touch it (overlap below 0.1), as not
+lost where the overlap is above 0.3. ``certainty`` and, to compare, the plain score are judged on
+runs that nothing was done about: the area under the curve, then precision and recall. The score's
+threshold is its best on these very clips; the certainty's is found for each clip on all others.
+The second table is about what is done then: ``lost_below`` and the widening of the TOML, against
+runs without.
+"""
+
+import argparse
+import copy
+import json
+import sys
+
+import numpy as np
+
+from runtime import DEFAULT_NETWORK, load_tracker
+from runtime.errors import HotpathError
+from runtime.tracker import Tracker
+from tests.clips import clips_below, overlap
+from tests.vanish import KINDS, LENGTH, Vanishing
+
+BESIDE, ON = 0.1, 0.3  # overlaps with the true box
+FOUND = 0.4  # overlap at which a target is found again
+NEVER = 1e-9  # a threshold that only has the certainty computed
+POLICIES = {"nothing": {"lost_below": NEVER}, "hold": {"lost_widen": 1.0}, "widen": {}}
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m tests.lost", description=__doc__)
+    parser.add_argument("--clips", required=True, help="folder of clips (img/ and boxes.csv each)")
+    parser.add_argument("--network", nargs="+", default=[DEFAULT_NETWORK], help="names, or TOMLs")
+    parser.add_argument("--networks-dir", help="folder with the networks' files")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--json", help="write the figures here")
+    options = parser.parse_args(arguments)
+    try:
+        report = [measure(options, name) for name in options.network]
+    except HotpathError as error:
+        print("tests.lost: {}".format(error), file=sys.stderr)
+        return 2
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(report, file, indent=1)
+    return 0
+
+
+def sequences(folder):
+    """Every clip of a folder, then those whose target goes away; never one that does so itself."""
+    clips = clips_below(folder)
+    if not clips:
+        raise HotpathError("no clip with img/ and boxes.csv in {}".format(folder))
+    made = []
+    for index, clip in enumerate(clips):
+        if np.isfinite(clip.boxes).all():
+            other = clips[(index + 1) % len(clips)]
+            made += [Vanishing(clip, kind, other) for kind in KINDS]
+    return clips + made
+
+
+def measure(options, name):
+    """Run one network over all sequences under every policy; print and return the figures."""
+    tracker = load_tracker(name, options.engine, options.networks_dir)
+    runs = {policy: {} for policy in POLICIES}
+    for sequence in sequences(options.clips):
+        for policy, run in follow(tracker, sequence, POLICIES).items():
+            runs[policy][sequence.name] = run
+    report = {"network": tracker.name, "lost_below": tracker.network.lost_below}
+    report["knowing"] = knowing(list(runs["nothing"].values()))
+    report["acting"] = {policy: acting(list(done.values())) for policy, done in runs.items()}
+    print_report(report)
+    tracker.close()
+    return report
+
+
+class Run:
+    """What one tracker did on one sequence; a value a frame, the first left out.
+
+    Attributes:
+        clip: name of the clip that the sequence was made from.
+        kind: "clip", or one of ``KINDS``.
+        overlaps: with the true box, NaN where there is none.
+        gone: bool, no target in the frame.
+        score, certainty, lost: as the tracker said.
+    """
+
+    def __init__(self, sequence, rows):
+        boxes, self.score, self.certainty, self.lost = (np.array(column) for column in zip(*rows))
+        self.clip = getattr(sequence, "clip", sequence).name
+        self.kind = getattr(sequence, "kind", "clip")
+        self.overlaps = overlap(boxes, sequence.boxes[1:])
+        self.gone = ~np.isfinite(sequence.boxes[1:]).all(axis=1)
+
+    def truth(self):
+        """(lost, known): bool a frame; where the truth is neither, ``known`` is False."""
+        overlaps = np.where(self.gone, 0.0, self.overlaps)
+        return overlaps < BESIDE, (overlaps < BESIDE) | (overlaps > ON)
+
+
+def follow(tracker, sequence, policies):
+    """Run a sequence under several policies at once, on one engine: dict of policy -> ``Run``."""
+    trackers, rows = {}, {policy: [] for policy in policies}
+    for policy, values in policies.items():
+        network = copy.copy(tracker.network)
+        network.__dict__.update(values)
+        trackers[policy] = Tracker(network, tracker.engine, tracker.kernels)
+    for index, frame in enumerate(sequence):
+        for policy, own in trackers.items():
+            if index == 0:
+                own.init(frame, sequence.boxes[0])
+                continue
+            track = own.update(frame)
+            certainty = own.certainty if own.certainty is not None else track.score
+            rows[policy].append((track.box, track.score, certainty, track.lost))
+    return {policy: Run(sequence, given) for policy, given in rows.items()}
+
+
+def knowing(runs):
+    """How well score and certainty tell that a target is lost, by kind of sequence."""
+    thresholds = {
+        clip: best_threshold([run for run in runs if run.clip != clip], "certainty")
+        for clip in {run.clip for run in runs}
+    }
+    score_threshold = best_threshold(runs, "score")
+    report = {"lost_below": best_threshold(runs, "certainty"), "score_below": score_threshold}
+    absent = {run.clip for run in runs if run.kind == "clip" and run.gone.any()}
+    groups = {"absent": [run for run in runs if run.clip in absent], "all": runs}
+    for kind in KINDS:
+        groups[kind] = [run for run in runs if run.kind == kind]
+    for group, members in groups.items():
+        report[group] = {
+            "frames": sum(int(run.truth()[0].sum()) for run in members),
+            "score": _figures(members, "score", lambda run: score_threshold),
+            "certainty": _figures(members, "certainty", lambda run: thresholds[run.clip]),
+        }
+    return report
+
+
+def _figures(runs, what, threshold):
+    """Area under the curve of one measure; precision and recall at its threshold."""
+    values, truth, said = [], [], []
+    for run in runs:
+        lost, known = run.truth()
+        values.append(getattr(run, what)[known])
+        truth.append(lost[known])
+        said.append(values[-1] < threshold(run))
+    values, truth, said = (np.concatenate(parts) for parts in (values, truth, said))
+    right = int((said & truth).sum())
+    return {
+        "auc": area(values, truth),
+        "precision": right / max(int(said.sum()), 1),
+        "recall": right / max(int(truth.sum()), 1),
+    }
+
+
+def area(values, lost):
+    """Chance that a lost frame has the lower value than one that is not: (0 to 1)."""
+    below, above = np.sort(values[lost]), values[~lost]
+    if not len(below) or not len(above):
+        return float("nan")
+    left, right = np.searchsorted(below, above, "left"), np.searchsorted(below, above, "right")
+    return float((left + right).mean() / 2 / len(below))
+
+
+def best_threshold(runs, what):
+    """The threshold with the highest F1; every clip weighs the same."""
+    tried = np.arange(0.05, 1.0, 0.01)
+    hits, said, truth = np.zeros(len(tried)), np.zeros(len(tried)), 0.0
+    for run in runs:
+        lost, known = run.truth()
+        below = getattr(run, what)[known][:, None] < tried
+        hits += (below & lost[known][:, None]).sum(axis=0) / len(lost)
+        said += below.sum(axis=0) / len(lost)
+        truth += lost[known].sum() / len(lost)
+    return float(tried[np.argmax(2 * hits / (said + truth))])
+
+
+def acting(runs):
+    """Overlap on clips as they are, and what comes after a target's reappearance."""
+    overlaps = [np.nanmean(run.overlaps) for run in runs if run.kind == "clip"]
+    found, after = [], []
+    for run in runs:
+        ends = np.flatnonzero(run.gone[:-1] & ~run.gone[1:]) + 1
+        for end in ends:
+            rest = run.overlaps[end : end + LENGTH]
+            found.append(bool((rest[-5:] > FOUND).mean() > 0.5))
+            after.append(float(np.nanmean(rest)))
+    false = [run.lost[~run.gone & (run.overlaps > ON)].mean() for run in runs if run.kind == "clip"]
+    return {
+        "ao": float(np.mean(overlaps)),
+        "reappearances": len(found),
+        "found_again": float(np.mean(found)),
+        "overlap_after": float(np.mean(after)),
+        "falsely_lost": float(np.nanmean(false)),
+    }
+
+
+def print_report(report):
+    """Both tables."""
+    known = report["knowing"]
+    print("\n{}: lost below {:.2f} in its TOML, {:.2f} by all these clips".format(
+        report["network"], report["lost_below"], known["lost_below"]))  # fmt: skip
+    print("{:<8} {:>6}  {:^23}  {:^23}".format("", "lost", "score", "certainty"))
+    print("{:<8} {:>6}  {}  {}".format("", "frames", *["{:>7} {:>7} {:>7}".format(
+        "AUC", "prec.", "recall")] * 2))  # fmt: skip
+    for group in ("absent",) + KINDS + ("all",):
+        figures = [
+            "{auc:7.3f} {precision:7.3f} {recall:7.3f}".format(**known[group][what])
+            for what in ("score", "certainty")
+        ]
+        print("{:<8} {:6d}  {}  {}".format(group, known[group]["frames"], *figures))
+    print("{:<8} {:>7} {:>12} {:>14} {:>13}".format(
+        "when lost", "AO", "found again", "overlap after", "falsely lost"))  # fmt: skip
+    for policy, figures in report["acting"].items():
+        row = "{:<9} {ao:7.3f} {found_again:12.2f} {overlap_after:14.3f} {falsely_lost:13.3f}"
+        print(row.format(policy, **figures), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Whether a target is lost: said when it goes, looked for more widely, found when it is back."""
+
+import numpy as np
+import pytest
+
+from kernels import cpu
+from kernels.cpu import fallback
+from runtime import engines, load_targets, load_tracker
+from runtime.engines import graph, seen
+from runtime.lost import Lost, likeness
+from runtime.networks import load_network
+from runtime.types import Track
+from tests import tiny
+from tests.vanish import Vanishing
+
+GONE = range(40, 70)
+
+
+class Film:
+    """The tiny network's film as a clip; ``Vanishing`` takes it."""
+
+    name = "film"
+
+    def __init__(self, frames):
+        self.frames, boxes = tiny.film(frames)
+        self.boxes = np.array(boxes)
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __iter__(self):
+        return iter([frame.copy() for frame in self.frames])
+
+
+def write_watched(folder, **values):
+    """The tiny network with keys of [tracking]; returns the TOML's path."""
+    lines = "".join("{} = {}\n".format(*item) for item in values.items())
+    return tiny.write_network(folder, tiny.TOML.replace("[[file]]", lines + "[[file]]", 1))
+
+
+@pytest.fixture
+def vanishing():
+    """The film; its target is painted over from frame 40 to 69."""
+    clip = Vanishing(Film(120), "cover")
+    assert clip.gone.nonzero()[0].tolist() == list(GONE)
+    return clip
+
+
+def _follow(tracker, clip):
+    tracks = []
+    for index, frame in enumerate(clip):
+        if index == 0:
+            tracker.init(frame, clip.boxes[0])
+        else:
+            tracks.append(tracker.update(frame))
+    return tracks
+
+
+def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5, lost_widen=1.1)
+    lost = np.array([track.lost for track in _follow(load_tracker(toml), vanishing)])
+    assert not lost[: GONE[0] - 1].any()
+    assert lost[GONE[0] + 5 : GONE[-1]].all()
+    assert not lost[GONE[-1] + 10 :].any()
+
+
+def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5, lost_widen=1.2, lost_limit=1.7)
+    tracker = load_tracker(toml)
+    widened = []
+    _watched(tracker, widened)
+    tracks = _follow(tracker, vanishing)
+    held = [track.box for track in tracks if track.lost]
+    assert len(set(held)) == 1
+    at = [index for index, track in enumerate(tracks) if track.lost]
+    assert widened[at[0]] == pytest.approx(1.2)
+    assert widened[at[1]] == pytest.approx(1.44)
+    assert widened[at[-1]] == pytest.approx(1.7)
+    assert widened[-1] == 1.0
+
+
+def _watched(tracker, widened):
+    """Note the width of the region after each frame."""
+    inner = tracker.choose
+
+    def choose(*arguments):
+        track = inner(*arguments)
+        widened.append(tracker.widened)
+        return track
+
+    tracker.choose = choose
+
+
+def test_without_a_threshold_nothing_changes(tmp_path, vanishing):
+    plain = _follow(load_tracker(tiny.write_network(tmp_path)), vanishing)
+    assert not any(track.lost for track in plain)
+    never = _follow(load_tracker(write_watched(tmp_path, lost_below=1e-9)), vanishing)
+    np.testing.assert_array_equal([t.box for t in never], [t.box for t in plain])
+
+
+def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5, lost_widen=1.1)
+    alone = _follow(load_tracker(toml), vanishing)
+    targets, tracks = load_targets(toml), []
+    for index, frame in enumerate(vanishing):
+        frame[200:240, 280:320] = (210, 220, 230)  # a second one, that stays
+        if index == 0:
+            targets.add(frame, vanishing.boxes[0])
+            targets.add(frame, (280, 200, 40, 40))
+        else:
+            tracks.append(targets.update(frame))
+    assert [track[0].lost for track in tracks] == [track.lost for track in alone]
+    assert not any(track[1].lost for track in tracks)
+
+
+def test_a_track_is_not_lost_unless_that_is_said():
+    assert Track((1, 2, 3, 4), 0.5) == ((1, 2, 3, 4), 0.5, False)
+
+
+@pytest.mark.parametrize("kernels", [cpu.load(), fallback.Kernels()], ids=lambda k: k.name)
+def test_likeness_is_the_cosine_of_averages(kernels):
+    noise = np.random.RandomState(3)
+    for channels, side in ((48, 16), (3, 5), (96, 22)):
+        features = noise.randn(1, channels, side * side).astype(np.float32)
+        for _ in range(20):
+            rows, columns = np.sort(noise.choice(side + 1, (2, 2), replace=False), axis=1)
+            if len({*rows}) < 2 or len({*columns}) < 2:
+                continue
+            rows, columns = tuple(map(int, rows)), tuple(map(int, columns))
+            cells = [
+                features[0, :, y * side + x].astype(np.float64)
+                for y in range(*rows)
+                for x in range(*columns)
+            ]
+            average = np.mean(cells, axis=0)
+            reference = noise.randn(channels).astype(np.float32)
+            pooled = np.zeros(channels, np.float32)
+            got = kernels.likeness(features, rows, columns, reference, pooled)
+            lengths = np.linalg.norm(average) * np.linalg.norm(reference.astype(np.float64))
+            assert got == pytest.approx(average @ reference / lengths, abs=1e-9)
+            np.testing.assert_allclose(pooled, average, rtol=1e-5, atol=1e-6)
+            assert likeness(features, rows, columns, reference) == pytest.approx(got, abs=1e-9)
+
+
+def test_features_of_nothing_are_like_nothing():
+    for kernels in (cpu.load(), fallback.Kernels()):
+        nothing = np.zeros((1, 4, 9), np.float32)
+        assert kernels.likeness(nothing, (0, 3), (0, 3), np.ones(4, np.float32)) == 0
+
+
+@pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])
+def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
+    network = load_network(write_watched(tmp_path, lost_below=0.5))
+    watched = Lost(network, fallback.Kernels())
+    features = np.ones((1, 3, 256), np.float32)
+    state = np.array([100.0, 100.0, 3.0, 3.0])
+    watched.begin(state, features, (1.0, 1.0))
+    state[:2] += corner
+    assert watched.watch(state, np.array([100.0, 100, 3, 3]), 0.9, features, (1.0, 1.0)) is False
+    assert watched.certainty == pytest.approx(0.6 + 0.4 * 0.9)
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel", "fear_xs"])
+def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    graphs, output = seen.with_seen(network, graph.build(network, paths))
+    assert output is not None
+    for engine_name in engines.installed():
+        engine = engines.create(engine_name, network, paths)
+        assert engine.seen.shape[2] == 256
+        engine.search_crop[...] = 100.0
+        engine.search(engine.exemplar())
+        assert np.ptp(engine.seen) > 0
+        engine.close()

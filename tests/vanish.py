@@ -1,0 +1,87 @@
+"""Clips in which the target goes away for a while and comes back, made from clips where it stays.
+
+Two ways, both without chance: ``cover`` paints the target over with what lies beside it, so that
+the scene stays and the target alone is gone; ``cut`` shows another clip, as films and cameras do.
+"""
+
+import cv2
+import numpy as np
+
+KINDS = ("cover", "cut")
+LENGTH = 30  # frames without the target
+EVERY = 150  # frames of a clip for which it goes away once
+GROWN = 0.2  # share of the box, on each side, that is painted over too: its edge and its shadow
+
+
+class Vanishing:
+    """A clip (see ``tests.clips.Clip``) whose target is gone at times.
+
+    Args:
+        clip: a ``Clip``.
+        kind: one of ``KINDS``.
+        other: the ``Clip`` shown by ``cut``.
+
+    Attributes:
+        name, boxes: as those of ``Clip``; boxes are NaN where the target is gone.
+        gone: bool (frames,), where it was made to go.
+    """
+
+    def __init__(self, clip, kind, other=None):
+        self.clip, self.kind, self.other = clip, kind, other
+        self.name = "{}-{}".format(clip.name, kind)
+        self.boxes = clip.boxes.copy()
+        self.gone = np.zeros(len(clip), bool)
+        times = max(1, len(clip) // EVERY)
+        for number in range(times):
+            start = int(len(clip) * (number + 1 / 3) / times)
+            self.gone[start : start + LENGTH] = True
+        self.boxes[self.gone] = np.nan
+
+    def __len__(self):
+        return len(self.clip)
+
+    def __iter__(self):
+        others, last = None, None
+        for index, frame in enumerate(self.clip):
+            if not self.gone[index]:
+                others, last = None, None
+            elif self.kind == "cut":
+                others = others or iter(self.other)
+                last = next(others, last)
+                frame = cv2.resize(last, frame.shape[1::-1], interpolation=cv2.INTER_AREA)
+            elif np.isfinite(self.clip.boxes[index]).all():
+                last = _cover(frame, self.clip.boxes[index], last)
+            yield frame
+
+
+def _cover(frame, box, side):
+    """Paint over the box with what lies beside it, in place; returns the side that it came from."""
+    height, width = frame.shape[:2]
+    x, y, w, h = box
+    left, top = max(0, int(x - GROWN * w) - 2), max(0, int(y - GROWN * h) - 2)
+    right = min(width, int(x + w + GROWN * w) + 3)
+    bottom = min(height, int(y + h + GROWN * h) + 3)
+    w, h = right - left, bottom - top
+    sides = [(w, 0), (-w, 0), (0, h), (0, -h)]
+    if side in range(4):  # the same as in the frame before, if it can be
+        sides.insert(0, sides[side])
+    for dx, dy in sides:
+        if 0 <= left + dx and right + dx <= width and 0 <= top + dy and bottom + dy <= height:
+            patch = frame[top + dy : bottom + dy, left + dx : right + dx].astype(np.float32)
+            share = _soft_edge(h, w)
+            under = frame[top:bottom, left:right]
+            under[:] = np.rint(patch * share + under * (1 - share)).astype(np.uint8)
+            return [(w, 0), (-w, 0), (0, h), (0, -h)].index((dx, dy))
+    mask = np.zeros((height, width), np.uint8)
+    mask[top:bottom, left:right] = 255
+    cv2.inpaint(frame, mask, 5, cv2.INPAINT_TELEA, dst=frame)
+    return side
+
+
+def _soft_edge(height, width):
+    """Share of the patch: (height, width, 1) float32, 1 inside, falling to 0 at the edges."""
+    edge = max(2, min(height, width) // 10)
+    rows = np.minimum(np.arange(height), np.arange(height)[::-1]) / edge
+    columns = np.minimum(np.arange(width), np.arange(width)[::-1]) / edge
+    share = np.minimum(np.minimum.outer(rows, columns), 1).astype(np.float32)
+    return share[:, :, None]

@@ -31,7 +31,8 @@ def load_tracker(
     """
     from runtime.bundle import tracker_on
 
-    return tracker_on(*_parts(network, engine, networks_dir, threads, log, bundle), log=log)
+    parts = _parts(network, engine, networks_dir, threads, log, bundle)
+    return tracker_on(parts[0], parts[1], parts[2], log)
 
 
 def load_targets(

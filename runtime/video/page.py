@@ -206,13 +206,22 @@ class Server:
         listener.close()
         for task in tasks:
             task.cancel()
-        for viewer in list(self._viewers):
-            viewer.news.set()  # the last state
-        await asyncio.sleep(0.1)
+        if self._viewers:
+            await asyncio.wait([asyncio.ensure_future(self._part(v)) for v in self._viewers],
+                               timeout=1.0)  # fmt: skip
         try:
             await asyncio.wait_for(runner.cleanup(), 2.0)
         except asyncio.TimeoutError:
             pass  # a browser that does not answer: the process ends without it
+
+    async def _part(self, viewer):
+        """The last state to one browser, and goodbye."""
+        try:
+            if self._news is not None:
+                await viewer.socket.send_str(self._news.state)
+            await viewer.socket.close(code=1001)
+        except (ConnectionError, RuntimeError):
+            pass  # it has gone before us
 
     async def _read_sensors(self):
         """Temperature, clock and power once a second, while somebody looks."""

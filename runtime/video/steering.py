@@ -4,6 +4,7 @@ Knows nothing of browsers (``page.py`` does). The loop never waits for anybody h
 is keeping a reference to it, and what was asked is done at the loop's next turn.
 """
 
+import secrets
 import threading
 import time
 from collections import deque, namedtuple
@@ -109,6 +110,7 @@ class Desk:
         self.server = None
         self._targets, self._stop, self._outputs = targets, stop, outputs
         self._can_record = can_record
+        self._run = secrets.token_hex(4)  # tells a browser that comes back that it is another run
         self._engine = targets.engine.describe()["engine"]
         self._news = threading.Condition()
         self._version = 0  # grows with each frame and each change
@@ -285,6 +287,7 @@ class Desk:
         steps = outputs.profile.recent_ms() if outputs.profile.frames else {}
         height, width = shot.frame.shape[:2]
         return {
+            "run": self._run,
             "frame": shot.index,
             "time_s": None if shot.time_s is None else round(shot.time_s, 3),
             "size": [width, height],
@@ -360,5 +363,5 @@ def _plain(number, track):
         "number": number,
         "box": [round(float(v), 2) for v in track.box] if finite else None,
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
-        "lost": bool(getattr(track, "lost", False)),
+        "lost": bool(track.lost),
     }

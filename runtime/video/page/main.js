@@ -21,7 +21,7 @@ let figuresAt = 0;
 
 const link = new Link({
   state: (news) => {
-    if (state && (news.frame < state.frame || news.source !== state.source)) newRun();
+    if (state && news.run !== state.run) newRun();
     const first = !state;
     state = news;
     view.addState(news);

@@ -1,201 +1,223 @@
-"""python -m tests.fps: time a tracker's frame, step by step, beside OpenCV's own tracker.
+"""python -m tests.fps: is this commit slower on this board? With evidence that others can check.
 
-    python -m tests.fps --video CLIP --box X,Y,W,H --network nanotrack_v2 --against opencv
+    python -m tests.fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
+    python -m tests.fps --against GITREF          this checkout and another commit, in turns
+    python -m tests.fps compare A B               two evidence files
+    python -m tests.fps report EVIDENCE...        page, Markdown, JUnit XML anew
+    python -m tests.fps history                   figures over commits
+    python -m tests.fps counters                  instructions of the host's hot path
+    python -m tests.fps --video CLIP --box X,Y,W,H [--against opencv]     one clip beside a peer
 
-Frames are decoded before. The trackers take turns on blocks of frames in one process, so that what
-disturbs the machine disturbs both; a ratio above 1 says how many times faster ours is.
-
-    python -m tests.fps --video CLIP --box X,Y,W,H --box X,Y,W,H --targets 2 --threads 2
-
-times so many targets in one run against one target alone, in turns too.
+Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid.
 """
 
 import argparse
-import json
 import os
+import pathlib
 import sys
-import time
 
-import cv2
-import numpy as np
-
-from runtime import DEFAULT_NETWORK, load_targets, load_tracker
+from runtime import DEFAULT_NETWORK
 from runtime.errors import HotpathError
-from runtime.profile import Profile
-from runtime.track import first_boxes
-from runtime.video.sources import open_source
-from tests.fps import peers
+from tests.fps import against, clips, compare, history, lock, report, run
+from tests.fps import evidence as files
+from tests.fps import place as places
 
-BLOCK = 20  # frames before the other tracker's turn
-WARM_UP = 20  # frames of each block row that are run but not counted, once
+OUT = "out/fps"
+QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
-    parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
-    parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
-    parser.add_argument("--targets", type=int, help="time so many targets against the first alone")
-    parser.set_defaults(boxes=None, page=False)
-    parser.add_argument("--network", default=DEFAULT_NETWORK)
-    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
-    parser.add_argument("--engine", default="auto")
-    parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")
-    parser.add_argument("--against", choices=sorted(peers.PEERS), help="a peer to take turns with")
-    parser.add_argument("--frames", type=int, default=600, help="frames to time, the clip repeated")
-    parser.add_argument("--json", help="write the figures here")
-    options = parser.parse_args(arguments)
+    """Run the command line; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if any(word.split("=")[0] == "--video" for word in arguments):
+        from tests.fps import simple
+
+        return simple.main(arguments)
+    options = _parser(arguments).parse_args(arguments)
     try:
-        report = measure_targets(options) if options.targets else measure(options)
+        return options.run(options)
     except HotpathError as error:
         print("tests.fps: {}".format(error), file=sys.stderr)
         return 2
-    print_targets(report) if options.targets else print_report(report)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(report, file, indent=1)
+    except KeyboardInterrupt:
+        print("tests.fps: stopped; the rounds that are finished are kept", file=sys.stderr)
+        return 130
+
+
+def _parser(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fps", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    commands = {"compare": _compare, "report": _report, "history": _history, "counters": _counters}
+    if arguments and arguments[0] in commands:
+        parser.add_argument("command", choices=sorted(commands))
+        parser.set_defaults(run=commands[arguments[0]])
+        parser.add_argument("files", nargs="*", metavar="EVIDENCE")
+        parser.add_argument("--board", help="of history: only this one")
+        parser.add_argument("--update", action="store_true", help="of counters: write the budgets")
+        parser.add_argument("--reference", metavar="FILE", help="of report: write a reference too")
+    else:
+        parser.set_defaults(run=_run)
+        _add_run(parser)
+    parser.add_argument("--out", default=OUT, metavar="DIR", help="(default: %(default)s)")
+    return parser
+
+
+def _add_run(parser):
+    names = dict(type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME")
+    parser.add_argument("--networks", default=[DEFAULT_NETWORK], **names)
+    parser.add_argument("--precision", default=None, help="default: the board's own", **names)
+    parser.add_argument("--engines", default=["auto"], help="auto, openvino, onnxruntime, tensorrt",
+                        **names)  # fmt: skip
+    parser.add_argument("--clips", metavar="DIR", help="default: a film made here")
+    parser.add_argument("--rounds", type=_count, default=5, metavar="N")
+    parser.add_argument("--frames", type=_count, default=200, metavar="N", help="of a round")
+    parser.add_argument("--quick", action="store_true", help="one short round, under a minute")
+    parser.add_argument("--threads", type=_count, default=1, metavar="N")
+    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
+    parser.add_argument("--int8-dir", default="out/int8", metavar="DIR",
+                        help="where calib.int8 wrote its networks")  # fmt: skip
+    parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
+    parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
+    parser.add_argument("--lock", action="store_true", help="hold mode and clocks meanwhile")
+    parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
+    parser.add_argument("--warm-up", type=float, default=run.WARM_S, metavar="SECONDS",
+                        help="longest warm-up (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("{} is not above zero".format(value))
+    return value
+
+
+def _settings(options, place):
+    engines = options.engines
+    if (
+        engines == ["auto"]
+        and place.board.engine == "tensorrt"
+        and places.Root(options.root).is_this_computer
+    ):
+        engines = ["tensorrt"]
+    settings = run.Settings(
+        networks=options.networks, engines=engines, frames=options.frames, rounds=options.rounds,
+        precisions=options.precision or [place.board.precision["default"]],
+        threads=options.threads, period_s=0.0 if options.no_sampling else 1.0,
+        networks_dir=options.networks_dir, int8_dir=options.int8_dir, warm_s=options.warm_up,
+    )  # fmt: skip
+    if options.quick:
+        settings.__dict__.update(QUICK)
+    settings.clips = clips.load(options.clips, settings.frames + 1)
+    return settings
+
+
+def _run(options):
+    place = places.Place(options.root, options.board)
+    settings = _settings(options, place)
+    out = pathlib.Path(options.out)
+    if options.against:
+        return _against(options, settings, place, out)
+    reference = compare.reference_of(place.board.name)
+    with lock.Lock(place, options.lock) as held:
+        for sentence in held.changed:
+            print("locked: {}".format(sentence))
+        path = _free(out, place.board.name)
+        evidence = run.measure(settings, place, path, held.changed, reference)
+    print("evidence: {}".format(path))
+    history.add(out, evidence)
+    return _conclude(out, [evidence], reference, evidence)
+
+
+def _against(options, settings, place, out):
+    with against.worktree(options.against) as (tree, commit):
+        pair = against.measure(
+            settings, place, (tree, places.CHECKOUT), ((commit, False), places.commit()),
+            lambda side: out / "evidence-{}-{}.json".format(place.board.name, side),
+        )  # fmt: skip
+    history.add(out, pair[1])
+    return _conclude(out, list(pair), *pair)
+
+
+def _conclude(out, runs, base, new):
+    """Compare, write the reports, print; the exit code."""
+    found, refused = [], None
+    if base is not None and new["verdict"]["state"] != "invalid":
+        try:
+            found = compare.compare(base, new)
+        except compare.CannotCompare as error:
+            refused = str(error)
+    names = report.write(out, runs, found, refused)
+    print(report.text(runs, found, refused))
+    print("wrote {}".format(", ".join(str(out / name) for name in names)))
+    if any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
+        return compare.EXIT["invalid"]
+    return compare.exit_code(found)
+
+
+def _free(out, board):
+    """A name that no evidence has yet."""
+    number = 1
+    while (out / "evidence-{}-{}.json".format(board, number)).exists():
+        number += 1
+    return out / "evidence-{}-{}.json".format(board, number)
+
+
+def _compare(options):
+    if len(options.files) not in (1, 2):
+        raise files.BadEvidence(
+            "compare takes two evidence files, or one for the board's reference"
+        )
+    runs = [files.read(path) for path in options.files]
+    if len(runs) == 1:
+        reference = compare.reference_of(runs[0]["board"]["name"])
+        if reference is None:
+            raise files.BadEvidence("there is no reference of {} in {}; name a second file".format(
+                runs[0]["board"]["name"], compare.REFERENCES))  # fmt: skip
+        runs.insert(0, reference)
+    for path, evidence in zip(options.files[-2:], runs[-len(options.files) :]):
+        if evidence["verdict"]["state"] == "invalid":
+            print("tests.fps: {} is invalid: {}".format(
+                path, evidence["verdict"]["reasons"][0]["text"]), file=sys.stderr)  # fmt: skip
+            return compare.EXIT["invalid"]
+    found = compare.compare(*runs)
+    for name, comparison in found:
+        print(compare.sentence(name, comparison))
+    return compare.exit_code(found)
+
+
+def _report(options):
+    if not options.files:
+        raise files.BadEvidence("report takes evidence files")
+    runs = [files.read(path) for path in options.files]
+    if options.reference:
+        files.write(compare.as_reference(runs[-1]), options.reference)
+    out = pathlib.Path(options.out)
+    found, refused = [], None
+    if len(runs) == 2:
+        try:
+            found = compare.compare(*runs)
+        except compare.CannotCompare as error:
+            refused = str(error)
+    names = report.write(out, runs, found, refused)
+    print(report.text(runs, found, refused))
+    print("wrote {}".format(", ".join(str(out / name) for name in names)))
+    return 3 if any(e["verdict"]["state"] == "invalid" for e in runs) else compare.exit_code(found)
+
+
+def _history(options):
+    out = pathlib.Path(options.out)
+    print(history.text(out, options.board))
+    print("wrote {}".format(report.write_history(out, options.board)))
     return 0
 
 
-def measure(options):
-    """Time all frames; returns the figures."""
-    frames, boxes = _frames_and_boxes(options)
-    box = boxes[0]
-    tracker = load_tracker(
-        options.network, options.engine, options.networks_dir, options.threads, log=print
-    )
-    peer = None
-    if options.against:
-        peer = peers.PEERS[options.against](tracker.network, options.networks_dir, options.threads)
-    profile, peer_ms = take_turns(tracker, peer, frames, box, options.frames)
+def _counters(options):
+    from tests.fps import counters
 
-    report = {
-        "network": tracker.name,
-        "engine": tracker.engine.name,
-        "kernels": tracker.kernels.name,
-        "threads": options.threads,
-        "frames": profile.frames,
-        "ms": profile.figures(),
-    }
-    ours = report["ms"]["total"]["median"]
-    report["outside_network"] = 1 - report["ms"]["network"]["median"] / ours
-    if peer:
-        figures = dict(zip(("median", "p95", "p99"), np.percentile(peer_ms, (50, 95, 99))))
-        ratio = figures["median"] / ours
-        report["against"] = {options.against: {"ms": {"total": figures}, "ratio": float(ratio)}}
-    return report
-
-
-def measure_targets(options):
-    """Time several targets in one run against the first of them alone; returns the figures."""
-    frames, boxes = _frames_and_boxes(options)
-    if len(boxes) < options.targets:
-        raise HotpathError("{} targets need as many --box".format(options.targets))
-    settings = (options.network, options.engine, options.networks_dir, options.threads)
-    alone, together = (load_targets(*settings, log=print) for _ in range(2))
-    alone_ms, together_ms = [], []
-    turns = ((alone, boxes[:1], alone_ms), (together, boxes[: options.targets], together_ms))
-    for index in range(-WARM_UP, options.frames, BLOCK):
-        block = range(index, min(index + BLOCK, options.frames))
-        for targets, own, all_ms in turns:
-            for number in [(i + WARM_UP) % len(frames) for i in block]:
-                ms = _timed_targets(targets, frames, number, own)
-                if index >= 0 and number:
-                    all_ms.append(ms)
-    figures = {
-        name: dict(zip(("median", "p95", "p99"), np.percentile(all_ms, (50, 95, 99)).tolist()))
-        for name, all_ms in (("one", alone_ms), ("all", together_ms))
-    }
-    return {
-        "network": alone.network.name,
-        "engine": alone.engine.name,
-        "threads": options.threads,
-        "targets": options.targets,
-        "frames": len(alone_ms),
-        "ms": figures,
-        "ratio": figures["all"]["median"] / figures["one"]["median"],
-    }
-
-
-def _timed_targets(targets, frames, number, boxes):
-    """Milliseconds of one frame; the first of the clip takes the targets anew."""
-    if number == 0:
-        for old in list(targets.numbers):
-            targets.drop(old)
-        for box in boxes:
-            targets.add(frames[0], box)
-        return 0.0
-    started = time.perf_counter()
-    targets.update(frames[number])
-    return (time.perf_counter() - started) * 1e3
-
-
-def _frames_and_boxes(options):
-    """All frames of the source, decoded, and the targets' boxes in the first of them."""
-    cv2.setNumThreads(options.threads)
-    with open_source(options.video, print) as source:
-        if source.live:
-            raise HotpathError("the frames must be the same for all; name a file or a folder")
-        frames = _all_frames(source)
-        return frames, first_boxes(options, source, frames[0])
-
-
-def _all_frames(source):
-    frames = []
-    while True:
-        frame = source.read()
-        if frame is None:
-            return frames
-        frames.append(frame)
-
-
-def take_turns(tracker, peer, frames, box, count):
-    """Run both over the same frames in blocks; returns our profile and the peer's milliseconds."""
-    profile, peer_ms = Profile(max(count, 1)), []
-    for index in range(-WARM_UP, count, BLOCK):
-        block = [(i + WARM_UP) % len(frames) for i in range(index, min(index + BLOCK, count))]
-        for number in block:
-            ms = _timed(tracker, frames, number, box)
-            if index >= 0 and number:
-                profile.add(0.0, tracker.step_ms, ms)
-        for number in block if peer else ():
-            ms = _timed(peer, frames, number, box)
-            if index >= 0 and number:
-                peer_ms.append(ms)
-    return profile, peer_ms
-
-
-def _timed(tracker, frames, number, box):
-    """Milliseconds of one frame; the first of the clip starts the tracker anew."""
-    if number == 0:
-        tracker.init(frames[0], box)
-        return 0.0
-    started = time.perf_counter()
-    tracker.update(frames[number])
-    return (time.perf_counter() - started) * 1e3
-
-
-def print_targets(report):
-    """The figures of several targets against one."""
-    print("{network} on {engine}, {threads} thread(s), {frames} frames".format(**report))
-    print("{:<12} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
-    for name, count in (("one", 1), ("all", report["targets"])):
-        print("{:<12} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(
-            "{} target{}".format(count, "s" * (count > 1)), **report["ms"][name]))  # fmt: skip
-    print("{:.2f} times the time of one".format(report["ratio"]))
-
-
-def print_report(report):
-    """The figures as a table."""
-    print("{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames".format(
-        **report))  # fmt: skip
-    print("{:<10} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
-    for step, ms in report["ms"].items():
-        if step != "wait":
-            print("{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(step, **ms))
-    print("outside the network: {:.1%} of the frame".format(report["outside_network"]))
-    for name, peer in report.get("against", {}).items():
-        print("{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}   {:.2f} times ours".format(
-            name, peer["ratio"], **peer["ms"]["total"]))  # fmt: skip
+    return counters.main(options.update)
 
 
 if __name__ == "__main__":

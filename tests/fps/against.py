@@ -1,0 +1,211 @@
+"""``--against GITREF``: this checkout and another commit take turns, so that drift cancels.
+
+The other commit is built in a worktree in a temporary folder. Each round starts a new process for
+each side, since where memory happens to lie makes a process faster or slower than its twin; in a
+round the two take turns on blocks of frames, the first one changing.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from runtime.errors import HotpathError
+from runtime.networks import load_network
+from tests.fps import evidence as files
+from tests.fps import place as places
+from tests.fps import run as runs
+from tests.fps.sampler import Sampler
+
+BLOCK = 20  # frames before the other's turn
+WARM_BLOCKS = 5
+WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
+
+
+class WorkerFailed(HotpathError):
+    """One of the two checkouts can't be timed."""
+
+
+@contextlib.contextmanager
+def worktree(reference, checkout=places.CHECKOUT):
+    """A commit's files in a temporary folder; gives (folder, commit).
+
+    Raises:
+        GitFailed: no such commit.
+    """
+    commit = places.git(["rev-parse", "--verify", reference + "^{commit}"], checkout).strip()
+    folder = tempfile.mkdtemp(prefix="hotpath-fps-")
+    tree = os.path.join(folder, "tree")
+    try:
+        places.git(["worktree", "add", "--detach", tree, commit], checkout)
+        yield tree, commit
+    finally:
+        with contextlib.suppress(places.GitFailed):
+            places.git(["worktree", "remove", "--force", tree], checkout)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Worker:
+    """A process that times one checkout.
+
+    Args:
+        tree: folder of the checkout.
+        settings: dict for ``worker.py``.
+    """
+
+    def __init__(self, tree, settings):
+        environment = dict(os.environ, PYTHONPATH="", PYTHONDONTWRITEBYTECODE="1")
+        self._process = subprocess.Popen(
+            [sys.executable, WORKER, tree], cwd=tree, env=environment, universal_newlines=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._tree = tree
+        self._send(settings)
+        self.ready = None
+
+    def wait_ready(self):
+        """Wait until it has loaded its network; returns the engine's description."""
+        self.ready = self._receive()["ready"]
+        return self.ready
+
+    def block(self, frames):
+        """Time so many frames: dict of ms, boxes, waited_s."""
+        self._send({"frames": frames})
+        return self._receive()
+
+    def close(self):
+        """End the process."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _send(self, what):
+        with contextlib.suppress(BrokenPipeError):  # its answer says why
+            self._process.stdin.write(json.dumps(what) + "\n")
+            self._process.stdin.flush()
+
+    def _receive(self):
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "the process ended"}
+        if "error" in answer:
+            raise WorkerFailed("the code in {} can't be timed: {}; run it there by itself".format(
+                self._tree, answer["error"]))  # fmt: skip
+        return answer
+
+
+def measure(settings, place, trees, commits, path_of, say=print):
+    """Time two checkouts in turns.
+
+    Args:
+        settings: ``run.Settings``.
+        place: ``place.Place``.
+        trees, commits: of (base, new); a commit is (hash, dirty).
+        path_of: function of "base" or "new", the path of its evidence.
+
+    Returns:
+        (evidence of base, evidence of new).
+    """
+    pair = []
+    for side, commit in zip(("base", "new"), commits):
+        evidence = runs.begin(settings, place, ())
+        evidence["run"].update(side=side, commit=commit[0], dirty=commit[1])
+        pair.append(evidence)
+    pair[1]["run"]["id"] = pair[0]["run"]["id"]
+    sampler, began = Sampler(place.telemetry, settings.period_s, alone=False), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
+        for clip in settings.clips:
+            frames = os.path.join(folder, "frames.npy")
+            np.save(frames, np.stack(clip.frames))
+            for case in settings.cases():
+                results = _open(case, settings, clip, pair)
+                asked = _asked(case, settings, clip, frames)
+                for number in range(settings.rounds):
+                    _round(trees, asked, results, settings.frames, sampler, began, number % 2)
+                    _save(pair, sampler, path_of)
+                    say("round {} of {}: {}".format(
+                        number + 1, settings.rounds, files.name_of(results[0])))  # fmt: skip
+    after = place.state()
+    for evidence in pair:
+        evidence["after"] = after
+        evidence["run"]["complete"] = True
+    _save(pair, sampler, path_of)
+    return tuple(pair)
+
+
+def _asked(case, settings, clip, frames):
+    """What a worker is told."""
+    network = case.network
+    if case.precision == "int8":
+        network = os.path.abspath("{}/{}-int8.toml".format(settings.int8_dir, case.network))
+    elif case.precision != "fp32":
+        raise runs.NoPrecision("--against times fp32 and int8 only")
+    folder = settings.networks_dir
+    return {
+        "network": network, "engine": case.engine, "threads": settings.threads,
+        "networks_dir": os.path.abspath(folder) if folder else None,
+        "frames": frames, "box": list(clip.box),
+    }  # fmt: skip
+
+
+def _open(case, settings, clip, pair):
+    """A result in the evidence of each side, still without rounds."""
+    network = load_network(case.network)
+    tracker, result = runs.open_case(case, settings, clip)
+    tracker.close()
+    result["warm_up"]["steady"] = True  # of turns, each round has its own
+    result["network"] = network.name
+    results = [result, json.loads(json.dumps(result))]
+    for evidence, own in zip(pair, results):
+        evidence["results"].append(own)
+    return results
+
+
+def _round(trees, asked, results, count, sampler, began, first):
+    """One pair of new processes takes turns until both have timed ``count`` frames."""
+    workers = []
+    ms, boxes, waited = [{}, {}], [[], []], [0.0, 0.0]
+    spent = [0.0, 0.0]
+    try:
+        for tree in trees:
+            workers.append(Worker(tree, asked))
+        for worker, result in zip(workers, results):
+            ready = worker.wait_ready()
+            result["kernels"] = ready.pop("kernels")
+            result["engine"] = ready
+        for block in range(-WARM_BLOCKS, -(-count // BLOCK)):
+            for side in (0, 1) if (block + first) % 2 else (1, 0):
+                answer = workers[side].block(BLOCK)
+                sampler.tick()
+                boxes[side] += answer["boxes"]
+                if block < 0:
+                    continue
+                for step, values in answer["ms"].items():
+                    ms[side].setdefault(step, []).extend(values)
+                waited[side] = None if answer["waited_s"] is None or waited[side] is None else (
+                    waited[side] + answer["waited_s"])  # fmt: skip
+                spent[side] += sum(answer["ms"]["total"]) * 1e-3
+    finally:
+        for worker in workers:
+            worker.close()
+    ended = time.monotonic() - began
+    for side, result in enumerate(results):
+        share = None if waited[side] is None else waited[side] / spent[side]
+        runs.add_round(result, ended - sum(spent), sum(spent), ms[side], boxes[side], share)
+
+
+def _save(pair, sampler, path_of):
+    for evidence in pair:
+        evidence["samples"] = list(sampler.samples)
+        runs.finish(evidence, None)
+        files.write(evidence, path_of(evidence["run"]["side"]))

@@ -1,0 +1,139 @@
+"""Two runs against each other: only where all that matters is the same, else it is refused."""
+
+import pathlib
+
+from runtime.errors import HotpathError
+from tests.fps import evidence as files
+from tests.fps import stats
+
+REFERENCES = pathlib.Path(__file__).resolve().parent.parent.parent / "boards" / "reference"
+EXIT = {"slower": 1, "invalid": 3}
+
+
+class CannotCompare(HotpathError):
+    """Two runs that differ in more than the commit."""
+
+
+def compare(base, new):
+    """Compare what two runs have in common.
+
+    Args:
+        base, new: evidence.
+
+    Returns:
+        list of (name of the result, ``stats.Comparison``).
+
+    Raises:
+        CannotCompare: says what differs, or that a run is invalid.
+    """
+    for evidence, which in ((base, "first"), (new, "second")):
+        if evidence["verdict"]["state"] == "invalid":
+            raise CannotCompare(
+                "the {} run is invalid and is never compared: {}; measure again".format(
+                    which, evidence["verdict"]["reasons"][0]["text"]
+                )
+            )
+    differences = differing(base, new)
+    if differences:
+        raise CannotCompare(
+            "these runs can't be compared: {}; measure both alike".format("; ".join(differences))
+        )
+    paired = is_pair(base, new)
+    known = {files.name_of(result): result for result in base["results"]}
+    found, unlike = [], []
+    for result in new["results"]:
+        name = files.name_of(result)
+        if name not in known or not known[name]["rounds"] or not result["rounds"]:
+            continue
+        told = _results_differ(known[name], result)
+        if told:
+            unlike.append("{}: {}".format(name, told))
+            continue
+        found.append((name, stats.compare(files.totals(known[name]), files.totals(result), paired)))
+    if unlike:
+        raise CannotCompare("these runs can't be compared: {}".format("; ".join(unlike)))
+    if not found:
+        raise CannotCompare("these runs have no network, precision, engine and clip in common: {} "
+                            "and {}".format(_names(base), _names(new)))  # fmt: skip
+    return found
+
+
+def is_pair(base, new):
+    """Whether the rounds of two runs took turns."""
+    sides = {base["run"].get("side"), new["run"].get("side")}
+    return base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
+
+
+def differing(base, new):
+    """What two runs differ in besides the commit: list of phrases."""
+    pairs = []
+    for key in ("name", "model", "cpus", "release"):
+        pairs.append(("board " + key, base["board"].get(key), new["board"].get(key)))
+    modes = [(e["before"]["power_mode"] or {}).get("name") for e in (base, new)]
+    pairs.append(("power mode", modes[0], modes[1]))
+    for part in ("gpu", "emc", "cpu"):
+        held = [e["before"]["locked"].get(part) for e in (base, new)]
+        pairs.append(("lock of the {} clock".format(part), _word(held[0]), _word(held[1])))
+        key = "cpu0_clock_max_hz" if part == "cpu" else part + "_clock_max_hz"
+        tops = [e["before"]["sample"].get(key) for e in (base, new)]
+        pairs.append(("highest {} clock".format(part), tops[0], tops[1]))
+    clips = [{clip["name"]: clip["sha256"][:12] for clip in e["clips"]} for e in (base, new)]
+    for name in sorted(set(clips[0]) & set(clips[1])):
+        pairs.append(("clip " + name, clips[0][name], clips[1][name]))
+    return ["{} is {} and {}".format(*pair) for pair in pairs if pair[1] != pair[2]]
+
+
+def _word(held):
+    return {True: "held", False: "free", None: "unknown"}[held]
+
+
+def _results_differ(base, new):
+    for key in ("network_sha256", "threads", "kernels"):
+        if base[key] != new[key]:
+            return "{} is {} and {}".format(key, str(base[key])[:12], str(new[key])[:12])
+    versions = [r["engine"].get("version") for r in (base, new)]
+    if versions[0] != versions[1]:
+        return "the engine's version is {} and {}".format(*versions)
+    return None
+
+
+def _names(evidence):
+    return ", ".join(files.name_of(result) for result in evidence["results"]) or "nothing"
+
+
+def sentence(name, found):
+    """A comparison in words."""
+    text = "{}: {} ({:+.1%} FPS, 95% interval {:+.1%} to {:+.1%}, effect {:+.2f})".format(
+        name, found.decision, found.change, found.low, found.high, found.effect
+    )
+    if found.decision != "undecided":
+        return text
+    if found.needed is None:
+        return text + "; so near {:.0%} that no number of rounds decides".format(stats.MARGIN)
+    return text + "; some {} rounds would decide".format(found.needed)
+
+
+def exit_code(comparisons):
+    """1 when anything is slower."""
+    return 1 if any(found.decision == "slower" for _, found in comparisons) else 0
+
+
+def reference_of(board):
+    """The reference evidence of a board's name, or None."""
+    path = REFERENCES / (board + ".json")
+    return files.read(path) if path.is_file() else None
+
+
+def as_reference(evidence):
+    """The part of a run that a reference keeps: no samples, no snapshots, only whole frames."""
+    kept = dict(evidence, samples=[])
+    for side in ("before", "after"):
+        if side in kept:
+            kept[side] = {k: v for k, v in kept[side].items() if k != "snapshot"}
+    kept["results"] = []
+    for result in evidence["results"]:
+        rounds = [
+            dict(r, ms={"total": [round(v, 3) for v in r["ms"]["total"]]}) for r in result["rounds"]
+        ]
+        kept["results"].append(dict(result, rounds=rounds))
+    return kept

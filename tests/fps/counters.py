@@ -1,0 +1,121 @@
+"""Instructions of the host's hot path, counted by callgrind: the same number each time, no board.
+
+    python -m tests.fps counters [--update]
+
+Budgets are in ``counters.json``, by compiler and set of instructions, since each writes other code.
+Launches, copies and allocations of the GPU's frame are held by tests/test_cuda_frame.py.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+from kernels.cpu import build
+from runtime.errors import HotpathError
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUDGETS = HERE / "counters.json"
+JOBS = ("crop-float", "crop-border", "crop-bytes", "select-softmax", "select-sigmoid")
+# valgrind knows AVX2 but not AVX-512, and -march=native would not be the same everywhere
+INSTRUCTIONS = {"x86_64": "x86-64-v3", "aarch64": "armv8-a"}
+SLACK = 0.01  # a count this much below its budget asks for a new budget
+
+
+class CannotCount(HotpathError):
+    """No valgrind, no compiler, or a processor without the instructions that are counted."""
+
+
+def main(update):
+    """Count, compare, print; the exit code."""
+    key, counts = count()
+    budgets = read()
+    if update:
+        budgets[key] = counts
+        BUDGETS.write_text(json.dumps(budgets, indent=1, sort_keys=True) + "\n")
+    print(key)
+    for job, instructions in counts.items():
+        allowed = budgets.get(key, {}).get(job)
+        told = "no budget" if allowed is None else "of {:,}".format(allowed)
+        print("{:<16} {:>12,} {:>14}".format(job, instructions, told))
+    mistakes = over(counts, budgets.get(key, {}))
+    for mistake in mistakes:
+        print(mistake)
+    return 1 if mistakes else 0
+
+
+def read():
+    """The budgets: dict of compiler -> dict of job -> instructions."""
+    return json.loads(BUDGETS.read_text()) if BUDGETS.is_file() else {}
+
+
+def over(counts, budget):
+    """Sentences on the counts that are not within their budget, or far below it."""
+    mistakes = []
+    for job, instructions in counts.items():
+        allowed = budget.get(job)
+        if allowed is None:
+            continue
+        if instructions > allowed:
+            mistakes.append("{}: {:,} instructions, {:+.1%} of its budget; make it faster, or say "
+                            "why not and run `python -m tests.fps counters --update`".format(
+                                job, instructions, instructions / float(allowed) - 1))  # fmt: skip
+        elif instructions < (1 - SLACK) * allowed:
+            mistakes.append("{}: {:,} instructions, far below its budget of {:,}; keep that with "
+                            "`python -m tests.fps counters --update`".format(
+                                job, instructions, allowed))  # fmt: skip
+    return mistakes
+
+
+def count(source=HERE / "counted.cpp", jobs=JOBS, flags=()):
+    """Compile and count.
+
+    Returns:
+        (compiler and instructions as text, dict of job -> instructions).
+
+    Raises:
+        CannotCount: see there.
+    """
+    compiler, valgrind = shutil.which("g++"), shutil.which("valgrind")
+    if not compiler or not valgrind:
+        raise CannotCount("g++ and valgrind are needed; run `sudo apt-get install g++ valgrind`")
+    machine = os.uname().machine
+    instructions = INSTRUCTIONS.get(machine)
+    if instructions is None or (machine == "x86_64" and "avx2" not in _cpu()):
+        raise CannotCount("this processor lacks the instructions that are counted; take another")
+    version = _run([compiler, "-dumpfullversion"]).strip()
+    with tempfile.TemporaryDirectory(prefix="hotpath-count-") as folder:
+        program = os.path.join(folder, "counted")
+        keep = [flag for flag in build.FLAGS if flag != "-shared"]
+        _run([compiler] + keep + ["-march=" + instructions] + list(flags)
+             + ["-o", program, str(source)])  # fmt: skip
+        counts = {job: _instructions(valgrind, program, job, folder) for job in jobs}
+    return "g++ {} {} {}".format(version, machine, instructions), counts
+
+
+def _instructions(valgrind, program, job, folder):
+    told = _run([
+        valgrind, "--tool=callgrind", "--collect-atstart=no",
+        "--callgrind-out-file=" + os.path.join(folder, "out"), program, job,
+    ])  # fmt: skip
+    match = re.search(r"Collected : (\d+)", told)
+    if not match or not int(match.group(1)):
+        raise CannotCount("callgrind counted nothing: " + told[-200:])
+    return int(match.group(1))
+
+
+def _cpu():
+    with open("/proc/cpuinfo") as file:
+        return file.read()
+
+
+def _run(command):
+    """What a program prints, both streams."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True)  # fmt: skip
+    if done.returncode:
+        raise CannotCount("`{}` fails: {}".format(" ".join(command[:2]), done.stdout[-300:]))
+    return done.stdout

@@ -1,0 +1,156 @@
+"""The evidence file: one JSON a run, with all that others need to check its figures.
+
+Its form is published as ``evidence.schema.json`` (JSON Schema), and a file is held to it when it is
+written and when it is read. It is written anew after every round, so that a run that is killed
+leaves its finished rounds.
+"""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from runtime.errors import HotpathError
+
+FORMAT = 1
+SCHEMA = pathlib.Path(__file__).resolve().parent / "evidence.schema.json"
+LAST_S = 60.0  # of the run: what "sustained" means
+TYPES = {
+    "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
+    "integer": int, "number": (int, float),
+}  # fmt: skip
+
+
+class BadEvidence(HotpathError):
+    """A file that is no evidence: not there, not JSON, or not of the published form."""
+
+
+def write(evidence, path):
+    """Write a file as a whole or not at all."""
+    mistakes = check(evidence)
+    if mistakes:
+        raise ValueError("evidence of the wrong form: " + mistakes[0])
+    path = pathlib.Path(str(path))
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(str(part), "w") as file:
+            json.dump(evidence, file, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(str(part), str(path))
+    except OSError as error:
+        raise BadEvidence(
+            "the evidence can't be written to {}: {}; name another folder with --out".format(
+                path, error.strerror
+            )
+        ) from None
+
+
+def read(path):
+    """A file's evidence, checked.
+
+    Raises:
+        BadEvidence: see there.
+    """
+    again = "measure with `python -m tests.fps --out DIR`, which writes DIR/evidence-*.json"
+    try:
+        with open(str(path), encoding="utf-8") as file:
+            evidence = json.load(file)
+    except (OSError, ValueError) as error:
+        raise BadEvidence(
+            "{} can't be read as evidence: {}; {}".format(path, error, again)
+        ) from None
+    mistakes = check(evidence)
+    if mistakes:
+        raise BadEvidence("{} is no evidence of ours: {}; {}".format(path, mistakes[0], again))
+    return evidence
+
+
+def check(evidence):
+    """What is wrong with the form: list of sentences, empty when nothing is."""
+    with open(str(SCHEMA), encoding="utf-8") as file:
+        schema = json.load(file)
+    mistakes = []
+    _check(evidence, schema, schema.get("definitions", {}), "evidence", mistakes)
+    return mistakes
+
+
+def _check(value, schema, definitions, where, mistakes):
+    """The part of JSON Schema that ours uses; the library for all of it is not on a board."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
+    kinds = schema.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        mistakes.append("{} is not of type {}".format(where, " or ".join(kinds)))
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        mistakes.append("{} is {!r}, not one of {}".format(where, value, schema["enum"]))
+    if "minimum" in schema and _is(value, "number") and value < schema["minimum"]:
+        mistakes.append("{} is below {}".format(where, schema["minimum"]))
+    if isinstance(value, dict):
+        for key in schema.get("required", ()):
+            if key not in value:
+                mistakes.append("{} lacks {}".format(where, key))
+        known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
+        for key, item in value.items():
+            if key in known or isinstance(more, dict):
+                inner = known.get(key, more)
+                _check(item, inner, definitions, "{}.{}".format(where, key), mistakes)
+            elif more is False:
+                mistakes.append("{} has {}, which is not known".format(where, key))
+    if isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            mistakes.append("{} is too short".format(where))
+        for index, item in enumerate(value if "items" in schema else ()):
+            _check(item, schema["items"], definitions, "{}[{}]".format(where, index), mistakes)
+
+
+def _is(value, kind):
+    if kind in ("integer", "number") and isinstance(value, bool):
+        return False
+    if kind == "number" and isinstance(value, float) and not np.isfinite(value):
+        return False
+    return isinstance(value, TYPES[kind])
+
+
+def name_of(result):
+    """What tells a result from the others of its run: network, precision, engine, clip."""
+    return "{} {} {} {}".format(
+        result["network"], result["precision"], result["engine"]["engine"], result["clip"]
+    )
+
+
+def totals(result):
+    """A result's rounds: list of arrays of frame times, ms."""
+    return [np.array(r["ms"]["total"], np.float64) for r in result["rounds"]]
+
+
+def sustained_fps(result):
+    """FPS of the last minute of a result's rounds; None where they were shorter than that."""
+    rounds = result["rounds"]
+    if (
+        not rounds
+        or rounds[-1]["started_s"] + rounds[-1]["seconds"] - rounds[0]["started_s"] < LAST_S
+    ):
+        return None
+    end = rounds[-1]["started_s"] + rounds[-1]["seconds"]
+    last = [r["ms"]["total"] for r in rounds if r["started_s"] + r["seconds"] > end - LAST_S]
+    return 1e3 / float(np.median(np.concatenate(last)))
+
+
+def energy_mj(result, samples):
+    """Energy a frame, mJ: the board's mean power over its rounds times the mean frame; or None."""
+    spans = [(r["started_s"], r["started_s"] + r["seconds"]) for r in result["rounds"]]
+    power = []
+    for sample in samples:
+        total = sample.get("power_total_mw", sample.get("rapl_package_0_power_mw"))
+        if total is not None and any(a <= sample["time_s"] <= b for a, b in spans):
+            power.append(total)
+    if not power or not spans:
+        return None
+    frames = sum(len(r["ms"]["total"]) for r in result["rounds"])
+    seconds = sum(r["seconds"] for r in result["rounds"])
+    return float(np.mean(power)) * seconds / frames

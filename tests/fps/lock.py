@@ -1,0 +1,81 @@
+"""``--lock``: the fastest power mode and held clocks while a run lasts, and back again after it."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+from runtime.errors import HotpathError
+
+
+class CannotLock(HotpathError):
+    """Clocks can't be held here: no tool for it, or not allowed."""
+
+
+class Lock:
+    """Sets mode and clocks on entering, sets them back on leaving.
+
+    Args:
+        place: ``tests.fps.place.Place``.
+        wanted: whether to do anything at all.
+        run: function of a command (list), runs it; raises ``CannotLock``.
+
+    Attributes:
+        changed: sentences on what was set.
+    """
+
+    def __init__(self, place, wanted, run=None):
+        self._place, self._wanted = place, wanted
+        self._run = run or _run
+        self._undo = []
+        self.changed = []
+
+    def __enter__(self):
+        if not self._wanted:
+            return self
+        try:
+            self._set_mode()
+            self._hold_clocks()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for command in reversed(self._undo):
+            try:
+                self._run(command)
+            except CannotLock as error:
+                print("tests.fps: not set back: {}".format(error))
+        self._undo = []
+
+    def _set_mode(self):
+        telemetry = self._place.telemetry
+        now, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
+        if not now or not fastest or now.id == fastest.id:
+            return
+        self._run(["nvpmodel", "-m", str(fastest.id)])
+        self._undo.append(["nvpmodel", "-m", str(now.id)])
+        self.changed.append("power mode {} instead of {}".format(
+            fastest.name, now.name or now.id))  # fmt: skip
+
+    def _hold_clocks(self):
+        if self._place.telemetry.locked().get("gpu"):
+            return
+        kept = os.path.join(tempfile.mkdtemp(prefix="hotpath-fps-"), "clocks")
+        self._run(["jetson_clocks", "--store", kept])
+        self._undo.append(["jetson_clocks", "--restore", kept])
+        self._run(["jetson_clocks"])
+        self.changed.append("clocks held by jetson_clocks")
+
+
+def _run(command):
+    if shutil.which(command[0]) is None:
+        raise CannotLock("{} is not here, so nothing can be locked; leave --lock away".format(
+            command[0]))  # fmt: skip
+    words = command if os.geteuid() == 0 else ["sudo", "-n"] + command
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True)  # fmt: skip
+    if done.returncode:
+        raise CannotLock("`{}` fails: {}; run as root, or leave --lock away".format(
+            " ".join(words), (done.stdout.strip().splitlines() or ["no message"])[-1]))  # fmt: skip

@@ -1,0 +1,67 @@
+"""The measuring loop itself: frames in, milliseconds of each step out. Nothing else is in here.
+
+It runs in the suite's own process, and in processes that hold the code of another commit: so it
+imports nothing of this repository and asks of a tracker no more than init, update and step_ms.
+"""
+
+import time
+
+THREAD = "/proc/thread-self/schedstat"
+PROCESS = "/proc/self/schedstat"  # of the main thread; before Linux 3.17
+
+
+class Loop:
+    """Runs a tracker over a clip again and again.
+
+    Args:
+        tracker: with ``init(frame, box)``, ``update(frame)``, ``step_ms``.
+        frames: list of BGR pictures; the first one has the box.
+        box: (x, y, w, h).
+    """
+
+    def __init__(self, tracker, frames, box):
+        self.tracker, self.frames, self.box = tracker, frames, box
+        self.place = 0
+
+    def run(self, count, between=None):
+        """Time ``count`` frames (those on which the tracker takes the target are not counted).
+
+        Args:
+            count: frames.
+            between: function called after each frame, outside of all times.
+
+        Returns:
+            (dict of step -> list of ms, list of (place in the clip, box)).
+        """
+        clock, tracker, frames = time.perf_counter, self.tracker, self.frames
+        steps = {"wait": [], "total": []}
+        boxes = []
+        while len(steps["total"]) < count:
+            if self.place == 0:
+                tracker.init(frames[0], self.box)
+                self.place = 1
+            asked = clock()
+            frame = frames[self.place]
+            started = clock()
+            track = tracker.update(frame)
+            ended = clock()
+            steps["wait"].append((started - asked) * 1e3)
+            steps["total"].append((ended - started) * 1e3)
+            for name, value in tracker.step_ms.items():
+                steps.setdefault(name, []).append(value)
+            boxes.append((self.place, tuple(float(v) for v in track.box)))
+            self.place = (self.place + 1) % len(frames)
+            if between is not None:
+                between()
+        return {name: ms for name, ms in steps.items() if name == "total" or any(ms)}, boxes
+
+
+def waited_s():
+    """Seconds for which this thread was ready but another one had the processor; None if untold."""
+    for path in (THREAD, PROCESS):
+        try:
+            with open(path) as file:
+                return int(file.read().split()[1]) * 1e-9
+        except (OSError, IndexError, ValueError):
+            continue
+    return None

@@ -1,0 +1,110 @@
+"""Where a run stands: the board and its state, libraries, the commit. All read, nothing changed."""
+
+import os
+import platform
+import subprocess
+
+from boards import detect, installed, snapshot
+from boards.files import Recorder, Root
+from boards.telemetry import Telemetry
+from runtime.errors import HotpathError
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class WrongBoard(HotpathError):
+    """It can't be told which board this is, or it is not the one that was named."""
+
+
+class Place:
+    """A board.
+
+    Args:
+        root: folder that stands for ``/``.
+        name: that it must have; "auto" for any.
+
+    Raises:
+        WrongBoard, UnknownBoard: see there.
+    """
+
+    def __init__(self, root="/", name="auto"):
+        self.root = Root(root)
+        self.found = detect.detect(self.root)
+        self.board = self.found.require()
+        if name not in ("auto", "", self.board.name):
+            raise WrongBoard(
+                "this is {}, not {}; run the suite on that board, or leave BOARD away".format(
+                    self.board.name, name
+                )
+            )
+        self.telemetry = Telemetry(self.root, self.board)
+
+    def describe(self):
+        """The evidence's ``board``."""
+        cpus = self.telemetry.read().get("cpu_online_count")
+        return {
+            "name": self.board.name,
+            "model": self.found.model,
+            "soc": self.found.soc,
+            "release": self.found.l4t,
+            "jetpack": self.found.jetpack,
+            "system": self.found.system,
+            "cpus": cpus,
+        }
+
+    def state(self):
+        """The evidence's ``before`` and ``after``."""
+        recorder = Recorder(self.root.folder)
+        board = detect.detect(recorder).board
+        telemetry = Telemetry(recorder, board)
+        sample, locked, mode = telemetry.read(), telemetry.locked(), telemetry.power_mode()
+        fastest = telemetry.fastest_power_mode()
+        return {
+            "power_mode": {"id": mode.id, "name": mode.name} if mode else None,
+            "fastest_power_mode": fastest.name if fastest else None,
+            "locked": locked,
+            "sample": sample,
+            "snapshot": snapshot.dumps(recorder.seen),
+        }
+
+    def libraries(self):
+        """dict of library -> version."""
+        found = installed.look(self.root)
+        versions = {name: package.version for name, package in found.packages.items()}
+        versions["python"] = platform.python_version()
+        if found.cuda:
+            versions["cuda"] = found.cuda
+        return {name: str(version) for name, version in sorted(versions.items())}
+
+
+def commit(checkout=CHECKOUT):
+    """(commit, whether there are changes in none) of a checkout; (None, None) outside of git."""
+    try:
+        head = git(["rev-parse", "HEAD"], checkout).strip()
+        return head, bool(git(["status", "--porcelain", "--untracked-files=no"], checkout).strip())
+    except GitFailed:
+        return None, None
+
+
+class GitFailed(HotpathError):
+    """git is not there, or can't do what was asked."""
+
+
+def git(arguments, checkout=CHECKOUT):
+    """What a git command prints.
+
+    Raises:
+        GitFailed: with git's own words.
+    """
+    try:
+        done = subprocess.run(
+            ["git"] + arguments, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, universal_newlines=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise GitFailed("git does not run: {}; install it".format(error.strerror)) from None
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise GitFailed("git {}: {}; name a commit of this repository".format(
+            arguments[0], words[-1] if words else "it failed"))  # fmt: skip
+    return done.stdout

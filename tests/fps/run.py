@@ -1,0 +1,271 @@
+"""A run: networks x precisions x engines on clips, warm-up, then rounds in which all take turns.
+
+Every round goes through all cases, so that a board that grows hot grows hot for all of them.
+"""
+
+import hashlib
+import json
+import time
+import uuid
+from collections import namedtuple
+
+import cv2
+import numpy as np
+
+from runtime import bundle, load_tracker
+from runtime.errors import HotpathError
+from runtime.networks import load_network
+from tests.clips import overlap
+from tests.fps import evidence as files
+from tests.fps import place as places
+from tests.fps import stats
+from tests.fps.loop import Loop, waited_s
+from tests.fps.sampler import Sampler, Silent
+from tests.fps.verdict import judge
+
+WARM_BLOCK = 20  # frames
+STEADY = 0.03  # between the medians of the last blocks, and between their clocks
+STEADY_BLOCKS = 4
+WARM_S = 30.0  # longest warm-up
+CHECKED = 20  # frames whose boxes must be the same: later ones may drift apart on a rounding
+
+Case = namedtuple("Case", "network precision engine")
+
+
+class NoPrecision(HotpathError):
+    """A network was not made ready for the precision asked for."""
+
+
+class Settings:
+    """What a run is to do; the command line's options.
+
+    Attributes:
+        networks, precisions, engines: lists of names; ``engines`` may hold "auto".
+        clips: list of ``clips.Clip``.
+        frames, rounds, threads: ints; frames of one round.
+        period_s: between samples of the board; 0 for none.
+        networks_dir, int8_dir: folders, or None.
+        warm_s: longest warm-up.
+    """
+
+    def __init__(self, **values):
+        self.networks, self.precisions, self.engines = ["kestrel"], ["fp32"], ["auto"]
+        self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
+        self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
+        self.__dict__.update(values)
+
+    def cases(self):
+        """All that is to be timed."""
+        return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
+
+
+def measure(settings, place, path, changed=(), reference=None, say=print):
+    """Run all and keep the evidence file up to date.
+
+    Args:
+        settings: ``Settings``.
+        place: ``place.Place``.
+        path: of the evidence file.
+        changed: what ``--lock`` set.
+        reference: evidence whose boxes must be found again, or None.
+        say: told of each round.
+
+    Returns:
+        The evidence.
+    """
+    cv2.setNumThreads(settings.threads)
+    evidence = begin(settings, place, changed)
+    time.sleep(0.2 if settings.period_s else 0)  # the GPU's load without us
+    evidence["before"]["idle_sample"] = place.telemetry.read()
+    sampler = Sampler(place.telemetry, settings.period_s) if settings.period_s else Silent()
+    began = time.monotonic()
+    for clip in settings.clips:
+        loops = []
+        for case in settings.cases():
+            tracker, result = open_case(case, settings, clip)
+            loop = Loop(tracker, clip.frames, clip.box)
+            result["warm_up"] = warm_up(loop, place.telemetry, sampler, settings.warm_s)
+            say("{}: warm after {frames} frames".format(files.name_of(result), **result["warm_up"]))
+            loops.append((loop, result))
+            evidence["results"].append(result)
+        for number in range(settings.rounds):
+            for loop, result in loops:
+                one_round(loop, result, settings.frames, sampler, began)
+                _save(evidence, sampler, reference, path)
+            say("round {} of {} on {}".format(number + 1, settings.rounds, clip.name))
+        for loop, _ in loops:
+            loop.tracker.close()
+    evidence["after"] = place.state()
+    evidence["run"]["complete"] = True
+    _save(evidence, sampler, reference, path)
+    return evidence
+
+
+def begin(settings, place, changed):
+    """Evidence with nothing measured yet."""
+    commit, dirty = places.commit()
+    return {
+        "format": files.FORMAT,
+        "run": {
+            "id": uuid.uuid4().hex[:12],
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "commit": commit,
+            "dirty": dirty,
+            "complete": False,
+            "changed": list(changed),
+            "frames": settings.frames,
+            "rounds": settings.rounds,
+            "sampled": bool(settings.period_s),
+        },
+        "board": place.describe(),
+        "before": place.state(),
+        "libraries": place.libraries(),
+        "clips": [describe_clip(clip) for clip in settings.clips],
+        "results": [],
+        "samples": [],
+        "verdict": {"state": "ok", "reasons": []},
+    }
+
+
+def describe_clip(clip):
+    """The evidence's form of a clip."""
+    height, width = clip.frames[0].shape[:2]
+    return {
+        "name": clip.name, "frames": len(clip.frames), "width": width, "height": height,
+        "box": [float(v) for v in clip.box], "sha256": clip.sha256,
+    }  # fmt: skip
+
+
+def open_case(case, settings, clip):
+    """A case's tracker, and its result with no rounds yet."""
+    tracker, identity, parts = _tracker(case, settings)
+    engine = tracker.engine
+    described = engine.describe() if hasattr(engine, "describe") else {}
+    kernels = getattr(tracker, "kernels", None)
+    result = {
+        "network": load_network(case.network).name,
+        "network_sha256": identity["sha256"],
+        "precision": case.precision,
+        "engine": dict(described, engine=getattr(engine, "name", case.engine)),
+        "kernels": kernels.name if kernels is not None else "cuda",
+        "threads": settings.threads,
+        "clip": clip.name,
+        "warm_up": {"frames": 0, "seconds": 0.0, "steady": False},
+        "boxes": [],
+        "rounds": [],
+        "figures": {"steps": {}},
+    }
+    if parts:
+        result["engine_sha256"] = parts
+    return tracker, result
+
+
+def _tracker(case, settings):
+    """(tracker, the network's identity, sha256 of a bundle's parts or None)."""
+    network = load_network(case.network)
+    if case.engine == "tensorrt":
+        return _from_bundle(case, settings, network)
+    if case.precision == "int8":
+        toml = "{}/{}-int8.toml".format(settings.int8_dir, network.name)
+        try:
+            network = load_network(toml)
+        except HotpathError:
+            raise NoPrecision(
+                "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
+                "--network {0} --clips DIR --out {2}`, or name its folder with --int8-dir".format(
+                    network.name, toml, settings.int8_dir)) from None  # fmt: skip
+    elif case.precision != "fp32":
+        raise NoPrecision("{} runs on TensorRT alone; name it with --engines tensorrt".format(
+            case.precision))  # fmt: skip
+    paths = network.locate(settings.networks_dir)
+    tracker = load_tracker(str(network.path), case.engine, settings.networks_dir, settings.threads)
+    return tracker, bundle.identity(network, paths), None
+
+
+def _from_bundle(case, settings, network):
+    loaded, engine, kernels = bundle.load_parts(
+        None, case.network, case.precision, settings.threads
+    )
+    board = places.Place().board
+    parts = bundle.find(board, network.name, case.precision).parts
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return bundle.tracker_on(loaded, engine, kernels), bundle.identity(network), digest
+
+
+def warm_up(loop, telemetry, sampler, longest_s):
+    """Run until times and clocks of the last blocks are alike; the evidence's ``warm_up``."""
+    began, medians, clocks, frames = time.monotonic(), [], [], 0
+    while True:
+        ms, _ = loop.run(WARM_BLOCK, sampler.tick)
+        frames += WARM_BLOCK
+        medians.append(float(np.median(ms["total"])))
+        sample = telemetry.read()
+        clocks.append(sample.get("gpu_clock_hz") or sample.get("cpu0_clock_hz") or 0)
+        last, held = medians[-STEADY_BLOCKS:], clocks[-STEADY_BLOCKS:]
+        alike = max(last) <= (1 + STEADY) * min(last) and max(held) <= (1 + STEADY) * min(held)
+        steady = len(last) == STEADY_BLOCKS and alike
+        seconds = time.monotonic() - began
+        if steady or seconds > longest_s:
+            return {"frames": frames, "seconds": round(seconds, 3), "steady": bool(steady)}
+
+
+def one_round(loop, result, frames, sampler, began):
+    """Time one round and add it to the result."""
+    loop.place = 0
+    started, waited = time.monotonic(), waited_s()
+    ms, boxes = loop.run(frames, sampler.tick)
+    seconds, waited_now = time.monotonic() - started, waited_s()
+    share = None if waited is None or waited_now is None else (waited_now - waited) / seconds
+    add_round(result, started - began, seconds, ms, boxes, share)
+
+
+def add_round(result, started_s, seconds, ms, boxes, share):
+    """Put a round into a result's evidence."""
+    first = [box for _, box in boxes[:CHECKED]]
+    if not result["rounds"]:
+        result["boxes"] = [[round(v, 3) for v in box] for box in first]
+    result["rounds"].append({
+        "started_s": round(started_s, 3),
+        "seconds": round(seconds, 3),
+        "ms": {step: [round(v, 5) for v in values] for step, values in ms.items()},
+        "same_boxes": same_boxes(result["boxes"], first),
+        "waited_share": None if share is None else round(share, 5),
+    })  # fmt: skip
+
+
+def same_boxes(known, boxes):
+    """Lowest overlap of boxes with those that are known, or None without any."""
+    count = min(len(known), len(boxes))
+    return round(float(overlap(known[:count], boxes[:count]).min()), 4) if count else None
+
+
+def finish(evidence, reference):
+    """Work out the figures and the verdict of what was measured so far."""
+    known = {_key(r): r for r in reference["results"]} if reference else {}
+    for result in evidence["results"]:
+        if not result["rounds"]:
+            continue
+        steps = {}
+        for step in result["rounds"][0]["ms"]:
+            ms = np.concatenate([r["ms"].get(step, []) for r in result["rounds"]])
+            steps[step] = stats.figures(np.maximum(ms, 1e-6))
+        result["figures"] = {
+            "steps": steps,
+            "fps": steps["total"]["fps"],
+            "sustained_fps": files.sustained_fps(result),
+            "energy_mj": files.energy_mj(result, evidence["samples"]),
+        }
+        expected = known.get(_key(result))
+        if expected is not None:
+            result["reference_boxes"] = same_boxes(expected["boxes"], result["boxes"])
+    evidence["verdict"] = judge(evidence)
+
+
+def _key(result):
+    return result["network_sha256"], result["precision"], result["clip"]
+
+
+def _save(evidence, sampler, reference, path):
+    evidence["samples"] = list(sampler.samples)
+    finish(evidence, reference)
+    files.write(evidence, path)

@@ -1,0 +1,74 @@
+"""What the board does while frames are timed: one sample of its sensors a second, between frames.
+
+No thread: a sample is taken after a frame and before the next one starts, so it lies in no frame's
+time.
+"""
+
+import os
+import time
+
+PERIOD_S = 1.0
+
+
+class Sampler:
+    """Reads a board's telemetry about once a second.
+
+    Args:
+        telemetry: ``boards.telemetry.Telemetry``.
+        period_s: between samples; 0 for none at all.
+        alone: whether this process does the work; where others work for it, ``other_cores`` can't
+            be told.
+
+    Attributes:
+        samples: list of dicts: ``time_s`` since the start, ``own_cores`` (processors' time that
+            this process took), ``other_cores`` (everybody else's), and the telemetry's keys.
+    """
+
+    def __init__(self, telemetry, period_s=PERIOD_S, alone=True):
+        self._telemetry, self._period_s, self._alone = telemetry, period_s, alone
+        self._began = self._last = time.monotonic()
+        self._own_s = _own_s()
+        self._due = float("inf")
+        self.samples = []
+        if period_s:
+            telemetry.read()  # loads are means since the reading before
+            self._due = self._last + period_s
+
+    def tick(self):
+        """Called between frames: samples when a second has passed."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._sample(now)
+
+    def time_s(self):
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    def _sample(self, now):
+        sample = self._telemetry.read()
+        own_s = _own_s()
+        own = (own_s - self._own_s) / (now - self._last)
+        load = sample.get("cpu_load_percent")
+        count = sample.get("cpu_online_count") or os.cpu_count()
+        sample["time_s"] = round(now - self._began, 3)
+        sample["own_cores"] = round(own, 3)
+        busy = None if load is None or not self._alone else load / 100.0 * count
+        sample["other_cores"] = None if busy is None else round(max(0.0, busy - own), 3)
+        self.samples.append(sample)
+        self._last, self._own_s = now, own_s
+        self._due = time.monotonic() + self._period_s
+
+
+def _own_s():
+    times = os.times()
+    return times[0] + times[1] + times[2] + times[3]
+
+
+class Silent:
+    """Stands for the sampler where nothing is to be sampled."""
+
+    samples = ()
+
+    @staticmethod
+    def tick():
+        """Nothing."""

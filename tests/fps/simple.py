@@ -1,0 +1,199 @@
+"""python -m tests.fps: time a tracker's frame, step by step, beside OpenCV's own tracker.
+
+    python -m tests.fps --video CLIP --box X,Y,W,H --network nanotrack_v2 --against opencv
+
+Frames are decoded before. The trackers take turns on blocks of frames in one process, so that what
+disturbs the machine disturbs both; a ratio above 1 says how many times faster ours is.
+
+    python -m tests.fps --video CLIP --box X,Y,W,H --box X,Y,W,H --targets 2 --threads 2
+
+times so many targets in one run against one target alone, in turns too.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+import cv2
+import numpy as np
+
+from runtime import DEFAULT_NETWORK, load_targets, load_tracker
+from runtime.errors import HotpathError
+from runtime.profile import Profile
+from runtime.track import first_boxes
+from runtime.video.sources import open_source
+from tests.fps import peers
+
+BLOCK = 20  # frames before the other tracker's turn
+WARM_UP = 20  # frames of each block row that are run but not counted, once
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
+    parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
+    parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
+    parser.add_argument("--targets", type=int, help="time so many targets against the first alone")
+    parser.set_defaults(boxes=None, page=False)
+    parser.add_argument("--network", default=DEFAULT_NETWORK)
+    parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")
+    parser.add_argument("--against", choices=sorted(peers.PEERS), help="a peer to take turns with")
+    parser.add_argument("--frames", type=int, default=600, help="frames to time, the clip repeated")
+    parser.add_argument("--json", help="write the figures here")
+    options = parser.parse_args(arguments)
+    try:
+        report = measure_targets(options) if options.targets else measure(options)
+    except HotpathError as error:
+        print("tests.fps: {}".format(error), file=sys.stderr)
+        return 2
+    print_targets(report) if options.targets else print_report(report)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(report, file, indent=1)
+    return 0
+
+
+def measure(options):
+    """Time all frames; returns the figures."""
+    frames, boxes = _frames_and_boxes(options)
+    box = boxes[0]
+    tracker = load_tracker(
+        options.network, options.engine, options.networks_dir, options.threads, log=print
+    )
+    peer = None
+    if options.against:
+        peer = peers.PEERS[options.against](tracker.network, options.networks_dir, options.threads)
+    profile, peer_ms = take_turns(tracker, peer, frames, box, options.frames)
+
+    report = {
+        "network": tracker.name,
+        "engine": tracker.engine.name,
+        "kernels": tracker.kernels.name,
+        "threads": options.threads,
+        "frames": profile.frames,
+        "ms": profile.figures(),
+    }
+    ours = report["ms"]["total"]["median"]
+    report["outside_network"] = 1 - report["ms"]["network"]["median"] / ours
+    if peer:
+        figures = dict(zip(("median", "p95", "p99"), np.percentile(peer_ms, (50, 95, 99))))
+        ratio = figures["median"] / ours
+        report["against"] = {options.against: {"ms": {"total": figures}, "ratio": float(ratio)}}
+    return report
+
+
+def measure_targets(options):
+    """Time several targets in one run against the first of them alone; returns the figures."""
+    frames, boxes = _frames_and_boxes(options)
+    if len(boxes) < options.targets:
+        raise HotpathError("{} targets need as many --box".format(options.targets))
+    settings = (options.network, options.engine, options.networks_dir, options.threads)
+    alone, together = (load_targets(*settings, log=print) for _ in range(2))
+    alone_ms, together_ms = [], []
+    turns = ((alone, boxes[:1], alone_ms), (together, boxes[: options.targets], together_ms))
+    for index in range(-WARM_UP, options.frames, BLOCK):
+        block = range(index, min(index + BLOCK, options.frames))
+        for targets, own, all_ms in turns:
+            for number in [(i + WARM_UP) % len(frames) for i in block]:
+                ms = _timed_targets(targets, frames, number, own)
+                if index >= 0 and number:
+                    all_ms.append(ms)
+    figures = {
+        name: dict(zip(("median", "p95", "p99"), np.percentile(all_ms, (50, 95, 99)).tolist()))
+        for name, all_ms in (("one", alone_ms), ("all", together_ms))
+    }
+    return {
+        "network": alone.network.name,
+        "engine": alone.engine.name,
+        "threads": options.threads,
+        "targets": options.targets,
+        "frames": len(alone_ms),
+        "ms": figures,
+        "ratio": figures["all"]["median"] / figures["one"]["median"],
+    }
+
+
+def _timed_targets(targets, frames, number, boxes):
+    """Milliseconds of one frame; the first of the clip takes the targets anew."""
+    if number == 0:
+        for old in list(targets.numbers):
+            targets.drop(old)
+        for box in boxes:
+            targets.add(frames[0], box)
+        return 0.0
+    started = time.perf_counter()
+    targets.update(frames[number])
+    return (time.perf_counter() - started) * 1e3
+
+
+def _frames_and_boxes(options):
+    """All frames of the source, decoded, and the targets' boxes in the first of them."""
+    cv2.setNumThreads(options.threads)
+    with open_source(options.video, print) as source:
+        if source.live:
+            raise HotpathError("the frames must be the same for all; name a file or a folder")
+        frames = _all_frames(source)
+        return frames, first_boxes(options, source, frames[0])
+
+
+def _all_frames(source):
+    frames = []
+    while True:
+        frame = source.read()
+        if frame is None:
+            return frames
+        frames.append(frame)
+
+
+def take_turns(tracker, peer, frames, box, count):
+    """Run both over the same frames in blocks; returns our profile and the peer's milliseconds."""
+    profile, peer_ms = Profile(max(count, 1)), []
+    for index in range(-WARM_UP, count, BLOCK):
+        block = [(i + WARM_UP) % len(frames) for i in range(index, min(index + BLOCK, count))]
+        for number in block:
+            ms = _timed(tracker, frames, number, box)
+            if index >= 0 and number:
+                profile.add(0.0, tracker.step_ms, ms)
+        for number in block if peer else ():
+            ms = _timed(peer, frames, number, box)
+            if index >= 0 and number:
+                peer_ms.append(ms)
+    return profile, peer_ms
+
+
+def _timed(tracker, frames, number, box):
+    """Milliseconds of one frame; the first of the clip starts the tracker anew."""
+    if number == 0:
+        tracker.init(frames[0], box)
+        return 0.0
+    started = time.perf_counter()
+    tracker.update(frames[number])
+    return (time.perf_counter() - started) * 1e3
+
+
+def print_targets(report):
+    """The figures of several targets against one."""
+    print("{network} on {engine}, {threads} thread(s), {frames} frames".format(**report))
+    print("{:<12} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
+    for name, count in (("one", 1), ("all", report["targets"])):
+        print("{:<12} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(
+            "{} target{}".format(count, "s" * (count > 1)), **report["ms"][name]))  # fmt: skip
+    print("{:.2f} times the time of one".format(report["ratio"]))
+
+
+def print_report(report):
+    """The figures as a table."""
+    print("{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames".format(
+        **report))  # fmt: skip
+    print("{:<10} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
+    for step, ms in report["ms"].items():
+        if step != "wait":
+            print("{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(step, **ms))
+    print("outside the network: {:.1%} of the frame".format(report["outside_network"]))
+    for name, peer in report.get("against", {}).items():
+        print("{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}   {:.2f} times ours".format(
+            name, peer["ratio"], **peer["ms"]["total"]))  # fmt: skip

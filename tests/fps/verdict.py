@@ -1,0 +1,136 @@
+"""May a run's figures be believed? ``invalid``, ``warn`` or ``ok``, each with its reasons.
+
+What NVIDIA's counters mean: oc1 under-voltage, oc2 average over-current (both slow the board down),
+oc3 peak over-current (climbs by thousands under plain load in the fastest mode).
+"""
+
+from boards.sensors import cooling
+
+STATES = ("ok", "warn", "invalid")
+BELOW_LOCK = 0.95  # of the locked clock
+MAY_BE_BELOW = 0.01  # share of samples
+WAITED = 0.05  # share of a round for which others had our processor
+WAITED_A_LITTLE = 0.01
+OTHERS_CORES = 0.25  # processors that others may take
+GPU_BEFORE = 10.0  # percent of the GPU that was busy before we started
+SAME_BOX = 0.97  # overlap of the first frames' boxes
+EVENTS = (
+    ("oc1_undervoltage_count", "invalid", "{} under-voltage events"),
+    ("oc2_average_overcurrent_count", "invalid", "{} average over-current events"),
+    ("oc3_peak_overcurrent_count", "warn", "{} peak over-current events"),
+)
+
+
+def judge(evidence):
+    """The verdict on a whole run.
+
+    Args:
+        evidence: see ``tests.fps.evidence``; ``after`` may be missing in a run that was killed.
+
+    Returns:
+        {"state": ..., "reasons": [{"state", "text"}]}, worst reasons first.
+    """
+    before = evidence["before"]
+    samples = list(evidence["samples"])
+    after = evidence.get("after") or {}
+    known = [before["sample"]] + samples + ([after["sample"]] if after else [])
+    reasons = _mode(before, after, known) + _events(known) + _cooling(known)
+    reasons += _clocks(before, samples) + _others(evidence, before, samples)
+    reasons += _results(evidence["results"])
+    if not evidence["run"]["complete"]:
+        reasons.append(("warn", "the run was stopped before its end"))
+    reasons = sorted(set(reasons), key=lambda reason: (-STATES.index(reason[0]), reason[1]))
+    state = reasons[0][0] if reasons else "ok"
+    return {"state": state, "reasons": [{"state": s, "text": text} for s, text in reasons]}
+
+
+def _mode(before, after, known):
+    modes = [(s.get("power_mode_id"), s.get("power_mode_name")) for s in known]
+    modes = [mode for mode in modes if mode[0] is not None]
+    reasons = []
+    if len(set(modes)) > 1:
+        names = [str(mode[1] or mode[0]) for mode in dict.fromkeys(modes)]
+        reasons.append(("invalid", "the power mode changed: {}".format(", ".join(names))))
+    fastest = before.get("fastest_power_mode")
+    if fastest and modes and modes[0][1] != fastest:
+        reasons.append(("warn", "the power mode is {}, the fastest is {}".format(
+            modes[0][1] or modes[0][0], fastest)))  # fmt: skip
+    if after and before["locked"] != after["locked"]:
+        reasons.append(("invalid", "clocks were locked or freed during the run"))
+    return reasons
+
+
+def _events(known):
+    reasons = []
+    for key, state, text in EVENTS:
+        counts = [s[key] for s in known if s.get(key) is not None]
+        if counts and counts[-1] > counts[0]:
+            reasons.append((state, text.format(counts[-1] - counts[0])))
+    alarms = {key for s in known for key, v in s.items() if key.endswith("_alarm_state") and v}
+    return reasons + [("warn", "current alarm of {}".format(k[: -len("_alarm_state")]))
+                      for k in sorted(alarms)]  # fmt: skip
+
+
+def _cooling(known):
+    devices = sorted({key for sample in known for key in cooling.active(sample)})
+    return [("invalid", "cooling device {} was active".format(d[len("cooling_") : -len("_state")]))
+            for d in devices]  # fmt: skip
+
+
+def _clocks(before, samples):
+    """Locked clocks that sank all the same."""
+    reasons = []
+    for part, held in sorted(before["locked"].items()):
+        if not held:
+            continue
+        for key in sorted({k for s in samples for k in s if _is_clock(k, part)}):
+            limit = key[: -len("_hz")] + "_max_hz"
+            pairs = [(s.get(key), before["sample"].get(limit)) for s in samples]
+            pairs = [(now, top) for now, top in pairs if now is not None and top]
+            low = sum(now < BELOW_LOCK * top for now, top in pairs)
+            if pairs and low > MAY_BE_BELOW * len(pairs):
+                text = "{} was below 95% of its lock in {} of {} samples"
+                reasons.append(("invalid", text.format(key[: -len("_hz")], low, len(pairs))))
+    return reasons
+
+
+def _is_clock(key, part):
+    return key.startswith(part) and key.endswith("_clock_hz")
+
+
+def _others(evidence, before, samples):
+    """Another process on the GPU or the processor."""
+    reasons = []
+    busy = before.get("idle_sample", {}).get("gpu_load_percent")
+    if busy is not None and busy > GPU_BEFORE:
+        reasons.append(("invalid", "another process takes the GPU: {:.0f}% busy before the "
+                        "start".format(busy)))  # fmt: skip
+    waited = [r["waited_share"] for result in evidence["results"] for r in result["rounds"]
+              if r.get("waited_share") is not None]  # fmt: skip
+    if waited and max(waited) > WAITED:
+        reasons.append(("invalid", "another process took the CPU: it was waited for in up to "
+                        "{:.0f}% of a round".format(100 * max(waited))))  # fmt: skip
+    elif waited and max(waited) > WAITED_A_LITTLE:
+        reasons.append(("warn", "the CPU was waited for in up to {:.1f}% of a round".format(
+            100 * max(waited))))  # fmt: skip
+    others = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
+    if others and others[len(others) // 2] > OTHERS_CORES:
+        reasons.append(("warn", "other processes kept {:.1f} processors busy".format(
+            others[len(others) // 2])))  # fmt: skip
+    return reasons
+
+
+def _results(results):
+    reasons = []
+    for result in results:
+        name = "{network} {precision} on {clip}".format(**result)
+        if not result["warm_up"]["steady"]:
+            reasons.append(("warn", "{}: times were not steady after the warm-up".format(name)))
+        overlaps = [r["same_boxes"] for r in result["rounds"] if r.get("same_boxes") is not None]
+        if overlaps and min(overlaps) < SAME_BOX:
+            reasons.append(("invalid", "{}: the boxes of the rounds differ".format(name)))
+        known = result.get("reference_boxes")
+        if known is not None and known < SAME_BOX:
+            reasons.append(("invalid", "{}: the boxes differ from the reference (overlap {:.2f})"
+                            .format(name, known)))  # fmt: skip
+    return reasons

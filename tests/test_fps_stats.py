@@ -1,0 +1,135 @@
+"""The suite's statistics on made-up frame times whose right answer is known."""
+
+import numpy as np
+import pytest
+
+from tests.fps import stats
+
+
+def times(random, frames=200, median_ms=2.0, correlation=0.9, spread=0.03):
+    """One round of frame times of which each resembles the one before."""
+    noise = random.randn(frames) * np.sqrt(1 - correlation**2)
+    drift = np.zeros(frames)
+    drift[0] = random.randn()
+    for index in range(1, frames):
+        drift[index] = correlation * drift[index - 1] + noise[index]
+    return median_ms * np.exp(spread * drift)
+
+
+def runs(random, slowdown, rounds=8, between=0.004, **more):
+    """A run and a slower one; rounds of both differ a little by themselves."""
+    base, new = [], []
+    for _ in range(rounds):
+        base.append(times(random, **more) * np.exp(between * random.randn()))
+        new.append(times(random, **more) * np.exp(between * random.randn()) * slowdown)
+    return base, new
+
+
+def decisions(slowdown, paired, pairs=20, seed=3, **more):
+    random = np.random.RandomState(seed)
+    found = [
+        stats.compare(*runs(random, slowdown, **more), paired=paired, draws=400)
+        for _ in range(pairs)
+    ]
+    return [comparison.decision for comparison in found]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_the_same_speed_is_hardly_ever_called_slower(paired):
+    found = decisions(1.0, paired, pairs=40)
+    assert found.count("slower") + found.count("faster") <= 1
+    assert found.count("same") >= 20
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_tenth_slower_is_always_found(paired):
+    assert decisions(1.10, paired, pairs=10) == ["slower"] * 10
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_twentieth_slower_is_found_when_rounds_are_many(paired):
+    found = decisions(1.05, paired, pairs=10, rounds=16)
+    assert found.count("slower") >= 8
+    assert "faster" not in found and "same" not in found
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_tenth_faster_is_found(paired):
+    assert decisions(1 / 1.10, paired, pairs=5) == ["faster"] * 5
+
+
+def test_the_interval_holds_the_truth_for_correlated_frames():
+    random = np.random.RandomState(5)
+    truth, inside = 1 / 1.04 - 1, 0
+    for _ in range(40):
+        found = stats.compare(*runs(random, 1.04, between=0.0), draws=400)
+        inside += found.low <= truth <= found.high
+    assert inside >= 36
+
+
+def test_frames_that_are_shuffled_would_give_a_narrower_interval():
+    base, new = runs(np.random.RandomState(1), 1.0, between=0.0, correlation=0.97)
+    honest = stats.compare(base, new)
+    shuffled = [[np.random.RandomState(2).permutation(ms) for ms in run] for run in (base, new)]
+    assert stats.block_length(base[0]) > 2 * stats.block_length(shuffled[0][0])
+    blind = stats._redrawn(shuffled[0], 400, np.random.RandomState(3))
+    seeing = stats._redrawn(base, 400, np.random.RandomState(3))
+    assert seeing.std() > 1.5 * blind.std()
+    assert honest.low < 0 < honest.high
+
+
+def test_drift_cancels_where_rounds_took_turns():
+    """Each round is slower than the last by 10%: alike for both sides of a pair."""
+    random = np.random.RandomState(4)
+    drift = 1.1 ** np.arange(8)
+    base = [times(random, correlation=0.5) * factor for factor in drift]
+    new = [times(random, correlation=0.5) * factor for factor in drift]
+    assert stats.compare(base, new, paired=True).decision == "same"
+    assert stats.compare(base, new, paired=False).decision == "undecided"
+
+
+def test_two_rounds_decide_nothing_and_the_sentence_says_how_many_would():
+    base, new = runs(np.random.RandomState(6), 1.3, rounds=2)
+    found = stats.compare(base, new)
+    assert found.decision == "undecided" and found.needed >= stats.FEWEST_ROUNDS
+
+
+def test_more_rounds_are_asked_for_the_nearer_the_margin_is():
+    near = stats.rounds_to_decide(-0.035, -0.055, -0.015, 5)
+    far = stats.rounds_to_decide(-0.06, -0.10, -0.02, 5)
+    assert near == 5 * 16
+    assert 5 < far < near
+    assert stats.rounds_to_decide(-stats.MARGIN, -0.05, -0.01, 5) is None
+
+
+@pytest.mark.parametrize(
+    "low, high, decision",
+    [
+        (-0.08, -0.031, "slower"),
+        (-0.08, -0.029, "undecided"),
+        (-0.029, 0.029, "same"),
+        (0.031, 0.2, "faster"),
+        (-0.1, 0.1, "undecided"),
+    ],
+)
+def test_decisions_follow_the_interval(low, high, decision):
+    assert stats.decide(low, high, 5) == decision
+
+
+def test_cliffs_delta_is_the_share_of_pairs():
+    base, new = [np.array([1.0, 2.0, 3.0])], [np.array([2.0, 4.0])]
+    pairs = [np.sign(n - b) for b in base[0] for n in new[0]]
+    assert stats.cliffs_delta(base, new) == pytest.approx(np.mean(pairs))
+
+
+def test_figures_are_those_of_numpy():
+    ms = np.array([2.0, 4.0, 3.0, 10.0])
+    found = stats.figures(ms)
+    assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
+    assert found["p99"] == pytest.approx(np.percentile(ms, 99))
+    assert found["jitter"] == 2.0
+
+
+def test_the_same_data_give_the_same_answer():
+    base, new = runs(np.random.RandomState(8), 1.02)
+    assert stats.compare(base, new) == stats.compare(base, new)

@@ -6,7 +6,7 @@ call (``runtime.engines.batch``); else one after the other.
 
 import time
 
-from runtime.tracker import Tracker
+from runtime.bundle import tracker_on
 
 
 class Targets:
@@ -40,7 +40,7 @@ class Targets:
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
         """
-        tracker = Tracker(self.network, self.engine, self.kernels)
+        tracker = tracker_on(self.network, self.engine, self.kernels)
         tracker.init(frame, box)
         number, self._next = self._next, self._next + 1
         self._trackers[number] = tracker

@@ -30,6 +30,7 @@ class Tracker:
         step_ms: dict of the last frame's time in each step, milliseconds: crop, network, select.
     """
 
+    _lost = None  # watches the target, where the network says below what it is lost
     is_deterministic = True  # for the GOT-10k toolkit, as `name` and `track`
 
     def __init__(self, network, engine, kernels):

@@ -7,8 +7,8 @@ target counts as lost where it is absent or the box does not touch it (overlap b
 lost where the overlap is above 0.3. ``certainty`` and, to compare, the plain score are judged on
 runs that nothing was done about: the area under the curve, then precision and recall. The score's
 threshold is its best on these very clips; the certainty's is found for each clip on all others.
-The second table is about what is done then: ``lost_below`` and the widening of the TOML, against
-runs without.
+The second table is about what is done below the TOML's ``lost_below``: nothing, holding the last
+certain box, or looking in a wider region too.
 """
 
 import argparse
@@ -27,7 +27,11 @@ from tests.vanish import KINDS, LENGTH, Vanishing
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 FOUND = 0.4  # overlap at which a target is found again
 NEVER = 1e-9  # a threshold that only has the certainty computed
-POLICIES = {"nothing": {"lost_below": NEVER}, "hold": {"lost_widen": 1.0}, "widen": {}}
+POLICIES = {
+    "nothing": {"lost_widen": 1.0},
+    "hold": {"lost_widen": 1.1, "lost_limit": 1.0},
+    "widen": {"lost_widen": 1.1, "lost_limit": 2.0},
+}
 
 
 def main(arguments=None):
@@ -105,8 +109,8 @@ def follow(tracker, sequence, policies):
     """Run a sequence under several policies at once, on one engine: dict of policy -> ``Run``."""
     trackers, rows = {}, {policy: [] for policy in policies}
     for policy, values in policies.items():
-        network = copy.copy(tracker.network)
-        network.__dict__.update(values)
+        network = copy.copy(tracker.network)  # the engine's stays as it is
+        network.__dict__.update(values, lost_below=network.lost_below or NEVER)
         trackers[policy] = Tracker(network, tracker.engine, tracker.kernels)
     for index, frame in enumerate(sequence):
         for policy, own in trackers.items():
@@ -128,10 +132,12 @@ def knowing(runs):
     score_threshold = best_threshold(runs, "score")
     report = {"lost_below": best_threshold(runs, "certainty"), "score_below": score_threshold}
     absent = {run.clip for run in runs if run.kind == "clip" and run.gone.any()}
-    groups = {"absent": [run for run in runs if run.clip in absent], "all": runs}
-    for kind in KINDS:
-        groups[kind] = [run for run in runs if run.kind == kind]
-    for group, members in groups.items():
+    groups = {"absent": [run for run in runs if run.clip in absent]}
+    groups.update((kind, [run for run in runs if run.kind == kind]) for kind in KINDS)
+    groups["all"] = runs
+    report["groups"] = [group for group, members in groups.items() if members]
+    for group in report["groups"]:
+        members = groups[group]
         report[group] = {
             "frames": sum(int(run.truth()[0].sum()) for run in members),
             "score": _figures(members, "score", lambda run: score_threshold),
@@ -207,7 +213,7 @@ def print_report(report):
     print("{:<8} {:>6}  {:^23}  {:^23}".format("", "lost", "score", "certainty"))
     print("{:<8} {:>6}  {}  {}".format("", "frames", *["{:>7} {:>7} {:>7}".format(
         "AUC", "prec.", "recall")] * 2))  # fmt: skip
-    for group in ("absent",) + KINDS + ("all",):
+    for group in known["groups"]:
         figures = [
             "{auc:7.3f} {precision:7.3f} {recall:7.3f}".format(**known[group][what])
             for what in ("score", "certainty")

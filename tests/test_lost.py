@@ -91,11 +91,12 @@ def _watched(tracker, widened):
     tracker.choose = choose
 
 
-def test_without_a_threshold_nothing_changes(tmp_path, vanishing):
+def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
     plain = _follow(load_tracker(tiny.write_network(tmp_path)), vanishing)
     assert not any(track.lost for track in plain)
-    never = _follow(load_tracker(write_watched(tmp_path, lost_below=1e-9)), vanishing)
-    np.testing.assert_array_equal([t.box for t in never], [t.box for t in plain])
+    said = _follow(load_tracker(write_watched(tmp_path, lost_below=0.5)), vanishing)
+    assert any(track.lost for track in said)
+    np.testing.assert_array_equal([t.box for t in said], [t.box for t in plain])
 
 
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):

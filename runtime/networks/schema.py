@@ -72,8 +72,9 @@ SECTIONS = {
     "tracking": {
         # when a target is lost, see runtime/lost.py
         "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
-        "lost_widen": key(float, 1.0, low=1),  # of the search region's sides, every lost frame
-        "lost_limit": key(float, 2.0, low=1),  # how wide it becomes at most
+        # growth of the search region's sides with every lost frame; 1: nothing is done but to say it
+        "lost_widen": key(float, 1.0, low=1),
+        "lost_limit": key(float, 2.0, low=1),  # how many times as wide it becomes at most
     },
 }
 

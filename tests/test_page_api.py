@@ -239,3 +239,17 @@ def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen
                 assert json.loads(message.data)["frame"] > seen[-1] + 10, "the newest, not the next"
 
     asyncio.get_event_loop_policy().new_event_loop().run_until_complete(watch())
+
+
+def test_a_run_that_stands_still_goes_on_talking(run):
+    """The page takes silence for a lost connection."""
+
+    async def listen():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(run.address + "/ws") as socket:
+                states = 0
+                while states < 5:
+                    message = await asyncio.wait_for(socket.receive(), 4)
+                    states += message.type == aiohttp.WSMsgType.TEXT
+
+    asyncio.new_event_loop().run_until_complete(listen())

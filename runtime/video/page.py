@@ -302,7 +302,7 @@ class Server:
 
     async def _send(self, viewer):
         """The newest state and picture, whenever the browser has shown an earlier one."""
-        state = None
+        told = None
         while True:
             await viewer.news.wait()
             viewer.news.clear()
@@ -310,9 +310,9 @@ class Server:
             if news is None or not viewer.ready or viewer.socket.closed:
                 continue
             try:
-                if news.state != state:
-                    state = news.state
-                    await viewer.socket.send_str(state)
+                if news is not told:  # also when nothing changed: silence means a lost connection
+                    told = news
+                    await viewer.socket.send_str(news.state)
                 if news.jpeg is not None and news.index != viewer.last:
                     viewer.last = news.index
                     viewer.sent.append(news.index)

@@ -13,7 +13,7 @@ from calib.train.losses import explained, feature_loss, map_losses
 from calib.train.network import normalise
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
-MAPS_SHARE = 0.1  # weight of the maps' losses in stage joint: their gradient is ten times larger
+MAPS_SHARE = 0.25  # weight of the maps' losses in stage joint: their gradient is ten times larger
 FEATURES = ("exemplar_features", "search_features")
 MAPS = ("box", "kind", "probability", "distances")
 CROPS = ("exemplar", "search")

@@ -7,9 +7,10 @@ is gone, something else is best, often with a high score. What the network saw t
                 and in this one
     certainty = score * likeness, smoothed over the frames
 
-Below ``lost_below`` the target is lost. With ``lost_widen`` above 1 something is done about it: the
-target stays where it was last certain and keeps that size, and the search region widens step by
-step, until the certainty of what is found is back. Else the box is what the network says.
+Below ``lost_below`` the target is lost. Below ``hold_below``, where that is given, something is
+done: the target stays where it was last certain and keeps that size, and the search region
+widens step by step, until the certainty of what is found is back. Else the box is what the network
+says, lost or not.
 Networks whose graph does not give those features (``runtime.engines.seen``) have the score alone.
 How ``lost_below`` was found, and how well it does: runtime/networks/README.md.
 """
@@ -26,7 +27,7 @@ class Lost:
     """Watches one target.
 
     Args:
-        network: uses ``lost_below``, ``lost_widen``, ``lost_limit`` and ``stride``.
+        network: uses ``lost_below``, ``hold_below``, ``hold_widen``, ``hold_limit``, ``stride``.
         kernels: ``likeness`` (see ``kernels.cpu.binding``).
 
     Attributes:
@@ -83,19 +84,19 @@ class Lost:
             now *= max(0.0, self._compare(seen, rows, columns, self._reference, None))
         self.certainty += (now - self.certainty) * (1 - KEPT)
         self.lost = self.certainty < network.lost_below
-        if network.lost_widen > 1:
+        if network.hold_below > 0:
             self._hold(state, now)
         return self.lost
 
     def _hold(self, state, now):
         """Keep to where the target was certain, and look in a wider region."""
         network = self.network
-        if self.lost:
-            self.widened = min(self.widened * network.lost_widen, network.lost_limit)
+        if self.certainty < network.hold_below:
+            self.widened = min(self.widened * network.hold_widen, network.hold_limit)
             state[:] = self._held
             return
         self.widened = 1.0
-        if now >= network.lost_below:
+        if now >= network.hold_below:
             self._held[:] = state
 
     def _cells(self, seen, x, y, state, scale):

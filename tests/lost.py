@@ -7,7 +7,7 @@ target counts as lost where it is absent or the box does not touch it (overlap b
 lost where the overlap is above 0.3. ``certainty`` and, to compare, the plain score are judged on
 runs that nothing was done about: the area under the curve, then precision and recall. The score's
 threshold is its best on these very clips; the certainty's is found for each clip on all others.
-The second table is about what is done below the TOML's ``lost_below``: nothing, holding the last
+The second table is about what is done below the TOML's ``hold_below``: nothing, holding the last
 certain box, or looking in a wider region too.
 """
 
@@ -27,10 +27,11 @@ from tests.vanish import KINDS, LENGTH, Vanishing
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 FOUND = 0.4  # overlap at which a target is found again
 NEVER = 1e-9  # a threshold that only has the certainty computed
+HOLD = 0.67  # share of lost_below, where the TOML gives no hold_below
 POLICIES = {
-    "nothing": {"lost_widen": 1.0},
-    "hold": {"lost_widen": 1.1, "lost_limit": 1.0},
-    "widen": {"lost_widen": 1.1, "lost_limit": 2.0},
+    "nothing": {"hold_below": 0.0},
+    "hold": {"hold_limit": 1.0},
+    "widen": {},
 }
 
 
@@ -110,7 +111,9 @@ def follow(tracker, sequence, policies):
     trackers, rows = {}, {policy: [] for policy in policies}
     for policy, values in policies.items():
         network = copy.copy(tracker.network)  # the engine's stays as it is
-        network.__dict__.update(values, lost_below=network.lost_below or NEVER)
+        below = network.lost_below or NEVER
+        hold = network.hold_below or HOLD * below
+        network.__dict__.update(dict({"lost_below": below, "hold_below": hold}, **values))
         trackers[policy] = Tracker(network, tracker.engine, tracker.kernels)
     for index, frame in enumerate(sequence):
         for policy, own in trackers.items():

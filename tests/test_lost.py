@@ -57,7 +57,7 @@ def _follow(tracker, clip):
 
 
 def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
-    toml = write_watched(tmp_path, lost_below=0.5, lost_widen=1.1)
+    toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
     lost = np.array([track.lost for track in _follow(load_tracker(toml), vanishing)])
     assert not lost[: GONE[0] - 1].any()
     assert lost[GONE[0] + 5 : GONE[-1]].all()
@@ -65,7 +65,8 @@ def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
 
 
 def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishing):
-    toml = write_watched(tmp_path, lost_below=0.5, lost_widen=1.2, lost_limit=1.7)
+    keys = {"hold_below": 0.5, "hold_widen": 1.2, "hold_limit": 1.7}
+    toml = write_watched(tmp_path, lost_below=0.5, **keys)
     tracker = load_tracker(toml)
     widened = []
     _watched(tracker, widened)
@@ -100,7 +101,7 @@ def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
 
 
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
-    toml = write_watched(tmp_path, lost_below=0.5, lost_widen=1.1)
+    toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
     alone = _follow(load_tracker(toml), vanishing)
     targets, tracks = load_targets(toml), []
     for index, frame in enumerate(vanishing):

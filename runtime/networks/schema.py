@@ -72,9 +72,9 @@ SECTIONS = {
     "tracking": {
         # when a target is lost, see runtime/lost.py
         "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
-        # growth of the search region's sides with every lost frame; 1: nothing is done but to say it
-        "lost_widen": key(float, 1.0, low=1),
-        "lost_limit": key(float, 2.0, low=1),  # how many times as wide it becomes at most
+        "hold_below": key(float, 0.0, low=0, high=1),  # then the last certain box is kept; 0: never
+        "hold_widen": key(float, 1.05, low=1),  # and the search region's sides grow every frame,
+        "hold_limit": key(float, 1.4, low=1),  # to so many times their length
     },
 }
 

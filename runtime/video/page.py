@@ -159,9 +159,9 @@ class Server:
             wait_s = shown_at + pause_s - time.monotonic()
             if wait_s > 0 and not self._closing.wait(wait_s):
                 version, shot = self.desk.wait(-1, 0)  # a newer one came
+            shown_at = time.monotonic()
             if shot is None or not self._viewers:
                 continue
-            shown_at = time.monotonic()
             jpeg = last.jpeg if last and last.index == shot.index else None
             if jpeg is None and self._wanted.is_set():
                 jpeg = page_api.encoded(shot.frame, self.options.page_width)

@@ -187,6 +187,7 @@ def costs(options):
             for count in found:
                 found[count].append(_one_round(run, count))
         for count, rounds in found.items():
+            print(count, "browsers, ms of each round:", *["{:.2f}".format(r[1]) for r in rounds])
             fps, loop_ms, other = (statistics.median(r[n] for r in rounds) for n in range(3))
             print(
                 "{} browsers: {:.0f} FPS, {:.3f} ms of the loop's processor time a frame, {:.1f} % "

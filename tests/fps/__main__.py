@@ -81,6 +81,8 @@ def _add_run(parser):
     parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.add_argument("--lock", action="store_true", help="hold mode and clocks meanwhile")
+    parser.add_argument("--device-steps", action="store_true",
+                        help="time a GPU's steps by its events, without its one graph")  # fmt: skip
     parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
     parser.add_argument("--warm-up", type=float, default=run.WARM_S, metavar="SECONDS",
                         help="longest warm-up (default: %(default)s)")  # fmt: skip
@@ -107,6 +109,7 @@ def _settings(options, place):
         precisions=options.precision or [place.board.precision["default"]],
         threads=options.threads, period_s=0.0 if options.no_sampling else 1.0,
         networks_dir=options.networks_dir, int8_dir=options.int8_dir, warm_s=options.warm_up,
+        device_steps=options.device_steps,
     )  # fmt: skip
     if options.quick:
         settings.__dict__.update(QUICK)
@@ -132,10 +135,13 @@ def _run(options):
 
 
 def _against(options, settings, place, out):
-    with against.worktree(options.against) as (tree, commit):
+    with against.worktree(options.against) as (tree, commit), lock.Lock(
+        place, options.lock
+    ) as held:
         pair = against.measure(
             settings, place, (tree, places.CHECKOUT), ((commit, False), places.commit()),
             lambda side: out / "evidence-{}-{}.json".format(place.board.name, side),
+            changed=held.changed,
         )  # fmt: skip
     history.add(out, pair[1])
     return _conclude(out, list(pair), *pair)

@@ -104,7 +104,7 @@ class Worker:
         return answer
 
 
-def measure(settings, place, trees, commits, path_of, say=print):
+def measure(settings, place, trees, commits, path_of, changed=(), say=print):
     """Time two checkouts in turns.
 
     Args:
@@ -112,13 +112,14 @@ def measure(settings, place, trees, commits, path_of, say=print):
         place: ``place.Place``.
         trees, commits: of (base, new); a commit is (hash, dirty).
         path_of: function of "base" or "new", the path of its evidence.
+        changed: what ``--lock`` set.
 
     Returns:
         (evidence of base, evidence of new).
     """
     pair = []
     for side, commit in zip(("base", "new"), commits):
-        evidence = runs.begin(settings, place, ())
+        evidence = runs.begin(settings, place, changed)
         evidence["run"].update(side=side, commit=commit[0], dirty=commit[1])
         pair.append(evidence)
     pair[1]["run"]["id"] = pair[0]["run"]["id"]

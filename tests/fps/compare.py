@@ -91,9 +91,10 @@ def _results_differ(base, new):
     for key in ("network_sha256", "threads", "kernels"):
         if base[key] != new[key]:
             return "{} is {} and {}".format(key, str(base[key])[:12], str(new[key])[:12])
-    versions = [r["engine"].get("version") for r in (base, new)]
-    if versions[0] != versions[1]:
-        return "the engine's version is {} and {}".format(*versions)
+    for key in ("version", "device_steps"):
+        told = [r["engine"].get(key) for r in (base, new)]
+        if told[0] != told[1]:
+            return "the engine's {} is {} and {}".format(key.replace("_", " "), *told)
     return None
 
 

@@ -5,6 +5,7 @@ import io
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tests.fps import evidence as files
@@ -13,6 +14,7 @@ matplotlib.use("Agg")
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WIDE = 11  # inches
+FEW = 4  # results, whose times are shown as they are
 SHOWN = 99.5  # percentile at which the time axis ends; a few frames must not flatten the rest
 
 
@@ -37,18 +39,8 @@ def over_time(evidence):
     axes = np.atleast_1d(chart.subplots(
         1 + len(rows), 1, sharex=True, gridspec_kw={"height_ratios": [2.4] + [1] * len(rows)}
     ))  # fmt: skip
-    highest = 0.0
     results = [result for result in evidence["results"] if result["rounds"]]
-    for index, result in enumerate(results):
-        times, ms = _placed(result)
-        axes[0].plot(times, ms, ".", markersize=2, alpha=0.5, color=COLOURS[index % 8],
-                     label=files.name_of(result))  # fmt: skip
-        highest = max(highest, float(np.percentile(ms, SHOWN)))
-    above = sum(int((_placed(r)[1] > 1.15 * highest).sum()) for r in results)
-    axes[0].set(ylabel="ms a frame", ylim=(0, 1.15 * highest or 1))
-    if above:
-        axes[0].set_title("{} frames are above the picture".format(above), fontsize=8, loc="right")
-    _legend(axes[0], max(1, len(results)), markerscale=5)
+    _frames(axes[0], results)
     for place, row in zip(axes[1:], rows):
         row(evidence, place)
     axes[-1].set_xlabel("seconds since the start")
@@ -56,6 +48,32 @@ def over_time(evidence):
         place.grid(alpha=0.3)
     chart.tight_layout()
     return chart
+
+
+def _frames(place, results):
+    """Each frame a dot; of many results as multiples of their medians, which shows drift."""
+    relative = len(results) > FEW
+    highest, placed = 0.0, []
+    for result in results:
+        times, ms = _placed(result)
+        placed.append((times, ms / np.median(ms) if relative else ms))
+        highest = max(highest, 1.1 * float(np.percentile(placed[-1][1], SHOWN)))
+    for index, (result, (times, values)) in enumerate(zip(results, placed)):
+        place.plot(times, values, ".", markersize=2, alpha=0.5, color=_colour(index),
+                   label=files.name_of(result))  # fmt: skip
+    above = sum(int((values > highest).sum()) for _, values in placed)
+    words = "time of a frame /\nmedian of its kind" if relative else "ms a frame"
+    place.set(ylabel=words, ylim=(0, highest or 1))
+    if above:
+        place.set_title("{} frames are above the picture".format(above), fontsize=8, loc="right")
+    _legend(place, max(1, len(results)), markerscale=5)
+
+
+def _colour(index):
+    """Colours to be told apart: eight, then the same ones darker."""
+    red, green, blue = to_rgb(COLOURS[index % len(COLOURS)])
+    shade = 0.55 if index // len(COLOURS) % 2 else 1.0
+    return red * shade, green * shade, blue * shade
 
 
 def _legend(place, count, **more):
@@ -83,7 +101,7 @@ def _lines(evidence, place, keys, label, factor=1.0):
         times = [sample["time_s"] for sample in samples]
         for index, key in enumerate(known):
             values = [np.nan if s.get(key) is None else s[key] * factor for s in samples]
-            place.plot(times, values, "-", linewidth=1.4, marker=".", color=COLOURS[index % 8],
+            place.plot(times, values, "-", linewidth=1.4, marker=".", color=_colour(index),
                        label=key.rsplit("_", 1)[0].replace("_", " "))  # fmt: skip
         place.set_ylabel(label)
         place.margins(y=0.15)
@@ -114,18 +132,20 @@ def _loads(evidence, place):
 def histograms(evidence, clip):
     """Frame times of each result on a clip, on one axis; p95 is marked."""
     results = [r for r in evidence["results"] if r["rounds"] and r["clip"] == clip]
-    chart = Figure(figsize=(WIDE, 0.9 + 0.75 * len(results)))
-    axes = np.atleast_1d(chart.subplots(len(results), 1, sharex=True))
+    chart = Figure(figsize=(WIDE, 1.1 + 0.55 * len(results)))
+    axes = np.atleast_1d(chart.subplots(
+        len(results), 1, sharex=True, gridspec_kw={"hspace": 0.0}
+    ))  # fmt: skip
     all_ms = [np.concatenate(files.totals(result)) for result in results]
     top = max(float(np.percentile(ms, SHOWN)) for ms in all_ms)
     bins = np.linspace(0, top, 140)
     for index, (place, result, ms) in enumerate(zip(axes, results, all_ms)):
-        place.hist(ms, bins, color=COLOURS[index % 8])
+        place.hist(ms, bins, color=_colour(index))
         place.axvline(np.median(ms), color="#000", linewidth=1)
         place.axvline(np.percentile(ms, 95), color="#000", linewidth=1, linestyle=":")
         place.set_yticks([])
         place.set_ylabel(
-            "{network}\n{precision}\n{engine[engine]}".format(**result), rotation=0, ha="right",
+            "{network}\n{precision}, {engine[engine]}".format(**result), rotation=0, ha="right",
             va="center", fontsize=8,
         )  # fmt: skip
     axes[0].set_title("{}: median (line), p95 (dotted)".format(clip), fontsize=9)
@@ -146,7 +166,7 @@ def over_commits(rows):
     names = sorted({row["result"] for row in rows})
     for index, name in enumerate(names):
         own = [row for row in rows if row["result"] == name]
-        colour = COLOURS[index % 8]
+        colour = _colour(index)
         x = [runs.index(row["run"]) for row in own]
         place.plot(x, [row["median_ms"] for row in own], "-", color=colour, linewidth=1, label=name)
         for spot, row in zip(x, own):

@@ -5,6 +5,7 @@ and says so: ``python -m tests.fps report EVIDENCE`` on a computer makes it whol
 """
 
 import html
+import importlib
 from xml.etree import ElementTree
 
 from tests.fps import compare, history
@@ -21,12 +22,12 @@ p.note { opacity: .75; margin-top: .2rem; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
+.runs th:nth-child(-n+4), .runs td:nth-child(-n+4) { text-align: left; }
 .mark { color: #fff; border-radius: 4px; padding: .05rem .5rem; font-weight: 600; }
 img { max-width: 100%; background: #fff; border-radius: 6px; }
 """
 HEAD = ("network", "precision", "engine", "clip", "FPS", "median ms", "p95", "p99", "jitter",
-        "crop", "network ms", "select", "sustained FPS", "mJ/frame")  # fmt: skip
+        "crop ms", "network ms", "select ms", "sustained FPS", "mJ/frame")  # fmt: skip
 
 
 def write(out, runs, found, refused):
@@ -148,9 +149,8 @@ def page(out, runs, found, refused):
         parts.append("<p>{}</p>".format(html.escape("Not compared: " + refused)))
     for evidence in runs:
         parts += _run_part(evidence)
-    try:
-        from tests.fps import plots
-    except ImportError:
+    plots = _plots()
+    if plots is None:
         parts.append("<p class=note>Plots need matplotlib: run `python -m tests.fps report` on "
                      "this evidence where it is installed.</p>")  # fmt: skip
     else:
@@ -170,9 +170,8 @@ def write_history(out, board):
     """Write history.html; returns its path."""
     rows = history.rows(out, board)
     parts = ["<h1>Frames per second over commits</h1>"]
-    try:
-        from tests.fps import plots
-    except ImportError:
+    plots = _plots()
+    if plots is None:
         parts.append("<pre>{}</pre>".format(html.escape(history.text(out, board))))
     else:
         for name in sorted({row["board"] for row in rows}):
@@ -181,6 +180,14 @@ def write_history(out, board):
             parts.append("<h2>{}</h2>{}".format(html.escape(name), picture))
     (out / "history.html").write_text(_document(parts), encoding="utf-8")
     return out / "history.html"
+
+
+def _plots():
+    """The module that draws, or None without matplotlib."""
+    try:
+        return importlib.import_module("tests.fps.plots")
+    except ImportError:
+        return None
 
 
 def _run_part(evidence):
@@ -196,7 +203,7 @@ def _run_part(evidence):
             html.escape(_short(evidence)), html.escape(title(evidence))
         ),
         "<p>Verdict: {}</p><ul>{}</ul>".format(_mark(verdict["state"]), reasons),
-        "<div class=wide><table>{}</table></div>".format(
+        "<div class=wide><table class=runs>{}</table></div>".format(
             "".join("<tr>{}</tr>".format(row) for row in rows)
         ),
     ]

@@ -46,12 +46,15 @@ class Settings:
         period_s: between samples of the board; 0 for none.
         networks_dir, int8_dir: folders, or None.
         warm_s: longest warm-up.
+        device_steps: whether a GPU's steps are timed by its own events, which takes the place of
+            the one graph that they are else.
     """
 
     def __init__(self, **values):
         self.networks, self.precisions, self.engines = ["kestrel"], ["fp32"], ["auto"]
         self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
         self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
+        self.device_steps = False
         self.__dict__.update(values)
 
     def cases(self):
@@ -146,7 +149,11 @@ def open_case(case, settings, clip):
         "network": load_network(case.network).name,
         "network_sha256": identity["sha256"],
         "precision": case.precision,
-        "engine": dict(described, engine=getattr(engine, "name", case.engine)),
+        "engine": dict(
+            described,
+            engine=getattr(engine, "name", case.engine),
+            device_steps=settings.device_steps,
+        ),
         "kernels": kernels.name if kernels is not None else "cuda",
         "threads": settings.threads,
         "clip": clip.name,
@@ -189,7 +196,12 @@ def _from_bundle(case, settings, network):
     board = places.Place().board
     parts = bundle.find(board, network.name, case.precision).parts
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return bundle.tracker_on(loaded, engine, kernels), bundle.identity(network), digest
+    identity = bundle.identity(network)
+    if settings.device_steps and hasattr(engine, "search_device"):
+        from kernels.cuda.tracker import GpuTracker
+
+        return GpuTracker(loaded, engine, engine.device, profile=True), identity, digest
+    return bundle.tracker_on(loaded, engine, kernels), identity, digest
 
 
 def warm_up(loop, telemetry, sampler, longest_s):

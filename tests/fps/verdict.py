@@ -9,8 +9,8 @@ from boards.sensors import cooling
 STATES = ("ok", "warn", "invalid")
 BELOW_LOCK = 0.95  # of the locked clock
 MAY_BE_BELOW = 0.01  # share of samples
-WAITED = 0.05  # share of a round for which others had our processor
-WAITED_A_LITTLE = 0.01
+WAITED = 0.10  # share of the time for which others had our processor
+WAITED_A_LITTLE = 0.02
 OTHERS_CORES = 0.25  # processors that others may take
 GPU_BEFORE = 10.0  # percent of the GPU that was busy before we started
 SAME_BOX = 0.97  # overlap of the first frames' boxes
@@ -105,19 +105,25 @@ def _others(evidence, before, samples):
     if busy is not None and busy > GPU_BEFORE:
         reasons.append(("invalid", "another process takes the GPU: {:.0f}% busy before the "
                         "start".format(busy)))  # fmt: skip
-    waited = [r["waited_share"] for result in evidence["results"] for r in result["rounds"]
-              if r.get("waited_share") is not None]  # fmt: skip
+    waited = [share for share in map(_waited, evidence["results"]) if share is not None]
     if waited and max(waited) > WAITED:
-        reasons.append(("invalid", "another process took the CPU: it was waited for in up to "
-                        "{:.0f}% of a round".format(100 * max(waited))))  # fmt: skip
+        reasons.append(("invalid", "another process took the CPU: it was waited for in {:.0f}% of "
+                        "the time".format(100 * max(waited))))  # fmt: skip
     elif waited and max(waited) > WAITED_A_LITTLE:
-        reasons.append(("warn", "the CPU was waited for in up to {:.1f}% of a round".format(
+        reasons.append(("warn", "the CPU was waited for in {:.1f}% of the time".format(
             100 * max(waited))))  # fmt: skip
     others = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
     if others and others[len(others) // 2] > OTHERS_CORES:
         reasons.append(("warn", "other processes kept {:.1f} processors busy".format(
             others[len(others) // 2])))  # fmt: skip
     return reasons
+
+
+def _waited(result):
+    """Share of a result's rounds for which others had our processor; None where that is untold."""
+    told = [r for r in result["rounds"] if r.get("waited_share") is not None]
+    seconds = sum(r["seconds"] for r in told)
+    return sum(r["waited_share"] * r["seconds"] for r in told) / seconds if seconds else None
 
 
 def _results(results):

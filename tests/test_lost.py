@@ -1,11 +1,14 @@
 """Whether a target is lost: said when it goes, looked for more widely, found when it is back."""
 
+import csv
+
+import cv2
 import numpy as np
 import pytest
 
 from kernels import cpu
 from kernels.cpu import fallback
-from runtime import engines, load_targets, load_tracker
+from runtime import engines, load_targets, load_tracker, track
 from runtime.engines import graph, seen
 from runtime.lost import Lost, likeness
 from runtime.networks import load_network
@@ -175,3 +178,18 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
         engine.search(engine.exemplar())
         assert np.ptp(engine.seen) > 0
         engine.close()
+
+
+def test_the_results_have_a_column_for_it(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5)
+    (tmp_path / "frames").mkdir()
+    for index, frame in enumerate(vanishing):
+        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), frame)
+    box = ",".join("{:g}".format(value) for value in vanishing.boxes[0])
+    arguments = ["--network", toml, "--video", tmp_path / "frames", "--box", box]
+    arguments += ["--results", tmp_path / "out.csv", "--save", tmp_path / "out.mp4", "--no-show"]
+    assert track.main([str(argument) for argument in arguments]) == 0
+    with open(str(tmp_path / "out.csv")) as file:
+        lost = [row["lost"] for row in csv.DictReader(file)]
+    assert set(lost[: GONE[0]]) == {"0"}
+    assert set(lost[GONE[0] + 5 : GONE[-1]]) == {"1"}

@@ -113,7 +113,7 @@ def _settings(options, place):
     )  # fmt: skip
     if options.quick:
         settings.__dict__.update(QUICK)
-    settings.clips = clips.load(options.clips, settings.frames + 1)
+    settings.clips = clips.load(options.clips)
     return settings
 
 

@@ -12,12 +12,14 @@ from tests.clips import Clip as Annotated
 
 FILM = "film"
 SHORTEST = 10
+MOST = 200  # frames that are taken of a clip, whatever a round has: a clip is always the same
+MOST_BYTES = 256 << 20  # of its frames; a Nano has 2 GB for all
 
 # frames: list of BGR uint8 (H, W, 3); box: (x, y, w, h) in the first; sha256: of both
 Clip = namedtuple("Clip", "name frames box sha256")
 
 
-def load(folder, most):
+def load(folder, most=MOST):
     """Clips of a folder, decoded.
 
     Args:
@@ -77,7 +79,7 @@ def _open(path, most):
         box, frames = tuple(float(v) for v in clip.boxes[0]), []
         for frame in clip:
             frames.append(frame)
-            if len(frames) == most:
+            if _enough(frames, most):
                 break
     else:
         with open_source(path) as source:
@@ -85,12 +87,16 @@ def _open(path, most):
                 raise BadSource("{} has no first box".format(path))
             box, frames = tuple(float(v) for v in source.first_box), []
             frame = source.read()
-            while frame is not None and len(frames) < most:
+            while frame is not None:
                 frames.append(frame)
-                frame = source.read()
+                frame = None if _enough(frames, most) else source.read()
     if len(frames) < SHORTEST or not np.isfinite(box).all():
         raise BadSource("{} is too short, or its first frame has no box".format(path))
     return Clip(os.path.basename(os.path.abspath(path)), frames, box, _sha256(frames, box))
+
+
+def _enough(frames, most):
+    return len(frames) >= most or (len(frames) + 1) * frames[0].nbytes > MOST_BYTES
 
 
 def _sha256(frames, box):

@@ -15,6 +15,7 @@ matplotlib.use("Agg")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WIDE = 11  # inches
 FEW = 4  # results, whose times are shown as they are
+TALLEST = 4.0  # medians
 SHOWN = 99.5  # percentile at which the time axis ends; a few frames must not flatten the rest
 
 
@@ -57,7 +58,7 @@ def _frames(place, results):
     for result in results:
         times, ms = _placed(result)
         placed.append((times, ms / np.median(ms) if relative else ms))
-        highest = max(highest, 1.1 * float(np.percentile(placed[-1][1], SHOWN)))
+        highest = max(highest, 1.1 * _top(placed[-1][1]))
     for index, (result, (times, values)) in enumerate(zip(results, placed)):
         place.plot(times, values, ".", markersize=2, alpha=0.5, color=_colour(index),
                    label=files.name_of(result))  # fmt: skip
@@ -67,6 +68,11 @@ def _frames(place, results):
     if above:
         place.set_title("{} frames are above the picture".format(above), fontsize=8, loc="right")
     _legend(place, max(1, len(results)), markerscale=5)
+
+
+def _top(values):
+    """Where an axis ends; what lies above is counted in words."""
+    return float(min(np.percentile(values, SHOWN), TALLEST * np.median(values)))
 
 
 def _colour(index):
@@ -137,7 +143,7 @@ def histograms(evidence, clip):
         len(results), 1, sharex=True, gridspec_kw={"hspace": 0.0}
     ))  # fmt: skip
     all_ms = [np.concatenate(files.totals(result)) for result in results]
-    top = max(float(np.percentile(ms, SHOWN)) for ms in all_ms)
+    top = max(_top(ms) for ms in all_ms)
     bins = np.linspace(0, top, 140)
     for index, (place, result, ms) in enumerate(zip(axes, results, all_ms)):
         place.hist(ms, bins, color=_colour(index))
@@ -163,7 +169,7 @@ def over_commits(rows):
         labels[row["run"]] = (row["commit_id"] or "unknown")[:8] + changed
     chart = Figure(figsize=(WIDE, 4.2))
     place = chart.subplots()
-    names = sorted({row["result"] for row in rows})
+    names = list(dict.fromkeys(row["result"] for row in rows))
     for index, name in enumerate(names):
         own = [row for row in rows if row["result"] == name]
         colour = _colour(index)

@@ -253,7 +253,7 @@ def same_boxes(known, boxes):
 
 def finish(evidence, reference):
     """Work out the figures and the verdict of what was measured so far."""
-    known = {_key(r): r for r in reference["results"]} if reference else {}
+    known = {_key(reference, r): r for r in reference["results"]} if reference else {}
     for result in evidence["results"]:
         if not result["rounds"]:
             continue
@@ -267,14 +267,16 @@ def finish(evidence, reference):
             "sustained_fps": files.sustained_fps(result),
             "energy_mj": files.energy_mj(result, evidence["samples"]),
         }
-        expected = known.get(_key(result))
+        expected = known.get(_key(evidence, result))
         if expected is not None:
             result["reference_boxes"] = same_boxes(expected["boxes"], result["boxes"])
     evidence["verdict"] = judge(evidence)
 
 
-def _key(result):
-    return result["network_sha256"], result["precision"], result["clip"]
+def _key(evidence, result):
+    """What must be the same for two results to have the same boxes."""
+    clip = next(clip for clip in evidence["clips"] if clip["name"] == result["clip"])
+    return result["network_sha256"], result["precision"], clip["sha256"]
 
 
 def _save(evidence, sampler, reference, path):

@@ -198,7 +198,7 @@ def stored(spec, clip, out, realtime=None):
 
 
 def _key(spec, clip):
-    return trackers.identity(spec) + clip.sha256
+    return spec.identity + clip.sha256
 
 
 def follow_and_store(spec, clip, out, realtime):
@@ -235,7 +235,8 @@ def follow(tracker, clip):
             tracker.init(frame, clip.boxes[0])
             box, score = clip.boxes[0], 1.0
         else:
-            box, score = tracker.update(frame)
+            track = tracker.update(frame)
+            box, score = track.box, track.score
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
         scores.append(float(score))
@@ -264,7 +265,8 @@ def follow_late(tracker, clip, fps, ms):
             tracker.init(frame, clip.boxes[0])
             box, score = clip.boxes[0], 1.0
         else:
-            box, score = tracker.update(frame)
+            track = tracker.update(frame)
+            box, score = track.box, track.score
         boxes.append([float(value) for value in box])
         scores.append(float(score))
         if ms[index] > interval:

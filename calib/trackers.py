@@ -3,7 +3,6 @@
 A ``Spec`` says which and is cheap to send to another process; ``build`` makes the tracker there.
 """
 
-import functools
 import hashlib
 import json
 import pathlib
@@ -42,13 +41,14 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
     for name in networks:
         if name in PEERS:
             _peer_class(name)
-            found.append(Spec(name, None, "opencv", threads, networks_dir))
+            found.append(_identified(Spec(name, None, "opencv", threads, networks_dir, "")))
             continue
         for precision in precisions:
             wanted = name if precision == "fp32" else int8_toml(name, int8_dir)
             network = load_network(wanted)
             network.locate(networks_dir)
-            found.append(Spec(network.name, str(wanted), engine, threads, networks_dir))
+            spec = Spec(network.name, str(wanted), engine, threads, networks_dir, "")
+            found.append(_identified(spec))
     names = [spec.name for spec in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -75,9 +75,8 @@ def build(spec):
     return load_tracker(spec.network, spec.engine, spec.networks_dir, spec.threads)
 
 
-@functools.cache
-def identity(spec):
-    """Text that changes with anything that a spec's boxes depend on."""
+def _identified(spec):
+    """The spec with its identity."""
     told = dict(spec._asdict(), networks_dir=None)
     if spec.network is None:
         told["version"] = cv2.__version__
@@ -85,7 +84,8 @@ def identity(spec):
         network = load_network(spec.network)
         told["toml"] = sha256_of(network.path)
         told["files"] = {p: sha256_of(f) for p, f in network.locate(spec.networks_dir).items()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(told, sort_keys=True)
+    return spec._replace(identity=hashlib.sha256(text.encode()).hexdigest())
 
 
 class _Peer:

@@ -1,5 +1,6 @@
 """One trial of a search: the mean score of a network with other tracking numbers."""
 
+import copy
 import hashlib
 import json
 
@@ -25,7 +26,8 @@ class Trial:
     """
 
     def __init__(self, network, engine, networks_dir, clips, goal):
-        self.network, self.engine, self.networks_dir = network, engine, networks_dir
+        self.network = load_network(network)  # once: a TOML that changes changes no trial
+        self.engine, self.networks_dir = engine, networks_dir
         self.clips, self.goal = clips, goal
         self._parts = self._frames = None
 
@@ -34,7 +36,7 @@ class Trial:
 
     def identity(self):
         """Text that changes with anything that scores depend on."""
-        network = load_network(self.network)
+        network = self.network
         told = [
             self.goal,
             self.engine,
@@ -68,7 +70,7 @@ class Trial:
         from kernels import cpu
         from runtime.tracker import Tracker
 
-        network = load_network(self.network)
+        network = copy.copy(self.network)
         if self._parts is None:
             cv2.setNumThreads(1)
             executor = engines.create(self.engine, network, network.locate(self.networks_dir))

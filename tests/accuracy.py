@@ -38,8 +38,20 @@ def main(arguments=None):
         print_table(reports)
     if options.json:
         with open(options.json, "w") as file:
-            json.dump(reports if len(reports) > 1 else reports[0], file, indent=1)
+            told = [without_time(report) for report in reports]
+            json.dump(told if len(told) > 1 else told[0], file, indent=1)
     return 0
+
+
+def without_time(report):
+    """The figures that do not depend on the computer: network, engine, mean and clips."""
+    told = {key: report[key] for key in ("network", "engine", "mean", "clips")}
+    told["mean"] = {key: told["mean"][key] for key in ("ao", "sr50")}
+    told["clips"] = {
+        name: {key: clip[key] for key in ("ao", "sr50", "frames")}
+        for name, clip in told["clips"].items()
+    }
+    return told
 
 
 def measure(options):

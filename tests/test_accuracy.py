@@ -37,6 +37,8 @@ def test_one_network_is_one_object_and_several_are_a_list(world, capsys):
     _, toml = world
     one = _told(world, accuracy.main, toml)
     assert one["network"] == "tiny"
+    assert set(one) == {"network", "engine", "mean", "clips"}
+    assert set(one["mean"]) == {"ao", "sr50"}
     assert one["mean"]["ao"] == one["clips"]["film"]["ao"] > 0.3
     capsys.readouterr()
     two = _told(world, accuracy.main, toml, toml)

@@ -18,10 +18,14 @@ from runtime.types import Track
 PEERS = ("KCF", "CSRT", "TrackerNano")
 INT8 = "-int8"  # what a derived network's name ends with
 
-Spec = namedtuple("Spec", "name network engine threads networks_dir")
-Spec.__doc__ = (
-    """A tracker to run: ``name`` for the table, ``network`` name or TOML (None: a peer)."""
-)
+Spec = namedtuple("Spec", "name network engine threads networks_dir identity")
+Spec.__doc__ = """A tracker to run.
+
+Attributes:
+    name: for the table.
+    network: name or TOML; None for a peer.
+    identity: text that changes with anything that the boxes depend on.
+"""
 
 
 def specs(networks, precisions, engine, threads, networks_dir, int8_dir):

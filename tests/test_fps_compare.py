@@ -1,6 +1,7 @@
 """Comparing evidence: what is refused, what is said, and two commits that take turns."""
 
 import copy
+import json
 import pathlib
 import shutil
 
@@ -133,6 +134,17 @@ def test_a_file_of_another_form_is_refused_in_a_sentence(change, words, tmp_path
     (tmp_path / "cut.json").write_text(open(path).read()[:200])
     assert main(["compare", path, str(tmp_path / "cut.json")]) == 2
     assert "can't be read as evidence" in capsys.readouterr().err
+
+
+def test_the_schema_is_one_that_other_tools_read():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(evidence.SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    found = made_up()
+    jsonschema.Draft7Validator(schema).validate(found)
+    del found["results"][0]["rounds"][0]["ms"]["total"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft7Validator(schema).validate(found)
 
 
 def test_junit_fails_what_is_slower():

@@ -14,6 +14,7 @@ Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid.
 import argparse
 import os
 import pathlib
+import signal
 import sys
 
 from runtime import DEFAULT_NETWORK
@@ -226,5 +227,10 @@ def _counters(options):
     return counters.main(options.update)
 
 
+def _stop(*_):
+    raise KeyboardInterrupt  # so that clocks and worktrees are put back
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())

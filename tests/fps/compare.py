@@ -99,7 +99,9 @@ def _results_differ(base, new):
 
 
 def _names(evidence):
-    return ", ".join(files.name_of(result) for result in evidence["results"]) or "nothing"
+    names = [files.name_of(result) for result in evidence["results"]] or ["nothing"]
+    more = ["{} more".format(len(names) - 2)] if len(names) > 3 else names[2:]
+    return ", ".join(names[:2] + more)
 
 
 def sentence(name, found):

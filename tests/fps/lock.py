@@ -27,7 +27,7 @@ class Lock:
     def __init__(self, place, wanted, run=None):
         self._place, self._wanted = place, wanted
         self._run = run or _run
-        self._undo = []
+        self._undo, self._folder = [], None
         self.changed = []
 
     def __enter__(self):
@@ -48,6 +48,8 @@ class Lock:
             except CannotLock as error:
                 print("tests.fps: not set back: {}".format(error))
         self._undo = []
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _set_mode(self):
         telemetry = self._place.telemetry
@@ -62,7 +64,8 @@ class Lock:
     def _hold_clocks(self):
         if self._place.telemetry.locked().get("gpu"):
             return
-        kept = os.path.join(tempfile.mkdtemp(prefix="hotpath-fps-"), "clocks")
+        self._folder = tempfile.mkdtemp(prefix="hotpath-fps-")
+        kept = os.path.join(self._folder, "clocks")
         self._run(["jetson_clocks", "--store", kept])
         self._undo.append(["jetson_clocks", "--restore", kept])
         self._run(["jetson_clocks"])

@@ -35,7 +35,7 @@ def world(tmp_path_factory):
     return folder
 
 
-def command(world, out, *more, teacher=None, pairs=(160, 64, 64, 32)):
+def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16)):
     return [
         "--images", str(world / "images"), "--teacher", teacher or str(world / "tiny.toml"),
         "--out", str(out), "--cache", str(world / "cache"), "--shape", "tiny", "--batch", "8",
@@ -59,13 +59,13 @@ def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tm
 
 
 def test_features_of_the_teacher_are_learnt(world, tmp_path):
-    main(command(world, tmp_path, "--stages", "backbone", pairs=(1600, 1, 1, 1)))
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(960, 1, 1, 1)))
     judged = [line for line in read_log(tmp_path / "log.jsonl") if line.get("event") == "judged"]
-    assert judged[-1]["r2_search"] > 0.5 > judged[0]["r2_search"]
+    assert judged[-1]["r2_search"] > 0.3 > judged[0]["r2_search"]
 
 
 def test_a_killed_training_goes_on_where_it_was_and_ends_as_well(world, tmp_path):
-    arguments = command(world, tmp_path / "killed", "--stages", "backbone", pairs=(4800, 1, 1, 1))
+    arguments = command(world, tmp_path / "killed", "--stages", "backbone", pairs=(960, 1, 1, 1))
     arguments += ["--checkpoint-seconds", "0.2"]
     process = subprocess.Popen([sys.executable, "-m", "calib.train", *arguments], cwd=str(ROOT),
                                stdout=subprocess.DEVNULL)  # fmt: skip
@@ -76,14 +76,14 @@ def test_a_killed_training_goes_on_where_it_was_and_ends_as_well(world, tmp_path
     process.send_signal(signal.SIGKILL)
     process.wait()
     main(arguments)
-    main(command(world, tmp_path / "whole", "--stages", "backbone", pairs=(4800, 1, 1, 1)))
+    main(command(world, tmp_path / "whole", "--stages", "backbone", pairs=(960, 1, 1, 1)))
     ends = []
     for name in ("killed", "whole"):
         lines = read_log(tmp_path / name / "log.jsonl")
         ends.append([line["r2_search"] for line in lines if line.get("event") == "judged"][-1])
         if name == "killed":
             resumed = [line for line in lines if line.get("event") == "resumed"]
-            assert resumed and 0 < resumed[0]["steps"] < 600
+            assert resumed and 0 < resumed[0]["steps"] < 120
     assert ends[0] == pytest.approx(ends[1], abs=0.1)
 
 

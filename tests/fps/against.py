@@ -16,8 +16,8 @@ import time
 
 import numpy as np
 
+from runtime import bundle
 from runtime.errors import HotpathError
-from runtime.networks import load_network
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import run as runs
@@ -148,9 +148,7 @@ def _asked(case, settings, clip, frames):
     """What a worker is told."""
     network = case.network
     if case.precision == "int8":
-        network = os.path.abspath("{}/{}-int8.toml".format(settings.int8_dir, case.network))
-    elif case.precision != "fp32":
-        raise runs.NoPrecision("--against times fp32 and int8 only")
+        network = os.path.abspath(str(runs.on_processor(case, settings).path))
     folder = settings.networks_dir
     return {
         "network": network, "engine": case.engine, "threads": settings.threads,
@@ -161,11 +159,10 @@ def _asked(case, settings, clip, frames):
 
 def _open(case, settings, clip, pair):
     """A result in the evidence of each side, still without rounds."""
-    network = load_network(case.network)
-    tracker, result = runs.open_case(case, settings, clip)
-    tracker.close()
+    network = runs.on_processor(case, settings)
+    identity = bundle.identity(network, network.locate(settings.networks_dir))
+    result = runs.new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
     result["warm_up"]["steady"] = True  # of turns, each round has its own
-    result["network"] = network.name
     results = [result, json.loads(json.dumps(result))]
     for evidence, own in zip(pair, results):
         evidence["results"].append(own)

@@ -145,16 +145,26 @@ def open_case(case, settings, clip):
     engine = tracker.engine
     described = engine.describe() if hasattr(engine, "describe") else {}
     kernels = getattr(tracker, "kernels", None)
-    result = {
+    described = dict(
+        described,
+        engine=getattr(engine, "name", case.engine),
+        device_steps=settings.device_steps,
+    )
+    name = kernels.name if kernels is not None else "cuda"
+    result = new_result(case, settings, clip, identity, described, name)
+    if parts:
+        result["engine_sha256"] = parts
+    return tracker, result
+
+
+def new_result(case, settings, clip, identity, engine, kernels):
+    """A result with no rounds yet."""
+    return {
         "network": load_network(case.network).name,
         "network_sha256": identity["sha256"],
         "precision": case.precision,
-        "engine": dict(
-            described,
-            engine=getattr(engine, "name", case.engine),
-            device_steps=settings.device_steps,
-        ),
-        "kernels": kernels.name if kernels is not None else "cuda",
+        "engine": engine,
+        "kernels": kernels,
         "threads": settings.threads,
         "clip": clip.name,
         "warm_up": {"frames": 0, "seconds": 0.0, "steady": False},
@@ -162,16 +172,21 @@ def open_case(case, settings, clip):
         "rounds": [],
         "figures": {"steps": {}},
     }
-    if parts:
-        result["engine_sha256"] = parts
-    return tracker, result
 
 
 def _tracker(case, settings):
     """(tracker, the network's identity, sha256 of a bundle's parts or None)."""
-    network = load_network(case.network)
     if case.engine == "tensorrt":
-        return _from_bundle(case, settings, network)
+        return _from_bundle(case, settings, load_network(case.network))
+    network = on_processor(case, settings)
+    paths = network.locate(settings.networks_dir)
+    tracker = load_tracker(str(network.path), case.engine, settings.networks_dir, settings.threads)
+    return tracker, bundle.identity(network, paths), None
+
+
+def on_processor(case, settings):
+    """The ``Network`` of a case for a processor's engines; ``NoPrecision`` where there is none."""
+    network = load_network(case.network)
     if case.precision == "int8":
         toml = "{}/{}-int8.toml".format(settings.int8_dir, network.name)
         try:
@@ -184,9 +199,7 @@ def _tracker(case, settings):
     elif case.precision != "fp32":
         raise NoPrecision("{} runs on TensorRT alone; name it with --engines tensorrt".format(
             case.precision))  # fmt: skip
-    paths = network.locate(settings.networks_dir)
-    tracker = load_tracker(str(network.path), case.engine, settings.networks_dir, settings.threads)
-    return tracker, bundle.identity(network, paths), None
+    return network
 
 
 def _from_bundle(case, settings, network):

@@ -40,6 +40,9 @@ def main(arguments=None):
     except HotpathError as error:
         print("tests.fps: {}".format(error), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # as in `python -m tests.fps history | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("tests.fps: stopped; the rounds that are finished are kept", file=sys.stderr)
         return 130

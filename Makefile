@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine fps fakes test test-pythons lint format clean
+.PHONY: help setup track engine calib fps fakes test test-pythons lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -114,6 +114,11 @@ test: setup ## all tests
 	$(PY) -m pytest $(TESTS)
 
 OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
+
+calib: setup ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
+	@if [ -z "$(CLIPS)" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
+	$(strip $(PY) -m calib.int8 --network '$(or $(NETWORK),kestrel)' --clips '$(CLIPS)' \
+	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(ARGS))
 
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $(OLDEST)

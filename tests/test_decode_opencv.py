@@ -48,7 +48,7 @@ def write_random_dasiamrpn(folder):
 
     def conv(graph, source, channels, side, **options):
         kernel = weights.randn(channels, 3, side, side) * 0.02
-        return graph.Conv(source, kernel, **options)
+        return graph.Conv(source, kernel, kernel_shape=[side, side], **options)
 
     graph = blobs.Graph()
     cells = graph.AveragePool(
@@ -56,10 +56,11 @@ def write_random_dasiamrpn(folder):
     )  # fmt: skip
     graph.Relu(cells, output="63")
     conv(graph, "63", 256, 12, output="64")
-    graph.Conv("64", np.zeros((20, 256, 4, 4)), output="65")  # weights come from the kernels
+    # weights come from the kernels
+    graph.Conv("64", np.zeros((20, 256, 4, 4)), kernel_shape=[4, 4], output="65")
     graph.Mul("65", 0.05, output="66")
     conv(graph, "63", 256, 12, output="67")
-    graph.Conv("67", np.zeros((10, 256, 4, 4)), output="68")
+    graph.Conv("67", np.zeros((10, 256, 4, 4)), kernel_shape=[4, 4], output="68")
     outputs = [("66", (1, 20, 19, 19)), ("68", (1, 10, 19, 19))]
     model = graph.model([("search", picture_of(271))], outputs)
     onnx.save(model, str(folder / "model.onnx"))

@@ -127,7 +127,7 @@ def test_inference_may_run_on_every_core(network, name):
         engine.search(features)
     done.append(True)
     watcher.join()
-    assert len(seen) > 50
+    assert len(seen) > 10
     assert all(cores == allowed for cores in seen)
     engine.close()
 

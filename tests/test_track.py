@@ -356,7 +356,7 @@ def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
 def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
     folder, boxes = world
     pictures, _ = tiny.film(30)
-    write_video(tmp_path / "long.avi", pictures * 400)
+    write_video(tmp_path / "long.avi", pictures * 120)
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
     process = subprocess.Popen(
         command(folder, "--video", tmp_path / "long.avi", "--box", box_text(boxes),

@@ -8,6 +8,7 @@ Several networks take turns on each frame and end in one table, with what their 
 
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -24,7 +25,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.accuracy", description=__doc__)
     parser.add_argument("--clips", required=True, help="folder of clips (img/ and boxes.csv each)")
     parser.add_argument("--network", nargs="+", default=[DEFAULT_NETWORK], help="names, or TOMLs")
-    parser.add_argument("--networks-dir", help="folder with the networks' files")
+    parser.add_argument(
+        "--networks-dir", default=os.environ.get("NETWORKS_DIR"),
+        help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
+    )  # fmt: skip
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--json", help="write the figures here; of several networks a list")

@@ -123,11 +123,13 @@ def test_inference_may_run_on_every_core(network, name):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for _ in range(200):
+    calls = 0
+    while calls < 200 or len(seen) <= 50:  # a busy computer lets the watcher look seldom
         engine.search(features)
+        calls += 1
     done.append(True)
     watcher.join()
-    assert len(seen) > 10
+    assert len(seen) > 50
     assert all(cores == allowed for cores in seen)
     engine.close()
 

@@ -18,7 +18,7 @@ from collections import namedtuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper, shape_inference
+from onnx import TensorProto, compose, helper, shape_inference, version_converter
 
 from runtime import decode
 from runtime.errors import BadNetwork
@@ -101,8 +101,8 @@ def _join(network, backbone, head):
     versions = [_opset(model) for model in (backbone, head)]
     if versions[0] != versions[1]:
         newest = max(versions)
-        backbone = onnx.version_converter.convert_version(backbone, newest)
-        head = onnx.version_converter.convert_version(head, newest)
+        backbone = version_converter.convert_version(backbone, newest)
+        head = version_converter.convert_version(head, newest)
     head.ir_version = backbone.ir_version = max(head.ir_version, backbone.ir_version)
     source, out = _inputs(backbone)[0].name, backbone.graph.output[0].name
     z_name, x_name = (value.name for value in _inputs(head))

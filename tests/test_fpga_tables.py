@@ -1,0 +1,86 @@
+"""The table of registers and commands: packing, and the files written from it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.fpga import tables
+
+
+def test_written_files_are_those_of_the_table():
+    for name, text in tables.texts().items():
+        assert (tables.FOLDER / name).read_text() == text, "run `python -m kernels.fpga.tables`"
+
+
+def test_no_two_fields_of_a_command_share_a_bit():
+    for command, fields in tables.FIELDS.items():
+        taken = set()
+        for name, (word, low, bits) in fields.items():
+            assert low + bits <= 32 and word < tables.WORDS
+            places = {word * 32 + bit for bit in range(low, low + bits)}
+            assert not places & taken, (command, name)
+            taken |= places
+
+
+def test_registers_are_words_of_their_own():
+    offsets = list(tables.REGISTERS.values())
+    assert offsets == sorted(set(offsets))
+    assert all(offset % 4 == 0 for offset in offsets)
+
+
+@given(st.data())
+def test_a_command_unpacks_to_what_was_packed(data):
+    command = data.draw(st.sampled_from(list(tables.FIELDS)))
+    fields = {
+        name: data.draw(st.integers(0, 2**bits - 1))
+        for name, (_, _, bits) in tables.FIELDS[command].items()
+        if name != "opcode"
+    }
+    packed = tables.pack(command, **fields)
+    assert len(packed) == tables.COMMAND_BYTES
+    assert tables.unpack(packed) == (command, fields)
+
+
+def test_verilog_places_are_those_of_pack():
+    places = {
+        match[1]: int(match[2])
+        for match in re.finditer(r"localparam int (\w+) = (\d+);", tables.verilog())
+    }
+    for command, fields in tables.TABLE["command"].items():
+        for name in fields:
+            if name == "opcode":
+                continue
+            packed = tables.pack("CONV" if command == "ALL" else command, **{name: 1})
+            value = int.from_bytes(packed, "little") >> 4  # without the opcode
+            where = "{}_{}".format(command, name.upper())
+            low = places[where + "_LSB"]
+            width = places[where + "_BITS"]
+            assert value << 4 & ((1 << width) - 1) << low == 1 << low
+
+
+@pytest.mark.parametrize(
+    "command, fields, part",
+    [
+        ("JUMP", {}, "JUMP"),
+        ("CONV", {"colour": 1}, "colour"),
+        ("CONV", {"relu": 2}, "1 bits"),
+        ("LOAD", {"offset": -1}, "32 bits"),
+    ],
+)
+def test_what_a_command_does_not_have_is_refused(command, fields, part):
+    with pytest.raises(tables.BadTable, match=part):
+        tables.pack(command, **fields)
+
+
+def test_bytes_that_are_no_command_are_refused():
+    with pytest.raises(tables.BadTable, match="64"):
+        tables.unpack(b"1234")
+    with pytest.raises(tables.BadTable, match="opcode 0"):
+        tables.unpack(bytes(64))
+
+
+def test_sizes_have_their_register():
+    size = tables.sizes()["pynq_z2"]
+    assert tables.size_register(size) == 1 | 8 << 4 | 1 << 12 | 14 << 16 | 9 << 24

@@ -1,4 +1,4 @@
-"""python -m kernels.fpga.tables: the registers and commands of ``tables.toml``, for all that use them.
+"""python -m kernels.fpga.tables: the registers and commands of ``tables.toml``, for all users.
 
 Read here: ``MAGIC``, ``REGISTERS`` (name -> byte offset), ``ACCESS`` (name -> "r", "w", "rw"),
 ``ERRORS``, ``REGIONS``, ``TARGETS``, ``OPCODES`` (name -> number) and ``FIELDS`` (command -> field

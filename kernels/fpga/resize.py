@@ -1,0 +1,107 @@
+"""The crop unit's tables: for each column and row of a crop, two pixels of the frame and weights.
+
+Exactly the numbers of ``kernels.golden.crop``, laid out as ``tables.toml`` says (targets COLUMNS
+and ROWS). The driver writes them into region 2 for every window.
+"""
+
+from collections import OrderedDict, namedtuple
+
+import numpy as np
+
+from kernels import golden
+
+ENTRY = 8  # bytes a column or row
+IS_BORDER = 0x8000  # flag in a row's weights
+KEPT = 64  # window sides whose weights are remembered; a target's size changes little a frame
+
+Fetch = namedtuple("Fetch", "x0 y0 columns rows")
+Fetch.__doc__ = """The part of a frame that a window needs.
+
+Attributes:
+    x0, y0: its first pixel, which FRAME points at.
+    columns, rows: its size in pixels; both 0 where the whole window is outside. LINE is 3 times
+        the columns.
+"""
+
+_COLUMN = np.dtype(
+    [("left", "<i2"), ("flags", "u1"), ("zero", "u1"), ("weight", "<u2"), ("next", "<u2")]
+)
+_ROW = np.dtype([("top", "<i2"), ("bottom", "<i2"), ("weight", "<u2"), ("next", "<u2")])
+
+_remembered = OrderedDict()  # (which, source, target) -> arrays, the last used last
+
+
+def bytes_of(side):
+    """(offset of ROWS, bytes in all) of the tables of a crop of ``side`` pixels; COLUMNS is at 0.
+
+    Both are loaded in beats of 16 bytes.
+    """
+    each = -(-ENTRY * side // 16) * 16
+    return each, 2 * each
+
+
+def tables_for(frame_width, frame_height, window, side, out):
+    """Write the tables of one window.
+
+    Args:
+        frame_width, frame_height: of the frame, pixels.
+        window: (x, y, w, h) ints in frame pixels; may lie partly or wholly outside.
+        side: pixels a side of the crop.
+        out: uint8, at least ``bytes_of(side)[1]`` bytes, C-contiguous; is written.
+
+    Returns:
+        ``Fetch``.
+
+    Raises:
+        ValueError: the window has no pixel.
+    """
+    x, y, width, height = (int(value) for value in window)
+    if min(width, height, side) < 1:
+        raise ValueError("a crop of {}x{} to {}".format(width, height, side))
+    x0, columns = _inside(x, width, frame_width)
+    y0, rows = _inside(y, height, frame_height)
+    rows_at, _ = bytes_of(side)
+
+    # columns: the right pixel is the left one's neighbour
+    left, _, weight, beside = _weights("columns", width, side)
+    place = left + (x - x0)
+    entries = out[: ENTRY * side].view(_COLUMN)
+    entries["left"] = np.clip(place, -1, columns)
+    entries["flags"] = _outside(place, columns) | _outside(place + 1, columns) << 1
+    entries["zero"] = 0
+    entries["weight"], entries["next"] = weight, beside
+
+    # rows
+    top, bottom, weight, beside = _weights("rows", height, side)
+    top, bottom = top + (y - y0), bottom + (y - y0)
+    entries = out[rows_at : rows_at + ENTRY * side].view(_ROW)
+    entries["top"], entries["bottom"] = np.clip(top, -1, rows), np.clip(bottom, -1, rows)
+    entries["weight"] = weight | _outside(top, rows) * IS_BORDER
+    entries["next"] = beside | _outside(bottom, rows) * IS_BORDER
+
+    if columns == 0 or rows == 0:
+        return Fetch(0, 0, 0, 0)
+    return Fetch(x0, y0, columns, rows)
+
+
+def _inside(start, length, limit):
+    """(first pixel inside, how many) of a span against 0 ... limit."""
+    first = min(max(start, 0), limit)
+    return first, max(0, min(start + length, limit) - first)
+
+
+def _outside(place, count):
+    return ((place < 0) | (place >= count)).astype(np.int64)
+
+
+def _weights(which, source, target):
+    """First and second pixel within the window and their weights, remembered."""
+    known = (which, source, target)
+    found = _remembered.pop(known, None)
+    if found is None:
+        make = golden._columns if which == "columns" else golden._rows
+        found = make(source, target)
+        if len(_remembered) >= KEPT:
+            _remembered.popitem(last=False)
+    _remembered[known] = found
+    return found

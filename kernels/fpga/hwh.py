@@ -1,0 +1,167 @@
+"""The hardware description (.hwh) and an empty .bit of a board's overlay, for the simulated board.
+
+PYNQ learns from the .hwh which cells an overlay has and at which addresses. A built overlay comes
+with Vivado's own; this one says the same about what the driver uses: the cell of the engine, its
+address, the processor's ports and clocks. The registers in it are those of ``tables.toml``.
+"""
+
+import hashlib
+import struct
+from xml.sax.saxutils import quoteattr
+
+from kernels.fpga import tables
+
+CELL = "engine"  # name of the engine in the block design, and so in PYNQ's ip_dict
+TYPE = "xilinx.com:module_ref:hotpath_engine:1.0"
+ADDRESS = {"zynq": 0x40000000, "zynqmp": 0xA0000000}
+RANGE = 0x10000
+ACCESSES = {"r": "read-only", "w": "write-only", "rw": "read-write"}
+CLOCKS = 4  # of the processor, for the fabric
+
+# processor: its module, port to the registers, and parameters of clock {0}; the PLL's 1000 MHz and
+# 1500 MHz are what PYNQ's images run at
+PROCESSORS = {
+    "zynq": {
+        "arch": "zynq", "module": "processing_system7", "version": "5.5", "port": "M_AXI_GP0",
+        "enable": "PCW_FPGA_FCLK{0}_ENABLE", "source": "PCW_FCLK{0}_PERIPHERAL_CLKSRC",
+        "divisors": "PCW_FCLK{0}_PERIPHERAL_DIVISOR{1}", "pll": "IO PLL", "pll_mhz": 1000,
+        "others": {"PCW_USE_S_AXI_HP0": 1, "PCW_S_AXI_HP0_DATA_WIDTH": 64},
+    },
+    "zynqmp": {
+        "arch": "zynquplus", "module": "zynq_ultra_ps_e", "version": "3.5",
+        "port": "M_AXI_HPM0_FPD", "enable": "PSU__FPGA_PL{0}_ENABLE",
+        "source": "PSU__CRL_APB__PL{0}_REF_CTRL__SRCSEL",
+        "divisors": "PSU__CRL_APB__PL{0}_REF_CTRL__DIVISOR{1}", "pll": "IOPLL", "pll_mhz": 1500,
+        "others": {"PSU__USE__S_AXI_GP2": 1, "C_SAXIGP2_DATA_WIDTH": 128},
+    },
+}  # fmt: skip
+FREQUENCY = "PSU__CRL_APB__PL{0}_REF_CTRL__ACT_FREQMHZ"  # a Zynq-7000's .hwh has no such number
+
+
+def family_of(part):
+    """ "zynq" (7000) or "zynqmp", from a part's name."""
+    return "zynq" if part.startswith("xc7z") else "zynqmp"
+
+
+def describe(family, clock_mhz):
+    """The text of a .hwh.
+
+    Args:
+        family: "zynq" or "zynqmp".
+        clock_mhz: of the fabric.
+    """
+    processor = PROCESSORS[family]
+    modules = _processor(family, processor, clock_mhz) + _engine()
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<EDKSYSTEM EDWVERSION="1.2">'
+        "<SYSTEMINFO{}/><EXTERNALPORTS/><EXTERNALINTERFACES/><MODULES>{}</MODULES></EDKSYSTEM>\n"
+    ).format(_attributes(ARCH=processor["arch"], NAME="hotpath"), modules)
+
+
+def _processor(family, processor, clock_mhz):
+    parameters = dict(processor["others"])
+    first, second = _divisors(processor["pll_mhz"] / clock_mhz)
+    for index in range(CLOCKS):
+        parameters[processor["enable"].format(index)] = int(index == 0)
+        parameters[processor["source"].format(index)] = processor["pll"]
+        parameters[processor["divisors"].format(index, 0)] = first
+        parameters[processor["divisors"].format(index, 1)] = second
+        if family == "zynqmp":
+            parameters[FREQUENCY.format(index)] = processor["pll_mhz"] / first / second
+    base = ADDRESS[family]
+    place = "<MEMORYMAP><MEMRANGE{}/></MEMORYMAP>".format(
+        _attributes(
+            ADDRESSBLOCK="reg0", BASENAME="C_BASEADDR", BASEVALUE="0x{:08X}".format(base),
+            HIGHNAME="C_HIGHADDR", HIGHVALUE="0x{:08X}".format(base + RANGE - 1), INSTANCE=CELL,
+            IS_DATA="TRUE", MASTERBUSINTERFACE=processor["port"], MEMTYPE="REGISTER",
+            SLAVEBUSINTERFACE="s_axil",
+        )
+    )  # fmt: skip
+    vlnv = "xilinx.com:ip:{}:{}".format(processor["module"], processor["version"])
+    return _module(
+        "ps", processor["module"], vlnv, parameters, place, _bus(processor["port"], "MASTER")
+    )
+
+
+def _divisors(ratio):
+    """Two whole divisors whose product is the least that is no smaller than the ratio."""
+    pairs = [(a * b, a, b) for a in range(1, 64) for b in range(1, 64) if a * b >= ratio]
+    return min(pairs)[1:]
+
+
+def _engine():
+    registers = "".join(
+        "<REGISTER{}>{}{}{}{}{}<FIELDS/></REGISTER>".format(
+            _attributes(NAME=entry["name"]),
+            _property("DESCRIPTION", entry["text"]),
+            _property("ADDRESS_OFFSET", "0x{:X}".format(entry["offset"])),
+            _property("SIZE", 32),
+            _property("ACCESS", ACCESSES[entry["access"]]),
+            _property("IS_ENABLED", "true"),
+        )
+        for entry in tables.TABLE["register"]
+    )
+    block = _attributes(
+        ACCESS="read-write", INTERFACE="s_axil", NAME="reg0", RANGE=RANGE, USAGE="register"
+    )
+    blocks = "<ADDRESSBLOCKS><ADDRESSBLOCK{}><REGISTERS>{}</REGISTERS></ADDRESSBLOCK>" \
+        "</ADDRESSBLOCKS>".format(block, registers)  # fmt: skip
+    return _module(CELL, "hotpath_engine", TYPE, {}, blocks, _bus("s_axil", "SLAVE"))
+
+
+def _module(name, kind, vlnv, parameters, inside, buses):
+    listed = "".join(
+        "<PARAMETER{}/>".format(_attributes(NAME=key, VALUE=value))
+        for key, value in sorted(parameters.items())
+    )
+    return (
+        "<MODULE{}><PARAMETERS>{}</PARAMETERS>{}<PORTS/><BUSINTERFACES>{}</BUSINTERFACES></MODULE>"
+    ).format(
+        _attributes(FULLNAME="/" + name, INSTANCE=name, MODTYPE=kind, VLNV=vlnv),
+        listed, inside, buses,
+    )  # fmt: skip
+
+
+def _bus(name, kind):
+    return "<BUSINTERFACE{}><PORTMAPS/></BUSINTERFACE>".format(
+        _attributes(NAME=name, TYPE=kind, VLNV="xilinx.com:interface:aximm:1.0")
+    )
+
+
+def _property(name, value):
+    return "<PROPERTY{}/>".format(_attributes(NAME=name, VALUE=value))
+
+
+def _attributes(**pairs):
+    return "".join(" {}={}".format(key, quoteattr(str(pairs[key]))) for key in sorted(pairs))
+
+
+def empty_bit(part, text):
+    """A .bit with a valid header and no configuration in it.
+
+    Args:
+        part: such as "xc7z020clg400-1".
+        text: what its bytes are to depend on: PYNQ keeps what it knows of an overlay by them.
+    """
+    payload = b"\xff" * 32 + hashlib.sha256(text.encode()).digest()
+    fields = (b"a", "hotpath;UserID=0XFFFFFFFF"), (b"b", part[2:]), (b"c", "-"), (b"d", "-")
+    header = struct.pack(">h", 9) + b"\x0f\xf0" * 4 + b"\0" + b"\0\1"
+    for key, value in fields:
+        header += key + struct.pack(">h", len(value) + 1) + value.encode() + b"\0"
+    return header + b"e" + struct.pack(">i", len(payload)) + payload
+
+
+def write(folder, name, part, clock_mhz):
+    """Write NAME.bit and NAME.hwh; returns the .bit's path.
+
+    Args:
+        folder: ``pathlib.Path`` of a folder that is there.
+        name: of the files.
+        part: the FPGA's.
+        clock_mhz: of the fabric.
+    """
+    text = describe(family_of(part), clock_mhz)
+    (folder / (name + ".hwh")).write_text(text)
+    bit = folder / (name + ".bit")
+    bit.write_bytes(empty_bit(part, str(folder) + text))
+    return bit

@@ -1,0 +1,220 @@
+"""A board for PYNQ's own library that is simulated in this process.
+
+``pynq.Overlay``, ``pynq.allocate`` and the registers' reads and writes end here instead of in a
+board's kernel drivers. What is behind the registers is a machine: ``kernels.fpga.model.Machine``
+(NumPy) or ``kernels.fpga.sim.rtl.Rtl`` (the fabric itself, verilated).
+
+Memory is the machine's, apart from the arrays that the processor works on, as a cache is: a flush
+that is left out leaves old bytes for the fabric, an invalidate that is left out old ones for the
+processor. An invalidate takes the whole buffer, whichever slice asks for it, as that of PYNQ 4
+does: bytes that were written and not flushed are lost.
+"""
+
+import ctypes
+import importlib
+import pathlib
+import struct
+import tempfile
+import weakref
+
+import numpy as np
+
+import boards
+from kernels.fpga import hwh, tables
+from kernels.fpga.model import BASE
+from runtime.errors import HotpathError
+
+try:
+    from pynq import Clocks
+    from pynq.buffer import PynqBuffer
+    from pynq.pl_server.device import Device
+    from pynqmetadata.frontends import Metadata
+    from pynqmetadata.views.runtime import RuntimeMetadataParser
+except ImportError as error:  # named in open_board, which every user goes through
+    NO_PYNQ, Device = str(error), object
+else:
+    NO_PYNQ = None
+
+KINDS = ("model", "rtl")
+MACHINES = {"model": ("kernels.fpga.model", "Machine"), "rtl": ("kernels.fpga.sim.rtl", "Rtl")}
+PAGE = 4096  # what buffers are aligned to
+STALE = 0xA5  # what memory holds that nobody wrote
+CYCLES = 5000000  # after which a program that has not ended never will
+
+# what PYNQ reads of the processor's clocks: address -> value
+SLCR, CRL_APB, CRF_APB = 0xF8000000, 0xFF5E0000, 0xFD1A0000
+REFERENCE_MHZ = {"zynq": 50, "zynqmp": 33.333}
+
+
+class NoSimulation(HotpathError):
+    """A library that the simulated board needs is missing."""
+
+
+class SimulatedBoard(Device):
+    """The board.
+
+    Args:
+        family: "zynq" or "zynqmp".
+        machine: see above.
+        cycles: limit of a program.
+
+    Attributes:
+        machine: may be exchanged.
+        downloads: how often an overlay was put into the fabric.
+    """
+
+    def __init__(self, family, machine, cycles=CYCLES):
+        super().__init__("hotpath-simulated-{:x}".format(id(self)))
+        self.name, self.family = "simulated", family
+        self.arch = "armv7l" if family == "zynq" else "aarch64"
+        self.capabilities = {"REGISTER_RW": True}
+        self.machine, self.cycles, self.downloads = machine, cycles, 0
+        self._engine = None  # (first address, end) once an overlay is there
+        self._others = _clock_registers(family)
+        self._next, self._free = BASE, {}
+
+    # -- registers
+
+    def read_registers(self, address, length):
+        """PYNQ's hook: ``length`` bytes."""
+        words = [self._read(address + place) for place in range(0, length, 4)]
+        return struct.pack("<{}I".format(len(words)), *words)[:length]
+
+    def write_registers(self, address, data):
+        """PYNQ's hook."""
+        data = bytes(data)
+        for place in range(0, len(data), 4):
+            (value,) = struct.unpack("<I", data[place : place + 4].ljust(4, b"\0"))
+            self._write(address + place, value)
+
+    def _read(self, address):
+        if self._engine and self._engine[0] <= address < self._engine[1]:
+            return self.machine.read(address - self._engine[0]) & 0xFFFFFFFF
+        return self._others.get(address, 0)
+
+    def _write(self, address, value):
+        if not (self._engine and self._engine[0] <= address < self._engine[1]):
+            self._others[address] = value
+            return
+        offset = address - self._engine[0]
+        self.machine.write(offset, value)
+        if offset == tables.REGISTERS["CONTROL"]:
+            self.machine.run(self.cycles)
+
+    # -- memory
+
+    def allocate(self, shape, dtype, **_):
+        """PYNQ's hook: an array of the processor, and as many bytes of memory."""
+        dtype = np.dtype(dtype)
+        count = int(np.prod(shape)) * dtype.itemsize
+        pages = max(1, -(-count // PAGE))
+        spare = self._free.get(pages)
+        address = spare.pop() if spare else self._next
+        if not spare and address == self._next:
+            self._next += pages * PAGE
+        if self._next > BASE + self.machine.memory.size:
+            self._next -= pages * PAGE
+            raise MemoryError("the simulated board's memory is used up")
+        self._memory(address, pages * PAGE)[:] = STALE
+        buffer = PynqBuffer(
+            shape, dtype, device=self, device_address=address, bo=(address, count), coherent=False
+        )
+        buffer.view(np.ndarray)[...] = 0
+        self._whole = getattr(self, "_whole", {})
+        self._whole[address] = (buffer.virtual_address, count)
+        weakref.finalize(buffer, self._free.setdefault(pages, []).append, address)
+        return buffer
+
+    def flush(self, bo, offset, virtual, length):
+        """PYNQ's hook: what the processor wrote into memory."""
+        self._memory(bo[0] + offset, length)[:] = _host(virtual, length)
+
+    def invalidate(self, bo, offset, virtual, length):
+        """PYNQ's hook: memory as the processor sees it."""
+        address, count = bo
+        _host(virtual - offset, count)[:] = self._memory(address, count)
+
+    def _memory(self, address, count):
+        return self.machine.memory[address - BASE : address - BASE + count]
+
+    # -- overlays
+
+    def get_bitfile_metadata(self, bitfile_name, partial=False):
+        """PYNQ's hook: what the .hwh says."""
+        path = pathlib.Path(bitfile_name).with_suffix(".hwh")
+        parser = RuntimeMetadataParser(Metadata(input=path))
+        parser.refresh_hierarchy_dict()
+        return parser
+
+    def download(self, bitstream, parser=None):
+        """PYNQ's hook: put an overlay into the fabric."""
+        entry = parser.ip_dict.get(hwh.CELL)
+        if entry is not None:
+            first = entry["phys_addr"]
+            self._engine = first, first + entry["addr_range"]
+            self.machine.write(tables.REGISTERS["CONTROL"], tables.STOP)
+        self.downloads += 1
+        super().post_download(bitstream, parser, self.name)
+
+    def set_axi_port_width(self, parser):
+        """PYNQ's hook; the ports here are as wide as they are."""
+
+
+def _host(virtual, length):
+    """The processor's memory at an address as an array."""
+    return np.ctypeslib.as_array((ctypes.c_uint8 * length).from_address(virtual))
+
+
+def _clock_registers(family):
+    """The processor's clock registers as a board's boot leaves them: PLLs of ``hwh.PROCESSORS``."""
+    pll = round(hwh.PROCESSORS[family]["pll_mhz"] / REFERENCE_MHZ[family])
+    if family == "zynq":
+        registers = {SLCR + offset: pll << 12 for offset in (0x100, 0x104, 0x108)}
+        registers.update({SLCR + 0x170 + 0x10 * i: 2 << 20 | 5 << 8 for i in range(4)})
+        return registers
+    registers = {CRL_APB + offset: pll << 8 for offset in (0x20, 0x30)}
+    registers.update({CRF_APB + offset: pll << 8 for offset in (0x20, 0x2C, 0x38)})
+    registers.update({CRL_APB + 0xC0 + 4 * i: 1 << 24 | 1 << 16 | 15 << 8 for i in range(4)})
+    return registers
+
+
+def open_board(name, kind, **options):
+    """A simulated board, and the files of its overlay.
+
+    Args:
+        name: of a board of the family "fpga".
+        kind: "model" or "rtl".
+        options: of the machine.
+
+    Returns:
+        (``SimulatedBoard``, path of its .bit).
+
+    Raises:
+        NoSimulation: no such board or kind, or a library is missing.
+    """
+    sizes = tables.sizes()
+    if name not in sizes:
+        raise NoSimulation(
+            "no board {!r} can be simulated; there are: {}".format(name, ", ".join(sorted(sizes)))
+        )
+    if kind not in KINDS:
+        raise NoSimulation("--simulate {}: there are: {}".format(kind, ", ".join(KINDS)))
+    if NO_PYNQ:
+        raise NoSimulation(
+            "a simulated board needs PYNQ's library, which can't be loaded ({}); run "
+            "`make fpga`".format(NO_PYNQ)
+        )
+    board, size = boards.load_board(name), sizes[name]
+    module, attribute = MACHINES[kind]
+    machine = getattr(importlib.import_module(module), attribute)(size, **options)
+    family = hwh.family_of(board.fpga["part"])
+    device = SimulatedBoard(family, machine)
+    vars_of_class = vars(Clocks)
+    if "_real_instance" in vars_of_class:  # PYNQ keeps the clocks of the first board it saw
+        del Clocks._real_instance
+    folder = tempfile.TemporaryDirectory(prefix="hotpath-overlay-")
+    device.overlay_folder = folder  # goes when the board goes
+    path = hwh.write(
+        pathlib.Path(folder.name), "hotpath_" + name, board.fpga["part"], size["assumed_clock_mhz"]
+    )
+    return device, path

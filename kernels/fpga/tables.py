@@ -122,6 +122,15 @@ def size_register(size):
     )
 
 
+def spelled(register):
+    """What a SIZE register says, in words."""
+    lanes, bus, crop = register & 0xF, register >> 4 & 0xFF, register >> 12 & 0xF
+    words, tiles = 1 << (register >> 16 & 0xFF), 1 << (register >> 24)
+    return "{} lanes, {} bytes a beat, {} crop lanes, {} map words, {} weight tiles".format(
+        lanes, bus, crop, words, tiles
+    )
+
+
 def sizes():
     """All sizes of ``sizes.toml``: dict of board -> dict."""
     with open(str(FOLDER / "sizes.toml"), "rb") as file:

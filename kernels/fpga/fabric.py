@@ -1,0 +1,266 @@
+"""An overlay with our engine in it: registers, memory, and programs run to their end.
+
+PYNQ's public interface alone (``Overlay``, ``allocate``, ``Clocks``, a cell's ``read`` and
+``write``), so that this file is the same on a board and on a simulated one. PYNQ is imported when
+an overlay is opened. What the registers mean stands in TABLES.md.
+
+Every wait has an end: a program that has not ended long after it should have is stopped, and the
+engine can be used again.
+"""
+
+import importlib
+import time
+from collections import namedtuple
+
+import numpy as np
+
+from kernels.fpga import tables
+from kernels.fpga.hwh import CELL
+from runtime.errors import NetworkFailed, NoEngine
+
+WORD = 16  # bytes; what memory for the fabric is aligned to
+ADDRESSES = 1 << 32
+LEAST_BYTES = 8192  # smaller buffers may lie above 4 GB, where the engine does not reach
+PATIENCE, LEAST_S, MOST_S = 8, 0.05, 0.5  # times what a program should take; seconds
+POLL_S = 0.0001
+STOP_S = 0.05
+CLOCK_MARGIN = 1.01
+
+
+class BadOverlay(NoEngine):
+    """An overlay that is missing, can't be loaded, or is none of ours."""
+
+
+class FabricFailed(NetworkFailed):
+    """A program that ended with an error, or did not end."""
+
+
+class Buffer:
+    """Memory that processor and fabric share.
+
+    Attributes:
+        array: uint8, as the processor sees it.
+        address: of the fabric.
+    """
+
+    def __init__(self, held):
+        self._held = held  # PYNQ's buffer: it goes when this goes
+        self.array = held.view(np.ndarray)
+        self.address = int(held.device_address)
+
+    def flush(self, count=None):
+        """What the processor wrote, to memory; the first ``count`` bytes, or all."""
+        (self._held if count is None else self._held[:count]).flush()
+
+    def invalidate(self):
+        """What the fabric wrote, to the processor. Nothing unflushed may be in it."""
+        self._held.invalidate()
+
+
+class Fabric:
+    """An overlay with our engine in it.
+
+    Args:
+        path: of the .bit; the .hwh lies beside it.
+        clock_mhz: most that the overlay was built for.
+        device: PYNQ's; None for the one that is there.
+
+    Raises:
+        NoEngine: no PYNQ, or no board.
+        BadOverlay: see there.
+    """
+
+    def __init__(self, path, clock_mhz, device=None):
+        _check_files(path)
+        self.pynq = _library()
+        self.path, self.clock_mhz = path, clock_mhz
+        self._written = {}
+        try:
+            self.device = device or self.pynq.Device.active_device
+        except RuntimeError as error:
+            raise NoEngine(
+                "PYNQ finds no FPGA here ({}); run this on the board, or simulate it with --board "
+                "and --simulate model".format(error)
+            ) from None
+        self._load()
+
+    def _load(self):
+        """Put the overlay into the fabric."""
+        try:
+            # apart from its download: PYNQ 4.0.0 needs a frequency that no Zynq-7000's .hwh has
+            self._overlay = self.pynq.Overlay(str(self.path), download=False, device=self.device)
+            for clock in getattr(self._overlay, "clock_dict", {}).values():
+                if "frequency" in clock and clock["frequency"] is None:
+                    clock["frequency"] = float(self.clock_mhz)
+            self._overlay.download()
+        except Exception as error:  # PYNQ's own kinds: OSError, RuntimeError, TypeError …
+            raise BadOverlay(
+                "{} can't be loaded: {}: {}; build it again with `make overlay`".format(
+                    self.path, type(error).__name__, " ".join(str(error).split())
+                )
+            ) from error
+        if CELL not in self._overlay.ip_dict:
+            raise BadOverlay(
+                "{} is none of this project's overlays: it has no cell {!r}, but {}".format(
+                    self.path, CELL, ", ".join(sorted(self._overlay.ip_dict)) or "none at all"
+                )
+            )
+        self._cell = getattr(self._overlay, CELL)
+        self._written.clear()
+        self._slow_down()
+        if self.read("ID") != tables.MAGIC:
+            raise BadOverlay(
+                "{} has another layout of registers (0x{:08X}) than this checkout (0x{:08X}); "
+                "build it again with `make overlay`".format(
+                    self.path, self.read("ID"), tables.MAGIC
+                )
+            )
+
+    def _slow_down(self):
+        """No faster than the overlay was built for, whatever PLL the board's boot chose."""
+        clocks, wanted = self.pynq.Clocks, float(self.clock_mhz)
+        while clocks.fclk0_mhz > self.clock_mhz * CLOCK_MARGIN and wanted > 1:
+            clocks.fclk0_mhz = wanted
+            wanted *= 0.97
+        self.clock_mhz = float(clocks.fclk0_mhz)
+
+    def write(self, name, value):
+        """Write a register, unless that is in it."""
+        if self._written.get(name) != value:
+            self._cell.write(tables.REGISTERS[name], int(value))
+            self._written[name] = value
+
+    def read(self, name):
+        """Read a register."""
+        return int(self._cell.read(tables.REGISTERS[name]))
+
+    def allocate(self, count):
+        """A ``Buffer`` of at least ``count`` bytes.
+
+        Raises:
+            FabricFailed: there is no such memory, or not where the engine reaches.
+        """
+        count = max(count, LEAST_BYTES)
+        try:
+            held = self.pynq.allocate((count,), "u1", target=self.device, cacheable=1)
+        except (MemoryError, RuntimeError, OSError) as error:
+            raise FabricFailed(
+                "no {} bytes of memory for the fabric: {}; close other programs that use it, or "
+                "give Linux a larger CMA".format(count, error)
+            ) from error
+        self.check_place(int(held.device_address), count, WORD)
+        return Buffer(held)
+
+    def check_place(self, address, count, aligned):
+        """Refuse memory that the engine can't take.
+
+        Raises:
+            FabricFailed: it is not aligned, or above 4 GB.
+        """
+        if address % aligned:
+            raise FabricFailed(
+                "a buffer at 0x{:X} is not aligned to {} bytes, which the fabric needs; allocate "
+                "it with pynq.allocate".format(address, aligned)
+            )
+        if address + count > ADDRESSES:
+            raise FabricFailed(
+                "a buffer at 0x{:X} lies beyond the 4 GB that the fabric reaches; keep Linux's CMA "
+                "below with the boot option cma=SIZE@0-2G".format(address)
+            )
+
+    def reaches(self, array):
+        """Whether PYNQ's buffer ``array`` is memory of this fabric."""
+        end = array.device_address + array.nbytes
+        return getattr(array, "device", None) is self.device and end <= ADDRESSES
+
+    def run(self, program, cycles, describe):
+        """Run a program to its end.
+
+        Args:
+            program: address of its first command.
+            cycles: that it should take.
+            describe: function of a command's number -> text, for errors.
+
+        Raises:
+            FabricFailed: it did not end well; the engine was stopped and can be used again.
+        """
+        should_s = cycles / (self.clock_mhz * 1e6)
+        self.write("PROGRAM", program)
+        self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
+        status = self._wait(should_s, min(max(PATIENCE * should_s, LEAST_S), MOST_S))
+        if status & tables.IS_BUSY or not status & (tables.IS_DONE | tables.IS_ERROR):
+            self.stop()
+            raise FabricFailed(
+                "the fabric did not finish: its {:,} cycles take {:.1f} ms at {:g} MHz; it was "
+                "stopped, so try again; if it stays so, load the overlay anew (power off and "
+                "on)".format(cycles, should_s * 1e3, self.clock_mhz)
+            )
+        if status & tables.IS_ERROR:
+            code, number = status >> 8 & 0xF, status >> 16 & 0xFFFF
+            self.stop()
+            raise FabricFailed(
+                "the fabric stopped at command {}: {}; it is ready again, so try again; if it "
+                "stays so, build the bundle and the overlay again".format(
+                    describe(number), _REASONS.get(code, "error {}".format(code))
+                )
+            )
+
+    def _wait(self, should_s, most_s):
+        """STATUS once it is not busy, or after ``most_s``."""
+        end = time.monotonic() + most_s
+        status = self.read("STATUS")
+        if status & tables.IS_BUSY:
+            time.sleep(should_s * 0.9)
+        while status & tables.IS_BUSY:
+            status = self.read("STATUS")
+            if not status & tables.IS_BUSY or time.monotonic() > end:
+                break
+            time.sleep(POLL_S)
+        return status
+
+    def stop(self):
+        """End whatever runs, so that the next program can start; loads the overlay again if not."""
+        self._written.clear()
+        self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
+        end = time.monotonic() + STOP_S
+        while self.read("STATUS") & tables.IS_BUSY:
+            if time.monotonic() > end:
+                self._load()
+                return
+            time.sleep(POLL_S)
+
+    def close(self):
+        """Leave the engine idle."""
+        self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
+
+
+def _check_files(path):
+    for file in (path, path.with_suffix(".hwh")):
+        if not file.is_file():
+            raise BadOverlay(
+                "there is no overlay {}; run `make overlay BOARD={}` where Vivado is installed and "
+                "copy its .bit and .hwh there".format(file, path.parent.name)
+            )
+
+
+_Library = namedtuple("_Library", "version Overlay allocate Clocks Device")
+
+
+def _library():
+    """PYNQ's classes."""
+    try:
+        pynq = importlib.import_module("pynq")
+        device = importlib.import_module("pynq.pl_server.device").Device
+        return _Library(pynq.__version__, pynq.Overlay, pynq.allocate, pynq.Clocks, device)
+    except (ImportError, AttributeError) as error:
+        raise NoEngine(
+            "PYNQ's library can't be loaded ({}); on a board use its PYNQ image, on a computer run "
+            "`make fpga` and add --board and --simulate model".format(error)
+        ) from None
+
+
+_REASONS = {
+    tables.ERRORS["READ"]: "memory answered a read with an error",
+    tables.ERRORS["WRITE"]: "memory answered a write with an error",
+    tables.ERRORS["COMMAND"]: "it is no command that the engine knows",
+}

@@ -1,0 +1,189 @@
+"""The executor of FPGA boards: crop and network as one program of the overlay's engine.
+
+A bundle holds one picture of memory (region 0: programs, weights, tables) and says what lies where
+in it; each target has memory of its own (region 1: the exemplar's features, the maps).
+"""
+
+import pathlib
+import zlib
+
+import numpy as np
+
+from kernels.fpga import tables
+from kernels.fpga.fabric import WORD, Fabric, FabricFailed
+from kernels.fpga.likeness import Seen
+from kernels.fpga.window import Crop, Pictures
+from runtime.bundle import BadBundle
+
+COMMAND_ALIGNED = 64
+OVERLAYS = "overlays"
+
+
+class Engine:
+    """A network in fabric; interface as ``runtime.engines`` says, but for the crops.
+
+    Args:
+        network: the ``Network``.
+        bundle: ``runtime.bundle.Bundle`` for an FPGA board, its parts checked.
+        device: PYNQ's; None for the one that is there.
+        overlay: path of the .bit; None for ``overlay_of(bundle)``.
+
+    Attributes:
+        exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
+        seen: ``kernels.fpga.likeness.Seen``, or None.
+
+    Raises:
+        NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.
+    """
+
+    def __init__(self, network, bundle, device=None, overlay=None):
+        from kernels import cpu
+
+        self.network, self.bundle = network, bundle
+        run, size = bundle.run, bundle.settings["size"]
+        self._programs, self._work_bytes = run["programs"], run["work_bytes"]
+        path = pathlib.Path(str(overlay or overlay_of(bundle)))
+        self.fabric = Fabric(path, size["assumed_clock_mhz"], device)
+        self._check_size(size)
+        self._file = bundle.path(run["image"])
+        self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
+        self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
+        self._load_image()
+        side = max(program["side"] for program in self._programs.values())
+        pictures = Pictures(self.fabric, side, size["line_bytes"], cpu.load())
+        self._resize = pictures.resize
+        self.exemplar_crop = Crop(pictures, self._programs["exemplar"]["side"])
+        self.search_crop = Crop(pictures, self._programs["search"]["side"])
+        self._readers = [_Reader(entry) for entry in run["maps"]]
+        self._maps = tuple(reader.map for reader in self._readers)
+        self._seen = run.get("seen")
+        self.seen = self._seen and Seen(self._seen["channels"], self._seen["height"])
+
+    def _check_size(self, size):
+        """Compare what the fabric says of itself with what the programs were made for."""
+        built, here = tables.size_register(size), self.fabric.read("SIZE")
+        if built != here:
+            self.bundle.mismatch("an overlay with", tables.spelled(built), tables.spelled(here))
+
+    def _load_image(self):
+        """Copy region 0 into memory, and see that it is there.
+
+        Raises:
+            BadBundle: what memory holds is something else.
+        """
+        data = np.fromfile(str(self._file), np.uint8)
+        self._count, self._checksum = data.size, zlib.crc32(data.tobytes())
+        self._image.array[: data.size] = data
+        self._image.flush()
+        if not self.is_image_whole():
+            raise BadBundle(
+                "{}: the fabric's memory does not keep what was written into it; power the board "
+                "off and on".format(self._file)
+            )
+
+    def is_image_whole(self):
+        """Whether memory still holds the programs and weights as they were loaded."""
+        self._image.invalidate()
+        return zlib.crc32(self._image.array[: self._count].tobytes()) == self._checksum
+
+    def exemplar(self):
+        """Features of the picture shown through ``exemplar_crop``: memory of one target."""
+        if not self.is_image_whole():
+            self._load_image()
+            raise FabricFailed(
+                "the weights in the fabric's memory were altered since they were loaded; they "
+                "are loaded again, so try again"
+            )
+        work = self.fabric.allocate(self._work_bytes)
+        self._run("exemplar", work)
+        return (work,)
+
+    def search(self, features):
+        """Maps of the picture shown through ``search_crop``, for one target's features."""
+        (work,) = features
+        self._run("search", work)
+        work.invalidate()
+        for reader in self._readers:
+            reader.read(work.array)
+        if self._seen:
+            self.seen.words = _words(work.array, self._seen).view(np.int8)
+        return self._maps
+
+    def _run(self, name, work):
+        fabric, program = self.fabric, self._programs[name]
+        fabric.write("REGION0", self._image.address)
+        fabric.write("REGION1", work.address)
+        fabric.write("REGION2", self._resize.address)
+        address = self._image.address + program["offset"]
+        fabric.run(address, program["cycles"], lambda number: self._described(name, number))
+
+    def _described(self, name, number):
+        """A command for an error's sentence."""
+        first = self._programs[name]["offset"] + number * tables.COMMAND_BYTES
+        command = self._image.array[first : first + tables.COMMAND_BYTES].tobytes()
+        try:
+            kind = tables.unpack(command)[0]
+        except tables.BadTable:
+            kind = "none"
+        return "{} ({}) of the {} program".format(number, kind, name)
+
+    def describe(self):
+        """What runs where; see ``runtime.engines``."""
+        return {
+            "engine": "overlay",
+            "version": self.fabric.pynq.version,
+            "precision": self.bundle.precision,
+            "device": "{}, {:g} MHz".format(self.bundle.board, self.fabric.clock_mhz),
+            "overlay": str(self.fabric.path),
+        }
+
+    def counters(self):
+        """Of the last program: dict of cycles, busy (of the array), beats read and written."""
+        names = ("CYCLES", "BUSY", "READ", "WRITTEN")
+        return {name.lower(): self.fabric.read(name) for name in names}
+
+    def close(self):
+        """Leave the engine idle, and give its memory back."""
+        self.fabric.close()
+        self._image = self._resize = self.exemplar_crop = self.search_crop = None
+
+
+class _Reader:
+    """Turns one map's words into the floats that a decoder takes.
+
+    Args:
+        entry: of ``run["maps"]``: offset, channels, height, width, lane, values.
+    """
+
+    def __init__(self, entry):
+        self._entry = entry
+        self._values = np.array(entry["values"], np.float32)
+        channels, height, width = entry["channels"], entry["height"], entry["width"]
+        self.map = np.zeros((1, channels, height, width), np.float32)
+        self._rows = self.map.reshape(channels, height * width)
+
+    def read(self, memory):
+        """Read the map from a target's memory."""
+        lane, left = self._entry.get("lane", 0), len(self._rows)
+        for block in _words(memory, self._entry):
+            cells, first = block.reshape(-1, WORD), len(self._rows) - left
+            taken = min(left, WORD - lane)
+            np.take(
+                self._values, cells[:, lane : lane + taken].T,
+                out=self._rows[first : first + taken], mode="clip",
+            )  # fmt: skip
+            left, lane = left - taken, 0
+
+
+def _words(memory, entry):
+    """A map's words in a target's memory: uint8 (blocks, height, width, 16)."""
+    blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
+    shape = (blocks, entry["height"], entry["width"], WORD)
+    count = blocks * entry["height"] * entry["width"] * WORD
+    return memory[entry["offset"] : entry["offset"] + count].reshape(shape)
+
+
+def overlay_of(bundle):
+    """Where the overlay of a bundle's board is: overlays/BOARD beside the folder of all bundles."""
+    folder = bundle.folder.resolve().parents[2] / OVERLAYS / bundle.board
+    return folder / "hotpath_{}.bit".format(bundle.board)

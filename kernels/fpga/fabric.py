@@ -239,7 +239,7 @@ def _check_files(path):
         if not file.is_file():
             raise BadOverlay(
                 "there is no overlay {}; run `make overlay BOARD={}` where Vivado is installed and "
-                "copy its .bit and .hwh there".format(file, path.parent.name)
+                "copy its .bit and .hwh there".format(file, path.parent.parent.name)
             )
 
 

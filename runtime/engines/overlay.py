@@ -16,7 +16,14 @@ from kernels.fpga.window import Crop, Pictures
 from runtime.bundle import BadBundle
 
 COMMAND_ALIGNED = 64
-OVERLAYS = "overlays"
+
+# what a bundle's tables have as whole numbers
+SIZE = (
+    "lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes",
+    "assumed_clock_mhz",
+)  # fmt: skip
+PROGRAM = ("offset", "side", "cycles")
+ENTRY = ("offset", "channels", "height", "width")
 
 
 class Engine:
@@ -183,7 +190,26 @@ def _words(memory, entry):
     return memory[entry["offset"] : entry["offset"] + count].reshape(shape)
 
 
+def is_whole(run, settings):
+    """Whether a bundle's entries have their types; see ``runtime.bundle``."""
+    programs, entries, size = run.get("programs"), run.get("maps"), settings.get("size")
+    if not all(isinstance(table, dict) for table in (programs, size)):
+        return False
+    if not isinstance(entries, list) or not isinstance(run.get("image"), str):
+        return False
+    entries = entries + ([run["seen"]] if run.get("seen") else [])
+    programs = [programs.get("exemplar"), programs.get("search")]
+    if not all(isinstance(table, dict) for table in entries + programs):
+        return False
+    numbers = [run.get("work_bytes")] + [size.get(key) for key in SIZE]
+    numbers += [program.get(key) for program in programs for key in PROGRAM]
+    numbers += [entry.get(key) for entry in entries for key in ENTRY]
+    return all(isinstance(number, int) for number in numbers) and all(
+        isinstance(entry.get("values"), list) and len(entry["values"]) == 256
+        for entry in run["maps"]
+    )
+
+
 def overlay_of(bundle):
-    """Where the overlay of a bundle's board is: overlays/BOARD beside the folder of all bundles."""
-    folder = bundle.folder.resolve().parents[2] / OVERLAYS / bundle.board
-    return folder / "hotpath_{}.bit".format(bundle.board)
+    """Where the overlay of a bundle's board is: among the bundles of that board."""
+    return bundle.folder.parent / "overlay" / "hotpath.bit"

@@ -8,22 +8,26 @@ DEFAULT_NETWORK = "kestrel"
 
 
 def load_tracker(
-    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None
-):
+    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None,
+    board=None, simulate=None,
+):  # fmt: skip
     """A tracker, ready for ``init``.
 
     Args:
         network: name of a network (see ``python -m runtime.networks``), or the path of a TOML; None
             for the bundle's own, or ``DEFAULT_NETWORK``.
-        engine: "auto", "openvino", "onnxruntime", or "tensorrt" (this board's bundle).
+        engine: "auto", "openvino", "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
         networks_dir: folder with the network's files, sub-folders included; None looks beside the
             TOML and among the downloaded ones.
         threads: of the network's execution; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
         bundle: folder that ``make engine`` wrote; None for none, or the one of this board.
+        board: name of this board; None to find out.
+        simulate: "model" or "rtl": an FPGA board that is not there, simulated.
 
     Returns:
-        ``runtime.tracker.Tracker``, or ``kernels.cuda.tracker.GpuTracker`` with the same interface.
+        ``runtime.tracker.Tracker``, or ``kernels.cuda.tracker.GpuTracker`` or
+        ``kernels.fpga.tracker.FpgaTracker`` with the same interface.
         It serves one thread at a time.
 
     Raises:
@@ -31,25 +35,26 @@ def load_tracker(
     """
     from runtime.bundle import tracker_on
 
-    parts = _parts(network, engine, networks_dir, threads, log, bundle)
+    parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
     return tracker_on(parts[0], parts[1], parts[2], log)
 
 
 def load_targets(
-    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None
-):
+    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None,
+    board=None, simulate=None,
+):  # fmt: skip
     """The same for several targets at once, which share one engine: ``runtime.targets.Targets``."""
     from runtime.targets import Targets
 
-    return Targets(*_parts(network, engine, networks_dir, threads, log, bundle))
+    return Targets(*_parts(network, engine, networks_dir, threads, log, bundle, board, simulate))
 
 
-def _parts(network, engine, networks_dir, threads, log, bundle):
+def _parts(network, engine, networks_dir, threads, log, bundle, board, simulate):
     """The network, an engine that holds it, and the kernels."""
-    if bundle or engine == "tensorrt":
+    if bundle or board or simulate or engine in ("tensorrt", "overlay"):
         from runtime.bundle import load_parts
 
-        return load_parts(bundle, network, None, threads, log)
+        return load_parts(bundle, network, None, threads, log, board, simulate)
     from kernels import cpu
     from runtime import engines
     from runtime.networks import load_network

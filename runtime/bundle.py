@@ -233,6 +233,12 @@ def _is_whole(values):
         if not isinstance(run.get("shapes"), dict):
             return False
         named = [run.get("exemplar")] + run["parts"]
+    elif values["engine"] == "overlay":
+        from runtime.engines import overlay
+
+        if not overlay.is_whole(run, values["settings"]):
+            return False
+        named = [run["image"]]
     else:
         named = list(run["files"].values()) if isinstance(run.get("files"), dict) else [None]
     named.append(network["name"] + ".toml")
@@ -263,16 +269,20 @@ def find(board, network, precision=None, engines=FOLDER):
     )
 
 
-def open_engine(bundle, network=None, threads=None, device=None, board=None, precision=None):
+def open_engine(
+    bundle, network=None, threads=None, device=None, board=None, precision=None, overlay=None
+):
     """Check a bundle and load it into its executor.
 
     Args:
         bundle: a ``Bundle``.
         network: the ``Network`` that it must be of; None for the one whose TOML is in it.
         threads: of executors on a processor.
-        device: an open ``kernels.cuda.device``, for executors on a GPU; None to open one.
+        device: an open ``kernels.cuda.device``, for executors on a GPU, or PYNQ's device; None to
+            open one.
         board: name of the board that this is, None when it is not known.
         precision: that it must have, or None.
+        overlay: path of the .bit, for executors in fabric; None for the board's own.
 
     Returns:
         An engine (see ``runtime.engines``).
@@ -288,6 +298,9 @@ def open_engine(bundle, network=None, threads=None, device=None, board=None, pre
     if bundle.engine == "tensorrt":
         module = importlib.import_module("runtime.engines.tensorrt")
         return module.Engine(network, bundle, device)
+    if bundle.engine == "overlay":
+        module = importlib.import_module("runtime.engines.overlay")
+        return module.Engine(network, bundle, device, overlay)
     from runtime import engines
 
     # what a processor's engines load is the network's own ONNX, which any of their versions reads
@@ -298,7 +311,9 @@ def open_engine(bundle, network=None, threads=None, device=None, board=None, pre
     return engines.create(bundle.engine, network, paths, threads)
 
 
-def load_parts(folder=None, network=None, precision=None, threads=None, log=None):
+def load_parts(
+    folder=None, network=None, precision=None, threads=None, log=None, board=None, simulate=None
+):
     """A bundle's network, an engine that holds it, and the processor's kernels.
 
     Args:
@@ -307,6 +322,8 @@ def load_parts(folder=None, network=None, precision=None, threads=None, log=None
         precision: that it must have; None for any (see ``find``).
         threads: of executors on a processor.
         log: function of one sentence, or None.
+        board: its name; None to look which one this is.
+        simulate: "model" or "rtl", for an FPGA board that is not there (``kernels.fpga.sim``).
 
     Returns:
         (``Network``, engine, kernels).
@@ -314,11 +331,12 @@ def load_parts(folder=None, network=None, precision=None, threads=None, log=None
     Raises:
         BadBundle, BundleMismatch: none there, or one that does not fit; with the way out.
     """
+    import boards
     from boards import detect
     from kernels import cpu
     from runtime import DEFAULT_NETWORK
 
-    board = detect.detect().board
+    board = boards.load_board(board) if board else detect.detect().board
     network = load_network(network) if network else None
     if folder is None:
         network = network or load_network(DEFAULT_NETWORK)
@@ -331,15 +349,22 @@ def load_parts(folder=None, network=None, precision=None, threads=None, log=None
     else:
         bundle = Bundle(folder)
     known = board.name if board is not None else None
-    engine = open_engine(bundle, network, threads, None, known, precision)
+    device = overlay = None
+    if simulate:
+        from kernels.fpga.sim import device as simulation
+
+        bundle.check_board(known)
+        device, overlay = simulation.open_board(bundle.board, simulate)
+    engine = open_engine(bundle, network, threads, device, known, precision, overlay)
     return network or bundle.load_network(), engine, cpu.load(log)
 
 
 def tracker_on(network, engine, kernels, log=None):
-    """A tracker of one target: the whole frame on the GPU where its kernels can, else the host's.
+    """A tracker of one target: the whole frame on the GPU or in fabric, else the host's.
 
     Returns:
-        ``kernels.cuda.tracker.GpuTracker`` or ``runtime.tracker.Tracker``.
+        ``kernels.cuda.tracker.GpuTracker``, ``kernels.fpga.tracker.FpgaTracker`` or
+        ``runtime.tracker.Tracker``.
     """
     if hasattr(engine, "search_device"):
         from kernels.cuda.errors import NoCompiler, NotOnGpu
@@ -350,6 +375,9 @@ def tracker_on(network, engine, kernels, log=None):
         except (NotOnGpu, NoCompiler) as error:
             if log is not None:
                 log("crop and select run on the processor: {}".format(error))
-    from runtime.tracker import Tracker
+    if hasattr(engine, "fabric"):
+        from kernels.fpga.tracker import FpgaTracker as Tracker
+    else:
+        from runtime.tracker import Tracker
 
     return Tracker(network, engine, kernels)

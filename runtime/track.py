@@ -74,8 +74,12 @@ def parser():
         "--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR",
         help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
     )  # fmt: skip
-    cli.add_argument("--engine", default="auto", choices=("auto", "tensorrt") + engines.PREFERENCE)
+    cli.add_argument("--engine", default="auto",
+                     choices=("auto", "tensorrt", "overlay") + engines.PREFERENCE)  # fmt: skip
     cli.add_argument("--bundle", metavar="DIR", help="what `make engine` wrote for this board")
+    cli.add_argument("--board", metavar="NAME", help="use the bundle of this board")
+    cli.add_argument("--simulate", choices=("model", "rtl"),
+                     help="an FPGA --board that is not there: its model or its RTL")  # fmt: skip
     cli.add_argument("--threads", type=count, default=engines.THREADS, metavar="N",
                      help="of the network's execution (default: %(default)s)")  # fmt: skip
     cli.add_argument("--results", metavar="FILE", help=".csv or .jsonl; - is standard output")
@@ -114,8 +118,9 @@ def run(options):
     """Track through a whole source; returns the exit code."""
     check_outputs(options)
     targets = load_targets(
-        options.network, options.engine, options.networks_dir, options.threads, say, options.bundle
-    )
+        options.network, options.engine, options.networks_dir, options.threads, say, options.bundle,
+        board=options.board, simulate=options.simulate,
+    )  # fmt: skip
     with open_source(options.video, say) as source:
         frame = first_frame(source)
         boxes = first_boxes(options, source, frame)

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine calib fps fakes test test-pythons lint format clean
+.PHONY: help setup track engine overlay calib fps fakes test test-pythons lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -41,7 +41,7 @@ help: ## this text
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one)' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
-	  BOARD 'a name of `python -m boards list`, for make engine and make fps' \
+	  BOARD 'a name of `python -m boards list`, for make engine, make overlay and make fps' \
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
 	  HOST 'user@board, to build there over ssh from another computer' \
 	  FORCE '1 to build a precision that the board does not have' \
@@ -101,6 +101,11 @@ engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/
 	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(PRECISION),--precision $(PRECISION)) \
 	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(if $(HOST),--host '$(HOST)') \
 	  $(if $(FORCE),--force) $(ARGS))
+
+overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
+	@if [ -z "$(BOARD)" ]; then \
+	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
+	@$(PY) -m kernels.fpga.vivado '$(BOARD)' $(ARGS)
 
 fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, with evidence; ARGS=--quick
 	$(strip $(if $(JETSON),python3,$(PY)) -m tests.fps $(if $(BOARD),--board '$(BOARD)') \

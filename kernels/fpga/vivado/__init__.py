@@ -1,0 +1,99 @@
+"""Runs Vivado, where there is one, to make the overlay of a board.
+
+Reading the sizes, the board and the addresses is all that happens here; the design itself is made
+by ``overlay.tcl``. Vivado itself was never run on it.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import boards
+from kernels.fpga import hwh, tables
+from runtime.errors import HotpathError
+
+SCRIPT = tables.FOLDER / "vivado" / "overlay.tcl"
+ROOT = tables.FOLDER.parents[1]
+PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
+
+
+class NoOverlay(HotpathError):
+    """The overlay can't be made: no such board, no Vivado, or Vivado failed."""
+
+
+def command(name, jobs=2):
+    """What to run.
+
+    Args:
+        name: of a section of ``sizes.toml``.
+        jobs: processes that Vivado may run at once.
+
+    Returns:
+        list of arguments, the first is ``vivado``.
+
+    Raises:
+        NoOverlay: there is no such section.
+    """
+    sizes = tables.sizes()
+    if name not in sizes:
+        raise NoOverlay(
+            "no overlay for a board {!r}; there are: {}".format(name, ", ".join(sorted(sizes)))
+        )
+    size = sizes[name]
+    board = boards.load_board(name)
+    family = hwh.family_of(board.fpga["part"])
+    given = [
+        ("board", name),
+        ("part", board.fpga["part"]),
+        ("clock_mhz", size["assumed_clock_mhz"]),
+        ("address", "0x{:08x}".format(hwh.ADDRESS[family])),
+    ]
+    given += [(key, size[key]) for key in PARAMETERS]
+    given += [
+        ("work", ROOT / ".cache" / "vivado" / name),
+        ("out", folder(name)),
+        ("jobs", jobs),
+    ]
+    arguments = ["vivado", "-mode", "batch", "-nojournal", "-source", str(SCRIPT)]
+    arguments += ["-log", str(ROOT / ".cache" / "vivado" / name / "vivado.log"), "-tclargs"]
+    for pair in given:
+        arguments += [str(part) for part in pair]
+    return arguments
+
+
+def folder(name):
+    """Where the overlay of a board lies: ``hotpath.bit`` and ``hotpath.hwh``."""
+    return ROOT / "engines" / name / "overlay"
+
+
+def build(name, jobs=2):
+    """Run Vivado to its end, its words on standard output.
+
+    Returns:
+        folder of the two files.
+
+    Raises:
+        NoOverlay: no such board, no Vivado on the PATH, or Vivado failed.
+    """
+    arguments = command(name, jobs)
+    if shutil.which("vivado") is None:
+        raise NoOverlay(
+            "no `vivado` on the PATH, so no overlay for {} was made; where Vivado 2020.2 or newer "
+            "is installed (source its settings64.sh) run: {}".format(
+                name, " ".join(shlex.quote(argument) for argument in arguments)
+            )
+        )
+    (ROOT / ".cache" / "vivado" / name).mkdir(parents=True, exist_ok=True)
+    status = subprocess.call(arguments, cwd=str(ROOT), stdin=subprocess.DEVNULL)
+    wanted = [folder(name) / file for file in ("hotpath.bit", "hotpath.hwh")]
+    missing = [path.name for path in wanted if not path.is_file()]
+    if status or missing:
+        raise NoOverlay(
+            "Vivado {} for {}; read {}".format(
+                "ended with {}".format(status) if status else "made no " + " and ".join(missing),
+                name,
+                os.path.relpath(str(ROOT / ".cache" / "vivado" / name / "vivado.log")),
+            )
+        )
+    return folder(name)

@@ -1,0 +1,26 @@
+"""python -m kernels.fpga.vivado BOARD: make the overlay of a board with Vivado."""
+
+import argparse
+import os
+import sys
+
+from kernels.fpga import vivado
+from runtime.errors import HotpathError
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m kernels.fpga.vivado", description=__doc__)
+    parser.add_argument("board", help="a section of kernels/fpga/sizes.toml, such as pynq_z2")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once (default: 2)")
+    options = parser.parse_args()
+    try:
+        folder = vivado.build(options.board, options.jobs)
+    except HotpathError as error:
+        print("error: {}".format(error), file=sys.stderr)
+        return 2
+    print("The overlay of {} is in {}".format(options.board, os.path.relpath(str(folder))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ engine can be used again.
 
 import importlib
 import time
+import warnings
 from collections import namedtuple
 
 import numpy as np
@@ -119,9 +120,11 @@ class Fabric:
     def _slow_down(self):
         """No faster than the overlay was built for, whatever PLL the board's boot chose."""
         clocks, wanted = self.pynq.Clocks, float(self.clock_mhz)
-        while clocks.fclk0_mhz > self.clock_mhz * CLOCK_MARGIN and wanted > 1:
-            clocks.fclk0_mhz = wanted
-            wanted *= 0.97
+        with warnings.catch_warnings():  # PYNQ's, that it takes the nearest one
+            warnings.simplefilter("ignore")
+            while clocks.fclk0_mhz > self.clock_mhz * CLOCK_MARGIN and wanted > 1:
+                clocks.fclk0_mhz = wanted
+                wanted *= 0.97
         self.clock_mhz = float(clocks.fclk0_mhz)
 
     def write(self, name, value):

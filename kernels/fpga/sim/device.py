@@ -120,8 +120,6 @@ class SimulatedBoard(Device):
             shape, dtype, device=self, device_address=address, bo=(address, count), coherent=False
         )
         buffer.view(np.ndarray)[...] = 0
-        self._whole = getattr(self, "_whole", {})
-        self._whole[address] = (buffer.virtual_address, count)
         weakref.finalize(buffer, self._free.setdefault(pages, []).append, address)
         return buffer
 

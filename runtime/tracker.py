@@ -45,7 +45,7 @@ class Tracker:
         self._lost = Lost(network, kernels) if network.lost_below > 0 else None
         self._before = np.zeros(4)  # the last frame's state
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
-        self._crop_search = self.cropper(engine.search_crop)
+        self.search_on(engine)
 
     def init(self, frame, box):
         """Take a target.
@@ -89,16 +89,21 @@ class Tracker:
         # crop the search region around the last position; features, correlation and head
         for index, factor in enumerate(self.decoder.factors):
             scale = self.crop(frame, factor)
-            maps = self.take(index, self.timed("network", self.engine.search, self.features))
+            maps = self.take(index, self.timed("network", self._lane.search, self.features))
 
         # select the best cell and move there
-        track = self.choose(maps, scale, getattr(self.engine, "seen", None))
+        track = self.choose(maps, scale, getattr(self._lane, "seen", None))
 
         # families that learn look again, where the target was found
         if self.decoder.learns:
             self.crop(frame, 1.0)
-            self.learn(self.timed("network", self.engine.search, self.features))
+            self.learn(self.timed("network", self._lane.search, self.features))
         return track
+
+    def search_on(self, lane):
+        """Search there from now on: on the engine, or on one of its lanes."""
+        self._lane = lane
+        self._crop_search = self.cropper(lane.search_crop)
 
     # the steps of a frame, which ``Targets`` takes with several trackers side by side
 
@@ -117,7 +122,7 @@ class Tracker:
         Args:
             frame: BGR uint8 (H, W, 3).
             factor: of the search region's sides.
-            cropper: where it goes (see ``cropper``); None for ``engine.search_crop``.
+            cropper: where it goes (see ``cropper``); None for where ``update`` searches.
 
         Returns:
             (x, y), search pixels per frame pixel.
@@ -194,11 +199,11 @@ class Tracker:
 
     def _see(self, frame):
         """What the network sees around the first box: (features or None, scale)."""
-        if getattr(self.engine, "seen", None) is None:
+        if getattr(self._lane, "seen", None) is None:
             return None, None
         scale = self.crop(frame, 1.0)
-        self.engine.search(self.features)
-        return self.engine.seen, scale
+        self._lane.search(self.features)
+        return self._lane.seen, scale
 
     def timed(self, step, function, *arguments):
         """Call and add what it took to ``step_ms``."""

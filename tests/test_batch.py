@@ -1,5 +1,7 @@
 """Several targets in one call of the network: the boxes of single runs, or not at all."""
 
+import threading
+
 import cv2
 import numpy as np
 import onnx
@@ -8,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from runtime import engines, load_targets, load_tracker
 from runtime.engines import batch, graph
+from runtime.errors import BadFrame
 from runtime.networks import load_network
 from tests import tiny
 from tests.clips import Clip
@@ -61,6 +64,37 @@ def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, c
     engine.close()
 
 
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("published", PUBLISHED)
+def test_lanes_give_the_maps_of_single_calls(networks_dir, name, published):
+    network = load_network(published)
+    engine = engines.create(name, network, network.locate(networks_dir), 2)
+    noise = np.random.RandomState(5)
+    features, crops = [], []
+    for _ in range(2):
+        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
+        features.append(engine.exemplar())
+        crops.append(noise.uniform(0, 255, engine.search_crop.shape).astype(np.float32))
+    wanted = _single(engine, crops, features)
+    lanes = engine.lanes(2)
+    assert engine.lanes(2) is lanes
+    got = [None, None]
+
+    def search(number):
+        lanes[number].search_crop[...] = crops[number]
+        got[number] = lanes[number].search(features[number])
+
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for maps, want in zip(got, wanted):
+        for own, other in zip(maps, want):
+            np.testing.assert_allclose(own, other, rtol=2e-3, atol=2e-3)
+    engine.close()
+
+
 def _finished(together, features):
     for number, own in enumerate(features):
         together.start(number, own)
@@ -106,13 +140,16 @@ def _follow(follower, pictures):
     return [follower.update(picture) for picture in pictures]
 
 
-@pytest.mark.parametrize("batched", [True, False])
-def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, batched):
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("how", ["batched", "in turn", "side by side", "two in a lane"])
+def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name):
     toml = tiny.write_network(tmp_path)
     pictures, first = _film_of_two()
-    if not batched:
+    if how == "in turn":
         monkeypatch.setattr(batch, "several", lambda model, count: None)
-    targets = load_targets(toml)
+    if how == "two in a lane":
+        first += (first[1],)
+    targets = load_targets(toml, name, threads=1 if how in ("batched", "in turn") else 2)
     numbers = [targets.add(pictures[0], box) for box in first]
     together = _follow(targets, pictures[1:])
     tracker = load_tracker(toml)
@@ -122,10 +159,11 @@ def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, batched):
             np.testing.assert_allclose(tracks[number].box, alone.box, atol=1e-3)
 
 
-def test_targets_come_and_go_between_frames(tmp_path):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_targets_come_and_go_between_frames(tmp_path, threads):
     toml = tiny.write_network(tmp_path)
     pictures, first = _film_of_two()
-    targets, tracker = load_targets(toml), load_tracker(toml)
+    targets, tracker = load_targets(toml, threads=threads), load_tracker(toml)
     tracker.init(pictures[0], first[0])
     alone = _follow(tracker, pictures[1:])
     targets.add(pictures[0], first[0])
@@ -139,6 +177,17 @@ def test_targets_come_and_go_between_frames(tmp_path):
     assert max(len(tracks) for tracks in seen) > 2
     for tracks, want in zip(seen, alone):
         np.testing.assert_allclose(tracks[0].box, want.box, atol=1e-3)
+
+
+def test_a_target_that_fails_beside_others_says_why(tmp_path):
+    pictures, first = _film_of_two()
+    targets = load_targets(tiny.write_network(tmp_path), threads=2)
+    for box in first:
+        targets.add(pictures[0], box)
+    targets.update(pictures[1])
+    with pytest.raises(BadFrame):
+        targets.update(pictures[1][..., 0])
+    assert len(targets.update(pictures[2])) == 2
 
 
 @pytest.mark.slow

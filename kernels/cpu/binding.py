@@ -35,12 +35,15 @@ class Kernels:
 
     Args:
         library: ``build.Library``.
+        beside: whether other threads of Python go on during a crop. Worth it where they are waited
+            for: giving up the interpreter's lock and getting it back takes time.
     """
 
     name = "c++"
 
-    def __init__(self, library):
+    def __init__(self, library, beside=False):
         handle = library.handle
+        self._library = library
         self._select = handle.hp_points_select
         pointer, double = ctypes.c_void_p, ctypes.c_double
         self._select.argtypes = [pointer] * 4 + [double] * 4 + [pointer] * 2
@@ -53,6 +56,8 @@ class Kernels:
         self._likeness.restype = double
         self._seen = self._seen_at = None
         self._job = ctypes.create_string_buffer(CROP_JOB.size)
+        if beside:
+            handle = ctypes.CDLL(library.path, handle=handle._handle)
         self._crop = handle.hp_crop
         self._crop.argtypes = [ctypes.c_void_p]
         self._crop.restype = None
@@ -60,6 +65,10 @@ class Kernels:
         self._out = self._workspace = None
         self._out_at = self._out_width = self._out_height = 0
         self._frame_width = self._workspace_at = 0
+
+    def another(self):
+        """The same for a thread beside this one's."""
+        return Kernels(self._library, beside=True)
 
     def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
         """Cut a window out of a frame, resize it, and write it as a network's input.

@@ -15,6 +15,10 @@ class Kernels:
 
     name = "numpy"
 
+    def another(self):
+        """The same for a thread beside this one's; nothing is kept between calls."""
+        return self
+
     def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
         """Cut a window out of a frame, resize it, and write it; see ``binding.Kernels.crop``."""
         x, y, width, height = (int(value) for value in window)

@@ -8,12 +8,15 @@ A module has a class ``Engine(network, paths, threads)``:
     engine.search(features)  -> maps, a tuple of arrays, valid until the next call
     engine.seen              array of the search region's features in the last call, or None (see
                                 ``runtime.engines.seen``); may be left out
-    engine.batch(count)      -> a ``batch.Batch``, or one of its kind, that searches for so many
-                                targets at once; None where that can't be; may be left out
+    engine.batch(count)      -> a ``batch.Batch``, which searches for so many targets in one call;
+                                None where the graph does not allow it; may be left out
+    engine.lanes(count)      -> so many objects with ``search_crop``, ``search`` and ``seen``, which
+                                share ``engine.threads`` and may search at once, each in a thread of
+                                its own; may be left out
     engine.describe()        -> dict: what runs where, at which precision, in which versions
     engine.close()
 
-Nothing is allocated per frame: a batch is compiled when first asked for, and kept.
+Nothing is allocated per frame: batches and lanes are compiled when first asked for, and kept.
 """
 
 import importlib

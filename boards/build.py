@@ -21,10 +21,11 @@ from boards.errors import BuildFailed
 from boards.writer import Writer
 from runtime import DEFAULT_NETWORK, bundle
 from runtime.errors import HotpathError
-from runtime.networks import load_network
+from runtime.networks import load_network, sha256_of
 
 PRECISIONS = ("fp32", "fp16", "int8")
 CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
+IMAGE = "image.bin"
 TABLE = "out/int8/{}-ranges.json"  # where `python -m calib.int8 --out out/int8` leaves it
 
 
@@ -78,11 +79,8 @@ def build(options):
     out = options.out or bundle.FOLDER
     target = bundle.folder_of(board.name, network.name, precision, out)
     if board.engine == "overlay":
-        raise BuildFailed(
-            "{} runs overlays, which are no bundles of this command; see `make help`".format(
-                board.title
-            )
-        )
+        paths = network.locate(options.networks_dir)
+        return tell(build_overlay(board, network, paths, target, options.calibration))
     if board.engine != "tensorrt":
         paths = network.locate(options.networks_dir)
         return tell(build_host(board, network, paths, precision, target, options.provider))
@@ -215,6 +213,59 @@ def build_host(board, network, paths, precision, target, provider=None):
                 "libraries": {about["engine"]: about["version"]}, "compute_capability": None,
                 "calibration_sha256": None, "settings": {"provider": provider},
                 "run": {"files": files},
+            }
+        )  # fmt: skip
+
+
+def build_overlay(board, network, paths, target, table=None):
+    """The bundle of an FPGA board: programs and weights of the overlay's engine.
+
+    Args:
+        board: ``boards.Board``.
+        network: the ``Network``.
+        paths: dict of part -> path of its files.
+        target: the bundle's folder.
+        table: path of a table of ranges (``python -m calib.int8``); None for the one that was made
+            here, or that comes with the network.
+
+    Raises:
+        BuildFailed: no table, no such size of the engine, or not on this computer.
+        CannotCompile: the engine can't run the network.
+    """
+    try:
+        from kernels.fpga import compiler, tables
+    except (ImportError, SyntaxError) as error:
+        raise BuildFailed(
+            "programs for a {} are compiled on a computer with Python 3.10 or newer and onnx ({}); "
+            "run `{}` there and copy {} to the board".format(
+                board.title, error, bundle.command(board.name, network.name, "int8"), target
+            )
+        ) from None
+    size = tables.sizes().get(board.name)
+    if size is None:
+        raise BuildFailed(
+            "kernels/fpga/sizes.toml does not say how large the engine is on a {}; add a section "
+            "[{}] there".format(board.title, board.name)
+        )
+    beside = network.path.with_name(network.name + "-ranges.json")
+    made = pathlib.Path(TABLE.format(network.name))
+    table = table or next((path for path in (made, beside) if path.is_file()), None)
+    if table is None:
+        raise BuildFailed(
+            "{0} has no table of ranges; run `python -m calib.int8 --network {0} --clips DIR` "
+            "first".format(network.name)
+        )
+    compiled = compiler.compile(network, paths, table, board.name)
+    with Writer(target) as writer:
+        (writer.folder / IMAGE).write_bytes(compiled.image)
+        shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))
+        return writer.finish(
+            {
+                "network": bundle.identity(network, paths), "board": board.name,
+                "engine": "overlay", "precision": "int8", "compute_capability": None,
+                "libraries": {"overlay": "{:08X}".format(tables.MAGIC)},
+                "calibration_sha256": sha256_of(table),
+                "settings": {"size": size}, "run": dict(compiled.run, image=IMAGE),
             }
         )  # fmt: skip
 

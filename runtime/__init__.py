@@ -8,7 +8,7 @@ DEFAULT_NETWORK = "kestrel"
 
 
 def load_tracker(
-    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None,
+    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None, pipeline=1,
     board=None, simulate=None,
 ):  # fmt: skip
     """A tracker, ready for ``init``.
@@ -22,6 +22,8 @@ def load_tracker(
         threads: of the network's execution; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
         bundle: folder that ``make engine`` wrote; None for none, or the one of this board.
+        pipeline: frames that may be on their way at a time; above 1 on a GPU alone, and then by
+            ``submit`` and ``collect``.
         board: name of this board; None to find out.
         simulate: "model" or "rtl": an FPGA board that is not there, simulated.
 
@@ -36,17 +38,18 @@ def load_tracker(
     from runtime.bundle import tracker_on
 
     parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
-    return tracker_on(parts[0], parts[1], parts[2], log)
+    return tracker_on(parts[0], parts[1], parts[2], log, pipeline)
 
 
 def load_targets(
-    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None,
+    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None, pipeline=1,
     board=None, simulate=None,
 ):  # fmt: skip
     """The same for several targets at once, which share one engine: ``runtime.targets.Targets``."""
     from runtime.targets import Targets
 
-    return Targets(*_parts(network, engine, networks_dir, threads, log, bundle, board, simulate))
+    parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
+    return Targets(*parts, pipeline=pipeline)
 
 
 def _parts(network, engine, networks_dir, threads, log, bundle, board, simulate):

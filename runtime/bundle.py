@@ -18,6 +18,7 @@ import pathlib
 
 from runtime.errors import HotpathError
 from runtime.networks import load_network, sha256_of
+from runtime.pipeline import check_pipeline
 
 FORMAT = 1
 FILE = "bundle.json"
@@ -359,25 +360,34 @@ def load_parts(
     return network or bundle.load_network(), engine, cpu.load(log)
 
 
-def tracker_on(network, engine, kernels, log=None):
+def tracker_on(network, engine, kernels, log=None, pipeline=1):
     """A tracker of one target: the whole frame on the GPU or in fabric, else the host's.
+
+    Args:
+        pipeline: frames that may be on their way at a time.
 
     Returns:
         ``kernels.cuda.tracker.GpuTracker``, ``kernels.fpga.tracker.FpgaTracker`` or
         ``runtime.tracker.Tracker``.
+
+    Raises:
+        NoEngine: more than one frame at a time, which the host's tracker can't.
     """
     if hasattr(engine, "search_device"):
         from kernels.cuda.errors import NoCompiler, NotOnGpu
         from kernels.cuda.tracker import GpuTracker
 
         try:
-            return GpuTracker(network, engine, engine.device, log=log)
+            return GpuTracker(network, engine, engine.device, pipeline, log=log)
         except (NotOnGpu, NoCompiler) as error:
+            why = "crop and select run on the processor: {}".format(error)
+            check_pipeline(pipeline, engine, why)
             if log is not None:
-                log("crop and select run on the processor: {}".format(error))
+                log(why)
     if hasattr(engine, "fabric"):
         from kernels.fpga.tracker import FpgaTracker as Tracker
     else:
         from runtime.tracker import Tracker
 
+    check_pipeline(pipeline, engine)
     return Tracker(network, engine, kernels)

@@ -66,18 +66,17 @@ class Outputs:
             self.close()
             raise
 
-    def write(self, frame, source, tracks):
-        """One frame's rows, one a target, and its picture."""
-        index = source.given - 1
+    def write(self, frame, index, time_s, tracks):
+        """The rows of the frame of that index and time, one a target, and its picture."""
         for number, track in tracks.items():
-            self.row(index, source.time_s, number, track)
+            self.row(index, time_s, number, track)
         if self.page:
-            self.page.show(frame, index, source.time_s, tracks)
+            self.page.show(frame, index, time_s, tracks)
         if self._video or self._window:
             picture = draw.draw(frame, list(tracks.values()), self._info(index, tracks))
             if self._video and self.recording:
-                self._video.write(picture, source.time_s)
-            if self._window:
+                self._video.write(picture, time_s)
+            if self._window and self.open:
                 self.open = self._window.show(picture)
 
     def row(self, index, time_s, number, track):

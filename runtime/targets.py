@@ -5,7 +5,9 @@ network where its graph allows that, else one after the other (``runtime.groups`
 """
 
 from runtime.bundle import tracker_on
+from runtime.errors import HotpathError
 from runtime.groups import grouped
+from runtime.pipeline import check_pipeline
 
 
 class Targets:
@@ -15,16 +17,23 @@ class Targets:
         network: the ``Network``.
         engine: an engine that holds it; it serves all targets.
         kernels: crop and select.
+        pipeline: frames that may be on their way at a time; above 1 on a GPU alone.
+
+    Raises:
+        NoEngine: more than one frame at a time, and no GPU.
 
     Attributes:
         step_ms: dict of the last frame's time in each step, milliseconds, all targets together; of
             those that take it side by side, the mean of the lanes.
     """
 
-    def __init__(self, network, engine, kernels):
+    def __init__(self, network, engine, kernels, pipeline=1):
+        if not hasattr(engine, "search_device"):
+            check_pipeline(pipeline, engine)
         self.network = network
         self.engine = engine
         self.kernels = kernels
+        self.pipeline = pipeline
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._trackers = {}  # number -> Tracker
         self._next = 0
@@ -41,8 +50,12 @@ class Targets:
             BadFrame, BadBox: see ``Tracker.init``.
         """
         kernels = self.kernels.another()  # targets may be followed side by side
-        tracker = tracker_on(self.network, self.engine, kernels)
-        tracker.init(frame, box)
+        tracker = tracker_on(self.network, self.engine, kernels, pipeline=self.pipeline)
+        try:
+            tracker.init(frame, box)
+        except HotpathError:
+            tracker.let_go()
+            raise
         number, self._next = self._next, self._next + 1
         self._trackers[number] = tracker
         self._group = None
@@ -50,13 +63,20 @@ class Targets:
 
     def drop(self, number):
         """Follow a target no more; a number that is not there is no error."""
-        self._trackers.pop(number, None)
+        tracker = self._trackers.pop(number, None)
+        if tracker is not None:
+            tracker.let_go()
         self._group = None
 
     @property
     def numbers(self):
         """Numbers of the targets that are followed now."""
         return tuple(self._trackers)
+
+    @property
+    def trackers(self):
+        """dict of number -> tracker, of the targets that are followed now."""
+        return dict(self._trackers)
 
     def follow(self, number, frame):
         """Find one target alone in a frame: one that came late catches up.
@@ -85,4 +105,6 @@ class Targets:
 
     def close(self):
         """Give the engine's memory back."""
+        for number in self.numbers:
+            self.drop(number)
         self.engine.close()

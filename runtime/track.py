@@ -13,6 +13,7 @@ from runtime import DEFAULT_NETWORK, engines, load_targets
 from runtime.errors import BadBox, BadSource, HotpathError
 from runtime.networks.__main__ import list_networks
 from runtime.outputs import Outputs, Progress, check_outputs, say
+from runtime.pipeline import Pipeline, Taken
 from runtime.types import Track, checked_box
 from runtime.video import steering, window
 from runtime.video.quiet import quiet
@@ -82,6 +83,8 @@ def parser():
                      help="an FPGA --board that is not there: its model or its RTL")  # fmt: skip
     cli.add_argument("--threads", type=count, default=engines.THREADS, metavar="N",
                      help="of the network's execution (default: %(default)s)")  # fmt: skip
+    cli.add_argument("--pipeline", type=int, choices=(1, 2), default=1, metavar="1|2",
+                     help="frames on their way at a time; 2 on a GPU alone")  # fmt: skip
     cli.add_argument("--results", metavar="FILE", help=".csv or .jsonl; - is standard output")
     cli.add_argument("--save", metavar="FILE.mp4", help="the video with the box drawn")
     show = cli.add_mutually_exclusive_group()
@@ -119,7 +122,7 @@ def run(options):
     check_outputs(options)
     targets = load_targets(
         options.network, options.engine, options.networks_dir, options.threads, say, options.bundle,
-        board=options.board, simulate=options.simulate,
+        options.pipeline, options.board, options.simulate,
     )  # fmt: skip
     with open_source(options.video, say) as source:
         frame = first_frame(source)
@@ -127,7 +130,7 @@ def run(options):
         tracks = {targets.add(frame, box): Track(box, GIVEN) for box in boxes}
         with Stop() as stop, Outputs(options, targets, source, stop) as outputs:
             with Progress(source, options.frames) as bar:
-                outputs.write(frame, source, tracks)
+                outputs.write(frame, source.given - 1, source.time_s, tracks)
                 bar.step(source, tracks, 0.0)
                 broken = follow(options, targets, source, outputs, bar, stop)
     outputs.summary(source)
@@ -215,32 +218,37 @@ def _parsed_box(where, text):
 
 def follow(options, targets, source, outputs, bar, stop):
     """The loop. Returns the error with which the source broke half-way, or None."""
+
+    def tell(taken, tracks, total_ms):
+        outputs.profile.add(taken.wait_ms, targets.step_ms, total_ms)
+        outputs.write(taken.frame, taken.index, taken.time_s, tracks)
+        bar.step(source, tracks, total_ms)
+
+    broken, pipeline = None, Pipeline(targets, tell)
     while not stop.asked and source.given != options.frames and outputs.open:
         if outputs.page and not outputs.page.turn():
+            pipeline.empty()
             continue
 
-        # wait for a frame
+        # wait for a frame; with one on its way see only whether the next is there already
         started = time.perf_counter()
         try:
-            frame = source.read(POLL_S)
-        except BadSource as error:
-            return error
+            frame = source.read(0.0 if pipeline.on_the_way else POLL_S)
+        except HotpathError as error:
+            broken = error
+            break
         if frame is None:
             break
         if frame is WAITING:
-            bar.wait()
+            if not pipeline.empty():
+                bar.wait()
             continue
 
-        # find the targets in it
-        came = time.perf_counter()
-        tracks = targets.update(frame)
-        total_ms = (time.perf_counter() - came) * 1e3
-        outputs.profile.add((came - started) * 1e3, targets.step_ms, total_ms)
-
-        # tell
-        outputs.write(frame, source, tracks)
-        bar.step(source, tracks, total_ms)
-    return None
+        # find the targets in it, and tell
+        wait_ms = (time.perf_counter() - started) * 1e3
+        pipeline.take(Taken(frame, source.given - 1, source.time_s, wait_ms))
+    pipeline.empty()
+    return broken
 
 
 if __name__ == "__main__":

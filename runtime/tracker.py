@@ -31,6 +31,7 @@ class Tracker:
     """
 
     _lost = None  # watches the target, where the network says below what it is lost
+    _closed = False
     is_deterministic = True  # for the GOT-10k toolkit, as `name` and `track`
 
     def __init__(self, network, engine, kernels):
@@ -57,6 +58,7 @@ class Tracker:
         Raises:
             BadFrame, BadBox: not a picture, or no box that a target can have.
         """
+        self.check_open()
         frame = checked_frame(frame)
         box = checked_box(box, frame.shape)
         height, width = frame.shape[:2]
@@ -82,7 +84,8 @@ class Tracker:
 
         Raises:
             BadFrame: not a picture.
-            NetworkFailed: ``init`` was not called, or the network gave nothing finite.
+            NetworkFailed: ``init`` was not called, ``close`` was, or the network gave nothing
+                finite.
         """
         self.begin(frame)
 
@@ -109,6 +112,7 @@ class Tracker:
 
     def begin(self, frame):
         """Check a frame and what it is to be compared with; see ``update``."""
+        self.check_open()
         if self.state is None:
             raise NetworkFailed("the tracker has no target yet; call init(frame, box) first")
         checked_frame(frame)
@@ -193,9 +197,20 @@ class Tracker:
         """How many times as wide as usual the next frame's search region is."""
         return self._lost.widened if self._lost else 1.0
 
+    def check_open(self):
+        """Raise ``NetworkFailed`` after ``close``."""
+        if self._closed:
+            raise NetworkFailed("the tracker was closed; make another one with load_tracker()")
+
+    def let_go(self):
+        """Follow the target no more; the engine, which others may share, goes on."""
+        self._closed = True
+
     def close(self):
-        """Give the engine's memory back."""
-        self.engine.close()
+        """Give the engine's memory back; may be called twice."""
+        if not self._closed:
+            self.let_go()
+            self.engine.close()
 
     def _see(self, frame):
         """What the network sees around the first box: (features or None, scale)."""

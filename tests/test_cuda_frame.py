@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.fakes.cuda import build
+from tests.fakes.cuda import build, cases
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
 
@@ -27,12 +27,18 @@ def need(*folders):
             pytest.skip("no {}: {}".format(os.path.relpath(folder, build.ROOT), PREPARE))
 
 
-def python(code, driver=True, site=SITE, **variables):
-    """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
+def surroundings(driver=True, site=SITE, **variables):
+    """The environment of a process with the fake driver and the real PyCUDA."""
     need(*([SITE, TOOLS] if site == SITE else [TOOLS]))
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
     environment["PYTHONPATH"] = os.pathsep.join(([site] if site else []) + [TOOLS, build.ROOT])
     environment["LD_LIBRARY_PATH"] = build.driver() if driver else ""
+    return environment
+
+
+def python(code, driver=True, site=SITE, **variables):
+    """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
+    environment = surroundings(driver, site, **variables)
     done = subprocess.run(
         [sys.executable] + code,
         stdout=subprocess.PIPE,
@@ -113,11 +119,14 @@ def test_the_network_is_called_from_python_only_until_it_is_captured(runs):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_two_frames_on_the_way_give_the_same_boxes(runs, graph):
-    two = track(graph=graph, slots=2, frames=60)
+@pytest.mark.parametrize("eager", ["0", "1"])
+def test_two_frames_on_the_way_give_the_same_boxes(runs, graph, eager):
+    two = track({"FAKE_CUDA_EAGER_COPIES": eager}, graph=graph, slots=2, frames=60)
     assert two["cells"] == runs[0]["cells"][:60]
     assert two["states"].tobytes() == runs[0]["states"][:60].tobytes()
     assert two["counts"]["allocations"] == two["counts"]["pinned_allocations"] == 0
+    assert two["counts"]["synchronisations"] == two["counts"]["uploads"] == 60
+    assert two["counts"]["download_bytes"] == 60 * 64
 
 
 @pytest.mark.parametrize("kind", ["nv12", "device"])
@@ -139,7 +148,7 @@ def test_a_film_that_changes_its_size_is_followed(graph, slots):
     assert found["uses_graph"] == graph
 
 
-@pytest.mark.parametrize("case", ["correlate", "crop", "kinds", "tracker", "two_targets"])
+@pytest.mark.parametrize("case", cases.NAMES)
 def test_on_the_device(case):
     assert python(["-m", "tests.fakes.cuda.cases", case]).endswith("good\n")
 

@@ -11,7 +11,7 @@ import pytest
 from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.cuda.errors import NoGpu
-from tests.fakes.cuda import build
+from tests.fakes.cuda import build, cases
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def gpu():
         pytest.skip("no NVRTC and no nvcc")
 
 
-@pytest.mark.parametrize("case", ["correlate", "crop", "kinds", "tracker", "two_targets"])
+@pytest.mark.parametrize("case", cases.NAMES)
 def test_on_the_gpu(gpu, case):
     printed = subprocess.check_output(
         [sys.executable, "-m", "tests.fakes.cuda.cases", case], cwd=build.ROOT, timeout=250

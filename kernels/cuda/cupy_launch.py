@@ -38,7 +38,7 @@ class Device:
         return int(memory.ptr)
 
     def free(self, address):
-        del self._memory[address]
+        self._memory.pop(address, None)
 
     def pinned(self, size):
         try:
@@ -55,14 +55,14 @@ class Device:
         return stream.ptr
 
     def upload(self, address, array, stream):
-        cupy.cuda.runtime.memcpyAsync(address, array.ctypes.data, array.nbytes, TO_GPU, stream.ptr)
+        copy = cupy.cuda.runtime.memcpyAsync
+        _ask(copy, address, array.ctypes.data, array.nbytes, TO_GPU, stream.ptr)
         self.counters.uploads += 1
         self.counters.upload_bytes += array.nbytes
 
     def download(self, array, address, stream):
-        cupy.cuda.runtime.memcpyAsync(
-            array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr
-        )
+        copy = cupy.cuda.runtime.memcpyAsync
+        _ask(copy, array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr)
         self.counters.downloads += 1
         self.counters.download_bytes += array.nbytes
 
@@ -93,7 +93,10 @@ class Device:
         return cupy.cuda.Event()
 
     def record(self, event, stream):
-        event.record(stream)
+        _ask(event.record, stream)
+
+    def follow(self, stream, event):
+        _ask(stream.wait_event, event)
 
     def wait(self, event):
         self._finish(event)
@@ -107,10 +110,15 @@ class Device:
 
     def _finish(self, what):
         self.counters.synchronisations += 1
-        try:
-            what.synchronize()
-        except ERRORS as error:
-            raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
+        _ask(what.synchronize)
+
+
+def _ask(function, *arguments):
+    """Call the driver; what it says of a GPU that broke off earlier is said here too."""
+    try:
+        function(*arguments)
+    except ERRORS as error:
+        raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
 
 
 def _no_memory(size, error):

@@ -13,6 +13,7 @@ Both files give a class ``Device`` with the same few methods:
     device.launch(kernel, grid, block, arguments, stream, shared)
     device.synchronise(stream)
     device.event(), device.record(event, stream), device.wait(event), device.elapsed_ms(a, b)
+    device.follow(stream, event)        what is put on the stream from now on waits for the event
     device.close()
 
 Uploads, downloads and launches return at once. ``arguments`` are NumPy scalars of the kernel's own

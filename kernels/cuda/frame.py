@@ -12,6 +12,7 @@ The network is an object with device memory, an engine of ``runtime/engines``:
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.scores, engine.distances               addresses of its maps, float32
     engine.new_features()                         memory for one target's features, as it likes
+    engine.free_features(features)                gives it back
     engine.exemplar_device(stream, features)      puts the exemplar's part on a stream (a handle)
     engine.search_device(stream, features)        puts a frame's part on it
 
@@ -29,7 +30,7 @@ from kernels.cuda import device as devices
 from kernels.cuda import graphs, layout, pictures
 from kernels.cuda.errors import GpuFailed
 from runtime.decode.points import NO_SCORE
-from runtime.errors import NetworkFailed
+from runtime.errors import HotpathError, NetworkFailed
 
 CROP_BLOCK = (32, 8, 1)
 SELECT_BLOCK = (256, 1, 1)
@@ -52,7 +53,8 @@ class Frame:
         network: the ``Network``.
         engine: see above; opened on the same device.
         slots: frames that may be on the way at a time. With more than one, whole frames are
-            uploaded, since where the target will be is not known yet.
+            uploaded, since where the target will be is not known yet, and on a stream of their own,
+            beside what is computed of the frame before.
         graph: whether to use a CUDA graph; None: where that is proven.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence when a graph was wanted and can't be had.
@@ -67,24 +69,35 @@ class Frame:
         self.device, self.network, self.engine = device, network, engine
         self.uses_graph = device.driver_version >= graphs.PROVEN_FROM if graph is None else graph
         self.uses_graph = self.uses_graph and not profile
-        self._marks = [device.event() for _ in range(4)] if profile else None
         self._log = log or (lambda sentence: None)
         self._stream = engine.stream
         self._handle = device.handle(self._stream)
-        self._features = engine.new_features()
         self._crop, self._aim, self._select = self._kernels()
-        self._pose = device.alloc(layout.POSE.itemsize)
-        self._plan = device.alloc(layout.SITE.itemsize * max(network.search, network.exemplar))
+        self._newest = None  # the slot that was submitted last
+        self._submitted = self._collected = 0
+        self._size = None
+        self._owned, self._slots, self._features = [], [], None
+        self._copies = device.stream() if slots > 1 else self._stream
+        try:
+            self._make_room(slots, 4 if profile else 0)
+        except HotpathError:
+            self.close()
+            raise
+        self._timed = self._slots[0]  # whose result was taken last
+
+    def _make_room(self, slots, marks):
+        """Have the memory that does not depend on the frames' size."""
+        network, device = self.network, self.device
+        self._features = self.engine.new_features()
+        self._pose = self._alloc(layout.POSE.itemsize)
+        self._plan = self._alloc(layout.SITE.itemsize * max(network.search, network.exemplar))
         points, window = layout.points(network)
         self._view, self._points, self._window = (
             self._on_device(values) for values in (layout.view(network), points, window)
         )
-        self._inputs = [device.alloc(layout.INPUT.itemsize) for _ in range(2)]
+        self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
-        self._slots = [_Slot(device) for _ in range(slots)]
-        self._newest = None  # the slot that was submitted last
-        self._submitted = self._collected = 0
-        self._size = None
+        self._slots = [_Slot(device, marks) for _ in range(slots)]
 
     def begin(self, frame, state, border):
         """Take a target: crop its exemplar, run that part of the network, aim at the search region.
@@ -98,13 +111,14 @@ class Frame:
             GpuFailed: out of memory, or a kernel failed.
         """
         self._drain()
+        self._newest = None  # until the target is whole
         self._submitted = self._collected = 0
         self._fit(frame)
         self._size = pictures.shape_of(frame)
-        slot = self._newest = self._slots[0]
+        slot = self._slots[0]
         self._upload_inputs(border)
         self._upload_pose(state)
-        self._upload(slot, frame, (0, 0) + self._size)
+        self._upload(slot, frame, (0, 0) + self._size, self._stream)
         self._launch_aim(1)
         self._launch_crop(slot, 0, self.network.exemplar, self.engine.exemplar_input)
         self.engine.exemplar_device(self._handle, self._features)
@@ -114,6 +128,7 @@ class Frame:
         self.engine.search_device(self._handle, self._features)
         self.device.download(slot.result, self._pose, self._stream)
         self.device.synchronise(self._stream)
+        self._newest = slot
         if self.uses_graph:
             self._capture()
 
@@ -125,26 +140,21 @@ class Frame:
         """
         if self._newest is None:
             raise NetworkFailed("there is no target yet; call begin first")
-        if self._submitted - self._collected == len(self._slots):
+        if self.on_the_way == len(self._slots):
             raise RuntimeError(
                 "all {} frames are on the way; take a result".format(len(self._slots))
             )
-        if pictures.shape_of(frame) != self._size or not self._newest.fits(frame):
+        room = all(slot.fits(frame) for slot in self._slots)
+        if pictures.shape_of(frame) != self._size or not room:
             self._rescale(frame)
         slot = self._slots[self._submitted % len(self._slots)]
-        self._submitted += 1
-        pose = self._newest.pose
-        window = int(pose["x"]), int(pose["y"]), int(pose["side"])
-        whole = len(self._slots) > 1
-        part = (0, 0) + self._size if whole else pictures.part_of(window, *self._size)
-        self._upload(slot, frame, part)
-        if slot.graph is not None:
-            slot.graph.launch(self._handle)
-            self.device.counters.add(slot.captured)
-        else:
-            self._enqueue(slot)
-        self.device.record(slot.done, self._stream)
+        try:
+            self._send(slot, frame)
+        except HotpathError:  # half of a frame is on the way: it is none, and the target stays
+            self._settle()
+            raise
         self._newest = slot
+        self._submitted += 1
 
     def result(self):
         """Wait for the oldest frame that was submitted.
@@ -156,9 +166,9 @@ class Frame:
             NetworkFailed: the network gave nothing finite; the target stays where it was.
             GpuFailed: a kernel failed.
         """
-        if self._submitted == self._collected:
+        if not self.on_the_way:
             raise RuntimeError("no frame is on the way; submit one")
-        slot = self._slots[self._collected % len(self._slots)]
+        slot = self._timed = self._slots[self._collected % len(self._slots)]
         self._collected += 1
         self.device.wait(slot.done)
         pose = slot.pose
@@ -170,17 +180,30 @@ class Frame:
         return Found(pose["state"].copy(), float(pose["score"]), int(pose["cell"]))
 
     def step_ms(self):
-        """Time of the last frame's steps on the GPU, with ``profile``: dict of milliseconds.
-
-        Read it before the next frame is submitted.
+        """Time of the steps on the GPU of the frame whose result was taken last, with ``profile``:
+        dict of milliseconds. Read it before the next frame is submitted.
         """
-        steps = zip(("crop", "network", "select"), self._marks, self._marks[1:])
+        marks = self._timed.marks
+        steps = zip(("crop", "network", "select"), marks, marks[1:])
         return {name: self.device.elapsed_ms(first, second) for name, first, second in steps}
 
+    @property
+    def on_the_way(self):
+        """How many frames were submitted whose results were not taken."""
+        return self._submitted - self._collected
+
     def close(self):
-        """Give the graphs back; the memory is the device's."""
+        """Give the graphs and the memory back; nothing can be done with it after."""
+        self._settle()
         for slot in self._slots:
-            slot.forget_graph()
+            slot.close(self.device)
+        for address in self._owned:
+            self.device.free(address)
+        if self._features is not None:
+            self.engine.free_features(self._features)
+        self._newest = self._features = None
+        self._submitted = self._collected = 0
+        self._owned = []
 
     def _kernels(self):
         device = self.device
@@ -199,10 +222,14 @@ class Frame:
         """A copy of an array on the device, for ever."""
         staging = self.device.pinned(values.nbytes)
         staging[:] = values.view(np.uint8).ravel()
-        address = self.device.alloc(values.nbytes)
+        address = self._alloc(values.nbytes)
         self.device.upload(address, staging, self._stream)
         self.device.synchronise(self._stream)
         return address
+
+    def _alloc(self, size):
+        self._owned.append(self.device.alloc(size))
+        return self._owned[-1]
 
     def _fit(self, frame):
         """Have memory for frames of this kind."""
@@ -229,9 +256,29 @@ class Frame:
         part[:] = record.view(np.uint8)
         self.device.upload(self._pose, part, self._stream)
 
-    def _upload(self, slot, frame, part):
+    def _send(self, slot, frame):
+        self._upload(slot, frame, self._part(), self._copies)
+        if self._copies is not self._stream:
+            self.device.record(slot.uploaded, self._copies)
+            self.device.follow(self._stream, slot.uploaded)
+        if slot.graph is not None:
+            slot.graph.launch(self._handle)
+            self.device.counters.add(slot.captured)
+        else:
+            self._enqueue(slot)
+        self.device.record(slot.done, self._stream)
+
+    def _part(self):
+        """What of the next frame is uploaded: (x, y, w, h)."""
+        if len(self._slots) > 1:
+            return (0, 0) + self._size
+        pose = self._newest.pose
+        window = int(pose["x"]), int(pose["y"]), int(pose["side"])
+        return pictures.part_of(window, *self._size)
+
+    def _upload(self, slot, frame, part, stream):
         used = pictures.pack(frame, part, slot.staging, slot.picture, self._submitted)
-        self.device.upload(slot.picture, slot.staging[:used], self._stream)
+        self.device.upload(slot.picture, slot.staging[:used], stream)
 
     def _rescale(self, frame):
         """The source changed its resolution or kind: carry the target over in proportion."""
@@ -270,22 +317,22 @@ class Frame:
     def _enqueue(self, slot):
         """Put a frame's steps on the stream, after its upload."""
         network, engine, device = self.network, self.engine, self.device
-        self._mark(0)
+        self._mark(slot, 0)
         self._launch_crop(slot, 1, network.search, engine.search_input)
-        self._mark(1)
+        self._mark(slot, 1)
         engine.search_device(self._handle, self._features)
-        self._mark(2)
+        self._mark(slot, 2)
         arguments = [self._points, self._view, self._window, engine.scores, engine.distances]
         arguments += [slot.picture, self._pose, self._plan]
         device.launch(
             self._select, (1, 1, 1), SELECT_BLOCK, [np.uint64(a) for a in arguments], self._stream
         )
         device.download(slot.result, self._pose, self._stream)
-        self._mark(3)
+        self._mark(slot, 3)
 
-    def _mark(self, number):
-        if self._marks:
-            self.device.record(self._marks[number], self._stream)
+    def _mark(self, slot, number):
+        if slot.marks:
+            self.device.record(slot.marks[number], self._stream)
 
     def _launch_aim(self, exemplar):
         arguments = [np.uint64(self._view), np.int32(exemplar)]
@@ -301,17 +348,26 @@ class Frame:
 
     def _drain(self):
         """Wait for all that is on the way; the results can still be read."""
-        if self._submitted != self._collected:
+        if self.on_the_way:
             self.device.synchronise(self._stream)
+
+    def _settle(self):
+        """Wait for whatever was asked of the GPU, also of one that broke off."""
+        for stream in {id(s): s for s in (self._copies, self._stream)}.values():
+            try:
+                self.device.synchronise(stream)
+            except GpuFailed:
+                pass
 
 
 class _Slot:
     """The memory of one frame on its way."""
 
-    def __init__(self, device):
+    def __init__(self, device, marks):
         self.result = device.pinned(layout.POSE.itemsize)
+        self.marks = [device.event() for _ in range(marks)]
         self.pose = self.result.view(layout.POSE)[0]
-        self.done = device.event()
+        self.uploaded, self.done = device.event(), device.event()
         self.staging = np.zeros(0, np.uint8)
         self.picture = 0
         self.graph = self.captured = None
@@ -324,11 +380,20 @@ class _Slot:
         """Have room for so many bytes; what was captured with the old room is forgotten."""
         if self.staging.size >= size:
             return
+        self.close(device)
+        picture = device.alloc(size)
+        try:
+            self.staging = device.pinned(size)
+        except GpuFailed:
+            device.free(picture)
+            raise
+        self.picture = picture
+
+    def close(self, device):
         self.forget_graph()
         if self.picture:
             device.free(self.picture)
-        self.staging = device.pinned(size)
-        self.picture = device.alloc(size)
+        self.picture, self.staging = 0, np.zeros(0, np.uint8)
 
     def forget_graph(self):
         if self.graph is not None:

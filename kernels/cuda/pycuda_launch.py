@@ -41,7 +41,12 @@ class Device:
         return int(memory)
 
     def free(self, address):
-        self._memory.pop(address).free()
+        memory = self._memory.pop(address, None)
+        try:
+            if memory is not None:
+                memory.free()
+        except cuda.Error:  # the GPU broke off, and the memory went with it
+            pass
 
     def pinned(self, size):
         try:
@@ -58,12 +63,12 @@ class Device:
         return stream.handle
 
     def upload(self, address, array, stream):
-        cuda.memcpy_htod_async(address, array, stream)
+        _ask(cuda.memcpy_htod_async, address, array, stream)
         self.counters.uploads += 1
         self.counters.upload_bytes += array.nbytes
 
     def download(self, array, address, stream):
-        cuda.memcpy_dtoh_async(array, address, stream)
+        _ask(cuda.memcpy_dtoh_async, array, address, stream)
         self.counters.downloads += 1
         self.counters.download_bytes += array.nbytes
 
@@ -92,7 +97,10 @@ class Device:
         return cuda.Event()
 
     def record(self, event, stream):
-        event.record(stream)
+        _ask(event.record, stream)
+
+    def follow(self, stream, event):
+        _ask(stream.wait_for_event, event)
 
     def wait(self, event):
         self._finish(event)
@@ -110,10 +118,15 @@ class Device:
 
     def _finish(self, what):
         self.counters.synchronisations += 1
-        try:
-            what.synchronize()
-        except cuda.Error as error:
-            raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
+        _ask(what.synchronize)
+
+
+def _ask(function, *arguments):
+    """Call the driver; what it says of a GPU that broke off earlier is said here too."""
+    try:
+        function(*arguments)
+    except cuda.Error as error:
+        raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
 
 
 def _no_memory(size, error):

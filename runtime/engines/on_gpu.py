@@ -111,6 +111,11 @@ class OnGpu:
         """Memory for one target's features: dict of name -> address."""
         return {name: self.device.alloc(self.memory.size(name)) for name in self._features}
 
+    def free_features(self, features):
+        """Give the memory of a target's features back; nothing of it may be on the way."""
+        for address in features.values():
+            self.device.free(address)
+
     def exemplar_device(self, handle, features):
         """Put the exemplar's part on the stream; it writes the features there."""
         if features is not self._written:

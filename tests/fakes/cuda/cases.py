@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from kernels import golden
+from kernels import cpu, golden
 from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.cuda import layout, pictures
@@ -17,6 +17,8 @@ from kernels.cuda.frame import Frame
 from kernels.cuda.tracker import GpuTracker
 from runtime import geometry
 from runtime.errors import NetworkFailed
+from runtime.pipeline import Pipeline, Taken
+from runtime.targets import Targets
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
@@ -186,7 +188,62 @@ def correlate():
     device.close()
 
 
-CASES = {case.__name__: case for case in (correlate, crop, kinds, tracker, two_targets)}
+def pipelined():
+    """Two frames on the way give the tracks of one, while targets come, go and the size changes."""
+    told = [_run(depth, graph) for depth in (1, 2) for graph in (False, True)]
+    assert all(one == told[0] for one in told[1:])
+    assert [index for index, _ in told[0]] == list(range(1, 41))
+    assert [sorted(tracks) for _, tracks in told[0][8:24]] == [[0]] + [[0, 1]] * 10 + [[1]] * 5
+
+
+def _run(depth, graph):
+    """List of (index, dict of number -> track) of a film, at a depth of the pipeline."""
+    device, net = devices.open_device(), network(border="zero")
+    engine = Engine(device, net)
+    device.driver_version = 12060 if graph else 10020
+    targets = Targets(net, engine, cpu.load(), pipeline=depth)
+    film, told = Film(3, change=30), []
+    cx, cy, w, h = film.state
+    box = cx - (w - 1) / 2, cy - (h - 1) / 2, w, h
+    targets.add(film.frame(0), box)
+    pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, tracks)))
+    for index in range(1, 41):
+        pipeline.take(Taken(film.frame(index), index, None, 0.0))
+        assert pipeline.on_the_way == depth - 1
+        if index == 8 + depth:  # frame 9 is the last one told
+            assert targets.add(film.frame(9), told[-1][1][0].box) == 1
+        if index == 18 + depth:
+            targets.drop(0)
+    assert pipeline.empty() == depth - 1 and not pipeline.on_the_way
+    targets.close()
+    device.close()
+    return told
+
+
+def owns():
+    """A target that is let go gives back all that was its own, and a closed tracker says so."""
+    device, net = devices.open_device(), network()
+    engine, film = Engine(device, net), Film(3)
+    before = len(device._memory)
+    for graph in (False, True):
+        tracked = GpuTracker(net, engine, device, 2, graph=graph)
+        tracked.init(film.frame(0), (100, 100, 40, 40))
+        tracked.submit(film.frame(1))
+        tracked.let_go()
+        tracked.let_go()
+        assert len(device._memory) == before
+        for call in (tracked.update, tracked.submit, tracked.init):
+            try:
+                call(film.frame(1), *([(1, 1, 9, 9)] if call == tracked.init else []))
+                raise AssertionError("used after it was closed")
+            except NetworkFailed as error:
+                assert "closed" in str(error)
+    device.close()
+
+
+ALL = (correlate, crop, kinds, owns, pipelined, tracker, two_targets)
+CASES = {case.__name__: case for case in ALL}
+NAMES = sorted(CASES)
 
 if __name__ == "__main__":
     CASES[sys.argv[1]]()

@@ -1,7 +1,9 @@
 // A libcuda.so.1 for tests: device memory is host memory, kernels are the project's own .cu files
 // (shim.h). As strict as a GPU, or stricter:
-//   - work waits in a queue until somebody synchronises, so what is read or overwritten too early
-//     is wrong every time;
+//   - work waits in its stream's queue until somebody synchronises with that stream, or another that
+//     waits for it, so what is read or overwritten too early is wrong every time; with
+//     FAKE_CUDA_EAGER_COPIES=1 an upload to a stream with nothing to do is done at once, so what is
+//     overwritten while others still read it is wrong every time;
 //   - new memory holds no numbers, is followed by a page that nobody may touch, and copies must lie
 //     within one allocation;
 //   - while a stream is captured, nothing may allocate, synchronise or load;
@@ -13,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -46,10 +49,13 @@ typedef std::function<int()> Work;
 struct Stream {
   bool capturing = false, broken = false;
   std::vector<Work> captured;
+  std::deque<Work> queue;
+  uint64_t begun = 0;  // work that left the queue
 };
 
 struct Event {
-  uint64_t position = 0;  // in the queue; all before it is done when the event is
+  Stream* stream = nullptr;  // nullptr: never recorded
+  uint64_t position = 0;     // in its queue; all before it is done when the event is
   int64_t nanoseconds = 0;
 };
 
@@ -57,13 +63,13 @@ extern std::map<std::string, long> counts;
 
 Stream* stream_of(void* handle);
 
-// Puts work on a stream: into the graph while it is captured, else at the end of the queue.
-int submit(void* stream, Work work);
+// Puts work on a stream: into the graph while it is captured, else at the end of its queue. `early`
+// work is an upload, see above.
+int submit(void* stream, Work work, bool early = false);
 
-// Does all queued work, or what was queued before a position; gives what went wrong so far.
+// Does all queued work, or what a stream was given before a position; gives what went wrong so far.
 int finish();
-int finish(uint64_t position);
-uint64_t queued();
+int finish(Stream* stream, uint64_t position);
 
 // Whether what is called is not allowed while any stream is captured; breaks that capture.
 bool disturbs_capture();

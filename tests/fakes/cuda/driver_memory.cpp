@@ -109,12 +109,15 @@ API cuMemGetInfo_v2(size_t* available, size_t* total) {
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
   if (!in_device_memory(to, bytes)) return INVALID_VALUE;
   if (is_pinned(from, bytes))
-    return submit(stream, [=] {
-      memcpy((void*)to, from, bytes);
-      counts["uploads"]++;
-      counts["upload_bytes"] += (long)bytes;
-      return OK;
-    });
+    return submit(
+        stream,
+        [=] {
+          memcpy((void*)to, from, bytes);
+          counts["uploads"]++;
+          counts["upload_bytes"] += (long)bytes;
+          return OK;
+        },
+        true);
   if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
   // pageable memory is staged before the call returns
   auto staged = std::make_shared<std::string>((const char*)from, bytes);

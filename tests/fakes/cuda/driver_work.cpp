@@ -1,8 +1,7 @@
-// The fake driver's queue, streams, events and graphs: see driver.h.
+// The fake driver's queues, streams, events and graphs: see driver.h.
 #include "driver.h"
 
 #include <chrono>
-#include <deque>
 
 namespace fake {
 namespace {
@@ -12,10 +11,10 @@ struct Graph {
 };
 
 Stream default_stream;
-std::vector<Stream*> streams;
-std::deque<Work> queue;
-uint64_t begun;  // work that left the queue
-int failure;     // stays, as on a GPU
+std::vector<Stream*> streams{&default_stream};
+int failure;  // stays, as on a GPU
+
+uint64_t queued(const Stream* stream) { return stream->begun + stream->queue.size(); }
 
 }  // namespace
 
@@ -28,32 +27,35 @@ bool disturbs_capture() {
   return any;
 }
 
-int submit(void* handle, Work work) {
+int submit(void* handle, Work work, bool early) {
   Stream* stream = stream_of(handle);
   if (stream->capturing) {
     stream->captured.push_back(std::move(work));
     return OK;
   }
   if (!handle && disturbs_capture()) return CAPTURE_IMPLICIT;
+  if (!handle) finish();  // the default stream waits for all others
   if (failure) return failure;
-  queue.push_back(std::move(work));
-  return OK;
+  static const bool eager = setting("FAKE_CUDA_EAGER_COPIES", 0);
+  stream->queue.push_back(std::move(work));
+  return eager && early && stream->queue.size() == 1 ? finish(stream, queued(stream)) : OK;
 }
 
-uint64_t queued() { return begun + queue.size(); }
-
-int finish(uint64_t position) {
-  while (begun < position && !queue.empty()) {
-    Work work = std::move(queue.front());
-    queue.pop_front();
-    ++begun;
+int finish(Stream* stream, uint64_t position) {
+  while (stream->begun < position && !stream->queue.empty()) {
+    Work work = std::move(stream->queue.front());
+    stream->queue.pop_front();
+    ++stream->begun;
     const int result = failure ? OK : work();
     if (result) failure = result;
   }
   return failure;
 }
 
-int finish() { return finish(queued()); }
+int finish() {
+  for (Stream* stream : streams) finish(stream, queued(stream));
+  return failure;
+}
 
 }  // namespace fake
 
@@ -71,7 +73,7 @@ API cuStreamDestroy_v2(void*) { return finish(); }  // kept: a handle is never r
 API cuStreamSynchronize(void* stream) {
   if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
   counts["synchronisations"]++;
-  return finish();
+  return finish(stream_of(stream), queued(stream_of(stream)));
 }
 
 API cuCtxSynchronize() {
@@ -80,7 +82,9 @@ API cuCtxSynchronize() {
   return finish();
 }
 
-API cuStreamQuery(void*) { return failure ? failure : queue.empty() ? OK : 600; }
+API cuStreamQuery(void* stream) {
+  return failure ? failure : stream_of(stream)->queue.empty() ? OK : 600;
+}
 
 API cuEventCreate(void** event, unsigned) {
   *event = new Event();
@@ -99,17 +103,31 @@ API cuEventRecord(void* handle, void* stream) {
     event->nanoseconds = std::chrono::steady_clock::now().time_since_epoch().count();
     return OK;
   });
-  if (!stream_of(stream)->capturing) event->position = queued();
+  if (stream_of(stream)->capturing) return result;
+  event->stream = stream_of(stream);
+  event->position = queued(event->stream);
   return result;
+}
+
+// What was recorded when this is called is waited for, not what is recorded later.
+API cuStreamWaitEvent(void* handle, void* event, unsigned) {
+  if (stream_of(handle)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
+  const Event then = *(Event*)event;
+  if (!then.stream) return OK;
+  return submit(handle, [=] { return finish(then.stream, then.position); });
 }
 
 API cuEventSynchronize(void* event) {
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   counts["synchronisations"]++;
-  return finish(((Event*)event)->position);
+  const Event* then = (Event*)event;
+  return then->stream ? finish(then->stream, then->position) : failure;
 }
 
-API cuEventQuery(void* event) { return ((Event*)event)->position <= begun ? OK : 600; }
+API cuEventQuery(void* event) {
+  const Event* then = (Event*)event;
+  return !then->stream || then->position <= then->stream->begun ? OK : 600;
+}
 
 API cuEventElapsedTime(float* ms, void* from, void* to) {
   *ms = (float)((((Event*)to)->nanoseconds - ((Event*)from)->nanoseconds) * 1e-6);

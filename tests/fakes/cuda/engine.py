@@ -37,6 +37,9 @@ class Engine:
     def new_features(self):
         return self.device.alloc(12)
 
+    def free_features(self, features):
+        self.device.free(features)
+
     def exemplar_device(self, handle, features):
         self._check(handle)
         arguments = np.uint64(self.exemplar_input), np.int32(self.network.exemplar)
@@ -53,6 +56,9 @@ class Engine:
         arguments += np.uint64(self.scores), np.uint64(self.distances)
         size = network.map_size, 1, 1
         self.device.launch(self._search, size, size, arguments, self.stream)
+
+    def close(self):
+        """All that it has is the device's."""
 
     def _check(self, handle):
         if handle != self.device.handle(self.stream):

@@ -96,6 +96,12 @@ class Device:
     def synchronise(self, stream):
         self.counters.synchronisations += 1
 
+    def record(self, event, stream):
+        pass
+
+    def follow(self, stream, event):
+        pass
+
     def module(self, path):
         return path
 

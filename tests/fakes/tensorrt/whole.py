@@ -37,19 +37,29 @@ class Queue:
             raise AssertionError("the driver refuses")
 
 
-def run(folder, name, family):
+def make(folder, name, family, **changes):
+    """Be a Nano with that family of TensorRT, and build a bundle in FOLDER; returns it.
+
+    Args:
+        changes: keys of the network's TOML, see ``tiny.write_network``.
+    """
     machine = fake.Machine(gpu.look().compute_capability)
     machine.enqueue = Queue()
     sys.modules["tensorrt"] = fake.make(family, machine)
     build.CACHE = folder / "cache"
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
-    network = load_network(write(folder))
+    network = load_network(write(folder, **changes))
     board = boards.load_board("jetson_nano")
     prepare.prepare(folder / "prepared", network, network.locate(), board, "fp32", say=quiet)
     made = build.build_here(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()
     found.board = board
     detect.detect = lambda root="/": found
+    return made
+
+
+def run(folder, name, family):
+    made = make(folder, name, family)
     tracker = bundle.tracker_on(*bundle.load_parts(folder / "bundle", log=quiet), log=quiet)
     found = follow(tracker)
     device = tracker.engine.device

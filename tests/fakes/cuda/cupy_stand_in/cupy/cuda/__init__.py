@@ -34,6 +34,10 @@ class Stream:
     def synchronize(self):
         runtime._check(_driver.library.cuStreamSynchronize(ctypes.c_void_p(self.ptr)))
 
+    def wait_event(self, event):
+        pair = ctypes.c_void_p(self.ptr), ctypes.c_void_p(event.ptr)
+        runtime._check(_driver.library.cuStreamWaitEvent(*pair, 0))
+
     def __enter__(self):
         _current.append(self)
         return self

@@ -94,9 +94,7 @@ def cells_of(calls):
 def test_every_file_of_the_rtl_is_in_the_project(run, board):
     calls, done, _ = run(board)
     assert done.returncode == 0, done.stderr
-    added = {
-        pathlib.Path(name).name for call in calls if call[0] == "add_files" for name in call[4:]
-    }
+    added = {pathlib.Path(call[-1]).name for call in calls if call[0] == "add_files"}
     assert {path.name for path in RTL.iterdir() if path.suffix in (".v", ".sv", ".svh")} <= added
 
 

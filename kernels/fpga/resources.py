@@ -106,12 +106,12 @@ def synthesise(board):
 
 def _script(board):
     size = tables.sizes()[board]
-    given = " ".join("-chparam {} {}".format(name.upper(), size[name]) for name in PARAMETERS)
+    given = " ".join("-set {} {}".format(name.upper(), size[name]) for name in PARAMETERS)
     return "\n".join(
         [
             "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
-            "hierarchy -check -top {} {}".format(TOP, given),
-            "synth_xilinx -family {} -noiopad -noclkbuf".format(family(board)),
+            "chparam {} {}".format(given, TOP),
+            "synth_xilinx -family {} -noiopad -noclkbuf -top {}".format(family(board), TOP),
             "tee -q -o statistics.json stat -json",
             "",
         ]

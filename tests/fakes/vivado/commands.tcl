@@ -16,7 +16,7 @@ proc setting {name default} {
 }
 
 # those that give nothing, or nothing that is used
-foreach name {add_files update_compile_order create_bd_design create_bd_intf_port
+foreach name {update_compile_order create_bd_design create_bd_intf_port
               connect_bd_intf_net connect_bd_net assign_bd_address validate_bd_design save_bd_design
               launch_runs wait_on_run open_run report_utilization report_timing_summary} {
   proc $name args "record $name {*}\$args"
@@ -33,6 +33,13 @@ proc get_parts {} {return {xc7z020clg400-1 xczu3eg-sbva484-1-e xczu7ev-ffvc1156-
 proc get_timing_paths {args} {
   record get_timing_paths {*}$args
   return path
+}
+
+proc add_files {args} {
+  foreach file [lindex $args end] {
+    if {![file exists $file] && [file tail $file] ne "hotpath_wrapper.v"} {error "no file $file"}
+    record add_files {*}[lrange $args 0 end-1] $file
+  }
 }
 
 proc create_project {args} {

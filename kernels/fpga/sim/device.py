@@ -152,13 +152,21 @@ class SimulatedBoard(Device):
 
     def download(self, bitstream, parser=None):
         """PYNQ's hook: put an overlay into the fabric."""
-        entry = parser.ip_dict.get(hwh.CELL)
+        self.configure(parser.ip_dict)
+        super().post_download(bitstream, parser, self.name)
+
+    def configure(self, cells):
+        """What an overlay's bitstream does: the engine is there, at its address, and idle.
+
+        Args:
+            cells: PYNQ's ``ip_dict`` of the overlay.
+        """
+        entry = cells.get(hwh.CELL)
         if entry is not None:
             first = entry["phys_addr"]
             self._engine = first, first + entry["addr_range"]
             self.machine.write(tables.REGISTERS["CONTROL"], tables.STOP)
         self.downloads += 1
-        super().post_download(bitstream, parser, self.name)
 
     def set_axi_port_width(self, parser):
         """PYNQ's hook; the ports here are as wide as they are."""
@@ -180,6 +188,12 @@ def _clock_registers(family):
     registers.update({CRF_APB + offset: pll << 8 for offset in (0x20, 0x2C, 0x38)})
     registers.update({CRL_APB + 0xC0 + 4 * i: 1 << 24 | 1 << 16 | 15 << 8 for i in range(4)})
     return registers
+
+
+def forget_clocks():
+    """PYNQ keeps the clocks of the first board that it saw in a process; have it look again."""
+    if "_real_instance" in vars(Clocks):
+        del Clocks._real_instance
 
 
 def open_board(name, kind, **options):
@@ -213,9 +227,7 @@ def open_board(name, kind, **options):
     machine = getattr(importlib.import_module(module), attribute)(size, **options)
     family = hwh.family_of(board.fpga["part"])
     device = SimulatedBoard(family, machine)
-    vars_of_class = vars(Clocks)
-    if "_real_instance" in vars_of_class:  # PYNQ keeps the clocks of the first board it saw
-        del Clocks._real_instance
+    forget_clocks()
     folder = tempfile.TemporaryDirectory(prefix="hotpath-overlay-")
     device.overlay_folder = folder  # goes when the board goes
     path = hwh.write(

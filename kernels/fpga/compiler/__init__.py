@@ -1,0 +1,207 @@
+"""From a network and its table of ranges to the programs of the engine. Off the board.
+
+``compile`` reads the network's graphs (``graph``), merges towers (``merge``), says where maps lie
+(``layout``), makes whole numbers (``quantise``) and tiles of them (``tiles``), orders the work
+(``schedule``) and writes the commands (``program``).
+"""
+
+import pathlib
+
+from calib import qdq, table
+from kernels.fpga import resize, tables
+from kernels.fpga.compiler import quantise, timing
+from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.features import Store
+from kernels.fpga.compiler.graph import Part, View
+from kernels.fpga.compiler.layout import LANES, lay_out
+from kernels.fpga.compiler.merge import merged
+from kernels.fpga.compiler.program import Data
+from kernels.fpga.compiler.schedule import Scheduler, Work
+
+WORD = 16
+RANGES = pathlib.Path(__file__).resolve().parent / "ranges"  # of the networks that come with it
+
+
+class Compiled:
+    """A network for the engine.
+
+    Attributes:
+        image: bytes of region 0.
+        run: dict that the driver needs, fit for JSON.
+        reference: list of (part's name, ``Part``, list of ``Work``), for tests.
+    """
+
+    def __init__(self, image, run, reference):
+        self.image, self.run, self.reference = image, run, reference
+
+
+def compile(network, networks_dir=None, size_name="pynq_z2", ranges=None):
+    """Compile a network.
+
+    Args:
+        network: the ``Network``.
+        networks_dir: where its files are, where they don't come with it.
+        size_name: a section of ``sizes.toml``.
+        ranges: path of a table of ``python -m calib.int8``, or what ``calib.table.read`` gives;
+            None for the one that comes with the network.
+
+    Raises:
+        CannotCompile: the engine can't run it; the sentence names the node.
+        BadTable: no table of ranges, or another network's.
+    """
+    size = tables.sizes()[size_name]
+    if ranges is None:
+        ranges = RANGES / (network.name + ".json")
+    if not isinstance(ranges, dict):
+        ranges = table.read(pathlib.Path(ranges), network, networks_dir)
+    models = qdq.parts(network, network.locate(networks_dir))
+    return Compiler(network, models, ranges, size_name, size).run()
+
+
+class Compiler:
+    """One compilation; see ``compile``.
+
+    Args:
+        models: dict of exemplar, search -> ONNX model, as ``calib.qdq.parts`` gives it.
+    """
+
+    def __init__(self, network, models, ranges, size_name, size):
+        self.network, self.models, self.ranges = network, models, ranges
+        self.size_name, self.size = size_name, size
+        self.data, self.work_bytes, self.reference = Data(), 0, []
+
+    def run(self):
+        """Both parts; returns ``Compiled``."""
+        search = Part(self.models["search"], self._features())
+        self.stores = self._stores(search)
+        programs, layers = {}, []
+        told = {"maps": [], "seen": None}
+        for name, part in (("exemplar", self.exemplar), ("search", search)):
+            made, entry = self._part(name, part, told)
+            programs[name] = (made, entry)
+            layers += entry.pop("layers")
+        image = bytearray(self.data.content)
+        for made, entry in programs.values():
+            image += bytes(-len(image) % tables.COMMAND_BYTES)
+            entry["offset"] = len(image)
+            image += made
+        image += bytes(-len(image) % tables.COMMAND_BYTES)
+        run = {
+            "size": self.size_name,
+            "network": self.network.name,
+            "work_bytes": self.work_bytes,
+            "programs": {name: entry for name, (_, entry) in programs.items()},
+            "layers": layers,
+        }
+        run.update(told)
+        return Compiled(bytes(image), run, self.reference)
+
+    def _features(self):
+        """Read the exemplar's part; views of its results as the search's inputs."""
+        self.exemplar = Part(self.models["exemplar"], {})
+        found = {}
+        for name, view, function in self.exemplar.outputs:
+            if len(view.maps) != 1 or function is not None:
+                raise CannotCompile(
+                    "the exemplar leaves {}, which is more than the map of one layer".format(name)
+                )
+            stored = Stored(view.maps[0])
+            found[name] = View(view.layout, [stored])
+        return found
+
+    def _stores(self, search):
+        """How the exemplar's features are kept, a ``Store`` for each use of them."""
+        stores = {}
+        for layer in search.layers:
+            if layer.features is not None:
+                key = layer.features.source, layer.kind
+                if key not in stores:
+                    stores[key] = Store(layer.features.source, layer.kind, self.work_bytes)
+                    self.work_bytes += stores[key].bytes
+        return stores
+
+    def _part(self, name, part, told):
+        part.layers = merged(part.layers)
+        lay_out(part, self.size["lanes"])
+        if name == "exemplar":
+            for store in self.stores.values():
+                store.check()
+        quantiser = quantise.Quantiser(part, table.ranges(self.ranges, name), self.network)
+        works = []
+        for layer in part.layers:
+            if layer.features is not None:
+                layer.features.exponent = layer.features.source.exponent
+            works.append(Work(layer, quantiser.layer(layer), self.data))
+            if layer.features is not None:
+                self.stores[layer.features.source, layer.kind].give(works[-1])
+        self.reference.append((name, part, works))
+        keeps = self._keeps(part, told) if name == "search" else []
+
+        def finish(writer):
+            if name == "exemplar":
+                for store in self.stores.values():
+                    store.tasks(writer, self.data)
+            for buffer, block, offset in keeps:
+                writer.store("out", buffer, block, 0, buffer.height, offset)
+
+        scheduler = Scheduler(part, works, self.size, self.data, self.network)
+        program, commands, cycles, words = scheduler.best(finish)
+        steps = timing.by_layer(commands, self.size)
+        macs = {work.layer.name: work.macs() for work in works}
+        rows, total = resize.bytes_of(part.picture.width)
+        entry = {
+            "side": part.picture.width,
+            "commands": len(commands),
+            "cycles": int(cycles),
+            "steps": sum(steps.values()),
+            "macs": sum(macs.values()),
+            "map_words": words,
+            "resize": {"columns": 0, "rows": rows, "bytes": total},
+            "layers": [
+                {"part": name, "layer": layer, "steps": count, "macs": macs.get(layer, 0)}
+                for layer, count in steps.items()
+            ],
+        }
+        return program, entry
+
+    def _keeps(self, part, told):
+        """What the search leaves in region 1: list of (``Buffer``, block, offset)."""
+        keeps, known = [], {}
+
+        def keep(one):
+            blocks = -(-(one.lane + one.channels) // LANES)
+            key = one.buffer, one.block, blocks
+            if key not in known:
+                known[key] = self.work_bytes
+                for block in range(one.block, one.block + blocks):
+                    keeps.append((one.buffer, block, self.work_bytes))
+                    self.work_bytes += one.height * one.width * WORD
+            return {
+                "name": one.name, "offset": known[key], "lane": one.lane,
+                "channels": one.channels, "height": one.height, "width": one.width,
+                "exponent": one.exponent, "centre": one.centre,
+            }  # fmt: skip
+
+        for name, view, function in part.outputs:
+            if len(view.maps) != 1:
+                raise CannotCompile("the output {} joins several maps".format(name))
+            entry = keep(view.maps[0])
+            entry["name"] = name
+            entry["values"] = [float(v) for v in quantise.values(view.maps[0], function)]
+            told["maps"].append(entry)
+        for layer in part.layers:
+            if layer.kind == "pixelwise" and len(layer.inputs) == 1:
+                told["seen"] = keep(layer.inputs[0])
+                break
+        return keeps
+
+
+class Stored:
+    """The exemplar's features as the search's part sees them: a map that is there already."""
+
+    layer = None
+
+    def __init__(self, source):
+        self.source, self.name = source, source.name
+        self.channels, self.height, self.width = source.channels, source.height, source.width
+        self.exponent = None

@@ -1,0 +1,57 @@
+"""Places things of one memory whose times overlap next to each other, others over each other."""
+
+import numpy as np
+
+
+class Arena:
+    """A memory over the time of a program.
+
+    Args:
+        size: addresses.
+        times: steps of the program.
+    """
+
+    def __init__(self, size, times):
+        self._busy = np.zeros((times, size), bool)
+
+    def place(self, spans):
+        """Find the lowest base for something, and take the place.
+
+        Args:
+            spans: list of (offset from the base, addresses, first time, last time).
+
+        Returns:
+            base, or None where there is no room.
+        """
+        size = self._busy.shape[1]
+        most = max(offset + count for offset, count, _, _ in spans)
+        if most > size:
+            return None
+        free = np.ones(size - most + 1, bool)
+        sums = {}
+        for offset, count, first, last in spans:
+            if (first, last) not in sums:
+                busy = self._busy[first : last + 1].any(axis=0)
+                sums[first, last] = np.concatenate([[0], np.cumsum(busy)])
+            total = sums[first, last]
+            ends = total[offset + count : offset + count + len(free)]
+            free &= ends == total[offset : offset + len(free)]
+        if not free.any():
+            return None
+        base = int(free.argmax())
+        for offset, count, first, last in spans:
+            self._busy[first : last + 1, base + offset : base + offset + count] = True
+        return base
+
+    def extend(self, base, count, first, before):
+        """Take a place from ``first`` up to ``before`` too; returns whether it was free."""
+        part = self._busy[first:before, base : base + count]
+        if part.any():
+            return False
+        part[:] = True
+        return True
+
+    def used(self):
+        """Highest address ever taken, plus one."""
+        where = np.flatnonzero(self._busy.any(axis=0))
+        return int(where[-1]) + 1 if len(where) else 0

@@ -1,0 +1,331 @@
+"""From layers to commands: order, places in the memories, waits.
+
+The order is that of the layers, but for the start of a frame: there the crop is cut into strips,
+and the first layers work on each strip as soon as it is there, while the next one is made. Loads of
+weights stand a layer ahead. Places are taken for as long as something is needed, row by row; what
+must wait for what follows from the places (``hazards.waits``).
+"""
+
+import numpy as np
+
+from kernels.fpga import tables
+from kernels.fpga.compiler import hazards
+from kernels.fpga.compiler.arena import Arena
+from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.layout import LANES, Buffer
+from kernels.fpga.compiler.tiles import Block
+from kernels.fpga.model import MOST_COLUMNS, PARAMS_BYTES, PARAMS_ENTRIES
+
+WORD, TILE = 16, 256
+
+
+class Weights:
+    """Tiles of one ``Block``, or what is loaded in their place."""
+
+    def __init__(self, number, region, offset):
+        self.number, self.region, self.offset = number, region, offset
+        self.tile = None
+
+
+class Params:
+    """Entries of one layer."""
+
+    def __init__(self, data):
+        self.data, self.number, self.entry = data, len(data) // PARAMS_BYTES, None
+
+
+class Task:
+    """A command in the making.
+
+    Attributes:
+        name: CROP, CONV or STORE.
+        layer: what it belongs to, for the report.
+        fields: those that are known.
+        reads, writes: list of (``Buffer``, first row, end row).
+        weights, params, table: what a CONV needs.
+        made: function of nothing that gives the fields that depend on places.
+    """
+
+    def __init__(self, name, layer, reads, writes, **fields):
+        self.name, self.layer, self.reads, self.writes = name, layer, reads, writes
+        self.fields = fields
+        self.weights = self.params = self.table = self.made = None
+
+
+class Data:
+    """The bytes of region 0, each thing once."""
+
+    def __init__(self):
+        self.content, self._known = bytearray(), {}
+
+    def add(self, data):
+        """Offset of some bytes, a multiple of 16."""
+        data = bytes(data)
+        if data not in self._known:
+            self._known[data] = len(self.content)
+            self.content += data + bytes(-len(data) % WORD)
+        return self._known[data]
+
+
+class Writer:
+    """Makes the program of one part.
+
+    Args:
+        size: dict of a section of ``sizes.toml``.
+        data: ``Data``.
+        pixels: (3, 256) int8, the table of the crop.
+        resize: (offset of ROWS in region 2, bytes in all).
+    """
+
+    def __init__(self, size, data, pixels, resize):
+        self.size, self.lanes = size, size["lanes"]
+        self._data, self._pixels, self._resize = data, pixels, resize
+        self.tasks, self.buffers = [], set()
+
+    # -- tasks
+
+    def convolution(self, layer, block, numbers, weights, params, rows=None, source=None):
+        """Add the command that makes some rows of some blocks of a layer.
+
+        Args:
+            layer: ``graph.Layer``.
+            block: ``tiles.Block``.
+            numbers: ``quantise.Numbers``.
+            weights, params: ``Weights``, ``Params``.
+            rows: (first, end) of the result; None for all.
+            source: (``Buffer``, row of the input that its first row is) where it is a strip.
+        """
+        made, taken = layer.outputs[0], layer.inputs[0]
+        first, end = rows or (0, made.height)
+        low, high = rows_needed(layer, first, end)
+        buffer, start = source or (taken.buffer, 0)
+        out = made.buffer
+        task = Task(
+            "CONV", layer.name, [(buffer, low - start, high - start)], [(out, first, end)],
+            relu=int(layer.relu), table=int(numbers.table is not None), in_split=buffer.split,
+            out_split=out.split, in_row_pitch=buffer.row_pitch, in_block_pitch=buffer.width,
+            in_width=buffer.width, in_blocks=block.in_count,
+            kernel_height=block.kernel[0], kernel_width=block.kernel[1],
+            stride_y=layer.stride[0], stride_x=block.stride_x, pad_left=block.pad_left,
+            dilation=layer.dilation, out_row_pitch=out.row_pitch, out_block_pitch=out.width,
+            out_height=end - first, out_width=out.width, out_blocks=block.count, out_row=first,
+        )  # fmt: skip
+        if rows and source is None:  # rows of a whole map: its base moves, with one lane alone
+            skipped = low
+        else:
+            skipped = 0
+        task.fields["pad_top"] = max(0, layer.pad[0] - first * layer.stride[0])
+        task.fields["in_height"] = high - low if rows else taken.height
+
+        def place():
+            return {
+                "in_base": buffer.base + block.in_first * buffer.width + skipped * buffer.row_pitch,
+                "out_base": out.base + (made.block + block.first) * out.width,
+                "weight_tile": weights.tile,
+                "param_entry": params.entry + block.first,
+            }
+
+        task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
+        task.macs = 0
+        self._add(task)
+        return task
+
+    def crop(self, part, buffer, first, rows):
+        """Add the command that makes some rows of the crop."""
+        task = Task(
+            "CROP", "crop", [], [(buffer, 0, rows)], overlap=int(buffer.pixels == 4),
+            split=buffer.split, row_pitch=buffer.row_pitch, words=buffer.width, rows=rows,
+            first_row=first, size=part.picture.width,
+        )  # fmt: skip
+        task.made = lambda: {"base": buffer.base}
+        self._add(task)
+        return task
+
+    def store(self, name, buffer, block, first, rows, offset):
+        """Add the command that writes rows of one block of a buffer to region 1."""
+        task = Task(
+            "STORE", name, [(buffer, first, first + rows)], [], split=buffer.split,
+            row_pitch=buffer.row_pitch, width=buffer.width, rows=rows, first_row=first,
+            region=tables.REGIONS["WORK"], offset=offset,
+        )  # fmt: skip
+        task.made = lambda: {"base": buffer.base + block * buffer.width}
+        self._add(task)
+
+    def _add(self, task):
+        self.tasks.append(task)
+        for buffer, _, _ in task.reads + task.writes:
+            self.buffers.add(buffer)
+
+    # -- places
+
+    def finish(self):
+        """Place everything and order it.
+
+        Returns:
+            (bytes of the commands, list of (name, fields, layer) of them).
+        """
+        self._place_maps()
+        ahead = {}  # number of a task -> loads before it
+        self._place_params(ahead)
+        self._place_weights(ahead)
+        commands = self._commands(ahead)
+        found = hazards.waits([(name, fields) for name, fields, _ in commands], self.size)
+        for (_, fields, _), wait in zip(commands, found):
+            fields.update(wait)
+        return b"".join(tables.pack(name, **fields) for name, fields, _ in commands), commands
+
+    def _place_maps(self):
+        times = {}  # buffer -> bank's row -> [first, last]
+        before = 0
+        for number, task in enumerate(self.tasks):
+            if task.name == "CROP":  # made while the strip before is worked on
+                for buffer, low, high in task.writes:
+                    self._touch(times, buffer, low, high, before)
+                before = number
+            for buffer, low, high in task.reads + task.writes:
+                self._touch(times, buffer, low, high, number)
+        arena = Arena(self.size["map_words"], len(self.tasks))
+        for buffer in sorted(times, key=lambda one: (-self._words(one), one.name)):
+            spans = [
+                (place * buffer.row_pitch, buffer.row_pitch, first, last)
+                for place, (first, last) in times[buffer].items()
+            ]
+            buffer.base = arena.place(spans)
+            if buffer.base is None:
+                raise CannotCompile(
+                    "the map {} needs {} words of each bank beside what is there at its time; "
+                    "this size has {} in all".format(
+                        buffer.name, self._words(buffer), self.size["map_words"]
+                    )
+                )
+        self.map_words = arena.used()
+
+    def _words(self, buffer):
+        """Words of a bank that a buffer takes."""
+        group = self.lanes << buffer.split
+        return -(-buffer.height // group) * buffer.row_pitch << buffer.split
+
+    def _touch(self, times, buffer, low, high, number):
+        log = self.lanes.bit_length() - 1
+        known = times.setdefault(buffer, {})
+        for row in range(low, high):
+            place = (row >> (buffer.split + log) << buffer.split) | row & (1 << buffer.split) - 1
+            entry = known.setdefault(place, [number, number])
+            entry[0], entry[1] = min(entry[0], number), max(entry[1], number)
+
+    def _uses(self, attribute):
+        """Things that tasks share, as list of [thing, first task, last task]."""
+        found = {}
+        for number, task in enumerate(self.tasks):
+            thing = getattr(task, attribute)
+            if thing is not None:
+                entry = found.setdefault(id(thing), [thing, number, number])
+                entry[2] = number
+        return list(found.values())
+
+    def _place_params(self, ahead):
+        uses = self._uses("params")
+        if sum(params.number for params, _, _ in uses) <= PARAMS_ENTRIES:
+            entry = 0
+            for params, _, _ in uses:
+                params.entry = entry
+                entry += params.number
+            together = b"".join(params.data for params, _, _ in uses)
+            if together:
+                ahead.setdefault(0, []).append(self._load("PARAMS", together, 0))
+            return
+        places = self._along(uses, PARAMS_ENTRIES, "entries of parameters")
+        for (params, _, _), (entry, time) in zip(uses, places):
+            params.entry = entry
+            ahead.setdefault(time, []).append(self._load("PARAMS", params.data, entry * 5))
+
+    def _place_weights(self, ahead):
+        uses = self._uses("weights")
+        places = self._along(uses, self.size["weight_tiles"], "weight tiles")
+        order = sorted(range(len(uses)), key=lambda i: uses[i][1])
+        for index in order:
+            (weights, _, _), (tile, time) = uses[index], places[index]
+            weights.tile = tile
+            fields = {
+                "region": weights.region, "target": tables.TARGETS["WEIGHTS"],
+                "offset": weights.offset, "bytes": weights.number * TILE, "beat": tile * WORD,
+            }  # fmt: skip
+            ahead.setdefault(time, []).append(("LOAD", fields, "load"))
+
+    def _along(self, uses, size, what):
+        """Places of things in a memory: list of (base, number of the task its load precedes).
+
+        Each load stands before the layer ahead of its own where there is room, so that it goes on
+        beside that layer's work; earlier still where nothing else needs the place.
+        """
+        starts = sorted(first for _, first, _ in uses)
+        arena = Arena(size, len(self.tasks))
+        places = [None] * len(uses)
+        for index in sorted(range(len(uses)), key=lambda i: -uses[i][0].number):
+            thing, first, last = uses[index]
+            at = starts.index(first)
+            for time in (starts[max(0, at - 1)], first):
+                base = arena.place([(0, thing.number, time, last)])
+                if base is not None:
+                    break
+            else:
+                raise CannotCompile(
+                    "{} needs {} {} at once; this size has {}".format(
+                        self.tasks[first].layer, thing.number, what, size
+                    )
+                )
+            places[index] = [base, time]
+        for index, (thing, _, _) in enumerate(uses):
+            base, time = places[index]
+            at = starts.index(time)
+            while at > 0 and arena.extend(base, thing.number, starts[at - 1], starts[at]):
+                at -= 1
+            places[index][1] = starts[at]
+        return places
+
+    def _load(self, target, data, beat):
+        fields = {
+            "region": tables.REGIONS["BUNDLE"], "target": tables.TARGETS[target],
+            "offset": self._data.add(data), "bytes": -(-len(data) // WORD) * WORD, "beat": beat,
+        }  # fmt: skip
+        return ("LOAD", fields, "load")
+
+    # -- commands
+
+    def _commands(self, ahead):
+        commands = [self._load("PIXELS", self._pixels.tobytes(), 0)]
+        half = self._resize[0]
+        for target, offset in (("COLUMNS", 0), ("ROWS", half)):
+            fields = {
+                "region": tables.REGIONS["RESIZE"], "target": tables.TARGETS[target],
+                "offset": offset, "bytes": half, "beat": 0,
+            }  # fmt: skip
+            commands.append(("LOAD", fields, "load"))
+        table = None
+        for number, task in enumerate(self.tasks):
+            commands += ahead.get(number, [])
+            if task.table is not None and (table is None or (table != task.table).any()):
+                table = task.table
+                commands.append(self._load("TABLE", table.tobytes(), 0))
+            fields = dict(task.fields, **task.made())
+            commands.append((task.name, fields, task.layer))
+        return commands + [("END", {}, "end")]
+
+
+def rows_needed(layer, first, end):
+    """(first, end) of the input's rows that some rows of a layer's result depend on."""
+    height = layer.inputs[0].height
+    low = first * layer.stride[0] - layer.pad[0]
+    reach = (layer.kernel[0] - 1) * layer.dilation + 1
+    high = (end - 1) * layer.stride[0] - layer.pad[0] + reach
+    return max(0, low), min(height, high)
+
+
+def strip_buffer(buffer, number, rows):
+    """A buffer for some rows of the crop."""
+    made = Buffer("{}, strip {}".format(buffer.name, number), 1, rows, buffer.width, buffer.pixels)
+    made.split = buffer.split
+    return made
+
+
+__all__ = ["Block", "Data", "LANES", "MOST_COLUMNS", "Params", "Task", "Weights", "Writer", "np"]

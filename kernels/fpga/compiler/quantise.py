@@ -1,0 +1,151 @@
+"""Whole numbers for every layer, from a table of ranges: exponents, int8 weights, int32 biases.
+
+The rules are those of ``calib.fpga``; besides
+
+- the picture keeps its grey levels: the whole number is value - mean, the network's scale goes into
+  the first layer's weights, so nothing is lost but what is brighter than 127 above the mean;
+- an output's whole number 0 is the middle of its range (the processor's table adds it again), which
+  doubles its precision where the range is one-sided;
+- maps that a layer reads side by side need no common exponent: it goes into the weights.
+"""
+
+import numpy as np
+
+from calib import fpga
+from kernels.fpga.compiler.errors import CannotCompile
+
+LIMIT = 2**31 - 1
+MOST_SHIFT = 31
+
+
+class Numbers:
+    """What the engine needs of one layer.
+
+    Attributes:
+        weight: (outputs, inputs, height, width) int8; None for correlations.
+        bias: (outputs,) int32.
+        shift: (outputs,) uint8.
+        table: (256,) int8 or None.
+    """
+
+    def __init__(self, weight, bias, shift, table):
+        self.weight, self.bias, self.shift, self.table = weight, bias, shift, table
+
+
+def exponent_of(low, high):
+    """The least exponent with which 127 steps reach both ends."""
+    return fpga.activation_exponents({0: max(-low, high)})[0]
+
+
+class Quantiser:
+    """Gives a part's maps their exponents and its layers their numbers.
+
+    Args:
+        part: ``graph.Part``.
+        ranges: dict of tensor -> (low, high).
+        network: uses ``mean``, ``scale``, ``channels``.
+    """
+
+    def __init__(self, part, ranges, network):
+        self._ranges, self._network = ranges, network
+        self._ends = {id(one) for _, view, _ in part.outputs for one in view.maps}
+        part.picture.exponent = 0
+        self._picture = part.picture
+
+    def layer(self, layer):
+        """The ``Numbers`` of a layer; its inputs have theirs already."""
+        source = np.concatenate([np.full(one.channels, one.exponent) for one in layer.inputs])
+        sums, offset = [], []
+        for one in layer.outputs:
+            exponent = self._choose(one, layer)
+            sums.append(np.full(one.channels, exponent))
+            offset.append(np.full(one.channels, one.centre))
+        sums, offset = np.concatenate(sums), np.concatenate(offset)
+        if layer.kind == "conv":
+            numbers = self._constant(layer, source, sums, offset)
+        else:
+            numbers = _moving(layer, source, sums)
+        if layer.function is not None:
+            made = layer.outputs[0]
+            numbers.table = _table(layer.function, int(sums[0]), made.exponent, layer.relu)
+        return numbers
+
+    def _choose(self, one, layer):
+        """Set a map's exponent and centre; returns the exponent before the table."""
+        low, high = self._range(one.name)
+        if id(one) in self._ends and not layer.relu and layer.function is None:
+            one.centre = (low + high) / 2
+            low, high = low - one.centre, high - one.centre
+        one.exponent = exponent_of(low, high)
+        if layer.function is None:
+            return one.exponent
+        return exponent_of(*self._range(one.sums))
+
+    def _range(self, name):
+        if name not in self._ranges:
+            raise CannotCompile(
+                "the table of ranges has none for {}; calibrate this network again".format(name)
+            )
+        return self._ranges[name]
+
+    def _constant(self, layer, source, sums, offset):
+        weight, least = layer.weight, int(source.min())
+        if layer.inputs == [self._picture]:
+            scale = np.asarray(self._network.scale, np.float64)
+            weight = weight * scale[:, None, None]
+            if self._network.channels == "RGB":  # the frame's order is blue, green, red
+                weight = weight[:, ::-1]
+        weight = weight * 2.0 ** (source - least)[None, :, None, None]
+        own = fpga.weight_exponents(weight).astype(np.int64)
+        bias = layer.bias - offset
+
+        # a step of the sum is neither coarser than the result's nor beyond what can be shifted
+        own = np.maximum(np.minimum(own, sums - least), sums - least - MOST_SHIFT)
+        while True:
+            whole = fpga.rounded(weight, own)
+            rounded = np.rint(bias / 2.0 ** (own + least))
+            most = np.abs(rounded) + 128.0 * np.abs(whole.astype(np.int64)).sum(axis=(1, 2, 3))
+            if (most <= LIMIT).all():
+                break
+            own = own + (most > LIMIT)
+            if (sums - least - own < 0).any():
+                raise CannotCompile(
+                    "{} needs sums of more than 32 bits; its bias is too great".format(layer.name)
+                )
+        shift = (sums - least - own).astype(np.uint8)
+        return Numbers(whole, rounded.astype(np.int32), shift, None)
+
+
+def _moving(layer, source, sums):
+    """A correlation: the weights are the exemplar's features, at their own exponent."""
+    if source.min() != source.max():
+        raise CannotCompile("{} correlates maps of several exponents at once".format(layer.name))
+    shift = sums - (source[0] + layer.features.exponent)
+    low = int(shift.min())
+    if low < 0 or shift.max() > MOST_SHIFT:
+        raise CannotCompile(
+            "{} needs a shift of {} bits; the engine has 0 to 31".format(layer.name, low)
+        )
+    return Numbers(None, np.zeros(len(sums), np.int32), shift.astype(np.uint8), None)
+
+
+def _table(function, before, after, relu):
+    """(256,) int8: the function's result of each byte."""
+    values = np.arange(256, dtype=np.uint8).view(np.int8) * 2.0**before
+    if relu:
+        values = np.maximum(values, 0)
+    return np.clip(np.rint(function(values) / 2.0**after), -128, 127).astype(np.int8)
+
+
+def pixels(network):
+    """The table PIXELS: int8 (3, 256), of each blue, green and red value."""
+    mean = np.asarray(network.mean, np.float64)[:: -1 if network.channels == "RGB" else 1]
+    levels = np.rint(np.arange(256) - mean[:, None])
+    return np.clip(levels, -128, 127).astype(np.int8)
+
+
+def values(one, function):
+    """(256,) float32: what a byte of an output means, behind the functions the engine leaves."""
+    whole = np.arange(256, dtype=np.uint8).view(np.int8)
+    found = whole * 2.0**one.exponent + one.centre
+    return (found if function is None else function(found)).astype(np.float32)

@@ -1,0 +1,200 @@
+"""The order of a part's work: what becomes which command, strips of the crop first."""
+
+import numpy as np
+
+from kernels.fpga import resize, tables
+from kernels.fpga.compiler import quantise, timing
+from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.layout import LANES, Buffer
+from kernels.fpga.compiler.program import Params, Weights, Writer, rows_needed, strip_buffer
+from kernels.fpga.compiler.tiles import Block, blocks_of
+from kernels.fpga.model import MOST_COLUMNS, TILE
+
+STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
+
+
+class Work:
+    """A layer with its numbers and tiles."""
+
+    def __init__(self, layer, numbers, data):
+        self.layer, self.numbers = layer, numbers
+        self.blocks = blocks_of(layer, numbers.weight)
+        self.region = tables.REGIONS["BUNDLE"]
+        self.offsets = [
+            data.add(block.tiles.tobytes()) if block.tiles is not None else None
+            for block in self.blocks
+        ]
+        made = layer.outputs[-1]
+        lanes = (made.block - layer.outputs[0].block) * LANES + made.lane + made.channels
+        self._entries = -(-lanes // LANES)
+
+    def macs(self):
+        """Multiplications that the network asks for."""
+        layer, made = self.layer, self.layer.outputs[0]
+        if layer.kind == "conv":
+            each = np.count_nonzero(layer.weight)
+        else:
+            features = layer.features
+            each = features.channels * features.height * features.width
+        return int(each) * made.height * made.width
+
+    def params(self):
+        """The bytes of the layer's entries."""
+        bias = np.zeros(self._entries * LANES, "<i4")
+        shift = np.zeros(self._entries * LANES, np.uint8)
+        first, pixels = self.layer.outputs[0], self.layer.outputs[0].buffer.pixels
+        at = 0
+        for one in self.layer.outputs:
+            start = (one.block - first.block) * LANES + one.lane
+            for j in range(pixels):
+                place = start + j * (LANES // pixels)
+                part = slice(place, place + one.channels)
+                bias[part] = self.numbers.bias[at : at + one.channels]
+                shift[part] = self.numbers.shift[at : at + one.channels]
+            at += one.channels
+        entries = [
+            bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()
+            for i in range(0, len(bias), LANES)
+        ]
+        return b"".join(entries)
+
+
+class Scheduler:
+    """Makes the best program of one part.
+
+    Args:
+        part: ``graph.Part``, laid out.
+        works: list of ``Work`` in order.
+        size: dict of a section of ``sizes.toml``.
+        data: ``program.Data``.
+        network: uses ``mean``, ``channels``.
+    """
+
+    def __init__(self, part, works, size, data, network):
+        self.part, self.works, self.size, self.data = part, works, size, data
+        self._pixels = quantise.pixels(network)
+        if part.picture.width > MOST_COLUMNS:
+            raise CannotCompile(
+                "a crop of {} pixels; the engine's tables have {}".format(
+                    part.picture.width, MOST_COLUMNS
+                )
+            )
+
+    def best(self, finish):
+        """The fastest program over all heights of strips.
+
+        Args:
+            finish: function of a ``Writer`` that adds what comes after the layers.
+
+        Returns:
+            (bytes, commands, cycles, words of the map memory).
+        """
+        found, refused = None, None
+        for rows in STRIPS:
+            try:
+                made = self._made(rows, finish)
+            except CannotCompile as error:
+                refused = refused or error
+                continue
+            if found is None or made[2] < found[2]:
+                found = made
+            if rows >= self.works[0].layer.outputs[0].height:
+                break
+        if found is None:
+            raise refused
+        return found
+
+    def _made(self, rows, finish):
+        writer = Writer(
+            self.size, self.data, self._pixels, resize.bytes_of(self.part.picture.width)
+        )
+        self._tasks(writer, rows)
+        finish(writer)
+        program, commands = writer.finish()
+        return program, commands, timing.estimate(commands, self.size), writer.map_words
+
+    def _tasks(self, writer, rows):
+        chain = self._chain()
+        ready = [self._loaded(work) for work in self.works]
+        done = [0] * len(chain)
+        first, buffer = chain[0].layer, self.part.picture.buffer
+        height = first.outputs[0].height
+        number = 0
+        while done[0] < height:
+            end = min(done[0] + rows, height)
+            low, high = rows_needed(first, done[0], end)
+            strip = strip_buffer(buffer, number, high - low)
+            writer.crop(self.part, strip, low, high - low)
+            self._conv(writer, chain[0], ready[0], (done[0], end), (strip, low))
+            done[0], number = end, number + 1
+            for at in range(1, len(chain)):
+                end = _available(chain[at].layer, done[at - 1])
+                if end > done[at]:
+                    self._conv(writer, chain[at], ready[at], (done[at], end))
+                    done[at] = end
+        for work, loaded in zip(self.works[len(chain) :], ready[len(chain) :]):
+            self._conv(writer, work, loaded)
+
+    def _chain(self):
+        """The layers that work on strips: as many as keep the array busy beside the crop."""
+        chain, steps = [self.works[0]], 0
+        if self.size["lanes"] > 1:
+            return chain
+        crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
+        for work, following in zip(self.works, self.works[1:]):
+            layer = following.layer
+            steps += sum(block.number for block in work.blocks) * (
+                work.layer.outputs[0].height * work.layer.outputs[0].buffer.width
+            )
+            alone = all(one.layer is work.layer for one in layer.inputs)
+            if steps >= crop or not alone or layer.kind != "conv":
+                break
+            chain.append(following)
+        return chain
+
+    def _loaded(self, work):
+        """(list of ``Weights``, ``Params``) of a layer, for one program."""
+        weights = [
+            Weights(block.number, work.region, offset)
+            for block, offset in zip(work.blocks, work.offsets)
+        ]
+        return weights, Params(work.params())
+
+    def _conv(self, writer, work, loaded, rows=None, source=None):
+        for block, weights in zip(work.blocks, loaded[0]):
+            for part, tiles in self._pieces(block, weights):
+                writer.convolution(work.layer, part, work.numbers, tiles, loaded[1], rows, source)
+
+    def _pieces(self, block, weights):
+        """A block, cut by its output blocks where the weight memory holds no two of its size."""
+        each = block.number // block.count
+        most = max(1, self.size["weight_tiles"] // 2 // each)
+        if block.count <= most:
+            return [(block, weights)]
+        key = id(block)
+        known = self.__dict__.setdefault("_cut", {})
+        if known.get(key, (None,))[0] is not weights:
+            pieces = []
+            for first in range(0, block.count, most):
+                count = min(most, block.count - first)
+                part = Block(
+                    block.first + first, count, block.in_first, block.in_count, block.kernel,
+                    block.stride_x, block.pad_left,
+                )  # fmt: skip
+                offset = weights.offset + first * each * TILE
+                pieces.append((part, Weights(part.number, weights.region, offset)))
+            known[key] = (weights, pieces)
+        return known[key][1]
+
+
+def _available(layer, rows):
+    """Rows of a layer's result that so many rows of its input allow."""
+    if rows >= layer.inputs[0].height:
+        return layer.outputs[0].height
+    end = layer.outputs[0].height
+    while end > 0 and rows_needed(layer, end - 1, end)[1] > rows:
+        end -= 1
+    return end
+
+
+__all__ = ["Buffer", "Scheduler", "Work"]

@@ -1,0 +1,63 @@
+"""python -m kernels.fpga.compiler.trim TABLE: keep of a table of ranges what the compiler needs.
+
+The result, a few kilobytes in ``ranges/``, comes with the code, so that a board's engine can be
+made without clips. TABLE is NAME-ranges.json of ``python -m calib.int8``.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+from calib import table
+from kernels.fpga.compiler import RANGES
+from runtime.errors import HotpathError
+
+DIGITS = 5
+
+
+def trimmed(ranges):
+    """The table with the chosen range of each tensor alone."""
+    tensors = {
+        part: {
+            name: {"range": [float("{:.{}g}".format(end, DIGITS)) for end in entry["range"]]}
+            for name, entry in entries.items()
+        }
+        for part, entries in ranges["tensors"].items()
+    }
+    return dict(ranges, tensors=tensors)
+
+
+def text(ranges):
+    """The table as JSON, a tensor a line."""
+    tensors = ranges["tensors"]
+    plain = json.dumps(dict(ranges, tensors=None), indent=1)
+    parts = []
+    for part, entries in tensors.items():
+        lines = ",\n".join(
+            "   {}: {}".format(json.dumps(name), json.dumps(entry))
+            for name, entry in entries.items()
+        )
+        parts.append("  {}: {{\n{}\n  }}".format(json.dumps(part), lines))
+    return (
+        plain.replace('"tensors": null', '"tensors": {{\n{}\n }}'.format(",\n".join(parts))) + "\n"
+    )
+
+
+def main(arguments=None):
+    cli = argparse.ArgumentParser(prog="python -m kernels.fpga.compiler.trim")
+    cli.add_argument("table", type=pathlib.Path, metavar="TABLE")
+    options = cli.parse_args(arguments)
+    try:
+        ranges = table.read(options.table)
+    except HotpathError as error:
+        print("kernels.fpga.compiler.trim: {}".format(error), file=sys.stderr)
+        return 2
+    path = RANGES / (ranges["network"] + ".json")
+    path.write_text(text(trimmed(ranges)))
+    print("wrote {}".format(path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

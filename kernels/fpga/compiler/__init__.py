@@ -8,6 +8,7 @@
 import pathlib
 
 from calib import qdq, table
+from calib.errors import BadTable
 from kernels.fpga import resize, tables
 from kernels.fpga.compiler import quantise, timing
 from kernels.fpga.compiler.errors import CannotCompile
@@ -17,9 +18,9 @@ from kernels.fpga.compiler.layout import LANES, lay_out
 from kernels.fpga.compiler.merge import merged
 from kernels.fpga.compiler.program import Data
 from kernels.fpga.compiler.schedule import Scheduler, Work
+from runtime.networks import sha256_of
 
 WORD = 16
-RANGES = pathlib.Path(__file__).resolve().parent / "ranges"  # of the networks that come with it
 
 
 class Compiled:
@@ -35,27 +36,36 @@ class Compiled:
         self.image, self.run, self.reference = image, run, reference
 
 
-def compile(network, networks_dir=None, size_name="pynq_z2", ranges=None):
+def compile(network, paths=None, ranges=None, size_name="pynq_z2"):
     """Compile a network.
 
     Args:
         network: the ``Network``.
-        networks_dir: where its files are, where they don't come with it.
-        size_name: a section of ``sizes.toml``.
+        paths: dict of part -> path of its files; None for those that come with it.
         ranges: path of a table of ``python -m calib.int8``, or what ``calib.table.read`` gives;
-            None for the one that comes with the network.
+            None for the one beside the network's TOML.
+        size_name: a section of ``sizes.toml``.
 
     Raises:
         CannotCompile: the engine can't run it; the sentence names the node.
         BadTable: no table of ranges, or another network's.
     """
-    size = tables.sizes()[size_name]
-    if ranges is None:
-        ranges = RANGES / (network.name + ".json")
+    paths = paths or network.locate(None)
+    ranges = beside(network) if ranges is None else ranges
     if not isinstance(ranges, dict):
-        ranges = table.read(pathlib.Path(ranges), network, networks_dir)
-    models = qdq.parts(network, network.locate(networks_dir))
-    return Compiler(network, models, ranges, size_name, size).run()
+        ranges = table.read(pathlib.Path(ranges))
+    if ranges["files"] != {part: sha256_of(path) for part, path in paths.items()}:
+        raise BadTable(
+            "the table of ranges was measured on other files of {} than these; run `python -m "
+            "calib.int8 --network {}` again".format(ranges["network"], network.path)
+        )
+    models = qdq.parts(network, paths)
+    return Compiler(network, models, ranges, size_name, tables.sizes()[size_name]).run()
+
+
+def beside(network):
+    """Path of the table of ranges that comes with a network."""
+    return network.path.with_name(network.name + "-ranges.json")
 
 
 class Compiler:
@@ -158,7 +168,17 @@ class Compiler:
             "map_words": words,
             "resize": {"columns": 0, "rows": rows, "bytes": total},
             "layers": [
-                {"part": name, "layer": layer, "steps": count, "macs": macs.get(layer, 0)}
+                {
+                    "part": name,
+                    "name": layer,
+                    "steps": count,
+                    "macs": macs.get(layer, 0),
+                    "commands": [
+                        number
+                        for number, (what, _, of) in enumerate(commands)
+                        if what == "CONV" and of == layer
+                    ],
+                }
                 for layer, count in steps.items()
             ],
         }

@@ -1,7 +1,7 @@
 """python -m kernels.fpga.compiler.trim TABLE: keep of a table of ranges what the compiler needs.
 
-The result, a few kilobytes in ``ranges/``, comes with the code, so that a board's engine can be
-made without clips. TABLE is NAME-ranges.json of ``python -m calib.int8``.
+The result, a few kilobytes beside the network's TOML, comes with the code, so that a board's engine
+can be made without clips. TABLE is NAME-ranges.json of ``python -m calib.int8``.
 """
 
 import argparse
@@ -10,8 +10,9 @@ import pathlib
 import sys
 
 from calib import table
-from kernels.fpga.compiler import RANGES
+from kernels.fpga.compiler import beside
 from runtime.errors import HotpathError
+from runtime.networks import load_network
 
 DIGITS = 5
 
@@ -50,10 +51,10 @@ def main(arguments=None):
     options = cli.parse_args(arguments)
     try:
         ranges = table.read(options.table)
+        path = beside(load_network(ranges["network"]))
     except HotpathError as error:
         print("kernels.fpga.compiler.trim: {}".format(error), file=sys.stderr)
         return 2
-    path = RANGES / (ranges["network"] + ".json")
     path.write_text(text(trimmed(ranges)))
     print("wrote {}".format(path))
     return 0

@@ -43,8 +43,9 @@ class Runner:
 
     def __init__(self, compiled, machine=None):
         self.run = compiled.run
-        size = tables.sizes()[self.run["size"]]
-        self.machine = Machine(size, MEMORY) if machine is None else machine
+        if machine is None:
+            machine = Machine(tables.sizes()[self.run["size"]], MEMORY)
+        self.machine = machine
         self.machine.memory[IMAGE : IMAGE + len(compiled.image)] = np.frombuffer(
             compiled.image, np.uint8
         )

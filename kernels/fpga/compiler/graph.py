@@ -24,7 +24,7 @@ class Map:
         layer: the ``Layer`` that makes it; None for the picture and for stored features.
         buffer, block, lane: where it lies, set by ``layout``; channel c of the map is lane
             (lane + c) % 16 of block + (lane + c) // 16.
-        exponent: of its whole numbers, set by ``quantise``.
+        exponent: of its whole numbers, set by ``quantise``; sums_exponent: before the table.
         centre: value of the whole number 0, set by ``quantise``; not 0 in outputs alone.
     """
 
@@ -32,7 +32,7 @@ class Map:
         self.name = self.sums = name
         self.channels, self.height, self.width = channels, height, width
         self.layer = layer
-        self.buffer = self.exponent = None
+        self.buffer = self.exponent = self.sums_exponent = None
         self.block = self.lane = 0
         self.centre = 0.0
 

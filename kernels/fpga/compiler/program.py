@@ -17,6 +17,10 @@ from kernels.fpga.compiler.tiles import Block
 from kernels.fpga.model import MOST_COLUMNS, PARAMS_BYTES, PARAMS_ENTRIES
 
 WORD, TILE = 16, 256
+_ZEROS = {
+    name: {field: 0 for field in fields if field != "opcode"}
+    for name, fields in tables.FIELDS.items()
+}
 
 
 class Weights:
@@ -307,9 +311,9 @@ class Writer:
             if task.table is not None and (table is None or (table != task.table).any()):
                 table = task.table
                 commands.append(self._load("TABLE", table.tobytes(), 0))
-            fields = dict(task.fields, **task.made())
-            commands.append((task.name, fields, task.layer))
-        return commands + [("END", {}, "end")]
+            commands.append((task.name, dict(task.fields, **task.made()), task.layer))
+        commands.append(("END", {}, "end"))
+        return [(name, dict(_ZEROS[name], **fields), layer) for name, fields, layer in commands]
 
 
 def rows_needed(layer, first, end):

@@ -57,8 +57,8 @@ class Quantiser:
         source = np.concatenate([np.full(one.channels, one.exponent) for one in layer.inputs])
         sums, offset = [], []
         for one in layer.outputs:
-            exponent = self._choose(one, layer)
-            sums.append(np.full(one.channels, exponent))
+            self._choose(one, layer)
+            sums.append(np.full(one.channels, one.sums_exponent))
             offset.append(np.full(one.channels, one.centre))
         sums, offset = np.concatenate(sums), np.concatenate(offset)
         if layer.kind == "conv":
@@ -71,15 +71,15 @@ class Quantiser:
         return numbers
 
     def _choose(self, one, layer):
-        """Set a map's exponent and centre; returns the exponent before the table."""
+        """Set a map's exponents and centre."""
         low, high = self._range(one.name)
         if id(one) in self._ends and not layer.relu and layer.function is None:
             one.centre = (low + high) / 2
             low, high = low - one.centre, high - one.centre
         one.exponent = exponent_of(low, high)
-        if layer.function is None:
-            return one.exponent
-        return exponent_of(*self._range(one.sums))
+        one.sums_exponent = one.exponent
+        if layer.function is not None:
+            one.sums_exponent = exponent_of(*self._range(one.sums))
 
     def _range(self, name):
         if name not in self._ranges:

@@ -1,0 +1,160 @@
+"""The whole numbers of a compiled network as Q/DQ ONNX: what ONNX Runtime makes of them.
+
+Each layer's int8 weights and int32 biases, as floats at their exponents, go back into the network's
+own graph, with QuantizeLinear and DequantizeLinear behind every layer. Sums of products are exact
+in float32 as long as they have 24 bits, which those of the tests' networks do.
+"""
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from kernels.fpga.compiler import quantise
+from kernels.fpga.compiler.graph import attributes
+
+
+def simulated(model, part, works):
+    """The graph with the compiled numbers, giving every map that the engine makes.
+
+    Args:
+        model: the ONNX model that was compiled (``calib.qdq.prepared``).
+        part, works: of ``Compiled.reference``.
+
+    Returns:
+        (model, dict of map's name -> exponent); the model's outputs are the maps' tensors.
+    """
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    makers = {node.output[0]: node for node in model.graph.node}
+    nodes = {node.name: node for node in model.graph.node}
+    exponents = {}
+    for work in works:
+        row = 0
+        for name, made in zip(work.layer.name.split("+"), work.layer.outputs):
+            exponents[made.name] = made.exponent
+            if work.layer.kind == "conv" and nodes[name].op_type == "Conv":
+                _put_weights(model, nodes[name], work, row, made, makers)
+            row += made.channels
+    _put_rounding(model, works)
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in exponents
+    )
+    return model, exponents
+
+
+def _put_weights(model, node, work, row, made, makers):
+    """A convolution's whole weights as floats."""
+    layer, numbers = work.layer, work.numbers
+    step = made.sums_exponent - numbers.shift[row : row + made.channels].astype(int)
+    wanted = set(_sources(node.input[0], makers, {one.name for one in layer.inputs}))
+    columns, column = [], 0
+    for one in layer.inputs:
+        whole = numbers.weight[row : row + made.channels, column : column + one.channels]
+        if one.name in wanted:
+            columns.append(whole * 2.0 ** (step[:, None, None, None] - one.exponent))
+        else:
+            assert not whole.any()
+        column += one.channels
+    weight = np.concatenate(columns, axis=1)
+    bias = numbers.bias[row : row + made.channels] * 2.0**step
+    group = attributes(node).get("group", 1)
+    if group > 1:
+        each, inputs = len(weight) // group, weight.shape[1] // group
+        weight = np.concatenate(
+            [weight[g * each : (g + 1) * each, g * inputs : (g + 1) * inputs] for g in range(group)]
+        )
+    names = ["{}-whole".format(node.name), "{}-bias".format(node.name)]
+    for name, value in zip(names, (weight, bias)):
+        model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+    source = node.input[0]
+    del node.input[:]
+    node.input.extend([source] + names)
+
+
+def _sources(name, makers, known):
+    """Names of the maps that a tensor joins."""
+    if name in known:
+        return [name]
+    ahead = [one for one in makers[name].input if one in makers or one in known]
+    return [found for one in ahead for found in _sources(one, makers, known)]
+
+
+def _put_rounding(model, works):
+    """Q/DQ behind every map, and behind the sums before a table's function."""
+    places = {}
+    for work in works:
+        for made in work.layer.outputs:
+            places[made.name] = made.exponent
+            if work.layer.function is not None:
+                places[made.sums] = made.sums_exponent
+    nodes = []
+    for node in model.graph.node:
+        nodes.append(node)
+        name = node.output[0]
+        if name not in places:
+            continue
+        node.output[0] = name + "-exact"
+        scale, zero = name + "-scale", name + "-zero"
+        model.graph.initializer.extend(
+            [
+                numpy_helper.from_array(np.array(2.0 ** places[name], np.float32), scale),
+                numpy_helper.from_array(np.array(0, np.int8), zero),
+            ]
+        )
+        nodes.append(
+            helper.make_node("QuantizeLinear", [name + "-exact", scale, zero], [name + "-whole"])
+        )
+        nodes.append(helper.make_node("DequantizeLinear", [name + "-whole", scale, zero], [name]))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+class Simulation:
+    """A compiled network in ONNX Runtime, without its fusions.
+
+    Args:
+        compiled: ``compiler.Compiled``.
+        models: dict of part -> the ONNX models that were compiled.
+    """
+
+    def __init__(self, compiled, models):
+        self.sessions, self.exponents, self._models = {}, {}, models
+        self.parts = {}
+        for name, part, works in compiled.reference:
+            model, exponents = simulated(models[name], part, works)
+            if name == "exemplar":  # what the search takes, as well
+                have = {value.name for value in model.graph.output}
+                model.graph.output.extend(
+                    value for value in models[name].graph.output if value.name not in have
+                )
+            options = onnxruntime.SessionOptions()
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.log_severity_level = 3
+            self.sessions[name] = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+            self.exponents[name], self.parts[name] = exponents, part
+
+    def run(self, name, picture, network, features=None):
+        """A part on a picture.
+
+        Args:
+            picture: uint8 (side, side, 3), BGR.
+            features: what the exemplar's run gave.
+
+        Returns:
+            dict of tensor -> value; maps as whole numbers (channels, height, width).
+        """
+        whole = quantise.pixels(network)[np.arange(3), picture].astype(np.float32)
+        if network.channels == "RGB":
+            whole = whole[:, :, ::-1]
+        feed = {self.parts[name].picture.name: whole.transpose(2, 0, 1)[None]}
+        feed.update(features or {})
+        names = [value.name for value in self.sessions[name].get_outputs()]
+        found = dict(zip(names, self.sessions[name].run(names, feed)))
+        for tensor, exponent in self.exponents[name].items():
+            value = found[tensor] / np.float32(2.0**exponent)
+            assert (value == np.rint(value)).all()
+            found["whole:" + tensor] = value.reshape(value.shape[1:]).astype(np.int8)
+        return found

@@ -9,6 +9,7 @@ import numpy as np
 from kernels.fpga import resize
 
 CHANNELS = 3
+BEAT = 16  # bytes of a line that its alignment may cost
 
 
 class Pictures:
@@ -17,12 +18,12 @@ class Pictures:
     Args:
         fabric: ``kernels.fpga.fabric.Fabric``.
         side: of the largest crop, pixels.
-        line_bytes: most that the fabric takes of a row.
+        line_bytes: of the fabric's buffer for a row.
         kernels: for windows whose rows are longer.
     """
 
     def __init__(self, fabric, side, line_bytes, kernels):
-        self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes
+        self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes - BEAT
         self.resize = fabric.allocate(resize.bytes_of(side)[1])
         self._pixels = fabric.allocate(side * side * CHANNELS)
         self._planes = {}  # side -> uint8 (1, 3, side, side), made when first needed

@@ -165,6 +165,8 @@ class SimulatedBoard(Device):
         if entry is not None:
             first = entry["phys_addr"]
             self._engine = first, first + entry["addr_range"]
+            if hasattr(self.machine, "reset"):
+                self.machine.reset()
             self.machine.write(tables.REGISTERS["CONTROL"], tables.STOP)
         self.downloads += 1
 

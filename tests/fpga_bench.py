@@ -77,8 +77,8 @@ class Bench:
             first_row=first_row, region=tables.REGIONS["WORK"], offset=offset,
         )  # fmt: skip
 
-    def run(self, limit=10_000_000):
-        """Run what was added; returns STATUS."""
+    def start(self):
+        """Start what was added."""
         if not self.commands or tables.unpack(self.commands[-1])[0] != "END":
             self.add("END")
         data = np.frombuffer(b"".join(self.commands), np.uint8)
@@ -88,6 +88,10 @@ class Bench:
         ):  # fmt: skip
             self.register(name, BASE + at)
         self.register("CONTROL", tables.START)
+
+    def run(self, limit=10_000_000):
+        """Run what was added; returns STATUS."""
+        self.start()
         assert self.machine.run(limit)
         return self.machine.read(tables.REGISTERS["STATUS"])
 

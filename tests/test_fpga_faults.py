@@ -12,6 +12,7 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
 from kernels import cpu
 from kernels.fpga import fabric, hwh, model, tables
+from kernels.fpga.sim import build
 from kernels.fpga.sim import device as simulation
 from runtime import bundle
 from runtime.engines import overlay
@@ -147,6 +148,42 @@ def test_weights_altered_in_memory_are_noticed_and_loaded_again(board, engine):
     device.machine.memory[place] ^= 0x40
     with refused(fabric.FabricFailed, "weights in the fabric's memory were altered", "try again"):
         tracked(engine)
+    assert tracked(engine) == wanted
+
+
+@pytest.fixture
+def fabric_engine(tmp_path):
+    """(device, engine) of a board whose fabric is the RTL."""
+    reason = build.missing()
+    if reason:
+        pytest.skip(reason)
+    made = bright.write_bundle(tmp_path)
+    device, bit = simulation.open_board("pynq_z2", "rtl")
+    device.cycles = 100000  # what takes longer never ends
+    return device, bundle.open_engine(made, device=device, overlay=bit)
+
+
+@pytest.mark.parametrize("fault, text", [
+    ("read", "memory answered a read with an error"), ("hang", "did not finish"),
+    ("write", "memory answered a write with an error"),
+])  # fmt: skip
+def test_the_rtl_is_usable_after_a_fault_of_its_memory(fabric_engine, fault, text):
+    device, engine = fabric_engine
+    wanted = tracked(engine)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker.init(FRAMES[0], BOXES[0])
+    real = device.download
+
+    def download(bitstream, parser=None):
+        device.machine.fault(None)  # what hung is there again when the overlay was loaded
+        real(bitstream, parser)
+
+    device.download = download
+    device.machine.fault(fault)
+    with refused(fabric.FabricFailed, text):
+        tracker.update(FRAMES[1])
+    device.machine.fault(None)
+    assert tracker.update(FRAMES[1]).box == wanted[0]
     assert tracked(engine) == wanted
 
 

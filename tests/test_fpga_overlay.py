@@ -29,6 +29,16 @@ def opened(folder, board="pynq_z2", kind="model"):
 
 
 @pytest.fixture
+def rtl():
+    """Skip where the fabric can't be simulated."""
+    from kernels.fpga.sim import build
+
+    reason = build.missing()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
 def engine(tmp_path):
     return opened(tmp_path)[1]
 
@@ -45,6 +55,19 @@ def picture(engine, frame, window, border):
 
 def random_frame(seed, height=48, width=64):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_the_rtl_gives_what_the_model_gives(tmp_path, rtl):
+    frames, boxes = bright.film(6)
+    results = []
+    for kind in ("model", "rtl"):
+        _, engine = opened(tmp_path, kind=kind)
+        tracker = FpgaTracker(engine.network, engine, cpu.load())
+        tracker.init(frames[0], boxes[0])
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        work = tracker.features[0].array[: engine.bundle.run["work_bytes"]].tobytes()
+        results.append((tracks, work))
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("board", BOARDS)

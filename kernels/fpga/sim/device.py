@@ -22,6 +22,7 @@ import numpy as np
 import boards
 from kernels.fpga import hwh, tables
 from kernels.fpga.model import BASE
+from kernels.fpga.sim.build import CannotBuild
 from runtime.errors import HotpathError
 
 try:
@@ -226,7 +227,13 @@ def open_board(name, kind, **options):
         )
     board, size = boards.load_board(name), sizes[name]
     module, attribute = MACHINES[kind]
-    machine = getattr(importlib.import_module(module), attribute)(size, **options)
+    try:
+        machine = getattr(importlib.import_module(module), attribute)(size, **options)
+    except CannotBuild as error:
+        raise NoSimulation(
+            "the RTL can't be compiled: {}; run `make fpga` and install g++, or take --simulate "
+            "model".format(error)
+        ) from None
     family = hwh.family_of(board.fpga["part"])
     device = SimulatedBoard(family, machine)
     forget_clocks()

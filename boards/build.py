@@ -288,7 +288,7 @@ def build_here(prepared, target, say):
         form, name = _build_form(values, prepared, builder, writer.folder, say)
         toml = values["network"]["name"] + ".toml"
         shutil.copy(str(prepared / toml), str(writer.folder / toml))
-        run = {key: form[key] for key in ("features", "maps", "steps", "shapes")}
+        run = {key: form[key] for key in ("features", "maps", "steps", "shapes", "seen")}
         run.update(exemplar="exemplar.plan", parts=_plan_names(form)[1:], form=name)
         return writer.finish(
             {

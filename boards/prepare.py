@@ -18,7 +18,7 @@ from runtime import bundle
 from runtime.errors import BadNetwork
 from runtime.networks import sha256_of
 
-FORMAT = 1
+FORMAT = 2
 FILE = "prepared.json"
 TOLERANCE = 1e-4  # of a map's greatest value: float32 sums in another order
 WITHOUT_ONNX = (
@@ -45,12 +45,12 @@ def prepare(folder, network, paths, board, precision, dla=None, table=None, say=
         BuildFailed: no onnx, no table of ranges, or the parts don't equal the whole.
     """
     try:
-        from runtime.engines import cut, graph, plain
+        from runtime.engines import cut, graph, plain, seen
     except ImportError:
         raise BuildFailed(
             WITHOUT_ONNX.format(network.name, board.name, network.name, precision)
         ) from None
-    graphs = graph.build(network, paths)
+    graphs, name = seen.with_seen(network, graph.build(network, paths))
     graphs = graphs._replace(
         exemplar=plain.plain(graphs.exemplar), search=plain.plain(graphs.search)
     )
@@ -62,7 +62,7 @@ def prepare(folder, network, paths, board, precision, dla=None, table=None, say=
         check(graphs, forms["cut"], say)
     values = {
         "format": FORMAT, "board": board.name, "precision": precision, "dla": dla,
-        "network": bundle.identity(network, paths), "quantised": quantised,
+        "network": bundle.identity(network, paths), "quantised": quantised, "seen": name,
         "memory_gb": _least(board.memory["size_gb"]),
         "scales": calibration and calibration["scales"],
         "calibration_sha256": calibration and calibration["sha256"],
@@ -75,7 +75,7 @@ def _write_all(folder, network, forms, values, plain, say):
     """Write the folder whole or not at all."""
     with Writer(folder) as writer:
         values["forms"] = {
-            name: _save(writer.folder, name, form, values["precision"], plain, say)
+            name: _save(writer.folder, name, form, values, plain, say)
             for name, form in forms.items()
         }
         shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))
@@ -183,15 +183,15 @@ def _run(model, values):
     return dict(zip(names, session.run(names, feed)))
 
 
-def _save(folder, name, form, precision, plain, say):
+def _save(folder, name, form, values, plain, say):
     """Write a form's models, and those in float16 where the precision may want them."""
-    kept = {"features": list(form.features), "maps": list(form.maps)}
+    kept = {"features": list(form.features), "maps": list(form.maps), "seen": values["seen"]}
     kept["steps"] = [[dict(step._asdict()) for step in steps] for steps in form.steps]
     kept["shapes"] = _shapes(form)
     models = [("exemplar", form.exemplar)]
     models += [("search{}".format(index), part) for index, part in enumerate(form.parts)]
     kept["models"] = [_write(folder, "{}-{}".format(name, part), m) for part, m in models]
-    if precision == "fp16":
+    if values["precision"] == "fp16":
         try:
             halves = [("{}-{}-half".format(name, part), plain.half(m)) for part, m in models]
             kept["half"] = [_write(folder, file, model) for file, model in halves]

@@ -1,5 +1,5 @@
 """Frames on their way through the tracker: one at a time, or the next one sent before the boxes of
-the last one are waited for (``--pipeline``). Rows and pictures belong to the right frame either way.
+the last one are waited for (``--pipeline``). Rows and pictures belong to their frame either way.
 """
 
 import time

@@ -11,6 +11,7 @@ from runtime import geometry
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
+UNWATCHED = layout.watch(np.zeros(4))
 DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
 
 
@@ -46,7 +47,7 @@ def crop(shim, net, picture, state, exemplar=False, dtype="float32", step=1.0, b
     side = net.exemplar if exemplar else net.search
     out = np.zeros((1, 3, side, side), DTYPES[dtype])
     pose, plan = pose_at(state), np.zeros(side, layout.SITE)
-    shim.launch("hp_aim", 1, 64, layout.view(net), int(exemplar), pose, plan)
+    shim.launch("hp_aim", 1, 64, layout.view(net), UNWATCHED, int(exemplar), pose, plan)
     given_input = layout.network_input(net, side, dtype, step, border)
     blocks = ((side + 31) // 32, (side + 7) // 8)
     shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
@@ -105,7 +106,7 @@ def test_crop_equals_its_definition(shim, shape, state, side, dtype, rgb, exempl
 def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exemplar):
     net = network(context=context, corner=corner, rounding=rounding, search=15, exemplar=7)
     pose, plan = pose_at(state), np.zeros(15, layout.SITE)
-    shim.launch("hp_aim", 1, 32, layout.view(net), int(exemplar), pose, plan)
+    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, int(exemplar), pose, plan)
     if exemplar:
         expected = geometry.exemplar_window(net, np.array(state))
     else:
@@ -119,7 +120,7 @@ def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding
     net = network(context=0.0, exemplar=8, search=8, corner="s/2", rounding=rounding)
     state = (half + 4, half + 4, 8, 8)
     pose, plan = pose_at(state), np.zeros(8, layout.SITE)
-    shim.launch("hp_aim", 1, 32, layout.view(net), 0, pose, plan)
+    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array(state))
     assert (pose["x"][0], pose["side"][0]) == (expected[0], expected[2])
 
@@ -128,7 +129,7 @@ def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding
 def test_window_sides_on_half_pixels_round_as_in_geometry(shim, size):
     net = network(context=0.0, exemplar=8, search=12)  # 1.5, 4.5, 7.5 and 10.5 pixels
     pose, plan = pose_at((50, 50, size, size)), np.zeros(12, layout.SITE)
-    shim.launch("hp_aim", 1, 32, layout.view(net), 0, pose, plan)
+    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array((50, 50, size, size), np.float64))
     assert pose["side"][0] == expected[2]
 
@@ -140,7 +141,7 @@ def test_aim_does_not_depend_on_the_order_of_threads(shim, order):
         shim.order(number)
         try:
             pose, plan = pose_at((40, 30, 25, 31)), np.zeros(63, layout.SITE)
-            shim.launch("hp_aim", 1, 64, layout.view(net), 0, pose, plan)
+            shim.launch("hp_aim", 1, 64, layout.view(net), UNWATCHED, 0, pose, plan)
         finally:
             shim.order(0)
         found.append(pose.tobytes() + plan.tobytes())
@@ -207,7 +208,7 @@ def test_int8_ties_round_to_even(shim):
 
 
 def test_structures_have_the_sizes_that_python_lays_out(shim):
-    sizes = np.zeros(6, np.int32)
+    sizes = np.zeros(8, np.int32)
     shim.launch("structure_sizes", 1, 1, sizes)
-    kinds = ("PICTURE", "INPUT", "VIEW", "POSE", "POINTS", "SITE")
+    kinds = ("PICTURE", "INPUT", "VIEW", "POSE", "POINTS", "SITE", "LIMITS", "WATCH")
     assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]

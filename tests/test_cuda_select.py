@@ -12,6 +12,7 @@ from runtime.errors import NetworkFailed
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
+UNWATCHED = layout.watch(np.zeros(4))
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
 
 
@@ -40,10 +41,10 @@ def select(shim, net, maps, state, frame=(1280, 720), threads=256, part=None):
     pose["state"] = state
     picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
     picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
-    shim.launch("hp_aim", 1, threads, view, 0, pose, plan)
+    shim.launch("hp_aim", 1, threads, view, UNWATCHED, 0, pose, plan)
     scores, distances = maps
-    shim.launch("hp_select", 1, threads, points, view, window, scores, distances, picture, pose,
-                plan)  # fmt: skip
+    shim.launch("hp_select", 1, threads, points, view, window, scores, distances, picture,
+                UNWATCHED, pose, plan)  # fmt: skip
     return pose[0], plan
 
 
@@ -178,7 +179,7 @@ def test_the_next_window_and_plan_are_those_of_the_new_state(shim):
     assert (pose["x"], pose["y"], pose["side"]) == (x, y, side)
     again, fresh = np.zeros(1, layout.POSE), np.zeros(net.search, layout.SITE)
     again["state"] = pose["state"]
-    shim.launch("hp_aim", 1, 32, layout.view(net), 0, again, fresh)
+    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, 0, again, fresh)
     assert plan.tobytes() == fresh.tobytes()
 
 

@@ -19,32 +19,15 @@ from tests.vanish import Vanishing
 GONE = range(40, 70)
 
 
-class Film:
-    """The tiny network's film as a clip; ``Vanishing`` takes it."""
-
-    name = "film"
-
-    def __init__(self, frames):
-        self.frames, boxes = tiny.film(frames)
-        self.boxes = np.array(boxes)
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __iter__(self):
-        return iter([frame.copy() for frame in self.frames])
-
-
 def write_watched(folder, **values):
     """The tiny network with keys of [tracking]; returns the TOML's path."""
-    lines = "".join("{} = {}\n".format(*item) for item in values.items())
-    return tiny.write_network(folder, tiny.TOML.replace("[[file]]", lines + "[[file]]", 1))
+    return tiny.write_network(folder, tiny.watched(**values))
 
 
 @pytest.fixture
 def vanishing():
     """The film; its target is painted over from frame 40 to 69."""
-    clip = Vanishing(Film(120), "cover")
+    clip = Vanishing(tiny.Film(120), "cover")
     assert clip.gone.nonzero()[0].tolist() == list(GONE)
     return clip
 

@@ -60,6 +60,28 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
         np.testing.assert_array_equal(got, want)
 
 
+def test_the_search_regions_features_are_given_where_targets_are_watched(tmp_path, monkeypatch):
+    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+    for lost_below in (0.0, 0.5):
+        toml = tiny.watched(lost_below=lost_below)
+        network = load_network(tiny.write_network(tmp_path, toml))
+        gpu = adapter.Engine(network, network.locate(), "test", Device())
+        host = engines.create("onnxruntime", network, network.locate())
+        before = gpu.device.counters.downloads
+        for each in (gpu, host):
+            each.exemplar_crop[...], each.search_crop[...] = pictures(3)
+            each.search(each.exemplar())
+        address, shape = gpu.seen_device
+        got = np.zeros(shape, np.float32)
+        gpu.device.download(got, address, gpu.stream)
+        np.testing.assert_array_equal(got, host.seen)
+        features = len(gpu._features)
+        if lost_below:
+            np.testing.assert_array_equal(gpu.seen, host.seen)
+        assert (gpu.seen is None) == (lost_below == 0)
+        assert gpu.device.counters.downloads - before == features + 2 + (lost_below > 0) + 1
+
+
 def test_another_stream_is_refused(engine):
     with pytest.raises(RuntimeError, match="its engine's stream"):
         engine.search_device(78, engine.new_features())

@@ -12,8 +12,9 @@ from runtime import engines
 from runtime.networks import load_network
 from runtime.tracker import Tracker
 from tests import tiny, tiny_cut
-from tests.fakes.tensorrt.whole import follow
+from tests.fakes.tensorrt.whole import follow, judge
 from tests.test_cuda_frame import python
+from tests.vanish import Vanishing
 
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 
@@ -41,7 +42,42 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
     np.testing.assert_allclose(result["boxes"], follow(host), rtol=0, atol=1e-3)
 
-    frame = result["frame"]
+    check_cost(result["frame"])
+
+
+def check_cost(frame):
+    """A frame allocates nothing, waits once, and brings 64 bytes back."""
     assert frame["allocations"] == 0 and frame["synchronisations"] <= 1
     assert frame["downloads"] == 1 and frame["download_bytes"] == 64
     assert frame["uploads"] == 1
+
+
+@pytest.mark.parametrize("cuda", ["10020", "12060"])
+@pytest.mark.parametrize(
+    "name, family, tracking",
+    [
+        ("tiny", "8.2", {"lost_below": 0.5}),
+        ("tiny", "10", {"lost_below": 0.5, "hold_below": 0.5, "hold_widen": 1.1}),
+        ("tiny_cut", "8.2", {"lost_below": 0.5}),  # gives no features: its score alone
+    ],
+)
+def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family, tracking, cuda):
+    told = []
+    for pipeline in (1, 2):
+        folder = tmp_path / str(pipeline)
+        folder.mkdir()
+        code = ["-m", "tests.fakes.tensorrt.whole", str(folder), name, family]
+        code += [json.dumps(pipeline), json.dumps(tracking)]
+        told.append(json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)))
+        check_cost(told[-1]["frame"])
+    assert told[0]["said"] == told[1]["said"]
+
+    network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tracking)))
+    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    wanted = judge(host, Vanishing(tiny.Film(120), "cover"))
+    lost, certainty, widened, boxes = zip(*told[0]["said"])
+    assert lost == tuple(row[0] for row in wanted) and any(lost)
+    assert widened == tuple(row[2] for row in wanted)
+    assert (max(widened) > 1) == ("hold_below" in tracking)
+    np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
+    np.testing.assert_allclose(boxes, [row[3] for row in wanted], rtol=0, atol=1e-3)

@@ -33,6 +33,12 @@ name = "tiny_head.onnx"
 """
 
 
+def watched(toml=TOML, **values):
+    """The TOML with more keys of [tracking]."""
+    lines = "".join("{} = {}\n".format(*item) for item in values.items())
+    return toml.replace("[[file]]", lines + "[[file]]", 1)
+
+
 def write_network(folder, toml=TOML):
     """Write the TOML and both ONNX files; returns the TOML's path."""
     onnx.save(backbone(), str(folder / "tiny_backbone.onnx"))
@@ -117,3 +123,19 @@ def film(frames=30, width=320, height=240, side=40):
         pictures.append(picture)
         boxes.append((float(x), float(y), float(side), float(side)))
     return pictures, boxes
+
+
+class Film:
+    """The film as a clip; ``tests.vanish.Vanishing`` takes it."""
+
+    name = "film"
+
+    def __init__(self, frames):
+        self.frames, boxes = film(frames)
+        self.boxes = np.array(boxes)
+
+    def __len__(self):
+        return len(self.frames)
+
+    def __iter__(self):
+        return iter([frame.copy() for frame in self.frames])

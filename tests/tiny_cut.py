@@ -12,9 +12,9 @@ from tests import tiny
 NAME = "tiny_cut"
 
 
-def write_network(folder):
+def write_network(folder, toml=tiny.TOML):
     """Write the TOML and both ONNX files; returns the TOML's path."""
-    toml = tiny.TOML.replace("tiny_head", "tiny_cut_head")
+    toml = toml.replace("tiny_head", "tiny_cut_head")
     onnx.save(_newer(tiny.backbone()), str(folder / "tiny_backbone.onnx"))
     onnx.save(head(), str(folder / "tiny_cut_head.onnx"))
     path = folder / (NAME + ".toml")

@@ -7,7 +7,7 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from runtime.errors import HotpathError
 
-NAMES = ("crop", "select", "correlate")
+NAMES = ("crop", "select", "watch", "correlate")
 
 
 def main():

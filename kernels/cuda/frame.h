@@ -39,22 +39,43 @@ struct hp_view {
 enum {
   HP_NO_SCORE = 1,     // no cell had a finite vote
   HP_NOT_FINITE = 2,   // the box that won is not finite
-  HP_NOT_UPLOADED = 4  // the search region reaches pixels of the frame that are not in the picture
+  HP_NOT_UPLOADED = 4,  // the search region reaches pixels of the frame that are not in the picture
+  HP_LOST = 8,          // no error: the target is not in that box (watch.cu)
+  HP_HELD = 16          // no error: so the last certain box was kept
 };
 
-// The target: 64 bytes, all that comes back of a frame. With a flag set the state is the last one.
+// The target: 64 bytes, all that comes back of a frame. With an error's flag set the state is the
+// last one.
 struct hp_pose {
   double state[4];  // cx, cy, w, h, frame pixels
   double score;
-  int cell, flags;
+  int cell;
+  float certainty;  // rounded; what is reckoned with is in hp_watch
   int x, y, side;   // window of the next frame
-  int sequence;     // of the picture that it was found in
+  short flags;
+  short sequence;   // of the picture that it was found in, its lower bits
+};
+
+// When a target is lost, and what is done then; see runtime/lost.py.
+struct hp_limits {
+  double lost_below, hold_below, hold_widen, hold_limit;
+  double kept, inner;
+  double stride;       // search pixels a cell
+  int channels, side;  // of the search region's features; cells
+};
+
+// What is known of a target that is watched; of another one `widened` alone is used, and is 1.
+struct hp_watch {
+  double certainty, widened;
+  double held[4];    // the state when it was last certain
+  double before[4];  // the state around which the next frame is searched
 };
 
 // Where a window begins, and how large it is; then what each of its output rows and columns reads.
-static __device__ void hp_aim_window(const hp_view* view, hp_pose* pose, int exemplar) {
+static __device__ void hp_aim_window(const hp_view* view, const hp_watch* watch, hp_pose* pose,
+                                     int exemplar) {
   double side = hp_context_side(pose->state[2], pose->state[3], view->context);
-  if (!exemplar) side = hp_mul(side, view->search) / view->exemplar;
+  if (!exemplar) side = hp_mul(hp_mul(side, view->search) / view->exemplar, watch->widened);
   pose->side = hp_whole_side(side);
   pose->x = hp_first_pixel(pose->state[0], pose->side, view->corner, view->rounding);
   pose->y = hp_first_pixel(pose->state[1], pose->side, view->corner, view->rounding);

@@ -1,9 +1,10 @@
 """A whole frame on the GPU: the frame goes in, a box of 64 bytes comes out.
 
-    upload -> crop -> network -> select -> download
+    upload -> crop -> network -> select -> watch -> download
 
-The target's state stays on the GPU: select moves it and plans the next frame's crop. What follows
-the upload is one CUDA graph where the driver has them, launched as one thing.
+The target's state stays on the GPU: select moves it and plans the next frame's crop, watch says
+whether it is lost (``runtime.lost``) where the network says below what. What follows the upload is
+one CUDA graph where the driver has them, launched as one thing.
 
 The network is an object with device memory, an engine of ``runtime/engines``:
 
@@ -11,6 +12,8 @@ The network is an object with device memory, an engine of ``runtime/engines``:
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.scores, engine.distances               addresses of its maps, float32
+    engine.seen_device                            (address, shape) of the search region's features,
+                                                  see ``runtime.engines.seen``; None for none
     engine.new_features()                         memory for one target's features, as it likes
     engine.free_features(features)                gives it back
     engine.exemplar_device(stream, features)      puts the exemplar's part on a stream (a handle)
@@ -29,19 +32,23 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.cuda import graphs, layout, pictures
 from kernels.cuda.errors import GpuFailed
+from kernels.cuda.slot import Slot
+from kernels.cuda.watch import Watch
 from runtime.decode.points import NO_SCORE
 from runtime.errors import HotpathError, NetworkFailed
 
 CROP_BLOCK = (32, 8, 1)
 SELECT_BLOCK = (256, 1, 1)
 
-Found = namedtuple("Found", "state score cell")
+Found = namedtuple("Found", "state score cell lost held certainty")
 Found.__doc__ = """What a frame gave.
 
 Attributes:
     state: float64 [cx, cy, w, h], frame pixels.
     score: 0 to 1.
     cell: index of the winning cell, row-major.
+    lost, held: whether the target is lost, and whether so the last certain state was kept.
+    certainty: that it is there, smoothed, float32; 0 where nobody watches.
 """
 
 
@@ -76,7 +83,7 @@ class Frame:
         self._newest = None  # the slot that was submitted last
         self._submitted = self._collected = 0
         self._size = None
-        self._owned, self._slots, self._features = [], [], None
+        self._owned, self._slots, self._features, self._watch = [], [], None, None
         self._copies = device.stream() if slots > 1 else self._stream
         try:
             self._make_room(slots, 4 if profile else 0)
@@ -89,6 +96,7 @@ class Frame:
         """Have the memory that does not depend on the frames' size."""
         network, device = self.network, self.device
         self._features = self.engine.new_features()
+        self._watch = Watch(device, network, self.engine.seen_device, self._stream)
         self._pose = self._alloc(layout.POSE.itemsize)
         self._plan = self._alloc(layout.SITE.itemsize * max(network.search, network.exemplar))
         points, window = layout.points(network)
@@ -97,7 +105,7 @@ class Frame:
         )
         self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
-        self._slots = [_Slot(device, marks) for _ in range(slots)]
+        self._slots = [Slot(device, marks) for _ in range(slots)]
 
     def begin(self, frame, state, border):
         """Take a target: crop its exemplar, run that part of the network, aim at the search region.
@@ -118,6 +126,7 @@ class Frame:
         slot = self._slots[0]
         self._upload_inputs(border)
         self._upload_pose(state)
+        self._watch.begin(state)
         self._upload(slot, frame, (0, 0) + self._size, self._stream)
         self._launch_aim(1)
         self._launch_crop(slot, 0, self.network.exemplar, self.engine.exemplar_input)
@@ -126,6 +135,7 @@ class Frame:
         # once before it is captured: libraries set themselves up in their first call
         self._launch_crop(slot, 1, self.network.search, self.engine.search_input)
         self.engine.search_device(self._handle, self._features)
+        self._watch.remember(self._view, self._pose, self._plan)
         self.device.download(slot.result, self._pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
@@ -175,9 +185,12 @@ class Frame:
         flags = int(pose["flags"])
         if flags & layout.NOT_UPLOADED:
             raise GpuFailed("the search region was not uploaded; take the target again")
-        if flags:
+        if flags & (layout.NO_SCORE | layout.NOT_FINITE):
             raise NetworkFailed(NO_SCORE)
-        return Found(pose["state"].copy(), float(pose["score"]), int(pose["cell"]))
+        return Found(
+            pose["state"].copy(), float(pose["score"]), int(pose["cell"]),
+            bool(flags & layout.LOST), bool(flags & layout.HELD), float(pose["certainty"]),
+        )  # fmt: skip
 
     def step_ms(self):
         """Time of the steps on the GPU of the frame whose result was taken last, with ``profile``:
@@ -199,6 +212,8 @@ class Frame:
             slot.close(self.device)
         for address in self._owned:
             self.device.free(address)
+        if self._watch is not None:
+            self._watch.close()
         if self._features is not None:
             self.engine.free_features(self._features)
         self._newest = self._features = None
@@ -288,6 +303,7 @@ class Frame:
         self._fit(frame)
         self._size = width, height
         self._upload_pose(self._newest.pose["state"] * (x, y, x, y))
+        self._watch.rescale((x, y, x, y))
         self._launch_aim(0)
         # into the slot that comes next: the others may hold results that were not read yet
         following = self._slots[self._submitted % len(self._slots)]
@@ -323,10 +339,11 @@ class Frame:
         engine.search_device(self._handle, self._features)
         self._mark(slot, 2)
         arguments = [self._points, self._view, self._window, engine.scores, engine.distances]
-        arguments += [slot.picture, self._pose, self._plan]
+        arguments += [slot.picture, self._watch.address, self._pose, self._plan]
         device.launch(
             self._select, (1, 1, 1), SELECT_BLOCK, [np.uint64(a) for a in arguments], self._stream
         )
+        self._watch.judge(self._view, self._pose, self._plan)
         device.download(slot.result, self._pose, self._stream)
         self._mark(slot, 3)
 
@@ -335,7 +352,7 @@ class Frame:
             self.device.record(slot.marks[number], self._stream)
 
     def _launch_aim(self, exemplar):
-        arguments = [np.uint64(self._view), np.int32(exemplar)]
+        arguments = [np.uint64(self._view), np.uint64(self._watch.address), np.int32(exemplar)]
         arguments += [np.uint64(self._pose), np.uint64(self._plan)]
         self.device.launch(self._aim, (1, 1, 1), SELECT_BLOCK, arguments, self._stream)
 
@@ -358,44 +375,3 @@ class Frame:
                 self.device.synchronise(stream)
             except GpuFailed:
                 pass
-
-
-class _Slot:
-    """The memory of one frame on its way."""
-
-    def __init__(self, device, marks):
-        self.result = device.pinned(layout.POSE.itemsize)
-        self.marks = [device.event() for _ in range(marks)]
-        self.pose = self.result.view(layout.POSE)[0]
-        self.uploaded, self.done = device.event(), device.event()
-        self.staging = np.zeros(0, np.uint8)
-        self.picture = 0
-        self.graph = self.captured = None
-
-    def fits(self, frame):
-        """Whether there is room for a frame: cameras give one kind, but may change it."""
-        return self.staging.size >= pictures.capacity(frame)
-
-    def fit(self, device, size):
-        """Have room for so many bytes; what was captured with the old room is forgotten."""
-        if self.staging.size >= size:
-            return
-        self.close(device)
-        picture = device.alloc(size)
-        try:
-            self.staging = device.pinned(size)
-        except GpuFailed:
-            device.free(picture)
-            raise
-        self.picture = picture
-
-    def close(self, device):
-        self.forget_graph()
-        if self.picture:
-            device.free(self.picture)
-        self.picture, self.staging = 0, np.zeros(0, np.uint8)
-
-    def forget_graph(self):
-        if self.graph is not None:
-            self.graph.close()
-            self.graph = None

@@ -1,8 +1,11 @@
 """The structures of frame.h and hotpath.h as NumPy types, and a network's numbers in them."""
 
+import math
+
 import numpy as np
 
 from kernels.cuda.errors import NotOnGpu
+from runtime import lost
 from runtime.decode.points import hanning_window
 
 PICTURE = np.dtype(
@@ -19,9 +22,14 @@ VIEW = np.dtype(
     [("context", "f8"), ("exemplar", "i4"), ("search", "i4"), ("corner", "i4"), ("rounding", "i4")]
 )
 POSE = np.dtype(
-    [("state", "f8", 4), ("score", "f8"), ("cell", "i4"), ("flags", "i4")]
-    + [("x", "i4"), ("y", "i4"), ("side", "i4"), ("sequence", "i4")]
+    [("state", "f8", 4), ("score", "f8"), ("cell", "i4"), ("certainty", "f4")]
+    + [("x", "i4"), ("y", "i4"), ("side", "i4"), ("flags", "i2"), ("sequence", "i2")]
 )
+LIMITS = np.dtype(
+    [("lost_below", "f8"), ("hold_below", "f8"), ("hold_widen", "f8"), ("hold_limit", "f8")]
+    + [("kept", "f8"), ("inner", "f8"), ("stride", "f8"), ("channels", "i4"), ("side", "i4")]
+)
+WATCH = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4), ("before", "f8", 4)])
 POINTS = np.dtype(
     [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8"), ("min_size", "f8")]
     + [("size", "i4"), ("score", "i4")]
@@ -30,7 +38,9 @@ SITE = np.dtype(("i4", 8))
 
 BGR, NV12 = 0, 1  # a picture's format
 FORMATS = {"float32": 0, "float16": 1, "int8": 2, "uint8": 3}  # what a network takes
-NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4  # flags of a pose
+# flags of a pose: errors, and what is none
+NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
+LOST, HELD = 8, 16
 
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}
 CORNERS = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}
@@ -77,6 +87,29 @@ def points(network):
     record["rate"], record["min_size"] = network.lr, network.min_size
     record["score"] = SCORES[network.score]
     return record, np.ascontiguousarray(hanning_window(network.map_size).ravel())
+
+
+def limits(network, seen):
+    """When a network's target is lost: one ``LIMITS``.
+
+    Args:
+        network: uses ``lost_below``, ``hold_below``, ``hold_widen``, ``hold_limit``, ``stride``.
+        seen: (1, channels, cells), shape of the search region's features; None for none.
+    """
+    record = np.zeros(1, LIMITS)
+    for name in ("lost_below", "hold_below", "hold_widen", "hold_limit", "stride"):
+        record[name] = getattr(network, name)
+    record["kept"], record["inner"] = lost.KEPT, lost.INNER
+    if seen is not None:
+        record["channels"], record["side"] = seen[1], int(round(math.sqrt(seen[2])))
+    return record
+
+
+def watch(state):
+    """A target that was just taken: one ``WATCH``."""
+    record = np.ones(1, WATCH)
+    record["held"] = record["before"] = state
+    return record
 
 
 def network_input(network, side, dtype, step, border):

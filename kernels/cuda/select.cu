@@ -62,7 +62,7 @@ __device__ bool uploaded(const hp_picture* picture, const hp_pose* pose) {
 // Moves the target to the winning cell, if there is one.
 __device__ void settle(const hp_points* points, const hp_target* target, const maps* from,
                        double scale, int cell, const hp_picture* picture, hp_pose* pose) {
-  pose->sequence = picture->sequence;
+  pose->sequence = (short)picture->sequence;
   pose->cell = cell;
   pose->flags = 0;
   if (!uploaded(picture, pose)) pose->flags = HP_NOT_UPLOADED;
@@ -89,8 +89,9 @@ __device__ void settle(const hp_points* points, const hp_target* target, const m
 
 // Window and plan of the target's exemplar, or of its search region. One block.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_aim(const hp_view* __restrict__ view, int exemplar, hp_pose* pose, hp_site* plan) {
-  if (threadIdx.x == 0) hp_aim_window(view, pose, exemplar);
+    hp_aim(const hp_view* __restrict__ view, const hp_watch* __restrict__ watch, int exemplar,
+           hp_pose* pose, hp_site* plan) {
+  if (threadIdx.x == 0) hp_aim_window(view, watch, pose, exemplar);
   __syncthreads();
   hp_plan_crop(pose, exemplar ? view->exemplar : view->search, plan);
 }
@@ -101,11 +102,12 @@ extern "C" __global__ void __launch_bounds__(256)
     hp_select(const hp_points* __restrict__ points, const hp_view* __restrict__ view,
               const double* __restrict__ window, const float* __restrict__ scores,
               const float* __restrict__ distances, const hp_picture* __restrict__ picture,
-              hp_pose* pose, hp_site* plan) {
+              const hp_watch* __restrict__ watch, hp_pose* pose, hp_site* plan) {
   __shared__ vote winners[32];
   const maps from = {scores, distances, window};
   const double scale =
-      view->exemplar / hp_context_side(pose->state[2], pose->state[3], view->context);
+      view->exemplar / hp_context_side(pose->state[2], pose->state[3], view->context) /
+      watch->widened;
   const hp_target target = hp_search_target(pose->state[2], pose->state[3], scale, scale);
 
   vote best = {0.0, -1};
@@ -123,7 +125,7 @@ extern "C" __global__ void __launch_bounds__(256)
     best = warp_winner(lane < (blockDim.x >> 5) ? winners[lane] : none);
     if (lane == 0) {
       settle(points, &target, &from, scale, best.cell, picture, pose);
-      hp_aim_window(view, pose, 0);
+      hp_aim_window(view, watch, pose, 0);
     }
   }
   __syncthreads();

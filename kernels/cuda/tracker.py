@@ -26,6 +26,7 @@ class GpuTracker(Tracker):
         self.name = network.name
         self.network, self.engine = network, engine
         self.state = None  # float64 [cx, cy, w, h], frame pixels
+        self._certainty, self._widened = 1.0, 1.0
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._profile = options.get("profile", False)
         self._frame = Frame(device, network, engine, slots=pipeline, **options)
@@ -40,6 +41,7 @@ class GpuTracker(Tracker):
         state = geometry.state_of(self.network, box, width, height)
         self._frame.begin(frame, state, geometry.border_colour(self.network, frame))
         self.state = state
+        self._certainty, self._widened = 1.0, 1.0
 
     def update(self, frame):
         """Find the target in the next frame; see ``Tracker.update``.
@@ -78,7 +80,21 @@ class GpuTracker(Tracker):
         self.state = found.state
         if self._profile:
             self.step_ms.update(self._frame.step_ms())
-        return Track(geometry.box_of(self.network, found.state), found.score)
+        self._certainty = found.certainty
+        network = self.network
+        wider = min(self._widened * network.hold_widen, network.hold_limit) if found.held else 1.0
+        self._widened = wider
+        return Track(geometry.box_of(network, found.state), found.score, found.lost)
+
+    @property
+    def certainty(self):
+        """As ``Tracker``'s, of the frame that was collected last; to the digits of float32."""
+        return self._certainty if self.network.lost_below > 0 else None
+
+    @property
+    def widened(self):
+        """How many times as wide as usual the search region is after that frame."""
+        return self._widened
 
     def let_go(self):
         """Give back what is this target's; the engine goes on."""

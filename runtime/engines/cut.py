@@ -41,7 +41,7 @@ Attributes:
     parts: ONNX models of a frame, in their order.
     steps: for every part but the last, list of ``Step`` to do after it.
     features: names of the tensors that the exemplar leaves for the frames.
-    maps: names of the outputs.
+    maps: names of the outputs; what else the graph gives (``runtime.engines.seen``), a part gives.
     shapes: dict of tensor name -> shape, of all that passes between parts.
 """
 
@@ -246,7 +246,7 @@ class _Cutter:
         source = self.search.graph
         nodes = [n for n in source.node if level.get(n.output[0], index) == index]
         have = {name for node in nodes for name in node.output}
-        maps = set(self.graphs.maps)
+        kept = _once(list(self.graphs.maps) + [value.name for value in source.output])
         wanted = [step.search for step in self.taken if level[step.search] == index]
         later = {
             name
@@ -254,8 +254,8 @@ class _Cutter:
             for name in node.input
         }  # fmt: skip
         made = self._made
-        outputs = [n for n in self.graphs.maps if n in have]
-        outputs += [n for n in _once(wanted) if n in have and n not in maps]
+        outputs = [n for n in kept if n in have]
+        outputs += [n for n in _once(wanted) if n in have and n not in kept]
         outputs += [n for n in _ordered(nodes) if n in later and n in made and n not in outputs]
         inputs = _once(n for node in nodes for n in node.input if n in made and n not in have)
         part = helper.make_model(

@@ -48,28 +48,38 @@ class OnGpu:
 
     Args:
         memory: ``Memory`` of all tensors.
+        network: the ``Network``.
         features, maps: names of tensors.
+        seen: name of the search region's features (``runtime.engines.seen``), or None.
 
     A subclass sets ``_exemplar`` (one part) and ``_frame`` (a frame's, in their order), then calls
     ``warm_up``.
 
     Attributes:
         stream: of the device; all work goes there.
+        seen_device: (address, shape) of the search region's features, or None.
+        seen: the same on the host, where the network's targets are watched; else None.
     """
 
+    seen_device = seen = None
     input_dtype = "float32"
     input_step = 1.0
 
-    def __init__(self, memory, features, maps):
+    def __init__(self, memory, network, features, maps, seen=None):
         self.memory, self.device = memory, memory.device
         self.stream = self.device.stream()
-        self._features, self._maps = tuple(features), tuple(maps)
+        self._features, self._maps, self._seen = tuple(features), tuple(maps), ()
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
         self._results = tuple(self._host[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
         self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
         if len(self._maps) == 2:
             self.scores, self.distances = (memory.address(name) for name in self._maps)
+        if seen is not None:
+            self.seen_device = memory.address(seen), memory.shapes[seen]
+        if seen is not None and network.lost_below > 0:
+            self._host[seen] = self.seen = memory.host_array(seen)
+            self._seen = (seen,)
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the parts' features lie now
         self._exemplar, self._frame = None, []  # the subclass's
@@ -100,7 +110,7 @@ class OnGpu:
             self._loaded = features
         self._upload("search")
         self.search_device(self.device.handle(self.stream), self._own)
-        for name in self._maps:
+        for name in self._maps + self._seen:
             self._download(name)
         self.device.synchronise(self.stream)
         return self._results

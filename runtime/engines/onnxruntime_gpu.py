@@ -7,7 +7,7 @@ through the host between the steps of a frame. It is the way for a computer's GP
 import numpy as np
 import onnxruntime
 
-from runtime.engines import graph
+from runtime.engines import graph, seen
 from runtime.engines.on_gpu import Memory, OnGpu
 from runtime.errors import BadNetwork, NoEngine
 
@@ -50,12 +50,12 @@ class Engine(OnGpu):
 
             device = devices.open_device()
         self.network, self.provider = network, provider
-        graphs = graph.build(network, paths)
+        graphs, name = seen.with_seen(network, graph.build(network, paths))
         shapes = {}
         for model in (graphs.exemplar, graphs.search):
             for value in list(model.graph.input) + list(model.graph.output):
                 shapes[value.name] = graph.shape_of(value)
-        super().__init__(Memory(device, shapes), graphs.features, graphs.maps)
+        super().__init__(Memory(device, shapes), network, graphs.features, graphs.maps, name)
         self._exemplar = _OnStream(self, graphs.exemplar)
         self._frame = [_OnStream(self, graphs.search)]
         self.warm_up()

@@ -97,7 +97,8 @@ class Engine(OnGpu):
         self._opened = device is None
         device = devices.open_device() if device is None else device
         run = bundle.run
-        super().__init__(Memory(device, run["shapes"]), run["features"], run["maps"])
+        memory = Memory(device, run["shapes"])
+        super().__init__(memory, network, run["features"], run["maps"], run.get("seen"))
         self._logger = make_logger(trt)
         try:
             self._load(trt, run)

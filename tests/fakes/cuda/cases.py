@@ -62,6 +62,7 @@ def crop():
     options = np.float32(0.02), (1, 2, 3)
     pose, plan = device.alloc(64), device.alloc(32 * 255)
     view, out = memory.put(layout.view(net)), device.alloc(4 * 3 * 255 * 255)
+    watch = memory.put(layout.watch(np.zeros(4)))
     for index in range(40):
         frame = camera if index % 2 else bgr
         image = golden.bgr_from_nv12(luma, chroma) if index % 2 else bgr
@@ -74,7 +75,7 @@ def crop():
         pictures.pack(frame, (0, 0, 322, 240), staging, address, 0)
         device.upload(address, staging, memory.stream)
         asked = memory.put(layout.network_input(net, 255, dtype, *options))
-        arguments = np.uint64(view), np.int32(0), np.uint64(pose), np.uint64(plan)
+        arguments = np.uint64(view), np.uint64(watch), np.int32(0), np.uint64(pose), np.uint64(plan)
         device.launch(aim, (1, 1, 1), (256, 1, 1), arguments, memory.stream)
         arguments = [np.uint64(a) for a in (address, plan, asked, out)]
         device.launch(kernel, (8, 32, 1), (32, 8, 1), arguments, memory.stream)
@@ -194,12 +195,13 @@ def pipelined():
     assert all(one == told[0] for one in told[1:])
     assert [index for index, _ in told[0]] == list(range(1, 41))
     assert [sorted(tracks) for _, tracks in told[0][8:24]] == [[0]] + [[0, 1]] * 10 + [[1]] * 5
+    assert len({track.lost for _, tracks in told[0] for track in tracks.values()}) == 2
 
 
 def _run(depth, graph):
     """List of (index, dict of number -> track) of a film, at a depth of the pipeline."""
-    device, net = devices.open_device(), network(border="zero")
-    engine = Engine(device, net)
+    device, net = devices.open_device(), network(border="zero", lost_below=0.9, hold_below=0.85)
+    engine = Engine(device, net, seen=True)
     device.driver_version = 12060 if graph else 10020
     targets = Targets(net, engine, cpu.load(), pipeline=depth)
     film, told = Film(3, change=30), []
@@ -208,7 +210,8 @@ def _run(depth, graph):
     targets.add(film.frame(0), box)
     pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, tracks)))
     for index in range(1, 41):
-        pipeline.take(Taken(film.frame(index), index, None, 0.0))
+        frame = film.noise[:220, :300] if 12 <= index < 18 else film.frame(index)  # it is gone
+        pipeline.take(Taken(frame, index, None, 0.0))
         assert pipeline.on_the_way == depth - 1
         if index == 8 + depth:  # frame 9 is the last one told
             assert targets.add(film.frame(9), told[-1][1][0].box) == 1

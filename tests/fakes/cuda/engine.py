@@ -16,12 +16,13 @@ class Engine:
     Args:
         device: as opened.
         network: one of ``networks.network``.
+        seen: whether it gives the search region's features.
     """
 
     input_dtype = "float32"
     input_step = 1.0
 
-    def __init__(self, device, network):
+    def __init__(self, device, network, seen=False):
         self.device, self.network = device, network
         module = device.module(compiler.binary(NETWORK, device.capability))
         self._exemplar = device.kernel(module, "tiny_exemplar")
@@ -30,6 +31,10 @@ class Engine:
         self.exemplar_input = device.alloc(12 * network.exemplar**2)
         self.search_input = device.alloc(12 * network.search**2)
         self.scores, self.distances = device.alloc(8 * cells), device.alloc(16 * cells)
+        self.seen_device = None
+        if seen:
+            self._see = device.kernel(module, "tiny_seen")
+            self.seen_device = device.alloc(12 * cells), (1, 3, cells)
         self.stream = device.stream()
         self.calls = 0
         self.before_search = lambda: None  # what a library might do that it must not
@@ -56,6 +61,9 @@ class Engine:
         arguments += np.uint64(self.scores), np.uint64(self.distances)
         size = network.map_size, 1, 1
         self.device.launch(self._search, size, size, arguments, self.stream)
+        if self.seen_device:
+            arguments = arguments[:1] + arguments[2:5] + (np.uint64(self.seen_device[0]),)
+            self.device.launch(self._see, size, size, arguments, self.stream)
 
     def close(self):
         """All that it has is the device's."""

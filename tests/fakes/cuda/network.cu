@@ -23,6 +23,16 @@ extern "C" __global__ void tiny_exemplar(const float* picture, int side, float* 
   features[threadIdx.x] = mean(picture, side, threadIdx.x, side / 2, side / 2, 8);
 }
 
+// seen: three channels of cells x cells, the colours around each cell. One thread a cell, one block a
+// row.
+extern "C" __global__ void tiny_seen(const float* picture, int side, int cells, int stride,
+                                     float* seen) {
+  const int row = blockIdx.x, column = threadIdx.x;
+  const int y = side / 2 + (row - cells / 2) * stride, x = side / 2 + (column - cells / 2) * stride;
+  for (int c = 0; c < 3; ++c)
+    seen[(c * cells + row) * cells + column] = mean(picture, side, c, y, x, 6) - 110.0f;
+}
+
 // scores: two planes of cells x cells; distances: four. One thread a cell, one block a row.
 extern "C" __global__ void tiny_search(const float* picture, const float* features, int side,
                                        int cells, int stride, float* scores, float* distances) {

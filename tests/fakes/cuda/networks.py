@@ -30,6 +30,10 @@ DEFAULTS = {
     "min_size": 10.0,
     "clip": "centre",
     "box_pixels": "exact",
+    "lost_below": 0.0,
+    "hold_below": 0.0,
+    "hold_widen": 1.05,
+    "hold_limit": 1.4,
 }
 
 Network = namedtuple("Network", sorted(DEFAULTS))

@@ -1,6 +1,6 @@
 """A film tracked by TensorRT's fake on the fake GPU, in a process of its own: JSON in, JSON out.
 
-    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY
+    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PIPELINE TRACKING]
 
 Crop, correlation and select are the product's own kernels, on real PyCUDA over the fake driver; the
 network is the fake TensorRT's, which finds its tensors at the driver's addresses. Run by
@@ -18,6 +18,7 @@ from runtime import bundle, gpu
 from runtime.networks import load_network
 from tests import tiny, tiny_cut
 from tests.fakes.tensorrt import fake
+from tests.vanish import Vanishing
 
 FRAMES = 30
 WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -37,18 +38,18 @@ class Queue:
             raise AssertionError("the driver refuses")
 
 
-def make(folder, name, family, **changes):
+def make(folder, name, family, **tracking):
     """Be a Nano with that family of TensorRT, and build a bundle in FOLDER; returns it.
 
     Args:
-        changes: keys of the network's TOML, see ``tiny.write_network``.
+        tracking: more keys of [tracking] in the network's TOML.
     """
     machine = fake.Machine(gpu.look().compute_capability)
     machine.enqueue = Queue()
     sys.modules["tensorrt"] = fake.make(family, machine)
     build.CACHE = folder / "cache"
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
-    network = load_network(write(folder, **changes))
+    network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
     prepare.prepare(folder / "prepared", network, network.locate(), board, "fp32", say=quiet)
     made = build.build_here(folder / "prepared", folder / "bundle", quiet)
@@ -62,18 +63,56 @@ def run(folder, name, family):
     made = make(folder, name, family)
     tracker = bundle.tracker_on(*bundle.load_parts(folder / "bundle", log=quiet), log=quiet)
     found = follow(tracker)
+    result = {
+        "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
+        "graph": getattr(tracker._frame, "uses_graph", None),
+        "library": tracker.engine.device.name, "capability": made.compute_capability,
+        "frame": cost(tracker),
+    }  # fmt: skip
+    tracker.close()
+    return result
+
+
+def watch(folder, name, family, pipeline, tracking):
+    """What is said of a film whose target goes away and comes back."""
+    make(folder, name, family, **tracking)
+    parts = bundle.load_parts(folder / "bundle", log=quiet)
+    tracker = bundle.tracker_on(*parts, log=quiet, pipeline=pipeline)
+    said = judge(tracker, Vanishing(tiny.Film(120), "cover"), pipeline)
+    frame = cost(tracker)
+    tracker.close()
+    return {"said": said, "frame": frame}
+
+
+def cost(tracker):
+    """What the device did for one more frame."""
     device = tracker.engine.device
     before = device.counters.read()
     tracker.update(tiny.film(1)[0][0])
     after = device.counters.read()
-    result = {
-        "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
-        "graph": getattr(tracker._frame, "uses_graph", None),
-        "library": device.name, "capability": made.compute_capability,
-        "frame": {key: after[key] - before[key] for key in after},
-    }  # fmt: skip
-    tracker.close()
-    return result
+    return {key: after[key] - before[key] for key in after}
+
+
+def judge(tracker, clip, pipeline=1):
+    """list of [lost, certainty, widened, box] a frame."""
+    said = []
+
+    def note(track):
+        box = [float(value) for value in track.box]
+        said.append([bool(track.lost), tracker.certainty, tracker.widened, box])
+
+    for index, frame in enumerate(clip):
+        if index == 0:
+            tracker.init(frame, clip.boxes[0])
+        elif pipeline == 1:
+            note(tracker.update(frame))
+        else:
+            tracker.submit(frame)
+            if index > 1:
+                note(tracker.collect())
+    if pipeline > 1:
+        note(tracker.collect())
+    return said
 
 
 def follow(tracker):
@@ -88,4 +127,6 @@ def quiet(sentence):
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3])))
+    folder, more = pathlib.Path(sys.argv[1]), sys.argv[4:]
+    do = watch if more else run
+    print(json.dumps(do(folder, sys.argv[2], sys.argv[3], *map(json.loads, more))))

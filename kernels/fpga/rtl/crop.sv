@@ -90,24 +90,32 @@ assign cmd_ready = rows_ready && (!nothing || quiet);
 // -- rows and their lines
 
 wire line_valid;
-wire [1:0] line_slot;
+wire [2:0] line_slot;
 wire [3:0] line_lead;
 wire [19:0] line_beats;
 
-localparam ROW = 2 + 2 + 1 + 1 + 12 + 12 + 4 + 2 + 16 + 16 + 16 + 1 + 1;
+localparam ROW = 3 + 3 + 1 + 1 + 12 + 12 + 5 + 2 + 16 + 16 + 16 + 1 + 1;
 wire found_valid, found_ready, row_valid;
-wire [ROW-1:0] found;
-wire [1:0] row_top, row_bottom, row_bank;
+wire [2:0] row_top, row_bottom;
+wire [1:0] row_bank;
 wire row_top_border, row_bottom_border, row_overlap, row_last;
 wire [11:0] row_top_weight, row_bottom_weight;
-wire [3:0] row_lines;
+wire [4:0] row_lines;
 wire [15:0] row_address, row_words, row_size;
 wire row_taken;
 wire released;
 
+wire [2:0] found_top, found_bottom;
+wire [1:0] found_bank;
+wire found_top_border, found_bottom_border, found_overlap, found_last;
+wire [11:0] found_top_weight, found_bottom_weight;
+wire [4:0] found_lines;
+wire [15:0] found_address, found_words, found_size;
+
 rows #(
     .LANES(BANKS),
-    .BUS_BYTES(BUS_BYTES)
+    .BUS_BYTES(BUS_BYTES),
+    .LINE_BYTES(LINE_BYTES)
 )
 rows_inst (
     .clk(clk),
@@ -138,33 +146,35 @@ rows_inst (
     .line_beats(line_beats),
     .row_valid(found_valid),
     .row_ready(found_ready),
-    .row_top(found[1:0]),
-    .row_bottom(found[3:2]),
-    .row_top_border(found[4]),
-    .row_bottom_border(found[5]),
-    .row_top_weight(found[17:6]),
-    .row_bottom_weight(found[29:18]),
-    .row_lines(found[33:30]),
-    .row_bank(found[35:34]),
-    .row_address(found[51:36]),
-    .row_words(found[67:52]),
-    .row_size(found[83:68]),
-    .row_overlap(found[84]),
-    .row_last(found[85]),
+    .row_top(found_top),
+    .row_bottom(found_bottom),
+    .row_top_border(found_top_border),
+    .row_bottom_border(found_bottom_border),
+    .row_top_weight(found_top_weight),
+    .row_bottom_weight(found_bottom_weight),
+    .row_lines(found_lines),
+    .row_bank(found_bank),
+    .row_address(found_address),
+    .row_words(found_words),
+    .row_size(found_size),
+    .row_overlap(found_overlap),
+    .row_last(found_last),
     .released(released)
 );
 
 /* verilator lint_off PINCONNECTEMPTY */
 fifo #(
     .WIDTH(ROW),
-    .DEPTH(4)
+    .DEPTH(8)
 )
 rows_queue_inst (
     .clk(clk),
     .rst(rst),
     .s_valid(found_valid),
     .s_ready(found_ready),
-    .s_data(found),
+    .s_data({found_last, found_overlap, found_size, found_words, found_address, found_bank,
+        found_lines, found_bottom_weight, found_top_weight, found_bottom_border, found_top_border,
+        found_bottom, found_top}),
     .m_valid(row_valid),
     .m_ready(row_taken),
     .m_data({row_last, row_overlap, row_size, row_words, row_address, row_bank, row_lines,
@@ -175,16 +185,18 @@ rows_queue_inst (
 // what comes from memory belongs to the oldest line asked for
 wire fill_valid;
 wire [15:0] fill_number;
-wire [1:0] fill_slot;
+wire [2:0] fill_slot;
 wire [11:0] fill_beats;
 logic [11:0] fill_reg;   // beats of it that have come
-logic [3:0] filled_reg;  // whole lines, modulo 16
+logic [4:0] filled_reg;  // whole lines, modulo 32
+// the upper half of a place is a slot of its own
+wire [15:0] fill_beat = 16'(fill_reg) | (fill_slot[2] ? 16'(LINE_BYTES / 2 / BUS_BYTES) : 16'd0);
 wire fill_last = data_valid && fill_reg + 1'b1 == fill_beats;
-logic [15:0] lead_reg;
+logic [3:0] lead_reg [0:7];
 
 fifo #(
-    .WIDTH(16 + 2 + 12),
-    .DEPTH(4)
+    .WIDTH(16 + 3 + 12),
+    .DEPTH(8)
 )
 fill_queue_inst (
     .clk(clk),
@@ -210,9 +222,9 @@ logic [15:0] address_reg;  // the word's, visible the row
 logic [1:0] pace_reg;
 logic [5:0] places_reg;  // words in the pipeline or in the FIFO
 
-wire [3:0] ahead = filled_reg - row_lines;
+wire [4:0] ahead = filled_reg - row_lines;
 wire room = places_reg <= PLACES - 4;
-wire go = row_valid && !ahead[3] && room && pace_reg == 0;
+wire go = row_valid && !ahead[4] && room && pace_reg == 0;
 wire [15:0] groups = row_overlap ? row_words << (2 - BITS) : (row_words + 16'(LANES - 1)) >> BITS;
 wire group_last = group_reg + 1'b1 == groups;
 wire emit = !row_overlap || LANES == 4 || (group_reg & 16'(4 / LANES - 1)) == 16'(4 / LANES - 1);
@@ -229,7 +241,8 @@ localparam OUT = 1 + 1 + 1 + 1 + 2 + 16 + LANES;
 
 logic [END:1] valid_reg;
 logic [3:1] row_end_reg;
-logic [3:0] slots_reg [1:3];
+logic [3:0] places_of_reg [1:3];
+logic [4*5-1:0] first_pixels_reg;
 logic [1:0] borders_reg [1:5];
 logic [23:0] weights_reg [1:9];
 logic [LANES-1:0] visible_reg [1:11];
@@ -276,13 +289,13 @@ generate
         lines_inst (
             .clk(clk),
             .data_valid(data_valid),
-            .data_slot(fill_slot),
-            .data_beat({4'd0, fill_reg}),
+            .data_place(fill_slot[1:0]),
+            .data_beat(fill_beat),
             .data(data),
             .left(entries[64*l +: 16]),
-            .lead(lead_reg),
-            .top(slots_reg[3][1:0]),
-            .bottom(slots_reg[3][3:2]),
+            .first_pixels(first_pixels_reg),
+            .top(places_of_reg[3][1:0]),
+            .bottom(places_of_reg[3][3:2]),
             .top_pixels(top_pixels),
             .bottom_pixels(bottom_pixels)
         );
@@ -329,11 +342,11 @@ always_ff @(posedge clk) begin
         number_reg <= cmd_number;
     end
     if (line_valid) begin
-        lead_reg[4*line_slot +: 4] <= line_lead;
+        lead_reg[line_slot] <= line_lead;
     end
     if (data_valid) begin
         fill_reg <= fill_last ? '0 : fill_reg + 1'b1;
-        filled_reg <= filled_reg + 4'(fill_last);
+        filled_reg <= filled_reg + 5'(fill_last);
     end
 
     // groups
@@ -350,13 +363,17 @@ always_ff @(posedge clk) begin
 
     valid_reg <= {valid_reg[END-1:1], go};
     row_end_reg <= {row_end_reg[2:1], row_taken};
-    slots_reg[1] <= {row_bottom, row_top};
+    places_of_reg[1] <= {row_bottom[1:0], row_top[1:0]};
+    for (int i = 0; i < 4; i = i + 1) begin
+        first_pixels_reg[5*i +: 5] <= row_top[1:0] == 2'(i) ? {row_top[2], lead_reg[row_top]}
+            : {row_bottom[2], lead_reg[row_bottom]};
+    end
     borders_reg[1] <= {row_bottom_border, row_top_border};
     weights_reg[1] <= {row_bottom_weight, row_top_weight};
     visible_reg[1] <= visible;
     out_reg[1] <= {group_reg == 0, emit, row_overlap, row_last && group_last, row_bank,
         row_address + address_reg, row_overlap ? {LANES{1'b1}} : kept};
-    for (int i = 2; i <= 3; i = i + 1) slots_reg[i] <= slots_reg[i-1];
+    for (int i = 2; i <= 3; i = i + 1) places_of_reg[i] <= places_of_reg[i-1];
     for (int i = 2; i <= 5; i = i + 1) borders_reg[i] <= borders_reg[i-1];
     for (int i = 2; i <= 9; i = i + 1) weights_reg[i] <= weights_reg[i-1];
     for (int i = 2; i <= 11; i = i + 1) visible_reg[i] <= visible_reg[i-1];

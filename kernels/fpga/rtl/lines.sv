@@ -6,7 +6,8 @@
 `default_nettype none
 
 /*
- * Four lines of a frame as they lie in memory, and two neighbouring pixels of two of them a cycle
+ * Lines of a frame in four places as they lie in memory, and two neighbouring pixels of two of them
+ * a cycle
  *
  * A line lies in words of 8 bytes, the even and the odd ones apart, so that any 6 bytes come at
  * once. One copy for each pixel that the crop makes a cycle.
@@ -15,26 +16,27 @@ module lines #
 (
     // width of the memory port, 8 or 16
     parameter BUS_BYTES = 8,
-    // bytes a line, a power of two; two beats less are for pixels
+    // bytes of a line's place, a power of two
     parameter LINE_BYTES = 8192
 )
 (
     input  wire                     clk,
 
     /*
-     * Beats of the lines
+     * Beats of the lines: place, and beat within it
      */
     input  wire                     data_valid,
-    input  wire [1:0]               data_slot,
+    input  wire [1:0]               data_place,
     input  wire [15:0]              data_beat,
     input  wire [BUS_BYTES*8-1:0]   data,
 
     /*
-     * What is read: the left pixel's number, and where each slot's first pixel is
+     * What is read: the left pixel's number, and where the first pixel of each place's line is:
+     * which half, and the byte of its first 16
      */
     input  wire [15:0]              left,
-    input  wire [4*4-1:0]           lead,
-    // two cycles later: which slots
+    input  wire [4*5-1:0]           first_pixels,
+    // two cycles later: which places
     input  wire [1:0]               top,
     input  wire [1:0]               bottom,
 
@@ -45,19 +47,19 @@ module lines #
     output wire [47:0]              bottom_pixels
 );
 
-localparam SLOTS = 4;
+localparam PLACES = 4;
 localparam BITS = $clog2(LINE_BYTES);
 localparam WORDS = LINE_BYTES / 16;  // even or odd ones
 
 wire [BITS-1:0] offset = BITS'(left) + BITS'({left, 1'b0});
 
-logic [63:0] even [0:SLOTS-1];
-logic [63:0] odd [0:SLOTS-1];
-logic [3:0] first [0:SLOTS-1];  // byte of the 16 that the left pixel starts with
+logic [63:0] even [0:PLACES-1];
+logic [63:0] odd [0:PLACES-1];
+logic [3:0] first [0:PLACES-1];  // byte of the 16 that the left pixel starts with
 
 genvar s;
 generate
-    for (s = 0; s < SLOTS; s = s + 1) begin : slots
+    for (s = 0; s < PLACES; s = s + 1) begin : places
         logic [63:0] even_memory [0:WORDS-1];
         logic [63:0] odd_memory [0:WORDS-1];
         logic [63:0] even_reg;
@@ -65,7 +67,7 @@ generate
         logic [BITS-1:0] place_reg;
         logic [3:0] first_reg;
 
-        wire write = data_valid && data_slot == s;
+        wire write = data_valid && data_place == s;
         wire even_write;
         wire odd_write;
         wire [BITS-5:0] address;
@@ -91,7 +93,7 @@ generate
         wire [BITS-5:0] even_address = place_reg[BITS-1:4] + (BITS-4)'(place_reg[3]);
 
         always_ff @(posedge clk) begin
-            place_reg <= offset + BITS'(lead[4*s +: 4]);
+            place_reg <= offset + {first_pixels[5*s + 4], {(BITS-5){1'b0}}, first_pixels[5*s +: 4]};
             first_reg <= place_reg[3:0];
         end
 
@@ -115,7 +117,7 @@ generate
     end
 endgenerate
 
-// one slot of four, then 6 bytes of 16
+// one place of four, then 6 bytes of 16
 logic [127:0] top_reg;
 logic [127:0] bottom_reg;
 logic [3:0] top_first_reg;

@@ -6,18 +6,23 @@
 `default_nettype none
 
 /*
- * Walks over a crop's rows: asks memory for the lines of the frame that each needs, into four slots,
- * and tells the pixel pipeline which slots a row blends
+ * Walks over a crop's rows: asks memory for the lines of the frame that each needs, into slots, and
+ * tells the pixel pipeline which slots a row blends
  *
- * A line that is still in a slot is not fetched again. Works for rows in any order; rising ones, as
- * a crop has them, never wait for their own lines.
+ * There are four places for lines. A line of at most half a place takes half of one, so that there
+ * are eight slots; slots 4 to 7 are the upper halves of places 0 to 3. Of a place only one line is
+ * read a cycle, so a row's two lines never lie in the two halves of one.
+ *
+ * A line that is still in a slot is not fetched again. Works for rows in any order.
  */
 module rows #
 (
     // map banks: 1, 2 or 4
     parameter LANES = 1,
     // width of the memory port
-    parameter BUS_BYTES = 8
+    parameter BUS_BYTES = 8,
+    // bytes of a line's place
+    parameter LINE_BYTES = 8192
 )
 (
     input  wire         clk,
@@ -60,7 +65,7 @@ module rows #
      * Lines asked for: their slot, and where in its first beat they start
      */
     output wire         line_valid,
-    output wire [1:0]   line_slot,
+    output wire [2:0]   line_slot,
     output wire [3:0]   line_lead,
     output wire [19:0]  line_beats,
 
@@ -69,14 +74,14 @@ module rows #
      */
     output wire         row_valid,
     input  wire         row_ready,
-    output wire [1:0]   row_top,
-    output wire [1:0]   row_bottom,
+    output wire [2:0]   row_top,
+    output wire [2:0]   row_bottom,
     output wire         row_top_border,
     output wire         row_bottom_border,
     output wire [11:0]  row_top_weight,
     output wire [11:0]  row_bottom_weight,
-    // so many lines must have come, modulo 16
-    output wire [3:0]   row_lines,
+    // so many lines must have come, modulo 32
+    output wire [4:0]   row_lines,
     output wire [1:0]   row_bank,
     output wire [15:0]  row_address,
     output wire [15:0]  row_words,
@@ -88,7 +93,7 @@ module rows #
 );
 
 localparam SHIFT = $clog2(BUS_BYTES);
-localparam SLOTS = 4;
+localparam SLOTS = 8;
 
 localparam [2:0]
     STATE_IDLE = 3'd0,
@@ -139,30 +144,33 @@ logic [15:0] tag_reg [0:SLOTS-1];
 logic [SLOTS-1:0] tagged_reg;
 logic [SLOTS-1:0] held_reg;     // by rows that are not done yet
 logic [3:0] user_reg [0:SLOTS-1];    // the last of them, modulo 16
-logic [1:0] oldest_reg;
-logic [3:0] lines_reg;
+logic [2:0] oldest_reg;
+logic [4:0] lines_reg;
 logic [3:0] pushed_reg;
 logic [3:0] released_reg;
 
 logic for_bottom_reg;
-logic [1:0] top_slot_reg;
-logic [1:0] bottom_slot_reg;
-logic [1:0] slot_reg;
+logic [2:0] top_slot_reg;
+logic [2:0] bottom_slot_reg;
+logic [2:0] slot_reg;
+logic halves_reg;
 logic [15:0] wanted_reg;
 
 wire [15:0] searched = state_reg == STATE_TOP ? top_reg : bottom_reg;
 logic [SLOTS-1:0] hits;
-logic [1:0] hit;
-// a row must not drive out its own other line
-wire own = state_reg == STATE_BOTTOM && !top_border_reg && oldest_reg == top_slot_reg;
-wire [1:0] victim = oldest_reg + 2'(own);
+logic [2:0] hit;
+// a row must not drive out its own other line, nor share its place
+wire beside = state_reg == STATE_BOTTOM && !top_border_reg;
+wire own = beside && oldest_reg[1:0] == top_slot_reg[1:0];
+wire [2:0] victim = (oldest_reg + 3'(own)) & {halves_reg, 2'b11};
 
 always_comb begin
     hit = '0;
     for (int i = 0; i < SLOTS; i = i + 1) begin
-        hits[i] = tagged_reg[i] && tag_reg[i] == searched;
+        hits[i] = tagged_reg[i] && tag_reg[i] == searched
+            && !(beside && top_slot_reg[1:0] == 2'(i) && top_slot_reg[2] != 1'(i / 4));
         if (hits[i]) begin
-            hit = 2'(i);
+            hit = 3'(i);
         end
     end
 end
@@ -211,8 +219,8 @@ place_inst (
 
 assign cmd_ready = state_reg == STATE_IDLE;
 assign row_valid = state_reg == STATE_PUSH;
-assign row_top = top_slot_reg;
-assign row_bottom = bottom_slot_reg;
+assign row_top = top_border_reg ? bottom_slot_reg : top_slot_reg;
+assign row_bottom = bottom_border_reg ? top_slot_reg : bottom_slot_reg;
 assign row_top_border = top_border_reg;
 assign row_bottom_border = bottom_border_reg;
 assign row_top_weight = top_weight_reg;
@@ -226,6 +234,7 @@ assign row_overlap = overlap_reg;
 assign row_last = left_reg == 1;
 
 always_ff @(posedge clk) begin
+    halves_reg <= line <= 16'(LINE_BYTES / 2 - 16);
     if (released) begin
         released_reg <= released_reg + 1'b1;
         for (int i = 0; i < SLOTS; i = i + 1) begin

@@ -1,4 +1,4 @@
-"""Random programs for the FPGA engine: chains of crop, convolutions and store that run side by side.
+"""Random programs for the FPGA engine: chains of crop, convolutions and store, side by side.
 
 A command waits only for what it needs, so units overlap, and whatever order they end in, the
 result is the same.

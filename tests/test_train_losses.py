@@ -53,6 +53,51 @@ def test_losses_are_least_at_the_target():
         assert worse[0] > score and worse[1] > box
 
 
+def alone(kind, box=(100.0, 90.0, 160.0, 150.0)):
+    """A pair whose teacher is sure of that box in the cells inside, and of nothing elsewhere."""
+    _, inside, sides = losses.true_maps(torch.tensor([box]))
+    return {
+        "kind": torch.tensor([kind]), "box": torch.tensor([box]), "probability": 0.9 * inside,
+        "distances": sides.clamp(min=1.0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [ONE_PICTURE, TRUE_BOX])
+def test_the_score_falls_where_the_networks_own_box_is_worse(kind):
+    pair = alone(kind)
+    own = pair["distances"].clone()
+    own[0, :, 8, 8] *= 0.7
+    ranked = losses.ranked(pair["probability"], own.log(), pair, 2.0)
+    assert ranked[0, 8, 8] < 0.5 * pair["probability"][0, 8, 8]
+    ranked[0, 8, 8] = pair["probability"][0, 8, 8]
+    torch.testing.assert_close(ranked, pair["probability"], atol=0.02, rtol=0)
+
+
+def test_the_true_box_ranks_where_the_teacher_errs():
+    pair = alone(TRUE_BOX)
+    pair["box"] += torch.tensor([0.0, 0.0, 30.0, 30.0])
+    right = losses.true_maps(pair["box"])[2][0, :, 8, 8]
+    own = pair["distances"].clone()
+    own[0, :, 8, 8] = right
+    ranked = losses.ranked(pair["probability"], own.log(), pair, 2.0)
+    assert ranked[0, 8, 8] == ranked.max() and ranked[0, 8, 9] < 0.6 * ranked.max()
+
+
+def test_something_else_that_the_teacher_sees_keeps_its_score():
+    pair = alone(ONE_PICTURE)
+    _, inside, sides = losses.true_maps(torch.tensor([[10.0, 10.0, 60.0, 60.0]]))
+    pair["probability"] = torch.where(inside, torch.tensor(0.6), pair["probability"])
+    pair["distances"] = torch.where(inside[:, None], sides, pair["distances"])
+    ranked = losses.ranked(pair["probability"], pair["distances"].log() + 0.4, pair, 2.0)
+    assert (ranked[inside] == 0.6).all()
+
+
+def test_overlap_of_boxes_seen_from_a_cell_outside_of_one():
+    found = torch.tensor([10.0, 10.0, 10.0, 10.0])[None, :, None, None]
+    beside = torch.tensor([-5.0, 10.0, 15.0, 10.0])[None, :, None, None]  # 5..15 of -10..10
+    assert float(losses.overlap(found, beside)) == pytest.approx(5 * 20 / (400 + 200 - 100))
+
+
 def test_muons_update_is_nearly_orthogonal_for_wide_and_tall_kernels():
     torch.manual_seed(0)
     for shape in ((16, 72), (72, 16)):

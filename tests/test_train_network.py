@@ -10,14 +10,15 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from calib.train import export, network  # noqa: E402  (after the check for torch)
 from calib.train.errors import TrainingStopped  # noqa: E402
 
+WIDE = {"shape": "k80w2", "own": "k80w1"}  # dilation, and a backbone for exemplars alone
 ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}
 
 
-@pytest.fixture(scope="module")
-def used():
+@pytest.fixture(scope="module", params=[{"shape": "k80"}, WIDE], ids=["k80", "wide"])
+def used(request):
     """A network whose batch norms have seen something."""
     torch.manual_seed(3)
-    net = network.Kestrel("k80", channels=48)
+    net = network.Kestrel(channels=48, **request.param)
     net.train()
     for _ in range(4):
         net(torch.randn(3, 3, 127, 127), torch.randn(3, 3, 255, 255) * 2)
@@ -35,7 +36,7 @@ def exported(used, tmp_path_factory):
     return folder, export.export(folder / "run.pt", folder)
 
 
-@pytest.mark.parametrize("shape", ["k64", "k80", "k96"])
+@pytest.mark.parametrize("shape", ["k64", "k80", "k80w1", "k80w2", "k96"])
 def test_every_shape_keeps_to_the_budget_of_a_search_region(shape):
     size = network.macs(network.Kestrel(shape))
     assert size["backbone"] + size["head"] <= 100
@@ -55,6 +56,23 @@ def test_exported_graphs_hold_only_operators_that_every_target_has(exported):
             if node.op_type == "Conv":
                 assert attributes["kernel_shape"] in ([1, 1], [3, 3])
                 assert attributes.get("group", 1) == 1
+
+
+def test_dilation_survives_the_export(used, exported):
+    found = [
+        list(onnx.helper.get_attribute_value(attribute))
+        for node in onnx.load(str(exported[0] / "kestrel_search.onnx")).graph.node
+        for attribute in node.attribute
+        if attribute.name == "dilations"
+    ]
+    wide = sum(unit.dilation == 2 for unit in used.backbone.layers)
+    assert found.count([2, 2]) == wide and found.count([1, 1]) == len(found) - wide
+
+
+def test_an_exemplars_own_backbone_counts_in_parameters_alone():
+    one, two = (network.macs(network.Kestrel(own=own)) for own in (None, "k80"))
+    assert two["parameters"] > one["parameters"] + 0.2
+    assert (two["backbone"], two["head"]) == (one["backbone"], one["head"])
 
 
 def test_exported_files_are_small_enough_to_ship(exported):

@@ -14,7 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
-from calib.train.__main__ import main  # noqa: E402  (after the check for torch)
+from calib.train import blend  # noqa: E402  (after the check for torch)
+from calib.train.__main__ import main  # noqa: E402
 from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
 from tests import tiny  # noqa: E402
@@ -106,6 +107,35 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(world, tmp_path
 def test_a_later_stage_alone_asks_for_the_earlier_ones(world, tmp_path):
     with pytest.raises(TrainingStopped, match="stage tune starts from stage backbone"):
         main(command(world, tmp_path, "--stages", "tune"))
+
+
+def test_a_checkpoint_can_be_the_start_of_a_network_with_an_exemplars_own_backbone(world, tmp_path):
+    main(command(world, tmp_path / "one"))
+    start = tmp_path / "one" / "joint.pt"
+    main(command(world, tmp_path / "two", "--stages", "joint", "--start", str(start), "--own",
+                 "tiny", "--lr", *["1e-9"] * 4))  # fmt: skip
+    first, second = (
+        [line for line in read_log(tmp_path / run / "log.jsonl") if line.get("event") == "judged"]
+        for run in ("one", "two")
+    )
+    assert second[-1]["r2_exemplar"] == pytest.approx(first[-1]["r2_exemplar"], abs=0.03)
+    blended = tmp_path / "blend.pt"
+    blend.main([str(start), str(start), str(blended)])
+    one, mean = (torch.load(path, weights_only=False)["average"] for path in (start, blended))
+    assert all(torch.allclose(value, mean[name]) for name, value in one.items())
+    with pytest.raises(TrainingStopped, match="only checkpoints of one network"):
+        blend.main([str(start), str(tmp_path / "two" / "joint.pt"), str(blended)])
+
+
+def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path):
+    arguments = command(world, tmp_path, "--stages", "backbone", pairs=(16, 1, 1, 1))
+    with pytest.raises(TrainingStopped, match="none.pt is not there; correct --start"):
+        main([*arguments, "--start", str(tmp_path / "none.pt")])
+    main(arguments)
+    other = command(world, tmp_path / "other", "--stages", "joint", pairs=(16, 1, 1, 16))
+    other[other.index("tiny")] = "k64"
+    with pytest.raises(TrainingStopped, match="backbone.pt is of another network"):
+        main([*other, "--start", str(tmp_path / "backbone.pt")])
 
 
 def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):

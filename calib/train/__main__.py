@@ -19,7 +19,7 @@ from calib.train.overlap import OneStep
 from calib.train.pairs import Drawer
 from calib.train.pictures import build_bank
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
-from calib.train.stages import NAMES, Standard, Work
+from calib.train.stages import MAPS_SHARE, NAMES, Standard, Work
 from calib.train.teacher import Teachers
 from runtime.errors import HotpathError
 
@@ -56,6 +56,10 @@ def arguments(argv=None):
     add("--processes", type=int, default=1, help="that draw pairs; 0: another run fills the cache")
     add("--nice", type=int, default=0, help="added to the niceness of those processes")
     add("--shape", default="k80", choices=sorted(BACKBONES))
+    add("--own", choices=sorted(BACKBONES), metavar="SHAPE",
+        help="a second backbone of this shape, for exemplar crops alone")  # fmt: skip
+    add("--start", metavar="FILE",
+        help="checkpoint to begin the first of --stages with, not the stage before")  # fmt: skip
     add("--stages", nargs="+", default=list(NAMES), choices=NAMES)
     add("--pairs", nargs=4, type=float, default=[1e6, 2e5, 1.5e5, 1e5], metavar="N",
         help="budget of the stages " + ", ".join(NAMES))  # fmt: skip
@@ -63,9 +67,14 @@ def arguments(argv=None):
         help="most minutes of the stages; 0: no limit")  # fmt: skip
     add("--lr", nargs=4, type=float, default=[1.2e-2, 3e-3, 2e-3, 1e-3], metavar="LR")
     add("--batch", type=int, default=32)
+    add("--quality", type=float, default=2.0, metavar="P",
+        help="how much the score ranks cells by their boxes; 0: as the teacher's does")  # fmt: skip
+    add("--maps-share", type=float, default=MAPS_SHARE, metavar="W",
+        help="weight of the maps' losses in stage joint")  # fmt: skip
     add("--ring", type=int, default=12288, metavar="N", help="pairs kept; 0.3 MB each")
     add("--held", type=int, default=512, metavar="N", help="pairs to judge by, held out")
     add("--seed", type=int, default=0)
+    add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")
     add("--checkpoint-seconds", type=float, default=120, help="between two checkpoints")
     return parser.parse_args(argv)
 
@@ -103,12 +112,38 @@ def stage_of(name, args, network, work):
     place = NAMES.index(name)
     judge = {"backbone": work.judge_backbone, "head": work.judge_head}.get(name, work.judge_network)
     trained = {
-        "backbone": lambda n: n.backbone, "head": lambda n: n.head, "tune": lambda n: n.head,
-        "joint": lambda n: n,
+        "backbone": lambda n: torch.nn.ModuleList(n.backbones), "head": lambda n: n.head,
+        "tune": lambda n: n.head, "joint": lambda n: n,
     }[name]  # fmt: skip
     batch = args.batch * (2 if name in ("head", "tune") else 1)
     return Stage(name, network, trained, getattr(work, name + "_step"), judge,
-                 args.pairs[place], args.minutes[place], args.lr[place], batch)  # fmt: skip
+                 args.pairs[place], args.minutes[place], args.lr[place], batch,
+                 args.judgements)  # fmt: skip
+
+
+def started(network, path):
+    """Take over the averaged weights of any checkpoint of the same channels and head.
+
+    What its backbone knows goes into an exemplar's own backbone too; another shape of the same
+    kernels (more dilation) is a start as well.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise TrainingStopped("{} is not there; correct --start".format(path))
+    weights = torch.load(path, map_location="cpu", weights_only=False)["average"]
+    if network.own is not None and not any(name.startswith("own.") for name in weights):
+        weights = {**weights, **{
+            name.replace("backbone.", "own.", 1): value for name, value in weights.items()
+            if name.startswith("backbone.")
+        }}  # fmt: skip
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingStopped(
+            "{} is of another network ({}); correct --start, --shape or --own".format(
+                path, str(error).splitlines()[-1].strip()
+            )
+        ) from None
 
 
 def start_weights(name, network, out):
@@ -154,7 +189,9 @@ def prepare(args, out, log):
     })  # fmt: skip
     one_step = OneStep(args.validation) if args.validation else None
     standard = Standard.of(held, args.device)
-    return Work(ring, held, standard, one_step, teachers, args.device, args.batch), writers
+    work = Work(ring, held, standard, one_step, teachers, args.device, args.batch)
+    work.quality, work.maps_share = args.quality, args.maps_share
+    return work, writers
 
 
 def main(argv=None):
@@ -179,9 +216,13 @@ def run_stages(args, out, log, work):
     """One stage after the other; a finished one is passed over."""
     for name in args.stages:
         torch.manual_seed(args.seed)
-        network = Kestrel(args.shape, work.teachers.channels)
+        network = Kestrel(args.shape, work.teachers.channels, own=args.own)
         log(stage=name, event="network", **macs(network))
-        if not (out / (name + ".pt")).is_file():
+        if (out / (name + ".pt")).is_file():
+            pass  # the runner goes on from it
+        elif args.start and name == args.stages[0]:
+            started(network, args.start)
+        else:
             start_weights(name, network, out)
         runner = Runner(
             stage_of(name, args, network, work), out, log, args.device, args.seed,

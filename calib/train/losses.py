@@ -94,7 +94,55 @@ def box_loss(log_distances, distances, weight):
     return (loss * weight).sum() / (weight.sum() + 1e-3)
 
 
-def map_losses(logits, log_distances, batch):
-    """(score loss, box loss) of a batch."""
+def overlap(found, wanted):
+    """IoU of boxes around the same cells: distances (N,4,16,16) of either -> (N,16,16).
+
+    A cell may lie outside its box: then a distance is negative.
+    """
+
+    def area(d):
+        return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])
+
+    width = torch.minimum(found[:, 0], wanted[:, 0]) + torch.minimum(found[:, 2], wanted[:, 2])
+    height = torch.minimum(found[:, 1], wanted[:, 1]) + torch.minimum(found[:, 3], wanted[:, 3])
+    common = width.clamp(min=0) * height.clamp(min=0)
+    return common / (area(found) + area(wanted) - common).clamp(min=1)
+
+
+def agreed_sides(batch):
+    """Distances (N,4,16,16) of the box that the teachers' cells around the best one agree on."""
+    probability, distances = batch["probability"].float(), batch["distances"].float()
+    at = cell_centres().to(distances.device)
+    x, y = at[None, None, :], at[None, :, None]
+    left, top, right, bottom = distances.unbind(1)
+    corners = torch.stack([x - left, y - top, x + right, y + bottom], 1).flatten(2)
+    best = probability.flatten(1).argmax(1)
+    sides = true_maps(corners[range(len(best)), :, best])[2]
+    weight = (probability.square() * (overlap(distances, sides) > 0.5)).flatten(1)[:, None]
+    return true_maps((corners * weight).sum(2) / (weight.sum(2) + 1e-6))[2]
+
+
+def ranked(probability, log_distances, batch, power):
+    """The target's probabilities, lower where the network's own box is worse than its best.
+
+    A tracker takes the box of the best cell, so the score has to say which cell's box is best; the
+    teachers' scores do not. A cell is worth (IoU / best IoU of the map) ** power, by the true box
+    where there is one, otherwise by the box that the teachers agree on. Where the teachers see
+    something else as well, their score of that is left alone.
+    """
+    agreed = agreed_sides(batch)
+    true = (batch["kind"] == TRUE_BOX)[:, None, None]
+    sides = torch.where(true[:, None], true_maps(batch["box"])[2], agreed)
+    on = (probability > 0.2) & (true | (overlap(batch["distances"].float(), agreed) > 0.3))
+    worth = overlap(log_distances.exp(), sides)
+    best = (worth * on).amax((1, 2), keepdim=True).clamp(min=0.05)
+    return torch.where(on, probability * (worth / best).clamp(max=1) ** power, probability)
+
+
+def map_losses(logits, log_distances, batch, quality=0.0):
+    """(score loss, box loss) of a batch; ``quality``: the power of ``ranked``, 0 leaves it out."""
     probability, distances, weight = targets(batch)
-    return score_loss(logits, probability), box_loss(log_distances, distances, weight)
+    box = box_loss(log_distances, distances, weight)
+    if quality:
+        probability = ranked(probability, log_distances.detach(), batch, quality)
+    return score_loss(logits, probability), box

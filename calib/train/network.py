@@ -18,10 +18,12 @@ from calib.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
 
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
 
-# (channels, stride) of the 3x3 convolutions of a backbone
+# (channels, stride, dilation) of the 3x3 convolutions of a backbone; no dilation given: 1
 BACKBONES = {
     "k64": ((8, 2), (16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (64, 1)),
     "k80": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1)),
+    "k80w1": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1, 2)),
+    "k80w2": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1, 2), (80, 1, 2)),
     "k96": ((8, 2), (16, 2), (32, 2), (32, 1), (96, 2), (96, 1), (96, 1)),
     "tiny": ((4, 2), (8, 2), (8, 2), (16, 2)),  # for tests
 }
@@ -36,9 +38,10 @@ def normalise(images):
 class Unit(nn.Module):
     """A convolution with batch norm, and with an identity branch where the shapes allow one."""
 
-    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True):
+    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True, dilation=1):
         super().__init__()
-        self.stride, self.padding, self.relu = stride, kernel // 2, relu
+        self.stride, self.dilation, self.relu = stride, dilation, relu
+        self.padding = kernel // 2 * dilation
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm2d(outputs, momentum=0.05)
@@ -54,7 +57,7 @@ class Unit(nn.Module):
         return self.weight if self.identity is None else self.weight + self.identity
 
     def forward(self, x):
-        x = self.norm(F.conv2d(x, self.kernel(), None, self.stride, self.padding))
+        x = self.norm(F.conv2d(x, self.kernel(), None, self.stride, self.padding, self.dilation))
         return F.relu(x, inplace=True) if self.relu else x
 
     def folded(self):
@@ -82,8 +85,8 @@ class Backbone(nn.Module):
     def __init__(self, shape, channels):
         super().__init__()
         layers, width = [], 3
-        for outputs, stride in BACKBONES[shape]:
-            layers.append(Unit(width, outputs, stride=stride))
+        for outputs, stride, *dilation in BACKBONES[shape]:
+            layers.append(Unit(width, outputs, stride=stride, dilation=sum(dilation) or 1))
             width = outputs
         self.layers = nn.Sequential(*layers)
         self.project = nn.Conv2d(width, channels, 1)
@@ -127,30 +130,45 @@ class Head(nn.Module):
 
 
 class Kestrel(nn.Module):
-    """The whole network; ``config`` is all that is needed to build it again."""
+    """The whole network; ``config`` is all that is needed to build it again.
 
-    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3):
+    ``own`` is the shape of a second backbone, for exemplar crops alone; None: one serves both. It
+    runs once a target, so it costs no time a frame.
+    """
+
+    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3, own=None):
         super().__init__()
         self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
+        if own:  # checkpoints without one stay as they were
+            self.config["own"] = own
         self.backbone = Backbone(shape, channels)
+        self.own = Backbone(own, channels) if own else None
         self.head = Head(channels, width, tower, depth)
 
+    @property
+    def backbones(self):
+        """The backbone of exemplar crops and that of search crops; may be the same."""
+        return self.own or self.backbone, self.backbone
+
+    def features(self, exemplar, search):
+        """Normalised images -> features of either."""
+        return tuple(run(images) for run, images in zip(self.backbones, (exemplar, search)))
+
     def forward(self, exemplar, search):
-        return self.head(self.backbone(exemplar), self.backbone(search))
+        return self.head(*self.features(exemplar, search))
 
 
-def conv(weight, bias, stride=1):
+def conv(weight, bias, stride=1, dilation=1):
     """An ``nn.Conv2d`` that holds these."""
-    layer = nn.Conv2d(
-        weight.shape[1], weight.shape[0], weight.shape[2], stride, weight.shape[2] // 2
-    )
+    outputs, inputs, kernel = weight.shape[:3]
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation)
     layer.weight.data, layer.bias.data = weight.float(), bias.float()
     return layer
 
 
 def plain(unit):
     """A folded unit."""
-    layer = conv(*unit.folded(), stride=unit.stride)
+    layer = conv(*unit.folded(), stride=unit.stride, dilation=unit.dilation)
     return nn.Sequential(layer, nn.ReLU()) if unit.relu else layer
 
 
@@ -167,10 +185,9 @@ class ExemplarGraph(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
-        self.project = merged(
-            network.backbone.project, network.head.exemplar, 1.0 / network.head.width
-        )
+        backbone = network.backbones[0]
+        self.layers = nn.Sequential(*map(plain, backbone.layers))
+        self.project = merged(backbone.project, network.head.exemplar, 1.0 / network.head.width)
 
     def forward(self, image):
         return self.project(self.layers(image))
@@ -222,6 +239,8 @@ def macs(network):
         dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).
     """
     side, width, backbone, parameters = SEARCH, 3, 0, 0
+    if network.own is not None:
+        parameters += sum(unit.weight.numel() + len(unit.weight) for unit in network.own.layers)
     for unit in network.backbone.layers:
         side = (side - 1) // unit.stride + 1
         backbone += unit.weight.numel() * side * side

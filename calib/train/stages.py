@@ -48,11 +48,17 @@ class Work:
 
     Args:
         ring: ``Ring``. held: dict of the ring's fields, pairs never trained on. standard:
-        ``Standard``. one_step: ``OneStep`` or None. teachers: ``Teachers`` or None.
+        ``Standard``. one_step: ``OneStep`` or None. teachers: ``Teachers`` or None. quality: how
+        much the score ranks cells by their boxes, see ``losses.ranked``. maps_share: weight of the
+        maps' losses in stage joint.
     """
 
-    def __init__(self, ring, held, standard, one_step=None, teachers=None, device="cpu", batch=32):
+    def __init__(
+        self, ring, held, standard, one_step=None, teachers=None, device="cpu", batch=32,
+        quality=0.0, maps_share=MAPS_SHARE,
+    ):  # fmt: skip
         self.ring, self.held, self.standard = ring, held, standard
+        self.quality, self.maps_share = quality, maps_share
         self.one_step, self.teachers, self.device, self.batch = one_step, teachers, device, batch
 
     def take(self, numbers, names, batch):
@@ -79,8 +85,7 @@ class Work:
     def backbone_step(self, network, numbers):
         batch = self.take(numbers, CROPS + FEATURES, self.batch)
         with self.fast():
-            exemplar = network.backbone(batch["exemplar"])
-            search = network.backbone(batch["search"])
+            exemplar, search = network.features(batch["exemplar"], batch["search"])
         return self._feature_losses(exemplar.float(), search.float(), batch)
 
     def _feature_losses(self, exemplar, search, batch):
@@ -95,29 +100,28 @@ class Work:
         batch = self.take(numbers, FEATURES + MAPS, 2 * self.batch)
         with self.fast():
             maps = network.head(batch["exemplar_features"], batch["search_features"])
-        score, box = map_losses(*maps, batch)
+        score, box = map_losses(*maps, batch, self.quality)
         return {"score": score, "box": box}
 
     def tune_step(self, network, numbers):
         batch = self.take(numbers, CROPS + MAPS, 2 * self.batch)
-        network.backbone.eval()
+        for backbone in network.backbones:
+            backbone.eval()
         with self.fast():
             with torch.no_grad():
-                exemplar = network.backbone(batch["exemplar"])
-                search = network.backbone(batch["search"])
+                exemplar, search = network.features(batch["exemplar"], batch["search"])
             maps = network.head(exemplar, search)
-        score, box = map_losses(*maps, batch)
+        score, box = map_losses(*maps, batch, self.quality)
         return {"score": score, "box": box}
 
-    def joint_step(self, network, numbers, weight=MAPS_SHARE):
+    def joint_step(self, network, numbers):
         batch = self.take(numbers, CROPS + FEATURES + MAPS, self.batch)
         with self.fast():
-            exemplar = network.backbone(batch["exemplar"])
-            search = network.backbone(batch["search"])
+            exemplar, search = network.features(batch["exemplar"], batch["search"])
             maps = network.head(exemplar, search)
         losses = self._feature_losses(exemplar.float(), search.float(), batch)
-        score, box = map_losses(*maps, batch)
-        losses.update(score=weight * score, box=weight * box)
+        score, box = map_losses(*maps, batch, self.quality)
+        losses.update(score=self.maps_share * score, box=self.maps_share * box)
         return losses
 
     # what a network is worth
@@ -125,13 +129,13 @@ class Work:
     def held_features(self, network):
         """Share of the variance of the held-out pairs' features."""
         found = {}
-        for crop, name in zip(CROPS, FEATURES):
+        for backbone, crop, name in zip(network.backbones, CROPS, FEATURES):
             parts = []
             for start in range(0, len(self.held[crop]), 64):
                 batch = {key: self.held[key][start : start + 64] for key in (crop, name)}
                 batch = self.tensors(batch)
                 with self.fast():
-                    features = network.backbone(batch[crop])
+                    features = backbone(batch[crop])
                 parts.append(float(explained(features.float(), batch[name])))
             found["r2_" + crop] = float(np.mean(parts))
         return found
@@ -146,21 +150,22 @@ class Work:
                     maps = network(batch["exemplar"], batch["search"])
                 else:
                     maps = network.head(*(batch[name] for name in FEATURES))
-            parts.append([float(loss) for loss in map_losses(*maps, batch)])
+            parts.append([float(loss) for loss in map_losses(*maps, batch, self.quality)])
         return dict(zip(("held_score", "held_box"), np.mean(parts, 0)))
 
     def clip_features(self, network):
         """Features of the validation clips' crops by the backbone, tensors."""
 
-        def run(crops):
+        def run(backbone, crops):
             parts = []
             for start in range(0, len(crops), 32):
                 images = torch.from_numpy(crops[start : start + 32]).to(self.device)
                 with self.fast():
-                    parts.append(network.backbone(normalise(images)))
+                    parts.append(backbone(normalise(images)))
             return torch.cat(parts).float()
 
-        return run(self.one_step.exemplars), run(self.one_step.searches)
+        crops = (self.one_step.exemplars, self.one_step.searches)
+        return tuple(run(*pair) for pair in zip(network.backbones, crops))
 
     def teacher_overlap(self, network):
         """One-step overlap of the backbone before the teachers' own heads."""

@@ -120,7 +120,7 @@ always_ff @(posedge clk) begin
         held_offset_reg <= offset_reg;
         held_end_reg <= group_step && group_last;
         held_reg <= '1;
-    end else begin
+    end else if (held_reg != '0) begin
         if (LANES > 1) sums_reg <= sums_reg >> 512;
         held_row_reg <= held_row_reg + 1'b1;
         held_reg <= held_reg >> 1;

@@ -142,11 +142,12 @@ end
  */
 
 for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
-    wire [BANK_BITS-1:0] source = (bank_reg[2] + BANK_BITS'(lane)) & BANK_BITS'(LANES - 1);
+    reg [BANK_BITS-1:0] source_reg;
     reg [127:0] word_reg;
 
     always_ff @(posedge clk) begin
-        word_reg <= inside_reg[2][lane] ? bank_words[source*128 +: 128] : 128'd0;
+        source_reg <= (bank_reg[1] + BANK_BITS'(lane)) & BANK_BITS'(LANES - 1);
+        word_reg <= inside_reg[2][lane] ? bank_words[source_reg*128 +: 128] : 128'd0;
     end
 
     assign step_words[lane*128 +: 128] = word_reg;

@@ -142,18 +142,27 @@ sequencer #(
 );
 
 // what goes with a step, stage by stage; bit k holds it k cycles after its address
-reg [TOTALS:1] valid_reg;
-reg [TOTALS:1] first_reg;
-reg [TOTALS:1] last_reg;
+(* max_fanout = 512 *)
+reg [TOTALS-1:1] valid_reg;
+(* max_fanout = 512 *)
+reg [TOTALS-1:1] first_reg;
+reg [TOTALS-1:1] last_reg;
+// the accumulators hold a result
+(* max_fanout = 512 *)
+reg sums_valid_reg;
 reg [15:0] entry_reg [1:TOTALS-2];
 
 always_ff @(posedge clk) begin
-    valid_reg <= {valid_reg[TOTALS-1:1], step_valid};
-    first_reg <= {first_reg[TOTALS-1:1], step_first};
-    last_reg <= {last_reg[TOTALS-1:1], step_last};
+    valid_reg <= {valid_reg[TOTALS-2:1], step_valid};
+    first_reg <= {first_reg[TOTALS-2:1], step_first};
+    last_reg <= {last_reg[TOTALS-2:1], step_last};
+    sums_valid_reg <= valid_reg[TOTALS-1] && last_reg[TOTALS-1];
     entry_reg[1] <= step_entry;
     for (int k = 2; k <= TOTALS - 2; k = k + 1) entry_reg[k] <= entry_reg[k-1];
-    if (rst) valid_reg <= '0;
+    if (rst) begin
+        valid_reg <= '0;
+        sums_valid_reg <= 1'b0;
+    end
 end
 
 /*
@@ -263,7 +272,7 @@ drain #(
     .load_valid(load_valid && load_target == TARGET_TABLE),
     .load_beat(load_beat[3:0]),
     .load_data(load_data),
-    .sums_valid(valid_reg[TOTALS] && last_reg[TOTALS]),
+    .sums_valid(sums_valid_reg),
     .sums(sums),
     .shifts(shifts_reg),
     .result_valid(result_valid),

@@ -36,22 +36,37 @@ module params #
 
 localparam int ENTRY_BITS = $clog2(ENTRIES);
 
-// division by 5 as a multiplication: exact below 1024 beats, which are 204 entries
-wire [9:0] beat = load_beat[9:0];
-wire [17:0] scaled = beat * 18'd205;
-wire [7:0] entry = scaled[17:10];
+/*
+ * beat / 5 = beat * 5 * 41 / 1024, exact below 1024 beats, which are 204 entries; in three stages
+ */
 
-reg load_valid_reg;
+reg [2:0] valid_reg;
+reg [2:0] beat_reg [0:1];
+reg [127:0] data_reg [0:1];
+reg [12:0] fives_reg;
+reg [7:0] quotient_reg;
 reg [ENTRY_BITS-1:0] load_entry_reg;
 reg [2:0] load_part_reg;
 reg [127:0] load_data_reg;
 
+wire [18:0] scaled = (19'(fives_reg) + {3'd0, fives_reg, 3'd0}) + {1'b0, fives_reg, 5'd0};
+
 always_ff @(posedge clk) begin
-    load_valid_reg <= load_valid;
-    load_entry_reg <= entry[ENTRY_BITS-1:0];
-    load_part_reg <= 3'(beat - 10'(entry) * 10'd5);
-    load_data_reg <= load_data;
+    valid_reg <= {valid_reg[1:0], load_valid};
+    beat_reg[0] <= load_beat[2:0];
+    data_reg[0] <= load_data;
+    fives_reg <= 13'(load_beat[9:0]) + {1'b0, load_beat[9:0], 2'd0};
+
+    beat_reg[1] <= beat_reg[0];
+    data_reg[1] <= data_reg[0];
+    quotient_reg <= scaled[17:10];
+
+    load_part_reg <= beat_reg[1] - (quotient_reg[2:0] + {quotient_reg[0], 2'd0});
+    load_entry_reg <= quotient_reg[ENTRY_BITS-1:0];
+    load_data_reg <= data_reg[1];
 end
+
+wire write = valid_reg[2];
 
 wire [ENTRY_BITS-1:0] address = read_entry[ENTRY_BITS-1:0];
 genvar part, lane;
@@ -64,7 +79,7 @@ for (part = 0; part < 4; part = part + 1) begin : biases
     reg [127:0] read_reg;
 
     always_ff @(posedge clk) begin
-        if (load_valid_reg && load_part_reg == part) memory[load_entry_reg] <= load_data_reg;
+        if (write && load_part_reg == part) memory[load_entry_reg] <= load_data_reg;
         if (read_valid) read_reg <= memory[address];
     end
 
@@ -89,7 +104,7 @@ reg [79:0] shift_memory [0:ENTRIES-1];
 reg [79:0] shift_reg;
 
 always_ff @(posedge clk) begin
-    if (load_valid_reg && load_part_reg == 3'd4) shift_memory[load_entry_reg] <= load_shifts;
+    if (write && load_part_reg == 3'd4) shift_memory[load_entry_reg] <= load_shifts;
     if (read_valid) shift_reg <= shift_memory[address];
 end
 

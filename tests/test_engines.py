@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 
-from runtime import engines
+from runtime import engines, load_tracker
 from runtime.engines import graph
-from runtime.errors import BadNetwork, NoEngine
+from runtime.errors import BadNetwork, NetworkFailed, NoEngine
 from runtime.networks import load_network
 from tests import tiny
 
@@ -165,3 +165,34 @@ def test_head_in_the_place_of_the_backbone_is_one_sentence(network):
 def test_engine_that_is_not_there_is_one_sentence(network):
     with pytest.raises(NoEngine, match="no engine is called 'tensorflow'.*openvino"):
         engines.create("tensorflow", network, network.locate())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_network_of_quantised_numbers_is_said_to_be_int8(network, name):
+    path = network.locate()["backbone"]
+    model = onnx.load(str(path))
+    node = model.graph.node[0]
+    node.output[0] = "exact"
+    for tensor in (np.float32(0.01), np.int8(0)):
+        label = "zero" if tensor.dtype == np.int8 else "step"
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(tensor), label))
+    for kind, pair in (("Quantize", ("exact", "whole")), ("Dequantize", ("whole", "features"))):
+        made = onnx.helper.make_node(kind + "Linear", [pair[0], "step", "zero"], [pair[1]])
+        model.graph.node.append(made)
+    engine = engines.create(name, network, network.locate())
+    assert engine.describe()["precision"] == "fp32"
+    onnx.save(model, str(path))
+    engine = engines.create(name, network, network.locate())
+    assert engine.describe()["precision"] == "int8"
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_tracker_that_was_closed_says_so(network, name):
+    (frame, _), (box, _) = tiny.film(2)
+    tracker = load_tracker(network.path, name)
+    tracker.init(frame, box)
+    tracker.close()
+    tracker.close()
+    for call in (tracker.update, lambda frame: tracker.init(frame, box)):
+        with pytest.raises(NetworkFailed, match="was closed; make another one"):
+            call(frame)

@@ -158,8 +158,23 @@ def test_show_counts_and_says_where_a_network_runs(tmp_path):
         assert words in said
     assert re.search(r"onnxruntime +(runs on CPU|not installed)", said)
     # the exemplar is a convolution's weights there
-    assert re.search(r"Jetson Nano +not whole", said)
-    assert re.search(r"Jetson Orin Nano +from TensorRT 8.5.1 on", said)
+    assert re.search(r"Jetson Nano +cut at its 2 correlations, which our kernels run", said)
+    assert re.search(r"Xavier NX +whole from TensorRT 8.5.1 on; before it cut at its 2", said)
+    assert re.search(r"Jetson Orin Nano +nothing is known", said)
+
+
+def test_a_board_without_tomli_is_one_sentence(tmp_path):
+    code = (
+        "import sys; sys.modules.update(tomllib=None, tomli=None)\n"
+        "from runtime import track\n"
+        "sys.exit(track.main(['--video', 'cam0']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True, cwd=str(ROOT),
+    )  # fmt: skip
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "kestrel.toml can't be read" in done.stderr and "pip install tomli" in done.stderr
 
 
 def test_counts_are_those_of_the_formulas():

@@ -3,6 +3,7 @@
 import numpy as np
 import onnxruntime
 
+from runtime.engines import plain
 from runtime.engines.on_cpu import OnCpu
 from runtime.errors import BadNetwork
 
@@ -23,7 +24,7 @@ class Engine(OnCpu):
             "engine": self.name,
             "version": onnxruntime.__version__,
             "device": "CPU",
-            "precision": "fp32",
+            "precision": plain.precision_of(self._graphs),
             "threads": self.threads,
         }
 

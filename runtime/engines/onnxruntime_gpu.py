@@ -7,7 +7,7 @@ through the host between the steps of a frame. It is the way for a computer's GP
 import numpy as np
 import onnxruntime
 
-from runtime.engines import graph, seen
+from runtime.engines import graph, plain, seen
 from runtime.engines.on_gpu import Memory, OnGpu
 from runtime.errors import BadNetwork, NoEngine
 
@@ -51,6 +51,7 @@ class Engine(OnGpu):
             device = devices.open_device()
         self.network, self.provider = network, provider
         graphs, name = seen.with_seen(network, graph.build(network, paths))
+        self._precision = plain.precision_of(graphs)
         shapes = {}
         for model in (graphs.exemplar, graphs.search):
             for value in list(model.graph.input) + list(model.graph.output):
@@ -66,7 +67,7 @@ class Engine(OnGpu):
             "engine": self.name,
             "version": onnxruntime.__version__,
             "device": "{} (sm_{})".format(self.provider, self.device.capability),
-            "precision": "fp32",
+            "precision": self._precision,
             "threads": 1,
         }
 

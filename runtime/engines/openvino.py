@@ -14,6 +14,7 @@ try:
 except AttributeError:
     import openvino.runtime as ov
 
+from runtime.engines import plain
 from runtime.engines.on_cpu import OnCpu
 from runtime.errors import BadNetwork
 
@@ -35,7 +36,7 @@ class Engine(OnCpu):
             "engine": self.name,
             "version": ov.get_version().split("-")[0],
             "device": "CPU",
-            "precision": "fp32",
+            "precision": plain.precision_of(self._graphs),
             "threads": self.threads,
         }
 

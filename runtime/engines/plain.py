@@ -57,6 +57,11 @@ def is_quantised(model):
     return any(node.op_type in QUANTISERS for node in model.graph.node)
 
 
+def precision_of(graphs):
+    """What a network computes in by its own word: "int8" or "fp32"."""
+    return "int8" if any(map(is_quantised, (graphs.exemplar, graphs.search))) else "fp32"
+
+
 def half(model):
     """A copy that computes in float16; its inputs and outputs stay float32.
 

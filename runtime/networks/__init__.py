@@ -15,7 +15,10 @@ from runtime.networks import schema
 try:
     import tomllib
 except ImportError:  # before Python 3.11
-    import tomli as tomllib
+    try:
+        import tomli as tomllib
+    except ImportError:  # a fresh board; said when a network is read
+        tomllib = None
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
@@ -150,6 +153,11 @@ def read_toml(path):
     Raises:
         BadNetwork: it can't be read.
     """
+    if tomllib is None:
+        raise BadNetwork(
+            "{} can't be read, because this Python lacks the library tomli; run "
+            "`sudo apt-get install python3-pip && python3 -m pip install tomli`".format(path.name)
+        )
     try:
         with open(str(path), "rb") as file:
             text = file.read().decode("utf-8")

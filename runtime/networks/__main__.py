@@ -119,7 +119,7 @@ def _show_graphs(network, paths):
         ", ".join("{} {}".format(name, number) for name, number in operators.items())))  # fmt: skip
     for name, verdict in support.on_engines(network, paths):
         print("{:<16} {}".format(name, verdict))
-    for title, verdict in support.on_boards(graph.build(network, paths).search):
+    for title, verdict in support.on_boards(graph.build(network, paths)):
         print("{:<24} {}".format(title, verdict))
 
 

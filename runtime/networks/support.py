@@ -2,10 +2,11 @@
 
 import boards
 from runtime import engines
-from runtime.errors import HotpathError
+from runtime.engines import cut
+from runtime.errors import BadNetwork, HotpathError
 
 # A convolution whose weights are a tensor, the exemplar's features, is imported from this on
-# (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609); older ones need the correlation cut out.
+# (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609); for older ones the correlation is cut out.
 TENSOR_WEIGHTS_FROM = (8, 5, 1)
 
 
@@ -36,41 +37,48 @@ def on_engines(network, paths):
     return results
 
 
-def on_boards(search):
+def on_boards(graphs):
     """What is known to stand against a network on every board.
 
     Args:
-        search: ONNX model of a frame (``engines.graph.build``).
+        graphs: its ``engines.graph.Graphs``.
 
     Returns:
         list of (title, sentence).
     """
-    return [(board.title, _verdict(board, search)) for board in _boards()]
+    taken = _taken_out(graphs)
+    return [(board.title, _verdict(board, graphs.search, taken)) for board in _boards()]
+
+
+def _taken_out(graphs):
+    """What becomes of correlations that a TensorRT can't import: a sentence, None without any."""
+    if not cut.find(graphs, (cut.CONV,)):
+        return None
+    try:
+        form = cut.cut(graphs, (cut.CONV,))
+    except BadNetwork as error:
+        return "can't run: {}".format(error)
+    count = sum(len(steps) for steps in form.steps)
+    return "cut at its {}, which our kernels run".format(
+        "correlation" if count == 1 else "{} correlations".format(count)
+    )
 
 
 def _boards():
     return [boards.load_board(name) for name in boards.names()]
 
 
-def _verdict(board, search):
+def _verdict(board, search, taken):
     if board.engine == "overlay":
         return "needs an overlay that knows " + ", ".join(_operators(search))
     if board.engine != "tensorrt":
         return "by {}, see above".format(board.engine)
     versions = sorted(_version(release.get("tensorrt")) for release in board.software.values())
-    if not versions or not _tensor_weights(search):
+    if taken is None or not versions or versions[0] >= TENSOR_WEIGHTS_FROM:
         return "nothing is known to stand against it in TensorRT"
     if versions[-1] < TENSOR_WEIGHTS_FROM:
-        return "not whole: its TensorRT takes no exemplar as a convolution's weights"
-    return "from TensorRT {}.{}.{} on: the exemplar is a convolution's weights".format(
-        *TENSOR_WEIGHTS_FROM
-    )
-
-
-def _tensor_weights(search):
-    """Whether a convolution's weights come from the exemplar."""
-    inputs = {value.name for value in search.graph.input}
-    return any(n.op_type == "Conv" and n.input[1] in inputs for n in search.graph.node)
+        return taken
+    return "whole from TensorRT {}.{}.{} on; before it {}".format(*TENSOR_WEIGHTS_FROM + (taken,))
 
 
 def _operators(search):

@@ -15,6 +15,7 @@ from multiprocessing.pool import ThreadPool
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RTL = os.path.join(os.path.dirname(HERE), "rtl")
+ROOT = os.path.abspath(os.path.join(HERE, os.pardir, os.pardir, os.pardir))
 OURS = ("harness.cpp", "engine.vlt")
 PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
 VERILATE = (
@@ -35,8 +36,8 @@ def library(size, folder=None):
 
     Args:
         size: dict of a section of ``sizes.toml``.
-        folder: where the library is kept; default: ``build`` beside this file, or the user's cache
-            where that can't be written.
+        folder: where the library is kept; default: ``.cache/fpga`` of the checkout or of
+            HOTPATH_CACHE, or the user's cache where that can't be written.
 
     Raises:
         CannotBuild: Verilator or the compiler is missing or fails, or no folder can be written.
@@ -90,16 +91,17 @@ def _compiler():
 
 
 def _folder():
-    """The first folder that can be written."""
-    cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
-    for folder in (os.path.join(HERE, "build"), cache):
+    """The first folder that can be written: HOTPATH_CACHE or the checkout's, else the user's."""
+    cache = os.environ.get("HOTPATH_CACHE") or os.path.join(ROOT, ".cache")
+    home = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
+    for folder in (os.path.join(cache, "fpga"), os.path.join(home, "fpga")):
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError:
             continue
         if os.access(folder, os.W_OK):
             return folder
-    raise CannotBuild("neither {} nor {} can be written".format(os.path.join(HERE, "build"), cache))
+    raise CannotBuild("neither {} nor {} can be written".format(cache, home))
 
 
 def _build(root, compiler, generics, bus_bytes, runtime, path):

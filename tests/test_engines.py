@@ -196,3 +196,34 @@ def test_a_tracker_that_was_closed_says_so(network, name):
     for call in (tracker.update, lambda frame: tracker.init(frame, box)):
         with pytest.raises(NetworkFailed, match="was closed; make another one"):
             call(frame)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_branches_read_the_graph_around_them(network, name):
+    """A backbone with an If whose branches take a tensor and a constant of the graph outside."""
+    noise = np.random.RandomState(8)
+    pictures = [noise.uniform(0, 255, (1, 3, s, s)).astype(np.float32) for s in (127, 255)]
+    engine = engines.create("onnxruntime", network, network.locate())
+    _, wanted = _maps(engine, *pictures)
+    path = network.locate()["backbone"]
+    model = onnx.load(str(path))
+    graph = model.graph
+    graph.node[0].output[0] = "exact"
+    float_of = onnx.helper.make_tensor_value_info
+    branches = []
+    for kind in ("Add", "Sub"):
+        node = onnx.helper.make_node(kind, ["exact", "nothing"], ["inner"])
+        out = [float_of("inner", onnx.TensorProto.FLOAT, None)]
+        branches.append(onnx.helper.make_graph([node], kind, [], out))
+    graph.initializer.extend([
+        onnx.numpy_helper.from_array(np.array(True), "always"),
+        onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"),
+    ])  # fmt: skip
+    graph.node.append(onnx.helper.make_node(
+        "If", ["always"], ["features"], then_branch=branches[0], else_branch=branches[1]
+    ))  # fmt: skip
+    onnx.save(model, str(path))
+    engine = engines.create(name, network, network.locate())
+    _, found = _maps(engine, *pictures)
+    for got, want in zip(found, wanted):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())

@@ -21,6 +21,7 @@ import onnx
 from onnx import TensorProto, compose, helper, shape_inference, version_converter
 
 from runtime import decode
+from runtime.engines.prefix import add_prefix
 from runtime.errors import BadNetwork
 
 Graphs = namedtuple("Graphs", "exemplar search features image maps")
@@ -107,11 +108,11 @@ def _join(network, backbone, head):
     source, out = _inputs(backbone)[0].name, backbone.graph.output[0].name
     z_name, x_name = (value.name for value in _inputs(head))
 
-    exemplar = _resized(compose.add_prefix(backbone, "z/"), "z/" + source, network.exemplar)
+    exemplar = _resized(add_prefix(backbone, "z/"), "z/" + source, network.exemplar)
     _rename(exemplar, {"z/" + source: IMAGES[0]})
     search = compose.merge_models(
-        _resized(compose.add_prefix(backbone, "x/"), "x/" + source, network.search),
-        compose.add_prefix(head, "head/"),
+        _resized(add_prefix(backbone, "x/"), "x/" + source, network.search),
+        add_prefix(head, "head/"),
         io_map=[("x/" + out, "head/" + x_name)],
     )
     _rename(search, {"x/" + source: IMAGES[1], "head/" + z_name: "z/" + out})
@@ -123,7 +124,7 @@ def _rename_pair(network, exemplar, search):
     exemplar, search = _unmasked(exemplar), _unmasked(search)
     image = next(v.name for v in _inputs(exemplar) if _is_image(v))
     features = [v.name for v in exemplar.graph.output]
-    exemplar, search = compose.add_prefix(exemplar, "z/"), compose.add_prefix(search, "x/")
+    exemplar, search = add_prefix(exemplar, "z/"), add_prefix(search, "x/")
     _resized(exemplar, "z/" + image, network.exemplar)
     _rename(exemplar, {"z/" + image: IMAGES[0]})
     frame = [v for v in _inputs(search) if _is_image(v)]
@@ -141,7 +142,7 @@ def _twice(network, backbone):
     """One model for the exemplar and for every frame; neither needs the other."""
     pair = []
     for image, prefix, side in zip(IMAGES, ("z/", "x/"), (network.exemplar, network.search)):
-        model = compose.add_prefix(backbone, prefix)
+        model = add_prefix(backbone, prefix)
         _rename(_resized(model, prefix + _inputs(backbone)[0].name, side), {
             prefix + _inputs(backbone)[0].name: image})  # fmt: skip
         pair.append(model)
@@ -156,7 +157,7 @@ def _split(network, whole):
     sides = [shape_of(value)[2] for value in images]
     if sides == [network.search, network.exemplar] and sides[0] != sides[1]:
         images.reverse()
-    search = compose.add_prefix(whole, "x/")
+    search = add_prefix(whole, "x/")
     names = ["x/" + value.name for value in images]
     _resized(search, names[0], network.exemplar)
     _resized(search, names[1], network.search)
@@ -180,9 +181,9 @@ def _weights(network, parts):
     source = _inputs(whole)[0].name
     if not any(cut in node.output for node in whole.graph.node):
         raise ValueError("the network has no tensor {!r} (its file's features)".format(cut))
-    exemplar = _resized(compose.add_prefix(whole, "z/"), "z/" + source, network.exemplar)
+    exemplar = _resized(add_prefix(whole, "z/"), "z/" + source, network.exemplar)
     _rename(exemplar, {"z/" + source: IMAGES[0]})
-    search = _resized(compose.add_prefix(whole, "x/"), "x/" + source, network.search)
+    search = _resized(add_prefix(whole, "x/"), "x/" + source, network.search)
     _rename(search, {"x/" + source: IMAGES[1]})
     del exemplar.graph.output[:]
     for part in ("kernel_cls", "kernel_loc"):
@@ -190,7 +191,7 @@ def _weights(network, parts):
         conv = next((n for n in search.graph.node if "x/" + output in n.output), None)
         if conv is None or conv.op_type != "Conv":
             raise ValueError("the network has no convolution that gives {!r}".format(output))
-        kernel = compose.add_prefix(parts[part], part + "/")
+        kernel = add_prefix(parts[part], part + "/")
         made, taken = part + "/" + parts[part].graph.output[0].name, "weights/" + part
         _rename(kernel, {part + "/" + _inputs(parts[part])[0].name: "z/" + cut})
         shape = next(t.dims for t in search.graph.initializer if t.name == conv.input[1])

@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 
+import boards
 from kernels.fpga import resources, tables
 
 BOARDS = sorted(tables.sizes())
@@ -94,3 +95,18 @@ def test_yosys_counts_the_same_again():
     assert resources.over_budget("pynq_z2", now["total"]) == []
     if before["yosys"] == now["yosys"]:
         assert now == before
+
+
+def test_the_readme_says_what_the_tables_say():
+    """A row a board: cycles, busy and frames of CYCLES.md, shares of the FPGA of resources.toml."""
+    cycles = (tables.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
+    readme = (tables.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    for board, size in tables.sizes().items():
+        described = boards.load_board(board)
+        start = "| {} | typical |".format(described.title)
+        (row,) = (line for line in cycles.splitlines() if line.startswith(start))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        there, taken = described.fpga, resources.results()[board]["total"]
+        shares = ["{:.0%}".format(taken[k] / there[k]) for k in ("dsp", "luts", "bram36")]
+        said = [described.title, size["lanes"], cells[4], cells[7], cells[9], cells[10] + " FPS"]
+        assert "| " + " | ".join(map(str, said + shares)) + " |" in readme

@@ -91,8 +91,9 @@ def synthesise(board):
     Raises:
         NoSynthesis: no yosys, or it fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
+    source = fingerprint(board)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
         for path in sources():
             (folder / path.name).write_bytes(path.read_bytes())
         (folder / "run.ys").write_text(_script(board), encoding="utf-8")
@@ -100,7 +101,7 @@ def synthesise(board):
         statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
     counted = count(statistics["modules"])
     version = re.search(r"Yosys (\S+)", statistics["creator"]).group(1)
-    counted.update(source=fingerprint(board), yosys=version)
+    counted.update(source=source, yosys=version)
     return counted
 
 

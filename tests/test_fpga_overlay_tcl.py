@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from kernels.fpga import tables, vivado
+import boards
+from kernels.fpga import hwh, tables, vivado
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RTL = ROOT / "kernels" / "fpga" / "rtl"
@@ -132,12 +133,10 @@ def test_the_engine_is_built_as_large_as_sizes_toml_says(run, board):
 @needs_tclsh
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_addresses_are_those_of_the_simulated_board(run, board):
-    from kernels.fpga import hwh
-
     calls, _, _ = run(board)
     segments = [call for call in calls if call[0] == "assign_bd_address"]
     registers = next(call for call in segments if call[-1] == "engine/s_axil/reg0")
-    family = "zynq" if "processing_system7:5.5" in cells_of(calls).values() else "zynqmp"
+    family = hwh.family_of(boards.load_board(board).fpga["part"])
     assert int(registers[registers.index("-offset") + 1], 16) == hwh.ADDRESS[family]
     assert registers[registers.index("-range") + 1] == "{}K".format(hwh.RANGE // 1024)
     assert cells_of(calls)[hwh.CELL] == "hotpath_engine"
@@ -152,6 +151,22 @@ def test_the_wrapper_has_the_ports_of_the_engine():
     assert {name for name in engine if ".{0}({0})".format(name) not in text} == set()
 
 
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_strict_reader_of_systemverilog_takes_the_whole_design(board):
+    """Yosys and Verilator forgive more than Vivado does."""
+    pyslang = pytest.importorskip("pyslang")
+    size = tables.sizes()[board]
+    names = sorted(str(path) for path in RTL.glob("*.sv")) + [str(RTL / "hotpath_engine.v")]
+    generics = ["-G{}={}".format(name.upper(), size[name]) for name in vivado.PARAMETERS]
+    driver = pyslang.driver.Driver()
+    driver.addStandardArgs()
+    words = ["slang", "-I", str(RTL), "--top", "hotpath_engine"] + generics + names
+    assert driver.parseCommandLine(" ".join(words))
+    assert driver.processOptions() and driver.parseAllSources()
+    driver.reportCompilation(driver.createCompilation(), True)
+    assert driver.reportDiagnostics(True)
+
+
 def test_every_port_of_the_wrapper_belongs_to_an_interface():
     text = (RTL / "hotpath_engine.v").read_text()
     named = re.findall(
@@ -162,6 +177,20 @@ def test_every_port_of_the_wrapper_belongs_to_an_interface():
     assert {port for _, _, port in named} == set(ports_of(RTL / "hotpath_engine.v")[0])
     for interface, signal, port in named:
         assert port in (interface, "{}_{}".format(interface, signal.lower()))
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_memory_port_is_as_wide_as_the_engines_bus(run, board):
+    """And as wide as the .hwh of the simulated board says: PYNQ sets the port by it."""
+    calls, _, _ = run(board)
+    of_ps = {call[1]: call[2] for call in calls if call[0] == "set_property" and call[3:] == ["ps"]}
+    names = ("CONFIG.PCW_S_AXI_HP0_DATA_WIDTH", "CONFIG.PSU__SAXIGP2__DATA_WIDTH")
+    (width,) = (int(of_ps[name]) for name in names if name in of_ps)
+    assert width == 8 * tables.sizes()[board]["bus_bytes"]
+    family = hwh.family_of(boards.load_board(board).fpga["part"])
+    others = hwh.PROCESSORS[family]["others"]
+    assert width in (others.get("PCW_S_AXI_HP0_DATA_WIDTH"), others.get("C_SAXIGP2_DATA_WIDTH"))
 
 
 @needs_tclsh

@@ -86,8 +86,10 @@ struct Rtl {
     }
 
     ~Rtl() {
+        Verilated::threadContextp(&context);  // else the one used last, which may be gone
         top->final();
         delete top;
+        Verilated::threadContextp(Verilated::defaultContextp());
     }
 
     // As loading the overlay again: the engine and what was in flight are gone, memory stays.

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 
+import cv2
 import pytest
 
-from tests import board_roots
-from tests.fps import clips, evidence, lock, place, report, run
+from tests import board_roots, tiny
+from tests.fps import clips, evidence, lock, place, report, run, simple
 from tests.fps.__main__ import main
 from tests.tiny import write_network
 
@@ -272,3 +273,16 @@ def test_samples_are_taken_between_frames_once_a_period(tmp_path):
             sampler.tick()
     assert len(silent.samples) == 0 and len(often.samples) == 5
     assert all("hottest_temp_c" in sample for sample in often.samples)
+
+
+@pytest.mark.parametrize("targets", [[], ["--targets", "1"]])
+def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys, targets):
+    (tmp_path / "frames").mkdir()
+    for index, picture in enumerate(tiny.film(simple.WARM_UP)[0]):  # frame 20 is its first again
+        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), picture)
+    network = tiny.write_network(tmp_path)
+    arguments = ["--video", tmp_path / "frames", "--box", "96,72,40,40", "--network", network]
+    arguments = [str(word) for word in arguments] + targets
+    assert simple.main(arguments + ["--frames", "1"]) == 2
+    assert "no frame was timed" in capsys.readouterr().err
+    assert simple.main(arguments + ["--frames", "2"]) == 0

@@ -68,11 +68,12 @@ def measure(options):
     if options.against:
         peer = peers.PEERS[options.against](tracker.network, options.networks_dir, options.threads)
     profile, peer_ms = take_turns(tracker, peer, frames, box, options.frames)
+    _need(profile.frames)
 
     report = {
         "network": tracker.name,
         "engine": tracker.engine.name,
-        "kernels": tracker.kernels.name,
+        "kernels": tracker.kernels.name if hasattr(tracker, "kernels") else "cuda",
         "threads": options.threads,
         "frames": profile.frames,
         "ms": profile.figures(),
@@ -102,6 +103,7 @@ def measure_targets(options):
                 ms = _timed_targets(targets, frames, number, own)
                 if index >= 0 and number:
                     all_ms.append(ms)
+    _need(alone_ms)
     figures = {
         name: dict(zip(("median", "p95", "p99"), np.percentile(all_ms, (50, 95, 99)).tolist()))
         for name, all_ms in (("one", alone_ms), ("all", together_ms))
@@ -115,6 +117,15 @@ def measure_targets(options):
         "ms": figures,
         "ratio": figures["all"]["median"] / figures["one"]["median"],
     }
+
+
+def _need(timed):
+    """Raise ``HotpathError`` where no frame was timed."""
+    if not timed:
+        raise HotpathError(
+            "no frame was timed, since the first one of the clip only starts the tracker; give more "
+            "--frames, or a longer clip"
+        )
 
 
 def _timed_targets(targets, frames, number, boxes):

@@ -123,7 +123,7 @@ def _need(timed):
     """Raise ``HotpathError`` where no frame was timed."""
     if not timed:
         raise HotpathError(
-            "no frame was timed, since the first one of the clip only starts the tracker; give more "
+            "no frame was timed: the first one of the clip only starts the tracker; give more "
             "--frames, or a longer clip"
         )
 

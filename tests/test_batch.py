@@ -65,7 +65,7 @@ def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, c
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("published", PUBLISHED)
+@pytest.mark.parametrize("published", PUBLISHED + ("dcfnet",))
 def test_lanes_give_the_maps_of_single_calls(networks_dir, name, published):
     network = load_network(published)
     engine = engines.create(name, network, network.locate(networks_dir), 2)

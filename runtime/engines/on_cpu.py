@@ -26,7 +26,8 @@ class Lane:
         self.search_crop = bound.arrays[graphs.image[1]]
         self.seen = bound.arrays.get(seen_name)
         self._maps = tuple(bound.arrays[name] for name in graphs.maps)
-        self._slots = tuple(bound.arrays[name] for name in graphs.features)
+        taken = [name for name in graphs.features if name in bound.arrays]  # a backbone takes none
+        self._slots = tuple(bound.arrays[name] for name in taken)
         self._loaded = None
         self._bound = bound
 

@@ -233,8 +233,10 @@ def build_overlay(board, network, paths, target, table=None):
         CannotCompile: the engine can't run the network.
     """
     try:
+        if sys.version_info < (3, 10):
+            raise ImportError("this is Python {}.{}".format(*sys.version_info))
         from kernels.fpga import compiler, tables
-    except (ImportError, SyntaxError) as error:
+    except ImportError as error:
         raise BuildFailed(
             "programs for a {} are compiled on a computer with Python 3.10 or newer and onnx ({}); "
             "run `{}` there and copy {} to the board".format(

@@ -49,7 +49,7 @@ def load_targets(
     from runtime.targets import Targets
 
     parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
-    return Targets(*parts, pipeline=pipeline)
+    return Targets(parts[0], parts[1], parts[2], pipeline=pipeline)
 
 
 def _parts(network, engine, networks_dir, threads, log, bundle, board, simulate):

@@ -194,7 +194,9 @@ def test_unknown_board_and_fpga_board_are_one_sentence(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_nan") == 2
     assert "did you mean jetson_nano" in capsys.readouterr().err
     assert run(toml, tmp_path, "pynq_z2") == 2
-    assert "overlays" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "tiny has no table of ranges" in told or "Python 3.10 or newer" in told
 
 
 def test_this_computers_bundle_is_built_and_loads(toml, tmp_path, capsys):

@@ -6,7 +6,7 @@ import pytest
 
 from calib.train import pairs, pictures
 from calib.train.errors import BadImages
-from calib.train.overlap import overlap, tracker_crop
+from calib.train.overlap import OneStep, overlap, tracker_crop
 
 
 def still(seed, height=120, width=160):
@@ -122,6 +122,21 @@ def test_clips_that_are_not_there_or_no_videos_are_named(tmp_path):
 def test_targets_of_one_footage_stay_together():
     assert pictures.clip_group("mot16-MOT16-09-id06") == pictures.clip_group("mot16-MOT16-09-id12")
     assert pictures.clip_group("otb-Dog") != pictures.clip_group("otb-Girl")
+
+
+def test_more_crops_of_every_frame_begin_with_those_of_the_measure(folders):
+    one, two = (OneStep(folders / "clips", repeats=repeats) for repeats in (1, 2))
+    count = len(one.searches)
+    assert len(two.searches) == len(two.boxes) == len(two.clip) == 2 * count > 0
+    assert (two.searches[:count] == one.searches).all() and (two.boxes[:count] == one.boxes).all()
+    assert (two.boxes[count:] != one.boxes).any(1).all()
+    assert len(two.exemplars) == len(one.exemplars) == 1
+
+
+def test_clips_to_validate_by_are_chosen_by_name(folders):
+    assert OneStep(folders / "clips", only=["circle", "squ"]).clips == ["square"]
+    with pytest.raises(BadImages, match="no annotated clips"):
+        OneStep(folders / "clips", only=["circle"])
 
 
 def test_overlap_of_a_perfect_answer_is_one_and_of_a_half_answer_a_half():

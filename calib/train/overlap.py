@@ -14,6 +14,7 @@ import numpy as np
 from calib.train.errors import BadImages
 from calib.train.geometry import EXEMPLAR, SEARCH, STRIDE
 from calib.train.pairs import context_side
+from calib.train.pictures import PICTURES
 
 CHOOSE = (
     "dtb70-MountainBike6", "mot15-TUD-Campus", "otb-Couple", "otb-David", "tir-airplane",
@@ -28,6 +29,12 @@ def read_boxes(path):
     with open(path, newline="") as file:
         rows = [[row[c] or "nan" for c in "xywh"] for row in csv.DictReader(file)]
     return np.array(rows, float)
+
+
+def pictures_of(folder):
+    """A clip's pictures in order."""
+    pictures = folder / "img" if (folder / "img").is_dir() else folder
+    return sorted(path for path in pictures.iterdir() if path.suffix.lower() in PICTURES)
 
 
 def tracker_crop(frame, centre, side, out, fill):
@@ -52,28 +59,37 @@ def centre_of(box):
 class OneStep:
     """The pairs.
 
+    Args:
+        clips_dir: folder of clips, pictures in ``img`` or beside ``boxes.csv``.
+        only: beginnings of the names of those to take; none: all.
+        repeats: how often every frame is cut, each time from elsewhere; the first is the measure,
+            more of them make it less a matter of luck.
+
     Attributes: ``clips`` (names), ``exemplars`` uint8 (clips,127,127,3), ``searches`` uint8
-    (432,255,255,3), ``boxes`` (432, 4) as centre from the crop's centre and size in search pixels,
-    ``clip`` (432,) index of the clip.
+    (pairs,255,255,3), ``boxes`` (pairs, 4) as centre from the crop's centre and size in search
+    pixels, ``clip`` (pairs,) index of the clip; 432 pairs of the eleven clips.
     """
 
-    def __init__(self, clips_dir):
+    def __init__(self, clips_dir, only=("",), repeats=1):
         folders = sorted(path.parent for path in pathlib.Path(clips_dir).glob("*/boxes.csv"))
+        folders = [folder for folder in folders if folder.name.startswith(tuple(only))]
         if not folders:
             raise BadImages(
-                "{} has no annotated clips (folders with boxes.csv and img/); name the validation "
-                "clips with --validation".format(clips_dir)
+                "{} has no annotated clips (folders with boxes.csv and pictures) of these names; "
+                "name the folder of validation clips".format(clips_dir)
             )
         self.clips = [folder.name for folder in folders]
         self.exemplars, self.searches, self.boxes, self.clip = [], [], [], []
-        rng = np.random.default_rng(SEED)
-        for index, folder in enumerate(folders):
-            self._add(index, folder, rng)
+        for repeat in range(repeats):
+            rng = np.random.default_rng(SEED + 100 * repeat)
+            for index, folder in enumerate(folders):
+                self._add(index, folder, rng)
+        self.exemplars = self.exemplars[: len(folders)]  # the same in every round
         for name in ("exemplars", "searches", "boxes", "clip"):
             setattr(self, name, np.array(getattr(self, name)))
 
     def _add(self, index, folder, rng):
-        paths, truth = sorted((folder / "img").iterdir()), read_boxes(folder / "boxes.csv")
+        paths, truth = pictures_of(folder), read_boxes(folder / "boxes.csv")
         first = cv2.imread(str(paths[0]))
         fill = first.mean((0, 1))
         side = round(context_side(*truth[0][2:]))

@@ -1,6 +1,7 @@
 """One-step overlap of any network that the runtime can run.
 
     python -m calib.train.validate --clips DIR --networks-dir DIR NETWORK...
+    python -m calib.train.validate --clips DIR --only NAME... --repeats 3 NETWORK...
 
 Mean overlap of whole tracks: ``python -m tests.accuracy``.
 """
@@ -46,24 +47,43 @@ class Maps:
         buffer[0] = (crop.transpose(2, 0, 1).astype(np.float32) - self._mean) * self._scale
 
 
-def one_step(maps, pairs):
-    """Summary of the one-step overlap (see ``OneStep.summary``)."""
+def overlaps(maps, pairs):
+    """IoU of every pair, in order."""
     exemplars = [maps.exemplar(crop) for crop in pairs.exemplars]
     found = (maps.search(exemplars[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
-    return pairs.summary(pairs.overlaps(found))
+    return pairs.overlaps(found)
+
+
+def one_step(maps, pairs):
+    """Summary of the one-step overlap (see ``OneStep.summary``)."""
+    return pairs.summary(overlaps(maps, pairs))
+
+
+def report(name, found, pairs, each=False):
+    """A line of figures of one network; ``each``: with the mean of every clip."""
+    line = {"network": name, **pairs.summary(found), "lost": round(float((found < 0.3).mean()), 4)}
+    if each:
+        line["clips"] = {
+            clip: round(float(found[pairs.clip == index].mean()), 3)
+            for index, clip in enumerate(pairs.clips)
+        }
+    return line
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m calib.train.validate", description=__doc__)
     parser.add_argument("networks", nargs="+", metavar="NETWORK", help="name, or path of a TOML")
     parser.add_argument("--clips", required=True, help="annotated clips")
+    parser.add_argument("--only", nargs="+", default=[""], help="beginnings of names of clips")
+    parser.add_argument("--repeats", type=int, default=1, help="crops of every frame")
+    parser.add_argument("--each", action="store_true", help="print the mean of every clip too")
     parser.add_argument("--networks-dir")
     parser.add_argument("--engine", default="onnxruntime")
     args = parser.parse_args(argv)
-    pairs = OneStep(args.clips)
+    pairs = OneStep(args.clips, args.only, args.repeats)
     for name in args.networks:
         maps = Maps(name, args.engine, args.networks_dir)
-        print(json.dumps({"network": maps.network.name, **one_step(maps, pairs)}), flush=True)
+        print(json.dumps(report(name, overlaps(maps, pairs), pairs, args.each)), flush=True)
 
 
 if __name__ == "__main__":

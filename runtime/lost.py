@@ -11,7 +11,8 @@ Below ``lost_below`` the target is lost. Below ``hold_below``, where that is giv
 done: the target stays where it was last certain and keeps that size, and the search region
 widens step by step, until the certainty of what is found is back. Else the box is what the network
 says, lost or not.
-Networks whose graph does not give those features (``runtime.engines.seen``) have the score alone.
+Networks whose graph does not give those features (``runtime.engines.seen``) have the score alone,
+SiamFC how high its response is, by that of the first frame (``decode.response``).
 How ``lost_below`` was found, and how well it does: runtime/networks/README.md.
 """
 
@@ -70,7 +71,7 @@ class Lost:
         Args:
             state: float64 [cx, cy, w, h], where the network says that the target is.
             before: the same of the last frame, around which it looked.
-            score: the network's, 0 to 1.
+            score: the network's, 0 to 1 (``Family.certain``).
             seen, scale: as in ``begin``, of this frame.
 
         Returns:

@@ -153,7 +153,7 @@ class Tracker:
         height, width = self._frame_shape[:2]
         _, score = self.decoder.select(maps, self.state, scale, width, height)
         lost = self._lost is not None and self._lost.watch(
-            self.state, self._before, score, seen, scale
+            self.state, self._before, self.decoder.certain(score), seen, scale
         )
         self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         return Track(geometry.box_of(self.network, self.state), score, lost)
@@ -214,11 +214,12 @@ class Tracker:
 
     def _see(self, frame):
         """What the network sees around the first box: (features or None, scale)."""
-        if getattr(self._lane, "seen", None) is None:
+        seen = getattr(self._lane, "seen", None)
+        if seen is None and not self.decoder.compares:
             return None, None
         scale = self.crop(frame, 1.0)
-        self._lane.search(self.features)
-        return self._lane.seen, scale
+        self.decoder.first(self._lane.search(self.features))
+        return seen, scale
 
     def timed(self, step, function, *arguments):
         """Call and add what it took to ``step_ms``."""

@@ -8,7 +8,7 @@ import pytest
 
 from kernels import cpu
 from kernels.cpu import fallback
-from runtime import engines, load_targets, load_tracker, track
+from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.engines import graph, seen
 from runtime.lost import Lost, likeness
 from runtime.networks import load_network
@@ -161,6 +161,36 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
         engine.search(engine.exemplar())
         assert np.ptp(engine.seen) > 0
         engine.close()
+
+
+@pytest.mark.parametrize(("height", "certain"), [(4.0, 1.0), (2.0, 0.5), (8.0, 1.0), (0.0, 0.0)])
+def test_siamfc_is_as_certain_as_its_response_is_high(height, certain):
+    network = load_network("siamfc_030")
+    decoder = decode.create(network, fallback.Kernels())
+
+    def response(height):
+        maps = np.zeros((1, 1, network.map_size, network.map_size), np.float32)
+        maps[0, 0, 7:10, 7:10] = height
+        return (maps,)
+
+    decoder.first(response(4.0))
+    assert decoder.certain(0.3) == 0.0  # nothing selected yet
+    for index in range(network.scales):
+        maps = decoder.look(index, response(height if index == 1 else 0.0), None)
+    _, score = decoder.select(maps, np.array([100.0, 100, 40, 40]), (1.0, 1.0), 640, 480)
+    assert decoder.certain(score) == pytest.approx(certain, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["siamfc_015", "lighttrack", "kestrel"])
+def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
+    tracker = load_tracker(name, networks_dir=networks_dir)
+    noise = np.random.RandomState(1).randint(0, 255, (15, 20, 3)).astype(np.uint8)
+    frame = cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC)
+    frame[200:280, 300:360] = (200, 40, 30)
+    tracker.init(frame, (300, 200, 60, 80))
+    track = tracker.update(frame)
+    assert not track.lost
+    assert tracker.certainty > 0.9
 
 
 def test_the_results_have_a_column_for_it(tmp_path, vanishing):

@@ -21,10 +21,12 @@ class Family:
     Attributes:
         factors: sizes of the windows that are looked at in a frame, relative to the search region.
         learns: whether the target is learnt again in every frame, where it was found.
+        compares: whether ``certain`` compares with the first frame, which ``first`` is shown.
     """
 
     factors = (1.0,)
     learns = False
+    compares = False
 
     def remember(self, features, state):
         """What to keep of a new target.
@@ -38,6 +40,13 @@ class Family:
             to see again.
         """
         return features, None
+
+    def first(self, maps):
+        """Where ``compares``: take in the maps of the search region around the first box."""
+
+    def certain(self, score):
+        """How certain it is that what ``select`` found is the target, 0 to 1 (``runtime.lost``)."""
+        return score
 
     def look(self, index, maps, memory):
         """Take in the maps of window ``index``; they are overwritten by the next one's.

@@ -70,9 +70,14 @@ def scale_steps(count):
 class Siamese(Family):
     """SiamFC: the network correlates the exemplar with every scale.
 
+    It was trained to have the sigmoid of the peak tell the target from all else, but beside a
+    target's own, near 1 for most things: ``certain`` is the peak's share of the first frame's.
+
     Args:
         network: uses the keys above.
     """
+
+    compares = True
 
     def __init__(self, network):
         self.network = network
@@ -85,6 +90,18 @@ class Siamese(Family):
         self._peaks = np.zeros(network.scales)
         self._damping = np.where(steps == 0, 1.0, network.scale_penalty)
         self._middle = network.scales // 2
+        self._first = self._peak = 0.0  # height of the response, in the first frame and in the last
+
+    def first(self, maps):
+        """Note how high the response to the target itself is."""
+        self.look(self._middle, maps, None)
+        self._first = float(self._peaks[self._middle])
+
+    def certain(self, score):
+        """Height of the last response, by that of the first frame's."""
+        if self._first <= 0:
+            return score
+        return min(max(self._peak / self._first, 0.0), 1.0)
 
     def look(self, index, maps, memory):
         """Up-sample one scale's response."""
@@ -111,7 +128,7 @@ class Siamese(Family):
         network = self.network
         chosen = argmax(self._peaks)
         response = np.asarray(maps[0][chosen], np.float64) * self._damping[chosen]
-        peak = float(self._peaks[chosen])
+        peak = self._peak = float(self._peaks[chosen])
 
         # the place, near the last one when in doubt
         response -= response.min()

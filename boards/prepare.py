@@ -5,6 +5,7 @@ or float16 by itself for TensorRT 11), the network's TOML, and ``prepared.json``
 nothing but TensorRT to go on from there. Making one needs onnx, checking it ONNX Runtime.
 """
 
+import hashlib
 import json
 import shutil
 import struct
@@ -80,6 +81,7 @@ def _write_all(folder, network, forms, values, plain, say):
         }
         shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))
         values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
+        values["sha256"] = _digest(values)
         (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
         writer.replace()
 
@@ -93,8 +95,10 @@ def read(folder):
     try:
         with open(str(folder / FILE)) as file:
             values = json.load(file)
-        wrong = [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
-    except (OSError, ValueError, KeyError) as error:
+        own = values.pop("sha256")
+        wrong = [] if own == _digest(values) else [FILE]
+        wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildFailed(
             "{} is no prepared folder ({}); make one with `make engine BOARD=… NETWORK=…` on a "
             "computer".format(folder, error)
@@ -103,6 +107,10 @@ def read(folder):
         what = "{} was altered".format(folder / wrong[0]) if wrong else "it is another version's"
         raise BuildFailed("{} can't be used: {}; copy it again".format(folder, what))
     return values
+
+
+def _digest(values):
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def is_current(folder, network, board, precision, dla):

@@ -228,10 +228,10 @@ def _is_whole(values):
         if not isinstance(part.get("bytes"), int):
             return False
     if values["engine"] == "tensorrt":
-        lists = [run.get(key) for key in ("parts", "steps", "features", "maps")]
-        if not all(isinstance(entry, list) for entry in lists):
-            return False
-        if not isinstance(run.get("shapes"), dict):
+        from runtime.engines import form
+
+        core = values["settings"].get("dla")
+        if not form.is_whole(run) or not (core is None or isinstance(core, int)):
             return False
         named = [run.get("exemplar")] + run["parts"]
     elif values["engine"] == "overlay":

@@ -1,5 +1,6 @@
 """``make engine``: on the board, from another computer over a real ssh, and for a computer."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -160,6 +161,21 @@ def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys):
         file.write(b"x")
     assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
     assert "whole-exemplar.onnx was altered; copy it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "key, wrong", [("dla", "x"), ("forms", {}), ("network", None), ("files", []), (None, [])]
+)
+def test_an_altered_word_of_a_preparation_is_one_sentence(toml, tmp_path, capsys, key, wrong):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    values = json.loads((prepared / "prepared.json").read_text())
+    (prepared / "prepared.json").write_text(json.dumps(dict(values, **{key: wrong}) if key else []))
+    capsys.readouterr()
+    assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and ("copy it again" in said[0] or "is no prepared folder" in said[0])
+    assert run(toml, tmp_path, "jetson_nano") == 0  # on a computer it is made anew
 
 
 def test_dla_in_fp32_is_one_sentence(toml, tmp_path, capsys):

@@ -9,7 +9,9 @@ pytest.importorskip("onnxruntime")
 import boards
 from boards import build, plans, prepare
 from boards.writer import Writer
+from kernels import cpu
 from runtime import bundle, engines
+from runtime.errors import NoEngine
 from runtime.networks import load_network
 from tests import tiny
 from tests.fakes.tensorrt import machine
@@ -141,6 +143,61 @@ def test_other_files_of_the_network_are_one_sentence(made, tmp_path):
 def test_a_tuned_tracker_needs_no_new_bundle(made, tmp_path):
     network = with_toml(made, tmp_path, "penalty = 0.1", "penalty = 0.2")
     bundle.open_engine(made, network).close()
+
+
+def test_inputs_and_maps_are_compared_where_no_sha256_is_known(made, nano, tmp_path):
+    """Crop and select would go beyond what was allocated."""
+    opened = len(nano.devices)
+    network = with_toml(made, tmp_path, "search = 255", "search = 271")
+    refused(made, "was built for pictures of tiny 127 and 255 pixels", COMMAND, network=network)
+    network = with_toml(made, tmp_path, "map_size = 16", "map_size = 17")
+    words = "was built for maps of tiny 1x2x16x16 and 1x4x16x16, but here it is 1x2x17x17 and"
+    refused(made, words, COMMAND, network=network)
+    assert len(nano.devices) == opened
+
+
+ALTERED = {
+    "no shapes": lambda run: run.update(shapes={}),
+    "a shape of texts": lambda run: run["shapes"].update(search=[1, 3, "255", "255"]),
+    "an endless tensor": lambda run: run["shapes"].update({run["maps"][0]: [1, 2, 1 << 40]}),
+    "a tensor below zero": lambda run: run["shapes"].update({run["maps"][0]: [1, -2, 16, 16]}),
+    "a picture that is none": lambda run: run["shapes"].update(search=[1, 3, 255, 17]),
+    "a map that nobody gives": lambda run: run["maps"].append("nowhere"),
+    "one tensor as two": lambda run: run["maps"].append(run["maps"][0]),
+    "a feature that is a list": lambda run: run["features"].append([]),
+    "features that nobody sees": lambda run: run.update(seen="nowhere"),
+    "features of no square": lambda run: run.update(seen="exemplar"),
+    "no parts": lambda run: run.update(parts=[]),
+    "steps after the last part": lambda run: run["steps"].append([{}]),
+}
+
+
+@pytest.mark.parametrize("how", sorted(ALTERED))
+def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
+    opened, path = len(nano.devices), made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    ALTERED[how](values["run"])
+    path.write_text(json.dumps(values))
+    refused(made, "is not as it was written", "make engine")
+    assert len(nano.devices) == opened
+
+
+def test_a_provider_that_is_none_is_one_sentence(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    board = boards.load_board("host")
+    made = build.build_host(board, network, network.locate(), "fp32", tmp_path / "bundle")
+    for wrong in ("rocm", 7, ["cuda"]):
+        made.settings["provider"] = wrong
+        with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
+            bundle.open_engine(made)
+
+
+def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
+    engine = bundle.open_engine(made)
+    network = made.load_network()
+    assert type(bundle.tracker_on(network, engine, cpu.load())).__name__ == "Tracker"
+    with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
+        bundle.tracker_on(network, engine, cpu.load(), pipeline=2)
 
 
 def test_other_inputs_need_a_new_bundle(made, tmp_path):

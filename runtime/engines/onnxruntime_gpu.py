@@ -36,6 +36,11 @@ class Engine(OnGpu):
     name = "onnxruntime"
 
     def __init__(self, network, paths, provider="cuda", device=None):
+        if not isinstance(provider, str) or provider not in PROVIDERS:
+            raise NoEngine(
+                "ONNX Runtime has no provider {!r} for a GPU here; build the bundle again with "
+                "`--provider` one of {}".format(provider, ", ".join(sorted(PROVIDERS)))
+            )
         wanted = PROVIDERS[provider][0][0]
         if wanted not in onnxruntime.get_available_providers():
             raise NoEngine(

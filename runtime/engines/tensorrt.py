@@ -13,6 +13,7 @@ from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed, NoGpu
 from runtime import gpu
 from runtime.bundle import BadBundle
+from runtime.engines import form
 from runtime.engines.on_gpu import Memory, OnGpu
 from runtime.errors import NetworkFailed, NoEngine
 
@@ -93,6 +94,9 @@ class Engine(OnGpu):
         trt = load_library()
         bundle.check_library("tensorrt", trt.__version__)
         bundle.check_compute_capability(self.gpu.compute_capability)
+        misfit = form.misfit(bundle.run, network)
+        if misfit is not None:
+            bundle.mismatch(*misfit)
         self.network, self.bundle, self.version = network, bundle, trt.__version__
         self._opened = device is None
         device = devices.open_device() if device is None else device

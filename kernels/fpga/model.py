@@ -285,12 +285,14 @@ class Machine:
         dilation, blocks = fields["dilation"], fields["in_blocks"]
         kernel = fields["kernel_height"], fields["kernel_width"]
         rows, columns = fields["in_height"], fields["in_width"]
-        top, left = fields["pad_top"], fields["pad_left"]
+        top, left = (fields["pad_top"] ^ 0x80) - 0x80, fields["pad_left"]  # top has a sign
         tall = max((height - 1) * strides[0] + (kernel[0] - 1) * dilation + 1, top + rows)
         wide = max((width - 1) * strides[1] + (kernel[1] - 1) * dilation + 1, left + columns)
         padded = np.zeros((tall, wide, blocks, WORD), np.int8)
         words = self._map(fields, fields["in_split"], 0, rows, blocks, columns, "in_")
-        padded[top : top + rows, left : left + columns] = words.transpose(0, 2, 1, 3)
+        words = words[max(0, -top) :]
+        top = max(0, top)
+        padded[top : top + len(words), left : left + columns] = words.transpose(0, 2, 1, 3)
         shape = (height, width) + kernel + (blocks * WORD,)
         return _windows(padded.reshape(tall, wide, -1), shape, strides, dilation)
 

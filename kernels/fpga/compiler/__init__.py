@@ -136,7 +136,9 @@ class Compiler:
         if name == "exemplar":
             for store in self.stores.values():
                 store.check()
-        quantiser = quantise.Quantiser(part, table.ranges(self.ranges, name), self.network)
+        ends = self._ends(part) if name == "search" else {}
+        ranges = table.ranges(self.ranges, name)
+        quantiser = quantise.Quantiser(part, ranges, self.network, ends)
         works = []
         for layer in part.layers:
             if layer.features is not None:
@@ -183,6 +185,17 @@ class Compiler:
             ],
         }
         return program, entry
+
+    def _ends(self, part):
+        """dict of map that the processor alone reads -> share of its range that may be cut off."""
+        read = {one for layer in part.layers for one in layer.inputs}
+        ends = {}
+        for number, (_, view, function) in enumerate(part.outputs):
+            sigmoid = number == 0 and getattr(self.network, "score", None) == "sigmoid"
+            for one in view.maps:
+                if one not in read:
+                    ends[one] = quantise.CUT if function or sigmoid else 0.0
+        return ends
 
     def _keeps(self, part, told):
         """What the search leaves in region 1: list of (``Buffer``, block, offset)."""

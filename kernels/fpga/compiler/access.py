@@ -50,12 +50,13 @@ def _crop(fields, size):
 
 def _conv(fields, size):
     seen = set()
+    top = (fields["pad_top"] ^ 0x80) - 0x80  # it has a sign
     for row in range(fields["out_height"]):
         for tap in range(fields["kernel_height"]):
-            seen.add(row * fields["stride_y"] + tap * fields["dilation"] - fields["pad_top"])
-    rows = sorted(row for row in seen if 0 <= row < fields["in_height"])
+            seen.add(row * fields["stride_y"] + tap * fields["dilation"] - top)
+    taken = sorted(row for row in seen if 0 <= row < fields["in_height"])
     read = _map(
-        size, fields, "in_", fields["in_split"], rows, fields["in_blocks"], fields["in_width"]
+        size, fields, "in_", fields["in_split"], taken, fields["in_blocks"], fields["in_width"]
     )
     rows = range(fields["out_row"], fields["out_row"] + fields["out_height"])
     written = _map(

@@ -43,13 +43,9 @@ class Arena:
             self._busy[first : last + 1, base + offset : base + offset + count] = True
         return base
 
-    def extend(self, base, count, first, before):
-        """Take a place from ``first`` up to ``before`` too; returns whether it was free."""
-        part = self._busy[first:before, base : base + count]
-        if part.any():
-            return False
-        part[:] = True
-        return True
+    def release(self, base, count, first, last):
+        """Give a place back."""
+        self._busy[first : last + 1, base : base + count] = False
 
     def used(self):
         """Highest address ever taken, plus one."""

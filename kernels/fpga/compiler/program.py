@@ -17,6 +17,7 @@ from kernels.fpga.compiler.tiles import Block
 from kernels.fpga.model import MOST_COLUMNS, PARAMS_BYTES, PARAMS_ENTRIES
 
 WORD, TILE = 16, 256
+AHEAD = 6  # layers that a load may stand before its own
 _ZEROS = {
     name: {field: 0 for field in fields if field != "opcode"}
     for name, fields in tables.FIELDS.items()
@@ -130,7 +131,6 @@ class Writer:
             }
 
         task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
-        task.macs = 0
         self._add(task)
         return task
 
@@ -264,28 +264,26 @@ class Writer:
         """
         starts = sorted(first for _, first, _ in uses)
         arena = Arena(size, len(self.tasks))
-        places = [None] * len(uses)
+        bases, times = [0] * len(uses), [0] * len(uses)
         for index in sorted(range(len(uses)), key=lambda i: -uses[i][0].number):
             thing, first, last = uses[index]
-            at = starts.index(first)
-            for time in (starts[max(0, at - 1)], first):
-                base = arena.place([(0, thing.number, time, last)])
-                if base is not None:
-                    break
-            else:
+            found = _first_fit(
+                arena, thing.number, (starts[max(0, starts.index(first) - 1)], first), last
+            )
+            if found is None:
                 raise CannotCompile(
                     "{} needs {} {} at once; this size has {}".format(
                         self.tasks[first].layer, thing.number, what, size
                     )
                 )
-            places[index] = [base, time]
-        for index, (thing, _, _) in enumerate(uses):
-            base, time = places[index]
-            at = starts.index(time)
-            while at > 0 and arena.extend(base, thing.number, starts[at - 1], starts[at]):
-                at -= 1
-            places[index][1] = starts[at]
-        return places
+            bases[index], times[index] = found
+        for index, (thing, first, last) in enumerate(uses):
+            arena.release(bases[index], thing.number, times[index], last)
+            at = starts.index(first)
+            earlier = sorted(set(starts[max(0, at - AHEAD) : at]) | {times[index]})
+            found = _first_fit(arena, thing.number, earlier, last)
+            bases[index], times[index] = found
+        return list(zip(bases, times))
 
     def _load(self, target, data, beat):
         fields = {
@@ -314,6 +312,15 @@ class Writer:
             commands.append((task.name, dict(task.fields, **task.made()), task.layer))
         commands.append(("END", {}, "end"))
         return [(name, dict(_ZEROS[name], **fields), layer) for name, fields, layer in commands]
+
+
+def _first_fit(arena, number, times, last):
+    """(base, time) at the first of some times from which on there is room; None without."""
+    for time in times:
+        base = arena.place([(0, number, time, last)])
+        if base is not None:
+            return base, time
+    return None
 
 
 def rows_needed(layer, first, end):

@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 from calib import table
+from calib.ranges import METHODS
 from kernels.fpga.compiler import beside
 from runtime.errors import HotpathError
 from runtime.networks import load_network
@@ -17,8 +18,13 @@ from runtime.networks import load_network
 DIGITS = 5
 
 
-def trimmed(ranges):
-    """The table with the chosen range of each tensor alone."""
+def trimmed(ranges, method=None):
+    """The table with one range of each tensor alone: the chosen one, or a method's."""
+    if method is not None:
+        for entries in ranges["tensors"].values():
+            for entry in entries.values():
+                entry["range"] = entry["all"][method]
+        ranges = dict(ranges, method=method)
     tensors = {
         part: {
             name: {"range": [float("{:.{}g}".format(end, DIGITS)) for end in entry["range"]]}
@@ -48,6 +54,7 @@ def text(ranges):
 def main(arguments=None):
     cli = argparse.ArgumentParser(prog="python -m kernels.fpga.compiler.trim")
     cli.add_argument("table", type=pathlib.Path, metavar="TABLE")
+    cli.add_argument("--method", choices=METHODS, help="take this one's (default: the chosen)")
     options = cli.parse_args(arguments)
     try:
         ranges = table.read(options.table)
@@ -55,7 +62,7 @@ def main(arguments=None):
     except HotpathError as error:
         print("kernels.fpga.compiler.trim: {}".format(error), file=sys.stderr)
         return 2
-    path.write_text(text(trimmed(ranges)))
+    path.write_text(text(trimmed(ranges, options.method)))
     print("wrote {}".format(path))
     return 0
 

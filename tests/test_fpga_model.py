@@ -46,7 +46,8 @@ def naive_conv(values, tiles, bias, shifts, fields, table):
         total = bias[ob].astype(np.int64)
         for ky in range(fields["kernel_height"]):
             for kx in range(fields["kernel_width"]):
-                y = oy * fields["stride_y"] + ky * fields["dilation"] - fields["pad_top"]
+                top = fields["pad_top"] - 256 * (fields["pad_top"] > 127)  # it has a sign
+                y = oy * fields["stride_y"] + ky * fields["dilation"] - top
                 x = ox * fields["stride_x"] + kx * fields["dilation"] - fields["pad_left"]
                 if not (0 <= y < rows and 0 <= x < width):
                     continue
@@ -78,7 +79,7 @@ def test_a_convolution_is_the_sum_that_the_design_says(data):
         "in_block_pitch": width, "in_height": rows, "in_width": width, "in_blocks": blocks,
         "kernel_height": kernel[0], "kernel_width": kernel[1],
         "stride_y": stride_y, "stride_x": stride_x,
-        "pad_top": draw(st.integers(0, 2)), "pad_left": draw(st.integers(0, 2)),
+        "pad_top": draw(st.integers(-7, 2)) & 0xFF, "pad_left": draw(st.integers(0, 2)),
         "dilation": draw(st.integers(1, 2)) if stride_y == 1 else 1,
         "out_base": 1000, "out_height": draw(st.integers(1, 7)),
         "out_width": draw(st.integers(1, 7)), "out_blocks": draw(st.integers(1, 2)),
@@ -280,6 +281,31 @@ def test_a_pixelwise_correlation_is_a_convolution_by_stored_features():
     exact = golden.correlate_pixelwise(exemplar, search)
     expected = np.clip(np.rint(exact / 64), -128, 127)
     np.testing.assert_array_equal(bench.result(5, 6, 4096).transpose(2, 0, 1), expected)
+
+
+def test_a_depthwise_correlation_is_a_convolution_by_diagonal_tiles():
+    rng = np.random.default_rng(4)
+    exemplar = rng.integers(-9, 9, (16, 3, 2), np.int8)
+    search = rng.integers(-9, 9, (16, 7, 6), np.int8)
+    engine = machine(2)
+    bench = Bench(engine)
+    fill(engine, search.reshape(1, 16, 7, 6).transpose(2, 0, 3, 1), 100, 6, 6, 0)
+    tiles = np.zeros((6, 16, 16), np.int8)
+    for tap in range(6):
+        np.fill_diagonal(tiles[tap], exemplar[:, tap // 2, tap % 2])
+    bench.load("WEIGHTS", tiles)
+    bench.load("PARAMS", np.r_[np.zeros(64), np.full(16, 3)].astype(np.uint8))
+    bench.add(
+        "CONV", in_base=100, in_row_pitch=6, in_block_pitch=6, in_height=7, in_width=6,
+        in_blocks=1, kernel_height=3, kernel_width=2, stride_y=1, stride_x=1, dilation=1,
+        pad_top=1, pad_left=1, out_base=300, out_row_pitch=7, out_height=7, out_width=7,
+        out_blocks=1,
+    )  # fmt: skip
+    bench.store(300, 7, 7, 7)
+    bench.run()
+    exact = golden.correlate_depthwise(exemplar, search, 1)
+    expected = np.clip(np.rint(exact / 8), -128, 127)
+    np.testing.assert_array_equal(bench.result(7, 7).transpose(2, 0, 1), expected)
 
 
 # -- registers and faults

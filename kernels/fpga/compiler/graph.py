@@ -144,11 +144,8 @@ class Part:
         name = node.input[index]
         view = self._views.get(name)
         if view is None:
-            raise CannotCompile(
-                "{} takes {}, which is no map that the engine makes; {}".format(
-                    _told(node), name, HAS
-                )
-            )
+            what = "the constant" if name in self._constants else "what the engine does not make,"
+            raise CannotCompile("{} needs {} {}; {}".format(_told(node), what, name, HAS))
         if layout and view.layout != layout:
             raise CannotCompile(
                 "{} takes a tensor of shape {}; the engine has maps of channels, rows and "

@@ -115,16 +115,11 @@ class Writer:
             dilation=layer.dilation, out_row_pitch=out.row_pitch, out_block_pitch=out.width,
             out_height=end - first, out_width=out.width, out_blocks=block.count, out_row=first,
         )  # fmt: skip
-        if rows and source is None:  # rows of a whole map: its base moves, with one lane alone
-            skipped = low
-        else:
-            skipped = 0
-        task.fields["pad_top"] = max(0, layer.pad[0] - first * layer.stride[0])
-        task.fields["in_height"] = high - low if rows else taken.height
+        moved = self._rows(task, layer, first, high - start, start, source is None)
 
         def place():
             return {
-                "in_base": buffer.base + block.in_first * buffer.width + skipped * buffer.row_pitch,
+                "in_base": buffer.base + block.in_first * buffer.width + moved * buffer.row_pitch,
                 "out_base": out.base + (made.block + block.first) * out.width,
                 "weight_tile": weights.tile,
                 "param_entry": params.entry + block.first,
@@ -133,6 +128,28 @@ class Writer:
         task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
         self._add(task)
         return task
+
+    def _rows(self, task, layer, first, end, start, whole):
+        """Set padding and height for a result from row ``first`` on.
+
+        A whole map's base moves by as many rows as keep the others in their banks; the padding,
+        which has a sign, makes up for the rest.
+
+        Args:
+            end: row of the buffer up to which there are rows.
+            start: row of the input that the buffer's first one is.
+            whole: whether the buffer is a whole map, not a strip.
+
+        Returns:
+            rows of a bank by which the base moves.
+        """
+        split = task.fields["in_split"]
+        group = self.lanes << split if whole else 1
+        top = first * layer.stride[0] - layer.pad[0] - start
+        groups = max(0, top // group) if whole else 0
+        task.fields["pad_top"] = (groups * group - top) & 0xFF
+        task.fields["in_height"] = end - groups * group
+        return groups << split
 
     def crop(self, part, buffer, first, rows):
         """Add the command that makes some rows of the crop."""

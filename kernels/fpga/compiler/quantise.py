@@ -164,4 +164,8 @@ def values(one, function):
     """(256,) float32: what a byte of an output means, behind the functions the engine leaves."""
     whole = np.arange(256, dtype=np.uint8).view(np.int8)
     found = whole * 2.0**one.exponent + one.centre
-    return (found if function is None else function(found)).astype(np.float32)
+    if function is not None:
+        with np.errstate(over="ignore"):
+            found = function(found)
+    most = np.finfo(np.float32).max
+    return np.clip(found, -most, most).astype(np.float32)

@@ -10,6 +10,7 @@ from kernels.fpga.compiler.program import Params, Weights, Writer, rows_needed, 
 from kernels.fpga.compiler.tiles import Block, blocks_of
 from kernels.fpga.model import MOST_COLUMNS, TILE
 
+SIGNED = False
 STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
 
 
@@ -128,7 +129,7 @@ class Scheduler:
             self._conv(writer, chain[0], ready[0], (done[0], end), (strip, low))
             done[0], number = end, number + 1
             for at in range(1, len(chain)):
-                end = _available(chain[at].layer, done[at - 1])
+                end = _available(chain[at].layer, done[at - 1], self.size["lanes"])
                 if end > done[at]:
                     self._conv(writer, chain[at], ready[at], (done[at], end))
                     done[at] = end
@@ -137,17 +138,17 @@ class Scheduler:
 
     def _chain(self):
         """The layers that work on strips: as many as keep the array busy beside the crop."""
-        chain, steps = [self.works[0]], 0
-        if self.size["lanes"] > 1:
+        chain, cycles = [self.works[0]], 0
+        if self.size["lanes"] > 1 and not SIGNED:
             return chain
         crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
         for work, following in zip(self.works, self.works[1:]):
             layer = following.layer
-            steps += sum(block.number for block in work.blocks) * (
-                work.layer.outputs[0].height * work.layer.outputs[0].buffer.width
-            )
+            words = work.layer.outputs[0].height * work.layer.outputs[0].buffer.width
+            for block in work.blocks:  # a step a tile and group of rows, or a drained word
+                cycles += max(block.number * words / self.size["lanes"], words * block.count)
             alone = all(one.layer is work.layer for one in layer.inputs)
-            if steps >= crop or not alone or layer.kind != "conv":
+            if cycles >= crop or not alone or layer.kind != "conv":
                 break
             chain.append(following)
         return chain
@@ -187,12 +188,13 @@ class Scheduler:
         return known[key][1]
 
 
-def _available(layer, rows):
-    """Rows of a layer's result that so many rows of its input allow."""
+def _available(layer, rows, lanes):
+    """Rows of a layer's result that so many rows of its input allow, whole groups of lanes."""
+    height = layer.outputs[0].height
     if rows >= layer.inputs[0].height:
-        return layer.outputs[0].height
-    end = layer.outputs[0].height
-    while end > 0 and rows_needed(layer, end - 1, end)[1] > rows:
+        return height
+    end = height
+    while end > 0 and (end % lanes or rows_needed(layer, end - 1, end)[1] > rows):
         end -= 1
     return end
 

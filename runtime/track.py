@@ -4,6 +4,7 @@ Reads from top to bottom: options, then ``run``: tracker, source, first box, the
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -124,7 +125,7 @@ def run(options):
         options.network, options.engine, options.networks_dir, options.threads, say, options.bundle,
         options.pipeline, options.board, options.simulate,
     )  # fmt: skip
-    with open_source(options.video, say) as source:
+    with contextlib.closing(targets), open_source(options.video, say) as source:
         frame = first_frame(source)
         boxes = first_boxes(options, source, frame)
         tracks = {targets.add(frame, box): Track(box, GIVEN) for box in boxes}

@@ -162,6 +162,21 @@ def test_a_folder_that_can_not_be_written_is_passed_over(nvrtc, tmp_path):
         compiler.binary(compiler.source("crop"), 87, folders[:1], [nvrtc])
 
 
+def test_a_folder_of_somebody_else_is_passed_over(nvrtc, tmp_path):
+    if os.getuid():
+        pytest.skip("only root can give a folder away")
+    theirs = tmp_path / "theirs"
+    path = compiler.binary(compiler.source("crop"), 87, (str(theirs),), [nvrtc])
+    os.chown(str(theirs), 12345, 12345)
+    with open(path, "wb") as file:
+        file.write(b"\x7fELF of theirs")
+    folders = (str(theirs), str(tmp_path / "ours"))
+    path = compiler.binary(compiler.source("crop"), 87, folders, [nvrtc])
+    assert path.startswith(folders[1])
+    with pytest.raises(NoCompiler, match="somebody else's"):
+        compiler.binary(compiler.source("crop"), 87, folders[:1], [nvrtc])
+
+
 def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
     path = str(tmp_path / "broken.cu")
     with open(path, "w") as file:

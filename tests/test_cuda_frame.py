@@ -168,7 +168,7 @@ def test_from_cuda_11_graphs_are_the_default():
     assert track({"FAKE_CUDA_VERSION": "11040"}, frames=3)["uses_graph"]
 
 
-@pytest.mark.parametrize("behaviour", ["synchronises", "allocates"])
+@pytest.mark.parametrize("behaviour", ["synchronises", "allocates", "refuses"])
 def test_a_network_that_can_not_be_captured_runs_step_by_step(runs, behaviour):
     found = track(graph=True, frames=10, behaviour=behaviour)
     assert not found["uses_graph"] and len(found["logged"]) == 1

@@ -7,6 +7,7 @@ compiled elsewhere does not run there.
 """
 
 import ctypes
+import errno
 import glob
 import hashlib
 import os
@@ -187,7 +188,7 @@ def _cached(name, path, capability, compiler, folders):
         cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
         private = os.path.join(tempfile.gettempdir(), "hotpath-{}".format(os.getuid()))
         folders = (os.path.join(HERE, "build"), cache, private)
-    for folder in folders:
+    for folder in filter(_is_ours, folders):
         for suffix in (".cubin", ".ptx"):
             found = os.path.join(folder, name + suffix)
             if os.path.exists(found):
@@ -202,9 +203,19 @@ def _cached(name, path, capability, compiler, folders):
     raise NoCompiler(problem)
 
 
+def _is_ours(folder):
+    """Whether nobody else could have put a file there: anybody may make a temporary folder."""
+    try:
+        return os.stat(folder).st_uid in (0, os.getuid(), os.stat(HERE).st_uid)
+    except OSError:
+        return False
+
+
 def _write(path, content):
     """Write to a file of our own and rename it, so that nobody loads half of one."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    if not _is_ours(os.path.dirname(path)):
+        raise PermissionError(errno.EPERM, "it is somebody else's")
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -324,7 +324,7 @@ class Frame:
                     slot.graph = graphs.Graph(driver, self._handle, body)
                     slot.captured = self.device.counters.take_back(before)
                     slot.captured["graph_launches"] = 1
-        except (graphs.NoGraph, GpuFailed) as error:
+        except (graphs.NoGraph, HotpathError) as error:
             self.uses_graph = False
             for slot in self._slots:
                 slot.forget_graph()

@@ -9,7 +9,7 @@ import onnxruntime
 
 from runtime.engines import graph, plain, seen
 from runtime.engines.on_gpu import Memory, OnGpu
-from runtime.errors import BadNetwork, NoEngine
+from runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
 PROVIDERS = {
@@ -54,14 +54,21 @@ class Engine(OnGpu):
             from kernels.cuda import device as devices
 
             device = devices.open_device()
-        self.network, self.provider = network, provider
-        graphs, name = seen.with_seen(network, graph.build(network, paths))
+        self.network, self.provider, self.device = network, provider, device
+        try:
+            self._load(*seen.with_seen(network, graph.build(network, paths)))
+        except Exception:
+            self.close()
+            raise
+
+    def _load(self, graphs, name):
         self._precision = plain.precision_of(graphs)
         shapes = {}
         for model in (graphs.exemplar, graphs.search):
             for value in list(model.graph.input) + list(model.graph.output):
                 shapes[value.name] = graph.shape_of(value)
-        super().__init__(Memory(device, shapes), network, graphs.features, graphs.maps, name)
+        memory = Memory(self.device, shapes)
+        super().__init__(memory, self.network, graphs.features, graphs.maps, name)
         self._exemplar = _OnStream(self, graphs.exemplar)
         self._frame = [_OnStream(self, graphs.search)]
         self.warm_up()
@@ -132,4 +139,11 @@ class _OnStream:
         """Put it on the stream that it was made with."""
         if handle != self._handle:
             raise RuntimeError("a session runs on its engine's stream alone")
-        self._session.run_with_iobinding(self._binding, self._run)
+        try:
+            self._session.run_with_iobinding(self._binding, self._run)
+        except Exception as error:  # see above
+            raise NetworkFailed(
+                "ONNX Runtime refuses a frame: {}; start again".format(
+                    (str(error).strip().splitlines() or [type(error).__name__])[0]
+                )
+            ) from None

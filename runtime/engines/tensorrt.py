@@ -6,7 +6,9 @@ only the builder sees (``boards.plans``). Where a network was cut at its correla
 (``runtime.engines.cut``), our kernels run between the parts.
 """
 
+import atexit
 import importlib
+import weakref
 
 from kernels.cuda import device as devices
 from kernels.cuda.correlate import Correlate
@@ -100,15 +102,15 @@ class Engine(OnGpu):
         self.network, self.bundle, self.version = network, bundle, trt.__version__
         self._opened = device is None
         device = devices.open_device() if device is None else device
+        self.device, self._logger = device, make_logger(trt)
+        atexit.register(_close, weakref.ref(self))  # before the device's own, which came earlier
         run = bundle.run
-        memory = Memory(device, run["shapes"])
-        super().__init__(memory, network, run["features"], run["maps"], run.get("seen"))
-        self._logger = make_logger(trt)
         try:
+            memory = Memory(device, run["shapes"])
+            super().__init__(memory, network, run["features"], run["maps"], run.get("seen"))
             self._load(trt, run)
         except Exception:
-            if self._opened:
-                device.close()
+            self.close()
             raise
 
     def _load(self, trt, run):
@@ -188,6 +190,12 @@ class Engine(OnGpu):
                 "desktop: `sudo systemctl isolate multi-user.target`)".format(what, words)
             )
         raise BadBundle("{}: {}; run `{}`".format(what, words, self.bundle.command))
+
+
+def _close(engine):
+    """Close an engine at the end of the process, if it is still there."""
+    if engine() is not None:
+        engine().close()
 
 
 class _Part:

@@ -4,6 +4,7 @@ Called by tests/test_cuda_frame.py for the fake GPU and by tests/test_cuda_gpu.p
 each ends with "good" or an exception.
 """
 
+import functools
 import sys
 
 import numpy as np
@@ -13,6 +14,7 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.cuda import layout, pictures
 from kernels.cuda.correlate import Correlate
+from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame import Frame
 from kernels.cuda.tracker import GpuTracker
 from runtime import geometry
@@ -244,7 +246,69 @@ def owns():
     device.close()
 
 
-ALL = (correlate, crop, kinds, owns, pipelined, tracker, two_targets)
+def short_of_memory():
+    """A frame too large for the GPU is an error in its turn; those before and after it are not."""
+    device, net = devices.open_device(), network(border="zero")
+    film = Film(3)
+    expected, _ = track_by_definition(net, film, 20)
+    cx, cy, w, h = film.state
+    for graph in (False, True):
+        tracked = GpuTracker(net, Engine(device, net), device, 2, graph=graph)
+        tracked.init(film.frame(0), (cx - (w - 1) / 2, cy - (h - 1) / 2, w, h))
+        alloc, states = device.alloc, []
+        device.alloc = functools.partial(_limited, alloc, 1 << 20)
+        for index in range(1, 21):
+            tracked.submit(film.frame(index))
+            if index in (5, 6):  # with a frame on its way
+                try:
+                    tracked.submit(np.zeros((800, 1000, 3), np.uint8))
+                    raise AssertionError("there is no room for it")
+                except GpuFailed as error:
+                    assert "no room" in str(error)
+            tracked.collect()
+            states.append(tracked.state)
+        np.testing.assert_allclose(states, expected, rtol=0, atol=1e-6)
+        device.alloc = alloc
+        tracked.let_go()
+    device.close()
+
+
+def _limited(alloc, most, size):
+    if size > most:
+        raise GpuFailed("no room")
+    return alloc(size)
+
+
+def fails_in_its_turn():
+    """What goes wrong with a frame is said when it is its turn, and all before it were told."""
+    for depth in (1, 2):
+        device, net = devices.open_device(), network(border="zero")
+        engine, film, told = Engine(device, net), Film(3), []
+        device.driver_version = 10020
+        targets = Targets(net, engine, cpu.load(), pipeline=depth)
+        cx, cy, w, h = film.state
+        for shift in (0, 5):
+            targets.add(film.frame(0), (cx - (w - 1) / 2 + shift, cy - (h - 1) / 2, w, h))
+        pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append(taken.index))  # noqa: B023
+        engine.before_search = functools.partial(_refuse, engine, engine.calls + 12)
+        try:
+            for index in range(1, 12):
+                pipeline.take(Taken(film.frame(index), index, None, 0.0))
+            raise AssertionError("nothing failed")
+        except NetworkFailed as error:
+            assert "refused" in str(error)
+        assert told == [1, 2, 3, 4, 5], told
+        targets.close()
+        device.close()
+
+
+def _refuse(engine, number):
+    if engine.calls == number:
+        raise NetworkFailed("refused")
+
+
+ALL = (correlate, crop, fails_in_its_turn, kinds, owns, pipelined, short_of_memory, tracker)
+ALL += (two_targets,)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)
 

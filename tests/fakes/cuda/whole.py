@@ -6,6 +6,7 @@ Run by tests/test_cuda_frame.py with the fake driver in LD_LIBRARY_PATH.
 """
 
 import ctypes
+import functools
 import json
 import sys
 
@@ -14,7 +15,7 @@ import numpy as np
 from kernels.cuda import device as devices
 from kernels.cuda import frame as frames
 from kernels.cuda import pictures
-from runtime.errors import HotpathError
+from runtime.errors import HotpathError, NetworkFailed
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
 from tests.fakes.cuda.networks import network
@@ -111,12 +112,18 @@ def poison(device, engine, whole):
     device.upload(whole._features, array, engine.stream)
 
 
+def refuse(engine, number):
+    if engine.calls == number:
+        raise NetworkFailed("the library refuses")
+
+
 def behaviours(device, engine, whole):
     """What a network's library might do inside its call."""
     return {
         "good": lambda: None,
         "synchronises": lambda: device.synchronise(engine.stream),
         "allocates": lambda: device.alloc(100),
+        "refuses": functools.partial(refuse, engine, 2),  # the second call is captured
     }
 
 

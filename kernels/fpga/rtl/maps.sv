@@ -16,6 +16,8 @@ module maps #
     parameter int LANES = 1,
     // words of 16 bytes a bank
     parameter int MAP_WORDS = 16384,
+    // kind of memory: "block", or "ultra" where there is such
+    parameter MAP_STYLE = "block",
     // bits that number a bank
     parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
 )
@@ -118,7 +120,7 @@ genvar bank, lane;
 generate
 
 for (bank = 0; bank < LANES; bank = bank + 1) begin : banks
-    (* ram_style = "block" *)
+    (* ram_style = MAP_STYLE *)
     reg [127:0] memory [0:MAP_WORDS-1];
     reg [ADDRESS_BITS-1:0] address_reg;
     reg [127:0] word_reg;

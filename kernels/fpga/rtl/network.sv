@@ -17,6 +17,8 @@ module network #
     parameter int LANES = 1,
     // words of 16 bytes a map bank
     parameter int MAP_WORDS = 16384,
+    // kind of memory of the maps: "block", or "ultra" where there is such
+    parameter MAP_STYLE = "block",
     // tiles of 16x16 weights
     parameter int WEIGHT_TILES = 512,
     // blocks of output channels whose parameters are held
@@ -177,7 +179,8 @@ wire [127:0] result_data;
 
 maps #(
     .LANES(LANES),
-    .MAP_WORDS(MAP_WORDS)
+    .MAP_WORDS(MAP_WORDS),
+    .MAP_STYLE(MAP_STYLE)
 ) maps_inst (
     .clk(clk),
     .rst(rst),

@@ -62,7 +62,9 @@ wire [15:0] kernel_height = {8'd0, command[CONV_KERNEL_HEIGHT_LSB +: 8]};
 wire [15:0] kernel_width = {8'd0, command[CONV_KERNEL_WIDTH_LSB +: 8]};
 wire [15:0] stride_y = {8'd0, command[CONV_STRIDE_Y_LSB +: 8]};
 wire [15:0] stride_x = {8'd0, command[CONV_STRIDE_X_LSB +: 8]};
-wire [15:0] first_row = -{8'd0, command[CONV_PAD_TOP_LSB +: 8]};
+// signed: a strip of a map's rows may begin below its first
+wire [7:0] pad_top = command[CONV_PAD_TOP_LSB +: 8];
+wire [15:0] first_row = -{{8{pad_top[7]}}, pad_top};
 wire [15:0] first_column = -{8'd0, command[CONV_PAD_LEFT_LSB +: 8]};
 wire [15:0] dilation = {8'd0, command[CONV_DILATION_LSB +: 8]};
 wire [15:0] out_height = command[CONV_OUT_HEIGHT_LSB +: 16];

@@ -185,16 +185,18 @@ def random_layer(rng, words, first_tile, tiles):
         kernel_height, kernel_width = (int(n) for n in rng.integers(1, 5, 2))
         in_blocks, out_blocks = (int(n) for n in rng.choice([1, 1, 2, 3, 5], 2))
         height, width = (int(n) for n in rng.integers(1, 14, 2))
-        pad_top = int(rng.integers(0, kernel_height * dilation + 1))
+        # below 0: a strip that begins further down
+        pad_top = int(rng.integers(-min(7, height - 1), kernel_height * dilation + 1))
         pad_left = int(rng.integers(0, kernel_width * dilation + 1))
         fields = {
             "relu": int(rng.integers(2)), "table": int(rng.integers(2)),
             "in_split": stride_y - 1 if LANES > 1 else int(rng.integers(2)),
             "out_split": int(rng.integers(2)), "in_height": height, "in_width": width,
             "in_blocks": in_blocks, "kernel_height": kernel_height, "kernel_width": kernel_width,
-            "stride_y": stride_y, "stride_x": stride_x, "pad_top": pad_top, "pad_left": pad_left,
-            "dilation": dilation, "out_blocks": out_blocks, "out_row": int(rng.integers(0, 7)),
-            "out_height": int(rng.integers(1, (height + 2 * pad_top) // stride_y + 2)),
+            "stride_y": stride_y, "stride_x": stride_x, "pad_top": pad_top & 0xFF,
+            "pad_left": pad_left, "dilation": dilation, "out_blocks": out_blocks,
+            "out_row": int(rng.integers(0, 7)),
+            "out_height": int(rng.integers(1, max(0, height + 2 * pad_top) // stride_y + 2)),
             "out_width": int(rng.integers(1, (width + 2 * pad_left) // stride_x + 2)),
             "param_entry": int(rng.integers(0, PARAMS_ENTRIES - out_blocks + 1)),
         }  # fmt: skip

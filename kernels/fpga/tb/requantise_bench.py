@@ -12,10 +12,10 @@ LANES = 16
 
 
 def sums(rng, count):
-    """int32 sums and shifts: halves and their neighbours, limits of int8, everything else."""
+    """int32 sums and shifts: halves and a bit beside them, limits of int8, everything else."""
     shifts = rng.integers(0, 32, (count, LANES))
-    unit = 2.0**shifts
-    near = rng.integers(-260, 261, (count, LANES)) * unit / 2 + rng.integers(-1, 2, (count, LANES))
+    beside = rng.integers(-1, 2, (count, LANES)) * 2.0 ** rng.integers(0, shifts + 1)
+    near = rng.integers(-260, 261, (count, LANES)) * 2.0**shifts / 2 + beside
     any_sum = rng.integers(-(2**31), 2**31, (count, LANES))
     kind = rng.integers(0, 4, (count, LANES))
     values = np.where(kind > 0, np.clip(np.floor(near), -(2**31), 2**31 - 1), any_sum)

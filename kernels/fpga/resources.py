@@ -28,7 +28,9 @@ RTL = tables.FOLDER / "rtl"
 RESULTS = tables.FOLDER / "resources.toml"
 DOCUMENT = tables.FOLDER / "RESOURCES.md"
 TOP = "engine"
-PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
+PARAMETERS = (
+    "lanes", "bus_bytes", "crop_lanes", "map_words", "map_style", "weight_tiles", "line_bytes",
+)  # fmt: skip
 KINDS = ("dsp", "luts", "flip_flops", "bram36", "uram")
 
 # What of the FPGA the engine may take: the rest is left for the two SmartConnects and the reset of
@@ -107,12 +109,17 @@ def synthesise(board):
 
 def _script(board):
     size = tables.sizes()[board]
-    given = " ".join("-set {} {}".format(name.upper(), size[name]) for name in PARAMETERS)
+    given = " ".join(
+        "-set {} {}".format(name.upper(), json.dumps(size[name])) for name in PARAMETERS
+    )
+    ultra = " -uram" if size["map_style"] == "ultra" else ""
     return "\n".join(
         [
             "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
             "chparam {} {}".format(given, TOP),
-            "synth_xilinx -family {} -noiopad -noclkbuf -top {}".format(family(board), TOP),
+            "synth_xilinx -family {} -noiopad -noclkbuf{} -top {}".format(
+                family(board), ultra, TOP
+            ),
             "tee -q -o statistics.json stat -json",
             "",
         ]

@@ -21,6 +21,8 @@ module engine #
     parameter CROP_LANES = 1,
     // words of 16 bytes a map bank, a power of two
     parameter MAP_WORDS = 16384,
+    // kind of memory for them: "block", or "ultra" where the FPGA has UltraRAM
+    parameter MAP_STYLE = "block",
     // tiles of 16x16 weights, a power of two
     parameter WEIGHT_TILES = 512,
     // place of a line of the frame, a power of two; 16 bytes less are for pixels
@@ -352,6 +354,7 @@ wire [127:0] map_read_data;
 network #(
     .LANES(LANES),
     .MAP_WORDS(MAP_WORDS),
+    .MAP_STYLE(MAP_STYLE),
     .WEIGHT_TILES(WEIGHT_TILES)
 )
 network_inst (

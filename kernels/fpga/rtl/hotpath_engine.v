@@ -18,6 +18,8 @@ module hotpath_engine #
     parameter CROP_LANES = 1,
     // words of 16 bytes a map bank
     parameter MAP_WORDS = 16384,
+    // kind of memory for them
+    parameter MAP_STYLE = "block",
     // tiles of 16x16 weights
     parameter WEIGHT_TILES = 512,
     // longest line of a frame that the crop fetches
@@ -143,6 +145,7 @@ module hotpath_engine #
         .BUS_BYTES(BUS_BYTES),
         .CROP_LANES(CROP_LANES),
         .MAP_WORDS(MAP_WORDS),
+        .MAP_STYLE(MAP_STYLE),
         .WEIGHT_TILES(WEIGHT_TILES),
         .LINE_BYTES(LINE_BYTES)
     )

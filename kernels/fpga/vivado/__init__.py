@@ -15,7 +15,9 @@ from runtime.errors import HotpathError
 
 SCRIPT = tables.FOLDER / "vivado" / "overlay.tcl"
 ROOT = tables.FOLDER.parents[1]
-PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
+PARAMETERS = (
+    "lanes", "bus_bytes", "crop_lanes", "map_words", "map_style", "weight_tiles", "line_bytes",
+)  # fmt: skip
 
 
 class NoOverlay(HotpathError):

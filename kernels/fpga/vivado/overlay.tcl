@@ -11,7 +11,8 @@
 #   part       the FPGA, as boards/<board>.toml has it
 #   clock_mhz  clock of the fabric
 #   address    of the engine's registers
-#   lanes, bus_bytes, crop_lanes, map_words, weight_tiles, line_bytes   as sizes.toml has them
+#   lanes, bus_bytes, crop_lanes, map_words, map_style, weight_tiles, line_bytes
+#              as sizes.toml has them
 #   work       folder for the project; what is there is replaced
 #   out        folder for the two files
 #   jobs       processes at once
@@ -25,8 +26,8 @@ if {[llength $argv] % 2} {
   error "The arguments are pairs of a name and a value; got: $argv"
 }
 array set given $argv
-foreach name {board part clock_mhz address lanes bus_bytes crop_lanes map_words weight_tiles
-              line_bytes work out jobs} {
+foreach name {board part clock_mhz address lanes bus_bytes crop_lanes map_words map_style
+              weight_tiles line_bytes work out jobs} {
   if {![info exists given($name)]} {
     error "Argument $name is missing; `make overlay BOARD=...` gives all of them."
   }
@@ -130,6 +131,7 @@ set_property -dict [list \
   CONFIG.BUS_BYTES $given(bus_bytes) \
   CONFIG.CROP_LANES $given(crop_lanes) \
   CONFIG.MAP_WORDS $given(map_words) \
+  CONFIG.MAP_STYLE $given(map_style) \
   CONFIG.WEIGHT_TILES $given(weight_tiles) \
   CONFIG.LINE_BYTES $given(line_bytes) \
 ] $engine

@@ -10,7 +10,6 @@ from kernels.fpga.compiler.program import Params, Weights, Writer, rows_needed, 
 from kernels.fpga.compiler.tiles import Block, blocks_of
 from kernels.fpga.model import MOST_COLUMNS, TILE
 
-SIGNED = False
 STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
 
 
@@ -139,8 +138,6 @@ class Scheduler:
     def _chain(self):
         """The layers that work on strips: as many as keep the array busy beside the crop."""
         chain, cycles = [self.works[0]], 0
-        if self.size["lanes"] > 1 and not SIGNED:
-            return chain
         crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
         for work, following in zip(self.works, self.works[1:]):
             layer = following.layer

@@ -138,7 +138,7 @@ def _convolution(rng, space, at, made, stride, following, lanes):
         out_split=out["split"], in_base=made["base"], in_row_pitch=made["row_pitch"],
         in_block_pitch=made["block_pitch"], in_height=made["height"], in_width=made["width"],
         in_blocks=made["blocks"], kernel_height=kernel[0], kernel_width=kernel[1], stride_y=stride,
-        stride_x=stride, pad_top=int(rng.integers(0, 3)), pad_left=int(rng.integers(0, 3)),
+        stride_x=stride, pad_top=int(rng.integers(-2, 3)) & 0xFF, pad_left=int(rng.integers(0, 3)),
         dilation=dilation, out_base=out["base"], out_row_pitch=out["row_pitch"],
         out_block_pitch=out["block_pitch"], out_height=height, out_width=width, out_blocks=blocks,
         out_row=0, weight_tile=at["tile"], param_entry=at["entry"],

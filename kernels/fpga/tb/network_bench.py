@@ -324,19 +324,17 @@ async def the_largest_sums(dut):
 
 @cocotb.test()
 async def layers_of_a_tracker_have_no_bubbles(dut):
-    """The cycles of three layers against the steps of their taps, printed for the record."""
+    """A 3x3, a strided and a 1x1 layer take a cycle a tap, and a few to begin and end."""
     bench = Bench(dut, 0, seed=3)
     await bench.start()
-    for name, fields in (
-        ("3x3, 80 to 80, 16x16", simple_layer(16, 16, 5, 5, 3)),
-        ("3x3 stride 2, 48 to 80, 32x32 to 16x16", simple_layer(32, 32, 3, 5, 3, stride=2)),
-        ("1x1, 80 to 80, 16x16", simple_layer(16, 16, 5, 5, 1)),
+    for fields in (
+        simple_layer(16, 16, 5, 5, 3),
+        simple_layer(32, 32, 3, 5, 3, stride=2),
+        simple_layer(16, 16, 5, 5, 1),
     ):
         cycles = await bench.convolve(fields)
         await bench.check_maps(fields)
-        steps = cycles_of(fields)
-        print("CYCLES lanes {} | {} | {} steps | {} cycles".format(LANES, name, steps, cycles))
-        assert cycles <= steps + OVERHEAD
+        assert cycles <= cycles_of(fields) + OVERHEAD
 
 
 @cocotb.test()

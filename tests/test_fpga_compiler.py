@@ -1,12 +1,22 @@
 """What the FPGA compiler writes does in the engine's definition what the network says."""
 
+import re
+import sys
+
+import cv2
 import numpy as np
 import pytest
 
+if sys.version_info < (3, 10):
+    pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runtime")
 
+from calib import metrics
+from calib.clips import find_clips
 from calib.errors import BadTable
+from calib.evaluate import follow
 from kernels.fpga import compiler, tables
+from kernels.fpga.compiler import evaluate, trim
 from kernels.fpga.compiler.errors import CannotCompile
 from kernels.fpga.compiler.evaluate import Runner
 from kernels.fpga.compiler.hazards import hazards
@@ -297,3 +307,47 @@ def test_kestrels_maps_are_near_those_of_floating_point():
         assert score.ravel()[found[0].argmax()] > score.max() - 1
     engine.close()
     tracker.close()
+
+
+def write_clip(folder, frames):
+    """A clip of ``tiny.film`` as the evaluation reads one."""
+    pictures, boxes = tiny.film(frames)
+    (folder / "img").mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / "img" / "{:04}.png".format(number)), picture)
+    lines = ["frame,x,y,w,h"] + ["{},{},{},{},{}".format(i, *b) for i, b in enumerate(boxes)]
+    (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_the_evaluation_tells_overlap_of_pairs_and_of_the_clip(tmp_path, capsys):
+    write_clip(tmp_path / "film", 8)
+    assert evaluate.main(["--clips", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    found = re.search(r"film +8 +([.0-9]+) +([.0-9]+)", told)
+    assert abs(float(found.group(1)) - float(found.group(2))) < 0.1
+    assert "one-step overlap on 40 pairs" in told
+
+
+def test_the_table_that_comes_with_kestrel_is_what_trim_writes():
+    path = compiler.beside(load_network("kestrel"))
+    ranges = compiler.table.read(path)
+    assert trim.text(trim.trimmed(ranges)) == path.read_text()
+
+
+@pytest.mark.slow
+def test_whole_clips_are_followed_as_well_as_in_floating_point(clips_dir):
+    network = load_network("kestrel")
+    follower = evaluate.Follower(network, Runner(compiler.compile(network)))
+    plain = load_tracker(network.path, "onnxruntime", None, 1)
+    names = ("otb-Crossing", "otb-Couple", "otb-Football1", "vot2015-ball1")
+    rows = []
+    for clip in find_clips([str(clips_dir / name) for name in names], log=str):
+        rows.append(
+            [
+                metrics.figures(np.array(follow(one, clip)["boxes"]), clip.boxes)["ao"]
+                for one in (plain, follower)
+            ]
+        )
+    assert len(rows) == len(names)
+    means = np.mean(rows, axis=0)
+    assert abs(means[0] - means[1]) < 0.02, rows

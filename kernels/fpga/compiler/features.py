@@ -102,4 +102,4 @@ class Store:
             "param_entry": params.entry,
         }
         task.weights, task.params = weights, params
-        writer._add(task)
+        writer.add(task)

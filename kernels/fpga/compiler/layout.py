@@ -6,7 +6,6 @@ channels), which a convolution with rearranged weights reads and writes as any o
 """
 
 from kernels.fpga.compiler.errors import CannotCompile
-from kernels.fpga.compiler.graph import Layer
 
 LANES = 16
 PAIR_CHANNELS = 8
@@ -162,6 +161,3 @@ def places(maps):
             blocks.append(one.block + channel // LANES)
             lanes.append(channel % LANES)
     return blocks, lanes
-
-
-__all__ = ["Buffer", "Layer", "lay_out", "places"]

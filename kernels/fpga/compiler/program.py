@@ -6,15 +6,12 @@ weights stand a layer ahead. Places are taken for as long as something is needed
 must wait for what follows from the places (``hazards.waits``).
 """
 
-import numpy as np
-
 from kernels.fpga import tables
 from kernels.fpga.compiler import hazards
 from kernels.fpga.compiler.arena import Arena
 from kernels.fpga.compiler.errors import CannotCompile
-from kernels.fpga.compiler.layout import LANES, Buffer
-from kernels.fpga.compiler.tiles import Block
-from kernels.fpga.model import MOST_COLUMNS, PARAMS_BYTES, PARAMS_ENTRIES
+from kernels.fpga.compiler.layout import Buffer
+from kernels.fpga.model import PARAMS_BYTES, PARAMS_ENTRIES
 
 WORD, TILE = 16, 256
 AHEAD = 6  # layers that a load may stand before its own
@@ -25,7 +22,13 @@ _ZEROS = {
 
 
 class Weights:
-    """Tiles of one ``Block``, or what is loaded in their place."""
+    """Tiles that are loaded together.
+
+    Attributes:
+        number: of tiles.
+        region, offset: where they lie.
+        tile: the first one's place in the weight memory, set when it is found.
+    """
 
     def __init__(self, number, region, offset):
         self.number, self.region, self.offset = number, region, offset
@@ -33,7 +36,13 @@ class Weights:
 
 
 class Params:
-    """Entries of one layer."""
+    """Biases and shifts of one layer.
+
+    Attributes:
+        data: bytes of its entries.
+        number: of entries.
+        entry: the first one's place, set when it is found.
+    """
 
     def __init__(self, data):
         self.data, self.number, self.entry = data, len(data) // PARAMS_BYTES, None
@@ -85,7 +94,7 @@ class Writer:
     def __init__(self, size, data, pixels, resize):
         self.size, self.lanes = size, size["lanes"]
         self._data, self._pixels, self._resize = data, pixels, resize
-        self.tasks, self.buffers = [], set()
+        self.tasks = []
 
     # -- tasks
 
@@ -126,7 +135,7 @@ class Writer:
             }
 
         task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
-        self._add(task)
+        self.add(task)
         return task
 
     def _rows(self, task, layer, first, end, start, whole):
@@ -159,7 +168,7 @@ class Writer:
             first_row=first, size=part.picture.width,
         )  # fmt: skip
         task.made = lambda: {"base": buffer.base}
-        self._add(task)
+        self.add(task)
         return task
 
     def store(self, name, buffer, block, first, rows, offset):
@@ -170,12 +179,11 @@ class Writer:
             region=tables.REGIONS["WORK"], offset=offset,
         )  # fmt: skip
         task.made = lambda: {"base": buffer.base + block * buffer.width}
-        self._add(task)
+        self.add(task)
 
-    def _add(self, task):
+    def add(self, task):
+        """Add a command in the making."""
         self.tasks.append(task)
-        for buffer, _, _ in task.reads + task.writes:
-            self.buffers.add(buffer)
 
     # -- places
 
@@ -354,6 +362,3 @@ def strip_buffer(buffer, number, rows):
     made = Buffer("{}, strip {}".format(buffer.name, number), 1, rows, buffer.width, buffer.pixels)
     made.split = buffer.split
     return made
-
-
-__all__ = ["Block", "Data", "LANES", "MOST_COLUMNS", "Params", "Task", "Weights", "Writer", "np"]

@@ -5,7 +5,7 @@ import numpy as np
 from kernels.fpga import resize, tables
 from kernels.fpga.compiler import quantise, timing
 from kernels.fpga.compiler.errors import CannotCompile
-from kernels.fpga.compiler.layout import LANES, Buffer
+from kernels.fpga.compiler.layout import LANES
 from kernels.fpga.compiler.program import Params, Weights, Writer, rows_needed, strip_buffer
 from kernels.fpga.compiler.tiles import Block, blocks_of
 from kernels.fpga.model import MOST_COLUMNS, TILE
@@ -151,38 +151,30 @@ class Scheduler:
         return chain
 
     def _loaded(self, work):
-        """(list of ``Weights``, ``Params``) of a layer, for one program."""
-        weights = [
-            Weights(block.number, work.region, offset)
-            for block, offset in zip(work.blocks, work.offsets)
-        ]
-        return weights, Params(work.params())
+        """What a layer's commands need: (list of (``Block``, ``Weights``), ``Params``)."""
+        pieces = []
+        for block, offset in zip(work.blocks, work.offsets):
+            pieces += self._pieces(block, offset, work.region)
+        return pieces, Params(work.params())
 
-    def _conv(self, writer, work, loaded, rows=None, source=None):
-        for block, weights in zip(work.blocks, loaded[0]):
-            for part, tiles in self._pieces(block, weights):
-                writer.convolution(work.layer, part, work.numbers, tiles, loaded[1], rows, source)
-
-    def _pieces(self, block, weights):
+    def _pieces(self, block, offset, region):
         """A block, cut by its output blocks where the weight memory holds no two of its size."""
         each = block.number // block.count
         most = max(1, self.size["weight_tiles"] // 2 // each)
         if block.count <= most:
-            return [(block, weights)]
-        key = id(block)
-        known = self.__dict__.setdefault("_cut", {})
-        if known.get(key, (None,))[0] is not weights:
-            pieces = []
-            for first in range(0, block.count, most):
-                count = min(most, block.count - first)
-                part = Block(
-                    block.first + first, count, block.in_first, block.in_count, block.kernel,
-                    block.stride_x, block.pad_left,
-                )  # fmt: skip
-                offset = weights.offset + first * each * TILE
-                pieces.append((part, Weights(part.number, weights.region, offset)))
-            known[key] = (weights, pieces)
-        return known[key][1]
+            return [(block, Weights(block.number, region, offset))]
+        pieces = []
+        for first in range(0, block.count, most):
+            part = Block(
+                block.first + first, min(most, block.count - first), block.in_first,
+                block.in_count, block.kernel, block.stride_x, block.pad_left,
+            )  # fmt: skip
+            pieces.append((part, Weights(part.number, region, offset + first * each * TILE)))
+        return pieces
+
+    def _conv(self, writer, work, loaded, rows=None, source=None):
+        for block, weights in loaded[0]:
+            writer.convolution(work.layer, block, work.numbers, weights, loaded[1], rows, source)
 
 
 def _available(layer, rows, lanes):
@@ -194,6 +186,3 @@ def _available(layer, rows, lanes):
     while end > 0 and (end % lanes or rows_needed(layer, end - 1, end)[1] > rows):
         end -= 1
     return end
-
-
-__all__ = ["Buffer", "Scheduler", "Work"]

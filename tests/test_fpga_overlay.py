@@ -10,11 +10,11 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 import pynq
 
 from kernels import cpu, golden
+from kernels.cpu import fallback
 from kernels.fpga import fabric, tables
-from kernels.fpga.likeness import Likeness, Seen
 from kernels.fpga.sim import device as simulation
 from kernels.fpga.tracker import FpgaTracker
-from runtime import bundle, lost
+from runtime import bundle
 from runtime.targets import Targets
 from tests import overlay as bright
 
@@ -255,18 +255,23 @@ def test_what_runs_where_is_told(engine):
     engine.close()
 
 
-def test_likeness_of_words_is_that_of_their_values():
-    rng, side, channels = np.random.default_rng(9), 16, 40
-    values = rng.integers(-128, 128, (channels, side, side)).astype(np.int8)
-    words = np.zeros((3, side, side, 16), np.int8)
-    for channel in range(channels):
-        words[channel // 16, :, :, channel % 16] = values[channel]
-    seen, plain = Seen(channels, side), values.reshape(1, channels, -1).astype(np.float32)
-    seen.words = words
-    kernels = Likeness(cpu.load())
-    reference, wanted = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-    kernels.likeness(seen, (3, 9), (2, 5), None, reference)
-    lost.likeness(plain, (3, 9), (2, 5), None, wanted)
-    assert np.allclose(reference, wanted, rtol=1e-6)
-    got = kernels.likeness(seen, (4, 6), (0, 16), reference)
-    assert got == pytest.approx(lost.likeness(plain, (4, 6), (0, 16), wanted), rel=1e-6)
+def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
+    frames, boxes = bright.film(5)
+    held = random_frame(10, 48, 3000)
+    results = []
+    for kernels in (cpu.load(), fallback.Kernels()):
+        monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
+        device, engine = opened(tmp_path)
+        tracker = FpgaTracker(engine.network, engine, kernels)
+        tracker.init(frames[0], boxes[0])
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        buffer = pynq.allocate(held.shape, "u1", target=device)
+        buffer[:] = held
+        windows = (0, 0, 2990, 40), (-9, 3, 60, 60), (90, 1, 300, 300), (-99, 0, 9, 9)
+        pictures = [
+            picture(engine, frame, window, (1, 2, 3)).tobytes()
+            for window in windows
+            for frame in (held, buffer)
+        ]
+        results.append((tracks, pictures))
+    assert results[0] == results[1]

@@ -37,13 +37,16 @@ class Kernels:
         library: ``build.Library``.
         beside: whether other threads of Python go on during a crop. Worth it where they are waited
             for: giving up the interpreter's lock and getting it back takes time.
+
+    Attributes:
+        handle: the library's functions, for ``kernels.fpga.native``.
     """
 
     name = "c++"
 
     def __init__(self, library, beside=False):
         handle = library.handle
-        self._library = library
+        self._library, self.handle = library, handle
         self._select = handle.hp_points_select
         pointer, double = ctypes.c_void_p, ctypes.c_double
         self._select.argtypes = [pointer] * 4 + [double] * 4 + [pointer] * 2

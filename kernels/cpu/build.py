@@ -14,7 +14,11 @@ import tempfile
 from collections import namedtuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = (os.path.join(HERE, "hotpath.cpp"), os.path.join(HERE, os.pardir, "hotpath.h"))
+SOURCES = (
+    os.path.join(HERE, "hotpath.cpp"),
+    os.path.join(HERE, "fabric.h"),
+    os.path.join(HERE, os.pardir, "hotpath.h"),
+)
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")
 NATIVE = (("-march=native",), ("-mcpu=native",), ())  # the first that the compiler knows

@@ -14,6 +14,7 @@ class Kernels:
     """Same methods and results as ``binding.Kernels``, slower."""
 
     name = "numpy"
+    handle = None
 
     def another(self):
         """The same for a thread beside this one's; nothing is kept between calls."""

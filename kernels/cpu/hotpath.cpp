@@ -428,3 +428,5 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 }
 
 }  // extern "C"
+
+#include "fabric.h"

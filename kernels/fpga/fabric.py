@@ -41,13 +41,14 @@ class Buffer:
 
     Attributes:
         array: uint8, as the processor sees it.
-        address: of the fabric.
+        address: as the fabric sees it.
+        host: address as the processor sees it.
     """
 
     def __init__(self, held):
         self._held = held  # PYNQ's buffer: it goes when this goes
         self.array = held.view(np.ndarray)
-        self.address = int(held.device_address)
+        self.address, self.host = int(held.device_address), self.array.ctypes.data
 
     def flush(self, count=None):
         """What the processor wrote, to memory; the first ``count`` bytes, or all."""

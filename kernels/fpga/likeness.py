@@ -8,6 +8,10 @@ import math
 
 import numpy as np
 
+from kernels.fpga import native
+
+WORD = 16  # channels
+
 
 class Seen:
     """The search region's features as the fabric left them; in the place of a float array.
@@ -15,12 +19,31 @@ class Seen:
     Args:
         channels: of the features; what is above them in the last block is zero.
         side: cells a side.
+
+    Attributes:
+        shape: as the array's.
+        address: of the words.
     """
 
     def __init__(self, channels, side):
         self.shape = (1, channels, side * side)
         self.side = side
-        self.words = None  # int8 (blocks, side, side, 16)
+        self.address, self._memory = 0, None
+
+    def lie_in(self, memory, address):
+        """The words are there now.
+
+        Args:
+            memory: uint8, from the first word on.
+            address: of the first word.
+        """
+        self._memory, self.address = memory, address
+
+    @property
+    def words(self):
+        """int8 (blocks, side, side, 16)."""
+        shape = (-(-self.shape[1] // WORD), self.side, self.side, WORD)
+        return self._memory[: shape[0] * self.side**2 * WORD].view(np.int8).reshape(shape)
 
 
 class Likeness:
@@ -32,21 +55,26 @@ class Likeness:
 
     def __init__(self, kernels):
         self._kernels = kernels
+        self._of_words = native.Likeness(kernels) if kernels.handle else of_words
 
     def __getattr__(self, name):
         return getattr(self._kernels, name)
 
     def likeness(self, seen, rows, columns, reference=None, pooled=None):
         """See ``runtime.lost.likeness``, the definition."""
-        if not isinstance(seen, Seen):
-            return self._kernels.likeness(seen, rows, columns, reference, pooled)
-        cells = seen.words[:, rows[0] : rows[1], columns[0] : columns[1]]
-        total = cells.sum(axis=(1, 2), dtype=np.int64).reshape(-1)[: seen.shape[1]]
-        average = total / float(cells.shape[1] * cells.shape[2])
-        if pooled is not None:
-            pooled[:] = average
-        if reference is None:
-            return 0.0
-        reference = reference.astype(np.float64)
-        lengths = math.sqrt(float(average @ average) * float(reference @ reference))
-        return float(average @ reference) / lengths if lengths > 0 else 0.0
+        of = self._of_words if isinstance(seen, Seen) else self._kernels.likeness
+        return of(seen, rows, columns, reference, pooled)
+
+
+def of_words(seen, rows, columns, reference=None, pooled=None):
+    """``runtime.lost.likeness`` of int8 words: the definition of the compiled one."""
+    cells = seen.words[:, rows[0] : rows[1], columns[0] : columns[1]]
+    total = cells.sum(axis=(1, 2), dtype=np.int64).reshape(-1)[: seen.shape[1]]
+    average = total / float(cells.shape[1] * cells.shape[2])
+    if pooled is not None:
+        pooled[:] = average
+    if reference is None:
+        return 0.0
+    reference = reference.astype(np.float64)
+    lengths = math.sqrt(float(average @ average) * float(reference @ reference))
+    return float(average @ reference) / lengths if lengths > 0 else 0.0

@@ -6,7 +6,7 @@ a frame that lies in the fabric's memory already is read where it is.
 
 import numpy as np
 
-from kernels.fpga import resize
+from kernels.fpga import native, resize
 
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost
@@ -24,6 +24,7 @@ class Pictures:
 
     def __init__(self, fabric, side, line_bytes, kernels):
         self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes - BEAT
+        self._native = native.Window(kernels, self.line_bytes) if kernels.handle else None
         self.resize = fabric.allocate(resize.bytes_of(side)[1])
         self._pixels = fabric.allocate(side * side * CHANNELS)
         self._planes = {}  # side -> uint8 (1, 3, side, side), made when first needed
@@ -37,30 +38,58 @@ class Pictures:
             border: 3 uint8 values for the pixels outside the frame.
             side: of the crop.
         """
+        held = self._held(frame)
+        done, fetch = self._prepare(frame, window, side, held)
+        if done == native.PIXELS_TOO_MANY:
+            count = fetch.columns * fetch.rows * CHANNELS
+            self._pixels = self.fabric.allocate(1 << (count - 1).bit_length())
+            done, fetch = self._prepare(frame, window, side, held)
+        if done == native.LINE_TOO_LONG:
+            held, fetch = False, self._cropped(frame, window, border, side)
+        self.resize.flush()
+        self._show(frame, fetch, held)
+        write = self.fabric.write
+        write("LINE", fetch.columns * CHANNELS)
+        write("BORDER", int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16)
+
+    def _held(self, frame):
+        """Whether the fabric can read the frame where it is."""
+        if getattr(frame, "device_address", None) is None:
+            return False
+        return self.fabric.reaches(frame) and _is_plain(frame)
+
+    def _show(self, frame, fetch, held):
+        """Tell the fabric where the window's pixels are, and make sure that they are there."""
+        write, count = self.fabric.write, fetch.columns * fetch.rows * CHANNELS
+        if held:
+            if count:  # as far as the processor wrote it
+                frame[fetch.y0 : fetch.y0 + fetch.rows].flush()
+            place = fetch.y0 * frame.strides[0] + fetch.x0 * CHANNELS
+            write("FRAME", frame.device_address + place)
+            write("STRIDE", frame.strides[0])
+            return
+        if count:
+            self._pixels.flush(count)
+        write("FRAME", self._pixels.address)
+        write("STRIDE", fetch.columns * CHANNELS)
+
+    def _prepare(self, frame, window, side, held):
+        """Tables and pixels of a window, compiled or not: (outcome, ``resize.Fetch``)."""
+        if self._native:
+            place = (0, 0) if held else (self._pixels.host, self._pixels.array.size)
+            return self._native.take(frame, window, side, self.resize.host, place)
         height, width = frame.shape[:2]
         fetch = resize.tables_for(width, height, window, side, self.resize.array)
-        if fetch.columns * CHANNELS > self.line_bytes:
-            fetch = self._cropped(frame, window, border, side)
-        else:
-            self._place(frame, fetch)
-        self.resize.flush()
-        self.fabric.write("LINE", fetch.columns * CHANNELS)
-        colour = [int(value) for value in border]
-        self.fabric.write("BORDER", colour[0] | colour[1] << 8 | colour[2] << 16)
-
-    def _place(self, frame, fetch):
-        """Bring the window's pixels into memory, unless they are there."""
-        columns, rows = fetch.columns, fetch.rows
-        address = getattr(frame, "device_address", None)
-        if address is not None and self.fabric.reaches(frame) and _is_plain(frame):
-            if rows:
-                frame[fetch.y0 : fetch.y0 + rows].flush()  # as far as the processor wrote it
-            self._read_at(
-                address + fetch.y0 * frame.strides[0] + fetch.x0 * CHANNELS, frame.strides[0]
-            )
-            return
-        taken = np.asarray(frame)[fetch.y0 : fetch.y0 + rows, fetch.x0 : fetch.x0 + columns]
-        self._copy(taken)
+        x0, y0, columns, rows = fetch
+        if columns * CHANNELS > self.line_bytes:
+            return native.LINE_TOO_LONG, fetch
+        count = columns * rows * CHANNELS
+        if count > self._pixels.array.size and not held:
+            return native.PIXELS_TOO_MANY, fetch
+        if count and not held:
+            pixels = self._pixels.array[:count].reshape(rows, columns, CHANNELS)
+            np.copyto(pixels, frame[y0 : y0 + rows, x0 : x0 + columns])
+        return native.DONE, fetch
 
     def _cropped(self, frame, window, border, side):
         """Crop here; the fabric then crops the whole of that picture, pixel by pixel."""
@@ -68,22 +97,9 @@ class Pictures:
             self._planes[side] = np.zeros((1, CHANNELS, side, side), np.uint8)
         planes = self._planes[side]
         self.kernels.crop(np.asarray(frame), window, border, planes)
-        self._copy(planes[0].transpose(1, 2, 0))
+        pixels = self._pixels.array[: planes.size].reshape(side, side, CHANNELS)
+        np.copyto(pixels, planes[0].transpose(1, 2, 0))
         return resize.tables_for(side, side, (0, 0, side, side), side, self.resize.array)
-
-    def _copy(self, pixels):
-        """Copy (rows, columns, 3) uint8 into memory, row behind row."""
-        count = pixels.size
-        if count > self._pixels.array.size:
-            self._pixels = self.fabric.allocate(1 << (count - 1).bit_length())
-        if count:
-            np.copyto(self._pixels.array[:count].reshape(pixels.shape), pixels)
-            self._pixels.flush(count)
-        self._read_at(self._pixels.address, pixels.shape[1] * CHANNELS)
-
-    def _read_at(self, address, stride):
-        self.fabric.write("FRAME", address)
-        self.fabric.write("STRIDE", stride)
 
 
 class Crop:

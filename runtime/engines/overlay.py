@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from kernels.fpga import tables
+from kernels.fpga import native, tables
 from kernels.fpga.fabric import WORD, Fabric, FabricFailed
 from kernels.fpga.likeness import Seen
 from kernels.fpga.window import Crop, Pictures
@@ -57,12 +57,12 @@ class Engine:
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
         self._load_image()
         side = max(program["side"] for program in self._programs.values())
-        pictures = Pictures(self.fabric, side, size["line_bytes"], cpu.load())
+        kernels = cpu.load()
+        pictures = Pictures(self.fabric, side, size["line_bytes"], kernels)
         self._resize = pictures.resize
         self.exemplar_crop = Crop(pictures, self._programs["exemplar"]["side"])
         self.search_crop = Crop(pictures, self._programs["search"]["side"])
-        self._readers = [_Reader(entry) for entry in run["maps"]]
-        self._maps = tuple(reader.map for reader in self._readers)
+        self._maps, self._read = _reader(run["maps"], kernels)
         self._seen = run.get("seen")
         self.seen = self._seen and Seen(self._seen["channels"], self._seen["height"])
 
@@ -110,10 +110,10 @@ class Engine:
         (work,) = features
         self._run("search", work)
         work.invalidate()
-        for reader in self._readers:
-            reader.read(work.array)
+        self._read(work)
         if self._seen:
-            self.seen.words = _words(work.array, self._seen).view(np.int8)
+            first = self._seen["offset"]
+            self.seen.lie_in(work.array[first:], work.host + first)
         return self._maps
 
     def _run(self, name, work):
@@ -155,39 +155,28 @@ class Engine:
         self._image = self._resize = self.exemplar_crop = self.search_crop = None
 
 
-class _Reader:
-    """Turns one map's words into the floats that a decoder takes.
+def _reader(entries, kernels):
+    """(maps, function that reads them from a target's ``Buffer``).
 
     Args:
-        entry: of ``run["maps"]``: offset, channels, height, width, lane, values.
+        entries: ``run["maps"]``: offset, channels, height, width, lane, values of each.
+        kernels: see ``kernels.cpu``.
     """
+    values = [np.array(entry["values"], np.float32) for entry in entries]
+    maps = [np.zeros((1, e["channels"], e["height"], e["width"]), np.float32) for e in entries]
+    if kernels.handle:
+        read = native.Maps(kernels, entries, values, maps).read
+        return tuple(maps), lambda work: read(work.host)
 
-    def __init__(self, entry):
-        self._entry = entry
-        self._values = np.array(entry["values"], np.float32)
-        channels, height, width = entry["channels"], entry["height"], entry["width"]
-        self.map = np.zeros((1, channels, height, width), np.float32)
-        self._rows = self.map.reshape(channels, height * width)
+    def slowly(work):
+        for entry, table, out in zip(entries, values, maps):
+            lanes = np.arange(out.shape[1]) + entry.get("lane", 0)
+            count = -(-(lanes[-1] + 1) // WORD) * out[0, 0].size * WORD
+            words = work.array[entry["offset"] : entry["offset"] + count]
+            words = words.reshape((-1,) + out.shape[2:] + (WORD,))
+            out[0] = table[words[lanes // WORD, :, :, lanes % WORD]]
 
-    def read(self, memory):
-        """Read the map from a target's memory."""
-        lane, left = self._entry.get("lane", 0), len(self._rows)
-        for block in _words(memory, self._entry):
-            cells, first = block.reshape(-1, WORD), len(self._rows) - left
-            taken = min(left, WORD - lane)
-            np.take(
-                self._values, cells[:, lane : lane + taken].T,
-                out=self._rows[first : first + taken], mode="clip",
-            )  # fmt: skip
-            left, lane = left - taken, 0
-
-
-def _words(memory, entry):
-    """A map's words in a target's memory: uint8 (blocks, height, width, 16)."""
-    blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
-    shape = (blocks, entry["height"], entry["width"], WORD)
-    count = blocks * entry["height"] * entry["width"] * WORD
-    return memory[entry["offset"] : entry["offset"] + count].reshape(shape)
+    return tuple(maps), slowly
 
 
 def is_whole(run, settings):

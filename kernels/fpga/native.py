@@ -1,0 +1,108 @@
+"""The processor's share of a frame on an FPGA board, compiled: ``kernels/cpu/fabric.h``.
+
+Two ARM cores of 650 MHz run a line of Python in some 10 us, so what is done for each of hundreds of
+columns, rows and cells is done there. Without a compiler the same is done in NumPy
+(``resize``, ``likeness``, ``runtime.engines.overlay``), which is the definition.
+"""
+
+import ctypes
+import struct
+
+from kernels.fpga import resize
+
+WINDOW_JOB = struct.Struct("=20q")  # hp_window_job in fabric.h
+WORDS = struct.Struct("=6q")  # hp_words
+DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = 0, 1, 2
+
+
+class Window:
+    """Writes a window's tables and pixels.
+
+    Args:
+        kernels: ``kernels.cpu.binding.Kernels``.
+        line_bytes: most that the fabric takes of a row.
+    """
+
+    def __init__(self, kernels, line_bytes):
+        self._call = kernels.handle.hp_fabric_window
+        self._call.argtypes, self._call.restype = [ctypes.c_void_p], ctypes.c_int
+        self._line = line_bytes
+        self._job = ctypes.create_string_buffer(WINDOW_JOB.size)
+        self._at = ctypes.addressof(self._job)
+
+    def take(self, frame, window, side, tables, pixels):
+        """Get a window ready.
+
+        Args:
+            frame: (H, W, 3) uint8, any strides.
+            window: (x, y, w, h) ints in frame pixels.
+            side: of the crop.
+            tables: address of the tables.
+            pixels: (address, bytes) of memory for the pixels; (0, 0) to leave them where they are.
+
+        Returns:
+            (DONE, ``resize.Fetch``), or (LINE_TOO_LONG or PIXELS_TOO_MANY, it with the columns and
+            rows alone).
+        """
+        x, y, window_width, window_height = window
+        if window_width < 1 or window_height < 1:
+            raise ValueError("a window of {}x{}".format(window_width, window_height))
+        height, width, _ = frame.shape
+        WINDOW_JOB.pack_into(
+            self._job, 0, frame.ctypes.data, *frame.strides, width, height, x, y, window_width,
+            window_height, side, tables, resize.bytes_of(side)[0], pixels[0], pixels[1],
+            self._line, 0, 0, 0, 0
+        )  # fmt: skip
+        done = self._call(self._at)
+        return done, resize.Fetch(*WINDOW_JOB.unpack_from(self._job)[-4:])
+
+
+class Maps:
+    """Reads maps from a target's memory.
+
+    Args:
+        kernels: ``kernels.cpu.binding.Kernels``.
+        entries: of ``run["maps"]`` in a bundle.
+        values: list of float32 (256,), one a map.
+        maps: list of float32 arrays to be written, C-contiguous.
+    """
+
+    def __init__(self, kernels, entries, values, maps):
+        self._call = kernels.handle.hp_fabric_maps
+        self._call.argtypes, self._call.restype = [ctypes.c_void_p] * 2 + [ctypes.c_int], None
+        self._held, self._count = (values, maps), len(maps)
+        self._jobs = ctypes.create_string_buffer(WORDS.size * len(maps))
+        self._at = ctypes.addressof(self._jobs)
+        for index, (entry, table, out) in enumerate(zip(entries, values, maps)):
+            WORDS.pack_into(
+                self._jobs, index * WORDS.size, entry["offset"], entry["height"] * entry["width"],
+                entry.get("lane", 0), entry["channels"], table.ctypes.data, out.ctypes.data,
+            )  # fmt: skip
+
+    def read(self, memory):
+        """Read all maps; ``memory``: address of the target's memory."""
+        self._call(memory, self._at, self._count)
+
+
+class Likeness:
+    """``kernels.fpga.likeness.of_words``, compiled.
+
+    Args:
+        kernels: ``kernels.cpu.binding.Kernels``.
+    """
+
+    def __init__(self, kernels):
+        self._call = kernels.handle.hp_fabric_likeness
+        self._call.argtypes = [ctypes.c_void_p] + [ctypes.c_int] * 6 + [ctypes.c_void_p] * 2
+        self._call.restype = ctypes.c_double
+
+    def __call__(self, seen, rows, columns, reference=None, pooled=None):
+        return self._call(
+            seen.address,
+            seen.shape[1],
+            seen.side,
+            *rows,
+            *columns,
+            None if reference is None else reference.ctypes.data,
+            None if pooled is None else pooled.ctypes.data,
+        )

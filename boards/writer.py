@@ -37,8 +37,13 @@ class Writer:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, *_):
         shutil.rmtree(str(self.folder), ignore_errors=True)
+        if isinstance(error, OSError):  # a full disk, a folder that was taken away
+            raise BadBundle(
+                "{} can't be written ({}), and is as it was before; make room there or name "
+                "another folder with --out".format(self.target, error)
+            ) from None
 
     def finish(self, values):
         """Write ``bundle.json`` for the parts in the folder, and put the folder in its place.

@@ -150,7 +150,11 @@ class Bundle:
                 self._broken(
                     path, "is truncated, {} of {} bytes are there".format(size, wanted["bytes"])
                 )
-            if size != wanted["bytes"] or sha256_of(path) != wanted["sha256"]:
+            try:
+                altered = size != wanted["bytes"] or sha256_of(path) != wanted["sha256"]
+            except OSError as error:
+                self._broken(path, "can't be read ({})".format(error.strerror))
+            if altered:
                 self._broken(path, "was altered since it was built")
 
     def check_network(self, network):

@@ -48,8 +48,10 @@ class Profile:
         return dict(zip(STEPS, (float(v) for v in np.median(self._ms[last], axis=0))))
 
     def table(self):
-        """The figures as lines of text."""
+        """The figures as lines of text; steps that nobody timed (a GPU's) are left out."""
         lines = ["{:<8} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99")]
         for step, ms in self.figures().items():
+            if step in ("crop", "network", "select") and not any(ms.values()):
+                continue
             lines.append("{:<8} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(step, **ms))
         return "\n".join(lines)

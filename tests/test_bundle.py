@@ -1,6 +1,7 @@
 """Bundles say what they were made from; what does not fit is one sentence with the way out."""
 
 import json
+import resource
 
 import pytest
 
@@ -284,6 +285,20 @@ def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
     nano.trt.Builder.build_serialized_network = lambda self, network, config: None
     with pytest.raises(plans.BuildFailed, match="can't build whole-exemplar.*PRECISION=fp32"):
         build.build_here(prepared / "out", made.folder, lambda s: None)
+    assert (made.folder / "bundle.json").read_bytes() == old
+    assert sorted(path.name for path in made.folder.parent.iterdir()) == before
+
+
+def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
+    before = sorted(path.name for path in made.folder.parent.iterdir())
+    old = (made.folder / "bundle.json").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(bundle.BadBundle, match="can't be written .*File too large.*make room"):
+            build.build_here(prepared / "out", made.folder, lambda s: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (made.folder / "bundle.json").read_bytes() == old
     assert sorted(path.name for path in made.folder.parent.iterdir()) == before
 

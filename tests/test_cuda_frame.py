@@ -18,6 +18,8 @@ from tests.fakes.cuda.networks import network
 VERSION = "{}.{}".format(*sys.version_info)
 SITE = os.path.join(build.CACHE, "site-" + VERSION)
 TOOLS = os.path.join(build.CACHE, "tools")
+OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes".split()
+OWN.append("synchronisations")
 PREPARE = "tests/fakes/cuda/prepare.sh PYTHON was not run for Python " + VERSION
 
 
@@ -109,8 +111,7 @@ def test_only_the_search_region_is_uploaded(runs):
 
 def test_the_devices_own_counters_are_the_drivers(runs):
     for run in runs:
-        for name in ("launches", "graph_launches", "uploads", "upload_bytes", "downloads",
-                     "download_bytes", "synchronisations", "allocations"):  # fmt: skip
+        for name in OWN:
             assert run["own"][name] == run["counts"][name], name
 
 
@@ -126,6 +127,7 @@ def test_two_frames_on_the_way_give_the_same_boxes(runs, graph, eager):
     assert two["states"].tobytes() == runs[0]["states"][:60].tobytes()
     assert two["counts"]["allocations"] == two["counts"]["pinned_allocations"] == 0
     assert two["counts"]["synchronisations"] == two["counts"]["uploads"] == 60
+    assert all(two["own"][name] == two["counts"][name] for name in OWN)
     assert two["counts"]["download_bytes"] == 60 * 64
 
 

@@ -19,6 +19,7 @@ from runtime import load_tracker
 from runtime.errors import NoEngine
 from tests import tiny
 from tests.fakes.cuda import build
+from tests.streams import mjpeg
 from tests.test_cuda_frame import surroundings
 from tests.test_track import box_text, rows_of, sentence, track, write_video
 
@@ -152,6 +153,36 @@ def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, tmp_path, numb
     given = int(re.search(r"(\d+) frames of", said).group(1))
     assert 20 < given < 2400
     assert [int(row["frame"]) for row in rows_of(out)] == list(range(given))
+
+
+@pytest.mark.slow
+def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
+    """The last frame's boxes do not wait for the next one."""
+    (frame,), (box,) = tiny.film(1, width=640, height=480, side=80)
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "0.png"), frame)
+    out = tmp_path / "out.csv"
+    with mjpeg.MjpegServer(tmp_path / "frames", fps=10) as server:
+        process = start(
+            tmp_path / "work", np.array([box]), GRAPH, "--video", server.address + "stall",
+            "--pipeline", 2, "--results", out,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not _rows(out):
+            time.sleep(0.05)
+        before, still = -1, 0  # it says nothing for a second: it has stalled
+        while time.monotonic() < deadline and still < 20:
+            still, before = (still + 1 if _rows(out) == before else 0), _rows(out)
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert before > 2 and before == _rows(out)
+
+
+def _rows(path):
+    """Whole rows in a file by now."""
+    return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
 
 
 def test_a_processor_takes_one_frame_at_a_time(film, tmp_path):

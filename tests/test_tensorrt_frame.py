@@ -12,9 +12,8 @@ from runtime import engines
 from runtime.networks import load_network
 from runtime.tracker import Tracker
 from tests import tiny, tiny_cut
-from tests.fakes.tensorrt.whole import follow, judge
+from tests.fakes.tensorrt.whole import covered, follow, judge
 from tests.test_cuda_frame import python
-from tests.vanish import Vanishing
 
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 
@@ -74,7 +73,7 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
 
     network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tracking)))
     host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
-    wanted = judge(host, Vanishing(tiny.Film(120), "cover"))
+    wanted = judge(host, covered())
     lost, certainty, widened, boxes = zip(*told[0]["said"])
     assert lost == tuple(row[0] for row in wanted) and any(lost)
     assert widened == tuple(row[2] for row in wanted)

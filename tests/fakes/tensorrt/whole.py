@@ -12,6 +12,8 @@ import json
 import pathlib
 import sys
 
+import cv2
+
 import boards
 from boards import build, detect, prepare
 from runtime import bundle, gpu
@@ -67,28 +69,51 @@ def run(folder, name, family):
         "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
         "graph": getattr(tracker._frame, "uses_graph", None),
         "library": tracker.engine.device.name, "capability": made.compute_capability,
-        "frame": cost(tracker),
+        "frame": cost(tracker, tiny.film(1)[0][0]),
     }  # fmt: skip
     tracker.close()
     return result
 
 
+class Growing:
+    """A clip whose frames are half as large again from one on.
+
+    Args:
+        clip: frames, with ``boxes``.
+        start: number of the first such frame.
+    """
+
+    def __init__(self, clip, start):
+        self.clip, self.start, self.boxes = clip, start, clip.boxes
+
+    def __iter__(self):
+        for index, frame in enumerate(self.clip):
+            if index >= self.start:
+                frame = cv2.resize(frame, None, fx=1.5, fy=1.5)
+            yield frame
+
+
+def covered():
+    """A film whose target goes away and comes back, and that grows meanwhile."""
+    return Growing(Vanishing(tiny.Film(120), "cover"), 50)
+
+
 def watch(folder, name, family, pipeline, tracking):
-    """What is said of a film whose target goes away and comes back."""
+    """What is said of ``covered``."""
     make(folder, name, family, **tracking)
     parts = bundle.load_parts(folder / "bundle", log=quiet)
     tracker = bundle.tracker_on(*parts, log=quiet, pipeline=pipeline)
-    said = judge(tracker, Vanishing(tiny.Film(120), "cover"), pipeline)
-    frame = cost(tracker)
+    said = judge(tracker, covered(), pipeline)
+    frame = cost(tracker, list(covered())[-1])
     tracker.close()
     return {"said": said, "frame": frame}
 
 
-def cost(tracker):
-    """What the device did for one more frame."""
+def cost(tracker, frame):
+    """What the device does for one more frame."""
     device = tracker.engine.device
     before = device.counters.read()
-    tracker.update(tiny.film(1)[0][0])
+    tracker.update(frame)
     after = device.counters.read()
     return {key: after[key] - before[key] for key in after}
 

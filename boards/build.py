@@ -236,6 +236,7 @@ def build_overlay(board, network, paths, target, table=None):
         if sys.version_info < (3, 10):
             raise ImportError("this is Python {}.{}".format(*sys.version_info))
         from kernels.fpga import compiler, tables
+        from runtime.engines import overlay
     except ImportError as error:
         raise BuildFailed(
             "programs for a {} are compiled on a computer with Python 3.10 or newer and onnx ({}); "
@@ -265,7 +266,7 @@ def build_overlay(board, network, paths, target, table=None):
             {
                 "network": bundle.identity(network, paths), "board": board.name,
                 "engine": "overlay", "precision": "int8", "compute_capability": None,
-                "libraries": {"overlay": "{:08X}".format(tables.MAGIC)},
+                "libraries": {"overlay": overlay.LAYOUT},
                 "calibration_sha256": sha256_of(table),
                 "settings": {"size": size}, "run": dict(compiled.run, image=IMAGE),
             }

@@ -10,6 +10,7 @@ import numpy as np
 from boards.writer import Writer
 from kernels.fpga import resize, tables
 from runtime import bundle
+from runtime.engines.overlay import LAYOUT
 from runtime.networks import load_network
 
 EXEMPLAR, SEARCH = 8, 16
@@ -141,7 +142,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
         (writer.folder / "bright.toml").write_text(TOML)
         values = {
             "network": bundle.identity(network), "board": board, "engine": "overlay",
-            "precision": "int8", "libraries": {}, "compute_capability": None,
+            "precision": "int8", "libraries": {"overlay": LAYOUT}, "compute_capability": None,
             "calibration_sha256": None, "settings": {"size": tables.sizes()[board]},
             "run": run_table(),
         }  # fmt: skip

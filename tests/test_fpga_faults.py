@@ -127,6 +127,24 @@ def test_a_program_that_never_ends_is_stopped(board, engine):
     assert tracked(engine) == wanted and board[1].downloads == 1
 
 
+def test_a_program_that_is_interrupted_is_stopped(board, engine, monkeypatch):
+    machine, wanted = board[1].machine, tracked(engine)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker.init(FRAMES[0], BOXES[0])
+    machine.fault = "hang"
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fabric.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tracker.update(FRAMES[1])
+    assert not machine.read(tables.REGISTERS["STATUS"]) & tables.IS_BUSY
+    monkeypatch.undo()
+    machine.fault = None
+    assert tracker.update(FRAMES[1]).box == wanted[0] and board[1].downloads == 1
+
+
 def test_a_program_that_can_not_be_stopped_is_ended_by_loading_the_overlay_again(board, engine):
     device, wanted = board[1], tracked(engine)
     device.machine.fault = "dead"
@@ -215,6 +233,15 @@ def test_a_bundle_for_another_board(board):
     with refused(bundle.BundleMismatch, "built for board pynq_z2, but here it is kv260",
                  "make engine BOARD=kv260"):  # fmt: skip
         bundle.open_engine(made, device=device, board="kv260", overlay=bit)
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
+    made, device, bit = board
+    other = bright.write_bundle(tmp_path / "other", libraries={"overlay": "48505430"})
+    with refused(bundle.BundleMismatch, "overlay 48505430", "48505431", "make engine BOARD="):
+        bundle.open_engine(other, device=device, overlay=bit)
+    assert device.downloads == 0
     tracked(bundle.open_engine(made, device=device, overlay=bit))
 
 

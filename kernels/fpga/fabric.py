@@ -190,8 +190,12 @@ class Fabric:
         """
         should_s = cycles / (self.clock_mhz * 1e6)
         self.write("PROGRAM", program)
-        self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
-        status = self._wait(should_s, min(max(PATIENCE * should_s, LEAST_S), MOST_S))
+        try:
+            self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
+            status = self._wait(should_s, min(max(PATIENCE * should_s, LEAST_S), MOST_S))
+        except BaseException:  # Ctrl-C too: the next program must not meet this one
+            self.stop()
+            raise
         if status & tables.IS_BUSY or not status & (tables.IS_DONE | tables.IS_ERROR):
             self.stop()
             raise FabricFailed(

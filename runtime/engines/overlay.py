@@ -16,6 +16,7 @@ from kernels.fpga.window import Crop, Pictures
 from runtime.bundle import BadBundle
 
 COMMAND_ALIGNED = 64
+LAYOUT = "{:08X}".format(tables.MAGIC)  # of registers and commands; a bundle says which it is for
 
 # what a bundle's tables have as whole numbers
 SIZE = (
@@ -46,6 +47,7 @@ class Engine:
     def __init__(self, network, bundle, device=None, overlay=None):
         from kernels import cpu
 
+        bundle.check_library("overlay", LAYOUT)
         self.network, self.bundle = network, bundle
         run, size = bundle.run, bundle.settings["size"]
         self._programs, self._work_bytes = run["programs"], run["work_bytes"]

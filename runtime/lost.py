@@ -12,7 +12,7 @@ done: the target stays where it was last certain and keeps that size, and the se
 widens step by step, until the certainty of what is found is back. Else the box is what the network
 says, lost or not.
 Networks whose graph does not give those features (``runtime.engines.seen``) have the score alone,
-SiamFC how high its response is, by that of the first frame (``decode.response``).
+SiamFC and DCFNet what ``runtime.decode.response`` makes of their responses and features.
 How ``lost_below`` was found, and how well it does: runtime/networks/README.md.
 """
 

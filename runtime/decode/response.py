@@ -15,6 +15,8 @@ regression to a Gaussian label y, solved in the Fourier domain (^) and corrected
     a^ and x^ follow the newest frame by ``interpolation``
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -47,6 +49,7 @@ KEYS = {
     },
 }
 
+INNER = 0.8  # share of the box's sides whose features are averaged, as in ``runtime.lost``
 LEAST_SIDE = 4  # frame pixels, of a box that a ridge regression follows
 
 
@@ -152,6 +155,10 @@ class Siamese(Family):
 class Ridge(Family):
     """DCFNet: a ridge regression on the network's features, learnt again in every frame.
 
+    It learns whatever is in the window, so the response's height says little of the target:
+    ``certain`` is the cosine of the features in the middle of the box, averaged, in the first frame
+    and where the last one was learnt, both less the first window's average.
+
     Args:
         network: uses the keys above, ``search`` and ``search_margin``.
     """
@@ -164,16 +171,23 @@ class Ridge(Family):
         self.factors = tuple(network.scale_step ** float(step) for step in steps)
         self._damping = network.scale_penalty ** np.abs(steps)
         side = network.search
-        sigma = side / (1 + 2 * network.search_margin) * network.label_sigma
+        box = side / (1 + 2 * network.search_margin)
+        sigma = box * network.label_sigma
         self.label = np.fft.rfft2(gaussian_label(side, sigma))
         self.window = hanning_window(side).astype(np.float32)
         self._windowed = np.zeros((network.features, side, side), np.float32)
         self._packed = np.zeros((side, side), np.float32)
         self._spectra = np.zeros((network.features, side, side // 2 + 1), np.complex64)
         self._responses = np.zeros((network.scales, side, side))
+        edge = int(round((side - INNER * box) / 2))
+        self._inner = slice(edge, side - edge)
+        self._likeness = 1.0
 
     def remember(self, features, state):
         """Solve the regression on the first box; the engine needs no features for a frame."""
+        self._usual = features[0][0].mean(axis=(1, 2))
+        self._target = self._beyond_usual(features[0])
+        self._likeness = 1.0
         memory = {"size": state[2:].copy(), "filter": None, "exemplar": None}
         self._follow(memory, features[0], 1.0)
         return (), memory
@@ -216,9 +230,20 @@ class Ridge(Family):
         state[2:] = np.minimum(np.maximum(state[2:] * factor, least), most)
         return best, float(min(max(peaks[chosen], 0.0), 1.0))
 
+    def certain(self, score):
+        """Likeness of where the last frame was learnt to the first box."""
+        return self._likeness
+
     def learn(self, maps, memory):
         """Correct the regression by the features of the window just found."""
         self._follow(memory, maps[0], self.network.interpolation)
+        now = self._beyond_usual(maps[0])
+        lengths = math.sqrt(float(now @ now) * float(self._target @ self._target))
+        self._likeness = max(0.0, float(now @ self._target) / lengths) if lengths > 0 else 0.0
+
+    def _beyond_usual(self, features):
+        """Average in the middle of the box, less that of the first window: (channels,)."""
+        return features[0][:, self._inner, self._inner].mean(axis=(1, 2)) - self._usual
 
     def _follow(self, memory, features, rate):
         spectrum = self._spectrum(features)

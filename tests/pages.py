@@ -45,23 +45,29 @@ class PagedRun:
         source: as ``--video``.
         options: more of the command line.
         port: of the page; 0 for any.
+        start: the command in the place of ``python -m runtime.track --network …``.
+        environment: of the process; None for this one's.
 
     Attributes:
         link: what it printed for the user to open.
         address: the same without path.
     """
 
-    def __init__(self, folder, source, *options, port=0, network=None):
+    def __init__(
+        self, folder, source, *options, port=0, network=None, start=None, environment=None
+    ):
         self.folder = pathlib.Path(str(folder))
         self.out = self.folder / "out.csv"
         self._errors = self.folder / "words.txt"
+        start = start or [sys.executable, "-m", "runtime.track", "--network",
+                          str(network or self.folder / "tiny.toml")]  # fmt: skip
         with open(str(self._errors), "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "runtime.track", "--video", str(source),
-                 "--network", str(network or self.folder / "tiny.toml"),
-                 "--results", str(self.out), "--page", "--page-port", str(port)]
+                start
+                + ["--video", str(source), "--results", str(self.out)]
+                + ["--page", "--page-port", str(port)]
                 + [str(option) for option in options],
-                stderr=errors, cwd=str(ROOT),
+                stderr=errors, cwd=str(ROOT), env=environment,
             )  # fmt: skip
         deadline = time.monotonic() + 60
         found = None

@@ -68,7 +68,8 @@ class OnGpu:
     def __init__(self, memory, network, features, maps, seen=None):
         self.memory, self.device = memory, memory.device
         self.stream = self.device.stream()
-        self._features, self._maps, self._seen = tuple(features), tuple(maps), ()
+        self._features, self._maps = tuple(features), tuple(maps)
+        self._seen = () if seen is None or network.lost_below <= 0 else (seen,)
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
         self._results = tuple(self._host[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
@@ -77,9 +78,8 @@ class OnGpu:
             self.scores, self.distances = (memory.address(name) for name in self._maps)
         if seen is not None:
             self.seen_device = memory.address(seen), memory.shapes[seen]
-        if seen is not None and network.lost_below > 0:
-            self._host[seen] = self.seen = memory.host_array(seen)
-            self._seen = (seen,)
+        for name in self._seen:
+            self._host[name] = self.seen = memory.host_array(name)
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the parts' features lie now
         self._exemplar, self._frame = None, []  # the subclass's

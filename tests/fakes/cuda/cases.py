@@ -246,6 +246,30 @@ def owns():
     device.close()
 
 
+def sizes():
+    """Frames of any size and strides, the next one another than the one on its way."""
+    told = []
+    for depth, graph in ((1, False), (2, False), (2, True)):
+        device, random = devices.open_device(), np.random.RandomState(4)
+        net = network(border="zero", lost_below=0.9, hold_below=0.8)
+        tracked = GpuTracker(net, Engine(device, net, seen=True), device, depth, graph=graph)
+        tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
+        found = []
+        for index in range(30):
+            any_size = random.randint(1, 600), random.randint(1, 600)
+            size = ((240, 320), (240, 320), (1, 1), (2, 3), any_size)[random.randint(5)]
+            frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
+            tracked.submit(frame[::-1, ::-1] if index % 2 else frame)
+            if index >= depth - 1:
+                found.append(tracked.collect() + (tracked.certainty, tracked.widened))
+        while len(found) < 30:
+            found.append(tracked.collect() + (tracked.certainty, tracked.widened))
+        assert all(np.isfinite(track[0]).all() for track in found)
+        told.append(found)
+        device.close()
+    assert told[0] == told[1] == told[2]
+
+
 def short_of_memory():
     """A frame too large for the GPU is an error in its turn; those before and after it are not."""
     device, net = devices.open_device(), network(border="zero")
@@ -307,8 +331,8 @@ def _refuse(engine, number):
         raise NetworkFailed("refused")
 
 
-ALL = (correlate, crop, fails_in_its_turn, kinds, owns, pipelined, short_of_memory, tracker)
-ALL += (two_targets,)
+ALL = (correlate, crop, fails_in_its_turn, kinds, owns, pipelined, short_of_memory, sizes)
+ALL += (tracker, two_targets)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)
 

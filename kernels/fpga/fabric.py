@@ -215,15 +215,17 @@ class Fabric:
 
     def _wait(self, should_s, most_s):
         """STATUS once it is not busy, or after ``most_s``."""
-        end = time.monotonic() + most_s
+        now = time.monotonic()
+        soon, end = now + should_s * 1.5, now + most_s
         status = self.read("STATUS")
         if status & tables.IS_BUSY:
             time.sleep(should_s * 0.9)
         while status & tables.IS_BUSY:
-            status = self.read("STATUS")
-            if not status & tables.IS_BUSY or time.monotonic() > end:
+            status, now = self.read("STATUS"), time.monotonic()
+            if now > end:
                 break
-            time.sleep(POLL_S)
+            if status & tables.IS_BUSY and now > soon:
+                time.sleep(POLL_S)  # before that each look is worth more than the processor's time
         return status
 
     def stop(self):

@@ -236,6 +236,21 @@ def test_a_bundle_for_another_board(board):
     tracked(bundle.open_engine(made, device=device, overlay=bit))
 
 
+@pytest.mark.parametrize("place, value, text", [
+    (("maps", 0, "height"), 8, "built for maps of bright"),
+    (("programs", "search", "side"), 8, "built for pictures of bright 8 and 8 pixels"),
+])  # fmt: skip
+def test_a_bundle_whose_maps_or_pictures_are_not_the_networks(board, tmp_path, place, value, text):
+    made, device, bit = board
+    run = bright.run_table()
+    entry = run[place[0]][place[1]]
+    entry[place[2]] = value
+    other = bright.write_bundle(tmp_path / "other", run=run)
+    with refused(bundle.BundleMismatch, text, "make engine BOARD="):
+        bundle.open_engine(other, device=device, overlay=bit)
+    assert device.downloads == 0
+
+
 def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
     made, device, bit = board
     other = bright.write_bundle(tmp_path / "other", libraries={"overlay": "48505430"})
@@ -294,6 +309,10 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
         lambda v: v["run"].update(image="other.bin"),
         lambda v: v["run"]["maps"][0].pop("offset"),
         lambda v: v["run"]["maps"][0]["values"].pop(),
+        lambda v: v["run"]["maps"][0].update(values=["1"] * 256),
+        lambda v: v["run"]["maps"][0].update(lane=1 << 20),  # beyond the target's memory
+        lambda v: v["run"]["maps"][1].update(offset=-16),
+        lambda v: v["run"].update(work_bytes=v["run"]["work_bytes"] - 1),
         lambda v: v["settings"].pop("size"),
         lambda v: v["settings"]["size"].update(lanes="1"),
     ):

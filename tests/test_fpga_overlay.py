@@ -107,6 +107,12 @@ def test_a_row_too_long_for_the_fabric_is_cropped_by_the_processor(engine):
     assert np.array_equal(picture(engine, frame, window, (9, 8, 7)), wanted)
 
 
+def test_more_rows_than_the_fabric_can_number_are_cropped_by_the_processor(engine):
+    frame, window = random_frame(3, 40000, 8), (-3, -2, 16, 39990)
+    wanted = golden.crop(frame, window, bright.EXEMPLAR, (9, 8, 7))
+    assert np.array_equal(picture(engine, frame, window, (9, 8, 7)), wanted)
+
+
 def test_maps_are_the_cells_brightness(engine):
     frame = random_frame(4)
     engine.exemplar_crop.take(frame, (0, 0, 8, 8), (0, 0, 0))

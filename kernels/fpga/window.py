@@ -10,6 +10,7 @@ from kernels.fpga import native, resize
 
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost
+MOST_ROWS = (1 << 15) - 1  # what an entry of ROWS can number
 
 
 class Pictures:
@@ -75,6 +76,8 @@ class Pictures:
 
     def _prepare(self, frame, window, side, held):
         """Tables and pixels of a window, compiled or not: (outcome, ``resize.Fetch``)."""
+        if min(frame.shape[0], window[3]) > MOST_ROWS:
+            return native.LINE_TOO_LONG, None
         if self._native:
             place = (0, 0) if held else (self._pixels.host, self._pixels.array.size)
             return self._native.take(frame, window, side, self.resize.host, place)

@@ -14,6 +14,7 @@ from kernels.fpga.fabric import WORD, Fabric, FabricFailed
 from kernels.fpga.likeness import Seen
 from kernels.fpga.window import Crop, Pictures
 from runtime.bundle import BadBundle
+from runtime.engines import form
 
 COMMAND_ALIGNED = 64
 LAYOUT = "{:08X}".format(tables.MAGIC)  # of registers and commands; a bundle says which it is for
@@ -48,6 +49,9 @@ class Engine:
         from kernels import cpu
 
         bundle.check_library("overlay", LAYOUT)
+        misfit = form.misfit(_shapes(bundle.run), network)
+        if misfit is not None:
+            bundle.mismatch(*misfit)
         self.network, self.bundle = network, bundle
         run, size = bundle.run, bundle.settings["size"]
         self._programs, self._work_bytes = run["programs"], run["work_bytes"]
@@ -182,7 +186,7 @@ def _reader(entries, kernels):
 
 
 def is_whole(run, settings):
-    """Whether a bundle's entries have their types; see ``runtime.bundle``."""
+    """Whether a bundle's entries have their types and fit together; see ``runtime.bundle``."""
     programs, entries, size = run.get("programs"), run.get("maps"), settings.get("size")
     if not all(isinstance(table, dict) for table in (programs, size)):
         return False
@@ -195,10 +199,32 @@ def is_whole(run, settings):
     numbers = [run.get("work_bytes")] + [size.get(key) for key in SIZE]
     numbers += [program.get(key) for program in programs for key in PROGRAM]
     numbers += [entry.get(key) for entry in entries for key in ENTRY]
-    return all(isinstance(number, int) for number in numbers) and all(
-        isinstance(entry.get("values"), list) and len(entry["values"]) == 256
-        for entry in run["maps"]
+    numbers += [entry.get("lane", 0) for entry in entries]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        return False
+    return all(_ends(entry) <= run["work_bytes"] for entry in entries) and all(
+        _are_values(entry.get("values")) for entry in run["maps"]
     )
+
+
+def _ends(entry):
+    """Where a map ends in a target's memory."""
+    blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
+    return entry["offset"] + blocks * entry["height"] * entry["width"] * WORD
+
+
+def _are_values(values):
+    if not isinstance(values, list) or len(values) != 256:
+        return False
+    return all(isinstance(value, (int, float)) for value in values)
+
+
+def _shapes(run):
+    """Pictures and maps as ``runtime.engines.form`` has them."""
+    shapes = {name: [1, 3] + 2 * [run["programs"][name]["side"]] for name in form.PICTURES}
+    for index, entry in enumerate(run["maps"]):
+        shapes[index] = [1, entry["channels"], entry["height"], entry["width"]]
+    return {"shapes": shapes, "maps": list(range(len(run["maps"])))}
 
 
 def overlay_of(bundle):

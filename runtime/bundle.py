@@ -343,6 +343,10 @@ def load_parts(
 
     board = boards.load_board(board) if board else detect.detect().board
     network = load_network(network) if network else None
+    if simulate and folder is None:
+        from kernels.fpga.sim import device as simulation
+
+        simulation.check(board and board.name, simulate)
     if folder is None:
         network = network or load_network(DEFAULT_NETWORK)
         if board is None:

@@ -19,7 +19,6 @@ from kernels.fpga.likeness import Seen
 from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker
-from runtime.networks import load_network
 from tests import blobs
 from tests.conftest import ROOT
 
@@ -221,8 +220,16 @@ def test_a_board_without_fabric_is_not_simulated(bundles, video):
     assert code == 2 and "was built for board pynq_z2, but here it is jetson_nano" in told
 
 
-def test_a_network_that_the_engine_can_not_run_is_refused(tmp_path, networks_dir, capsys):
-    network = load_network("nanotrack_v2")
+@pytest.mark.parametrize("named", [(), ("--board", "jetson_nano")])
+def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_path, video, named):
+    code, told = track(
+        tmp_path, *(named + ("--simulate", "model", "--video", video[0], "--box", video[1]))
+    )
+    assert code == 2 and "can be simulated; name one with --board" in told, told
+    assert "pynq_z2" in told and "make engine" not in told
+
+
+def test_a_network_with_a_table_that_is_none_is_refused(tmp_path, networks_dir, capsys):
     table = tmp_path / "ranges.json"
     table.write_text("{}")
     code = build.main(
@@ -231,7 +238,7 @@ def test_a_network_that_the_engine_can_not_run_is_refused(tmp_path, networks_dir
     )  # fmt: skip
     told = capsys.readouterr().err
     assert code == 2 and "\n" not in told.strip() and told.startswith("boards.build: ")
-    assert not (tmp_path / "engines" / "pynq_z2").exists() or network is None
+    assert str(table) in told and not (tmp_path / "engines" / "pynq_z2").exists()
 
 
 def test_a_network_without_ranges_names_the_command(tmp_path, networks_dir, capsys, monkeypatch):

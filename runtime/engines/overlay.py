@@ -222,9 +222,10 @@ def _are_values(values):
 def _shapes(run):
     """Pictures and maps as ``runtime.engines.form`` has them."""
     shapes = {name: [1, 3] + 2 * [run["programs"][name]["side"]] for name in form.PICTURES}
-    for index, entry in enumerate(run["maps"]):
-        shapes[index] = [1, entry["channels"], entry["height"], entry["width"]]
-    return {"shapes": shapes, "maps": list(range(len(run["maps"])))}
+    maps = [str(index) for index in range(len(run["maps"]))]
+    for name, entry in zip(maps, run["maps"]):
+        shapes[name] = [1, entry["channels"], entry["height"], entry["width"]]
+    return {"shapes": shapes, "maps": maps}
 
 
 def overlay_of(bundle):

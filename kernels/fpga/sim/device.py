@@ -199,6 +199,32 @@ def forget_clocks():
         del Clocks._real_instance
 
 
+def check(name, kind):
+    """Refuse what can't be simulated.
+
+    Args:
+        name: of a board, None where none was named.
+        kind: "model" or "rtl".
+
+    Raises:
+        NoSimulation: no such board or kind, or PYNQ's library is missing.
+    """
+    sizes = tables.sizes()
+    if name not in sizes:
+        raise NoSimulation(
+            "no board {} can be simulated; name one with --board; there are: {}".format(
+                "without a name" if name is None else repr(name), ", ".join(sorted(sizes))
+            )
+        )
+    if kind not in KINDS:
+        raise NoSimulation("--simulate {}: there are: {}".format(kind, ", ".join(KINDS)))
+    if NO_PYNQ:
+        raise NoSimulation(
+            "a simulated board needs PYNQ's library, which can't be loaded ({}); run "
+            "`make fpga`".format(NO_PYNQ)
+        )
+
+
 def open_board(name, kind, **options):
     """A simulated board, and the files of its overlay.
 
@@ -211,21 +237,10 @@ def open_board(name, kind, **options):
         (``SimulatedBoard``, path of its .bit).
 
     Raises:
-        NoSimulation: no such board or kind, or a library is missing.
+        NoSimulation: see ``check``; or what compiles the RTL is missing.
     """
-    sizes = tables.sizes()
-    if name not in sizes:
-        raise NoSimulation(
-            "no board {!r} can be simulated; there are: {}".format(name, ", ".join(sorted(sizes)))
-        )
-    if kind not in KINDS:
-        raise NoSimulation("--simulate {}: there are: {}".format(kind, ", ".join(KINDS)))
-    if NO_PYNQ:
-        raise NoSimulation(
-            "a simulated board needs PYNQ's library, which can't be loaded ({}); run "
-            "`make fpga`".format(NO_PYNQ)
-        )
-    board, size = boards.load_board(name), sizes[name]
+    check(name, kind)
+    board, size = boards.load_board(name), tables.sizes()[name]
     module, attribute = MACHINES[kind]
     try:
         machine = getattr(importlib.import_module(module), attribute)(size, **options)

@@ -11,7 +11,7 @@ import pynq
 
 from kernels import cpu, golden
 from kernels.cpu import fallback
-from kernels.fpga import fabric, tables
+from kernels.fpga import fabric, model, tables
 from kernels.fpga.sim import device as simulation
 from kernels.fpga.tracker import FpgaTracker
 from runtime import bundle
@@ -190,6 +190,36 @@ def test_a_dropped_target_gives_its_memory_back(tmp_path):
         targets.drop(number)
         gc.collect()
     assert len(places) == 1
+
+
+class Unhurried(model.Machine):
+    """A machine that is busy for some looks at STATUS, as a board is."""
+
+    looks = 0
+
+    def run(self, limit=None):
+        self.looks = 6 if self._started else 0
+        return False
+
+    def read(self, offset):
+        if offset == tables.REGISTERS["STATUS"] and self.looks:
+            self.looks -= 1
+            if self.looks == 0:
+                super().run()
+        return super().read(offset)
+
+
+def test_a_programs_end_is_waited_for(tmp_path, monkeypatch):
+    frames, boxes = bright.film(4)
+    results = []
+    for kind in (model.Machine, Unhurried):
+        monkeypatch.setattr(model, "Machine", kind)
+        device, engine = opened(tmp_path)
+        assert type(device.machine) is kind
+        tracker = FpgaTracker(engine.network, engine, cpu.load())
+        tracker.init(frames[0], boxes[0])
+        results.append([tracker.update(frame) for frame in frames[1:]])
+    assert results[0] == results[1] and device.machine.looks == 0
 
 
 # what a board's caches do to a driver that forgets them

@@ -250,7 +250,7 @@ def test_a_forgotten_flush_of_a_frames_data_is_seen(engine, monkeypatch, place):
 
 
 def test_a_forgotten_flush_of_the_weights_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(fabric.Buffer, "flush", lambda self, count=None: None)
+    monkeypatch.setattr(fabric.Buffer, "flush", lambda self: None)
     with pytest.raises(bundle.BadBundle, match="does not keep what was written"):
         opened(tmp_path)
 

@@ -50,9 +50,9 @@ class Buffer:
         self.array = held.view(np.ndarray)
         self.address, self.host = int(held.device_address), self.array.ctypes.data
 
-    def flush(self, count=None):
-        """What the processor wrote, to memory; the first ``count`` bytes, or all."""
-        (self._held if count is None else self._held[:count]).flush()
+    def flush(self):
+        """What the processor wrote, to memory; all of it, as PYNQ's newer releases do anyway."""
+        self._held.flush()
 
     def invalidate(self):
         """What the fabric wrote, to the processor. Nothing unflushed may be in it."""

@@ -70,7 +70,7 @@ class Pictures:
             write("STRIDE", frame.strides[0])
             return
         if count:
-            self._pixels.flush(count)
+            self._pixels.flush()
         write("FRAME", self._pixels.address)
         write("STRIDE", fetch.columns * CHANNELS)
 

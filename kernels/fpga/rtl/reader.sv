@@ -77,7 +77,8 @@ logic [1:0] last_reg;
 logic [BITS-1:0] chosen_address_reg;
 logic [19:0] chosen_left_reg;
 wire [4:0] to_edge = 5'd16 - {1'b0, chosen_address_reg[3:0]};
-wire [4:0] length = chosen_left_reg < 20'(to_edge) ? chosen_left_reg[4:0] : to_edge;
+wire [20:0] beyond = {1'b0, chosen_left_reg} - 21'(to_edge);  // negative where it ends before
+wire [4:0] length = beyond[20] ? chosen_left_reg[4:0] : to_edge;
 
 logic arvalid_reg;
 logic [BITS-1:0] araddr_reg;
@@ -146,8 +147,9 @@ always_ff @(posedge clk) begin
             left_reg[i] <= request_beats[20*i +: 20];
         end
         if (cut && chosen_reg == 2'(i)) begin
-            address_reg[i] <= chosen_address_reg + BITS'(length);
-            left_reg[i] <= chosen_left_reg - 20'(length);
+            // if there is a next burst, it starts at the edge
+            address_reg[i] <= {chosen_address_reg[BITS-1:4] + 1'b1, 4'd0};
+            left_reg[i] <= beyond[20] ? '0 : beyond[19:0];
         end
     end
 

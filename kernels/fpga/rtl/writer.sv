@@ -65,6 +65,7 @@ module writer #
 localparam WORDS = BUS_BYTES;        // a burst of 16 beats
 localparam BEATS = 16 / BUS_BYTES;   // a word
 localparam IN_FLIGHT = 8;
+localparam EDGE = $clog2(WORDS);
 
 wire word_there;
 wire [127:0] oldest;
@@ -78,7 +79,7 @@ logic [3:0] awlen_reg;
 logic half_reg;
 logic [3:0] flight_reg;
 
-wire [5:0] to_edge = 6'(WORDS) - 6'(address_reg[$clog2(WORDS)-1:0]);
+wire [5:0] to_edge = 6'(WORDS) - 6'(address_reg[EDGE-1:0]);
 wire whole = level >= to_edge;
 wire [5:0] words = whole ? to_edge : level;
 wire begins = (whole || (last && level != 0)) && beats_reg == 0 && !awvalid_reg
@@ -144,7 +145,8 @@ always_ff @(posedge clk) begin
         awlen_reg <= 4'(words * 6'(BEATS) - 6'd1);
         beats_reg <= 5'(words * 6'(BEATS));
         half_reg <= 1'b0;
-        address_reg <= address_reg + 28'(words);
+        // if there is a next burst, it starts at the edge
+        address_reg <= {address_reg[27:EDGE] + 1'b1, {EDGE{1'b0}}};
     end
     flight_reg <= flight_reg + 4'(begins) - 4'(answered);
     if (start) begin

@@ -27,6 +27,7 @@ from runtime.video.sources import open_source
 from tests.fps import peers
 
 BLOCK = 20  # frames before the other tracker's turn
+REST_S = 0.1  # before a turn: an engine's threads look for work for some time after a call, busy
 WARM_UP = 20  # frames of each block row that are run but not counted, once
 
 
@@ -99,6 +100,7 @@ def measure_targets(options):
     for index in range(-WARM_UP, options.frames, BLOCK):
         block = range(index, min(index + BLOCK, options.frames))
         for targets, own, all_ms in turns:
+            time.sleep(REST_S)
             for number in [(i + WARM_UP) % len(frames) for i in block]:
                 ms = _timed_targets(targets, frames, number, own)
                 if index >= 0 and number:

@@ -57,7 +57,7 @@ def _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
     if bundle or board or simulate or engine in ("tensorrt", "overlay"):
         from runtime.bundle import load_parts
 
-        return load_parts(bundle, network, None, threads, log, board, simulate)
+        return load_parts(bundle, network, None, threads, log, board, simulate, engine)
     from kernels import cpu
     from runtime import engines
     from runtime.networks import load_network

@@ -16,7 +16,7 @@ import json
 import os
 import pathlib
 
-from runtime.errors import HotpathError
+from runtime.errors import HotpathError, NoEngine
 from runtime.networks import load_network, sha256_of
 from runtime.pipeline import check_pipeline
 
@@ -317,8 +317,9 @@ def open_engine(
 
 
 def load_parts(
-    folder=None, network=None, precision=None, threads=None, log=None, board=None, simulate=None
-):
+    folder=None, network=None, precision=None, threads=None, log=None, board=None, simulate=None,
+    engine="auto",
+):  # fmt: skip
     """A bundle's network, an engine that holds it, and the processor's kernels.
 
     Args:
@@ -329,12 +330,14 @@ def load_parts(
         log: function of one sentence, or None.
         board: its name; None to look which one this is.
         simulate: "model" or "rtl", for an FPGA board that is not there (``kernels.fpga.sim``).
+        engine: that the bundle must be for, or "auto".
 
     Returns:
         (``Network``, engine, kernels).
 
     Raises:
         BadBundle, BundleMismatch: none there, or one that does not fit; with the way out.
+        NoEngine: the bundle is for another one.
     """
     import boards
     from boards import detect
@@ -357,6 +360,11 @@ def load_parts(
         bundle = find(board, network.name, precision)
     else:
         bundle = Bundle(folder)
+    if engine not in ("auto", bundle.engine):
+        raise NoEngine(
+            "{} runs on {}, not on {}; leave --engine away, or name a board or a bundle for "
+            "it".format(bundle.folder, bundle.engine, engine)
+        )
     known = board.name if board is not None else None
     device = overlay = None
     if simulate:

@@ -220,6 +220,14 @@ def test_a_board_without_fabric_is_not_simulated(bundles, video):
     assert code == 2 and "was built for board pynq_z2, but here it is jetson_nano" in told
 
 
+def test_an_engine_that_the_boards_bundle_is_not_for_is_refused(bundles, video):
+    code, told = track(
+        bundles.parent, "--board", "pynq_z2", "--simulate", "model", "--engine", "onnxruntime",
+        "--video", video[0], "--box", video[1],
+    )  # fmt: skip
+    assert code == 2 and "runs on overlay, not on onnxruntime; leave --engine away" in told, told
+
+
 @pytest.mark.parametrize("named", [(), ("--board", "jetson_nano")])
 def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_path, video, named):
     code, told = track(

@@ -409,3 +409,22 @@ def test_a_board_that_can_not_be_simulated():
     with refused(simulation.NoSimulation, "--simulate", "model", "rtl"):
         simulation.open_board("pynq_z2", "silicon")
     assert issubclass(fabric.BadOverlay, NoEngine)
+
+
+def test_a_simulation_without_the_library_names_the_command():
+    code = (
+        "import sys; sys.modules['pynq'] = None\n"
+        "from kernels.fpga.sim import device\n"
+        "try:\n"
+        "    device.open_board('pynq_z2', 'model')\n"
+        "except device.NoSimulation as error:\n"
+        "    print(error)\n"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], universal_newlines=True)
+    assert "needs PYNQ's library" in told and "make fpga" in told
+
+
+def test_a_simulation_of_the_rtl_without_a_compiler_names_the_way_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("VERILATOR_ROOT", str(tmp_path))
+    with refused(simulation.NoSimulation, "can't be compiled", "--simulate model"):
+        simulation.open_board("pynq_z2", "rtl")

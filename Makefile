@@ -30,6 +30,7 @@ override HOST := $(if $(filter command line,$(origin HOST)),$(HOST))
 
 PYTHONS ?= 3.6 3.8 3.10 3.13
 TESTS ?=
+JOBS ?=
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,7 @@ help: ## this text
 	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
 	  TESTS 'what `make test` runs (default: all), such as tests/test_NAME.py' \
+	  JOBS 'how many processes `make test` runs in (default: one)' \
 	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
 	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
 	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'
@@ -116,7 +118,7 @@ fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, wit
 # -- checks
 
 test: setup ## all tests
-	$(PY) -m pytest $(TESTS)
+	$(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile) $(TESTS)
 
 OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 

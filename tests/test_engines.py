@@ -198,8 +198,33 @@ def test_a_tracker_that_was_closed_says_so(network, name):
             call(frame)
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_branches_read_the_graph_around_them(network, name):
+def _condition(graph, kind):
+    """Nodes that give "always", which is true: by a shape, by a constant, or by the picture."""
+    node, constant = onnx.helper.make_node, onnx.numpy_helper.from_array
+    if kind == "constant":
+        graph.initializer.append(constant(np.array(True), "always"))
+        return []
+    if kind == "picture":
+        graph.initializer.append(constant(np.float32(-1e30).reshape(1, 1, 1, 1), "low"))
+        return [
+            node("ReduceMax", [graph.input[0].name], ["high"]),
+            node("Greater", ["high", "low"], ["above"]),
+            node("Squeeze", ["above"], ["always"]),
+        ]
+    graph.initializer.extend([constant(np.array(1), "one"), constant(np.array(3), "three")])
+    return [
+        node("Shape", ["exact"], ["shape"]),
+        node("Gather", ["shape", "one"], ["channels"]),
+        node("Equal", ["channels", "three"], ["always"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [(name, kind) for name in ENGINES for kind in ("shape", "constant")]
+    + [("onnxruntime", "picture")],
+)
+def test_branches_read_the_graph_around_them(network, name, kind):
     """A backbone with an If whose branches take a tensor and a constant of the graph outside."""
     noise = np.random.RandomState(8)
     pictures = [noise.uniform(0, 255, (1, 3, s, s)).astype(np.float32) for s in (127, 255)]
@@ -207,19 +232,17 @@ def test_branches_read_the_graph_around_them(network, name):
     _, wanted = _maps(engine, *pictures)
     path = network.locate()["backbone"]
     model = onnx.load(str(path))
-    graph = model.graph
-    graph.node[0].output[0] = "exact"
+    own = model.graph
+    own.node[0].output[0] = "exact"
     float_of = onnx.helper.make_tensor_value_info
     branches = []
     for kind in ("Add", "Sub"):
         node = onnx.helper.make_node(kind, ["exact", "nothing"], ["inner"])
         out = [float_of("inner", onnx.TensorProto.FLOAT, None)]
         branches.append(onnx.helper.make_graph([node], kind, [], out))
-    graph.initializer.extend([
-        onnx.numpy_helper.from_array(np.array(True), "always"),
-        onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"),
-    ])  # fmt: skip
-    graph.node.append(onnx.helper.make_node(
+    own.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
+    own.node.extend(_condition(own, kind))
+    own.node.append(onnx.helper.make_node(
         "If", ["always"], ["features"], then_branch=branches[0], else_branch=branches[1]
     ))  # fmt: skip
     onnx.save(model, str(path))
@@ -227,3 +250,6 @@ def test_branches_read_the_graph_around_them(network, name):
     _, found = _maps(engine, *pictures)
     for got, want in zip(found, wanted):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())
+    built = graph.build(network, network.locate())
+    left = {node.op_type for node in built.search.graph.node} & {"If", "Shape", "Equal"}
+    assert left == ({"If"} if kind == "picture" else set())

@@ -21,7 +21,7 @@ import onnx
 from onnx import TensorProto, compose, helper, shape_inference, version_converter
 
 from runtime import decode
-from runtime.engines.prefix import add_prefix
+from runtime.engines.branches import add_prefix, decided
 from runtime.errors import BadNetwork
 
 Graphs = namedtuple("Graphs", "exemplar search features image maps")
@@ -70,7 +70,7 @@ def build(network, paths):
             exemplar, search = _twice(network, parts["backbone"])
         if "backbone" not in parts or "head" in parts:
             exemplar, search = _hoist(exemplar, search)
-        exemplar, search = _inferred(exemplar), _inferred(search)
+        exemplar, search = (_without_branches(_inferred(m)) for m in (exemplar, search))
         _order_maps(network, search)
     except _MISFITS as error:
         raise BadNetwork(
@@ -305,6 +305,11 @@ def _inferred(model):
     for value in model.graph.output:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
     return shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def _without_branches(model):
+    whole = decided(model)
+    return model if whole is model else _inferred(_pruned(whole))
 
 
 def shape_of(value):

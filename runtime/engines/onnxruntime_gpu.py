@@ -130,7 +130,7 @@ class _OnStream:
             self._run.add_run_config_entry("disable_synchronize_execution_providers", "1")
 
     def bind(self, name, address):
-        """Let a tensor lie at an address of the device, if it is an input or output of the network."""
+        """Let an input or output of the network lie at an address of the device."""
         if name in self._binders:
             shape = self._shapes[name]
             self._binders[name](name, self._kind, 0, np.float32, shape, address)

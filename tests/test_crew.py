@@ -1,6 +1,7 @@
 """Threads that share a frame: all have done their part, none is left over, no error is lost."""
 
 import gc
+import os
 import threading
 import time
 
@@ -69,3 +70,21 @@ def test_threads_end_when_the_crew_is_forgotten():
     for thread in own:
         thread.join(10)
         assert not thread.is_alive()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores to choose from",
+)
+def test_the_others_have_cores_apart_from_the_callers():
+    seen = []
+    crew = Crew([lambda _: None, lambda _: seen.append(os.sched_getaffinity(0))])
+    before = os.sched_getaffinity(0)
+    try:
+        for core in sorted(before)[:2]:
+            os.sched_setaffinity(0, {core})
+            crew.run(None)
+            assert len(seen[-1]) == 1 and core not in seen[-1]
+    finally:
+        os.sched_setaffinity(0, before)
+        crew.close()

@@ -139,7 +139,11 @@ def likeness(seen, rows, columns, reference=None, pooled=None):
     side = int(round(math.sqrt(seen.shape[2])))
     cells = seen.reshape(seen.shape[1], side, side)
     cells = cells[:, rows[0] : rows[1], columns[0] : columns[1]]
-    average = cells.mean(axis=(1, 2), dtype=np.float64)
+    return cosine(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
+
+
+def cosine(average, reference=None, pooled=None):
+    """The end of ``likeness``: float64 averages (channels,) against the reference."""
     if pooled is not None:
         pooled[:] = average
     if reference is None:

@@ -127,23 +127,16 @@ void hp_fabric_maps(const uint8_t* memory, const hp_words* maps, int count) {
 double hp_fabric_likeness(const int8_t* words, int channels, int side, int row, int row_end,
                           int column, int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));
-  double product = 0, own = 0, other = 0;
+  hp_cosine cosine = {reference, pooled, 0, 0, 0};
   for (int first = 0; first < channels; first += HP_WORD, words += (i64)side * side * HP_WORD) {
     int32_t sum[HP_WORD] = {0};
     for (int y = row; y < row_end; ++y)
       for (int x = column; x < column_end; ++x)
         for (int lane = 0; lane < HP_WORD; ++lane) sum[lane] += words[(y * side + x) * HP_WORD + lane];
-    for (int c = first; c < channels && c < first + HP_WORD; ++c) {
-      const double mean = sum[c - first] * share;
-      if (pooled) pooled[c] = (float)mean;
-      if (!reference) continue;
-      product += mean * reference[c];
-      own += mean * mean;
-      other += (double)reference[c] * reference[c];
-    }
+    for (int c = first; c < channels && c < first + HP_WORD; ++c)
+      cosine.add(c, sum[c - first] * share);
   }
-  const double lengths = sqrt(own * other);
-  return lengths > 0 ? product / lengths : 0;
+  return cosine.value();
 }
 
 }  // extern "C"

@@ -309,6 +309,26 @@ void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const 
 
 }  // namespace
 
+// The cosine of a reference and averages that come channel by channel; both pointers may be 0.
+struct hp_cosine {
+  const float* reference;
+  float* pooled;
+  double product, own, other;
+
+  void add(int channel, double mean) {
+    if (pooled) pooled[channel] = (float)mean;
+    if (!reference) return;
+    product += mean * reference[channel];
+    own += mean * mean;
+    other += (double)reference[channel] * reference[channel];
+  }
+
+  double value() const {
+    const double lengths = sqrt(own * other);
+    return lengths > 0 ? product / lengths : 0;
+  }
+};
+
 extern "C" {
 
 // Bytes of scratch memory that a crop needs.
@@ -411,20 +431,14 @@ int hp_points_select(const hp_points* points, const float* scores, const float* 
 double hp_likeness(const float* features, int channels, int side, int row, int row_end, int column,
                    int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));
-  double product = 0, own = 0, other = 0;
+  hp_cosine cosine = {reference, pooled, 0, 0, 0};
   for (int c = 0; c < channels; ++c, features += side * side) {
     double sum = 0;
     for (int y = row; y < row_end; ++y)
       for (int x = column; x < column_end; ++x) sum += features[y * side + x];
-    const double mean = sum * share;
-    if (pooled) pooled[c] = (float)mean;
-    if (!reference) continue;
-    product += mean * reference[c];
-    own += mean * mean;
-    other += (double)reference[c] * reference[c];
+    cosine.add(c, sum * share);
   }
-  const double lengths = sqrt(own * other);
-  return lengths > 0 ? product / lengths : 0;
+  return cosine.value();
 }
 
 }  // extern "C"

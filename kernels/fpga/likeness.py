@@ -4,11 +4,10 @@ A cosine does not depend on the features' scale, so the int8 words are taken as 
 those under the box.
 """
 
-import math
-
 import numpy as np
 
 from kernels.fpga import native
+from runtime.lost import cosine
 
 WORD = 16  # channels
 
@@ -70,11 +69,4 @@ def of_words(seen, rows, columns, reference=None, pooled=None):
     """``runtime.lost.likeness`` of int8 words: the definition of the compiled one."""
     cells = seen.words[:, rows[0] : rows[1], columns[0] : columns[1]]
     total = cells.sum(axis=(1, 2), dtype=np.int64).reshape(-1)[: seen.shape[1]]
-    average = total / float(cells.shape[1] * cells.shape[2])
-    if pooled is not None:
-        pooled[:] = average
-    if reference is None:
-        return 0.0
-    reference = reference.astype(np.float64)
-    lengths = math.sqrt(float(average @ average) * float(reference @ reference))
-    return float(average @ reference) / lengths if lengths > 0 else 0.0
+    return cosine(total / float(cells.shape[1] * cells.shape[2]), reference, pooled)

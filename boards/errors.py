@@ -1,6 +1,6 @@
 """What can go wrong with boards that a user can act on; all are ``runtime.errors.HotpathError``."""
 
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 
 class UnknownBoard(HotpathError):

@@ -8,8 +8,9 @@ are those of ``calib.train.overlap``; here for any clip, geometry and engine. Po
 import numpy as np
 
 from calib.train.overlap import WINDOW, centre_of, tracker_crop
+from kernels.golden import hanning_window
 from runtime import geometry
-from runtime.decode.points import hanning_window, probability
+from runtime.decode._votes import probability
 from runtime.errors import BadNetwork
 
 SEED, FRAMES = 5, 40  # a clip

@@ -1,11 +1,15 @@
-"""What crop, pack and correlate mean: plain NumPy, slow and obvious.
+"""What crop, pack, correlate, argmax, window and likeness mean: plain NumPy, slow and obvious.
 
 Every implementation in this folder is held to these functions: crop and pack bit for bit, the
-correlations within a stated error. The definition of select lives with its family in
-``runtime/decode``.
+correlations and the likeness within a stated error. The definition of select lives with its family
+in ``runtime/decode``.
 """
 
+import math
+
 import numpy as np
+
+from kernels.errors import NO_SCORE, NetworkFailed
 
 WEIGHT_ONE = 2048  # the resize weights are fixed-point numbers with 11 fractional bits
 
@@ -130,6 +134,53 @@ def correlate_depthwise(exemplar, search, padding=0):
             weight = exemplar[:, row, column, None, None]
             result += weight * search[:, row : row + height, column : column + width]
     return result
+
+
+def hanning_window(size):
+    """The cosine window, (size, size) float64, 1 in the middle and 0 at the edges."""
+    return np.outer(np.hanning(size), np.hanning(size))
+
+
+def argmax(votes):
+    """Index of the highest vote, row-major, the lowest on ties; what is not finite never wins.
+
+    Raises:
+        NetworkFailed: no vote is finite.
+    """
+    finite = np.where(np.isfinite(votes), votes, -np.inf)
+    best = int(np.argmax(finite))
+    if not np.isfinite(finite.flat[best]):
+        raise NetworkFailed(NO_SCORE)
+    return best
+
+
+def likeness(seen, rows, columns, reference=None, pooled=None):
+    """Cosine of a reference and the features in some cells, averaged: the kernels' definition.
+
+    Args:
+        seen: float32 (1, channels, cells), cells a square in row-major order.
+        rows, columns: (first, end) of the cells.
+        reference: float32 (channels,); None to compare nothing.
+        pooled: float32 (channels,), takes the average; None if it is not wanted.
+
+    Returns:
+        float, -1 to 1; 0 where one of them is all zero or there is no reference.
+    """
+    side = int(round(math.sqrt(seen.shape[2])))
+    cells = seen.reshape(seen.shape[1], side, side)
+    cells = cells[:, rows[0] : rows[1], columns[0] : columns[1]]
+    return cosine(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
+
+
+def cosine(average, reference=None, pooled=None):
+    """The end of ``likeness``: float64 averages (channels,) against the reference."""
+    if pooled is not None:
+        pooled[:] = average
+    if reference is None:
+        return 0.0
+    reference = reference.astype(np.float64)
+    lengths = math.sqrt(float(average @ average) * float(reference @ reference))
+    return float(average @ reference) / lengths if lengths > 0 else 0.0
 
 
 def _pixels(frame, rows, columns, border):

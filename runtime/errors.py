@@ -1,12 +1,19 @@
-"""What can go wrong that a user can act on: one class each, under one base.
+"""What can go wrong that a user can act on: one class each, under one base (``kernels.errors``)."""
 
-The command lines print the message, one sentence, and exit with 2. A message names the thing, the
-cause and what to do. Programming errors are left to Python's own exceptions.
-"""
+from kernels.errors import HotpathError, NetworkFailed
 
-
-class HotpathError(Exception):
-    """Base of every error with a sentence for the user."""
+__all__ = [
+    "BadBox",
+    "BadFrame",
+    "BadNetwork",
+    "BadOutput",
+    "BadSource",
+    "HotpathError",
+    "NetworkFailed",
+    "NoCamera",
+    "NoEngine",
+    "UnknownNetwork",
+]
 
 
 class BadBox(HotpathError):
@@ -35,10 +42,6 @@ class UnknownNetwork(HotpathError):
 
 class BadNetwork(HotpathError):
     """A network's TOML or one of its files is wrong, missing or not what its sha256 says."""
-
-
-class NetworkFailed(HotpathError):
-    """The network ran but gave nothing usable."""
 
 
 class NoEngine(HotpathError):

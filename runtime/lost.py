@@ -122,32 +122,3 @@ def _span(centre, length, side):
     end = math.floor(centre + half + side // 2) + 1
     first = min(max(int(first), 0), int(side) - 1)
     return first, min(max(int(end), first + 1), int(side))
-
-
-def likeness(seen, rows, columns, reference=None, pooled=None):
-    """Cosine of a reference and the features in some cells, averaged: the kernels' definition.
-
-    Args:
-        seen: float32 (1, channels, cells), cells a square in row-major order.
-        rows, columns: (first, end) of the cells.
-        reference: float32 (channels,); None to compare nothing.
-        pooled: float32 (channels,), takes the average; None if it is not wanted.
-
-    Returns:
-        float, -1 to 1; 0 where one of them is all zero or there is no reference.
-    """
-    side = int(round(math.sqrt(seen.shape[2])))
-    cells = seen.reshape(seen.shape[1], side, side)
-    cells = cells[:, rows[0] : rows[1], columns[0] : columns[1]]
-    return cosine(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
-
-
-def cosine(average, reference=None, pooled=None):
-    """The end of ``likeness``: float64 averages (channels,) against the reference."""
-    if pooled is not None:
-        pooled[:] = average
-    if reference is None:
-        return 0.0
-    reference = reference.astype(np.float64)
-    lengths = math.sqrt(float(average @ average) * float(reference @ reference))
-    return float(average @ reference) / lengths if lengths > 0 else 0.0

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import cpu
+from kernels import cpu, golden
 from kernels.cpu import fallback
 from kernels.fpga import native, resize
 from kernels.fpga.likeness import Likeness, Seen, of_words
-from runtime import lost
 from runtime.engines import overlay
 
 
@@ -109,8 +108,8 @@ def test_likeness_of_words(kernels, channels):
     seen, plain = Seen(channels, side), values.reshape(1, channels, -1).astype(np.float32)
     seen.lie_in(flat, flat.ctypes.data)
     wanted = np.zeros(channels, np.float32)
-    lost.likeness(plain, (3, 9), (2, 5), None, wanted)
-    alike = lost.likeness(plain, (4, 6), (0, 16), wanted)
+    golden.likeness(plain, (3, 9), (2, 5), None, wanted)
+    alike = golden.likeness(plain, (4, 6), (0, 16), wanted)
     for likeness in (Likeness(kernels).likeness, Likeness(fallback.Kernels()).likeness, of_words):
         reference = np.zeros(channels, np.float32)
         likeness(seen, (3, 9), (2, 5), None, reference)

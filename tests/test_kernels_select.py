@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.cpu import binding, build
-from runtime.decode.points import Points, argmax, hanning_window, probability
+from kernels.golden import argmax, hanning_window
+from runtime.decode._votes import probability
+from runtime.decode.points import Points
 from runtime.errors import NetworkFailed
 
 FIELDS = (

@@ -8,9 +8,10 @@ import pytest
 
 from kernels import cpu
 from kernels.cpu import fallback
+from kernels.golden import likeness
 from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.engines import graph, seen
-from runtime.lost import Lost, likeness
+from runtime.lost import Lost
 from runtime.networks import load_network
 from runtime.types import Track
 from tests import tiny

@@ -10,7 +10,7 @@ import struct
 import numpy as np
 
 from kernels.cpu.checks import check_frame, planes
-from runtime.decode.points import argmax, hanning_window
+from kernels.golden import argmax, hanning_window
 
 SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # numbers of hotpath.h
 CROP_JOB = struct.Struct("=20q6f")  # hp_crop_job in hotpath.cpp
@@ -127,7 +127,7 @@ class Kernels:
         return Points(self._select, network) if network.score in SCORES else None
 
     def likeness(self, seen, rows, columns, reference=None, pooled=None):
-        """How like two targets' features are; see ``runtime.lost.likeness``, the definition."""
+        """How like two targets' features are; see ``kernels.golden.likeness``, the definition."""
         if seen is not self._seen:
             if seen.dtype != np.float32 or not seen.flags.c_contiguous or seen.ndim != 3:
                 raise ValueError("seen: {} {}".format(seen.dtype, seen.shape))

@@ -5,7 +5,6 @@ import numpy as np
 
 from kernels import golden
 from kernels.cpu import checks
-from runtime.lost import likeness
 
 MAX_PADDED_PIXELS = 4000000  # a larger window is not built with its border: it may be gigabytes
 
@@ -45,8 +44,8 @@ class Kernels:
         return None
 
     def likeness(self, seen, rows, columns, reference=None, pooled=None):
-        """See ``runtime.lost.likeness``."""
-        return likeness(seen, rows, columns, reference, pooled)
+        """See ``kernels.golden.likeness``."""
+        return golden.likeness(seen, rows, columns, reference, pooled)
 
 
 def _padded(frame, x, y, width, height, border):

@@ -5,7 +5,7 @@ import sys
 
 from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 NAMES = ("crop", "select", "watch", "correlate")
 

@@ -1,6 +1,6 @@
-"""What can go wrong on a GPU that a user can act on; all are ``runtime.errors.HotpathError``."""
+"""What can go wrong on a GPU that a user can act on; all are ``HotpathError``."""
 
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 
 class NoGpu(HotpathError):

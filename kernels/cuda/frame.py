@@ -34,8 +34,7 @@ from kernels.cuda import graphs, layout, pictures
 from kernels.cuda.errors import GpuFailed
 from kernels.cuda.slot import Slot
 from kernels.cuda.watch import Watch
-from runtime.decode.points import NO_SCORE
-from runtime.errors import HotpathError, NetworkFailed
+from kernels.errors import NO_SCORE, HotpathError, NetworkFailed
 
 CROP_BLOCK = (32, 8, 1)
 SELECT_BLOCK = (256, 1, 1)

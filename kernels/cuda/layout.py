@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from kernels.cuda.errors import NotOnGpu
+from kernels.golden import hanning_window
 from runtime import lost
-from runtime.decode.points import hanning_window
 
 PICTURE = np.dtype(
     [("plane", "u8"), ("chroma", "u8"), ("row_stride", "i4"), ("chroma_stride", "i4")]

@@ -12,10 +12,10 @@ from collections import OrderedDict, namedtuple
 import numpy as np
 
 import boards
+from kernels.errors import HotpathError
 from kernels.fpga import model, resize, tables
 from kernels.fpga.sim.build import CannotBuild
 from kernels.fpga.sim.rtl import Rtl
-from runtime.errors import HotpathError
 
 DOCUMENT = tables.FOLDER / "CYCLES.md"
 NETWORK = "kestrel"

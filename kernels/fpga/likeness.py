@@ -7,7 +7,7 @@ those under the box.
 import numpy as np
 
 from kernels.fpga import native
-from runtime.lost import cosine
+from kernels.golden import cosine
 
 WORD = 16  # channels
 
@@ -60,13 +60,13 @@ class Likeness:
         return getattr(self._kernels, name)
 
     def likeness(self, seen, rows, columns, reference=None, pooled=None):
-        """See ``runtime.lost.likeness``, the definition."""
+        """See ``kernels.golden.likeness``, the definition."""
         of = self._of_words if isinstance(seen, Seen) else self._kernels.likeness
         return of(seen, rows, columns, reference, pooled)
 
 
 def of_words(seen, rows, columns, reference=None, pooled=None):
-    """``runtime.lost.likeness`` of int8 words: the definition of the compiled one."""
+    """``kernels.golden.likeness`` of int8 words: the definition of the compiled one."""
     cells = seen.words[:, rows[0] : rows[1], columns[0] : columns[1]]
     total = cells.sum(axis=(1, 2), dtype=np.int64).reshape(-1)[: seen.shape[1]]
     return cosine(total / float(cells.shape[1] * cells.shape[2]), reference, pooled)

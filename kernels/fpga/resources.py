@@ -16,8 +16,8 @@ import sys
 import tempfile
 
 import boards
+from kernels.errors import HotpathError
 from kernels.fpga import tables
-from runtime.errors import HotpathError
 
 try:
     import tomllib

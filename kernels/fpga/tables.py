@@ -10,7 +10,7 @@ import struct
 import sys
 from collections import OrderedDict
 
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 try:
     import tomllib

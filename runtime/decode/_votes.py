@@ -2,15 +2,10 @@
 
 import numpy as np
 
+from kernels.golden import argmax
 from runtime import geometry
 from runtime.decode import Family
-from runtime.errors import NetworkFailed
 from runtime.networks.schema import LIMITS, key
-
-NO_SCORE = (
-    "the network gave no finite score; its file may be damaged, or its mean and scale wrong: run "
-    "`python -m runtime.networks check`"
-)
 
 # [tracking] of families whose cells vote for boxes
 VOTE_KEYS = dict(
@@ -78,11 +73,6 @@ class Vote(Family):
         return best, float(score[cell])
 
 
-def hanning_window(size):
-    """The cosine window, (size, size) float64, 1 in the middle and 0 at the edges."""
-    return np.outer(np.hanning(size), np.hanning(size))
-
-
 def ticks(size, stride):
     """Places of the cells of a map along one side, search pixels from the region's centre."""
     return (np.arange(size) - size // 2) * float(stride)
@@ -108,19 +98,6 @@ def probability(score_map, kind):
             raw = 1 / (1 + np.exp(-raw))
     raw = raw.reshape(-1, height, width)
     return raw[0] if len(raw) == 1 else raw
-
-
-def argmax(votes):
-    """Index of the highest vote, row-major, the lowest on ties; what is not finite never wins.
-
-    Raises:
-        NetworkFailed: no vote is finite.
-    """
-    finite = np.where(np.isfinite(votes), votes, -np.inf)
-    best = int(np.argmax(finite))
-    if not np.isfinite(finite.flat[best]):
-        raise NetworkFailed(NO_SCORE)
-    return best
 
 
 def _change(ratio):

@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from runtime.decode._votes import VOTE_KEYS, Vote, hanning_window, probability, ticks
+from kernels.golden import hanning_window
+from runtime.decode._votes import VOTE_KEYS, Vote, probability, ticks
 from runtime.networks.schema import key
 
 KEYS = {

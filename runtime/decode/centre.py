@@ -11,9 +11,11 @@ No penalty, no smoothing.
 
 import numpy as np
 
+from kernels.errors import NO_SCORE
+from kernels.golden import argmax
 from runtime import geometry
 from runtime.decode import Family
-from runtime.decode._votes import NO_SCORE, argmax, probability
+from runtime.decode._votes import probability
 from runtime.errors import NetworkFailed
 from runtime.networks.schema import LIMITS, key
 

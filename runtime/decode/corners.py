@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
+from kernels.errors import NO_SCORE
 from runtime import geometry
 from runtime.decode import Family
-from runtime.decode._votes import NO_SCORE
 from runtime.errors import NetworkFailed
 from runtime.networks.schema import LIMITS, key
 

@@ -15,21 +15,10 @@ object-aware second score, weighed with the first).
 
 import numpy as np
 
+from kernels.golden import hanning_window
 from runtime.decode import Family
-from runtime.decode._votes import (
-    NO_SCORE,
-    VOTE_KEYS,
-    Vote,
-    argmax,
-    hanning_window,
-    probability,
-    ticks,
-)
+from runtime.decode._votes import VOTE_KEYS, Vote, probability, ticks
 from runtime.networks.schema import key
-
-__all__ = [
-    "KEYS", "NO_SCORE", "Points", "argmax", "create", "hanning_window", "probability", "shapes",
-]  # fmt: skip
 
 KEYS = {
     "head": {

@@ -20,8 +20,8 @@ import math
 import cv2
 import numpy as np
 
+from kernels.golden import argmax, hanning_window
 from runtime.decode import Family
-from runtime.decode._votes import argmax, hanning_window
 from runtime.networks.schema import key
 
 _SIAMESE, _RIDGE = ("filter", ("siamese",)), ("filter", ("ridge",))

@@ -1,6 +1,6 @@
 """What a user of the compiler can act on; see ``runtime.errors`` for the rest."""
 
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 
 class CannotCompile(HotpathError):

@@ -20,10 +20,10 @@ import weakref
 import numpy as np
 
 import boards
+from kernels.errors import HotpathError
 from kernels.fpga import hwh, tables
 from kernels.fpga.model import BASE
 from kernels.fpga.sim.build import CannotBuild
-from runtime.errors import HotpathError
 
 try:
     from pynq import Clocks

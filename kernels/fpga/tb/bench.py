@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 RTL = ROOT / "kernels" / "fpga" / "rtl"

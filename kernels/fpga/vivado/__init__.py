@@ -10,8 +10,8 @@ import shutil
 import subprocess
 
 import boards
+from kernels.errors import HotpathError
 from kernels.fpga import hwh, tables
-from runtime.errors import HotpathError
 
 SCRIPT = tables.FOLDER / "vivado" / "overlay.tcl"
 ROOT = tables.FOLDER.parents[1]

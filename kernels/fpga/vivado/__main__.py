@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 
+from kernels.errors import HotpathError
 from kernels.fpga import vivado
-from runtime.errors import HotpathError
 
 
 def main():

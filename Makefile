@@ -47,7 +47,7 @@ help: ## this text
 	  HOST 'user@board, to build there over ssh from another computer' \
 	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
-	  TESTS 'what `make test` runs (default: all), such as tests/test_NAME.py' \
+	  TESTS 'what `make test` runs (default: all), such as tests/runtime/test_track.py' \
 	  JOBS 'how many processes `make test` runs in (default: one)' \
 	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
 	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \

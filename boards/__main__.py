@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from boards import detect, installed, report, snapshot
+from boards import detect, snapshot
+from boards.doctor import installed, report
 from boards.files import Root
 from boards.telemetry import Telemetry
 from runtime.errors import HotpathError

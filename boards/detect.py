@@ -3,7 +3,8 @@
 import platform
 import re
 
-from boards import HOST, installed, load_board, names
+from boards import HOST, load_board, names
+from boards.doctor import installed
 from boards.errors import UnknownBoard
 from boards.files import Root
 

@@ -8,7 +8,8 @@ comes back as a folder, which can't be read either. Lines that begin with ``#`` 
 import os
 import re
 
-from boards import detect, installed
+from boards import detect
+from boards.doctor import installed
 from boards.errors import BadSnapshot
 from boards.files import Recorder
 from boards.telemetry import Telemetry

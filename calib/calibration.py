@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from calib import crops, fpga, qdq, sensitivity, table
 from calib.errors import BadRun
-from calib.onestep import Finder, Pairs
+from calib.one_step_overlap import Finder, Pairs
 from calib.ranges import METHODS, Histograms
 from runtime import engines, load_tracker
-from runtime.engines import graph
+from runtime.graphs import assemble
 from runtime.networks import load_network
 
 NOISE_CROPS = 6  # search crops that layers are ranked on
@@ -62,11 +62,11 @@ class Calibration:
     def feeds(self, clip):
         """Inputs of both parts: (list of dicts, list of dicts); searches with their exemplar."""
         exemplars, searches = self.crops(clip)
-        z = [{graph.IMAGES[0]: crops.as_input(crop, self.network)} for crop in exemplars]
+        z = [{assemble.IMAGES[0]: crops.as_input(crop, self.network)} for crop in exemplars]
         features = self._features(z)
         x = [
             dict(
-                {graph.IMAGES[1]: crops.as_input(crop, self.network)},
+                {assemble.IMAGES[1]: crops.as_input(crop, self.network)},
                 **features[i * len(features) // len(searches)],
             )
             for i, crop in enumerate(searches)
@@ -309,7 +309,7 @@ class Simulated:
     """INT8 as the Q/DQ model says it, in floating point: ONNX Runtime without its fusions."""
 
     def __init__(self, network, paths):
-        built = graph.build(network, paths)
+        built = assemble.build(network, paths)
         self._sessions = [_plain_session(model) for model in (built.exemplar, built.search)]
         self.exemplar_crop = np.zeros((1, 3, network.exemplar, network.exemplar), np.float32)
         self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)

@@ -22,7 +22,7 @@ def collect(clip, tracker, exemplars, searches):
 
     Args:
         clip: a ``Clip``.
-        tracker: a ``runtime.tracker.Tracker`` of the network.
+        tracker: a ``runtime.trackers.host.Tracker`` of the network.
         exemplars, searches: how many of each, evenly over the clip.
 
     Returns:

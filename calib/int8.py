@@ -23,7 +23,7 @@ import sys
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-from calib import cache, fpga, int8report, qdq, table
+from calib import cache, fpga, int8_report, qdq, table
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.errors import BadRun
@@ -120,8 +120,8 @@ def run(options):
     table.write(ranges, out / (network.name + "-ranges.json"))
     written = write_targets(work, ranges, options, out)
     report = dict(told, **work.final(written, ranges, speed=not options.no_speed))
-    int8report.write(report, out / (network.name + "-int8"))
-    say(int8report.text(report))
+    int8_report.write(report, out / (network.name + "-int8"))
+    say(int8_report.text(report))
     return report
 
 

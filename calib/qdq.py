@@ -18,7 +18,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from calib import toml
 from calib.errors import BadTable
-from runtime.engines import graph
+from runtime.graphs import assemble
 
 FORMS = ("cpu", "symmetric")
 OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
@@ -32,9 +32,9 @@ OPS = WEIGHTED + ("Relu", "Clip", "Concat", "MaxPool")
 def parts(network, paths):
     """A network's two graphs, ready to be measured and quantised: dict of exemplar, search.
 
-    Their tensors have the names of ``runtime.engines.graph``, which every engine builds from.
+    Their tensors have the names of ``runtime.graphs.assemble``, which every engine builds from.
     """
-    built = graph.build(network, paths)
+    built = assemble.build(network, paths)
     return {"exemplar": prepared(built.exemplar), "search": prepared(built.search)}
 
 
@@ -185,7 +185,7 @@ def macs(model):
     """dict of node name -> multiply-accumulates of the layers of ``weighted_layers``."""
     graph_ = model.graph
     shapes = {
-        v.name: graph.shape_of(v) for v in [*graph_.input, *graph_.value_info, *graph_.output]
+        v.name: assemble.shape_of(v) for v in [*graph_.input, *graph_.value_info, *graph_.output]
     }
     weights = {t.name: tuple(t.dims) for t in graph_.initializer}
     counted = {}

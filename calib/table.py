@@ -7,7 +7,7 @@
  "tensors": {"exemplar": {NAME: {"range": [low, high], "all": {"minmax": [low, high], ...}}},
              "search": {...}}, "libraries": {...}}
 ```
-Tensor names are those of ``runtime.engines.graph``, which every engine builds from.
+Tensor names are those of ``runtime.graphs.assemble``, which every engine builds from.
 """
 
 import json

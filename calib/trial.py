@@ -68,7 +68,7 @@ class Trial:
     def _tracker(self, parameters):
         """A tracker with these numbers; the network itself is loaded once a process."""
         from kernels import cpu
-        from runtime.tracker import Tracker
+        from runtime.trackers.host import Tracker
 
         network = copy.copy(self.network)
         if self._parts is None:

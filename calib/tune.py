@@ -20,7 +20,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 from tqdm import tqdm
 
-from calib import toml, tuneplot, workers
+from calib import toml, tune_plot, workers
 from calib.clips import find_clips
 from calib.errors import BadRun, Missing
 from calib.evaluate import chosen, say
@@ -271,7 +271,7 @@ def write(report, network, out):
     )
     (out / (network.name + "-tuned.toml")).write_text(toml.text(table, note))
     (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
-    tuneplot.write(report, out / (network.name + "-tune.png"))
+    tune_plot.write(report, out / (network.name + "-tune.png"))
 
 
 def text(report):

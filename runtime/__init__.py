@@ -28,8 +28,8 @@ def load_tracker(
         simulate: "model" or "rtl": an FPGA board that is not there, simulated.
 
     Returns:
-        ``runtime.tracker.Tracker``, or ``kernels.cuda.tracker.GpuTracker`` or
-        ``kernels.fpga.tracker.FpgaTracker`` with the same interface.
+        ``runtime.trackers.host.Tracker``, or ``runtime.trackers.gpu.GpuTracker`` or
+        ``runtime.trackers.fpga.FpgaTracker`` with the same interface.
         It serves one thread at a time.
 
     Raises:
@@ -45,8 +45,8 @@ def load_targets(
     network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None, pipeline=1,
     board=None, simulate=None,
 ):  # fmt: skip
-    """The same for several targets at once, which share one engine: ``runtime.targets.Targets``."""
-    from runtime.targets import Targets
+    """Make ``runtime.multi.targets.Targets``: several targets that share one engine."""
+    from runtime.multi.targets import Targets
 
     parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
     return Targets(parts[0], parts[1], parts[2], pipeline=pipeline)

@@ -17,8 +17,8 @@ import os
 import pathlib
 
 from runtime.errors import HotpathError, NoEngine
+from runtime.multi.pipeline import check_pipeline
 from runtime.networks import load_network, sha256_of
-from runtime.pipeline import check_pipeline
 
 FORMAT = 1
 FILE = "bundle.json"
@@ -232,10 +232,10 @@ def _is_whole(values):
         if not isinstance(part.get("bytes"), int):
             return False
     if values["engine"] == "tensorrt":
-        from runtime.engines import form
+        from runtime.engines import tensorrt_manifest
 
         core = values["settings"].get("dla")
-        if not form.is_whole(run) or not (core is None or isinstance(core, int)):
+        if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
             return False
         named = [run.get("exemplar")] + run["parts"]
     elif values["engine"] == "overlay":
@@ -383,15 +383,15 @@ def tracker_on(network, engine, kernels, log=None, pipeline=1):
         pipeline: frames that may be on their way at a time.
 
     Returns:
-        ``kernels.cuda.tracker.GpuTracker``, ``kernels.fpga.tracker.FpgaTracker`` or
-        ``runtime.tracker.Tracker``.
+        ``runtime.trackers.gpu.GpuTracker``, ``runtime.trackers.fpga.FpgaTracker`` or
+        ``runtime.trackers.host.Tracker``.
 
     Raises:
         NoEngine: more than one frame at a time, which the host's tracker can't.
     """
     if hasattr(engine, "search_device"):
         from kernels.cuda.errors import NoCompiler, NotOnGpu
-        from kernels.cuda.tracker import GpuTracker
+        from runtime.trackers.gpu import GpuTracker
 
         try:
             return GpuTracker(network, engine, engine.device, pipeline, log=log)
@@ -400,11 +400,11 @@ def tracker_on(network, engine, kernels, log=None, pipeline=1):
             check_pipeline(pipeline, engine, why)
             if log is not None:
                 log(why)
-    from runtime.tracker import Tracker
+    from runtime.trackers.host import Tracker
 
     check_pipeline(pipeline, engine)
     if hasattr(engine, "fabric"):
-        from kernels.fpga.tracker import FpgaTracker
+        from runtime.trackers.fpga import FpgaTracker
 
         return FpgaTracker(network, engine, kernels)
     return Tracker(network, engine, kernels)

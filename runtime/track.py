@@ -11,12 +11,13 @@ import sys
 import time
 
 from runtime import DEFAULT_NETWORK, engines, load_targets
+from runtime.cli.outputs import Outputs, Progress, check_outputs, say
 from runtime.errors import BadBox, BadSource, HotpathError
+from runtime.multi.pipeline import Pipeline, Taken
 from runtime.networks.__main__ import list_networks
-from runtime.outputs import Outputs, Progress, check_outputs, say
-from runtime.pipeline import Pipeline, Taken
+from runtime.page import control
 from runtime.types import Track, checked_box
-from runtime.video import steering, window
+from runtime.video import window
 from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
 
@@ -98,7 +99,7 @@ def parser():
     cli.add_argument("--profile", action="store_true", help="a table of ms per step at the end")
     cli.add_argument("--list-cameras", action="store_true")
     cli.add_argument("--list-networks", action="store_true")
-    steering.add_options(cli)
+    control.add_options(cli)
     return cli
 
 

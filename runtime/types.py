@@ -16,7 +16,7 @@ class Track(namedtuple("Track", "box score lost")):
         box: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
         score: the network's confidence in the winning cell, 0 to 1.
         lost: whether the target is not in that box any more, nor anywhere else that was looked at
-            (see ``runtime.lost``).
+            (see ``runtime.loss``).
     """
 
     __slots__ = ()

@@ -20,7 +20,7 @@ import numpy as np
 
 from runtime import DEFAULT_NETWORK, load_tracker
 from runtime.errors import HotpathError
-from runtime.tracker import Tracker
+from runtime.trackers.host import Tracker
 from tests.clips import clips_below, overlap
 from tests.vanish import KINDS, LENGTH, Vanishing
 

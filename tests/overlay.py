@@ -7,7 +7,7 @@ box: crop, tables, commands, memory, maps.
 
 import numpy as np
 
-from boards.writer import Writer
+from boards.build.writer import Writer
 from kernels.fpga import resize, tables
 from runtime import bundle
 from runtime.engines.overlay import LAYOUT
@@ -151,7 +151,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
 
 
 def film(frames=12, width=96, height=72):
-    """A white rectangle that drifts over grey: (frames, boxes) as ``tests.blobs.film``."""
+    """A white rectangle that drifts over grey: (frames, boxes) as ``tests.support.blobs.film``."""
     pictures, boxes = [], []
     for index in range(frames):
         x, y = 30 + 2 * index, 40 - index

@@ -1,4 +1,4 @@
-"""The GPU's watch, run on the processor, says what ``runtime.lost`` says."""
+"""The GPU's watch, run on the processor, says what ``runtime.loss`` says."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kernels.cpu import fallback
 from kernels.cuda import layout
 from runtime import geometry
-from runtime.lost import Lost
+from runtime.loss import Lost
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
 

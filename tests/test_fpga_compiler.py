@@ -23,8 +23,9 @@ from kernels.fpga.compiler.hazards import hazards
 from kernels.fpga.model import Machine
 from runtime import engines, geometry, load_tracker
 from runtime.networks import load_network
-from tests import fpga_nets, tiny
+from tests import fpga_nets
 from tests.fpga_quantised import Simulation
+from tests.support import tiny
 
 DONE = tables.IS_DONE
 

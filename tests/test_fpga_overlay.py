@@ -13,9 +13,9 @@ from kernels import cpu, golden
 from kernels.cpu import fallback
 from kernels.fpga import fabric, model, tables
 from kernels.fpga.sim import device as simulation
-from kernels.fpga.tracker import FpgaTracker
 from runtime import bundle
-from runtime.targets import Targets
+from runtime.multi.targets import Targets
+from runtime.trackers.fpga import FpgaTracker
 from tests import overlay as bright
 
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")

@@ -13,14 +13,14 @@ pytest.importorskip("onnx", reason="onnx is missing: make setup")
 import cv2
 
 import boards
-from boards import build
+from boards.build import __main__ as build
 from kernels import cpu, golden
 from kernels.fpga.likeness import Seen
 from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker
-from tests import blobs
 from tests.conftest import ROOT
+from tests.support import blobs
 
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
 RTL_FRAMES = 20

@@ -18,7 +18,7 @@ from calib.train import blend  # noqa: E402  (after the check for torch)
 from calib.train.__main__ import main  # noqa: E402
 from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
-from tests import tiny  # noqa: E402
+from tests.support import tiny  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -427,7 +427,7 @@ int hp_points_select(const hp_points* points, const float* scores, const float* 
 }
 
 // Cosine of a reference and the features averaged over a box of cells: the definition is `likeness`
-// in runtime/lost.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
+// in runtime/loss.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
 double hp_likeness(const float* features, int channels, int side, int row, int row_end, int column,
                    int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));

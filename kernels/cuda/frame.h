@@ -56,7 +56,7 @@ struct hp_pose {
   short sequence;   // of the picture that it was found in, its lower bits
 };
 
-// When a target is lost, and what is done then; see runtime/lost.py.
+// When a target is lost, and what is done then; see runtime/loss.py.
 struct hp_limits {
   double lost_below, hold_below, hold_widen, hold_limit;
   double kept, inner;

@@ -3,7 +3,7 @@
     upload -> crop -> network -> select -> watch -> download
 
 The target's state stays on the GPU: select moves it and plans the next frame's crop, watch says
-whether it is lost (``runtime.lost``) where the network says below what. What follows the upload is
+whether it is lost (``runtime.loss``) where the network says below what. What follows the upload is
 one CUDA graph where the driver has them, launched as one thing.
 
 The network is an object with device memory, an engine of ``runtime/engines``:
@@ -13,7 +13,7 @@ The network is an object with device memory, an engine of ``runtime/engines``:
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.scores, engine.distances               addresses of its maps, float32
     engine.seen_device                            (address, shape) of the search region's features,
-                                                  see ``runtime.engines.seen``; None for none
+                                                  or None
     engine.new_features()                         memory for one target's features, as it likes
     engine.free_features(features)                gives it back
     engine.exemplar_device(stream, features)      puts the exemplar's part on a stream (a handle)

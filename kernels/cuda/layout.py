@@ -6,7 +6,7 @@ import numpy as np
 
 from kernels.cuda.errors import NotOnGpu
 from kernels.golden import hanning_window
-from runtime import lost
+from runtime import loss
 
 PICTURE = np.dtype(
     [("plane", "u8"), ("chroma", "u8"), ("row_stride", "i4"), ("chroma_stride", "i4")]
@@ -99,7 +99,7 @@ def limits(network, seen):
     record = np.zeros(1, LIMITS)
     for name in ("lost_below", "hold_below", "hold_widen", "hold_limit", "stride"):
         record[name] = getattr(network, name)
-    record["kept"], record["inner"] = lost.KEPT, lost.INNER
+    record["kept"], record["inner"] = loss.KEPT, loss.INNER
     if seen is not None:
         record["channels"], record["side"] = seen[1], int(round(math.sqrt(seen[2])))
     return record

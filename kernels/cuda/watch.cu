@@ -1,5 +1,5 @@
 // Watch: whether the target is lost, from what the network saw under its box. Runs after select;
-// keeps the target and widens the search region where that is asked for. Held to runtime/lost.py.
+// keeps the target and widens the search region where that is asked for. Held to runtime/loss.py.
 #include "frame.h"
 
 namespace {

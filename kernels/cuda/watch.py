@@ -1,4 +1,4 @@
-"""Launches watch.cu: whether one target is lost, by the definition in ``runtime.lost``.
+"""Launches watch.cu: whether one target is lost, by the definition in ``runtime.loss``.
 
 Nothing of it comes back but what is in the frame's 64 bytes; what the network saw stays on the GPU.
 """

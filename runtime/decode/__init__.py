@@ -45,7 +45,7 @@ class Family:
         """Where ``compares``: take in the maps of the search region around the first box."""
 
     def certain(self, score):
-        """How certain it is that what ``select`` found is the target, 0 to 1 (``runtime.lost``)."""
+        """How certain it is that what ``select`` found is the target, 0 to 1 (``runtime.loss``)."""
         return score
 
     def look(self, index, maps, memory):

@@ -49,7 +49,7 @@ KEYS = {
     },
 }
 
-INNER = 0.8  # share of the box's sides whose features are averaged, as in ``runtime.lost``
+INNER = 0.8  # share of the box's sides whose features are averaged, as in ``runtime.loss``
 LEAST_SIDE = 4  # frame pixels, of a box that a ridge regression follows
 
 

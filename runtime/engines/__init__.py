@@ -7,7 +7,7 @@ A module has a class ``Engine(network, paths, threads)``:
     engine.exemplar()        -> features, a tuple of arrays for one target to keep
     engine.search(features)  -> maps, a tuple of arrays, valid until the next call
     engine.seen              array of the search region's features in the last call, or None (see
-                                ``runtime.engines.seen``); may be left out
+                                ``runtime.graphs.search_features``); may be left out
     engine.batch(count)      -> a ``batch.Batch``, which searches for so many targets in one call;
                                 None where the graph does not allow it; may be left out
     engine.lanes(count)      -> so many objects with ``search_crop``, ``search`` and ``seen``, which

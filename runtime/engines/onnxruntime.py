@@ -3,9 +3,9 @@
 import numpy as np
 import onnxruntime
 
-from runtime.engines import plain
-from runtime.engines.on_cpu import OnCpu
+from runtime.engines.cpu import OnCpu
 from runtime.errors import BadNetwork
+from runtime.graphs import convert
 
 
 class Engine(OnCpu):
@@ -24,7 +24,7 @@ class Engine(OnCpu):
             "engine": self.name,
             "version": onnxruntime.__version__,
             "device": "CPU",
-            "precision": plain.precision_of(self._graphs),
+            "precision": convert.precision_of(self._graphs),
             "threads": self.threads,
         }
 

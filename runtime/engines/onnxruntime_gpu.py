@@ -7,9 +7,9 @@ through the host between the steps of a frame. It is the way for a computer's GP
 import numpy as np
 import onnxruntime
 
-from runtime.engines import graph, plain, seen
-from runtime.engines.on_gpu import Memory, OnGpu
+from runtime.engines.gpu import Memory, OnGpu
 from runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from runtime.graphs import assemble, convert, search_features
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
 PROVIDERS = {
@@ -56,17 +56,17 @@ class Engine(OnGpu):
             device = devices.open_device()
         self.network, self.provider, self.device = network, provider, device
         try:
-            self._load(*seen.with_seen(network, graph.build(network, paths)))
+            self._load(*search_features.with_seen(network, assemble.build(network, paths)))
         except Exception:
             self.close()
             raise
 
     def _load(self, graphs, name):
-        self._precision = plain.precision_of(graphs)
+        self._precision = convert.precision_of(graphs)
         shapes = {}
         for model in (graphs.exemplar, graphs.search):
             for value in list(model.graph.input) + list(model.graph.output):
-                shapes[value.name] = graph.shape_of(value)
+                shapes[value.name] = assemble.shape_of(value)
         memory = Memory(self.device, shapes)
         super().__init__(memory, self.network, graphs.features, graphs.maps, name)
         self._exemplar = _OnStream(self, graphs.exemplar)

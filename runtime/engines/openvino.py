@@ -14,9 +14,9 @@ try:
 except AttributeError:
     import openvino.runtime as ov
 
-from runtime.engines import plain
-from runtime.engines.on_cpu import OnCpu
+from runtime.engines.cpu import OnCpu
 from runtime.errors import BadNetwork
+from runtime.graphs import convert
 
 
 class Engine(OnCpu):
@@ -36,7 +36,7 @@ class Engine(OnCpu):
             "engine": self.name,
             "version": ov.get_version().split("-")[0],
             "device": "CPU",
-            "precision": plain.precision_of(self._graphs),
+            "precision": convert.precision_of(self._graphs),
             "threads": self.threads,
         }
 

@@ -14,7 +14,7 @@ from kernels.fpga.fabric import WORD, Fabric, FabricFailed
 from kernels.fpga.likeness import Seen
 from kernels.fpga.window import Crop, Pictures
 from runtime.bundle import BadBundle
-from runtime.engines import form
+from runtime.engines import tensorrt_manifest
 
 COMMAND_ALIGNED = 64
 LAYOUT = "{:08X}".format(tables.MAGIC)  # of registers and commands; a bundle says which it is for
@@ -49,7 +49,7 @@ class Engine:
         from kernels import cpu
 
         bundle.check_library("overlay", LAYOUT)
-        misfit = form.misfit(_shapes(bundle.run), network)
+        misfit = tensorrt_manifest.misfit(_shapes(bundle.run), network)
         if misfit is not None:
             bundle.mismatch(*misfit)
         self.network, self.bundle = network, bundle
@@ -220,8 +220,10 @@ def _are_values(values):
 
 
 def _shapes(run):
-    """Pictures and maps as ``runtime.engines.form`` has them."""
-    shapes = {name: [1, 3] + 2 * [run["programs"][name]["side"]] for name in form.PICTURES}
+    """Pictures and maps as ``runtime.engines.tensorrt_manifest`` has them."""
+    shapes = {
+        name: [1, 3] + 2 * [run["programs"][name]["side"]] for name in tensorrt_manifest.PICTURES
+    }
     maps = [str(index) for index in range(len(run["maps"]))]
     for name, entry in zip(maps, run["maps"]):
         shapes[name] = [1, entry["channels"], entry["height"], entry["width"]]

@@ -2,8 +2,8 @@
 
 Three families of its Python interface are known, told apart by what they have, never by version:
 tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks (11), which
-only the builder sees (``boards.plans``). Where a network was cut at its correlations
-(``runtime.engines.cut``), our kernels run between the parts.
+only the builder sees (``boards.build.tensorrt``). Where a network was cut at its correlations
+(``runtime.graphs.cut``), our kernels run between the parts.
 """
 
 import atexit
@@ -15,8 +15,8 @@ from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed, NoGpu
 from runtime import gpu
 from runtime.bundle import BadBundle
-from runtime.engines import form
-from runtime.engines.on_gpu import Memory, OnGpu
+from runtime.engines import tensorrt_manifest
+from runtime.engines.gpu import Memory, OnGpu
 from runtime.errors import NetworkFailed, NoEngine
 
 KEYS = ("search", "exemplar", "out")  # of a correlation
@@ -96,7 +96,7 @@ class Engine(OnGpu):
         trt = load_library()
         bundle.check_library("tensorrt", trt.__version__)
         bundle.check_compute_capability(self.gpu.compute_capability)
-        misfit = form.misfit(bundle.run, network)
+        misfit = tensorrt_manifest.misfit(bundle.run, network)
         if misfit is not None:
             bundle.mismatch(*misfit)
         self.network, self.bundle, self.version = network, bundle, trt.__version__

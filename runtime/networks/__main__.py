@@ -102,7 +102,7 @@ def _plain(value):
 
 
 def _show_graphs(network, paths):
-    from runtime.engines import graph
+    from runtime.graphs import assemble
     from runtime.networks import counting, support  # need the onnx library
 
     print()
@@ -119,7 +119,7 @@ def _show_graphs(network, paths):
         ", ".join("{} {}".format(name, number) for name, number in operators.items())))  # fmt: skip
     for name, verdict in support.on_engines(network, paths):
         print("{:<16} {}".format(name, verdict))
-    for title, verdict in support.on_boards(graph.build(network, paths)):
+    for title, verdict in support.on_boards(assemble.build(network, paths)):
         print("{:<24} {}".format(title, verdict))
 
 

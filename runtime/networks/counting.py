@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict, namedtuple
 import onnx
 from onnx import shape_inference
 
-from runtime.engines import graph
+from runtime.graphs import assemble
 
 Counts = namedtuple("Counts", "parameters macs inputs outputs operators")
 Counts.__doc__ = """One ONNX model's figures.
@@ -32,7 +32,7 @@ def count(model):
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     operators = Counter(node.op_type for node in _nodes(model.graph))
     values = list(model.graph.input) + list(model.graph.value_info) + list(model.graph.output)
-    shapes = {value.name: graph.shape_of(value) for value in values}
+    shapes = {value.name: assemble.shape_of(value) for value in values}
     shapes.update(weights)
     return Counts(
         sum(_product(dims) for dims in weights.values()),
@@ -57,7 +57,7 @@ def count_parts(network, paths):
         BadNetwork: the files are no ONNX or don't fit the TOML.
     """
     counts = OrderedDict((part, count(onnx.load(str(path)))) for part, path in paths.items())
-    graphs = graph.build(network, paths)
+    graphs = assemble.build(network, paths)
     counts["exemplar, once"] = count(graphs.exemplar)
     counts["a frame"] = count(graphs.search)
     return counts

@@ -70,7 +70,7 @@ SECTIONS = {
         "maps": key(tuple, ()),  # the outputs' names, where their shapes don't tell them apart
     },
     "tracking": {
-        # when a target is lost, see runtime/lost.py
+        # when a target is lost, see runtime/loss.py
         "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
         "hold_below": key(float, 0.0, low=0, high=1),  # then the last certain box is kept; 0: never
         "hold_widen": key(float, 1.05, low=1),  # and the search region's sides grow every frame,

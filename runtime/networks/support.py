@@ -2,8 +2,8 @@
 
 import boards
 from runtime import engines
-from runtime.engines import cut
 from runtime.errors import BadNetwork, HotpathError
+from runtime.graphs import cut
 
 # A convolution whose weights are a tensor, the exemplar's features, is imported from this on
 # (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609); for older ones the correlation is cut out.

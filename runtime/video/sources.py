@@ -10,13 +10,7 @@ import re
 from runtime.errors import BadSource
 from runtime.video import sequence
 from runtime.video.base import WAITING, Source, stated_frames
-from runtime.video.cameras import (
-    RECORDING_READ_TIMEOUT_S,
-    Camera,
-    CsiCamera,
-    Stream,
-    list_cameras,
-)
+from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
 from runtime.video.live import LiveSource, open_in_background
 from runtime.video.recorded import (
     FrameFolder,

@@ -24,7 +24,7 @@ import urllib.request
 import cv2
 import numpy as np
 
-from tests import tiny
+from tests.support import tiny
 
 BITS, ROWS = 28, 16  # of the clock in the top rows: milliseconds, lowest bit first
 BOX = (192, 144, 80, 80)
@@ -72,7 +72,7 @@ def main():
 
 def encoding_ms():
     """Milliseconds that one JPEG takes."""
-    from runtime.video.page_api import encoded
+    from runtime.page.api import encoded
 
     frame = tiny.film(1, 640, 480, 80)[0][0]
     times = []
@@ -239,7 +239,7 @@ def _memory(run, minutes):
 
 def latency(options):
     """Age of the pictures in headless Chromium, from the frame to the canvas."""
-    from tests import pages
+    from tests.support import pages
 
     with Run(options, 30) as run, pages.browser() as browser:
         page = browser.new_page()

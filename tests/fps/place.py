@@ -4,7 +4,8 @@ import os
 import platform
 import subprocess
 
-from boards import detect, installed, snapshot
+from boards import detect, snapshot
+from boards.doctor import installed
 from boards.files import Recorder, Root
 from boards.telemetry import Telemetry
 from runtime.errors import HotpathError

@@ -103,10 +103,12 @@ def slowed(options):
     with tempfile.TemporaryDirectory(prefix="hotpath-power-") as folder:
         for name in ("runtime", "kernels", "boards"):
             shutil.copytree(os.path.join(places.CHECKOUT, name), os.path.join(folder, name))
-        path = pathlib.Path(folder, "runtime", "tracker.py")
+        path = pathlib.Path(folder, "runtime", "trackers", "host.py")
         text = path.read_text(encoding="utf-8")
         if STEP not in text:
-            sys.exit("tests.fps.power: runtime/tracker.py has no line that is slowed down here")
+            sys.exit(
+                "tests.fps.power: runtime/trackers/host.py has no line that is slowed down here"
+            )
         path.write_text(text.replace(STEP, STEP + SLOWER.format(seconds=seconds)), encoding="utf-8")
         yield folder
 

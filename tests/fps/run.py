@@ -211,7 +211,7 @@ def _from_bundle(case, settings, network):
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     identity = bundle.identity(network)
     if settings.device_steps and hasattr(engine, "search_device"):
-        from kernels.cuda.tracker import GpuTracker
+        from runtime.trackers.gpu import GpuTracker
 
         return GpuTracker(loaded, engine, engine.device, profile=True), identity, digest
     return bundle.tracker_on(loaded, engine, kernels), identity, digest

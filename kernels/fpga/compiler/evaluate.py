@@ -3,8 +3,8 @@
     python -m kernels.fpga.compiler.evaluate --network kestrel --clips DIR
 
 Runs the engine's definition (``kernels.fpga.model``), which the fabric equals bit for bit, beside
-the network in floating point: one-step overlap on fixed pairs of crops (``calib.onestep``), by
-which exponents are chosen, and average overlap of whole clips.
+the network in floating point: one-step overlap on fixed pairs of crops
+(``calib.one_step_overlap``), by which exponents are chosen, and average overlap of whole clips.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from calib import metrics
 from calib.clips import find_clips
 from calib.evaluate import chosen, follow, say
-from calib.onestep import Finder, Pairs
+from calib.one_step_overlap import Finder, Pairs
 from kernels import cpu
 from kernels.fpga import compiler, resize, tables
 from kernels.fpga.model import BASE, Machine
@@ -113,7 +113,7 @@ class Follower:
         self._decoder = decode.create(network, cpu.load())
 
     def init(self, frame, box):
-        """Take a target; see ``runtime.tracker.Tracker``."""
+        """Take a target; see ``runtime.trackers.host.Tracker``."""
         height, width = frame.shape[:2]
         self.state = geometry.state_of(self.network, box, width, height)
         self._border = geometry.border_colour(self.network, frame)

@@ -16,11 +16,11 @@ from kernels.cuda import layout, pictures
 from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame import Frame
-from kernels.cuda.tracker import GpuTracker
 from runtime import geometry
 from runtime.errors import NetworkFailed
-from runtime.pipeline import Pipeline, Taken
-from runtime.targets import Targets
+from runtime.multi.pipeline import Pipeline, Taken
+from runtime.multi.targets import Targets
+from runtime.trackers.gpu import GpuTracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network

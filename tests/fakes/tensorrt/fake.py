@@ -1,8 +1,8 @@
 """A ``tensorrt`` of each family that runs its plans with ONNX Runtime, on the host's memory.
 
 Every class has the names of the real bindings that the product uses and no other: where a family
-lacks one, it is lacking here (``tests/test_tensorrt_surface.py`` holds both to surfaces.json). What
-is built and refused follows the real ones as far as it is known:
+lacks one, it is lacking here (``tests/runtime/engines/test_tensorrt_surface.py`` holds both to
+surfaces.json). What is built and refused follows the real ones as far as it is known:
 
 - a plan loads in the version and on the GPU that it was built for, else the real words are logged;
 - 8.2's parser knows no HardSwish and no convolution whose kernel is a tensor;

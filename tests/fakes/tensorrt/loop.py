@@ -3,7 +3,7 @@
     python -m tests.fakes.tensorrt.loop FOLDER --video SOURCE --box X,Y,W,H --pipeline 2 ...
 
 builds the bundle of the tiny network in FOLDER, which must be empty, and runs ``runtime.track`` on
-it with the rest of the arguments. Run by tests/test_pipeline.py.
+it with the rest of the arguments. Run by tests/runtime/multi/test_pipeline.py.
 """
 
 import pathlib

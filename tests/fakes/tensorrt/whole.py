@@ -4,7 +4,7 @@
 
 Crop, correlation and select are the product's own kernels, on real PyCUDA over the fake driver; the
 network is the fake TensorRT's, which finds its tensors at the driver's addresses. Run by
-tests/test_tensorrt_frame.py. FOLDER must be empty.
+tests/runtime/engines/test_tensorrt_frame.py. FOLDER must be empty.
 """
 
 import ctypes
@@ -15,11 +15,13 @@ import sys
 import cv2
 
 import boards
-from boards import build, detect, prepare
+from boards import detect
+from boards.build import __main__ as build
+from boards.build import prepare
 from runtime import bundle, gpu
 from runtime.networks import load_network
-from tests import tiny, tiny_cut
 from tests.fakes.tensorrt import fake
+from tests.support import tiny, tiny_cut
 from tests.vanish import Vanishing
 
 FRAMES = 30

@@ -1,0 +1,187 @@
+"""The texts of ``python -m boards``: this machine, one board, all boards."""
+
+import textwrap
+
+from boards import load_board, names
+from boards.doctor import advice
+
+WIDTH = 88  # of sentences; commands stay in one line, to be copied
+LABEL = "  {:<16}{}"
+
+
+def machine(detection, installed, telemetry, environ):
+    """Lines about a machine: what it is, what is installed, what is missing, the next command."""
+    situation = advice.Situation(detection, installed, environ)
+    lines = _identity(detection, installed) + _state(telemetry) + [""]
+    lines += _software(installed)
+    lacking, caught = advice.missing(situation), advice.traps(situation)
+    if lacking:
+        lines += ["", "Missing"]
+        for entry, after in zip(lacking, lacking[1:] + [None]):
+            lines.append(LABEL.format(entry.name, entry.why))
+            if after is None or after.command != entry.command:
+                lines.append("      " + entry.command)
+    if caught:
+        lines += ["", "Beware"]
+        for trap in caught:
+            lines += textwrap.wrap("  " + trap.sentence, WIDTH, subsequent_indent="  ")
+            lines.append("      " + trap.command)
+    commands = [trap.command for trap in caught] + [entry.command for entry in lacking]
+    lines += ["", _next(detection, commands)]
+    return lines
+
+
+def _identity(detection, installed):
+    board = detection.board
+    if board is None:
+        title = "A {}, but which board? One of: {}".format(
+            detection.soc, ", ".join(detection.candidates)
+        )
+        return [title, LABEL.format("model", detection.model or "not named")]
+    doubt = "" if detection.sure else ", so perhaps not"
+    lines = [
+        "{} ({})".format(board.title[0].upper() + board.title[1:], board.name),
+        LABEL.format("recognised by", detection.how + doubt),
+    ]
+    if detection.model:
+        lines.append(LABEL.format("model", detection.model))
+    if detection.l4t:
+        jetpack = "JetPack {}".format(detection.jetpack or "unknown")
+        lines.append(LABEL.format("system", "{}, L4T {}".format(jetpack, detection.l4t)))
+    elif detection.system:
+        lines.append(LABEL.format("system", detection.system))
+    if board.family == "jetson":
+        lines.append(LABEL.format("CUDA", installed.cuda or "no toolkit in /usr/local/cuda"))
+        lines.append(LABEL.format("kernels for", "sm_" + _sm(board)))
+    default, exists = board.precision["default"], board.precision["exists"]
+    others = [name for name in exists if name != default]
+    text = "{} (also: {})".format(default, ", ".join(others)) if others else default
+    return lines + [LABEL.format("precision", text)]
+
+
+def _sm(board):
+    return board.gpu["compute_capability"].replace(".", "")
+
+
+def _state(telemetry):
+    lines = []
+    mode, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
+    if mode:
+        name = mode.name or "not in nvpmodel.conf"
+        text = "{} (mode {})".format(name, mode.id)
+        if fastest and fastest.id != mode.id:
+            text += "; the fastest is {}: sudo nvpmodel -m {}".format(fastest.name, fastest.id)
+        elif fastest:
+            text += ", the fastest"
+        lines.append(LABEL.format("power mode", text))
+    locked = telemetry.locked()
+    known = {name.upper(): state for name, state in locked.items() if state is not None}
+    if known:
+        held = [name for name, state in known.items() if state]
+        free = [name for name, state in known.items() if not state]
+        parts = (["held: " + ", ".join(held)] if held else []) + (
+            ["free: " + ", ".join(free)] if free else []
+        )
+        lines.append(LABEL.format("clocks", "; ".join(parts)))
+    first, *more = textwrap.wrap(_sensors(telemetry), WIDTH - 18)
+    return lines + [LABEL.format("sensors", first)] + [LABEL.format("", line) for line in more]
+
+
+def _sensors(telemetry):
+    """How many of each kind, in a phrase."""
+    kinds = (
+        ("_clock_hz", "clock", "clocks"),
+        ("_temp_c", "temperature", "temperatures"),
+        ("_power_mw", "power rail", "power rails"),
+        ("_energy_uj", "energy counter", "energy counters"),
+        ("_count", "throttle counter", "throttle counters"),
+        ("_state", "cooling device", "cooling devices"),
+    )
+    parts = []
+    for ending, one, many in kinds:
+        count = sum(key.endswith(ending) and key != "power_total_mw" for key in telemetry.found)
+        if count:
+            parts.append("{} {}".format(count, one if count == 1 else many))
+    return ", ".join(parts + ["load and memory"])
+
+
+def _software(installed):
+    lines = ["Python {}".format(installed.python or "not found")]
+    for name, package in sorted(installed.packages.items()):
+        lines.append(LABEL.format(name, "{} ({})".format(package.version, package.by)))
+    return lines
+
+
+def _next(detection, commands):
+    if commands:
+        return "Next: " + commands[0]
+    if detection.board is None:
+        return "Next: name the board yourself: make engine BOARD={}".format(detection.candidates[0])
+    if detection.board.family == "computer":
+        return "Next: python3 -m runtime.track --help"
+    return "Next: make engine BOARD={}".format(detection.board.name)
+
+
+def listing():
+    """Lines, one a board."""
+    row = "{:<18} {:<18} {:<9} {:<5} {:<25} {}"
+    lines = [row.format("board", "title", "engine", "cc", "precisions", "memory GB/s").rstrip()]
+    for name in names():
+        board = load_board(name)
+        precision = board.precision
+        marked = ["*" + p if p == precision["default"] else p for p in precision["exists"]]
+        lines.append(
+            row.format(
+                name, board.title, board.engine, board.gpu["compute_capability"] or "-",
+                " ".join(marked), _amount(board.memory["gb_s"]),
+            ).rstrip()
+        )  # fmt: skip
+    return lines + ["* the default precision"]
+
+
+def board(name):
+    """Lines with all that a board's TOML says."""
+    board = load_board(name)
+    lines = ["{} ({})".format(board.title, board.name)]
+    lines.append(LABEL.format("engine", board.engine))
+    for key in ("device_tree", "modules", "model_contains", "pynq_board"):
+        if getattr(board, key):
+            lines.append(LABEL.format(key.replace("_", " "), ", ".join(getattr(board, key))))
+    for section in ("cpu", "gpu", "memory", "fpga", "precision", "power", "sensors"):
+        rows = [
+            (key, _value(value), "{}.{}".format(section, key) in board.unverified)
+            for key, value in getattr(board, section).items()
+            if value not in (None, (), [], {})
+        ]
+        if rows:
+            lines += ["", section]
+        for key, text, unverified in rows:
+            for number, line in enumerate(text):
+                mark = "  (not verified)" if unverified and not number else ""
+                lines.append("  {:<19}{}{}".format("" if number else key, line, mark))
+    if board.software:
+        lines += ["", "software"]
+        for family, versions in board.software.items():
+            text = ", ".join("{} {}".format(key, value) for key, value in versions.items())
+            lines.append(LABEL.format(family, text))
+    return lines + ["", "The source of every number stands beside it in {}".format(board.path.name)]
+
+
+def _value(value):
+    """A value as lines of text: one, or one a variant where those are long."""
+    if isinstance(value, dict):
+        if all(isinstance(each, (int, float)) for each in value.values()):
+            return [_amount(value)]
+        return ["{}: {}".format(key, _value(each)[0]) for key, each in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [", ".join(value)]
+    return [str(value)]
+
+
+def _amount(value):
+    if value is None:
+        return "-"
+    if not isinstance(value, dict):
+        return str(value)
+    parts = ["{} ({})".format(each, key) for key, each in value.items() if key != "default"]
+    return ", ".join(([str(value["default"])] if "default" in value else []) + parts)

@@ -1,0 +1,318 @@
+"""A search graph for one target rewritten for several at once, where that provably changes nothing.
+
+``several`` walks the graph once. Every tensor that depends on a picture or an exemplar must hold
+its targets one after the other along axis 0, and every operator must keep them apart; one that is
+not known to do so ends the attempt, and the targets then run one after the other. Two kinds of node
+are rewritten:
+
+- Reshape to a constant shape that begins with the one target's length: with N times that length;
+- a convolution whose weights are the exemplar's features: as N times as many groups, each target's
+  channels meeting its own weights.
+"""
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, shape_inference
+
+# operators that work on each number, or on each sample, for themselves
+_EACH = {
+    "Abs", "Cast", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
+    "Identity", "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Selu", "Sigmoid", "Sin",
+    "Softplus", "Sqrt", "Tanh", "Cos",
+}  # fmt: skip
+_PAIRS = {"Add", "Div", "Max", "Min", "Mul", "Pow", "PRelu", "Sub"}
+_SAMPLES = {
+    "AveragePool", "BatchNormalization", "ConvTranspose", "DepthToSpace", "GlobalAveragePool",
+    "GlobalMaxPool", "InstanceNormalization", "MaxPool", "SpaceToDepth",
+}  # fmt: skip
+
+
+class _Stuck(Exception):
+    """A node that may mix the targets."""
+
+
+def several(model, count):
+    """The search model for ``count`` targets.
+
+    Args:
+        model: ONNX model for one target, shapes inferred and fixed (``Graphs.search``).
+        count: targets, 2 or more.
+
+    Returns:
+        an ONNX model with the same names, each input and output ``count`` times as long along
+        axis 0, the targets one after the other; None where the graph does not allow it.
+    """
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    try:
+        _Rewriter(model.graph, count).run()
+        for value in list(model.graph.input) + list(model.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_value *= count
+        del model.graph.value_info[:]
+        wanted = [_dims(value) for value in model.graph.output]
+        model = shape_inference.infer_shapes(model, strict_mode=True)
+        onnx.checker.check_model(model)
+    except (_Stuck, shape_inference.InferenceError, onnx.checker.ValidationError):
+        return None
+    return model if [_dims(value) for value in model.graph.output] == wanted else None
+
+
+def _dims(value):
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+
+
+class _Rewriter:
+    """Goes through a graph's nodes in their order.
+
+    Args:
+        graph: its nodes and initializers are replaced.
+        count: targets.
+    """
+
+    def __init__(self, graph, count):
+        self.graph, self.count = graph, count
+        values = list(graph.value_info) + list(graph.input) + list(graph.output)
+        self.shapes = {value.name: _dims(value) for value in values}
+        self.constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        inputs = [v.name for v in graph.input if v.name not in self.constants]
+        self.apart = set(inputs)  # tensors that hold the targets along axis 0
+        self.nodes = []
+
+    def run(self):
+        """Rewrite all nodes.
+
+        Raises:
+            _Stuck: one of them may mix the targets.
+        """
+        for node in self.graph.node:
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+            if not self.apart.intersection(node.input):
+                if any(attribute.HasField("g") for attribute in node.attribute):
+                    raise _Stuck
+                self.nodes.append(node)  # the same for every target
+                continue
+            rule = _RULES.get(node.op_type)
+            if rule is None or len(node.output) == 0:
+                raise _Stuck
+            self.nodes.extend(rule(self, node) or [node])
+            self.apart.update(name for name in node.output if name)
+        if not all(value.name in self.apart for value in self.graph.output):
+            raise _Stuck
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+
+    def shape(self, name):
+        """Shape of a tensor for one target, all of it known."""
+        shape = self.constants[name].shape if name in self.constants else self.shapes.get(name)
+        if not shape or not all(shape):
+            raise _Stuck
+        return shape
+
+    def constant(self, name):
+        """Value of a tensor that is fixed."""
+        if name not in self.constants:
+            raise _Stuck
+        return self.constants[name]
+
+    def add(self, name, array):
+        """One more initializer; returns its name."""
+        self.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def need(self, condition):
+        """Give up unless that holds."""
+        if not condition:
+            raise _Stuck
+
+
+def _attribute(node, name, default):
+    for attribute in node.attribute:
+        if attribute.name == name:
+            return helper.get_attribute_value(attribute)
+    return default
+
+
+def _alone(self, node):
+    """The first input holds the targets, all others are fixed."""
+    self.need(node.input[0] in self.apart)
+    self.need(not self.apart.intersection(node.input[1:]))
+
+
+def _samples(self, node):
+    _alone(self, node)
+    self.need(len(self.shape(node.input[0])) >= 3)
+
+
+def _pairs(self, node):
+    """Both hold the targets, or the fixed one is the same for all of them."""
+    rank = len(self.shape(node.output[0]))
+    for name in node.input:
+        shape = self.shape(name) if name in self.apart else np.shape(self.constant(name))
+        if name in self.apart:
+            self.need(len(shape) == rank and shape[0] == self.shape(node.output[0])[0])
+        else:
+            self.need(len(shape) < rank or shape[0] == 1)
+
+
+def _concat(self, node):
+    rank = len(self.shape(node.output[0]))
+    self.need(_attribute(node, "axis", 0) % rank != 0)
+    # a fixed input would have to be repeated
+    self.need(all(name in self.apart for name in node.input))
+    self.need(len({self.shape(name)[0] for name in node.input}) == 1)
+
+
+def _conv(self, node):
+    if node.input[1] not in self.apart:
+        return _samples(self, node)
+    return _conv_by_features(self, node)
+
+
+def _conv_by_features(self, node):
+    """(N, C, h, w) by N targets' weights: one sample of N * C channels in N times the groups."""
+    source, weights = node.input[0], node.input[1]
+    self.need(source in self.apart and len(node.input) == 2)
+    batch, channels, *sides = self.shape(source)
+    self.need(batch == 1)
+    output, name = node.output[0], node.output[0]
+    joined = self.add(name + "/joined", np.array([1, self.count * channels] + sides, np.int64))
+    parted = (self.count,) + self.shape(output)[1:]
+    parted = self.add(name + "/parted", np.array(parted, np.int64))
+    kept = [a for a in node.attribute if a.name != "group"]
+    conv = helper.make_node("Conv", [name + "/in", weights], [name + "/out"], name=node.name)
+    conv.attribute.extend(kept)
+    group = _attribute(node, "group", 1) * self.count
+    conv.attribute.append(helper.make_attribute("group", group))
+    return [
+        helper.make_node("Reshape", [source, joined], [name + "/in"]),
+        conv,
+        helper.make_node("Reshape", [name + "/out", parted], [output]),
+    ]
+
+
+def _matmul(self, node):
+    left, right = node.input
+    self.need(left in self.apart)
+    if right in self.apart:
+        a, b = self.shape(left), self.shape(right)
+        self.need(len(a) == len(b) >= 3 and a[0] == b[0])
+    else:
+        self.need(len(self.shape(left)) >= 3 or np.ndim(self.constant(right)) == 2)
+        self.need(np.ndim(self.constant(right)) <= 2)
+
+
+def _gemm(self, node):
+    _alone(self, node)
+    self.need(not _attribute(node, "transA", 0))
+    if len(node.input) > 2 and node.input[2]:
+        shape = np.shape(self.constant(node.input[2]))
+        self.need(len(shape) < 2 or shape[0] == 1)
+
+
+def _reshape(self, node):
+    """Axis 0 must stay what it is; then the new shape begins with N times its length."""
+    source, target = node.input
+    self.need(source in self.apart)
+    before, after = self.shape(source), self.shape(node.output[0])
+    self.need(before[0] == after[0])
+    self.constant(target)
+    shape = np.array((before[0] * self.count,) + tuple(after[1:]), np.int64)
+    name = self.add(node.output[0] + "/several", shape)
+    return [helper.make_node("Reshape", [source, name], node.output, name=node.name)]
+
+
+def _transpose(self, node):
+    _alone(self, node)
+    self.need(_attribute(node, "perm", [1])[0] == 0)
+
+
+def _along(default):
+    """Operators that work along one axis."""
+
+    def rule(self, node):
+        _alone(self, node)
+        self.need(_attribute(node, "axis", default) % len(self.shape(node.input[0])) != 0)
+
+    return rule
+
+
+def _reduce(self, node):
+    _alone(self, node)
+    axes = _attribute(node, "axes", None)
+    if axes is None and len(node.input) > 1 and node.input[1]:
+        axes = self.constant(node.input[1]).tolist()
+    self.need(axes)
+    rank = len(self.shape(node.input[0]))
+    self.need(all(axis % rank for axis in axes))
+
+
+def _flatten(self, node):
+    _alone(self, node)
+    self.need(_attribute(node, "axis", 1) == 1)
+
+
+def _resize(self, node):
+    """Scales are told by axis; sizes would name the number of targets."""
+    _alone(self, node)
+    self.need(len(node.input) == 3 and node.input[2])
+    self.need(self.constant(node.input[2])[0] == 1)
+
+
+_RULES = dict(
+    dict.fromkeys(_EACH, _alone),
+    BatchNormalization=_samples, Concat=_concat, Conv=_conv, Flatten=_flatten, Gemm=_gemm,
+    LayerNormalization=_along(-1), LogSoftmax=_along(0), MatMul=_matmul, ReduceMax=_reduce,
+    ReduceMean=_reduce, ReduceMin=_reduce, ReduceSum=_reduce, Reshape=_reshape, Resize=_resize,
+    Softmax=_along(0), Split=_along(0), Transpose=_transpose,
+)  # fmt: skip
+_RULES.update(dict.fromkeys(_SAMPLES, _samples))
+_RULES.update(dict.fromkeys(_PAIRS, _pairs))
+
+
+class Batch:
+    """Bound arrays of a search graph for several targets, one call a frame.
+
+    Args:
+        graphs: the ``Graphs`` of one target.
+        bound: the engine's own, of the rewritten graph: ``arrays`` (dict of each input's and
+            output's name -> array) and ``run``.
+        count: targets.
+        seen_name: of the output that ``runtime.graphs.search_features`` added; None for none.
+
+    Attributes:
+        crops: the (1, 3, s, s) arrays to write each target's search region into.
+        maps: for each target its maps, as ``engine.search`` gives them; overwritten by each call.
+        seen: for each target what ``engine.seen`` is for one.
+    """
+
+    def __init__(self, graphs, bound, count, seen_name=None):
+        arrays = bound.arrays
+        self.crops = _parts(arrays[graphs.image[1]], count)
+        self.maps = tuple(zip(*[_parts(arrays[name], count) for name in graphs.maps]))
+        self.seen = (None,) * count
+        if seen_name is not None:
+            self.seen = _parts(arrays[seen_name], count)
+        self._features = [[] for _ in range(count)]
+        for name in graphs.features:
+            for slots, part in zip(self._features, _parts(arrays[name], count)):
+                slots.append(part)
+        self._loaded = [None] * count
+        self._bound = bound
+
+    def start(self, number, features):
+        """Target ``number``'s crop is written; ``features``: what ``engine.exemplar`` gave it."""
+        if features is not self._loaded[number]:
+            for slot, array in zip(self._features[number], features):
+                np.copyto(slot, array)
+            self._loaded[number] = features
+
+    def finish(self):
+        """The maps of all targets, once each was started."""
+        self._bound.run()
+        return self.maps
+
+
+def _parts(array, count):
+    """The targets' shares of an array, views of one shape each."""
+    length = len(array) // count
+    return tuple(array[length * i : length * (i + 1)] for i in range(count))

@@ -1,0 +1,293 @@
+"""Cuts a network's search graph at its correlations, for executors that can't run them.
+
+A correlation multiplies the search region's features by the exemplar's. In a graph it is a
+
+- ``MatMul`` of the exemplar's features (1, positions, channels) and the region's: pixel-wise;
+- ``Conv`` whose kernel is the exemplar's features: depthwise where each channel has its group, a
+  full cross-correlation where there is one group.
+
+Both are found in the graph. What lies before, between and after becomes parts of their own; the
+correlations become steps that ``kernels/cuda/correlate.cu`` does, as ``kernels/golden.py`` defines
+them. TensorRT before 8.5.1 needs the second kind cut (NVIDIA/TensorRT#137,
+onnx/onnx-tensorrt#609); it multiplies matrices well itself.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.errors import BadNetwork
+from runtime.graphs import assemble
+
+CONV, MATMUL = "Conv", "MatMul"
+
+Step = namedtuple("Step", "kind search exemplar out padding")
+Step.__doc__ = """One correlation.
+
+Attributes:
+    kind: "pixelwise" or "depthwise".
+    search: name of the region's features: (1, C, H*W), or (1, C, H, W).
+    exemplar: name of the exemplar's: (1, C, positions), or (M, C, h, w).
+    out: name of the result: (1, positions, H*W), or (M, C, H', W').
+    padding: zeros on each side of the region, depthwise.
+"""
+
+Cut = namedtuple("Cut", "exemplar parts steps features maps shapes")
+Cut.__doc__ = """A network in parts.
+
+Attributes:
+    exemplar: ONNX model, input ``exemplar``, outputs ``features``.
+    parts: ONNX models of a frame, in their order.
+    steps: for every part but the last, list of ``Step`` to do after it.
+    features: names of the tensors that the exemplar leaves for the frames.
+    maps: names of the outputs; a part also gives what else the graph gives
+        (``runtime.graphs.search_features``).
+    shapes: dict of tensor name -> shape, of all that passes between parts.
+"""
+
+
+def find(graphs, kinds=(CONV, MATMUL)):
+    """The nodes of a search graph that correlate, in their order.
+
+    Args:
+        graphs: ``graph.Graphs``.
+        kinds: operators to look for.
+    """
+    features = set(graphs.features)
+    return [
+        node
+        for node in graphs.search.graph.node
+        if node.op_type in kinds
+        and node.input[0 if node.op_type == MATMUL else 1] in features
+        and node.input[1 if node.op_type == MATMUL else 0] not in features
+    ]
+
+
+def cut(graphs, kinds=(CONV,)):
+    """Take the correlations of these kinds out of a network.
+
+    Args:
+        graphs: ``graph.Graphs``; not changed.
+        kinds: operators that the executor can't run.
+
+    Returns:
+        ``Cut``; of one part, with no steps, where there is no such correlation.
+
+    Raises:
+        BadNetwork: a correlation is of a form that the kernels don't have.
+    """
+    exemplar, search = _copy(graphs.exemplar), _copy(graphs.search)
+    work = _Cutter(graphs, exemplar, search)
+    for node in find(graphs._replace(search=search), kinds):
+        work.take_out(node)
+    return work.finish()
+
+
+class _Cutter:
+    """The graph while correlations are taken out of it."""
+
+    def __init__(self, graphs, exemplar, search):
+        self.graphs, self.exemplar, self.search = graphs, exemplar, search
+        self.features = list(graphs.features)
+        self.taken = []  # steps
+        self.shapes = {value.name: assemble.shape_of(value) for value in _values(search)}
+        self.shapes.update((v.name, assemble.shape_of(v)) for v in exemplar.graph.output)
+
+    def take_out(self, node):
+        """Replace a node by a step; what it gave becomes an input of a later part."""
+        nodes = self.search.graph.node
+        place = list(nodes).index(node)
+        taker = self._matmul if node.op_type == MATMUL else self._conv
+        step, after = taker(node)
+        nodes.remove(node)
+        for offset, extra in enumerate(after):
+            nodes.insert(place + offset, extra)
+        self.taken.append(step)
+
+    def finish(self):
+        """Split what is left into parts."""
+        if self.taken:
+            self._keep_features()
+        level = self._levels()
+        last = max(level.values()) if self.taken else 0
+        parts = [self._part(index, level, last) for index in range(last + 1)]
+        steps = [[s for s in self.taken if level[s.out] == index + 1] for index in range(last)]
+        features = tuple(self.features)
+        return Cut(self.exemplar, parts, steps, features, self.graphs.maps, self.shapes)
+
+    def _matmul(self, node):
+        name, region = node.input
+        rows, columns = self.shapes.get(name, ()), self.shapes.get(region, ())
+        if len(rows) != 3 or len(columns) != 3 or rows[0] != 1 or rows[2] != columns[1]:
+            self._refuse(node, "multiplies {} by {}".format(rows, columns))
+        turned = self._feature(name, name + "/columns", (1, rows[2], rows[1]), "Transpose")
+        out = node.output[0]
+        self.shapes[out] = (1, rows[1], columns[2])
+        return Step("pixelwise", region, turned, out, 0), []
+
+    def _conv(self, node):
+        region, name = node.input[:2]
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        group, pads = attributes.get("group", 1), attributes.get("pads", [0] * 4)
+        kernel, picture = self.shapes.get(name, ()), self.shapes.get(region, ())
+        plain = set(attributes.get("strides", [1])) | set(attributes.get("dilations", [1])) == {1}
+        square = len(set(pads)) == 1 and attributes.get("auto_pad", b"NOTSET") == b"NOTSET"
+        if len(kernel) != 4 or len(picture) != 4 or picture[0] != 1 or not plain or not square:
+            self._refuse(node, "is a convolution of {} by {}".format(picture, kernel))
+        height, width = (picture[i] + 2 * pads[0] - kernel[i] + 1 for i in (2, 3))
+        given, channels = node.output[0], picture[1]
+        out, after = given, []
+        if group == channels and kernel[:2] == (channels, 1):
+            name = self._feature(name, name + "/planes", (1,) + (channels,) + kernel[2:], "Reshape")
+            outputs = 1
+        elif group == 1 and kernel[1] == channels:
+            out, outputs = given + "/planes", kernel[0]
+            after = self._sum(out, given, (1, outputs, height, width))
+        else:
+            self._refuse(node, "has {} groups for {} channels".format(group, channels))
+        self.shapes[out] = (outputs, channels, height, width)
+        if len(node.input) > 2 and node.input[2]:
+            after = self._add_bias(node, given, out, after)
+        return Step("depthwise", region, name, out, int(pads[0])), after
+
+    def _sum(self, planes, out, shape):
+        """The nodes that add up (M, C, H, W) over C and give (1, M, H, W)."""
+        summed = out + "/summed"
+        size = self._constant(out + "/shape", np.array(shape, np.int64))
+        axes = helper.make_node("ReduceSum", [planes], [summed], axes=[1], keepdims=0)
+        if _opset(self.search) >= 13:  # the axes became an input
+            del axes.attribute[:]
+            axes.attribute.append(helper.make_attribute("keepdims", 0))
+            axes.input.append(self._constant(out + "/axes", np.array([1], np.int64)))
+        return [axes, helper.make_node("Reshape", [summed, size], [out])]
+
+    def _add_bias(self, node, given, out, after):
+        if out == given:
+            self._refuse(node, "has a bias for each channel")
+        bias = next((t for t in self.search.graph.initializer if t.name == node.input[2]), None)
+        if bias is None:
+            self._refuse(node, "takes its bias from another node")
+        values = numpy_helper.to_array(bias).reshape(1, -1, 1, 1)
+        after[-1].output[0] = given + "/unbiased"
+        name = self._constant(given + "/bias", values)
+        return after + [helper.make_node("Add", [given + "/unbiased", name], [given])]
+
+    def _feature(self, name, new, shape, how):
+        """Let the exemplar's model give a feature in another layout too; returns its name there."""
+        if shape == self.shapes[name] or new in self.features:
+            return name if shape == self.shapes[name] else new
+        if how == "Transpose":
+            node = helper.make_node(how, [name], [new], perm=[0, 2, 1])
+        else:
+            size = numpy_helper.from_array(np.array(shape, np.int64), new + "/shape")
+            self.exemplar.graph.initializer.append(size)
+            node = helper.make_node(how, [name, size.name], [new])
+        self.shapes[new] = shape
+        self.exemplar.graph.node.append(node)
+        self.features.insert(self.features.index(name) + 1, new)
+        return new
+
+    def _keep_features(self):
+        """Let the exemplar's model give those features alone that somebody reads."""
+        read = {step.exemplar for step in self.taken}
+        read.update(name for node in self.search.graph.node for name in node.input)
+        self.features = [name for name in self.features if name in read]
+        outputs = self.exemplar.graph.output
+        del outputs[:]
+        outputs.extend(self._value(name) for name in self.features)
+
+    def _constant(self, name, values):
+        self.search.graph.initializer.append(numpy_helper.from_array(values, name))
+        return name
+
+    def _refuse(self, node, what):
+        raise BadNetwork(
+            "{} can't be cut for this board: its correlation {} {}, which no kernel does; export "
+            "it in another form, or use a board with TensorRT 8.5.1 or newer".format(
+                self.graphs.search.graph.name or "the network", node.output[0], what
+            )
+        )
+
+    def _levels(self):
+        """dict of tensor name -> number of the first part that has it; constants have none."""
+        level = {value.name: 0 for value in self.graphs.search.graph.input}
+        level.update((name, 0) for name in self.features)
+        steps = {step.out: step for step in self.taken}
+        pending = True
+        while pending:  # steps may stand anywhere between the nodes
+            pending = False
+            for step in steps.values():
+                if step.out not in level and step.search in level:
+                    level[step.out] = level[step.search] + 1
+            for node in self.search.graph.node:
+                reads = [name for name in node.input if name in self._made]
+                if node.output[0] in level or any(name not in level for name in reads):
+                    continue
+                if any(name in level for name in node.input):
+                    top = max(level[name] for name in node.input if name in level)
+                    level.update((name, top) for name in node.output)
+                    pending = True
+        return level
+
+    @property
+    def _made(self):
+        """Tensors that follow from the inputs, not from constants alone."""
+        if not hasattr(self, "_made_names"):
+            made = {value.name for value in self.search.graph.input} | set(self.features)
+            made.update(step.out for step in self.taken)
+            for node in self.search.graph.node:
+                if made.intersection(node.input):
+                    made.update(node.output)
+            self._made_names = made
+        return self._made_names
+
+    def _part(self, index, level, last):
+        """The model of all nodes of one level, and of the constants that they need."""
+        source = self.search.graph
+        nodes = [n for n in source.node if level.get(n.output[0], index) == index]
+        have = {name for node in nodes for name in node.output}
+        kept = _once(list(self.graphs.maps) + [value.name for value in source.output])
+        wanted = [step.search for step in self.taken if level[step.search] == index]
+        later = {
+            name
+            for node in source.node if level.get(node.output[0], -1) > index
+            for name in node.input
+        }  # fmt: skip
+        made = self._made
+        outputs = [n for n in kept if n in have]
+        outputs += [n for n in _once(wanted) if n in have and n not in kept]
+        outputs += [n for n in _ordered(nodes) if n in later and n in made and n not in outputs]
+        inputs = _once(n for node in nodes for n in node.input if n in made and n not in have)
+        part = helper.make_model(
+            helper.make_graph(
+                nodes, "part{}".format(index), [self._value(n) for n in inputs],
+                [self._value(n) for n in outputs], list(source.initializer),
+            ),
+            opset_imports=self.search.opset_import, ir_version=self.search.ir_version,
+        )  # fmt: skip
+        return assemble._pruned(part)
+
+    def _value(self, name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name])
+
+
+def _values(model):
+    source = assemble._inferred(_copy(model)).graph
+    return list(source.input) + list(source.value_info) + list(source.output)
+
+
+def _copy(model):
+    return type(model).FromString(model.SerializeToString())
+
+
+def _opset(model):
+    return max(e.version for e in model.opset_import if e.domain in ("", "ai.onnx"))
+
+
+def _once(names):
+    return list(dict.fromkeys(names))
+
+
+def _ordered(nodes):
+    return [name for node in nodes for name in node.output]

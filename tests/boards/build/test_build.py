@@ -1,0 +1,381 @@
+"""``make engine``: on the board, from another computer over a real ssh, and for a computer."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support import ROOT
+
+pytest.importorskip("onnxruntime")
+
+from boards import detect, load_board
+from boards.build import __main__ as build
+from boards.build import tensorrt
+from boards.detect import Detection
+from runtime import bundle
+from tests.fakes.tensorrt import machine
+from tests.fakes.tensorrt.sshd import Sshd
+from tests.support import tiny
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """The tiny network's TOML."""
+    folder = tmp_path / "network"
+    folder.mkdir()
+    return tiny.write_network(folder)
+
+
+def run(toml, out, *options):
+    """Run the command line; the exit code."""
+    given = list(options) + ["--network", str(toml), "--out", str(out)]
+    return build.main([str(option) for option in given])
+
+
+def be(monkeypatch, name):
+    """Let detection find a board of that name."""
+    found = Detection()
+    found.board = load_board(name)
+    monkeypatch.setattr(detect, "detect", lambda root="/": found)
+
+
+def be_without_onnx(monkeypatch):
+    """Let all that imports onnx fail to be imported."""
+    for name in ("cut", "graph", "plain"):
+        monkeypatch.setitem(sys.modules, "runtime.engines." + name, None)
+        monkeypatch.delattr("runtime.engines." + name, raising=False)
+
+
+def test_int8_on_a_nano_is_refused_with_the_reason(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_nano", "--precision", "int8") == 2
+    text = capsys.readouterr().err
+    assert "INT8 on a Jetson Nano: there is no INT8 unit: sm_53 has no dp4a" in text
+    assert "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp16" in text
+    assert "FORCE=1" in text and text.count("\n") == 1
+
+
+def test_int8_on_a_nano_goes_on_when_it_is_forced(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_nano", "--precision", "int8", "--force") == 2
+    text = capsys.readouterr().err
+    assert "no INT8 unit" not in text and "python -m calib.int8 --network tiny" in text
+
+
+def test_another_computer_prepares_and_prints_the_one_command(toml, tmp_path, capsys):
+    assert run(toml, tmp_path / "engines", "jetson_nano") == 0
+    printed = capsys.readouterr()
+    prepared = tmp_path / "engines" / "jetson_nano" / "tiny-fp16.prepared"
+    assert printed.out == "python3 -m boards.build --prepared {}\n".format(prepared)
+    assert {"prepared.json", "tiny.toml", "whole-search0.onnx"} <= set(os.listdir(str(prepared)))
+
+
+def test_the_board_goes_on_from_what_was_prepared_without_onnx(toml, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "engines"
+    assert run(toml, out, "jetson_nano") == 0
+    be(monkeypatch, "jetson_nano")
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    be_without_onnx(monkeypatch)
+    board = machine.Board("8.2")
+    try:
+        assert run(toml, out, "jetson_nano") == 0
+    finally:
+        board.leave()
+    made = bundle.Bundle(out / "jetson_nano" / "tiny-fp16")
+    made.check_parts()
+    assert "runtime.track --bundle {}".format(made.folder) in capsys.readouterr().out
+
+
+def test_the_printed_command_builds_beside_what_was_prepared(toml, tmp_path, capsys, monkeypatch):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    command = capsys.readouterr().out.split()
+    assert command[:3] == ["python3", "-m", "boards.build"]
+    shutil.rmtree(str(toml.parent))  # the board has none of it
+    be_without_onnx(monkeypatch)
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    board = machine.Board("8.2")
+    board.be("jetson_nano")
+    try:
+        assert build.main(command[3:]) == 0
+    finally:
+        board.leave()
+    bundle.Bundle(tmp_path / "jetson_nano" / "tiny-fp16").check_parts()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ is for Python 3.10 and newer")
+def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monkeypatch):
+    from calib import table
+
+    network = build.load_network(toml)
+    ranges = {
+        "format": table.FORMAT, "network": "tiny", "files": table.file_hashes(network, None),
+        "tensors": {"exemplar": {}, "search": {"search": {"range": [-127.0, 254.0]}}},
+    }  # fmt: skip
+    table.write(ranges, tmp_path / "tiny-ranges.json")
+    be(monkeypatch, "jetson_xavier_nx")
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    board = machine.Board("8.2", capability="7.2")
+    options = ["jetson_xavier_nx", "--precision", "int8"]
+    try:
+        given = ["--calibration", tmp_path / "tiny-ranges.json"]
+        assert run(toml, tmp_path / "e", *options + given) == 0, capsys.readouterr().err
+    finally:
+        board.leave()
+    made = bundle.Bundle(tmp_path / "e" / "jetson_xavier_nx" / "tiny-int8")
+    assert made.calibration_sha256 == bundle.sha256_of(tmp_path / "tiny-ranges.json")
+    caches = {value for what, value in board.machine.seen if what == "cache"}
+    assert caches == {"TRT-8201-EntropyCalibration2\nsearch: 40000000\n"}  # a scale of 2.0
+    ranges["files"]["head"] = "ab" * 32
+    table.write(ranges, tmp_path / "tiny-ranges.json")
+    assert run(toml, tmp_path / "other", *options + given) == 2
+    assert "python -m calib.int8 --network tiny` again" in capsys.readouterr().err
+
+
+def test_a_board_without_onnx_and_without_preparations_is_one_sentence(
+    toml, tmp_path, capsys, monkeypatch
+):
+    be(monkeypatch, "jetson_nano")
+    be_without_onnx(monkeypatch)
+    assert run(toml, tmp_path, "jetson_nano") == 2
+    text = capsys.readouterr().err
+    assert "no onnx" in text and "HOST=user@this-board" in text
+
+
+def test_what_was_prepared_for_another_board_is_one_sentence(toml, tmp_path, capsys, monkeypatch):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    be(monkeypatch, "jetson_tx2")
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
+    text = capsys.readouterr().err
+    assert "this board is jetson_tx2, but the folder was prepared for jetson_nano" in text
+    assert "run `make engine BOARD=jetson_tx2" in text
+
+
+def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    with open(str(prepared / "whole-exemplar.onnx"), "ab") as file:
+        file.write(b"x")
+    assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
+    assert "whole-exemplar.onnx was altered; copy it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "key, wrong", [("dla", "x"), ("forms", {}), ("network", None), ("files", []), (None, [])]
+)
+def test_an_altered_word_of_a_preparation_is_one_sentence(toml, tmp_path, capsys, key, wrong):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    values = json.loads((prepared / "prepared.json").read_text())
+    (prepared / "prepared.json").write_text(json.dumps(dict(values, **{key: wrong}) if key else []))
+    capsys.readouterr()
+    assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and ("copy it again" in said[0] or "is no prepared folder" in said[0])
+    assert run(toml, tmp_path, "jetson_nano") == 0  # on a computer it is made anew
+
+
+def test_dla_in_fp32_is_one_sentence(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_agx_orin", "--dla", "0", "--precision", "fp32") == 2
+    assert "FP16 and INT8 alone; take PRECISION=fp16" in capsys.readouterr().err
+
+
+def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    code = (
+        "import sys\n"
+        "for name in 'cv2 onnx onnxruntime openvino cupy pycuda tqdm torch'.split():\n"
+        "    sys.modules[name] = None\n"
+        "from boards import build\n"
+        "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
+    )
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(prepared)], cwd=str(ROOT),
+        stderr=subprocess.PIPE, universal_newlines=True,
+    )  # fmt: skip
+    # all is there but the board
+    assert done.returncode == 2 and "this board is host" in done.stderr, done.stderr
+
+
+def test_dla_on_a_nano_is_one_sentence(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_nano", "--dla", "0") == 2
+    assert "has 0 DLA cores, so there is none of number 0" in capsys.readouterr().err
+
+
+def test_unknown_board_and_fpga_board_are_one_sentence(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "jetson_nan") == 2
+    assert "did you mean jetson_nano" in capsys.readouterr().err
+    assert run(toml, tmp_path, "pynq_z2") == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "tiny has no table of ranges" in told or "Python 3.10 or newer" in told
+
+
+def test_this_computers_bundle_is_built_and_loads(toml, tmp_path, capsys):
+    assert run(toml, tmp_path, "host") == 0
+    made = bundle.Bundle(tmp_path / "host" / "tiny-fp32")
+    engine = bundle.open_engine(made)
+    assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "precision, text",
+    [
+        ("fp16", "processors compute it as fp32.*NETWORK=tiny PRECISION=fp32"),
+        ("int8", "tiny is not INT8; run `python -m calib.int8 --network tiny"),
+    ],
+)
+def test_precisions_that_a_computers_files_lack_are_one_sentence(
+    toml, tmp_path, capsys, precision, text
+):
+    import re
+
+    assert run(toml, tmp_path, "host", "--precision", precision) == 2
+    assert re.search(text, capsys.readouterr().err)
+
+
+# -- over ssh
+
+
+@pytest.fixture
+def sshd(tmp_path):
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    server = Sshd(folder)
+    yield server
+    server.close()
+
+
+def run_there(toml, out, sshd):
+    return run(toml, out, "jetson_nano", "--host", "127.0.0.1", "--ssh", sshd.ssh)
+
+
+def folders(out):
+    return sorted(path.name for path in (out / "jetson_nano").iterdir())
+
+
+def test_a_board_builds_over_ssh_and_the_bundle_comes_back(toml, tmp_path, sshd, capsys):
+    out = tmp_path / "engines"
+    assert run_there(toml, out, sshd) == 0, capsys.readouterr().err
+    assert folders(out) == ["tiny-fp16", "tiny-fp16.prepared"]
+    made = bundle.Bundle(out / "jetson_nano" / "tiny-fp16")
+    made.check_parts()
+    assert made.libraries == {"tensorrt": "8.2.1.8"} and made.board == "jetson_nano"
+    said = capsys.readouterr().err
+    assert "TensorRT 8.2.1.8 on Tegra X1 (sm_53)" in said  # the board's own words
+    assert not list(sshd.temporary.glob("hotpath*"))  # nothing stays there
+    board = machine.Board("8.2")
+    try:
+        engine = bundle.open_engine(made, board="jetson_nano")
+        assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
+    finally:
+        board.leave()
+
+
+@pytest.mark.parametrize(
+    "before, text",
+    [
+        ("kill -9 $(ps -o ppid= -p $PPID | head -n 1)", "the connection to 127.0.0.1 failed"),
+        (
+            "echo boards.build: no GPU here >&2; exit 2",
+            "the build on 127.0.0.1 failed: no GPU here",
+        ),
+        (
+            "echo \"ModuleNotFoundError: No module named 'tomli'\" >&2; exit 1",
+            "lacks the Python library tomli; run `ssh 127.0.0.1 python3 -m pip install tomli`",
+        ),
+    ],
+)
+def test_what_breaks_off_leaves_the_old_bundle_and_nothing_half_written(
+    toml, tmp_path, sshd, capsys, before, text
+):
+    out = tmp_path / "engines"
+    assert run_there(toml, out, sshd) == 0, capsys.readouterr().err
+    kept = (out / "jetson_nano" / "tiny-fp16" / "bundle.json").read_bytes()
+    sshd.break_off(before)
+    assert run_there(toml, out, sshd) == 2
+    assert text in capsys.readouterr().err
+    assert folders(out) == ["tiny-fp16", "tiny-fp16.prepared"]
+    assert (out / "jetson_nano" / "tiny-fp16" / "bundle.json").read_bytes() == kept
+    bundle.Bundle(out / "jetson_nano" / "tiny-fp16").check_parts()
+
+
+def test_a_connection_that_breaks_while_the_bundle_comes_back(toml, tmp_path, sshd, capsys):
+    tar = sshd.folder / "bin" / "tar"
+    tar.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = cf ]; then {0} "$@" | head -c 3000; kill -9 $(ps -o ppid= -p $PPID); fi\n'
+        'exec {0} "$@"\n'.format(shutil.which("tar"))
+    )
+    tar.chmod(0o755)
+    out = tmp_path / "engines"
+    assert run_there(toml, out, sshd) == 2
+    assert "run the same command again" in capsys.readouterr().err
+    assert folders(out) == ["tiny-fp16.prepared"]
+
+
+def test_a_bundle_cut_short_without_an_error_is_noticed(toml, tmp_path, sshd, capsys):
+    tar = sshd.folder / "bin" / "tar"
+    tar.write_text(
+        '#!/bin/sh\nif [ "$1" = cf ]; then {0} "$@" | head -c 3000; exit 0; fi\n'
+        'exec {0} "$@"\n'.format(shutil.which("tar"))
+    )
+    tar.chmod(0o755)
+    out = tmp_path / "engines"
+    assert run_there(toml, out, sshd) == 2
+    assert folders(out) == ["tiny-fp16.prepared"]
+    assert not list(sshd.temporary.glob("hotpath*"))
+
+
+def test_a_board_that_is_not_there_is_one_sentence(toml, tmp_path, sshd, capsys):
+    sshd.close()
+    out = tmp_path / "engines"
+    assert run_there(toml, out, sshd) == 2
+    text = capsys.readouterr().err
+    assert "the connection to 127.0.0.1 failed" in text and "Connection refused" in text
+    assert folders(out) == ["tiny-fp16.prepared"]
+
+
+def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
+    script = (
+        "import os, signal, sys\n"
+        "from boards import build, plans\n"
+        "from tests.fakes.tensorrt import machine\n"
+        "board = machine.Board('8.2')\n"
+        "board.be('jetson_nano')\n"
+        "def stop(self, network, config): os.kill(os.getpid(), signal.SIGINT)\n"
+        "board.trt.Builder.build_serialized_network = stop\n"
+        "sys.exit(build.main(['--prepared', sys.argv[1], '--out', sys.argv[2]]))\n"
+    )
+    assert run(toml, tmp_path / "e", "jetson_nano") == 0
+    prepared = tmp_path / "e" / "jetson_nano" / "tiny-fp16.prepared"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(prepared), str(tmp_path / "out")], cwd=str(ROOT),
+        stderr=subprocess.PIPE, universal_newlines=True,
+    )  # fmt: skip
+    assert done.returncode in (130, -signal.SIGINT)
+    assert "stopped; nothing was changed" in done.stderr
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_progress_of_a_long_build_is_told(monkeypatch):
+    monkeypatch.setattr(tensorrt, "HEARTBEAT_S", 0.02)
+    said = []
+    trt = machine.fake.make("10")
+    config = trt.Builder(trt.ILogger()).create_builder_config()
+    with tensorrt.Heartbeat("search.onnx", said.append, trt, config) as beat:
+        config.progress_monitor.phase_start("Building Engine", None, 4)
+        config.progress_monitor.step_complete("Building Engine", 1)
+        for _ in range(200):
+            if len(said) > 1:
+                break
+            time.sleep(0.01)
+        beat._monitor.phase_finish("Building Engine")
+    assert said[0].startswith("building search.onnx") and said[-1].startswith("built search.onnx")
+    assert any("Building Engine 50 %" in sentence for sentence in said)

@@ -1,0 +1,174 @@
+"""`python -m boards` as a user runs it, and snapshots there and back."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from boards import snapshot
+from boards.errors import BadSnapshot
+from boards.files import Recorder
+from boards.telemetry import Telemetry
+from tests.support import ROOT
+from tests.support.board_roots import FOLDER, NAMES, BoardRoot
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "boards"] + [str(argument) for argument in arguments],
+        cwd=str(ROOT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_report_fits_a_terminal_and_ends_with_the_next_command(name, tmp_path):
+    BoardRoot(name, tmp_path)
+    done = run("--root", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.rstrip("\n").split("\n")
+    assert lines[-1].startswith("Next: ")
+    assert max(map(len, lines)) <= 100 and not any(line.endswith(" ") for line in lines)
+
+
+def test_the_report_of_an_orin_says_what_matters(tmp_path):
+    BoardRoot("jetson_orin_nano_jp6", tmp_path)
+    text = run("--root", tmp_path).stdout
+    for part in (
+        "Jetson Orin Nano (jetson_orin_nano)", "JetPack 6.2, L4T 36.4.3", "sm_87",
+        "15W (mode 0); the fastest is MAXN_SUPER: sudo nvpmodel -m 2",
+        "python3 -m pip install cupy-cuda12x",
+        "Next: sudo apt-get install nvidia-l4t-dla-compiler",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_the_report_of_this_computer():
+    done = run()
+    assert done.returncode == 0
+    assert "Python {}.{}".format(*sys.version_info[:2]) in done.stdout
+
+
+def test_an_unknown_board_is_asked_for(tmp_path):
+    tree = tmp_path / "proc/device-tree"
+    tree.mkdir(parents=True)
+    (tree / "compatible").write_bytes(b"acme,rover\0nvidia,tegra194\0")
+    done = run("--root", tmp_path)
+    assert done.returncode == 0
+    assert "which board? One of: jetson_agx_xavier, jetson_xavier_nx" in done.stdout
+
+
+def test_list_and_show():
+    listed = run("list").stdout
+    assert "jetson_thor" in listed and "*fp16" in listed
+    shown = run("show", "jetson_tx2").stdout
+    assert "59.7  (not verified)" in shown and "MAXN" in shown
+
+
+def test_errors_are_one_sentence_and_status_2(tmp_path):
+    for arguments, part in (
+        (("show", "jetson_nanoo"), "did you mean jetson_nano"),
+        (("snapshot", tmp_path / "no" / "folder" / "x"), "can't be written"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert part in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_sensors_lists_readings_and_what_was_skipped(tmp_path):
+    BoardRoot("jetson_thor_jp7", tmp_path)
+    text = run("sensors", "--root", tmp_path).stdout
+    assert "vin_power_mw" in text and "23004.0" in text
+    assert "skipped sys/class/devfreq/gpu-gpc-0" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_snapshot_of_a_restored_board_is_that_board(name, tmp_path):
+    """What is read again from the copy is what was read from the first: nothing was left out."""
+    first, second = BoardRoot(name, tmp_path / "first"), tmp_path / "second"
+    done = run("snapshot", tmp_path / "copy", "--root", first.folder)
+    assert done.returncode == 0, done.stderr
+    snapshot.restore(tmp_path / "copy", second)
+    assert run("--root", second).stdout == run("--root", first.folder).stdout
+    board = first.detect().board
+    assert Telemetry(second, board).read() == first.telemetry().read()
+    assert run("snapshot", tmp_path / "again", "--root", second).returncode == 0
+    assert (tmp_path / "again").read_text() == (tmp_path / "copy").read_text()
+
+
+def test_a_snapshot_of_this_computer_tells_nothing_private(tmp_path):
+    assert run("snapshot", tmp_path / "mine").returncode == 0
+    text = (tmp_path / "mine").read_text(encoding="utf-8")
+    assert os.path.expanduser("~") not in text and sys.prefix not in text
+    assert os.uname().nodename not in text
+    restored = tmp_path / "root"
+    snapshot.restore(tmp_path / "mine", restored)
+    assert "(host)" in run("--root", restored).stdout
+
+
+def test_serial_numbers_and_addresses_never_leave_the_board(tmp_path):
+    orin = BoardRoot("jetson_orin_nano_jp6", tmp_path / "board")
+    private = "NVIDIA Jetson Orin Nano 48:b0:2d:12:34:ab\nSerial Number: 1421022087654\n"
+    private += "uuid 0f8fad5b-d9cb-469f-a165-70867728950e\n"
+    orin.put("proc/device-tree/model", private)
+    orin.put("proc/device-tree/serial-number", "1421022087654")
+    orin.put("sys/class/net/eth0/address", "48:b0:2d:12:34:ab")
+    assert run("snapshot", tmp_path / "copy", "--root", orin.folder).returncode == 0
+    text = (tmp_path / "copy").read_text()
+    for secret in ("1421022087654", "48:b0:2d:12:34:ab", "0f8fad5b"):
+        assert secret not in text
+    assert "Jetson Orin Nano 00:00:00:00:00:00" in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "a\tb\\c\nd\r\0e", "\\x41 \\! \\", "µ° 漢字\x85\u2028", "\x1b[31m", "ends in a newline\n"],
+)
+def test_any_content_survives_the_text_file(content, tmp_path):
+    text = snapshot.dumps({"proc/file": content, "sys/unreadable": None})
+    assert all(line.isprintable() or "\t" in line for line in text.split("\n"))
+    assert snapshot.loads(text) == {"proc/file": content, "sys/unreadable": None}
+
+
+def test_what_can_not_be_read_comes_back_unreadable(tmp_path):
+    source = tmp_path / "source"
+    (source / "sys/busy").mkdir(parents=True)
+    recorder = Recorder(source)
+    assert recorder.text("sys/busy") is None and recorder.text("sys/absent") is None
+    (tmp_path / "file").write_text(snapshot.dumps(recorder.seen))
+    snapshot.restore(tmp_path / "file", tmp_path / "copy")
+    assert stat.S_ISDIR(os.stat(str(tmp_path / "copy/sys/busy")).st_mode)
+    assert Recorder(tmp_path / "copy").text("sys/busy") is None
+    assert not (tmp_path / "copy/sys/absent").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "something else\n",
+        snapshot.HEADER + "\nno tab here\n",
+        snapshot.HEADER + "\n../etc/passwd\tx\n",
+        snapshot.HEADER + "\n/etc/passwd\tx\n",
+        snapshot.HEADER + "\nproc/../../x\tx\n",
+    ],
+)
+def test_a_bad_snapshot_is_refused_and_writes_nothing_outside(text, tmp_path):
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(BadSnapshot, match="python -m boards snapshot|make the snapshot"):
+        snapshot.restore(tmp_path / "file", tmp_path / "root")
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_snapshot_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BadSnapshot, match="nothing.here"):
+        snapshot.restore(tmp_path / "nothing.here", tmp_path)
+
+
+def test_the_fixtures_say_where_they_come_from():
+    for name in NAMES:
+        assert "# Written from" in (FOLDER / (name + ".snapshot")).read_text(encoding="utf-8")

@@ -1,0 +1,358 @@
+"""Telemetry of boards laid out below a folder: every layout, and the traps of real boards."""
+
+import os
+import threading
+
+import pytest
+
+from boards import load_board, names
+from boards.files import Root
+from boards.sensors import cooling
+from boards.sensors.cpu import count_of
+from boards.sensors.mode import PowerMode, fastest
+from boards.telemetry import Telemetry
+from tests.support.board_roots import NAMES, BoardRoot
+
+UNITS = (
+    "_hz", "_c", "_mw", "_mb", "_percent", "_count", "_state", "_rpm", "_uj", "_id", "_name",
+)  # fmt: skip
+
+
+@pytest.fixture
+def board(request, tmp_path):
+    return BoardRoot(request.param, tmp_path)
+
+
+def on(name):
+    return pytest.mark.parametrize("board", [name], indirect=True)
+
+
+@pytest.mark.parametrize("board", NAMES, indirect=True)
+def test_a_sample_is_flat_and_every_key_names_its_unit(board):
+    for key, value in board.telemetry().read().items():
+        assert key.endswith(UNITS)
+        assert value is None or isinstance(value, (int, float, str))
+
+
+@pytest.mark.parametrize("board", NAMES, indirect=True)
+def test_what_was_found_gives_a_key_and_what_was_skipped_a_reason(board):
+    telemetry = board.telemetry()
+    assert set(telemetry.found) <= set(telemetry.read())
+    assert all(where and why for where, why in telemetry.skipped)
+
+
+@on("jetson_nano_jp4")
+def test_nano_load_is_read_from_its_alias_and_power_from_iio(board):
+    sample = board.telemetry().read()
+    assert sample["gpu_clock_hz"] == 921600000
+    assert sample["gpu_load_percent"] == 50.0
+    assert sample["pom_5v_gpu_power_mw"] == 201
+    assert sample["power_total_mw"] == 3145
+    assert sample["fan_percent"] == pytest.approx(47.1)
+    assert "emc_clock_hz" not in sample  # root alone may see it
+
+
+@on("jetson_nano_jp4")
+def test_power_is_volts_times_amps_where_iio_gives_no_power(board):
+    board.path("sys/bus/i2c/devices/6-0040/iio:device0/in_power0_input").unlink()
+    assert board.telemetry().read()["power_total_mw"] == pytest.approx(5040 * 624 / 1000, abs=0.1)
+
+
+@on("jetson_nano_jp4")
+def test_the_pmic_of_a_constant_100_degrees_is_no_temperature(board):
+    telemetry = board.telemetry()
+    sample = telemetry.read()
+    assert "pmic_die_temp_c" not in sample
+    assert sample["hottest_temp_c"] == 42.5
+    assert any("PMIC-Die" in why for _, why in telemetry.skipped)
+    # nor where nobody knows the board
+    assert "pmic_die_temp_c" not in Telemetry(board.folder).read()
+
+
+@on("jetson_xavier_nx_jp5")
+def test_minus_256_is_no_reading(board):
+    sample = board.telemetry().read()
+    assert sample["gpu_temp_c"] is None and sample["ao_temp_c"] is None
+    assert sample["cpu_temp_c"] == 48.5
+    assert sample["hottest_temp_c"] == 48.5
+
+
+@on("jetson_xavier_nx_jp5")
+def test_a_zone_that_wakes_up_is_read(board):
+    telemetry = board.telemetry()
+    assert telemetry.read()["gpu_temp_c"] is None
+    board.put("sys/devices/virtual/thermal/thermal_zone1/temp", "51500")
+    assert telemetry.read()["gpu_temp_c"] == 51.5
+
+
+@on("jetson_xavier_nx_jp5")
+def test_a_chip_that_two_paths_show_is_counted_once(board):
+    """hwmon3 is below the I2C device and in the class: 4976 mV x 2232 mA is all there is."""
+    telemetry = board.telemetry()
+    sample = telemetry.read()
+    assert not any("already" in why for _, why in telemetry.skipped)
+    assert sample["power_total_mw"] == pytest.approx(4976 * 2232 / 1000, abs=0.1)
+    assert not any("shunt" in key for key in sample)
+
+
+@on("jetson_xavier_nx_jp5")
+def test_cores_that_are_off_have_no_clock(board):
+    telemetry = board.telemetry()
+    sample = telemetry.read()
+    assert sample["cpu_online_count"] == 2
+    assert {key for key in sample if key.startswith("cpu") and key.endswith("_clock_hz")} == {
+        "cpu0_clock_hz", "cpu1_clock_hz",
+    }  # fmt: skip
+    assert sample["cpu0_clock_hz"] == 1907200000
+
+
+@on("jetson_orin_nano_jp6")
+def test_orin_zones_that_answer_eagain_are_none(board):
+    sample = board.telemetry().read()
+    assert sample["cv0_temp_c"] is None
+    assert sample["tj_temp_c"] == sample["hottest_temp_c"] == 50.156
+
+
+@on("jetson_orin_nano_jp6")
+def test_a_real_eagain_is_none_and_does_not_block(board):
+    """A FIFO that somebody holds open for writing answers a non-blocking read with EAGAIN."""
+    path = board.path("sys/devices/virtual/thermal/thermal_zone1/temp")
+    path.unlink()
+    os.mkfifo(str(path))
+    holder = os.open(str(path), os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with pytest.raises(BlockingIOError):
+            reader = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.read(reader, 1)
+            finally:
+                os.close(reader)
+        telemetry = board.telemetry()
+        assert telemetry.read()["gpu_temp_c"] is None
+        os.write(holder, b"48500\n")
+        assert telemetry.read()["gpu_temp_c"] is None  # its end has not come: EAGAIN again
+    finally:
+        os.close(holder)
+
+
+@on("jetson_orin_nano_jp6")
+def test_a_sensor_that_vanishes_while_running_is_none(board):
+    telemetry = board.telemetry()
+    for name in ("cur_freq", "max_freq"):
+        board.path("sys/class/devfreq/17000000.gpu/" + name).unlink()
+    board.path("sys/bus/i2c/devices/1-0040/hwmon/hwmon1/curr1_input").unlink()
+    sample = telemetry.read()
+    assert sample["gpu_clock_hz"] is None and sample["vdd_in_power_mw"] is None
+    assert sample["power_total_mw"] is None
+    assert sample["vdd_soc_power_mw"] == 1480
+    assert telemetry.locked()["gpu"] is None
+
+
+@on("jetson_orin_nano_jp6")
+def test_a_file_of_nonsense_is_none(board):
+    telemetry = board.telemetry()
+    board.put("sys/class/devfreq/17000000.gpu/cur_freq", "busy\n")
+    board.path("sys/class/devfreq/17000000.gpu/min_freq").write_bytes(b"\xff\xfe")
+    sample = telemetry.read()
+    assert sample["gpu_clock_hz"] is None and sample["gpu_clock_min_hz"] is None
+
+
+@on("jetson_orin_nano_jp6")
+def test_throttling_shows_in_counters_and_cooling_devices(board):
+    telemetry = board.telemetry()
+    before = telemetry.read()
+    assert cooling.active(before) == []
+    assert before["oc3_peak_overcurrent_count"] == 27390
+    board.put("sys/class/hwmon/hwmon3/oc1_event_cnt", 2)
+    board.put("sys/class/thermal/cooling_device3/cur_state", 3)
+    board.put("sys/class/thermal/cooling_device0/cur_state", 4)  # the fan
+    board.put("sys/class/devfreq/17000000.gpu/cur_freq", 306000000)
+    after = telemetry.read()
+    assert after["oc1_undervoltage_count"] - before["oc1_undervoltage_count"] == 2
+    assert cooling.active(after) == ["cooling_devfreq_17000000_gpu_state"]
+    assert after["gpu_clock_hz"] < 0.95 * after["gpu_clock_max_hz"]
+
+
+@on("jetson_orin_nano_jp6")
+def test_not_connected_channels_and_the_sum_of_shunts_are_no_rails(board):
+    board.put("sys/bus/i2c/devices/1-0040/hwmon/hwmon1/in3_label", "NC")
+    telemetry = board.telemetry()
+    rails = {key for key in telemetry.read() if key.endswith("_power_mw")}
+    assert rails == {"vdd_in_power_mw", "vdd_cpu_gpu_cv_power_mw"}
+    reasons = [why for _, why in telemetry.skipped]
+    assert "nothing is connected" in reasons
+    assert "the sum of shunt voltages is no rail" in reasons
+
+
+def test_agx_orins_total_leaves_out_the_rail_that_hangs_on_another(tmp_path):
+    """Figures of a public tegrastats line, in which VIN_SYS_5V0 is a third of VDD_CPU_CV."""
+    rails = (
+        ("1-0040", "hwmon3", ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"), (3150, 14312, 4968)),
+        ("1-0041", "hwmon4", ("NC", "VDDQ_VDD2_1V8AO", "NC"), (0, 1091, 0)),
+    )
+    for device, chip, labels, milliwatts in rails:
+        folder = tmp_path / "sys/bus/i2c/devices" / device / "hwmon" / chip
+        folder.mkdir(parents=True)
+        (folder / "name").write_text("ina3221")
+        for number, (name, power) in enumerate(zip(labels, milliwatts), 1):
+            (folder / "in{}_label".format(number)).write_text(name)
+            (folder / "in{}_input".format(number)).write_text("1000")
+            (folder / "curr{}_input".format(number)).write_text(str(power))
+    sample = Telemetry(tmp_path, load_board("jetson_agx_orin")).read()
+    assert sample["power_total_mw"] == 3150 + 14312 + 4968
+    assert sample["vddq_vdd2_1v8ao_power_mw"] == 1091
+    # nobody may guess a total on a board that is not known
+    assert Telemetry(tmp_path).read()["power_total_mw"] is None
+
+
+@on("jetson_thor_jp7")
+def test_thor_has_no_load_and_its_whole_power_on_an_unlabelled_chip(board):
+    telemetry = board.telemetry()
+    sample = telemetry.read()
+    assert sample["gpu_clock_hz"] == 1575000000 and "gpu_load_percent" not in sample
+    assert any("NVML" in why for _, why in telemetry.skipped)
+    assert sample["gpu_temp_c"] is None and sample["vdd_gpu_power_mw"] is None
+    assert sample["power_total_mw"] == sample["vin_power_mw"] == 23004.0
+
+
+@on("pynq_z2")
+def test_pynq_z2_has_the_chips_temperature_and_little_else(board):
+    telemetry = board.telemetry()
+    sample = telemetry.read()
+    assert sample["chip_temp_c"] == pytest.approx((2607 - 2219) * 123.040771484 / 1000, abs=1e-3)
+    assert telemetry.power_mode() is None and telemetry.power_modes() == []
+    assert telemetry.locked() == {"gpu": None, "emc": None, "cpu": None}
+
+
+@on("kv260")
+def test_kv260_names_its_temperatures_and_measures_its_power(board):
+    sample = board.telemetry().read()
+    assert sample["pl_temp_c"] == pytest.approx((40200 - 36058) * 7.771514892 / 1000, abs=1e-3)
+    assert {"ps_temp_c", "remote_temp_c"} <= set(sample)
+    assert sample["power_total_mw"] == 3630.0
+    assert sample["cpu3_clock_hz"] == 1333333000
+
+
+@on("jetson_orin_nano_jp7")
+def test_clocks_held_by_jetson_clocks_are_seen(board):
+    telemetry = board.telemetry()
+    assert telemetry.locked() == {"gpu": True, "emc": True, "cpu": True}
+    board.put("sys/devices/system/cpu/cpu3/cpufreq/scaling_min_freq", 729600)
+    board.put("sys/kernel/debug/bpmp/debug/clk/emc/mrq_rate_locked", 0)
+    assert telemetry.locked() == {"gpu": True, "emc": False, "cpu": False}
+    assert telemetry.read()["emc_clock_hz"] == 3199000000
+
+
+@on("jetson_orin_nano_jp6")
+def test_the_fastest_mode_goes_by_name_not_by_number(board):
+    telemetry = board.telemetry()
+    assert telemetry.power_mode() == PowerMode(0, "15W")
+    assert telemetry.fastest_power_mode() == PowerMode(2, "MAXN_SUPER")
+
+
+@on("jetson_xavier_nx_jp5")
+def test_without_maxn_most_watts_then_most_cores_win(board):
+    telemetry = board.telemetry()
+    assert telemetry.power_mode() == PowerMode(0, "MODE_15W_2CORE")
+    assert telemetry.fastest_power_mode() == PowerMode(8, "MODE_20W_6CORE")
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name.startswith("jetson_")])
+def test_the_fastest_by_rule_is_the_fastest_of_the_toml(name):
+    power = load_board(name).power
+    variants = power["modes"] if isinstance(power["modes"], dict) else {"": power["modes"]}
+    for offered in variants.values():
+        modes = [PowerMode(number, mode) for number, mode in enumerate(offered)]
+        expected = next(mode for mode in power["fastest"] if mode in offered)
+        assert fastest(modes).name == expected
+
+
+@on("jetson_orin_nano_jp6")
+def test_a_change_of_mode_while_running_is_seen(board):
+    telemetry = board.telemetry()
+    board.put("var/lib/nvpmodel/status", "pmode:0007 fmode:quiet")
+    assert telemetry.power_mode() == PowerMode(7, None)
+    board.path("var/lib/nvpmodel/status").unlink()
+    assert telemetry.power_mode() is None
+    assert telemetry.read()["power_mode_id"] is None
+
+
+def test_a_computer_with_rapl_and_cpufreq(tmp_path):
+    files = {
+        "proc/stat": "cpu  100 0 100 800 0 0 0 0 0 0",
+        "proc/meminfo": "MemTotal: 2048 kB\nMemAvailable: 1024 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB",
+        "sys/class/powercap/intel-rapl:0/name": "package-0",
+        "sys/class/powercap/intel-rapl:0/energy_uj": "999000",
+        "sys/class/powercap/intel-rapl:0/max_energy_range_uj": "999999",
+        "sys/class/powercap/intel-rapl:1/name": "psys",
+        "sys/class/hwmon/hwmon0/name": "coretemp",
+        "sys/class/hwmon/hwmon0/temp1_input": "45000",
+        "sys/class/hwmon/hwmon0/temp1_label": "Package id 0",
+        "sys/class/hwmon/hwmon1/name": "nvme",
+        "sys/class/hwmon/hwmon1/temp1_input": "60000",
+        "sys/class/thermal/cooling_device0/type": "intel_powerclamp",
+        "sys/class/thermal/cooling_device0/cur_state": "-1",
+        "sys/class/thermal/thermal_zone0/type": "acpitz",
+        "sys/class/thermal/thermal_zone0/temp": "27800",
+        "sys/class/thermal/thermal_zone1/type": "acpitz",
+        "sys/class/thermal/thermal_zone1/temp": "29800",
+    }
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    telemetry = Telemetry(tmp_path, load_board("host"))
+    first = telemetry.read()
+    assert first["rapl_package_0_energy_uj"] == 999000 and first["rapl_package_0_power_mw"] is None
+    assert first["coretemp_package_id_0_temp_c"] == 45.0
+    assert (first["acpitz_temp_c"], first["acpitz_2_temp_c"]) == (27.8, 29.8)
+    assert first["hottest_temp_c"] == 45.0  # the disk is no processor
+    assert cooling.active(first) == []  # -1: powerclamp is idle
+    (tmp_path / "sys/class/powercap/intel-rapl:0/energy_uj").write_text("500")  # it wrapped
+    (tmp_path / "proc/stat").write_text("cpu  150 0 150 900 0 0 0 0 0 0")
+    second = telemetry.read()
+    assert second["rapl_package_0_power_mw"] > 0
+    assert second["cpu_load_percent"] == 50.0
+    assert any("root alone" in why for _, why in telemetry.skipped)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="not Linux")
+def test_this_computers_load_is_real():
+    telemetry = Telemetry("/", load_board("host"))
+    stop = threading.Event()
+    burner = threading.Thread(target=lambda: [None for _ in iter(stop.is_set, True)])
+    burner.start()
+    stop.wait(0.3)
+    sample = telemetry.read()
+    stop.set()
+    burner.join()
+    assert 0 < sample["cpu_load_percent"] <= 100
+    assert sample["memory_total_mb"] > sample["memory_available_mb"] > 0
+    assert sample["cpu_online_count"] >= 1
+
+
+def test_nothing_at_all_is_an_empty_sample(tmp_path):
+    telemetry = Telemetry(tmp_path)
+    assert telemetry.read() == {}
+    assert telemetry.locked() == {"gpu": None, "emc": None, "cpu": None}
+
+
+def test_discovery_is_told_to_the_log(tmp_path):
+    board, lines = BoardRoot("jetson_orin_nano_jp6", tmp_path), []
+    Telemetry(tmp_path, board.detect().board, log=lines.append)
+    assert any(
+        line.startswith("gpu_load_percent from sys/devices/platform/bus@0") for line in lines
+    )
+    assert any(line.startswith("skipped ") and ": " in line for line in lines)
+
+
+def test_lists_of_cores_are_counted():
+    assert count_of("0-3,6") == 5 and count_of("0") == 1 and count_of("0-11") == 12
+    assert count_of(None) is None and count_of("all") is None
+
+
+def test_reading_a_folder_or_nothing_is_none(tmp_path):
+    root = Root(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert root.text("folder") is None and root.number("absent") is None
+    assert root.list("absent") == [] and root.size("absent") is None

@@ -1,0 +1,189 @@
+"""Clips of every data set's layout give the same boxes, and wrong ones a clear sentence."""
+
+import cv2
+import numpy as np
+import pytest
+
+from calib.clips import find_clips, write_boxes
+from calib.errors import BadClips
+from runtime.errors import BadSource
+from tests.support.tiny import film
+
+BOXES = [(10.0, 20.0, 30.0, 40.0), (11.0, 21.0, 30.0, 40.0), (12.5, 22.0, 31.0, 41.0)]
+
+
+def frames_into(folder, count=3):
+    """Write pictures; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, picture in enumerate(film(count, 96, 80, 20)[0]):
+        cv2.imwrite(str(folder / "{:04d}.png".format(index + 1)), picture)
+    return folder
+
+
+def lines(boxes, separator=",", origin=0):
+    return "".join(
+        separator.join("{:g}".format(v) for v in (x + origin, y + origin, w, h)) + "\n"
+        for x, y, w, h in boxes
+    )
+
+
+@pytest.mark.parametrize("separator", [",", "\t", " ", ", "])
+def test_otb_counts_from_one_with_any_separator(tmp_path, separator):
+    frames_into(tmp_path / "Ball" / "img")
+    (tmp_path / "Ball" / "groundtruth_rect.txt").write_text(lines(BOXES, separator, 1))
+    (clip,) = find_clips([tmp_path])
+    assert clip.name == "Ball" and len(clip) == 3
+    assert np.allclose(clip.boxes, BOXES)
+    assert clip[2].shape == (80, 96, 3)
+    with pytest.raises(IndexError):
+        clip[3]
+
+
+def test_several_targets_of_otb_are_several_clips(tmp_path):
+    frames_into(tmp_path / "Jog" / "img")
+    (tmp_path / "Jog" / "groundtruth_rect.1.txt").write_text(lines(BOXES, ",", 1))
+    (tmp_path / "Jog" / "groundtruth_rect.2.txt").write_text(lines(BOXES[::-1], ",", 1))
+    first, second = find_clips([tmp_path])
+    assert [first.name, second.name] == ["Jog.1", "Jog.2"]
+    assert np.allclose(second.boxes, BOXES[::-1])
+
+
+def test_vot_polygons_and_masks_become_their_upright_boxes(tmp_path):
+    frames_into(tmp_path / "v" / "color")
+    polygon = "10,20,40,20,40,60,10,60\n"
+    (tmp_path / "v" / "groundtruth.txt").write_text(polygon + "m11,21,30,40,5,3\n" + polygon)
+    (clip,) = find_clips([tmp_path / "v"])
+    assert np.allclose(clip.boxes, [(10, 20, 30, 40), (11, 21, 30, 40), (10, 20, 30, 40)])
+
+
+def test_got10k_and_lasot_mark_absent_frames(tmp_path):
+    for name, flags, origin in (("absence.label", "0\n1\n0\n", 0), ("out_of_view.txt", "0,1,0", 1)):
+        folder = tmp_path / name[:3]
+        frames_into(folder / "img" if origin else folder)
+        (folder / "groundtruth.txt").write_text(lines(BOXES, ",", origin))
+        (folder / name).write_text(flags)
+        (clip,) = find_clips([folder])
+        assert np.isnan(clip.boxes[1]).all()
+        assert np.allclose(clip.boxes[[0, 2]], [BOXES[0], BOXES[2]])
+
+
+def test_uav123_annotation_lies_beside_the_frames(tmp_path):
+    frames_into(tmp_path / "data_seq" / "UAV123" / "bike1")
+    (tmp_path / "anno" / "UAV123").mkdir(parents=True)
+    (tmp_path / "anno" / "UAV123" / "bike1.txt").write_text(lines(BOXES, ",", 1))
+    (clip,) = find_clips([tmp_path / "data_seq" / "UAV123"])
+    assert clip.name == "bike1" and np.allclose(clip.boxes, BOXES)
+
+
+def test_tld_gives_corners_and_nan(tmp_path):
+    frames_into(tmp_path / "ped")
+    rows = ["11,21,40,60", "NaN,NaN,NaN,NaN", "12,22,41,61"]
+    (tmp_path / "ped" / "gt.txt").write_text("\n".join(rows) + "\n")
+    (clip,) = find_clips([tmp_path])
+    assert np.allclose(clip.boxes[[0, 2]], [(10, 20, 30, 40), (11, 21, 30, 40)])
+    assert np.isnan(clip.boxes[1]).all()
+
+
+def test_mot_gives_one_clip_a_target_from_its_first_frame_on(tmp_path):
+    frames_into(tmp_path / "street" / "img1", 14)
+    (tmp_path / "street" / "gt").mkdir()
+    rows = ["{},1,11,21,30,40,1,-1,-1,-1".format(frame) for frame in range(1, 15)]
+    rows += ["{},7,{},31,20,20,1,-1,-1,-1".format(frame, frame) for frame in range(3, 14)]
+    rows += ["{},9,5,5,5,5,0,-1,-1,-1".format(frame) for frame in range(1, 15)]  # to be ignored
+    (tmp_path / "street" / "gt" / "gt.txt").write_text("\n".join(rows))
+    first, second = find_clips([tmp_path])
+    assert [(c.name, len(c)) for c in (first, second)] == [("street-id1", 14), ("street-id7", 11)]
+    assert np.allclose(first.boxes[0], (10, 20, 30, 40))
+    assert np.allclose(second.boxes[:, 0], np.arange(3, 14) - 1)
+    assert (second[0] == first[2]).all()
+
+
+def test_a_clip_begins_with_the_first_frame_that_shows_the_target(tmp_path):
+    frames_into(tmp_path / "late" / "img")
+    write_boxes(tmp_path / "late" / "boxes.csv", np.array([[np.nan] * 4, *BOXES[1:]]))
+    (clip,) = find_clips([tmp_path])
+    assert np.allclose(clip.boxes, BOXES[1:])
+    assert (clip[0] == cv2.imread(str(tmp_path / "late" / "img" / "0002.png"))).all()
+
+
+def test_a_video_is_read_by_frame_number_also_backwards(tmp_path):
+    pictures, boxes = film(12, 96, 80, 20)
+    (tmp_path / "v").mkdir()
+    writer = cv2.VideoWriter(
+        str(tmp_path / "v" / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (96, 80)
+    )
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    write_boxes(tmp_path / "v" / "boxes.csv", np.array(boxes))
+    (clip,) = find_clips([tmp_path])
+    assert len(clip) == 12
+    late, early = clip[9].copy(), clip[2].copy()
+    forward = list(clip)
+    assert (late == forward[9]).all() and (early == forward[2]).all()
+
+
+def test_the_same_name_in_two_folders_stays_apart(tmp_path):
+    for data_set in ("otb", "vot"):
+        frames_into(tmp_path / data_set / "Ball" / "img")
+        (tmp_path / data_set / "Ball" / "groundtruth.txt").write_text(lines(BOXES))
+    names = [clip.name for clip in find_clips([tmp_path / "otb", tmp_path / "vot"])]
+    assert names == ["otb-Ball", "vot-Ball"]
+
+
+def test_the_hash_changes_with_a_frame_and_with_a_box(tmp_path):
+    frames_into(tmp_path / "a")
+    (tmp_path / "a" / "groundtruth.txt").write_text(lines(BOXES))
+    before = find_clips([tmp_path])[0].sha256
+    assert before == find_clips([tmp_path])[0].sha256
+    (tmp_path / "a" / "groundtruth.txt").write_text(lines(BOXES[:2] + [(1, 2, 3, 4)]))
+    other = find_clips([tmp_path])[0].sha256
+    cv2.imwrite(str(tmp_path / "a" / "0002.png"), np.zeros((80, 96, 3), np.uint8))
+    assert len({before, other, find_clips([tmp_path])[0].sha256}) == 3
+
+
+def test_every_mistake_has_its_sentence(tmp_path):
+    with pytest.raises(BadClips, match="is not a folder"):
+        find_clips([tmp_path / "none"])
+    with pytest.raises(BadClips, match="holds no frames"):
+        find_clips([tmp_path])
+    folder = frames_into(tmp_path / "bare")
+    with pytest.raises(BadClips, match="has no annotation; put groundtruth.txt"):
+        find_clips([folder])
+    for boxes, sentence in ((BOXES[:2], "2 boxes for 3 frames"), (BOXES * 2, "6 boxes for 3")):
+        (folder / "groundtruth.txt").write_text(lines(boxes))
+        with pytest.raises(BadClips, match=sentence):
+            find_clips([folder])
+        assert len(find_clips([folder], trim=True)[0]) == min(len(boxes), 3)
+    (folder / "groundtruth.txt").write_text("nan,nan,nan,nan\n" * 3)
+    with pytest.raises(BadClips, match="no box at all"):
+        find_clips([folder])
+    (folder / "groundtruth.txt").write_text("a,b\n" * 3)
+    with pytest.raises(BadSource, match="line 1 is neither"):
+        find_clips([folder])
+
+
+def test_a_folder_without_annotation_among_others_is_left_out_and_told(tmp_path):
+    frames_into(tmp_path / "bare")
+    frames_into(tmp_path / "good")
+    (tmp_path / "good" / "groundtruth.txt").write_text(lines(BOXES))
+    told = []
+    assert [clip.name for clip in find_clips([tmp_path], log=told.append)] == ["good"]
+    assert len(told) == 1 and "bare has no annotation" in told[0]
+
+
+def test_a_broken_picture_names_its_frame(tmp_path):
+    frames_into(tmp_path / "a")
+    (tmp_path / "a" / "groundtruth.txt").write_text(lines(BOXES))
+    (tmp_path / "a" / "0002.png").write_bytes(b"\x89PNG broken")
+    (clip,) = find_clips([tmp_path])
+    assert clip[0].shape == clip[2].shape
+    with pytest.raises(BadSource, match="a: broke at frame 1 of 3"):
+        clip[1]
+
+
+def test_the_development_clips_are_all_found(clips_dir):
+    clips = find_clips([clips_dir], log=lambda text: None)
+    assert len(clips) == 11
+    by_name = {clip.name: clip for clip in clips}
+    assert np.isnan(by_name["tld-pedestrian2"].boxes[:, 0]).sum() == 72

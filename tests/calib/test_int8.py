@@ -1,0 +1,397 @@
+# ruff: noqa: E402 -- the libraries of the imports below may be missing, which is a skip
+"""An INT8 network runs unchanged through the runtime, and every form comes from one table."""
+
+import json
+import struct
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+for library in ("onnxruntime", "openvino", "matplotlib"):
+    pytest.importorskip(library, reason="calibration needs " + library)
+
+from calib import cache, fpga, int8, qdq, ranges, sensitivity, table, toml
+from calib.calibration import Calibration
+from calib.clips import find_clips, write_boxes
+from calib.errors import BadRun, BadTable
+from calib.one_step_overlap import Pairs
+from calib.store import Store
+from runtime import load_tracker
+from runtime.graphs import assemble
+from runtime.networks import load_network
+from tests.support.tiny import TOML, film, write_network
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a tiny network and three clips in it."""
+    folder = tmp_path_factory.mktemp("int8")
+    write_network(folder)
+    pictures, boxes = film(30)
+    for name, start in (("a", 0), ("b", 8), ("c", 16)):
+        (folder / "clips" / name / "img").mkdir(parents=True)
+        for index, picture in enumerate(pictures[start : start + 12]):
+            cv2.imwrite(str(folder / "clips" / name / "img" / "{:03d}.png".format(index)), picture)
+        write_boxes(folder / "clips" / name / "boxes.csv", np.array(boxes[start : start + 12]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    """The place after a calibration, and its report."""
+    options = int8.parser().parse_args(arguments(place, "out"))
+    return place / "out", int8.run(options)
+
+
+def arguments(place, out, *more):
+    return ["--network", str(place / "tiny.toml"), "--clips", str(place / "clips"),
+            "--searches", "4", "--exemplars", "2", "--no-speed", "--out", str(place / out),
+            *more]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_the_int8_network_tracks_through_every_engine(done, engine):
+    out, _ = done
+    trackers = [load_tracker(str(toml), engine)
+                for toml in (out / "tiny-int8.toml", out.parent / "tiny.toml")]  # fmt: skip
+    pictures, boxes = film(20)
+    for tracker in trackers:
+        tracker.init(pictures[0], boxes[0])
+    for picture in pictures[1:]:
+        int8_box, plain_box = (np.array(tracker.update(picture).box) for tracker in trackers)
+        assert np.abs(int8_box - plain_box).max() < 4
+    model = onnx.load(str(out / "tiny-int8_search.onnx"))
+    onnx.checker.check_model(model, full_check=True)
+    assert "QuantizeLinear" in {node.op_type for node in model.graph.node}
+
+
+def test_the_symmetric_form_has_no_zero_points_as_tensorrt_asks(done):
+    out, _ = done
+    for part in ("exemplar", "search"):
+        model = onnx.load(str(out / "tiny-int8-symmetric_{}.onnx".format(part)))
+        constants = qdq.weights_of(model)
+        pairs = [node for node in model.graph.node if node.op_type.endswith("quantizeLinear")]
+        pairs += [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+        assert pairs
+        for node in pairs:
+            zero = constants[node.input[2]]
+            assert zero.dtype == np.int8 and not zero.any()
+
+
+def test_engines_choose_the_cells_of_simulated_int8(done):
+    _, report = done
+    assert min(report["same_cell_as_simulated"].values()) >= 0.99
+
+
+def test_the_table_holds_every_method_and_what_it_was_measured_on(done, place):
+    out, _ = done
+    network = load_network(place / "tiny.toml")
+    told = table.read(out / "tiny-ranges.json", network)
+    shas = {clip.name: clip.sha256 for clip in find_clips([place / "clips"])}
+    assert {clip["name"]: clip["sha256"] for clip in told["clips"]} == {
+        name: shas[name] for name in ("a", "c")
+    }
+    for part in told["tensors"].values():
+        for entry in part.values():
+            assert set(entry["all"]) == set(ranges.METHODS)
+            assert entry["range"] == entry["all"][told["method"]]
+            assert entry["range"][0] <= 0 <= entry["range"][1]
+
+
+def test_a_table_makes_the_same_network_again(done, place):
+    out, _ = done
+    options = arguments(place, "again", "--table", str(out / "tiny-ranges.json"))
+    int8.run(int8.parser().parse_args(options))
+    for name in ("tiny-int8_search.onnx", "tiny-int8-symmetric_exemplar.onnx"):
+        assert (place / "again" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place):
+    command = [sys.executable, "-m", "calib.int8", *arguments(place, "killed")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if "loses" in line:  # ranges and one method are done
+            process.kill()
+            break
+    process.wait()
+    work = place / "killed" / "work" / "tiny"
+    before = {path.name: path.stat().st_mtime_ns for path in work.glob("*.pickle")}
+    assert before
+    int8.run(int8.parser().parse_args(arguments(place, "killed")))
+    after = {path.name: path.stat().st_mtime_ns for path in work.glob("*.pickle")}
+    assert after == before
+    names = [json.loads(line)[0] for line in (work / "figures.jsonl").read_text().splitlines()]
+    assert len(names) == len(set(names))
+    whole, parted = (json.loads((place / out / "tiny-ranges.json").read_text())
+                     for out in ("out", "killed"))  # fmt: skip
+    assert whole == parted
+
+
+def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
+    out, _ = done
+    assert int8.main(arguments(place, "x", "--only", "a")) == 2
+    assert "are not enough" in capsys.readouterr().err
+    assert int8.main(arguments(place, "x", "--searches", "0")) == 2
+    assert "leave nothing to measure" in capsys.readouterr().err
+    assert int8.main(arguments(place, "x", "--keep", "nonsense")) == 2
+    assert "no layer 'nonsense'; there are: " in capsys.readouterr().err
+    assert int8.main(["--network", str(place / "tiny.toml")]) == 2
+    assert "no clips to measure on" in capsys.readouterr().err
+    # a table of another network, and no table at all
+    (tmp_path / "other").mkdir()
+    write_network(tmp_path / "other")
+    path = tmp_path / "other" / "tiny_head.onnx"
+    model = onnx.load(str(path))
+    model.doc_string = "another"
+    onnx.save(model, str(path))
+    other = load_network(tmp_path / "other" / "tiny.toml")
+    with pytest.raises(BadTable, match="was measured on tiny with other files"):
+        table.read(out / "tiny-ranges.json", other)
+    for text in ("{}", "not json"):
+        (tmp_path / "t.json").write_text(text)
+        with pytest.raises(BadTable, match="make one with"):
+            table.read(tmp_path / "t.json")
+
+
+def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
+    clip = find_clips([place / "clips" / "a"])[0]
+    clip.boxes[1:] = np.nan
+    work = Calibration(load_network(place / "tiny.toml"), None, [clip], [clip], (1, 1),
+                       Store(tmp_path))  # fmt: skip
+    with pytest.raises(BadRun, match="shows its target in 1 frame"):
+        work.crops(clip)
+
+
+# -- TensorRT's cache
+
+
+def test_the_cache_survives_a_round_trip_with_odd_names():
+    amax = {"plain": 1.0, "input_1:0": 2.5, "(Unnamed Layer* 4) [Fully Connected]_output": 0.126,
+            "a: 3c010a14: b": 126.97, " blank ": 1e-6}  # fmt: skip
+    header, scales = cache.read(cache.text(amax, "10.3.0"))
+    assert header == "TRT-100300-EntropyCalibration2"
+    assert list(scales) == list(amax)
+    for name, value in amax.items():
+        assert np.float32(scales[name]) * np.float32(127) == pytest.approx(value, rel=1.2e-7)
+
+
+def test_the_cache_writes_scales_as_tensorrt_does():
+    # a sigmoid's scale as it is seen in published caches
+    amax = 127 * struct.unpack(">f", bytes.fromhex("3c010a14"))[0]
+    line = cache.text({"input_1:0": amax}, "8.2.1").splitlines()
+    assert line == ["TRT-8201-EntropyCalibration2", "input_1:0: 3c010a14"]
+
+
+@pytest.mark.parametrize(
+    "version, number", [("7.1.3", 7103), ("8.5.10", 8510), ("8.6", 8600), ("10.3.0", 100300)]
+)
+def test_the_header_is_the_boards_own_version(version, number):
+    assert cache.header(version) == "TRT-{}-EntropyCalibration2".format(number)
+
+
+def test_the_cache_refuses_what_it_cannot_say():
+    with pytest.raises(BadTable, match="reads no calibration cache"):
+        cache.header("11.4.1")
+    with pytest.raises(BadTable, match="is no version"):
+        cache.header("newest")
+    with pytest.raises(BadTable, match="spans lines"):
+        cache.text({"a\nb": 1.0}, "8.2.1")
+    for text in ("", "nonsense", "TRT-8201-EntropyCalibration2\nname 3c010a14"):
+        with pytest.raises(BadTable):
+            cache.read(text)
+
+
+def test_the_written_cache_equals_the_table(done):
+    out, _ = done
+    told = table.read(out / "tiny-ranges.json")
+    _, scales = cache.read((out / "tiny-tensorrt-8.2.1.cache").read_text())
+    amax = table.amax(told)
+    assert set(scales) == set(amax)
+    for name, value in amax.items():
+        assert float(scales[name]) * 127 == pytest.approx(value, rel=2e-7)
+
+
+# -- ranges
+
+
+@pytest.fixture
+def entry():
+    """A histogram entry with a long tail, as ONNX Runtime collects it."""
+    values = np.random.default_rng(1).gamma(1.5, 1.0, 200000).astype(np.float32)
+    collector = ranges.HistogramCollector("entropy", False, 512, 128, 99.99, None)
+    collector.collect_value({"t": values})
+    return values, collector.histogram_dict["t"], collector
+
+
+def test_the_entropy_range_equals_onnx_runtimes(entry):
+    _, found, collector = entry
+    theirs = collector.get_entropy_threshold(found, 128)
+    ours = ranges.entropy_range(found[0], found[1].astype(float))
+    assert min(ours[1], float(found[3])) == pytest.approx(float(theirs[1]), rel=1e-6)
+
+
+def test_methods_cut_the_tail_as_they_say(entry):
+    values, found, _ = entry
+    assert ranges.find_range(found, "minmax") == (0.0, pytest.approx(values.max()))
+    low, high = ranges.find_range(found, "percentile")
+    assert low == 0 and 0.9999 - 1e-4 <= (values <= high).mean() < 1
+    low, high = ranges.find_range(found, "mse")
+
+    def error(top):
+        step = top / 255
+        return ((np.round(np.clip(values, 0, top) / step) * step - values) ** 2).mean()
+
+    assert error(high) <= min(error(high * 0.93), error(high * 1.07), error(values.max())) * 1.01
+
+
+def test_a_tensor_that_was_near_zero_at_first_keeps_few_bins():
+    node = helper.make_node("Relu", ["x"], ["y"], name="r")
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1000]) for n in "xy"]
+    model = helper.make_model(helper.make_graph([node], "g", values[:1], values[1:]),
+                              opset_imports=[helper.make_opsetid("", 13)])  # fmt: skip
+    model.ir_version = 8
+    histograms = ranges.Histograms(model)
+    rng = np.random.default_rng(0)
+    for scale in (1e-6, 1.0, 300.0):
+        histograms.add({"x": (rng.normal(0, scale, (1, 1000))).astype(np.float32)})
+    counts, edges = histograms.state()["y"][:2]
+    assert len(counts) <= 2 * ranges.BINS * ranges.WIDEN and counts.sum() == 3000
+    assert edges[-1] >= histograms.ranges("minmax")["y"][1] > 300
+
+
+# -- power-of-two scales
+
+
+def test_exponents_reach_the_range_with_the_least_step():
+    exponents = fpga.activation_exponents({"a": 127.0, "b": 128.0, "c": 0.5, "d": 0.0})
+    assert exponents["a"] == 0 and exponents["b"] == 1 and exponents["c"] == -7
+    assert exponents["d"] == fpga.LEAST
+
+
+def test_weights_take_the_exponent_of_the_least_error():
+    weight = np.random.default_rng(2).normal(0, 0.1, (5, 4, 3, 3)) * np.array(
+        [1, 10, 0.1, 1, 3]).reshape(5, 1, 1, 1)  # fmt: skip
+    own = fpga.weight_exponents(weight)
+    whole = fpga.rounded(weight, own)
+    assert whole.dtype == np.int8
+    for channel in range(5):
+        errors = [((fpga.rounded(weight[channel : channel + 1], np.array([e])) * 2.0**e
+                    - weight[channel]) ** 2).sum() for e in range(-20, 4)]  # fmt: skip
+        assert own[channel] == np.argmin(errors) - 20
+
+
+def test_the_fpga_files_hold_every_layer_at_the_exponents_of_its_tensors(done, place):
+    out, _ = done
+    told = json.loads((out / "tiny-fpga.json").read_text())
+    arrays = np.load(out / "tiny-fpga.npz")
+    network = load_network(place / "tiny.toml")
+    parts = qdq.parts(network, network.locate())
+    for part, model in parts.items():
+        constants = qdq.weights_of(model)
+        for node in qdq.weighted_layers(model):
+            key = "{}/{}".format(part, node.name)
+            layer = told["layers"][key]
+            assert layer["input_exponent"] == told["tensors"][node.input[0]]
+            weight, own = arrays[key + "/weight"], arrays[key + "/weight_exponent"]
+            steps = 2.0 ** own.astype(float).reshape(-1, 1, 1, 1)
+            assert np.abs(weight * steps - constants[node.input[1]]).max() <= steps.max()
+            bias = arrays[key + "/bias"] * 2.0 ** (own.astype(float) + layer["input_exponent"])
+            assert np.allclose(bias, constants[node.input[2]], atol=steps.max())
+
+
+# -- layers
+
+
+def chain():
+    """Three convolutions; between the last two one channel drowns the others in INT8."""
+    rng = np.random.default_rng(5)
+    nodes, constants = [], {}
+    for index in range(3):
+        weight = rng.normal(0, 0.3, (4, 4, 1, 1)).astype(np.float32)
+        if index == 1:
+            weight[0] *= 1000
+        if index == 2:
+            weight[:, 0] = 0  # nothing of it is needed
+        constants["w{}".format(index)] = weight
+        names = ["t{}".format(index), "w{}".format(index)]
+        after = ["t{}".format(index + 1)]
+        nodes.append(helper.make_node("Conv", names, after, name="conv{}".format(index)))
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8])
+              for n in ("t0", "t3")]  # fmt: skip
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", values[:1], values[1:],
+                          [numpy_helper.from_array(v, n) for n, v in constants.items()]),
+        opset_imports=[helper.make_opsetid("", 13)])  # fmt: skip
+    model.ir_version = 8
+    return qdq.prepared(model)
+
+
+def test_the_layer_that_loses_most_is_kept_first(tmp_path):
+    model = chain()
+    rng = np.random.default_rng(6)
+    feeds = [{"t0": rng.normal(0, 1, (1, 4, 8, 8)).astype(np.float32)}]
+    histograms = ranges.Histograms(model)
+    histograms.add(feeds[0])
+    found = sensitivity.noise(model, histograms.ranges("minmax"), feeds, "cpu", Store(tmp_path))
+    assert min(found, key=found.get) == "conv0" and min(found.values()) * 100 < max(found.values())
+    costs = dict.fromkeys(found, 1)
+    (kept,) = sensitivity.keep_sets(found, costs, 0.4)
+    assert kept in (["conv1"], ["conv2"])
+    assert list(sensitivity.keep_sets(found, costs, 0.1)) == []
+    kept = qdq.quantised(model, histograms.ranges("minmax"), "cpu", ("conv1",))
+    quantised = {n.output[0] for n in kept.graph.node if n.op_type == "DequantizeLinear"}
+    made = {n.name: n.input[1] for n in kept.graph.node if n.op_type == "Conv"}
+    assert made["conv1"] == "w1" and made["conv0"] in quantised
+
+
+def test_a_missing_range_is_refused(place):
+    network = load_network(place / "tiny.toml")
+    search = qdq.parts(network, network.locate())["search"]
+    with pytest.raises(BadTable, match="lacks a range"):
+        qdq.quantised(search, {"nothing": (0.0, 1.0)})
+
+
+def test_arithmetic_is_counted():
+    assert qdq.macs(chain()) == {"conv{}".format(i): 4 * 4 * 64 for i in range(3)}
+
+
+# -- small things
+
+
+def test_pairs_equal_those_that_training_validates_by(clips_dir):
+    overlap = pytest.importorskip("calib.train.overlap")
+    clips = find_clips([clips_dir], log=lambda text: None)[:2]
+    network = load_network("nanotrack_v2")
+    ours = Pairs(clips, network)
+    theirs = overlap.OneStep.__new__(overlap.OneStep)
+    theirs.exemplars, theirs.searches, theirs.boxes, theirs.clip = [], [], [], []
+    rng = np.random.default_rng(overlap.SEED)
+    for index, clip in enumerate(clips):
+        theirs._add(index, clip.folder, rng)
+    assert len(ours) == len(theirs.searches)
+    for (_, crop, box), other, truth in zip(ours.searches, theirs.searches, theirs.boxes):
+        assert (crop == other).all() and np.allclose(box, truth)
+
+
+def test_a_network_file_survives_being_written_again(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(TOML + 'sha256 = "{}"\n'.format("0" * 64))
+    before = toml.read(path)
+    path.write_text(toml.text(before, "two\nlines"))
+    assert toml.read(path) == before
+    assert path.read_text().startswith("# two\n# lines\n")
+
+
+def test_names_of_tensors_are_those_that_engines_build_from(done, place):
+    network = load_network(place / "tiny.toml")
+    built = assemble.build(network, network.locate())
+    told = table.read(done[0] / "tiny-ranges.json")
+    for part, model in (("exemplar", built.exemplar), ("search", built.search)):
+        assert set(told["tensors"][part]) <= {
+            *(v.name for v in model.graph.input), *(n for x in model.graph.node for n in x.output)
+        }  # fmt: skip

@@ -1,0 +1,239 @@
+"""Comparing evidence: what is refused, what is said, and two commits that take turns."""
+
+import copy
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.fps import against, clips, compare, evidence, place, report, run
+from tests.fps.__main__ import main
+from tests.support.tiny import write_network
+
+
+def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
+    """Evidence of a run that never was."""
+    random = np.random.RandomState(seed)
+    state = {
+        "power_mode": {"id": 2, "name": "MAXN_SUPER"},
+        "fastest_power_mode": "MAXN_SUPER",
+        "locked": {"gpu": True, "emc": True, "cpu": None},
+        "sample": {"gpu_clock_max_hz": 1020000000},
+    }
+    result = {
+        "network": "tiny", "network_sha256": "ab" * 32, "precision": "fp16", "kernels": "cuda",
+        "engine": {"engine": "tensorrt", "version": "10.3"}, "threads": 1, "clip": "film",
+        "warm_up": {"frames": 80, "seconds": 1.0, "steady": True},
+        "boxes": [[10.0, 10.0, 20.0, 20.0]], "rounds": [], "figures": {"steps": {}},
+    }  # fmt: skip
+    for number in range(rounds):
+        ms = median_ms * np.exp(0.01 * random.randn(100))
+        run.add_round(result, number * 1.0, 1.0, {"total": ms.tolist()}, [], 0.0)
+    result["boxes"] = [[10.0, 10.0, 20.0, 20.0]]
+    found = {
+        "format": 1,
+        "run": dict(
+            {"id": "r{}".format(seed), "started": "2026-01-0{}T00:00:00Z".format(seed + 1),
+             "commit": "{:040d}".format(seed), "dirty": False, "complete": True, "changed": [],
+             "frames": 100, "rounds": rounds}, **run_keys
+        ),
+        "board": {"name": "jetson_orin_nano", "model": "Orin Nano", "cpus": 6, "release": "36.4.3"},
+        "before": state, "after": copy.deepcopy(state), "libraries": {}, "samples": [],
+        "clips": [{"name": "film", "frames": 100, "width": 64, "height": 48,
+                   "box": [1.0, 1.0, 9.0, 9.0], "sha256": "cd" * 32}],
+        "results": [result], "verdict": {"state": "ok", "reasons": []},
+    }  # fmt: skip
+    run.finish(found, None)
+    assert evidence.check(found) == []
+    return found
+
+
+def stored(tmp_path, *runs):
+    paths = []
+    for number, found in enumerate(runs):
+        paths.append(str(tmp_path / "{}.json".format(number)))
+        evidence.write(found, paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize(
+    "median_ms, word, code", [(2.0, "same", 0), (2.2, "slower", 1), (1.8, "faster", 0)]
+)
+def test_exit_codes_follow_the_decision(median_ms, word, code, tmp_path, capsys):
+    paths = stored(tmp_path, made_up(), made_up(median_ms, seed=1))
+    assert main(["compare"] + paths) == code
+    assert "tiny fp16 tensorrt film: {} (".format(word) in capsys.readouterr().out
+
+
+def test_an_undecided_comparison_names_the_rounds(tmp_path, capsys):
+    paths = stored(tmp_path, made_up(rounds=2), made_up(2.2, rounds=2, seed=1))
+    assert main(["compare"] + paths) == 0
+    assert "undecided" in capsys.readouterr().out
+
+
+def test_an_invalid_run_is_never_compared(tmp_path, capsys):
+    hot = made_up(2.2, seed=1)
+    hot["after"]["sample"]["cooling_gpu_state"] = 1
+    run.finish(hot, None)
+    assert main(["compare"] + stored(tmp_path, made_up(), hot)) == 3
+    assert "cooling device gpu was active" in capsys.readouterr().err
+
+
+def _set(*keys):
+    """A change of one value deep in the evidence."""
+
+    def change(found):
+        inner = found
+        for key in keys[:-2]:
+            inner = inner[key]
+        inner[keys[-2]] = keys[-1]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (_set("board", "name", "jetson_nano"), "board name is jetson_orin_nano and jetson_nano"),
+        (_set("board", "model", "Orin Nano 4GB"), "board model is Orin Nano and Orin Nano 4GB"),
+        (_set("before", "power_mode", {"id": 0, "name": "15W"}), "mode is MAXN_SUPER and 15W"),
+        (_set("before", "locked", "gpu", False), "lock of the gpu clock is held and free"),
+        (_set("before", "sample", "gpu_clock_max_hz", 625000000), "highest gpu clock"),
+        (_set("clips", 0, "sha256", "0" * 64), "clip film is"),
+        (_set("results", 0, "network_sha256", "0" * 64), "network_sha256 is abab"),
+        (_set("results", 0, "precision", "int8"), "no network, precision, engine and clip in"),
+        (_set("results", 0, "engine", {"engine": "tensorrt", "version": "8.5"}), "10.3 and 8.5"),
+    ],
+)
+def test_what_differs_is_named_and_refused(change, words, tmp_path, capsys):
+    other = made_up(seed=1)
+    change(other)
+    assert main(["compare"] + stored(tmp_path, made_up(), other)) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda e: e.pop("samples"), "lacks samples"),
+        (_set("results", 0, "rounds", 0, "ms", "total", [-1.0]), "is below 0"),
+        (_set("results", 0, "rounds", 0, "ms", "total", ["2"]), "is not of type number"),
+        (_set("verdict", "state", "fine"), "not one of"),
+        (_set("run", "complete", 1), "is not of type boolean"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_in_a_sentence(change, words, tmp_path, capsys):
+    path = stored(tmp_path, made_up())[0]
+    broken = made_up()
+    change(broken)
+    assert any(words in mistake for mistake in evidence.check(broken))
+    with pytest.raises(ValueError):
+        evidence.write(broken, path)
+    (tmp_path / "cut.json").write_text(open(path).read()[:200])
+    assert main(["compare", path, str(tmp_path / "cut.json")]) == 2
+    assert "can't be read as evidence" in capsys.readouterr().err
+
+
+def test_the_schema_is_one_that_other_tools_read():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(evidence.SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    found = made_up()
+    jsonschema.Draft7Validator(schema).validate(found)
+    del found["results"][0]["rounds"][0]["ms"]["total"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft7Validator(schema).validate(found)
+
+
+def test_junit_fails_what_is_slower():
+    base, new = made_up(), made_up(2.2, seed=1)
+    suite = report.junit([base, new], compare.compare(base, new))
+    assert suite.get("failures") == "1" and "slower" in suite.find("testcase/failure").get(
+        "message"
+    )
+
+
+def test_a_reference_compares_like_the_run_it_was_made_from(tmp_path):
+    kept = compare.as_reference(made_up())
+    assert evidence.check(kept) == [] and kept["samples"] == []
+    ((_, found),) = compare.compare(kept, made_up(2.2, seed=1))
+    assert found.decision == "slower"
+
+
+def test_references_that_ship_are_valid_and_of_a_known_board():
+    import boards
+
+    for path in compare.REFERENCES.glob("*.json"):
+        found = evidence.read(path)
+        assert path.stem in boards.names() and found["board"]["name"] == path.stem
+        assert found["verdict"]["state"] != "invalid"
+
+
+def test_a_page_without_matplotlib_says_so(monkeypatch, tmp_path):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "tests.fps.plots", None)
+    text = report.page(tmp_path, [made_up()], [], None)
+    assert "Plots need matplotlib" in text and "tiny" in text
+
+
+def test_the_page_has_its_plots_inside(tmp_path):
+    pytest.importorskip("matplotlib")
+    found = made_up()
+    found["samples"] = [{"time_s": float(t), "gpu_temp_c": 50.0 + t} for t in range(6)]
+    assert report.page(tmp_path, [found], [], None).count("data:image/png") == 2
+
+
+@pytest.fixture
+def in_git():
+    if shutil.which("git") is None or place.commit()[0] is None:
+        pytest.skip("the tests do not run in a git checkout")
+
+
+def test_an_unknown_commit_is_one_sentence(in_git, tmp_path, capsys):
+    assert main(["--against", "no-such-commit", "--out", str(tmp_path)]) == 2
+    assert "name a commit of this repository" in capsys.readouterr().err
+
+
+def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
+    """A second tree whose frame takes 4 ms longer, each in a process of its own."""
+    network = str(write_network(tmp_path))
+    tree = tmp_path / "tree"
+    for name in ("runtime", "kernels", "boards"):
+        shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name))
+    tracker = tree / "runtime" / "trackers" / "host.py"
+    text = tracker.read_text(encoding="utf-8")
+    slow = text.replace("        checked_frame(frame)\n        if frame.shape",
+                        "        time.sleep(0.004)\n        if frame.shape")  # fmt: skip
+    assert slow != text
+    tracker.write_text(slow, encoding="utf-8")
+    settings = run.Settings(networks=[network], clips=[clips.film(21)], frames=20, rounds=1)
+    pair = against.measure(
+        settings, place.Place(), (place.CHECKOUT, str(tree)), ((None, None), (None, None)),
+        lambda side: tmp_path / (side + ".json"), say=lambda text: None,
+    )  # fmt: skip
+    assert compare.is_pair(*pair)
+    for side, found in zip(("base", "new"), pair):
+        assert evidence.read(tmp_path / (side + ".json")) == found
+    totals = [np.median(np.concatenate(evidence.totals(e["results"][0]))) for e in pair]
+    assert totals[1] > totals[0] + 2
+
+
+def test_a_worktree_is_gone_afterwards(in_git):
+    with against.worktree("HEAD") as (tree, commit):
+        assert pathlib.Path(tree, "runtime", "trackers", "host.py").is_file()
+        assert commit == place.commit()[0]
+    assert tree not in place.git(["worktree", "list"])
+
+
+def test_a_checkout_that_can_not_run_is_named(tmp_path):
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")
+    worker = against.Worker(str(tmp_path), {"threads": 1})
+    try:
+        with pytest.raises(against.WorkerFailed, match="half a commit"):
+            worker.wait_ready()
+    finally:
+        worker.close()

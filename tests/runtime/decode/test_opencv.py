@@ -1,0 +1,146 @@
+"""Boxes beside those of OpenCV's own trackers, on networks that the tests build."""
+
+import re
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from runtime import decode, load_tracker
+from runtime.networks import FOLDER
+from tests.support import blobs
+
+MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+
+
+def picture_of(side):
+    return (1, 3, side, side)
+
+
+@pytest.mark.skipif(not hasattr(cv2, "TrackerDaSiamRPN"), reason="this OpenCV has no DaSiamRPN")
+def test_dasiamrpn_has_the_boxes_and_scores_of_opencv(tmp_path):
+    toml = write_random_dasiamrpn(tmp_path)
+    ours = load_tracker(toml)
+    params = cv2.TrackerDaSiamRPN_Params()
+    params.model, params.kernel_cls1, params.kernel_r1 = (
+        str(tmp_path / name) for name in ("model.onnx", "cls1.onnx", "r1.onnx")
+    )
+    theirs = cv2.TrackerDaSiamRPN_create(params)
+    noise = np.random.RandomState(3).randint(0, 256, (30, 40, 3)).astype(np.uint8)
+    first = cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
+    box = (120, 90, 50, 36)
+    theirs.init(first, box)
+    ours.init(first, box)
+    for index in range(12):
+        frame = np.roll(first, (index * 2, index * 3), (0, 1))
+        _, (x, y, w, h) = theirs.update(frame)
+        track = ours.update(frame)
+        assert track.score == pytest.approx(theirs.getTrackingScore(), abs=1e-5)
+        # theirs are cut to whole pixels: corner and size, and half of the size once more
+        np.testing.assert_allclose(track.box[:2], (x, y), atol=1.001)
+        np.testing.assert_array_equal(np.floor(track.box[2:]), (w, h))
+
+
+def write_random_dasiamrpn(folder):
+    """A network of DaSiamRPN's tensors with random weights; returns its TOML."""
+    weights = np.random.RandomState(5)
+
+    def conv(graph, source, channels, side, **options):
+        kernel = weights.randn(channels, 3, side, side) * 0.02
+        return graph.Conv(source, kernel, kernel_shape=[side, side], **options)
+
+    graph = blobs.Graph()
+    cells = graph.AveragePool(
+        graph.Mul("search", 1 / 255.0), kernel_shape=[8, 8], strides=[8, 8]
+    )  # fmt: skip
+    graph.Relu(cells, output="63")
+    conv(graph, "63", 256, 12, output="64")
+    # weights come from the kernels
+    graph.Conv("64", np.zeros((20, 256, 4, 4)), kernel_shape=[4, 4], output="65")
+    graph.Mul("65", 0.05, output="66")
+    conv(graph, "63", 256, 12, output="67")
+    graph.Conv("67", np.zeros((10, 256, 4, 4)), kernel_shape=[4, 4], output="68")
+    outputs = [("66", (1, 20, 19, 19)), ("68", (1, 10, 19, 19))]
+    model = graph.model([("search", picture_of(271))], outputs)
+    onnx.save(model, str(folder / "model.onnx"))
+    for name, count in (("r1", 20), ("cls1", 10)):
+        kernel = blobs.Graph()
+        pooled = kernel.AveragePool("features", kernel_shape=[6, 6], strides=[3, 3])
+        conv(kernel, pooled, count * 256, 1, output="weight")
+        model = kernel.model([("features", (1, 3, 15, 15))], [("weight", (1, count * 256, 4, 4))])
+        onnx.save(model, str(folder / (name + ".onnx")))
+    text = re.sub(r"(?m)^(sha256|url) = .*\n", "", (FOLDER / "dasiamrpn.toml").read_text())
+    text = re.sub(r"object_tracking_dasiamrpn_(?:kernel_)?(\w+)_2021nov", r"\1", text)
+    toml = folder / "random.toml"
+    toml.write_text(text)
+    return toml
+
+
+@pytest.mark.skipif(not hasattr(cv2, "TrackerVit"), reason="this OpenCV has no VitTrack")
+def test_vittrack_has_the_boxes_and_scores_of_opencv(tmp_path):
+    """OpenCV's scale is measured first: 5.0 divides by the standard deviation as a quaternion."""
+    scale = [vit_scale(tmp_path / "probe.onnx", channel) for channel in range(3)]
+    toml = blobs.write_network(tmp_path, "vittrack")
+    line = "scale = [{:.9f}, {:.9f}, {:.9f}]".format(*scale)
+    toml.write_text(re.sub(r"(?m)^scale = .*$", line, toml.read_text()))
+    ours = load_tracker(toml)
+    model = blobs.centre(ours.network)["whole"]
+    path = tmp_path / ours.network.files[0].name
+    onnx.save(model, str(path))
+    ours = load_tracker(toml)
+    theirs = vit(path)
+
+    frames, boxes = blobs.film(size=(37, 24))
+    first = tuple(int(value) for value in boxes[0])
+    theirs.init(frames[0], first)
+    ours.init(frames[0], first)
+    for frame in frames[1:]:
+        found, box = theirs.update(frame)
+        track = ours.update(frame)
+        assert found
+        assert track.box == tuple(float(value) for value in box)
+        assert track.score == pytest.approx(theirs.getTrackingScore(), abs=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(cv2, "TrackerVit"), reason="this OpenCV has no VitTrack")
+def test_vittrack_stays_where_it_was_when_it_sees_nothing(tmp_path):
+    ours = load_tracker(blobs.write_network(tmp_path, "vittrack"))
+    frames, boxes = blobs.film(2)
+    ours.init(frames[0], boxes[0])
+    track = ours.update(np.zeros_like(frames[0]))
+    assert track.score > 0.2  # the network sees the middle of nothing, so blind it
+    ours.init(np.zeros_like(frames[0]), boxes[0])
+    track = ours.update(frames[1])
+    assert track.score < 0.2
+    assert track.box == boxes[0]
+
+
+def vit(path):
+    params = cv2.TrackerVit_Params()
+    params.net = str(path)
+    return cv2.TrackerVit_create(params)
+
+
+def vit_scale(path, channel):
+    """What OpenCV multiplies a channel by, read from a network that tells."""
+    graph = blobs.Graph()
+    ends = [np.array(v, np.int64) for v in ([0, channel, 0, 0], [1, channel + 1, 1, 1])]
+    value = graph.Slice("search", *ends)
+    nothing = graph.Mul(graph.ReduceMean("template", axes=[1, 2, 3], keepdims=1), 0.0)
+    telling = graph.Add(graph.Add(graph.Mul(value, 0.1), 0.5), nothing)
+    graph.Add(telling, np.zeros((1, 1, 16, 16)), output="output1")
+    for name in ("output2", "output3"):
+        graph.Add(nothing, np.full((1, 2, 16, 16), 0.25), output=name)
+    inputs = [("template", picture_of(128)), ("search", picture_of(256))]
+    outputs = [("output1", (1, 1, 16, 16))]
+    outputs += [(name, (1, 2, 16, 16)) for name in ("output2", "output3")]
+    onnx.save(graph.model(inputs, outputs), str(path))
+    peak = decode.load("centre").inner_hanning(16).max()
+    told = []
+    for grey in (0, 255):
+        tracker, frame = vit(path), np.full((240, 320, 3), grey, np.uint8)
+        tracker.init(frame, (150, 110, 30, 30))
+        tracker.update(frame)
+        told.append((tracker.getTrackingScore() / peak - 0.5) * 10)
+    return (told[1] - told[0]) / 255

@@ -1,0 +1,255 @@
+"""Engines: the graph cut at the exemplar gives what the network's own files give, on each."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import onnx
+import pytest
+
+from runtime import engines, load_tracker
+from runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from runtime.graphs import assemble
+from runtime.networks import load_network
+from tests.support import tiny
+
+onnxruntime = pytest.importorskip("onnxruntime")
+ENGINES = engines.installed()
+
+
+@pytest.fixture
+def network(tmp_path):
+    return load_network(tiny.write_network(tmp_path))
+
+
+def _run_files(backbone, head, exemplar, search):
+    """The maps by the files as they are, one session each: the slow, obvious way."""
+
+    def session(model, side=None):
+        if side:
+            for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+                dim.dim_value = side
+            for dim in model.graph.output[0].type.tensor_type.shape.dim[2:]:
+                dim.ClearField("dim_value")
+            del model.graph.value_info[:]
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+
+    features = []
+    for picture in (exemplar, search):
+        one = session(onnx.load(str(backbone)), picture.shape[-1])
+        features.append(one.run(None, {one.get_inputs()[0].name: picture})[0])
+    two = session(onnx.load(str(head)))
+    return two.run(None, dict(zip([value.name for value in two.get_inputs()], features)))
+
+
+def _pictures(seed):
+    noise = np.random.RandomState(seed)
+    return (
+        noise.uniform(0, 255, (1, 3, 127, 127)).astype(np.float32),
+        noise.uniform(0, 255, (1, 3, 255, 255)).astype(np.float32),
+    )
+
+
+def _maps(engine, exemplar, search):
+    engine.exemplar_crop[...] = exemplar
+    features = engine.exemplar()
+    engine.search_crop[...] = search
+    return features, [array.copy() for array in engine.search(features)]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_maps_equal_those_of_the_files_run_one_by_one(network, name):
+    paths = network.locate()
+    engine = engines.create(name, network, paths)
+    for seed in range(3):
+        exemplar, search = _pictures(seed)
+        _, maps = _maps(engine, exemplar, search)
+        wanted = _run_files(paths["backbone"], paths["head"], exemplar, search)
+        for got, want in zip(maps, wanted):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+def test_published_networks_equal_their_files_run_one_by_one(networks_dir, name, version):
+    network = load_network("nanotrack_" + version)
+    paths = network.locate(networks_dir)
+    engine = engines.create(name, network, paths)
+    exemplar, search = _pictures(5)
+    _, maps = _maps(engine, exemplar, search)
+    wanted = _run_files(paths["backbone"], paths["head"], exemplar, search)
+    for got, want in zip(maps, wanted):
+        np.testing.assert_allclose(got, want, rtol=2e-3, atol=2e-3)
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_one_engine_serves_several_targets(network, name):
+    engine = engines.create(name, network, network.locate())
+    first_pictures, second_pictures = _pictures(1), _pictures(2)
+    first, first_maps = _maps(engine, *first_pictures)
+    _maps(engine, *second_pictures)
+    engine.search_crop[...] = first_pictures[1]
+    for got, want in zip(engine.search(first), first_maps):
+        np.testing.assert_array_equal(got, want)
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_frame_uses_the_same_memory_as_the_one_before(network, name):
+    engine = engines.create(name, network, network.locate())
+    features = engine.exemplar()
+    before = [array.ctypes.data for array in engine.search(features)]
+    crop = engine.search_crop.ctypes.data
+    assert [array.ctypes.data for array in engine.search(features)] == before
+    assert engine.search_crop.ctypes.data == crop
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_inference_may_run_on_every_core(network, name):
+    engine = engines.create(name, network, network.locate())
+    features, allowed, seen, done = engine.exemplar(), os.sched_getaffinity(0), [], []
+    main = os.getpid()  # the first thread's number
+
+    def watch():
+        while not done:
+            seen.append(os.sched_getaffinity(main))
+            time.sleep(1e-4)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    calls = 0
+    while calls < 200 or len(seen) <= 50:  # a busy computer lets the watcher look seldom
+        engine.search(features)
+        calls += 1
+    done.append(True)
+    watcher.join()
+    assert len(seen) > 50
+    assert all(cores == allowed for cores in seen)
+    engine.close()
+
+
+def test_what_depends_on_the_exemplar_alone_is_not_in_the_search_graph(network):
+    graphs = assemble.build(network, network.locate())
+    operators = [node.op_type for node in graphs.search.graph.node]
+    assert "GlobalMaxPool" not in operators
+    assert operators.count("Conv") == 2  # the backbone's and the box branch's
+    assert [value.name for value in graphs.search.graph.input] == ["search"] + list(graphs.features)
+
+
+def test_truncated_onnx_is_one_sentence(network):
+    path = network.locate()["head"]
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(BadNetwork, match="tiny_head.onnx is not a whole ONNX file"):
+        assemble.build(network, network.locate())
+
+
+def test_onnx_of_another_shape_than_the_toml_says_is_one_sentence(tmp_path):
+    text = tiny.TOML.replace("map_size = 16", "map_size = 15")
+    network = load_network(tiny.write_network(tmp_path, text))
+    with pytest.raises(BadNetwork, match="1x2x15x15 and 1x4x15x15.*1x2x16x16 and 1x4x16x16"):
+        assemble.build(network, network.locate())
+
+
+def test_head_in_the_place_of_the_backbone_is_one_sentence(network):
+    paths = network.locate()
+    with pytest.raises(BadNetwork, match="tiny don't fit together"):
+        assemble.build(network, {"backbone": paths["head"], "head": paths["backbone"]})
+
+
+def test_engine_that_is_not_there_is_one_sentence(network):
+    with pytest.raises(NoEngine, match="no engine is called 'tensorflow'.*openvino"):
+        engines.create("tensorflow", network, network.locate())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_network_of_quantised_numbers_is_said_to_be_int8(network, name):
+    path = network.locate()["backbone"]
+    model = onnx.load(str(path))
+    node = model.graph.node[0]
+    node.output[0] = "exact"
+    for tensor in (np.float32(0.01), np.int8(0)):
+        label = "zero" if tensor.dtype == np.int8 else "step"
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(tensor), label))
+    for kind, pair in (("Quantize", ("exact", "whole")), ("Dequantize", ("whole", "features"))):
+        made = onnx.helper.make_node(kind + "Linear", [pair[0], "step", "zero"], [pair[1]])
+        model.graph.node.append(made)
+    engine = engines.create(name, network, network.locate())
+    assert engine.describe()["precision"] == "fp32"
+    onnx.save(model, str(path))
+    engine = engines.create(name, network, network.locate())
+    assert engine.describe()["precision"] == "int8"
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_tracker_that_was_closed_says_so(network, name):
+    (frame, _), (box, _) = tiny.film(2)
+    tracker = load_tracker(network.path, name)
+    tracker.init(frame, box)
+    tracker.close()
+    tracker.close()
+    for call in (tracker.update, lambda frame: tracker.init(frame, box)):
+        with pytest.raises(NetworkFailed, match="was closed; make another one"):
+            call(frame)
+
+
+def _condition(graph, kind):
+    """Nodes that give "always", which is true: by a shape, by a constant, or by the picture."""
+    node, constant = onnx.helper.make_node, onnx.numpy_helper.from_array
+    if kind == "constant":
+        graph.initializer.append(constant(np.array(True), "always"))
+        return []
+    if kind == "picture":
+        graph.initializer.append(constant(np.float32(-1e30).reshape(1, 1, 1, 1), "low"))
+        return [
+            node("ReduceMax", [graph.input[0].name], ["high"]),
+            node("Greater", ["high", "low"], ["above"]),
+            node("Squeeze", ["above"], ["always"]),
+        ]
+    graph.initializer.extend([constant(np.array(1), "one"), constant(np.array(3), "three")])
+    return [
+        node("Shape", ["exact"], ["shape"]),
+        node("Gather", ["shape", "one"], ["channels"]),
+        node("Equal", ["channels", "three"], ["always"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [(name, kind) for name in ENGINES for kind in ("shape", "constant")]
+    + [("onnxruntime", "picture")],
+)
+def test_branches_read_the_graph_around_them(network, name, kind):
+    """A backbone with an If whose branches take a tensor and a constant of the graph outside."""
+    noise = np.random.RandomState(8)
+    pictures = [noise.uniform(0, 255, (1, 3, s, s)).astype(np.float32) for s in (127, 255)]
+    engine = engines.create("onnxruntime", network, network.locate())
+    _, wanted = _maps(engine, *pictures)
+    path = network.locate()["backbone"]
+    model = onnx.load(str(path))
+    own = model.graph
+    own.node[0].output[0] = "exact"
+    float_of = onnx.helper.make_tensor_value_info
+    branches = []
+    for kind in ("Add", "Sub"):
+        node = onnx.helper.make_node(kind, ["exact", "nothing"], ["inner"])
+        out = [float_of("inner", onnx.TensorProto.FLOAT, None)]
+        branches.append(onnx.helper.make_graph([node], kind, [], out))
+    own.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
+    own.node.extend(_condition(own, kind))
+    own.node.append(onnx.helper.make_node(
+        "If", ["always"], ["features"], then_branch=branches[0], else_branch=branches[1]
+    ))  # fmt: skip
+    onnx.save(model, str(path))
+    engine = engines.create(name, network, network.locate())
+    _, found = _maps(engine, *pictures)
+    for got, want in zip(found, wanted):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())
+    built = assemble.build(network, network.locate())
+    left = {node.op_type for node in built.search.graph.node} & {"If", "Shape", "Equal"}
+    assert left == ({"If"} if kind == "picture" else set())

@@ -1,0 +1,94 @@
+"""ONNX Runtime on device memory: the same maps, on the device's addresses and the stream given.
+
+Its CPU provider plays the GPU's: addresses are the host's.
+"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from runtime import engines
+from runtime.engines import onnxruntime_gpu as adapter
+from runtime.errors import NoEngine
+from runtime.networks import load_network
+from tests.fakes.tensorrt.machine import Device
+from tests.support import tiny
+
+
+@pytest.fixture
+def network(tmp_path):
+    return load_network(tiny.write_network(tmp_path))
+
+
+@pytest.fixture
+def engine(network, monkeypatch):
+    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+    return adapter.Engine(network, network.locate(), "test", Device())
+
+
+def pictures(seed):
+    random = np.random.RandomState(seed)
+    return [random.uniform(0, 255, (1, 3, side, side)).astype(np.float32) for side in (127, 255)]
+
+
+def test_maps_equal_those_of_the_processors_engine(network, engine):
+    host = engines.create("onnxruntime", network, network.locate())
+    for seed in range(3):
+        found = []
+        for each in (engine, host):
+            each.exemplar_crop[...], each.search_crop[...] = pictures(seed)
+            found.append([array.copy() for array in each.search(each.exemplar())])
+        for got, want in zip(*found):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_the_device_interface_copies_nothing_through_the_host(engine):
+    device, stream = engine.device, engine.stream
+    engine.exemplar_crop[...], engine.search_crop[...] = pictures(4)
+    wanted = [array.copy() for array in engine.search(engine.exemplar())]
+    device.upload(engine.exemplar_input, engine.exemplar_crop, stream)
+    device.upload(engine.search_input, engine.search_crop, stream)
+    features = engine.new_features()
+    before = device.counters.read()
+    engine.exemplar_device(device.handle(stream), features)
+    engine.search_device(device.handle(stream), features)
+    assert device.counters.read() == before  # no copy, no allocation, no wait
+    for address, want in zip((engine.scores, engine.distances), wanted):
+        got = np.zeros_like(want)
+        device.download(got, address, stream)
+        np.testing.assert_array_equal(got, want)
+
+
+def test_the_search_regions_features_are_given_where_targets_are_watched(tmp_path, monkeypatch):
+    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+    for lost_below in (0.0, 0.5):
+        toml = tiny.watched(lost_below=lost_below)
+        network = load_network(tiny.write_network(tmp_path, toml))
+        gpu = adapter.Engine(network, network.locate(), "test", Device())
+        host = engines.create("onnxruntime", network, network.locate())
+        before = gpu.device.counters.downloads
+        for each in (gpu, host):
+            each.exemplar_crop[...], each.search_crop[...] = pictures(3)
+            each.search(each.exemplar())
+        address, shape = gpu.seen_device
+        got = np.zeros(shape, np.float32)
+        gpu.device.download(got, address, gpu.stream)
+        np.testing.assert_array_equal(got, host.seen)
+        features = len(gpu._features)
+        if lost_below:
+            np.testing.assert_array_equal(gpu.seen, host.seen)
+        assert (gpu.seen is None) == (lost_below == 0)
+        assert gpu.device.counters.downloads - before == features + 2 + (lost_below > 0) + 1
+
+
+def test_another_stream_is_refused(engine):
+    with pytest.raises(RuntimeError, match="its engine's stream"):
+        engine.search_device(78, engine.new_features())
+
+
+def test_an_onnx_runtime_without_the_provider_is_one_sentence(network):
+    if "CUDAExecutionProvider" in adapter.onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has the CUDA provider")
+    with pytest.raises(NoEngine, match="has no CUDAExecutionProvider.*install onnxruntime-gpu"):
+        adapter.Engine(network, network.locate())

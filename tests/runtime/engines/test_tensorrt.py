@@ -1,0 +1,346 @@
+"""From ONNX to boxes through TensorRT's interface, each family of it played by a fake."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+import boards
+from boards.build import __main__ as build
+from boards.build import prepare, tensorrt
+from boards.errors import BuildFailed
+from kernels import cpu
+from kernels.cuda.errors import GpuFailed, NoGpu
+from runtime import bundle, engines
+from runtime.errors import NoEngine
+from runtime.networks import load_network
+from runtime.trackers.host import Tracker
+from tests.fakes.tensorrt import fake, machine
+from tests.support import tiny, tiny_cut
+
+FAMILIES = sorted(fake.VERSIONS)
+NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
+
+
+@pytest.fixture
+def board(request, monkeypatch, tmp_path):
+    """This computer as a Nano with one family of TensorRT."""
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    played = machine.Board(getattr(request, "param", "8.2"))
+    yield played
+    played.leave()
+
+
+def quiet(sentence):
+    pass
+
+
+def make_prepared(folder, name, precision="fp16", **more):
+    network = load_network(NETWORKS[name](folder))
+    prepared = folder / "prepared"
+    prepare.prepare(
+        prepared, network, network.locate(), boards.load_board("jetson_nano"), precision,
+        say=quiet, **more
+    )  # fmt: skip
+    return network, prepared
+
+
+def make_bundle(folder, name="tiny", precision="fp16", **more):
+    network, prepared = make_prepared(folder, name, precision, **more)
+    return network, build.build_here(prepared, folder / "bundle", quiet)
+
+
+def boxes(network, engine):
+    """Boxes of the film by the whole tracker."""
+    pictures, truth = tiny.film(12)
+    tracker = Tracker(network, engine, cpu.load())
+    tracker.init(pictures[0], truth[0])
+    found = [tracker.update(picture).box for picture in pictures[1:]]
+    tracker.close()
+    return np.array(found), np.array(truth[1:])
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
+    network, made = make_bundle(tmp_path, name, "fp32")
+    found, truth = boxes(network, bundle.open_engine(made))
+    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+    assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
+
+
+def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
+    network, prepared = make_prepared(tmp_path, "tiny_cut")
+    folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")
+    build.build_here(prepared, folder, quiet)
+    board.be("jetson_nano")
+    monkeypatch.chdir(tmp_path)
+    said = []
+    parts = bundle.load_parts(network=network.path, log=said.append)
+    tracker = bundle.tracker_on(*parts, log=said.append)
+    assert any("crop and select run on the processor" in sentence for sentence in said)
+    pictures, truth = tiny.film(3)
+    tracker.init(pictures[0], truth[0])
+    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    host.init(pictures[0], truth[0])
+    for picture in pictures[1:]:
+        np.testing.assert_allclose(tracker.update(picture).box, host.update(picture).box, atol=1e-3)
+    board.be("jetson_tx2")
+    with pytest.raises(bundle.BadBundle, match="make engine BOARD=jetson_tx2 NETWORK=tiny_cut"):
+        bundle.load_parts(network=network.path)
+    with pytest.raises(bundle.BundleMismatch, match="built for board jetson_nano"):
+        bundle.load_parts(folder)
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_the_network_is_cut_only_where_the_version_needs_it(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny_cut")
+    old = board.trt.__version__.startswith("8.2")
+    assert made.run["form"] == ("cut" if old else "whole")
+    assert len(made.run["parts"]) == (2 if old else 1)
+    engine = bundle.open_engine(made)
+    launched = board.devices[0].counters.launches
+    engine.search(engine.exemplar())
+    assert board.devices[0].counters.launches - launched == (2 if old else 0)
+
+
+@pytest.mark.parametrize("board", ["10"], indirect=True)
+def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_path):
+    board.machine.tensor_kernels = False
+    said = []
+    network, prepared = make_prepared(tmp_path, "tiny_cut")
+    made = build.build_here(prepared, tmp_path / "bundle", said.append)
+    assert made.run["form"] == "cut"
+    assert any("kernel weights" in sentence and "building it cut" in sentence for sentence in said)
+    names = sorted(path.name for path in made.folder.iterdir())
+    plan_names = ["exemplar.plan", "search0.plan", "search1.plan"]
+    assert names == ["bundle.json"] + plan_names + ["tiny_cut.toml"]
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_precision_is_a_flag_or_the_networks_own(board, tmp_path):
+    network, made = make_bundle(tmp_path, precision="fp16")
+    flags = {value for what, value in board.machine.seen if what == "flag"}
+    strong = board.trt.__version__.startswith("11")
+    assert flags == (set() if strong else {"FP16"})
+    halved = b"/half" in made.path("search0.plan").read_bytes()
+    assert halved == strong
+    found, truth = boxes(network, bundle.open_engine(made))
+    assert np.abs(found - truth).max() < 25
+
+
+@pytest.mark.parametrize("board", ["8.2", "8.6", "10"], indirect=True)
+def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tmp_path):
+    network, prepared = make_prepared(tmp_path, "tiny", "fp16")
+    values = prepare.read(prepared)
+    request = tensorrt.Request("int8", scales={"search": "3c010a14", "input:0": "3d65992f"})
+    builder = tensorrt.Builder(request, str(tmp_path), quiet)
+    builder.build(prepared / values["forms"]["whole"]["models"][1], "search")
+    caches = [value for what, value in board.machine.seen if what == "cache"]
+    number = {"8.2": "8201", "8.6": "8601", "10.": "100300"}[builder.version[:3]]
+    header = "TRT-{}-EntropyCalibration2".format(number)
+    assert caches == [header + "\nsearch: 3c010a14\ninput:0: 3d65992f\n"]
+    assert {v for w, v in board.machine.seen if w == "flag"} == {"FP16", "INT8"}
+
+
+@pytest.mark.parametrize("board", ["11"], indirect=True)
+def test_int8_without_quantisers_is_one_sentence_where_there_are_no_flags(board, tmp_path):
+    with pytest.raises(BuildFailed, match="Q/DQ network alone; run `python -m calib.int8"):
+        tensorrt.Builder(tensorrt.Request("int8", scales={}), str(tmp_path), quiet)
+
+
+def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
+    _, prepared = make_prepared(tmp_path, "tiny")
+    for _ in range(2):
+        build.build_here(prepared, tmp_path / "bundle", quiet)
+    caches = [value for what, value in board.machine.seen if what == "timing cache"]
+    assert caches[0] == b"" and caches[-1].startswith(b"timing of 8.2.1.8")
+
+
+def test_dla_is_asked_for_and_counted(board, tmp_path):
+    with pytest.raises(BuildFailed, match="DLA core 0 is not there, TensorRT finds 0"):
+        tensorrt.Builder(tensorrt.Request("fp16", dla=0), str(tmp_path), quiet)
+    board.machine.dla_cores = 2
+    network, prepared = make_prepared(tmp_path, "tiny", dla=1)
+    made = build.build_here(prepared, tmp_path / "bundle", quiet)
+    assert ("flag", "GPU_FALLBACK") in board.machine.seen
+    engine = bundle.open_engine(made)
+    assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
+
+
+def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    engine = bundle.open_engine(made)
+    counters = board.devices[0].counters
+    features = engine.exemplar()
+    engine.search(features)
+    before = counters.read()
+    first = [array.ctypes.data for array in engine.search(features)]
+    after = counters.read()
+    assert [array.ctypes.data for array in engine.search(features)] == first
+    assert after["allocations"] == before["allocations"]
+    assert after["synchronisations"] - before["synchronisations"] == 1
+    assert after["uploads"] - before["uploads"] == 1  # the picture; the features are there
+    assert after["downloads"] - before["downloads"] == 2
+
+
+def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny_cut")
+    engine, device = bundle.open_engine(made), board.devices[0]
+    random = np.random.RandomState(2)
+    for crop in (engine.exemplar_crop, engine.search_crop):
+        crop[...] = random.uniform(0, 255, crop.shape)
+    wanted = [array.copy() for array in engine.search(engine.exemplar())]
+    stream = engine.stream
+    device.upload(engine.exemplar_input, engine.exemplar_crop, stream)
+    device.upload(engine.search_input, engine.search_crop, stream)
+    features = engine.new_features()
+    engine.exemplar_device(device.handle(stream), features)
+    engine.search_device(device.handle(stream), features)
+    for address, want in zip((engine.scores, engine.distances), wanted):
+        got = np.zeros_like(want)
+        device.download(got, address, stream)
+        np.testing.assert_array_equal(got, want)
+
+
+def test_one_engine_serves_several_targets(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    engine = bundle.open_engine(made)
+    random, seen = np.random.RandomState(1), []
+    search = random.uniform(0, 255, engine.search_crop.shape)
+    for _ in range(2):
+        engine.exemplar_crop[...] = random.uniform(0, 255, engine.exemplar_crop.shape)
+        engine.search_crop[...] = search
+        features = engine.exemplar()
+        seen.append((features, [array.copy() for array in engine.search(features)]))
+    assert not np.array_equal(seen[0][1][0], seen[1][1][0])
+    for features, maps in seen:
+        for got, want in zip(engine.search(features), maps):
+            np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
+def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny_cut")
+    engine, device = bundle.open_engine(made), board.devices[0]
+    handle, random, wanted, targets = device.handle(engine.stream), np.random.RandomState(5), [], []
+    engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
+    for _ in range(2):
+        engine.exemplar_crop[...] = random.uniform(0, 255, engine.exemplar_crop.shape)
+        wanted.append(engine.search(engine.exemplar())[0].copy())
+        targets.append(engine.new_features())
+        engine.exemplar_device(handle, targets[-1])
+    for features, want in list(zip(targets, wanted)) * 2:
+        got = np.zeros_like(want)
+        engine.search_device(handle, features)
+        device.download(got, engine.scores, engine.stream)
+        np.testing.assert_array_equal(got, want)
+    assert not np.array_equal(*wanted)
+    np.testing.assert_array_equal(engine.search(engine.exemplar())[0], wanted[1])
+
+
+# -- what can be wrong on a board
+
+
+def test_no_driver_is_one_sentence_and_no_crash(tmp_path):
+    with pytest.raises(NoGpu, match="no NVIDIA driver here.*python -m boards"):
+        tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+
+
+def test_a_driver_without_a_gpu_is_one_sentence(tmp_path):
+    played = machine.Board("8.2", cu_init=100)
+    try:
+        with pytest.raises(NoGpu, match="does not start .no CUDA-capable device.*python -m boards"):
+            tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+    finally:
+        played.leave()
+
+
+def test_no_tensorrt_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "tensorrt", None)
+    played = machine.Board(None)
+    try:
+        with pytest.raises(NoEngine, match="TensorRT.*python -m boards"):
+            tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+    finally:
+        played.leave()
+
+
+def test_a_missing_dla_compiler_is_recognised(monkeypatch, tmp_path):
+    package = tmp_path / "tensorrt"
+    package.mkdir()
+    words = "libnvdla_compiler.so: cannot open shared object file: No such file or directory"
+    (package / "__init__.py").write_text("raise ImportError({!r})\n".format(words))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(__import__("sys").modules, "tensorrt", raising=False)
+    played = machine.Board(None)
+    try:
+        with pytest.raises(NoEngine, match="libnvdla_compiler.*install nvidia-l4t-dla-compiler"):
+            tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+    finally:
+        played.leave()
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_no_memory_left_is_one_sentence(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    board.machine.memory = 0
+    with pytest.raises(GpuFailed, match="no memory left: .*out of memory.*isolate multi-user"):
+        bundle.open_engine(made)
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_a_driver_too_old_for_tensorrt_is_one_sentence_and_no_crash(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    board.machine.broken = True
+    with pytest.raises(NoGpu, match="can't use the GPU: .*error: 35; run `python -m boards`"):
+        bundle.open_engine(made)
+    assert board.devices[-1].closed
+    with pytest.raises(BuildFailed, match="can't use the GPU: .*error: 35; run `python -m boards`"):
+        tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+
+
+def test_neither_cupy_nor_pycuda_is_one_sentence(board, tmp_path, monkeypatch):
+    _, made = make_bundle(tmp_path)
+    from kernels.cuda import device
+
+    monkeypatch.setattr(device, "installed", list)
+    monkeypatch.setattr(device, "open_device", board._kept[1])  # the real one
+    with pytest.raises(NoGpu, match="neither CuPy nor PyCUDA is installed; run `python -m boards`"):
+        bundle.open_engine(made)
+
+
+@pytest.mark.parametrize("board", ["8.6"], indirect=True)
+def test_a_plan_that_tensorrt_refuses_is_one_sentence_with_its_words(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    plan = made.path("search0.plan")
+    plan.write_bytes(b"x" * 100)
+    with pytest.raises(bundle.BadBundle, match="magicTag.*run `make engine BOARD=jetson_nano"):
+        from runtime.engines import tensorrt
+
+        tensorrt.Engine(made.load_network(), made)
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015", "fear_xs"])
+def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
+    board, tmp_path, networks_dir, name
+):
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    nano = boards.load_board("jetson_nano")
+    prepare.prepare(tmp_path / "prepared", network, paths, nano, "fp32", say=quiet)
+    made = build.build_here(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
+    random, found = np.random.RandomState(6), []
+    for engine in (
+        bundle.open_engine(made, network),
+        engines.create("onnxruntime", network, paths),
+    ):
+        random.seed(6)
+        for crop in (engine.exemplar_crop, engine.search_crop):
+            crop[...] = random.uniform(0, 255, crop.shape)
+        found.append([array.copy() for array in engine.search(engine.exemplar())])
+        engine.close()
+    for got, want in zip(*found):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())

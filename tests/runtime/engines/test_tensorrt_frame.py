@@ -1,0 +1,82 @@
+"""A bundle's whole frame on the GPU: TensorRT between our kernels, on real PyCUDA."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from kernels import cpu
+from runtime import engines
+from runtime.networks import load_network
+from runtime.trackers.host import Tracker
+from tests.fakes.tensorrt.whole import covered, follow, judge
+from tests.support import tiny, tiny_cut
+from tests.test_cuda_frame import python
+
+NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
+
+
+@pytest.mark.parametrize(
+    "name, family, cuda",
+    [
+        ("tiny", "8.2", "10020"),  # a Nano: step by step
+        ("tiny_cut", "8.2", "10020"),
+        ("tiny_cut", "8.2", "12060"),  # as one graph, our correlation in the middle of it
+        ("tiny_cut", "10", "12060"),
+        ("tiny", "11", "13020"),
+    ],
+)
+def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, family, cuda):
+    (tmp_path / "gpu").mkdir()
+    code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path / "gpu"), name, family]
+    result = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+    assert result["graph"] == (cuda != "10020")
+    assert result["kind"] == "GpuTracker" and result["library"] == "pycuda"
+    assert result["capability"] == "5.3"
+    assert result["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
+
+    network = load_network(NETWORKS[name](tmp_path))
+    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    np.testing.assert_allclose(result["boxes"], follow(host), rtol=0, atol=1e-3)
+
+    check_cost(result["frame"])
+
+
+def check_cost(frame):
+    """A frame allocates nothing, waits once, and brings 64 bytes back."""
+    assert frame["allocations"] == 0 and frame["synchronisations"] <= 1
+    assert frame["downloads"] == 1 and frame["download_bytes"] == 64
+    assert frame["uploads"] == 1
+
+
+@pytest.mark.parametrize("cuda", ["10020", "12060"])
+@pytest.mark.parametrize(
+    "name, family, tracking",
+    [
+        ("tiny", "8.2", {"lost_below": 0.5}),
+        ("tiny", "10", {"lost_below": 0.5, "hold_below": 0.5, "hold_widen": 1.1}),
+        ("tiny_cut", "8.2", {"lost_below": 0.5}),  # gives no features: its score alone
+    ],
+)
+def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family, tracking, cuda):
+    told = []
+    for pipeline in (1, 2):
+        folder = tmp_path / str(pipeline)
+        folder.mkdir()
+        code = ["-m", "tests.fakes.tensorrt.whole", str(folder), name, family]
+        code += [json.dumps(pipeline), json.dumps(tracking)]
+        told.append(json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)))
+        check_cost(told[-1]["frame"])
+    assert told[0]["said"] == told[1]["said"]
+
+    network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tracking)))
+    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    wanted = judge(host, covered())
+    lost, certainty, widened, boxes = zip(*told[0]["said"])
+    assert lost == tuple(row[0] for row in wanted) and any(lost)
+    assert widened == tuple(row[2] for row in wanted)
+    assert (max(widened) > 1) == ("hold_below" in tracking)
+    np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
+    np.testing.assert_allclose(boxes, [row[3] for row in wanted], rtol=0, atol=1e-3)

@@ -1,0 +1,123 @@
+"""Networks cut at their correlations, or rewritten for a parser, give what they gave before."""
+
+import numpy as np
+import onnx
+import pytest
+
+from boards.build import prepare
+from boards.errors import BuildFailed
+from runtime.errors import BadNetwork
+from runtime.graphs import assemble, convert, cut
+from runtime.networks import load_network
+from tests.support import tiny, tiny_cut
+
+pytest.importorskip("onnxruntime")
+BOTH = (cut.CONV, cut.MATMUL)
+
+# network -> how many correlations of each kind its search graph has
+PUBLISHED = {
+    "nanotrack_v1": (0, 1),
+    "nanotrack_v2": (0, 2),
+    "nanotrack_v3": (2, 2),
+    "siamfc_015": (1, 0),
+    "siamfc_030": (1, 0),
+    "fear_xs": (0, 2),
+    "lighttrack": (0, 1),
+    "dcfnet": (0, 0),
+}
+
+
+def graphs_of(write, folder):
+    network = load_network(write(folder))
+    return assemble.build(network, network.locate())
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_correlations_of_published_networks_are_found_and_cut_without_loss(networks_dir, name):
+    network = load_network(name)
+    graphs = assemble.build(network, network.locate(networks_dir))
+    found = [len(cut.find(graphs, (kind,))) for kind in BOTH]
+    assert tuple(found) == PUBLISHED[name]
+    for kinds in ((cut.CONV,), BOTH):
+        form = cut.cut(graphs, kinds)
+        wanted = sum(found) if kinds == BOTH else found[0]
+        assert sum(len(steps) for steps in form.steps) == wanted
+        assert len(form.parts) == (2 if wanted else 1)
+        if wanted:
+            said = []
+            prepare.check(graphs, form, said.append)  # raises where a map differs
+            assert "of the whole graph's" in said[0]
+
+
+def test_no_part_convolves_by_a_tensor_after_the_cut(tmp_path):
+    form = cut.cut(graphs_of(tiny_cut.write_network, tmp_path))
+    kinds = [(step.kind, form.shapes[step.exemplar]) for step in form.steps[0]]
+    assert sorted(kinds) == [("depthwise", (1, 3, 3, 3))] * 2
+    for part in form.parts:
+        constants = {tensor.name for tensor in part.graph.initializer}
+        assert all(n.input[1] in constants for n in part.graph.node if n.op_type == "Conv")
+        onnx.checker.check_model(part)
+
+
+def test_a_cut_that_changes_the_maps_is_refused(tmp_path):
+    graphs = graphs_of(tiny_cut.write_network, tmp_path)
+    form = cut.cut(graphs)
+    bias = next(t for t in form.parts[1].graph.initializer if t.name.endswith("/bias"))
+    wrong = onnx.numpy_helper.to_array(bias) + 1
+    bias.CopyFrom(onnx.numpy_helper.from_array(wrong, bias.name))
+    with pytest.raises(BuildFailed, match="other maps than the whole one, by"):
+        prepare.check(graphs, form)
+
+
+def test_a_correlation_that_no_kernel_does_is_one_sentence(tmp_path):
+    graphs = graphs_of(tiny_cut.write_network, tmp_path)
+    node = next(n for n in cut.find(graphs, (cut.CONV,)))
+    next(a for a in node.attribute if a.name == "pads").ints[:] = [2, 2, 2, 2]
+    node.attribute.append(onnx.helper.make_attribute("dilations", [2, 2]))
+    with pytest.raises(BadNetwork, match="can't be cut for this board.*TensorRT 8.5.1 or newer"):
+        cut.cut(graphs)
+
+
+def run(graphs):
+    random = np.random.RandomState(3)
+    pictures = {
+        name: random.uniform(0, 255, (1, 3, side, side)).astype(np.float32)
+        for name, side in (("exemplar", 127), ("search", 255))
+    }
+    values = prepare._run(graphs.exemplar, pictures)
+    values.update(prepare._run(graphs.search, dict(values, **pictures)))
+    return [values[name] for name in graphs.maps]
+
+
+def rewritten(graphs, how):
+    return graphs._replace(exemplar=how(graphs.exemplar), search=how(graphs.search))
+
+
+def test_rewritten_for_an_old_parser_a_network_gives_the_same_bits(tmp_path):
+    graphs = graphs_of(tiny_cut.write_network, tmp_path)
+    plainly = rewritten(graphs, convert.plain)
+    assert "HardSwish" in {n.op_type for n in graphs.search.graph.node}
+    assert "HardSwish" not in {n.op_type for n in plainly.search.graph.node}
+    assert [e.version for e in plainly.search.opset_import] == [13]
+    for got, want in zip(run(plainly), run(graphs)):
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [tiny.write_network, tiny_cut.write_network])
+def test_in_half_precision_inputs_and_outputs_stay_float32(tmp_path, write):
+    graphs = rewritten(graphs_of(write, tmp_path), convert.plain)
+    halved = rewritten(graphs, convert.half)
+    for model in (halved.exemplar, halved.search):
+        kinds = {t.data_type for t in model.graph.initializer}
+        assert onnx.TensorProto.FLOAT not in kinds and onnx.TensorProto.FLOAT16 in kinds
+    for got, want in zip(run(halved), run(graphs)):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, want, rtol=2e-2, atol=2e-2 * np.abs(want).max())
+
+
+def test_branches_in_half_precision_are_one_sentence(networks_dir):
+    network = load_network("dcfnet")
+    paths = network.locate(networks_dir)
+    with pytest.raises(BadNetwork, match="branches.*PRECISION=fp32"):
+        convert.half(onnx.load(str(paths["backbone"])))
+    convert.half(assemble.build(network, paths).search)  # its shapes decide them

@@ -1,0 +1,229 @@
+"""``--pipeline 2``: rows, boxes and pictures are those of ``--pipeline 1``, and none is lost.
+
+The command line runs on TensorRT's fake and the fake GPU (``tests.fakes.tensorrt.loop``).
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from runtime import load_tracker
+from runtime.errors import NoEngine
+from tests.fakes.cuda import build
+from tests.runtime.test_track import box_text, rows_of, sentence, track, write_video
+from tests.support import pages, tiny
+from tests.support.streams import mjpeg
+from tests.test_cuda_frame import surroundings
+
+FRAMES = 12
+STEP_BY_STEP, GRAPH = "10020", "12060"  # CUDA versions
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A folder with the film as pictures that grow half-way, and as a video; its true boxes."""
+    folder = tmp_path_factory.mktemp("film")
+    pictures, boxes = tiny.film(FRAMES)
+    (folder / "frames").mkdir()
+    for index, picture in enumerate(pictures):
+        if index >= FRAMES // 2:
+            picture = cv2.resize(picture, (480, 360))
+        cv2.imwrite(str(folder / "frames" / "{:04d}.png".format(index)), picture)
+    write_video(folder / "film.avi", pictures)
+    return folder, np.array(boxes)
+
+
+def start(folder, boxes, cuda, *arguments):
+    """The command line on the fake GPU, started; ``folder`` is its own."""
+    (folder / "bundle").mkdir(parents=True)
+    code = ["-m", "tests.fakes.tensorrt.loop", folder / "bundle", "--box", box_text(boxes)]
+    environment = surroundings(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)
+    return subprocess.Popen(
+        [sys.executable] + [str(word) for word in code + list(arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+        cwd=build.ROOT, env=environment,
+    )  # fmt: skip
+
+
+def run(folder, boxes, cuda, *arguments):
+    """The same to its end; (exit code, standard error)."""
+    process = start(folder, boxes, cuda, *arguments)
+    _, said = process.communicate(timeout=120)
+    assert "PyCUDA" not in said and "Traceback" not in said, said
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("cuda", [STEP_BY_STEP, GRAPH])
+def test_rows_are_the_same_with_two_targets_and_frames_that_change_size(film, tmp_path, cuda):
+    folder, boxes = film
+    written = []
+    for depth in (1, 2):
+        out, work = tmp_path / "{}.csv".format(depth), tmp_path / str(depth)
+        code, said = run(
+            work, boxes, cuda, "--box", "150,120,40,40", "--video", folder / "frames",
+            "--pipeline", depth, "--results", out,
+        )  # fmt: skip
+        assert code == 0, said
+        written.append(out.read_text())
+    assert written[0] == written[1]
+    frames = [int(row["frame"]) for row in rows_of(out)]
+    assert frames == [index for index in range(FRAMES) for _ in range(2)]
+
+
+def test_pictures_have_their_own_boxes(film, tmp_path):
+    folder, boxes = film
+    videos = []
+    for depth in (1, 2):
+        out, work = tmp_path / "{}.mp4".format(depth), tmp_path / str(depth)
+        arguments = ["--video", folder / "film.avi", "--pipeline", depth, "--save", out]
+        code, said = run(work, boxes, GRAPH, *arguments)
+        assert code == 0, said
+        videos.append(around_the_target(out))
+    one, two = videos
+    assert len(one) == len(two) == FRAMES
+    same, next_one = np.abs(one - two).mean(), np.abs(one[1:] - two[:-1]).mean()
+    assert same < 0.2 * next_one
+
+
+def around_the_target(path):
+    """The part of a saved video in which the target and its box are: no times are written there."""
+    capture, parts = cv2.VideoCapture(str(path)), []
+    while True:
+        good, picture = capture.read()
+        if not good:
+            return np.array(parts, np.float32)
+        parts.append(picture[60:140, 80:180])
+
+
+def test_frames_that_were_asked_for_are_all_told(film, tmp_path):
+    folder, boxes = film
+    out = tmp_path / "out.csv"
+    code, said = run(
+        tmp_path / "work", boxes, GRAPH, "--video", folder / "film.avi", "--pipeline", 2,
+        "--frames", 7, "--results", out,
+    )  # fmt: skip
+    assert code == 0 and "7 frames of" in said
+    assert [int(row["frame"]) for row in rows_of(out)] == list(range(7))
+
+
+def test_a_source_that_breaks_loses_no_frame(film, tmp_path):
+    folder, boxes = film
+    (tmp_path / "frames").mkdir()
+    pictures = sorted((folder / "frames").iterdir())
+    for path in pictures:
+        content = path.read_bytes()
+        broken = path == pictures[6]
+        (tmp_path / "frames" / path.name).write_bytes(content[:200] if broken else content)
+    told = []
+    for depth in (1, 2):
+        out, work = tmp_path / "{}.csv".format(depth), tmp_path / str(depth)
+        code, said = run(
+            work, boxes, GRAPH, "--video", tmp_path / "frames", "--pipeline", depth,
+            "--results", out,
+        )  # fmt: skip
+        assert code == 2 and "0006.png" in said.splitlines()[-1]
+        told.append(out.read_text())
+    assert told[0] == told[1]
+    assert [int(row["frame"]) for row in rows_of(out)] == list(range(6))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, tmp_path, number):
+    folder, boxes = film
+    write_video(tmp_path / "long.avi", tiny.film(60)[0] * 40)
+    out = tmp_path / "out.csv"
+    process = start(
+        tmp_path / "work", boxes, GRAPH, "--video", tmp_path / "long.avi", "--pipeline", 2,
+        "--results", out,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 20):
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    given = int(re.search(r"(\d+) frames of", said).group(1))
+    assert 20 < given < 2400
+    assert [int(row["frame"]) for row in rows_of(out)] == list(range(given))
+
+
+@pytest.mark.slow
+def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
+    """The last frame's boxes do not wait for the next one."""
+    (frame,), (box,) = tiny.film(1, width=640, height=480, side=80)
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "0.png"), frame)
+    out = tmp_path / "out.csv"
+    with mjpeg.MjpegServer(tmp_path / "frames", fps=10) as server:
+        process = start(
+            tmp_path / "work", np.array([box]), GRAPH, "--video", server.address + "stall",
+            "--pipeline", 2, "--results", out,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not _rows(out):
+            time.sleep(0.05)
+        before, still = -1, 0  # it says nothing for a second: it has stalled
+        while time.monotonic() < deadline and still < 20:
+            still, before = (still + 1 if _rows(out) == before else 0), _rows(out)
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert before > 2 and before == _rows(out)
+
+
+@pytest.mark.slow
+def test_targets_chosen_on_the_page_miss_no_frame(tmp_path):
+    pytest.importorskip("aiohttp")
+    boxes = pages.write_world(tmp_path, 200)
+    (tmp_path / "bundle").mkdir()
+    start = [sys.executable, "-m", "tests.fakes.tensorrt.loop", str(tmp_path / "bundle")]
+    environment = surroundings(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=GRAPH)
+    environment["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
+    numbers = []
+    with mjpeg.MjpegServer(tmp_path / "frames", fps=150) as server, pages.PagedRun(
+        tmp_path, server.address, "--pipeline", 2, "--box", box_text(np.array(boxes)), start=start,
+        environment=environment,
+    ) as run:  # fmt: skip
+        for index in range(8):
+            at = run.wait_for(lambda state, least=15 * index: state["frame"] > least)["frame"]
+            replaced = numbers[-1] if index % 2 else None
+            asked = {"frame": at, "box": [60 + 10 * index, 60, 40, 40], "replace": replaced}
+            status, _, answer = run.ask("/api/targets", asked)
+            assert status == 201, answer
+            numbers.append(answer["number"])
+        last = run.state()["frame"]
+        run.wait_for(lambda state: state["frame"] > last + 10)
+        assert run.ask("/api/stop", {"stop": True})[0] == 202
+        assert run.wait() == 0, run.words()
+        given = int(re.search(r"(\d+) frames of", run.words()).group(1))
+        for number in [0] + numbers:
+            frames = sorted(run.boxes(number))
+            assert frames == list(range(frames[0], frames[-1] + 1)), number
+            ended = number in numbers[0::2]  # the next one took its place
+            assert (frames[-1] == given - 1) != ended, number
+
+
+def _rows(path):
+    """Whole rows in a file by now."""
+    return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
+
+
+def test_a_processor_takes_one_frame_at_a_time(film, tmp_path):
+    folder, boxes = film
+    tiny.write_network(tmp_path)
+    arguments = ["--video", folder / "film.avi", "--box", box_text(boxes), "--pipeline", 2]
+    said = sentence(track(tmp_path, *arguments))
+    assert "--pipeline 2 keeps frames on their way on a GPU" in said
+    assert "runs on" in said and "leave --pipeline away" in said
+    with pytest.raises(NoEngine, match="leave --pipeline away"):
+        load_tracker(tmp_path / "tiny.toml", pipeline=2)

@@ -1,0 +1,223 @@
+"""`python -m runtime.networks`: what it lists and shows, and what it says of a wrong TOML."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+
+from runtime.errors import BadNetwork
+from runtime.networks import load_network, names, schema
+from runtime.networks.counting import count
+from tests.conftest import ROOT
+from tests.support import blobs
+
+WRONG = """family = "points"
+licence = 3
+[input]
+exemplar = 127
+serch = 255
+context = 0.5
+exemplar_margin = 0.2
+mean = [1, 2]
+[head]
+stride = "eight"
+map_size = 16
+ratios = [1]
+quality = "blend"
+[tracking]
+penalty = 0.1
+window = 1.3
+[[file]]
+part = "exemplar"
+name = "a/b.onnx"
+[[file]]
+part = "serch"
+name = "none.onnx"
+sha256 = "12"
+"""
+
+
+def run(*arguments):
+    """(exit code, everything printed) of the command."""
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    result = subprocess.run(
+        [sys.executable, "-m", "runtime.networks"] + [str(a) for a in arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+    )  # fmt: skip
+    return result.returncode, result.stdout.decode()
+
+
+def test_check_names_every_mistake_with_its_line(tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text(WRONG)
+    code, text = run("check", path)
+    assert code == 2
+    said = {}
+    for line in text.splitlines():
+        match = re.match(re.escape(str(path)) + r":(\d+): (.*)", line)
+        if match:
+            said.setdefault(int(match.group(1)), []).append(match.group(2))
+    expected = {
+        2: "licence must be text, not 3",
+        3: "[input] search is missing",
+        5: "[input] serch is not a key known here; did you mean search?",
+        7: '[input] exemplar_margin is not used where crop is "square"; remove it',
+        8: "[input] mean must hold 3 numbers, not 2",
+        9: '[head] quality_share is missing; quality = "blend" needs it',
+        10: "[head] stride must be a whole number, not 'eight'",
+        12: "[head] ratios is not a key known here",
+        14: "[tracking] lr is missing",
+        16: "[tracking] window must lie in 0 to 1, not 1.3",
+        19: "[[file]] 1: name must be a file name without folders",
+        21: "[[file]] 2: part must be one of",
+        23: "[[file]] 2: sha256 must be 64 hexadecimal digits, small",
+    }
+    for line, sentence in expected.items():
+        assert any(s.startswith(sentence) for s in said[line]), (line, said.get(line))
+    assert "14 mistakes" in text
+    assert list(said) == sorted(said)
+
+
+def test_check_says_where_the_toml_itself_breaks(tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_text('family = "points"\n[input\nexemplar = 1\n')
+    code, text = run("check", path)
+    assert code == 2
+    assert "can't be read as TOML" in text and "line 2" in text
+
+
+def test_check_says_which_files_are_missing_or_not_what_they_should_be(tmp_path):
+    toml = blobs.write_network(tmp_path, "siamban")
+    text = toml.read_text().replace(
+        'name = "siamban_track.onnx"', 'name = "siamban_track.onnx"\nsha256 = "{}"'.format("0" * 64)
+    )
+    toml.write_text(text)
+    (tmp_path / "siamban_template.onnx").unlink()
+    code, said = run("check", toml)
+    assert code == 2
+    assert "needs the file siamban_template.onnx" in said
+    assert "needs siamban_track.onnx with sha256 000000000000" in said
+    assert "2 mistakes" in said
+
+
+def test_check_says_when_the_maps_are_not_those_of_the_toml(tmp_path):
+    toml = blobs.write_network(tmp_path, "siamban")
+    toml.write_text(toml.read_text().replace("map_size = 25", "map_size = 24"))
+    code, said = run("check", toml)
+    assert code == 2
+    assert "1x2x24x24 and 1x4x24x24" in said and "1x2x25x25" in said
+
+
+def test_check_says_when_a_file_is_no_onnx(tmp_path):
+    toml = blobs.write_network(tmp_path, "siamban")
+    (tmp_path / "siamban_track.onnx").write_bytes(b"<html>not found</html>")
+    code, said = run("check", toml)
+    assert code == 2
+    assert "siamban_track.onnx is not a whole ONNX file" in said
+
+
+def test_check_says_when_a_map_is_not_finite(tmp_path):
+    toml = blobs.write_network(tmp_path, "siamban")
+    path = tmp_path / "siamban_track.onnx"
+    model = onnx.load(str(path))
+    for tensor in model.graph.initializer:
+        if tensor.dims == [1, 1, 1, 25]:
+            values = np.full((1, 1, 1, 25), np.nan, np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    onnx.save(model, str(path))
+    code, said = run("check", toml)
+    assert code == 2
+    assert "is not finite" in said
+
+
+def test_check_of_a_right_network_says_so(tmp_path):
+    code, said = run("check", blobs.write_network(tmp_path, "vittrack"))
+    assert code == 0, said
+    assert "all is well" in said and "runs       on" in said
+
+
+def test_list_has_every_network_and_whether_its_files_are_here(tmp_path):
+    blobs.write_network(tmp_path, "siamban")
+    code, said = run("list", "--networks-dir", tmp_path)
+    assert code == 0
+    rows = {line.split()[0]: line.split()[-1] for line in said.splitlines()[1:]}
+    assert set(rows) == set(names())
+    assert rows["siamban"] == "present"
+    assert rows["ocean"] == "missing"
+
+
+def test_show_counts_and_says_where_a_network_runs(tmp_path):
+    toml = blobs.write_network(tmp_path, "dasiamrpn")
+    code, said = run("show", toml)
+    assert code == 0, said
+    for words in ("a frame", "exemplar, once", "MMAC", "operators", "Jetson Nano", "PYNQ-Z2"):
+        assert words in said
+    assert re.search(r"onnxruntime +(runs on CPU|not installed)", said)
+    # the exemplar is a convolution's weights there
+    assert re.search(r"Jetson Nano +cut at its 2 correlations, which our kernels run", said)
+    assert re.search(r"Xavier NX +whole from TensorRT 8.5.1 on; before it cut at its 2", said)
+    assert re.search(r"Jetson Orin Nano +nothing is known", said)
+
+
+def test_a_board_without_tomli_is_one_sentence(tmp_path):
+    code = (
+        "import sys; sys.modules.update(tomllib=None, tomli=None)\n"
+        "from runtime import track\n"
+        "sys.exit(track.main(['--video', 'cam0']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True, cwd=str(ROOT),
+    )  # fmt: skip
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "kestrel.toml can't be read" in done.stderr and "pip install tomli" in done.stderr
+
+
+def test_counts_are_those_of_the_formulas():
+    graph = blobs.Graph()
+    first = graph.Conv("x", np.zeros((8, 3, 3, 3)), strides=[2, 2], pads=[1, 1, 1, 1])
+    second = graph.Conv(first, np.zeros((8, 1, 5, 5)), group=8)
+    flat = graph.Flatten(graph.Relu(second))
+    full = graph.Gemm(flat, np.zeros((288, 10)))
+    graph.MatMul(full, np.zeros((10, 4)), output="y")
+    model = graph.model([("x", (1, 3, 20, 20))], [("y", (1, 4))])
+    figures = count(model)
+    assert figures.parameters == 8 * 27 + 8 * 25 + 2880 + 40
+    assert figures.macs == 100 * 8 * 27 + 36 * 8 * 25 + 2880 + 40
+    assert figures.operators["Conv"] == 2
+    assert figures.inputs == {"x": (1, 3, 20, 20)}
+    assert figures.outputs == {"y": (1, 4)}
+
+
+@pytest.mark.parametrize("name, published_mflops", [("nanotrack_v2", 84.6), ("lighttrack", 530)])
+def test_counts_come_near_what_the_authors_publish(networks_dir, name, published_mflops):
+    from runtime.networks.counting import count_parts
+
+    network = load_network(name)
+    counts = count_parts(network, network.locate(networks_dir))
+    assert counts["a frame"].macs / 1e6 == pytest.approx(published_mflops, rel=0.1)
+
+
+def test_a_wrong_toml_is_refused_with_its_first_mistake(tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text(WRONG)
+    with pytest.raises(BadNetwork, match=r"licence must be text.*and 13 more.*check"):
+        load_network(path)
+
+
+def test_an_unknown_family_is_named_with_those_there_are():
+    _, _, mistakes = schema.read({"family": "dots", "head": {"anything": 1}})
+    sentences = [schema.sentence(mistake) for mistake in mistakes]
+    assert any("no family is called 'dots'; there are: anchors, centre" in s for s in sentences)
+    assert not any("anything" in s for s in sentences)  # it may be that family's
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "1", [1]])
+def test_a_number_must_be_a_finite_number(value):
+    table = {"family": "points", "tracking": {"penalty": value}}
+    _, _, mistakes = schema.read(table)
+    assert any(m.section == "tracking" and m.key == "penalty" for m in mistakes)

@@ -1,0 +1,105 @@
+"""Downloads of networks' files: resumed, verified, and not made twice."""
+
+import hashlib
+import http.server
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from runtime.errors import BadNetwork
+from runtime.networks import fetch, load_network
+from tests.support import tiny
+
+CONTENT = bytes(range(256)) * 2000
+
+
+class _Files(http.server.BaseHTTPRequestHandler):
+    """Serves ``CONTENT`` under every path; breaks off after ``server.limit`` bytes."""
+
+    def do_GET(self):
+        start = 0
+        if self.headers.get("Range"):
+            start = int(self.headers["Range"].split("=")[1].rstrip("-"))
+        self.server.asked.append((self.path, start))
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start:][: self.server.limit])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = http.server.HTTPServer(("127.0.0.1", 0), _Files)
+    server.asked, server.limit = [], len(CONTENT)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _network(folder, server, sha256):
+    """The tiny network with an address for each of its files."""
+    text = tiny.TOML
+    for name in ("tiny_backbone.onnx", "tiny_head.onnx"):
+        extra = 'sha256 = "{}"\nurl = "http://127.0.0.1:{}/{}"'.format(
+            sha256, server.server_port, name
+        )
+        text = text.replace('"{}"'.format(name), '"{}"\n{}'.format(name, extra))
+    path = folder / "far.toml"
+    path.write_text(text)
+    return path
+
+
+RIGHT = hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_files_are_brought_and_verified(tmp_path, server):
+    network = load_network(_network(tmp_path, server, RIGHT))
+    paths = fetch.fetch(network, tmp_path / "got", print)
+    assert [path.read_bytes() == CONTENT for path in paths] == [True, True]
+
+
+def test_a_file_that_is_there_is_not_asked_for_again(tmp_path, server):
+    network = load_network(_network(tmp_path, server, RIGHT))
+    fetch.fetch(network, tmp_path / "got", print)
+    server.asked.clear()
+    fetch.fetch(network, tmp_path / "got", print)
+    assert server.asked == []
+
+
+def test_a_broken_download_goes_on_where_it_broke(tmp_path, server):
+    network = load_network(_network(tmp_path, server, RIGHT))
+    server.limit = 100000
+    with pytest.raises(BadNetwork, match="run the same command again"):
+        fetch.fetch(network, tmp_path / "got", print)
+    server.limit = len(CONTENT)
+    fetch.fetch(network, tmp_path / "got", print)
+    assert server.asked[:2] == [("/tiny_backbone.onnx", 0), ("/tiny_backbone.onnx", 100000)]
+    assert (tmp_path / "got" / "tiny_backbone.onnx").read_bytes() == CONTENT
+
+
+def test_a_file_with_another_sha256_is_not_kept(tmp_path, server):
+    network = load_network(_network(tmp_path, server, "0" * 64))
+    with pytest.raises(BadNetwork, match="is not the file that"):
+        fetch.fetch(network, tmp_path / "got", print)
+    assert list((tmp_path / "got").iterdir()) == []
+
+
+def test_the_command_says_in_one_sentence_that_nobody_is_there(tmp_path, server):
+    path = _network(tmp_path, server, RIGHT)
+    server.server_close()
+    done = subprocess.run(
+        [sys.executable, "-m", "runtime.networks", "get", str(path),
+         "--networks-dir", str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "can't be had" in done.stderr

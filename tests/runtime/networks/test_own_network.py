@@ -1,0 +1,157 @@
+"""A user's own network: a TOML of some twenty lines and its ONNX in a folder, nothing else."""
+
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from runtime import load_tracker
+from runtime.errors import BadNetwork
+from runtime.networks import load_network
+from tests.conftest import ROOT
+from tests.support import blobs
+
+OWN = """family = "points"
+
+[input]
+exemplar = 95
+search = 191
+crop = "area"
+exemplar_factor = 1.5
+search_factor = 3.0
+corner = "s/2"
+channels = "RGB"
+
+[head]
+stride = 16
+map_size = 11
+score = "sigmoid"
+
+[tracking]
+penalty = 0.05
+window = 0.2
+lr = 0.5
+
+[[file]]
+part = "exemplar"
+name = "mine_template.onnx"
+
+[[file]]
+part = "search"
+name = "mine_track.onnx"
+"""
+
+
+def write_own(folder):
+    """A TOML that no published network has, and files that fit it; returns the TOML."""
+    path = folder / "mine.toml"
+    path.write_text(OWN)
+    network = load_network(path)
+    for part, model in blobs.points(network).items():
+        onnx.save(model, str(folder / network.file(part).name))
+    return path
+
+
+def test_a_network_of_ones_own_needs_a_toml_and_its_files_only(tmp_path):
+    tracker = load_tracker(write_own(tmp_path))
+    frames, boxes = blobs.film()
+    tracker.init(frames[0], boxes[0])
+    for frame, box in zip(frames[1:], boxes[1:]):
+        np.testing.assert_allclose(tracker.update(frame).box, box, atol=1.5)
+    assert len(OWN.strip().splitlines()) <= 32
+
+
+def test_the_command_line_tracks_with_it(tmp_path):
+    toml = write_own(tmp_path)
+    frames, boxes = blobs.film(8)
+    folder = tmp_path / "film"
+    folder.mkdir()
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(folder / "{:04d}.png".format(index)), frame)
+    results = tmp_path / "boxes.csv"
+    subprocess.run(
+        [sys.executable, "-m", "runtime.track", "--network", str(toml), "--video", str(folder),
+         "--box", ",".join(str(v) for v in boxes[0]), "--results", str(results), "--no-show"],
+        check=True, env=dict(os.environ, PYTHONPATH=str(ROOT)), timeout=120,
+    )  # fmt: skip
+    rows = [line.split(",") for line in results.read_text().split()]
+    columns = [rows[0].index(name) for name in "xywh"]
+    got = [float(rows[-1][column]) for column in columns]
+    np.testing.assert_allclose(got, boxes[-1], atol=1.5)
+
+
+def test_outputs_may_come_in_any_order_and_with_any_name(tmp_path):
+    toml = write_own(tmp_path)
+    path = tmp_path / "mine_track.onnx"
+    model = onnx.load(str(path))
+    outputs = list(model.graph.output)
+    del model.graph.output[:]
+    model.graph.output.extend(reversed(outputs))
+    onnx.save(model, str(path))
+    tracker = load_tracker(toml)
+    frames, boxes = blobs.film(4)
+    tracker.init(frames[0], boxes[0])
+    for frame, box in zip(frames[1:], boxes[1:]):
+        np.testing.assert_allclose(tracker.update(frame).box, box, atol=1.5)
+
+
+def test_outputs_of_one_shape_are_told_apart_by_name(tmp_path):
+    """The heat maps come bottom right first; `maps` says so, and without it the box is refused."""
+    toml = blobs.write_network(tmp_path, "stark_s50")
+    frames, boxes = blobs.film(4)
+    tracker = load_tracker(toml)
+    tracker.init(frames[0], boxes[0])
+    np.testing.assert_allclose(tracker.update(frames[1]).box, boxes[1], atol=1.5)
+    toml.write_text(toml.read_text().replace('"top_left", ', '"top", '))
+    with pytest.raises(BadNetwork, match="names 'top', but the ONNX gives bottom_right, top_left"):
+        load_tracker(toml)
+
+
+def test_masks_of_the_padding_are_left_open(tmp_path):
+    """Exports of STARK take bool masks; nothing is masked, and no mask has to be fed."""
+    toml = blobs.write_network(tmp_path, "stark_lightning")
+    for name, image in (("backbone_bottleneck_pe.onnx", "picture"), ("complete.onnx", "search")):
+        add_mask(tmp_path / name, image)
+    tracker = load_tracker(toml)
+    frames, boxes = blobs.film(4)
+    tracker.init(frames[0], boxes[0])
+    for frame, box in zip(frames[1:], boxes[1:]):
+        np.testing.assert_allclose(tracker.update(frame).box, box, atol=1.5)
+
+
+def add_mask(path, image):
+    """Give a model a mask of its picture, whose true pixels it would take away."""
+    model = onnx.load(str(path))
+    side = next(v for v in model.graph.input if v.name == image)
+    side = side.type.tensor_type.shape.dim[2].dim_value
+    mask = onnx.helper.make_tensor_value_info("mask", onnx.TensorProto.BOOL, (1, side, side))
+    model.graph.input.insert(0, mask)
+    nodes = [
+        onnx.helper.make_node("Cast", ["mask"], ["masked"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Mul", ["masked", "far"], ["away"]),
+        onnx.helper.make_node("Sub", [image, "away"], ["seen"]),
+    ]
+    for node in model.graph.node:
+        node.input[:] = ["seen" if name == image else name for name in node.input]
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes + rest)
+    far = onnx.numpy_helper.from_array(np.array(1e3, np.float32), "far")
+    model.graph.initializer.append(far)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def test_a_search_graph_without_a_picture_is_refused_in_words(tmp_path):
+    toml = write_own(tmp_path)
+    graph = blobs.Graph()
+    graph.Add("a", "b", output="c")
+    shape = (1, 4, 11, 11)
+    model = graph.model([("a", shape), ("b", shape)], [("c", shape)])
+    onnx.save(model, str(tmp_path / "mine_track.onnx"))
+    with pytest.raises(BadNetwork, match="must take one picture and the exemplar's features"):
+        load_tracker(toml)

@@ -1,0 +1,59 @@
+"""Every TOML that comes with the runtime, run on files whose right answer is known."""
+
+import numpy as np
+import pytest
+
+from runtime import decode, engines, load_tracker
+from runtime.networks import load_network, names
+from tests.clips import overlap
+from tests.support import blobs
+
+PAIRS = [name for name in names() if not load_network(name).file("head")]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_toml_is_right_and_says_what_its_family_takes(name):
+    network = load_network(name)
+    assert network.licence and network.source
+    assert all(min(shape) > 0 for shape in decode.shapes(network))
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_tracker_follows_what_its_network_sees(tmp_path, name, engine):
+    tracker = load_tracker(blobs.write_network(tmp_path, name), engine)
+    frames, boxes = blobs.film()
+    tracker.init(frames[0], boxes[0])
+    for frame, box in zip(frames[1:], boxes[1:]):
+        track = tracker.update(frame)
+        if tracker.network.family == "response":  # sizes are tried in steps of some per cent
+            assert overlap(track.box, box) > 0.75
+        else:
+            np.testing.assert_allclose(track.box, box, atol=1.5)
+        assert track.score > 0.3
+    tracker.close()
+
+
+@pytest.mark.parametrize("name", ["siamfc_030", "dcfnet"])
+def test_scales_follow_a_target_that_grows(tmp_path, name):
+    tracker = load_tracker(blobs.write_network(tmp_path, name))
+    for index in range(30):
+        side = 1.02**index
+        w, h = int(round(36 * side)), int(round(24 * side))
+        frame = np.zeros((240, 320, 3), np.uint8)
+        frame[120 - h // 2 : 120 - h // 2 + h, 160 - w // 2 : 160 - w // 2 + w] = 255
+        if index == 0:
+            tracker.init(frame, (160 - w // 2, 120 - h // 2, w, h))
+        else:
+            box = tracker.update(frame).box
+    assert box[2] == pytest.approx(w, rel=0.15)
+    assert box[3] == pytest.approx(h, rel=0.15)
+
+
+def test_a_target_of_another_exemplar_is_not_found(tmp_path):
+    """The exemplar's features reach the maps: a dark exemplar leaves no score."""
+    for name in ("siamban", "siamrpnpp", "vittrack", "dasiamrpn"):
+        tracker = load_tracker(blobs.write_network(tmp_path, name))
+        frames, boxes = blobs.film(3)
+        tracker.init(np.zeros_like(frames[0]), boxes[0])
+        assert tracker.update(frames[1]).score <= 0.5

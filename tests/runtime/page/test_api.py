@@ -1,0 +1,255 @@
+"""The page's HTTP interface on real runs: choose, choose anew, pause, record, stop, results."""
+
+import asyncio
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.clips import overlap
+from tests.support import pages
+from tests.support.streams.mjpeg import MjpegServer
+
+aiohttp = pytest.importorskip("aiohttp")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with the tiny network, a film of two squares, and the first one's true boxes."""
+    folder = tmp_path_factory.mktemp("page")
+    boxes = pages.write_world(folder)
+    return folder, boxes
+
+
+@pytest.fixture
+def run(world):
+    """A run on the film, standing on its first frame."""
+    with pages.PagedRun(world[0], world[0] / "frames") as run:
+        yield run
+
+
+def choose(run, frame, box, replace=None):
+    status, _, answer = run.ask("/api/targets", {"frame": frame, "box": box, "replace": replace})
+    assert status == 201, answer
+    return answer["number"]
+
+
+def mean_overlap(run, target, truth):
+    boxes = run.boxes(target)
+    return np.mean([overlap(box, np.array(truth[frame]))[0] for frame, box in boxes.items()])
+
+
+def pause(run, paused):
+    assert run.ask("/api/pause", {"paused": paused})[0] == 204
+
+
+def test_a_recording_waits_on_its_first_frame_for_a_target_and_then_follows_it(world, run):
+    state = run.state()
+    assert (state["frame"], state["waiting"], state["targets"]) == (0, "target", [])
+    assert run.rows() == []
+    number = choose(run, 0, world[1][0])
+    run.wait_for(lambda state: state["frame"] > 20)
+    frames = sorted(run.boxes(number))
+    assert frames == list(range(len(frames)))
+    assert run.boxes(number)[0] == list(world[1][0])
+    assert mean_overlap(run, number, world[1]) > 0.4
+
+
+def test_a_target_chosen_on_an_earlier_frame_starts_there_and_catches_up(world, run):
+    pause(run, False)
+    run.wait_for(lambda state: state["frame"] > 30)
+    pause(run, True)
+    now = run.state()["frame"]
+    number = choose(run, now - 20, world[1][now - 20])
+    boxes = run.boxes(number)
+    assert min(boxes) == now - 20 and max(boxes) == now
+    assert run.state()["targets"][0]["number"] == number
+    assert overlap(run.state()["targets"][0]["box"], np.array(world[1][now]))[0] > 0.4
+
+
+def test_choosing_anew_ends_the_old_target_and_two_targets_have_rows_of_their_own(world, run):
+    pause(run, True)
+    first = choose(run, 0, [10, 10, 30, 30])
+    second = choose(run, 0, world[1][0], replace=first)
+    third = choose(run, 0, [200, 150, 30, 30])
+    assert [t["number"] for t in run.state()["targets"]] == [second, third]
+    pause(run, False)
+    run.wait_for(lambda state: state["frame"] > 5)
+    assert list(run.boxes(first)) == [0]
+    assert len(run.boxes(second)) > 4 and len(run.boxes(third)) > 4
+    assert run.ask("/api/targets/{}".format(third), method="DELETE")[0] == 204
+    assert run.ask("/api/targets/{}".format(third), method="DELETE")[0] == 404
+    assert [t["number"] for t in run.state()["targets"]] == [second]
+
+
+def test_a_pause_stands_still_and_goes_on_without_leaving_a_frame_out(world, run):
+    choose(run, 0, world[1][0])
+    run.wait_for(lambda state: state["frame"] > 5)
+    pause(run, True)
+    stood = run.state()["frame"]
+    assert run.wait_for(lambda state: state["paused"])["frame"] == stood
+    assert run.state()["frame"] == stood
+    pause(run, False)
+    run.wait_for(lambda state: state["frame"] > stood + 3)
+    frames = sorted(run.boxes(0))
+    assert frames == list(range(len(frames)))
+
+
+def test_frames_are_not_written_while_recording_is_off(world, run):
+    choose(run, 0, world[1][0])
+    run.wait_for(lambda state: state["frame"] > 3)
+    assert run.ask("/api/recording", {"on": False})[0] == 204
+    rows, frame = len(run.rows()), run.state()["frame"]
+    run.wait_for(lambda state: state["frame"] > frame + 5)
+    assert len(run.rows()) == rows
+    assert run.ask("/api/recording", {"on": True})[0] == 204
+    run.wait_for(lambda _: len(run.rows()) > rows + 3)
+
+
+def test_the_snapshot_is_the_frame_itself(world, run):
+    _, headers, jpeg = run.ask("/api/snapshot")
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    frame = cv2.imread(str(world[0] / "frames" / "{:04d}.png".format(int(headers["X-Frame"]))))
+    jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    assert np.array_equal(picture, cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
+
+
+def test_the_results_so_far_are_those_of_the_file(world, run):
+    choose(run, 0, world[1][0])
+    run.wait_for(lambda state: state["frame"] > 10)
+    pause(run, True)
+    _, _, answer = run.ask("/api/results")
+    assert answer["columns"][:2] == ["frame", "time_s"]
+    written = [[float(v) if v else None for v in row.values()] for row in run.rows()]
+    assert answer["rows"] == written
+    _, _, rest = run.ask("/api/results?after=4")
+    assert (rest["first"], rest["rows"]) == (5, written[5:])
+
+
+def test_a_stop_ends_the_run_as_ctrl_c_does(world, run):
+    choose(run, 0, world[1][0])
+    assert run.ask("/api/stop", {"stop": True})[0] == 202
+    assert run.wait() == 0
+    assert "Traceback" not in run.words()
+    assert "wrote" in run.words()
+
+
+def test_a_run_that_never_had_a_target_ends_without_fuss(world, run):
+    run.ask("/api/stop", {"stop": True})
+    assert run.wait() == 0
+    assert "Traceback" not in run.words() and "Warning" not in run.words()
+
+
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        (b'{"frame": 0, "box": [NaN, 0, 20, 20]}', 400),
+        (b'{"frame": 0, "box": [0, 0, Infinity, 20]}', 400),
+        (b'{"frame": 0, "box": [0, 0, 1e999, 20]}', 400),
+        (b'{"frame": 0, "box": [1e300, 0, 20, 20]}', 400),
+        (b'{"frame": 0, "box": [0, 0, -20, 20]}', 422),
+        (b'{"frame": 0, "box": [0, 0, 0, 20]}', 422),
+        (b'{"frame": 0, "box": [900000, 0, 20, 20]}', 422),
+        (b'{"frame": 0, "box": [0, 0, 900000, 20]}', 422),
+        (b'{"frame": 0, "box": [0, 0, 1, 1]}', 422),
+        (b'{"frame": 0, "box": [0, 0, 20]}', 400),
+        (b'{"frame": 0, "box": [0, 0, 20, true]}', 400),
+        (b'{"frame": 0, "box": "0,0,20,20"}', 400),
+        (b'{"frame": -1, "box": [0, 0, 20, 20]}', 400),
+        (b'{"frame": 0.5, "box": [0, 0, 20, 20]}', 400),
+        (b'{"frame": 7, "box": [0, 0, 20, 20]}', 410),
+        (b'{"frame": 0, "box": [0, 0, 20, 20], "replace": 9}', 404),
+        (b'{"frame": 0, "box": [0, 0, 20, 20], "file": "/etc/passwd"}', 400),
+        (b'{"frame": 0}', 400),
+        (b"[]", 400),
+        (b"{", 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 2000, 400),
+        (b'{"frame": 0, "box": [0, 0, 20, 20]' + b" " * 3000 + b"}", 413),
+    ],
+)
+def test_what_no_target_can_be_is_refused_and_changes_nothing(standing, body, status):
+    answer = standing.ask("/api/targets", body)
+    assert answer[0] == status, answer[2]
+    assert answer[2]["error"]
+    state = standing.state()
+    assert (state["frame"], state["targets"]) == (0, [])
+
+
+@pytest.fixture(scope="module")
+def standing(world, tmp_path_factory):
+    """A run that stands on its first frame, for requests that are refused."""
+    folder = tmp_path_factory.mktemp("standing")
+    with pages.PagedRun(folder, world[0] / "frames", network=str(world[0] / "tiny.toml")) as run:
+        yield run
+
+
+def test_there_is_an_end_to_how_many_targets_can_be_chosen(world, run):
+    pause(run, True)
+    for index in range(8):
+        choose(run, 0, [10 * index, 10, 30, 30])
+    assert run.ask("/api/targets", {"frame": 0, "box": [5, 5, 30, 30]})[0] == 409
+
+
+def test_a_live_stream_runs_and_waits_for_a_target(world):
+    with MjpegServer(str(world[0] / "frames"), fps=20) as sender:
+        with pages.PagedRun(world[0], sender.address) as run:
+            state = run.wait_for(lambda state: state["frame"] > 5)
+            assert state["live"] and not state["paused"] and state["targets"] == []
+            assert run.ask("/api/pause", {"paused": True})[0] == 409
+            choose(run, state["frame"], world[1][0])
+            run.wait_for(lambda _: len(run.rows()) > 10)
+            sender.kill()
+            run.wait_for(lambda state: state["waiting"] == "frames")
+            assert run.ask("/api/stop", {"stop": True})[0] == 202
+            assert run.wait() == 0
+
+
+def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen(world, run):
+    async def watch():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(run.address + "/ws") as socket:
+                states, seen = {}, []
+                loop = asyncio.get_event_loop()
+                await loop.run_in_executor(None, choose, run, 0, world[1][0])
+                while len(seen) < 7:
+                    message = await asyncio.wait_for(socket.receive(), 20)
+                    if message.type == aiohttp.WSMsgType.TEXT:
+                        state = json.loads(message.data)
+                        states[state["frame"]] = state
+                        continue
+                    index = int.from_bytes(message.data[:8], "big")
+                    assert index in states
+                    assert message.data[8:10] == b"\xff\xd8"
+                    seen.append(index)
+                    if len(seen) < 6:
+                        await socket.send_str(json.dumps({"seen": index}))
+                # two are on their way, and neither was said to be seen
+                pictures = 0
+                with pytest.raises(asyncio.TimeoutError):
+                    while True:
+                        message = await asyncio.wait_for(socket.receive(), 1.5)
+                        pictures += message.type == aiohttp.WSMsgType.BINARY
+                assert seen == sorted(seen)
+                assert pictures == 0
+                await socket.send_str(json.dumps({"seen": seen[-1]}))
+                message = await asyncio.wait_for(socket.receive(), 10)
+                assert json.loads(message.data)["frame"] > seen[-1] + 10, "the newest, not the next"
+
+    asyncio.get_event_loop_policy().new_event_loop().run_until_complete(watch())
+
+
+def test_a_run_that_stands_still_goes_on_talking(run):
+    """The page takes silence for a lost connection."""
+
+    async def listen():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(run.address + "/ws") as socket:
+                states = 0
+                while states < 5:
+                    message = await asyncio.wait_for(socket.receive(), 4)
+                    states += message.type == aiohttp.WSMsgType.TEXT
+
+    asyncio.new_event_loop().run_until_complete(listen())

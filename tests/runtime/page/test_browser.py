@@ -1,0 +1,250 @@
+"""The page in a real browser: boxes are dragged, results are read from the file."""
+
+import re
+import time
+
+import numpy as np
+import pytest
+
+from tests.clips import Clip, overlap
+from tests.support import pages
+from tests.support.streams.mjpeg import MjpegServer
+
+pytest.importorskip("aiohttp")
+pytest.importorskip("onnxruntime")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser())),
+]
+
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {
+    "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
+    "device_scale_factor": 2,
+}  # fmt: skip
+WAIT_MS = 60000
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with pages.browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with the tiny network and its film, and the true boxes."""
+    folder = tmp_path_factory.mktemp("browser")
+    return folder, pages.write_world(folder, 600, width=640, height=480, side=80)
+
+
+@pytest.fixture
+def run(world):
+    """A run on the film, standing on its first frame."""
+    with pages.PagedRun(world[0], world[0] / "frames") as run:
+        yield run
+
+
+class Tab:
+    """A tab with the page of a run; at its end, nothing may have gone wrong inside."""
+
+    def __init__(self, chromium, link, expect_errors=False, **kind):
+        self.context = chromium.new_context(**(kind or DESKTOP))
+        self.page = self.context.new_page()
+        self.errors, self.hosts, self._expect = [], set(), expect_errors
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "console",
+            lambda said: self.errors.append(said.text) if said.type == "error" else None,
+        )
+        self.page.on("request", lambda asked: self.hosts.add(asked.url.split("/")[2]))
+        self.page.goto(link, timeout=WAIT_MS)
+        self.wait("document.getElementById('picture').width > 300")
+
+    def wait(self, condition):
+        # wait_for_function evaluates text inside the page, which the page forbids
+        deadline = time.monotonic() + WAIT_MS / 1e3
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, condition
+            time.sleep(0.05)
+
+    def wait_for_text(self, selector, text):
+        self.page.locator(selector).filter(has_text=re.compile(text)).wait_for(timeout=WAIT_MS)
+
+    def drag(self, box, touch=False):
+        pages.drag(self.page, box, touch)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.context.close()
+        if kind is None and not self._expect:
+            assert self.errors == []
+
+
+def targets(run, count):
+    """Wait for so many targets; returns their numbers."""
+    state = run.wait_for(lambda state: len(state["targets"]) == count)
+    return [target["number"] for target in state["targets"]]
+
+
+def test_a_box_dragged_on_a_real_clip_is_followed(chromium, tmp_path, clips_dir, networks_dir):
+    clip = Clip(clips_dir / "otb-Crossing")
+    # away from its annotation, which would give the first box
+    (tmp_path / "img").symlink_to((clip.folder / "img").resolve())
+    options = ("--networks-dir", networks_dir)
+    with pages.PagedRun(
+        tmp_path, tmp_path / "img", *options, network="nanotrack_v2"
+    ) as run, Tab(chromium, run.link) as tab:  # fmt: skip
+        tab.wait_for_text("#hint", "Drag a box")
+        tab.drag(clip.boxes[0])
+        (number,) = targets(run, 1)
+        run.wait_for(lambda state: state["frame"] > 50)
+        boxes = run.boxes(number)
+        first = overlap(boxes[0], clip.boxes[0])[0]
+        assert first > 0.8, "the box is not where it was drawn"
+        overlaps = [overlap(boxes[index], clip.boxes[index])[0] for index in range(1, 51)]
+        assert np.mean(overlaps) >= 0.6
+        assert tab.hosts == {run.address.split("/")[2]}
+
+
+def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
+    """The film goes on while the box is drawn: the target starts where the drag began."""
+    with pages.PagedRun(world[0], world[0] / "frames") as run, Tab(chromium, run.link) as tab:
+        run.ask("/api/pause", {"paused": False})
+        run.wait_for(lambda state: state["frame"] > 10)
+        overlay = tab.page.locator("#overlay").bounding_box()
+        tab.page.mouse.move(overlay["x"] + 300, overlay["y"] + 200)
+        tab.page.mouse.down()
+        begun = run.state()["frame"]
+        tab.page.mouse.move(overlay["x"] + 360, overlay["y"] + 260)
+        run.wait_for(lambda state: state["frame"] > begun + 100)  # older than an idle ring keeps
+        tab.page.mouse.up()
+        (number,) = targets(run, 1)
+        frames = sorted(run.boxes(number))
+        assert begun - 15 <= frames[0] <= begun + 1
+        assert frames[-1] >= begun + 100
+
+
+def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
+    with Tab(chromium, run.link) as tab:
+        run.ask("/api/pause", {"paused": True})
+        tab.drag((20, 20, 60, 60))
+        assert targets(run, 1) == [0]
+        tab.wait_for_text("#targets", "Target 0")
+        tab.drag(world[1][0])
+        run.wait_for(lambda state: [t["number"] for t in state["targets"]] == [1])
+        tab.wait_for_text("#targets", "Target 1")
+        tab.page.click("#add")
+        tab.drag((400, 300, 60, 60))
+        assert targets(run, 2) == [1, 2]
+        tab.wait("document.querySelectorAll('.target').length === 2")
+        tab.page.get_by_label("Follow target 2 no more").click()
+        assert targets(run, 1) == [1]
+        tab.wait("document.querySelectorAll('.target').length === 1")
+        run.ask("/api/pause", {"paused": False})
+        run.wait_for(lambda state: state["frame"] > 20)
+        assert list(run.boxes(0)) == [0]
+        boxes = run.boxes(1)
+        overlaps = [overlap(boxes[index], world[1][index])[0] for index in range(1, 20)]
+        assert np.mean(overlaps) > 0.4
+
+
+def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
+    with Tab(chromium, run.link) as tab:
+        tab.drag(world[1][0])
+        run.wait_for(lambda state: state["frame"] > 3)
+        tab.page.click("#pause")
+        stood = run.wait_for(lambda state: state["paused"])["frame"]
+        tab.wait_for_text("#mode", "PAUSED")
+        assert run.state()["frame"] == stood
+        tab.page.evaluate("document.activeElement.blur()")
+        tab.page.keyboard.press(" ")
+        run.wait_for(lambda state: not state["paused"] and state["frame"] > stood)
+        tab.page.keyboard.press("r")
+        run.wait_for(lambda state: not state["recording"]["on"])
+        tab.wait_for_text("#record", "^Record$")
+        tab.page.click("#record")
+        run.wait_for(lambda state: state["recording"]["on"])
+        tab.page.click("#stop")
+        tab.page.get_by_role("button", name="Go on").click()
+        assert run.state()["frame"] > 0
+        tab.page.click("#stop")
+        tab.page.get_by_role("button", name="Stop the run").click()
+        assert run.wait() == 0
+        tab.wait_for_text("#veil", "The run has ended")
+        tab.errors.clear()  # the browser tells that nobody answers any more
+
+
+def test_a_box_by_keyboard_alone(chromium, world, run):
+    with Tab(chromium, run.link) as tab:
+        tab.page.focus("#overlay")
+        for key in ("Enter", "ArrowLeft", "ArrowUp", "Shift+ArrowRight", "Alt+ArrowDown", "Enter"):
+            tab.page.keyboard.press(key)
+        targets(run, 1)
+        side = 480 / 5.0
+        given = run.boxes(0)[0]
+        wanted = [(640 - side) / 2 - 8, (480 - side) / 2 - 8 + 1, side + 8, side]
+        assert np.allclose(given, wanted, atol=0.02)
+        tab.wait("document.getElementById('status').textContent === 'Target 0 chosen.'")
+
+
+def test_a_live_picture_is_frozen_to_aim_while_the_tracker_goes_on(chromium, world):
+    with MjpegServer(str(world[0] / "frames"), fps=15) as sender:
+        with pages.PagedRun(world[0], sender.address) as run, Tab(chromium, run.link) as tab:
+            tab.page.keyboard.press(" ")
+            tab.wait_for_text("#mode", "FROZEN")
+            frozen = run.state()["frame"]
+            run.wait_for(lambda state: state["frame"] > frozen + 10)
+            tab.drag((100, 100, 80, 80))
+            (number,) = targets(run, 1)
+            assert min(run.boxes(number)) <= frozen
+            tab.wait("document.getElementById('mode').hidden")
+
+
+def test_a_finger_on_a_phone(chromium, world, run):
+    with Tab(chromium, run.link, **PHONE) as tab:
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+        tab.drag(world[1][0], touch=True)
+        (number,) = targets(run, 1)
+        run.wait_for(lambda state: state["frame"] > 20)
+        boxes = run.boxes(number)
+        assert overlap(boxes[0], np.array(world[1][0]))[0] > 0.8
+        small = tab.page.evaluate(
+            "[...document.querySelectorAll('button')].filter((b) => b.offsetParent)"
+            ".map((b) => b.getBoundingClientRect()).filter((r) => r.width < 44 || r.height < 44)"
+            ".length"
+        )
+        assert small == 0, "a finger needs 44 pixels"
+
+
+def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):
+    first = pages.PagedRun(world[0], world[0] / "frames")
+    with first, Tab(chromium, first.link, expect_errors=True) as tab:
+        tab.drag(world[1][0])
+        targets(first, 1)
+        first.kill()
+        tab.wait_for_text("#veil", "Connection lost")
+        with pages.PagedRun(world[0], world[0] / "frames", port=first.port) as second:
+            tab.wait("document.getElementById('veil').hidden")
+            tab.wait("document.querySelectorAll('.target').length === 0")
+            tab.drag(world[1][0])
+            targets(second, 1)
+
+
+def test_everything_that_can_be_used_has_a_name_and_looks_follow_the_user(chromium, world, run):
+    with Tab(chromium, run.link, color_scheme="dark", reduced_motion="reduce", **DESKTOP) as tab:
+        tab.drag(world[1][0])
+        targets(run, 1)
+        nameless = tab.page.evaluate(
+            "[...document.querySelectorAll('button, canvas[tabindex]')].filter((n) =>"
+            " !(n.textContent.trim() || n.getAttribute('aria-label'))).length"
+        )
+        assert nameless == 0
+        ground = "getComputedStyle(document.body).backgroundColor"
+        dark = tab.page.evaluate(ground)
+        tab.page.click("#theme")
+        light = tab.page.evaluate(ground)
+        assert max(map(int, re.findall(r"\d+", dark))) < 60
+        assert min(map(int, re.findall(r"\d+", light))) > 200

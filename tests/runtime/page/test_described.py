@@ -1,0 +1,43 @@
+"""The page's interface is what page/openapi.json says: Schemathesis asks it everything."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import pages
+from tests.support.streams.mjpeg import MjpegServer
+
+pytest.importorskip("schemathesis")
+pytest.importorskip("aiohttp")
+pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.slow
+
+# 410 and 422 hang on the moment: which frames are kept, and how large they are
+CONFIG = """
+[checks]
+positive_data_acceptance.expected-statuses = [
+  "2xx", "401", "403", "404", "409", "410", "422", "429"
+]
+"""
+
+
+def test_schemathesis_finds_nothing(tmp_path):
+    pages.write_world(tmp_path, 3)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    with MjpegServer(str(tmp_path / "frames"), fps=5) as sender, pages.PagedRun(
+        tmp_path, sender.address
+    ) as run:
+        done = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run",
+             run.address + "/api/openapi.json", "--checks", "all",
+             "--max-examples", "25", "--exclude-path", "/api/stop",
+             "--phases", "examples,coverage,fuzzing", "--generation-database", "none"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=280,
+            cwd=str(tmp_path),
+        )  # fmt: skip
+        assert done.returncode == 0, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)[-6000:]
+        assert run.process.poll() is None
+        assert "Traceback" not in run.words()

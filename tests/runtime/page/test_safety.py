@@ -1,0 +1,319 @@
+"""Strangers at the page: tokens, origins, floods and slow senders. The run goes on undisturbed."""
+
+import asyncio
+import http.client
+import json
+import os
+import socket
+import time
+
+import pytest
+
+from tests.support import pages
+
+aiohttp = pytest.importorskip("aiohttp")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the tiny network and its film."""
+    folder = tmp_path_factory.mktemp("safety")
+    pages.write_world(folder, 3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(folder, tmp_path_factory):
+    """A run that serves the loopback."""
+    out = tmp_path_factory.mktemp("local")
+    with pages.PagedRun(out, folder / "frames", network=str(folder / "tiny.toml")) as run:
+        yield run
+
+
+@pytest.fixture
+def guarded(folder, tmp_path):
+    """A run that serves all addresses, so that a token is asked for."""
+    with pages.PagedRun(tmp_path, folder / "frames", "--page-host", "0.0.0.0",
+                        network=str(folder / "tiny.toml")) as run:  # fmt: skip
+        run.token = run.link.split("token=")[1]
+        while run.ask("/api/state", Authorization="Bearer " + run.token)[0] == 503:
+            time.sleep(0.05)
+        yield run
+
+
+def handshake(run, path="/ws", **headers):
+    """The status with which a web socket is answered."""
+    lines = {
+        "Host": "127.0.0.1:{}".format(run.port), "Connection": "Upgrade", "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    lines.update(headers)
+    text = "GET {} HTTP/1.1\r\n{}\r\n\r\n".format(
+        path, "\r\n".join("{}: {}".format(*line) for line in lines.items())
+    )
+    with socket.create_connection(("127.0.0.1", run.port), 10) as connection:
+        connection.sendall(text.encode("ascii"))
+        return int(connection.recv(1000).split()[1])
+
+
+def no_redirect(run, path):
+    """One GET that is not sent on: (status, headers)."""
+    connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    connection.close()
+    return answer.status, answer.headers
+
+
+def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
+    for path in ("/", "/main.js", "/api/state", "/api/snapshot", "/api/results"):
+        assert guarded.ask(path)[0] == 401
+    assert guarded.ask("/api/stop", {"stop": True})[0] == 401
+    assert handshake(guarded) == 401
+    assert guarded.ask("/api/state", Authorization="Bearer wrong")[0] == 401
+    assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token[:-1])[0] == 401
+    assert guarded.ask("/api/state", Cookie="hotpath_{}=x".format(guarded.port))[0] == 401
+    assert guarded.ask("/enter?token=wrong")[0] == 401
+    assert guarded.ask("/enter")[0] == 401
+    assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token)[0] == 200
+
+
+def test_the_link_sets_a_cookie_that_scripts_and_foreign_pages_cannot_use(guarded):
+    status, headers = no_redirect(guarded, "/enter?token=" + guarded.token)
+    assert (status, headers["Location"]) == (303, "/")
+    cookie = headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
+    assert guarded.token not in cookie
+    value = cookie.split(";")[0]
+    assert guarded.ask("/api/state", Cookie=value)[0] == 200
+    assert handshake(guarded, Cookie=value) == 101
+
+
+def test_who_guesses_is_refused_unheard_and_who_has_the_cookie_is_not(guarded):
+    _, headers = no_redirect(guarded, "/enter?token=" + guarded.token)
+    cookie = headers["Set-Cookie"].split(";")[0]
+    statuses = [guarded.ask("/api/state", Authorization="Bearer x")[0] for _ in range(25)]
+    assert statuses.count(401) in (18, 19, 20)  # who looked for the token before has failed too
+    assert statuses[-5:] == [429] * 5
+    assert guarded.ask("/enter?token=" + guarded.token)[0] == 429
+    assert guarded.ask("/api/state", Cookie=cookie)[0] == 200
+
+
+def test_the_token_is_printed_as_a_link_and_as_a_code(guarded):
+    pytest.importorskip("segno")
+    deadline = time.monotonic() + 10
+    while "\u2588" not in guarded._errors.read_bytes().decode("utf-8", "replace"):
+        assert time.monotonic() < deadline, guarded.words()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "headers, status",
+    [
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": "[::1"}, 400),
+        ({"Origin": "http://localhost:7", "Host": "localhost:7"}, 101),
+        ({}, 101),
+    ],
+)
+def test_foreign_pages_and_names_are_refused_on_the_loopback(local, headers, status):
+    assert handshake(local, **headers) == status
+
+
+def test_a_foreign_form_can_change_nothing(local):
+    body = b'{"stop": true}'
+    assert local.ask("/api/stop", body, Origin="http://evil.example")[0] == 403
+    assert local.ask("/api/stop", body, Content_Type="text/plain")[0] == 415
+    assert local.ask("/api/stop", method="GET")[0] == 405
+    assert local.process.poll() is None
+
+
+def test_every_answer_forbids_what_the_page_does_not_need(local):
+    for path in ("/", "/main.js", "/api/state", "/nothing", "/api/snapshot"):
+        _, headers, _ = local.ask(path)
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "script-src 'self'" in policy
+        assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert "aiohttp" not in headers.get("Server", "")
+        assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_the_page_has_nothing_inline_and_asks_nobody_else(local):
+    text = local.ask("/")[2].decode("utf-8")
+    assert "<style" not in text and " style=" not in text and "javascript:" not in text
+    assert text.count("<script") == text.count('<script type="module" src="/')
+    for name in ("main.js", "link.js", "view.js", "aim.js", "panel.js", "api.js", "style.css"):
+        content = local.ask("/" + name)[2].decode("utf-8")
+        assert "http://" not in content and "https://" not in content.replace('"https:"', "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../page.py", "/..%2fpage.py", "/%2e%2e/page.py", "//etc/passwd", "/page_api.py", "/.git",
+     "/api/../../../etc/passwd", "/main.js/", "/main.js%00.png", "/openapi.json"],
+)  # fmt: skip
+def test_no_other_file_can_be_had(local, path):
+    with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
+        text = "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n".format(path)
+        connection.sendall(text.encode("ascii"))
+        assert connection.recv(100).split()[1] in (b"404", b"400")
+
+
+@pytest.mark.parametrize(
+    "message", ["{", "[]", "{}", '{"seen": -1}', '{"seen": 1e999}', '{"seen": NaN}',
+                '{"seen": "1"}', '{"hold": true}', '{"seen": 1, "hold": 1}',
+                "x" * 5000, b"\x00", "[" * 200],
+)  # fmt: skip
+def test_a_message_that_is_not_understood_ends_the_socket(local, message):
+    async def send():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(local.address + "/ws") as socket:
+                await (socket.send_bytes if isinstance(message, bytes) else socket.send_str)(
+                    message
+                )
+                while True:
+                    answer = await asyncio.wait_for(socket.receive(), 10)
+                    if answer.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
+                        return socket.close_code
+                    assert answer.type != aiohttp.WSMsgType.ERROR
+
+    code = asyncio.new_event_loop().run_until_complete(send())
+    assert code in ((1009, 1006) if len(message) > 1000 else (1008,))
+    assert local.state()["frame"] == 0
+
+
+def test_holding_frames_that_are_not_there_is_no_harm(local):
+    async def send():
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(local.address + "/ws") as socket:
+                for index in (0, 99, 1 << 52, None):
+                    await socket.send_str(json.dumps({"hold": index}))
+                await socket.send_str('{"seen": 0}')
+                await asyncio.sleep(0.3)
+                assert not socket.closed
+
+    asyncio.new_event_loop().run_until_complete(send())
+
+
+def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, tmp_path):
+    film = tmp_path / "film"
+    film.mkdir()
+    pages.write_world(film, 600)
+    with pages.PagedRun(tmp_path, film / "frames", network=str(folder / "tiny.toml")) as run:
+        seen, refused, served = asyncio.new_event_loop().run_until_complete(_flood(run))
+        assert served == 0
+        assert refused > 200  # the others were cut off without a word
+        assert seen > 20
+        deadline = time.monotonic() + 15
+        while True:  # they are gone after a while
+            try:
+                assert run.ask("/api/state")[0] == 200
+                break
+            except (OSError, AssertionError):
+                assert time.monotonic() < deadline
+                time.sleep(0.3)
+        open_files = len(os.listdir("/proc/{}/fd".format(run.process.pid)))
+        assert open_files < 150
+        frames = sorted(run.boxes(0))
+        assert frames == list(range(len(frames)))
+
+
+async def _flood(run):
+    """A thousand connections beside a viewer: (pictures it saw meanwhile, connections
+    answered 503, connections answered otherwise)."""
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(run.address + "/ws") as viewer:
+            body = {"frame": 0, "box": [96, 72, 40, 40]}
+            async with session.post(run.address + "/api/targets", json=body) as answer:
+                assert answer.status == 201
+            seen, refused, served = [0], 0, 0
+
+            async def look():
+                async for message in viewer:
+                    if message.type == aiohttp.WSMsgType.BINARY:
+                        seen[0] += 1
+                        index = int.from_bytes(message.data[:8], "big")
+                        await viewer.send_str(json.dumps({"seen": index}))
+
+            looking = asyncio.ensure_future(look())
+            crowd = []
+            for _ in range(1000):
+                reader, writer = await asyncio.open_connection("127.0.0.1", run.port)
+                writer.write(b"GET /api/state HTTP/1.1\r\n")  # and no more
+                crowd.append((reader, writer))
+            for reader, writer in crowd:
+                try:
+                    answer = await asyncio.wait_for(reader.read(12), 15)
+                except OSError:
+                    answer = b""
+                refused += answer.startswith(b"HTTP/1.1 503")
+                served += answer != b"" and not answer.startswith(b"HTTP/1.1 503")
+                writer.close()
+            looking.cancel()
+            return seen[0], refused, served
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+     b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+     b"Content-Length: 14\r\n\r\n"],
+)  # fmt: skip
+def test_a_request_that_drips_is_cut_off(local, start):
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
+        connection.settimeout(0.4)
+        connection.sendall(start)
+        answer = b""
+        while time.monotonic() - began < 30:
+            try:
+                connection.sendall(b"x" if start else b"")
+                part = connection.recv(1000)
+            except socket.timeout:
+                continue
+            except OSError:
+                break
+            if not part:
+                break
+            answer += part
+            if b"408" in answer or b"400" in answer:
+                break
+    assert time.monotonic() - began < 15
+    assert local.ask("/api/state")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+     b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n",
+     b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+     b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+     b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+     b"Content-Length: 99999999999\r\n\r\n{"],
+)  # fmt: skip
+def test_what_is_no_request_is_refused(local, request_text):
+    with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
+        try:
+            connection.sendall(request_text)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(1000)
+        except OSError:
+            answer = b""
+    assert not answer or answer.split()[1][:1] == b"4", answer
+    assert local.ask("/api/state")[0] == 200
+    assert "Traceback" not in local.words()
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(folder, local, tmp_path):
+    with pytest.raises(RuntimeError) as words:
+        pages.PagedRun(tmp_path, folder / "frames", network=str(folder / "tiny.toml"),
+                       port=local.port)  # fmt: skip
+    assert "can't listen there" in str(words.value)
+    assert "Traceback" not in str(words.value)

@@ -1,0 +1,323 @@
+"""Bundles say what they were made from; what does not fit is one sentence with the way out."""
+
+import json
+import resource
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+import boards
+from boards.build import __main__ as build
+from boards.build import prepare, tensorrt
+from boards.build.writer import Writer
+from kernels import cpu
+from runtime import bundle, engines
+from runtime.errors import NoEngine
+from runtime.networks import load_network
+from tests.fakes.tensorrt import machine
+from tests.support import tiny
+
+COMMAND = "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp16"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A prepared folder of the tiny network for a Nano."""
+    folder = tmp_path_factory.mktemp("prepared")
+    network = load_network(tiny.write_network(folder))
+    board = boards.load_board("jetson_nano")
+    prepare.prepare(folder / "out", network, network.locate(), board, "fp16", say=lambda s: None)
+    return folder
+
+
+@pytest.fixture
+def nano(monkeypatch, tmp_path):
+    """This computer as a Nano with TensorRT 8.2."""
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    played = machine.Board("8.2")
+    yield played
+    played.leave()
+
+
+@pytest.fixture
+def made(nano, prepared, tmp_path):
+    """A bundle that was built on it."""
+    return build.build_here(prepared / "out", tmp_path / "nano" / "tiny-fp16", lambda s: None)
+
+
+def refused(made, *texts, **asked):
+    """Loading must fail before the device is opened, with every text in one sentence."""
+    with pytest.raises(bundle.BadBundle) as caught:
+        bundle.open_engine(bundle.Bundle(made.folder), **asked)
+    for text in texts:
+        assert text in str(caught.value), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_it_says_what_it_was_made_from(made, prepared):
+    written = json.loads((made.folder / "bundle.json").read_text())
+    network = load_network(prepared / "tiny.toml")
+    files = {part: bundle.sha256_of(path) for part, path in network.locate().items()}
+    assert written["network"]["name"] == "tiny" and written["network"]["files"] == files
+    assert written["board"] == "jetson_nano" and written["precision"] == "fp16"
+    assert written["engine"] == "tensorrt" and written["compute_capability"] == "5.3"
+    assert written["libraries"] == {"tensorrt": "8.2.1.8"}
+    assert set(written["parts"]) == {"exemplar.plan", "search0.plan", "tiny.toml"}
+    assert written["parts"]["search0.plan"]["sha256"] == bundle.sha256_of(made.path("search0.plan"))
+
+
+def test_it_needs_no_other_file_to_be_loaded(made, tmp_path):
+    engine = bundle.open_engine(bundle.Bundle(made.folder))
+    assert engine.network.name == "tiny" and engine.network.map_size == 16
+    assert engine.describe()["precision"] == "fp16"
+
+
+def test_a_truncated_part_is_one_sentence(made, nano):
+    path = made.path("search0.plan")
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[: size // 2])
+    refused(made, "search0.plan is truncated", "of {} bytes".format(size), COMMAND)
+    assert not nano.devices
+
+
+def test_an_altered_part_is_one_sentence(made, nano):
+    path = made.path("exemplar.plan")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    refused(made, "exemplar.plan was altered since it was built", COMMAND)
+    assert not nano.devices
+
+
+def test_a_missing_part_is_one_sentence(made):
+    made.path("exemplar.plan").unlink()
+    refused(made, "exemplar.plan is missing", COMMAND)
+
+
+def test_another_version_of_tensorrt_is_one_sentence(made, nano):
+    nano.leave()
+    newer = machine.Board("8.6")
+    try:
+        refused(made, "was built for tensorrt 8.2.1.8, but here it is 8.6.1", COMMAND)
+        assert not newer.devices
+    finally:
+        newer.leave()
+
+
+def test_another_gpu_is_one_sentence(made, nano):
+    nano.leave()
+    other = machine.Board("8.2", capability="6.2")
+    try:
+        refused(made, "was built for compute capability 5.3, but here it is 6.2", COMMAND)
+    finally:
+        other.leave()
+
+
+def test_another_board_is_one_sentence(made):
+    refused(
+        made, "was built for board jetson_nano, but here it is jetson_tx2",
+        "make engine BOARD=jetson_tx2 NETWORK=tiny PRECISION=fp16", board="jetson_tx2",
+    )  # fmt: skip
+
+
+def test_another_precision_is_one_sentence(made):
+    refused(
+        made, "was built for precision fp16, but here it is fp32",
+        "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp32", precision="fp32",
+    )  # fmt: skip
+
+
+def with_toml(made, folder, old, new):
+    text = made.path("tiny.toml").read_text()
+    assert old in text
+    path = folder / "tiny.toml"
+    path.write_text(text.replace(old, new))
+    return load_network(path)
+
+
+def test_other_files_of_the_network_are_one_sentence(made, tmp_path):
+    wrong = 'name = "tiny_head.onnx"\nsha256 = "{}"'.format("ab" * 32)
+    network = with_toml(made, tmp_path, 'name = "tiny_head.onnx"', wrong)
+    refused(made, "was built for head of tiny sha256", "abababab", COMMAND, network=network)
+
+
+def test_a_tuned_tracker_needs_no_new_bundle(made, tmp_path):
+    network = with_toml(made, tmp_path, "penalty = 0.1", "penalty = 0.2")
+    bundle.open_engine(made, network).close()
+
+
+def test_inputs_and_maps_are_compared_where_no_sha256_is_known(made, nano, tmp_path):
+    """Crop and select would go beyond what was allocated."""
+    opened = len(nano.devices)
+    network = with_toml(made, tmp_path, "search = 255", "search = 271")
+    refused(made, "was built for pictures of tiny 127 and 255 pixels", COMMAND, network=network)
+    network = with_toml(made, tmp_path, "map_size = 16", "map_size = 17")
+    words = "was built for maps of tiny 1x2x16x16 and 1x4x16x16, but here it is 1x2x17x17 and"
+    refused(made, words, COMMAND, network=network)
+    assert len(nano.devices) == opened
+
+
+ALTERED = {
+    "no shapes": lambda run: run.update(shapes={}),
+    "a shape of texts": lambda run: run["shapes"].update(search=[1, 3, "255", "255"]),
+    "an endless tensor": lambda run: run["shapes"].update({run["maps"][0]: [1, 2, 1 << 40]}),
+    "a tensor below zero": lambda run: run["shapes"].update({run["maps"][0]: [1, -2, 16, 16]}),
+    "a picture that is none": lambda run: run["shapes"].update(search=[1, 3, 255, 17]),
+    "a map that nobody gives": lambda run: run["maps"].append("nowhere"),
+    "one tensor as two": lambda run: run["maps"].append(run["maps"][0]),
+    "a feature that is a list": lambda run: run["features"].append([]),
+    "features that nobody sees": lambda run: run.update(seen="nowhere"),
+    "features of no square": lambda run: run.update(seen="exemplar"),
+    "no parts": lambda run: run.update(parts=[]),
+    "steps after the last part": lambda run: run["steps"].append([{}]),
+}
+
+
+@pytest.mark.parametrize("how", sorted(ALTERED))
+def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
+    opened, path = len(nano.devices), made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    ALTERED[how](values["run"])
+    path.write_text(json.dumps(values))
+    refused(made, "is not as it was written", "make engine")
+    assert len(nano.devices) == opened
+
+
+def test_a_provider_that_is_none_is_one_sentence(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    board = boards.load_board("host")
+    made = build.build_host(board, network, network.locate(), "fp32", tmp_path / "bundle")
+    for wrong in ("rocm", 7, ["cuda"]):
+        made.settings["provider"] = wrong
+        with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
+            bundle.open_engine(made)
+
+
+def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
+    engine = bundle.open_engine(made)
+    network = made.load_network()
+    assert type(bundle.tracker_on(network, engine, cpu.load())).__name__ == "Tracker"
+    with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
+        bundle.tracker_on(network, engine, cpu.load(), pipeline=2)
+
+
+def test_other_inputs_need_a_new_bundle(made, tmp_path):
+    path = tmp_path / "tiny.toml"
+    text = made.path("tiny.toml").read_text().replace("search = 255", "search = 271")
+    for part in ("backbone", "head"):
+        line = 'name = "tiny_{}.onnx"'.format(part)
+        text = text.replace(line, '{}\nsha256 = "{}"'.format(line, made.network["files"][part]))
+    path.write_text(text)
+    refused(made, "was built for TOML of tiny", COMMAND, network=load_network(path))
+
+
+def test_another_network_names_its_own_command(made, tmp_path):
+    (tmp_path / "other.toml").write_text(made.path("tiny.toml").read_text())
+    network = load_network(tmp_path / "other.toml")
+    command = COMMAND.replace("NETWORK=tiny", "NETWORK=other")
+    refused(made, "was built for network tiny, but here it is other", command, network=network)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "board": "jetson_nano"}', "7"])
+def test_a_broken_bundle_json_is_one_sentence(made, text):
+    (made.folder / "bundle.json").write_text(text)
+    with pytest.raises(bundle.BadBundle, match="bundle.json .*build it again"):
+        bundle.Bundle(made.folder)
+
+
+WRONG = (None, 7, "x", [], {}, [7], {"x": 7})
+
+
+@pytest.mark.parametrize("key", [key for key in bundle.KEYS if key != "calibration_sha256"])
+def test_entries_of_another_kind_are_one_sentence(made, key):
+    path = made.folder / "bundle.json"
+    whole = json.loads(path.read_text())
+    for wrong in WRONG:
+        if key in ("board", "engine", "precision") and wrong == "x":
+            continue  # a text as another
+        if key == "settings" and isinstance(wrong, dict):
+            continue
+        path.write_text(json.dumps(dict(whole, **{key: wrong})))
+        with pytest.raises(bundle.BadBundle):
+            bundle.open_engine(bundle.Bundle(made.folder))
+
+
+def test_a_file_that_is_no_part_is_not_loaded(made, nano):
+    path = made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    values["run"]["parts"] = ["../other.plan"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(bundle.BadBundle, match="is not as it was written"):
+        bundle.Bundle(made.folder)
+
+
+def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    path = made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    values["parts"]["../../secret"] = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
+    path.write_text(json.dumps(values))
+    with pytest.raises(bundle.BadBundle, match="names a part outside it"):
+        bundle.open_engine(bundle.Bundle(made.folder))
+
+
+def test_a_folder_without_a_bundle_is_one_sentence(tmp_path):
+    with pytest.raises(bundle.BadBundle, match="is no bundle.*run `make engine"):
+        bundle.Bundle(tmp_path)
+
+
+def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
+    board = boards.load_board("jetson_nano")
+    folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")
+    folder.parent.mkdir(parents=True)
+    made.folder.rename(folder)
+    assert bundle.find(board, "tiny", None, tmp_path / "engines").folder == folder
+    with pytest.raises(bundle.BadBundle, match="run `{}`".format(COMMAND.replace("16", "32"))):
+        bundle.find(board, "tiny", "fp32", tmp_path / "engines")
+    folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
+    found = bundle.find(board, "tiny", None, tmp_path / "engines")
+    assert found.folder.name == "tiny-fp32"
+
+
+def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
+    before = sorted(path.name for path in made.folder.parent.iterdir())
+    old = (made.folder / "bundle.json").read_bytes()
+    nano.trt.Builder.build_serialized_network = lambda self, network, config: None
+    with pytest.raises(tensorrt.BuildFailed, match="can't build whole-exemplar.*PRECISION=fp32"):
+        build.build_here(prepared / "out", made.folder, lambda s: None)
+    assert (made.folder / "bundle.json").read_bytes() == old
+    assert sorted(path.name for path in made.folder.parent.iterdir()) == before
+
+
+def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
+    before = sorted(path.name for path in made.folder.parent.iterdir())
+    old = (made.folder / "bundle.json").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(bundle.BadBundle, match="can't be written .*File too large.*make room"):
+            build.build_here(prepared / "out", made.folder, lambda s: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (made.folder / "bundle.json").read_bytes() == old
+    assert sorted(path.name for path in made.folder.parent.iterdir()) == before
+
+
+def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(bundle.BadBundle, match="can't write below.*--out"):
+        Writer(tmp_path / "file" / "bundle")
+
+
+@pytest.mark.parametrize("name", engines.installed())
+def test_a_computers_bundle_loads_in_its_engine(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(engines, "installed", lambda: [name])
+    network = load_network(tiny.write_network(tmp_path))
+    board = boards.load_board("host")
+    made = build.build_host(board, network, network.locate(), "fp32", tmp_path / "bundle")
+    assert made.engine == name and name in made.libraries
+    engine = bundle.open_engine(made)
+    assert engine.name == name
+    assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
+    engine.close()

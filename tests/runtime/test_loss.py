@@ -1,0 +1,231 @@
+"""Whether a target is lost: said when it goes, looked for more widely, found when it is back."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from kernels import cpu
+from kernels.cpu import fallback
+from kernels.golden import likeness
+from runtime import decode, engines, load_targets, load_tracker, track
+from runtime.graphs import assemble, search_features
+from runtime.loss import Lost
+from runtime.networks import load_network
+from runtime.types import Track
+from tests.support import tiny
+from tests.vanish import Vanishing
+
+GONE = range(40, 70)
+
+
+def write_watched(folder, **values):
+    """The tiny network with keys of [tracking]; returns the TOML's path."""
+    return tiny.write_network(folder, tiny.watched(**values))
+
+
+@pytest.fixture
+def vanishing():
+    """The film; its target is painted over from frame 40 to 69."""
+    clip = Vanishing(tiny.Film(120), "cover")
+    assert clip.gone.nonzero()[0].tolist() == list(GONE)
+    return clip
+
+
+def _follow(tracker, clip):
+    tracks = []
+    for index, frame in enumerate(clip):
+        if index == 0:
+            tracker.init(frame, clip.boxes[0])
+        else:
+            tracks.append(tracker.update(frame))
+    return tracks
+
+
+def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
+    lost = np.array([track.lost for track in _follow(load_tracker(toml), vanishing)])
+    assert not lost[: GONE[0] - 1].any()
+    assert lost[GONE[0] + 5 : GONE[-1]].all()
+    assert not lost[GONE[-1] + 10 :].any()
+
+
+def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishing):
+    keys = {"hold_below": 0.5, "hold_widen": 1.2, "hold_limit": 1.7}
+    toml = write_watched(tmp_path, lost_below=0.5, **keys)
+    tracker = load_tracker(toml)
+    widened = []
+    _watched(tracker, widened)
+    tracks = _follow(tracker, vanishing)
+    held = [track.box for track in tracks if track.lost]
+    assert len(set(held)) == 1
+    at = [index for index, track in enumerate(tracks) if track.lost]
+    assert widened[at[0]] == pytest.approx(1.2)
+    assert widened[at[1]] == pytest.approx(1.44)
+    assert widened[at[-1]] == pytest.approx(1.7)
+    assert widened[-1] == 1.0
+
+
+def _watched(tracker, widened):
+    """Note the width of the region after each frame."""
+    inner = tracker.choose
+
+    def choose(*arguments):
+        track = inner(*arguments)
+        widened.append(tracker.widened)
+        return track
+
+    tracker.choose = choose
+
+
+def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
+    plain = _follow(load_tracker(tiny.write_network(tmp_path)), vanishing)
+    assert not any(track.lost for track in plain)
+    said = _follow(load_tracker(write_watched(tmp_path, lost_below=0.5)), vanishing)
+    assert any(track.lost for track in said)
+    np.testing.assert_array_equal([t.box for t in said], [t.box for t in plain])
+
+
+def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
+    alone = _follow(load_tracker(toml), vanishing)
+    targets, tracks = load_targets(toml), []
+    for index, frame in enumerate(vanishing):
+        frame[200:240, 280:320] = (210, 220, 230)  # a second one, that stays
+        if index == 0:
+            targets.add(frame, vanishing.boxes[0])
+            targets.add(frame, (280, 200, 40, 40))
+        else:
+            tracks.append(targets.update(frame))
+    assert [track[0].lost for track in tracks] == [track.lost for track in alone]
+    assert not any(track[1].lost for track in tracks)
+
+
+def test_a_track_is_not_lost_unless_that_is_said():
+    assert Track((1, 2, 3, 4), 0.5) == ((1, 2, 3, 4), 0.5, False)
+
+
+@pytest.mark.parametrize("kernels", [cpu.load(), fallback.Kernels()], ids=lambda k: k.name)
+def test_likeness_is_the_cosine_of_averages(kernels):
+    noise = np.random.RandomState(3)
+    for channels, side in ((48, 16), (3, 5), (96, 22)):
+        features = noise.randn(1, channels, side * side).astype(np.float32)
+        for _ in range(20):
+            rows, columns = np.sort(noise.choice(side + 1, (2, 2), replace=False), axis=1)
+            if len({*rows}) < 2 or len({*columns}) < 2:
+                continue
+            rows, columns = tuple(map(int, rows)), tuple(map(int, columns))
+            cells = [
+                features[0, :, y * side + x].astype(np.float64)
+                for y in range(*rows)
+                for x in range(*columns)
+            ]
+            average = np.mean(cells, axis=0)
+            reference = noise.randn(channels).astype(np.float32)
+            pooled = np.zeros(channels, np.float32)
+            got = kernels.likeness(features, rows, columns, reference, pooled)
+            lengths = np.linalg.norm(average) * np.linalg.norm(reference.astype(np.float64))
+            assert got == pytest.approx(average @ reference / lengths, abs=1e-9)
+            np.testing.assert_allclose(pooled, average, rtol=1e-5, atol=1e-6)
+            assert likeness(features, rows, columns, reference) == pytest.approx(got, abs=1e-9)
+
+
+def test_features_of_nothing_are_like_nothing():
+    for kernels in (cpu.load(), fallback.Kernels()):
+        nothing = np.zeros((1, 4, 9), np.float32)
+        assert kernels.likeness(nothing, (0, 3), (0, 3), np.ones(4, np.float32)) == 0
+
+
+@pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])
+def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
+    network = load_network(write_watched(tmp_path, lost_below=0.5))
+    watched = Lost(network, fallback.Kernels())
+    features = np.ones((1, 3, 256), np.float32)
+    state = np.array([100.0, 100.0, 3.0, 3.0])
+    watched.begin(state, features, (1.0, 1.0))
+    state[:2] += corner
+    assert watched.watch(state, np.array([100.0, 100, 3, 3]), 0.9, features, (1.0, 1.0)) is False
+    assert watched.certainty == pytest.approx(0.6 + 0.4 * 0.9)
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v3", "kestrel", "fear_xs"])
+def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    graphs, output = search_features.with_seen(network, assemble.build(network, paths))
+    assert output is not None
+    for engine_name in engines.installed():
+        engine = engines.create(engine_name, network, paths)
+        assert engine.seen.shape[2] == 256
+        engine.search_crop[...] = 100.0
+        engine.search(engine.exemplar())
+        assert np.ptp(engine.seen) > 0
+        engine.close()
+
+
+@pytest.mark.parametrize(("height", "certain"), [(4.0, 1.0), (2.0, 0.5), (8.0, 1.0), (0.0, 0.0)])
+def test_siamfc_is_as_certain_as_its_response_is_high(height, certain):
+    network = load_network("siamfc_030")
+    decoder = decode.create(network, fallback.Kernels())
+
+    def response(height):
+        maps = np.zeros((1, 1, network.map_size, network.map_size), np.float32)
+        maps[0, 0, 7:10, 7:10] = height
+        return (maps,)
+
+    decoder.first(response(4.0))
+    assert decoder.certain(0.3) == 0.0  # nothing selected yet
+    for index in range(network.scales):
+        maps = decoder.look(index, response(height if index == 1 else 0.0), None)
+    _, score = decoder.select(maps, np.array([100.0, 100, 40, 40]), (1.0, 1.0), 640, 480)
+    assert decoder.certain(score) == pytest.approx(certain, abs=1e-6)
+
+
+def test_dcfnet_is_as_certain_as_it_learns_what_the_first_box_held():
+    network = load_network("dcfnet")
+    decoder = decode.create(network, fallback.Kernels())
+    noise = np.random.RandomState(7)
+    box = slice(42, 83)  # the middle third of the window
+
+    def window(inside):
+        features = noise.uniform(0, 0.2, (1, network.features, network.search, network.search))
+        features[0, :, box, box] += inside[:, None, None]
+        return features.astype(np.float32)
+
+    target, other = noise.uniform(0, 1, (2, network.features))
+    _, memory = decoder.remember((window(target),), np.array([100.0, 100, 40, 40]))
+    assert decoder.certain(0.2) == 1.0
+    decoder.learn((window(target),), memory)
+    assert decoder.certain(0.2) > 0.95
+    decoder.learn((window(0 * target),), memory)
+    assert decoder.certain(0.9) < 0.1
+    decoder.learn((window(other),), memory)
+    assert decoder.certain(0.9) < 0.95
+
+
+@pytest.mark.parametrize("name", ["siamfc_015", "dcfnet", "lighttrack", "kestrel"])
+def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
+    tracker = load_tracker(name, networks_dir=networks_dir)
+    noise = np.random.RandomState(1).randint(0, 255, (15, 20, 3)).astype(np.uint8)
+    frame = cv2.resize(noise, (640, 480), interpolation=cv2.INTER_CUBIC)
+    frame[200:280, 300:360] = (200, 40, 30)
+    tracker.init(frame, (300, 200, 60, 80))
+    track = tracker.update(frame)
+    assert not track.lost
+    assert tracker.certainty > 0.9
+
+
+def test_the_results_have_a_column_for_it(tmp_path, vanishing):
+    toml = write_watched(tmp_path, lost_below=0.5)
+    (tmp_path / "frames").mkdir()
+    for index, frame in enumerate(vanishing):
+        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), frame)
+    box = ",".join("{:g}".format(value) for value in vanishing.boxes[0])
+    arguments = ["--network", toml, "--video", tmp_path / "frames", "--box", box]
+    arguments += ["--results", tmp_path / "out.csv", "--save", tmp_path / "out.mp4", "--no-show"]
+    assert track.main([str(argument) for argument in arguments]) == 0
+    with open(str(tmp_path / "out.csv")) as file:
+        lost = [row["lost"] for row in csv.DictReader(file)]
+    assert set(lost[: GONE[0]]) == {"0"}
+    assert set(lost[GONE[0] + 5 : GONE[-1]]) == {"1"}

@@ -1,0 +1,135 @@
+"""The command line on live sources that break and come back: it survives, says so, and goes on."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.clips import overlap
+from tests.support import tiny
+from tests.support.streams import camera, mjpeg, rtsp
+
+pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.slow
+
+ENDS_IN_S = 3.0  # after Ctrl-C, whatever the source does
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with the tiny network and two still pictures, and the target's box in them."""
+    folder = tmp_path_factory.mktemp("live")
+    tiny.write_network(folder)
+    (frame,), (box,) = tiny.film(1, width=640, height=480, side=80)
+    (folder / "frames").mkdir()
+    for index in range(2):
+        cv2.imwrite(str(folder / "frames" / "{}.png".format(index)), frame)
+    return folder, frame, box
+
+
+class Run:
+    """The command line on a source, in a process of its own."""
+
+    def __init__(self, world, source, out, environment=None):
+        folder, _, self.box = world
+        self.out, self.errors = out, out.with_suffix(".err")
+        with open(str(self.errors), "wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "runtime.track", "--network", str(folder / "tiny.toml"),
+                 "--video", source, "--box", ",".join(map(str, self.box)), "--results", str(out)],
+                stderr=errors, env=environment,
+            )  # fmt: skip
+
+    def rows(self):
+        """The rows written so far, whole lines only."""
+        if not self.out.exists():
+            return []
+        lines = self.out.read_text().splitlines(True)
+        return list(csv.DictReader([line for line in lines if line.endswith("\n")]))
+
+    def wait_for_rows(self, more, limit_s=25.0):
+        """Wait until ``more`` further rows came; returns how many there are."""
+        wanted, deadline = len(self.rows()) + more, time.monotonic() + limit_s
+        while len(self.rows()) < wanted:
+            assert self.process.poll() is None, self.errors.read_text()
+            assert time.monotonic() < deadline, self.errors.read_text()
+            time.sleep(0.05)
+        return len(self.rows())
+
+    def wait_for_words(self, words, limit_s=10.0):
+        """Wait until the run has said ``words``."""
+        deadline = time.monotonic() + limit_s
+        while words not in self.errors.read_text():
+            assert time.monotonic() < deadline, self.errors.read_text()
+            time.sleep(0.05)
+
+    def end(self):
+        """Ctrl-C; returns what was said."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=ENDS_IN_S)
+        assert self.process.returncode == 0
+        return self.errors.read_text()
+
+    def on_target(self):
+        """Whether the last box is on the target."""
+        row = self.rows()[-1]
+        return overlap([float(row[key]) for key in "xywh"], np.array(self.box))[0] > 0.4
+
+
+def _break_and_mend(run, break_it, mend_it, on_target=True):
+    """Break the source once the run is under way, mend it, and see that it goes on."""
+    run.wait_for_rows(10)
+    break_it()
+    run.wait_for_words("lost")
+    silent = len(run.rows())
+    time.sleep(0.5)
+    assert len(run.rows()) == silent
+    mend_it()
+    run.wait_for_rows(10)
+    assert run.on_target() or not on_target
+    said = run.end()
+    assert "1 gaps" in said, said
+    assert "Traceback" not in said
+
+
+def test_an_mjpeg_sender_that_dies_and_is_started_again(world, tmp_path):
+    with mjpeg.MjpegServer(str(world[0] / "frames")) as sender:
+        run = Run(world, sender.address, tmp_path / "out.csv")
+        _break_and_mend(run, sender.kill, sender.start)
+
+
+def test_an_mjpeg_sender_that_freezes(world, tmp_path):
+    with mjpeg.MjpegServer(str(world[0] / "frames")) as sender:
+        run = Run(world, sender.address, tmp_path / "out.csv")
+        _break_and_mend(run, sender.freeze, sender.thaw)
+
+
+def test_ctrl_c_ends_a_run_whose_sender_is_gone(world, tmp_path):
+    with mjpeg.MjpegServer(str(world[0] / "frames")) as sender:
+        run = Run(world, sender.address, tmp_path / "out.csv")
+        run.wait_for_rows(5)
+        sender.kill()
+        run.wait_for_words("lost")
+        run.end()
+
+
+@pytest.mark.skipif(camera.compiler() is None, reason="no C compiler for the emulated camera")
+def test_a_camera_unplugged_and_plugged_again(world, tmp_path):
+    device = camera.FakeCamera(tmp_path, [world[1]] * 2, number=7)
+    run = Run(world, "cam7", tmp_path / "out.csv", device.environment())
+    _break_and_mend(run, device.unplug, device.plug)
+
+
+def test_an_rtsp_sender_that_dies_and_is_started_again(world, tmp_path):
+    reason = rtsp.missing()
+    if reason:
+        pytest.skip(reason)
+    clock = (100.0, 80.0, 60.0, 60.0)  # somewhere in the sender's own picture, which shows the time
+    with rtsp.make_server() as sender:
+        run = Run(world[:2] + (clock,), sender.address, tmp_path / "out.csv")
+        _break_and_mend(run, sender.kill, sender.start, on_target=False)

@@ -1,0 +1,84 @@
+"""The VOT toolkit's protocol drives our tracker: a real client, a real process, real sockets."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime import load_tracker, vot
+from tests.conftest import ROOT
+from tests.support.tiny import film, write_network
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with a tiny network and pictures in it."""
+    write_network(tmp_path)
+    for index, picture in enumerate(film(8)[0]):
+        cv2.imwrite(str(tmp_path / "{:03d}.png".format(index)), picture)
+    return tmp_path
+
+
+@pytest.fixture
+def conversation(place):
+    """The toolkit's own client and our process, speaking through its standard streams."""
+    trax = pytest.importorskip("trax", reason="needs vot-trax")
+    from trax import client
+
+    command = [sys.executable, "-m", "runtime.vot", "--network", str(place / "tiny.toml")]
+    process = subprocess.Popen(
+        command, cwd=str(ROOT), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    streams = process.stdin.fileno(), process.stdout.fileno()
+    try:
+        speaker = client.Client(stream=streams, timeout=60, log=lambda *_: None)
+        yield trax, speaker
+        speaker.quit()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place, conversation):
+    trax, server = conversation
+    pictures, boxes = film(8)
+    tracker = load_tracker(str(place / "tiny.toml"))
+    tracker.init(pictures[0], boxes[0])
+    wanted = [tracker.update(picture) for picture in pictures[1:]]
+
+    def image(index):
+        return {"color": trax.FileImage.create(str(place / "{:03d}.png".format(index)))}
+
+    server.initialize(image(0), [(trax.Rectangle.create(*boxes[0]), {})], {})
+    for index, track in enumerate(wanted, 1):
+        ((found, properties),), _ = server.frame(image(index), {}, [])
+        assert np.allclose(found.bounds(), track.box, atol=1e-3)
+        confidence = float(properties["confidence"])
+        assert confidence == pytest.approx(track.score, abs=1e-3)
+
+
+def test_a_second_target_starts_the_tracker_anew(place, conversation):
+    trax, server = conversation
+    _, boxes = film(8)
+    path = str(place / "000.png")
+    for box in (boxes[0], (200.0, 150.0, 40.0, 40.0)):
+        image = {"color": trax.FileImage.create(path)}
+        ((found, _),), _ = server.initialize(image, [(trax.Rectangle.create(*box), {})], {})
+        assert np.allclose(found.bounds(), box, atol=1e-3)
+
+
+def test_an_unknown_network_is_a_sentence():
+    command = [sys.executable, "-m", "runtime.vot", "--network", "nanotrak_v2"]
+    done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    text = done.stderr.decode()
+    assert done.returncode == 2 and "Traceback" not in text
+    assert "did you mean nanotrack_v2" in text or "vot-trax" in text
+
+
+def test_without_trax_the_sentence_names_the_package(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "trax", None)
+    assert vot.main([]) == 2
+    assert "pip install vot-trax" in capsys.readouterr().err

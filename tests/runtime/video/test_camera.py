@@ -1,0 +1,91 @@
+"""A V4L2 camera that is unplugged, plugged in again and hangs, seen by the real OpenCV.
+
+The camera is a C library preloaded into a process of its own; its plug is a file.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.streams import camera, scene
+from tests.support.streams.camera import FakeCamera
+from tests.support.streams.process import ROOT
+from tests.support.streams.watch import Watcher
+
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's"),
+    pytest.mark.skipif(camera.compiler() is None, reason="no C compiler"),
+]
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """A plugged camera 7; OpenCV gives a hanging one up after a second."""
+    made = FakeCamera(tmp_path)
+    made.env = dict(made.environment(), OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT="1")
+    return made
+
+
+def test_a_camera_unplugged_and_plugged_in_again_goes_on(fake):
+    with Watcher("cam7", fake.env) as watcher:
+        watcher.wait_for("open")
+        fake.unplug()
+        watcher.wait_for("lost after frame")
+        fake.plug()
+        watcher.wait_for("back at frame")
+        watcher.process.poll()
+        end = watcher.interrupt()
+    assert end["exit_code"] == 0 and end["exit_s"] < 4.0
+    assert len(end["gaps"]) == 1 and 1.0 < end["gaps"][0][1] < 12.0
+    assert end["longest_read_s"] < 0.5 + 0.5
+    assert end["shape"] == [scene.HEIGHT, scene.WIDTH, 3]
+
+
+def test_a_camera_that_hangs_is_waited_for_without_blocking(fake):
+    with Watcher("/dev/video7", fake.env) as watcher:
+        watcher.wait_for("open")
+        fake.freeze()
+        watcher.wait_for("lost after frame")
+        fake.plug()
+        watcher.wait_for("back at frame")
+        end = watcher.interrupt()
+    assert len(end["gaps"]) == 1 and end["longest_read_s"] < 0.5 + 0.5
+
+
+def test_ctrl_c_is_answered_while_the_camera_is_gone(fake):
+    with Watcher("cam7", fake.env) as watcher:
+        watcher.wait_for("open")
+        fake.unplug()
+        watcher.wait_for("lost after frame")
+        end = watcher.interrupt()
+    assert end["exit_code"] == 0 and end["exit_s"] < 4.0
+    assert len(end["gaps"]) == 1  # the one that lasted to the end
+
+
+def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path):
+    pictures = [scene.picture_at(tick) for tick in range(4)]
+    fake = FakeCamera(tmp_path, pictures)
+    code = (
+        "import sys, cv2\n"
+        "from runtime.video.sources import open_source\n"
+        "from tests.support.streams import scene\n"
+        "with open_source('cam7') as source:\n"
+        "    frame = source.read(5.0)\n"
+        "    assert source.fps == 30 and source.name == 'cam7', (source.fps, source.name)\n"
+        "truth = scene.picture_at(scene.tick_of(frame))\n"
+        "print(cv2.absdiff(frame, truth).mean())\n"
+    )
+    out = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=str(ROOT), env=fake.environment()
+    )
+    assert float(out.decode("utf-8")) < 4.0  # grey levels; colour has half the resolution
+
+
+def test_an_unplugged_camera_is_one_sentence(fake):
+    fake.unplug()
+    with Watcher("cam7", fake.env) as watcher:
+        line = watcher.wait_for("NoCamera")
+        watcher.process.wait(10)
+    assert line.startswith("NoCamera: cam7: no camera at /dev/video7; ")
+    assert watcher.process.returncode == 2

@@ -1,0 +1,162 @@
+"""What is drawn is inside the picture, legible, and never changes the frame itself."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.errors import BadOutput
+from runtime.types import Track
+from runtime.video.draw import DARK, TARGETS, draw
+from runtime.video.window import Window, no_window
+from tests.support.streams.process import ROOT
+
+STEPS = OrderedDict([("crop", 0.083), ("network", 12.1), ("select", 0.051), ("total", 12.41)])
+INFO = dict(network="nanotrack_v2", engine="onnxruntime", fps=412.3, steps=STEPS, frame=12345)
+SIZES = [(176, 144), (320, 240), (640, 480), (1280, 720), (1920, 1080), (240, 1000), (4000, 300)]
+
+
+def black(size):
+    """A black frame of (width, height)."""
+    return np.zeros((size[1], size[0], 3), np.uint8)
+
+
+def ink(picture):
+    """Where the letters of the strips are: rows and columns."""
+    return np.where((picture > 128).all(axis=2))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_texts_keep_off_the_edges(size):
+    picture = draw(black(size), [], INFO)
+    rows, columns = ink(picture)
+    assert rows.size, "nothing is written"
+    assert columns.min() >= 1 and columns.max() <= size[0] - 2
+    assert rows.min() >= 1 and rows.max() <= size[1] - 2
+    # both strips are written on, and the middle is left to the picture
+    assert rows.min() < size[1] * 0.1 and rows.max() > size[1] * 0.9
+    assert not picture[size[1] // 4 : size[1] * 3 // 4].any()
+
+
+@pytest.mark.parametrize("size", SIZES[:5])
+def test_the_letters_are_high_enough_to_read_and_leave_room_for_the_picture(size):
+    rows, _ = ink(draw(black(size), [], dict(fps=88)))
+    height = rows.max() - rows.min() + 1
+    assert height >= 6
+    assert height <= size[1] / 15.0
+
+
+def test_the_frame_is_left_as_it_was():
+    frame = np.full((144, 176, 3), 77, np.uint8)
+    out = draw(frame, Track((40, 40, 30, 30), 0.5), INFO)
+    assert (frame == 77).all() and out.shape == frame.shape and (out != 77).any()
+
+
+def test_the_box_is_drawn_where_it_is():
+    picture = draw(black((320, 240)), Track((100, 80, 60, 50), 0.9))
+    assert tuple(picture[105, 100]) == TARGETS[0] and tuple(picture[105, 160]) == TARGETS[0]
+    assert tuple(picture[80, 150]) == TARGETS[0] and tuple(picture[130, 130]) == TARGETS[0]
+    assert not picture[90:120, 110:150].any()
+    assert tuple(picture[105, 98]) == DARK  # the line that sets it off from a bright ground
+
+
+def test_several_targets_have_colours_and_names_of_their_own():
+    tracks = [Track((30, 60, 40, 40), 0.9), Track((200, 60, 40, 40), 0.8)]
+    picture = draw(black((320, 240)), tracks, dict(names=["a", "b"], lost=[False, True]))
+    assert tuple(picture[80, 30]) == TARGETS[0]
+    assert tuple(picture[80, 200]) not in TARGETS and picture[80, 200].any()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-500, -500, 9000, 9000),
+        (170, 140, 50, 50),
+        (0, 0, 20, 20),
+        (1e12, -1e12, 5, 5),
+        (60, 60, 0.2, 0.2),
+        (float("nan"), 0, 5, 5),
+        (0, float("inf"), 5, 5),
+    ],
+)
+@pytest.mark.parametrize("size", [(176, 144), (40, 30), (1, 1)])
+def test_any_box_on_any_picture_can_be_drawn(box, size):
+    assert draw(black(size), Track(box, 0.5), INFO).shape == (size[1], size[0], 3)
+
+
+def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():
+    for box in ((0, 0, 30, 30), (280, 200, 39, 39), (300, 2, 60, 20), (5, 225, 40, 40)):
+        picture = draw(black((320, 240)), Track(box, 0.87))
+        label = (picture == np.array(TARGETS[0], np.uint8)).all(axis=2)
+        rows, columns = np.where(label)
+        assert columns.max() - columns.min() >= 15 and rows.max() - rows.min() >= 8
+
+
+def test_names_that_the_font_lacks_do_no_harm():
+    draw(black((320, 240)), [], dict(network="r\u00e9seau", engine="\u7f51\u7edc", fps=1))
+
+
+def test_the_ink_is_white_on_a_white_picture_too():
+    picture = draw(np.full((240, 320, 3), 255, np.uint8), [], dict(fps=100))
+    strip = picture[:10, 200:]
+    assert strip.max() > 200 and np.median(strip) < 110
+
+
+def test_a_machine_without_a_screen_is_told_so():
+    reason = no_window({})
+    assert reason and ("headless" in reason or "no display" in reason)
+
+
+def test_a_window_that_cant_be_shown_is_one_sentence(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(BadOutput, match="--no-show"):
+        Window()
+
+
+def test_a_display_that_nobody_serves_is_found_out_before_qt_ends_the_program():
+    reason = no_window({"DISPLAY": ":7777"})
+    assert reason and ("headless" in reason or ":7777 does not answer" in reason)
+
+
+def test_a_headless_build_is_not_taken_for_one_with_windows():
+    if "headless" not in (no_window({}) or ""):
+        pytest.skip("this OpenCV has windows")
+    with pytest.raises(cv2.error):
+        cv2.namedWindow("x")
+
+
+def test_a_window_is_shown_until_the_user_presses_q():
+    tools = [shutil.which(name) for name in ("Xvfb", "xdotool")]
+    if "headless" in (no_window({}) or "") or not all(tools):
+        pytest.skip("needs an OpenCV with windows, Xvfb and xdotool")
+    code = (
+        "import numpy as np; from runtime.video.window import Window\n"
+        "with Window('Hotpath test') as window:\n"
+        "    while window.show(np.zeros((240, 320, 3), np.uint8)): pass\n"
+    )
+    read_end, write_end = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_end)], pass_fds=[write_end], stderr=subprocess.DEVNULL
+    )
+    try:
+        display = ":" + os.read(read_end, 16).decode("ascii").strip()
+        env = dict(os.environ, DISPLAY=display)
+        assert no_window(env) is None
+        program = subprocess.Popen([sys.executable, "-c", code], cwd=str(ROOT), env=env)
+        press = ["xdotool", "search", "--sync", "--name", "Hotpath test", "windowfocus", "key", "q"]
+        deadline = time.monotonic() + 30
+        while program.poll() is None and time.monotonic() < deadline:
+            subprocess.call(["timeout", "5"] + press, env=env, stderr=subprocess.DEVNULL)
+        assert program.wait(1) == 0
+    finally:
+        server.kill()
+        server.wait()
+        os.close(read_end)
+        os.close(write_end)

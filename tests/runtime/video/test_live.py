@@ -1,0 +1,181 @@
+"""Live sources give the newest frame and outlive their senders; never do they wait too long.
+
+Every sender is a real process on the loopback that is killed, frozen and started again.
+"""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+from runtime.errors import BadSource
+from runtime.video.base import WAITING
+from runtime.video.cameras import DATAGRAM_OPEN_TIMEOUT_S, Stream
+from runtime.video.live import LONGEST_PAUSE_S, LiveSource
+from runtime.video.sources import open_source
+from tests.support.streams import rtsp, scene
+from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
+from tests.support.streams.mpegts import UdpSender
+from tests.support.streams.watch import Watcher
+
+# the slowest way back: a pause that has just begun, the opening, and this busy machine
+BACK_S = LONGEST_PAUSE_S + DATAGRAM_OPEN_TIMEOUT_S + 4.0
+
+
+def frames_until(source, done, limit_s=20.0):
+    """Read until ``done()``; return the frames, and how long the longest read took."""
+    frames, longest_s, deadline = [], 0.0, time.monotonic() + limit_s
+    while not done(frames):
+        assert time.monotonic() < deadline, "not within {} s".format(limit_s)
+        start = time.monotonic()
+        frame = source.read(timeout_s=0.3)
+        longest_s = max(longest_s, time.monotonic() - start)
+        assert frame is not None
+        if frame is not WAITING:
+            frames.append(frame)
+    return frames, longest_s
+
+
+def count(number):
+    """A condition for ``frames_until``: so many frames."""
+    return lambda frames: len(frames) >= number
+
+
+@contextlib.contextmanager
+def sender(kind):
+    """A running sender of that kind, or a skipped test."""
+    if kind == "rtsp" and rtsp.missing():
+        pytest.skip(rtsp.missing())
+    with {"http": MjpegServer, "rtsp": rtsp.make_server, "udp": UdpSender}[kind]() as running:
+        yield running
+
+
+@pytest.mark.parametrize("kind", ["http", "rtsp", "udp"])
+def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(kind):
+    log = []
+    with sender(kind) as running, open_source(running.address, log.append) as source:
+        assert source.live and source.frames is None and source.first_box is None
+        frames_until(source, count(10))
+        assert source.gaps == [] and log == []
+
+        for pull, put_back in ((running.kill, running.start), (running.freeze, running.thaw)):
+            gaps, said = len(source.gaps), len(log)
+            pull()
+            # what was on its way still comes, then nothing but WAITING, and it is said once
+            _, longest_s = frames_until(source, lambda _, said=said: len(log) > said)
+            assert longest_s < 0.3 + 0.7
+            assert "lost after frame {}".format(source.given - 1) in log[-1]
+            last = source.given
+            put_back()
+            frames_until(source, count(10), BACK_S)
+            assert [index for index, _ in source.gaps[gaps:]] == [last]
+            assert 1.0 < source.gaps[-1][1] < 20.0
+            assert "back at frame {} after".format(last) in log[-1]
+        assert len(log) == 4 and len(source.gaps) == 2
+
+
+def test_a_slow_reader_gets_the_newest_frame_and_the_others_are_counted():
+    with MjpegServer() as running, open_source(running.address) as source:
+        frames_until(source, count(5))
+        dropped, ages_s = source.dropped, []
+        for _ in range(4):
+            time.sleep(0.5)  # 15 frames go by
+            frame = source.read()
+            ages_s.append(scene.age_s(frame))
+        assert min(ages_s) < 0.1  # half of it would be an old frame
+        assert 30 <= source.dropped - dropped <= 75
+        assert source.given == 9 and source.gaps == []
+        assert source.time_s == pytest.approx(2.0 + 5 / 30.0, abs=1.5)
+
+
+def test_a_stream_that_ends_in_half_a_picture_again_and_again_is_reopened():
+    log = []
+    with MjpegServer() as running, open_source(running.address + "half", log.append) as source:
+        frames_until(source, count(2 * FAULT_AFTER + 5))
+    assert len(source.gaps) >= 2
+    assert all(seconds < 5 for _, seconds in source.gaps)
+    assert sum("back at frame" in line for line in log) == len(source.gaps)
+
+
+def test_a_stream_that_goes_silent_with_its_connection_open_is_reopened():
+    with MjpegServer() as running, open_source(running.address + "stall") as source:
+        frames_until(source, lambda _: source.gaps)
+        index, seconds = source.gaps[0]
+    assert index <= FAULT_AFTER and 1.0 < seconds < 10.0
+
+
+def test_frames_that_change_size_are_passed_on():
+    with MjpegServer() as running, open_source(running.address + "sizes") as source:
+        frames, _ = frames_until(source, count(3 * FAULT_AFTER))
+    assert {frame.shape[2] for frame in frames} == {3}
+    assert len({frame.shape for frame in frames}) in (1, 2)  # FFmpeg's scaler may hold the first
+
+
+def test_a_grey_stream_becomes_bgr():
+    with MjpegServer() as running, open_source(running.address + "grey") as source:
+        frames, _ = frames_until(source, count(3))
+    assert frames[0].shape == (scene.HEIGHT, scene.WIDTH, 3)
+
+
+@pytest.mark.parametrize("path", ["nothing", "page"])
+def test_an_address_that_is_no_stream_is_one_sentence(path):
+    with MjpegServer() as running, pytest.raises(BadSource) as caught:
+        open_source(running.address + path)
+    assert "no stream there" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_nobody_there_is_said_within_the_timeout():
+    start = time.monotonic()
+    with pytest.raises(BadSource, match="no stream there"):
+        LiveSource(Stream("udp://127.0.0.1:9", open_timeout_s=1.0))
+    assert time.monotonic() - start < 4.0
+
+
+def test_a_password_is_never_told():
+    with pytest.raises(BadSource) as caught:
+        open_source("rtsp://me:secret@127.0.0.1:9/x")
+    assert "secret" not in str(caught.value) and "me:***@127.0.0.1" in str(caught.value)
+
+
+def test_closing_ends_the_thread_and_reading_ends():
+    with MjpegServer() as running:
+        source = open_source(running.address)
+        frames_until(source, count(3))
+        source.close()
+        source.close()
+        assert source.read() is None
+        names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if running.address in name]
+
+
+def test_a_gap_that_lasts_to_the_end_is_recorded():
+    with MjpegServer() as running, open_source(running.address) as source:
+        frames_until(source, count(3))
+        running.kill()
+        deadline = time.monotonic() + 2.0
+        while time.monotonic() < deadline:
+            source.read(timeout_s=0.2)
+    assert [index for index, _ in source.gaps] == [source.given]
+
+
+def test_ctrl_c_is_answered_at_once_while_the_sender_is_frozen():
+    with MjpegServer() as running, Watcher(running.address) as watcher:
+        watcher.wait_for("open")
+        running.freeze()
+        watcher.wait_for("lost")
+        end = watcher.interrupt()
+    assert end["exit_code"] == 0 and end["exit_s"] < 4.0
+    assert end["longest_read_s"] < 0.5 + 0.5
+    assert len(end["gaps"]) == 1
+
+
+def test_ctrl_c_is_answered_at_once_before_anything_was_opened():
+    with Watcher("udp://127.0.0.1:9") as watcher:
+        time.sleep(1.5)
+        import signal
+
+        start = time.monotonic()
+        watcher.process.send_signal(signal.SIGINT)
+        watcher.process.wait(20)
+    assert time.monotonic() - start < 2.0

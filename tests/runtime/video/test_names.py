@@ -1,0 +1,59 @@
+"""A file or an address of any name is opened or refused; none of them ends the interpreter."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from runtime.video.base import is_utf8
+from tests.runtime.video.test_sources import write_pictures, write_video
+from tests.support.streams.process import ROOT, environment
+
+READ_ALL = (
+    "import sys; from runtime.video.quiet import quiet; quiet()\n"
+    "from runtime.errors import BadSource\n"
+    "from runtime.video.sources import open_source\n"
+    "count = 0\n"
+    "try:\n"
+    "    with open_source(sys.argv[1]) as source:\n"
+    "        while source.read() is not None: count += 1\n"
+    "    print(count)\n"
+    "except BadSource as error: print(ascii(str(error)))\n"
+)
+UTF8, LATIN = "\u00f6 \u8996 d".encode("utf-8"), b"a\xff"
+
+
+def said(spec, cwd=ROOT):
+    """What a program in the C locale, which gives every name to OpenCV itself, says of a source."""
+    env = environment(LANG="C", LC_ALL="C", PYTHONPATH=str(ROOT))
+    command = [sys.executable, "-c", READ_ALL, spec]
+    done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE)
+    assert done.returncode == 0  # -11: a segmentation fault
+    return done.stdout.decode("ascii").strip()
+
+
+@pytest.mark.parametrize("name", [UTF8, LATIN])
+@pytest.mark.parametrize("kind", [b".avi", b".mkv"])
+def test_a_video_of_any_name_is_read(tmp_path, name, kind):
+    path = os.path.join(os.fsencode(str(tmp_path)), name + kind)
+    os.rename(write_video(tmp_path / ("a" + kind.decode("ascii")), 5), path)
+    assert said(path) == "5"
+
+
+@pytest.mark.parametrize("name", [UTF8, LATIN])
+def test_a_folder_of_any_name_is_read_and_can_be_the_working_folder(tmp_path, name):
+    write_pictures(tmp_path / "a", 4)
+    write_video(tmp_path / "a" / "b.avi", 3)
+    path = os.path.join(os.fsencode(str(tmp_path)), name)
+    os.rename(str(tmp_path / "a"), path)
+    assert said(path) == "4"
+    assert said(b"b.avi", cwd=path) == "3"
+
+
+def test_an_address_that_is_no_text_is_refused_in_a_sentence():
+    assert "write any other byte as %FF" in said(b"http://127.0.0.1:1/\xff")
+
+
+def test_what_opencv_takes_is_told_from_what_it_does_not():
+    assert is_utf8("a") and is_utf8("\u00f6 \u8996") and not is_utf8("a\udcff")

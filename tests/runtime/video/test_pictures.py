@@ -1,0 +1,104 @@
+"""A folder's frames are the pictures as ``cv2.imread`` gives them; a broken one is named."""
+
+import os
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.errors import BadSource
+from runtime.video.recorded import read_picture
+from runtime.video.sources import open_source
+from tests.runtime.video.test_sources import read_all, write_pictures
+from tests.support.streams import scene
+
+
+def exif(orientation):
+    """An APP1 segment that holds nothing but the orientation (1 to 8)."""
+    tiff = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    return segment(0xE1, b"Exif\0\0" + tiff)
+
+
+def segment(marker, content):
+    """A JPEG segment."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def jpeg(picture=None, **options):
+    """The bytes of a JPEG."""
+    picture = scene.picture_at(3) if picture is None else picture
+    flags = [int(value) for pair in options.items() for value in (getattr(cv2, pair[0]), pair[1])]
+    return cv2.imencode(".jpg", picture, flags)[1].tobytes()
+
+
+def put(path, data):
+    """Write the bytes; return the path as text."""
+    path.write_bytes(data)
+    return str(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_jpeg_is_the_one_that_imread_gives(tmp_path, orientation):
+    data = jpeg()
+    path = put(tmp_path / "a.jpg", data[:2] + exif(orientation) + data[2:])
+    (frame,) = read_all(open_source(str(tmp_path)))
+    assert np.array_equal(frame, cv2.imread(path))
+    assert (frame.shape[0] > frame.shape[1]) == (orientation >= 5)  # the scene is wide
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tif", ".webp", ".ppm"])
+def test_eight_bit_pictures_of_every_kind_are_those_that_imread_gives(tmp_path, ending):
+    colour = scene.picture_at(7)
+    grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
+    pictures = [colour]
+    pictures += [grey] if ending != ".ppm" else []
+    pictures += [np.dstack([colour, grey])] if ending not in (".jpg", ".ppm") else []
+    path = str(tmp_path / ("a" + ending))
+    for picture in pictures:
+        assert cv2.imwrite(path, picture)
+        assert np.array_equal(read_picture(path), cv2.imread(path))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_stands_behind_the_end_of_a_jpeg_is_no_damage(tmp_path, progressive):
+    data = jpeg(IMWRITE_JPEG_PROGRESSIVE=progressive)
+    path = put(tmp_path / "a.jpg", data + os.urandom(5000).replace(b"\xff", b"\0"))
+    assert np.array_equal(read_picture(path), cv2.imread(path))
+    path = put(tmp_path / "a.png", cv2.imencode(".png", scene.picture_at(1))[1].tobytes())
+    with open(path, "ab") as file:
+        file.write(bytes(5000))
+    assert np.array_equal(read_picture(path), scene.picture_at(1))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_cut_jpeg_is_told_wherever_it_is_cut_whatever_preview_it_holds(tmp_path, progressive):
+    whole = jpeg(IMWRITE_JPEG_PROGRESSIVE=progressive)
+    preview = segment(0xE1, b"Exif\0\0" + jpeg(scene.picture_at(3)[:40, :40]))
+    whole = whole[:2] + preview + whole[2:]
+    assert read_picture(put(tmp_path / "a.jpg", whole)) is not None
+    for size in [3, 4, len(preview) + 2, len(preview) + 4] + list(range(5, len(whole), 97)):
+        with pytest.raises(BadSource, match="cut off"):
+            read_picture(put(tmp_path / "a.jpg", whole[:size]))
+    with pytest.raises(BadSource, match="cut off"):
+        read_picture(put(tmp_path / "a.jpg", whole[:-1]))
+
+
+@pytest.mark.parametrize("side", [60000, 2**31 - 1])
+def test_a_picture_that_opencv_refuses_is_named(tmp_path, side):
+    def chunk(name, content):
+        checksum = zlib.crc32(name + content) & 0xFFFFFFFF
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+    write_pictures(tmp_path / "a", 1)
+    bad = tmp_path / "a" / "0002.png"
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    put(bad, b"\x89PNG\r\n\x1a\n" + data)
+    with open_source(str(tmp_path / "a")) as source:
+        assert source.read() is not None
+        with pytest.raises(BadSource) as caught:
+            source.read()
+    assert "broke at frame 1 of 2" in str(caught.value) and str(bad) in str(caught.value)
+    assert "\n" not in str(caught.value)

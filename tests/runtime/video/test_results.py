@@ -1,0 +1,220 @@
+"""Results are whole lines on the disk after every frame, whatever happens to the program."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from runtime.errors import BadOutput
+from runtime.video.results import COLUMNS, open_results
+from tests.support.streams.process import ROOT
+
+
+@contextlib.contextmanager
+def small_disk(folder, kilobytes):
+    """A tmpfs of that size at ``folder``; the test is skipped where mounting is not allowed."""
+    folder.mkdir()
+    options = "size={}k".format(kilobytes)
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError:
+        pytest.skip("no mount command here")
+    if done.returncode:
+        pytest.skip("mounting a small tmpfs is not permitted here")
+    try:
+        yield folder
+    finally:
+        subprocess.check_call(["umount", str(folder)])
+
+
+def run(code, *arguments, **options):
+    """Start a Python process of this repository with standard output in a pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code] + [str(argument) for argument in arguments],
+        cwd=str(ROOT),
+        stdout=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_csv_has_a_header_and_one_row_a_frame(tmp_path):
+    path = tmp_path / "a.csv"
+    with open_results(str(path)) as results:
+        results.write((0, 0.0, 1.5, 2, 3, 4, np.float32(0.25)))
+        results.write({"frame": 1, "time_s": 1 / 30.0, "score": float("nan")})
+        assert results.rows == 2
+    assert path.read_text() == ("frame,time_s,x,y,w,h,score\n0,0.0,1.5,2,3,4,0.25\n1,0.0333,,,,,\n")
+
+
+def test_jsonl_says_the_same(tmp_path):
+    path = tmp_path / "a.jsonl"
+    columns = COLUMNS + ("target", "lost")
+    with open_results(str(path), columns) as results:
+        results.write((0, 0.5, 1.25, 2, 3, 4, np.float64(0.5), "red, big", np.bool_(True)))
+        results.write({"frame": 1, "score": float("inf")})
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert list(rows[0]) == list(columns)
+    assert rows[0]["x"] == 1.25 and rows[0]["target"] == "red, big" and rows[0]["lost"] is True
+    assert rows[1] == dict(dict.fromkeys(columns), frame=1)
+
+
+def test_text_with_commas_survives_csv(tmp_path):
+    path = tmp_path / "a.csv"
+    with open_results(str(path), ("frame", "target", "lost")) as results:
+        results.write((0, 'a,"b"', False))
+    row = list(csv.reader(io.StringIO(path.read_text())))[1]
+    assert row == ["0", 'a,"b"', "0"]
+
+
+def test_a_wrong_row_is_the_programmers_error(tmp_path):
+    with open_results(str(tmp_path / "a.csv")) as results:
+        with pytest.raises(ValueError):
+            results.write((1, 2))
+        with pytest.raises(ValueError):
+            results.write({"frames": 1})
+
+
+def test_standard_output_is_csv():
+    code = (
+        "from runtime.video.results import open_results\n"
+        "print('before')\n"
+        "with open_results('-') as results: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "print('after')\n"
+    )
+    out = run(code).communicate()[0].decode("utf-8").splitlines()
+    assert out == ["before", ",".join(COLUMNS), "0,0.0,1,2,3,4,0.5", "after"]
+
+
+def test_a_killed_program_leaves_every_row(tmp_path):
+    path = tmp_path / "a.csv"
+    code = (
+        "import os, signal, sys; from runtime.video.results import open_results\n"
+        "results = open_results(sys.argv[1])\n"
+        "for frame in range(50): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    process = run(code, path)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    lines = path.read_text().split("\n")
+    assert len(lines) == 52 and lines[-1] == "" and lines[-2].startswith("49,")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
+    with small_disk(tmp_path / "disk", 16) as disk:
+        path = disk / ("a" + ending)
+        with open_results(str(path)) as results:
+            with pytest.raises(BadOutput) as caught:
+                for frame in range(10000):
+                    results.write((frame, frame / 30.0, 1.25, 2.5, 3.75, 4.5, 0.123))
+            rows = results.rows
+        text = path.read_text()
+    assert "the disk is full; the {} rows before it are kept".format(rows) in str(caught.value)
+    assert rows > 100 and text.endswith("\n")
+    assert len(text.splitlines()) == rows + (ending == ".csv")
+    if ending == ".jsonl":
+        assert json.loads(text.splitlines()[-1])["frame"] == rows - 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_disk_full_from_the_start_is_refused_when_opened(tmp_path):
+    (tmp_path / "a.csv").symlink_to("/dev/full")
+    with pytest.raises(BadOutput, match="the disk is full"):
+        open_results(str(tmp_path / "a.csv"))
+
+
+def test_a_reader_that_leaves_is_one_sentence():
+    code = (
+        "import signal, sys; from runtime.video.results import open_results\n"
+        "from runtime.errors import BadOutput\n"
+        "try:\n"
+        "    results = open_results('-')\n"
+        "    while True: results.write((0, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "except BadOutput as error: sys.stderr.write(str(error))\n"
+    )
+    process = run(code, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    assert b"standard output: closed by its reader" in process.stderr.read()
+    process.stderr.close()
+    process.wait()
+
+
+def test_a_closed_standard_output_is_one_sentence():
+    code = (
+        "import sys; from runtime.video.results import open_results\n"
+        "from runtime.errors import BadOutput\n"
+        "try: open_results('-')\n"
+        "except BadOutput as error: sys.stderr.write(str(error))\n"
+    )
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE)
+    assert done.stderr == b"standard output: is closed; give --results a file's name"
+
+
+def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row(tmp_path):
+    path = tmp_path / "a.csv"
+    os.mkfifo(str(path))
+    code = (
+        "import sys; from runtime.video.results import open_results\n"
+        "from runtime.errors import BadOutput\n"
+        "try:\n"
+        "    with open_results(sys.argv[1]) as results:\n"
+        "        for frame in range(20000): results.write((frame, 0.0, 1, 2, 3, 4, 0.5))\n"
+        "except BadOutput as error: print(error)\n"
+    )
+    process = run(code, path)
+    try:
+        assert b"nobody reads this pipe" in process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    # not blocking, as its writer comes later
+    with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        process = run(code, path)
+        time.sleep(1.0)  # the pipe is full by then
+        os.set_blocking(reader.fileno(), True)
+        lines = reader.read().splitlines()
+    assert process.communicate()[0] == b"" and process.returncode == 0
+    assert len(lines) == 20001 and lines[-1].startswith(b"19999,")
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("a.txt", ".csv or .jsonl"), ("a", ".csv or .jsonl"), ("no/such/a.csv", "does not exist")],
+)
+def test_a_file_that_cant_be_written_is_refused(tmp_path, name, words):
+    with pytest.raises(BadOutput, match=words):
+        open_results(str(tmp_path / name))
+
+
+def test_a_folder_is_no_file(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(BadOutput, match="is a folder"):
+        open_results(str(tmp_path / "a.csv"))
+
+
+def test_no_permission_is_said(tmp_path):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if os.access(str(folder), os.W_OK):
+        pytest.skip("this user may write everywhere")
+    with pytest.raises(BadOutput, match="no permission"):
+        open_results(str(folder / "a.csv"))
+
+
+def test_a_read_only_file_system_is_said(tmp_path):
+    with small_disk(tmp_path / "disk", 64) as disk:
+        subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
+        with pytest.raises(BadOutput, match="no permission to write there"):
+            open_results(str(disk / "a.csv"))

@@ -1,0 +1,217 @@
+"""A saved video plays to its last second, also after a kill or on a full disk."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.errors import BadOutput, BadSource
+from runtime.video import save
+from runtime.video.containers import mp4_boxes
+from runtime.video.jpeg_mp4 import JpegMp4
+from runtime.video.save import letterbox, open_video
+from runtime.video.sources import open_source
+from tests.runtime.video.test_results import small_disk
+from tests.runtime.video.test_sources import read_all
+from tests.support.streams import scene
+from tests.support.streams.process import ROOT
+
+HAS_AV = save._pyav() is not None
+# (ending, h264): Motion JPEG is tested wherever PyAV is or is not
+KINDS = [(".mp4", False)]
+KINDS += [(".mp4", None), (".mkv", None), (".avi", None)] if HAS_AV else []
+each_kind = pytest.mark.parametrize("kind, h264", KINDS)
+each_codec = pytest.mark.parametrize("h264", [False, None] if HAS_AV else [False])
+
+
+def ticks(path):
+    """The ticks of a video's frames."""
+    return [scene.tick_of(frame) for frame in read_all(open_source(str(path)))]
+
+
+def times_s(path):
+    """The time stamps of a video's frames as OpenCV sees them."""
+    capture, times = cv2.VideoCapture(str(path)), []
+    while capture.read()[0]:
+        times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
+    return times
+
+
+@each_kind
+def test_a_saved_video_has_every_frame_at_its_rate(tmp_path, kind, h264):
+    path = tmp_path / ("a" + kind)
+    with open_video(str(path), 25, h264) as video:
+        for tick in range(40):
+            video.write(scene.picture_at(tick))
+        assert video.frames == 40
+    assert ticks(path) == list(range(40))
+    with open_source(str(path)) as source:
+        assert source.fps == pytest.approx(25, abs=0.1)
+        assert source.read().shape == (scene.HEIGHT, scene.WIDTH, 3)
+    assert times_s(path)[-1] == pytest.approx(39 / 25.0, abs=0.05)
+
+
+@each_kind
+@pytest.mark.parametrize("clocked", [False, True])
+def test_a_killed_program_leaves_a_video_that_plays_to_the_last_second(
+    tmp_path, kind, h264, clocked
+):
+    path = tmp_path / ("a" + kind)
+    code = (
+        "import os, signal, sys; from runtime.video.save import open_video\n"
+        "from tests.support.streams import scene\n"
+        "video = open_video(sys.argv[1], 30, {})\n"
+        "for tick in range(150):\n"
+        "    video.write(scene.picture_at(tick), tick / 30.0 if {} else None)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    ).format(h264, clocked)
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=str(ROOT))
+    assert done.returncode == -signal.SIGKILL
+    seen = ticks(path)
+    assert seen == list(range(len(seen)))
+    assert len(seen) > 120, "more than the last second is lost"
+
+
+def test_without_pyav_no_frame_at_all_is_lost_to_a_kill(tmp_path):
+    path = tmp_path / "a.mp4"
+    writer = JpegMp4(str(path), 30, (scene.WIDTH, scene.HEIGHT), 90000)
+    for tick in range(20):
+        writer.write(scene.picture_at(tick), tick * 3000)
+        if tick in (0, 1, 19):
+            assert ticks(path) == list(range(tick + 1))  # while it is open
+    writer.close()
+
+
+@each_codec
+def test_live_frames_keep_their_own_times(tmp_path, h264):
+    path = tmp_path / "a.mp4"
+    times = [0.0, 0.04, 0.5, 0.51, 2.0, 1.9, 2.1]
+    with open_video(str(path), 30, h264) as video:
+        for tick, time_s in enumerate(times):
+            video.write(scene.picture_at(tick), time_s)
+    assert ticks(path) == list(range(7))
+    seen = times_s(path)
+    for index in (0, 1, 2, 3, 4, 6):
+        assert seen[index] == pytest.approx(times[index], abs=0.02)
+    assert seen == sorted(seen)
+
+
+@each_codec
+@pytest.mark.parametrize("size", [(176, 144), (175, 143), (1, 1), (64, 3)])
+def test_any_size_can_be_saved(tmp_path, size, h264):
+    path = tmp_path / "a.mp4"
+    width, height = size
+    frame = np.full((height, width, 3), 200, np.uint8)
+    with open_video(str(path), 30, h264) as video:
+        for _ in range(3):
+            video.write(frame)
+    frames = read_all(open_source(str(path)))
+    assert len(frames) == 3
+    assert frames[0].shape[0] - height in (0, 1) and frames[0].shape[1] - width in (0, 1)
+    assert abs(int(frames[0][0, 0, 0]) - 200) < 8
+
+
+@each_codec
+def test_frames_of_another_size_are_fitted_into_the_first(tmp_path, h264):
+    path = tmp_path / "a.mp4"
+    with open_video(str(path), 30, h264) as video:
+        video.write(np.full((100, 200, 3), 255, np.uint8))
+        video.write(np.full((100, 100, 3), 255, np.uint8))
+        video.write(np.full((400, 800, 3), 255, np.uint8))
+        video.write(np.full((100, 200), 255, np.uint8))  # grey
+    frames = read_all(open_source(str(path)))
+    assert [frame.shape for frame in frames] == [(100, 200, 3)] * 4
+    assert frames[1][50, 20].max() < 40 and frames[1][50, 100].min() > 215
+    assert frames[2].min() > 215 and frames[3].min() > 215
+
+
+@pytest.mark.parametrize(
+    "size, into", [((10, 1), (100, 100)), ((1, 999), (50, 20)), ((7, 7), (8, 8))]
+)
+def test_letterboxing_gives_exactly_the_size_asked_for(size, into):
+    frame = np.full((size[1], size[0], 3), 7, np.uint8)
+    out = letterbox(frame, into)
+    assert out.shape == (into[1], into[0], 3) and (out == 7).any()
+
+
+@each_codec
+@pytest.mark.parametrize("kilobytes", [4, 100, 120, 300, 700])
+def test_a_full_disk_is_one_sentence_and_what_was_written_plays(tmp_path, h264, kilobytes):
+    noise = np.random.RandomState(0).randint(0, 256, (240, 320, 3)).astype(np.uint8)
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
+        path = disk / "a.mp4"
+        with pytest.raises(BadOutput) as caught:
+            with open_video(str(path), 30, h264) as video:
+                for _ in range(500):
+                    video.write(noise)
+        with pytest.raises(BadOutput, match="the disk is full"):
+            video.write(noise)
+        video.close()
+        assert "the disk is full" in str(caught.value) and "\n" not in str(caught.value)
+        sizes = [(kind, end) for kind, _, end in mp4_boxes(str(path))]
+        assert not sizes or sizes[-1][1] == os.path.getsize(str(path))
+        plays = "what was written before plays" in str(caught.value)
+        assert plays or "no frame of it was written" in str(caught.value)
+        assert plays == (b"mdat" in dict(sizes))
+        if plays:
+            assert sizes[-1][0] == b"mdat"
+            assert 1 <= len(read_all(open_source(str(path)))) <= video.frames
+    assert plays or kilobytes < 150
+
+
+@each_codec
+@pytest.mark.parametrize("part", [0.3, 0.55, 0.9, 0.97])
+def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_path, h264, part):
+    path = tmp_path / "a.mp4"
+    with open_video(str(path), 30, h264) as video:
+        for tick in range(60):
+            video.write(scene.picture_at(tick))
+    # in the middle of one fragment's pictures
+    pictures = [(start, end) for kind, start, end in mp4_boxes(str(path)) if kind == b"mdat"]
+    start, end = pictures[int(part * len(pictures))]
+    os.truncate(str(path), (start + end) // 2)
+    frames = []
+    with open_source(str(path)) as source, pytest.raises(BadSource) as caught:
+        frame = source.read()
+        while frame is not None:
+            frames.append(frame)
+            frame = source.read()
+    assert "broke at frame {};".format(len(frames)) in str(caught.value)
+    assert 10 < len(frames) < 60
+    seen = [scene.tick_of(frame) for frame in frames[: len(frames) - 8]]
+    assert seen == list(range(len(seen)))
+    os.truncate(str(path), start)  # the index of a fragment without its pictures
+    with open_source(str(path)) as source, pytest.raises(BadSource, match="broke at frame"):
+        while source.read() is not None:
+            pass
+
+
+def test_a_video_is_not_written_into_a_pipe(tmp_path):
+    os.mkfifo(str(tmp_path / "a.mp4"))
+    code = (
+        "import sys; from runtime.video.save import open_video\n"
+        "try: open_video(sys.argv[1])\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.mp4")]
+    done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, timeout=20)
+    assert done.stdout.startswith(b"BadOutput") and b"is a pipe" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("a.webm", "no encoder for '.webm'"), ("a", "without ending"), ("no/a.mp4", "does not exist")],
+)
+def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path, name, words):
+    with pytest.raises(BadOutput, match=words):
+        open_video(str(tmp_path / name), 30)
+    assert os.listdir(str(tmp_path)) == []
+
+
+def test_without_pyav_other_endings_say_what_to_install(tmp_path):
+    with pytest.raises(BadOutput, match="pip install av"):
+        open_video(str(tmp_path / "a.mkv"), 30, h264=False)

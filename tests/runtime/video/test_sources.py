@@ -1,0 +1,319 @@
+"""Recorded sources give every frame as it is on disk, and say in one sentence what is wrong."""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.errors import BadFrame, BadSource, NoCamera
+from runtime.video.base import WAITING, to_bgr
+from runtime.video.cameras import CSI_PIPELINE, Camera, list_cameras
+from runtime.video.recorded import natural_key
+from runtime.video.sources import open_source
+from tests.support.streams import scene
+from tests.support.streams.process import ROOT
+
+
+def read_all(source):
+    """Every frame of a recording."""
+    frames = []
+    with source:
+        frame = source.read()
+        while frame is not None:
+            frames.append(frame)
+            frame = source.read()
+    return frames
+
+
+def write_video(path, count=30, fps=30):
+    """A video of the scene by OpenCV itself."""
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (scene.WIDTH, scene.HEIGHT)
+    )
+    for tick in range(count):
+        writer.write(scene.picture_at(tick))
+    writer.release()
+    return str(path)
+
+
+def write_pictures(folder, count=3, ending=".png"):
+    """A folder with the first pictures of the scene."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for tick in range(count):
+        cv2.imwrite(str(folder / "{:04d}{}".format(tick + 1, ending)), scene.picture_at(tick))
+    return folder
+
+
+# ---- frames
+
+
+def test_a_bgr_frame_passes_without_a_copy():
+    frame = scene.picture_at(3)
+    assert to_bgr(frame) is frame
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 1)])
+def test_grey_is_repeated_in_three_channels(shape):
+    grey = np.arange(30, dtype=np.uint8).reshape(shape)
+    out = to_bgr(grey)
+    assert out.shape == (6, 5, 3) and out.dtype == np.uint8
+    for channel in range(3):
+        assert np.array_equal(out[:, :, channel], grey.reshape(6, 5))
+
+
+def test_alpha_is_left_out():
+    frame = np.dstack([scene.picture_at(0), np.full((scene.HEIGHT, scene.WIDTH), 9, np.uint8)])
+    assert np.array_equal(to_bgr(frame), scene.picture_at(0))
+
+
+def test_sixteen_bits_keep_their_high_byte():
+    deep = np.array([[0, 255, 256, 65535]], np.uint16)
+    assert to_bgr(deep)[0, :, 0].tolist() == [0, 0, 1, 255]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        None,
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+    ],
+)
+def test_what_is_no_picture_is_refused(frame):
+    with pytest.raises(BadFrame):
+        to_bgr(frame)
+
+
+# ---- video files
+
+
+def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path):
+    source = open_source(write_video(tmp_path / "a.avi", 30, 15))
+    assert (source.live, source.frames, source.fps) == (False, 30, 15.0)
+    frames = read_all(source)
+    assert [scene.tick_of(frame) for frame in frames] == list(range(30))
+    assert source.given == 30 and source.time_s == pytest.approx(29 / 15.0)
+    assert source.dropped == 0 and source.gaps == []
+
+
+def test_reading_on_after_the_end_stays_at_the_end(tmp_path):
+    with open_source(write_video(tmp_path / "a.avi", 3)) as source:
+        while source.read() is not None:
+            pass
+        assert source.read() is None
+    assert source.read() is None  # and after close
+
+
+@pytest.mark.parametrize("kind", [".avi", ".mkv"])
+def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind):
+    path = write_video(tmp_path / ("a" + kind), 120)
+    with open(path, "r+b") as file:
+        file.truncate(os.path.getsize(path) // 2)
+    good = 0
+    with open_source(path) as source, pytest.raises(BadSource) as caught:
+        while source.read() is not None:
+            good += 1
+    assert 50 <= good <= 65
+    assert "broke at frame {} of 120".format(good) in str(caught.value)
+
+
+def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(
+        struct.pack(">I4s", 16, b"ftyp") + b"isom0000" + b"\0\0\xff\xffmdat" + bytes(99)
+    )
+    with pytest.raises(BadSource, match="cut off before its index"):
+        open_source(str(path))
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "empty"),
+        (b"hello\n" * 100, "is text, not a video"),
+        (os.urandom(1) + bytes(range(256)) * 50, "not a video"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.bin"])
+def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, words, name):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadSource) as caught:
+        open_source(str(path))
+    assert words in str(caught.value) and str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x10ftypisom" + bytes(500))
+    code = (
+        "import sys; from runtime.video.quiet import quiet; quiet()\n"
+        "from runtime.video.sources import open_source\n"
+        "try: open_source(sys.argv[1])\n"
+        "except Exception as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.mp4")],
+        cwd=str(ROOT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "spec, words",
+    [
+        ("/nowhere/a.mp4", "no such file"),
+        ("", "no video given"),
+        ("ftp://host/a.mp4", "rtsp://"),
+    ],
+)
+def test_a_source_that_is_not_there_is_named(spec, words):
+    with pytest.raises(BadSource, match=words):
+        open_source(spec)
+
+
+# ---- folders and pictures
+
+
+def test_frames_are_taken_in_natural_order(tmp_path):
+    for tick in (1, 2, 9, 10, 100):
+        cv2.imwrite(str(tmp_path / "frame{}.png".format(tick)), scene.picture_at(tick))
+    (tmp_path / "notes.txt").write_text("not a picture")
+    source = open_source(str(tmp_path))
+    assert source.frames == 5 and source.first_box is None
+    assert [scene.tick_of(frame) for frame in read_all(source)] == [1, 2, 9, 10, 100]
+
+
+def test_any_two_names_have_an_order():
+    names = ["1", "a", "a1", "a01", "a1b", "1a", "", "A2", "a\u00b2", "10", "9"]
+    ordered = sorted(names, key=natural_key)
+    assert ordered.index("9") < ordered.index("10")
+    assert ordered.index("a1") < ordered.index("A2")
+
+
+def test_grey_deep_and_transparent_files_become_bgr(tmp_path):
+    picture = scene.picture_at(5)
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    cv2.imwrite(str(tmp_path / "1.png"), grey)
+    cv2.imwrite(str(tmp_path / "2.png"), np.dstack([picture, grey]))
+    cv2.imwrite(str(tmp_path / "3.png"), picture.astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / "4.png"), grey.astype(np.uint16) * 256)
+    frames = read_all(open_source(str(tmp_path)))
+    assert all(frame.dtype == np.uint8 and frame.shape == picture.shape for frame in frames)
+    assert np.array_equal(frames[0][:, :, 1], grey) and np.array_equal(frames[3][:, :, 2], grey)
+    assert np.array_equal(frames[1], picture) and np.array_equal(frames[2], picture)
+
+
+def test_frames_that_change_size_are_given_as_they_are(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((20, 30, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "2.png"), np.zeros((10, 40, 3), np.uint8))
+    shapes = [frame.shape for frame in read_all(open_source(str(tmp_path)))]
+    assert shapes == [(20, 30, 3), (10, 40, 3)]
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
+    folder = write_pictures(tmp_path / "a", 3, ending)
+    bad = folder / ("0003" + ending)
+    bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
+    with open_source(str(folder)) as source:
+        assert source.read() is not None and source.read() is not None
+        with pytest.raises(BadSource, match="broke at frame 2 of 3.*cut off"):
+            source.read()
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    with pytest.raises(BadSource, match="no pictures"):
+        open_source(str(tmp_path))
+
+
+def test_one_picture_is_a_video_of_one_frame(tmp_path):
+    folder = write_pictures(tmp_path, 1)
+    assert len(read_all(open_source(str(folder / "0001.png")))) == 1
+
+
+# ---- cameras that need no camera
+
+
+def make_tree(root, cameras):
+    """A file system with these V4L2 devices: number -> (name, index)."""
+    (root / "dev").mkdir()
+    for number, (name, index) in cameras.items():
+        (root / "dev" / "video{}".format(number)).write_text("")
+        if name:
+            folder = root / "sys/class/video4linux/video{}".format(number)
+            folder.mkdir(parents=True)
+            (folder / "name").write_text(name + "\n")
+            (folder / "index").write_text("{}\n".format(index))
+
+
+def test_cameras_are_listed_by_name_without_their_metadata_nodes(tmp_path):
+    make_tree(
+        tmp_path,
+        {0: ("HD Webcam", 0), 1: ("HD Webcam", 1), 10: ("Grabber", 0), 2: (None, None)},
+    )
+    assert list_cameras(str(tmp_path)) == [(0, "HD Webcam"), (2, "/dev/video2"), (10, "Grabber")]
+
+
+def test_no_cameras_are_an_empty_list(tmp_path):
+    assert list_cameras(str(tmp_path)) == []
+
+
+def test_a_camera_that_is_not_there_names_those_that_are(tmp_path):
+    make_tree(tmp_path, {3: ("HD Webcam", 0)})
+    with pytest.raises(NoCamera, match=r"cam63: no camera at /dev/video63.*cam3 \(HD Webcam\)"):
+        Camera(63, root=str(tmp_path)).open()
+
+
+@pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
+@pytest.mark.parametrize("spec", ["cam63", "/dev/video63"])
+def test_opening_an_absent_camera_fails_at_once(spec):
+    with pytest.raises(NoCamera, match="cam63: no camera at /dev/video63"):
+        open_source(spec)
+
+
+def test_a_csi_camera_without_gstreamer_says_what_is_missing():
+    if "GStreamer:                   YES" in cv2.getBuildInformation():
+        pytest.skip("this OpenCV has GStreamer")
+    with pytest.raises(NoCamera, match="csi0.*GStreamer"):
+        open_source("csi0")
+
+
+def test_the_csi_pipeline_keeps_only_the_newest_frame():
+    pipeline = CSI_PIPELINE.format(number=1, width=640, height=480, fps=60)
+    assert pipeline.startswith("nvarguscamerasrc sensor-id=1 ! ")
+    assert "format=BGR ! appsink drop=1 max-buffers=1" in pipeline
+
+
+def test_the_csi_pipeline_is_one_that_gstreamer_can_run():
+    from tests.support.streams import rtsp
+
+    if rtsp.missing():
+        pytest.skip(rtsp.missing())
+    # stand-ins for the three things that only a Jetson has
+    pipeline = CSI_PIPELINE.format(number=0, width=640, height=480, fps=30) + " name=sink"
+    pipeline = pipeline.replace("nvarguscamerasrc sensor-id=0", "videotestsrc is-live=1")
+    pipeline = pipeline.replace("(memory:NVMM)", "").replace("nvvidconv", "videoconvert")
+    code = (
+        "import sys, gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst\n"
+        "Gst.init(None); p = Gst.parse_launch(sys.argv[1]); p.set_state(Gst.State.PLAYING)\n"
+        "sample = p.get_by_name('sink').emit('try-pull-sample', 10 * Gst.SECOND)\n"
+        "print(sample.get_caps().to_string() if sample else None)\n"
+        "p.set_state(Gst.State.NULL)\n"
+    )
+    said = subprocess.check_output([rtsp.SYSTEM_PYTHON, "-c", code, pipeline]).decode("utf-8")
+    assert re.search(r"format=\(string\)BGR(,|$)", said.strip()) and "width=(int)640" in said
+
+
+def test_waiting_is_no_frame_and_not_the_end():
+    assert not WAITING and WAITING is not None and repr(WAITING) == "WAITING"

@@ -1,0 +1,211 @@
+"""Runs that serve the page, as processes of their own, and a browser that opens it."""
+
+import contextlib
+import csv
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import cv2
+
+from tests.support import tiny
+from tests.support.streams.process import ROOT
+
+# Debian's Chromium as root, without its own calls to the outside
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage",
+]  # fmt: skip
+
+
+def write_world(folder, frames=400, **film):
+    """The tiny network and its film as pictures in ``folder``; returns the true boxes."""
+    tiny.write_network(folder)
+    pictures, boxes = tiny.film(frames, **film)
+    (folder / "frames").mkdir()
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / "frames" / "{:04d}.png".format(index)), picture)
+    return boxes
+
+
+class PagedRun:
+    """``python -m runtime.track --page`` on a source.
+
+    Args:
+        folder: where its results and words go, and the tiny network lies (unless ``options`` name
+            another).
+        source: as ``--video``.
+        options: more of the command line.
+        port: of the page; 0 for any.
+        start: the command in the place of ``python -m runtime.track --network …``.
+        environment: of the process; None for this one's.
+
+    Attributes:
+        link: what it printed for the user to open.
+        address: the same without path.
+    """
+
+    def __init__(
+        self, folder, source, *options, port=0, network=None, start=None, environment=None
+    ):
+        self.folder = pathlib.Path(str(folder))
+        self.out = self.folder / "out.csv"
+        self._errors = self.folder / "words.txt"
+        start = start or [sys.executable, "-m", "runtime.track", "--network",
+                          str(network or self.folder / "tiny.toml")]  # fmt: skip
+        with open(str(self._errors), "wb") as errors:
+            self.process = subprocess.Popen(
+                start
+                + ["--video", str(source), "--results", str(self.out)]
+                + ["--page", "--page-port", str(port)]
+                + [str(option) for option in options],
+                stderr=errors, cwd=str(ROOT), env=environment,
+            )  # fmt: skip
+        deadline = time.monotonic() + 60
+        found = None
+        while not found:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                raise RuntimeError(self.words())
+            time.sleep(0.05)
+            found = re.search(r"page: (http://\S+)\s", self.words())
+        self.link = found.group(1)
+        self.address = re.match(r"http://[^/]+", self.link).group()
+        self.port = int(self.address.rsplit(":", 1)[1])
+        while self.ask("/api/state")[0] == 503:  # its first frame is on the way
+            time.sleep(0.05)
+
+    def words(self):
+        """What it said so far."""
+        return self._errors.read_text()
+
+    def ask(self, path, body=None, method=None, **headers):
+        """One HTTP request; returns (status, headers, JSON or bytes)."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, method=method)
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        try:
+            answer = urllib.request.urlopen(request, timeout=20)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            content = answer.read()
+            if content and answer.headers.get_content_type() == "application/json":
+                content = json.loads(content.decode("utf-8"))
+            return (
+                answer.status if hasattr(answer, "status") else answer.code,
+                answer.headers,
+                content,
+            )
+
+    def state(self):
+        """What the page would show now."""
+        return self.ask("/api/state")[2]
+
+    def wait_for(self, what, limit_s=60.0):
+        """Wait until ``what(state)`` holds; returns the state."""
+        deadline = time.monotonic() + limit_s
+        while True:
+            state = self.state()
+            if what(state):
+                return state
+            assert time.monotonic() < deadline, state
+            assert self.process.poll() is None, self.words()
+            time.sleep(0.05)
+
+    def rows(self):
+        """The rows written so far, whole lines only."""
+        lines = self.out.read_text().splitlines(True) if self.out.exists() else []
+        return list(csv.DictReader([line for line in lines if line.endswith("\n")]))
+
+    def boxes(self, target):
+        """dict of frame -> (x, y, w, h) of one target."""
+        return {
+            int(row["frame"]): [float(row[key]) for key in "xywh"]
+            for row in self.rows()
+            if int(row["target"]) == target
+        }
+
+    def wait(self, limit_s=60.0):
+        """Wait for its end; returns the exit code."""
+        return self.process.wait(limit_s)
+
+    def kill(self):
+        """SIGKILL."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+
+def no_browser():
+    """Why no browser can be driven here, or None."""
+    try:
+        import playwright  # noqa: F401 (only looked for)
+    except ImportError:
+        return "Playwright is not installed (pip install 'hotpath[browser]')"
+    return None if shutil.which("chromium") else "no Chromium (Debian's package chromium)"
+
+
+@contextlib.contextmanager
+def browser():
+    """Playwright's headless Chromium, the system's own."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as _, sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=FLAGS, timeout=120000
+        )
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+def drag(page, box, touch=False):
+    """Draw a box, given in frame pixels, over the picture with the mouse or a finger."""
+    place = page.evaluate(
+        """() => { const c = document.getElementById('overlay').getBoundingClientRect();
+        const p = document.getElementById('picture');
+        return [c.left, c.top, c.width, c.height, p.width, p.height]; }"""
+    )
+    size = page.evaluate("fetch('/api/state').then((a) => a.json()).then((s) => s.size)")
+    left, top, width, height, _, _ = place
+    scale = min(width / size[0], height / size[1])
+    x0 = left + (width - size[0] * scale) / 2 + box[0] * scale
+    y0 = top + (height - size[1] * scale) / 2 + box[1] * scale
+    x1, y1 = x0 + box[2] * scale, y0 + box[3] * scale
+    if touch:
+        _touch(page, (x0, y0), (x1, y1))
+        return
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2)
+    page.mouse.move(x1, y1)
+    page.mouse.up()
+
+
+def _touch(page, start, end):
+    """A finger, by Chromium's own input events."""
+    session = page.context.new_cdp_session(page)
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    for kind, at in (("touchStart", start), ("touchMove", middle), ("touchMove", end)):
+        session.send("Input.dispatchTouchEvent",
+                     {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]})  # fmt: skip
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -1,0 +1,105 @@
+"""H.264 over RTSP by GStreamer's server, as IP cameras send it.
+
+Runs under the system's Python, which has GStreamer's bindings. On Debian:
+``apt-get install --no-install-recommends gir1.2-gst-rtsp-server-1.0 python3-gi
+gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly``.
+"""
+
+import subprocess
+import sys
+import time
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+WIDTH, HEIGHT, FPS, BITS, ROWS = 320, 240, 30, 16, 16
+PIPELINE = (
+    "( appsrc name=pictures is-live=true do-timestamp=true format=time "
+    "caps=video/x-raw,format=GRAY8,width=320,height=240,framerate=30/1 ! videoconvert ! "
+    "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! "
+    "rtph264pay config-interval=1 name=pay0 pt=96 )"
+)
+CHECK = (
+    "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstRtspServer', '1.0'); "
+    "from gi.repository import Gst, GstRtspServer; Gst.init(None); "
+    "assert Gst.ElementFactory.find('x264enc') and Gst.ElementFactory.find('rtph264pay')"
+)
+
+
+def missing():
+    """Why RTSP can't be tested here, or None when it can."""
+    try:
+        done = subprocess.run(
+            [SYSTEM_PYTHON, "-c", CHECK], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return "no {} here".format(SYSTEM_PYTHON)
+    return None if done.returncode == 0 else "gst-rtsp-server, its bindings or x264enc are missing"
+
+
+def make_server():
+    """The sender as a ``Sender``; a function because the system's Python has no OpenCV."""
+    from tests.support.streams.process import Sender, answers, free_port
+
+    class RtspServer(Sender):
+        """Sends to whoever asks at ``rtsp://127.0.0.1:PORT/t``."""
+
+        def __init__(self):
+            super().__init__()
+            self.port = free_port()
+            self.address = "rtsp://127.0.0.1:{}/t".format(self.port)
+
+        def command(self):
+            """The command line of the process."""
+            return [SYSTEM_PYTHON, "-m", "tests.support.streams.rtsp", str(self.port)]
+
+        def is_up(self):
+            """Whether somebody listens."""
+            return answers(self.port)
+
+    return RtspServer()
+
+
+def main():
+    """Serve until killed; pictures as ``scene`` stamps them, on a grey ramp."""
+    import threading
+
+    import gi
+
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GLib, Gst, GstRtspServer
+
+    Gst.init(None)
+    block = WIDTH // BITS
+    ground = bytes((x + y) & 255 for y in range(HEIGHT - ROWS) for x in range(WIDTH))
+
+    def push(source):
+        start, sent, flow = time.monotonic(), 0, Gst.FlowReturn.OK
+        while flow == Gst.FlowReturn.OK:
+            time.sleep(max(0.0, start + sent / float(FPS) - time.monotonic()))
+            sent += 1
+            tick = int(time.monotonic() * FPS) % (1 << BITS)
+            row = b"".join((b"\xff" if tick >> bit & 1 else b"\0") * block for bit in range(BITS))
+            flow = source.emit("push-buffer", Gst.Buffer.new_wrapped(row * ROWS + ground))
+
+    class Factory(GstRtspServer.RTSPMediaFactory):
+        """Makes the pipeline when the first viewer comes."""
+
+        def do_create_element(self, _url):
+            return Gst.parse_launch(PIPELINE)
+
+        def do_configure(self, media):
+            source = media.get_element().get_by_name_recurse_up("pictures")
+            threading.Thread(target=push, args=(source,), daemon=True).start()
+
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(sys.argv[1])
+    factory = Factory()
+    factory.set_shared(True)
+    server.get_mount_points().add_factory("/t", factory)
+    server.attach(None)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""As ``tiny``, with a head that convolves by the exemplar: each channel for itself, and all.
+
+It also has what TensorRT 8.2 does not know: HardSwish, and opset 14.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.support import tiny
+
+NAME = "tiny_cut"
+
+
+def write_network(folder, toml=tiny.TOML):
+    """Write the TOML and both ONNX files; returns the TOML's path."""
+    toml = toml.replace("tiny_head", "tiny_cut_head")
+    onnx.save(_newer(tiny.backbone()), str(folder / "tiny_backbone.onnx"))
+    onnx.save(head(), str(folder / "tiny_cut_head.onnx"))
+    path = folder / (NAME + ".toml")
+    path.write_text(toml)
+    return path
+
+
+def head():
+    """Exemplar and search features -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16)."""
+    nodes = [
+        helper.make_node("Slice", ["z", "first", "last", "axes"], ["middle"]),
+        helper.make_node("Reshape", ["middle", "depthwise"], ["kernel"], allowzero=0),
+        helper.make_node("Conv", ["x", "kernel"], ["dw"], group=3, pads=[1, 1, 1, 1]),
+        helper.make_node("HardSwish", ["dw"], ["swished"]),
+        helper.make_node("Conv", ["swished", "ones"], ["each"]),
+        helper.make_node("Conv", ["x", "middle", "bias"], ["loud"], pads=[1, 1, 1, 1]),
+        helper.make_node("Mul", ["loud", "calm"], ["all"]),
+        helper.make_node("Add", ["each", "all"], ["target"]),
+        helper.make_node("Neg", ["target"], ["other"]),
+        helper.make_node("Concat", ["other", "target"], ["cls"], axis=1),
+        helper.make_node("Conv", ["x", "zero", "log"], ["logs"]),
+        helper.make_node("Exp", ["logs"], ["loc"]),
+    ]
+    constants = {
+        "first": np.array([2, 2], np.int64),
+        "last": np.array([5, 5], np.int64),
+        "axes": np.array([2, 3], np.int64),
+        "depthwise": np.array([3, 1, 3, 3], np.int64),
+        "ones": np.full((1, 3, 1, 1), 0.1, np.float32),
+        "calm": np.full(1, 0.1, np.float32),  # so that the softmax does not saturate
+        "bias": np.full(1, -0.5, np.float32),
+        "zero": np.zeros((4, 3, 1, 1), np.float32),
+        "log": np.full(4, np.log(tiny.BOX / 2), np.float32),
+    }
+    values = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in pairs]
+        for pairs in (
+            [("z", (1, 3, 8, 8)), ("x", (1, 3, 16, 16))],
+            [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))],
+        )
+    ]
+    graph = helper.make_graph(
+        nodes, "tiny_cut", values[0], values[1],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )  # fmt: skip
+    return _newer(helper.make_model(graph))
+
+
+def _newer(model):
+    """The model in opset 14, which its operators mean the same in."""
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", 14))
+    model.ir_version = 7
+    return model

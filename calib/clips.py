@@ -11,12 +11,11 @@
 | TLD                 | ``gt.txt``: left,top,right,bottom        | 1                   |
 | MOT                 | ``gt/gt.txt``: one clip a target         | 1                   |
 
-The files that the runtime reads too are read by ``runtime.video.sequence``. The loaders of
-``got10k`` are not used: they refuse a folder that does not hold their whole data set.
+``runtime.video.sequence`` reads the files that the runtime reads too. The loaders of ``got10k`` are
+not used: they refuse a folder that does not hold their whole data set. Runs on every Python that a
+board has, as ``calib.metrics`` and ``calib.follow`` do.
 """
 
-import csv
-import functools
 import hashlib
 import math
 import pathlib
@@ -49,6 +48,7 @@ class Clip:
         self.folder = pathlib.Path(folder)
         self.boxes = boxes
         self._frames = frames  # list of paths, or a _Video
+        self._sha256 = None
 
     def __len__(self):
         return len(self.boxes)
@@ -69,9 +69,14 @@ class Clip:
     def __iter__(self):
         return (self[index] for index in range(len(self)))
 
-    @functools.cached_property
+    @property
     def sha256(self):
         """Hexadecimal sha256 of the frames' bytes and the boxes."""
+        if self._sha256 is None:
+            self._sha256 = self._digest()
+        return self._sha256
+
+    def _digest(self):
         digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
         video = isinstance(self._frames, _Video)
         for path in [self._frames.path] if video else self._frames:
@@ -320,13 +325,3 @@ def _array(boxes):
         if box is not None:
             array[index] = box
     return array
-
-
-def write_boxes(path, boxes):
-    """Write boxes as ``boxes.csv``."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("frame", "x", "y", "w", "h"))
-        for index, box in enumerate(boxes):
-            known = np.isfinite(box).all()
-            writer.writerow((index, *(box if known else ("", "", "", ""))))

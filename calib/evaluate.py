@@ -8,14 +8,12 @@ as clip, network and engine are the same. Times are measured in the run: use --j
 count.
 """
 
-import argparse
 import concurrent.futures
 import functools
 import json
 import os
 import pathlib
 import sys
-import time
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -23,41 +21,27 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from calib import metrics, report, trackers
+from calib import command, metrics, report, trackers
 from calib.clips import find_clips
+from calib.command import chosen, say
 from calib.errors import BadRun
-from runtime import engines
+from calib.follow import follow, follow_late
 from runtime.errors import HotpathError
-
-GRACE = 3  # late frames that the VOT real-time challenge forgives after a start
 
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        return run(options)
-    except HotpathError as error:
-        print("calib.evaluate: {}".format(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return command.run("calib.evaluate", run, parser(), arguments)
 
 
 def parser():
     """The command line's options."""
-    cli = argparse.ArgumentParser(
-        prog="python -m calib.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
-    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    cli = command.parser("calib.evaluate", __doc__)
+    command.add_clip_options(cli)
     cli.add_argument(
         "--trim",
         action="store_true",
-        help="where frames and boxes differ in number, take the first of both",
+        help="where frames and boxes differ in number, use as many as both have",
     )
     cli.add_argument(
         "--networks",
@@ -65,8 +49,7 @@ def parser():
         metavar="NAME,NAME",
         help="networks, TOMLs, and as peers: " + ", ".join(trackers.PEERS),
     )
-    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+    command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--precision", nargs="+", default=["fp32"], choices=("fp32", "int8"))
     cli.add_argument(
@@ -115,26 +98,6 @@ def run(options):
     say(report.text(table))
     say("wrote {}".format(", ".join(str(out / name) for name in report.FILES)))
     return 2 if broken else 0
-
-
-def say(text):
-    """Tell the user something, without breaking the progress bar."""
-    tqdm.write(text, file=sys.stderr)
-
-
-def chosen(clips, only):
-    """The clips named in ``only``, or all."""
-    if not only:
-        return clips
-    wanted = only.split(",")
-    unknown = sorted(set(wanted) - {clip.name for clip in clips})
-    if unknown:
-        raise BadRun(
-            "no clip is called {}; there are: {}".format(
-                unknown[0], ", ".join(clip.name for clip in clips)
-            )
-        )
-    return [clip for clip in clips if clip.name in wanted]
 
 
 # -- tracking
@@ -222,58 +185,6 @@ def _tracker(spec):
     return trackers.build(spec)
 
 
-def follow(tracker, clip):
-    """Track a clip from its first box.
-
-    Returns:
-        dict: ``boxes`` (n, 4), ``scores`` (n,), ``ms`` (n,) of each frame, ``steps`` name -> (n,).
-    """
-    boxes, scores, ms, steps = [], [], [], {}
-    for index, frame in enumerate(clip):
-        started = time.perf_counter()
-        if index == 0:
-            tracker.init(frame, clip.boxes[0])
-            box, score = clip.boxes[0], 1.0
-        else:
-            track = tracker.update(frame)
-            box, score = track.box, track.score
-        ms.append((time.perf_counter() - started) * 1e3)
-        boxes.append([float(value) for value in box])
-        scores.append(float(score))
-        for name, value in tracker.step_ms.items() if index else ():
-            steps.setdefault(name, []).append(value)
-    return {"boxes": boxes, "scores": scores, "ms": ms, "steps": steps}
-
-
-def follow_late(tracker, clip, fps, ms):
-    """Track a clip as the VOT real-time challenge does, a frame taking as long as it was measured.
-
-    While the tracker is busy the camera goes on: a frame that comes meanwhile is never seen and
-    gets the last box. The first ``GRACE`` late frames after the start are forgiven.
-    """
-    interval, grace, debt, skipped = 1e3 / fps, GRACE, 0.0, 0
-    boxes, scores = [], []
-    for index, frame in enumerate(clip):
-        if debt > interval:
-            debt -= interval
-            skipped += 1
-            boxes.append(boxes[-1])
-            scores.append(scores[-1])
-            continue
-        debt = 0.0
-        if index == 0:
-            tracker.init(frame, clip.boxes[0])
-            box, score = clip.boxes[0], 1.0
-        else:
-            track = tracker.update(frame)
-            box, score = track.box, track.score
-        boxes.append([float(value) for value in box])
-        scores.append(float(score))
-        if ms[index] > interval:
-            grace, debt = (grace - 1, 0.0) if grace > 0 else (0, ms[index] - interval)
-    return {"boxes": boxes, "scores": scores, "ms": ms, "steps": {}, "skipped": skipped}
-
-
 # -- tables
 
 
@@ -282,7 +193,8 @@ def evaluation(specs, clips, out, rates):
 
     Returns:
         dict: ``clips`` (name, frames, sha256, absent), ``trackers``: for each name ``clips`` (name
-        -> figures), ``mean`` over the clips, ``frames`` (``ao`` over all frames), ``curves``.
+        -> figures), ``mean`` over the clips, ``ao_of_all_frames``,
+        ``curves``, ``published``.
     """
     table = {
         "clips": [
@@ -300,7 +212,9 @@ def evaluation(specs, clips, out, rates):
         for spec in specs:
             name = spec.name if rate is None else "{} at {:g} FPS".format(spec.name, rate)
             found = [stored(spec, clip, out, rate) for clip in clips]
-            table["trackers"][name] = dict(_figures(clips, found), engine=spec.engine)
+            table["trackers"][name] = dict(
+                _figures(clips, found), engine=spec.engine, published=trackers.published(spec)
+            )
     return table
 
 

@@ -16,21 +16,19 @@ The last figures are measured on the held-out clips, which neither ranges nor ch
 killed run goes on where it was.
 """
 
-import argparse
 import os
 import pathlib
 import sys
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-from calib import cache, fpga, int8_report, qdq, table
+from calib import cache, command, fpga, int8_report, qdq, table
 from calib.calibration import Calibration
 from calib.clips import find_clips
+from calib.command import chosen, say
 from calib.errors import BadRun
-from calib.evaluate import chosen, say
 from calib.ranges import METHODS
 from calib.store import Store
-from runtime.errors import HotpathError
 from runtime.networks import load_network
 
 RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allows no better"
@@ -38,29 +36,15 @@ RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allow
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        run(options)
-        return 0
-    except HotpathError as error:
-        print("calib.int8: {}".format(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return command.run("calib.int8", run, parser(), arguments)
 
 
 def parser():
     """The command line's options."""
-    cli = argparse.ArgumentParser(
-        prog="python -m calib.int8",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    cli = command.parser("calib.int8", __doc__)
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
-    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    cli.add_argument("--clips", nargs="+", metavar="DIR")
-    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    command.add_network_options(cli, engine=False)
+    command.add_clip_options(cli, required=False)
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",

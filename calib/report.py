@@ -11,6 +11,7 @@ from calib import metrics
 from calib.errors import Missing
 
 FILES = ("report.html", "table.csv", "evaluation.json")
+COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 MOMENTS = 3  # pictures a clip
 PICTURE_HEIGHT = 270  # pixels
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
@@ -78,8 +79,17 @@ def text(table):
     ]
     for name, entry in table["trackers"].items():
         cells = ("{:>12}".format(_cell(entry["mean"], key, form)) for key, _, form in columns)
-        lines.append("{:<32}".format(name) + "".join(cells))
+        lines.append("{:<32}".format(name) + "".join(cells) + _published(entry))
     return "\n".join(lines)
+
+
+def _published(entry):
+    """What the network's authors publish of its accuracy, as the end of a line."""
+    told = {name: value for name, value in entry["published"].items() if name not in COSTS}
+    if not told:
+        return ""
+    figures = ("{} {:g}".format(name.replace("_", " "), value) for name, value in told.items())
+    return "   published: " + ", ".join(figures)
 
 
 def _columns(table):

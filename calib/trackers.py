@@ -79,6 +79,11 @@ def build(spec):
     return load_tracker(spec.network, spec.engine, spec.networks_dir, spec.threads)
 
 
+def published(spec):
+    """dict of figure -> value that the authors of a network publish; empty for a peer."""
+    return load_network(spec.network).published if spec.network else {}
+
+
 def _identified(spec):
     """The spec with its identity."""
     told = dict(spec._asdict(), networks_dir=None)

@@ -10,7 +10,6 @@ depend on how many workers there are, where they are (--ray ADDRESS), or on a ki
 Writes NAME-tuned.toml, which --network takes, NAME-tune.json and NAME-tune.png.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -20,13 +19,11 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 from tqdm import tqdm
 
-from calib import toml, tune_plot, workers
+from calib import command, toml, tune_plot, workers
 from calib.clips import find_clips
+from calib.command import chosen, say
 from calib.errors import BadRun, Missing
-from calib.evaluate import chosen, say
 from calib.trial import GOALS, Trial
-from runtime import engines
-from runtime.errors import HotpathError
 from runtime.networks import load_network
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
@@ -36,30 +33,15 @@ POPULATION = 12  # of the evolutionary sampler
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        run(options)
-        return 0
-    except HotpathError as error:
-        print("calib.tune: {}".format(error), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return command.run("calib.tune", run, parser(), arguments)
 
 
 def parser():
     """The command line's options."""
-    cli = argparse.ArgumentParser(
-        prog="python -m calib.tune",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    cli = command.parser("calib.tune", __doc__)
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
-    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
-    cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
-    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    command.add_network_options(cli)
+    command.add_clip_options(cli)
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",

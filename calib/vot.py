@@ -8,7 +8,6 @@ workspace and prints the commands. Needs vot-toolkit 0.7.4 with attributee 0.1.9
 short-term experiments or every command fail).
 """
 
-import argparse
 import importlib.util
 import json
 import os
@@ -22,11 +21,11 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 import cv2
 import numpy as np
 
+from calib import command
 from calib.clips import find_clips
+from calib.command import chosen, say
 from calib.eao import HIGH, LOW, anchors
 from calib.errors import BadRun, Missing
-from calib.evaluate import chosen, say
-from runtime.errors import HotpathError
 from runtime.networks import load_network
 
 EXPERIMENTS = ("baseline", "realtime", "supervised", "unsupervised")
@@ -62,27 +61,15 @@ experiments:
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        run(options)
-        return 0
-    except HotpathError as error:
-        print("calib.vot: {}".format(error), file=sys.stderr)
-        return 2
+    return command.run("calib.vot", run, parser(), arguments)
 
 
 def parser():
     """The command line's options."""
-    cli = argparse.ArgumentParser(
-        prog="python -m calib.vot",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
-    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    cli = command.parser("calib.vot", __doc__)
+    command.add_clip_options(cli)
     cli.add_argument("--networks", required=True, metavar="NAME,NAME")
-    cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    cli.add_argument("--engine", default="auto")
+    command.add_network_options(cli)
     cli.add_argument(
         "--low",
         type=int,
@@ -110,10 +97,10 @@ def run(options):
         ["report", "--workspace", str(workspace), "--name", "own", *labels],
     ]
     if options.prepare:
-        print("\n".join("vot " + shlex.join(command) for command in commands))
+        print("\n".join("vot " + shlex.join(words) for words in commands))
         return
-    for command in commands:
-        toolkit(command)
+    for words in commands:
+        toolkit(words)
     print(text(workspace / "analysis" / "own.json"))
     say("wrote {}".format(workspace / "reports" / "own" / "report.html"))
 

@@ -44,7 +44,7 @@ penalty = {penalty}
 window = {window}
 lr = {lr}
 min_size = 10             # frame pixels
-lost_below = 0.54         # certainty (runtime/loss.py), by tests.lost
+lost_below = 0.54         # certainty (runtime/loss.py), by calib.loss_thresholds
 
 [[file]]
 part = "exemplar"

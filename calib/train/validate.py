@@ -3,7 +3,7 @@
     python -m calib.train.validate --clips DIR --networks-dir DIR NETWORK...
     python -m calib.train.validate --clips DIR --only NAME... --repeats 3 NETWORK...
 
-Mean overlap of whole tracks: ``python -m tests.accuracy``.
+Mean overlap of whole tracks: ``python -m calib.evaluate``.
 """
 
 import argparse

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.clips import find_clips, write_boxes
+from calib.clips import find_clips
 from calib.errors import BadClips
 from runtime.errors import BadSource
+from tests.support.clips import write_boxes
 from tests.support.tiny import film
 
 BOXES = [(10.0, 20.0, 30.0, 40.0), (11.0, 21.0, 30.0, 40.0), (12.5, 22.0, 31.0, 41.0)]

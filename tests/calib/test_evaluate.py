@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from calib import evaluate
-from calib.clips import Clip, find_clips, write_boxes
+from calib.clips import Clip, find_clips
+from calib.follow import follow_late
 from runtime.types import Track
+from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib", reason="the plots need matplotlib")
@@ -50,6 +52,14 @@ def test_tables_agree_with_each_other_and_the_page_shows_pictures(place):
     pictures = sorted((place / "out" / "clips").glob("one-*.jpg"))
     assert pictures and all("clips/" + path.name in page for path in pictures)
     assert cv2.imread(str(pictures[0])) is not None
+
+
+def test_the_text_shows_what_the_authors_publish(place, capsys):
+    with open(place / "tiny.toml", "a") as file:
+        file.write("\n[published]\nvot2018_eao = 0.455\nmflops = 75\n")
+    assert run(place) == 0
+    told = capsys.readouterr().err
+    assert "published: vot2018 eao 0.455" in told and "mflops" not in told
 
 
 def test_what_is_finished_is_not_run_again(place):
@@ -127,7 +137,7 @@ def test_late_frames_repeat_the_last_box_as_in_the_vot_toolkit():
     ms[1] = ms[2] = ms[3] = 25.0  # forgiven: the grace of three
     ms[5] = 35.0  # 10 ms a frame: misses 6 and 7
     ms[10] = 10.0  # just in time
-    found = evaluate.follow_late(tracker, clip, 100, ms)
+    found = follow_late(tracker, clip, 100, ms)
     assert tracker.seen == [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13]
     assert [box[0] for box in found["boxes"]] == [0, 1, 2, 3, 4, 5, 5, 5, 8, 9, 10, 11, 12, 13]
     assert found["skipped"] == 2
@@ -140,7 +150,7 @@ def test_late_frames_equal_the_vot_toolkits_own_runtime():
     ms = rng.gamma(2.0, 6.0, count).tolist()
     tracker = Counting()
     clip = Numbered("n", ".", [], np.tile([0.0, 0, 5, 5], (count, 1)))
-    ours = evaluate.follow_late(tracker, clip, 100, ms)
+    ours = follow_late(tracker, clip, 100, ms)
 
     class Runtime:
         tracker = None

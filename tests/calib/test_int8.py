@@ -17,13 +17,14 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 
 from calib import cache, fpga, int8, qdq, ranges, sensitivity, table, toml
 from calib.calibration import Calibration
-from calib.clips import find_clips, write_boxes
+from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
 from calib.one_step_overlap import Pairs
 from calib.store import Store
 from runtime import load_tracker
 from runtime.graphs import assemble
 from runtime.networks import load_network
+from tests.support.clips import write_boxes
 from tests.support.tiny import TOML, film, write_network
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from calib import tune
-from calib.clips import write_boxes
 from runtime.networks import load_network
+from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("optuna", reason="the search needs optuna")

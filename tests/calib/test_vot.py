@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from calib import vot
-from calib.clips import write_boxes
 from calib.eao import anchors
+from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_network
 
 

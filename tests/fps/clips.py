@@ -8,7 +8,6 @@ import numpy as np
 
 from runtime.errors import BadSource
 from runtime.video.sources import open_source
-from tests.clips import Clip as Annotated
 
 FILM = "film"
 SHORTEST = 10
@@ -74,22 +73,14 @@ def _listed(folder):
 
 
 def _open(path, most):
-    if os.path.isfile(os.path.join(path, "boxes.csv")):
-        clip = Annotated(path)
-        box, frames = tuple(float(v) for v in clip.boxes[0]), []
-        for frame in clip:
+    with open_source(path) as source:
+        if source.live or source.first_box is None:
+            raise BadSource("{} has no first box".format(path))
+        box, frames = tuple(float(v) for v in source.first_box), []
+        frame = source.read()
+        while frame is not None:
             frames.append(frame)
-            if _enough(frames, most):
-                break
-    else:
-        with open_source(path) as source:
-            if source.live or source.first_box is None:
-                raise BadSource("{} has no first box".format(path))
-            box, frames = tuple(float(v) for v in source.first_box), []
-            frame = source.read()
-            while frame is not None:
-                frames.append(frame)
-                frame = None if _enough(frames, most) else source.read()
+            frame = None if _enough(frames, most) else source.read()
     if len(frames) < SHORTEST or not np.isfinite(box).all():
         raise BadSource("{} is too short, or its first frame has no box".format(path))
     return Clip(os.path.basename(os.path.abspath(path)), frames, box, _sha256(frames, box))

@@ -12,10 +12,10 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
+from calib.metrics import overlap
 from runtime import bundle, load_tracker
 from runtime.errors import HotpathError
 from runtime.networks import load_network
-from tests.clips import overlap
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import stats

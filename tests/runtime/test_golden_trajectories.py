@@ -8,8 +8,9 @@ import csv
 import numpy as np
 import pytest
 
+from calib.clips import find_clips
+from calib.metrics import figures, overlap
 from runtime import engines, load_tracker
-from tests.clips import clips_below, overlap, score
 
 NETWORKS = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3")
 CASES = [(network, engine) for network in NETWORKS for engine in engines.installed()]
@@ -25,7 +26,7 @@ def runs(shared):
         case: load_tracker(case[0], case[1], shared / "models", threads=1) for case in CASES
     }
     found = {case: {} for case in CASES}
-    for clip in clips_below(shared / "clips"):
+    for clip in find_clips([shared / "clips"]):
         boxes = {case: [] for case in CASES}
         for index, frame in enumerate(clip):
             for case, tracker in trackers.items():
@@ -45,6 +46,14 @@ def _golden(path):
         return np.array([[float(row[key]) for key in "xywh"] for row in csv.DictReader(file)])
 
 
+def _mean_overlaps(run):
+    """dict of clip name -> (mean overlap of our boxes, of the original's)."""
+    return {
+        name: (figures(boxes, truth)["ao"], figures(golden, truth)["ao"])
+        for name, (boxes, golden, truth) in run.items()
+    }
+
+
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_first_frames_have_the_boxes_of_the_original_tracker(runs, case):
     for name, (boxes, golden, _) in runs[case].items():
@@ -55,9 +64,9 @@ def test_first_frames_have_the_boxes_of_the_original_tracker(runs, case):
 def test_mean_overlap_is_that_of_the_original_tracker(runs, case):
     # a long clip can flip between drift and no drift on the last bit of a float, so one may differ
     differ = {
-        name: (score(boxes, truth)[0], score(golden, truth)[0])
-        for name, (boxes, golden, truth) in runs[case].items()
-        if abs(score(boxes, truth)[0] - score(golden, truth)[0]) > 0.02
+        name: (ours, theirs)
+        for name, (ours, theirs) in _mean_overlaps(runs[case]).items()
+        if abs(ours - theirs) > 0.02
     }
     print("clips whose overlap differs:", differ or "none")
     assert len(runs[case]) >= 11

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from calib.follow import follow
+from calib.metrics import overlap
 from runtime import load_tracker
-from tests.clips import Clip, follow, overlap
+from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")
 experiments = pytest.importorskip("got10k.experiments")
@@ -36,9 +38,9 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
         written = np.loadtxt(
             str(tmp_path / "results" / "OTB2015" / tracker.name / (name + ".txt")), delimiter=","
         )
-        clip = Clip(clips_dir / ("otb-" + name))
+        clip = clip_at(clips_dir / ("otb-" + name))
         clip.boxes[0] = written[0]  # the toolkit's boxes count from 1
-        ours = follow(tracker, clip)
+        ours = np.array(follow(tracker, clip)["boxes"])
         assert len(written) == len(ours)
         assert overlap(written, ours).min() > 0.999
     report = json.loads(

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from calib.vanishing import Vanishing
 from kernels import cpu
 from kernels.cpu import fallback
 from kernels.golden import likeness
@@ -15,7 +16,6 @@ from runtime.loss import Lost
 from runtime.networks import load_network
 from runtime.types import Track
 from tests.support import tiny
-from tests.vanish import Vanishing
 
 GONE = range(40, 70)
 

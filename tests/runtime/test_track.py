@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.clips import overlap
+from calib.metrics import overlap
 from tests.support import tiny
 
 pytest.importorskip("onnxruntime")

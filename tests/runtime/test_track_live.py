@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.clips import overlap
+from calib.metrics import overlap
 from tests.support import tiny
 from tests.support.streams import camera, mjpeg, rtsp
 

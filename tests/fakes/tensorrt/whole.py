@@ -18,11 +18,11 @@ import boards
 from boards import detect
 from boards.build import __main__ as build
 from boards.build import prepare
+from calib.vanishing import Vanishing
 from runtime import bundle, gpu
 from runtime.networks import load_network
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
-from tests.vanish import Vanishing
 
 FRAMES = 30
 WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)

@@ -12,8 +12,8 @@ from runtime import engines, load_targets, load_tracker
 from runtime.errors import BadFrame
 from runtime.graphs import assemble, batch
 from runtime.networks import load_network
-from tests.clips import Clip
 from tests.support import tiny
+from tests.support.clips import clip_at
 
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
@@ -194,7 +194,7 @@ def test_a_target_that_fails_beside_others_says_why(tmp_path):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", PUBLISHED[:5])
 def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, threads):
-    clip = Clip(clips_dir / "mot15-TUD-Campus")
+    clip = clip_at(clips_dir / "mot15-TUD-Campus")
     frames = list(clip)
     with open(str(clip.folder / "targets" / "001.csv")) as file:
         other = tuple(map(float, file.read().splitlines()[1].split(",")[1:]))

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
+from calib.metrics import overlap
 from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.networks import FOLDER, load_network
-from tests.clips import overlap
 from tests.support import tiny
 
 

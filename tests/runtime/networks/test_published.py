@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from calib.metrics import overlap
 from runtime import decode, engines, load_tracker
 from runtime.networks import load_network, names
-from tests.clips import overlap
 from tests.support import blobs
 
 PAIRS = [name for name in names() if not load_network(name).file("head")]

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.clips import overlap
+from calib.metrics import overlap
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer
 

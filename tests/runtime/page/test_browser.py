@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from tests.clips import Clip, overlap
+from calib.metrics import overlap
 from tests.support import pages
+from tests.support.clips import clip_at
 from tests.support.streams.mjpeg import MjpegServer
 
 pytest.importorskip("aiohttp")
@@ -90,7 +91,7 @@ def targets(run, count):
 
 
 def test_a_box_dragged_on_a_real_clip_is_followed(chromium, tmp_path, clips_dir, networks_dir):
-    clip = Clip(clips_dir / "otb-Crossing")
+    clip = clip_at(clips_dir / "otb-Crossing")
     # away from its annotation, which would give the first box
     (tmp_path / "img").symlink_to((clip.folder / "img").resolve())
     options = ("--networks-dir", networks_dir)

@@ -1,32 +1,35 @@
-"""How well a tracker knows that its target is lost, and whether it finds it again.
+"""python -m calib.loss_thresholds: below which certainty a target counts as lost, fitted on clips.
 
-    python -m tests.lost --clips DIR --networks-dir DIR --network kestrel nanotrack_v2
+    python -m calib.loss_thresholds --clips DIR --networks kestrel,nanotrack_v2
 
-Clips are those of DIR, and those in which the target is made to go away (``tests.vanish``). A
-target counts as lost where it is absent or the box does not touch it (overlap below 0.1), as not
-lost where the overlap is above 0.3. ``certainty`` and, to compare, the plain score are judged on
-runs that nothing was done about: the area under the curve, then precision and recall. The score's
-threshold is its best on these very clips; the certainty's is found for each clip on all others.
-The second table is about what is done below the TOML's ``hold_below``: nothing, holding the last
-certain box, or looking in a wider region too; ``--knowing`` leaves the latter two out.
+The sequences are the clips of DIR, and copies in which the target goes away for a while
+(``calib.vanishing``). The truth: a target is lost where it is absent or its overlap with the box is
+below 0.1. It is not lost where the overlap is above 0.3.
+
+The first table says how well ``certainty`` and, for comparison, the plain score tell the two apart,
+on runs that do nothing about it: area under the curve, precision and recall. The score's threshold
+is its best on these clips. The certainty's threshold is found for each clip on all other clips.
+
+The second table compares what can be done below the TOML's ``hold_below``: nothing, hold the last
+certain box, or search in a wider region too. ``--knowing`` leaves the last two out.
 """
 
-import argparse
 import copy
 import json
-import sys
 
 import numpy as np
 
+from calib import command
+from calib.clips import find_clips
+from calib.command import chosen, say
+from calib.metrics import overlap
+from calib.vanishing import KINDS, LENGTH, Vanishing
 from runtime import DEFAULT_NETWORK, load_tracker
-from runtime.errors import HotpathError
 from runtime.trackers.host import Tracker
-from tests.clips import clips_below, overlap
-from tests.vanish import KINDS, LENGTH, Vanishing
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 FOUND = 0.4  # overlap at which a target is found again
-NEVER = 1e-9  # a threshold that only has the certainty computed
+NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
 HOLD = 0.67  # share of lost_below, where the TOML gives no hold_below
 POLICIES = {
     "nothing": {"hold_below": 0.0},
@@ -36,32 +39,37 @@ POLICIES = {
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m tests.lost", description=__doc__)
-    parser.add_argument("--clips", required=True, help="folder of clips (img/ and boxes.csv each)")
-    parser.add_argument("--network", nargs="+", default=[DEFAULT_NETWORK], help="names, or TOMLs")
-    parser.add_argument("--networks-dir", help="folder with the networks' files")
-    parser.add_argument("--engine", default="auto")
-    parser.add_argument(
-        "--knowing", action="store_true", help="do nothing about it: three times as fast"
+    """Run the command line; returns the exit code."""
+    return command.run("calib.loss_thresholds", run, parser(), arguments, "stopped")
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.loss_thresholds", __doc__)
+    command.add_clip_options(cli)
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
+    command.add_network_options(cli)
+    cli.add_argument(
+        "--knowing", action="store_true", help="do nothing about a lost target: three times as fast"
     )
-    parser.add_argument("--json", help="write the figures here")
-    options = parser.parse_args(arguments)
-    try:
-        report = [measure(options, name) for name in options.network]
-    except HotpathError as error:
-        print("tests.lost: {}".format(error), file=sys.stderr)
-        return 2
+    cli.add_argument("--json", metavar="FILE", help="write the figures to FILE")
+    return cli
+
+
+def run(options):
+    """Measure every network; print and write the figures."""
+    clips = chosen(find_clips(options.clips, log=say), options.only)
+    report = [measure(options, name, clips) for name in options.networks.split(",")]
     if options.json:
         with open(options.json, "w") as file:
             json.dump(report, file, indent=1)
-    return 0
 
 
-def sequences(folder):
-    """Every clip of a folder, then those whose target goes away; never one that does so itself."""
-    clips = clips_below(folder)
-    if not clips:
-        raise HotpathError("no clip with img/ and boxes.csv in {}".format(folder))
+def sequences(clips):
+    """The clips, then their copies in which the target goes away.
+
+    A clip whose target goes away by itself gets no copy.
+    """
     made = []
     for index, clip in enumerate(clips):
         if np.isfinite(clip.boxes).all():
@@ -70,12 +78,12 @@ def sequences(folder):
     return clips + made
 
 
-def measure(options, name):
+def measure(options, name, clips):
     """Run one network over all sequences under every policy; print and return the figures."""
     tracker = load_tracker(name, options.engine, options.networks_dir)
     policies = {"nothing": POLICIES["nothing"]} if options.knowing else POLICIES
     runs = {policy: {} for policy in policies}
-    for sequence in sequences(options.clips):
+    for sequence in sequences(clips):
         for policy, run in follow(tracker, sequence, policies).items():
             runs[policy][sequence.name] = run
     report = {"network": tracker.name, "lost_below": tracker.network.lost_below}
@@ -190,7 +198,7 @@ def best_threshold(runs, what):
         hits += (below & lost[known][:, None]).sum(axis=0) / len(lost)
         said += below.sum(axis=0) / len(lost)
         truth += lost[known].sum() / len(lost)
-    return float(tried[np.argmax(2 * hits / (said + truth))])
+    return float(tried[np.argmax(2 * hits / np.maximum(said + truth, 1e-9))])
 
 
 def acting(runs):
@@ -236,4 +244,4 @@ def print_report(report):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

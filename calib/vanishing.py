@@ -14,7 +14,7 @@ GROWN = 0.2  # share of the box, on each side, that is painted over too: its edg
 
 
 class Vanishing:
-    """A clip (see ``tests.clips.Clip``) whose target is gone at times.
+    """A clip (see ``calib.clips.Clip``) whose target is gone at times.
 
     Args:
         clip: a ``Clip``.

@@ -1,0 +1,99 @@
+"""What the commands of ``calib`` share: their common options, their way to end, their messages."""
+
+import argparse
+import os
+import sys
+
+from tqdm import tqdm
+
+from calib.errors import BadRun
+from runtime import engines
+from runtime.errors import HotpathError
+
+RESUMES = "stopped; the same command goes on from here"
+
+
+def parser(name, description):
+    """An ``argparse.ArgumentParser`` for ``python -m NAME`` that keeps the description's lines."""
+    return argparse.ArgumentParser(
+        prog="python -m " + name,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_network_options(cli, engine=True):
+    """Add ``--networks-dir`` and, unless ``engine`` is False, ``--engine``."""
+    cli.add_argument(
+        "--networks-dir",
+        default=os.environ.get("NETWORKS_DIR"),
+        metavar="DIR",
+        help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
+    )
+    if engine:
+        cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+
+
+def add_clip_options(cli, required=True):
+    """Add ``--clips`` and ``--only``."""
+    cli.add_argument(
+        "--clips",
+        nargs="+",
+        required=required,
+        metavar="DIR",
+        help="annotated clips, or folders of them",
+    )
+    cli.add_argument("--only", metavar="NAME,NAME", help="use only these clips")
+
+
+def chosen(clips, only):
+    """The clips whose names ``only`` lists; all clips when it is None.
+
+    Args:
+        clips: list of ``calib.clips.Clip``.
+        only: names divided by commas, or None.
+
+    Raises:
+        BadRun: no clip has one of the names.
+    """
+    if not only:
+        return clips
+    wanted = only.split(",")
+    unknown = sorted(set(wanted) - {clip.name for clip in clips})
+    if unknown:
+        raise BadRun(
+            "no clip is called {}; there are: {}".format(
+                unknown[0], ", ".join(clip.name for clip in clips)
+            )
+        )
+    return [clip for clip in clips if clip.name in wanted]
+
+
+def run(name, body, cli, arguments=None, stopped=RESUMES):
+    """Parse the options, call ``body`` with them and return the exit code.
+
+    Args:
+        name: module of the command; a sentence about an error starts with it.
+        body: function of the options; its result is the exit code when it is an int.
+        cli: the command's parser.
+        arguments: list of texts; None for those of the process.
+        stopped: what Ctrl-C prints.
+
+    Returns:
+        0, or what ``body`` returns; 2 after a ``HotpathError``; 130 after Ctrl-C.
+    """
+    options = cli.parse_args(arguments)
+    try:
+        result = body(options)
+        return result if type(result) is int else 0
+    except HotpathError as error:
+        print("{}: {}".format(name, error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+
+
+def say(text):
+    """Print a line on standard error without breaking the progress bar."""
+    tqdm.write(text, file=sys.stderr)

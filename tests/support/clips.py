@@ -1,0 +1,23 @@
+"""Write clips for tests, and find those of the development data."""
+
+import csv
+
+import numpy as np
+
+from calib.clips import find_clips
+
+
+def write_boxes(path, boxes):
+    """Write (frames, 4) boxes as ``boxes.csv``; a row of NaN says that the target is absent."""
+    with open(str(path), "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("frame", "x", "y", "w", "h"))
+        for index, box in enumerate(boxes):
+            known = np.isfinite(box).all()
+            writer.writerow((index,) + tuple(box if known else ("", "", "", "")))
+
+
+def clip_at(folder):
+    """The one annotated clip of a folder."""
+    (clip,) = find_clips([folder])
+    return clip

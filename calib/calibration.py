@@ -8,8 +8,9 @@ import numpy as np
 import onnxruntime
 from tqdm import tqdm
 
-from calib import crops, fpga, qdq, sensitivity, table
+from calib import crops, qdq, sensitivity, table
 from calib.errors import BadRun
+from calib.fpga import export
 from calib.one_step_overlap import Finder, Pairs
 from calib.ranges import METHODS, Histograms
 from runtime import engines, load_tracker
@@ -279,10 +280,10 @@ class Calibration:
 
     def _power_of_two(self, ranges, plain):
         """The FPGA's arithmetic, simulated: power-of-two scales of weights and activations."""
-        exponents = fpga.symmetric_ranges(table.amax(ranges))
+        exponents = export.symmetric_ranges(table.amax(ranges))
         models = {
             part: qdq.quantised(
-                fpga.with_rounded_weights(model),
+                export.with_rounded_weights(model),
                 exponents,
                 "symmetric",
                 self.left_out(part, ranges["keep"]),

@@ -22,11 +22,12 @@ import sys
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-from calib import cache, command, fpga, int8_report, qdq, table
+from calib import cache, command, int8_report, qdq, table
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
+from calib.fpga import export
 from calib.ranges import METHODS
 from calib.store import Store
 from runtime.networks import load_network
@@ -193,7 +194,7 @@ def write_targets(work, ranges, options, out):
     for version in options.tensorrt:
         path = out / "{}-tensorrt-{}.cache".format(name, version)
         path.write_text(cache.text(magnitudes, version))
-    fpga.write(work.parts, ranges, out / (name + "-fpga"))
+    export.write(work.parts, ranges, out / (name + "-fpga"))
     return written
 
 

@@ -238,7 +238,8 @@ def build_overlay(board, network, paths, target, table=None):
     try:
         if sys.version_info < (3, 10):
             raise ImportError("this is Python {}.{}".format(*sys.version_info))
-        from kernels.fpga import compiler, tables
+        from calib.fpga.compile import compile_network
+        from kernels.fpga import tables
         from runtime.engines import overlay
     except ImportError as error:
         raise BuildFailed(
@@ -261,7 +262,7 @@ def build_overlay(board, network, paths, target, table=None):
             "{0} has no table of ranges; run `python -m calib.int8 --network {0} --clips DIR` "
             "first".format(network.name)
         )
-    compiled = compiler.compile(network, paths, table, board.name)
+    compiled = compile_network(network, paths, table, board.name)
     with Writer(target) as writer:
         (writer.folder / IMAGE).write_bytes(compiled.image)
         shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))

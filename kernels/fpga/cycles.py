@@ -1,20 +1,16 @@
-"""python -m kernels.fpga.cycles: the cycles of a frame in the RTL, by layer, to ``CYCLES.md``.
+"""The cycles of a frame in the RTL, by layer: measured here, written by ``calib.fpga.cycles``.
 
 The network is compiled for each size, a frame and its exemplar run in the verilated engine against
 a memory with the latency and the share of ``sizes.toml``, and what comes out must be what the
 NumPy model gives. Cycles are measured; a clock is an assumption, and nothing ran on a board.
 """
 
-import argparse
-import sys
 from collections import OrderedDict, namedtuple
 
 import numpy as np
 
-import boards
 from kernels.errors import HotpathError
 from kernels.fpga import model, resize, tables
-from kernels.fpga.sim.build import CannotBuild
 from kernels.fpga.sim.rtl import Rtl
 
 DOCUMENT = tables.FOLDER / "CYCLES.md"
@@ -202,14 +198,14 @@ def document(sizes, compiled, say=lambda text: None):
         frame = frames[name, "typical"]
         same = [other for other in sizes if frames[other, "typical"] == frame]
         if same[0] == name:
-            titles = " and ".join(boards.load_board(one).title for one in same)
+            titles = " and ".join(tables.parts()[one]["title"] for one in same)
             lines += _layers(titles, sizes[name], frame)
     return "\n".join(lines) + "\n"
 
 
 HEAD = """# Cycles of a frame
 
-Written by `python -m kernels.fpga.cycles`: {network}'s search program (crop, network, results to
+Written by `python -m calib.fpga.cycles`: {network}'s search program (crop, network, results to
 memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured. Frames a
 second are the assumed clock divided by them: **no clock was ever met and no board ever ran it**,
 and what the processor does beside (select, decoding of pictures) is not in them.
@@ -234,11 +230,18 @@ def _line(name, size, kind, frame):
         size["bus_bytes"], size["ddr_latency"], size["ddr_share"]
     )
     cells = [
-        boards.load_board(name).title, kind, size["lanes"], memory, "{:,}".format(frame.cycles),
-        "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6), percent(steps, frame.cycles),
-        percent(steps, frame.span), percent(macs, steps * MULTIPLIERS * size["lanes"]),
-        "{} MHz".format(clock), "{:.0f}".format(clock * 1e6 / frame.cycles),
-    ]  # fmt: skip
+        tables.parts()[name]["title"],
+        kind,
+        size["lanes"],
+        memory,
+        "{:,}".format(frame.cycles),
+        "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
+        percent(steps, frame.cycles),
+        percent(steps, frame.span),
+        percent(macs, steps * MULTIPLIERS * size["lanes"]),
+        "{} MHz".format(clock),
+        "{:.0f}".format(clock * 1e6 / frame.cycles),
+    ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
@@ -273,26 +276,3 @@ def _layers(titles, size, frame):
         cells.append(percent(row.macs, row.steps * MULTIPLIERS * size["lanes"]))
         lines.append("| " + " | ".join(cells) + " |")
     return lines
-
-
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m kernels.fpga.cycles", description=__doc__.partition("\n")[0]
-    )
-    parser.parse_args()
-    try:
-        from kernels.fpga.compiler import compile
-        from runtime.networks import load_network
-
-        network = load_network(NETWORK)
-        text = document(tables.sizes(), lambda name: compile(network, size_name=name), print)
-    except (HotpathError, CannotBuild) as error:
-        print("error: {}".format(error), file=sys.stderr)
-        return 2
-    DOCUMENT.write_text(text, encoding="utf-8")
-    print(text)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

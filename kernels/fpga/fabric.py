@@ -15,9 +15,9 @@ from collections import namedtuple
 
 import numpy as np
 
+from kernels.errors import HotpathError, NetworkFailed
 from kernels.fpga import tables
 from kernels.fpga.hwh import CELL
-from runtime.errors import NetworkFailed, NoEngine
 
 WORD = 16  # bytes; what memory for the fabric is aligned to
 ADDRESSES = 1 << 32
@@ -28,8 +28,12 @@ STOP_S = 0.05
 CLOCK_MARGIN = 1.01
 
 
-class BadOverlay(NoEngine):
-    """An overlay that is missing, can't be loaded, or is none of ours."""
+class NoFabric(HotpathError):
+    """No PYNQ library or no FPGA: nothing here can run an overlay."""
+
+
+class BadOverlay(NoFabric):
+    """An overlay that is missing, that PYNQ can't load, or that has no engine of ours."""
 
 
 class FabricFailed(NetworkFailed):
@@ -68,7 +72,7 @@ class Fabric:
         device: PYNQ's; None for the one that is there.
 
     Raises:
-        NoEngine: no PYNQ, or no board.
+        NoFabric: no PYNQ, or no board.
         BadOverlay: see there.
     """
 
@@ -80,7 +84,7 @@ class Fabric:
         try:
             self.device = device or self.pynq.Device.active_device
         except RuntimeError as error:
-            raise NoEngine(
+            raise NoFabric(
                 "PYNQ finds no FPGA here ({}); run this on the board, or simulate it with --board "
                 "and --simulate model".format(error)
             ) from None
@@ -263,7 +267,7 @@ def _library():
         device = importlib.import_module("pynq.pl_server.device").Device
         return _Library(pynq.__version__, pynq.Overlay, pynq.allocate, pynq.Clocks, device)
     except (ImportError, AttributeError) as error:
-        raise NoEngine(
+        raise NoFabric(
             "PYNQ's library can't be loaded ({}); on a board use its PYNQ image, on a computer run "
             "`make fpga` and add --board and --simulate model".format(error)
         ) from None

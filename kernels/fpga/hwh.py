@@ -24,19 +24,28 @@ PLL_MHZ = {"zynq": 1000, "zynqmp": 1500}
 # processor: its module, port to the registers, and parameters of clock {0}
 PROCESSORS = {
     "zynq": {
-        "arch": "zynq", "module": "processing_system7", "version": "5.5", "port": "M_AXI_GP0",
-        "enable": "PCW_FPGA_FCLK{0}_ENABLE", "source": "PCW_FCLK{0}_PERIPHERAL_CLKSRC",
-        "divisors": "PCW_FCLK{0}_PERIPHERAL_DIVISOR{1}", "pll": "IO PLL",
+        "arch": "zynq",
+        "module": "processing_system7",
+        "version": "5.5",
+        "port": "M_AXI_GP0",
+        "enable": "PCW_FPGA_FCLK{0}_ENABLE",
+        "source": "PCW_FCLK{0}_PERIPHERAL_CLKSRC",
+        "divisors": "PCW_FCLK{0}_PERIPHERAL_DIVISOR{1}",
+        "pll": "IO PLL",
         "others": {"PCW_USE_S_AXI_HP0": 1, "PCW_S_AXI_HP0_DATA_WIDTH": 64},
     },
     "zynqmp": {
-        "arch": "zynquplus", "module": "zynq_ultra_ps_e", "version": "3.5",
-        "port": "M_AXI_HPM0_FPD", "enable": "PSU__FPGA_PL{0}_ENABLE",
+        "arch": "zynquplus",
+        "module": "zynq_ultra_ps_e",
+        "version": "3.5",
+        "port": "M_AXI_HPM0_FPD",
+        "enable": "PSU__FPGA_PL{0}_ENABLE",
         "source": "PSU__CRL_APB__PL{0}_REF_CTRL__SRCSEL",
-        "divisors": "PSU__CRL_APB__PL{0}_REF_CTRL__DIVISOR{1}", "pll": "IOPLL",
+        "divisors": "PSU__CRL_APB__PL{0}_REF_CTRL__DIVISOR{1}",
+        "pll": "IOPLL",
         "others": {"PSU__USE__S_AXI_GP2": 1, "C_SAXIGP2_DATA_WIDTH": 128},
     },
-}  # fmt: skip
+}
 FREQUENCY = "PSU__CRL_APB__PL{0}_REF_CTRL__ACT_FREQMHZ"  # a Zynq-7000's .hwh has no such number
 
 
@@ -73,12 +82,18 @@ def _processor(family, processor, clock_mhz):
     base = ADDRESS[family]
     place = "<MEMORYMAP><MEMRANGE{}/></MEMORYMAP>".format(
         _attributes(
-            ADDRESSBLOCK="reg0", BASENAME="C_BASEADDR", BASEVALUE="0x{:08X}".format(base),
-            HIGHNAME="C_HIGHADDR", HIGHVALUE="0x{:08X}".format(base + RANGE - 1), INSTANCE=CELL,
-            IS_DATA="TRUE", MASTERBUSINTERFACE=processor["port"], MEMTYPE="REGISTER",
+            ADDRESSBLOCK="reg0",
+            BASENAME="C_BASEADDR",
+            BASEVALUE="0x{:08X}".format(base),
+            HIGHNAME="C_HIGHADDR",
+            HIGHVALUE="0x{:08X}".format(base + RANGE - 1),
+            INSTANCE=CELL,
+            IS_DATA="TRUE",
+            MASTERBUSINTERFACE=processor["port"],
+            MEMTYPE="REGISTER",
             SLAVEBUSINTERFACE="s_axil",
         )
-    )  # fmt: skip
+    )
     vlnv = "xilinx.com:ip:{}:{}".format(processor["module"], processor["version"])
     return _module(
         "ps", processor["module"], vlnv, parameters, place, _bus(processor["port"], "MASTER")
@@ -106,8 +121,10 @@ def _engine():
     block = _attributes(
         ACCESS="read-write", INTERFACE="s_axil", NAME="reg0", RANGE=RANGE, USAGE="register"
     )
-    blocks = "<ADDRESSBLOCKS><ADDRESSBLOCK{}><REGISTERS>{}</REGISTERS></ADDRESSBLOCK>" \
-        "</ADDRESSBLOCKS>".format(block, registers)  # fmt: skip
+    blocks = (
+        "<ADDRESSBLOCKS><ADDRESSBLOCK{}><REGISTERS>{}</REGISTERS></ADDRESSBLOCK>"
+        "</ADDRESSBLOCKS>".format(block, registers)
+    )
     return _module(CELL, "hotpath_engine", TYPE, {}, blocks, _bus("s_axil", "SLAVE"))
 
 
@@ -120,8 +137,10 @@ def _module(name, kind, vlnv, parameters, inside, buses):
         "<MODULE{}><PARAMETERS>{}</PARAMETERS>{}<PORTS/><BUSINTERFACES>{}</BUSINTERFACES></MODULE>"
     ).format(
         _attributes(FULLNAME="/" + name, INSTANCE=name, MODTYPE=kind, VLNV=vlnv),
-        listed, inside, buses,
-    )  # fmt: skip
+        listed,
+        inside,
+        buses,
+    )
 
 
 def _bus(name, kind):

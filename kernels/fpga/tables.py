@@ -18,7 +18,6 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-SOURCE = FOLDER / "tables.toml"
 WRITTEN = ("rtl/tables.svh", "TABLES.md")
 COMMAND_BYTES = 64
 WORDS = COMMAND_BYTES // 4
@@ -32,12 +31,12 @@ class BadTable(HotpathError):
     """A field or a value that a command does not have."""
 
 
-def _read():
-    with open(str(SOURCE), "rb") as file:
+def _toml(name):
+    with open(str(FOLDER / name), "rb") as file:
         return tomllib.loads(file.read().decode("utf-8"))
 
 
-TABLE = _read()
+TABLE = _toml("tables.toml")
 MAGIC = TABLE["magic"]
 REGISTERS = OrderedDict((entry["name"], entry["offset"]) for entry in TABLE["register"])
 ACCESS = {entry["name"]: entry["access"] for entry in TABLE["register"]}
@@ -89,7 +88,7 @@ def unpack(data):
         (name, dict of its fields but the opcode).
 
     Raises:
-        BadTable: not 64 bytes, or an opcode that there is not.
+        BadTable: not 64 bytes, or an unknown opcode.
     """
     if len(data) != COMMAND_BYTES:
         raise BadTable("a command has {} bytes, not {}".format(COMMAND_BYTES, len(data)))
@@ -133,8 +132,12 @@ def spelled(register):
 
 def sizes():
     """All sizes of ``sizes.toml``: dict of board -> dict."""
-    with open(str(FOLDER / "sizes.toml"), "rb") as file:
-        return tomllib.loads(file.read().decode("utf-8"))
+    return _toml("sizes.toml")
+
+
+def parts():
+    """The FPGAs of ``parts.toml``: dict of board -> dict of title, part and what the part has."""
+    return _toml("parts.toml")
 
 
 def verilog():
@@ -183,9 +186,11 @@ def document():
         for entry in TABLE["register"]
     ]
     for title, numbers in (
-        ("Error codes", ERRORS), ("Regions", REGIONS), ("Targets of LOAD", TARGETS),
+        ("Error codes", ERRORS),
+        ("Regions", REGIONS),
+        ("Targets of LOAD", TARGETS),
         ("Opcodes", OPCODES),
-    ):  # fmt: skip
+    ):
         lines += ["", "## " + title, "", "| number | name |", "| --- | --- |"]
         lines += ["| {} | {} |".format(number, name) for name, number in numbers.items()]
     lines += [

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 for library in ("onnxruntime", "openvino", "matplotlib"):
     pytest.importorskip(library, reason="calibration needs " + library)
 
-from calib import cache, fpga, int8, qdq, ranges, sensitivity, table, toml
+from calib import cache, int8, qdq, ranges, sensitivity, table, toml
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
@@ -266,24 +266,6 @@ def test_a_tensor_that_was_near_zero_at_first_keeps_few_bins():
 
 
 # -- power-of-two scales
-
-
-def test_exponents_reach_the_range_with_the_least_step():
-    exponents = fpga.activation_exponents({"a": 127.0, "b": 128.0, "c": 0.5, "d": 0.0})
-    assert exponents["a"] == 0 and exponents["b"] == 1 and exponents["c"] == -7
-    assert exponents["d"] == fpga.LEAST
-
-
-def test_weights_take_the_exponent_of_the_least_error():
-    weight = np.random.default_rng(2).normal(0, 0.1, (5, 4, 3, 3)) * np.array(
-        [1, 10, 0.1, 1, 3]).reshape(5, 1, 1, 1)  # fmt: skip
-    own = fpga.weight_exponents(weight)
-    whole = fpga.rounded(weight, own)
-    assert whole.dtype == np.int8
-    for channel in range(5):
-        errors = [((fpga.rounded(weight[channel : channel + 1], np.array([e])) * 2.0**e
-                    - weight[channel]) ** 2).sum() for e in range(-20, 4)]  # fmt: skip
-        assert own[channel] == np.argmin(errors) - 20
 
 
 def test_the_fpga_files_hold_every_layer_at_the_exponents_of_its_tensors(done, place):

@@ -1,14 +1,11 @@
-"""From a network and its table of ranges to the programs of the engine. Off the board.
+"""Compiles a network's graphs and ranges into programs of the engine. Runs off the board.
 
-``compile`` reads the network's graphs (``graph``), merges towers (``merge``), says where maps lie
-(``layout``), makes whole numbers (``quantise``) and tiles of them (``tiles``), orders the work
-(``schedule``) and writes the commands (``program``).
+``compile`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
+address (``layout``), quantises (``quantise``), packs weights into tiles (``tiles``), orders the
+work (``schedule``) and writes the commands (``program``). It loads no files; ``calib.fpga.compile``
+does.
 """
 
-import pathlib
-
-from calib import qdq, table
-from calib.errors import BadTable
 from kernels.fpga import resize, tables
 from kernels.fpga.compiler import quantise, timing
 from kernels.fpga.compiler.errors import CannotCompile
@@ -18,7 +15,6 @@ from kernels.fpga.compiler.layout import LANES, lay_out
 from kernels.fpga.compiler.merge import merged
 from kernels.fpga.compiler.program import Data
 from kernels.fpga.compiler.schedule import Scheduler, Work
-from runtime.networks import sha256_of
 
 WORD = 16
 
@@ -36,43 +32,31 @@ class Compiled:
         self.image, self.run, self.reference = image, run, reference
 
 
-def compile(network, paths=None, ranges=None, size_name="pynq_z2"):
-    """Compile a network.
+def compile(network, models, ranges, size_name="pynq_z2"):
+    """Compile a network for one size of the engine.
 
     Args:
-        network: the ``Network``.
-        paths: dict of part -> path of its files; None for those that come with it.
-        ranges: path of a table of ``python -m calib.int8``, or what ``calib.table.read`` gives;
-            None for the one beside the network's TOML.
+        network: an object with ``name``, ``mean``, ``scale``, ``channels`` and, optionally,
+            ``score``, as ``runtime.networks.Network`` has them.
+        models: dict of "exemplar" and "search" -> ONNX model.
+        ranges: dict of "exemplar" and "search" -> dict of tensor -> (low, high).
         size_name: a section of ``sizes.toml``.
 
+    Returns:
+        ``Compiled``.
+
     Raises:
-        CannotCompile: the engine can't run it; the sentence names the node.
-        BadTable: no table of ranges, or another network's.
+        CannotCompile: the engine can't run the network; the sentence names the node.
     """
-    paths = paths or network.locate(None)
-    ranges = beside(network) if ranges is None else ranges
-    if not isinstance(ranges, dict):
-        ranges = table.read(pathlib.Path(ranges))
-    if ranges["files"] != {part: sha256_of(path) for part, path in paths.items()}:
-        raise BadTable(
-            "the table of ranges was measured on other files of {} than these; run `python -m "
-            "calib.int8 --network {}` again".format(ranges["network"], network.path)
-        )
-    models = qdq.parts(network, paths)
     return Compiler(network, models, ranges, size_name, tables.sizes()[size_name]).run()
-
-
-def beside(network):
-    """Path of the table of ranges that comes with a network."""
-    return network.path.with_name(network.name + "-ranges.json")
 
 
 class Compiler:
     """One compilation; see ``compile``.
 
     Args:
-        models: dict of exemplar, search -> ONNX model, as ``calib.qdq.parts`` gives it.
+        network, models, ranges, size_name: as ``compile`` takes them.
+        size: the section of ``sizes.toml``.
     """
 
     def __init__(self, network, models, ranges, size_name, size):
@@ -137,8 +121,7 @@ class Compiler:
             for store in self.stores.values():
                 store.check()
         ends = self._ends(part) if name == "search" else {}
-        ranges = table.ranges(self.ranges, name)
-        quantiser = quantise.Quantiser(part, ranges, self.network, ends)
+        quantiser = quantise.Quantiser(part, self.ranges[name], self.network, ends)
         works = []
         for layer in part.layers:
             if layer.features is not None:
@@ -210,10 +193,15 @@ class Compiler:
                     keeps.append((one.buffer, block, self.work_bytes))
                     self.work_bytes += one.height * one.width * WORD
             return {
-                "name": one.name, "offset": known[key], "lane": one.lane,
-                "channels": one.channels, "height": one.height, "width": one.width,
-                "exponent": one.exponent, "centre": one.centre,
-            }  # fmt: skip
+                "name": one.name,
+                "offset": known[key],
+                "lane": one.lane,
+                "channels": one.channels,
+                "height": one.height,
+                "width": one.width,
+                "exponent": one.exponent,
+                "centre": one.centre,
+            }
 
         for name, view, function in part.outputs:
             if len(view.maps) != 1:

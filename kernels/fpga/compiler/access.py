@@ -64,9 +64,10 @@ def _conv(fields, size):
     )
     kernel = fields["kernel_height"] * fields["kernel_width"]
     tiles = _run(
-        fields["weight_tile"], kernel * fields["in_blocks"] * fields["out_blocks"],
+        fields["weight_tile"],
+        kernel * fields["in_blocks"] * fields["out_blocks"],
         size["weight_tiles"],
-    )  # fmt: skip
+    )
     entries = _run(fields["param_entry"], fields["out_blocks"], PARAMS_ENTRIES)
     reads = {"MAPS": read, "WEIGHTS": tiles, "PARAMS": entries}
     if fields["table"]:

@@ -89,12 +89,26 @@ class Store:
         source = self.source
         buffer = source.buffer
         task = Task(
-            "CONV", "features", [(buffer, 0, source.height)], [(spread, 0, source.height)],
-            in_split=buffer.split, in_row_pitch=buffer.row_pitch, in_height=source.height,
-            in_width=1, in_blocks=1, kernel_height=1, kernel_width=1, stride_y=1, stride_x=1,
-            dilation=1, out_row_pitch=spread.row_pitch, out_block_pitch=1,
-            out_height=source.height, out_width=1, out_blocks=LANES,
-        )  # fmt: skip
+            "CONV",
+            "features",
+            [(buffer, 0, source.height)],
+            [(spread, 0, source.height)],
+            in_split=buffer.split,
+            in_row_pitch=buffer.row_pitch,
+            in_height=source.height,
+            in_width=1,
+            in_blocks=1,
+            kernel_height=1,
+            kernel_width=1,
+            stride_y=1,
+            stride_x=1,
+            dilation=1,
+            out_row_pitch=spread.row_pitch,
+            out_block_pitch=1,
+            out_height=source.height,
+            out_width=1,
+            out_blocks=LANES,
+        )
         task.made = lambda: {
             "in_base": buffer.base + (source.block + block) * buffer.width + column,
             "out_base": spread.base + LANES * column,

@@ -256,9 +256,11 @@ class Part:
         if node.op_type == "Transpose":
             perm = tuple(told["perm"])
             layout = {
-                ((0, 2, 1), "flat"): "turned", ((0, 2, 1), "turned"): "flat",
-                ((1, 0, 2, 3), "map"): "kernel", ((1, 0, 2, 3), "kernel"): "map",
-            }.get((perm, view.layout))  # fmt: skip
+                ((0, 2, 1), "flat"): "turned",
+                ((0, 2, 1), "turned"): "flat",
+                ((1, 0, 2, 3), "map"): "kernel",
+                ((1, 0, 2, 3), "kernel"): "map",
+            }.get((perm, view.layout))
         elif view.layout != "turned":
             wanted = self._shape_of(node, view)
             for one in ("map", "flat", "kernel"):

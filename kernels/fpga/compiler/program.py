@@ -115,15 +115,31 @@ class Writer:
         buffer, start = source or (taken.buffer, 0)
         out = made.buffer
         task = Task(
-            "CONV", layer.name, [(buffer, low - start, high - start)], [(out, first, end)],
-            relu=int(layer.relu), table=int(numbers.table is not None), in_split=buffer.split,
-            out_split=out.split, in_row_pitch=buffer.row_pitch, in_block_pitch=buffer.width,
-            in_width=buffer.width, in_blocks=block.in_count,
-            kernel_height=block.kernel[0], kernel_width=block.kernel[1],
-            stride_y=layer.stride[0], stride_x=block.stride_x, pad_left=block.pad_left,
-            dilation=layer.dilation, out_row_pitch=out.row_pitch, out_block_pitch=out.width,
-            out_height=end - first, out_width=out.width, out_blocks=block.count, out_row=first,
-        )  # fmt: skip
+            "CONV",
+            layer.name,
+            [(buffer, low - start, high - start)],
+            [(out, first, end)],
+            relu=int(layer.relu),
+            table=int(numbers.table is not None),
+            in_split=buffer.split,
+            out_split=out.split,
+            in_row_pitch=buffer.row_pitch,
+            in_block_pitch=buffer.width,
+            in_width=buffer.width,
+            in_blocks=block.in_count,
+            kernel_height=block.kernel[0],
+            kernel_width=block.kernel[1],
+            stride_y=layer.stride[0],
+            stride_x=block.stride_x,
+            pad_left=block.pad_left,
+            dilation=layer.dilation,
+            out_row_pitch=out.row_pitch,
+            out_block_pitch=out.width,
+            out_height=end - first,
+            out_width=out.width,
+            out_blocks=block.count,
+            out_row=first,
+        )
         moved = self._rows(task, layer, first, high - start, start, source is None)
 
         def place():
@@ -163,10 +179,18 @@ class Writer:
     def crop(self, part, buffer, first, rows):
         """Add the command that makes some rows of the crop."""
         task = Task(
-            "CROP", "crop", [], [(buffer, 0, rows)], overlap=int(buffer.pixels == 4),
-            split=buffer.split, row_pitch=buffer.row_pitch, words=buffer.width, rows=rows,
-            first_row=first, size=part.picture.width,
-        )  # fmt: skip
+            "CROP",
+            "crop",
+            [],
+            [(buffer, 0, rows)],
+            overlap=int(buffer.pixels == 4),
+            split=buffer.split,
+            row_pitch=buffer.row_pitch,
+            words=buffer.width,
+            rows=rows,
+            first_row=first,
+            size=part.picture.width,
+        )
         task.made = lambda: {"base": buffer.base}
         self.add(task)
         return task
@@ -174,10 +198,18 @@ class Writer:
     def store(self, name, buffer, block, first, rows, offset):
         """Add the command that writes rows of one block of a buffer to region 1."""
         task = Task(
-            "STORE", name, [(buffer, first, first + rows)], [], split=buffer.split,
-            row_pitch=buffer.row_pitch, width=buffer.width, rows=rows, first_row=first,
-            region=tables.REGIONS["WORK"], offset=offset,
-        )  # fmt: skip
+            "STORE",
+            name,
+            [(buffer, first, first + rows)],
+            [],
+            split=buffer.split,
+            row_pitch=buffer.row_pitch,
+            width=buffer.width,
+            rows=rows,
+            first_row=first,
+            region=tables.REGIONS["WORK"],
+            offset=offset,
+        )
         task.made = lambda: {"base": buffer.base + block * buffer.width}
         self.add(task)
 
@@ -276,9 +308,12 @@ class Writer:
             (weights, _, _), (tile, time) = uses[index], places[index]
             weights.tile = tile
             fields = {
-                "region": weights.region, "target": tables.TARGETS["WEIGHTS"],
-                "offset": weights.offset, "bytes": weights.number * TILE, "beat": tile * WORD,
-            }  # fmt: skip
+                "region": weights.region,
+                "target": tables.TARGETS["WEIGHTS"],
+                "offset": weights.offset,
+                "bytes": weights.number * TILE,
+                "beat": tile * WORD,
+            }
             ahead.setdefault(time, []).append(("LOAD", fields, "load"))
 
     def _along(self, uses, size, what):
@@ -312,9 +347,12 @@ class Writer:
 
     def _load(self, target, data, beat):
         fields = {
-            "region": tables.REGIONS["BUNDLE"], "target": tables.TARGETS[target],
-            "offset": self._data.add(data), "bytes": -(-len(data) // WORD) * WORD, "beat": beat,
-        }  # fmt: skip
+            "region": tables.REGIONS["BUNDLE"],
+            "target": tables.TARGETS[target],
+            "offset": self._data.add(data),
+            "bytes": -(-len(data) // WORD) * WORD,
+            "beat": beat,
+        }
         return ("LOAD", fields, "load")
 
     # -- commands
@@ -324,9 +362,12 @@ class Writer:
         half = self._resize[0]
         for target, offset in (("COLUMNS", 0), ("ROWS", half)):
             fields = {
-                "region": tables.REGIONS["RESIZE"], "target": tables.TARGETS[target],
-                "offset": offset, "bytes": half, "beat": 0,
-            }  # fmt: skip
+                "region": tables.REGIONS["RESIZE"],
+                "target": tables.TARGETS[target],
+                "offset": offset,
+                "bytes": half,
+                "beat": 0,
+            }
             commands.append(("LOAD", fields, "load"))
         table = None
         for number, task in enumerate(self.tasks):

@@ -1,6 +1,6 @@
 """Whole numbers for every layer, from a table of ranges: exponents, int8 weights, int32 biases.
 
-The rules are those of ``calib.fpga``; besides
+The rules are those of ``exponents``; besides
 
 - the picture keeps its grey levels: the whole number is value - mean, the network's scale goes into
   the first layer's weights, so nothing is lost but what is brighter than 127 above the mean;
@@ -11,7 +11,7 @@ The rules are those of ``calib.fpga``; besides
 
 import numpy as np
 
-from calib import fpga
+from kernels.fpga.compiler import exponents
 from kernels.fpga.compiler.errors import CannotCompile
 
 LIMIT = 2**31 - 1
@@ -40,7 +40,7 @@ class Numbers:
 
 def exponent_of(low, high):
     """The least exponent with which 127 steps reach ``REACH`` of both ends."""
-    return fpga.activation_exponents({0: REACH * max(-low, high)})[0]
+    return exponents.activation_exponents({0: REACH * max(-low, high)})[0]
 
 
 def end_of(low, high, cut):
@@ -50,7 +50,7 @@ def end_of(low, high, cut):
         cut: share of the range that may be left out, at its low end.
     """
     exponent = int(np.ceil(np.log2(max((high - low) * (1 - cut), 1e-9) / 255)))
-    exponent = int(np.clip(exponent, fpga.LEAST, fpga.MOST))
+    exponent = int(np.clip(exponent, exponents.LEAST, exponents.MOST))
     return exponent, high - 127 * 2.0**exponent
 
 
@@ -112,13 +112,13 @@ class Quantiser:
             if self._network.channels == "RGB":  # the frame's order is blue, green, red
                 weight = weight[:, ::-1]
         weight = weight * 2.0 ** (source - least)[None, :, None, None]
-        own = fpga.weight_exponents(weight).astype(np.int64)
+        own = exponents.weight_exponents(weight).astype(np.int64)
         bias = layer.bias - offset
 
         # a step of the sum is neither coarser than the result's nor beyond what can be shifted
         own = np.maximum(np.minimum(own, sums - least), sums - least - MOST_SHIFT)
         while True:
-            whole = fpga.rounded(weight, own)
+            whole = exponents.rounded(weight, own)
             rounded = np.rint(bias / 2.0 ** (own + least))
             most = np.abs(rounded) + 128.0 * np.abs(whole.astype(np.int64)).sum(axis=(1, 2, 3))
             if (most <= LIMIT).all():

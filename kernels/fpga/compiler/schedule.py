@@ -166,9 +166,14 @@ class Scheduler:
         pieces = []
         for first in range(0, block.count, most):
             part = Block(
-                block.first + first, min(most, block.count - first), block.in_first,
-                block.in_count, block.kernel, block.stride_x, block.pad_left,
-            )  # fmt: skip
+                block.first + first,
+                min(most, block.count - first),
+                block.in_first,
+                block.in_count,
+                block.kernel,
+                block.stride_x,
+                block.pad_left,
+            )
             pieces.append((part, Weights(part.number, region, offset + first * each * TILE)))
         return pieces
 

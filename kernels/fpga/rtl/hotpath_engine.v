@@ -6,7 +6,7 @@
 `default_nettype none
 
 /*
- * Verilog wrapper of engine.sv for a block design
+ * Verilog wrapper of hp_engine.sv for a block design
  */
 module hotpath_engine #
 (
@@ -140,7 +140,7 @@ module hotpath_engine #
     output wire                     m_axi_rready
 );
 
-    engine #(
+    hp_engine #(
         .LANES(LANES),
         .BUS_BYTES(BUS_BYTES),
         .CROP_LANES(CROP_LANES),

@@ -19,9 +19,21 @@ ROOT = os.path.abspath(os.path.join(HERE, os.pardir, os.pardir, os.pardir))
 OURS = ("harness.cpp", "engine.vlt")
 PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
 VERILATE = (
-    "--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-assert", "--prefix",
-    "Vengine", "--top-module", "engine", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-)  # fmt: skip
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "unique",
+    "--no-assert",
+    "--prefix",
+    "Vengine",
+    "--top-module",
+    "hp_engine",
+    "-Wno-fatal",
+    "-Wno-lint",
+    "-Wno-style",
+)
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_random.cpp")
 FLAGS = ("-std=c++20", "-fPIC", "-DVM_TRACE=0", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVL_TIME_CONTEXT")
 TIMEOUT_S = 900
@@ -109,7 +121,7 @@ def _build(root, compiler, generics, bus_bytes, runtime, path):
     with tempfile.TemporaryDirectory(prefix="hotpath-rtl-") as work:
         command = [_verilator(root)] + list(VERILATE) + generics
         command += ["--Mdir", work, "-I" + RTL, "-I" + HERE]
-        command += [os.path.join(HERE, "engine.vlt"), os.path.join(RTL, "engine.sv")]
+        command += [os.path.join(HERE, "engine.vlt"), os.path.join(RTL, "hp_engine.sv")]
         _run(command, dict(os.environ, VERILATOR_ROOT=root))
         flags = list(FLAGS) + ["-I" + work, "-I" + _include(root), "-I" + _include(root, "vltstd")]
         flags.append("-DBUS_BYTES={}".format(bus_bytes))
@@ -117,10 +129,17 @@ def _build(root, compiler, generics, bus_bytes, runtime, path):
         # the largest first, and what runs once without optimising
         sources.sort(key=os.path.getsize, reverse=True)
         jobs = [
-            [compiler] + flags + ["-O0" if "__Slow" in source else "-O2", "-c", source, "-o",
-                                  os.path.join(work, os.path.basename(source) + ".o")]
+            [compiler]
+            + flags
+            + [
+                "-O0" if "__Slow" in source else "-O2",
+                "-c",
+                source,
+                "-o",
+                os.path.join(work, os.path.basename(source) + ".o"),
+            ]
             for source in sources
-        ]  # fmt: skip
+        ]
         _together(jobs)
         objects = [job[-1] for job in jobs]
         partial = "{}.{}.part".format(path, os.getpid())
@@ -161,9 +180,15 @@ def _run(command, environment=None):
     """What the command says; raises when it fails."""
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            universal_newlines=True, errors="replace", timeout=TIMEOUT_S, env=environment,
-        )  # fmt: skip
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            universal_newlines=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            env=environment,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CannotBuild("{} does not run: {}".format(command[0], error)) from None
     if done.returncode:

@@ -19,7 +19,6 @@ import weakref
 
 import numpy as np
 
-import boards
 from kernels.errors import HotpathError
 from kernels.fpga import hwh, tables
 from kernels.fpga.model import BASE
@@ -240,7 +239,7 @@ def open_board(name, kind, **options):
         NoSimulation: see ``check``; or what compiles the RTL is missing.
     """
     check(name, kind)
-    board, size = boards.load_board(name), tables.sizes()[name]
+    part, size = tables.parts()[name]["part"], tables.sizes()[name]
     module, attribute = MACHINES[kind]
     try:
         machine = getattr(importlib.import_module(module), attribute)(size, **options)
@@ -249,12 +248,10 @@ def open_board(name, kind, **options):
             "the RTL can't be compiled: {}; run `make fpga` and install g++, or take --simulate "
             "model".format(error)
         ) from None
-    family = hwh.family_of(board.fpga["part"])
+    family = hwh.family_of(part)
     device = SimulatedBoard(family, machine)
     forget_clocks()
     folder = tempfile.TemporaryDirectory(prefix="hotpath-overlay-")
     device.overlay_folder = folder  # goes when the board goes
-    path = hwh.write(
-        pathlib.Path(folder.name), "hotpath_" + name, board.fpga["part"], size["assumed_clock_mhz"]
-    )
+    path = hwh.write(pathlib.Path(folder.name), "hotpath_" + name, part, size["assumed_clock_mhz"])
     return device, path

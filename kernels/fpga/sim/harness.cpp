@@ -230,12 +230,12 @@ struct Rtl {
     // Commands that start and end, and what the array does.
     void watch() {
         auto* root = top->rootp;
-        int starts = root->engine__DOT__cmd_valid & root->engine__DOT__cmd_ready;
-        int ends = root->engine__DOT__ended;
+        int starts = root->hp_engine__DOT__cmd_valid & root->hp_engine__DOT__cmd_ready;
+        int ends = root->hp_engine__DOT__ended;
         if (!running[2].empty()) {
             Step& step = trace[running[2].front()];
-            step.busy += root->engine__DOT__array_busy;
-            step.starved += root->engine__DOT__array_starved;
+            step.busy += root->hp_engine__DOT__array_busy;
+            step.starved += root->hp_engine__DOT__array_starved;
         }
         if (!(starts | ends)) return;
         for (int unit = 0; unit < UNITS; unit++) {
@@ -245,7 +245,7 @@ struct Rtl {
             }
             if (starts >> unit & 1) {
                 running[unit].push_back(trace.size());
-                uint64_t number = root->engine__DOT__cmd_number >> (16 * unit) & 0xFFFF;
+                uint64_t number = root->hp_engine__DOT__cmd_number >> (16 * unit) & 0xFFFF;
                 trace.push_back({uint64_t(unit), number, cycles, 0, 0, 0});
             }
         }
@@ -304,10 +304,10 @@ struct Rtl {
 
     bool run(uint64_t limit) {
         for (uint64_t i = 0; i < limit; i++) {
-            if (!top->rootp->engine__DOT__busy) return true;
+            if (!top->rootp->hp_engine__DOT__busy) return true;
             cycle();
         }
-        return !top->rootp->engine__DOT__busy;
+        return !top->rootp->hp_engine__DOT__busy;
     }
 };
 

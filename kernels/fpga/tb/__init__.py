@@ -1,1 +1,1 @@
-"""Test benches of the fabric's modules, for cocotb; ``tests/test_fpga_*.py`` run them."""
+"""Test benches of the fabric's modules, for cocotb; ``tests/kernels/fpga`` runs them."""

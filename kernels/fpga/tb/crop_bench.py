@@ -18,14 +18,18 @@ from cocotb.triggers import FallingEdge
 
 from kernels.fpga import tables
 from kernels.fpga.model import BASE, WORD, Machine
-from tests.fpga_bench import FRAME, RESIZE, Bench
+from kernels.fpga.tb.machine_bench import FRAME, RESIZE, Bench
 
 LANES, BANKS = int(os.environ["LANES"]), int(os.environ["BANKS"])
 BUS_BYTES, LINE_BYTES = int(os.environ["BUS_BYTES"]), int(os.environ["LINE_BYTES"])
 SIZE = {
-    "lanes": BANKS, "bus_bytes": BUS_BYTES, "crop_lanes": LANES, "map_words": 4096,
-    "weight_tiles": 16, "line_bytes": LINE_BYTES,
-}  # fmt: skip
+    "lanes": BANKS,
+    "bus_bytes": BUS_BYTES,
+    "crop_lanes": LANES,
+    "map_words": 4096,
+    "weight_tiles": 16,
+    "line_bytes": LINE_BYTES,
+}
 MOST = 60_000  # cycles of a crop
 
 
@@ -139,10 +143,15 @@ def random_command(rng, side):
     words = max(1, words + int(rng.integers(-1, 2)))
     rows = int(rng.integers(1, side - first + 1))
     return {
-        "overlap": overlap, "split": int(rng.integers(2)), "base": int(rng.integers(64)),
-        "row_pitch": words + int(rng.integers(3)), "words": words, "rows": rows,
-        "first_row": first, "size": side,
-    }  # fmt: skip
+        "overlap": overlap,
+        "split": int(rng.integers(2)),
+        "base": int(rng.integers(64)),
+        "row_pitch": words + int(rng.integers(3)),
+        "words": words,
+        "rows": rows,
+        "first_row": first,
+        "size": side,
+    }
 
 
 @cocotb.test()

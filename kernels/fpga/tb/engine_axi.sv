@@ -79,7 +79,7 @@ module engine_axi #
 assign m_axi_awid = 1'b0;
 assign m_axi_arid = 1'b0;
 
-engine #(
+hp_engine #(
     .LANES(LANES),
     .BUS_BYTES(BUS_BYTES),
     .CROP_LANES(CROP_LANES),

@@ -17,8 +17,8 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from kernels.fpga import tables
 from kernels.fpga.model import BASE, Machine
-from tests.fpga_bench import WORK
-from tests.fpga_programs import Chains, random_program
+from kernels.fpga.tb.machine_bench import WORK
+from kernels.fpga.tb.random_programs import Chains, random_program
 
 BYTES = 16 << 20
 SIZE = {
@@ -54,12 +54,20 @@ class System:
         self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 32)
         self.driver = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         read, write = self.ram.read_if, self.ram.write_if
-        for seed, channel in enumerate((
-            write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel,
-            self.driver.write_if.aw_channel, self.driver.write_if.w_channel,
-            self.driver.write_if.b_channel, self.driver.read_if.ar_channel,
-            self.driver.read_if.r_channel,
-        )):  # fmt: skip
+        for seed, channel in enumerate(
+            (
+                write.aw_channel,
+                write.w_channel,
+                write.b_channel,
+                read.ar_channel,
+                read.r_channel,
+                self.driver.write_if.aw_channel,
+                self.driver.write_if.w_channel,
+                self.driver.write_if.b_channel,
+                self.driver.read_if.ar_channel,
+                self.driver.read_if.r_channel,
+            )
+        ):
             if stalls:
                 channel.set_pause_generator(paused(stalls, seed))
 

@@ -73,11 +73,15 @@ async def random_stores(dut, stalls):
     rng, model = np.random.default_rng(stalls), Machine(SIZE, 64)
     for turn in range(30):
         fields = {
-            "split": int(rng.integers(2)), "base": int(rng.integers(1 << 16)),
-            "row_pitch": int(rng.integers(300)), "width": int(rng.integers(0, 40)),
-            "rows": int(rng.integers(0, 9)), "first_row": int(rng.integers(0, 50)),
-            "region": int(rng.integers(3)), "offset": 16 * int(rng.integers(1 << 20)),
-        }  # fmt: skip
+            "split": int(rng.integers(2)),
+            "base": int(rng.integers(1 << 16)),
+            "row_pitch": int(rng.integers(300)),
+            "width": int(rng.integers(0, 40)),
+            "rows": int(rng.integers(0, 9)),
+            "first_row": int(rng.integers(0, 50)),
+            "region": int(rng.integers(3)),
+            "offset": 16 * int(rng.integers(1 << 20)),
+        }
         rows = fields["first_row"] + np.arange(fields["rows"])
         banks, addresses = model._addresses(
             fields["split"], rows, fields["base"], fields["row_pitch"], 0, 1, fields["width"]

@@ -9,15 +9,20 @@ import shlex
 import shutil
 import subprocess
 
-import boards
 from kernels.errors import HotpathError
 from kernels.fpga import hwh, tables
 
 SCRIPT = tables.FOLDER / "vivado" / "overlay.tcl"
 ROOT = tables.FOLDER.parents[1]
 PARAMETERS = (
-    "lanes", "bus_bytes", "crop_lanes", "map_words", "map_style", "weight_tiles", "line_bytes",
-)  # fmt: skip
+    "lanes",
+    "bus_bytes",
+    "crop_lanes",
+    "map_words",
+    "map_style",
+    "weight_tiles",
+    "line_bytes",
+)
 
 
 class NoOverlay(HotpathError):
@@ -43,11 +48,11 @@ def command(name, jobs=2):
             "no overlay for a board {!r}; there are: {}".format(name, ", ".join(sorted(sizes)))
         )
     size = sizes[name]
-    board = boards.load_board(name)
-    family = hwh.family_of(board.fpga["part"])
+    part = tables.parts()[name]["part"]
+    family = hwh.family_of(part)
     given = [
         ("board", name),
-        ("part", board.fpga["part"]),
+        ("part", part),
         ("clock_mhz", size["assumed_clock_mhz"]),
         ("address", "0x{:08x}".format(hwh.ADDRESS[family])),
     ]

@@ -2,7 +2,7 @@
 #
 # THIS SCRIPT HAS NEVER BEEN RUN BY VIVADO. It was run through tclsh with stand-ins for Vivado's
 # commands, which hold it to the RTL's ports and to the address map that the simulated board uses
-# (tests/test_fpga_overlay_tcl.py). No clock was met, no bitstream was made.
+# (tests/kernels/fpga/test_vivado.py). No clock was met, no bitstream was made.
 #
 #   make overlay BOARD=pynq_z2
 #

@@ -1,0 +1,225 @@
+"""python -m calib.fpga.evaluate: how well a compiled network follows annotated clips.
+
+    python -m calib.fpga.evaluate --network kestrel --clips DIR
+
+Runs the engine's definition (``kernels.fpga.model``), which the fabric equals bit for bit, beside
+the network in floating point: one-step overlap on fixed pairs of crops
+(``calib.one_step_overlap``), by which exponents are chosen, and average overlap of whole clips.
+"""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import numpy as np
+from tqdm import tqdm
+
+from calib import command, metrics
+from calib.clips import find_clips
+from calib.command import chosen, say
+from calib.follow import follow
+from calib.fpga.compile import compile_network
+from calib.one_step_overlap import Finder, Pairs
+from kernels import cpu
+from kernels.fpga import resize, tables
+from kernels.fpga.model import BASE, Machine
+from runtime import decode, engines, geometry, load_tracker
+from runtime.networks import load_network
+from runtime.types import Track
+
+IMAGE, RESIZE, WORK, FRAME = 1 << 20, 12 << 20, 16 << 20, 32 << 20  # places in memory
+MEMORY = 64 << 20
+
+
+class Runner:
+    """A compiled network in a machine's memory.
+
+    Args:
+        compiled: ``kernels.fpga.compiler.Compiled``.
+        machine: a ``Machine``; None for the model.
+    """
+
+    def __init__(self, compiled, machine=None):
+        self.run = compiled.run
+        if machine is None:
+            machine = Machine(tables.sizes()[self.run["size"]], MEMORY)
+        self.machine = machine
+        self.machine.memory[IMAGE : IMAGE + len(compiled.image)] = np.frombuffer(
+            compiled.image, np.uint8
+        )
+        self._each = -(-self.run["work_bytes"] // 4096) * 4096
+
+    def look(self, part, frame, window, border, target=0, limit=None):
+        """Run a part's program on a window of a frame.
+
+        Args:
+            part: "exemplar" or "search".
+            frame: BGR uint8 (H, W, 3).
+            window: (x, y, w, h), ints.
+            border: 3 uint8 values.
+            target: each has features and maps of its own.
+            limit: of cycles.
+
+        Returns:
+            STATUS.
+        """
+        program, memory = self.run["programs"][part], self.machine.memory
+        height, width = frame.shape[:2]
+        memory[FRAME : FRAME + frame.size] = frame.reshape(-1)
+        made = memory[RESIZE : RESIZE + program["resize"]["bytes"]]
+        fetch = resize.tables_for(width, height, window, program["side"], made)
+        blue, green, red = (int(value) for value in border)
+        values = {
+            "PROGRAM": BASE + IMAGE + program["offset"],
+            "REGION0": BASE + IMAGE,
+            "REGION1": BASE + WORK + target * self._each,
+            "REGION2": BASE + RESIZE,
+            "FRAME": BASE + FRAME + (fetch.y0 * width + fetch.x0) * 3,
+            "STRIDE": 3 * width,
+            "LINE": 3 * fetch.columns,
+            "BORDER": blue | green << 8 | red << 16,
+            "CONTROL": tables.START,
+        }
+        for name, value in values.items():
+            self.machine.write(tables.REGISTERS[name], value)
+        self.machine.run(limit)
+        return self.machine.read(tables.REGISTERS["STATUS"])
+
+    def map(self, entry, target=0):
+        """Whole numbers of a map as ``run`` tells of it: (channels, height, width) int8."""
+        height, width, channels = entry["height"], entry["width"], entry["channels"]
+        blocks = -(-(entry["lane"] + channels) // 16)
+        start = WORK + target * self._each + entry["offset"]
+        data = self.machine.memory[start : start + blocks * height * width * 16].view(np.int8)
+        data = data.reshape(blocks, height, width, 16).transpose(0, 3, 1, 2)
+        lanes = data.reshape(blocks * 16, height, width)
+        return lanes[entry["lane"] : entry["lane"] + channels].copy()
+
+    def maps(self, target=0):
+        """The network's outputs, list of float32 (1, channels, height, width)."""
+        return [
+            np.array(entry["values"], np.float32)[self.map(entry, target).view(np.uint8)][None]
+            for entry in self.run["maps"]
+        ]
+
+
+class Follower:
+    """A tracker on a ``Runner``: what every tracker does, without what a driver adds."""
+
+    def __init__(self, network, runner):
+        self.network, self.runner, self.step_ms = network, runner, {}
+        self._decoder = decode.create(network, cpu.load())
+
+    def init(self, frame, box):
+        """Take a target; see ``runtime.trackers.host.Tracker``."""
+        height, width = frame.shape[:2]
+        self.state = geometry.state_of(self.network, box, width, height)
+        self._border = geometry.border_colour(self.network, frame)
+        window = geometry.exemplar_window(self.network, self.state)
+        self.runner.look("exemplar", frame, window, self._border)
+
+    def update(self, frame):
+        """Find it in the next frame."""
+        height, width = frame.shape[:2]
+        window, scale = geometry.search_window(self.network, self.state)
+        self.runner.look("search", frame, window, self._border)
+        maps = self.runner.maps()
+        _, score = self._decoder.select(maps, self.state, scale, width, height)
+        return Track(geometry.box_of(self.network, self.state), score)
+
+
+class MachineFinder(Finder):
+    """One-step overlap's finder on a ``Runner``."""
+
+    def __init__(self, network, runner):
+        self._runner, self._targets = runner, 0
+        super().__init__(network, self)
+
+    def exemplar(self, crop):
+        """The number of the target whose features were stored."""
+        self._targets += 1
+        window = (0, 0) + crop.shape[1::-1]
+        self._runner.look("exemplar", crop, window, (0, 0, 0), self._targets)
+        return self._targets
+
+    def find(self, features, crop):
+        """As ``Finder.find``."""
+        window = (0, 0) + crop.shape[1::-1]
+        self._runner.look("search", crop, window, (0, 0, 0), features)
+        self._target = features
+        self.search_crop = np.zeros((1, 3) + crop.shape[:2], np.float32)
+        return super().find(features, crop)
+
+    def search(self, features):
+        """The maps of the crop last found in."""
+        return self._runner.maps(features)
+
+
+def one_step(network, paths, compiled, clips):
+    """dict of fp32 and int8 overlap, what is lost on pairs that lose, share of the same cell."""
+    pairs = Pairs(clips, network)
+    engine = engines.create(engines.installed()[0], network, paths)
+    plain = Finder(network, engine).run(pairs)
+    engine.close()
+    found = MachineFinder(network, Runner(compiled)).run(pairs)
+    return {
+        "pairs": len(pairs),
+        "fp32": float(plain[1].mean()),
+        "int8": float(found[1].mean()),
+        "loss": float(np.maximum(plain[1] - found[1], 0).mean()),
+        "same_cell": float((plain[0] == found[0]).mean()),
+    }
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    cli = command.parser("calib.fpga.evaluate", __doc__)
+    cli.add_argument("--network", default="kestrel", metavar="NAME|FILE.toml")
+    command.add_network_options(cli, engine=False)
+    cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
+    cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
+    cli.add_argument("--size", default="pynq_z2", choices=sorted(tables.sizes()))
+    cli.add_argument(
+        "--ranges",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="NAME-ranges.json of calib.int8 (default: the one that comes with the network)",
+    )
+    cli.add_argument("--pairs-only", action="store_true", help="no whole clips")
+    return command.run("calib.fpga.evaluate", run, cli, arguments, "stopped")
+
+
+def run(options):
+    """Compile, look at pairs, follow the clips; returns the exit code."""
+    network = load_network(options.network)
+    clips = chosen(find_clips(options.clips, log=say), options.only)
+    paths = network.locate(options.networks_dir)
+    compiled = compile_network(network, paths, options.ranges, options.size)
+    told = one_step(network, paths, compiled, clips)
+    print(
+        "one-step overlap on {pairs} pairs: fp32 {fp32:.4f}, int8 {int8:.4f}; pairs that lose lose "
+        "{loss:.4f} on average; same cell {same_cell:.1%}".format(**told),
+        flush=True,
+    )
+    if options.pairs_only:
+        return 0
+    follower = Follower(network, Runner(compiled))
+    plain = load_tracker(network.path, "auto", options.networks_dir, 1)
+    print("{:<22} {:>6} {:>7} {:>7}".format("AO", "frames", "fp32", "int8"))
+    rows = []
+    for clip in tqdm(clips, disable=None, leave=False):
+        row = [
+            metrics.figures(np.array(follow(tracker, clip)["boxes"]), clip.boxes)["ao"]
+            for tracker in (plain, follower)
+        ]
+        rows.append(row)
+        print("{:<22} {:>6} {:>7.4f} {:>7.4f}".format(clip.name, len(clip), *row), flush=True)
+    mean = np.mean(rows, axis=0)
+    print("{:<22} {:>6} {:>7.4f} {:>7.4f}".format("mean", sum(map(len, clips)), *mean))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

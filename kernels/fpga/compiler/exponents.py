@@ -1,0 +1,33 @@
+"""Whole numbers with power-of-two scales: exponents of activations, exponents and int8 of weights.
+
+A value is ``integer * 2 ** exponent``, so the hardware rescales by shifting. An activation tensor
+has one exponent: the least with which 127 steps reach the end of its range. Weights have one
+exponent for each output channel: the one with the least squared error.
+"""
+
+import numpy as np
+
+LEAST, MOST = -20, 8
+
+
+def activation_exponents(amax):
+    """dict of tensor -> exponent."""
+    return {
+        name: int(np.clip(np.ceil(np.log2(max(value, 1e-9) / 127)), LEAST, MOST))
+        for name, value in amax.items()
+    }
+
+
+def weight_exponents(weight):
+    """(channels,) int8: for each first-axis channel, the exponent of the least squared error."""
+    flat = weight.reshape(len(weight), -1).astype(np.float64)
+    tried = np.arange(LEAST, MOST + 1)
+    steps = 2.0 ** tried[:, None, None]
+    errors = ((np.clip(np.round(flat / steps), -127, 127) * steps - flat) ** 2).sum(axis=2)
+    return tried[errors.argmin(axis=0)].astype(np.int8)
+
+
+def rounded(weight, exponents):
+    """int8 weights at those exponents."""
+    steps = 2.0 ** exponents.astype(float).reshape(-1, *[1] * (weight.ndim - 1))
+    return np.clip(np.round(weight / steps), -127, 127).astype(np.int8)

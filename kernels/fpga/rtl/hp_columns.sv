@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * The crop's columns: entries LANES * group ... of the table, a cycle later
+ */
+module hp_columns #
+(
+    // entries at once: 1, 2 or 4
+    parameter LANES = 1
+)
+(
+    input  wire                 clk,
+
+    /*
+     * Load of the table: two entries a beat
+     */
+    input  wire                 load_valid,
+    input  wire [7:0]           load_beat,
+    input  wire [127:0]         load_data,
+
+    input  wire [8:0]           group,
+    output wire [LANES*64-1:0]  entries
+);
+
+if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
+    $error("LANES must be 1, 2 or 4, not %0d", LANES);
+end
+
+generate
+    if (LANES == 4) begin : four
+        wire unused = &{1'b0, group[8:7]};
+        logic [127:0] low [0:127];
+        logic [127:0] high [0:127];
+        logic [127:0] low_reg;
+        logic [127:0] high_reg;
+        assign entries = {high_reg, low_reg};
+        always_ff @(posedge clk) begin
+            if (load_valid && !load_beat[0]) begin
+                low[load_beat[7:1]] <= load_data;
+            end
+            low_reg <= low[group[6:0]];
+        end
+        always_ff @(posedge clk) begin
+            if (load_valid && load_beat[0]) begin
+                high[load_beat[7:1]] <= load_data;
+            end
+            high_reg <= high[group[6:0]];
+        end
+    end else begin : two
+        logic [127:0] memory [0:255];
+        logic [127:0] memory_reg;
+        logic odd_reg;
+        always_ff @(posedge clk) begin
+            if (load_valid) begin
+                memory[load_beat] <= load_data;
+            end
+            memory_reg <= memory[LANES == 2 ? group[7:0] : group[8:1]];
+            odd_reg <= group[0];
+        end
+        if (LANES == 2) begin : both
+            wire unused = &{1'b0, odd_reg, group[8]};
+            assign entries = memory_reg;
+        end else begin : one
+            assign entries = odd_reg ? memory_reg[127:64] : memory_reg[63:0];
+        end
+    end
+endgenerate
+
+
+
+endmodule
+
+`resetall

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * Convolutions: LANES neighbouring rows at once, 256 multiplications a cycle and lane, with the
+ * memories of maps, weights and parameters
+ *
+ * The pipeline never waits: a step enters it only when there will be a place for its result.
+ */
+module hp_convolution #
+(
+    // rows at once, as many as map banks: 1, 2 or 4
+    parameter int LANES = 1,
+    // words of 16 bytes a map bank
+    parameter int MAP_WORDS = 16384,
+    // kind of memory of the maps: "block", or "ultra" where there is such
+    parameter MAP_STYLE = "block",
+    // tiles of 16x16 weights
+    parameter int WEIGHT_TILES = 512,
+    // blocks of output channels whose parameters are held
+    parameter int ENTRIES = 64,
+    // bits that number a bank
+    parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
+)
+(
+    input  wire                  clk,
+    input  wire                  rst,
+
+    /*
+     * Command: a CONV whose waits are met
+     */
+    input  wire                  cmd_valid,
+    output wire                  cmd_ready,
+    input  wire [511:0]          cmd,
+    // a cycle, when all its words are written
+    output wire                  done,
+
+    /*
+     * Load of weights, parameters and table, always taken
+     */
+    input  wire                  load_valid,
+    input  wire [3:0]            load_target,
+    input  wire [15:0]           load_beat,
+    input  wire [127:0]          load_data,
+
+    /*
+     * Map writes, after the results of convolutions
+     */
+    input  wire                  map_write_valid,
+    output wire                  map_write_ready,
+    input  wire [BANK_BITS-1:0]  map_write_bank,
+    input  wire [15:0]           map_write_address,
+    input  wire [127:0]          map_write_data,
+
+    /*
+     * Map reads, in order, while the array takes no step
+     */
+    input  wire                  map_read_valid,
+    output wire                  map_read_ready,
+    input  wire [BANK_BITS-1:0]  map_read_bank,
+    input  wire [15:0]           map_read_address,
+    output wire                  map_read_data_valid,
+    output wire [127:0]          map_read_data,
+
+    /*
+     * What the array does in this cycle
+     */
+    // takes a step
+    output wire                  busy,
+    // has a command and takes none
+    output wire                  starved
+);
+
+if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
+    $error("LANES must be 1, 2 or 4, not %0d", LANES);
+end
+if (MAP_WORDS < 16 || MAP_WORDS > 65536 || (MAP_WORDS & (MAP_WORDS - 1)) != 0) begin : bad_map_words
+    $error("MAP_WORDS must be a power of two from 16 to 65536, not %0d", MAP_WORDS);
+end
+if (MAP_STYLE != "block" && MAP_STYLE != "ultra") begin : bad_map_style
+    $error("MAP_STYLE must be \"block\" or \"ultra\"");
+end
+if (WEIGHT_TILES < 2 || WEIGHT_TILES > 4096 || (WEIGHT_TILES & (WEIGHT_TILES - 1)) != 0) begin : bad_weight_tiles
+    $error("WEIGHT_TILES must be a power of two from 2 to 4096, not %0d", WEIGHT_TILES);
+end
+if (ENTRIES < 2 || ENTRIES > 128 || (ENTRIES & (ENTRIES - 1)) != 0) begin : bad_entries
+    $error("ENTRIES must be a power of two from 2 to 128, not %0d", ENTRIES);
+end
+if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
+    $error("BANK_BITS follows from LANES and must not be set");
+end
+
+`include "tables.svh"
+
+// stages from a step's address to its place in the accumulators
+localparam int OPERANDS = 4;
+localparam int TOTALS = 10;
+
+/*
+ * Command
+ */
+
+reg active_reg;
+reg start_reg;
+reg done_reg;
+reg [511:0] command_reg;
+wire stepping, finished;
+
+always_ff @(posedge clk) begin
+    start_reg <= 1'b0;
+    done_reg <= 1'b0;
+    if (cmd_valid && cmd_ready) begin
+        command_reg <= cmd;
+        active_reg <= 1'b1;
+        start_reg <= 1'b1;
+    end
+    if (finished) begin
+        active_reg <= 1'b0;
+        done_reg <= 1'b1;
+    end
+    if (rst) begin
+        active_reg <= 1'b0;
+        start_reg <= 1'b0;
+        done_reg <= 1'b0;
+    end
+end
+
+assign cmd_ready = !active_reg;
+assign done = done_reg;
+assign busy = stepping;
+assign starved = active_reg && !stepping;
+
+/*
+ * Steps
+ */
+
+wire step_valid, step_first, step_last;
+wire [15:0] step_entry, step_tile;
+wire [LANES*16-1:0] step_address;
+wire [BANK_BITS-1:0] step_rotation;
+wire [LANES-1:0] step_inside;
+
+hp_sequencer #(
+    .LANES(LANES)
+) sequencer_inst (
+    .clk(clk),
+    .rst(rst),
+    .command(command_reg),
+    .start(start_reg),
+    .stepping(stepping),
+    .step_valid(step_valid),
+    .step_first(step_first),
+    .step_last(step_last),
+    .step_entry(step_entry),
+    .step_tile(step_tile),
+    .step_address(step_address),
+    .step_rotation(step_rotation),
+    .step_inside(step_inside)
+);
+
+// what goes with a step, stage by stage; bit k holds it k cycles after its address
+(* max_fanout = 512 *)
+reg [TOTALS-1:1] valid_reg;
+(* max_fanout = 512 *)
+reg [TOTALS-1:1] first_reg;
+reg [TOTALS-1:1] last_reg;
+// the accumulators hold a result
+(* max_fanout = 512 *)
+reg sums_valid_reg;
+reg [15:0] entry_reg [1:TOTALS-2];
+
+always_ff @(posedge clk) begin
+    valid_reg <= {valid_reg[TOTALS-2:1], step_valid};
+    first_reg <= {first_reg[TOTALS-2:1], step_first};
+    last_reg <= {last_reg[TOTALS-2:1], step_last};
+    sums_valid_reg <= valid_reg[TOTALS-1] && last_reg[TOTALS-1];
+    entry_reg[1] <= step_entry;
+    for (int k = 2; k <= TOTALS - 2; k = k + 1) entry_reg[k] <= entry_reg[k-1];
+    if (rst) begin
+        valid_reg <= '0;
+        sums_valid_reg <= 1'b0;
+    end
+end
+
+/*
+ * Memories
+ */
+
+wire [LANES*128-1:0] words;
+wire result_valid;
+wire [BANK_BITS-1:0] result_bank;
+wire [15:0] result_address;
+wire [127:0] result_data;
+
+hp_maps #(
+    .LANES(LANES),
+    .MAP_WORDS(MAP_WORDS),
+    .MAP_STYLE(MAP_STYLE)
+) maps_inst (
+    .clk(clk),
+    .rst(rst),
+    .step_valid(step_valid),
+    .step_address(step_address),
+    .step_rotation(step_rotation),
+    .step_inside(step_inside),
+    .step_words(words),
+    .result_valid(result_valid),
+    .result_bank(result_bank),
+    .result_address(result_address),
+    .result_data(result_data),
+    .map_write_valid(map_write_valid),
+    .map_write_ready(map_write_ready),
+    .map_write_bank(map_write_bank),
+    .map_write_address(map_write_address),
+    .map_write_data(map_write_data),
+    .map_read_valid(map_read_valid),
+    .map_read_ready(map_read_ready),
+    .map_read_bank(map_read_bank),
+    .map_read_address(map_read_address),
+    .map_read_data_valid(map_read_data_valid),
+    .map_read_data(map_read_data)
+);
+
+wire [4095:0] pairs;
+
+hp_weights #(
+    .WEIGHT_TILES(WEIGHT_TILES)
+) weights_inst (
+    .clk(clk),
+    .load_valid(load_valid && load_target == TARGET_WEIGHTS),
+    .load_beat(load_beat),
+    .load_data(load_data),
+    .read_valid(step_valid),
+    .read_tile(step_tile),
+    .pairs(pairs)
+);
+
+wire [511:0] bias;
+wire [79:0] shifts;
+reg [79:0] shifts_reg;
+
+hp_params #(
+    .ENTRIES(ENTRIES)
+) params_inst (
+    .clk(clk),
+    .load_valid(load_valid && load_target == TARGET_PARAMS),
+    .load_beat(load_beat),
+    .load_data(load_data),
+    .read_valid(valid_reg[TOTALS-2]),
+    .read_entry(entry_reg[TOTALS-2]),
+    .bias(bias),
+    .shifts(shifts)
+);
+
+always_ff @(posedge clk) begin
+    shifts_reg <= shifts;
+end
+
+/*
+ * Multipliers and sums
+ */
+
+wire [LANES*512-1:0] sums;
+genvar lane;
+
+generate
+
+for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
+    hp_mac_lane mac_lane_inst (
+        .clk(clk),
+        .enable(valid_reg[OPERANDS +: 6]),
+        .word(words[lane*128 +: 128]),
+        .pairs(pairs),
+        .first(first_reg[TOTALS-1]),
+        .bias(bias),
+        .sums(sums[lane*512 +: 512])
+    );
+end
+
+endgenerate
+
+hp_drain #(
+    .LANES(LANES)
+) drain_inst (
+    .clk(clk),
+    .rst(rst),
+    .command(command_reg),
+    .start(start_reg),
+    .finished(finished),
+    .load_valid(load_valid && load_target == TARGET_TABLE),
+    .load_beat(load_beat[3:0]),
+    .load_data(load_data),
+    .sums_valid(sums_valid_reg),
+    .sums(sums),
+    .shifts(shifts_reg),
+    .result_valid(result_valid),
+    .result_bank(result_bank),
+    .result_address(result_address),
+    .result_data(result_data)
+);
+
+endmodule
+
+`resetall

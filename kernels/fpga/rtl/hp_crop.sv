@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * CROP: a window of the frame, resized and normalised, into the map memory
+ *
+ * hp_rows.sv fetches lines ahead; here LANES neighbouring pixels enter the pipeline a cycle, and words
+ * leave it through a FIFO that always has a place for what is in the pipeline.
+ */
+module hp_crop #
+(
+    // pixels a cycle: 1, 2 or 4
+    parameter LANES = 1,
+    // map banks: 1, 2 or 4
+    parameter BANKS = 1,
+    // width of the memory port, 8 or 16
+    parameter BUS_BYTES = 8,
+    // bytes of a line's place
+    parameter LINE_BYTES = 8192
+)
+(
+    input  wire                     clk,
+    input  wire                     rst,
+
+    input  wire [31:0]              frame,
+    input  wire [31:0]              stride,
+    input  wire [15:0]              line,
+    input  wire [23:0]              border,
+
+    /*
+     * Load of the tables
+     */
+    input  wire                     load_valid,
+    input  wire [3:0]               load_target,
+    input  wire [15:0]              load_beat,
+    input  wire [127:0]             load_data,
+
+    /*
+     * Commands
+     */
+    input  wire                     cmd_valid,
+    output wire                     cmd_ready,
+    input  wire [511:0]             cmd,
+    input  wire [15:0]              cmd_number,
+    output wire                     done,
+    output wire                     failed,
+    output wire [15:0]              failed_number,
+
+    /*
+     * Read client
+     */
+    output wire                     request_valid,
+    input  wire                     request_ready,
+    output wire [31:0]              request_address,
+    output wire [19:0]              request_beats,
+    input  wire                     data_valid,
+    input  wire [BUS_BYTES*8-1:0]   data,
+    input  wire                     data_failed,
+
+    /*
+     * Map memory
+     */
+    output wire                     map_write_valid,
+    input  wire                     map_write_ready,
+    output wire [1:0]               map_write_bank,
+    output wire [15:0]              map_write_address,
+    output wire [127:0]             map_write_data
+);
+
+if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
+    $error("LANES must be 1, 2 or 4, not %0d", LANES);
+end
+if (BANKS != 1 && BANKS != 2 && BANKS != 4) begin : bad_banks
+    $error("BANKS must be 1, 2 or 4, not %0d", BANKS);
+end
+if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
+    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
+end
+if (LINE_BYTES < 512 || LINE_BYTES > 32768 || (LINE_BYTES & (LINE_BYTES - 1)) != 0) begin : bad_line_bytes
+    $error("LINE_BYTES must be a power of two from 512 to 32768, not %0d", LINE_BYTES);
+end
+
+`include "tables.svh"
+
+localparam BITS = $clog2(LANES);
+localparam PLACES = 32;  // words that are in the pipeline or wait to be written
+
+// -- commands
+
+wire [15:0] cmd_rows = cmd[CROP_ROWS_LSB +: CROP_ROWS_BITS];
+wire [15:0] cmd_words = cmd[CROP_WORDS_LSB +: CROP_WORDS_BITS];
+wire nothing = cmd_rows == 0 || cmd_words == 0;  // such a crop waits for the others' end
+wire rows_ready;
+wire quiet;
+logic [15:0] number_reg;
+
+assign cmd_ready = rows_ready && (!nothing || quiet);
+
+// -- rows and their lines
+
+wire line_valid;
+wire [2:0] line_slot;
+wire [3:0] line_lead;
+wire [19:0] line_beats;
+
+localparam ROW = 3 + 3 + 1 + 1 + 12 + 12 + 5 + 2 + 16 + 16 + 16 + 1 + 1;
+wire found_valid, found_ready, row_valid;
+wire [2:0] row_top, row_bottom;
+wire [1:0] row_bank;
+wire row_top_border, row_bottom_border, row_overlap, row_last;
+wire [11:0] row_top_weight, row_bottom_weight;
+wire [4:0] row_lines;
+wire [15:0] row_address, row_words, row_size;
+wire row_taken;
+wire released;
+
+wire [2:0] found_top, found_bottom;
+wire [1:0] found_bank;
+wire found_top_border, found_bottom_border, found_overlap, found_last;
+wire [11:0] found_top_weight, found_bottom_weight;
+wire [4:0] found_lines;
+wire [15:0] found_address, found_words, found_size;
+
+hp_rows #(
+    .LANES(BANKS),
+    .BUS_BYTES(BUS_BYTES),
+    .LINE_BYTES(LINE_BYTES)
+)
+rows_inst (
+    .clk(clk),
+    .rst(rst),
+    .frame(frame),
+    .stride(stride),
+    .line(line),
+    .load_valid(load_valid && load_target == TARGET_ROWS && load_beat[15:8] == 0),
+    .load_beat(load_beat[7:0]),
+    .load_data(load_data),
+    .cmd_valid(cmd_valid && !nothing),
+    .cmd_ready(rows_ready),
+    .cmd_split(cmd[CROP_SPLIT_LSB]),
+    .cmd_base(cmd[CROP_BASE_LSB +: CROP_BASE_BITS]),
+    .cmd_row_pitch(cmd[CROP_ROW_PITCH_LSB +: CROP_ROW_PITCH_BITS]),
+    .cmd_rows(cmd_rows),
+    .cmd_first_row(cmd[CROP_FIRST_ROW_LSB +: CROP_FIRST_ROW_BITS]),
+    .cmd_words(cmd_words),
+    .cmd_size(cmd[CROP_SIZE_LSB +: CROP_SIZE_BITS]),
+    .cmd_overlap(cmd[CROP_OVERLAP_LSB]),
+    .request_valid(request_valid),
+    .request_ready(request_ready),
+    .request_address(request_address),
+    .request_beats(request_beats),
+    .line_valid(line_valid),
+    .line_slot(line_slot),
+    .line_lead(line_lead),
+    .line_beats(line_beats),
+    .row_valid(found_valid),
+    .row_ready(found_ready),
+    .row_top(found_top),
+    .row_bottom(found_bottom),
+    .row_top_border(found_top_border),
+    .row_bottom_border(found_bottom_border),
+    .row_top_weight(found_top_weight),
+    .row_bottom_weight(found_bottom_weight),
+    .row_lines(found_lines),
+    .row_bank(found_bank),
+    .row_address(found_address),
+    .row_words(found_words),
+    .row_size(found_size),
+    .row_overlap(found_overlap),
+    .row_last(found_last),
+    .released(released)
+);
+
+/* verilator lint_off PINCONNECTEMPTY */
+hp_fifo #(
+    .WIDTH(ROW),
+    .DEPTH(8)
+)
+rows_queue_inst (
+    .clk(clk),
+    .rst(rst),
+    .s_valid(found_valid),
+    .s_ready(found_ready),
+    .s_data({found_last, found_overlap, found_size, found_words, found_address, found_bank,
+        found_lines, found_bottom_weight, found_top_weight, found_bottom_border, found_top_border,
+        found_bottom, found_top}),
+    .m_valid(row_valid),
+    .m_ready(row_taken),
+    .m_data({row_last, row_overlap, row_size, row_words, row_address, row_bank, row_lines,
+        row_bottom_weight, row_top_weight, row_bottom_border, row_top_border, row_bottom, row_top}),
+    .level()
+);
+
+// what comes from memory belongs to the oldest line asked for
+wire fill_valid;
+wire [15:0] fill_number;
+wire [2:0] fill_slot;
+wire [11:0] fill_beats;
+logic [11:0] fill_reg;   // beats of it that have come
+logic [4:0] filled_reg;  // whole lines, modulo 32
+// the upper half of a place is a slot of its own
+wire [15:0] fill_beat = 16'(fill_reg) | (fill_slot[2] ? 16'(LINE_BYTES / 2 / BUS_BYTES) : 16'd0);
+wire fill_last = data_valid && fill_reg + 1'b1 == fill_beats;
+logic [3:0] lead_reg [0:7];
+
+hp_fifo #(
+    .WIDTH(16 + 3 + 12),
+    .DEPTH(8)
+)
+fill_queue_inst (
+    .clk(clk),
+    .rst(rst),
+    .s_valid(line_valid),
+    .s_ready(),
+    .s_data({number_reg, line_slot, line_beats[11:0]}),
+    .m_valid(fill_valid),
+    .m_ready(fill_last),
+    .m_data({fill_number, fill_slot, fill_beats}),
+    .level()
+);
+/* verilator lint_on PINCONNECTEMPTY */
+
+assign failed = data_valid && data_failed;
+assign failed_number = fill_number;
+
+// -- groups of LANES pixels into the pipeline
+
+logic [15:0] group_reg;
+logic [15:0] pixel_reg;  // the group's first
+logic [15:0] address_reg;  // the word's, visible the row
+logic [1:0] pace_reg;
+logic [5:0] places_reg;  // words in the pipeline or in the FIFO
+
+wire [4:0] ahead = filled_reg - row_lines;
+wire room = places_reg <= PLACES - 4;
+wire go = row_valid && !ahead[4] && room && pace_reg == 0;
+wire [15:0] groups = row_overlap ? row_words << (2 - BITS) : (row_words + 16'(LANES - 1)) >> BITS;
+wire group_last = group_reg + 1'b1 == groups;
+wire emit = !row_overlap || LANES == 4 || (group_reg & 16'(4 / LANES - 1)) == 16'(4 / LANES - 1);
+wire [5:0] made = row_overlap ? 6'(emit) : 6'(LANES);
+wire popped;
+
+assign row_taken = go && group_last;
+assign quiet = places_reg == 0 && !row_valid;
+
+// -- the pipeline; index n: n cycles after the group went
+
+localparam END = 12;
+localparam OUT = 1 + 1 + 1 + 1 + 2 + 16 + LANES;
+
+logic [END:1] valid_reg;
+logic [3:1] row_end_reg;
+logic [3:0] places_of_reg [1:3];
+logic [4*5-1:0] first_pixels_reg;
+logic [1:0] borders_reg [1:5];
+logic [23:0] weights_reg [1:9];
+logic [LANES-1:0] visible_reg [1:11];
+logic [OUT-1:0] out_reg [1:END];
+logic [LANES-1:0] visible;
+logic [LANES-1:0] kept;
+
+assign released = row_end_reg[3];
+
+always_comb begin
+    for (int i = 0; i < LANES; i = i + 1) begin
+        visible[i] = 17'(pixel_reg) + 17'(i) < 17'(row_size);
+        kept[i] = 17'(pixel_reg) + 17'(i) < 17'(row_words);
+    end
+end
+
+wire [LANES*64-1:0] entries;
+wire [LANES*24-1:0] values;
+
+hp_columns #(
+    .LANES(LANES)
+)
+columns_inst (
+    .clk(clk),
+    .load_valid(load_valid && load_target == TARGET_COLUMNS && load_beat[15:8] == 0),
+    .load_beat(load_beat[7:0]),
+    .load_data(load_data),
+    .group(group_reg[8:0]),
+    .entries(entries)
+);
+
+genvar l;
+generate
+    for (l = 0; l < LANES; l = l + 1) begin : lanes
+        wire [47:0] top_pixels;
+        wire [47:0] bottom_pixels;
+        wire [23:0] pixel;
+        logic [25:0] column_reg [2:5];  // flags and weights
+
+        hp_lines #(
+            .BUS_BYTES(BUS_BYTES),
+            .LINE_BYTES(LINE_BYTES)
+        )
+        lines_inst (
+            .clk(clk),
+            .data_valid(data_valid),
+            .data_place(fill_slot[1:0]),
+            .data_beat(fill_beat),
+            .data(data),
+            .left(entries[64*l +: 16]),
+            .first_pixels(first_pixels_reg),
+            .top(places_of_reg[3][1:0]),
+            .bottom(places_of_reg[3][3:2]),
+            .top_pixels(top_pixels),
+            .bottom_pixels(bottom_pixels)
+        );
+
+        always_ff @(posedge clk) begin
+            column_reg[2] <= {entries[64*l + 48 +: 12], entries[64*l + 32 +: 12],
+                entries[64*l + 16 +: 2]};
+            for (int i = 3; i <= 5; i = i + 1) begin
+                column_reg[i] <= column_reg[i-1];
+            end
+        end
+
+        hp_blend blend_inst (
+            .clk(clk),
+            .top_pixels(top_pixels),
+            .bottom_pixels(bottom_pixels),
+            .left_border(column_reg[5][0]),
+            .right_border(column_reg[5][1]),
+            .top_border(borders_reg[5][0]),
+            .bottom_border(borders_reg[5][1]),
+            .border(border),
+            .left_weight(column_reg[5][13:2]),
+            .right_weight(column_reg[5][25:14]),
+            .top_weight(weights_reg[9][11:0]),
+            .bottom_weight(weights_reg[9][23:12]),
+            .pixel(pixel)
+        );
+
+        hp_pixels pixels_inst (
+            .clk(clk),
+            .load_valid(load_valid && load_target == TARGET_PIXELS && load_beat[15:6] == 0),
+            .load_beat(load_beat[5:0]),
+            .load_data(load_data),
+            .valid(visible_reg[11][l]),
+            .pixel(pixel),
+            .value(values[24*l +: 24])
+        );
+    end
+endgenerate
+
+always_ff @(posedge clk) begin
+    // lines
+    if (cmd_valid && cmd_ready) begin
+        number_reg <= cmd_number;
+    end
+    if (line_valid) begin
+        lead_reg[line_slot] <= line_lead;
+    end
+    if (data_valid) begin
+        fill_reg <= fill_last ? '0 : fill_reg + 1'b1;
+        filled_reg <= filled_reg + 5'(fill_last);
+    end
+
+    // groups
+    if (pace_reg != 0) begin
+        pace_reg <= pace_reg - 1'b1;
+    end
+    if (go) begin
+        group_reg <= group_last ? '0 : group_reg + 1'b1;
+        pixel_reg <= group_last ? '0 : pixel_reg + 16'(LANES);
+        address_reg <= group_last ? '0 : address_reg + 16'(made);
+        pace_reg <= row_overlap ? '0 : 2'(LANES - 1);
+    end
+    places_reg <= places_reg + (go ? made : '0) - 6'(popped);
+
+    valid_reg <= {valid_reg[END-1:1], go};
+    row_end_reg <= {row_end_reg[2:1], row_taken};
+    places_of_reg[1] <= {row_bottom[1:0], row_top[1:0]};
+    for (int i = 0; i < 4; i = i + 1) begin
+        first_pixels_reg[5*i +: 5] <= row_top[1:0] == 2'(i) ? {row_top[2], lead_reg[row_top]}
+            : {row_bottom[2], lead_reg[row_bottom]};
+    end
+    borders_reg[1] <= {row_bottom_border, row_top_border};
+    weights_reg[1] <= {row_bottom_weight, row_top_weight};
+    visible_reg[1] <= visible;
+    out_reg[1] <= {group_reg == 0, emit, row_overlap, row_last && group_last, row_bank,
+        row_address + address_reg, row_overlap ? {LANES{1'b1}} : kept};
+    for (int i = 2; i <= 3; i = i + 1) places_of_reg[i] <= places_of_reg[i-1];
+    for (int i = 2; i <= 5; i = i + 1) borders_reg[i] <= borders_reg[i-1];
+    for (int i = 2; i <= 9; i = i + 1) weights_reg[i] <= weights_reg[i-1];
+    for (int i = 2; i <= 11; i = i + 1) visible_reg[i] <= visible_reg[i-1];
+    for (int i = 2; i <= END; i = i + 1) out_reg[i] <= out_reg[i-1];
+
+    if (rst) begin
+        fill_reg <= '0;
+        filled_reg <= '0;
+        group_reg <= '0;
+        pixel_reg <= '0;
+        address_reg <= '0;
+        pace_reg <= '0;
+        places_reg <= '0;
+        valid_reg <= '0;
+        row_end_reg <= '0;
+    end
+end
+
+// -- words out of pixels
+
+wire out_first, out_emit, out_overlap, out_last;
+wire [1:0] out_bank;
+wire [15:0] out_address;
+wire [LANES-1:0] out_kept;
+assign {out_first, out_emit, out_overlap, out_last, out_bank, out_address, out_kept} = out_reg[END];
+
+logic [119:0] window_reg;   // overlap: the last five pixels
+logic [LANES*24-1:0] hold_reg;  // else: pixels that are still to become words
+logic [LANES-1:0] hold_kept_reg;
+logic [2:0] hold_count_reg;
+logic word_valid_reg;
+logic word_last_reg;
+logic [1:0] word_bank_reg;
+logic [15:0] word_address_reg;
+
+wire [119:0] earlier = out_first ? '0 : window_reg;
+wire holds = hold_count_reg != 0;
+wire push = word_valid_reg || holds;
+wire push_last = word_last_reg && (!holds || hold_count_reg == 1);
+wire push_kept = !holds || hold_kept_reg[0];
+wire [119:0] push_data = holds ? 120'(hold_reg[23:0]) : window_reg;
+
+always_ff @(posedge clk) begin
+    word_valid_reg <= 1'b0;
+    if (holds) begin
+        hold_reg <= hold_reg >> 24;
+        hold_kept_reg <= hold_kept_reg >> 1;
+        hold_count_reg <= hold_count_reg - 1'b1;
+        word_address_reg <= word_address_reg + 1'b1;
+    end
+    if (valid_reg[END]) begin
+        word_last_reg <= out_last;
+        word_bank_reg <= out_bank;
+        word_address_reg <= out_address;
+        if (out_overlap) begin
+            window_reg <= 120'({values, earlier} >> (LANES * 24));
+            word_valid_reg <= out_emit;
+        end else begin
+            hold_reg <= values;
+            hold_kept_reg <= out_kept;
+            hold_count_reg <= 3'(LANES);
+        end
+    end
+    if (rst) begin
+        word_valid_reg <= 1'b0;
+        hold_count_reg <= '0;
+    end
+end
+
+wire word_there, word_last, word_kept;
+logic [1:0] done_reg;  // the map memory may take a cycle to hold the word
+
+assign popped = word_there && (!word_kept || map_write_ready);
+assign map_write_valid = word_there && word_kept;
+assign map_write_data[127:120] = '0;
+assign done = done_reg[1];
+
+/* verilator lint_off PINCONNECTEMPTY */
+hp_fifo #(
+    .WIDTH(1 + 1 + 2 + 16 + 120),
+    .DEPTH(PLACES)
+)
+words_inst (
+    .clk(clk),
+    .rst(rst),
+    .s_valid(push),
+    .s_ready(),
+    .s_data({push_last, push_kept, word_bank_reg, word_address_reg, push_data}),
+    .m_valid(word_there),
+    .m_ready(popped),
+    .m_data({word_last, word_kept, map_write_bank, map_write_address, map_write_data[119:0]}),
+    .level()
+);
+/* verilator lint_on PINCONNECTEMPTY */
+
+always_ff @(posedge clk) begin
+    done_reg <= {done_reg[0], (popped && word_last) || (cmd_valid && cmd_ready && nothing)};
+    if (rst) begin
+        done_reg <= '0;
+    end
+end
+
+wire unused = &{1'b0, cmd, entries, ahead, fill_valid, line_beats[19:12]};
+
+endmodule
+
+`resetall

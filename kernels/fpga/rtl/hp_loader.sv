@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * LOAD: memory into weights, parameters, tables
+ *
+ * The next load asks memory while the last one's answers come.
+ */
+module hp_loader #
+(
+    // width of the memory port, 8 or 16
+    parameter BUS_BYTES = 8
+)
+(
+    input  wire                     clk,
+    input  wire                     rst,
+    input  wire [31:0]              region0,
+    input  wire [31:0]              region1,
+    input  wire [31:0]              region2,
+
+    /*
+     * Commands
+     */
+    input  wire                     cmd_valid,
+    output wire                     cmd_ready,
+    input  wire [511:0]             cmd,
+    input  wire [15:0]              cmd_number,
+    output wire                     done,
+    output wire                     failed,
+    output wire [15:0]              failed_number,
+
+    /*
+     * Read client
+     */
+    output wire                     request_valid,
+    input  wire                     request_ready,
+    output wire [31:0]              request_address,
+    output wire [19:0]              request_beats,
+    input  wire                     data_valid,
+    input  wire [BUS_BYTES*8-1:0]   data,
+    input  wire                     data_failed,
+
+    /*
+     * Words of 16 bytes for the targets
+     */
+    output wire                     load_valid,
+    output wire [3:0]               load_target,
+    output wire [15:0]              load_beat,
+    output wire [127:0]             load_data
+);
+
+if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
+    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
+end
+
+`include "tables.svh"
+
+localparam BEATS = 16 / BUS_BYTES;  // a word
+
+// -- asking
+
+wire [3:0] region = cmd[LOAD_REGION_LSB +: LOAD_REGION_BITS];
+wire [3:0] target = cmd[LOAD_TARGET_LSB +: LOAD_TARGET_BITS];
+wire [31:0] offset = cmd[LOAD_OFFSET_LSB +: LOAD_OFFSET_BITS];
+wire [15:0] first = cmd[LOAD_BEAT_LSB +: LOAD_BEAT_BITS];
+wire [16:0] words = cmd[LOAD_BYTES_LSB + 4 +: 17];
+wire [31:0] base = region == REGION_RESIZE ? region2 : region == REGION_WORK ? region1 : region0;
+
+logic request_valid_reg;
+logic [31:0] request_address_reg;
+logic [19:0] request_beats_reg;
+
+wire queue_ready;
+wire head_valid;
+wire accept = cmd_valid && cmd_ready;
+wire nothing = words == 0;  // such a load waits for the others' end
+
+assign cmd_ready = queue_ready && !request_valid_reg && !(nothing && head_valid);
+assign request_valid = request_valid_reg;
+assign request_address = request_address_reg;
+assign request_beats = request_beats_reg;
+
+always_ff @(posedge clk) begin
+    if (request_ready) begin
+        request_valid_reg <= 1'b0;
+    end
+    if (accept) begin
+        request_valid_reg <= !nothing;
+        request_address_reg <= base + offset;
+        request_beats_reg <= 20'(words) * 20'(BEATS);
+    end
+    if (rst) begin
+        request_valid_reg <= 1'b0;
+    end
+end
+
+// -- taking the answers
+
+wire [15:0] head_number;
+wire [3:0] head_target;
+wire [15:0] head_first;
+wire [16:0] head_words;
+
+logic [16:0] taken_reg;  // words of the head
+logic word_valid;
+logic [127:0] word;
+wire ended = word_valid && taken_reg + 1'b1 == head_words;
+
+logic load_valid_reg;
+logic [3:0] load_target_reg;
+logic [15:0] load_beat_reg;
+logic [127:0] load_data_reg;
+logic [2:0] done_reg;  // a target may take a cycle or two to hold the word
+
+assign done = done_reg[2];
+assign failed = data_valid && data_failed;
+assign failed_number = head_number;
+assign load_valid = load_valid_reg;
+assign load_target = load_target_reg;
+assign load_beat = load_beat_reg;
+assign load_data = load_data_reg;
+
+/* verilator lint_off PINCONNECTEMPTY */
+hp_fifo #(
+    .WIDTH(16 + 4 + 16 + 17),
+    .DEPTH(4)
+)
+queue_inst (
+    .clk(clk),
+    .rst(rst),
+    .s_valid(accept && !nothing),
+    .s_ready(queue_ready),
+    .s_data({cmd_number, target, first, words}),
+    .m_valid(head_valid),
+    .m_ready(ended),
+    .m_data({head_number, head_target, head_first, head_words}),
+    .level()
+);
+/* verilator lint_on PINCONNECTEMPTY */
+
+generate
+    if (BEATS == 1) begin : whole_words
+        assign word_valid = data_valid;
+        assign word = data;
+    end else begin : half_words
+        logic high_reg;
+        logic [63:0] low_reg;
+        assign word_valid = data_valid && high_reg;
+        assign word = {data, low_reg};
+        always_ff @(posedge clk) begin
+            if (data_valid) begin
+                high_reg <= !high_reg;
+                low_reg <= data;
+            end
+            if (rst) begin
+                high_reg <= 1'b0;
+            end
+        end
+    end
+endgenerate
+
+always_ff @(posedge clk) begin
+    load_valid_reg <= word_valid;
+    load_target_reg <= head_target;
+    load_beat_reg <= head_first + taken_reg[15:0];
+    load_data_reg <= word;
+    done_reg <= {done_reg[1:0], ended || (accept && nothing)};
+    if (word_valid) begin
+        taken_reg <= taken_reg + 1'b1;
+    end
+    if (ended) begin
+        taken_reg <= '0;
+    end
+    if (rst) begin
+        load_valid_reg <= 1'b0;
+        done_reg <= '0;
+        taken_reg <= '0;
+    end
+end
+
+wire unused = &{1'b0, cmd};
+
+endmodule
+
+`resetall

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * Memory of the maps: LANES banks of words of 16 channels; each bank has one read and one write port
+ *
+ * The array reads all banks at once, the other unit one bank where the array leaves it the port.
+ */
+module hp_maps #
+(
+    // banks: 1, 2 or 4
+    parameter int LANES = 1,
+    // words of 16 bytes a bank
+    parameter int MAP_WORDS = 16384,
+    // kind of memory: "block", or "ultra" where there is such
+    parameter MAP_STYLE = "block",
+    // bits that number a bank
+    parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
+)
+(
+    input  wire                  clk,
+    input  wire                  rst,
+
+    /*
+     * Steps of the array
+     */
+    input  wire                  step_valid,
+    input  wire [LANES*16-1:0]   step_address,
+    input  wire [BANK_BITS-1:0]  step_rotation,
+    input  wire [LANES-1:0]      step_inside,
+    // four cycles later, lane by lane
+    output wire [LANES*128-1:0]  step_words,
+
+    /*
+     * Results of the array, always taken
+     */
+    input  wire                  result_valid,
+    input  wire [BANK_BITS-1:0]  result_bank,
+    input  wire [15:0]           result_address,
+    input  wire [127:0]          result_data,
+
+    /*
+     * Writes of others
+     */
+    input  wire                  map_write_valid,
+    output wire                  map_write_ready,
+    input  wire [BANK_BITS-1:0]  map_write_bank,
+    input  wire [15:0]           map_write_address,
+    input  wire [127:0]          map_write_data,
+
+    /*
+     * Reads of others, in order
+     */
+    input  wire                  map_read_valid,
+    output wire                  map_read_ready,
+    input  wire [BANK_BITS-1:0]  map_read_bank,
+    input  wire [15:0]           map_read_address,
+    output wire                  map_read_data_valid,
+    output wire [127:0]          map_read_data
+);
+
+if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
+    $error("LANES must be 1, 2 or 4, not %0d", LANES);
+end
+if (MAP_WORDS < 16 || MAP_WORDS > 65536 || (MAP_WORDS & (MAP_WORDS - 1)) != 0) begin : bad_map_words
+    $error("MAP_WORDS must be a power of two from 16 to 65536, not %0d", MAP_WORDS);
+end
+if (MAP_STYLE != "block" && MAP_STYLE != "ultra") begin : bad_map_style
+    $error("MAP_STYLE must be \"block\" or \"ultra\"");
+end
+if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
+    $error("BANK_BITS follows from LANES and must not be set");
+end
+
+localparam int ADDRESS_BITS = $clog2(MAP_WORDS);
+
+assign map_write_ready = !result_valid;
+assign map_read_ready = !step_valid;
+
+/*
+ * Write port
+ */
+
+reg write_valid_reg;
+reg [BANK_BITS-1:0] write_bank_reg;
+reg [ADDRESS_BITS-1:0] write_address_reg;
+reg [127:0] write_data_reg;
+
+always_ff @(posedge clk) begin
+    write_valid_reg <= result_valid || map_write_valid;
+    write_bank_reg <= result_valid ? result_bank : map_write_bank;
+    write_address_reg <=
+        result_valid ? result_address[ADDRESS_BITS-1:0] : map_write_address[ADDRESS_BITS-1:0];
+    write_data_reg <= result_valid ? result_data : map_write_data;
+    if (rst) write_valid_reg <= 1'b0;
+end
+
+/*
+ * What goes with a read: address, memory, output register
+ */
+
+reg read_reg;
+reg [2:0] other_valid_reg;
+reg [BANK_BITS-1:0] bank_reg [0:2];
+reg [LANES-1:0] inside_reg [0:2];
+
+always_ff @(posedge clk) begin
+    read_reg <= step_valid || map_read_valid;
+    other_valid_reg <= {other_valid_reg[1:0], map_read_valid && map_read_ready};
+    bank_reg[0] <= step_valid ? step_rotation : map_read_bank;
+    bank_reg[1] <= bank_reg[0];
+    bank_reg[2] <= bank_reg[1];
+    inside_reg[0] <= step_inside;
+    inside_reg[1] <= inside_reg[0];
+    inside_reg[2] <= inside_reg[1];
+    if (rst) begin
+        read_reg <= 1'b0;
+        other_valid_reg <= '0;
+    end
+end
+
+/*
+ * Banks
+ */
+
+wire [LANES*128-1:0] bank_words;
+genvar bank, lane;
+
+generate
+
+for (bank = 0; bank < LANES; bank = bank + 1) begin : banks
+    (* ram_style = MAP_STYLE *)
+    reg [127:0] memory [0:MAP_WORDS-1];
+    reg [ADDRESS_BITS-1:0] address_reg;
+    reg [127:0] word_reg;
+    reg [127:0] output_reg;
+
+    always_ff @(posedge clk) begin
+        address_reg <= step_valid ? step_address[bank*16 +: ADDRESS_BITS]
+            : map_read_address[ADDRESS_BITS-1:0];
+        if (write_valid_reg && write_bank_reg == BANK_BITS'(bank)) begin
+            memory[write_address_reg] <= write_data_reg;
+        end
+        if (read_reg) word_reg <= memory[address_reg];
+        output_reg <= word_reg;
+    end
+
+    assign bank_words[bank*128 +: 128] = output_reg;
+end
+
+/*
+ * From banks to lanes
+ */
+
+for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
+    reg [BANK_BITS-1:0] source_reg;
+    reg [127:0] word_reg;
+
+    always_ff @(posedge clk) begin
+        source_reg <= (bank_reg[1] + BANK_BITS'(lane)) & BANK_BITS'(LANES - 1);
+        word_reg <= inside_reg[2][lane] ? bank_words[source_reg*128 +: 128] : 128'd0;
+    end
+
+    assign step_words[lane*128 +: 128] = word_reg;
+end
+
+endgenerate
+
+reg data_valid_reg;
+reg [127:0] data_reg;
+
+always_ff @(posedge clk) begin
+    data_valid_reg <= other_valid_reg[2];
+    data_reg <= bank_words[bank_reg[2]*128 +: 128];
+    if (rst) data_valid_reg <= 1'b0;
+end
+
+assign map_read_data_valid = data_valid_reg;
+assign map_read_data = data_reg;
+
+endmodule
+
+`resetall

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * Two int8 products with a common factor in one DSP slice: (high * 2^16 + low) * value + 2^15
+ *
+ * The added 2^15 keeps the lower product from borrowing of the upper one, so that both halves can be
+ * taken as they are: [31:16] is high * value (signed), [15:0] is low * value + 2^15 (unsigned).
+ */
+module hp_packed_multiplier
+(
+    input  wire                clk,
+    // a stage of the pipeline takes what the one before holds: operands, product, sum
+    input  wire [2:0]          enable,
+    // high * 2^16 + low
+    input  wire signed [24:0]  pair,
+    input  wire signed [7:0]   value,
+    // three cycles later
+    output wire [31:0]         products
+);
+
+reg signed [24:0] pair_reg;
+reg signed [7:0] value_reg;
+reg signed [31:0] multiplied_reg;
+reg signed [31:0] sum_reg;
+
+always_ff @(posedge clk) begin
+    if (enable[0]) begin
+        pair_reg <= pair;
+        value_reg <= value;
+    end
+    // at most (128 * 2^16 + 128) * 128, less than 2^31
+    if (enable[1]) multiplied_reg <= pair_reg * value_reg;
+    if (enable[2]) sum_reg <= multiplied_reg + 32'sd32768;
+end
+
+assign products = sum_reg;
+
+endmodule
+
+`resetall

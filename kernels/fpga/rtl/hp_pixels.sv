@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * The int8 of each value of each channel: the network's normalisation of a pixel
+ */
+module hp_pixels
+(
+    input  wire         clk,
+
+    /*
+     * Load of the table: 16 values a beat, blue's 256, green's, red's
+     */
+    input  wire         load_valid,
+    input  wire [5:0]   load_beat,
+    input  wire [127:0] load_data,
+
+    /*
+     * A pixel, zeros where it is not valid; a cycle later its int8
+     */
+    input  wire         valid,
+    input  wire [23:0]  pixel,
+    output wire [23:0]  value
+);
+
+genvar c;
+generate
+    for (c = 0; c < 3; c = c + 1) begin : channels
+        (* ram_style = "distributed" *)
+        logic [127:0] memory [0:15];
+        logic [7:0] value_reg;
+        wire [127:0] sixteen = memory[pixel[8*c + 4 +: 4]];
+
+        assign value[8*c +: 8] = value_reg;
+
+        always_ff @(posedge clk) begin
+            if (load_valid && load_beat[5:4] == c) begin
+                memory[load_beat[3:0]] <= load_data;
+            end
+            value_reg <= valid ? sixteen[{pixel[8*c +: 4], 3'd0} +: 8] : '0;
+        end
+    end
+endgenerate
+
+endmodule
+
+`resetall

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * Memory of weight tiles: written 16 weights at a time, read a whole tile of 256 at a time, packed for
+ * the multipliers
+ */
+module hp_weights #
+(
+    // tiles of 16x16 weights
+    parameter int WEIGHT_TILES = 512
+)
+(
+    input  wire           clk,
+
+    /*
+     * Load: 16 input channels of one output channel
+     */
+    input  wire           load_valid,
+    // tile * 16 + output channel
+    input  wire [15:0]    load_beat,
+    input  wire [127:0]   load_data,
+
+    /*
+     * Read
+     */
+    input  wire           read_valid,
+    input  wire [15:0]    read_tile,
+    // four cycles later: outputs 2p and 2p+1 of input i as a number of 25 bits in word 16 * p + i
+    output wire [4095:0]  pairs
+);
+
+if (WEIGHT_TILES < 2 || WEIGHT_TILES > 4096 || (WEIGHT_TILES & (WEIGHT_TILES - 1)) != 0) begin : bad_weight_tiles
+    $error("WEIGHT_TILES must be a power of two from 2 to 4096, not %0d", WEIGHT_TILES);
+end
+
+localparam int TILE_BITS = $clog2(WEIGHT_TILES);
+
+reg load_valid_reg;
+reg [15:0] load_beat_reg;
+reg [127:0] load_data_reg;
+reg [2:0] valid_reg;
+reg [TILE_BITS-1:0] tile_reg;
+
+always_ff @(posedge clk) begin
+    load_valid_reg <= load_valid;
+    load_beat_reg <= load_beat;
+    load_data_reg <= load_data;
+    valid_reg <= {valid_reg[1:0], read_valid};
+    tile_reg <= read_tile[TILE_BITS-1:0];
+end
+
+wire [2047:0] tile;
+genvar o, p, i;
+
+generate
+
+for (o = 0; o < 16; o = o + 1) begin : rows
+    (* ram_style = "block" *)
+    reg [127:0] memory [0:WEIGHT_TILES-1];
+    reg [127:0] read_reg;
+    reg [127:0] output_reg;
+
+    always_ff @(posedge clk) begin
+        if (load_valid_reg && load_beat_reg[3:0] == o) begin
+            memory[load_beat_reg[4 +: TILE_BITS]] <= load_data_reg;
+        end
+        if (valid_reg[0]) read_reg <= memory[tile_reg];
+        if (valid_reg[1]) output_reg <= read_reg;
+    end
+
+    assign tile[o*128 +: 128] = output_reg;
+end
+
+for (p = 0; p < 8; p = p + 1) begin : outputs
+    for (i = 0; i < 16; i = i + 1) begin : inputs
+        wire [7:0] low = tile[(2*p*16 + i)*8 +: 8];
+        wire [7:0] high = tile[((2*p + 1)*16 + i)*8 +: 8];
+        reg [24:0] pair_reg;
+
+        // high * 2^16 + low: the upper part loses one where the lower is negative
+        always_ff @(posedge clk) begin
+            if (valid_reg[2]) begin
+                pair_reg <= {{high[7], high} - {8'd0, low[7]}, {8{low[7]}}, low};
+            end
+        end
+
+        assign pairs[(p*16 + i)*32 +: 32] = {7'd0, pair_reg};
+    end
+end
+
+endgenerate
+
+endmodule
+
+`resetall

@@ -1,0 +1,260 @@
+"""What the FPGA compiler writes does in the engine's definition what the network says."""
+
+import sys
+
+import numpy as np
+import pytest
+
+if sys.version_info < (3, 10):
+    pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
+pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runtime")
+
+from calib import qdq
+from calib.fpga.compile import compile_network
+from calib.fpga.evaluate import Runner
+from kernels.fpga import tables
+from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.hazards import hazards
+from kernels.fpga.model import Machine
+from runtime.networks import load_network, sha256_of
+from tests.support import fpga_nets
+from tests.support.fpga_quantised import Simulation
+
+DONE = tables.IS_DONE
+
+
+class Bed(Runner):
+    """A ``Runner`` on the model, for a size that no board has."""
+
+    def __init__(self, compiled, size):
+        self.size = size
+        super().__init__(compiled, Machine(size, 64 << 20))
+
+
+def checked(compiled, models, network, size, sides, rng, frames=2):
+    """Every output of the engine is the simulation's, bit for bit, and no wait is missing."""
+    bed, simulation = Bed(compiled, size), Simulation(compiled, models)
+    for entry in compiled.run["programs"].values():
+        assert hazards(program_of(compiled, entry), size) == []
+    crop = fpga_nets.picture(rng, sides["exemplar"])
+    whole = (0, 0, sides["exemplar"], sides["exemplar"])
+    assert bed.look("exemplar", crop, whole, (0, 0, 0)) == DONE
+    features = simulation.run("exemplar", crop, network)
+    names = {value.name for value in models["search"].graph.input}
+    features = {name: value for name, value in features.items() if name in names}
+    part = simulation.parts["search"]
+    maps = [view.maps[0] for _, view, _ in part.outputs]
+    for _ in range(frames):
+        crop = fpga_nets.picture(rng, sides["search"])
+        whole = (0, 0, sides["search"], sides["search"])
+        assert bed.look("search", crop, whole, (0, 0, 0)) == DONE
+        expected = simulation.run("search", crop, network, features)
+        for made, entry in zip(maps, compiled.run["maps"]):
+            found = bed.map(entry)
+            np.testing.assert_array_equal(found, expected["whole:" + made.name])
+            assert len(np.unique(found)) > 8  # no constant is compared
+        if compiled.run["seen"]:
+            seen = compiled.run["seen"]
+            np.testing.assert_array_equal(bed.map(seen), expected["whole:" + seen["name"]])
+
+
+def program_of(compiled, entry):
+    return compiled.image[entry["offset"] : entry["offset"] + 64 * entry["commands"]]
+
+
+@pytest.mark.parametrize("board", sorted(tables.sizes()))
+def test_kestrel_is_the_simulation_of_its_whole_numbers(board):
+    network = load_network("kestrel")
+    found = compile_network(network, size_name=board)
+    models = qdq.parts(network, network.locate(None))
+    sides = {"exemplar": network.exemplar, "search": network.search}
+    rng = np.random.default_rng(1)
+    checked(found, models, network, tables.sizes()[board], sides, rng)
+
+
+SIDES = {"exemplar": 15, "search": 47}
+NETS = {
+    "towers": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers),
+    "blocks": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.blocks),
+    "wide first layer": lambda rng: fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers, 20),
+    "depthwise": lambda rng: fpga_nets.depthwise(rng, SIDES),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NETS))
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_small_networks_are_the_simulation_of_their_whole_numbers(name, lanes):
+    rng = np.random.default_rng(5)
+    models, size = NETS[name](rng), fpga_nets.size(lanes)
+    found = fpga_nets.compiled(models, SIDES, rng, size)
+    checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
+
+
+def test_more_parameters_than_the_engine_holds_are_loaded_as_they_are_needed():
+    rng = np.random.default_rng(6)
+
+    def middle(x, source, channels):
+        for _ in range(6):  # 16 blocks each, of 64
+            source, channels = x.relu(x.conv(source, channels, 256, kernel=1)), 256
+        return [x.conv(source, 256, 1, kernel=1)]
+
+    models, size = fpga_nets.pixelwise(rng, SIDES, middle), fpga_nets.size(1)
+    found = fpga_nets.compiled(models, SIDES, rng, size)
+    checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
+
+
+def test_a_layer_larger_than_the_weight_memory_is_made_in_parts():
+    rng = np.random.default_rng(7)
+    models = fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers)
+    size = fpga_nets.size(1, tiles=64)  # the trunk has 2 x 9 x 4 tiles
+    found = fpga_nets.compiled(models, SIDES, rng, size)
+    checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
+
+
+def test_towers_are_made_by_one_layer_and_no_more_steps():
+    rng = np.random.default_rng(8)
+    models = fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers)
+    found = fpga_nets.compiled(models, SIDES, rng, fpga_nets.size(1))
+    names = [layer["name"] for layer in found.run["layers"]]
+    assert sum("+" in name for name in names) == 2
+    assert [entry["lane"] for entry in found.run["maps"]] == [0, 1]
+
+
+def test_kestrels_steps_are_those_of_its_multiplications():
+    found = compile_network(load_network("kestrel"))
+    search = found.run["programs"]["search"]
+    assert search["macs"] == 98_738_176
+    assert search["steps"] == 403_456  # 95.6 % of 256 products a step are the network's own
+    layers = [layer for layer in found.run["layers"] if layer["part"] == "search"]
+    assert sum(layer["steps"] for layer in layers) == search["steps"]
+
+
+def test_two_compilations_give_the_same_bytes():
+    first, second = (compile_network(load_network("kestrel")) for _ in range(2))
+    assert first.image == second.image and first.run == second.run
+
+
+# -- hazards
+
+
+def without(program, number, field):
+    """The program with one wait of one command left out."""
+    start = 64 * number
+    name, fields = tables.unpack(program[start : start + 64])
+    return program[:start] + tables.pack(name, **dict(fields, **{field: 0})) + program[start + 64 :]
+
+
+def test_every_wait_that_is_left_out_is_found():
+    found = compile_network(load_network("kestrel"))
+    size = tables.sizes()["pynq_z2"]
+    program = program_of(found, found.run["programs"]["exemplar"])
+    left_out = 0
+    for number in range(len(program) // 64):
+        name, fields = tables.unpack(program[64 * number : 64 * number + 64])
+        for field in ("wait_load", "wait_crop", "wait_conv", "wait_store"):
+            if fields[field]:
+                changed = without(program, number, field)
+                told = hazards(changed, size)
+                # a wait may be implied by another: the convolution before waited for that load
+                left_out += bool(told)
+    assert left_out > 40
+
+
+@pytest.mark.parametrize(
+    "field, part",
+    [("wait_conv", "MAPS"), ("wait_load", "WEIGHTS"), ("wait_crop", "MAPS")],
+)
+def test_a_hazard_names_the_commands_and_what_they_share(field, part):
+    found = compile_network(load_network("kestrel"))
+    size = tables.sizes()["pynq_z2"]
+    program = program_of(found, found.run["programs"]["search"])
+    told = []
+    for number in range(len(program) // 64):
+        name, fields = tables.unpack(program[64 * number : 64 * number + 64])
+        if name == "CONV" and fields[field]:
+            told += hazards(without(program, number, field), size)
+    assert any(part in sentence and "does not wait" in sentence for sentence in told)
+
+
+def test_weights_overwritten_while_in_use_are_found():
+    found = compile_network(load_network("kestrel"))
+    size = tables.sizes()["pynq_z2"]
+    program = program_of(found, found.run["programs"]["search"])
+    told = []
+    for number in range(len(program) // 64):
+        name, fields = tables.unpack(program[64 * number : 64 * number + 64])
+        if name == "LOAD" and fields["wait_conv"]:
+            told += hazards(without(program, number, "wait_conv"), size)
+    assert any("(LOAD) does not wait" in s and "WEIGHTS" in s for s in told)
+
+
+def test_a_wait_for_what_comes_later_and_a_missing_end_are_found():
+    size = tables.sizes()["pynq_z2"]
+    late = tables.pack("END", wait_load=1)
+    assert "waits for 1 ends of load" in hazards(late, size)[0]
+    store = tables.pack("STORE", rows=1, width=1)
+    assert hazards(store, size) == ["the program has no end"]
+    assert "does not wait for all" in hazards(store + tables.pack("END"), size)[0]
+
+
+# -- refusals
+
+
+def refusal(middle, first=8, size=None, build=fpga_nets.pixelwise):
+    rng = np.random.default_rng(9)
+    with pytest.raises(CannotCompile) as caught:
+        models = build(rng, SIDES, middle, first)
+        fpga_nets.compiled(models, SIDES, rng, size or fpga_nets.size(1))
+    return str(caught.value)
+
+
+def test_a_product_of_maps_is_refused_with_its_name():
+    def middle(x, source, channels):
+        gate = x.node("Sigmoid", [x.conv(source, channels, channels, kernel=1)])
+        return [x.conv(x.node("Mul", [source, gate]), channels, 1, kernel=1)]
+
+    told = refusal(middle)
+    assert "(Mul)" in told and "squeeze-and-excitation" in told
+
+
+def test_pooling_is_refused_with_its_name():
+    def middle(x, source, channels):
+        pooled = x.node("MaxPool", [source], kernel_shape=[2, 2], strides=[2, 2])
+        return [x.conv(pooled, channels, 1, kernel=1)]
+
+    assert "(MaxPool)" in refusal(middle)
+
+
+def test_a_stride_of_three_is_refused():
+    def middle(x, source, channels):
+        return [x.conv(source, channels, 1, stride=3)]
+
+    assert "strides of 1 and 2" in refusal(middle)
+
+
+def test_one_map_read_with_both_strides_needs_one_lane():
+    def middle(x, source, channels):
+        trunk = x.relu(x.conv(source, channels, 16, kernel=1))
+        return [x.conv(trunk, 16, 1, stride=2), x.conv(trunk, 16, 1)]
+
+    assert "strides of 1 and 2" in refusal(middle, size=fpga_nets.size(2))
+
+
+def test_a_map_too_large_is_refused_with_the_words_it_needs():
+    told = refusal(fpga_nets.towers, size=fpga_nets.size(1, words=128))
+    assert "words" in told and "128 in all" in told
+
+
+def test_weights_too_many_at_once_are_refused():
+    told = refusal(fpga_nets.blocks, size=fpga_nets.size(1, tiles=16))
+    assert "weight tiles" in told and "this size has 16" in told
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])
+def test_nanotrack_is_refused_in_a_sentence(name, networks_dir):
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    files = {part: sha256_of(path) for part, path in paths.items()}
+    with pytest.raises(CannotCompile) as caught:
+        compile_network(network, paths, {"files": files, "network": name, "tensors": {}})
+    assert "needs" in str(caught.value)

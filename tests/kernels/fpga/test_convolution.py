@@ -1,0 +1,28 @@
+"""The fabric's convolution unit, simulated, is the NumPy model's bit for bit."""
+
+import pytest
+
+from kernels.fpga.tb import runner
+
+WORDS = 4096  # of all banks together
+
+
+def simulated(top, module, parameters=None):
+    environment = {name: str(value) for name, value in (parameters or {}).items()}
+    try:
+        runner.run(top, "kernels.fpga.tb." + module, parameters, environment)
+    except runner.CannotSimulate as reason:
+        pytest.skip(str(reason))
+
+
+def test_requantisation_is_as_defined():
+    simulated("hp_requantise", "requantise_bench")
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_convolutions_are_the_models_while_other_streams_run(lanes):
+    simulated(
+        "hp_convolution",
+        "convolution_bench",
+        {"LANES": lanes, "MAP_WORDS": WORDS // lanes, "WEIGHT_TILES": 256},
+    )

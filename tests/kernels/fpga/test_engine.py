@@ -1,0 +1,322 @@
+"""The whole engine's RTL: random programs against the NumPy definition, faults, and time."""
+
+import numpy as np
+import pytest
+
+from kernels.fpga import tables
+from kernels.fpga.model import BASE, Machine
+from kernels.fpga.sim import build
+from kernels.fpga.tb.machine_bench import BUNDLE, PROGRAM, WORK, Bench
+from kernels.fpga.tb.random_programs import Chains, random_program
+
+WHY = build.missing()
+pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+
+BYTES = 16 << 20
+SIZES = ("pynq_z2", "ultra96", "kv260")
+REGISTERS, TARGETS, ERRORS = tables.REGISTERS, tables.TARGETS, tables.ERRORS
+
+
+def rtl(name="pynq_z2", **options):
+    from kernels.fpga.sim.rtl import Rtl
+
+    return Rtl(tables.sizes()[name], memory_bytes=BYTES, **options)
+
+
+def good_program(bench, seed=0):
+    """Add a random program; returns the bytes that it stores."""
+    return random_program(bench, np.random.default_rng(seed), chains=2, convolutions=2)
+
+
+def assert_right(machine, seed=0):
+    """A random program does on this machine what the definition does."""
+    results = []
+    for each in (machine, Machine(machine.size, BYTES)):
+        each.memory[WORK : WORK + (1 << 20)] = 0
+        bench = Chains(each)
+        count = good_program(bench, seed)
+        assert bench.run(1_000_000) == tables.IS_DONE
+        results.append(each.memory[WORK : WORK + count + 64].copy())
+    assert np.array_equal(*results)
+
+
+def failure(status):
+    """(busy, done, error, code, number) of STATUS."""
+    return status & 1, status >> 1 & 1, status >> 2 & 1, status >> 8 & 15, status >> 16
+
+
+# -- programs
+
+
+@pytest.mark.parametrize("stalls", [0, 30])
+@pytest.mark.parametrize("name", SIZES)
+def test_random_programs_do_what_the_definition_does(name, stalls):
+    for seed in range(stalls, stalls + 10):
+        results = []
+        for machine in (rtl(name, stalls=stalls, seed=seed), Machine(tables.sizes()[name], BYTES)):
+            bench, rng = Chains(machine), np.random.default_rng(seed)
+            count = random_program(bench, rng, chains=1 + seed % 3, convolutions=1 + seed % 4)
+            assert bench.run(1_000_000) == tables.IS_DONE
+            results.append(machine.memory[WORK : WORK + count + 64].copy())
+        assert np.array_equal(*results), seed
+
+
+@pytest.mark.parametrize("latency, share", [(0, 1.0), (200, 0.3)])
+def test_the_memory_s_speed_changes_nothing_but_time(latency, share):
+    assert_right(rtl("ultra96", latency=latency, share=share), seed=5)
+
+
+def test_programs_run_one_after_the_other_on_the_same_engine():
+    machine = rtl()
+    for seed in range(4):
+        assert_right(machine, seed)
+
+
+def test_loads_of_any_length_reach_their_place():
+    """One after the other, from any multiple of 16, also over 4 KiB, also of no length."""
+    machine = rtl(stalls=10)
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(-128, 128, 768).astype(np.int8)
+    bench = Bench(machine)
+    at = 4096 - 16 * 5
+    machine.memory[BUNDLE + at : BUNDLE + at + 768] = pixels.view(np.uint8)
+    cuts = [0, 1, 1, 4, 5, 21, 21, 38, 48]
+    for first, last in zip(cuts, cuts[1:]):
+        bench.commands.append(
+            tables.pack(
+                "LOAD",
+                target=TARGETS["PIXELS"],
+                offset=at + first * 16,
+                bytes=(last - first) * 16,
+                beat=first,
+            )
+        )
+        bench.ended["load"] += 1
+    frame = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    bench.picture(frame, (0, 0, 16, 16), 16, (0, 0, 0))
+    bench.add("CROP", row_pitch=16, words=16, rows=16, size=16)
+    bench.store(0, 16, 16, 16)
+    assert bench.run() == tables.IS_DONE
+    made = bench.result(16, 16).reshape(256, 16)
+    assert np.array_equal(made[:, :3], pixels.reshape(3, 256).T)
+    assert not made[:, 3:].any()
+
+
+def test_stores_write_their_words_and_nothing_beside_them():
+    for seed, name in enumerate(SIZES):
+        machine = rtl(name, stalls=30 * (seed % 2))
+        machine.memory[WORK : WORK + (1 << 18)] = 0xEE
+        bench = Chains(machine)
+        count = good_program(bench, seed)
+        assert bench.run() == tables.IS_DONE
+        assert (machine.memory[WORK + count : WORK + (1 << 18)] == 0xEE).all()
+        assert (machine.memory[WORK - 4096 : WORK] == 0).all()
+
+
+# -- registers
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_registers_read_back_and_say_what_was_built(name):
+    machine = rtl(name)
+    assert machine.read(REGISTERS["ID"]) == tables.MAGIC
+    assert machine.read(REGISTERS["SIZE"]) == tables.size_register(machine.size)
+    assert machine.read(REGISTERS["STATUS"]) == 0
+    for register, access in tables.ACCESS.items():
+        if access == "rw":
+            machine.write(REGISTERS[register], 0x12345678 + REGISTERS[register])
+    for register, access in tables.ACCESS.items():
+        if access == "rw":
+            expected = 0x12345678 + REGISTERS[register]
+            assert machine.read(REGISTERS[register]) == expected
+    assert machine.read(0x40) == machine.read(0x200) == machine.read(REGISTERS["CONTROL"]) == 0
+
+
+def test_counters_and_trace_count_the_last_program():
+    machine = rtl()
+    for seed in (3, 4):
+        bench = Chains(machine)
+        count = good_program(bench, seed)
+        assert bench.run() == tables.IS_DONE
+        model = Machine(machine.size, BYTES)
+        other = Chains(model)
+        good_program(other, seed)
+        other.run()
+        assert machine.read(REGISTERS["BUSY"]) == model.read(REGISTERS["BUSY"])
+        assert machine.read(REGISTERS["WRITTEN"]) == count // machine.size["bus_bytes"]
+        cycles = machine.read(REGISTERS["CYCLES"])
+        trace = machine.trace
+        assert sorted(command.number for command in trace) == list(range(len(bench.commands) - 1))
+        assert all(0 < command.start < command.end <= cycles + 8 for command in trace)
+        steps = {number: steps for number, _, steps in model.trace}
+        assert all(command.busy == steps[command.number] for command in trace)
+
+
+# -- faults
+
+
+def two_loads_and_a_crop(bench):
+    bench.load("PIXELS", np.zeros(768, np.int8))
+    bench.picture(np.zeros((40, 50, 3), np.uint8), (0, 0, 40, 40), 20, (0, 0, 0))
+    bench.add("CROP", row_pitch=20, words=20, rows=20, size=20)
+    bench.store(0, 20, 20, 20)
+
+
+@pytest.mark.parametrize("where, number", [("load", 0), ("crop", 3), ("command", 2)])
+@pytest.mark.parametrize("stalls", [0, 30])
+def test_an_error_of_a_read_is_told_with_its_command(where, number, stalls):
+    machine = rtl(stalls=stalls)
+    bench = Bench(machine)
+    two_loads_and_a_crop(bench)
+    bench.start()
+    frame = machine.read(REGISTERS["FRAME"])
+    machine.fault(
+        "read",
+        {
+            "load": BASE + BUNDLE + 40,
+            "crop": frame + 500,
+            "command": BASE + PROGRAM + 64 * number + 20,
+        }[where],
+    )
+    assert machine.run(100_000)
+    status = machine.read(REGISTERS["STATUS"])
+    assert failure(status) == (0, 0, 1, ERRORS["READ"], number)
+    machine.fault(None)
+    assert_right(machine)
+
+
+def test_an_error_of_a_write_is_told_with_its_command():
+    machine = rtl()
+    bench = Bench(machine)
+    two_loads_and_a_crop(bench)
+    machine.fault("write", BASE + WORK + 16 * 399)
+    assert failure(bench.run(100_000)) == (0, 0, 1, ERRORS["WRITE"], 4)
+    machine.fault(None)
+    assert_right(machine)
+
+
+def test_addresses_where_no_memory_is_are_errors():
+    machine = rtl()
+    for target, kind in (("REGION0", "READ"), ("REGION1", "WRITE")):
+        bench = Bench(machine)
+        two_loads_and_a_crop(bench)
+        bench.start()
+        machine.write(REGISTERS[target], 0x90000000)
+        assert machine.run(100_000)
+        code = failure(machine.read(REGISTERS["STATUS"]))[3]
+        assert code == ERRORS[kind]
+        assert_right(machine)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        tables.pack("LOAD", target=6, bytes=16),
+        tables.pack("LOAD", region=3, bytes=16),
+        tables.pack("STORE", region=7, rows=1, width=1),
+        bytes(64),
+        b"\x06" + bytes(63),
+        b"\xff" * 64,
+    ],
+)
+def test_a_command_that_there_is_not_is_an_error_after_those_before_it(command):
+    machine = rtl()
+    for each in (machine, Machine(machine.size, BYTES)):
+        bench = Bench(each)
+        two_loads_and_a_crop(bench)
+        bench.commands.append(command)
+        bench.add("END")
+        assert failure(bench.run(100_000)) == (0, 0, 1, ERRORS["COMMAND"], 5)
+        if each is machine:
+            assert all(entry.end for entry in machine.trace) and len(machine.trace) == 5
+    assert_right(machine)
+
+
+def test_a_program_at_the_end_of_memory_is_no_error():
+    """Commands are read ahead; what lies behind the END does not matter."""
+    machine = rtl()
+    program = tables.pack("END")
+    machine.memory[-64:] = np.frombuffer(program, np.uint8)
+    machine.write(REGISTERS["PROGRAM"], BASE + BYTES - 64)
+    machine.write(REGISTERS["CONTROL"], tables.START)
+    assert machine.run(10_000)
+    assert machine.read(REGISTERS["STATUS"]) == tables.IS_DONE
+
+
+def test_a_wait_that_nobody_ends_keeps_it_busy_until_it_is_stopped():
+    machine = rtl()
+    bench = Bench(machine)
+    bench.add("LOAD", wait_conv=1, bytes=16)
+    bench.start()
+    assert not machine.run(20_000)
+    assert machine.read(REGISTERS["STATUS"]) == tables.IS_BUSY
+    bench.register("CONTROL", tables.STOP)
+    assert machine.run(100)
+    assert machine.read(REGISTERS["STATUS"]) == 0
+    assert_right(machine)
+
+
+@pytest.mark.parametrize("stalls", [0, 30])
+def test_it_can_be_stopped_at_any_time_and_the_next_program_is_right(stalls):
+    machine = rtl("ultra96", stalls=stalls)
+    rng = np.random.default_rng(stalls)
+    for turn in range(25):
+        bench = Chains(machine)
+        good_program(bench, turn)
+        bench.start()
+        stopped = not machine.run(int(rng.integers(0, 2500)))
+        bench.register("CONTROL", tables.STOP)
+        assert machine.run(5000)
+        assert machine.read(REGISTERS["STATUS"]) == (0 if stopped else tables.IS_DONE)
+        if turn % 5 == 0:
+            assert_right(machine, turn + 1)
+
+
+@pytest.mark.parametrize("after", [30, 300, 700, 1500])
+def test_a_memory_that_answers_late_is_waited_for_after_a_stop(after):
+    """Bursts in flight can't be taken back: busy until they end, then all is well."""
+    machine = rtl()
+    bench = Bench(machine)
+    two_loads_and_a_crop(bench)
+    bench.start()
+    machine.run(after)
+    machine.fault("hang")
+    assert not machine.run(30_000)
+    assert machine.read(REGISTERS["STATUS"]) == tables.IS_BUSY
+    bench.register("CONTROL", tables.STOP)
+    assert not machine.run(1000)
+    machine.fault(None)
+    assert machine.run(5000)
+    assert machine.read(REGISTERS["STATUS"]) == 0
+    assert_right(machine)
+
+
+def test_a_memory_that_never_answers_is_left_by_loading_the_overlay_again():
+    machine = rtl()
+    bench = Bench(machine)
+    two_loads_and_a_crop(bench)
+    bench.start()
+    machine.run(300)
+    machine.fault("hang")
+    assert not machine.run(30_000)
+    machine.fault(None)
+    machine.reset()
+    assert machine.read(REGISTERS["STATUS"]) == 0
+    assert_right(machine)
+
+
+# -- time
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_loads_come_at_nearly_the_rate_of_memory(name):
+    machine = rtl(name)
+    bench = Bench(machine)
+    for _ in range(8):
+        bench.commands.append(tables.pack("LOAD", bytes=1 << 14))
+    bench.commands.append(tables.pack("END", wait_load=8))
+    bench.start()
+    assert machine.run(100_000)
+    beats = (8 << 14) / machine.size["bus_bytes"]
+    cycles = machine.read(REGISTERS["CYCLES"])
+    assert beats / machine.size["ddr_share"] <= cycles < 1.05 * beats / machine.size["ddr_share"]

@@ -1,0 +1,459 @@
+"""The engine's definition against slow and obvious arithmetic, and against kernels/golden.py."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import golden
+from kernels.fpga import resize, tables
+from kernels.fpga.model import BASE, Machine, requantised
+from kernels.fpga.tb.machine_bench import PROGRAM, WORK, Bench
+
+SMALL = {
+    "lanes": 1,
+    "bus_bytes": 8,
+    "crop_lanes": 1,
+    "map_words": 4096,
+    "weight_tiles": 64,
+    "line_bytes": 8192,
+}
+BYTES = 16 << 20
+
+
+def machine(lanes=1, **changed):
+    return Machine(dict(SMALL, lanes=lanes, **changed), BYTES)
+
+
+def word_place(lanes, split, row):
+    """(bank, row within the bank) of a map's row, as the design says it."""
+    log = lanes.bit_length() - 1
+    return (row >> split) & (lanes - 1), (row >> (split + log) << split) | (row & (1 << split) - 1)
+
+
+def fill(engine, values, base, row_pitch, block_pitch, split):
+    """Write a map (rows, blocks, width, 16) word by word."""
+    for row, blocks in enumerate(values):
+        bank, place = word_place(engine.size["lanes"], split, row)
+        for block, words in enumerate(blocks):
+            start = base + place * row_pitch + block * block_pitch
+            engine.maps[bank, start : start + len(words)] = words
+
+
+def naive_conv(values, tiles, bias, shifts, fields, table):
+    """The convolution of the design's text, an output word at a time, in whole numbers."""
+    rows, blocks, width, _ = values.shape
+    made = np.zeros((fields["out_height"], fields["out_blocks"], fields["out_width"], 16), np.int64)
+    for oy, ob, ox in np.ndindex(*made.shape[:3]):
+        total = bias[ob].astype(np.int64)
+        for ky in range(fields["kernel_height"]):
+            for kx in range(fields["kernel_width"]):
+                top = fields["pad_top"] - 256 * (fields["pad_top"] > 127)  # it has a sign
+                y = oy * fields["stride_y"] + ky * fields["dilation"] - top
+                x = ox * fields["stride_x"] + kx * fields["dilation"] - fields["pad_left"]
+                if not (0 <= y < rows and 0 <= x < width):
+                    continue
+                for ib in range(blocks):
+                    tap = (ob * fields["kernel_height"] + ky) * fields["kernel_width"] + kx
+                    tile = tiles[tap * blocks + ib].astype(np.int64)
+                    total = total + tile @ values[y, ib, x].astype(np.int64)
+        for lane in range(16):
+            value = round(Fraction(int(total[lane]), 1 << int(shifts[ob, lane])))  # half to even
+            value = max(-128, min(127, value))
+            value = max(0, value) if fields["relu"] else value
+            made[oy, ob, ox, lane] = table[value & 0xFF] if fields["table"] else value
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_convolution_is_the_sum_that_the_design_says(data):
+    draw = data.draw
+    lanes = draw(st.sampled_from((1, 2, 4)))
+    stride_y, stride_x = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    kernel = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    rows, width, blocks = draw(st.integers(1, 7)), draw(st.integers(1, 7)), draw(st.integers(1, 2))
+    fields = {
+        "relu": draw(st.integers(0, 1)),
+        "table": draw(st.integers(0, 1)),
+        "in_split": stride_y - 1 if lanes > 1 else draw(st.integers(0, 1)),
+        "out_split": draw(st.integers(0, 1)),
+        "in_base": draw(st.integers(0, 40)),
+        "in_row_pitch": width * blocks,
+        "in_block_pitch": width,
+        "in_height": rows,
+        "in_width": width,
+        "in_blocks": blocks,
+        "kernel_height": kernel[0],
+        "kernel_width": kernel[1],
+        "stride_y": stride_y,
+        "stride_x": stride_x,
+        "pad_top": draw(st.integers(-7, 2)) & 0xFF,
+        "pad_left": draw(st.integers(0, 2)),
+        "dilation": draw(st.integers(1, 2)) if stride_y == 1 else 1,
+        "out_base": 1000,
+        "out_height": draw(st.integers(1, 7)),
+        "out_width": draw(st.integers(1, 7)),
+        "out_blocks": draw(st.integers(1, 2)),
+        "out_row": draw(st.integers(0, 5)),
+        "weight_tile": draw(st.integers(0, 5)),
+        "param_entry": draw(st.integers(0, 60)),
+    }
+    fields["out_block_pitch"] = fields["out_width"]
+    fields["out_row_pitch"] = fields["out_width"] * fields["out_blocks"]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    small = draw(st.booleans())
+    engine, values = check_conv(rng, lanes, fields, small)
+    assert engine.trace[-1][2] == (
+        -(-fields["out_height"] // lanes)
+        * fields["out_width"]
+        * fields["out_blocks"]
+        * kernel[0]
+        * kernel[1]
+        * blocks
+    )
+
+
+def check_conv(rng, lanes, fields, small):
+    """Run one convolution of random numbers on the bench and by the naive sum."""
+    engine = machine(lanes)
+    bench = Bench(engine)
+    blocks, out_blocks = fields["in_blocks"], fields["out_blocks"]
+    taps = fields["kernel_height"] * fields["kernel_width"] * blocks
+    limit = 8 if small else 128
+    shape = (fields["in_height"], blocks, fields["in_width"], 16)
+    values = rng.integers(-limit, limit, shape, np.int8)
+    tiles = rng.integers(-limit, limit, (taps * out_blocks, 16, 16), np.int8)
+    bias = rng.integers(-5000, 5000, (out_blocks, 16)).astype("<i4")
+    shifts = rng.integers(0, 5 if small else 16, (out_blocks, 16)).astype(np.uint8)
+    table = rng.integers(-128, 128, 256, np.int8)
+    fill(
+        engine,
+        values,
+        fields["in_base"],
+        fields["in_row_pitch"],
+        fields["in_block_pitch"],
+        fields["in_split"],
+    )
+    bench.load("WEIGHTS", tiles, fields["weight_tile"] * 16)
+    entries = np.concatenate([bias.view(np.uint8).reshape(out_blocks, 64), shifts], axis=1)
+    bench.load("PARAMS", entries, fields["param_entry"] * 5)
+    bench.load("TABLE", table)
+    bench.add("CONV", **fields)
+    assert bench.run() == tables.IS_DONE
+
+    expected = naive_conv(values, tiles, bias, shifts, fields, table)
+    for row, made in enumerate(expected):
+        bank, place = word_place(lanes, fields["out_split"], fields["out_row"] + row)
+        for block, words in enumerate(made):
+            at = fields["out_base"] + place * fields["out_row_pitch"]
+            at += block * fields["out_block_pitch"]
+            np.testing.assert_array_equal(engine.maps[bank, at : at + len(words)], words)
+    return engine, values
+
+
+@given(
+    st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=50),
+    st.integers(0, 31),
+)
+def test_requantisation_rounds_halves_to_even_and_saturates(sums, shift):
+    halves = [value >> shift << shift | 1 << shift >> 1 for value in sums]
+    sums = np.array(sums + halves, np.float64)[:, None]
+    found = requantised(sums, np.zeros(1, np.int32), np.array([shift], np.uint8))[:, 0]
+    exact = [max(-128, min(127, round(Fraction(int(value), 1 << shift)))) for value in sums[:, 0]]
+    assert found.tolist() == exact
+    if shift:  # the same as whole-number arithmetic in fabric does it
+        acc = sums[:, 0].astype(np.int64)
+        fabric = (acc + (1 << (shift - 1)) - 1 + (acc >> shift & 1)) >> shift
+        assert np.clip(fabric, -128, 127).tolist() == exact
+
+
+def test_sums_too_long_for_float32_are_exact():
+    fields = dict(
+        relu=0,
+        table=0,
+        in_split=0,
+        out_split=0,
+        in_base=0,
+        in_row_pitch=3 * 24,
+        in_block_pitch=3,
+        in_height=3,
+        in_width=3,
+        in_blocks=24,
+        kernel_height=3,
+        kernel_width=3,
+        stride_y=1,
+        stride_x=1,
+        pad_top=0,
+        pad_left=0,
+        dilation=1,
+        out_base=2000,
+        out_row_pitch=1,
+        out_block_pitch=1,
+        out_height=1,
+        out_width=1,
+        out_blocks=1,
+        out_row=0,
+        weight_tile=0,
+        param_entry=0,
+    )
+    engine = machine(weight_tiles=256)
+    bench = Bench(engine)
+    tiles = np.full((9 * 24, 16, 16), 127, np.int8)
+    tiles[:, 1] = -127
+    values = np.full((3, 24, 3, 16), 127, np.int8)
+    values[1, 5, 2, 3] = 126
+    fill(engine, values, 0, 72, 3, 0)
+    total = 127 * (127 * 9 * 24 * 16 - 1)  # more than 2**24, and odd
+    bias = np.zeros(16, "<i4")
+    bias[:2] = 2 - total, total
+    bench.load("WEIGHTS", tiles)
+    bench.load("PARAMS", np.concatenate([bias.view(np.uint8), np.zeros(16, np.uint8)]))
+    bench.add("CONV", **fields)
+    bench.run()
+    assert engine.maps[0, 2000, :2].tolist() == [2, 0]
+
+
+# -- crop
+
+
+def expected_words(picture, pixels, overlap, words):
+    """The crop's words pixel by pixel."""
+    side = picture.shape[1]
+    made = np.zeros((len(picture), words, 16), np.int8)
+    for row, word in np.ndindex(*made.shape[:2]):
+        places = range(4 * word - 1, 4 * word + 4) if overlap else (word,)
+        for i, place in enumerate(places):
+            if 0 <= place < side:
+                for channel in range(3):
+                    made[row, word, 3 * i + channel] = pixels[channel, picture[row, place, channel]]
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_crop_is_the_golden_one_also_beyond_every_edge(data):
+    draw = data.draw
+    height, width = draw(st.integers(1, 60)), draw(st.integers(1, 60))
+    side = draw(st.integers(1, 40))
+    window = (
+        draw(st.integers(-80, 80)),
+        draw(st.integers(-80, 80)),
+        draw(st.integers(1, 90)),
+        draw(st.integers(1, 90)),
+    )
+    if draw(st.booleans()):
+        window = window[:2] + (side, side)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    frame = rng.integers(0, 256, (height, width, 3), np.uint8)
+    border = rng.integers(0, 256, 3, np.uint8)
+    overlap, lanes = draw(st.integers(0, 1)), draw(st.sampled_from((1, 2, 4)))
+    split = draw(st.integers(0, 1))
+    words = (side + 4) // 4 if overlap else side
+    first = draw(st.integers(0, side - 1))
+    rows = draw(st.integers(1, side - first))
+    offset, padding = draw(st.integers(0, 17)), draw(st.integers(0, 9))
+
+    engine = machine(lanes)
+    bench = Bench(engine)
+    pixels = rng.integers(-128, 128, (3, 256), np.int8)
+    bench.load("PIXELS", pixels)
+    bench.picture(frame, window, side, border, offset, padding)
+    bench.add(
+        "CROP",
+        overlap=overlap,
+        split=split,
+        base=3,
+        row_pitch=words,
+        words=words,
+        rows=rows,
+        first_row=first,
+        size=side,
+    )
+    bench.store(3, words, rows, words, split=split)
+    assert bench.run() == tables.IS_DONE
+
+    picture = golden.crop(frame, window, side, border)[first : first + rows]
+    np.testing.assert_array_equal(
+        bench.result(rows, words), expected_words(picture, pixels, overlap, words)
+    )
+
+
+@pytest.mark.parametrize(
+    "window", [(-4000, -3000, 9000, 8000), (5000, 10, 300, 300), (3, -90000, 60000, 80000)]
+)
+def test_a_window_far_larger_than_the_frame_keeps_to_sixteen_bits(window):
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    engine = machine()
+    bench = Bench(engine)
+    pixels = np.tile(np.arange(256).astype(np.uint8), (3, 1))
+    bench.load("PIXELS", pixels)
+    bench.picture(frame, window, 33, (5, 6, 7))
+    bench.add("CROP", base=0, row_pitch=33, words=33, rows=33, size=33)
+    bench.store(0, 33, 33, 33)
+    bench.run()
+    expected = golden.crop(frame, window, 33, (5, 6, 7))
+    np.testing.assert_array_equal(bench.result(33, 33)[..., :3].view(np.uint8), expected)
+
+
+def test_the_fetched_part_is_what_the_window_has_of_the_frame():
+    out = np.zeros(resize.bytes_of(8)[1], np.uint8)
+    assert resize.tables_for(100, 50, (-10, 40, 30, 30), 8, out) == (0, 40, 20, 10)
+    assert resize.tables_for(100, 50, (200, 40, 30, 30), 8, out) == (0, 0, 0, 0)
+
+
+# -- correlation
+
+
+def test_a_pixelwise_correlation_is_a_convolution_by_stored_features():
+    rng = np.random.default_rng(3)
+    exemplar = rng.integers(-9, 9, (32, 4, 4), np.int8)
+    search = rng.integers(-9, 9, (32, 5, 6), np.int8)
+    engine = machine(2)
+    bench = Bench(engine)
+    # two blocks of channels, each stored as 16 words: one tile each
+    fill(engine, exemplar.reshape(2, 16, 4, 4).transpose(2, 0, 3, 1), 0, 8, 4, 0)
+    fill(engine, search.reshape(2, 16, 5, 6).transpose(2, 0, 3, 1), 100, 12, 6, 0)
+    for block in (0, 1):
+        bench.store(block * 4, 8, 4, 4, block * 256)
+    bench.add(
+        "LOAD", region=tables.REGIONS["WORK"], target=tables.TARGETS["WEIGHTS"], bytes=512, beat=80
+    )
+    bench.load("PARAMS", np.r_[np.zeros(64), np.full(16, 6)].astype(np.uint8))
+    bench.add(
+        "CONV",
+        in_base=100,
+        in_row_pitch=12,
+        in_block_pitch=6,
+        in_height=5,
+        in_width=6,
+        in_blocks=2,
+        kernel_height=1,
+        kernel_width=1,
+        stride_y=1,
+        stride_x=1,
+        dilation=1,
+        out_base=300,
+        out_row_pitch=6,
+        out_block_pitch=0,
+        out_height=5,
+        out_width=6,
+        out_blocks=1,
+        weight_tile=5,
+    )
+    bench.store(300, 6, 5, 6, 4096)
+    bench.run()
+    exact = golden.correlate_pixelwise(exemplar, search)
+    expected = np.clip(np.rint(exact / 64), -128, 127)
+    np.testing.assert_array_equal(bench.result(5, 6, 4096).transpose(2, 0, 1), expected)
+
+
+def test_a_depthwise_correlation_is_a_convolution_by_diagonal_tiles():
+    rng = np.random.default_rng(4)
+    exemplar = rng.integers(-9, 9, (16, 3, 2), np.int8)
+    search = rng.integers(-9, 9, (16, 7, 6), np.int8)
+    engine = machine(2)
+    bench = Bench(engine)
+    fill(engine, search.reshape(1, 16, 7, 6).transpose(2, 0, 3, 1), 100, 6, 6, 0)
+    tiles = np.zeros((6, 16, 16), np.int8)
+    for tap in range(6):
+        np.fill_diagonal(tiles[tap], exemplar[:, tap // 2, tap % 2])
+    bench.load("WEIGHTS", tiles)
+    bench.load("PARAMS", np.r_[np.zeros(64), np.full(16, 3)].astype(np.uint8))
+    bench.add(
+        "CONV",
+        in_base=100,
+        in_row_pitch=6,
+        in_block_pitch=6,
+        in_height=7,
+        in_width=6,
+        in_blocks=1,
+        kernel_height=3,
+        kernel_width=2,
+        stride_y=1,
+        stride_x=1,
+        dilation=1,
+        pad_top=1,
+        pad_left=1,
+        out_base=300,
+        out_row_pitch=7,
+        out_height=7,
+        out_width=7,
+        out_blocks=1,
+    )
+    bench.store(300, 7, 7, 7)
+    bench.run()
+    exact = golden.correlate_depthwise(exemplar, search, 1)
+    expected = np.clip(np.rint(exact / 8), -128, 127)
+    np.testing.assert_array_equal(bench.result(7, 7).transpose(2, 0, 1), expected)
+
+
+# -- registers and faults
+
+
+def test_registers_are_read_and_written_as_the_table_says():
+    engine = machine()
+    assert engine.read(tables.REGISTERS["ID"]) == tables.MAGIC
+    engine.write(tables.REGISTERS["ID"], 5)
+    engine.write(tables.REGISTERS["FRAME"], 0x12345678)
+    assert engine.read(tables.REGISTERS["ID"]) == tables.MAGIC
+    assert engine.read(tables.REGISTERS["FRAME"]) == 0x12345678
+    assert engine.read(tables.REGISTERS["CONTROL"]) == 0
+    assert engine.read(0x1000) == 0
+
+
+def fault_of(bench):
+    status = bench.run()
+    assert status & tables.IS_ERROR and not status & (tables.IS_BUSY | tables.IS_DONE)
+    return status >> 8 & 0xF, status >> 16
+
+
+def test_a_read_outside_the_memory_is_an_error_of_that_command():
+    bench = Bench(machine())
+    bench.load("TABLE", np.zeros(256, np.uint8))
+    bench.add("LOAD", region=1, target=0, offset=BYTES, bytes=256)
+    assert fault_of(bench) == (tables.ERRORS["READ"], 1)
+
+
+def test_a_write_outside_the_memory_is_an_error():
+    bench = Bench(machine())
+    bench.store(0, 1, 1, 1, BYTES)
+    assert fault_of(bench) == (tables.ERRORS["WRITE"], 0)
+
+
+def test_an_unknown_command_and_an_unknown_target_are_errors_and_the_next_start_works():
+    engine = machine()
+    bench = Bench(engine)
+    bench.add("LOAD", region=0, target=9, bytes=16)
+    assert fault_of(bench) == (tables.ERRORS["COMMAND"], 0)
+    bench = Bench(engine)
+    bench.commands.append(bytes(64))
+    bench.add("END")
+    assert fault_of(bench) == (tables.ERRORS["COMMAND"], 0)
+    assert Bench(engine).run() == tables.IS_DONE
+
+
+def test_a_wait_that_nobody_ends_keeps_the_engine_busy_until_it_is_stopped():
+    engine = machine()
+    command = np.frombuffer(tables.pack("END", wait_conv=1), np.uint8)
+    engine.memory[PROGRAM : PROGRAM + 64] = command
+    engine.write(tables.REGISTERS["PROGRAM"], BASE + PROGRAM)
+    engine.write(tables.REGISTERS["CONTROL"], tables.START)
+    assert not engine.run(1000)
+    assert engine.read(tables.REGISTERS["STATUS"]) == tables.IS_BUSY
+    engine.write(tables.REGISTERS["CONTROL"], tables.STOP)
+    assert engine.read(tables.REGISTERS["STATUS"]) == 0
+    assert Bench(engine).run() == tables.IS_DONE
+
+
+def test_a_program_counts_its_steps_and_what_it_moved():
+    bench = Bench(machine())
+    bench.load("TABLE", np.zeros(256, np.uint8))
+    bench.store(0, 1, 1, 2)
+    bench.run()
+    read = {name: bench.machine.read(tables.REGISTERS[name]) for name in ("READ", "WRITTEN")}
+    assert read == {"READ": 3 * 8 + 32, "WRITTEN": 4}
+    assert not bench.machine.memory[WORK : WORK + 32].any()

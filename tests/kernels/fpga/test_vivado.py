@@ -1,0 +1,271 @@
+"""The Tcl that makes the overlay, with stand-ins for Vivado's commands; Vivado never ran it."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from kernels.fpga import hwh, tables, vivado
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+RTL = ROOT / "kernels" / "fpga" / "rtl"
+FAKE = ROOT / "tests" / "fakes" / "vivado"
+BOARDS = sorted(tables.sizes())
+
+# Pins of the vendor's cells as its manuals name them: clocks and resets that must be driven, and
+# interfaces that must be connected, of the PS only what these settings of it turn on.
+CELLS = {
+    "processing_system7:5.5": (
+        {"M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"},
+        {"M_AXI_GP0", "S_AXI_HP0", "DDR", "FIXED_IO"},
+        {"FCLK_CLK0", "FCLK_RESET0_N"},
+    ),
+    "zynq_ultra_ps_e": (
+        {"maxihpm0_fpd_aclk", "saxihp0_fpd_aclk"},
+        {"M_AXI_HPM0_FPD", "S_AXI_HP0_FPD"},
+        {"pl_clk0", "pl_resetn0"},
+    ),
+    "smartconnect": ({"aclk", "aresetn"}, {"S00_AXI", "M00_AXI"}, set()),
+    "proc_sys_reset": (
+        {"slowest_sync_clk", "ext_reset_in"},
+        set(),
+        {"peripheral_reset", "peripheral_aresetn"},
+    ),
+    "hotpath_engine": ({"clk", "rst"}, {"s_axil", "m_axi"}, set()),
+}
+
+needs_tclsh = pytest.mark.skipif(shutil.which("tclsh") is None, reason="no tclsh (Debian: tcl)")
+
+
+def ports_of(path):
+    """{name: (direction, width)} and names of parameters of a module's header."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/|\(\*.*?\*\)", " ", path.read_text(), flags=re.S)
+    header = text[text.index("module " + path.stem) :]
+    header = header[: header.index(");")]
+    ports = {
+        name: (direction, re.sub(r"\s", "", width or "").replace("8*BUS_BYTES", "BUS_BYTES*8"))
+        for direction, width, name in re.findall(
+            r"\b(input|output)\s+(?:wire|logic|reg)\s*(\[[^\]]*\])?\s*(\w+)", header
+        )
+    }
+    return ports, set(re.findall(r"\bparameter\s+(?:\w+\s+)*?(\w+)\s*=", header))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Function of (board, more environment): run the Tcl; (its calls, the process, its folder)."""
+
+    def start(board, **more):
+        arguments = vivado.command(board)
+        for name, folder in (("work", "work"), ("out", "out")):
+            arguments[arguments.index(name) + 1] = str(tmp_path / folder)
+        arguments[arguments.index("-log") + 1] = str(tmp_path / "log")
+        calls = tmp_path / "calls"
+        environment = dict(os.environ, VIVADO_CALLS=str(calls), **more)
+        done = subprocess.run(
+            [str(FAKE / "vivado")] + arguments[1:],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
+        return [line.split("\x1f") for line in calls.read_text().splitlines()], done, tmp_path
+
+    return start
+
+
+def cells_of(calls):
+    """{cell: what it is} of a run's calls."""
+    return {
+        call[-1]: call[call.index("-vlnv" if "-vlnv" in call else "-reference") + 1].replace(
+            "xilinx.com:ip:", ""
+        )
+        for call in calls
+        if call[0] == "create_bd_cell"
+    }
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_file_of_the_rtl_is_in_the_project(run, board):
+    calls, done, _ = run(board)
+    assert done.returncode == 0, done.stderr
+    added = {pathlib.Path(call[-1]).name for call in calls if call[0] == "add_files"}
+    assert {path.name for path in RTL.iterdir() if path.suffix in (".v", ".sv", ".svh")} <= added
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_clock_reset_and_interface_is_connected_once_to_a_pin_that_exists(run, board):
+    calls, _, _ = run(board)
+    cells = cells_of(calls)
+    inputs, interfaces, outputs = (
+        {cell + "/" + pin for cell, kind in cells.items() for pin in CELLS[kind][part]}
+        for part in range(3)
+    )
+    driven = [call[2] for call in calls if call[0] == "connect_bd_net"]
+    assert sorted(driven) == sorted(inputs)
+    assert {call[1] for call in calls if call[0] == "connect_bd_net"} <= outputs
+    ends = [end for call in calls if call[0] == "connect_bd_intf_net" for end in call[1:]]
+    outside = {call[-1] for call in calls if call[0] == "create_bd_intf_port"}
+    assert sorted(ends) == sorted(interfaces | outside)
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_engine_is_built_as_large_as_sizes_toml_says(run, board):
+    calls, _, _ = run(board)
+    given = {
+        call[1].replace("CONFIG.", "").lower(): call[2]
+        for call in calls
+        if call[0] == "set_property" and call[-1] == "engine"
+    }
+    size = tables.sizes()[board]
+    assert given == {name: str(size[name]) for name in given}
+    assert {name.upper() for name in given} == ports_of(RTL / "hotpath_engine.v")[1]
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_addresses_are_those_of_the_simulated_board(run, board):
+    calls, _, _ = run(board)
+    segments = [call for call in calls if call[0] == "assign_bd_address"]
+    registers = next(call for call in segments if call[-1] == "engine/s_axil/reg0")
+    family = hwh.family_of(tables.parts()[board]["part"])
+    assert int(registers[registers.index("-offset") + 1], 16) == hwh.ADDRESS[family]
+    assert registers[registers.index("-range") + 1] == "{}K".format(hwh.RANGE // 1024)
+    assert cells_of(calls)[hwh.CELL] == "hotpath_engine"
+
+
+def test_the_wrapper_has_the_ports_of_the_engine():
+    wrapper, parameters = ports_of(RTL / "hotpath_engine.v")
+    engine, engine_parameters = ports_of(RTL / "hp_engine.sv")
+    assert parameters <= engine_parameters
+    assert wrapper == engine
+    text = (RTL / "hotpath_engine.v").read_text()
+    assert {name for name in engine if ".{0}({0})".format(name) not in text} == set()
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_strict_reader_of_systemverilog_takes_the_whole_design(board):
+    """Yosys and Verilator forgive more than Vivado does."""
+    pyslang = pytest.importorskip("pyslang")
+    size = tables.sizes()[board]
+    names = sorted(str(path) for path in RTL.glob("*.sv")) + [str(RTL / "hotpath_engine.v")]
+    generics = [
+        "-G{}={}".format(name.upper(), json.dumps(size[name]).replace('"', '\\"'))
+        for name in vivado.PARAMETERS
+    ]
+    driver = pyslang.driver.Driver()
+    driver.addStandardArgs()
+    words = ["slang", "-I", str(RTL), "--top", "hotpath_engine"] + generics + names
+    assert driver.parseCommandLine(" ".join(words))
+    assert driver.processOptions() and driver.parseAllSources()
+    driver.reportCompilation(driver.createCompilation(), True)
+    assert driver.reportDiagnostics(True)
+
+
+def test_every_port_of_the_wrapper_belongs_to_an_interface():
+    text = (RTL / "hotpath_engine.v").read_text()
+    named = re.findall(
+        r'X_INTERFACE_INFO = "xilinx\.com:(?:interface|signal):\w+:1\.0 (\w+) (\w+)" \*\)'
+        r"(?:\s*\(\*[^*]*\*\))?\s*(?:input|output)\s+wire\s*(?:\[[^\]]*\])?\s*(\w+)",
+        text,
+    )
+    assert {port for _, _, port in named} == set(ports_of(RTL / "hotpath_engine.v")[0])
+    for interface, signal, port in named:
+        assert port in (interface, "{}_{}".format(interface, signal.lower()))
+
+
+@needs_tclsh
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_memory_port_is_as_wide_as_the_engines_bus(run, board):
+    """And as wide as the .hwh of the simulated board says: PYNQ sets the port by it."""
+    calls, _, _ = run(board)
+    of_ps = {call[1]: call[2] for call in calls if call[0] == "set_property" and call[3:] == ["ps"]}
+    names = ("CONFIG.PCW_S_AXI_HP0_DATA_WIDTH", "CONFIG.PSU__SAXIGP2__DATA_WIDTH")
+    (width,) = (int(of_ps[name]) for name in names if name in of_ps)
+    assert width == 8 * tables.sizes()[board]["bus_bytes"]
+    family = hwh.family_of(tables.parts()[board]["part"])
+    others = hwh.PROCESSORS[family]["others"]
+    assert width in (others.get("PCW_S_AXI_HP0_DATA_WIDTH"), others.get("C_SAXIGP2_DATA_WIDTH"))
+
+
+@needs_tclsh
+@pytest.mark.parametrize("what", ["-0.001", "-2.5"])
+def test_no_bitstream_is_written_when_timing_is_not_met(run, what):
+    calls, done, folder = run("pynq_z2", VIVADO_SLACK=what)
+    assert done.returncode != 0
+    assert "Timing is not met" in done.stderr and what in done.stderr
+    assert not list(folder.glob("out/*.bit"))
+
+
+@needs_tclsh
+def test_a_clock_above_the_one_asked_for_is_refused(run):
+    _, done, _ = run("kv260", VIVADO_CLOCK="214.3")
+    assert done.returncode != 0 and "sizes.toml" in done.stderr
+
+
+@needs_tclsh
+def test_a_failed_run_is_said(run):
+    _, done, folder = run("ultra96", VIVADO_STATUS="synth_design ERROR")
+    assert done.returncode != 0 and "synth_1 ended" in done.stderr
+    assert not list(folder.glob("out/*.bit"))
+
+
+def make(board, path, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "kernels.fpga.vivado", board],
+        cwd=str(ROOT),
+        env=dict(os.environ, PATH=path, **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+
+
+def test_without_vivado_one_sentence_says_what_to_run(tmp_path):
+    done = make("pynq_z2", str(tmp_path))
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "no `vivado` on the PATH" in done.stderr and "overlay.tcl" in done.stderr
+    assert "part xc7z020clg400-1" in done.stderr and "clock_mhz 100" in done.stderr
+
+
+def test_a_board_without_fabric_is_refused(tmp_path):
+    done = make("jetson_nano", str(tmp_path))
+    assert done.returncode == 2 and "pynq_z2" in done.stderr
+
+
+@needs_tclsh
+def test_the_command_runs_vivado_and_says_where_the_overlay_is(tmp_path):
+    shutil.copytree(str(ROOT / "kernels"), str(tmp_path / "kernels"))
+    for name in ("boards", "runtime"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    environment = dict(os.environ, VIVADO_CALLS=str(tmp_path / "calls"))
+    environment["PATH"] = "{}:{}".format(FAKE, environment["PATH"])
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-m", "kernels.fpga.vivado", "zcu104"],
+            cwd=str(tmp_path),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "engines/zcu104/overlay" in done.stdout
+    overlay = tmp_path / "engines" / "zcu104" / "overlay"
+    assert {path.name for path in overlay.iterdir()} >= {"hotpath.bit", "hotpath.hwh"}
+    environment["VIVADO_SLACK"] = "-1"
+    shutil.rmtree(str(overlay))
+    done = run()
+    assert done.returncode == 2 and "Vivado ended with 1 for zcu104" in done.stderr

@@ -1,0 +1,325 @@
+"""The executor of FPGA boards, through PYNQ's own library on a simulated board."""
+
+import gc
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+
+import pynq
+
+from kernels import cpu, golden
+from kernels.cpu import fallback
+from kernels.fpga import fabric, model, tables
+from kernels.fpga.sim import device as simulation
+from runtime import bundle
+from runtime.multi.targets import Targets
+from runtime.trackers.fpga import FpgaTracker
+from tests.support import fpga_bundle as bright
+
+BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
+
+
+def opened(folder, board="pynq_z2", kind="model"):
+    """(device, engine) of the hand-written bundle on a simulated board."""
+    made = bright.write_bundle(folder, board)
+    device, overlay = simulation.open_board(board, kind)
+    return device, bundle.open_engine(made, device=device, board=board, overlay=overlay)
+
+
+@pytest.fixture
+def rtl():
+    """Skip where the fabric can't be simulated."""
+    from kernels.fpga.sim import build
+
+    reason = build.missing()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return opened(tmp_path)[1]
+
+
+def picture(engine, frame, window, border):
+    """The exemplar's picture as the fabric crops it: (8, 8, 3) uint8."""
+    engine.exemplar_crop.take(frame, window, border)
+    (work,) = engine.exemplar()
+    work.invalidate()
+    words = work.array[: bright.EXEMPLAR**2 * 16].reshape(bright.EXEMPLAR, bright.EXEMPLAR, 16)
+    assert not words[..., 3:].any()
+    return (words[..., :3].view(np.int8).astype(int) + 128).astype(np.uint8)
+
+
+def random_frame(seed, height=48, width=64):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_the_rtl_gives_what_the_model_gives(tmp_path, rtl):
+    frames, boxes = bright.film(6)
+    results = []
+    for kind in ("model", "rtl"):
+        _, engine = opened(tmp_path, kind=kind)
+        tracker = FpgaTracker(engine.network, engine, cpu.load())
+        tracker.init(frames[0], boxes[0])
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        work = tracker.features[0].array[: engine.bundle.run["work_bytes"]].tobytes()
+        results.append((tracks, work))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_tracker_follows_its_target(tmp_path, board):
+    _, engine = opened(tmp_path, board)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    assert isinstance(tracker, FpgaTracker)
+    frames, boxes = bright.film()
+    tracker.init(frames[0], boxes[0])
+    for frame, box in zip(frames[1:], boxes[1:]):
+        track = tracker.update(frame)
+        assert np.allclose(track.box, box, atol=3.5), (track.box, box)
+    assert track.score > 0.9 and all(ms > 0 for ms in tracker.step_ms.values())
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        (10, 8, 20, 20),
+        (0, 0, 8, 8),
+        (3, 3, 8, 8),
+        (-5, -7, 30, 30),
+        (50, 40, 30, 30),
+        (20, 10, 1, 1),
+        (-40, -40, 20, 20),
+        (200, 10, 20, 20),
+        (-100, -100, 300, 300),
+        (5, 6, 33, 7),
+        (63, 47, 2, 2),
+    ],
+)
+def test_a_picture_is_what_golden_crops(engine, window):
+    frame, border = random_frame(1), (7, 100, 250)
+    wanted = golden.crop(frame, window, bright.EXEMPLAR, border)
+    assert np.array_equal(picture(engine, frame, window, border), wanted)
+
+
+def test_any_strides_of_a_frame(engine):
+    frame = random_frame(2, 96, 128)[::2, ::-2]
+    window = (-3, 4, 30, 31)
+    wanted = golden.crop(frame, window, bright.EXEMPLAR, (1, 2, 3))
+    assert np.array_equal(picture(engine, frame, window, (1, 2, 3)), wanted)
+
+
+def test_a_row_too_long_for_the_fabric_is_cropped_by_the_processor(engine):
+    width = engine.bundle.settings["size"]["line_bytes"] // 3 + 40
+    frame, window = random_frame(3, 32, width), (-3, -2, width + 6, 40)
+    wanted = golden.crop(frame, window, bright.EXEMPLAR, (9, 8, 7))
+    assert np.array_equal(picture(engine, frame, window, (9, 8, 7)), wanted)
+
+
+def test_more_rows_than_the_fabric_can_number_are_cropped_by_the_processor(engine):
+    frame, window = random_frame(3, 40000, 8), (-3, -2, 16, 39990)
+    wanted = golden.crop(frame, window, bright.EXEMPLAR, (9, 8, 7))
+    assert np.array_equal(picture(engine, frame, window, (9, 8, 7)), wanted)
+
+
+def test_maps_are_the_cells_brightness(engine):
+    frame = random_frame(4)
+    engine.exemplar_crop.take(frame, (0, 0, 8, 8), (0, 0, 0))
+    features = engine.exemplar()
+    engine.search_crop.take(frame, (5, 6, 16, 16), (0, 0, 0))
+    scores, distances = engine.search(features)
+    total = frame[6:22, 5:21].astype(int).sum(axis=2) - 3 * 128
+    wanted = np.clip(np.rint(total / 4), -128, 127) / 16
+    assert scores.shape == (1, 1, 16, 16) and np.array_equal(scores[0, 0], wanted)
+    assert distances.shape == (1, 4, 16, 16) and np.all(distances == bright.SIDE_PIXELS)
+
+
+def test_a_frame_in_the_fabrics_memory_is_read_where_it_is(tmp_path):
+    device, engine = opened(tmp_path)
+    frame = random_frame(5)
+    held = pynq.allocate(frame.shape, "u1", target=device)
+    held[:] = frame
+    window = (-3, 5, 40, 30)
+    got = picture(engine, held, window, (1, 2, 3))
+    assert np.array_equal(got, golden.crop(frame, window, bright.EXEMPLAR, (1, 2, 3)))
+    place = device.machine.read(tables.REGISTERS["FRAME"]) - held.device_address
+    assert place == 5 * frame.strides[0]
+
+
+def test_a_view_of_it_that_is_no_plain_picture_is_copied(tmp_path):
+    device, engine = opened(tmp_path)
+    held = pynq.allocate((48, 64, 3), "u1", target=device)
+    held[:] = random_frame(6)
+    mirrored = held[:, ::-1]
+    wanted = golden.crop(np.asarray(mirrored), (4, 4, 20, 20), bright.EXEMPLAR, (0, 0, 0))
+    assert np.array_equal(picture(engine, mirrored, (4, 4, 20, 20), (0, 0, 0)), wanted)
+
+
+def test_several_targets_are_found_as_each_alone(tmp_path):
+    frames, boxes = bright.film(8)
+    for frame in frames:
+        frame[5:15, 70:80] = 230
+    targets = [boxes[0], (70.0, 5.0, 10.0, 10.0)]
+    alone = []
+    for box in targets:
+        tracker = FpgaTracker(*_parts(tmp_path))
+        tracker.init(frames[0], box)
+        alone.append([tracker.update(frame) for frame in frames[1:]])
+    together = Targets(*_parts(tmp_path))
+    numbers = [together.add(frames[0], box) for box in targets]
+    for index, frame in enumerate(frames[1:]):
+        tracks = together.update(frame)
+        assert [tracks[number] for number in numbers] == [track[index] for track in alone]
+
+
+def _parts(folder):
+    _, engine = opened(folder)
+    return engine.network, engine, cpu.load()
+
+
+def test_a_frame_allocates_nothing_in_the_fabrics_memory(tmp_path, monkeypatch):
+    device, engine = opened(tmp_path)
+    tracker = FpgaTracker(engine.network, engine, cpu.load())
+    frames, boxes = bright.film()
+    tracker.init(frames[0], boxes[0])
+    tracker.update(frames[1])
+    monkeypatch.setattr(device, "allocate", None)
+    for frame in frames[2:]:
+        tracker.update(frame)
+
+
+def test_a_dropped_target_gives_its_memory_back(tmp_path):
+    device, engine = opened(tmp_path)
+    targets = Targets(engine.network, engine, cpu.load())
+    frames, boxes = bright.film()
+    places = set()
+    for _ in range(5):
+        number = targets.add(frames[0], boxes[0])
+        places.add(device.machine.read(tables.REGISTERS["REGION1"]))
+        targets.drop(number)
+        gc.collect()
+    assert len(places) == 1
+
+
+class Unhurried(model.Machine):
+    """A machine that is busy for some looks at STATUS, as a board is."""
+
+    looks = 0
+
+    def run(self, limit=None):
+        self.looks = 6 if self._started else 0
+        return False
+
+    def read(self, offset):
+        if offset == tables.REGISTERS["STATUS"] and self.looks:
+            self.looks -= 1
+            if self.looks == 0:
+                super().run()
+        return super().read(offset)
+
+
+def test_a_programs_end_is_waited_for(tmp_path, monkeypatch):
+    frames, boxes = bright.film(4)
+    results = []
+    for kind in (model.Machine, Unhurried):
+        monkeypatch.setattr(model, "Machine", kind)
+        device, engine = opened(tmp_path)
+        assert type(device.machine) is kind
+        tracker = FpgaTracker(engine.network, engine, cpu.load())
+        tracker.init(frames[0], boxes[0])
+        results.append([tracker.update(frame) for frame in frames[1:]])
+    assert results[0] == results[1] and device.machine.looks == 0
+
+
+# what a board's caches do to a driver that forgets them
+
+
+def _silent(monkeypatch, name, skipped):
+    """Leave ``Buffer.flush`` or ``invalidate`` out for one of the engine's buffers."""
+    real = getattr(fabric.Buffer, name)
+
+    def mutated(self, *arguments):
+        if self is not skipped():
+            real(self, *arguments)
+
+    monkeypatch.setattr(fabric.Buffer, name, mutated)
+
+
+@pytest.mark.parametrize("place", ["_resize", "_pixels"])
+def test_a_forgotten_flush_of_a_frames_data_is_seen(engine, monkeypatch, place):
+    frame, border = random_frame(7), (0, 0, 0)
+    wanted = golden.crop(frame, (5, 5, 20, 20), bright.EXEMPLAR, border)
+    pictures = engine.exemplar_crop._pictures
+    holder = {"_resize": lambda: pictures.resize, "_pixels": lambda: pictures._pixels}[place]
+    _silent(monkeypatch, "flush", holder)
+    try:
+        assert not np.array_equal(picture(engine, frame, (5, 5, 20, 20), border), wanted)
+    except fabric.FabricFailed:
+        pass  # the fabric read rows that are not there
+
+
+def test_a_forgotten_flush_of_the_weights_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(fabric.Buffer, "flush", lambda self: None)
+    with pytest.raises(bundle.BadBundle, match="does not keep what was written"):
+        opened(tmp_path)
+
+
+def test_a_forgotten_invalidate_of_the_maps_is_seen(engine, monkeypatch):
+    frame = random_frame(8)
+    engine.exemplar_crop.take(frame, (0, 0, 8, 8), (0, 0, 0))
+    features = engine.exemplar()
+    engine.search_crop.take(frame, (0, 0, 16, 16), (0, 0, 0))
+    wanted = [array.copy() for array in engine.search(features)]
+    features[0].array[:] = 0
+    _silent(monkeypatch, "invalidate", lambda: features[0])
+    assert not np.array_equal(engine.search(features)[0], wanted[0])
+
+
+# the fabric's clock
+
+
+@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("faster", [1.0, 1.07, 1.6])
+def test_the_clock_is_never_above_what_the_overlay_was_built_for(tmp_path, board, faster):
+    made = bright.write_bundle(tmp_path, board)
+    device, overlay = simulation.open_board(board, "model")
+    for address, value in list(device._others.items()):
+        low = 12 if device.family == "zynq" else 8
+        if value >> low << low == value:  # a PLL's multiplier alone
+            device._others[address] = round((value >> low) * faster) << low
+    engine = bundle.open_engine(made, device=device, overlay=overlay)
+    limit = tables.sizes()[board]["assumed_clock_mhz"]
+    assert 0.5 * limit < pynq.Clocks.fclk0_mhz <= limit * fabric.CLOCK_MARGIN
+    assert engine.fabric.clock_mhz == pynq.Clocks.fclk0_mhz
+
+
+def test_what_runs_where_is_told(engine):
+    about = engine.describe()
+    assert about["engine"] == "overlay" and about["precision"] == "int8"
+    assert about["version"] == pynq.__version__ and "pynq_z2" in about["device"]
+    engine.close()
+
+
+def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
+    frames, boxes = bright.film(5)
+    held = random_frame(10, 48, 3000)
+    results = []
+    for kernels in (cpu.load(), fallback.Kernels()):
+        monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
+        device, engine = opened(tmp_path)
+        tracker = FpgaTracker(engine.network, engine, kernels)
+        tracker.init(frames[0], boxes[0])
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        buffer = pynq.allocate(held.shape, "u1", target=device)
+        buffer[:] = held
+        windows = (0, 0, 2990, 40), (-9, 3, 60, 60), (90, 1, 300, 300), (-99, 0, 9, 9)
+        pictures = [
+            picture(engine, frame, window, (1, 2, 3)).tobytes()
+            for window in windows
+            for frame in (held, buffer)
+        ]
+        results.append((tracks, pictures))
+    assert results[0] == results[1]

@@ -1,0 +1,445 @@
+"""What goes wrong on an FPGA board: one sentence within a second, and the board usable after it."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+
+from kernels import cpu
+from kernels.fpga import fabric, hwh, model, tables
+from kernels.fpga.sim import build
+from kernels.fpga.sim import device as simulation
+from runtime import bundle
+from runtime.engines import overlay
+from runtime.errors import HotpathError
+from tests.support import fpga_bundle as bright
+
+FRAMES, BOXES = bright.film(4)
+
+
+class Flawed(model.Machine):
+    """A machine with a fault that can be switched on.
+
+    Attributes:
+        fault: "READ" or "WRITE": memory answers with an error; "COMMAND": the next program's first
+            command is none; "hang": a program never ends; "dead": nor does a stop end it.
+    """
+
+    fault = None
+
+    def _take(self, address, count):
+        if self.fault == "READ" and count != tables.COMMAND_BYTES:
+            raise model.Fault("READ")
+        taken = super()._take(address, count)
+        return np.zeros_like(taken) if self.fault == "COMMAND" else taken
+
+    def _place(self, address, count, fault):
+        if self.fault == fault == "WRITE":
+            raise model.Fault("WRITE")
+        return super()._place(address, count, fault)
+
+    def write(self, offset, value):
+        if self.fault == "dead" and offset == tables.REGISTERS["CONTROL"] and value & tables.STOP:
+            return
+        super().write(offset, value)
+
+    def run(self, limit=None):
+        return False if self.fault in ("hang", "dead") else super().run(limit)
+
+
+@pytest.fixture
+def board(tmp_path):
+    """(made bundle, device, .bit) of a board whose machine may have faults."""
+    made = bright.write_bundle(tmp_path)
+    device, bit = simulation.open_board("pynq_z2", "model")
+    device.machine = Flawed(tables.sizes()["pynq_z2"])
+    return made, device, bit
+
+
+@pytest.fixture
+def engine(board):
+    made, device, bit = board
+    return bundle.open_engine(made, device=device, overlay=bit)
+
+
+def refused(kind, *texts):
+    """The block must fail with one sentence that has the texts, within a second."""
+    return Refused(kind, texts)
+
+
+class Refused:
+    def __init__(self, kind, texts):
+        self.kind, self.texts = kind, texts
+
+    def __enter__(self):
+        self.started = time.monotonic()
+
+    def __exit__(self, kind, error, _):
+        assert error is not None and issubclass(self.kind, HotpathError), "it went well"
+        if not isinstance(error, self.kind):
+            return False
+        for text in self.texts:
+            assert text in str(error), str(error)
+        assert "\n" not in str(error) and time.monotonic() - self.started < 1.0
+        return True
+
+
+def tracked(engine):
+    """Boxes of a short film: works, so the board is usable."""
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker.init(FRAMES[0], BOXES[0])
+    boxes = [tracker.update(frame).box for frame in FRAMES[1:]]
+    assert np.allclose(boxes, BOXES[1:], atol=3.5)
+    return boxes
+
+
+# while it runs
+
+
+@pytest.mark.parametrize(
+    "fault, text, named",
+    [
+        ("READ", "memory answered a read with an error", "command 0 (LOAD) of the search program"),
+        ("WRITE", "memory answered a write with an error", "(STORE) of the search program"),
+        ("COMMAND", "no command that the engine knows", "command 0 (LOAD) of the search program"),
+    ],
+)
+def test_an_error_of_the_fabric_names_its_command(board, engine, fault, text, named):
+    machine, wanted = board[1].machine, tracked(engine)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker.init(FRAMES[0], BOXES[0])
+    machine.fault = fault
+    with refused(fabric.FabricFailed, text, named, "ready again"):
+        tracker.update(FRAMES[1])
+    machine.fault = None
+    assert tracker.update(FRAMES[1]).box == wanted[0]  # the same target goes on
+    assert tracked(engine) == wanted
+
+
+def test_a_program_that_never_ends_is_stopped(board, engine):
+    machine, wanted = board[1].machine, tracked(engine)
+    machine.fault = "hang"
+    with refused(fabric.FabricFailed, "did not finish", "10,000 cycles", "it was stopped"):
+        tracked(engine)
+    machine.fault = None
+    assert tracked(engine) == wanted and board[1].downloads == 1
+
+
+def test_a_program_that_is_interrupted_is_stopped(board, engine, monkeypatch):
+    machine, wanted = board[1].machine, tracked(engine)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker.init(FRAMES[0], BOXES[0])
+    machine.fault = "hang"
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fabric.time, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tracker.update(FRAMES[1])
+    assert not machine.read(tables.REGISTERS["STATUS"]) & tables.IS_BUSY
+    monkeypatch.undo()
+    machine.fault = None
+    assert tracker.update(FRAMES[1]).box == wanted[0] and board[1].downloads == 1
+
+
+def test_a_program_that_can_not_be_stopped_is_ended_by_loading_the_overlay_again(board, engine):
+    device, wanted = board[1], tracked(engine)
+    device.machine.fault = "dead"
+    real = device.download
+
+    def download(bitstream, parser=None):
+        device.machine.fault = None  # the fabric starts anew
+        real(bitstream, parser)
+
+    device.download = download
+    with refused(fabric.FabricFailed, "did not finish"):
+        tracked(engine)
+    assert device.downloads == 2 and tracked(engine) == wanted
+
+
+def test_weights_altered_in_memory_are_noticed_and_loaded_again(board, engine):
+    device, wanted = board[1], tracked(engine)
+    place = engine._image.address - model.BASE + bright.WEIGHTS_AT
+    device.machine.memory[place] ^= 0x40
+    with refused(fabric.FabricFailed, "weights in the fabric's memory were altered", "try again"):
+        tracked(engine)
+    assert tracked(engine) == wanted
+
+
+@pytest.fixture
+def fabric_engine(tmp_path):
+    """(device, engine) of a board whose fabric is the RTL."""
+    reason = build.missing()
+    if reason:
+        pytest.skip(reason)
+    made = bright.write_bundle(tmp_path)
+    device, bit = simulation.open_board("pynq_z2", "rtl")
+    device.cycles = 100000  # what takes longer never ends
+    return device, bundle.open_engine(made, device=device, overlay=bit)
+
+
+@pytest.mark.parametrize(
+    "fault, text",
+    [
+        ("read", "memory answered a read with an error"),
+        ("hang", "did not finish"),
+        ("write", "memory answered a write with an error"),
+    ],
+)
+def test_the_rtl_is_usable_after_a_fault_of_its_memory(fabric_engine, fault, text):
+    device, engine = fabric_engine
+    wanted = tracked(engine)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker.init(FRAMES[0], BOXES[0])
+    real = device.download
+
+    def download(bitstream, parser=None):
+        device.machine.fault(None)  # what hung is there again when the overlay was loaded
+        real(bitstream, parser)
+
+    device.download = download
+    device.machine.fault(fault)
+    with refused(fabric.FabricFailed, text):
+        tracker.update(FRAMES[1])
+    device.machine.fault(None)
+    assert tracker.update(FRAMES[1]).box == wanted[0]
+    assert tracked(engine) == wanted
+
+
+# when it is opened
+
+
+def test_weights_altered_on_disk(board):
+    made, device, bit = board
+    path = made.path("image.bin")
+    data = bytearray(path.read_bytes())
+    data[bright.WEIGHTS_AT] ^= 1
+    path.write_bytes(bytes(data))
+    with refused(bundle.BadBundle, "image.bin was altered since it was built", "make engine"):
+        bundle.open_engine(bundle.Bundle(made.folder), device=device, overlay=bit)
+    assert device.downloads == 0
+
+
+def test_a_bundle_for_another_size_of_the_engine(board, tmp_path):
+    made, device, bit = board
+    size = dict(tables.sizes()["pynq_z2"], lanes=2, map_words=8192)
+    other = bright.write_bundle(tmp_path / "other", settings={"size": size})
+    with refused(bundle.BundleMismatch, "2 lanes", "1 lanes", "make engine BOARD=pynq_z2"):
+        bundle.open_engine(other, device=device, overlay=bit)
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+def test_a_bundle_for_another_board(board):
+    made, device, bit = board
+    with refused(
+        bundle.BundleMismatch,
+        "built for board pynq_z2, but here it is kv260",
+        "make engine BOARD=kv260",
+    ):
+        bundle.open_engine(made, device=device, board="kv260", overlay=bit)
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+@pytest.mark.parametrize(
+    "place, value, text",
+    [
+        (("maps", 0, "height"), 8, "built for maps of bright"),
+        (("programs", "search", "side"), 8, "built for pictures of bright 8 and 8 pixels"),
+    ],
+)
+def test_a_bundle_whose_maps_or_pictures_are_not_the_networks(board, tmp_path, place, value, text):
+    made, device, bit = board
+    run = bright.run_table()
+    entry = run[place[0]][place[1]]
+    entry[place[2]] = value
+    other = bright.write_bundle(tmp_path / "other", run=run)
+    with refused(bundle.BundleMismatch, text, "make engine BOARD="):
+        bundle.open_engine(other, device=device, overlay=bit)
+    assert device.downloads == 0
+
+
+def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
+    made, device, bit = board
+    other = bright.write_bundle(tmp_path / "other", libraries={"overlay": "48505430"})
+    with refused(bundle.BundleMismatch, "overlay 48505430", "48505431", "make engine BOARD="):
+        bundle.open_engine(other, device=device, overlay=bit)
+    assert device.downloads == 0
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+def test_an_overlay_of_another_layout(board, monkeypatch):
+    made, device, bit = board
+    device.machine._set("ID", 0x48505430)
+    with refused(fabric.BadOverlay, "0x48505430", "0x48505431", "make overlay"):
+        bundle.open_engine(made, device=device, overlay=bit)
+
+
+@pytest.mark.parametrize("suffix", [".bit", ".hwh"])
+def test_a_missing_overlay(board, suffix):
+    made, device, bit = board
+    data = bit.with_suffix(suffix).read_bytes()
+    bit.with_suffix(suffix).unlink()
+    with refused(fabric.BadOverlay, "there is no overlay", suffix, "make overlay BOARD="):
+        bundle.open_engine(made, device=device, overlay=bit)
+    bit.with_suffix(suffix).write_bytes(data)
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+def test_the_overlay_of_a_bundle_lies_among_those_of_its_board(board):
+    made, device, _ = board
+    place = made.folder.parent / "overlay" / "hotpath.bit"
+    assert overlay.overlay_of(made) == place
+    with refused(fabric.BadOverlay, str(place), "make overlay BOARD=pynq_z2"):
+        bundle.open_engine(made, device=device)
+
+
+def test_an_overlay_that_is_none_of_ours(board):
+    made, device, bit = board
+    text = bit.with_suffix(".hwh").read_text().replace('"engine"', '"other"')
+    bit.with_suffix(".hwh").write_text(text.replace('"/engine"', '"/other"'))
+    with refused(fabric.BadOverlay, "none of this project's overlays", "other"):
+        bundle.open_engine(made, device=device, overlay=bit)
+
+
+def test_an_overlay_that_can_not_be_read(board):
+    made, device, bit = board
+    bit.with_suffix(".hwh").write_text("<EDKSYSTEM>")
+    with refused(fabric.BadOverlay, "can't be loaded", "make overlay"):
+        bundle.open_engine(made, device=device, overlay=bit)
+
+
+def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
+    made = board[0]
+    values = json.loads((made.folder / "bundle.json").read_text())
+    for spoil in (
+        lambda v: v["run"]["programs"].pop("search"),
+        lambda v: v["run"].update(image="other.bin"),
+        lambda v: v["run"]["maps"][0].pop("offset"),
+        lambda v: v["run"]["maps"][0]["values"].pop(),
+        lambda v: v["run"]["maps"][0].update(values=["1"] * 256),
+        lambda v: v["run"]["maps"][0].update(lane=1 << 20),  # beyond the target's memory
+        lambda v: v["run"]["maps"][1].update(offset=-16),
+        lambda v: v["run"].update(work_bytes=v["run"]["work_bytes"] - 1),
+        lambda v: v["settings"].pop("size"),
+        lambda v: v["settings"]["size"].update(lanes="1"),
+    ):
+        changed = json.loads(json.dumps(values))
+        spoil(changed)
+        (made.folder / "bundle.json").write_text(json.dumps(changed))
+        with refused(bundle.BadBundle, "is not as it was written", "make engine"):
+            bundle.Bundle(made.folder)
+
+
+# memory
+
+
+def test_a_buffer_that_is_not_aligned(board, monkeypatch):
+    made, device, bit = board
+    real = device.allocate
+
+    def allocate(*arguments, **options):
+        buffer = real(*arguments, **options)
+        buffer.device_address += 4
+        return buffer
+
+    monkeypatch.setattr(device, "allocate", allocate)
+    with refused(fabric.FabricFailed, "not aligned to 16 bytes"):
+        bundle.open_engine(made, device=device, overlay=bit)
+    monkeypatch.undo()
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+def test_a_buffer_out_of_the_fabrics_reach(board, monkeypatch):
+    made, device, bit = board
+    real = device.allocate
+
+    def allocate(*arguments, **options):
+        buffer = real(*arguments, **options)
+        buffer.device_address += 1 << 32
+        return buffer
+
+    monkeypatch.setattr(device, "allocate", allocate)
+    with refused(fabric.FabricFailed, "beyond the 4 GB", "cma="):
+        bundle.open_engine(made, device=device, overlay=bit)
+    monkeypatch.undo()
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+def test_no_memory_left(board, monkeypatch):
+    made, device, bit = board
+
+    def allocate(*arguments, **options):
+        raise RuntimeError("Allocate failed: -1")
+
+    monkeypatch.setattr(device, "allocate", allocate)
+    with refused(fabric.FabricFailed, "no 8192 bytes of memory", "CMA"):
+        bundle.open_engine(made, device=device, overlay=bit)
+    monkeypatch.undo()
+    tracked(bundle.open_engine(made, device=device, overlay=bit))
+
+
+# no board, no library
+
+
+def _in_a_process(code, tmp_path):
+    """What a fresh Python says."""
+    bright.write_bundle(tmp_path)
+    (tmp_path / "pynq_z2" / "overlay").mkdir()
+    hwh.write(tmp_path / "pynq_z2" / "overlay", "hotpath", "xc7z020clg400-1", 100)
+    code += (
+        "\nfrom kernels.fpga import fabric\nfrom runtime import bundle\n"
+        "try:\n"
+        "    bundle.open_engine(bundle.Bundle({!r}))\n"
+        "except fabric.NoFabric as error:\n"
+        "    print(error)\n"
+    ).format(str(tmp_path / "pynq_z2" / "bright-int8"))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        stdout=subprocess.PIPE,
+        timeout=60,
+        universal_newlines=True,
+    )
+    return done.stdout
+
+
+def test_a_computer_without_a_board(tmp_path):
+    told = _in_a_process("", tmp_path)
+    assert "PYNQ finds no FPGA here" in told and "--simulate model" in told
+
+
+def test_a_computer_without_the_library(tmp_path):
+    told = _in_a_process("import sys; sys.modules['pynq'] = None", tmp_path)
+    assert "PYNQ's library can't be loaded" in told and "make fpga" in told
+
+
+def test_a_board_that_can_not_be_simulated():
+    with refused(simulation.NoSimulation, "jetson_nano", "pynq_z2"):
+        simulation.open_board("jetson_nano", "model")
+    with refused(simulation.NoSimulation, "--simulate", "model", "rtl"):
+        simulation.open_board("pynq_z2", "silicon")
+    assert issubclass(fabric.BadOverlay, fabric.NoFabric)
+
+
+def test_a_simulation_without_the_library_names_the_command():
+    code = (
+        "import sys; sys.modules['pynq'] = None\n"
+        "from kernels.fpga.sim import device\n"
+        "try:\n"
+        "    device.open_board('pynq_z2', 'model')\n"
+        "except device.NoSimulation as error:\n"
+        "    print(error)\n"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], universal_newlines=True)
+    assert "needs PYNQ's library" in told and "make fpga" in told
+
+
+def test_a_simulation_of_the_rtl_without_a_compiler_names_the_way_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("VERILATOR_ROOT", str(tmp_path))
+    with refused(simulation.NoSimulation, "can't be compiled", "--simulate model"):
+        simulation.open_board("pynq_z2", "rtl")

@@ -1,0 +1,121 @@
+"""The same executor on a board at the other end of a network: PYNQ.remote's own client, unchanged.
+
+The registers' and the memory's contract is thus held by a second implementation: every access is a
+call over gRPC to another process.
+"""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+pytest.importorskip("grpc", reason="grpcio is missing: make fpga")
+
+import boards
+from kernels import cpu, golden
+from kernels.fpga import fabric, hwh, tables
+from kernels.fpga.sim import device as simulation
+from runtime import bundle, geometry
+from tests.conftest import ROOT
+from tests.support import fpga_bundle as bright
+
+
+def _forget():
+    """PYNQ's client keeps what it knows of an overlay beside its own files."""
+    import pynq.pl_server
+
+    folder = pathlib.Path(pynq.pl_server.__file__).parent
+    for name in ("global_pl_state_.json", "_current_metadata.pkl"):
+        path = folder / name
+        if path.exists():
+            path.unlink()
+    simulation.forget_clocks()
+
+
+@pytest.fixture(params=["pynq_z2", "kv260"])
+def opened(request, tmp_path):
+    """(bundle, PYNQ's device, .bit) of a board at the other end."""
+    from pynq.pl_server.device import Device
+    from pynq.pl_server.remote_device import RemoteBuffer, RemoteDevice
+
+    if hasattr(np.ndarray, "device"):
+        RemoteBuffer.device = None  # NumPy 2's arrays have one, which PYNQ 4.0 can't set
+    name = request.param
+    made = bright.write_bundle(tmp_path, name)
+    folder = tmp_path / name / "overlay"
+    folder.mkdir()
+    part = boards.load_board(name).fpga["part"]
+    bit = hwh.write(folder, "hotpath", part, tables.sizes()[name]["assumed_clock_mhz"])
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.fakes.pynq.server", name, str(bit)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=str(ROOT),
+        universal_newlines=True,
+    )
+    _forget()
+    before = vars(Device).get("_active_device")
+    try:
+        device = RemoteDevice(0, "127.0.0.1", int(server.stdout.readline()))
+        Device.active_device = device
+        yield made, device, bit
+    finally:
+        if before is None:
+            del Device._active_device
+        else:
+            Device.active_device = before
+        server.stdin.close()
+        server.wait(10)
+        server.stdout.close()
+        _forget()
+
+
+def test_a_tracker_follows_its_target_on_a_remote_board(opened):
+    made, device, _ = opened
+    engine = bundle.open_engine(made, device=device)
+    assert type(device).__name__ == "RemoteDevice" and engine.fabric.device is device
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    frames, boxes = bright.film(6)
+    tracker.init(frames[0], boxes[0])
+
+    window = geometry.exemplar_window(engine.network, tracker.state)
+    tracker.features[0].invalidate()
+    words = tracker.features[0].array[: bright.EXEMPLAR**2 * 16].view(np.int8).reshape(8, 8, 16)
+    wanted = golden.crop(frames[0], window, bright.EXEMPLAR, (0, 0, 0))
+    assert np.array_equal(words[..., :3].astype(int) + 128, wanted)
+
+    for frame, box in zip(frames[1:], boxes[1:]):
+        assert np.allclose(tracker.update(frame).box, box, atol=3.5)
+    assert engine.counters()["cycles"] > 0
+
+
+def test_it_gives_what_the_simulated_board_in_this_process_gives(opened, tmp_path):
+    made, device, _ = opened
+    frames, boxes = bright.film(5)
+
+    def boxes_on(device, bit):
+        engine = bundle.open_engine(made, device=device, overlay=bit)
+        tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+        tracker.init(frames[0], boxes[0])
+        return [tracker.update(frame) for frame in frames[1:]]
+
+    far = boxes_on(device, None)
+    near = boxes_on(*simulation.open_board(made.board, "model"))
+    assert far == near
+
+
+def test_an_error_at_the_other_end_is_one_sentence_and_the_board_goes_on(opened):
+    made, device, _ = opened
+    engine = bundle.open_engine(made, device=device)
+    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    frames, boxes = bright.film(3)
+    tracker.init(frames[0], boxes[0])
+    real = engine._programs["search"]["offset"]
+    engine._programs["search"]["offset"] = bright.WEIGHTS_AT  # no commands there
+    with pytest.raises(fabric.FabricFailed, match="no command that the engine knows"):
+        tracker.update(frames[1])
+    engine._programs["search"]["offset"] = real
+    assert np.allclose(tracker.update(frames[1]).box, boxes[1], atol=3.5)

@@ -1,0 +1,314 @@
+"""Kestrel on simulated FPGA boards: whole frames through PYNQ, whole programs, the command line."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+pytest.importorskip("onnx", reason="onnx is missing: make setup")
+
+import cv2
+
+import boards
+from boards.build import __main__ as build
+from kernels import cpu, golden
+from kernels.fpga.likeness import Seen
+from kernels.fpga.sim import build as rtl
+from kernels.fpga.sim import device as simulation
+from runtime import bundle, geometry, load_tracker
+from tests.conftest import ROOT
+from tests.support import blobs
+
+BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
+RTL_FRAMES = 20
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory):
+    """Folder of all bundles: Kestrel for every board, as ``make engine`` makes it."""
+    folder = tmp_path_factory.mktemp("fpga") / "engines"
+    for board in BOARDS:
+        assert build.main([board, "--network", "kestrel", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip():
+    """(frames, first box): the start of a real clip; where there is none, of a drawn one."""
+    folder = ROOT.parent / "shared" / "clips" / "otb-Crossing"
+    if not folder.is_dir():
+        frames, boxes = blobs.film(RTL_FRAMES + 1)
+        return frames, boxes[0]
+    frames = [cv2.imread(str(path)) for path in sorted((folder / "img").iterdir())]
+    with open(str(folder / "boxes.csv")) as file:
+        first = next(csv.DictReader(file))
+    return frames[: RTL_FRAMES + 1], tuple(float(first[key]) for key in "xywh")
+
+
+def opened(bundles, board, kind="model"):
+    """(device, tracker)."""
+    device, overlay = simulation.open_board(board, kind)
+    made = bundle.Bundle(bundles / board / "kestrel-int8")
+    engine = bundle.open_engine(made, device=device, board=board, overlay=overlay)
+    return device, bundle.tracker_on(engine.network, engine, cpu.load())
+
+
+def work_of(tracker):
+    """All that the fabric left for a target."""
+    return tracker.features[0].array[: tracker.engine.bundle.run["work_bytes"]].tobytes()
+
+
+def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
+    frames, box = clip
+    _, tracker = opened(bundles, "pynq_z2")
+    reference = load_tracker()
+    tracker.init(frames[0], box)
+    reference.init(frames[0], box)
+    overlaps = []
+    for frame in frames[1:9]:
+        track, wanted = tracker.update(frame), reference.update(frame)
+        overlaps.append(overlap(track.box, wanted.box))
+        assert 0 < track.score <= 1 and not track.lost
+    assert np.mean(overlaps) > 0.85, overlaps
+    assert isinstance(tracker.engine.seen, Seen) and tracker.certainty > 0.7
+
+
+def overlap(a, b):
+    """Intersection over union of two boxes."""
+    ends = [min(a[i] + a[i + 2], b[i] + b[i + 2]) - max(a[i], b[i]) for i in (0, 1)]
+    shared = max(0.0, ends[0]) * max(0.0, ends[1])
+    return shared / (a[2] * a[3] + b[2] * b[3] - shared)
+
+
+def test_every_size_of_the_engine_finds_the_same(bundles, clip):
+    frames, box = clip
+    found = {}
+    for board in BOARDS:
+        _, tracker = opened(bundles, board)
+        tracker.init(frames[0], box)
+        tracks = [tracker.update(frame) for frame in frames[1:3]]
+        maps = [array.tobytes() for array in tracker.engine._maps]
+        found[board] = tracks, maps
+    for board in BOARDS[1:]:
+        assert found[board] == found["pynq_z2"], board
+
+
+def test_the_features_seen_are_those_that_the_network_would_compare(bundles, clip):
+    frames, box = clip
+    _, tracker = opened(bundles, "pynq_z2")
+    reference = load_tracker(engine="onnxruntime")
+    for each in (tracker, reference):
+        each.init(frames[0], box)
+        each.update(frames[1])
+    wanted = reference.engine.seen[0]
+    seen = tracker.engine.seen
+    assert seen.shape == reference.engine.seen.shape
+    words = seen.words.transpose(0, 3, 1, 2).reshape(-1, seen.shape[2])[: len(wanted)]
+    entry = tracker.engine.bundle.run["seen"]
+    values = words * 2.0 ** entry["exponent"] + entry.get("centre", 0.0)
+    assert np.corrcoef(values.ravel(), wanted.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.slow
+def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
+    if rtl.missing():
+        pytest.skip(rtl.missing())
+    frames, box = clip
+    (_, model), (device, fabric) = (opened(bundles, "pynq_z2", kind) for kind in ("model", "rtl"))
+    for each in (model, fabric):
+        each.init(frames[0], box)
+        each.features[0].invalidate()
+    assert work_of(model) == work_of(fabric)
+    for frame in frames[1 : RTL_FRAMES + 1]:
+        assert fabric.update(frame) == model.update(frame)
+        assert work_of(fabric) == work_of(model)
+        counted = fabric.engine.counters()
+        assert counted["busy"] == model.engine.counters()["busy"]
+        assert counted["cycles"] <= 600000
+    assert device.downloads == 1
+
+
+def test_a_frame_that_is_wider_than_the_line_buffer(bundles, clip):
+    frames, box = clip
+    wide = np.tile(frames[0], (1, 12, 1))
+    _, tracker = opened(bundles, "pynq_z2")
+    tracker.init(wide, (30.0, 30.0, wide.shape[1] - 100.0, 150.0))
+    window, _ = geometry.search_window(tracker.network, tracker.state)
+    assert min(window[2], wide.shape[1]) * 3 > 8192
+    tracker.crop(wide, 1.0)
+    pictures = tracker.engine.search_crop._pictures
+    got = pictures._pixels.array[: 255 * 255 * 3].reshape(255, 255, 3)
+    assert np.array_equal(got, golden.crop(wide, window, 255, tracker._border))
+    assert tracker.update(wide).score > 0
+
+
+# the command line
+
+
+def track(tmp_path, *arguments):
+    """Run ``python -m runtime.track`` in a folder of bundles: (exit code, its output)."""
+    command = [sys.executable, "-m", "runtime.track", "--no-show"] + list(arguments)
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        command,
+        cwd=str(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=240,
+        universal_newlines=True,
+        env=environment,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="session")
+def video(clip, tmp_path_factory):
+    """The clip as a folder of pictures, and its box as an option."""
+    folder = tmp_path_factory.mktemp("video") / "frames"
+    folder.mkdir()
+    for index, frame in enumerate(clip[0]):
+        cv2.imwrite(str(folder / "{:04d}.png".format(index)), frame)
+    return str(folder), ",".join(str(value) for value in clip[1])
+
+
+def rows_of(path):
+    with open(str(path)) as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_command_line_tracks_on_a_simulated_board(bundles, video, clip, tmp_path):
+    results = tmp_path / "results.csv"
+    code, told = track(
+        bundles.parent,
+        "--board",
+        "pynq_z2",
+        "--simulate",
+        "model",
+        "--video",
+        video[0],
+        "--box",
+        video[1],
+        "--frames",
+        "5",
+        "--profile",
+        "--results",
+        str(results),
+    )
+    assert code == 0, told
+    assert "5 frames" in told and "overlay" in told
+    _, tracker = opened(bundles, "pynq_z2")
+    tracker.init(clip[0][0], clip[1])
+    wanted = [tracker.update(frame).box for frame in clip[0][1:5]]
+    rows = rows_of(results)[1:]
+    assert np.allclose([[float(row[key]) for key in "xywh"] for row in rows], wanted, atol=1e-3)
+
+
+def test_several_targets_on_the_rtl(bundles, video, tmp_path):
+    if rtl.missing():
+        pytest.skip(rtl.missing())
+    results = {kind: tmp_path / (kind + ".csv") for kind in ("model", "rtl")}
+    for kind, path in results.items():
+        code, told = track(
+            bundles.parent,
+            "--board",
+            "pynq_z2",
+            "--simulate",
+            kind,
+            "--video",
+            video[0],
+            "--box",
+            video[1],
+            "--box",
+            "50,60,40,30",
+            "--frames",
+            "3",
+            "--results",
+            str(path),
+        )
+        assert code == 0, told
+    assert rows_of(results["rtl"]) == rows_of(results["model"])
+    assert len(rows_of(results["rtl"])) == 6
+
+
+def test_a_bundle_that_is_not_there_names_the_command(tmp_path, video):
+    code, told = track(
+        tmp_path, "--board", "kv260", "--simulate", "model", "--video", video[0], "--box", video[1]
+    )
+    assert code == 2
+    assert "make engine BOARD=kv260 NETWORK=kestrel PRECISION=int8" in told
+    assert "Traceback" not in told
+
+
+def test_a_board_without_fabric_is_not_simulated(bundles, video):
+    code, told = track(
+        bundles.parent,
+        "--board",
+        "jetson_nano",
+        "--bundle",
+        "engines/pynq_z2/kestrel-int8",
+        "--simulate",
+        "model",
+        "--video",
+        video[0],
+        "--box",
+        video[1],
+    )
+    assert code == 2 and "was built for board pynq_z2, but here it is jetson_nano" in told
+
+
+def test_an_engine_that_the_boards_bundle_is_not_for_is_refused(bundles, video):
+    code, told = track(
+        bundles.parent,
+        "--board",
+        "pynq_z2",
+        "--simulate",
+        "model",
+        "--engine",
+        "onnxruntime",
+        "--video",
+        video[0],
+        "--box",
+        video[1],
+    )
+    assert code == 2 and "runs on overlay, not on onnxruntime; leave --engine away" in told, told
+
+
+@pytest.mark.parametrize("named", [(), ("--board", "jetson_nano")])
+def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_path, video, named):
+    code, told = track(
+        tmp_path, *(named + ("--simulate", "model", "--video", video[0], "--box", video[1]))
+    )
+    assert code == 2 and "can be simulated; name one with --board" in told, told
+    assert "pynq_z2" in told and "make engine" not in told
+
+
+def test_a_network_with_a_table_that_is_none_is_refused(tmp_path, networks_dir, capsys):
+    table = tmp_path / "ranges.json"
+    table.write_text("{}")
+    code = build.main(
+        [
+            "pynq_z2",
+            "--network",
+            "nanotrack_v2",
+            "--networks-dir",
+            str(networks_dir),
+            "--out",
+            str(tmp_path / "engines"),
+            "--calibration",
+            str(table),
+        ]
+    )
+    told = capsys.readouterr().err
+    assert code == 2 and "\n" not in told.strip() and told.startswith("boards.build: ")
+    assert str(table) in told and not (tmp_path / "engines" / "pynq_z2").exists()
+
+
+def test_a_network_without_ranges_names_the_command(tmp_path, networks_dir, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = build.main(["pynq_z2", "--network", "nanotrack_v2", "--networks-dir", str(networks_dir)])
+    assert code == 2
+    assert "python -m calib.int8 --network nanotrack_v2 --clips DIR" in capsys.readouterr().err
+    assert boards.load_board("pynq_z2").engine == "overlay"

@@ -1,0 +1,193 @@
+"""A bundle for an FPGA board whose programs are written by hand, and whose right answer is known.
+
+A search region of 16 x 16 pixels is its own map: the score of a cell is how bright it is, its box
+always the same. So a tracker that follows a bright rectangle proves the whole way from frame to
+box: crop, tables, commands, memory, maps.
+"""
+
+import numpy as np
+
+from boards.build.writer import Writer
+from kernels.fpga import resize, tables
+from runtime import bundle
+from runtime.engines.overlay import LAYOUT
+from runtime.networks import load_network
+
+EXEMPLAR, SEARCH = 8, 16
+TOML = """
+family = "points"
+[input]
+exemplar = 8
+search = 16
+border = "zero"
+[head]
+stride = 1
+map_size = 16
+score = "sigmoid"
+[tracking]
+penalty = 0.1
+window = 0.2
+lr = 0.3
+min_size = 4
+[[file]]
+part = "exemplar"
+name = "bright_exemplar.onnx"
+sha256 = "{0}"
+[[file]]
+part = "search"
+name = "bright_search.onnx"
+sha256 = "{0}"
+""".format("0" * 64)
+
+TILE, PARAMS, PIXELS = 256, 80, 768
+# places in region 0
+PROGRAMS = {"exemplar": 0, "search": 1024}
+WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2400
+IMAGE = 3200
+# places in region 1
+PICTURE_AT, SCORE_AT = 0, EXEMPLAR * EXEMPLAR * 16
+MAP_BASE = 1024
+SIDE_PIXELS = 2  # distance from a cell to a side of its box, search pixels
+
+
+def image():
+    """Region 0."""
+    data = np.zeros(IMAGE, np.uint8)
+    for name, side in (("exemplar", EXEMPLAR), ("search", SEARCH)):
+        program = b"".join(commands(name, side))
+        first = PROGRAMS[name]
+        data[first : first + len(program)] = np.frombuffer(program, np.uint8)
+    tile = np.zeros((16, 16), np.int8)
+    tile[0, :3] = 1  # score: blue and green and red
+    data[WEIGHTS_AT : WEIGHTS_AT + TILE] = tile.view(np.uint8).ravel()
+    bias = np.zeros(16, "<i4")
+    bias[1:5] = SIDE_PIXELS
+    data[PARAMS_AT : PARAMS_AT + 64] = bias.view(np.uint8)
+    data[PARAMS_AT + 64] = 2  # shift of the score
+    values = (np.arange(256) - 128).astype(np.int8).view(np.uint8)
+    data[PIXELS_AT : PIXELS_AT + PIXELS] = np.tile(values, 3)
+    return data.tobytes()
+
+
+def commands(name, side):
+    """The program's commands in order."""
+    rows, each = resize.bytes_of(side)[0], resize.bytes_of(side)[0]
+    load, crop = tables.TARGETS, dict(words=side, rows=side, size=side, row_pitch=side)
+    yield tables.pack("LOAD", target=load["PIXELS"], offset=PIXELS_AT, bytes=PIXELS)
+    for target, offset in (("COLUMNS", 0), ("ROWS", rows)):
+        yield tables.pack(
+            "LOAD", region=tables.REGIONS["RESIZE"], target=load[target], offset=offset, bytes=each
+        )
+    if name == "exemplar":
+        yield tables.pack("CROP", wait_load=3, **crop)
+        yield tables.pack(
+            "STORE",
+            wait_crop=1,
+            row_pitch=side,
+            width=side,
+            rows=side,
+            region=tables.REGIONS["WORK"],
+            offset=PICTURE_AT,
+        )
+        yield tables.pack("END", wait_store=1)
+        return
+    yield tables.pack("LOAD", target=load["WEIGHTS"], offset=WEIGHTS_AT, bytes=TILE)
+    yield tables.pack("LOAD", target=load["PARAMS"], offset=PARAMS_AT, bytes=PARAMS)
+    yield tables.pack("CROP", wait_load=3, **crop)
+    yield tables.pack(
+        "CONV",
+        wait_load=5,
+        wait_crop=1,
+        in_row_pitch=side,
+        in_block_pitch=side,
+        in_height=side,
+        in_width=side,
+        in_blocks=1,
+        kernel_height=1,
+        kernel_width=1,
+        stride_y=1,
+        stride_x=1,
+        dilation=1,
+        out_base=MAP_BASE,
+        out_row_pitch=side,
+        out_block_pitch=side,
+        out_height=side,
+        out_width=side,
+        out_blocks=1,
+    )
+    yield tables.pack(
+        "STORE",
+        wait_conv=1,
+        base=MAP_BASE,
+        row_pitch=side,
+        width=side,
+        rows=side,
+        region=tables.REGIONS["WORK"],
+        offset=SCORE_AT,
+    )
+    yield tables.pack("END", wait_store=1)
+
+
+def run_table():
+    """What the bundle says for the executor."""
+    signed = np.arange(256, dtype=np.uint8).view(np.int8).astype(float)
+    place = {"offset": SCORE_AT, "height": SEARCH, "width": SEARCH}
+    return {
+        "image": "image.bin",
+        "work_bytes": SCORE_AT + SEARCH * SEARCH * 16,
+        "programs": {
+            name: {"offset": PROGRAMS[name], "side": side, "cycles": 10000}
+            for name, side in (("exemplar", EXEMPLAR), ("search", SEARCH))
+        },
+        "maps": [
+            dict(place, name="cls", channels=1, lane=0, values=list(signed / 16)),
+            dict(place, name="loc", channels=4, lane=1, values=list(signed)),
+        ],
+        "seen": None,
+    }
+
+
+def write_network(folder):
+    """The network's TOML in a folder; returns the ``Network``."""
+    path = folder / "bright.toml"
+    path.write_text(TOML)
+    return load_network(path)
+
+
+def write_bundle(folder, board="pynq_z2", **changes):
+    """Write the bundle to FOLDER/BOARD/bright-int8; returns the ``Bundle``.
+
+    Args:
+        folder: ``pathlib.Path`` of all bundles.
+        changes: keys of bundle.json.
+    """
+    folder.mkdir(exist_ok=True)
+    network = write_network(folder)
+    with Writer(folder / board / "bright-int8") as writer:
+        (writer.folder / "image.bin").write_bytes(image())
+        (writer.folder / "bright.toml").write_text(TOML)
+        values = {
+            "network": bundle.identity(network),
+            "board": board,
+            "engine": "overlay",
+            "precision": "int8",
+            "libraries": {"overlay": LAYOUT},
+            "compute_capability": None,
+            "calibration_sha256": None,
+            "settings": {"size": tables.sizes()[board]},
+            "run": run_table(),
+        }
+        values.update(changes)
+        return writer.finish(values)
+
+
+def film(frames=12, width=96, height=72):
+    """A white rectangle that drifts over grey: (frames, boxes) as ``tests.support.blobs.film``."""
+    pictures, boxes = [], []
+    for index in range(frames):
+        x, y = 30 + 2 * index, 40 - index
+        picture = np.full((height, width, 3), 60, np.uint8)
+        picture[y : y + 8, x : x + 8] = 255
+        pictures.append(picture)
+        boxes.append((float(x), float(y), 8.0, 8.0))
+    return pictures, boxes

@@ -1,0 +1,196 @@
+"""Small networks for the FPGA compiler's tests: an exemplar's and a search's graph, random weights.
+
+``Net`` has what the compiler asks of a ``Network``; ranges are measured on random pictures.
+"""
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from calib import qdq
+from calib.ranges import float_tensors, session, with_outputs
+from kernels.fpga import tables
+from kernels.fpga.compiler import Compiler
+
+
+class Net:
+    """A network as the compiler knows it."""
+
+    name, channels = "net", "BGR"
+    mean, scale = (118.0, 118.0, 118.0), (1 / 58.0,) * 3
+
+
+class Builder:
+    """Writes one ONNX graph."""
+
+    def __init__(self, rng, prefix):
+        self.rng, self.prefix = rng, prefix
+        self.nodes, self.constants, self.count = [], {}, 0
+
+    def node(self, kind, inputs, **told):
+        """Add a node; returns its result's name."""
+        self.count += 1
+        name = "{}{}{}".format(self.prefix, kind, self.count)
+        self.nodes.append(helper.make_node(kind, inputs, [name + "-out"], name, **told))
+        return name + "-out"
+
+    def constant(self, value):
+        """Add a constant; returns its name."""
+        self.count += 1
+        name = "{}constant{}".format(self.prefix, self.count)
+        self.constants[name] = value
+        return name
+
+    def conv(self, source, inputs, outputs, kernel=3, stride=1, pad=None, group=1, dilation=1):
+        """Add a convolution with weights that keep values about as large as they are."""
+        shape = (outputs, inputs // group, kernel, kernel)
+        weight = self.rng.normal(0, 1.4 / np.sqrt(np.prod(shape[1:])), shape)
+        weight *= 2.0 ** self.rng.uniform(-1, 1, (outputs, 1, 1, 1))
+        bias = self.rng.normal(0, 0.2, outputs)
+        pad = dilation * (kernel // 2) if pad is None else pad
+        names = [self.constant(v.astype(np.float32)) for v in (weight, bias)]
+        return self.node(
+            "Conv",
+            [source] + names,
+            strides=[stride] * 2,
+            pads=[pad] * 4,
+            group=group,
+            dilations=[dilation] * 2,
+        )
+
+    def relu(self, source):
+        """Add a Relu."""
+        return self.node("Relu", [source])
+
+    def model(self, inputs, outputs):
+        """The model; inputs is a dict of name -> shape, outputs a list of names."""
+        values = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in inputs.items()
+        ]
+        results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
+        graph = helper.make_graph(
+            self.nodes,
+            "net",
+            values,
+            results,
+            [numpy_helper.from_array(value, name) for name, value in self.constants.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
+        model.ir_version = 8
+        return qdq.prepared(model)
+
+
+def picture(rng, side):
+    """A smooth random picture with some noise: uint8 (side, side, 3)."""
+    coarse = rng.integers(0, 256, (side // 8 + 2, side // 8 + 2, 3)).astype(float)
+    fine = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
+    return np.clip(fine + rng.normal(0, 20, fine.shape), 0, 255).astype(np.uint8)
+
+
+def measured(models, sides, rng, pictures=3):
+    """Ranges as the compiler takes them: dict of part -> dict of tensor -> (low, high)."""
+    found = {part: {} for part in models}
+    runners = {part: session(with_outputs(m, float_tensors(m))) for part, m in models.items()}
+    for _ in range(pictures):
+        features = {}
+        for part, runner in runners.items():
+            feed = {
+                value.name: features[value.name]
+                for value in models[part].graph.input
+                if value.name in features
+            }
+            image = next(v.name for v in models[part].graph.input if v.name not in feed)
+            crop = picture(rng, sides[part]).astype(np.float32)
+            feed[image] = ((crop - 118) / 58).transpose(2, 0, 1)[None].astype(np.float32)
+            names = [value.name for value in runner.get_outputs()]
+            values = dict(zip(names, runner.run(names, feed)), **feed)
+            features.update({v.name: values[v.name] for v in models[part].graph.output})
+            for name, value in values.items():
+                low, high = found[part].get(name, (0.0, 0.0))
+                found[part][name] = (min(low, float(value.min())), max(high, float(value.max())))
+    return found
+
+
+def compiled(models, sides, rng, size):
+    """Compile the two models for a size (dict)."""
+    ranges = measured(models, sides, rng)
+    return Compiler(Net, models, ranges, "test", size).run()
+
+
+def size(lanes, words=8192, tiles=512):
+    """A size like a board's, of so many lanes."""
+    return dict(
+        tables.sizes()["pynq_z2"],
+        lanes=lanes,
+        crop_lanes=lanes,
+        map_words=words,
+        weight_tiles=tiles,
+    )
+
+
+# -- the networks
+
+
+def backbone(build, source, first=8, second=16):
+    """Two strided layers: 1/4 of the picture's size."""
+    wide = build.relu(build.conv(source, 3, first, stride=2))
+    return build.relu(build.conv(wide, first, second, stride=2))
+
+
+def pixelwise(rng, sides, middle, first=8):
+    """Exemplar and search with a pixel-wise correlation; ``middle`` adds layers to the search.
+
+    Args:
+        middle: function (builder, map's name, channels) -> list of outputs' names.
+    """
+    z = Builder(rng, "z/")
+    features = z.conv(backbone(z, "exemplar", first), 16, 24, kernel=1)
+    cells = sides["exemplar"] // 4 + 1
+    shape = z.constant(np.array([1, 24, cells * cells], np.int64))
+    turned = z.node("Transpose", [z.node("Reshape", [features, shape])], perm=[0, 2, 1])
+    x = Builder(rng, "x/")
+    found = x.conv(backbone(x, "search", first), 16, 24, kernel=1)
+    side = sides["search"] // 4 + 1
+    flat = x.node("Reshape", [found, x.constant(np.array([1, 24, -1], np.int64))])
+    product = x.node("MatMul", [turned, flat])
+    shape = x.constant(np.array([1, cells * cells, side, side], np.int64))
+    both = x.node("Concat", [x.node("Reshape", [product, shape]), found], axis=1)
+    outputs = middle(x, both, cells * cells + 24)
+    models = {"exemplar": z.model({"exemplar": (1, 3) + (sides["exemplar"],) * 2}, [turned])}
+    inputs = {"search": (1, 3) + (sides["search"],) * 2, turned: (1, cells * cells, 24)}
+    return dict(models, search=x.model(inputs, outputs))
+
+
+def depthwise(rng, sides):
+    """Exemplar and search with a depthwise correlation, as SiamRPN's."""
+    z = Builder(rng, "z/")
+    features = z.conv(backbone(z, "exemplar"), 16, 40, kernel=1)
+    cells = sides["exemplar"] // 4 + 1
+    kernel = z.node("Reshape", [features, z.constant(np.array([40, 1, cells, cells], np.int64))])
+    x = Builder(rng, "x/")
+    found = x.conv(backbone(x, "search"), 16, 40, kernel=1)
+    moving = x.node("Conv", [found, kernel], group=40, pads=[1, 1, 1, 1])
+    score = x.conv(moving, 40, 2, kernel=1)
+    models = {"exemplar": z.model({"exemplar": (1, 3) + (sides["exemplar"],) * 2}, [kernel])}
+    inputs = {"search": (1, 3) + (sides["search"],) * 2, kernel: (40, 1, cells, cells)}
+    return dict(models, search=x.model(inputs, [score]))
+
+
+def towers(x, source, channels):
+    """Two towers side by side, and an Exp behind one of them."""
+    trunk = x.relu(x.conv(source, channels, 32))
+    score = x.conv(x.relu(x.conv(trunk, 32, 16)), 16, 1, kernel=1)
+    box = x.conv(x.relu(x.conv(trunk, 32, 20)), 20, 4, kernel=1)
+    return [score, x.node("Exp", [box])]
+
+
+def blocks(x, source, channels):
+    """A residual block, groups, dilation, a table, and a concatenation of three."""
+    start = x.conv(source, channels, 32, kernel=1)
+    inside = x.conv(x.relu(x.conv(start, 32, 32)), 32, 32, group=32)
+    added = x.relu(x.node("Add", [start, inside]))
+    wide = x.conv(added, 32, 20, dilation=2)
+    swished = x.node("HardSwish", [x.conv(added, 32, 12, kernel=1)])
+    joined = x.node("Concat", [wide, added, swished], axis=1)
+    half = x.relu(x.conv(joined, 64, 48, kernel=5, group=2))
+    return [x.conv(half, 48, 6, stride=2), x.node("Sigmoid", [x.conv(joined, 64, 3)])]

@@ -1,8 +1,8 @@
-"""TensorRT's calibration cache as text: ranges found on a computer, used by a board's builder.
+"""Write and read TensorRT's calibration cache. A board's builder takes the ranges from it.
 
-A line ``name: 3c010a14`` a tensor: the float32 scale (greatest magnitude / 127), big-endian, as
-hexadecimal. The first line names the version of TensorRT that reads it: another version refuses it.
-TensorRT 11 reads no cache: it takes the Q/DQ form.
+Each tensor has a line ``name: 3c010a14``: the float32 scale (greatest magnitude / 127) as
+big-endian hexadecimal. The first line names the version of TensorRT; other versions refuse the
+cache. TensorRT 11 reads no cache and takes the Q/DQ form.
 """
 
 import re
@@ -36,7 +36,7 @@ def header(version, algorithm="EntropyCalibration2"):
 
 
 def text(amax, version, algorithm="EntropyCalibration2"):
-    """The cache of tensors' greatest magnitudes, dict of name -> float."""
+    """Return the cache's text for a dict of tensor -> greatest magnitude."""
     lines = [header(version, algorithm)]
     for name, magnitude in amax.items():
         if "\n" in name or "\r" in name:
@@ -47,10 +47,10 @@ def text(amax, version, algorithm="EntropyCalibration2"):
 
 
 def read(cache):
-    """(header, dict of name -> scale, float32) of a cache's text.
+    """Read a cache's text; returns (header, dict of name -> scale, float32).
 
     Raises:
-        BadTable: not a cache.
+        BadTable: the text is not a calibration cache.
     """
     lines = cache.splitlines()
     if not lines or not lines[0].startswith("TRT-"):

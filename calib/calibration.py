@@ -1,4 +1,4 @@
-"""One network's calibration: what is measured, and what was measured before."""
+"""Calibrate one network: measure ranges, try choices, and reuse what was measured before."""
 
 import os
 import statistics
@@ -22,13 +22,13 @@ TIMED_FRAMES, BLOCK, ROUNDS = 60, 10, 4
 
 
 class Calibration:
-    """Everything that is measured for one network.
+    """Measures one network.
 
     Args:
         network: the ``Network``.
         networks_dir: where its files are.
-        clips: to measure ranges and to choose on.
-        held: clips for the last figures alone.
+        clips: the clips on which ranges are measured and choices are made.
+        held: the clips that only the last figures use.
         counts: (exemplars, searches) a clip.
         store: ``calib.store.Store``.
     """
@@ -61,7 +61,7 @@ class Calibration:
         return crops.collect(clip, self._tracker, *self.counts)
 
     def feeds(self, clip):
-        """Inputs of both parts: (list of dicts, list of dicts); searches with their exemplar."""
+        """Return the inputs of both parts, two lists of dicts; searches hold their exemplar."""
         exemplars, searches = self.crops(clip)
         z = [{assemble.IMAGES[0]: crops.as_input(crop, self.network)} for crop in exemplars]
         features = self._features(z)
@@ -82,7 +82,7 @@ class Calibration:
         return [dict(zip(names, runner.run(names, feed))) for feed in feeds]
 
     def histograms(self):
-        """dict of part -> ``Histograms`` over all clips; saved after each."""
+        """Return a dict of part -> ``Histograms`` over all clips. Each clip's result is saved."""
         state, done = {}, []
         for clip in tqdm(self.clips, desc="ranges", unit=" clips", disable=None, leave=False):
             done.append(clip.sha256)
@@ -104,7 +104,7 @@ class Calibration:
         return found
 
     def table(self):
-        """The table with every method's ranges and none chosen yet."""
+        """Return the table with the ranges of every method, before one is chosen."""
         histograms = self.histograms()
         done = [clip.sha256 for clip in self.clips]
         found = {
@@ -144,7 +144,7 @@ class Calibration:
 
     @staticmethod
     def choose(ranges, method):
-        """Take a method's ranges."""
+        """Write the ranges of one method into the table as the chosen ones."""
         ranges["method"] = method
         for part in ranges["tensors"].values():
             for entry in part.values():
@@ -162,11 +162,11 @@ class Calibration:
         }
 
     def left_out(self, part, keep):
-        """Layers not quantised in a part: those to keep, and the last ones of the search part."""
+        """Layers of a part in floating point: the kept ones and the search part's last."""
         return set(keep) | (self.last if part == "search" else set())
 
     def try_out(self, ranges, method, keep):
-        """What one choice of method and kept layers loses on the measured clips; see ``loss``."""
+        """Return the loss (see ``loss``) of one method and one list of kept layers."""
         depends = [self.hashes, method, sorted(self.last), list(keep)]
         depends += [[clip.sha256 for clip in self.clips], self.counts]
 
@@ -178,10 +178,10 @@ class Calibration:
         return self.store.figure("loss-of-pairs", depends, compute)
 
     def loss(self, overlaps):
-        """Overlap lost against fp32 on the measured clips: what a pair gains pays for no other.
+        """Return the mean overlap lost against fp32 on the measured clips.
 
-        INT8 moves boxes a little, which on some pairs is a gain by chance. On clips not seen before
-        the gains don't come again, the movement does.
+        A gain on one pair does not make up for a loss on another. INT8 moves boxes a little, and
+        some pairs gain by chance. On other clips the movement remains and the gain does not.
         """
         if self._plain is None:
             self._plain = self.run(self.network.path, self.clips)[1]
@@ -213,7 +213,7 @@ class Calibration:
         return self._pairs[key]
 
     def keep_sets(self, ranges, budget):
-        """Layers to keep, more and more; see ``sensitivity.keep_sets``."""
+        """Return growing lists of layers to keep; see ``sensitivity.keep_sets``."""
         feeds = [feed for clip in self.clips for feed in self.feeds(clip)[1][:2]][:NOISE_CROPS]
         noises = sensitivity.noise(
             self.parts["search"], table.ranges(ranges, "search"), feeds, "cpu", self.store
@@ -228,7 +228,7 @@ class Calibration:
     # -- the last figures
 
     def final(self, written, ranges, speed=True):
-        """Everything that the report says about the finished networks."""
+        """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
         forms = {"fp32": self._form(self.network.path, plain, plain)}
         there = engines.installed()
@@ -294,7 +294,7 @@ class Calibration:
         return self._form(path, self.run(path, self.held), plain)
 
     def speed(self, path):
-        """dict of engine -> {"fp32", "int8"} median ms a frame, the two taking turns."""
+        """Return a dict of engine -> {"fp32", "int8"}: median ms a frame, measured in turns."""
         clip, found = self.held[0], {}
         frames = [clip[i] for i in range(min(len(clip), TIMED_FRAMES))]
         for engine in engines.installed():
@@ -307,7 +307,7 @@ class Calibration:
 
 
 class Simulated:
-    """INT8 as the Q/DQ model says it, in floating point: ONNX Runtime without its fusions."""
+    """Runs a Q/DQ model literally, in floating point: ONNX Runtime without its fusions."""
 
     def __init__(self, network, paths):
         built = assemble.build(network, paths)
@@ -327,7 +327,7 @@ class Simulated:
         return self._sessions[1].run(None, feed)
 
     def close(self):
-        """Give the sessions back."""
+        """Release the sessions."""
         self._sessions = None
 
 
@@ -341,9 +341,9 @@ def _plain_session(model):
 
 
 def take_turns(trackers, frames, box):
-    """dict of name -> ms of a frame: the least of the rounds' medians.
+    """Return a dict of name -> ms a frame: the least of the medians of all rounds.
 
-    Blocks of frames are run in turn, so that what disturbs the machine disturbs all.
+    The trackers take blocks of frames in turn, so that a disturbance of the machine hits all.
     """
     medians = {name: [] for name in trackers}
     for round_ in range(ROUNDS + 1):

@@ -1,8 +1,8 @@
-"""The crops that a network sees while it tracks: what its ranges are measured on.
+"""Collect the crops that a network sees while it tracks. Its ranges are measured on them.
 
-The tracker itself is run over each clip, so that crops have its drift, and half of them get the
-jitter of a bad frame besides. It is put back on the target when it has lost it. Exemplars are cut
-afresh from several frames: a network's exemplar part has ranges of its own.
+The tracker runs over each clip, so that the crops have its drift. Half of the crops also get the
+jitter of a bad frame. The tracker is started again on the true box after it lost the target.
+Exemplars are cut from several frames, since the exemplar part has ranges of its own.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from calib.metrics import overlap
 from runtime import geometry
 
 SEED = 11
-LOST = 0.2  # overlap below which the tracker is put back on the true box
+LOST = 0.2  # overlap below which the tracker is started again on the true box
 SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
 PLAIN_MEAN, PLAIN_SCALE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
@@ -23,7 +23,7 @@ def collect(clip, tracker, exemplars, searches):
     Args:
         clip: a ``Clip``.
         tracker: a ``runtime.trackers.host.Tracker`` of the network.
-        exemplars, searches: how many of each, evenly over the clip.
+        exemplars, searches: number of each, spread evenly over the clip.
 
     Returns:
         (exemplars (n, e, e, 3), searches (m, s, s, 3)) uint8 in the channel order of the network.
@@ -59,14 +59,14 @@ def collect(clip, tracker, exemplars, searches):
 
 
 def _jittered(state, network, rng):
-    """A state that is off by what a bad frame leaves."""
+    """Return a state that is wrong by as much as after a bad frame."""
     side = geometry.context_side(state[2:], network.context)
     centre = state[:2] + rng.uniform(-SHIFT, SHIFT, 2) * side
     return np.concatenate([centre, state[2:] * np.exp(rng.uniform(-SCALE, SCALE))])
 
 
 def _cut(tracker, frame, window, side):
-    """The window as the tracker's own kernel cuts it, uint8 (side, side, 3)."""
+    """Cut a window with the tracker's own kernel: uint8 (side, side, 3)."""
     out = np.zeros((1, 3, side, side), np.uint8)
     border = frame.mean((0, 1)).astype(np.uint8)
     if tracker.network.border == "zero":

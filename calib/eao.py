@@ -1,8 +1,8 @@
-"""Expected average overlap of one clip, as the VOT toolkit's multi-start experiment has it.
+"""Expected average overlap (EAO) of clips, as the VOT toolkit's multi-start experiment defines it.
 
 Kristan et al., "The Eighth Visual Object Tracking VOT2020 Challenge Results", 2020, section 3.2.
-The tracker is started at anchors all over the clip, forward or backward; from a failure on its
-overlap counts as zero. Held to ``vot-toolkit`` 0.7.4 by the tests.
+The tracker starts at anchors all over the clip and runs forward or backward. After a failure its
+overlap counts as zero. The tests compare it with ``vot-toolkit`` 0.7.4.
 """
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from calib.metrics import overlap
 
 LOW, HIGH = 20, 100  # lengths averaged over; VOT's own 115 to 755 mean nothing on short clips
-FAILED, GRACE = 0.1, 10  # overlap of a failure, and in how many frames on end
+FAILED, GRACE = 0.1, 10  # a failure: at most this overlap in so many frames in a row
 ANCHOR_EVERY = 50  # frames
 
 
 def anchors(count):
-    """Where runs begin: 1 forward from here, -1 backward, 0 not at all."""
+    """Return a number for each frame: 1 a run starts forward, -1 backward, 0 no run starts."""
     values = [0] * count
     for start in range(0, count, ANCHOR_EVERY):
         values[start] = 1 if count - start > start else -1
@@ -24,7 +24,7 @@ def anchors(count):
 
 
 def runs_of(tracker, frames, truth):
-    """All runs of one clip, list of (overlaps, whether it held to the end).
+    """Run the tracker from every anchor of a clip: list of (overlaps, whether it never failed).
 
     Args:
         tracker: ``init`` and ``update``.
@@ -41,12 +41,12 @@ def runs_of(tracker, frames, truth):
 
 
 def score(runs, low=LOW, high=HIGH):
-    """The score of all clips' runs together."""
+    """Return the EAO over the runs of all clips."""
     return float(np.mean(curve(runs, high)[low:]))
 
 
 def _run(tracker, frames, truth, order):
-    """(overlaps, whether it held to the end) of one run."""
+    """Return (overlaps, whether it never failed) of one run."""
     height, width = frames[order[0]].shape[:2]
     tracker.init(frames[order[0]], truth[order[0]])
     boxes = [truth[order[0]]] + [np.array(tracker.update(frames[i]).box) for i in order[1:]]
@@ -54,7 +54,7 @@ def _run(tracker, frames, truth, order):
 
 
 def cut(overlaps):
-    """(overlaps with zeros from the failure on, whether there was none); NaN: target absent."""
+    """Return (overlaps, zero from a failure on; whether there was none). NaN: target absent."""
     late = 0
     for index, value in enumerate(overlaps):
         late = late + 1 if value <= FAILED else 0
@@ -66,7 +66,7 @@ def cut(overlaps):
 
 
 def curve(runs, high):
-    """Mean overlap of the first j frames over the runs, (high,); 0 where no run is as long."""
+    """Return (high,): mean overlap of the first j frames over all runs; 0 where none is so long."""
     total, count = np.zeros(high), np.zeros(high)
     for overlaps, held in runs:
         sums = np.concatenate([[0.0], np.cumsum(overlaps[1:])])

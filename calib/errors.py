@@ -1,19 +1,19 @@
-"""What a user of calib/ can act on; see ``runtime.errors`` for the rest."""
+"""Errors that a user of ``calib`` can act on; ``runtime.errors`` has the others."""
 
 from runtime.errors import HotpathError
 
 
 class BadClips(HotpathError):
-    """Clips that are not there, have no annotation, or whose annotation doesn't fit."""
+    """Clips are missing, have no annotation, or the annotation does not fit the frames."""
 
 
 class BadTable(HotpathError):
-    """A table of ranges that can't be read, is empty, or belongs to another network."""
+    """A table of ranges can't be read, is empty, or belongs to another network."""
 
 
 class BadRun(HotpathError):
-    """An evaluation, calibration or search that can't be run, or not be gone on with."""
+    """An evaluation, calibration or search can't start or can't continue."""
 
 
 class Missing(HotpathError):
-    """A library that one command of calib/ needs is not installed."""
+    """A library that the command needs is not installed."""

@@ -1,19 +1,20 @@
-"""python -m calib.int8: make an INT8 form of a network, from clips, on a CPU.
+"""python -m calib.int8: quantise a network to INT8 on a computer, with ranges from clips.
 
     python -m calib.int8 --network nanotrack_v2 --networks-dir DIR --clips DIR --out out/int8
 
-Measures ranges on crops of the tracker itself, takes the method that loses least one-step overlap,
-keeps the layers that lose most in 16 bit if need be, and writes into OUT:
+The command measures ranges on the crops that the tracker sees. It takes the method that loses the
+least one-step overlap. If too much is lost, it keeps sensitive layers in 16 bit. It writes into
+OUT:
 
     NAME-int8.toml, _exemplar.onnx, _search.onnx   Q/DQ for ONNX Runtime and OpenVINO (--network)
-    NAME-int8-symmetric.toml …                     Q/DQ as TensorRT takes it
-    NAME-ranges.json                               the table that all the others are made from
+    NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
+    NAME-ranges.json                               the table of ranges, the source of the others
     NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
     NAME-fpga.npz, NAME-fpga.json                  int8 weights and power-of-two exponents
-    NAME-int8.html, NAME-int8.json                 what it costs: layers, overlap, size, speed
+    NAME-int8.html, NAME-int8.json                 the report: layers, overlap, size, speed
 
-The last figures are measured on the held-out clips, which neither ranges nor choices have seen. A
-killed run goes on where it was.
+The last figures come from the held-out clips, which influence neither ranges nor choices. A killed
+run continues with the same command.
 """
 
 import os
@@ -49,39 +50,45 @@ def parser():
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",
-        help="clips for the last figures alone (default: every second one)",
+        help="clips that only the last figures use (default: every second clip)",
     )
-    cli.add_argument("--exemplars", type=int, default=4, metavar="N", help="a clip")
-    cli.add_argument("--searches", type=int, default=12, metavar="N", help="a clip")
-    cli.add_argument("--method", choices=METHODS, help="default: the one that loses least")
+    cli.add_argument("--exemplars", type=int, default=4, metavar="N", help="exemplar crops a clip")
+    cli.add_argument("--searches", type=int, default=12, metavar="N", help="search crops a clip")
+    cli.add_argument(
+        "--method",
+        choices=METHODS,
+        help="how ranges are chosen (default: the method that loses least)",
+    )
     cli.add_argument(
         "--keep",
         metavar="LAYER,LAYER",
-        help="layers to leave in 16 bit; - is none (default: searched for, the noisiest first)",
+        help="layers to keep in 16 bit; - for none (default: found by trying, the noisiest first)",
     )
     cli.add_argument(
         "--tolerance",
         type=float,
         default=0.018,
         metavar="X",
-        help="overlap that may be lost before layers are kept (default: %(default)s)",
+        help="loss of overlap above which layers are kept in 16 bit (default: %(default)s)",
     )
     cli.add_argument(
         "--budget",
         type=float,
         default=0.25,
         metavar="SHARE",
-        help="of the multiply-accumulates, may stay in 16 bit (default: %(default)s)",
+        help="share of the multiply-accumulates that may stay in 16 bit (default: %(default)s)",
     )
-    cli.add_argument("--table", metavar="FILE", help="take this table instead of measuring ranges")
+    cli.add_argument(
+        "--table", metavar="FILE", help="use this table of ranges instead of measuring"
+    )
     cli.add_argument("--tensorrt", nargs="*", default=["8.2.1", "10.3.0"], metavar="VERSION")
-    cli.add_argument("--no-speed", action="store_true", help="leave the timing out")
+    cli.add_argument("--no-speed", action="store_true", help="do not measure the speed")
     cli.add_argument("--out", default="out/int8", metavar="DIR")
     return cli
 
 
 def run(options):
-    """Calibrate one network; returns what the report holds."""
+    """Calibrate one network and return the report."""
     network = load_network(options.network)
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +118,7 @@ def run(options):
 
 
 def split(clips, held_out):
-    """(clips to measure and choose on, clips for the last figures)."""
+    """Return (clips for ranges and choices, clips for the last figures)."""
     if held_out:
         held = chosen(clips, held_out)
     else:
@@ -119,17 +126,17 @@ def split(clips, held_out):
     measured = [clip for clip in clips if clip not in held]
     if not measured or not held:
         raise BadRun(
-            "{} clip(s) are not enough: at least one is measured on and another one held "
-            "out; name more with --clips".format(len(clips))
+            "{} clip(s) are not enough: calibration needs one and the last figures need "
+            "another; name more with --clips".format(len(clips))
         )
     return measured, held
 
 
 def calibrate(work, options):
-    """Measure the ranges and choose method and layers by overlap on the measured clips.
+    """Measure the ranges, then choose the method and the layers to keep by one-step overlap.
 
     Returns:
-        (table, what was tried).
+        (table, dict of what was tried).
     """
     say("{}: crops and ranges on {} clips".format(work.network.name, len(work.clips)))
     ranges = work.table()
@@ -140,7 +147,7 @@ def calibrate(work, options):
     method = min(tried, key=tried.get)
     work.choose(ranges, method)
 
-    # keep layers, more and more, until little enough is lost
+    # keep more and more layers until the loss is small enough
     steps, keep = [], []
     if options.keep is not None:
         keep = named_layers(work, options.keep)
@@ -165,7 +172,7 @@ def named_layers(work, text):
 
 
 def search_layers(work, ranges, method, options):
-    """(layers to keep, list of dicts of what each number of them gave)."""
+    """Return (layers to keep, list of dicts: the loss with each number of them)."""
     say("looking for the layers that lose most")
     best, steps = ([], work.try_out(ranges, method, ())), []
     for keep in work.keep_sets(ranges, options.budget):
@@ -181,7 +188,7 @@ def search_layers(work, ranges, method, options):
 
 
 def write_targets(work, ranges, options, out):
-    """Every form of the network; returns dict of form -> TOML."""
+    """Write every form of the network; returns a dict of form -> path of its TOML."""
     name, written = work.network.name, {}
     for form in qdq.FORMS:
         suffix = "-int8" if form == "cpu" else "-int8-symmetric"

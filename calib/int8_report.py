@@ -1,4 +1,4 @@
-"""What INT8 costs a network, as text, JSON and a page."""
+"""Report what INT8 costs a network: as text, JSON and a page."""
 
 import html
 import json
@@ -14,7 +14,7 @@ def write(report, stem):
 
 
 def text(report):
-    """A few lines for the terminal."""
+    """Return the report as a few lines for the terminal."""
     lines = [
         "{}: {}, {} layers in 16 bit ({:.1%} of all), {} pairs of {} held-out clips".format(
             report["network"],
@@ -44,7 +44,7 @@ def text(report):
 
 
 def _plot(report, path):
-    """Signal to noise of each layer, in the order of the network; kept ones marked."""
+    """Draw the signal to noise of each layer, in the order of the network; mark kept layers."""
     plt = pyplot()
     layers = report["layers"]
     chart, axes = plt.subplots(figsize=(11, 3.4), dpi=110)
@@ -117,7 +117,7 @@ def _page(report, plot):
     )
     parts = [
         "<h1>{} in INT8</h1><p class=note>Ranges by {}, measured on {}. Overlaps: {} pairs of {}, "
-        "which neither ranges nor choices have seen.</p>".format(
+        "which influenced neither ranges nor choices.</p>".format(
             html.escape(report["network"]),
             report["method"],
             ", ".join(report["measured_on"]),

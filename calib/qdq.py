@@ -1,9 +1,10 @@
-"""INT8 networks as Q/DQ ONNX: made from a table of ranges, by ONNX Runtime's quantiser.
+"""Write INT8 networks as Q/DQ ONNX, from a table of ranges, with ONNX Runtime's quantiser.
 
-Two forms. ``cpu``: activations uint8 with a zero point, biases int32: one bit more after a ReLU,
-for ONNX Runtime and OpenVINO. ``symmetric``: activations int8 without a zero point, biases float:
-the form that TensorRT takes. Weights are int8, a scale each channel. The derived TOML names the two
-files beside it, so that ``--network NAME-int8.toml`` runs it on any engine.
+There are two forms. ``cpu`` is for ONNX Runtime and OpenVINO: activations are uint8 with a zero
+point, which gives one more bit after a ReLU; biases are int32. ``symmetric`` is for TensorRT:
+activations are int8 without a zero point; biases are float. Weights are int8 with one scale a
+channel. The derived TOML names the two files, so that ``--network NAME-int8.toml`` runs on any
+engine.
 """
 
 import hashlib
@@ -22,15 +23,15 @@ from runtime.graphs import assemble
 
 FORMS = ("cpu", "symmetric")
 OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
-WEIGHTED = ("Conv", "Gemm", "MatMul")  # what has weights, is counted, kept and ranked
-# What runs in INT8. Sums and products of activations stay in floating point: with them (and the
-# last layers) in INT8, nanotrack_v2's best cell under OpenVINO was the simulated one on 96 % of
-# pairs instead of 99 %, and a frame took longer.
+WEIGHTED = ("Conv", "Gemm", "MatMul")  # operators with weights: counted, ranked and kept
+# What runs in INT8. Sums and products of activations stay in floating point. With them and the last
+# layers in INT8, OpenVINO chose nanotrack_v2's simulated cell on 96 % of the pairs instead of 99 %,
+# and a frame took longer.
 OPS = WEIGHTED + ("Relu", "Clip", "Concat", "MaxPool")
 
 
 def parts(network, paths):
-    """A network's two graphs, ready to be measured and quantised: dict of exemplar, search.
+    """Prepare a network's two graphs for measuring and quantising: dict of exemplar, search.
 
     Their tensors have the names of ``runtime.graphs.assemble``, which every engine builds from.
     """
@@ -39,7 +40,7 @@ def parts(network, paths):
 
 
 def prepared(model):
-    """The model in opset 13 or newer, every node named, constants as initializers."""
+    """Return the model in opset 13 or newer, with named nodes and constants as initializers."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     versions = {entry.domain: entry.version for entry in model.opset_import}
     del model.opset_import[:]
@@ -58,7 +59,9 @@ def prepared(model):
     del model.graph.node[:]
     taken = set()
     for node in nodes:
-        if not node.name or node.name in taken:  # by its result: the same in both parts
+        if (
+            not node.name or node.name in taken
+        ):  # named by its result, which is the same in both parts
             result = base(node.output[0])
             prefix = node.output[0][: len(node.output[0]) - len(result)]
             node.name = "{}{}_{}".format(prefix, node.op_type, result)
@@ -68,20 +71,20 @@ def prepared(model):
 
 
 def base(name):
-    """A layer's name without the prefix of the part it is in: the backbone's are in both."""
+    """Strip the prefix of the part from a layer's name; the backbone is in both parts."""
     return name[2:] if name[:2] in ("z/", "x/") else name
 
 
 def weighted_layers(model):
-    """Nodes with constant weights, in order: the ones that can be kept in 16 bit."""
+    """Return the nodes with constant weights, in order. These can be kept in 16 bit."""
     constant = {tensor.name for tensor in model.graph.initializer}
     return [n for n in model.graph.node if n.op_type in WEIGHTED and n.input[1] in constant]
 
 
 def last_layers(model):
-    """Base names of the nodes from each output back to its last product.
+    """Return the base names of the nodes between each output and its last weighted layer.
 
-    They are never quantised: their 256 levels would be all that the choice of a cell has.
+    They are never quantised, since 256 levels are too few to choose a cell by.
     """
     made = {name: node for node in model.graph.node for name in node.output}
     found, ahead = set(), [made[v.name] for v in model.graph.output if v.name in made]
@@ -153,7 +156,7 @@ def quantised(model, ranges, form="cpu", keep=(), only=None):
 
 
 def _is_moving_kernel(node, constant):
-    """A convolution whose kernel is the target's: no engine has an INT8 form of it."""
+    """Whether a convolution takes the exemplar as its kernel; no engine has INT8 for that."""
     return node.op_type == "Conv" and node.input[1] not in constant
 
 
@@ -161,10 +164,11 @@ def write(network, models, folder, name, note):
     """Write both parts and the derived TOML; returns the TOML's path.
 
     Args:
-        network: the ``Network`` that it was made from.
+        network: the ``Network`` that was quantised.
         models: dict of exemplar, search.
-        folder, name: where, and what to call it.
-        note: a comment at the head of the TOML.
+        folder: where the files go.
+        name: stem of the files' names.
+        note: comment at the head of the TOML.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

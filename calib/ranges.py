@@ -1,4 +1,4 @@
-"""Ranges of a graph's tensors: histograms by ONNX Runtime, then one range a method.
+"""Measure ranges of a graph's tensors: histograms by ONNX Runtime, then one range a method.
 
 | method     | range                                                                       |
 |------------|-----------------------------------------------------------------------------|
@@ -20,18 +20,18 @@ from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smoo
 METHODS = ("minmax", "percentile", "entropy", "mse")
 PERCENTILE = 99.99
 BINS = 2048
-WIDEN = 4  # times the range, from where bins are made wider instead of more
-MOST_VALUES = 8192  # counted of a tensor and input
+WIDEN = 4  # above this many times the range, bins get wider instead of more
+MOST_VALUES = 8192  # values counted of a tensor for one input
 ENTROPY_BINS, LEVELS = 1024, 128
-SHRINK = np.linspace(0.2, 1.0, 81)  # parts of the whole range that mse tries
+SHRINK = np.linspace(0.2, 1.0, 81)  # shares of the whole range that mse tries
 
 
 class Histograms:
-    """Histograms of every float tensor of a model, over as many inputs as are given.
+    """Collects a histogram of every float tensor of a model over any number of inputs.
 
     Args:
         model: ONNX model.
-        kept: what ``state`` gave before, to go on from there.
+        kept: an earlier ``state`` to continue from.
     """
 
     def __init__(self, model, kept=None):
@@ -42,7 +42,7 @@ class Histograms:
         self._model = model
 
     def add(self, feed):
-        """One input, dict of name -> array; returns dict of every tensor's value."""
+        """Add one input, a dict of name -> array; returns a dict of every tensor's value."""
         if self._session is None:
             self._session = session(with_outputs(self._model, self.names))
         outputs = [value.name for value in self._session.get_outputs()]
@@ -55,10 +55,10 @@ class Histograms:
         return values
 
     def _widen(self, name, threshold):
-        """Give a histogram wider bins before a far greater value comes.
+        """Widen the bins of a histogram before a much greater value is added.
 
-        ONNX Runtime keeps the width of the bins that it began with: a tensor that was near zero in
-        the first picture would get millions of them.
+        ONNX Runtime keeps the width of the first bins. A tensor that was near zero in the first
+        picture would get millions of them.
         """
         entry = self.state().get(name)
         if entry is None or threshold <= WIDEN * float(entry[4]):
@@ -85,7 +85,7 @@ class Histograms:
 
 
 def _thinned(values):
-    """Values spread over an array, with its least and greatest: enough to count, and quick."""
+    """Return values spread over an array, with its least and greatest: enough for a histogram."""
     flat = values.reshape(-1)
     if flat.size <= MOST_VALUES:
         return flat
@@ -105,7 +105,7 @@ def float_tensors(model):
 
 
 def with_outputs(model, names):
-    """A copy of the model that gives those tensors too."""
+    """Return a copy of the model with those tensors as further outputs."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     have = {v.name for v in [*copy.graph.output, *copy.graph.input]}
@@ -128,7 +128,7 @@ def session(model, threads=1):
 
 
 def find_range(entry, method):
-    """(low, high) of one histogram entry; both hold zero, so that zero stays exact."""
+    """Return (low, high) of one histogram; the range holds zero, so that zero stays exact."""
     counts, edges, least, greatest = entry[:4]
     least, greatest = float(least), float(greatest)
     if method == "minmax":
@@ -161,7 +161,7 @@ def _merged(counts, edges, most):
 
 
 def entropy_range(counts, edges):
-    """(low, high), symmetric about zero, of the least divergence; see the module's source."""
+    """Return (low, high), symmetric about zero, with the least divergence (see the module)."""
     middle, half = len(counts) // 2, LEVELS // 2
     best, found = np.inf, (float(edges[0]), float(edges[-1]))
     for reach in range(half, middle + 1):
@@ -173,7 +173,7 @@ def entropy_range(counts, edges):
 
 
 def _divergence(counts, start, end):
-    """KL divergence between the counts cut to start:end and the same in ``LEVELS`` levels."""
+    """KL divergence between the counts clipped to start:end and their ``LEVELS`` levels."""
     inside = counts[start:end]
     p = inside.copy()
     p[0] += counts[:start].sum()
@@ -190,7 +190,7 @@ def _divergence(counts, start, end):
 
 
 def _least_error(counts, edges, least, greatest):
-    """(low, high): the part of the whole range with the least squared error in 256 levels."""
+    """Return the (low, high) inside the whole range with the least squared error at 256 levels."""
     filled = np.flatnonzero(counts)
     weight = counts[filled]
     centres = np.clip((edges[filled] + edges[filled + 1]) / 2, least, greatest).astype(float)

@@ -1,4 +1,4 @@
-"""An evaluation as text, CSV, JSON and a page with plots and pictures."""
+"""Write an evaluation as text, CSV, JSON and a page with plots and pictures."""
 
 import csv
 import html
@@ -71,7 +71,7 @@ def write(table, clips, out):
 
 
 def text(table):
-    """The means as lines of text."""
+    """Return the means as lines of text."""
     columns = _columns(table)
     lines = [
         "{:<32}".format("mean of {} clips".format(len(table["clips"])))
@@ -84,7 +84,7 @@ def text(table):
 
 
 def _published(entry):
-    """What the network's authors publish of its accuracy, as the end of a line."""
+    """Return the end of a line: the accuracy that the network's authors publish."""
     told = {name: value for name, value in entry["published"].items() if name not in COSTS}
     if not told:
         return ""
@@ -93,7 +93,7 @@ def _published(entry):
 
 
 def _columns(table):
-    """The columns that some tracker has a figure for; late frames only when there are any rates."""
+    """Return the columns for which some tracker has a figure."""
     means = [entry["mean"] for entry in table["trackers"].values()]
     return [c for c in COLUMNS if any(m.get(c[0]) for m in means) or c[0] in metrics.FIGURES]
 
@@ -118,7 +118,7 @@ def _write_csv(table, path):
 
 
 def pyplot():
-    """matplotlib's pyplot, drawing to files."""
+    """Import matplotlib's pyplot, set up to draw into files."""
     try:
         import matplotlib
     except ImportError:
@@ -155,7 +155,7 @@ def _plot_curves(table, colours, out):
 
 
 def _plot_overlap(path, ious, moments, colours):
-    """Overlap over the frames of one clip."""
+    """Draw the overlap over the frames of one clip."""
     plt = pyplot()
     chart, axes = plt.subplots(figsize=(10.4, 1.7), dpi=110)
     for name, values in ious.items():
@@ -258,7 +258,7 @@ def _clip_table(table, colours):
 
 
 def _clip_part(clip, boxes, table, colours, out):
-    """Heading, overlap over time and pictures of the worst moments of one clip."""
+    """Return a clip's section: heading, overlap over time, pictures of the worst moments."""
     ious = {name: metrics.overlap(found, clip.boxes) for name, found in boxes.items()}
     moments = worst_moments(np.stack(list(ious.values())))
     folder = out / "clips"
@@ -279,7 +279,7 @@ def _clip_part(clip, boxes, table, colours, out):
 
 
 def worst_moments(ious, count=MOMENTS):
-    """Frames of the least mean overlap, at least a tenth of the clip apart, in order.
+    """Return the frames with the least mean overlap, at least a tenth of the clip apart, sorted.
 
     Args:
         ious: (trackers, frames), NaN where the target is absent.
@@ -295,7 +295,7 @@ def worst_moments(ious, count=MOMENTS):
 
 
 def picture(clip, index, boxes, colours):
-    """The part of a frame around the truth and every tracker's box, with the boxes drawn."""
+    """Return the part of a frame that holds the truth and every tracker's box, with boxes drawn."""
     frame = clip[index]
     drawn = [(clip.boxes[index], TRUTH)] + [(b[index], colours[n]) for n, b in boxes.items()]
     x0, y0, x1, y1 = _view(np.array([box for box, _ in drawn]), frame.shape)
@@ -311,7 +311,7 @@ def picture(clip, index, boxes, colours):
 
 
 def _view(boxes, shape):
-    """x0, y0, x1, y1 of a 4:3 part of the frame that shows all boxes, and some of the scene."""
+    """Return x0, y0, x1, y1 of a 4:3 part of the frame that shows all boxes and some scene."""
     height, width = shape[:2]
     low, high = boxes[:, :2].min(axis=0), (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
     size = np.maximum((high - low) * 1.2, np.sqrt(boxes[0, 2] * boxes[0, 3]) * 5)

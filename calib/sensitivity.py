@@ -1,4 +1,4 @@
-"""Which layers lose most in INT8: each quantised alone, its noise measured at the maps."""
+"""Find the layers that lose most in INT8: quantise each alone and measure the noise at the maps."""
 
 import numpy as np
 from onnxruntime.quantization.qdq_loss_debug import compute_signal_to_quantization_noice_ratio
@@ -8,14 +8,14 @@ from calib.ranges import float_tensors, session, with_outputs
 
 
 def noise(model, ranges, feeds, form, store):
-    """Noise of each layer of the search part.
+    """Measure the noise of each layer of the search part.
 
     Args:
         model: the search part.
         ranges: dict of tensor -> (low, high).
         feeds: list of inputs, dict of name -> array.
         form: see ``calib.qdq``.
-        store: keeps each layer's figure, so that a killed run goes on.
+        store: keeps each layer's figure, so that a killed run can continue.
 
     Returns:
         dict of base name -> noise power over signal power at the maps, summed over the maps.
@@ -52,7 +52,7 @@ def _relative(plain, other):
 
 
 def keep_sets(noises, costs, budget):
-    """Layers to keep in 16 bit, more and more of them: the noisiest that fit the budget.
+    """Yield growing lists of layers to keep in 16 bit: the noisiest that fit the budget.
 
     Args:
         noises: dict of base name -> noise.
@@ -75,7 +75,7 @@ def keep_sets(noises, costs, budget):
 
 
 def layer_snr(model, int8, feeds):
-    """dict of layer's name -> signal to noise of its output in the whole INT8 network, dB."""
+    """Return a dict of layer -> signal to noise of its output in the whole INT8 network, dB."""
     names = [n.output[0] for n in qdq.weighted_layers(model)]
     there = set(float_tensors(int8))
     both = [name for name in names if name in there]

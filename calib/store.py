@@ -1,4 +1,4 @@
-"""What a long calibration has found out so far, on disk: nothing is computed twice."""
+"""Keep the results of a long calibration on disk, so that nothing is computed twice."""
 
 import hashlib
 import json
@@ -7,21 +7,21 @@ import pickle
 
 
 class Store:
-    """Figures and arrays by the text of what they depend on.
+    """Holds figures and arrays under a hash of all that they depend on.
 
     Args:
-        folder: where; made when it is missing.
+        folder: where the results are kept; it is created when missing.
     """
 
     def __init__(self, folder):
         self.folder = folder
-        self.computed = 0  # how many were not there before
+        self.computed = 0  # results that were not kept before
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "figures.jsonl"
         self._figures = dict(_entries(self._path))
 
     def figure(self, name, depends, compute):
-        """A value that JSON can hold; computed once."""
+        """Return a value that JSON can hold; ``compute`` is called once."""
         key = _key(name, depends)
         if key not in self._figures:
             self._figures[key] = compute()
@@ -31,7 +31,7 @@ class Store:
         return self._figures[key]
 
     def value(self, name, depends, compute):
-        """Any value of NumPy and Python; computed once."""
+        """Return any value of NumPy and Python; ``compute`` is called once."""
         path = self.folder / (_key(name, depends) + ".pickle")
         if path.is_file():
             with open(path, "rb") as file:
@@ -56,6 +56,6 @@ def _entries(path):
     for line in path.read_text().splitlines():
         try:
             key, _, value = json.loads(line)
-        except ValueError:  # the line that a kill cut short
+        except ValueError:  # a kill cut this line short
             continue
         yield key, value

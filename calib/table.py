@@ -1,4 +1,4 @@
-"""The table of ranges of one network: one JSON from which every INT8 target is made.
+"""The table of ranges of one network: the JSON from which every INT8 form is made.
 
 ```
 {"format": 1, "network": "nanotrack_v2", "files": {"backbone": sha256, ...},
@@ -24,7 +24,7 @@ def file_hashes(network, networks_dir):
 
 
 def write(table, path):
-    """Write a table; whole or not at all."""
+    """Write a table, completely or not at all."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(table, indent=1))
     part.replace(path)

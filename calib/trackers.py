@@ -1,4 +1,4 @@
-"""The trackers that an evaluation can run: ours on any engine, and OpenCV's as peers.
+"""Make the trackers of an evaluation: ours on any engine, and OpenCV's as peers.
 
 A ``Spec`` says which and is cheap to send to another process; ``build`` makes the tracker there.
 """
@@ -29,7 +29,7 @@ Attributes:
 
 
 def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
-    """The specs of a table, networks times precisions, then the peers.
+    """Return the specs of a table: networks times precisions, then the peers.
 
     Args:
         networks: names, TOMLs, or names of ``PEERS``; ``TrackerNano`` runs nanotrack_v2's files.
@@ -61,7 +61,7 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
 
 
 def int8_toml(name, int8_dir):
-    """The TOML that ``calib.int8`` wrote for a network."""
+    """Return the path of the TOML that ``calib.int8`` wrote for a network."""
     stem = pathlib.Path(name).stem if name.endswith(".toml") else name
     path = pathlib.Path(int8_dir) / (stem + INT8 + ".toml")
     if not path.is_file():
@@ -73,19 +73,19 @@ def int8_toml(name, int8_dir):
 
 
 def build(spec):
-    """The tracker of a spec; ``init(frame, box)`` and ``update(frame)``, the latter a ``Track``."""
+    """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``."""
     if spec.network is None:
         return _Peer(spec)
     return load_tracker(spec.network, spec.engine, spec.networks_dir, spec.threads)
 
 
 def published(spec):
-    """dict of figure -> value that the authors of a network publish; empty for a peer."""
+    """Return a dict of the figures that a network's authors publish; empty for a peer."""
     return load_network(spec.network).published if spec.network else {}
 
 
 def _identified(spec):
-    """The spec with its identity."""
+    """Return the spec with its identity filled in."""
     told = dict(spec._asdict(), networks_dir=None)
     if spec.network is None:
         told["version"] = cv2.__version__
@@ -98,7 +98,7 @@ def _identified(spec):
 
 
 class _Peer:
-    """A tracker of OpenCV with the interface of ours."""
+    """Wraps a tracker of OpenCV in our interface."""
 
     def __init__(self, spec):
         cv2.setNumThreads(spec.threads or 1)
@@ -120,7 +120,7 @@ class _Peer:
         self._tracker.init(frame, self._last)
 
     def update(self, frame):
-        """The box, or the last one again where the tracker gave up; and its score, if any."""
+        """Return a ``Track``; where OpenCV's tracker fails, with the last box."""
         good, box = self._tracker.update(frame)
         self._last = box if good else self._last
         scored = hasattr(self._tracker, "getTrackingScore")
@@ -128,11 +128,11 @@ class _Peer:
         return Track(tuple(map(float, self._last)), float(score))
 
     def close(self):
-        """Nothing to give back."""
+        """Do nothing; OpenCV frees the tracker."""
 
 
 def _peer_class(name):
-    """The function that makes a peer."""
+    """Return the function that makes a peer."""
     attribute = name if name.startswith("Tracker") else "Tracker" + name
     make = getattr(cv2, attribute + "_create", None)
     if make is None:

@@ -1,4 +1,4 @@
-"""One trial of a search: the mean score of a network with other tracking numbers."""
+"""Run one trial of a search: the mean score of a network with other tracking numbers."""
 
 import copy
 import hashlib
@@ -35,7 +35,7 @@ class Trial:
         return dict(self.__dict__, _parts=None, _frames=None)
 
     def identity(self):
-        """Text that changes with anything that scores depend on."""
+        """Return a text that changes with everything that the scores depend on."""
         network = self.network
         told = [
             self.goal,
@@ -47,7 +47,7 @@ class Trial:
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def score(self, parameters, clips=None):
-        """AO: the mean over the clips; EAO: that of all runs together."""
+        """Return the score: AO is a mean over clips, EAO is of all runs together."""
         tracker = self._tracker(parameters)
         clips = self.clips if clips is None else clips
         if self.goal == "ao":
@@ -66,7 +66,7 @@ class Trial:
         return metrics.figures(np.array(boxes), clip.boxes)["ao"]
 
     def _tracker(self, parameters):
-        """A tracker with these numbers; the network itself is loaded once a process."""
+        """Return a tracker with these numbers. The network is loaded once in each process."""
         from kernels import cpu
         from runtime.trackers.host import Tracker
 
@@ -80,7 +80,7 @@ class Trial:
         return Tracker(network, *self._parts)
 
     def _decoded(self, clip):
-        """The frames of a clip: kept in memory as long as there is room."""
+        """Return the frames of a clip; they stay in memory while there is room."""
         self._frames = {} if self._frames is None else self._frames
         key = str(clip.folder), clip.name
         if key not in self._frames:

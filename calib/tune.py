@@ -1,11 +1,11 @@
-"""python -m calib.tune: find the tracking numbers that suit some clips: penalty, window, lr.
+"""python -m calib.tune: search the tracking numbers (penalty, window, lr) that suit some clips.
 
     python -m calib.tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
 
-Searches on half of the clips and tells what the other half says, because numbers that fit a few
-clips need not fit others. Every trial is a line of OUT/NAME.journal: a killed search goes on with
-the same command. Trials are drawn in batches, each seeded by its place, so that the result does not
-depend on how many workers there are, where they are (--ray ADDRESS), or on a kill.
+The search uses half of the clips and reports the score on the other half, because numbers that fit
+a few clips need not fit others. Every trial is a line of OUT/NAME.journal. A killed search goes on
+with the same command. Trials are drawn in batches, each with a seed from its place. So the result
+depends neither on the number of workers, nor on where they run (--ray ADDRESS), nor on a kill.
 
 Writes NAME-tuned.toml, which --network takes, NAME-tune.json and NAME-tune.png.
 """
@@ -45,7 +45,7 @@ def parser():
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",
-        help="clips that the search never sees (default: every second one)",
+        help="clips that the search does not use (default: every second clip)",
     )
     cli.add_argument("--trials", type=int, default=60, metavar="N")
     cli.add_argument("--goal", choices=GOALS, default="ao")
@@ -54,17 +54,19 @@ def parser():
         "--parameters",
         default=",".join(RANGES),
         metavar="NAME,NAME",
-        help="of [tracking] in the network's TOML (default: %(default)s)",
+        help="keys of [tracking] in the network's TOML (default: %(default)s)",
     )
     cli.add_argument(
         "--batch",
         type=int,
         default=4,
         metavar="N",
-        help="trials drawn at once; the result depends on it (default: %(default)s)",
+        help="trials drawn together; the result depends on it (default: %(default)s)",
     )
     cli.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument("--ray", metavar="ADDRESS", help="of a Ray cluster; local starts one here")
+    cli.add_argument(
+        "--ray", metavar="ADDRESS", help="address of a Ray cluster; local starts one here"
+    )
     cli.add_argument("--seed", type=int, default=1)
     cli.add_argument("--out", default="out/tune", metavar="DIR")
     return cli
@@ -195,7 +197,7 @@ def search(study, options, ranges, pool):
         trial
         for trial in study.get_trials(deepcopy=False)
         if trial.state == optuna.trial.TrialState.RUNNING
-    ]  # a kill left them
+    ]  # left by a kill
     done = len(finished(study))
     bar = tqdm(total=options.trials, initial=done, unit=" trials", disable=None)
     with bar:
@@ -210,7 +212,7 @@ def search(study, options, ranges, pool):
 
 
 def _batch(study, options, ranges, done, again):
-    """(numbers, parameters) of the next trials: those that a kill interrupted come first."""
+    """Return (numbers, parameters) of the next trials; interrupted trials come first."""
     if again:
         return [trial.number for trial in again], [trial.params for trial in again]
     study.sampler = sampler(options.sampler, options.seed + done)
@@ -223,18 +225,18 @@ def _batch(study, options, ranges, done, again):
 
 
 def sampler(name, seed):
-    """A fresh sampler: all that it knows is in the journal, and in the seed of its place."""
+    """Make a new sampler. It depends on the journal and on the seed alone."""
     optuna = library()
     if name == "tpe":
         return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True)
     return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)
 
 
-# -- what came of it
+# -- results
 
 
 def write(report, network, out):
-    """NAME-tuned.toml, NAME-tune.json and NAME-tune.png."""
+    """Write NAME-tuned.toml, NAME-tune.json and NAME-tune.png."""
     table = toml.read(network.path)
     table.setdefault("tracking", {}).update(
         {name: round(value, 4) for name, value in report["best"].items()}
@@ -257,7 +259,7 @@ def write(report, network, out):
 
 
 def text(report):
-    """The outcome as lines of text."""
+    """Return the outcome as lines of text."""
     lines = ["{} trials, goal {}".format(report["trials"], report["goal"].upper())]
     for name in report["best"]:
         lines.append(
@@ -272,8 +274,8 @@ def text(report):
         )
     if report["score_held_out"]["best"] <= report["score_held_out"]["start"]:
         lines.append(
-            "The held-out clips are no better with these numbers: they fit the searched "
-            "clips alone; keep the old ones, or search on more clips."
+            "The held-out clips do not gain from these numbers, which fit the searched "
+            "clips alone. Keep the old numbers, or search on more clips."
         )
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The picture of a search: how the best score rose, and the score over each parameter."""
+"""Draw a search: how the best score rose, and the score over each parameter."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from calib.report import COLOURS, pyplot
 
 
 def write(report, path):
-    """Write a PNG of NAME-tune.json's content."""
+    """Write a PNG of what NAME-tune.json holds."""
     plt = pyplot()
     names, history = list(report["best"]), report["history"]
     scores = np.array([entry["score"] for entry in history])

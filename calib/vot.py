@@ -1,11 +1,11 @@
-"""python -m calib.vot: the official VOT toolkit's own figures of our networks, on your own clips.
+"""python -m calib.vot: run the official VOT toolkit with our networks on your own clips.
 
     python -m calib.vot --clips DIR --only NAME,NAME --networks nanotrack_v2 --networks-dir DIR
 
-Writes a workspace (clips in VOT format, trackers.ini, stack.yaml), then runs the real toolkit in
-it: evaluate, analysis, report. Finished runs are not repeated. With --prepare it only writes the
-workspace and prints the commands. Needs vot-toolkit 0.7.4 with attributee 0.1.9 (in newer ones the
-short-term experiments or every command fail).
+The command writes a workspace (clips in VOT's format, trackers.ini, stack.yaml). Then it runs the
+toolkit there: evaluate, analysis, report. Finished runs are not repeated. With --prepare it only
+writes the workspace and prints the commands. It needs vot-toolkit 0.7.4 and attributee 0.1.9: in
+newer versions the short-term experiments or all commands fail.
 """
 
 import importlib.util
@@ -109,7 +109,7 @@ def run(options):
 
 
 def write_workspace(workspace, clips, low, high, fps):
-    """Clips in VOT format, config.yaml and stack.yaml; what is there already stays."""
+    """Write clips in VOT's format, config.yaml and stack.yaml; frames that exist are kept."""
     (workspace / "sequences").mkdir(parents=True, exist_ok=True)
     (workspace / "config.yaml").write_text("registry: [./trackers.ini]\nstack: ./stack.yaml\n")
     (workspace / "stack.yaml").write_text(STACK.format(low=low, high=high))
@@ -117,8 +117,8 @@ def write_workspace(workspace, clips, low, high, fps):
         absent = np.flatnonzero(np.isnan(clip.boxes[:, 0]))
         if len(absent):
             raise BadRun(
-                "{}: the target is absent in {} frames, which VOT's short-term experiments don't "
-                "know; name other clips with --only".format(clip.name, len(absent))
+                "{}: the target is absent in {} frames, which VOT's short-term experiments do "
+                "not allow; name other clips with --only".format(clip.name, len(absent))
             )
         _write_sequence(workspace / "sequences" / clip.name, clip, fps)
     names = "".join(clip.name + "\n" for clip in clips)
@@ -145,7 +145,7 @@ def _write_sequence(folder, clip, fps):
 
 
 def write_trackers(workspace, names, networks_dir, engine):
-    """trackers.ini with one entry a network; returns their labels."""
+    """Write trackers.ini with one entry a network; returns their labels."""
     entries, labels = [], []
     root = pathlib.Path(__file__).resolve().parent.parent
     for name in names:
@@ -177,7 +177,7 @@ def write_trackers(workspace, names, networks_dir, engine):
 
 
 def toolkit(arguments):
-    """Run one command of the real toolkit.
+    """Run one command of the VOT toolkit.
 
     Raises:
         Missing: it is not installed.
@@ -204,7 +204,7 @@ def toolkit(arguments):
 
 
 def figures(path):
-    """The toolkit's analysis as dict of experiment -> tracker -> list of its figures.
+    """Read the toolkit's analysis: dict of experiment -> tracker -> list of figures.
 
     Args:
         path: of the analysis' JSON.
@@ -225,7 +225,7 @@ def figures(path):
 
 
 def text(path):
-    """The toolkit's figures as lines of text."""
+    """Return the toolkit's figures as lines of text."""
     found = figures(path)
     lines = [
         "{:<24}{:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}  {:>9}{:>9}{:>9}  {:>9}".format(

@@ -1,6 +1,7 @@
-"""Where trials are scored: here, in processes, or on the machines of a Ray cluster.
+"""Score trials in this process, in several processes, or on the machines of a Ray cluster.
 
-Each gives ``scores(list of parameters)`` in their order and ``held(clips, list of parameters)``.
+Each pool has ``scores(list of parameters)``, which keeps the order, and
+``held(clips, list of parameters)``.
 """
 
 import concurrent.futures
@@ -11,7 +12,7 @@ from calib.errors import BadRun, Missing
 
 @contextlib.contextmanager
 def open_pool(trial, workers, ray_address):
-    """The pool for these options."""
+    """Open the pool that the options ask for."""
     if ray_address:
         with _ray(trial, ray_address, workers) as pool:
             yield pool
@@ -29,11 +30,11 @@ class _Here:
         self._trial = trial
 
     def scores(self, drawn):
-        """Scores one after the other."""
+        """Yield the scores one after the other."""
         return (self._trial.score(parameters) for parameters in drawn)
 
     def held(self, clips, drawn):
-        """Scores on other clips."""
+        """Return the scores on other clips."""
         return [self._trial.score(parameters, clips) for parameters in drawn]
 
 
@@ -54,11 +55,11 @@ class _Processes:
         self._executor = executor
 
     def scores(self, drawn):
-        """Scores in their order, each as soon as it and those before are there."""
+        """Yield the scores in their order, each as soon as it and those before it are there."""
         return self._executor.map(_score, drawn)
 
     def held(self, clips, drawn):
-        """Scores on other clips."""
+        """Return the scores on other clips."""
         return list(self._executor.map(_score, drawn, [clips] * len(drawn)))
 
 
@@ -74,11 +75,11 @@ class _Ray:
         return (self._ray.get(task) for task in tasks)
 
     def scores(self, drawn):
-        """Scores in their order."""
+        """Return the scores in their order."""
         return self._run(drawn, None)
 
     def held(self, clips, drawn):
-        """Scores on other clips."""
+        """Return the scores on other clips."""
         return list(self._run(drawn, clips))
 
 
@@ -109,11 +110,11 @@ def _ray(trial, address, workers):
 
 
 class _RayWorker:
-    """A process of a Ray cluster; needs this repository and the clips at the same paths."""
+    """A process of a Ray cluster. It needs this repository and the clips at the same paths."""
 
     def __init__(self, trial):
         self._trial = trial
 
     def score(self, parameters, clips):
-        """Score of some parameters."""
+        """Return the score of one set of parameters."""
         return self._trial.score(parameters, clips)

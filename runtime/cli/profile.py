@@ -1,4 +1,6 @@
-"""How long each step of a frame took: kept for the last frames, summed up as percentiles."""
+"""How long each step of a frame took: kept for the last frames, reported as percentiles."""
+
+from typing import Dict, Mapping
 
 import numpy as np
 
@@ -9,18 +11,18 @@ class Profile:
     """Times of the last frames, milliseconds a step.
 
     Args:
-        capacity: frames kept; older ones are forgotten, so that a stream may run for ever.
+        capacity: frames kept; older ones are forgotten, because a stream has no end.
 
-    ``wait`` is for the source's frame, ``total`` from the frame to its box (crop, network, select
-    and what lies between them); drawing and writing are in neither.
+    ``wait`` is the time until the source gave the frame. ``total`` is the time from the frame to
+    its boxes: crop, network, select and what lies between them. Drawing and writing are in neither.
     """
 
-    def __init__(self, capacity=20000):
+    def __init__(self, capacity: int = 20000) -> None:
         self.frames = 0
         self._ms = np.zeros((capacity, len(STEPS)), np.float32)
 
-    def add(self, wait_ms, step_ms, total_ms):
-        """Note one frame; ``step_ms`` is the tracker's own dict."""
+    def add(self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float) -> None:
+        """Add one frame; ``step_ms`` is the tracker's own dict."""
         row = self._ms[self.frames % len(self._ms)]
         row[0] = wait_ms
         row[1] = step_ms["crop"]
@@ -29,7 +31,7 @@ class Profile:
         row[4] = total_ms
         self.frames += 1
 
-    def figures(self):
+    def figures(self) -> Dict[str, Dict[str, float]]:
         """dict of step -> {"median", "p95", "p99"}, milliseconds; empty before the first frame."""
         kept = self._ms[: min(self.frames, len(self._ms))]
         if not len(kept):
@@ -40,15 +42,15 @@ class Profile:
             for i, step in enumerate(STEPS)
         }
 
-    def recent_ms(self, frames=30):
-        """dict of step -> median over the last frames, for a picture or a status line."""
+    def recent_ms(self, frames: int = 30) -> Dict[str, float]:
+        """dict of step -> median over the last frames; empty before the first frame."""
         last = np.arange(max(0, self.frames - frames), self.frames) % len(self._ms)
         if not len(last):
-            return dict.fromkeys(STEPS, 0.0)
+            return {}
         return dict(zip(STEPS, (float(v) for v in np.median(self._ms[last], axis=0))))
 
-    def table(self):
-        """The figures as lines of text; steps that nobody timed (a GPU's) are left out."""
+    def table(self) -> str:
+        """The figures as lines of text; steps that are not timed alone (on a GPU) are left out."""
         lines = ["{:<8} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99")]
         for step, ms in self.figures().items():
             if step in ("crop", "network", "select") and not any(ms.values()):

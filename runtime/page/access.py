@@ -1,8 +1,8 @@
-"""Who may use the page: connections, hosts, origins, the token, and how often one may fail.
+"""Decide who may use the page: connections, host names, origins, the token, and failed attempts.
 
-On the loopback nobody is asked for a token, but a request must name the loopback as its host (else
-a foreign web page could reach it under a name of its own, by DNS rebinding) and its ``Origin``, if
-it has one, must be the page itself. Off the loopback a token is asked for as well.
+On the loopback no token is needed, but a request must name the loopback as its host. Otherwise a
+foreign web page could reach this one under its own name (DNS rebinding). An ``Origin`` header, if
+there is one, must be the page itself. Off the loopback a token is required as well.
 """
 
 import asyncio
@@ -10,17 +10,18 @@ import hmac
 import ipaddress
 import secrets
 import time
+from typing import Any, Callable, Dict, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
-CONNECTIONS = 64  # open at once
-CONNECTIONS_EACH = 32  # of one address
-LINGERING = 256  # refused ones that are given
-LINGER_S = 0.5  # to hear why
-IDLE_S = 5.0  # a connection must have sent a whole request by then, the next one by
-KEPT_S = 20.0  # after the last
-FAILURES = 20  # of one address in
-FAILURES_S = 60.0  # before it is refused unheard
-ADDRESSES = 1024  # remembered
+MOST_CONNECTIONS = 64  # open at once
+MOST_FROM_ONE_ADDRESS = 32
+MOST_REFUSED_OPEN = 256  # refused connections kept open to deliver the reason
+REFUSED_OPEN_S = 0.5
+REQUEST_S = 5.0  # a new connection must have sent a whole request by then
+NEXT_REQUEST_S = 20.0  # the next request must follow within this time
+MOST_FAILURES = 20  # of one address within FAILURES_S; then the answer is 429
+FAILURES_S = 60.0
+ADDRESSES_KEPT = 1024
 
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n"
@@ -39,8 +40,8 @@ HEADERS = {
 }
 
 
-def is_loopback(host):
-    """Whether an address or name is this computer's own loopback."""
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name means this computer's loopback."""
     if host == "localhost":
         return True
     try:
@@ -52,153 +53,158 @@ def is_loopback(host):
 class Forbidden(Exception):
     """A request that is refused; ``status`` is HTTP's number."""
 
-    def __init__(self, status, text):
+    def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
 
 
 class Guard:
-    """Looks at every request before anything else does.
+    """Checks every request before anything else reads it.
 
     Args:
-        host: the address that is listened at; decides whether a token is asked for.
+        host: the address that the server listens on; it decides whether a token is required.
 
     Attributes:
-        token: what the link carries, or None where none is asked for.
+        token: the token in the link, or None where none is required.
     """
 
-    def __init__(self, host):
+    def __init__(self, host: str) -> None:
         self.token = None if is_loopback(host) else secrets.token_urlsafe(24)
-        self._session = secrets.token_urlsafe(24)  # the cookie's value: the token never comes back
-        self._failed = {}  # address -> (count, when the first of them was)
+        self._cookie = secrets.token_urlsafe(24)  # so that the cookie does not hold the token
+        self._failed: Dict[str, Tuple[int, float]] = {}  # address -> (count, first time)
 
-    def check(self, host, origin, cookie, bearer, address):
+    def check(
+        self,
+        host: str,
+        origin: Optional[str],
+        cookie: Optional[str],
+        bearer: Optional[str],
+        address: str,
+    ) -> None:
         """Raise ``Forbidden`` unless a request may pass.
 
         Args:
-            host, origin: the headers; ``origin`` None where there is none.
+            host, origin: the headers; ``origin`` is None where there is none.
             cookie: the value of the page's cookie, or None.
-            bearer: the token of the header ``Authorization: Bearer``, or None.
-            address: where it comes from.
+            bearer: the token in the header ``Authorization: Bearer``, or None.
+            address: the sender's address.
         """
         try:
             name = urlsplit("//" + host).hostname or ""
         except ValueError:
-            raise Forbidden(400, "the host's name can't be read") from None
+            raise Forbidden(400, "the header Host can't be read") from None
         if self.token is None and not is_loopback(name):
-            raise Forbidden(403, "the page is served to this computer alone, by that name")
+            raise Forbidden(403, "this page is served to this computer only, as localhost")
         if origin is not None and origin not in ("http://" + host, "https://" + host):
-            raise Forbidden(403, "asked for by a foreign page")
-        if self.token is None or _same(cookie, self._session):
+            raise Forbidden(403, "the request comes from a foreign page")
+        if self.token is None or _equal(cookie, self._cookie) or _equal(bearer, self.token):
             return
-        if self._is_blocked(address):
-            raise Forbidden(429, "too many failures; wait a minute")
-        if _same(bearer, self.token):
-            return
-        self._failure(address)
+        self._count_failure(address)
         raise Forbidden(401, "open the link that the run printed in its terminal")
 
-    def enter(self, token, address):
-        """The cookie's value for who brings the token; raises ``Forbidden``."""
+    def log_in(self, token: Optional[str], address: str) -> Optional[str]:
+        """The cookie's value for a request with the right token; raises ``Forbidden``.
+
+        The right token is accepted whatever its address sent before: 24 random bytes can't be
+        guessed, and other users may share the address.
+        """
         if self.token is None:
             return None
-        if self._is_blocked(address):
-            raise Forbidden(429, "too many failures; wait a minute")
-        if not _same(token, self.token):
-            self._failure(address)
-            raise Forbidden(401, "the link is not this run's; open the one in its terminal")
-        return self._session
+        if not _equal(token, self.token):
+            self._count_failure(address)
+            raise Forbidden(401, "this link is of another run; open the one in its terminal")
+        return self._cookie
 
-    def _is_blocked(self, address):
-        count, since = self._failed.get(address, (0, 0.0))
-        if count and time.monotonic() - since > FAILURES_S:
-            del self._failed[address]
-            return False
-        return count >= FAILURES
-
-    def _failure(self, address):
-        count, since = self._failed.pop(address, (0, time.monotonic()))
+    def _count_failure(self, address: str) -> None:
+        """Count a failed attempt; raise ``Forbidden`` after too many."""
+        now = time.monotonic()
+        count, since = self._failed.pop(address, (0, now))
+        if now - since > FAILURES_S:
+            count, since = 0, now
         self._failed[address] = (count + 1, since)
-        if len(self._failed) > ADDRESSES:
+        if len(self._failed) > ADDRESSES_KEPT:
             del self._failed[next(iter(self._failed))]
+        if count >= MOST_FAILURES:
+            raise Forbidden(429, "too many failed attempts; wait a minute")
 
 
-def _same(given, secret):
-    """Whether they are equal, in a time that does not tell how far."""
+def _equal(given: Optional[str], secret: str) -> bool:
+    """Compare in constant time."""
     return given is not None and hmac.compare_digest(given.encode("utf-8"), secret.encode("utf-8"))
 
 
-class Door:
-    """Lets connections in: so many at once, and each must send a whole request in time.
+class ConnectionLimiter:
+    """Limits how many connections are open, and how long each may take to send a request.
 
     Args:
-        handler: function that makes aiohttp's protocol of one connection.
+        handler: function that makes aiohttp's protocol for one connection.
     """
 
-    def __init__(self, handler):
+    def __init__(self, handler: Callable[[], Any]) -> None:
         self._handler = handler
-        self._open = {}  # transport -> (address, by when a request must have come, or None)
-        self._refused = set()
+        # transport -> (address, deadline of the next whole request or None)
+        self._open: Dict[Any, Tuple[str, Optional[float]]] = {}
+        self._refused: Set[Any] = set()
 
-    def __call__(self):
-        return _Gate(self)
+    def __call__(self) -> "asyncio.Protocol":
+        return _NewConnection(self)
 
-    def enter(self, transport):
-        """Hand a new connection on to HTTP, or refuse it."""
+    def accept(self, transport: Any) -> None:
+        """Hand a new connection to HTTP, or refuse it."""
         peer = transport.get_extra_info("peername")
         address = peer[0] if peer else ""
         self._open = {t: v for t, v in self._open.items() if not t.is_closing()}
-        of_this = sum(1 for other, _ in self._open.values() if other == address)
-        if len(self._open) >= CONNECTIONS or of_this >= CONNECTIONS_EACH:
+        from_address = sum(1 for other, _ in self._open.values() if other == address)
+        if len(self._open) >= MOST_CONNECTIONS or from_address >= MOST_FROM_ONE_ADDRESS:
             self._refuse(transport)
             return
-        self._open[transport] = (address, time.monotonic() + IDLE_S)
+        self._open[transport] = (address, time.monotonic() + REQUEST_S)
         protocol = self._handler()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
-    def _refuse(self, transport):
-        """Say so and hang up. Not at once, for an answer to who is still talking would be lost;
-        but only so many are waited for."""
-        if len(self._refused) >= LINGERING:
+    def _refuse(self, transport: Any) -> None:
+        """Answer 503 and close a little later: a client that still sends would miss the answer."""
+        if len(self._refused) >= MOST_REFUSED_OPEN:
             transport.abort()
             return
         transport.write(BUSY)
         transport.write_eof()
         self._refused.add(transport)
-        asyncio.get_event_loop().call_later(LINGER_S, self._hang_up, transport)
+        asyncio.get_event_loop().call_later(REFUSED_OPEN_S, self._close_refused, transport)
 
-    def _hang_up(self, transport):
+    def _close_refused(self, transport: Any) -> None:
         self._refused.discard(transport)
         transport.abort()
 
-    def busy(self, transport):
-        """A whole request came in: no hurry while it is answered."""
+    def request_began(self, transport: Any) -> None:
+        """A whole request came in: no deadline while it is answered."""
         if transport in self._open:
             self._open[transport] = (self._open[transport][0], None)
 
-    def idle(self, transport):
-        """It was answered: the next request may take a while."""
+    def request_ended(self, transport: Any) -> None:
+        """The request was answered: the next one has its own deadline."""
         if transport in self._open:
-            self._open[transport] = (self._open[transport][0], time.monotonic() + KEPT_S)
+            deadline = time.monotonic() + NEXT_REQUEST_S
+            self._open[transport] = (self._open[transport][0], deadline)
 
-    async def sweep(self):
-        """For ever: cut connections that keep silent or send a request drop by drop."""
+    async def close_late_connections(self) -> None:
+        """For ever: close connections that miss their deadline."""
         while True:
             await asyncio.sleep(0.5)
             now = time.monotonic()
-            for transport, (_, until) in list(self._open.items()):
+            for transport, (_, deadline) in list(self._open.items()):
                 if transport.is_closing():
                     del self._open[transport]
-                elif until is not None and now > until:
+                elif deadline is not None and now > deadline:
                     transport.abort()
 
 
-class _Gate(asyncio.Protocol):
-    """A connection before anything is known of it."""
+class _NewConnection(asyncio.Protocol):
+    """A connection that was neither accepted nor refused yet."""
 
-    def __init__(self, door):
-        self._door = door
+    def __init__(self, limiter: ConnectionLimiter) -> None:
+        self._limiter = limiter
 
-    def connection_made(self, transport):
-        self._door.enter(transport)
+    def connection_made(self, transport: Any) -> None:
+        self._limiter.accept(transport)

@@ -1,11 +1,12 @@
-"""Where the page is found: the socket that is listened at, and the link that leads there."""
+"""The page's address: the listening socket, and the link that leads to it."""
 
 import io
 import socket
+from typing import Optional
 
 
-def listen(host, port):
-    """A listening socket."""
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OSError or UnicodeError where the address can't be used."""
     family, kind, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -21,23 +22,23 @@ def listen(host, port):
     return listener
 
 
-def shown_host(host):
-    """The address for the link: this computer's own when it listens at all of them."""
+def shown_host(host: str) -> str:
+    """The host for the link: one of this computer's own addresses when it listens on all."""
     if host in ("0.0.0.0", "::", ""):
-        family, outside = (
-            (socket.AF_INET6, "2001:db8::1") if host == "::" else (socket.AF_INET, "192.0.2.1")
-        )
+        family, outside = socket.AF_INET, "192.0.2.1"
+        if host == "::":
+            family, outside = socket.AF_INET6, "2001:db8::1"
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((outside, 9))  # sends nothing, but chooses the way out
+                probe.connect((outside, 9))  # sends nothing, but selects the outgoing address
                 host = probe.getsockname()[0]
         except OSError:
             host = socket.gethostname()
     return "[{}]".format(host) if ":" in host else host
 
 
-def qr_code(link):
-    """The link as a QR code of text, or None where its library is not installed."""
+def qr_code(link: str) -> Optional[str]:
+    """The link as a QR code made of text, or None where ``segno`` is not installed."""
     try:
         import segno
     except ImportError:

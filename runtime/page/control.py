@@ -1,305 +1,291 @@
-"""The frame loop's side of the page: what it shows, and what it is asked for between two frames.
+"""Control a run from outside: what a page or another program may ask of the frame loop.
 
-Knows nothing of browsers (``page.py`` does). The loop never waits for anybody here: showing a frame
-is keeping a reference to it, and what was asked is done at the loop's next turn.
+The loop never waits for anybody here. Publishing a frame keeps a reference to it. A request is
+carried out by the loop itself, between two frames. This file knows nothing of HTTP or browsers.
 """
 
 import secrets
 import threading
 import time
-from collections import deque, namedtuple
+from collections import deque
 from concurrent.futures import Future
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from runtime.errors import BadOutput, HotpathError
-from runtime.page.frame_buffer import Ring
+from runtime.errors import HotpathError
+from runtime.page.frame_buffer import FrameBuffer, TrackedFrame
 from runtime.types import Track, checked_box
 
-GIVEN = 1.0  # score of a box that a person drew
-TURN_S = 0.2  # longest wait before the loop looks at signals again
-PACE_FPS = 25.0  # of a recording that does not say how fast it is played
+GIVEN_SCORE = 1.0  # score of a box that a person drew
+WAIT_S = 0.2  # longest wait before the loop looks at signals again
+DEFAULT_FPS = 25.0  # pace of a recording that states no frame rate
 MOST_TARGETS = 8
-MOST_ASKED = 32  # requests that may wait for the loop's next turn
+MOST_REQUESTS = 32  # that may wait for the loop
 SMALLEST_PX = 4.0  # side of a box
-CATCH_UP_FRAMES = 30  # at most so many are run through at once after a choice
+CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
 
-Shot = namedtuple("Shot", "frame index time_s tracks")
+Box = Tuple[float, float, float, float]
 
 
 class Refused(HotpathError):
-    """What was asked can't be done; ``status`` is HTTP's number for the reason."""
+    """A request that can't be carried out; ``status`` is HTTP's number for the reason."""
 
-    def __init__(self, status, text):
+    def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
 
 
-def add_options(cli):
-    """The page's options on the command line's parser."""
-    group = cli.add_argument_group("page")
-    group.add_argument(
-        "--page", action="store_true",
-        help="see and steer from a browser; --box is then optional",
-    )  # fmt: skip
-    group.add_argument(
-        "--page-host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen at, 0.0.0.0 for all; a token is asked for unless it is this "
-        "computer's own loopback (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument("--page-port", type=_number(0, 65535), default=8600, metavar="N",
-                       help="0 for any free one (default: %(default)s)")  # fmt: skip
-    group.add_argument("--page-fps", type=_number(1, 240), default=30, metavar="N",
-                       help="pictures a second at most (default: %(default)s)")  # fmt: skip
-    group.add_argument("--page-width", type=_number(64, 7680), default=960, metavar="PX",
-                       help="of the pictures at most (default: %(default)s)")  # fmt: skip
+class Controller:
+    """Where the frame loop and its remote controls meet.
 
-
-def _number(low, high):
-    def whole_number(text):
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return whole_number
-
-
-def open_page(options, targets, source, stop, outputs, columns, say):
-    """The page of a run, being served; None without ``--page``.
+    The loop calls ``next_frame_is_due``, ``publish``, ``add_row`` and ``end``. The methods from
+    ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them through
+    ``call``. ``wait``, ``state``, ``rows`` and ``notify`` may be called from any thread.
 
     Args:
-        options: of the command line.
-        targets, source, stop, outputs: of the run (see ``runtime.track``).
-        columns: names of what ``outputs`` notes in a row.
-        say: function of one line of text for the user.
-
-    Raises:
-        BadOutput: its library is missing, or the address can't be had.
-    """
-    if not options.page:
-        return None
-    try:
-        from runtime.page.server import serve
-    except ImportError as error:
-        raise BadOutput(
-            "--page needs the package aiohttp ({}); pip install 'hotpath[page]'".format(error)
-        ) from None
-    recorders = [what for what in (options.results, options.save) if what]
-    desk = Desk(targets, source, stop, outputs, columns, bool(recorders))
-    desk.server = serve(desk, options, say)
-    return desk
-
-
-class Desk:
-    """Where the page and the frame loop meet. ``turn`` and ``show`` are the loop's, called from its
-    thread; everything else may be called from any other.
+        targets: ``runtime.multi.targets.Targets``.
+        source: ``runtime.video.base.Source``.
+        stop: object whose attribute ``requested`` ends the loop.
+        write_row: function (index, time_s, target number, ``Track``) that writes one result.
+        recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
+        columns: names of the values in a row.
+        can_record: whether the command line named files to record to.
 
     Attributes:
+        buffer: ``FrameBuffer`` with the last frames.
         paused: True while a recording stands still.
+        recording: whether results and pictures go to the files now.
         ended: True once the run is over.
     """
 
-    def __init__(self, targets, source, stop, outputs, columns, can_record):
+    def __init__(
+        self,
+        targets: Any,
+        source: Any,
+        stop: Any,
+        write_row: Callable[[int, Optional[float], int, Track], None],
+        recent_ms: Callable[[], Dict[str, float]],
+        columns: Sequence[str],
+        can_record: bool,
+    ) -> None:
         self.source = source
         self.columns = list(columns)
-        self.ring = Ring()
+        self.buffer = FrameBuffer()
         self.paused = False
+        self.recording = True
         self.ended = False
-        self.server = None
-        self._targets, self._stop, self._outputs = targets, stop, outputs
+        self._targets, self._stop = targets, stop
+        self._write_row, self._recent_ms = write_row, recent_ms
         self._can_record = can_record
-        self._run = secrets.token_hex(4)  # tells a browser that comes back that it is another run
+        self._run = secrets.token_hex(4)  # tells a browser that comes back that the run is new
         self._engine = targets.engine.describe()["engine"]
-        self._news = threading.Condition()
+        self._changes = threading.Condition()
         self._version = 0  # grows with each frame and each change
-        self._shot = None
-        self._asked = deque()
+        self._newest: Optional[TrackedFrame] = None
+        self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
         self._wait_for_target = not source.live
-        self._period_s = 0.0 if source.live else 1.0 / (source.fps or PACE_FPS)
+        self._period_s = 0.0 if source.live else 1.0 / (source.fps or DEFAULT_FPS)
         self._due = time.monotonic()
-        self._times = deque(maxlen=60)  # of the last frames, for the frame rate
-        self._rows = np.zeros((ROWS_KEPT, len(columns)))
+        self._times: Deque[float] = deque(maxlen=60)  # of the last frames
+        self._rows = np.zeros((ROWS_KEPT, len(self.columns)))
         self._row_count = 0
 
-    # the loop's
+    # called by the loop
 
-    def turn(self):
-        """Do what was asked; returns whether it is time for the next frame."""
-        self._answer()
-        with self._news:
-            wait_s = TURN_S if self.paused else min(TURN_S, self._due - time.monotonic())
-            if wait_s > 0 and not self._asked:
-                self._news.wait(wait_s)
-        self._answer()
+    def next_frame_is_due(self) -> bool:
+        """Carry out requests, wait a little, and say whether to read the next frame now."""
+        self._carry_out_requests()
+        with self._changes:
+            wait_s = WAIT_S if self.paused else min(WAIT_S, self._due - time.monotonic())
+            if wait_s > 0 and not self._requests:
+                self._changes.wait(wait_s)
+        self._carry_out_requests()
         now = time.monotonic()
-        if self.paused or self._stop.asked or now < self._due:
+        if self.paused or self._stop.requested or now < self._due:
             return False
-        # a recording goes on at its own speed, without hurry to make up for a pause
+        # play at the recording's own speed; do not hurry after a pause
         self._due = max(self._due + self._period_s, now - self._period_s)
         return True
 
-    def show(self, frame, index, time_s, tracks):
-        """A frame was tracked."""
-        shot = Shot(frame, index, time_s, dict(tracks))
-        self.ring.add(shot)
+    def publish(
+        self, frame: np.ndarray, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> None:
+        """Make a tracked frame the newest one.
+
+        Args:
+            frame: BGR uint8 (H, W, 3); must not be changed afterwards.
+            index: 0-based index in the source.
+            time_s: time in the source, seconds, or None.
+            tracks: dict of target number -> ``Track``.
+        """
+        tracked = TrackedFrame(frame, index, time_s, dict(tracks))
+        self.buffer.add(tracked)
         self._times.append(time.monotonic())
         if self._wait_for_target:
             self.paused = not tracks
             self._wait_for_target = self.paused
-        self._changed(shot)
+        self._change(tracked)
 
-    def note(self, row):
-        """Remember a row of results."""
+    def add_row(self, row: Sequence[Optional[float]]) -> None:
+        """Remember a row of results; None stands for an unknown value."""
         self._rows[self._row_count % ROWS_KEPT] = [np.nan if v is None else v for v in row]
         self._row_count += 1
 
-    def close(self):
-        """The run is over: tell the browsers, and stop serving."""
+    def end(self) -> None:
+        """The run is over: refuse all requests and wake everybody who waits."""
         self.ended = True
-        self._changed()
-        while self._asked:
-            self._asked.popleft()[0].set_exception(Refused(503, "the run has ended"))
-        if self.server:
-            self.server.close()
-            self.server = None
+        self._change()
+        while self._requests:
+            self._requests.popleft()[0].set_exception(Refused(503, "the run has ended"))
 
-    def _answer(self):
-        while self._asked:
-            future, function, arguments = self._asked.popleft()
+    def _carry_out_requests(self) -> None:
+        while self._requests:
+            future, function, arguments = self._requests.popleft()
             try:
                 answer = function(*arguments)
             except Refused as error:
                 future.set_exception(error)
-            except HotpathError as error:  # a box that no target can have
+            except HotpathError as error:  # such as a box that no target can have
                 future.set_exception(Refused(422, str(error)))
             else:
                 future.set_result(answer)
-            self._changed()
+            self._change()
 
-    def _changed(self, shot=None):
-        with self._news:
-            self._shot = shot or self._shot
+    def _change(self, tracked: Optional[TrackedFrame] = None) -> None:
+        """Count a change and wake everybody who waits for one."""
+        with self._changes:
+            self._newest = tracked or self._newest
             self._version += 1
-            self._news.notify_all()
+            self._changes.notify_all()
 
-    # what may be asked: done by the loop between two frames
+    # what may be requested: the loop carries it out between two frames
 
-    def choose(self, index, box, replaced=None):
-        """Take the target in that box of the frame of that index, and catch up with the present.
+    def add_target(self, index: int, box: Sequence[float], replaced: Optional[int] = None) -> int:
+        """Start a target in ``box`` on the frame of that index, and track it up to the newest.
 
         Args:
-            index: of the frame that was seen.
+            index: index of the frame on which the box was drawn.
             box: (x, y, w, h), pixels of the frame.
-            replaced: number of a target that is followed no more instead.
+            replaced: number of a target to drop in exchange.
 
         Returns:
-            number of the target.
+            the new target's number.
 
         Raises:
-            Refused: the frame or the target to replace is gone, or there are enough targets.
-            BadBox: no target can have it.
+            Refused: the frame or the target to replace is gone, or there are too many targets.
+            BadBox: no target can have the box.
         """
-        shots = self.ring.since(index)
-        if not shots:
-            raise Refused(410, "frame {} is kept no more; choose on a newer one".format(index))
-        present = self._shot.tracks
+        frames = self.buffer.since(index)
+        if not frames or self._newest is None:
+            raise Refused(410, "frame {} has expired; select on a newer one".format(index))
+        present = self._newest.tracks
         if replaced is not None and replaced not in present:
             raise Refused(404, "there is no target {}".format(replaced))
         if replaced is None and len(present) >= MOST_TARGETS:
-            raise Refused(409, "{} targets are followed, and no more can be".format(MOST_TARGETS))
-        box = _box_in(box, shots[0].frame.shape)
-        number = self._targets.add(shots[0].frame, box)
-        track = Track(box, GIVEN)
+            raise Refused(409, "{} targets are the most; drop one first".format(MOST_TARGETS))
+        box = _selected_box(box, frames[0].frame.shape)
+        number: int = self._targets.add(frames[0].frame, box)
+        track = Track(box, GIVEN_SCORE)
         try:
-            self._outputs.row(shots[0].index, shots[0].time_s, number, track)
-            for shot in _spread(shots[1:], CATCH_UP_FRAMES):
-                track = self._targets.follow(number, shot.frame)
-                self._outputs.row(shot.index, shot.time_s, number, track)
+            self._write_row(frames[0].index, frames[0].time_s, number, track)
+            for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
+                track = self._targets.follow(number, tracked.frame)
+                self._write_row(tracked.index, tracked.time_s, number, track)
         except HotpathError:
             self._targets.drop(number)
             raise
-        self._set_tracks(dict(present), number, track, replaced)
+        tracks = dict(present)
+        tracks[number] = track
+        if replaced is not None:
+            self._targets.drop(replaced)
+            del tracks[replaced]
+        self._newest = self._newest._replace(tracks=tracks)
         if self._wait_for_target:
             self.pause(False)
         return number
 
-    def drop(self, number):
-        """Follow that target no more."""
-        if number not in self._shot.tracks:
+    def drop_target(self, number: int) -> None:
+        """Stop tracking that target."""
+        if self._newest is None or number not in self._newest.tracks:
             raise Refused(404, "there is no target {}".format(number))
-        self._set_tracks(dict(self._shot.tracks), None, None, number)
+        self._targets.drop(number)
+        tracks = {n: track for n, track in self._newest.tracks.items() if n != number}
+        self._newest = self._newest._replace(tracks=tracks)
 
-    def _set_tracks(self, tracks, number, track, dropped):
-        if dropped is not None:
-            self._targets.drop(dropped)
-            tracks.pop(dropped)
-        if number is not None:
-            tracks[number] = track
-        self._shot = self._shot._replace(tracks=tracks)
-
-    def pause(self, paused):
-        """Let a recording stand still, or go on."""
+    def pause(self, paused: bool) -> None:
+        """Pause a recording, or resume it."""
         if self.source.live:
-            raise Refused(409, "a live source can't be paused; freeze the picture to aim")
+            raise Refused(409, "a live source can't be paused; freeze the picture to select")
         self._wait_for_target = False
         self.paused = paused
         self._times.clear()
 
-    def record(self, on):
-        """Write to the files that the command line named, or let them rest."""
+    def record(self, on: bool) -> None:
+        """Start or stop writing to the files that the command line named."""
         if not self._can_record:
-            raise Refused(409, "nothing to record to; start the run with --save or --results")
-        self._outputs.recording = on
+            raise Refused(409, "no file to record to; start the run with --save or --results")
+        self.recording = on
 
-    def stop(self):
-        """End the run, as Ctrl-C does."""
-        self._stop.asked = True
+    def stop(self) -> None:
+        """End the run."""
+        self._stop.requested = True
 
-    # for other threads
+    # called from other threads
 
-    def ask(self, function, *arguments):
-        """Have the loop call one of the above; returns a ``concurrent.futures.Future``."""
-        future = Future()
+    def call(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Have the loop call one of the methods above between two frames.
+
+        Returns:
+            ``concurrent.futures.Future`` of the answer.
+
+        Raises:
+            Refused: the run has ended, or too many requests wait.
+        """
+        future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
-        with self._news:
-            if self.ended or len(self._asked) >= MOST_ASKED:
-                raise Refused(503, "the run has ended" if self.ended else "too much is asked")
-            self._asked.append((future, function, arguments))
-            self._news.notify_all()
+        with self._changes:
+            if self.ended or len(self._requests) >= MOST_REQUESTS:
+                raise Refused(503, "the run has ended" if self.ended else "too many requests wait")
+            self._requests.append((future, function, arguments))
+            self._changes.notify_all()
         return future
 
-    def nudge(self):
-        """Have those who wait look at the newest frame again."""
-        self._changed()
+    def notify(self) -> None:
+        """Wake everybody who waits, although nothing changed."""
+        self._change()
 
-    def wait(self, version, timeout_s):
-        """Wait for a frame or a change after ``version``; returns (version, newest ``Shot``)."""
-        with self._news:
+    def wait(self, version: int, timeout_s: float) -> Tuple[int, Optional[TrackedFrame]]:
+        """Wait for a frame or a change after ``version``.
+
+        Returns:
+            (version, newest ``TrackedFrame`` or None).
+        """
+        with self._changes:
             if self._version == version and not self.ended:
-                self._news.wait(timeout_s)
-            return self._version, self._shot
+                self._changes.wait(timeout_s)
+            return self._version, self._newest
 
-    def state(self, shot):
-        """All that the page shows beside the picture ``shot``, ready for JSON."""
-        source, outputs = self.source, self._outputs
-        steps = outputs.profile.recent_ms() if outputs.profile.frames else {}
-        height, width = shot.frame.shape[:2]
+    def state(self, tracked: TrackedFrame) -> Dict[str, Any]:
+        """All that is displayed beside the picture of ``tracked``, ready for JSON."""
+        source = self.source
+        steps = self._recent_ms()
+        height, width = tracked.frame.shape[:2]
         return {
             "run": self._run,
-            "frame": shot.index,
-            "time_s": None if shot.time_s is None else round(shot.time_s, 3),
+            "frame": tracked.index,
+            "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
             "size": [width, height],
-            "targets": [_plain(number, track) for number, track in list(shot.tracks.items())],
+            "targets": [target_json(n, track) for n, track in list(tracked.tracks.items())],
             "live": source.live,
             "paused": self.paused,
-            "waiting": self._waiting(),
+            "waiting": self._waiting_for(),
             "ended": self.ended,
-            "recording": {"can": self._can_record, "on": outputs.recording},
+            "recording": {"can": self._can_record, "on": self.recording},
             "source": source.name,
             "frames": source.frames,
-            "network": outputs.network,
+            "network": self._targets.network.name,
             "engine": self._engine,
             "fps": self._fps(),
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},
@@ -310,54 +296,35 @@ class Desk:
             },
         }
 
-    def rows(self, after, most):
-        """Rows of results numbered above ``after``, oldest first.
+    def rows(self, after: int, most: int) -> Tuple[int, List[List[Optional[float]]]]:
+        """Rows of results with a number above ``after``, oldest first, at most ``most``.
 
         Returns:
-            (first, rows): the number of the first row given, and lists of numbers or None.
+            (first, rows): the number of the first row, and lists of numbers or None.
         """
         count = self._row_count
         first = max(after + 1, count - ROWS_KEPT, 0)
         wanted = np.arange(first, min(count, first + most)) % ROWS_KEPT
-        rows = [[None if np.isnan(v) else round(v, 4) for v in row] for row in
-                self._rows[wanted].tolist()]  # fmt: skip
-        return first, rows
+        values = self._rows[wanted].tolist()
+        return first, [[None if np.isnan(v) else round(v, 4) for v in row] for row in values]
 
-    def _waiting(self):
+    def _waiting_for(self) -> Optional[str]:
         """What the run waits for: "target", "frames", or None."""
         if self.paused and self._wait_for_target:
             return "target"
         late_s = time.monotonic() - self._times[-1] if self._times else 0.0
         return "frames" if self.source.live and late_s > 1.0 else None
 
-    def _fps(self):
-        """Frames tracked per second of late; None while there is no telling."""
+    def _fps(self) -> Optional[float]:
+        """Frames a second over the last frames; None while the run stands still."""
         times = list(self._times)
         if self.paused or len(times) < 2 or time.monotonic() - times[-1] > 1.0:
             return None
         return round((len(times) - 1) / max(times[-1] - times[0], 1e-6), 1)
 
 
-def _box_in(box, frame_shape):
-    """The box as four floats when a person can have meant it."""
-    x, y, w, h = checked_box(box, frame_shape)
-    height, width = frame_shape[:2]
-    if w < SMALLEST_PX or h < SMALLEST_PX:
-        raise Refused(422, "a box must be {:g} pixels wide and high or more".format(SMALLEST_PX))
-    if w > width or h > height:
-        raise Refused(422, "a box can't be larger than the frame of {}x{}".format(width, height))
-    return x, y, w, h
-
-
-def _spread(shots, most):
-    """At most so many of them, evenly spread, the last one among them."""
-    if len(shots) <= most:
-        return shots
-    return [shots[int(n)] for n in np.linspace(0, len(shots) - 1, most)]
-
-
-def _plain(number, track):
-    """A target for JSON."""
+def target_json(number: int, track: Track) -> Dict[str, Any]:
+    """A target as a dict for JSON; unknown values are None."""
     finite = np.isfinite(track.box).all()
     return {
         "number": number,
@@ -365,3 +332,21 @@ def _plain(number, track):
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
     }
+
+
+def _selected_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
+    """The box as four floats, if a person can have meant it."""
+    x, y, w, h = checked_box(box, frame_shape)
+    height, width = frame_shape[:2]
+    if w < SMALLEST_PX or h < SMALLEST_PX:
+        raise Refused(422, "a box must be at least {0:g} x {0:g} pixels".format(SMALLEST_PX))
+    if w > width or h > height:
+        raise Refused(422, "a box can't be larger than the frame of {}x{}".format(width, height))
+    return x, y, w, h
+
+
+def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:
+    """At most ``most`` of the frames, evenly spread; the last one is among them."""
+    if len(frames) <= most:
+        return frames
+    return [frames[int(n)] for n in np.linspace(0, len(frames) - 1, most)]

@@ -1,50 +1,69 @@
-"""The frames of the last seconds, so that a target can be chosen on the frame that was seen."""
+"""Keep the frames of the last seconds, so that a target can be selected on the frame that was seen.
+
+The network, the browser and the user's hand take time: by the time a selection arrives, the loop
+is some frames further. The selection names the index of the frame that was displayed, and the
+tracker starts on that frame.
+"""
 
 import threading
 import time
+from collections import namedtuple
+from typing import Any, Dict, List, Optional, Tuple
 
-RING_BYTES = 96 << 20  # of frames kept, so that a target can be chosen on the frame that was seen
-RING_FRAMES = (6, 90)  # at least and at most so many
-HOLD_S = 60.0  # a frame that a browser holds is let go after that
+LIMIT_BYTES = 96 << 20  # memory for kept frames
+FEWEST_FRAMES, MOST_FRAMES = 6, 90  # kept whatever their size
+HOLD_S = 60.0  # a held frame may be dropped after this time
+
+TrackedFrame = namedtuple("TrackedFrame", "frame index time_s tracks")
+TrackedFrame.__doc__ = """One frame after tracking.
+
+Attributes:
+    frame: BGR uint8 (H, W, 3).
+    index: 0-based index in its source.
+    time_s: time in its source, seconds, or None.
+    tracks: dict of target number -> ``runtime.types.Track``.
+"""
 
 
-class Ring:
-    """The frames shown last. When full, every second one of its older half goes: the newest are
-    all there, the older the sparser, so that a slow hand still finds the frame that it aims at.
+class FrameBuffer:
+    """The frames that were tracked last.
+
+    A full buffer drops every second frame of its older half. So the newest frames are all there,
+    and older ones are sparser. A frame that somebody holds stays.
     """
 
-    def __init__(self, limit_bytes=RING_BYTES):
+    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
-        self._shots = []
-        self._held = {}  # who -> (index, until)
+        self._frames: List[TrackedFrame] = []
+        self._held: Dict[Any, Tuple[int, float]] = {}  # holder -> (index, until)
         self._lock = threading.Lock()
 
-    def add(self, shot):
+    def add(self, tracked: TrackedFrame) -> None:
         """Keep one more frame."""
-        low, high = RING_FRAMES
-        most = max(low, min(high, self._limit_bytes // max(1, shot.frame.nbytes)))
+        fitting = self._limit_bytes // max(1, tracked.frame.nbytes)
+        most = max(FEWEST_FRAMES, min(MOST_FRAMES, fitting))
         with self._lock:
-            self._shots.append(shot)
-            if len(self._shots) <= most:
+            self._frames.append(tracked)
+            if len(self._frames) <= most:
                 return
             now = time.monotonic()
             held = {index for index, until in self._held.values() if until > now}
-            older = self._shots[: len(self._shots) // 2]
-            kept = [s for n, s in enumerate(older) if n % 2 or s.index in held]
-            self._shots = kept + self._shots[len(older) :]
-            if len(self._shots) > 2 * most:  # all of them held
-                del self._shots[: len(self._shots) - 2 * most]
+            older = self._frames[: len(self._frames) // 2]
+            kept = [f for n, f in enumerate(older) if n % 2 or f.index in held]
+            self._frames = kept + self._frames[len(older) :]
+            if len(self._frames) > 2 * most:  # nearly all of them are held
+                del self._frames[: len(self._frames) - 2 * most]
 
-    def hold(self, who, index):
-        """Keep the frame of that index until ``who`` lets go; None lets go."""
+    def hold(self, holder: Any, index: Optional[int]) -> None:
+        """Keep the frame of that index for ``holder``; None releases what the holder had."""
         with self._lock:
             if index is None:
-                self._held.pop(who, None)
-            elif any(shot.index == index for shot in self._shots):
-                self._held[who] = (index, time.monotonic() + HOLD_S)
+                self._held.pop(holder, None)
+            elif any(tracked.index == index for tracked in self._frames):
+                self._held[holder] = (index, time.monotonic() + HOLD_S)
 
-    def since(self, index):
-        """The frame of that index and those after it; empty when it is kept no more."""
+    def since(self, index: int) -> List[TrackedFrame]:
+        """The frame of that index and all later ones; empty when that frame is gone."""
         with self._lock:
-            shots = [shot for shot in self._shots if shot.index >= index]
-        return shots if shots and shots[0].index == index else []
+            frames = [tracked for tracked in self._frames if tracked.index >= index]
+        return frames if frames and frames[0].index == index else []

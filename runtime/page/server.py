@@ -1,13 +1,12 @@
-"""Serve the page: pictures and state to browsers, their wishes to the frame loop.
+"""Serve the page: pictures and state go to browsers, requests go to the frame loop.
 
-Two threads beside the loop: one scales and encodes the newest frame, once for all browsers and only
-if one of them is ready for it; one runs the HTTP server. A browser says which picture it has shown,
-and no more than ``IN_FLIGHT`` are ever on their way to it: a slow one gets fewer pictures, not
-older ones, and a dead one gets none. Pictures go over the web socket because multipart JPEG came
-out twice as old in Chromium (median 50 ms against 25): it shows a part when the next one begins.
+Two threads run beside the loop. One scales and encodes the newest frame, once for all browsers,
+and only if a browser is ready for it. The other runs the HTTP server. A browser reports each
+picture that it has displayed, and at most two pictures are on their way to it. So a slow
+browser gets fewer pictures, not older ones. Pictures go over a web socket: with multipart JPEG
+Chromium shows a part only when the next one begins (median age 50 ms against 25 ms).
 
-What may be asked is described in ``page/openapi.json``; no request names a file, an address or a
-command. The page itself is read into memory when the run starts.
+No request names a file or a command. The page's own files are read when the run starts.
 """
 
 import asyncio
@@ -19,6 +18,7 @@ import struct
 import threading
 import time
 from collections import namedtuple
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from aiohttp import WSMsgType, web
 
@@ -26,37 +26,48 @@ from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
 from runtime.page import address, api
-from runtime.page.access import HEADERS, Door, Forbidden, Guard
-from runtime.page.control import Refused
+from runtime.page.access import HEADERS, ConnectionLimiter, Forbidden, Guard
+from runtime.page.control import Controller, Refused
+from runtime.page.frame_buffer import TrackedFrame
+from runtime.page.viewer import Viewer
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
-KINDS = {
-    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
+DESCRIPTION = "openapi.json"
+CONTENT_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
     ".json": "application/json",
-}  # fmt: skip
-IN_FLIGHT = 2  # pictures on their way to one browser
-VIEWERS = 16
-HEARTBEAT_S = 0.5  # state is sent so often when nothing changes
-PING_S = 15.0  # a browser that does not answer is cut off
+}
+MOST_VIEWERS = 16
+HEARTBEAT_S = 0.5  # the state is sent at least this often
+PING_S = 15.0  # a browser that does not answer is disconnected
 BODY_BYTES = 2048
 MESSAGE_BYTES = 256
-MESSAGES_PER_S = 500
 
-News = namedtuple("News", "index state jpeg")  # jpeg None: nobody was ready for one
+Update = namedtuple("Update", "index state jpeg")
+Update.__doc__ = """What browsers are sent of one frame.
+
+Attributes:
+    index: of the frame in its source.
+    state: JSON text.
+    jpeg: bytes, or None where no browser was ready for a picture.
+"""
 
 
-def serve(desk, options, say):
-    """Start serving; returns the ``Server``.
+def serve(controller: Controller, options: Any, say: Callable[[str], None]) -> "Server":
+    """Start to serve the page in the background.
 
     Args:
-        desk: the loop's side.
-        options: ``page_host``, ``page_port``, ``page_fps``, ``page_width``.
+        controller: the frame loop's remote control.
+        options: has ``page_host``, ``page_port``, ``page_fps`` and ``page_width``.
         say: function of one line of text for the user.
 
     Raises:
-        BadOutput: the address can't be had.
+        BadOutput: the address can't be used.
     """
-    server = Server(desk, options)
+    server = Server(controller, options)
     server.start()
     say("page: " + server.link)
     if server.guard.token:
@@ -66,79 +77,47 @@ def serve(desk, options, say):
     return server
 
 
-class Viewer:
-    """One browser's socket."""
-
-    def __init__(self, socket):
-        self.socket = socket
-        self.news = asyncio.Event()
-        self.sent = []  # indices of pictures on their way
-        self.last = None  # index of the picture sent last
-        self._second, self._heard = 0, 0
-
-    @property
-    def ready(self):
-        """Whether it may be sent another picture."""
-        return len(self.sent) < IN_FLIGHT
-
-    def hear(self, text):
-        """One message: ``{"seen": INDEX}`` or ``{"hold": INDEX or null}``; raises ValueError.
-
-        Returns:
-            (held,) when a frame is to be held or let go, else None.
-        """
-        second = int(time.monotonic())
-        self._heard = self._heard + 1 if second == self._second else 1
-        self._second = second
-        message = api.parsed(text)
-        if self._heard > MESSAGES_PER_S or not isinstance(message, dict) or len(message) != 1:
-            raise ValueError
-        if "seen" in message:
-            index = api.whole(message["seen"])
-            self.sent = [n for n in self.sent if n > index]
-            return None
-        held = message["hold"] if "hold" in message else True
-        return (None if held is None else api.whole(held),)
-
-
 class Server:
     """The page of one run.
 
     Attributes:
-        link: what the user opens.
+        link: the address for the user to open.
+        guard: checks requests, and holds the token.
     """
 
-    def __init__(self, desk, options):
-        self.desk, self.options = desk, options
+    def __init__(self, controller: Controller, options: Any) -> None:
         self.guard = Guard(options.page_host)
-        self._viewers = set()
-        self._wanted = threading.Event()  # somebody is ready for a picture
+        self.link = ""
+        self._controller, self._options = controller, options
+        self._viewers: Set[Viewer] = set()
+        self._wanted = threading.Event()  # a browser is ready for a picture
         self._closing = threading.Event()
-        self._news = None
-        self._board = {}
-        self.files = _read_files()
-        self._api = api.Api(self)
+        self._update: Optional[Update] = None
+        self._board: Dict[str, Any] = {}
+        self._files = _read_files()
         self._loop = asyncio.new_event_loop()
         self._encoder = threading.Thread(target=self._encode, name="page pictures", daemon=True)
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
 
-    def start(self):
-        """Listen, and serve in the background."""
+    def start(self) -> None:
+        """Listen, and serve in the background; raises ``BadOutput``."""
+        host, port = self._options.page_host, self._options.page_port
         try:
-            self._socket = address.listen(self.options.page_host, self.options.page_port)
+            self._socket = address.listen(host, port)
         except (OSError, UnicodeError) as error:
-            raise BadOutput("--page-host {} --page-port {}: can't listen there: {}".format(
-                self.options.page_host, self.options.page_port,
-                getattr(error, "strerror", None) or error)) from None  # fmt: skip
-        self.port = self._socket.getsockname()[1]
-        self._cookie = "hotpath_{}".format(self.port)  # cookies are shared between ports
-        self.link = "http://{}:{}/".format(address.shown_host(self.options.page_host), self.port)
+            why = getattr(error, "strerror", None) or error
+            raise BadOutput(
+                "--page-host {} --page-port {}: can't listen there: {}".format(host, port, why)
+            ) from None
+        port = self._socket.getsockname()[1]
+        self._cookie = "hotpath_{}".format(port)  # browsers share cookies between ports
+        self.link = "http://{}:{}/".format(address.shown_host(host), port)
         if self.guard.token:
             self.link += "enter?token=" + self.guard.token
         self._thread.start()
         self._encoder.start()
 
-    def close(self):
+    def close(self) -> None:
         """Tell every browser that the run is over; may be called twice."""
         if not self._closing.is_set():
             self._closing.set()
@@ -146,83 +125,89 @@ class Server:
             self._loop.call_soon_threadsafe(self._ending.set)
             self._thread.join(3.0)
 
-    # the pictures' thread
+    # in the thread that encodes pictures
 
-    def _encode(self):
-        """Newest frame and state to every browser, at most ``--page-fps`` a second."""
-        pause_s = 0.9 / self.options.page_fps  # sources are not punctual
-        version, last, shown_at = -1, None, 0.0
+    def _encode(self) -> None:
+        """Send the newest frame and state to every browser, at most ``--page-fps`` a second."""
+        pause_s = 0.9 / self._options.page_fps  # sources are not punctual
+        version, last, sent_at = -1, None, 0.0
         while not self._closing.is_set():
-            version, shot = self.desk.wait(version, HEARTBEAT_S)
-            wait_s = shown_at + pause_s - time.monotonic()
+            version, tracked = self._controller.wait(version, HEARTBEAT_S)
+            wait_s = sent_at + pause_s - time.monotonic()
             if wait_s > 0 and not self._closing.wait(wait_s):
-                version, shot = self.desk.wait(-1, 0)  # a newer one came
-            shown_at = time.monotonic()
-            if shot is None or not self._viewers:
+                version, tracked = self._controller.wait(-1, 0)  # a newer frame may have come
+            sent_at = time.monotonic()
+            if tracked is None or not self._viewers:
                 continue
-            jpeg = last.jpeg if last and last.index == shot.index else None
+            jpeg = last.jpeg if last and last.index == tracked.index else None
             if jpeg is None and self._wanted.is_set():
-                jpeg = api.encoded(shot.frame, self.options.page_width)
-            last = News(shot.index, self.state(shot), jpeg)
-            self._loop.call_soon_threadsafe(self._spread, last)
-        shot = self.desk.wait(-1, 0)[1]
-        if shot is not None:
-            self._loop.call_soon_threadsafe(self._spread, News(shot.index, self.state(shot), None))
+                jpeg = api.encoded(tracked.frame, self._options.page_width)
+            last = Update(tracked.index, self._state_text(tracked), jpeg)
+            self._loop.call_soon_threadsafe(self._broadcast, last)
+        tracked = self._controller.wait(-1, 0)[1]
+        if tracked is not None:
+            final = Update(tracked.index, self._state_text(tracked), None)
+            self._loop.call_soon_threadsafe(self._broadcast, final)
 
-    def state(self, shot):
-        """All that the page shows beside a picture, as JSON."""
-        return json.dumps(dict(self.desk.state(shot), board=self._board))
+    def _state_text(self, tracked: TrackedFrame) -> str:
+        """All that the page displays beside a picture, as JSON."""
+        return json.dumps(dict(self._controller.state(tracked), board=self._board))
 
-    # the server's thread
+    # in the server's thread
 
-    def _run(self):
+    def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve())
         finally:
             self._loop.close()
 
-    async def _serve(self):
+    def _routes(self) -> List[Any]:
+        description = json.loads(self._files[DESCRIPTION].decode("utf-8"))
+        if not self.guard.token:
+            del description["security"]
+        requests = api.Api(
+            self._controller, self._state_text, description, self._options.page_width
+        )
+        pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
+        routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
+        return routes + requests.routes() + [web.get(path, self._static) for path in pages]
+
+    async def _serve(self) -> None:
         self._ending = asyncio.Event()
         app = web.Application(middlewares=[self._check], client_max_size=BODY_BYTES)
-        app.router.add_routes([
-            web.get("/ws", self._watch),
-            web.get("/enter", self._enter),
-        ] + self._api.routes())  # fmt: skip
-        for name in self.files:
-            if name != api.DESCRIPTION:
-                app.router.add_get("/" + name, self._static)
-        app.router.add_get("/", self._static)
-        quiet = logging.Logger("page")  # what strangers send is no news for the terminal
-        quiet.addHandler(logging.NullHandler())
-        runner = web.AppRunner(app, access_log=None, logger=quiet, lingering_time=2.0)
+        app.router.add_routes(self._routes())
+        silent = logging.Logger("page")  # bad requests of strangers do not go to the terminal
+        silent.addHandler(logging.NullHandler())
+        runner = web.AppRunner(app, access_log=None, logger=silent, lingering_time=2.0)
         await runner.setup()
-        self._door = Door(runner.server)
-        tasks = [asyncio.ensure_future(t) for t in (self._door.sweep(), self._read_sensors())]
-        listener = await self._loop.create_server(self._door, sock=self._socket, backlog=128)
+        self._limiter = ConnectionLimiter(runner.server)
+        background = [self._limiter.close_late_connections(), self._read_sensors()]
+        tasks = [asyncio.ensure_future(task) for task in background]
+        listener = await self._loop.create_server(self._limiter, sock=self._socket, backlog=128)
         await self._ending.wait()
         listener.close()
         for task in tasks:
             task.cancel()
-        if self._viewers:
-            await asyncio.wait([asyncio.ensure_future(self._part(v)) for v in self._viewers],
-                               timeout=1.0)  # fmt: skip
+        goodbyes = [asyncio.ensure_future(self._say_goodbye(v)) for v in self._viewers]
+        if goodbyes:
+            await asyncio.wait(goodbyes, timeout=1.0)
         try:
             await asyncio.wait_for(runner.cleanup(), 2.0)
         except asyncio.TimeoutError:
-            pass  # a browser that does not answer: the process ends without it
+            pass  # a browser does not answer: the process ends all the same
 
-    async def _part(self, viewer):
-        """The last state to one browser, and goodbye."""
+    async def _say_goodbye(self, viewer: Viewer) -> None:
+        """Send the last state to one browser and close its socket."""
         try:
-            if self._news is not None:
-                await viewer.socket.send_str(self._news.state)
+            if self._update is not None:
+                await viewer.socket.send_str(self._update.state)
             await viewer.socket.close(code=1001)
         except (ConnectionError, RuntimeError):
-            pass  # it has gone before us
+            pass  # it has left already
 
-    async def _read_sensors(self):
-        """Temperature, clock and power once a second, while somebody looks."""
+    async def _read_sensors(self) -> None:
+        """Read temperature, clock and power once a second, while a browser is connected."""
         telemetry = await self._loop.run_in_executor(None, _telemetry)
         while telemetry is not None:
             if self._viewers:
@@ -230,28 +215,33 @@ class Server:
                 self._board = api.board_figures(sample)
             await asyncio.sleep(1.0)
 
-    def _spread(self, news):
-        self._news = news
+    def _broadcast(self, update: Update) -> None:
+        """Wake the senders of all browsers."""
+        self._update = update
         for viewer in self._viewers:
-            viewer.news.set()
-        self._look_who_is_ready()
+            viewer.updated.set()
+        self._update_wanted()
 
-    def _look_who_is_ready(self):
+    def _update_wanted(self) -> None:
+        """Tell the encoder whether a browser is ready for a picture."""
         if any(viewer.ready for viewer in self._viewers):
             self._wanted.set()
         else:
             self._wanted.clear()
 
-    @web.middleware
-    async def _check(self, request, handler):
-        """Every request: may it pass? Every answer: the headers; errors as JSON."""
-        self._door.busy(request.transport)
+    @web.middleware  # type: ignore[untyped-decorator]
+    async def _check(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Check every request, add the headers to every answer, and give errors as JSON."""
+        self._limiter.request_began(request.transport)
         try:
             if request.path != "/enter":
                 self.guard.check(
-                    request.host, request.headers.get("Origin"), request.cookies.get(self._cookie),
-                    _bearer(request), request.remote,
-                )  # fmt: skip
+                    request.host,
+                    request.headers.get("Origin"),
+                    request.cookies.get(self._cookie),
+                    _bearer(request),
+                    request.remote,
+                )
             response = await handler(request)
         except (Forbidden, Refused) as error:
             response = _error(error.status, str(error))
@@ -260,88 +250,91 @@ class Server:
         except asyncio.TimeoutError:
             response = _error(504, "the run did not answer in time")
         if request.transport is not None:
-            self._door.idle(request.transport)
+            self._limiter.request_ended(request.transport)
         if not response.prepared:
             response.headers.update(HEADERS)
             response.headers["Content-Security-Policy"] = _policy(request.host)
         return response
 
-    async def _watch(self, request):
-        """The socket: state and pictures to the browser, what it has shown from it."""
-        if len(self._viewers) >= VIEWERS:
-            raise Refused(503, "{} browsers watch, and no more can".format(VIEWERS))
+    async def _serve_socket(self, request: Any) -> Any:
+        """Serve one web socket: send state and pictures, receive what was displayed."""
+        if len(self._viewers) >= MOST_VIEWERS:
+            raise Refused(
+                503, "{} browsers are connected, the most there can be".format(MOST_VIEWERS)
+            )
         socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request).ok:
             raise Refused(400, "this address is for web sockets")
         await socket.prepare(request)
         viewer = Viewer(socket)
         self._viewers.add(viewer)
-        self._look_who_is_ready()
-        sender = asyncio.ensure_future(self._send(viewer))
-        self.desk.nudge()
+        self._update_wanted()
+        sender = asyncio.ensure_future(self._send_updates(viewer))
+        self._controller.notify()
         try:
             async for message in socket:
                 if message.type != WSMsgType.TEXT:
                     raise ValueError
-                held = viewer.hear(message.data)
+                held = viewer.receive(message.data)
                 if held:
-                    self.desk.ring.hold(viewer, held[0])
+                    self._controller.buffer.hold(viewer, held[0])
                 else:
-                    viewer.news.set()
-                self._look_who_is_ready()
+                    viewer.updated.set()
+                self._update_wanted()
         except ValueError:
             await socket.close(code=1008, message=b"not understood")
         finally:
             sender.cancel()
             self._viewers.discard(viewer)
-            self.desk.ring.hold(viewer, None)
-            self._look_who_is_ready()
+            self._controller.buffer.hold(viewer, None)
+            self._update_wanted()
         return socket
 
-    async def _send(self, viewer):
-        """The newest state and picture, whenever the browser has shown an earlier one."""
-        told = None
+    async def _send_updates(self, viewer: Viewer) -> None:
+        """Send the newest state and picture whenever the browser has displayed an earlier one."""
+        sent = None
         while True:
-            await viewer.news.wait()
-            viewer.news.clear()
-            news = self._news
-            if news is None or not viewer.ready or viewer.socket.closed:
+            await viewer.updated.wait()
+            viewer.updated.clear()
+            update = self._update
+            if update is None or not viewer.ready or viewer.socket.closed:
                 continue
             try:
-                if news is not told:  # also when nothing changed: silence means a lost connection
-                    told = news
-                    await viewer.socket.send_str(news.state)
-                if news.jpeg is not None and news.index != viewer.last:
-                    viewer.last = news.index
-                    viewer.sent.append(news.index)
-                    await viewer.socket.send_bytes(struct.pack(">Q", news.index) + news.jpeg)
+                if update is not sent:  # also when nothing changed: silence means a lost connection
+                    sent = update
+                    await viewer.socket.send_str(update.state)
+                if update.jpeg is not None and update.index != viewer.last_index:
+                    viewer.last_index = update.index
+                    viewer.in_flight.append(update.index)
+                    await viewer.socket.send_bytes(struct.pack(">Q", update.index) + update.jpeg)
             except (ConnectionError, RuntimeError):
-                return  # it left; the reader sees that too
+                return  # the browser left; the receiving side sees that too
 
-    async def _enter(self, request):
-        value = self.guard.enter(request.query.get("token"), request.remote)
+    async def _log_in(self, request: Any) -> Any:
+        """Exchange the token of the link for a cookie, and lead on to the page."""
+        value = self.guard.log_in(request.query.get("token"), request.remote)
         response = web.Response(status=303, headers={"Location": "/"})
         if value:
-            # Lax, for Strict is not sent after a link in a chat was followed; what changes
-            # something is no GET and must come from the page itself
+            # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
+            # requests that change something are no GET and must come from the page itself
             response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
         return response
 
-    async def _static(self, request):
+    async def _static(self, request: Any) -> Any:
+        """One of the page's own files."""
         name = request.path[1:] or "index.html"
-        return web.Response(
-            body=self.files[name], content_type=KINDS[os.path.splitext(name)[1]], charset="utf-8"
-        )
+        kind = CONTENT_TYPES[os.path.splitext(name)[1]]
+        return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
 
 
-def _bearer(request):
+def _bearer(request: Any) -> Optional[str]:
     """The token of ``Authorization: Bearer``, or None."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    kind, _, token = str(request.headers.get("Authorization", "")).partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
 
 
-def _policy(host):
-    """Content-Security-Policy: the page's own files, nothing inline, nothing from elsewhere."""
+def _policy(host: str) -> str:
+    """Content-Security-Policy: the page's own files only, and nothing inline."""
     # older browsers do not count web sockets as 'self'
     sockets = " ws://{0} wss://{0}".format(host) if re.match(r"[\w.:\[\]-]+$", host) else ""
     return (
@@ -351,7 +344,7 @@ def _policy(host):
     )
 
 
-def _error(status, text, allow=None):
+def _error(status: int, text: str, allow: Optional[str] = None) -> Any:
     """An answer that says what is wrong."""
     headers = {"Allow": allow} if allow else {}
     if status in (429, 503):
@@ -361,18 +354,18 @@ def _error(status, text, allow=None):
     return web.json_response({"error": text}, status=status, headers=headers)
 
 
-def _read_files():
+def _read_files() -> Dict[str, bytes]:
     """The page's files: dict of name -> bytes."""
     files = {}
     for name in sorted(os.listdir(FOLDER)):
-        if os.path.splitext(name)[1] in KINDS:
+        if os.path.splitext(name)[1] in CONTENT_TYPES:
             with open(os.path.join(FOLDER, name), "rb") as file:
                 files[name] = file.read()
     return files
 
 
-def _telemetry():
-    """The board's sensors; None where they can't be looked for."""
+def _telemetry() -> Optional[Telemetry]:
+    """The board's sensors; None where they can't be read."""
     try:
         return Telemetry("/", detect("/").board)
     except (HotpathError, OSError):

@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 
 from runtime import DEFAULT_NETWORK, load_targets, load_tracker
+from runtime.cli.boxes import first_boxes
 from runtime.cli.profile import Profile
 from runtime.errors import HotpathError
-from runtime.track import first_boxes
 from runtime.video.sources import open_source
 from tests.fps import peers
 

@@ -56,7 +56,7 @@ def test_the_video_that_is_read_is_never_written(folder, tmp_path, link):
         out = tmp_path / "link.avi"
         out.symlink_to(film)
     done = track(folder, "--video", film, "--box", "90,70,40,40", "--save", out)
-    assert "is what is being read" in sentence(done)
+    assert "is also an input of this run" in sentence(done)
     assert film.read_bytes() == (folder / "film.avi").read_bytes()
 
 
@@ -64,7 +64,7 @@ def test_results_and_boxes_are_two_files(folder, tmp_path):
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("90,70,40,40\n")
     done = track(folder, "--video", folder / "film.avi", "--boxes", boxes, "--results", boxes)
-    assert "is what is being read" in sentence(done)
+    assert "is also an input of this run" in sentence(done)
     assert boxes.read_text() == "90,70,40,40\n"
 
 

@@ -1,25 +1,24 @@
-"""The frames that are kept: the newest all, the older sparser, one that is held for good."""
+"""The buffer keeps all of the newest frames, every second older one, and frames that are held."""
 
 import numpy as np
 
-from runtime.page.control import Shot
-from runtime.page.frame_buffer import Ring
+from runtime.page.frame_buffer import FrameBuffer, TrackedFrame
 
 FRAME = np.zeros((10, 10, 3), np.uint8)
 
 
 def filled(count, most, held=None):
-    """A ring of so many frames at most, through which ``count`` frames went."""
-    ring = Ring(most * FRAME.nbytes)
+    """A buffer for ``most`` frames, after ``count`` frames were added."""
+    buffer = FrameBuffer(most * FRAME.nbytes)
     for index in range(count):
-        ring.add(Shot(FRAME, index, None, {}))
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
         if index == held:
-            ring.hold("hand", index)
-    return ring
+            buffer.hold("hand", index)
+    return buffer
 
 
-def kept(ring, count):
-    return [index for index in range(count) if ring.since(index)]
+def kept(buffer, count):
+    return [index for index in range(count) if buffer.since(index)]
 
 
 def test_memory_has_an_end_and_the_newest_frames_are_all_there():
@@ -29,35 +28,35 @@ def test_memory_has_an_end_and_the_newest_frames_are_all_there():
     assert indices[0] < 960, "older ones are sparser, not gone"
 
 
-def test_a_frame_that_is_held_stays_until_it_is_let_go():
-    ring = filled(1000, 40, held=300)
-    shots = ring.since(300)
-    assert shots[0].index == 300 and shots[-1].index == 999
-    assert len(shots) <= 40
-    ring.hold("hand", None)
+def test_a_frame_that_is_held_stays_until_it_is_released():
+    buffer = filled(1000, 40, held=300)
+    frames = buffer.since(300)
+    assert frames[0].index == 300 and frames[-1].index == 999
+    assert len(frames) <= 40
+    buffer.hold("hand", None)
     for index in range(1000, 2000):
-        ring.add(Shot(FRAME, index, None, {}))
-    assert ring.since(300) == []
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+    assert buffer.since(300) == []
 
 
 def test_holding_all_of_them_does_not_fill_the_memory():
-    ring = Ring(20 * FRAME.nbytes)
+    buffer = FrameBuffer(20 * FRAME.nbytes)
     for index in range(500):
-        ring.add(Shot(FRAME, index, None, {}))
-        ring.hold(index, index)
-    assert len(kept(ring, 500)) <= 40
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+        buffer.hold(index, index)
+    assert len(kept(buffer, 500)) <= 40
 
 
 def test_a_frame_that_was_never_there_is_not_found():
-    ring = filled(10, 40)
-    ring.hold("hand", 77)
-    assert ring.since(77) == [] and ring.since(-1) == []
-    assert [shot.index for shot in ring.since(8)] == [8, 9]
+    buffer = filled(10, 40)
+    buffer.hold("hand", 77)
+    assert buffer.since(77) == [] and buffer.since(-1) == []
+    assert [tracked.index for tracked in buffer.since(8)] == [8, 9]
 
 
 def test_large_frames_are_fewer_but_never_too_few_to_aim():
     large = np.zeros((2000, 2000, 3), np.uint8)
-    ring = Ring(1)
+    buffer = FrameBuffer(1)
     for index in range(50):
-        ring.add(Shot(large, index, None, {}))
-    assert len(kept(ring, 50)) >= 5
+        buffer.add(TrackedFrame(large, index, None, {}))
+    assert len(kept(buffer, 50)) >= 5

@@ -1,0 +1,179 @@
+"""The options of ``python -m runtime.track``, in groups."""
+
+import argparse
+import os
+from typing import Callable, List, Optional
+
+from runtime import DEFAULT_NETWORK, engines
+
+DESCRIPTION = (
+    "Follow one or several objects through a video, a camera or a network stream. "
+    "Give the target as a box in the first frame (--box), draw it with the mouse (--show), or "
+    "select it in a browser (--page)."
+)
+
+
+def parse(arguments: List[str]) -> argparse.Namespace:
+    """The options; argparse ends the program where they can't be understood."""
+    return parser().parse_args(_joined_boxes(arguments))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's parser."""
+    cli = argparse.ArgumentParser(prog="python -m runtime.track", description=DESCRIPTION)
+    _add_source(cli.add_argument_group("what to track, and where"))
+    _add_network(cli.add_argument_group("network and engine"))
+    _add_outputs(cli.add_argument_group("results, video and window"))
+    _add_page(cli.add_argument_group("page in the browser"))
+    lists = cli.add_argument_group("lists")
+    lists.add_argument("--list-cameras", action="store_true", help="list the cameras, then end")
+    lists.add_argument("--list-networks", action="store_true", help="list the networks, then end")
+    return cli
+
+
+def _add_source(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--video",
+        metavar="SOURCE",
+        help="cam0, /dev/video2, csi0, an address (rtsp://, http://, udp://), a video file, a "
+        "folder of frames, or a VOT, OTB, GOT-10k or UAV123 sequence",
+    )
+    group.add_argument(
+        "--box",
+        metavar="X,Y,W,H",
+        action="append",
+        help="the target in the first frame, in 0-based pixels; repeat it for several targets",
+    )
+    group.add_argument("--boxes", metavar="FILE", help="a file with one target X,Y,W,H a line")
+    group.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--network",
+        metavar="NAME|FILE.toml",
+        help="the network (default: the bundle's, or {})".format(DEFAULT_NETWORK),
+    )
+    group.add_argument(
+        "--networks-dir",
+        default=os.environ.get("NETWORKS_DIR"),
+        metavar="DIR",
+        help="folder with the networks' files (default: the variable NETWORKS_DIR)",
+    )
+    group.add_argument(
+        "--engine",
+        default="auto",
+        choices=("auto", "tensorrt", "overlay") + engines.PREFERENCE,
+        help="what runs the network (default: the best one that is installed)",
+    )
+    group.add_argument(
+        "--threads",
+        type=count,
+        default=engines.THREADS,
+        metavar="N",
+        help="threads that run the network (default: %(default)s)",
+    )
+    group.add_argument(
+        "--bundle", metavar="DIR", help="folder that `make engine` wrote for this board"
+    )
+    group.add_argument("--board", metavar="NAME", help="use the bundle of this board")
+    group.add_argument(
+        "--simulate",
+        choices=("model", "rtl"),
+        help="simulate the FPGA --board: its definition in NumPy, or its RTL",
+    )
+    group.add_argument(
+        "--pipeline",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        metavar="1|2",
+        help="frames in flight at a time; 2 needs a GPU (default: %(default)s)",
+    )
+
+
+def _add_outputs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--results", metavar="FILE", help="write boxes: .csv or .jsonl; - is standard output"
+    )
+    group.add_argument("--save", metavar="FILE.mp4", help="save the video with the box drawn")
+    show = group.add_mutually_exclusive_group()
+    show.add_argument(
+        "--show",
+        dest="show",
+        action="store_true",
+        default=None,
+        help="open a window (default: where there is a display and nothing is written)",
+    )
+    show.add_argument("--no-show", dest="show", action="store_false", help="open no window")
+    group.add_argument(
+        "--profile", action="store_true", help="print milliseconds a step at the end"
+    )
+
+
+def _add_page(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--page",
+        action="store_true",
+        help="watch and control the run from a browser; --box is then optional",
+    )
+    group.add_argument(
+        "--page-host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on, 0.0.0.0 for all; other addresses than this computer's loopback "
+        "require the token in the printed link (default: %(default)s)",
+    )
+    group.add_argument(
+        "--page-port",
+        type=between(0, 65535),
+        default=8600,
+        metavar="N",
+        help="port; 0 takes any free one (default: %(default)s)",
+    )
+    group.add_argument(
+        "--page-fps",
+        type=between(1, 240),
+        default=30,
+        metavar="N",
+        help="most pictures a second (default: %(default)s)",
+    )
+    group.add_argument(
+        "--page-width",
+        type=between(64, 7680),
+        default=960,
+        metavar="PX",
+        help="largest width of the pictures (default: %(default)s)",
+    )
+
+
+def count(text: str) -> int:
+    """A whole number from 1."""
+    return _whole_number(text, 1, None)
+
+
+def between(low: int, high: int) -> Callable[[str], int]:
+    """A function that reads a whole number between two limits."""
+    return lambda text: _whole_number(text, low, high)
+
+
+def _whole_number(text: str, low: int, high: Optional[int]) -> int:
+    limits = "from {}".format(low) if high is None else "from {} to {}".format(low, high)
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if value < low or (high is not None and value > high):
+        raise argparse.ArgumentTypeError("{!r} is not a whole number {}".format(text, limits))
+    return value
+
+
+def _joined_boxes(arguments: List[str]) -> List[str]:
+    """Join --box and a value that starts with a minus, which argparse would take for an option."""
+    joined: List[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--box" and argument[:1] == "-":
+            joined[-1] += "=" + argument
+        else:
+            joined.append(argument)
+    return joined

@@ -1,105 +1,130 @@
-"""The command line of the training: ``python -m calib.train``; see README.md beside this file."""
+"""python -m calib.train: train kestrel; README.md beside this file explains how."""
 
-import argparse
 import json
 import pathlib
-import sys
 import time
 
 import cv2
 import numpy as np
 import torch
 
+from calib import command
 from calib.train import plots
+from calib.train.bank import build_bank
 from calib.train.errors import BadImages, TrainingStopped
 from calib.train.export import export
 from calib.train.loop import Log, Runner, Stage
-from calib.train.network import BACKBONES, Kestrel, macs
+from calib.train.network import Kestrel, macs
+from calib.train.options import parser
 from calib.train.overlap import OneStep
 from calib.train.pairs import Drawer
-from calib.train.pictures import build_bank
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
-from calib.train.stages import MAPS_SHARE, NAMES, Standard, Work
+from calib.train.stages import NAMES, Standard, Work
 from calib.train.teacher import Teachers
-from runtime.errors import HotpathError
 
 START_PAIRS = 2048  # in the ring before the first step
+FEWEST_PICTURES = 4
 
 
-def arguments(argv=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m calib.train",
-        description="Train kestrel from pictures, clips and a teacher; resumes what was killed.",
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.train", run, parser(), arguments)
+
+
+def run(options):
+    """Train, and export the network after the last stage."""
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)
+    log = Log(out / "log.jsonl")
+    log(event="started", torch=torch.__version__, arguments=vars(options))
+    work, writers = prepare(options, out, log)
+    try:
+        run_stages(options, out, log, work)
+    finally:
+        for writer in writers:
+            writer.terminate()
+    if options.stages[-1] in ("tune", "joint"):
+        exported = export(out / (options.stages[-1] + ".pt"), out / "export")
+        print(json.dumps(exported, indent=1))
+
+
+def prepare(options, out, log):
+    """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainingStopped(
+            "there is no CUDA device for --device {}; use --device cpu".format(options.device)
+        )
+    teachers = Teachers(options.teacher, options.networks_dir)
+    cache = pathlib.Path(options.cache) if options.cache else out / "cache"
+    bank = build_bank(
+        cache / "bank",
+        options.images,
+        options.clips,
+        leave_out=options.leave_out,
+        licences=options.licences,
+        labels=options.labels,
     )
-    add = parser.add_argument
-    add("--images", nargs="+", required=True, metavar="DIR", help="folders of still pictures")
-    add("--clips", nargs="*", default=[], metavar="PATH",
-        help="folders of clip folders with boxes.csv, or videos without boxes")  # fmt: skip
-    add(
-        "--leave-out",
-        nargs="*",
-        default=[],
-        metavar="NAME",
-        help="beginnings of clip names not to use",
+    if len(bank) < FEWEST_PICTURES:
+        raise BadImages("there are only {} pictures; name more with --images".format(len(bank)))
+    log(
+        event="pictures",
+        count=len(bank),
+        held=int(bank.held.sum()),
+        licences=bank.licences,
+        sources=bank.sources,
     )
-    add(
-        "--validation",
-        metavar="DIR",
-        help="annotated clips, never trained on, for one-step overlap",
+    held = held_pairs(options, bank, teachers, out / "held.npz")
+    plots.batch_picture(held, out / "batch.png")
+    ring = Ring(cache / "ring", options.ring, teachers.channels)
+    writers = fill_ring(options, ring, cache)
+    work = Work(
+        ring,
+        held,
+        Standard.of(held, options.device),
+        one_step={pathlib.Path(path).resolve().name: OneStep(path) for path in options.validation},
+        teachers=teachers,
+        device=options.device,
+        batch=options.batch,
+        quality=options.quality,
+        maps_share=options.maps_share,
     )
-    add("--teacher", nargs="+", default=["nanotrack_v2"], metavar="NETWORK")
-    add("--networks-dir", metavar="DIR", help="where the teachers' files are")
-    add("--out", required=True, metavar="DIR", help="folder of this run")
-    add("--cache", metavar="DIR", help="folder of decoded pictures and drawn pairs (OUT/cache)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:N")
-    add("--threads", type=int, default=1, help="of PyTorch, on a CPU")
-    add("--processes", type=int, default=1, help="that draw pairs; 0: another run fills the cache")
-    add("--nice", type=int, default=0, help="added to the niceness of those processes")
-    add("--shape", default="k80", choices=sorted(BACKBONES))
-    add("--own", choices=sorted(BACKBONES), metavar="SHAPE",
-        help="a second backbone of this shape, for exemplar crops alone")  # fmt: skip
-    add("--start", metavar="FILE",
-        help="checkpoint to begin the first of --stages with, not the stage before")  # fmt: skip
-    add("--stages", nargs="+", default=list(NAMES), choices=NAMES)
-    add("--pairs", nargs=4, type=float, default=[1e6, 2e5, 1.5e5, 1e5], metavar="N",
-        help="budget of the stages " + ", ".join(NAMES))  # fmt: skip
-    add("--minutes", nargs=4, type=float, default=[0, 0, 0, 0], metavar="M",
-        help="most minutes of the stages; 0: no limit")  # fmt: skip
-    add("--lr", nargs=4, type=float, default=[1.2e-2, 3e-3, 2e-3, 1e-3], metavar="LR")
-    add("--batch", type=int, default=32)
-    add("--quality", type=float, default=2.0, metavar="P",
-        help="how much the score ranks cells by their boxes; 0: as the teacher's does")  # fmt: skip
-    add("--maps-share", type=float, default=MAPS_SHARE, metavar="W",
-        help="weight of the maps' losses in stage joint")  # fmt: skip
-    add("--ring", type=int, default=12288, metavar="N", help="pairs kept; 0.3 MB each")
-    add("--held", type=int, default=512, metavar="N", help="pairs to judge by, held out")
-    add("--seed", type=int, default=0)
-    add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")
-    add("--checkpoint-seconds", type=float, default=120, help="between two checkpoints")
-    return parser.parse_args(argv)
+    return work, writers
 
 
-def held_pairs(args, bank, teachers, path):
-    """Pairs from pictures that are never trained on, drawn once for a run."""
+def held_pairs(options, bank, teachers, path):
+    """Pairs from held-out pictures, drawn once for a run and kept in ``path``."""
     if not path.is_file():
         drawer = Drawer(bank, held=True)
-        pairs = [learnt_pair(drawer, teachers, args.seed, -1 - i) for i in range(args.held)]
-        fields = layout(teachers.channels).items()
-        np.savez(path, **{
+        pairs = [learnt_pair(drawer, teachers, options.seed, -1 - i) for i in range(options.held)]
+        fields = {
             name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
-            for name, (_, dtype) in fields
-        })  # fmt: skip
+            for name, (_, dtype) in layout(teachers.channels).items()
+        }
+        np.savez(path, **fields)
     with np.load(path) as file:
         return dict(file)
 
 
-def fill_ring(args, ring, job):
-    """Start the writers and wait until there is enough to begin with."""
+def fill_ring(options, ring, cache):
+    """Start the processes that draw pairs and wait until there are enough to begin with."""
+    job = {
+        "teachers": options.teacher,
+        "networks_dir": options.networks_dir,
+        "bank": str(cache / "bank"),
+        "ring": str(cache / "ring"),
+        "size": options.ring,
+        "reuse": options.reuse,
+        "seed": options.seed,
+        "nice": options.nice,
+        "workers": options.processes,
+    }
     writers = start_writers(job)
     enough = min(START_PAIRS, ring.size)
     while ring.filled() < enough:
         time.sleep(0.2)
-        if args.processes and not any(writer.is_alive() for writer in writers):
+        if options.processes and not any(writer.is_alive() for writer in writers):
             raise TrainingStopped(
                 "every process that draws pairs has ended, see their messages above; the cache in "
                 "{} may be broken: delete it and start again".format(job["ring"])
@@ -107,35 +132,66 @@ def fill_ring(args, ring, job):
     return writers
 
 
-def stage_of(name, args, network, work):
-    """The ``Stage`` of that name under the arguments."""
+def run_stages(options, out, log, work):
+    """Run one stage after the other; a finished one is not run again."""
+    for name in options.stages:
+        torch.manual_seed(options.seed)
+        network = Kestrel(options.shape, work.teachers.channels, own=options.own)
+        log(stage=name, event="network", **macs(network))
+        if (out / (name + ".pt")).is_file():
+            pass  # the runner goes on from it
+        elif options.start and name == options.stages[0]:
+            load_start(network, options.start)
+        else:
+            load_earlier_stages(name, network, out)
+        stage = stage_of(name, options, network, work)
+        seconds = options.checkpoint_seconds
+        Runner(stage, out, log, options.device, options.seed, seconds).run()
+        plots.curves(out / "log.jsonl", out / "curves.png")
+
+
+def stage_of(name, options, network, work):
+    """The ``Stage`` of that name under the options."""
     place = NAMES.index(name)
     judge = {"backbone": work.judge_backbone, "head": work.judge_head}.get(name, work.judge_network)
     trained = {
-        "backbone": lambda n: torch.nn.ModuleList(n.backbones), "head": lambda n: n.head,
-        "tune": lambda n: n.head, "joint": lambda n: n,
-    }[name]  # fmt: skip
-    batch = args.batch * (2 if name in ("head", "tune") else 1)
-    return Stage(name, network, trained, getattr(work, name + "_step"), judge,
-                 args.pairs[place], args.minutes[place], args.lr[place], batch,
-                 args.judgements)  # fmt: skip
+        "backbone": lambda kestrel: torch.nn.ModuleList(kestrel.backbones),
+        "head": lambda kestrel: kestrel.head,
+        "tune": lambda kestrel: kestrel.head,
+        "joint": lambda kestrel: kestrel,
+    }[name]
+    return Stage(
+        name,
+        network,
+        trained,
+        step=getattr(work, name + "_step"),
+        judge=judge,
+        pairs=options.pairs[place],
+        minutes=options.minutes[place],
+        lr=options.lr[place],
+        batch=options.batch * (2 if name in ("head", "tune") else 1),
+        judgements=options.judgements,
+        decay=options.decay[place],
+    )
 
 
-def started(network, path):
-    """Take over the averaged weights of any checkpoint of the same channels and head.
+def load_start(network, path):
+    """Load the averaged weights of a checkpoint whose channels and head are the same.
 
-    What its backbone knows goes into an exemplar's own backbone too; another shape of the same
-    kernels (more dilation) is a start as well.
+    An exemplar's own backbone starts from the backbone of the checkpoint if that has no own one. A
+    backbone may start from one of another dilation.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise TrainingStopped("{} is not there; correct --start".format(path))
     weights = torch.load(path, map_location="cpu", weights_only=False)["average"]
     if network.own is not None and not any(name.startswith("own.") for name in weights):
-        weights = {**weights, **{
-            name.replace("backbone.", "own.", 1): value for name, value in weights.items()
+        copied = {
+            name.replace("backbone.", "own.", 1): value
+            for name, value in weights.items()
             if name.startswith("backbone.")
-        }}  # fmt: skip
+        }
+        weights = {**weights, **copied}
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -146,95 +202,26 @@ def started(network, path):
         ) from None
 
 
-def start_weights(name, network, out):
-    """Take over what earlier stages have learnt."""
+def load_earlier_stages(name, network, out):
+    """Load what earlier stages of this run have learnt."""
 
     def average(stage):
         path = out / (stage + ".pt")
         if not path.is_file():
             raise TrainingStopped(
-                "stage {} starts from stage {}, but {} is not there; run that first".format(
+                "stage {} starts from stage {}, but {} is not there; run that stage first".format(
                     name, stage, path
                 )
             )
         return torch.load(path, map_location="cpu", weights_only=False)["average"]
 
     if name == "tune":
-        network.load_state_dict({**average("backbone"), **{
-            key: value for key, value in average("head").items() if key.startswith("head.")
-        }})  # fmt: skip
+        weights, head = average("backbone"), average("head")
+        weights.update({key: value for key, value in head.items() if key.startswith("head.")})
+        network.load_state_dict(weights)
     elif name == "joint":
         network.load_state_dict(average("tune"))
 
 
-def prepare(args, out, log):
-    """Pictures, teachers, ring, held-out pairs -> ``Work``, processes that draw pairs."""
-    if args.device.startswith("cuda") and not torch.cuda.is_available():
-        raise TrainingStopped(
-            "no CUDA device is there for --device {}; use --device cpu".format(args.device)
-        )
-    teachers = Teachers(args.teacher, args.networks_dir)
-    cache = pathlib.Path(args.cache) if args.cache else out / "cache"
-    bank = build_bank(cache / "bank", args.images, args.clips, args.leave_out)
-    if len(bank) < 4:
-        raise BadImages("there are only {} pictures; name more with --images".format(len(bank)))
-    log(event="pictures", count=len(bank), held=int(bank.held.sum()), sources=bank.sources)
-    held = held_pairs(args, bank, teachers, out / "held.npz")
-    plots.batch_picture(held, out / "batch.png")
-    ring = Ring(cache / "ring", args.ring, teachers.channels)
-    writers = fill_ring(args, ring, {
-        "teachers": args.teacher, "networks_dir": args.networks_dir, "bank": str(cache / "bank"),
-        "ring": str(cache / "ring"), "size": args.ring, "seed": args.seed, "nice": args.nice,
-        "workers": args.processes,
-    })  # fmt: skip
-    one_step = OneStep(args.validation) if args.validation else None
-    standard = Standard.of(held, args.device)
-    work = Work(ring, held, standard, one_step, teachers, args.device, args.batch)
-    work.quality, work.maps_share = args.quality, args.maps_share
-    return work, writers
-
-
-def main(argv=None):
-    args = arguments(argv)
-    out = pathlib.Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(1)
-    log = Log(out / "log.jsonl")
-    log(event="started", torch=torch.__version__, arguments=vars(args))
-    work, writers = prepare(args, out, log)
-    try:
-        run_stages(args, out, log, work)
-    finally:
-        for writer in writers:
-            writer.terminate()
-    if args.stages[-1] in ("tune", "joint"):
-        print(json.dumps(export(out / (args.stages[-1] + ".pt"), out / "export"), indent=1))
-
-
-def run_stages(args, out, log, work):
-    """One stage after the other; a finished one is passed over."""
-    for name in args.stages:
-        torch.manual_seed(args.seed)
-        network = Kestrel(args.shape, work.teachers.channels, own=args.own)
-        log(stage=name, event="network", **macs(network))
-        if (out / (name + ".pt")).is_file():
-            pass  # the runner goes on from it
-        elif args.start and name == args.stages[0]:
-            started(network, args.start)
-        else:
-            start_weights(name, network, out)
-        runner = Runner(
-            stage_of(name, args, network, work), out, log, args.device, args.seed,
-            args.checkpoint_seconds,
-        )  # fmt: skip
-        runner.run()
-        plots.curves(out / "log.jsonl", out / "curves.png")
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except HotpathError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    raise SystemExit(main())

@@ -1,7 +1,9 @@
 """One stage of the training: schedule, steps, averaged weights, checkpoints, log.
 
-A stage is done when its pairs are used up or its minutes are over, whichever comes first; the
-learning rate falls along a cosine to that end. Killed, it goes on from the last checkpoint.
+A stage is done when its pairs are used up or its minutes are over, whichever comes first. The
+learning rate falls along a cosine to that end, or stays the same and falls in the last part alone.
+In the second form the state before the fall is kept, so that a larger budget goes on from there.
+A killed stage goes on from its last checkpoint.
 """
 
 import copy
@@ -62,15 +64,19 @@ class Stage:
             only logged. ``numbers`` seeds the draw of the batch.
         judge: ``judge(network) -> dict`` of validation figures.
         pairs, minutes: budget. lr: highest learning rate. batch: pairs a step.
+        judgements: how often it is judged while the budget lasts.
+        decay: share of the budget, at its end, in which the learning rate falls to 0 along a line;
+            0: it falls along a cosine from the start.
     """
 
     def __init__(
-        self, name, network, trained, step, judge, pairs, minutes, lr, batch, judgements=8
-    ):
+        self, name, network, trained, step, judge, pairs, minutes, lr, batch, judgements=8,
+        decay=0.0,
+    ):  # fmt: skip
         self.name, self.network, self.trained = name, network, trained
         self.step, self.judge = step, judge
         self.pairs, self.minutes, self.lr, self.batch = pairs, minutes, lr, batch
-        self.judgements = judgements
+        self.judgements, self.decay = judgements, decay
 
 
 class Runner:
@@ -80,6 +86,7 @@ class Runner:
         self.stage, self.log, self.device, self.seed = stage, log, device, seed
         self.checkpoint_seconds = checkpoint_seconds
         self.path = folder / (stage.name + ".pt")
+        self.stable_path = folder / (stage.name + ".stable.pt")
         self.network = stage.network.to(device, memory_format=torch.channels_last)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -93,7 +100,13 @@ class Runner:
     def _resume(self):
         if not self.path.is_file():
             return
-        state = torch.load(self.path, map_location=self.device, weights_only=False)
+        self._take_over(self.path)
+        if self.stable_path.is_file() and not self.falling():
+            self._take_over(self.stable_path)  # a larger budget than that of the fall
+        self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
+
+    def _take_over(self, path):
+        state = torch.load(path, map_location=self.device, weights_only=False)
         if state["config"] != self.network.config:
             raise TrainingStopped(
                 "{} holds another network ({}); choose another --out or delete it".format(
@@ -107,10 +120,9 @@ class Runner:
         torch.set_rng_state(state["random"].cpu())
         self.steps, self.seconds = state["steps"], state["seconds"]
         self.finished, self.mean = state["finished"], state["mean"]
-        self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
 
-    def _save(self):
-        save(self.path, {
+    def _save(self, path=None):
+        save(path or self.path, {
             "config": self.network.config, "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
@@ -123,15 +135,28 @@ class Runner:
         done = self.steps * self.stage.batch / self.stage.pairs
         return max(done, self.seconds / 60 / self.stage.minutes) if self.stage.minutes else done
 
+    def falling(self):
+        """Whether the last part has begun, in which the learning rate falls along a line."""
+        return bool(self.stage.decay) and self.progress() > 1.0 - self.stage.decay
+
     def rate(self):
-        cosine = 0.5 * (1 + math.cos(math.pi * min(self.progress(), 1.0)))
-        return self.stage.lr * min(1.0, (self.steps + 1) / WARM_UP) * cosine
+        """The learning rate of the next step."""
+        left = max(1.0 - self.progress(), 0.0)
+        if self.stage.decay:
+            share = min(1.0, left / self.stage.decay)
+        else:
+            share = 0.5 * (1 - math.cos(math.pi * left))
+        return self.stage.lr * min(1.0, (self.steps + 1) / WARM_UP) * share
 
     def run(self):
         """Train to the end of the budget; returns the averaged network."""
         stage, saved = self.stage, time.monotonic()
         next_judgement = math.floor(self.progress() * stage.judgements) + 1
+        fell = self.falling()
         while not self.finished and self.progress() < 1.0:
+            if self.falling() and not fell:
+                fell = True
+                self._save(self.stable_path)
             started = time.monotonic()
             self._step()
             self.seconds += time.monotonic() - started

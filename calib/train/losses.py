@@ -48,11 +48,20 @@ def true_maps(box):
     return ellipse(0.25, 9.0), ellipse(0.5, 14.0), torch.stack(sides, 1)
 
 
+def in_decoy(decoy):
+    """(N,16,16) whether a cell lies in the copy of the target (N,4: x1,y1,x2,y2), if any."""
+    at = cell_centres().to(decoy.device)
+    x, y = at[None, None, :], at[None, :, None]
+    x1, y1, x2, y2 = (side[:, None, None] for side in decoy.unbind(1))
+    return (x > x1) & (x < x2) & (y > y1) & (y < y2)
+
+
 def targets(batch):
     """What the maps should be.
 
-    The teachers' maps; where the box is true, their mistakes are put right by it; where the target
-    is not in the picture, nothing is the target.
+    These are the teachers' maps, with three corrections. Where the box is true, it overrules them.
+    Where the target is not in the picture, nothing is the target. A copy of the target is not the
+    target.
 
     Returns:
         probability (N,16,16), distances (N,4,16,16), weight of the distances (N,16,16).
@@ -63,8 +72,9 @@ def targets(batch):
     true, negative = kind == TRUE_BOX, kind == NEGATIVE
     probability = torch.where(true & core, 0.5 + 0.5 * probability, probability)
     probability = torch.where(
-        (true & ~inside) | negative, torch.zeros_like(probability), probability
-    )
+        (true & ~inside) | negative | (in_decoy(batch["decoy"]) & ~inside),
+        torch.zeros_like(probability), probability,
+    )  # fmt: skip
     weight = probability * (probability > 0.3)
     weight = torch.where(true, core * (sides.amin(1) > 0) * weight, weight)
     distances = torch.where(true[:, None], sides, distances)

@@ -4,17 +4,26 @@ A pair is drawn from one picture, from two pictures of one clip, or (negative) f
 nothing to do with each other. Its kind says what can be learnt from its box.
 """
 
+import collections
+
 import cv2
 import numpy as np
 
+from calib.train.bank import SEQUENCE, STILL, VIDEO
+from calib.train.disturb import add_distractor, add_occluder, copy_target, swap_background
+from calib.train.effects import Light, Night, Thermal, degraded, grey
 from calib.train.geometry import EXEMPLAR, SEARCH
-from calib.train.pictures import SEQUENCE, STILL, VIDEO
 
 ONE_PICTURE, NEGATIVE, TRUE_BOX, NO_BOX = 0, 1, 2, 3  # kinds of pairs
 SHARES = (0.52, 0.10, 0.24, 0.14)
+OFF_CENTRE = 0.18  # share of the exemplars that are cut far from the centre
+TEMPER = 0.5  # a source with n pictures is drawn in proportion to n ** TEMPER
+REACH = 6  # frames between two pictures of a video, at most
+MIRRORED = 0.4  # share of the search crops of stills that go on beyond the picture as in a mirror
 
-_NOISE = np.random.default_rng(11).normal(0, 24, (512, 512, 3)).clip(-127, 127).astype(np.int16)
-_LEVELS = np.arange(256, dtype=np.float32)
+# exemplar uint8 (127,127,3), search uint8 (255,255,3), box (x1,y1,x2,y2) float32 in search pixels,
+# kind, decoy: box of a copy of the target that must not be found, zeros if there is none
+Pair = collections.namedtuple("Pair", "exemplar search box kind decoy")
 
 
 def context_side(w, h):
@@ -22,10 +31,10 @@ def context_side(w, h):
     return np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
 
 
-def crop(picture, matrix, side, fill):
+def crop(picture, matrix, side, fill, border=cv2.BORDER_CONSTANT):
     """The square that ``matrix`` (2x3, frame to crop pixels) maps to ``side`` pixels."""
     return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR,
-                          borderMode=cv2.BORDER_CONSTANT, borderValue=fill)  # fmt: skip
+                          borderMode=border, borderValue=fill)  # fmt: skip
 
 
 def square(centre, frame_side, side, angle=0.0, ratio=1.0, flip=False, shift=(0.0, 0.0)):
@@ -52,65 +61,27 @@ def moved_box(matrix, box):
     return np.concatenate([centre - half, centre + half]).astype(np.float32)
 
 
-class Light:
-    """One draw of colours; both crops of a pair may share it."""
+class Weighted:
+    """Draws one of some items; a large source does not drown a small one.
 
-    def __init__(self, rng, strength):
-        self.gain, self.offset, self.gamma = np.ones(3, np.float32), np.zeros(3, np.float32), 1.0
-        if rng.random() < 0.7 * strength:
-            self.gain = self.gain * rng.uniform(0.6, 1.4)
-            self.offset = self.offset + rng.uniform(-35, 35)
-        if rng.random() < 0.35 * strength:
-            self.gain = self.gain * rng.uniform(0.75, 1.25, 3).astype(np.float32)
-        if rng.random() < 0.25 * strength:
-            self.gamma = np.exp(rng.uniform(-0.6, 0.6))
-        if rng.random() < 0.15 * strength:  # flat, as in mist or a cheap thermal camera
-            flat = rng.uniform(0.25, 0.7)
-            self.gain, self.offset = (
-                self.gain * flat,
-                self.offset + (1 - flat) * rng.uniform(60, 190),
-            )
+    Args:
+        items: list or array.
+        sources: number of the source of each item.
+    """
 
-    def __call__(self, image):
-        levels = 255.0 * (_LEVELS / 255.0) ** self.gamma
-        table = levels[:, None] * self.gain + self.offset
-        return cv2.LUT(image, table.clip(0, 255).astype(np.uint8)[None])
+    def __init__(self, items, sources):
+        sources = np.asarray(sources, int)
+        count = np.bincount(sources)[sources] if len(sources) else np.zeros(0)
+        chances = np.cumsum(count ** (TEMPER - 1.0))
+        self.items, self._chances = items, chances / chances[-1:]
 
+    def __len__(self):
+        return len(self.items)
 
-def grey(image, invert):
-    image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return cv2.cvtColor(255 - image if invert else image, cv2.COLOR_GRAY2BGR)
-
-
-def damaged(image, rng, share):
-    """Blur of lens or motion, low resolution, noise, JPEG blocks; each with its own chance."""
-    if rng.random() < 0.16 * share:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.5))
-    if rng.random() < 0.14 * share:
-        length = int(rng.integers(3, 16))
-        angle, kernel = rng.uniform(0, np.pi), np.zeros((length, length), np.float32)
-        way = np.array([np.cos(angle), np.sin(angle)]) * (length - 1) / 2
-        middle = (length - 1) / 2
-        ends = [tuple(int(round(middle + sign * v)) for v in way) for sign in (-1, 1)]
-        cv2.line(kernel, ends[0], ends[1], 1.0)
-        image = cv2.filter2D(image, -1, kernel / kernel.sum())
-    if rng.random() < 0.18 * share:
-        side, factor = image.shape[0], np.exp(rng.uniform(np.log(0.18), np.log(0.8)))
-        small = max(int(side * factor), 8)
-        way = cv2.INTER_AREA if rng.random() < 0.5 else cv2.INTER_LINEAR
-        image = cv2.resize(image, (small, small), interpolation=way)
-        image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
-    if rng.random() < 0.22 * share:
-        y, x = rng.integers(0, 512 - image.shape[0], 2)
-        patch = _NOISE[y : y + image.shape[0], x : x + image.shape[0]]
-        if rng.random() < 0.4:
-            patch = patch[:, :, :1]
-        amount = rng.uniform(0.08, 0.6)
-        image = np.clip(image + patch * np.float32(amount), 0, 255).astype(np.uint8)
-    if rng.random() < 0.07 * share:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 60))]
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
-    return image
+    def draw(self, rng):
+        """One item."""
+        place = np.searchsorted(self._chances, rng.random(), side="right")
+        return self.items[min(int(place), len(self.items) - 1)]
 
 
 class Drawer:
@@ -119,66 +90,70 @@ class Drawer:
     def __init__(self, bank, held=False):
         self.bank = bank
         usable = bank.held == held
-        self.of_kind = [
-            np.flatnonzero(usable & (bank.kind == kind)) for kind in (STILL, SEQUENCE, VIDEO)
-        ]
-        if not len(self.of_kind[STILL]):
-            self.of_kind[STILL] = np.flatnonzero(bank.kind == STILL)
-        self.all = np.concatenate(self.of_kind)
-        self.mates = {}
-        for index in np.concatenate(self.of_kind[1:]):
-            self.mates.setdefault((bank.kind[index], bank.group[index]), []).append(index)
-        self.clips = [
-            [mates for (of, _), mates in self.mates.items() if of == kind and len(mates) > 1]
-            for kind in (SEQUENCE, VIDEO)
-        ]
+        stills = np.flatnonzero(usable & (bank.kind == STILL))
+        if not len(stills):
+            stills = np.flatnonzero(bank.kind == STILL)
+        moving = np.flatnonzero(usable & (bank.kind != STILL))
+        everything = np.concatenate([stills, moving])
+        self.stills = Weighted(stills, bank.source[stills])
+        self.all = Weighted(everything, bank.source[everything])
+        self.clips = [self._clips(moving, kind) for kind in (SEQUENCE, VIDEO)]
         shares = np.array(SHARES) * [1, 1, bool(self.clips[0]), bool(self.clips[1])]
+        if not self.clips[0] and self.clips[1]:  # videos take the place of sequences
+            shares[NO_BOX] += SHARES[TRUE_BOX]
         self.shares = np.cumsum(shares / shares.sum())
+
+    def _clips(self, pictures, kind):
+        """Lists of the pictures of each clip of a kind."""
+        mates = {}
+        for index in pictures[self.bank.kind[pictures] == kind]:
+            mates.setdefault(self.bank.group[index], []).append(index)
+        clips = [clip for clip in mates.values() if len(clip) > 1]
+        return Weighted(clips, [self.bank.source[clip[0]] for clip in clips])
 
     def sources(self, rng):
         """(kind, index of the exemplar's picture, index of the search picture)."""
         kind = int(np.searchsorted(self.shares, rng.random(), side="right"))
         kind = min(kind, NO_BOX)
         if kind == ONE_PICTURE:
-            first = rng.choice(self.of_kind[STILL])
+            first = self.stills.draw(rng)
             return kind, first, first
         if kind == NEGATIVE:
-            first = rng.choice(self.all)
-            others = self.all[self.bank.group[self.all] != self.bank.group[first]]
-            return kind, first, rng.choice(others if len(others) else self.all)
-        mates = self.clips[0 if kind == TRUE_BOX else 1]
-        mates = mates[rng.integers(len(mates))]
-        first = int(rng.integers(len(mates)))
-        reach = len(mates) if kind == TRUE_BOX else 6
-        second = int(np.clip(first + rng.integers(-reach, reach + 1), 0, len(mates) - 1))
-        return kind, mates[first], mates[second]
+            first = second = self.all.draw(rng)
+            for _ in range(100):
+                if self.bank.group[first] != self.bank.group[second]:
+                    break
+                second = self.all.draw(rng)
+            return kind, first, second
+        clip = self.clips[0 if kind == TRUE_BOX else 1].draw(rng)
+        first = int(rng.integers(len(clip)))
+        reach = len(clip) if kind == TRUE_BOX else REACH
+        second = int(np.clip(first + rng.integers(-reach, reach + 1), 0, len(clip) - 1))
+        return kind, clip[first], clip[second]
 
     def pair(self, rng):
-        """One pair.
-
-        Returns:
-            exemplar uint8 (127,127,3), search uint8 (255,255,3), box (x1,y1,x2,y2) float32 in
-            search pixels, kind.
-        """
+        """One ``Pair``."""
         kind, first, second = self.sources(rng)
-        bank, choice = self.bank, int(rng.integers(bank_boxes(self.bank)))
+        bank, choice = self.bank, int(rng.integers(self.bank.boxes.shape[1]))
         flip = rng.random() < 0.5
         box = bank.boxes[first][choice]
         side = context_side(*box[2:])
-        jitter = side * rng.uniform(-0.03, 0.03, 2)
-        matrix = square(
-            box[:2] + jitter, side * np.exp(rng.uniform(-0.06, 0.06)), EXEMPLAR, flip=flip
-        )
+        off = 0.16 if rng.random() < OFF_CENTRE else 0.03
+        centre = box[:2] + side * rng.uniform(-off, off, 2)
+        matrix = square(centre, side * np.exp(rng.uniform(-0.06, 0.06)), EXEMPLAR, flip=flip)
         exemplar = crop(bank.picture(first), matrix, EXEMPLAR, bank.mean[first])
         search, box = self.search_crop(rng, kind, first, second, choice, flip)
+        decoy = np.zeros(4, np.float32)
         if kind == ONE_PICTURE:
-            self.disturb(rng, search, box)
+            decoy = self.disturb(rng, search, box)
         exemplar, search = self.spoil(rng, kind, exemplar, search)
-        return exemplar, search, box, kind
+        return Pair(exemplar, search, box, kind, decoy)
 
     def search_crop(self, rng, kind, first, second, choice, flip):
+        """(search crop, box of the target in it as corners)."""
         bank = self.bank
-        other = second if kind in (NEGATIVE, TRUE_BOX) else first
+        moved = kind in (NEGATIVE, TRUE_BOX) or (bank.located[first] and bank.located[second])
+        other = second if moved else first
         box = bank.boxes[other][choice]
         spread = 0.22 if rng.random() < 0.8 else 0.45
         side = context_side(*box[2:]) * SEARCH / EXEMPLAR * np.exp(rng.uniform(-spread, spread))
@@ -187,71 +162,48 @@ class Drawer:
         ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != NO_BOX and rng.random() < 0.5 else 1.0
         shift = rng.uniform(-64, 64, 2) if rng.random() < 0.7 else rng.normal(0, 18, 2)
         matrix = square(box[:2], side, SEARCH, angle, ratio, flip, shift)
-        search = crop(bank.picture(second), matrix, SEARCH, bank.mean[second])
+        mirrored = still and rng.random() < MIRRORED
+        border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
+        search = crop(bank.picture(second), matrix, SEARCH, bank.mean[second], border)
         return search, moved_box(matrix, box)
 
     def disturb(self, rng, search, box):
-        """Another background, something alike beside the target, or something before it."""
-        chance = rng.random()
-        centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
-        if chance < 0.18:
-            self.swap_background(rng, search, centre, half)
-        elif chance < 0.48:
-            self.paste_distractor(rng, search, centre, half)
+        """Change what is around the target in place; returns the box of a copy of the target."""
+        chance, decoy = rng.random(), np.zeros(4, np.float32)
+        if chance < 0.16:
+            other = self.all.draw(rng)
+            picture = self.bank.picture(other)
+            size = np.array(picture.shape[1::-1])
+            middle, side = size * rng.uniform(0.3, 0.7, 2), size.min() * rng.uniform(0.4, 1.0)
+            behind = crop(picture, square(middle, side, SEARCH), SEARCH, self.bank.mean[other])
+            swap_background(search, behind, box)
+        elif chance < 0.38:
+            other = self.all.draw(rng)
+            which = int(rng.integers(self.bank.boxes.shape[1]))
+            add_distractor(
+                search, box, self.bank.picture(other), self.bank.boxes[other][which], rng
+            )
+        elif chance < 0.54:
+            decoy = copy_target(search, box, rng)
         if rng.random() < 0.15:
-            size = (half * 2 * rng.uniform(0.15, 0.5, 2)).astype(int) + 1
-            start = np.clip((centre + rng.uniform(-1, 1, 2) * half).astype(int), 0, SEARCH - 1)
-            region = search[start[1] : start[1] + size[1], start[0] : start[0] + size[0]]
-            region[:] = rng.integers(0, 255, 3) if rng.random() < 0.5 else region[::-1, ::-1].copy()
-
-    def swap_background(self, rng, search, centre, half):
-        other = rng.choice(self.all)
-        picture = self.bank.picture(other)
-        size = np.array(picture.shape[1::-1])
-        matrix = square(size * rng.uniform(0.3, 0.7, 2), size.min() * rng.uniform(0.4, 1.0), SEARCH)
-        behind = crop(picture, matrix, SEARCH, self.bank.mean[other])
-        cells = np.arange(SEARCH, dtype=np.float32)
-        x = (abs(cells - centre[0]) / (half[0] * 1.05)) ** 4
-        y = (abs(cells - centre[1]) / (half[1] * 1.05)) ** 4
-        weight = np.clip((1.25 - x[None] - y[:, None]) / 0.35, 0, 1).astype(np.float32)[:, :, None]
-        search[:] = search * weight + behind * (1 - weight)
-
-    def paste_distractor(self, rng, search, centre, half):
-        other = rng.choice(self.all)
-        box = self.bank.boxes[other][int(rng.integers(bank_boxes(self.bank)))]
-        factor = np.sqrt(4 * half.prod() / (box[2] * box[3])) * np.exp(rng.uniform(-0.3, 0.3))
-        size = np.clip(box[2:] * factor, 8, 200).astype(int)
-        at = rng.uniform(0, SEARCH, 2)
-        if not (abs(at - centre) > half * 0.7 + size * 0.35).any():
-            return
-        scale = size / np.maximum(box[2:], 1)
-        matrix = np.array([[scale[0], 0, size[0] / 2 - scale[0] * box[0]],
-                           [0, scale[1], size[1] / 2 - scale[1] * box[1]]])  # fmt: skip
-        patch = cv2.warpAffine(self.bank.picture(other), matrix, tuple(int(v) for v in size),
-                               flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
-        start = (at - size / 2).astype(int)
-        low, high = np.maximum(start, 0), np.minimum(start + size, SEARCH)
-        if (high > low).all():
-            inner = patch[
-                low[1] - start[1] : high[1] - start[1], low[0] - start[0] : high[0] - start[0]
-            ]
-            search[low[1] : high[1], low[0] : high[0]] = inner
+            add_occluder(search, box, rng)
+        return decoy
 
     @staticmethod
     def spoil(rng, kind, exemplar, search):
+        """Light, camera and codec for both crops."""
         strength = 1.0 if kind in (ONE_PICTURE, NEGATIVE) else 0.5
+        chance, share = rng.random(), 1.0
+        if chance < 0.07:
+            thermal = Thermal(rng)
+            exemplar, search, share = thermal(exemplar, rng), thermal(search, rng), 1.6
+        elif chance < 0.22:
+            exemplar, search, share = grey(exemplar), grey(search), 1.3
+        elif chance < 0.29:
+            night = Night(rng)
+            exemplar, search = night(exemplar, rng), night(search, rng)
         if rng.random() < 0.5:  # the light of the whole pair
             light = Light(rng, 1.0)
             exemplar, search = light(exemplar), light(search)
         search = Light(rng, strength)(search)
-        chance = rng.random()
-        if chance < 0.22:
-            invert = chance < 0.05
-            exemplar, search = grey(exemplar, invert), grey(search, invert)
-        both = 1.6 if chance < 0.12 else 1.0  # like a thermal camera: grey and soft
-        return damaged(exemplar, rng, 0.6 * both), damaged(search, rng, both)
-
-
-def bank_boxes(bank):
-    """How many boxes every picture of the bank has."""
-    return bank.boxes.shape[1]
+        return degraded(exemplar, rng, 0.6 * share), degraded(search, rng, share)

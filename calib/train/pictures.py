@@ -1,13 +1,9 @@
-"""All training pictures, decoded once into one flat file that every process maps.
+"""Find and read training pictures: stills, clips with a box each frame, and videos.
 
-Three kinds: a STILL stands alone; pictures of a SEQUENCE show one target with a true box each;
-pictures of a VIDEO belong together but have no boxes. A still or video frame gets boxes around
-things that stand out from their surroundings. One group in 40 is held out of the training.
+``bank.py`` packs what is read here.
 """
 
 import csv
-import hashlib
-import json
 import pathlib
 
 import cv2
@@ -15,44 +11,16 @@ import numpy as np
 
 from calib.train.errors import BadImages
 
-STILL, SEQUENCE, VIDEO = 0, 1, 2
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp")
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
-LONGEST = 512  # pixels, longer stills and frames are shrunk
-FRAMES = 240  # of a video, evenly spread
-PROPOSALS = 12  # boxes of a picture without true ones
-HOLDOUT = 40
-
-
-class Bank:
-    """The pictures, mapped read-only.
-
-    Attributes, one entry a picture: ``kind``, ``group`` (pictures of one clip share it), ``boxes``
-    (PROPOSALS, 4) as centre and size in pixels (a sequence's first row is the truth), ``held``.
-    """
-
-    def __init__(self, folder):
-        folder = pathlib.Path(folder)
-        table = np.load(folder / "bank.npz")
-        self._offset, self._shape = table["offset"], table["shape"]
-        self.kind, self.group, self.boxes = table["kind"], table["group"], table["boxes"]
-        self.held = self.group % HOLDOUT == HOLDOUT - 1
-        self._pixels = np.memmap(folder / "bank.bin", np.uint8, "r")
-        self.mean = table["mean"]
-        self.sources = json.loads(str(table["sources"]))
-
-    def __len__(self):
-        return len(self.kind)
-
-    def picture(self, index):
-        """BGR uint8 (H, W, 3)."""
-        height, width = self._shape[index]
-        start = self._offset[index]
-        return self._pixels[start : start + height * width * 3].reshape(height, width, 3)
+LONGEST = 512  # pixels; a larger picture is shrunk to it
+FRAMES = 60  # of a video, evenly spread
+PROPOSALS = 12  # boxes of a picture that has no box of its own
+SMALLEST = 32  # pixels, of a still
 
 
 def shrunk(picture):
-    """At most LONGEST pixels on the longer side."""
+    """The picture with at most LONGEST pixels on its longer side."""
     factor = LONGEST / max(picture.shape[:2])
     if factor >= 1:
         return picture
@@ -60,7 +28,11 @@ def shrunk(picture):
 
 
 def contrast_boxes(picture, rng):
-    """PROPOSALS boxes (centre x, y, size w, h), each the one of 8 that stands out most."""
+    """Draw boxes around things that stand out, each the best one of 8 random boxes.
+
+    Returns:
+        (PROPOSALS, 4): centre x, y and size w, h in pixels.
+    """
     side = max(picture.shape[:2])
     factor = side / 128.0
     small = cv2.resize(picture, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
@@ -78,14 +50,10 @@ def contrast_boxes(picture, rng):
     y = np.clip(rng.normal(height / 2, height * 0.22, n), h / 2, np.maximum(height - h / 2, h / 2))
 
     def sums(grow):
-        left, right = (
-            np.maximum(x - w * grow, 0).astype(int),
-            np.minimum(x + w * grow, width).astype(int),
-        )
-        top, bottom = (
-            np.maximum(y - h * grow, 0).astype(int),
-            np.minimum(y + h * grow, height).astype(int),
-        )
+        left = np.maximum(x - w * grow, 0).astype(int)
+        right = np.minimum(x + w * grow, width).astype(int)
+        top = np.maximum(y - h * grow, 0).astype(int)
+        bottom = np.minimum(y + h * grow, height).astype(int)
         values = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
         return values, np.maximum((right - left) * (bottom - top), 1)[:, None]
 
@@ -96,45 +64,47 @@ def contrast_boxes(picture, rng):
     return np.stack([x, y, w, h], 1)[best] * factor
 
 
-def read_stills(folder):
-    """Yields every picture of a folder; files that are no pictures are passed over and counted."""
+def find_stills(folder):
+    """Paths of the pictures in a folder, in order of name."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise BadImages("{} is not a folder; name folders of pictures with --images".format(folder))
-    broken, good = [], 0
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES):
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+
+
+def read_stills(folder, paths):
+    """Yield (path, picture) of every still that can be read; say how many can't be."""
+    broken = []
+    for path in paths:
         picture = cv2.imread(str(path))
-        if picture is None or min(picture.shape[:2]) < 32:
+        if picture is None or min(picture.shape[:2]) < SMALLEST:
             broken.append(path.name)
-            continue
-        good += 1
-        yield path.name, picture
-    if not good:
+        else:
+            yield path, picture
+    if len(broken) == len(paths):
         found = (
             "only broken ones ({} files, such as {})".format(len(broken), broken[0])
             if broken
             else "none"
         )
         raise BadImages(
-            "{} should hold pictures ({}) of at least 32x32 pixels but has {}; name another folder "
-            "with --images".format(folder, ", ".join(PICTURES), found)
+            "{} should hold pictures ({}) of at least {size}x{size} pixels but has {}; name "
+            "another folder with --images".format(folder, ", ".join(PICTURES), found, size=SMALLEST)
         )
     if broken:
-        print(
-            "{}: passed over {} broken pictures, such as {}".format(folder, len(broken), broken[0])
-        )
+        print("{}: left out {} broken pictures, such as {}".format(folder, len(broken), broken[0]))
 
 
 def read_video(path):
-    """Up to FRAMES frames of a video, evenly spread."""
+    """Up to FRAMES frames of a video, evenly spread, as a list of (frame number, picture)."""
     capture = cv2.VideoCapture(str(path))
     count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
-    step, frames, index = max(count // FRAMES, 1), [], 0
+    step, frames, index = -(-count // FRAMES), [], 0
     while capture.grab():
         if index % step == 0:
             good, frame = capture.retrieve()
             if good:
-                frames.append(shrunk(frame))
+                frames.append((index, frame))
         index += 1
     capture.release()
     if len(frames) < 2:
@@ -142,21 +112,26 @@ def read_video(path):
     return frames
 
 
+def read_boxes(path):
+    """boxes.csv -> {frame number: [x, y, w, h]} of the frames that have a box."""
+    with open(path, newline="") as file:
+        rows = [(int(row["frame"]), [row[c] for c in "xywh"]) for row in csv.DictReader(file)]
+    return {frame: [float(v) for v in values] for frame, values in rows if all(values)}
+
+
 def read_sequence(folder):
-    """(picture, box x,y,w,h) of every picture that has one."""
-    with open(folder / "boxes.csv", newline="") as file:
-        rows = [(int(r["frame"]), [r[c] for c in "xywh"]) for r in csv.DictReader(file)]
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
-    for frame, values in rows:
-        if all(values) and frame < len(paths):
+    """Yield (picture, box x,y,w,h) of every picture of a clip folder that has a box."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    for frame, box in read_boxes(folder / "boxes.csv").items():
+        if frame < len(paths):
             picture = cv2.imread(str(paths[frame]))
             if picture is None:
                 raise BadImages("{} can't be read; mend or remove the clip".format(paths[frame]))
-            yield picture, [float(value) for value in values]
+            yield picture, box
 
 
 def find_clips(roots, leave_out=()):
-    """Folders with boxes.csv and video files below (or at) these paths, in order of name."""
+    """Clip folders (with boxes.csv) and video files below or at these paths, in order of name."""
     sequences, videos = [], []
     for root in map(pathlib.Path, roots):
         if root.suffix.lower() in VIDEOS and root.is_file():
@@ -165,7 +140,7 @@ def find_clips(roots, leave_out=()):
         if not root.is_dir():
             raise BadImages("{} is neither a folder nor a video; correct --clips".format(root))
         found = [path.parent for path in sorted(root.glob("*/boxes.csv"))]
-        more = [p for p in sorted(root.iterdir()) if p.suffix.lower() in VIDEOS]
+        more = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]
         if not found and not more:
             raise BadImages(
                 "{} has neither clip folders with a boxes.csv nor videos; correct --clips".format(
@@ -174,85 +149,7 @@ def find_clips(roots, leave_out=()):
             )
         sequences += found
         videos += more
-    kept = [p for p in sequences if not any(p.name.startswith(prefix) for prefix in leave_out)]
-    return kept, videos
-
-
-def clip_group(name):
-    """Clips of one footage share a group: their name without the target's number."""
-    head, _, last = name.rpartition("-")
-    return head if last.startswith("id") else name
-
-
-class _Writer:
-    def __init__(self, folder):
-        self.file = open(folder / "bank.bin", "wb")
-        self.rows, self.sources, self.end = [], {}, 0
-        self.rng = np.random.default_rng(7)
-
-    def add(self, picture, kind, group, box=None):
-        picture = np.ascontiguousarray(shrunk(picture))
-        if box is None:
-            boxes = contrast_boxes(picture, self.rng)
-        else:
-            x, y, w, h = box
-            boxes = np.repeat([[x + w / 2 - 0.5, y + h / 2 - 0.5, w, h]], PROPOSALS, 0)
-        self.file.write(picture.tobytes())
-        self.rows.append((self.end, picture.shape[:2], kind, group, boxes, picture.mean((0, 1))))
-        self.end += picture.size
-
-    def close(self, path):
-        self.file.close()
-        offset, shape, kind, group, boxes, mean = map(np.array, zip(*self.rows))
-        np.savez(path, offset=offset, shape=shape, kind=kind, group=group, mean=mean,
-                 boxes=boxes.astype(np.float32), sources=json.dumps(self.sources))  # fmt: skip
-
-
-def build_bank(folder, images, clips, leave_out=()):
-    """Read everything into ``folder`` (once: again only when the arguments change).
-
-    Args:
-        images: folders of stills. clips: folders of clip folders, or videos.
-        leave_out: beginnings of the names of clips not to use.
-
-    Returns:
-        A ``Bank``.
-
-    Raises:
-        BadImages: a folder is missing or holds nothing that can be read.
-    """
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    key = json.dumps([[str(p) for p in images], [str(p) for p in clips], list(leave_out)])
-    key = hashlib.sha256(key.encode()).hexdigest()
-    done = folder / "bank.key"
-    if done.is_file() and done.read_text() == key:
-        return Bank(folder)
-    done.unlink(missing_ok=True)
-    if not images:
-        raise BadImages("no pictures were named; name a folder of them with --images")
-    sequences, videos = find_clips(clips, leave_out)
-    writer, groups = _Writer(folder), {}
-
-    def group(name):
-        return groups.setdefault(name, len(groups))
-
-    for root in images:
-        count = 0
-        for name, picture in read_stills(root):
-            writer.add(picture, STILL, group("still " + name))
-            count += 1
-        writer.sources[str(root)] = count
-    for path in sequences:
-        pairs = list(read_sequence(path))
-        for picture, box in pairs:
-            writer.add(picture, SEQUENCE, group("clip " + clip_group(path.name)), box)
-        writer.sources[path.name] = len(pairs)
-    for path in videos:
-        frames = read_video(path)
-        for frame in frames:
-            writer.add(frame, VIDEO, group("video " + path.name))
-        writer.sources[path.name] = len(frames)
-    writer.close(folder / "bank.npz")
-    done.write_text(key)
-    return Bank(folder)
+    return tuple(
+        [path for path in paths if not path.name.startswith(tuple(leave_out))]
+        for paths in (sequences, videos)
+    )

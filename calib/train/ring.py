@@ -1,9 +1,9 @@
 """Fresh pairs for the training: processes that draw pairs, ask the teachers and fill a ring.
 
 The ring is a few thousand pairs in mapped files. Pair number i always lies in slot i modulo the
-size and is always drawn from the seed and i alone. The writers go round and keep at most one ring
-ahead of what the training has used, so a slow machine sees each pair more often, and none waits. A
-slot may be overwritten while it is read; that spoils one pair in many thousands.
+size, and it depends on the seed and i alone. The writers go round. They wait until the training has
+used each pair as often as it should on average; the training never waits for them. A slot may be
+overwritten while it is read, which spoils one pair in many thousands.
 """
 
 import json
@@ -24,6 +24,7 @@ def layout(channels):
         "search": ((SEARCH, SEARCH, 3), np.uint8),
         "box": ((4,), np.float32),
         "kind": ((), np.int8),
+        "decoy": ((4,), np.float32),
         "exemplar_features": ((channels, EXEMPLAR_CELLS, EXEMPLAR_CELLS), np.float16),
         "search_features": ((channels, CELLS, CELLS), np.float16),
         "probability": ((CELLS, CELLS), np.float16),
@@ -38,7 +39,7 @@ class Ring:
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
-        about = json.dumps([size, channels])
+        about = json.dumps([size, channels, list(layout(channels))])
         fresh = not (folder / "about").is_file() or (folder / "about").read_text() != about
         mode = "w+" if fresh else "r+"
         self.fields = {
@@ -80,21 +81,23 @@ class Ring:
 def learnt_pair(drawer, teachers, seed, number):
     """Pair ``number`` with what the teachers say of it, as a dict of the ring's fields."""
     rng = np.random.default_rng([seed, abs(number), number < 0])
-    exemplar, search, box, kind = drawer.pair(rng)
-    z, x, probability, distances = teachers.learn(exemplar, search)
+    pair = drawer.pair(rng)
+    z, x, probability, distances = teachers.learn(pair.exemplar, pair.search)
     return {
-        "exemplar": exemplar, "search": search, "box": box, "kind": kind,
-        "exemplar_features": z, "search_features": x, "probability": probability,
+        **pair._asdict(),
+        "exemplar_features": z,
+        "search_features": x,
+        "probability": probability,
         "distances": distances.clip(0, 2000),
-    }  # fmt: skip
+    }
 
 
 def write_pairs(job, worker):
     """The body of one process; ends when its parent does."""
     import cv2
 
+    from calib.train.bank import Bank
     from calib.train.pairs import Drawer
-    from calib.train.pictures import Bank
     from calib.train.teacher import Teachers
 
     cv2.setNumThreads(1)
@@ -107,7 +110,7 @@ def write_pairs(job, worker):
     number = max(int(mine.max()), 0)
     number += (worker - number) % job["workers"]
     while os.getppid() == parent:
-        if number >= ring.used + job["size"]:
+        if number >= ring.used / job["reuse"] + job["size"]:
             time.sleep(0.05)
             continue
         ring.put(number, learnt_pair(drawer, teachers, job["seed"], number))

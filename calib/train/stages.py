@@ -8,6 +8,7 @@ start keeps it from learning them (0.66 of the variance against 0.25 in the same
 import numpy as np
 import torch
 
+from calib.train.judging import figures
 from calib.train.loop import batch_slots
 from calib.train.losses import explained, feature_loss, map_losses
 from calib.train.network import normalise
@@ -15,7 +16,7 @@ from calib.train.network import normalise
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
 MAPS_SHARE = 0.25  # weight of the maps' losses in stage joint: their gradient is ten times larger
 FEATURES = ("exemplar_features", "search_features")
-MAPS = ("box", "kind", "probability", "distances")
+MAPS = ("box", "kind", "decoy", "probability", "distances")
 CROPS = ("exemplar", "search")
 NAMES = ("backbone", "head", "tune", "joint")
 
@@ -47,19 +48,24 @@ class Work:
     """What the stages share: where pairs come from, and how networks are judged.
 
     Args:
-        ring: ``Ring``. held: dict of the ring's fields, pairs never trained on. standard:
-        ``Standard``. one_step: ``OneStep`` or None. teachers: ``Teachers`` or None. quality: how
-        much the score ranks cells by their boxes, see ``losses.ranked``. maps_share: weight of the
-        maps' losses in stage joint.
+        ring: ``Ring``.
+        held: dict of the ring's fields, pairs that are never trained on.
+        standard: ``Standard``.
+        one_step: dict of name and ``OneStep``, one for each set of clips to judge by.
+        teachers: ``Teachers`` or None.
+        quality: how much the score ranks cells by their boxes, see ``losses.ranked``.
+        maps_share: weight of the maps' losses in stage joint.
     """
 
     def __init__(
-        self, ring, held, standard, one_step=None, teachers=None, device="cpu", batch=32,
+        self, ring, held, standard, one_step=(), teachers=None, device="cpu", batch=32,
         quality=0.0, maps_share=MAPS_SHARE,
     ):  # fmt: skip
         self.ring, self.held, self.standard = ring, held, standard
         self.quality, self.maps_share = quality, maps_share
-        self.one_step, self.teachers, self.device, self.batch = one_step, teachers, device, batch
+        self.one_step = dict(one_step)
+        self.teachers, self.device, self.batch = teachers, device, batch
+        self._teacher_features = {}  # of the clips, once a set
 
     def take(self, numbers, names, batch):
         values = self.ring.take(batch_slots(numbers, self.ring, batch), names)
@@ -153,8 +159,8 @@ class Work:
             parts.append([float(loss) for loss in map_losses(*maps, batch, self.quality)])
         return dict(zip(("held_score", "held_box"), np.mean(parts, 0)))
 
-    def clip_features(self, network):
-        """Features of the validation clips' crops by the backbone, tensors."""
+    def clip_features(self, network, pairs):
+        """Features of a set's crops by the backbone: tensors of exemplars and of searches."""
 
         def run(backbone, crops):
             parts = []
@@ -164,54 +170,62 @@ class Work:
                     parts.append(backbone(normalise(images)))
             return torch.cat(parts).float()
 
-        crops = (self.one_step.exemplars, self.one_step.searches)
-        return tuple(run(*pair) for pair in zip(network.backbones, crops))
+        crops = (pairs.exemplars, pairs.searches)
+        return tuple(run(*given) for given in zip(network.backbones, crops))
 
-    def teacher_overlap(self, network):
-        """One-step overlap of the backbone before the teachers' own heads."""
+    def teacher_overlap(self, network, pairs):
+        """(pairs,) one-step overlap of the backbone before the teachers' own heads."""
         exemplar, search = (
-            self.standard.undo(f).cpu().numpy() for f in self.clip_features(network)
+            self.standard.undo(features).cpu().numpy()
+            for features in self.clip_features(network, pairs)
         )
-        maps = (self.teachers.maps(exemplar[c], x) for c, x in zip(self.one_step.clip, search))
-        return self.one_step.summary(self.one_step.overlaps(maps))
+        maps = (self.teachers.maps(exemplar[c], x) for c, x in zip(pairs.clip, search))
+        return pairs.overlaps(maps)
 
-    def own_overlap(self, network, features=None):
-        """One-step overlap of the network, or of its head on other features."""
-        exemplar, search = features or self.clip_features(network)
+    def own_overlap(self, network, pairs, features=None):
+        """(pairs,) one-step overlap of the network, or of its head on other features."""
+        exemplar, search = features or self.clip_features(network, pairs)
         maps = []
         for start in range(0, len(search), 32):
             part = slice(start, start + 32)
             with self.fast():
-                logits, distances = network.head(exemplar[self.one_step.clip[part]], search[part])
+                logits, distances = network.head(exemplar[pairs.clip[part]], search[part])
             maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
-        return self.one_step.summary(self.one_step.overlaps(maps))
+        return pairs.overlaps(maps)
 
-    def teacher_clip_features(self):
-        """The teachers' features of the validation clips' crops, standardised."""
+    def teacher_clip_features(self, pairs):
+        """The teachers' features of a set's crops, standardised."""
 
         def run(name, crops):
             features = np.stack([self.teachers.features(**{name: crop}) for crop in crops])
             return self.standard.apply(torch.from_numpy(features).to(self.device))
 
-        return run("exemplar", self.one_step.exemplars), run("search", self.one_step.searches)
+        return run("exemplar", pairs.exemplars), run("search", pairs.searches)
+
+    def _overlaps(self, measure):
+        """Figures of every set of clips; ``measure`` gives the overlaps of a set's pairs."""
+        found = {}
+        for name, pairs in self.one_step.items():
+            found.update(figures(name, measure(name, pairs), pairs.clip))
+        return found
 
     def judge_backbone(self, network):
-        figures = self.held_features(network)
-        if self.one_step:
-            figures.update(self.teacher_overlap(network))
-        return figures
+        """Validation figures of stage backbone."""
+        overlaps = self._overlaps(lambda name, pairs: self.teacher_overlap(network, pairs))
+        return {**self.held_features(network), **overlaps}
 
     def judge_head(self, network):
-        figures = self.held_maps(network, own=False)
-        if self.one_step:
-            if not hasattr(self, "_clip_features"):
-                self._clip_features = self.teacher_clip_features()
-            figures.update(self.own_overlap(network, self._clip_features))
-        return figures
+        """Validation figures of stage head."""
+        for name, pairs in self.one_step.items():
+            if name not in self._teacher_features:
+                self._teacher_features[name] = self.teacher_clip_features(pairs)
+        overlaps = self._overlaps(
+            lambda name, pairs: self.own_overlap(network, pairs, self._teacher_features[name])
+        )
+        return {**self.held_maps(network, own=False), **overlaps}
 
     def judge_network(self, network):
-        figures = self.held_maps(network, own=True)
-        figures.update(self.held_features(network))
-        if self.one_step:
-            figures.update(self.own_overlap(network))
-        return figures
+        """Validation figures of stages tune and joint."""
+        overlaps = self._overlaps(lambda name, pairs: self.own_overlap(network, pairs))
+        maps = self.held_maps(network, own=True)
+        return {**maps, **self.held_features(network), **overlaps}

@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 pytest.importorskip("onnxruntime")
 
 from calib.train import blend  # noqa: E402  (after the check for torch)
-from calib.train.__main__ import main  # noqa: E402
+from calib.train.__main__ import parser, run  # noqa: E402
 from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
 from tests.support import tiny  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,11 @@ def world(tmp_path_factory):
         cv2.imwrite(str(folder / "images" / "{:02d}.png".format(i)), picture)
     tiny.write_network(folder)
     return folder
+
+
+def main(arguments):
+    """Train in this process; a mistake is raised."""
+    run(parser().parse_args(arguments))
 
 
 def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16)):

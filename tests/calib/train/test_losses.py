@@ -12,10 +12,12 @@ from calib.train.pairs import NEGATIVE, ONE_PICTURE, TRUE_BOX  # noqa: E402
 def batch(kind, box=(100.0, 90.0, 160.0, 150.0)):
     torch.manual_seed(0)
     return {
-        "kind": torch.tensor([kind]), "box": torch.tensor([box]),
+        "kind": torch.tensor([kind]),
+        "box": torch.tensor([box]),
+        "decoy": torch.zeros(1, 4),
         "probability": torch.rand(1, 16, 16) * 0.9 + 0.05,
         "distances": torch.rand(1, 4, 16, 16) * 50 + 5,
-    }  # fmt: skip
+    }
 
 
 def test_distances_of_a_true_box_lead_from_a_cell_to_its_sides():
@@ -29,6 +31,17 @@ def test_distances_of_a_true_box_lead_from_a_cell_to_its_sides():
 def test_nothing_is_the_target_where_it_is_not_in_the_picture():
     probability, _, weight = losses.targets(batch(NEGATIVE))
     assert probability.max() == 0 and weight.max() == 0
+
+
+def test_a_copy_of_the_target_is_not_the_target():
+    pair = batch(ONE_PICTURE)
+    copy = torch.tensor([[0.0, 0.0, 90.0, 90.0]])
+    _, inside, _ = losses.true_maps(pair["box"])
+    pair["decoy"] = copy
+    probability, _, _ = losses.targets(pair)
+    covered = losses.in_decoy(copy) & ~inside
+    assert covered.sum() > 10 and (probability[covered] == 0).all()
+    assert torch.equal(probability[~covered], pair["probability"][~covered])
 
 
 def test_a_true_box_overrules_the_teacher_and_a_guessed_one_does_not():
@@ -57,9 +70,12 @@ def alone(kind, box=(100.0, 90.0, 160.0, 150.0)):
     """A pair whose teacher is sure of that box in the cells inside, and of nothing elsewhere."""
     _, inside, sides = losses.true_maps(torch.tensor([box]))
     return {
-        "kind": torch.tensor([kind]), "box": torch.tensor([box]), "probability": 0.9 * inside,
+        "kind": torch.tensor([kind]),
+        "box": torch.tensor([box]),
+        "decoy": torch.zeros(1, 4),
+        "probability": 0.9 * inside,
         "distances": sides.clamp(min=1.0),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("kind", [ONE_PICTURE, TRUE_BOX])

@@ -1,0 +1,146 @@
+"""The options of ``python -m calib.train``."""
+
+from calib import command
+from calib.train.network import BACKBONES
+from calib.train.stages import MAPS_SHARE, NAMES
+
+DESCRIPTION = """\
+Train kestrel from pictures, clips and a teacher.
+
+A training that was killed goes on from its last checkpoint with the same command. README.md beside
+this file explains the stages. Options with four values have one for each stage: backbone, head,
+tune and joint.
+"""
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.train", DESCRIPTION)
+    _add_data(cli.add_argument_group("pictures").add_argument)
+    _add_network(cli.add_argument_group("network and stages").add_argument)
+    _add_schedule(cli.add_argument_group("schedule").add_argument)
+    _add_machine(cli.add_argument_group("machine").add_argument)
+    return cli
+
+
+def _add_data(add):
+    add("--images", nargs="+", required=True, metavar="DIR", help="folders of still pictures")
+    add(
+        "--clips",
+        nargs="*",
+        default=[],
+        metavar="PATH",
+        help="folders of clip folders with boxes.csv, folders of videos, or videos",
+    )
+    add(
+        "--labels",
+        metavar="DIR",
+        help="boxes of videos that teachers agree on, written by calib.train.label",
+    )
+    add(
+        "--leave-out",
+        nargs="*",
+        default=[],
+        metavar="NAME",
+        help="beginnings of the names of clips not to use",
+    )
+    add(
+        "--licences",
+        nargs="*",
+        default=[],
+        metavar="CLASS",
+        help="use only pictures of these licence classes, see sources.toml (default: all)",
+    )
+    add(
+        "--validation",
+        nargs="*",
+        default=[],
+        metavar="DIR",
+        help="folders of annotated clips, never trained on, for one-step overlap",
+    )
+    add("--held", type=int, default=512, metavar="N", help="held-out pairs to judge by")
+    add("--seed", type=int, default=0, help="of everything that is drawn by chance")
+
+
+def _add_network(add):
+    add("--out", required=True, metavar="DIR", help="folder of this run")
+    add(
+        "--teacher",
+        nargs="+",
+        default=["nanotrack_v2"],
+        metavar="NETWORK",
+        help="networks to learn from",
+    )
+    add("--networks-dir", metavar="DIR", help="folder with the teachers' files")
+    add("--shape", default="k80", choices=sorted(BACKBONES), help="layers of the backbone")
+    add(
+        "--own",
+        choices=sorted(BACKBONES),
+        metavar="SHAPE",
+        help="give exemplar crops a second backbone of this shape",
+    )
+    add(
+        "--start",
+        metavar="FILE",
+        help="checkpoint that the first stage starts from, instead of the stage before it",
+    )
+    add("--stages", nargs="+", default=list(NAMES), choices=NAMES, help="stages to run")
+    add(
+        "--quality",
+        type=float,
+        default=2.0,
+        metavar="P",
+        help="how much the score ranks cells by their boxes; 0: as the teacher's score does",
+    )
+    add(
+        "--maps-share",
+        type=float,
+        default=MAPS_SHARE,
+        metavar="W",
+        help="weight of the losses of the maps in stage joint",
+    )
+
+
+def _add_schedule(add):
+    def four(name, values, metavar, text):
+        add(name, nargs=4, type=float, default=values, metavar=metavar, help=text)
+
+    four("--pairs", [1e6, 2e5, 1.5e5, 1e5], "N", "pairs of each stage")
+    four("--minutes", [0, 0, 0, 0], "M", "most minutes of each stage; 0: no limit")
+    four("--lr", [1.2e-2, 3e-3, 2e-3, 1e-3], "LR", "highest learning rate of each stage")
+    four(
+        "--decay",
+        [0, 0, 0, 0],
+        "SHARE",
+        "last share of each stage, in which the learning rate falls; 0: it falls along a cosine",
+    )
+    add("--batch", type=int, default=32, help="pairs a step")
+    add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")
+    add(
+        "--checkpoint-seconds",
+        type=float,
+        default=120,
+        metavar="S",
+        help="time between two checkpoints",
+    )
+
+
+def _add_machine(add):
+    add("--cache", metavar="DIR", help="folder of decoded pictures and drawn pairs (OUT/cache)")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add("--threads", type=int, default=1, help="threads of PyTorch on a CPU")
+    add(
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that draw pairs; 0: another run fills the cache",
+    )
+    add("--nice", type=int, default=0, help="niceness of those processes, added to this one's")
+    add("--ring", type=int, default=12288, metavar="N", help="pairs kept; 0.3 MB each")
+    add(
+        "--reuse",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="draw new pairs only as fast as each is used N times on average",
+    )

@@ -3,6 +3,8 @@
     python -m calib.evaluate --clips DIR --networks nanotrack_v1,nanotrack_v2,KCF \
         --networks-dir DIR --precision fp32 int8 --out out/evaluation
 
+    python -m calib.evaluate --benchmark otb100 --data DIR --networks kestrel
+
 Each tracker's boxes on each clip are a file in OUT/boxes; a finished one is not run again as long
 as clip, network and engine are the same. Times are measured in the run: use --jobs 1 when they
 count.
@@ -21,7 +23,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from calib import command, metrics, report, trackers
+from calib import benchmarks, command, metrics, report, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
@@ -37,7 +39,13 @@ def main(arguments=None):
 def parser():
     """The command line's options."""
     cli = command.parser("calib.evaluate", __doc__)
-    command.add_clip_options(cli)
+    command.add_clip_options(cli, required=False)
+    cli.add_argument(
+        "--benchmark",
+        choices=benchmarks.names(),
+        help="a whole public data set, in the layout in which its authors give it out",
+    )
+    cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
     cli.add_argument(
         "--trim",
         action="store_true",
@@ -71,6 +79,12 @@ def parser():
 
 def run(options):
     """Track, then write every table; returns the exit code."""
+    if bool(options.clips) == bool(options.benchmark):
+        raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
+    if options.benchmark:
+        if not options.data:
+            raise BadRun("--benchmark {} needs --data DIR".format(options.benchmark))
+        return benchmarks.run(options)
     if options.realtime is not None and options.realtime <= 0:
         raise BadRun("--realtime {:g}: must be above zero".format(options.realtime))
     clips = chosen(find_clips(options.clips, options.trim, say), options.only)

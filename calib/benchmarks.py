@@ -1,0 +1,244 @@
+"""Whole public data sets by name, in their own layout, by their own protocol.
+
+``python -m calib.evaluate --benchmark otb100 --data DIR --networks kestrel`` follows every sequence
+and prints accuracy and frames a second. The GOT-10k toolkit (Huang et al., "GOT-10k", TPAMI 2019)
+reads the data sets and computes the figures. Its classes are used with these exceptions:
+
+- Its OTB experiment would download the data set, so the data set is opened without that.
+- Its LaSOT class cannot be opened (version 0.1.3), so ``LaSot`` below reads LaSOT's test set.
+- Its VOT experiment needs an old NumPy, so ``vot`` runs the VOT toolkit (``calib.vot``).
+
+Result files have the toolkit's layout. For GOT-10k's test set they are packed into the ZIP file
+that its server takes. A sequence that has results is not run again.
+"""
+
+import contextlib
+import glob
+import io
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from calib import vot
+from calib.clips import find_clips
+from calib.command import say
+from calib.errors import BadClips, BadRun, Missing
+from runtime import load_tracker
+
+VOT_LENGTHS = (115, 755)  # frames over which VOT2020 averages the expected overlap
+VOT_FPS = 20  # of the real-time experiment's camera
+COLUMNS = (
+    ("success_score", "success"),
+    ("precision_score", "precision"),
+    ("success_rate", "SR50"),
+    ("ao", "AO"),
+    ("sr", "SR50"),
+    ("speed_fps", "FPS"),
+)
+
+
+def names():
+    """Names of the benchmarks, in the order of the help text."""
+    return tuple(sorted(EXPERIMENTS)) + ("vot",)
+
+
+def run(options):
+    """Run the networks of the options over a benchmark; print a table and write the files."""
+    out = pathlib.Path(options.out) / options.benchmark
+    networks = options.networks.split(",")
+    if not os.path.isdir(options.data):
+        raise BadClips("--data {} is not a folder; name the data set's folder".format(options.data))
+    out.mkdir(parents=True, exist_ok=True)
+    if options.benchmark == "vot":
+        return _run_vot(options, networks, out.resolve())
+    log = out / "log.txt"
+    with open(log, "a") as file:
+        experiment = _open(options.benchmark, options.data, out, file)
+        found = _run_all(experiment, options, networks, file)
+    if found is None:
+        for path in sorted(out.glob("results/GOT-10k/*.zip")):
+            say("wrote {}; GOT-10k's server takes it".format(path))
+        return None
+    (out / "figures.json").write_text(json.dumps(found, indent=1))
+    print(text(found))
+    say("wrote {}".format(out / "figures.json"))
+    return None
+
+
+def _run_vot(options, networks, workspace):
+    """VOT2020's multi-start protocol on the sequences of --data, by the VOT toolkit."""
+    vot.write_workspace(workspace, find_clips([options.data], log=say), *VOT_LENGTHS, VOT_FPS)
+    labels = vot.write_trackers(workspace, networks, options.networks_dir, options.engine)
+    vot.run_toolkit(workspace, labels)
+
+
+def _open(name, data, out, log):
+    """Open a data set and read every annotation, so that a run does not end half-way.
+
+    Raises:
+        BadClips: the data set is not whole, or not in its own layout.
+    """
+    toolkit, told = _toolkit(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(told):
+            experiment = EXPERIMENTS[name](toolkit, data, out)
+            count = sum(1 for _ in experiment.dataset)
+    except Exception as error:  # the toolkit raises assertions and bare exceptions
+        raise BadClips(
+            "{} is not a whole {} in its own layout: {}; {} has the toolkit's words".format(
+                data, name, error or type(error).__name__, log.name
+            )
+        ) from None
+    finally:
+        log.write(told.getvalue())
+    if not count:
+        raise BadClips("{} holds no sequence of {}".format(data, name))
+    missing = told.getvalue().count(" not exists")
+    if missing:
+        say("{} lacks {} sequences of {}: figures are of {}".format(data, missing, name, count))
+    return experiment
+
+
+def _run_all(experiment, options, networks, log):
+    """Run an experiment of the toolkit; returns its figures, None where a server computes them."""
+    run_names = []
+    for network in networks:
+        tracker = load_tracker(
+            network,
+            engine=options.engine,
+            networks_dir=options.networks_dir,
+            threads=options.threads,
+        )
+        say(
+            "{} on {} sequences of {}".format(
+                tracker.name, len(experiment.dataset), options.benchmark
+            )
+        )
+        with contextlib.redirect_stdout(log):
+            experiment.run(tracker)
+        tracker.close()
+        run_names.append(tracker.name)
+    with contextlib.redirect_stdout(log):
+        return experiment.report(run_names)
+
+
+def text(found):
+    """The figures of a report as lines: one a network."""
+    first = next(iter(found.values()))["overall"]
+    columns = [(key, title) for key, title in COLUMNS if key in first]
+    lines = ["{:<24}".format("network") + "".join("{:>11}".format(t) for _, t in columns)]
+    for name, entry in found.items():
+        cells = ("{:11.1f}" if key == "speed_fps" else "{:11.3f}" for key, _ in columns)
+        values = (entry["overall"][key] for key, _ in columns)
+        lines.append("{:<24}".format(name) + "".join(c.format(v) for c, v in zip(cells, values)))
+    return "\n".join(lines)
+
+
+class LaSot:
+    """The test set of LaSOT: ``CLASS/CLASS-N/img/*.jpg`` with ``groundtruth.txt`` beside ``img``.
+
+    Args:
+        folder: of the data set.
+        listed: names of the test set's sequences, as its authors list them.
+
+    Raises:
+        BadRun: a sequence of the list is missing.
+    """
+
+    def __init__(self, folder, listed):
+        self.seq_names = list(listed)
+        self._folders = [
+            os.path.join(str(folder), name.rsplit("-", 1)[0], name) for name in self.seq_names
+        ]
+        missing = [path for path in self._folders if not os.path.isdir(path)]
+        if missing:
+            raise BadRun("there is no folder {}".format(missing[0]))
+
+    def __len__(self):
+        return len(self.seq_names)
+
+    def __getitem__(self, index):
+        if index >= len(self):
+            raise IndexError(index)
+        folder = self._folders[index]
+        pictures = sorted(glob.glob(os.path.join(folder, "img", "*.jpg")))
+        return pictures, np.loadtxt(os.path.join(folder, "groundtruth.txt"), delimiter=",")
+
+
+# -- the experiments of the toolkit
+
+
+def _toolkit():
+    """The toolkit's package, its plots set up to be drawn into files."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        import got10k.datasets
+        import got10k.experiments
+    except ImportError as error:
+        raise Missing(
+            "benchmarks need the GOT-10k toolkit ({}); run `pip install got10k==0.1.3 six "
+            "matplotlib`".format(error)
+        ) from None
+    return got10k
+
+
+def _one_pass(toolkit, dataset, name, out):
+    """OTB's protocol (one pass, success and precision curves) on a data set."""
+    experiment = toolkit.experiments.ExperimentOTB.__new__(toolkit.experiments.ExperimentOTB)
+    experiment.dataset = dataset
+    experiment.result_dir = str(out / "results" / name)
+    experiment.report_dir = str(out / "reports" / name)
+    experiment.nbins_iou, experiment.nbins_ce = 21, 51  # thresholds of overlap, of pixels
+    return experiment
+
+
+def _otb(version, title):
+    def make(toolkit, data, out):
+        dataset = toolkit.datasets.OTB(data, version, download=False)
+        return _one_pass(toolkit, dataset, title, out)
+
+    return make
+
+
+def _lasot(toolkit, data, out):
+    listed = pathlib.Path(toolkit.datasets.__file__).with_name("lasot.json").read_text()
+    return _one_pass(toolkit, LaSot(data, json.loads(listed)["test"]), "LaSOT", out)
+
+
+def _uav(version):
+    def make(toolkit, data, out):
+        return toolkit.experiments.ExperimentUAV123(
+            data, version, str(out / "results"), str(out / "reports")
+        )
+
+    return make
+
+
+def _dtb70(toolkit, data, out):
+    return toolkit.experiments.ExperimentDTB70(data, str(out / "results"), str(out / "reports"))
+
+
+def _got10k(subset):
+    def make(toolkit, data, out):
+        return toolkit.experiments.ExperimentGOT10k(
+            data, subset, str(out / "results"), str(out / "reports")
+        )
+
+    return make
+
+
+EXPERIMENTS = {
+    "otb2013": _otb(2013, "OTB2013"),
+    "otb50": _otb("tb50", "OTB50"),
+    "otb100": _otb(2015, "OTB2015"),
+    "uav123": _uav("UAV123"),
+    "uav20l": _uav("UAV20L"),
+    "dtb70": _dtb70,
+    "lasot": _lasot,
+    "got10k-val": _got10k("val"),
+    "got10k-test": _got10k("test"),
+}

@@ -2,7 +2,7 @@
 
 The other packages add their own classes: ``boards.errors``, ``runtime.errors``, ``calib.errors``.
 A command line prints the message, one sentence, and exits with 2. A message names the thing, the
-cause and what to do. Programming errors are left to Python's own exceptions.
+cause and what to do. Programming errors raise Python's own exceptions.
 """
 
 NO_SCORE = (

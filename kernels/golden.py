@@ -1,11 +1,11 @@
-"""What crop, pack, correlate, argmax, window and likeness mean: plain NumPy, slow and obvious.
+"""The definitions of crop, pack, correlate, argmax, window and likeness, in slow, plain NumPy.
 
-Every implementation in this folder is held to these functions: crop and pack bit for bit, the
-correlations and the likeness within a stated error. The definition of select lives with its family
-in ``runtime/decode``.
+Tests hold every implementation in this folder to these functions: crop and pack bit for bit, the
+correlations and the likeness within a stated error. Each decoding family defines its own select.
 """
 
 import math
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -14,11 +14,16 @@ from kernels.errors import NO_SCORE, NetworkFailed
 WEIGHT_ONE = 2048  # the resize weights are fixed-point numbers with 11 fractional bits
 
 
-def crop(frame, window, size, border):
+def crop(
+    frame: np.ndarray,
+    window: Sequence[int],
+    size: Union[int, Tuple[int, int]],
+    border: Sequence[int],
+) -> np.ndarray:
     """Cut a window out of a frame and resize it, as OpenCV's fixed-point bilinear ``resize`` does.
 
-    Equal to ``cv2.copyMakeBorder`` with a constant followed by ``cv2.resize(INTER_LINEAR)``, but
-    looks only at the pixels it needs, so a window may be far larger than memory.
+    Equal to ``cv2.copyMakeBorder`` with a constant followed by ``cv2.resize(INTER_LINEAR)``. It
+    reads only the pixels that it needs, so a window may be far larger than memory.
 
     Args:
         frame: (H, W, 3) uint8, BGR, any strides.
@@ -55,8 +60,8 @@ def crop(frame, window, size, border):
     return ((upper + lower + 2) >> 2).astype(np.uint8)
 
 
-def bgr_from_nv12(luma, chroma):
-    """A camera's frame as BGR, as OpenCV's ``COLOR_YUV2BGR_NV12`` does it (ITU-R BT.601).
+def bgr_from_nv12(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
+    """Convert a camera's frame to BGR as OpenCV's ``COLOR_YUV2BGR_NV12`` does (ITU-R BT.601).
 
     Args:
         luma: (H, W) uint8, 16 to 235; H and W are even.
@@ -73,17 +78,24 @@ def bgr_from_nv12(luma, chroma):
     return np.clip(np.stack(channels, axis=2), 0, 255).astype(np.uint8)
 
 
-def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32, step=1.0):
+def pack(
+    image: np.ndarray,
+    mean: Sequence[float] = (0, 0, 0),
+    scale: Sequence[float] = (1, 1, 1),
+    swap: bool = False,
+    dtype: Any = np.float32,
+    step: float = 1.0,
+) -> np.ndarray:
     """Lay a crop out as a network's input.
 
     Args:
         image: (h, w, 3) uint8, BGR.
-        mean, scale: per channel of the result; float32 becomes ``(value - mean) * scale``, computed
-            in float32. Without effect on uint8.
+        mean, scale: per channel of the result, which is ``(value - mean) * scale`` in float32.
+            Without effect on uint8.
         swap: whether the result is RGB.
-        dtype: ``numpy.float32``, ``float16`` (float32's value, rounded), ``int8`` (float32's value
-            in whole steps, ties to even) or ``uint8``.
-        step: of int8.
+        dtype: ``numpy.float32``; ``float16``: the float32 value rounded; ``int8``: the float32
+            value in whole steps, ties to even; or ``uint8``.
+        step: size of one step of int8.
 
     Returns:
         (1, 3, h, w) of that dtype, C-contiguous.
@@ -98,7 +110,7 @@ def pack(image, mean=(0, 0, 0), scale=(1, 1, 1), swap=False, dtype=np.float32, s
     return np.clip(np.rint(values / np.float32(step)), -128, 127).astype(np.int8)
 
 
-def correlate_pixelwise(exemplar, search):
+def correlate_pixelwise(exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:
     """Correlate every position of the exemplar with every position of the search region.
 
     Args:
@@ -113,8 +125,8 @@ def correlate_pixelwise(exemplar, search):
     return np.einsum("cp,chw->phw", positions, search)
 
 
-def correlate_depthwise(exemplar, search, padding=0):
-    """Slide the exemplar over the search region, each channel for itself.
+def correlate_depthwise(exemplar: np.ndarray, search: np.ndarray, padding: int = 0) -> np.ndarray:
+    """Slide the exemplar over the search region, each channel separately.
 
     Args:
         exemplar: (C, h, w) features.
@@ -136,13 +148,13 @@ def correlate_depthwise(exemplar, search, padding=0):
     return result
 
 
-def hanning_window(size):
-    """The cosine window, (size, size) float64, 1 in the middle and 0 at the edges."""
+def hanning_window(size: int) -> np.ndarray:
+    """The cosine window: (size, size) float64, 1 in the middle and 0 at the edges."""
     return np.outer(np.hanning(size), np.hanning(size))
 
 
-def argmax(votes):
-    """Index of the highest vote, row-major, the lowest on ties; what is not finite never wins.
+def argmax(votes: np.ndarray) -> int:
+    """Row-major index of the highest finite vote; of equal votes the lowest index.
 
     Raises:
         NetworkFailed: no vote is finite.
@@ -154,26 +166,36 @@ def argmax(votes):
     return best
 
 
-def likeness(seen, rows, columns, reference=None, pooled=None):
-    """Cosine of a reference and the features in some cells, averaged: the kernels' definition.
+def likeness(
+    features: np.ndarray,
+    rows: Tuple[int, int],
+    columns: Tuple[int, int],
+    reference: Optional[np.ndarray] = None,
+    pooled: Optional[np.ndarray] = None,
+) -> float:
+    """Average the features in some cells, and compare the average with a reference.
 
     Args:
-        seen: float32 (1, channels, cells), cells a square in row-major order.
+        features: float32 (1, channels, cells); the cells are a square in row-major order.
         rows, columns: (first, end) of the cells.
-        reference: float32 (channels,); None to compare nothing.
-        pooled: float32 (channels,), takes the average; None if it is not wanted.
+        reference: float32 (channels,); None: compare nothing.
+        pooled: float32 (channels,), overwritten with the average; None: not wanted.
 
     Returns:
-        float, -1 to 1; 0 where one of them is all zero or there is no reference.
+        Their cosine, -1 to 1; 0 if one of them is all zero or there is no reference.
     """
-    side = int(round(math.sqrt(seen.shape[2])))
-    cells = seen.reshape(seen.shape[1], side, side)
+    side = int(round(math.sqrt(features.shape[2])))
+    cells = features.reshape(features.shape[1], side, side)
     cells = cells[:, rows[0] : rows[1], columns[0] : columns[1]]
     return cosine(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
 
 
-def cosine(average, reference=None, pooled=None):
-    """The end of ``likeness``: float64 averages (channels,) against the reference."""
+def cosine(
+    average: np.ndarray,
+    reference: Optional[np.ndarray] = None,
+    pooled: Optional[np.ndarray] = None,
+) -> float:
+    """The last step of ``likeness``: compare float64 averages (channels,) with the reference."""
     if pooled is not None:
         pooled[:] = average
     if reference is None:
@@ -194,7 +216,7 @@ def _pixels(frame, rows, columns, border):
 
 def _taps(source, target):
     """First source index and the two weights of every target index, before any clamping."""
-    scale = 1.0 / (float(target) / float(source))  # OpenCV inverts twice; the rounding is the point
+    scale = 1.0 / (float(target) / float(source))  # OpenCV inverts twice; keep that rounding
     place = ((np.arange(target) + 0.5) * scale - 0.5).astype(np.float32)
     index = np.floor(place)
     return index.astype(np.int64), place - index

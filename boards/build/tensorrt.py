@@ -11,7 +11,7 @@ import threading
 import time
 
 from boards.errors import BuildFailed
-from runtime import gpu
+from kernels.cuda import driver
 from runtime.engines import tensorrt as adapter
 
 HEARTBEAT_S = 10
@@ -44,7 +44,7 @@ class Builder:
 
     Attributes:
         version: of TensorRT.
-        gpu: ``runtime.gpu.Gpu``.
+        gpu: ``kernels.cuda.driver.Gpu``.
         strong: whether precision is the model's own (TensorRT 11).
 
     Raises:
@@ -53,7 +53,7 @@ class Builder:
     """
 
     def __init__(self, request, cache, say):
-        self.gpu = gpu.look()  # before the library is touched, which would end the process
+        self.gpu = driver.describe_gpu()  # first: without a driver TensorRT ends the process
         self.trt = adapter.load_library()
         self.version = self.trt.__version__
         self.request, self._say = request, say

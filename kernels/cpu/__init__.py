@@ -1,20 +1,23 @@
-"""The hot path on a processor: C++ where a compiler is found, NumPy and OpenCV where none is.
+"""The hot path on a processor: in C++ if there is a compiler, else in NumPy and OpenCV.
 
-``load`` gives an object with ``name`` ("c++" or "numpy"), ``crop`` and ``points``; see
-``binding.Kernels``. ``python -m kernels.cpu`` compiles and says what came of it.
+``load`` returns an object with ``name`` ("c++" or "numpy"), ``crop``, ``points`` and ``likeness``;
+see ``binding.Kernels``. ``python -m kernels.cpu`` compiles it and prints where it is.
 """
+
+from typing import Any, Callable, Optional
 
 from kernels.cpu import build
 
 
-def load(log=None):
-    """Compile (once a machine) and load the kernels; without a compiler, their slow stand-in.
+def load(log: Optional[Callable[[str], None]] = None) -> Any:
+    """Load the kernels; compile them first, once on each machine.
 
     Args:
-        log: called with one sentence if the stand-in is used.
+        log: called with one sentence if there is no compiler.
 
     Returns:
-        ``binding.Kernels`` or ``fallback.Kernels``: for one thread at a time.
+        ``binding.Kernels``, or ``fallback.Kernels`` without a compiler. Use it in one thread at a
+        time.
     """
     try:
         library = build.library()
@@ -22,7 +25,7 @@ def load(log=None):
         from kernels.cpu import fallback
 
         if log:
-            log("{}; crop and select run in the slower NumPy and OpenCV".format(error))
+            log("{}; crop and select run in NumPy and OpenCV, which are slower".format(error))
         return fallback.Kernels()
     from kernels.cpu import binding
 

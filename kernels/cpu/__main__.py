@@ -1,11 +1,11 @@
-"""``python -m kernels.cpu``: compile the kernels and say where they are."""
+"""``python -m kernels.cpu``: compile the C++ kernels and print where they are."""
 
 import sys
 
 from kernels.cpu import build
 
 
-def main():
+def main() -> int:
     try:
         library = build.library()
     except build.CannotBuild as error:

@@ -1,22 +1,24 @@
 """The compiled kernels as Python calls.
 
-A frame has about a millisecond, so a call here takes two or three microseconds besides the work:
-what stays the same from frame to frame is looked at once.
+A call costs two or three microseconds besides its work, of a frame's millisecond. Therefore the
+addresses of arrays that stay the same are kept.
 """
 
 import ctypes
 import struct
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.cpu.build import Library
 from kernels.cpu.checks import check_frame, planes
 from kernels.golden import argmax, hanning_window
+from kernels.settings import SCORES, PointsSettings
 
-SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # numbers of hotpath.h
 CROP_JOB = struct.Struct("=20q6f")  # hp_crop_job in hotpath.cpp
 
 
-class PointsSettings(ctypes.Structure):
+class PointsRecord(ctypes.Structure):
     """``hp_points`` of hotpath.h."""
 
     _fields_ = [
@@ -35,8 +37,8 @@ class Kernels:
 
     Args:
         library: ``build.Library``.
-        beside: whether other threads of Python go on during a crop. Worth it where they are waited
-            for: giving up the interpreter's lock and getting it back takes time.
+        release_lock: whether a crop releases the interpreter's lock, so that other threads can
+            run. That costs time, and pays only where several threads work on a frame.
 
     Attributes:
         handle: the library's functions, for ``kernels.fpga.native``.
@@ -44,7 +46,7 @@ class Kernels:
 
     name = "c++"
 
-    def __init__(self, library, beside=False):
+    def __init__(self, library: Library, release_lock: bool = False) -> None:
         handle = library.handle
         self._library, self.handle = library, handle
         self._select = handle.hp_points_select
@@ -57,9 +59,9 @@ class Kernels:
         self._likeness = handle.hp_likeness
         self._likeness.argtypes = [pointer] + [ctypes.c_int] * 6 + [pointer] * 2
         self._likeness.restype = double
-        self._seen = self._seen_at = None
+        self._features = self._features_at = None
         self._job = ctypes.create_string_buffer(CROP_JOB.size)
-        if beside:
+        if release_lock:
             handle = ctypes.CDLL(library.path, handle=handle._handle)
         self._crop = handle.hp_crop
         self._crop.argtypes = [ctypes.c_void_p]
@@ -69,14 +71,23 @@ class Kernels:
         self._out_at = self._out_width = self._out_height = 0
         self._frame_width = self._workspace_at = 0
 
-    def another(self):
-        """The same for a thread beside this one's."""
-        return Kernels(self._library, beside=True)
+    def clone(self) -> "Kernels":
+        """The same kernels for another thread that works at the same time."""
+        return Kernels(self._library, release_lock=True)
 
-    def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
+    def crop(
+        self,
+        frame: np.ndarray,
+        window: Tuple[int, int, int, int],
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float] = (0, 0, 0),
+        scale: Sequence[float] = (1, 1, 1),
+        swap: bool = False,
+    ) -> None:
         """Cut a window out of a frame, resize it, and write it as a network's input.
 
-        The same bits as ``golden.pack(golden.crop(...))``.
+        Gives the same bits as ``golden.pack(golden.crop(...))``.
 
         Args:
             frame: (H, W, 3) uint8, BGR, any strides.
@@ -87,7 +98,7 @@ class Kernels:
             swap: whether the result is RGB.
 
         Raises:
-            ValueError: the frame or ``out`` is of another kind, or the window has no pixel.
+            ValueError: the frame or ``out`` has another type or shape, or the window no pixel.
         """
         x, y, window_width, window_height = window
         check_frame(frame, window_width, window_height)
@@ -118,23 +129,28 @@ class Kernels:
         )
         self._crop(self._job_at)
 
-    def points(self, network):
-        """Select for a network of the family "points"; None if its scores are of an unknown kind.
+    def points(self, settings: PointsSettings) -> "Points":
+        """Select for heads in which every cell votes for a box around its own point."""
+        return Points(self._select, settings)
 
-        Args:
-            network: see ``runtime.decode.points.Points``, which defines the result's ``select``.
-        """
-        return Points(self._select, network) if network.score in SCORES else None
-
-    def likeness(self, seen, rows, columns, reference=None, pooled=None):
-        """How like two targets' features are; see ``kernels.golden.likeness``, the definition."""
-        if seen is not self._seen:
-            if seen.dtype != np.float32 or not seen.flags.c_contiguous or seen.ndim != 3:
-                raise ValueError("seen: {} {}".format(seen.dtype, seen.shape))
-            self._seen, self._seen_at = seen, seen.ctypes.data
-            self._channels, self._side = seen.shape[1], int(round(seen.shape[2] ** 0.5))
+    def likeness(
+        self,
+        features: np.ndarray,
+        rows: Tuple[int, int],
+        columns: Tuple[int, int],
+        reference: Optional[np.ndarray] = None,
+        pooled: Optional[np.ndarray] = None,
+    ) -> float:
+        """Compare features with a reference; ``kernels.golden.likeness`` defines the result."""
+        if features is not self._features:
+            if features.dtype != np.float32 or not features.flags.c_contiguous:
+                raise ValueError("features: {} {}".format(features.dtype, features.shape))
+            if features.ndim != 3:
+                raise ValueError("features: {}".format(features.shape))
+            self._features, self._features_at = features, features.ctypes.data
+            self._channels, self._side = features.shape[1], int(round(features.shape[2] ** 0.5))
         return self._likeness(
-            self._seen_at,
+            self._features_at,
             self._channels,
             self._side,
             *rows,
@@ -144,7 +160,7 @@ class Kernels:
         )
 
     def _bind(self, out, frame_width):
-        """Look at ``out`` and have the scratch memory for it."""
+        """Keep the address of ``out``, and allocate scratch memory for it."""
         _, self._out_height, self._out_width = planes(out).shape
         self._out, self._out_at = out, out.ctypes.data
         self._as_float = out.dtype.char == "f"
@@ -156,36 +172,57 @@ class Kernels:
 
 
 class Points:
-    """``runtime.decode.points.Points`` in C++: the same cell, the same box."""
+    """Select in C++. ``runtime.decode.points.Points`` defines the cell and the box."""
 
-    def __init__(self, select, network):
-        size = network.map_size
+    def __init__(self, select: Any, settings: PointsSettings) -> None:
+        size = settings.size
         self._select = select
-        self._settings = PointsSettings(
-            stride=network.stride,
-            penalty=network.penalty,
-            influence=network.window,
-            rate=network.lr,
-            min_size=network.min_size,
+        self._settings = PointsRecord(
+            stride=settings.stride,
+            penalty=settings.penalty,
+            influence=settings.influence,
+            rate=settings.rate,
+            min_size=settings.min_size,
             size=size,
-            score=SCORES[network.score],
+            score=SCORES[settings.score],
         )
         self._settings_at = ctypes.addressof(self._settings)
         self._window = hanning_window(size)
         self._window_at = self._window.ctypes.data
         self._cells = size * size
-        self._score_planes = 2 if network.score == "softmax" else 1
+        self._score_planes = 2 if settings.score == "softmax" else 1
         self._score, self._nothing = np.zeros(1), np.full(1, np.nan)
         self._score_at = self._score.ctypes.data
         self._arrays = (None, None, None)
         self._addresses = (0, 0, 0)
 
-    def select(self, maps, state, scale, frame_width, frame_height):
-        """Pick the best cell and move the target there; see the definition."""
+    def select(
+        self,
+        maps: Sequence[np.ndarray],
+        state: np.ndarray,
+        scale: Tuple[float, float],
+        frame_width: float,
+        frame_height: float,
+    ) -> Tuple[int, float]:
+        """Pick the best cell and move the target there.
+
+        Args:
+            maps: scores (1, 1 or 2, size, size) and distances (1, 4, size, size), float32.
+            state: float64 [cx, cy, w, h], frame pixels; updated in place.
+            scale: (x, y), search pixels per frame pixel.
+            frame_width, frame_height: frame pixels.
+
+        Returns:
+            (index of the winning cell, row-major; its score).
+
+        Raises:
+            NetworkFailed: no vote is finite.
+            ValueError: the arrays have other types or sizes.
+        """
         score_map, distance_map = maps
         arrays = self._arrays
         if score_map is not arrays[0] or distance_map is not arrays[1] or state is not arrays[2]:
-            self._look_at(score_map, distance_map, state)
+            self._bind(score_map, distance_map, state)
         score_at, distance_at, state_at = self._addresses
         best = self._select(
             self._settings_at,
@@ -200,11 +237,11 @@ class Points:
             self._score_at,
         )
         if best < 0:
-            argmax(self._nothing)  # raises, in the definition's words
+            argmax(self._nothing)  # raises the definition's error
         return best, float(self._score[0])
 
-    def _look_at(self, score_map, distance_map, state):
-        """Keep the arrays' addresses; engines that reuse their outputs are looked at once."""
+    def _bind(self, score_map, distance_map, state):
+        """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
         if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
             raise ValueError("state: {} {}".format(state.dtype, state.shape))
         scores = np.ascontiguousarray(score_map, np.float32)
@@ -213,5 +250,5 @@ class Points:
             raise ValueError("maps: {} and {}".format(score_map.shape, distance_map.shape))
         self._addresses = scores.ctypes.data, distances.ctypes.data, state.ctypes.data
         self._held = scores, distances
-        same = scores is score_map and distances is distance_map  # else converted anew each time
+        same = scores is score_map and distances is distance_map  # else convert in every frame
         self._arrays = (score_map, distance_map, state) if same else (None, None, None)

@@ -1,7 +1,7 @@
 """Compiles ``hotpath.cpp`` for the machine it runs on, once, and loads it.
 
-The library's name holds a hash of all that it depends on, so a checkout shared by several machines,
-or moved to another one, never loads the wrong one.
+The library's name holds a hash of everything that it depends on. So a checkout that several
+machines share never loads a library that was made for another machine.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections import namedtuple
+from typing import NamedTuple, Optional, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = (
@@ -24,24 +24,35 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-st
 NATIVE = (("-march=native",), ("-mcpu=native",), ())  # the first that the compiler knows
 TIMEOUT_S = 300
 
-# Attributes: handle (ctypes, holds the interpreter's lock), path, compiler, flags.
-Library = namedtuple("Library", "handle path compiler flags")
+
+class Library(NamedTuple):
+    """The compiled kernels.
+
+    Attributes:
+        handle: the loaded library; a call of it holds the interpreter's lock.
+        path: the file.
+        compiler, flags: what it was compiled with.
+    """
+
+    handle: ctypes.PyDLL
+    path: str
+    compiler: str
+    flags: Sequence[str]
 
 
 class CannotBuild(Exception):
-    """No compiler, or it failed; the message says which."""
+    """There is no compiler, or it failed. The message says which."""
 
 
-def library(extra_flags=(), folders=None):
-    """The compiled kernels, compiled now if they are not yet.
+def library(
+    extra_flags: Sequence[str] = (), folders: Optional[Sequence[Optional[str]]] = None
+) -> Library:
+    """Load the compiled kernels; compile them first if that has not been done.
 
     Args:
         extra_flags: more flags for the compiler.
-        folders: where the library may be put, the first that works is taken; default: ``build``
+        folders: where the library may be put; the first that works is taken. Default: ``build``
             beside this file, the user's cache, and a temporary folder.
-
-    Returns:
-        ``Library``.
 
     Raises:
         CannotBuild: there is no compiler, it fails, or no folder can hold the result.
@@ -86,13 +97,13 @@ def _load_from(folders, name, compiler, flags):
             problem = "cannot use {}: {}".format(folder, error.strerror or error)
         finally:
             if temporary:
-                shutil.rmtree(temporary, ignore_errors=True)  # what is loaded stays loaded
+                shutil.rmtree(temporary, ignore_errors=True)  # the loaded library stays usable
     raise CannotBuild(problem)
 
 
 def _open(path, compiler, flags):
-    """The library at ``path``, made first if it is missing or was cut short by a power failure."""
-    # PyDLL: a call takes microseconds, giving up the interpreter's lock costs more
+    """Load the library at ``path``. Compile it if it is missing or damaged by a power failure."""
+    # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
     if os.path.exists(path):
         try:
             return ctypes.PyDLL(path)
@@ -108,7 +119,7 @@ def _open(path, compiler, flags):
 
 
 def _compile(compiler, flags, path):
-    """Compile to a file of our own and rename it, so that nobody loads half a library."""
+    """Compile to a temporary file and rename it, so that no process loads half a library."""
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     os.close(descriptor)
     try:
@@ -155,7 +166,7 @@ def _key(version, flags):
 
 
 def _cpu_flags():
-    """What the processor can do, as Linux tells; where it does not, the processor's name."""
+    """The processor's features as Linux lists them; elsewhere the processor's name."""
     try:
         with open("/proc/cpuinfo") as file:
             lines = [line for line in file if line.lower().startswith(("flags", "features"))]

@@ -1,25 +1,37 @@
-"""The kernels without a compiler: OpenCV's own resize, and the definitions."""
+"""The kernels for computers without a compiler: OpenCV's resize, and the definitions."""
+
+from typing import Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from kernels import golden
 from kernels.cpu import checks
+from kernels.settings import PointsSettings
 
-MAX_PADDED_PIXELS = 4000000  # a larger window is not built with its border: it may be gigabytes
+MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
 
 class Kernels:
-    """Same methods and results as ``binding.Kernels``, slower."""
+    """The same methods and results as ``binding.Kernels``, slower."""
 
     name = "numpy"
     handle = None
 
-    def another(self):
-        """The same for a thread beside this one's; nothing is kept between calls."""
+    def clone(self) -> "Kernels":
+        """The same kernels for another thread; they keep nothing between calls."""
         return self
 
-    def crop(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
+    def crop(
+        self,
+        frame: np.ndarray,
+        window: Tuple[int, int, int, int],
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float] = (0, 0, 0),
+        scale: Sequence[float] = (1, 1, 1),
+        swap: bool = False,
+    ) -> None:
         """Cut a window out of a frame, resize it, and write it; see ``binding.Kernels.crop``."""
         x, y, width, height = (int(value) for value in window)
         checks.check_frame(frame, width, height)
@@ -39,13 +51,19 @@ class Kernels:
         if tuple(scale) != (1, 1, 1):
             planes *= np.asarray(scale, np.float32)[:, None, None]
 
-    def points(self, network):
-        """None: ``runtime.decode.points.Points`` itself is used."""
-        return None
+    def points(self, settings: PointsSettings) -> None:
+        """None: there is no faster select than its definition."""
 
-    def likeness(self, seen, rows, columns, reference=None, pooled=None):
+    def likeness(
+        self,
+        features: np.ndarray,
+        rows: Tuple[int, int],
+        columns: Tuple[int, int],
+        reference: Optional[np.ndarray] = None,
+        pooled: Optional[np.ndarray] = None,
+    ) -> float:
         """See ``kernels.golden.likeness``."""
-        return golden.likeness(seen, rows, columns, reference, pooled)
+        return golden.likeness(features, rows, columns, reference, pooled)
 
 
 def _padded(frame, x, y, width, height, border):

@@ -7,7 +7,7 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.errors import HotpathError
 
-NAMES = ("crop", "select", "watch", "correlate")
+NAMES = ("crop", "select", "loss_monitor", "correlate")
 
 
 def main():

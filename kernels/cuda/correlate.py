@@ -1,14 +1,16 @@
 """Launches the correlations of correlate.cu, for networks that are cut there.
 
-Memory on the GPU is given by address, all of it float32; what is defined is in ``kernels.golden``.
+Memory on the GPU is given by address and holds float32. ``kernels.golden`` defines the results.
 """
+
+from typing import Any, Tuple
 
 import numpy as np
 
 from kernels.cuda import compile as compiler
 
 DEPTHWISE_BLOCK, PIXELWISE_BLOCK, POSITIONS = 256, 128, 8  # the last as in correlate.cu
-MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar, that shared memory holds
+MOST_WEIGHTS = 48 * 1024 // 4  # shared memory holds this many of one channel of an exemplar
 
 
 class Correlate:
@@ -16,9 +18,12 @@ class Correlate:
 
     Args:
         device: see ``kernels.cuda.device``.
+
+    Raises:
+        NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
     """
 
-    def __init__(self, device):
+    def __init__(self, device: Any) -> None:
         self.device = device
         self._module = device.module(
             compiler.binary(compiler.source("correlate"), device.capability)
@@ -26,8 +31,17 @@ class Correlate:
         self._depthwise = device.kernel(self._module, "hp_correlate_depthwise")
         self._pixelwise = device.kernel(self._module, "hp_correlate_pixelwise")
 
-    def depthwise(self, search, exemplar, out, search_shape, exemplar_shape, padding, stream):
-        """Slide each exemplar over the search region, each channel for itself.
+    def depthwise(
+        self,
+        search: int,
+        exemplar: int,
+        out: int,
+        search_shape: Tuple[int, int, int],
+        exemplar_shape: Tuple[int, int, int, int],
+        padding: int,
+        stream: Any,
+    ) -> None:
+        """Slide each exemplar over the search region, each channel separately.
 
         Args:
             search, exemplar, out: addresses; ``out`` is (count, C, H + 2*padding - h + 1,
@@ -36,6 +50,9 @@ class Correlate:
             exemplar_shape: (count, C, h, w).
             padding: zeros on each side of the search region.
             stream: of the device.
+
+        Raises:
+            ValueError: the exemplar is larger than the search region or than shared memory.
         """
         channels, rows, columns = search_shape
         count, same, h, w = exemplar_shape
@@ -54,7 +71,16 @@ class Correlate:
             shared=4 * h * w,
         )
 
-    def pixelwise(self, search, exemplar, out, channels, positions, pixels, stream):
+    def pixelwise(
+        self,
+        search: int,
+        exemplar: int,
+        out: int,
+        channels: int,
+        positions: int,
+        pixels: int,
+        stream: Any,
+    ) -> None:
         """Correlate every position of the exemplar with every pixel of the search region.
 
         Args:

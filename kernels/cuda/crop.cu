@@ -4,21 +4,21 @@
 
 namespace {
 
-__device__ hp_bgr fetch(const hp_picture* picture, int row, int column, const int* border) {
-  const int y = row - picture->y, x = column - picture->x;
+__device__ hp_bgr fetch(const hp_frame* frame, int row, int column, const int* border) {
+  const int y = row - frame->y, x = column - frame->x;
   hp_bgr pixel;
-  if (x < 0 || y < 0 || x >= picture->width || y >= picture->height) {
+  if (x < 0 || y < 0 || x >= frame->width || y >= frame->height) {
     for (int c = 0; c < 3; ++c) pixel.value[c] = border[c];
     return pixel;
   }
   const unsigned char* line =
-      (const unsigned char*)picture->plane + (long long)y * picture->row_stride;
-  if (picture->format == HP_FRAME_NV12) {
-    const unsigned char* uv = (const unsigned char*)picture->chroma +
-                              (long long)(y >> 1) * picture->chroma_stride + (x & ~1);
+      (const unsigned char*)frame->plane + (long long)y * frame->row_stride;
+  if (frame->format == HP_FRAME_NV12) {
+    const unsigned char* uv = (const unsigned char*)frame->chroma +
+                              (long long)(y >> 1) * frame->chroma_stride + (x & ~1);
     return hp_from_yuv(line[x], uv[0], uv[1]);
   }
-  line += x * picture->pixel_stride;
+  line += x * frame->pixel_stride;
   for (int c = 0; c < 3; ++c) pixel.value[c] = line[c];
   return pixel;
 }
@@ -41,7 +41,7 @@ __device__ void store(const hp_input* input, int channel, int value, void* out, 
 
 // Writes 3 planes of side x side. Grid: blocks that cover the side both ways.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_crop(const hp_picture* __restrict__ picture, const hp_site* __restrict__ plan,
+    hp_crop(const hp_frame* __restrict__ frame, const hp_site* __restrict__ plan,
             const hp_input* __restrict__ input, void* __restrict__ out) {
   const int side = input->side;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
@@ -52,10 +52,10 @@ extern "C" __global__ void __launch_bounds__(256)
   hp_site site = plan[column];
   site.row_weight0 = down.row_weight0;
   site.row_weight1 = down.row_weight1;
-  const hp_bgr top_left = fetch(picture, down.row0, site.column0, input->border);
-  const hp_bgr top_right = fetch(picture, down.row0, site.column1, input->border);
-  const hp_bgr bottom_left = fetch(picture, down.row1, site.column0, input->border);
-  const hp_bgr bottom_right = fetch(picture, down.row1, site.column1, input->border);
+  const hp_bgr top_left = fetch(frame, down.row0, site.column0, input->border);
+  const hp_bgr top_right = fetch(frame, down.row0, site.column1, input->border);
+  const hp_bgr bottom_left = fetch(frame, down.row1, site.column0, input->border);
+  const hp_bgr bottom_right = fetch(frame, down.row1, site.column1, input->border);
 
 #pragma unroll
   for (int c = 0; c < 3; ++c) {

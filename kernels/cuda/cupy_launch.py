@@ -1,4 +1,4 @@
-"""A GPU through CuPy: see ``device``."""
+"""A GPU through CuPy; see ``kernels.cuda.device``."""
 
 import cupy
 import numpy as np
@@ -74,7 +74,7 @@ class Device:
             kernel = module.get_function(name)
             kernel.compile()  # loads now what would else be loaded by the first launch
         except ERRORS as error:
-            raise GpuFailed("{} does not load: {}; remove {} and start again".format(
+            raise GpuFailed("{} does not load: {}; delete {} and start again".format(
                 name, error, module.file_path)) from None  # fmt: skip
         return kernel
 
@@ -105,7 +105,7 @@ class Device:
         return cupy.cuda.get_elapsed_time(first, second)
 
     def close(self):
-        """Give the memory back; what was made here must not be used after."""
+        """Free the memory. Nothing that this device gave may be used afterwards."""
         self._memory.clear()
 
     def _finish(self, what):
@@ -114,12 +114,14 @@ class Device:
 
 
 def _ask(function, *arguments):
-    """Call the driver; what it says of a GPU that broke off earlier is said here too."""
+    """Call the driver. It also reports errors of earlier work here."""
     try:
         function(*arguments)
     except ERRORS as error:
-        raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
+        raise GpuFailed("the GPU stopped: {}; start the program again".format(error)) from None
 
 
 def _no_memory(size, error):
-    return "the GPU has no {:.1f} MB left ({}); close what else uses it".format(size / 1e6, error)
+    return "the GPU has no {:.1f} MB left ({}); close other programs on it".format(
+        size / 1e6, error
+    )

@@ -1,4 +1,4 @@
-"""What can go wrong on a GPU that a user can act on; all are ``HotpathError``."""
+"""What can go wrong on a GPU that a user can act on. All are ``HotpathError``."""
 
 from kernels.errors import HotpathError
 
@@ -8,12 +8,12 @@ class NoGpu(HotpathError):
 
 
 class NoCompiler(HotpathError):
-    """The kernels can't be compiled here: no NVRTC and no nvcc, or one that fails."""
+    """The kernels can't be compiled here: there is no NVRTC and no nvcc, or it fails."""
 
 
 class NotOnGpu(HotpathError):
-    """A network whose crop or select the GPU's kernels don't have."""
+    """The GPU's kernels lack the crop or the select that this network needs."""
 
 
 class GpuFailed(HotpathError):
-    """The GPU refused or broke off: out of memory, a kernel that failed."""
+    """The GPU refused or stopped: out of memory, or a kernel that failed."""

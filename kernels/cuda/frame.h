@@ -7,7 +7,7 @@
 enum { HP_FRAME_BGR = 0, HP_FRAME_NV12 = 1 };
 
 // A frame, or the part of it that was uploaded; 64 bytes, uploaded right before its pixels.
-struct hp_picture {
+struct hp_frame {
   unsigned long long plane, chroma;   // addresses: pixels or luma; interleaved U and V
   int row_stride, chroma_stride;      // bytes
   int pixel_stride;                   // bytes: 3, or 4 for BGRx
@@ -50,7 +50,7 @@ struct hp_pose {
   double state[4];  // cx, cy, w, h, frame pixels
   double score;
   int cell;
-  float certainty;  // rounded; what is reckoned with is in hp_watch
+  float certainty;  // rounded; what is reckoned with is in hp_monitor
   int x, y, side;   // window of the next frame
   short flags;
   short sequence;   // of the picture that it was found in, its lower bits
@@ -65,17 +65,17 @@ struct hp_limits {
 };
 
 // What is known of a target that is watched; of another one `widened` alone is used, and is 1.
-struct hp_watch {
+struct hp_monitor {
   double certainty, widened;
   double held[4];    // the state when it was last certain
   double before[4];  // the state around which the next frame is searched
 };
 
 // Where a window begins, and how large it is; then what each of its output rows and columns reads.
-static __device__ void hp_aim_window(const hp_view* view, const hp_watch* watch, hp_pose* pose,
+static __device__ void hp_aim_window(const hp_view* view, const hp_monitor* monitor, hp_pose* pose,
                                      int exemplar) {
   double side = hp_context_side(pose->state[2], pose->state[3], view->context);
-  if (!exemplar) side = hp_mul(hp_mul(side, view->search) / view->exemplar, watch->widened);
+  if (!exemplar) side = hp_mul(hp_mul(side, view->search) / view->exemplar, monitor->widened);
   pose->side = hp_whole_side(side);
   pose->x = hp_first_pixel(pose->state[0], pose->side, view->corner, view->rounding);
   pose->y = hp_first_pixel(pose->state[1], pose->side, view->corner, view->rounding);

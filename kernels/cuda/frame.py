@@ -1,78 +1,94 @@
-"""A whole frame on the GPU: the frame goes in, a box of 64 bytes comes out.
+"""A whole frame on the GPU: the frame goes in, 64 bytes with the box come out.
 
-    upload -> crop -> network -> select -> watch -> download
+    upload -> crop -> network -> select -> loss monitor -> download
 
-The target's state stays on the GPU: select moves it and plans the next frame's crop, watch says
-whether it is lost (``runtime.loss``) where the network says below what. What follows the upload is
-one CUDA graph where the driver has them, launched as one thing.
+The target's state stays on the GPU. Select moves it and plans the next frame's crop; the loss
+monitor decides whether the target is lost. All that follows the upload is one CUDA graph where the
+driver has graphs.
 
-The network is an object with device memory, an engine of ``runtime/engines``:
+The network is an engine with device memory:
 
-    engine.stream                                 a stream of the device; all work goes there
+    engine.stream                                 a stream of the device, for all of its work
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.scores, engine.distances               addresses of its maps, float32
-    engine.seen_device                            (address, shape) of the search region's features,
-                                                  or None
-    engine.new_features()                         memory for one target's features, as it likes
-    engine.free_features(features)                gives it back
-    engine.exemplar_device(stream, features)      puts the exemplar's part on a stream (a handle)
-    engine.search_device(stream, features)        puts a frame's part on it
+    engine.seen_device                            (address, shape) of the search region's features;
+                                                  None if the network gives none
+    engine.new_features()                         memory for one target's features
+    engine.free_features(features)                frees it
+    engine.exemplar_device(stream, features)      enqueues the exemplar's part; takes a handle
+    engine.search_device(stream, features)        enqueues a frame's part
 
-The last two return at once, and allocate and synchronise nothing after their first call. Several
+The last two return at once. After their first call they allocate and synchronise nothing. Several
 targets share one engine: each has a ``Frame`` and features of its own.
 """
 
 import functools
-from collections import namedtuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from kernels.cuda import compile as compiler
-from kernels.cuda import device as devices
-from kernels.cuda import graphs, layout, pictures
+from kernels.cuda import driver, frames, graphs, layout
 from kernels.cuda.errors import GpuFailed
+from kernels.cuda.loss_monitor import LossMonitor
 from kernels.cuda.slot import Slot
-from kernels.cuda.watch import Watch
 from kernels.errors import NO_SCORE, HotpathError, NetworkFailed
+from kernels.settings import FrameSettings
 
 CROP_BLOCK = (32, 8, 1)
 SELECT_BLOCK = (256, 1, 1)
 
-Found = namedtuple("Found", "state score cell lost held certainty")
-Found.__doc__ = """What a frame gave.
 
-Attributes:
-    state: float64 [cx, cy, w, h], frame pixels.
-    score: 0 to 1.
-    cell: index of the winning cell, row-major.
-    lost, held: whether the target is lost, and whether so the last certain state was kept.
-    certainty: that it is there, smoothed, float32; 0 where nobody watches.
-"""
+class Found(NamedTuple):
+    """The result of a frame.
+
+    Attributes:
+        state: float64 [cx, cy, w, h], frame pixels.
+        score: of the winning cell, 0 to 1.
+        cell: index of the winning cell, row-major.
+        lost: whether the target is lost.
+        held: whether the last certain state was kept, because the target is not certain.
+        certainty: smoothed, to the digits of float32; 0 where the target is not monitored.
+    """
+
+    state: np.ndarray
+    score: float
+    cell: int
+    lost: bool
+    held: bool
+    certainty: float
 
 
 class Frame:
-    """One target's frames.
+    """The frames of one target.
 
     Args:
         device: see ``kernels.cuda.device``.
-        network: the ``Network``.
+        settings: the network's numbers.
         engine: see above; opened on the same device.
-        slots: frames that may be on the way at a time. With more than one, whole frames are
-            uploaded, since where the target will be is not known yet, and on a stream of their own,
-            beside what is computed of the frame before.
+        slots: frames that may be in flight at a time. With more than one, whole frames are
+            uploaded, because the next search region is not known yet. The uploads have a stream of
+            their own, so that they overlap with the frame before.
         graph: whether to use a CUDA graph; None: where that is proven.
         profile: whether to time each step, without a graph; see ``step_ms``.
-        log: called with one sentence when a graph was wanted and can't be had.
+        log: called with one sentence if frames can't be launched as a graph.
 
     Raises:
-        NotOnGpu: the network's crop or select is not among the kernels.
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
     """
 
-    def __init__(self, device, network, engine, slots=1, graph=None, profile=False, log=None):
-        layout.check(network)
-        self.device, self.network, self.engine = device, network, engine
+    def __init__(
+        self,
+        device: Any,
+        settings: FrameSettings,
+        engine: Any,
+        slots: int = 1,
+        graph: Optional[bool] = None,
+        profile: bool = False,
+        log: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        self.device, self.settings, self.engine = device, settings, engine
         self.uses_graph = device.driver_version >= graphs.PROVEN_FROM if graph is None else graph
         self.uses_graph = self.uses_graph and not profile
         self._log = log or (lambda sentence: None)
@@ -82,35 +98,36 @@ class Frame:
         self._newest = None  # the slot that was submitted last
         self._submitted = self._collected = 0
         self._size = None
-        self._owned, self._slots, self._features, self._watch = [], [], None, None
+        self._owned, self._slots, self._features, self._monitor = [], [], None, None
         self._copies = device.stream() if slots > 1 else self._stream
         try:
-            self._make_room(slots, 4 if profile else 0)
+            self._allocate(slots, 4 if profile else 0)
         except HotpathError:
             self.close()
             raise
-        self._timed = self._slots[0]  # whose result was taken last
+        self._timed = self._slots[0]  # the slot of the result that was taken last
 
-    def _make_room(self, slots, marks):
-        """Have the memory that does not depend on the frames' size."""
-        network, device = self.network, self.device
+    def _allocate(self, slots, marks):
+        """Allocate the memory that does not depend on the frames' size."""
+        settings, device = self.settings, self.device
         self._features = self.engine.new_features()
-        self._watch = Watch(device, network, self.engine.seen_device, self._stream)
+        self._monitor = LossMonitor(device, settings.loss, self.engine.seen_device, self._stream)
         self._pose = self._alloc(layout.POSE.itemsize)
-        self._plan = self._alloc(layout.SITE.itemsize * max(network.search, network.exemplar))
-        points, window = layout.points(network)
+        longest = max(settings.window.search, settings.window.exemplar)
+        self._plan = self._alloc(layout.SITE.itemsize * longest)
+        points, window = layout.points(settings.points)
         self._view, self._points, self._window = (
-            self._on_device(values) for values in (layout.view(network), points, window)
+            self._on_device(values) for values in (layout.view(settings.window), points, window)
         )
         self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
         self._slots = [Slot(device, marks) for _ in range(slots)]
 
-    def begin(self, frame, state, border):
-        """Take a target: crop its exemplar, run that part of the network, aim at the search region.
+    def begin(self, frame: frames.AnyFrame, state: Sequence[float], border: Sequence[int]) -> None:
+        """Take a target: crop its exemplar, run that part of the network, plan the first search.
 
         Args:
-            frame: see ``pictures``.
+            frame: see ``frames``.
             state: [cx, cy, w, h], frame pixels.
             border: 3 uint8 values for the pixels outside a frame, BGR.
 
@@ -118,65 +135,66 @@ class Frame:
             GpuFailed: out of memory, or a kernel failed.
         """
         self._drain()
-        self._newest = None  # until the target is whole
+        self._newest = None  # there is no target until all of this has worked
         self._submitted = self._collected = 0
         self._fit(frame)
-        self._size = pictures.shape_of(frame)
+        self._size = frames.size_of(frame)
         slot = self._slots[0]
         self._upload_inputs(border)
         self._upload_pose(state)
-        self._watch.begin(state)
+        self._monitor.begin(state)
         self._upload(slot, frame, (0, 0) + self._size, self._stream)
         self._launch_aim(1)
-        self._launch_crop(slot, 0, self.network.exemplar, self.engine.exemplar_input)
+        self._launch_crop(slot, 0, self.settings.window.exemplar, self.engine.exemplar_input)
         self.engine.exemplar_device(self._handle, self._features)
         self._launch_aim(0)
-        # once before it is captured: libraries set themselves up in their first call
-        self._launch_crop(slot, 1, self.network.search, self.engine.search_input)
+        # Run the search once before it is captured: libraries initialise in their first call.
+        self._launch_crop(slot, 1, self.settings.window.search, self.engine.search_input)
         self.engine.search_device(self._handle, self._features)
-        self._watch.remember(self._view, self._pose, self._plan)
+        self._monitor.remember(self._view, self._pose, self._plan)
         self.device.download(slot.result, self._pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
         if self.uses_graph:
             self._capture()
 
-    def submit(self, frame):
-        """Send the next frame; returns at once. ``result`` gives what becomes of it.
+    def submit(self, frame: frames.AnyFrame) -> None:
+        """Send the next frame and return at once; ``result`` waits for its result.
 
         Args:
-            frame: as in ``begin``; of another size, the target is scaled with it.
+            frame: as in ``begin``. If its size has changed, the target is scaled with it.
+
+        Raises:
+            NetworkFailed: there is no target.
+            GpuFailed: the GPU refused; the target stays as it was.
+            RuntimeError: all slots are in flight.
         """
         if self._newest is None:
             raise NetworkFailed("there is no target yet; call begin first")
-        if self.on_the_way == len(self._slots):
-            raise RuntimeError(
-                "all {} frames are on the way; take a result".format(len(self._slots))
-            )
+        if self.in_flight == len(self._slots):
+            raise RuntimeError("{} frames are in flight; take a result".format(len(self._slots)))
         room = all(slot.fits(frame) for slot in self._slots)
-        if pictures.shape_of(frame) != self._size or not room:
+        if frames.size_of(frame) != self._size or not room:
             self._rescale(frame)
         slot = self._slots[self._submitted % len(self._slots)]
         try:
             self._send(slot, frame)
-        except HotpathError:  # half of a frame is on the way: it is none, and the target stays
+        except HotpathError:  # a part of the frame may be in flight; it is not counted
             self._settle()
             raise
         self._newest = slot
         self._submitted += 1
 
-    def result(self):
-        """Wait for the oldest frame that was submitted.
-
-        Returns:
-            ``Found``.
+    def result(self) -> Found:
+        """Wait for the oldest frame in flight.
 
         Raises:
             NetworkFailed: the network gave nothing finite; the target stays where it was.
             GpuFailed: a kernel failed.
+            RuntimeError: no frame is in flight.
         """
-        if not self.on_the_way:
-            raise RuntimeError("no frame is on the way; submit one")
+        if not self.in_flight:
+            raise RuntimeError("no frame is in flight; submit one")
         slot = self._timed = self._slots[self._collected % len(self._slots)]
         self._collected += 1
         self.device.wait(slot.done)
@@ -187,32 +205,37 @@ class Frame:
         if flags & (layout.NO_SCORE | layout.NOT_FINITE):
             raise NetworkFailed(NO_SCORE)
         return Found(
-            pose["state"].copy(), float(pose["score"]), int(pose["cell"]),
-            bool(flags & layout.LOST), bool(flags & layout.HELD), float(pose["certainty"]),
-        )  # fmt: skip
+            state=pose["state"].copy(),
+            score=float(pose["score"]),
+            cell=int(pose["cell"]),
+            lost=bool(flags & layout.LOST),
+            held=bool(flags & layout.HELD),
+            certainty=float(pose["certainty"]),
+        )
 
-    def step_ms(self):
-        """Time of the steps on the GPU of the frame whose result was taken last, with ``profile``:
-        dict of milliseconds. Read it before the next frame is submitted.
+    def step_ms(self) -> Dict[str, float]:
+        """Milliseconds of each step on the GPU, of the frame whose result was taken last.
+
+        Needs ``profile``. Read it before you submit the next frame.
         """
         marks = self._timed.marks
         steps = zip(("crop", "network", "select"), marks, marks[1:])
         return {name: self.device.elapsed_ms(first, second) for name, first, second in steps}
 
     @property
-    def on_the_way(self):
-        """How many frames were submitted whose results were not taken."""
+    def in_flight(self) -> int:
+        """Number of frames that were submitted and whose results were not taken yet."""
         return self._submitted - self._collected
 
-    def close(self):
-        """Give the graphs and the memory back; nothing can be done with it after."""
+    def close(self) -> None:
+        """Free the graphs and the memory. Nothing else may be called afterwards."""
         self._settle()
         for slot in self._slots:
             slot.close(self.device)
         for address in self._owned:
             self.device.free(address)
-        if self._watch is not None:
-            self._watch.close()
+        if self._monitor is not None:
+            self._monitor.close()
         if self._features is not None:
             self.engine.free_features(self._features)
         self._newest = self._features = None
@@ -233,7 +256,7 @@ class Frame:
         )
 
     def _on_device(self, values):
-        """A copy of an array on the device, for ever."""
+        """Copy an array to the device; returns its address, valid until ``close``."""
         staging = self.device.pinned(values.nbytes)
         staging[:] = values.view(np.uint8).ravel()
         address = self._alloc(values.nbytes)
@@ -246,17 +269,18 @@ class Frame:
         return self._owned[-1]
 
     def _fit(self, frame):
-        """Have memory for frames of this kind."""
-        size = pictures.capacity(frame)
+        """Make every slot large enough for frames of this kind and size."""
+        size = frames.capacity(frame)
         for slot in self._slots:
             slot.fit(self.device, size)
 
     def _upload_inputs(self, border):
-        network, engine = self.network, self.engine
+        settings, engine = self.settings, self.engine
         at = layout.POSE.itemsize
-        for address, side in zip(self._inputs, (network.exemplar, network.search)):
+        sides = settings.window.exemplar, settings.window.search
+        for address, side in zip(self._inputs, sides):
             record = layout.network_input(
-                network, side, engine.input_dtype, engine.input_step, border
+                settings.input, side, engine.input_dtype, engine.input_step, border
             )
             part = self._setup[at : at + record.nbytes]
             part[:] = record.view(np.uint8)
@@ -283,28 +307,28 @@ class Frame:
         self.device.record(slot.done, self._stream)
 
     def _part(self):
-        """What of the next frame is uploaded: (x, y, w, h)."""
+        """The part (x, y, w, h) of the next frame that is uploaded."""
         if len(self._slots) > 1:
             return (0, 0) + self._size
         pose = self._newest.pose
         window = int(pose["x"]), int(pose["y"]), int(pose["side"])
-        return pictures.part_of(window, *self._size)
+        return frames.part_of(window, *self._size)
 
     def _upload(self, slot, frame, part, stream):
-        used = pictures.pack(frame, part, slot.staging, slot.picture, self._submitted)
-        self.device.upload(slot.picture, slot.staging[:used], stream)
+        used = frames.pack(frame, part, slot.staging, slot.upload_at, self._submitted)
+        self.device.upload(slot.upload_at, slot.staging[:used], stream)
 
     def _rescale(self, frame):
-        """The source changed its resolution or kind: carry the target over in proportion."""
+        """Scale the target, because the frames' resolution or kind has changed."""
         self._drain()
-        width, height = pictures.shape_of(frame)
+        width, height = frames.size_of(frame)
         x, y = float(width) / self._size[0], float(height) / self._size[1]
         self._fit(frame)
         self._size = width, height
         self._upload_pose(self._newest.pose["state"] * (x, y, x, y))
-        self._watch.rescale((x, y, x, y))
+        self._monitor.rescale((x, y, x, y))
         self._launch_aim(0)
-        # into the slot that comes next: the others may hold results that were not read yet
+        # Download into the next slot: the others may hold results that were not read yet.
         following = self._slots[self._submitted % len(self._slots)]
         self.device.download(following.result, self._pose, self._stream)
         self.device.synchronise(self._stream)
@@ -313,36 +337,36 @@ class Frame:
             self._capture()
 
     def _capture(self):
-        """Make each slot's graph, where it has none or its memory moved."""
+        """Capture the graph of every slot that has none."""
         try:
-            driver = graphs.Driver(devices.driver())
+            functions = graphs.Driver(driver.load())
             for slot in self._slots:
                 if slot.graph is None:
                     before = self.device.counters.read()
                     body = functools.partial(self._enqueue, slot)
-                    slot.graph = graphs.Graph(driver, self._handle, body)
-                    slot.captured = self.device.counters.take_back(before)
+                    slot.graph = graphs.Graph(functions, self._handle, body)
+                    slot.captured = self.device.counters.rewind(before)
                     slot.captured["graph_launches"] = 1
         except (graphs.NoGraph, HotpathError) as error:
             self.uses_graph = False
             for slot in self._slots:
-                slot.forget_graph()
+                slot.drop_graph()
             self._log("frames are launched step by step: {}".format(error))
 
     def _enqueue(self, slot):
-        """Put a frame's steps on the stream, after its upload."""
-        network, engine, device = self.network, self.engine, self.device
+        """Enqueue a frame's steps, after its upload."""
+        engine, device = self.engine, self.device
         self._mark(slot, 0)
-        self._launch_crop(slot, 1, network.search, engine.search_input)
+        self._launch_crop(slot, 1, self.settings.window.search, engine.search_input)
         self._mark(slot, 1)
         engine.search_device(self._handle, self._features)
         self._mark(slot, 2)
         arguments = [self._points, self._view, self._window, engine.scores, engine.distances]
-        arguments += [slot.picture, self._watch.address, self._pose, self._plan]
+        arguments += [slot.upload_at, self._monitor.address, self._pose, self._plan]
         device.launch(
             self._select, (1, 1, 1), SELECT_BLOCK, [np.uint64(a) for a in arguments], self._stream
         )
-        self._watch.judge(self._view, self._pose, self._plan)
+        self._monitor.judge(self._view, self._pose, self._plan)
         device.download(slot.result, self._pose, self._stream)
         self._mark(slot, 3)
 
@@ -351,24 +375,24 @@ class Frame:
             self.device.record(slot.marks[number], self._stream)
 
     def _launch_aim(self, exemplar):
-        arguments = [np.uint64(self._view), np.uint64(self._watch.address), np.int32(exemplar)]
+        arguments = [np.uint64(self._view), np.uint64(self._monitor.address), np.int32(exemplar)]
         arguments += [np.uint64(self._pose), np.uint64(self._plan)]
         self.device.launch(self._aim, (1, 1, 1), SELECT_BLOCK, arguments, self._stream)
 
     def _launch_crop(self, slot, which, side, out):
         columns, rows, _ = CROP_BLOCK
         grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, 1)
-        addresses = slot.picture, self._plan, self._inputs[which], out
+        addresses = slot.upload_at, self._plan, self._inputs[which], out
         arguments = [np.uint64(address) for address in addresses]
         self.device.launch(self._crop, grid, CROP_BLOCK, arguments, self._stream)
 
     def _drain(self):
-        """Wait for all that is on the way; the results can still be read."""
-        if self.on_the_way:
+        """Wait for all frames in flight; their results can still be read."""
+        if self.in_flight:
             self.device.synchronise(self._stream)
 
     def _settle(self):
-        """Wait for whatever was asked of the GPU, also of one that broke off."""
+        """Wait for all work on the GPU, even if the GPU has stopped."""
         for stream in {id(s): s for s in (self._copies, self._stream)}.values():
             try:
                 self.device.synchronise(stream)

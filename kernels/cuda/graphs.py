@@ -1,41 +1,44 @@
-"""CUDA graphs over the driver itself: what is put on a stream once, launched again as one thing.
+"""CUDA graphs through the driver: capture work of a stream once, launch it again as one graph.
 
-A CuPy or PyCUDA stream is a handle of the driver, so this file serves both. Functions are looked up
-by name: their versions came with CUDA 10.0 to 11.4, and where one is missing there is no graph.
+A stream of CuPy or PyCUDA is a handle of the driver, so this file serves both. The functions are
+looked up by name, because their versions came with CUDA 10.0 to 11.4. Where one is missing, the
+driver has no graphs.
 """
 
 import ctypes
+from typing import Any, Callable
 
+from kernels.cuda.driver import error_text
 from kernels.cuda.errors import GpuFailed
 
-PROVEN_FROM = 11000  # driver version; on CUDA 10.2 capture is there but not proven with TensorRT
-OF_THIS_THREAD = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may go on as they like
+PROVEN_FROM = 11000  # driver version; CUDA 10.2 can capture, but that is not proven with TensorRT
+THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may use the GPU as they like
 
 HANDLE = ctypes.c_void_p
 
 
 class NoGraph(Exception):
-    """This driver has no graphs, or what was captured can't be one; the message says why."""
+    """This driver has no graphs, or it refused this one. The message says why."""
 
 
 class Driver:
     """The driver's functions for graphs.
 
     Args:
-        library: ``device.driver()``.
+        library: from ``driver.load``.
 
     Raises:
         NoGraph: one of them is missing.
     """
 
-    def __init__(self, library):
+    def __init__(self, library: Any) -> None:
+        self._library = library
         self.begin_capture = self._begin(library)
         self.end_capture = _function(library, ("cuStreamEndCapture",), HANDLE, HANDLE)
         self.instantiate = self._instantiate(library)
         self.launch = _function(library, ("cuGraphLaunch",), HANDLE, HANDLE)
         self.destroy = _function(library, ("cuGraphExecDestroy",), HANDLE)
         self.destroy_description = _function(library, ("cuGraphDestroy",), HANDLE)
-        self._describe = getattr(library, "cuGetErrorString", None)
 
     @staticmethod
     def _begin(library):
@@ -43,7 +46,7 @@ class Driver:
             begin = _function(library, ("cuStreamBeginCapture_v2",), HANDLE, ctypes.c_int)
         except NoGraph:  # CUDA 10.0
             return _function(library, ("cuStreamBeginCapture",), HANDLE)
-        return lambda stream: begin(stream, OF_THIS_THREAD)
+        return lambda stream: begin(stream, THREAD_LOCAL)
 
     @staticmethod
     def _instantiate(library):
@@ -56,28 +59,25 @@ class Driver:
             return lambda place, graph: older(place, graph, None, None, 0)
         return lambda place, graph: newest(place, graph, 0)
 
-    def text(self, error):
-        """The driver's own words for an error."""
-        words = ctypes.c_char_p()
-        if self._describe is None or self._describe(error, ctypes.byref(words)) or not words.value:
-            return "error {}".format(error)
-        return words.value.decode("utf-8", "replace")
+    def text(self, error: int) -> str:
+        """The driver's own description of an error."""
+        return error_text(self._library, error)
 
 
 class Graph:
-    """What ``body`` puts on a stream, as one graph.
+    """The work that ``body`` puts on a stream, as one graph.
 
     Args:
         driver: ``Driver``.
-        stream: the stream's handle; must not be the default one.
-        body: called once; may launch and copy asynchronously, nothing else.
+        stream: handle of a stream, not of the default one.
+        body: called once. It may launch kernels and copy asynchronously, nothing else.
 
     Raises:
-        NoGraph: the driver refused; the stream can be used as before.
+        NoGraph: the driver refused. The stream can be used as before.
     """
 
-    def __init__(self, driver, stream, body):
-        self._driver, self._graph = driver, None
+    def __init__(self, driver: Driver, stream: int, body: Callable[[], None]) -> None:
+        self._driver, self._graph = driver, None  # type: Driver, Any
         self._check(driver.begin_capture(stream), "capture does not begin")
         description, executable = HANDLE(), HANDLE()
         try:
@@ -95,18 +95,19 @@ class Graph:
         self._check(result, "the graph can't be made")
         self._graph = executable
 
-    def launch(self, stream):
-        """Put all of it on a stream.
+    def launch(self, stream: int) -> None:
+        """Put the whole graph on a stream.
 
         Raises:
             GpuFailed: the driver refused.
         """
         result = self._driver.launch(self._graph, stream)
         if result:
-            raise GpuFailed("the GPU broke off: {}; start again".format(self._driver.text(result)))
+            text = self._driver.text(result)
+            raise GpuFailed("the GPU stopped: {}; start the program again".format(text))
 
-    def close(self):
-        """Give it back."""
+    def close(self) -> None:
+        """Free the graph."""
         if self._graph is not None:
             self._driver.destroy(self._graph)
             self._graph = None

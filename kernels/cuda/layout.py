@@ -1,14 +1,21 @@
-"""The structures of frame.h and hotpath.h as NumPy types, and a network's numbers in them."""
+"""The structures of frame.h and hotpath.h as NumPy types, and functions that fill them in."""
 
 import math
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda.errors import NotOnGpu
 from kernels.golden import hanning_window
-from runtime import loss
+from kernels.settings import (
+    ROUNDINGS,
+    SCORES,
+    InputSettings,
+    LossSettings,
+    PointsSettings,
+    WindowSettings,
+)
 
-PICTURE = np.dtype(
+FRAME = np.dtype(
     [("plane", "u8"), ("chroma", "u8"), ("row_stride", "i4"), ("chroma_stride", "i4")]
     + [("pixel_stride", "i4"), ("format", "i4"), ("x", "i4"), ("y", "i4"), ("width", "i4")]
     + [("height", "i4"), ("frame_width", "i4"), ("frame_height", "i4")]
@@ -29,102 +36,75 @@ LIMITS = np.dtype(
     [("lost_below", "f8"), ("hold_below", "f8"), ("hold_widen", "f8"), ("hold_limit", "f8")]
     + [("kept", "f8"), ("inner", "f8"), ("stride", "f8"), ("channels", "i4"), ("side", "i4")]
 )
-WATCH = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4), ("before", "f8", 4)])
+MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4), ("before", "f8", 4)])
 POINTS = np.dtype(
     [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8"), ("min_size", "f8")]
     + [("size", "i4"), ("score", "i4")]
 )
 SITE = np.dtype(("i4", 8))
 
-BGR, NV12 = 0, 1  # a picture's format
-FORMATS = {"float32": 0, "float16": 1, "int8": 2, "uint8": 3}  # what a network takes
-# flags of a pose: errors, and what is none
+BGR, NV12 = 0, 1  # formats of a frame
+FORMATS = {"float32": 0, "float16": 1, "int8": 2, "uint8": 3}  # types of a network's input
+# Flags of a pose. The first three are errors.
 NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
 LOST, HELD = 8, 16
 
-SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}
-CORNERS = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}
-ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2, "cut": 3}
 
-# What the kernels have of a network's many ways: key of the TOML -> the value they can do.
-PLAIN = {
-    "family": "points",
-    "crop": "square",
-    "resample": "resize",
-    "quality": "none",
-    "inclusive": False,
-    "lr_power": 1,
-    "clip": "centre",
-    "box_pixels": "exact",
-}
-
-
-def check(network):
-    """Raise ``NotOnGpu`` for a network that crop or select can't do on the GPU."""
-    for key, value in PLAIN.items():
-        if getattr(network, key, value) != value:
-            raise NotOnGpu(
-                "{}: the GPU's crop and select have no {} = {!r}, only {!r}; run it with "
-                "--engine onnxruntime".format(network.name, key, getattr(network, key), value)
-            )
-
-
-def view(network):
-    """Where a network looks: one ``VIEW``."""
+def view(settings: WindowSettings) -> np.ndarray:
+    """Where a tracker looks: one ``VIEW``."""
     record = np.zeros(1, VIEW)
-    record["context"] = network.context
-    record["exemplar"], record["search"] = network.exemplar, network.search
-    record["corner"] = CORNERS[network.corner]
-    record["rounding"] = ROUNDINGS[network.rounding]
+    record["context"], record["corner"] = settings.context, settings.corner
+    record["exemplar"], record["search"] = settings.exemplar, settings.search
+    record["rounding"] = ROUNDINGS[settings.rounding]
     return record
 
 
-def points(network):
-    """A network's select: one ``POINTS``, and its cosine window, (cells,) float64."""
+def points(settings: PointsSettings) -> Tuple[np.ndarray, np.ndarray]:
+    """One ``POINTS``, and the cosine window that goes with it: (cells,) float64."""
     record = np.zeros(1, POINTS)
-    record["stride"], record["size"] = network.stride, network.map_size
-    record["penalty"], record["influence"] = network.penalty, network.window
-    record["rate"], record["min_size"] = network.lr, network.min_size
-    record["score"] = SCORES[network.score]
-    return record, np.ascontiguousarray(hanning_window(network.map_size).ravel())
+    for name in ("stride", "penalty", "influence", "rate", "min_size", "size"):
+        record[name] = getattr(settings, name)
+    record["score"] = SCORES[settings.score]
+    return record, np.ascontiguousarray(hanning_window(settings.size).ravel())
 
 
-def limits(network, seen):
-    """When a network's target is lost: one ``LIMITS``.
+def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.ndarray:
+    """When a target is lost: one ``LIMITS``.
 
     Args:
-        network: uses ``lost_below``, ``hold_below``, ``hold_widen``, ``hold_limit``, ``stride``.
-        seen: (1, channels, cells), shape of the search region's features; None for none.
+        settings: the numbers.
+        features: (1, channels, cells), shape of the search region's features; None if the network
+            gives none.
     """
     record = np.zeros(1, LIMITS)
-    for name in ("lost_below", "hold_below", "hold_widen", "hold_limit", "stride"):
-        record[name] = getattr(network, name)
-    record["kept"], record["inner"] = loss.KEPT, loss.INNER
-    if seen is not None:
-        record["channels"], record["side"] = seen[1], int(round(math.sqrt(seen[2])))
+    for name in LossSettings._fields:
+        record[name] = getattr(settings, name)
+    if features is not None:
+        record["channels"], record["side"] = features[1], int(round(math.sqrt(features[2])))
     return record
 
 
-def watch(state):
-    """A target that was just taken: one ``WATCH``."""
-    record = np.ones(1, WATCH)
+def monitor(state: Sequence[float]) -> np.ndarray:
+    """The loss monitor's memory of a target that was just taken: one ``MONITOR``."""
+    record = np.ones(1, MONITOR)
     record["held"] = record["before"] = state
     return record
 
 
-def network_input(network, side, dtype, step, border):
+def network_input(
+    settings: InputSettings, side: int, dtype: str, step: float, border: Sequence[int]
+) -> np.ndarray:
     """How a network takes a crop: one ``INPUT``.
 
     Args:
-        network: uses ``mean``, ``scale`` and ``channels``.
-        side: pixels.
-        dtype: name of ``FORMATS``.
-        step: of int8.
-        border: 3 uint8 values outside the frame, BGR.
+        settings: mean, scale and order of the channels.
+        side: of the input, in pixels.
+        dtype: a name in ``FORMATS``.
+        step: size of one step of an int8 input.
+        border: 3 uint8 values for the pixels outside the frame, BGR.
     """
     record = np.zeros(1, INPUT)
-    record["mean"], record["scale"], record["step"] = network.mean, network.scale, step
+    record["mean"], record["scale"], record["step"] = settings.mean, settings.scale, step
     record["side"], record["format"] = side, FORMATS[dtype]
-    record["swap"] = network.channels == "RGB"
-    record["border"] = border
+    record["swap"], record["border"] = settings.swap, border
     return record

@@ -1,4 +1,4 @@
-"""A GPU through PyCUDA: see ``device``."""
+"""A GPU through PyCUDA; see ``kernels.cuda.device``."""
 
 import atexit
 
@@ -25,7 +25,7 @@ class Device:
             raise NoGpu(
                 "GPU {} can't be used: {}; run `python -m boards`".format(index, error)
             ) from None
-        atexit.register(self.close)  # PyCUDA aborts the process that leaves a context behind
+        atexit.register(self.close)  # PyCUDA aborts a process that leaves a context behind
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
         self.driver_version = cuda.get_driver_version()
@@ -45,7 +45,7 @@ class Device:
         try:
             if memory is not None:
                 memory.free()
-        except cuda.Error:  # the GPU broke off, and the memory went with it
+        except cuda.Error:  # the GPU stopped, and its memory is gone
             pass
 
     def pinned(self, size):
@@ -77,7 +77,7 @@ class Device:
             return cuda.module_from_file(path)
         except cuda.Error as error:
             raise GpuFailed(
-                "{} does not load: {}; remove it and start again".format(path, error)
+                "{} does not load: {}; delete it and start again".format(path, error)
             ) from None
 
     def kernel(self, module, name):
@@ -109,7 +109,7 @@ class Device:
         return second.time_since(first)
 
     def close(self):
-        """Give the memory and the context back; what was made here must not be used after."""
+        """Free the memory and the context. Nothing that this device gave may be used afterwards."""
         if self._context is None:
             return
         self._memory.clear()
@@ -122,12 +122,14 @@ class Device:
 
 
 def _ask(function, *arguments):
-    """Call the driver; what it says of a GPU that broke off earlier is said here too."""
+    """Call the driver. It also reports errors of earlier work here."""
     try:
         function(*arguments)
     except cuda.Error as error:
-        raise GpuFailed("the GPU broke off: {}; start again".format(error)) from None
+        raise GpuFailed("the GPU stopped: {}; start the program again".format(error)) from None
 
 
 def _no_memory(size, error):
-    return "the GPU has no {:.1f} MB left ({}); close what else uses it".format(size / 1e6, error)
+    return "the GPU has no {:.1f} MB left ({}); close other programs on it".format(
+        size / 1e6, error
+    )

@@ -49,23 +49,23 @@ __device__ hp_ballot ballot(const hp_points* points, const hp_target* target, co
 }
 
 // Whether the window's part inside the frame was uploaded.
-__device__ bool uploaded(const hp_picture* picture, const hp_pose* pose) {
+__device__ bool uploaded(const hp_frame* frame, const hp_pose* pose) {
   const int left = pose->x > 0 ? pose->x : 0, top = pose->y > 0 ? pose->y : 0;
   int right = pose->x + pose->side, bottom = pose->y + pose->side;
-  if (right > picture->frame_width) right = picture->frame_width;
-  if (bottom > picture->frame_height) bottom = picture->frame_height;
+  if (right > frame->frame_width) right = frame->frame_width;
+  if (bottom > frame->frame_height) bottom = frame->frame_height;
   if (left >= right || top >= bottom) return true;
-  return left >= picture->x && top >= picture->y && right <= picture->x + picture->width &&
-         bottom <= picture->y + picture->height;
+  return left >= frame->x && top >= frame->y && right <= frame->x + frame->width &&
+         bottom <= frame->y + frame->height;
 }
 
 // Moves the target to the winning cell, if there is one.
 __device__ void settle(const hp_points* points, const hp_target* target, const maps* from,
-                       double scale, int cell, const hp_picture* picture, hp_pose* pose) {
-  pose->sequence = (short)picture->sequence;
+                       double scale, int cell, const hp_frame* frame, hp_pose* pose) {
+  pose->sequence = (short)frame->sequence;
   pose->cell = cell;
   pose->flags = 0;
-  if (!uploaded(picture, pose)) pose->flags = HP_NOT_UPLOADED;
+  if (!uploaded(frame, pose)) pose->flags = HP_NOT_UPLOADED;
   if (cell < 0) pose->flags |= HP_NO_SCORE;
   if (pose->flags) return;
 
@@ -75,9 +75,9 @@ __device__ void settle(const hp_points* points, const hp_target* target, const m
   double state[4];
   for (int i = 0; i < 4; ++i) state[i] = pose->state[i];
   hp_move(points, &best, cell % points->size, distances[0], distances[2 * count], scale,
-          picture->frame_width, &state[0], &state[2]);
+          frame->frame_width, &state[0], &state[2]);
   hp_move(points, &best, cell / points->size, distances[count], distances[3 * count], scale,
-          picture->frame_height, &state[1], &state[3]);
+          frame->frame_height, &state[1], &state[3]);
   for (int i = 0; i < 4; ++i)
     if (!is_number(state[i])) pose->flags = HP_NOT_FINITE;
   if (pose->flags) return;
@@ -89,9 +89,9 @@ __device__ void settle(const hp_points* points, const hp_target* target, const m
 
 // Window and plan of the target's exemplar, or of its search region. One block.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_aim(const hp_view* __restrict__ view, const hp_watch* __restrict__ watch, int exemplar,
+    hp_aim(const hp_view* __restrict__ view, const hp_monitor* __restrict__ monitor, int exemplar,
            hp_pose* pose, hp_site* plan) {
-  if (threadIdx.x == 0) hp_aim_window(view, watch, pose, exemplar);
+  if (threadIdx.x == 0) hp_aim_window(view, monitor, pose, exemplar);
   __syncthreads();
   hp_plan_crop(pose, exemplar ? view->exemplar : view->search, plan);
 }
@@ -101,13 +101,13 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(256)
     hp_select(const hp_points* __restrict__ points, const hp_view* __restrict__ view,
               const double* __restrict__ window, const float* __restrict__ scores,
-              const float* __restrict__ distances, const hp_picture* __restrict__ picture,
-              const hp_watch* __restrict__ watch, hp_pose* pose, hp_site* plan) {
+              const float* __restrict__ distances, const hp_frame* __restrict__ frame,
+              const hp_monitor* __restrict__ monitor, hp_pose* pose, hp_site* plan) {
   __shared__ vote winners[32];
   const maps from = {scores, distances, window};
   const double scale =
       view->exemplar / hp_context_side(pose->state[2], pose->state[3], view->context) /
-      watch->widened;
+      monitor->widened;
   const hp_target target = hp_search_target(pose->state[2], pose->state[3], scale, scale);
 
   vote best = {0.0, -1};
@@ -124,8 +124,8 @@ extern "C" __global__ void __launch_bounds__(256)
     const vote none = {0.0, -1};
     best = warp_winner(lane < (blockDim.x >> 5) ? winners[lane] : none);
     if (lane == 0) {
-      settle(points, &target, &from, scale, best.cell, picture, pose);
-      hp_aim_window(view, watch, pose, 0);
+      settle(points, &target, &from, scale, best.cell, frame, pose);
+      hp_aim_window(view, monitor, pose, 0);
     }
   }
   __syncthreads();

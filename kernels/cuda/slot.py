@@ -1,60 +1,71 @@
-"""The memory of one frame on its way: its pixels, its result, and the graph bound to both."""
+"""The memory of one frame in flight: its pixels, its result, and the graph bound to both."""
+
+from typing import Any, Dict, Optional
 
 import numpy as np
 
-from kernels.cuda import layout, pictures
+from kernels.cuda import frames, layout
 from kernels.cuda.errors import GpuFailed
+from kernels.cuda.graphs import Graph
 
 
 class Slot:
-    """See above.
+    """Buffers and events of one frame in flight; used again for every n-th frame.
 
     Args:
-        device: see ``device``.
-        marks: how many events to time its steps with.
+        device: see ``kernels.cuda.device``.
+        marks: number of events that time the frame's steps.
 
     Attributes:
-        result: uint8 array that a ``layout.POSE`` is downloaded to, ``pose`` the same as one.
+        result: pinned uint8 array that a ``layout.POSE`` is downloaded to.
+        pose: the same memory as a ``layout.POSE``.
         uploaded, done: events.
-        staging: uint8 array that the frame is packed into; ``picture`` is its address on the GPU.
-        graph, captured: the ``Graph``, and what the device's counters count for it; None for none.
+        staging: pinned uint8 array that the frame is packed into.
+        upload_at: address on the GPU that ``staging`` is copied to; 0: none yet.
+        graph: the ``Graph`` of this slot; None: launch step by step.
+        captured: what the device's counters count for one launch of the graph.
     """
 
-    def __init__(self, device, marks):
+    def __init__(self, device: Any, marks: int) -> None:
         self.result = device.pinned(layout.POSE.itemsize)
         self.marks = [device.event() for _ in range(marks)]
         self.pose = self.result.view(layout.POSE)[0]
         self.uploaded, self.done = device.event(), device.event()
         self.staging = np.zeros(0, np.uint8)
-        self.picture = 0
-        self.graph = self.captured = None
+        self.upload_at = 0
+        self.graph: Optional[Graph] = None
+        self.captured: Dict[str, int] = {}
 
-    def fits(self, frame):
-        """Whether there is room for a frame: cameras give one kind, but may change it."""
-        return self.staging.size >= pictures.capacity(frame)
+    def fits(self, frame: frames.AnyFrame) -> bool:
+        """Whether the buffers are large enough for a frame."""
+        return self.staging.size >= frames.capacity(frame)
 
-    def fit(self, device, size):
-        """Have room for so many bytes; what was captured with the old room is forgotten."""
+    def fit(self, device: Any, size: int) -> None:
+        """Make the buffers hold that many bytes. A graph that used smaller ones is dropped.
+
+        Raises:
+            GpuFailed: out of memory.
+        """
         if self.staging.size >= size:
             return
         self.close(device)
-        picture = device.alloc(size)
+        address = device.alloc(size)
         try:
             self.staging = device.pinned(size)
         except GpuFailed:
-            device.free(picture)
+            device.free(address)
             raise
-        self.picture = picture
+        self.upload_at = address
 
-    def close(self, device):
-        """Give all of it back."""
-        self.forget_graph()
-        if self.picture:
-            device.free(self.picture)
-        self.picture, self.staging = 0, np.zeros(0, np.uint8)
+    def close(self, device: Any) -> None:
+        """Free the buffers and the graph."""
+        self.drop_graph()
+        if self.upload_at:
+            device.free(self.upload_at)
+        self.upload_at, self.staging = 0, np.zeros(0, np.uint8)
 
-    def forget_graph(self):
-        """Launch step by step, or capture anew."""
+    def drop_graph(self) -> None:
+        """Free the graph; frames are launched step by step until it is captured again."""
         if self.graph is not None:
             self.graph.close()
             self.graph = None

@@ -16,6 +16,7 @@ object-aware second score, weighed with the first).
 import numpy as np
 
 from kernels.golden import hanning_window
+from kernels.settings import PointsSettings
 from runtime.decode import Family
 from runtime.decode._votes import VOTE_KEYS, Vote, probability, ticks
 from runtime.networks.schema import key
@@ -50,8 +51,21 @@ def create(network, kernels):
         and network.clip == "centre"
         and network.box_pixels == "exact"
     )
-    compiled = kernels.points(network) if plain else None
+    compiled = kernels.points(points_settings(network)) if plain else None
     return Compiled(compiled) if compiled else Points(network)
+
+
+def points_settings(network):
+    """The numbers of select that the kernels take: ``kernels.settings.PointsSettings``."""
+    return PointsSettings(
+        size=network.map_size,
+        stride=network.stride,
+        penalty=network.penalty,
+        influence=network.window,
+        rate=network.lr,
+        min_size=network.min_size,
+        score=network.score,
+    )
 
 
 class Compiled(Family):

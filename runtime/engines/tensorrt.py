@@ -11,9 +11,9 @@ import importlib
 import weakref
 
 from kernels.cuda import device as devices
+from kernels.cuda import driver
 from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed, NoGpu
-from runtime import gpu
 from runtime.bundle import BadBundle
 from runtime.engines import tensorrt_manifest
 from runtime.engines.gpu import Memory, OnGpu
@@ -23,7 +23,7 @@ KEYS = ("search", "exemplar", "out")  # of a correlation
 
 
 def load_library():
-    """The ``tensorrt`` module; the driver must have been asked before (``gpu.look``).
+    """The ``tensorrt`` module; the driver must have been asked before (``driver.describe_gpu``).
 
     Raises:
         NoEngine: it can't be imported, and why.
@@ -92,7 +92,7 @@ class Engine(OnGpu):
     name = "tensorrt"
 
     def __init__(self, network, bundle, device=None):
-        self.gpu = gpu.look()
+        self.gpu = driver.describe_gpu()
         trt = load_library()
         bundle.check_library("tensorrt", trt.__version__)
         bundle.check_compute_capability(self.gpu.compute_capability)

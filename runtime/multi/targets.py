@@ -49,7 +49,7 @@ class Targets:
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
         """
-        kernels = self.kernels.another()  # targets may be followed side by side
+        kernels = self.kernels.clone()  # targets may be followed side by side
         tracker = tracker_on(self.network, self.engine, kernels, pipeline=self.pipeline)
         try:
             tracker.init(frame, box)

@@ -1,10 +1,59 @@
 """The tracker whose whole frame runs on the GPU: same interface as ``runtime.trackers.host``."""
 
+from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
-from runtime import geometry
+from kernels.settings import FrameSettings, InputSettings, LossSettings, WindowSettings
+from runtime import geometry, loss
+from runtime.decode.points import points_settings
 from runtime.errors import NetworkFailed
 from runtime.trackers.host import Tracker
 from runtime.types import Track, checked_box, checked_frame
+
+# The kernels implement one choice of these keys of a network's TOML: key -> that choice.
+SUPPORTED = {
+    "family": "points",
+    "crop": "square",
+    "resample": "resize",
+    "quality": "none",
+    "inclusive": False,
+    "lr_power": 1,
+    "clip": "centre",
+    "box_pixels": "exact",
+}
+
+
+def frame_settings(network):
+    """The numbers of a network that the GPU's kernels take: ``kernels.settings.FrameSettings``.
+
+    Raises:
+        NotOnGpu: the kernels lack this network's crop or select.
+    """
+    for key, value in SUPPORTED.items():
+        if getattr(network, key, value) != value:
+            raise NotOnGpu(
+                "{}: the GPU's crop and select support {} = {!r}, not {!r}; run it with --engine "
+                "onnxruntime".format(network.name, key, value, getattr(network, key))
+            )
+    return FrameSettings(
+        window=WindowSettings(
+            exemplar=network.exemplar,
+            search=network.search,
+            context=network.context,
+            corner=geometry.FROM_CENTRE[network.corner],
+            rounding=network.rounding,
+        ),
+        input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
+        points=points_settings(network),
+        loss=LossSettings(
+            lost_below=network.lost_below,
+            hold_below=network.hold_below,
+            hold_widen=network.hold_widen,
+            hold_limit=network.hold_limit,
+            kept=loss.KEPT,
+            inner=loss.INNER,
+            stride=network.stride,
+        ),
+    )
 
 
 class GpuTracker(Tracker):
@@ -29,7 +78,7 @@ class GpuTracker(Tracker):
         self._certainty, self._widened = 1.0, 1.0
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._profile = options.get("profile", False)
-        self._frame = Frame(device, network, engine, slots=pipeline, **options)
+        self._frame = Frame(device, frame_settings(network), engine, slots=pipeline, **options)
 
     def init(self, frame, box):
         """Take a target; see ``Tracker.init``. What was on the way is forgotten."""
@@ -49,7 +98,7 @@ class GpuTracker(Tracker):
         Raises:
             RuntimeError: frames are on the way, whose results come first.
         """
-        if self._frame.on_the_way:
+        if self._frame.in_flight:
             raise RuntimeError("a frame is on the way; collect its result before this update")
         self.submit(frame)
         return self.collect()

@@ -3,7 +3,7 @@
     python -m tests.fps counters [--update]
 
 Budgets are in ``counters.json``, by compiler and set of instructions, since each writes other code.
-Launches, copies and allocations of the GPU's frame are held by tests/test_cuda_frame.py.
+Launches, copies and allocations of the GPU's frame are held by tests/kernels/cuda/test_frame.py.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Small runs on a GPU, each in a process of its own: ``python -m tests.fakes.cuda.cases NAME``.
 
-Called by tests/test_cuda_frame.py for the fake GPU and by tests/test_cuda_gpu.py for a real one;
-each ends with "good" or an exception.
+Each prints "good" or ends with an exception. tests/kernels/cuda/test_frame.py runs them on the fake
+GPU, test_gpu.py beside it on a real one.
 """
 
 import functools
@@ -12,7 +12,7 @@ import numpy as np
 from kernels import cpu, golden
 from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
-from kernels.cuda import layout, pictures
+from kernels.cuda import frames, layout
 from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame import Frame
@@ -20,7 +20,7 @@ from runtime import geometry
 from runtime.errors import NetworkFailed
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.multi.targets import Targets
-from runtime.trackers.gpu import GpuTracker
+from runtime.trackers.gpu import GpuTracker, frame_settings
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
@@ -59,12 +59,12 @@ def crop():
     bgr = random.randint(0, 256, (240, 322, 3)).astype(np.uint8)
     luma = random.randint(0, 256, (240, 322)).astype(np.uint8)
     chroma = random.randint(0, 256, (120, 322)).astype(np.uint8)
-    camera = pictures.Nv12(luma, chroma)
+    camera = frames.Nv12(luma, chroma)
     net = network(mean=(120.25, 116.5, 103.75), scale=(1 / 58.4, 1 / 57.1, 1 / 57.4))
     options = np.float32(0.02), (1, 2, 3)
     pose, plan = device.alloc(64), device.alloc(32 * 255)
-    view, out = memory.put(layout.view(net)), device.alloc(4 * 3 * 255 * 255)
-    watch = memory.put(layout.watch(np.zeros(4)))
+    view, out = memory.put(layout.view(frame_settings(net).window)), device.alloc(4 * 3 * 255 * 255)
+    watch = memory.put(layout.monitor(np.zeros(4)))
     for index in range(40):
         frame = camera if index % 2 else bgr
         image = golden.bgr_from_nv12(luma, chroma) if index % 2 else bgr
@@ -72,11 +72,11 @@ def crop():
         record = np.zeros(1, layout.POSE)
         record["state"] = np.append(random.uniform(-30, 340, 2), random.uniform(2, 150, 2))
         device.upload(pose, _pinned(device, record), memory.stream)
-        staging = device.pinned(pictures.capacity(frame))
+        staging = device.pinned(frames.capacity(frame))
         address = device.alloc(staging.size)
-        pictures.pack(frame, (0, 0, 322, 240), staging, address, 0)
+        frames.pack(frame, (0, 0, 322, 240), staging, address, 0)
         device.upload(address, staging, memory.stream)
-        asked = memory.put(layout.network_input(net, 255, dtype, *options))
+        asked = memory.put(layout.network_input(frame_settings(net).input, 255, dtype, *options))
         arguments = np.uint64(view), np.uint64(watch), np.int32(0), np.uint64(pose), np.uint64(plan)
         device.launch(aim, (1, 1, 1), (256, 1, 1), arguments, memory.stream)
         arguments = [np.uint64(a) for a in (address, plan, asked, out)]
@@ -104,7 +104,7 @@ def kinds():
         frames.append(film.nv12(image) if index < 4 or index > 8 else image)
     states = []
     for graph in (False, True):
-        frame = Frame(device, net, Engine(device, net), graph=graph)
+        frame = Frame(device, frame_settings(net), Engine(device, net), graph=graph)
         frame.begin(frames[0], film.state, film.border)
         found = []
         for picture in frames[1:]:
@@ -121,7 +121,7 @@ def two_targets():
     device, net = devices.open_device(), network()
     engine = Engine(device, net)
     films = [Film(0), Film(5)]
-    frames = [Frame(device, net, engine, graph=graph) for graph in (True, False)]
+    frames = [Frame(device, frame_settings(net), engine, graph=graph) for graph in (True, False)]
     for frame, film in zip(frames, films):
         frame.begin(film.frame(0), film.state, film.border)
     states = [[], []]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kernels import golden
-from kernels.cuda.pictures import Nv12
+from kernels.cuda.frames import Nv12
 from runtime import geometry
 from runtime.decode.points import Points
 from tests.fakes.cuda.shim import Shim

@@ -2,12 +2,12 @@
 #include "../../../kernels/cuda/frame.h"
 
 extern "C" __global__ void structure_sizes(int* out) {
-  out[0] = sizeof(hp_picture);
+  out[0] = sizeof(hp_frame);
   out[1] = sizeof(hp_input);
   out[2] = sizeof(hp_view);
   out[3] = sizeof(hp_pose);
   out[4] = sizeof(hp_points);
   out[5] = sizeof(hp_site);
   out[6] = sizeof(hp_limits);
-  out[7] = sizeof(hp_watch);
+  out[7] = sizeof(hp_monitor);
 }

@@ -2,7 +2,7 @@
 
     python -m tests.fakes.cuda.whole '{"graph": true, "frames": 200}'
 
-Run by tests/test_cuda_frame.py with the fake driver in LD_LIBRARY_PATH.
+Run by tests/kernels/cuda/test_frame.py with the fake driver in LD_LIBRARY_PATH.
 """
 
 import ctypes
@@ -13,9 +13,10 @@ import sys
 import numpy as np
 
 from kernels.cuda import device as devices
-from kernels.cuda import frame as frames
-from kernels.cuda import pictures
+from kernels.cuda import frames
+from kernels.cuda.frame import Frame
 from runtime.errors import HotpathError, NetworkFailed
+from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
 from tests.fakes.cuda.networks import network
@@ -46,7 +47,7 @@ def upload_frame(device, stream, picture):
     address = device.alloc(memory.nbytes)
     device.upload(address, memory, stream)
     device.synchronise(stream)
-    return pictures.OnDevice(width, height, address, memory.strides[0], 4, 0, 0)
+    return frames.OnDevice(width, height, address, memory.strides[0], 4, 0, 0)
 
 
 def run(options):
@@ -55,7 +56,7 @@ def run(options):
     net = network(**options.get("network", {}))
     engine = Engine(device, net)
     slots = options.get("slots", 1)
-    whole = frames.Frame(device, net, engine, slots=slots, graph=options.get("graph"),
+    whole = Frame(device, frame_settings(net), engine, slots=slots, graph=options.get("graph"),
                          profile=options.get("profile", False), log=logged.append)  # fmt: skip
     film = Film(options.get("seed", 0), options.get("kind", "bgr"), options.get("change"))
     engine.before_search = behaviours(device, engine, whole)[options.get("behaviour", "good")]

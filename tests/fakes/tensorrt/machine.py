@@ -15,13 +15,13 @@ import numpy as np
 from boards import detect, load_board
 from kernels import golden
 from kernels.cuda import compile as compiler
-from kernels.cuda import device
+from kernels.cuda import device, driver
 from kernels.cuda.errors import NotOnGpu
 from tests.fakes.tensorrt import fake
 
 
 class Driver:
-    """What ``runtime.gpu`` asks of libcuda.so.1.
+    """What ``kernels.cuda.driver`` asks of libcuda.so.1.
 
     Args:
         capability: such as "5.3".
@@ -160,9 +160,9 @@ class Board:
         self.driver = Driver(capability, cu_init)
         self.devices = []
         self._before = sys.modules.get("tensorrt")
-        self._kept = device.driver, device.open_device, compiler.binary
+        self._kept = driver.load, device.open_device, compiler.binary
         self._detect = detect.detect
-        device.driver = lambda: self.driver
+        driver.load = lambda: self.driver
         device.open_device = self._open
         compiler.binary = lambda path, capability: path
         if family is not None:
@@ -181,7 +181,7 @@ class Board:
     def leave(self):
         """Be this computer again."""
         detect.detect = self._detect
-        device.driver, device.open_device, compiler.binary = self._kept
+        driver.load, device.open_device, compiler.binary = self._kept
         sys.modules.pop("tensorrt", None)
         if self._before is not None:
             sys.modules["tensorrt"] = self._before

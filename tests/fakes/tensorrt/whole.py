@@ -19,7 +19,8 @@ from boards import detect
 from boards.build import __main__ as build
 from boards.build import prepare
 from calib.vanishing import Vanishing
-from runtime import bundle, gpu
+from kernels.cuda import driver
+from runtime import bundle
 from runtime.networks import load_network
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
@@ -48,7 +49,7 @@ def make(folder, name, family, **tracking):
     Args:
         tracking: more keys of [tracking] in the network's TOML.
     """
-    machine = fake.Machine(gpu.look().compute_capability)
+    machine = fake.Machine(driver.describe_gpu().compute_capability)
     machine.enqueue = Queue()
     sys.modules["tensorrt"] = fake.make(family, machine)
     build.CACHE = folder / "cache"

@@ -244,7 +244,7 @@ def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
 
 
 def test_no_driver_is_one_sentence_and_no_crash(tmp_path):
-    with pytest.raises(NoGpu, match="no NVIDIA driver here.*python -m boards"):
+    with pytest.raises(NoGpu, match="no NVIDIA driver.*python -m boards"):
         tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
 
 

@@ -13,7 +13,7 @@ from runtime.networks import load_network
 from runtime.trackers.host import Tracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
 from tests.support import tiny, tiny_cut
-from tests.test_cuda_frame import python
+from tests.support.fake_gpu import python
 
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 

@@ -21,8 +21,8 @@ from runtime.errors import NoEngine
 from tests.fakes.cuda import build
 from tests.runtime.test_track import box_text, rows_of, sentence, track, write_video
 from tests.support import pages, tiny
+from tests.support.fake_gpu import surroundings
 from tests.support.streams import mjpeg
-from tests.test_cuda_frame import surroundings
 
 FRAMES = 12
 STEP_BY_STEP, GRAPH = "10020", "12060"  # CUDA versions

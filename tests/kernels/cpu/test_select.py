@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kernels.cpu import binding, build
 from kernels.golden import argmax, hanning_window
 from runtime.decode._votes import probability
-from runtime.decode.points import Points
+from runtime.decode.points import Points, points_settings
 from runtime.errors import NetworkFailed
 
 FIELDS = (
@@ -39,6 +39,10 @@ def kernels(tmp_path_factory):
 
 def network(score="softmax", size=16, **changes):
     return Network(score, size, 16, 0.15, 0.49, 0.385, 10, *PLAIN)._replace(**changes)
+
+
+def compiled(kernels, net):
+    return kernels.points(points_settings(net))
 
 
 def random_maps(score, size, seed):
@@ -89,7 +93,13 @@ def same(decoder, definition, *arguments):
 )
 def test_select_equals_its_definition(kernels, score, size, seed, penalty, window, state, scale):
     net = network(score, size, penalty=penalty, window=window)
-    same(kernels.points(net), Points(net), random_maps(score, size, seed), state, scale)
+    same(
+        compiled(kernels, net),
+        Points(net),
+        random_maps(score, size, seed),
+        state,
+        scale,
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -111,24 +121,24 @@ def test_odd_values_in_the_maps_change_nothing_but_their_cell(kernels, score, se
     for plane, cell, value in odd:
         target = maps[0] if plane < PLANES[score] else maps[1]
         target.reshape(-1, 25)[plane % target.shape[1], cell] = value
-    same(kernels.points(net), Points(net), maps, (300, 200, 60, 50))
+    same(compiled(kernels, net), Points(net), maps, (300, 200, 60, 50))
 
 
 @pytest.mark.parametrize("score", sorted(PLANES))
 def test_on_ties_the_first_cell_wins(kernels, score):
     net = network(score, window=0.0)
     maps = np.zeros((1, PLANES[score], 16, 16), np.float32), np.full((1, 4, 16, 16), 30, np.float32)
-    for decoder in (kernels.points(net), Points(net)):
+    for decoder in (compiled(kernels, net), Points(net)):
         assert run(decoder, maps, (300, 200, 60, 60))[0] == 0
     maps[0][0, -1, 3, 5] = maps[0][0, -1, 3, 4] = maps[0][0, -1, 9, 0] = 1
-    for decoder in (kernels.points(net), Points(net)):
+    for decoder in (compiled(kernels, net), Points(net)):
         assert run(decoder, maps, (300, 200, 60, 60))[0] == 3 * 16 + 4
 
 
 @pytest.mark.parametrize("score", sorted(PLANES))
 def test_not_a_number_never_wins_and_nothing_else_is_an_error(kernels, score):
     net = network(score)
-    for decoder in (kernels.points(net), Points(net)):
+    for decoder in (compiled(kernels, net), Points(net)):
         maps = random_maps(score, 16, 3)
         best = run(decoder, maps, (300, 200, 60, 60))[0]
         maps[0].reshape(-1, 256)[:, best] = np.nan
@@ -145,15 +155,15 @@ def test_the_target_stays_inside_the_frame_and_above_its_least_size(kernels):
     for distance in (0.001, 5000.0):
         maps = random_maps("softmax", 16, 5)[0], np.full((1, 4, 16, 16), distance, np.float32)
         for state in ((2, 3, 10, 10), (1279, 718, 1280, 720)):
-            same(kernels.points(net), Points(net), maps, state)
-            x, y, width, height = run(kernels.points(net), maps, state)[2]
+            same(compiled(kernels, net), Points(net), maps, state)
+            x, y, width, height = run(compiled(kernels, net), maps, state)[2]
             assert 0 <= x <= 1280 and 0 <= y <= 720
             assert 10 <= width <= 1280 and 10 <= height <= 720
 
 
 def test_maps_may_change_from_call_to_call(kernels):
     net = network()
-    decoder, definition = kernels.points(net), Points(net)
+    decoder, definition = compiled(kernels, net), Points(net)
     state, reference = np.array([300.0, 200, 60, 60]), np.array([300.0, 200, 60, 60])
     reused = random_maps("softmax", 16, 0)
     for seed in range(30):
@@ -172,7 +182,7 @@ def test_maps_may_change_from_call_to_call(kernels):
 
 def test_converted_maps_are_read_anew_each_time(kernels):
     net = network()
-    decoder = kernels.points(net)
+    decoder = compiled(kernels, net)
     maps = tuple(m.astype(np.float64) for m in random_maps("softmax", 16, 1))
     first = run(decoder, maps, (300, 200, 60, 60))[0]
     state = np.array([300.0, 200, 60, 60])
@@ -183,7 +193,7 @@ def test_converted_maps_are_read_anew_each_time(kernels):
 
 
 def test_maps_and_states_of_another_shape_are_refused(kernels):
-    decoder = kernels.points(network())
+    decoder = compiled(kernels, network())
     scores, distances = random_maps("softmax", 16, 0)
     state = np.array([300.0, 200, 60, 60])
     for maps, other in (
@@ -194,10 +204,6 @@ def test_maps_and_states_of_another_shape_are_refused(kernels):
     ):
         with pytest.raises(ValueError):
             decoder.select(maps, other, (1, 1), 1280, 720)
-
-
-def test_an_unknown_kind_of_score_is_left_to_the_definition(kernels):
-    assert kernels.points(network("logistic")) is None
 
 
 def test_the_definition_is_the_trackers_published_arithmetic():

@@ -9,6 +9,7 @@ from kernels.cpu import fallback
 from kernels.cuda import layout
 from runtime import geometry
 from runtime.loss import Lost
+from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
 
@@ -28,12 +29,15 @@ class OnGpu:
 
     def __init__(self, shim, net, shape, threads=256):
         self.shim, self.net, self.threads = shim, net, threads
-        self.limits, self.view = layout.limits(net, shape), layout.view(net)
+        self.limits, self.view = (
+            layout.limits(frame_settings(net).loss, shape),
+            layout.view(frame_settings(net).window),
+        )
         self.reference = np.full(shape[1] if shape else 1, np.nan, np.float32)
         self.pose, self.plan = np.zeros(1, layout.POSE), np.zeros(net.search, layout.SITE)
 
     def begin(self, state, seen):
-        self.record = layout.watch(state)
+        self.record = layout.monitor(state)
         self.pose["state"] = state
         if seen is not None:
             self._launch(1, seen)
@@ -48,7 +52,7 @@ class OnGpu:
         seen = np.zeros(0, np.float32) if seen is None else np.ascontiguousarray(seen)
         # an empty array's address would be taken for features
         given = seen if seen.size else _Nothing()
-        self.shim.launch("hp_watch_frame", 1, self.threads, self.limits, self.view, begin, given,
+        self.shim.launch("hp_monitor_loss", 1, self.threads, self.limits, self.view, begin, given,
                          self.reference, self.record, self.pose, self.plan)  # fmt: skip
 
 

@@ -7,17 +7,23 @@ from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.cuda import layout
+from kernels.settings import ROUNDINGS
 from runtime import geometry
+from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
-UNWATCHED = layout.watch(np.zeros(4))
+UNWATCHED = layout.monitor(np.zeros(4))
 DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
 
 
 @pytest.fixture(scope="module")
 def shim():
     return Shim()
+
+
+def view_of(net):
+    return layout.view(frame_settings(net).window)
 
 
 def pose_at(state):
@@ -30,7 +36,7 @@ def picture_of(frame, part=None, chroma=None):
     """A ``PICTURE`` of a part (x, y, w, h) of a frame in memory, which must be kept."""
     height, width = frame.shape[:2]
     x, y, w, h = part or (0, 0, width, height)
-    record = np.zeros(1, layout.PICTURE)
+    record = np.zeros(1, layout.FRAME)
     record["plane"] = frame[y:, x:].ctypes.data
     record["row_stride"], record["pixel_stride"] = frame.strides[0], frame.strides[1]
     record["x"], record["y"], record["width"], record["height"] = x, y, w, h
@@ -47,8 +53,17 @@ def crop(shim, net, picture, state, exemplar=False, dtype="float32", step=1.0, b
     side = net.exemplar if exemplar else net.search
     out = np.zeros((1, 3, side, side), DTYPES[dtype])
     pose, plan = pose_at(state), np.zeros(side, layout.SITE)
-    shim.launch("hp_aim", 1, 64, layout.view(net), UNWATCHED, int(exemplar), pose, plan)
-    given_input = layout.network_input(net, side, dtype, step, border)
+    shim.launch(
+        "hp_aim",
+        1,
+        64,
+        view_of(net),
+        UNWATCHED,
+        int(exemplar),
+        pose,
+        plan,
+    )
+    given_input = layout.network_input(frame_settings(net).input, side, dtype, step, border)
     blocks = ((side + 31) // 32, (side + 7) // 8)
     shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
     window = tuple(int(pose[name][0]) for name in ("x", "y", "side", "side"))
@@ -99,14 +114,23 @@ def test_crop_equals_its_definition(shim, shape, state, side, dtype, rgb, exempl
 @given(
     states,
     st.floats(0, 1),
-    st.sampled_from(sorted(layout.CORNERS)),
-    st.sampled_from(sorted(layout.ROUNDINGS)),
+    st.sampled_from(sorted(geometry.FROM_CENTRE)),
+    st.sampled_from(sorted(ROUNDINGS)),
     st.booleans(),
 )
 def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exemplar):
     net = network(context=context, corner=corner, rounding=rounding, search=15, exemplar=7)
     pose, plan = pose_at(state), np.zeros(15, layout.SITE)
-    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, int(exemplar), pose, plan)
+    shim.launch(
+        "hp_aim",
+        1,
+        32,
+        view_of(net),
+        UNWATCHED,
+        int(exemplar),
+        pose,
+        plan,
+    )
     if exemplar:
         expected = geometry.exemplar_window(net, np.array(state))
     else:
@@ -115,12 +139,12 @@ def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exem
 
 
 @pytest.mark.parametrize("half", [0.5, 1.5, 2.5, -0.5, -1.5])
-@pytest.mark.parametrize("rounding", sorted(layout.ROUNDINGS))
+@pytest.mark.parametrize("rounding", sorted(ROUNDINGS))
 def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding):
     net = network(context=0.0, exemplar=8, search=8, corner="s/2", rounding=rounding)
     state = (half + 4, half + 4, 8, 8)
     pose, plan = pose_at(state), np.zeros(8, layout.SITE)
-    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, 0, pose, plan)
+    shim.launch("hp_aim", 1, 32, view_of(net), UNWATCHED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array(state))
     assert (pose["x"][0], pose["side"][0]) == (expected[0], expected[2])
 
@@ -129,7 +153,7 @@ def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding
 def test_window_sides_on_half_pixels_round_as_in_geometry(shim, size):
     net = network(context=0.0, exemplar=8, search=12)  # 1.5, 4.5, 7.5 and 10.5 pixels
     pose, plan = pose_at((50, 50, size, size)), np.zeros(12, layout.SITE)
-    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, 0, pose, plan)
+    shim.launch("hp_aim", 1, 32, view_of(net), UNWATCHED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array((50, 50, size, size), np.float64))
     assert pose["side"][0] == expected[2]
 
@@ -141,7 +165,7 @@ def test_aim_does_not_depend_on_the_order_of_threads(shim, order):
         shim.order(number)
         try:
             pose, plan = pose_at((40, 30, 25, 31)), np.zeros(63, layout.SITE)
-            shim.launch("hp_aim", 1, 64, layout.view(net), UNWATCHED, 0, pose, plan)
+            shim.launch("hp_aim", 1, 64, view_of(net), UNWATCHED, 0, pose, plan)
         finally:
             shim.order(0)
         found.append(pose.tobytes() + plan.tobytes())
@@ -210,5 +234,5 @@ def test_int8_ties_round_to_even(shim):
 def test_structures_have_the_sizes_that_python_lays_out(shim):
     sizes = np.zeros(8, np.int32)
     shim.launch("structure_sizes", 1, 1, sizes)
-    kinds = ("PICTURE", "INPUT", "VIEW", "POSE", "POINTS", "SITE", "LIMITS", "WATCH")
+    kinds = ("FRAME", "INPUT", "VIEW", "POSE", "POINTS", "SITE", "LIMITS", "MONITOR")
     assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]

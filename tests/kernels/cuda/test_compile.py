@@ -20,7 +20,7 @@ except ImportError:  # before Python 3.11
 TOOLS = os.path.join(build.CACHE, "tools")
 NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
 PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
-NAMES = ("crop", "select", "watch", "correlate")
+NAMES = ("crop", "select", "loss_monitor", "correlate")
 # Nano, TX2, Xavier, Orin, and one GPU of a data centre
 CAPABILITIES = (53, 62, 72, 87, 90)
 THOR = 110

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.fakes.cuda import build
-from tests.test_cuda_frame import TOOLS, need, track
+from tests.support.fake_gpu import TOOLS, need, track
 
 STAND_IN = os.path.join(build.HERE, "cupy_stand_in")
 REAL = os.path.join(build.CACHE, "cupy-{}.{}".format(*sys.version_info))

@@ -9,10 +9,11 @@ from kernels.cuda import layout
 from runtime import geometry
 from runtime.decode.points import Points
 from runtime.errors import NetworkFailed
+from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
-UNWATCHED = layout.watch(np.zeros(4))
+UNWATCHED = layout.monitor(np.zeros(4))
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
 
 
@@ -35,9 +36,9 @@ def random_maps(net, seed):
 
 def select(shim, net, maps, state, frame=(1280, 720), threads=256, part=None):
     """The pose after one frame."""
-    points, window = layout.points(net)
-    view, plan = layout.view(net), np.zeros(net.search, layout.SITE)
-    pose, picture = np.zeros(1, layout.POSE), np.zeros(1, layout.PICTURE)
+    points, window = layout.points(frame_settings(net).points)
+    view, plan = layout.view(frame_settings(net).window), np.zeros(net.search, layout.SITE)
+    pose, picture = np.zeros(1, layout.POSE), np.zeros(1, layout.FRAME)
     pose["state"] = state
     picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
     picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
@@ -179,7 +180,9 @@ def test_the_next_window_and_plan_are_those_of_the_new_state(shim):
     assert (pose["x"], pose["y"], pose["side"]) == (x, y, side)
     again, fresh = np.zeros(1, layout.POSE), np.zeros(net.search, layout.SITE)
     again["state"] = pose["state"]
-    shim.launch("hp_aim", 1, 32, layout.view(net), UNWATCHED, 0, again, fresh)
+    shim.launch(
+        "hp_aim", 1, 32, layout.view(frame_settings(net).window), UNWATCHED, 0, again, fresh
+    )
     assert plan.tobytes() == fresh.tobytes()
 
 

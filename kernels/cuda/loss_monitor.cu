@@ -35,21 +35,21 @@ __device__ sums warp_sum(sums mine) {
 }
 
 // Smooths the certainty, and keeps a target that is not to be believed.
-__device__ void judge(const hp_limits* limits, double now, hp_watch* watch, hp_pose* pose) {
-  watch->certainty += hp_mul(now - watch->certainty, 1 - limits->kept);
-  pose->certainty = (float)watch->certainty;
-  if (watch->certainty < limits->lost_below) pose->flags |= HP_LOST;
+__device__ void judge(const hp_limits* limits, double now, hp_monitor* monitor, hp_pose* pose) {
+  monitor->certainty += hp_mul(now - monitor->certainty, 1 - limits->kept);
+  pose->certainty = (float)monitor->certainty;
+  if (monitor->certainty < limits->lost_below) pose->flags |= HP_LOST;
   if (!(limits->hold_below > 0)) return;
-  if (watch->certainty < limits->hold_below) {
-    const double wider = hp_mul(watch->widened, limits->hold_widen);
-    watch->widened = wider < limits->hold_limit ? wider : limits->hold_limit;
-    for (int i = 0; i < 4; ++i) pose->state[i] = watch->held[i];
+  if (monitor->certainty < limits->hold_below) {
+    const double wider = hp_mul(monitor->widened, limits->hold_widen);
+    monitor->widened = wider < limits->hold_limit ? wider : limits->hold_limit;
+    for (int i = 0; i < 4; ++i) pose->state[i] = monitor->held[i];
     pose->flags |= HP_HELD;
     return;
   }
-  watch->widened = 1.0;
+  monitor->widened = 1.0;
   if (now >= limits->hold_below)
-    for (int i = 0; i < 4; ++i) watch->held[i] = pose->state[i];
+    for (int i = 0; i < 4; ++i) monitor->held[i] = pose->state[i];
 }
 
 }  // namespace
@@ -57,19 +57,19 @@ __device__ void judge(const hp_limits* limits, double now, hp_watch* watch, hp_p
 // Remembers the first frame's features (`begin`), or judges a frame and plans the next one's crop.
 // One block of whole warps. seen: channels of side x side cells, or 0; reference: one a channel.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_watch_frame(const hp_limits* __restrict__ limits, const hp_view* __restrict__ view,
-                   int begin, const float* __restrict__ seen, float* reference, hp_watch* watch,
+    hp_monitor_loss(const hp_limits* __restrict__ limits, const hp_view* __restrict__ view,
+                   int begin, const float* __restrict__ seen, float* reference, hp_monitor* monitor,
                    hp_pose* pose, hp_site* plan) {
   __shared__ sums parts[32];
   if (pose->flags) return;  // nothing was found
   const double scale =
-      view->exemplar / hp_context_side(watch->before[2], watch->before[3], view->context) /
-      watch->widened;
+      view->exemplar / hp_context_side(monitor->before[2], monitor->before[3], view->context) /
+      monitor->widened;
   sums mine = {0.0, 0.0, 0.0};
   if (seen) {
     const double cell = limits->stride;
-    const double x = hp_mul(pose->state[0] - watch->before[0], scale);
-    const double y = hp_mul(pose->state[1] - watch->before[1], scale);
+    const double x = hp_mul(pose->state[0] - monitor->before[0], scale);
+    const double y = hp_mul(pose->state[1] - monitor->before[1], scale);
     const double w = hp_mul(hp_mul(pose->state[2], scale), limits->inner) / cell;
     const double h = hp_mul(hp_mul(pose->state[3], scale), limits->inner) / cell;
     const span columns = cells_of(x / cell, w, limits->side);
@@ -111,9 +111,9 @@ extern "C" __global__ void __launch_bounds__(256)
         const double like = lengths > 0 ? mine.product / lengths : 0.0;
         now = hp_mul(now, like > 0 ? like : 0.0);
       }
-      judge(limits, now, watch, pose);
-      for (int i = 0; i < 4; ++i) watch->before[i] = pose->state[i];
-      hp_aim_window(view, watch, pose, 0);
+      judge(limits, now, monitor, pose);
+      for (int i = 0; i < 4; ++i) monitor->before[i] = pose->state[i];
+      hp_aim_window(view, monitor, pose, 0);
     }
   }
   __syncthreads();

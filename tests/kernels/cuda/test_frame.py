@@ -3,69 +3,16 @@
 Each test tracks a film in a process of its own (``tests.fakes.cuda.whole``).
 """
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from tests.fakes.cuda import build, cases
+from tests.fakes.cuda import cases
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
+from tests.support.fake_gpu import python, track
 
-VERSION = "{}.{}".format(*sys.version_info)
-SITE = os.path.join(build.CACHE, "site-" + VERSION)
-TOOLS = os.path.join(build.CACHE, "tools")
 OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes".split()
 OWN.append("synchronisations")
-PREPARE = "tests/fakes/cuda/prepare.sh PYTHON was not run for Python " + VERSION
-
-
-def need(*folders):
-    for folder in folders:
-        if not os.path.isfile(os.path.join(folder, "as-installed.txt")):
-            pytest.skip("no {}: {}".format(os.path.relpath(folder, build.ROOT), PREPARE))
-
-
-def surroundings(driver=True, site=SITE, **variables):
-    """The environment of a process with the fake driver and the real PyCUDA."""
-    need(*([SITE, TOOLS] if site == SITE else [TOOLS]))
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", **variables)
-    environment["PYTHONPATH"] = os.pathsep.join(([site] if site else []) + [TOOLS, build.ROOT])
-    environment["LD_LIBRARY_PATH"] = build.driver() if driver else ""
-    return environment
-
-
-def python(code, driver=True, site=SITE, **variables):
-    """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
-    environment = surroundings(driver, site, **variables)
-    done = subprocess.run(
-        [sys.executable] + code,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        cwd=build.ROOT,
-        env=environment,
-        timeout=250,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "fake driver has no" not in done.stderr
-    assert "PyCUDA" not in done.stderr, done.stderr
-    return done.stdout
-
-
-def track(variables=None, site=SITE, **options):
-    """Track a film; the dict of ``whole.run``."""
-    code = ["-m", "tests.fakes.cuda.whole", json.dumps(options)]
-    result = json.loads(python(code, site=site, **(variables or {})))
-    if "states" in result:
-        result["states"] = np.array(
-            [[float.fromhex(v) for v in state] for state in result["states"]]
-        )
-        assert result["overruns"] == 0
-    return result
 
 
 def same_bits(one, other):
@@ -240,7 +187,10 @@ except Exception as error:
 
 def test_no_driver_is_a_sentence():
     printed = python(["-c", OPEN.format("auto")], driver=False)
-    assert printed.startswith("NoGpu no NVIDIA driver here") and "python -m boards" in printed
+    assert (
+        printed.startswith("NoGpu this computer has no NVIDIA driver")
+        and "python -m boards" in printed
+    )
 
 
 def test_no_library_is_a_sentence():

@@ -106,7 +106,7 @@ def test_an_error_on_the_way_ends_the_capture():
 def test_a_launch_that_fails_is_a_sentence():
     library = Library(CUDA_12, cuGraphLaunch=719)
     graph = graphs.Graph(graphs.Driver(library), 5, lambda: None)
-    with pytest.raises(GpuFailed, match="words of the driver; start again"):
+    with pytest.raises(GpuFailed, match="words of the driver; start the program again"):
         graph.launch(5)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
+from kernels.cuda import driver
 from kernels.cuda.errors import NoGpu
 from tests.fakes.cuda import build, cases
 
@@ -17,7 +18,7 @@ from tests.fakes.cuda import build, cases
 @pytest.fixture(scope="module")
 def gpu():
     try:
-        devices.driver()
+        driver.load()
     except NoGpu as error:
         pytest.skip(str(error))
     if not devices.installed():

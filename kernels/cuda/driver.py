@@ -1,0 +1,78 @@
+"""The NVIDIA driver by ctypes: whether there is one, and what it says of a GPU.
+
+It is asked before any library is loaded that needs it. TensorRT's own classes end the process with
+a segmentation fault where there is no driver.
+"""
+
+import ctypes
+from typing import NamedTuple
+
+from kernels.cuda.errors import NoGpu
+
+LIBRARY = "libcuda.so.1"
+MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
+
+
+class Gpu(NamedTuple):
+    """A GPU.
+
+    Attributes:
+        name: such as "Orin".
+        compute_capability: such as "8.7".
+        driver: the newest CUDA version that the driver supports, such as "12.6".
+    """
+
+    name: str
+    compute_capability: str
+    driver: str
+
+
+def load() -> ctypes.CDLL:
+    """Load the driver's library.
+
+    Raises:
+        NoGpu: there is none.
+    """
+    try:
+        return ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        raise NoGpu(
+            "this computer has no NVIDIA driver ({}); run `python -m boards` to see what it "
+            "has".format(error)
+        ) from None
+
+
+def describe_gpu(index: int = 0) -> Gpu:
+    """Ask the driver for the GPU with that number.
+
+    Raises:
+        NoGpu: no driver, a driver that does not start, or no such GPU.
+    """
+    library = load()
+    _check(library, library.cuInit(0), "the NVIDIA driver does not start")
+    handle, number, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(128)
+    _check(library, library.cuDeviceGet(ctypes.byref(handle), index), "there is no GPU")
+    _check(library, library.cuDeviceGetName(name, 128, handle), "the driver gives no GPU name")
+    capability = []
+    for attribute in (MAJOR, MINOR):
+        result = library.cuDeviceGetAttribute(ctypes.byref(number), attribute, handle)
+        _check(library, result, "the driver gives no compute capability")
+        capability.append(number.value)
+    result = library.cuDriverGetVersion(ctypes.byref(number))
+    _check(library, result, "the driver gives no version")
+    version = "{}.{}".format(number.value // 1000, number.value % 1000 // 10)
+    return Gpu(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
+
+
+def error_text(library: ctypes.CDLL, result: int) -> str:
+    """The driver's own description of an error."""
+    words = ctypes.c_char_p()
+    describe = getattr(library, "cuGetErrorString", None)
+    if describe is None or describe(result, ctypes.byref(words)) or not words.value:
+        return "error {}".format(result)
+    return words.value.decode("utf-8", "replace")
+
+
+def _check(library, result, what):
+    if result:
+        raise NoGpu("{} ({}); run `python -m boards`".format(what, error_text(library, result)))

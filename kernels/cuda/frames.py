@@ -1,0 +1,150 @@
+"""The kinds of frames that the GPU takes, and how a part of one is laid out for its upload.
+
+A frame is one of
+
+- an array (H, W, 3) or (H, W, 4), uint8, BGR or BGRx, any strides;
+- ``Nv12``: two arrays, as cameras give them;
+- ``OnDevice``: pixels that are on the GPU already.
+
+An upload is one ``layout.FRAME``, which describes the pixels, and then the pixels.
+"""
+
+import struct
+from typing import NamedTuple, Tuple, Union
+
+import numpy as np
+
+from kernels.cuda import layout
+
+PIXELS_AT = 256  # bytes from the record to the pixels, so that both are aligned
+RECORD = struct.Struct("=2Q12i")  # layout.FRAME
+
+
+class Nv12(NamedTuple):
+    """A camera's frame in host memory.
+
+    Attributes:
+        luma: (H, W) uint8; H and W are even.
+        chroma: (H/2, W) uint8, U and V in turn.
+    """
+
+    luma: np.ndarray
+    chroma: np.ndarray
+
+
+class OnDevice(NamedTuple):
+    """A frame that is on the GPU already. It must stay there until its result was read.
+
+    Attributes:
+        width, height: pixels.
+        plane: address of the BGR or BGRx pixels, or of NV12's luma.
+        row_stride, pixel_stride: bytes; the second is 3, 4, or 1 for NV12.
+        chroma, chroma_stride: address and bytes of NV12's second plane, else 0.
+    """
+
+    width: int
+    height: int
+    plane: int
+    row_stride: int
+    pixel_stride: int
+    chroma: int
+    chroma_stride: int
+
+
+AnyFrame = Union[np.ndarray, Nv12, OnDevice]
+
+
+def size_of(frame: AnyFrame) -> Tuple[int, int]:
+    """(width, height) in pixels.
+
+    Raises:
+        ValueError: the GPU's crop can't read this frame.
+    """
+    if isinstance(frame, OnDevice):
+        return frame.width, frame.height
+    if isinstance(frame, Nv12):
+        height, width = frame.luma.shape
+        if height % 2 or width % 2 or frame.chroma.shape != (height // 2, width):
+            raise ValueError("NV12 of {} and {}".format(frame.luma.shape, frame.chroma.shape))
+        return width, height
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4):
+        raise ValueError("frame: {} {}".format(frame.dtype, frame.shape))
+    if not frame.size:
+        raise ValueError("frame: {}".format(frame.shape))
+    return frame.shape[1], frame.shape[0]
+
+
+def capacity(frame: AnyFrame) -> int:
+    """Bytes that the largest part of a frame of this kind and size takes, record included."""
+    width, height = size_of(frame)
+    if isinstance(frame, OnDevice):
+        return PIXELS_AT
+    pixels = width * height
+    if isinstance(frame, Nv12):
+        return PIXELS_AT + pixels + pixels // 2
+    return PIXELS_AT + pixels * frame.shape[2]
+
+
+def part_of(window: Tuple[int, int, int], width: int, height: int) -> Tuple[int, int, int, int]:
+    """The part of a frame that a window covers.
+
+    Args:
+        window: (x, y, side) in frame pixels; may lie partly or wholly outside.
+        width, height: of the frame.
+
+    Returns:
+        (x, y, w, h) with even edges, as NV12 needs them; may be empty.
+    """
+    x, y, side = window
+    left, top = min(max(x, 0), width), min(max(y, 0), height)
+    right, bottom = min(max(x + side, left), width), min(max(y + side, top), height)
+    left, top = left - left % 2, top - top % 2
+    right, bottom = min(right + right % 2, width), min(bottom + bottom % 2, height)
+    return left, top, right - left, bottom - top
+
+
+def pack(
+    frame: AnyFrame,
+    part: Tuple[int, int, int, int],
+    staging: np.ndarray,
+    address: int,
+    sequence: int,
+) -> int:
+    """Write a part of a frame as it is uploaded.
+
+    Args:
+        frame: see above.
+        part: (x, y, w, h), from ``part_of``.
+        staging: uint8 array of at least ``capacity`` bytes; overwritten.
+        address: where the upload will lie on the GPU.
+        sequence: number of the frame; its result carries it too.
+
+    Returns:
+        How many bytes to upload.
+    """
+    width, height = size_of(frame)
+    x, y, w, h = part
+    pixels = address + PIXELS_AT
+    used = 0
+    if isinstance(frame, OnDevice):
+        x, y, w, h = 0, 0, width, height
+        kind = layout.NV12 if frame.chroma else layout.BGR
+        strides = frame.row_stride, frame.chroma_stride, frame.pixel_stride
+        planes = (frame.plane, frame.chroma) + strides + (kind,)
+    elif isinstance(frame, Nv12):
+        _copy(staging, 0, frame.luma[y : y + h, x : x + w])
+        _copy(staging, w * h, frame.chroma[y // 2 : (y + h) // 2, x : x + w])
+        used = w * h + w * h // 2
+        planes = pixels, pixels + w * h, w, w, 1, layout.NV12
+    else:
+        depth = frame.shape[2]
+        _copy(staging, 0, frame[y : y + h, x : x + w])
+        used = w * h * depth
+        planes = pixels, 0, w * depth, 0, depth, layout.BGR
+    RECORD.pack_into(staging, 0, *(planes + (x, y, w, h, width, height, sequence, 0)))
+    return PIXELS_AT + used
+
+
+def _copy(staging, at, pixels):
+    at += PIXELS_AT
+    np.copyto(staging[at : at + pixels.size].reshape(pixels.shape), pixels)

@@ -1,11 +1,14 @@
-"""Boards as data: one TOML each, read and checked here.
+"""Profiles of boards: one TOML file for each board, read and checked here.
 
-A TOML is the only place that knows a board: how to recognise it, its software families, its
-precisions, memory, power modes and sensors. ``python -m boards`` says which board this is.
+A profile says how to recognise the board, which software releases it has, its precisions, memory,
+power modes and sensors. Nothing in this folder knows of trackers or networks, except
+``boards.build`` and ``boards.doctor``, which stand on top of ``runtime``.
+``python -m boards`` says which board this is.
 """
 
 import difflib
 import pathlib
+from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
 from boards import schema
 from boards.errors import BadBoard, UnknownBoard
@@ -15,35 +18,65 @@ try:
 except ImportError:  # before Python 3.11
     try:
         import tomli as tomllib
-    except ImportError:  # a fresh board, on which `python -m boards` is the first thing to be run
+    except ImportError:  # a fresh board, where `python -m boards` is the first command to be run
         tomllib = None
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST = "host"
 
+Section = Dict[str, Any]
+Software = Dict[str, str]
+
 
 class Board:
-    """One board as its TOML describes it.
+    """One board, as its TOML file describes it.
 
-    Attributes are those of ``boards.schema.TOP`` (``board.title``, ``board.engine`` …) and one dict
-    a section with all of its keys (``board.gpu["dla_cores"]``); besides ``name`` (of the file) and
-    ``path``. A section or key that the TOML leaves out has the schema's default.
+    A section or key that the file leaves out has the default of ``boards.schema``.
+
+    Attributes:
+        name: the file's name without ``.toml``.
+        path: of the file.
+        title: the name for people, such as "Jetson Nano".
+        family: "jetson", "nvidia", "fpga" or "computer".
+        engine: name of the engine that runs networks here (a file of ``runtime/engines``).
+        device_tree: parts of the device tree's ``compatible`` that name the chip.
+        modules: parts of ``compatible`` that name the module.
+        model_contains: parts of the device tree's model name.
+        pynq_board: names that PYNQ's images give to the board.
+        unverified: "section.key" of the numbers that no available source confirmed.
+        cpu, gpu, memory, precision, power, sensors, fpga: one dict for each section, with all of
+            its keys (``board.gpu["dla_cores"]``).
+        software: dict of release family -> dict of library -> version.
     """
 
-    def __init__(self, name, path, values):
+    def __init__(self, name: str, path: pathlib.Path, values: Dict[str, Any]) -> None:
         self.name = name
         self.path = path
-        self.software = {}
-        self.__dict__.update(values)
+        self.title: str = values["title"]
+        self.family: str = values["family"]
+        self.engine: str = values["engine"]
+        self.device_tree: Sequence[str] = values["device_tree"]
+        self.modules: Sequence[str] = values["modules"]
+        self.model_contains: Sequence[str] = values["model_contains"]
+        self.pynq_board: Sequence[str] = values["pynq_board"]
+        self.unverified: Sequence[str] = values["unverified"]
+        self.cpu: Section = values["cpu"]
+        self.gpu: Section = values["gpu"]
+        self.memory: Section = values["memory"]
+        self.precision: Section = values["precision"]
+        self.power: Section = values["power"]
+        self.sensors: Section = values["sensors"]
+        self.fpga: Section = values["fpga"]
+        self.software: Dict[str, Software] = values["software"]
 
-    def software_for(self, release):
-        """The software family of an L4T or PYNQ release.
+    def software_for(self, release: Optional[str]) -> Tuple[Optional[str], Software]:
+        """Find the software family of an L4T or PYNQ release.
 
         Args:
             release: such as "36.4.3", or None.
 
         Returns:
-            (name of the family, its dict), or (None, {}) when the TOML knows none of that release.
+            (name of the family, its dict), or (None, {}) when the profile does not list it.
         """
         for family, versions in self.software.items():
             known = versions.get("l4t") or versions.get("pynq")
@@ -52,36 +85,54 @@ class Board:
         return None, {}
 
 
-def names():
-    """Names of the boards that have a TOML, sorted."""
+def names() -> List[str]:
+    """Return the names of the boards that have a TOML file, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load_board(name_or_path):
-    """Read a board by its name, or from a TOML of one's own.
+def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
+    """Read a board's profile.
 
     Args:
-        name_or_path: ``"jetson_nano"``, or the path of a file that ends in ``.toml``.
+        name_or_path: a name such as ``"jetson_nano"``, or the path of a file that ends in
+            ``.toml``.
 
     Returns:
         A ``Board``.
 
     Raises:
-        UnknownBoard: no such name or file.
-        BadBoard: the TOML can't be read, or a key is missing, unknown or wrong.
+        UnknownBoard: no board has that name, or there is no such file.
+        BadBoard: the file can't be read, or one of its keys is missing, unknown or wrong.
     """
     text = str(name_or_path)
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
     if not path.is_file():
-        raise UnknownBoard(_unknown(text))
+        _refuse(text)
     values, mistakes = schema.read(_parse(path))
     if mistakes:
         more = " (and {} more)".format(len(mistakes) - 1) if len(mistakes) > 1 else ""
-        raise BadBoard("{}: {}{}; correct it there".format(path, mistakes[0], more))
+        raise BadBoard("{}: {}{}; correct the file".format(path, mistakes[0], more))
     return Board(path.stem, path, values)
 
 
-def _parse(path):
+def _refuse(text: str) -> NoReturn:
+    """Raise ``UnknownBoard`` with the names that are near to a wrong one."""
+    if text.endswith(".toml"):
+        raise UnknownBoard(
+            "there is no board file {}; name a file of your own, or one of: {}".format(
+                text, ", ".join(names())
+            )
+        )
+    near = difflib.get_close_matches(text, names(), n=3, cutoff=0.5)
+    hint = "did you mean {}?".format(" or ".join(near))
+    raise UnknownBoard(
+        "no board is called {!r}; {}".format(
+            text, hint if near else "there are: " + ", ".join(names())
+        )
+    )
+
+
+def _parse(path: pathlib.Path) -> Dict[str, Any]:
     if tomllib is None:
         raise BadBoard(
             "{} can't be read, because this Python lacks the library tomli; run "
@@ -89,20 +140,9 @@ def _parse(path):
         )
     try:
         with open(str(path), "rb") as file:
-            return tomllib.loads(file.read().decode("utf-8"))
+            table: Dict[str, Any] = tomllib.loads(file.read().decode("utf-8"))
+            return table
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BadBoard(
-            "{} can't be read as TOML: {}; correct it there".format(path, error)
+            "{} can't be read as TOML: {}; correct the file".format(path, error)
         ) from None
-
-
-def _unknown(text):
-    if text.endswith(".toml"):
-        return "no board file {}; name one of your own, or one of: {}".format(
-            text, ", ".join(names())
-        )
-    near = difflib.get_close_matches(text, names(), n=3, cutoff=0.5)
-    hint = (
-        "did you mean {}?".format(" or ".join(near)) if near else "there are: " + ", ".join(names())
-    )
-    return "no board is called {!r}; {}".format(text, hint)

@@ -1,20 +1,23 @@
-"""python -m boards: which board this is, what it has, what is missing and the next command."""
+"""Say which board this is, what it has, what is missing, and which command comes next."""
 
 import argparse
 import os
 import sys
+from typing import List, Optional
 
-from boards import detect, snapshot
-from boards.doctor import installed, report
+from boards import detect, installed, snapshot
+from boards.doctor import missing, report
+from boards.doctor.situation import Situation
 from boards.files import Root
 from boards.telemetry import Telemetry
-from runtime.errors import HotpathError
+from kernels.errors import HotpathError
 
 
-def main(arguments=None):
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        return int(options.run(options) or 0)
     except HotpathError as error:
         print("boards: {}".format(error), file=sys.stderr)
         return 2
@@ -23,49 +26,59 @@ def main(arguments=None):
         return 1
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m boards", description=__doc__)
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.set_defaults(run=this_machine)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, run, text in (
-        ("list", list_boards, "the boards that are known"),
-        ("show", show, "all that is known of one board"),
-        ("sensors", sensors, "every sensor, where it is read, its reading; and what was skipped"),
-        ("snapshot", take_snapshot, "write the files that say what this board is, for a report"),
+        ("list", list_boards, "list the boards that have a profile"),
+        ("show", show, "print all that a board's profile says"),
+        ("missing", print_missing, "print the commands that install what is missing, one a line"),
+        ("sensors", sensors, "read every sensor, say where it is read and what was skipped"),
+        ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         if name == "show":
-            command.add_argument("name", help="a name, or a TOML of your own")
+            command.add_argument("name", help="a board's name, or a TOML file of your own")
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
-        if name in ("sensors", "snapshot"):
-            # SUPPRESS: the same option before the command must not be overwritten by a default
+        if name in ("missing", "sensors", "snapshot"):
+            # SUPPRESS: a default here would overwrite the same option given before the command
             command.add_argument(
                 "--root", default=argparse.SUPPRESS, help="folder that stands for /"
             )
     return parser
 
 
-def this_machine(options):
+def _situation(root: Root) -> Situation:
+    # the shell's own variables say nothing about the board of another root
+    environ = dict(os.environ) if root.is_this_computer else {}
+    return Situation(detect.detect(root), installed.look(root), environ)
+
+
+def this_machine(options: argparse.Namespace) -> None:
     root = Root(options.root)
-    found = detect.detect(root)
-    telemetry = Telemetry(root, found.board)
-    # the shell's own variables say nothing about another root's board
-    environ = os.environ if root.is_this_computer else {}
-    print("\n".join(report.machine(found, installed.look(root), telemetry, environ)))
+    situation = _situation(root)
+    telemetry = Telemetry(root, situation.detection.board)
+    print("\n".join(report.machine(situation, telemetry)))
 
 
-def list_boards(options):
+def print_missing(options: argparse.Namespace) -> None:
+    for command in missing.commands(_situation(Root(options.root))):
+        print(command)
+
+
+def list_boards(options: argparse.Namespace) -> None:
     print("\n".join(report.listing()))
 
 
-def show(options):
+def show(options: argparse.Namespace) -> None:
     print("\n".join(report.board(options.name)))
 
 
-def sensors(options):
+def sensors(options: argparse.Namespace) -> None:
     root = Root(options.root)
     telemetry = Telemetry(root, detect.detect(root).board)
     for key, value in telemetry.read().items():
@@ -75,7 +88,7 @@ def sensors(options):
         print("skipped {}: {}".format(where, why))
 
 
-def take_snapshot(options):
+def take_snapshot(options: argparse.Namespace) -> None:
     count = snapshot.write(options.file, options.root)
     print("{}: {} files; read it before you share it".format(options.file, count))
 

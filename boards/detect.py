@@ -1,11 +1,10 @@
-"""Which board is this? Read from the device tree and the release files under a root."""
+"""Recognise the board from the device tree and the release files under a root."""
 
 import platform
 import re
+from typing import Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
-from boards import HOST, load_board, names
-from boards.doctor import installed
-from boards.errors import UnknownBoard
+from boards import HOST, Board, Software, installed, load_board, names
 from boards.files import Root
 
 TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
@@ -16,41 +15,37 @@ PYNQ_FILES = ("etc/environment", "etc/profile.d/boardname.sh", "etc/profile.d/py
 
 
 class Detection:
-    """What ``detect`` found.
+    """The result of ``detect``.
 
     Attributes:
-        board: its ``boards.Board``; None when it is a known chip on an unknown board.
-        how: what it was recognised by, a phrase.
-        sure: False when only the chip speaks for it.
-        candidates: names of the boards that it may be, when it is not certain which.
-        model, soc: as the device tree says, or the processor's name; None for none.
+        board: the ``boards.Board``, or None when the chip is known but the board is not.
+        how: the sign that the board was recognised by, a phrase.
+        sure: False when only the chip was recognised.
+        candidates: names of the boards with this chip, when it is not certain which one it is.
+        model: the device tree's model name, or the processor's name, or None.
+        soc: the device tree's name of the chip, or None.
         l4t: NVIDIA's release such as "36.4.3", or None.
-        jetpack: exact version when nvidia-jetpack is installed, else the family, or None.
-        family, software: the board's software family and its dict, (None, {}) when not known.
+        jetpack: the exact version when nvidia-jetpack is installed, else the family, or None.
+        family: name of the board's software family, or None when the release is not known.
+        software: dict of that family, empty when the release is not known.
         system: name of the operating system, or None.
     """
 
-    def __init__(self):
-        self.board, self.how, self.sure, self.candidates = None, "", True, []
-        self.model = self.soc = self.l4t = self.jetpack = self.family = self.system = None
-        self.software = {}
-
-    def require(self):
-        """The board.
-
-        Raises:
-            UnknownBoard: it is not certain which one it is.
-        """
-        if self.board is None:
-            raise UnknownBoard(
-                "this is a {} ({}), but which board? Name one with BOARD=: {}".format(
-                    self.soc, self.model or "no model name", ", ".join(self.candidates)
-                )
-            )
-        return self.board
+    def __init__(self) -> None:
+        self.board: Optional[Board] = None
+        self.how = ""
+        self.sure = True
+        self.candidates: List[str] = []
+        self.model: Optional[str] = None
+        self.soc: Optional[str] = None
+        self.l4t: Optional[str] = None
+        self.jetpack: Optional[str] = None
+        self.family: Optional[str] = None
+        self.system: Optional[str] = None
+        self.software: Software = {}
 
 
-def detect(root="/"):
+def detect(root: Union[str, Root] = "/") -> Detection:
     """Find out which board stands under a root.
 
     Args:
@@ -73,8 +68,13 @@ def detect(root="/"):
     return found
 
 
-def _recognise(found, boards, compatible, pynq_board):
-    """Set board, how, sure and candidates by the surest sign that there is."""
+def _recognise(
+    found: Detection,
+    boards: Sequence[Board],
+    compatible: Sequence[str],
+    pynq_board: Optional[str],
+) -> None:
+    """Set board, how, sure and candidates by the surest sign that is there."""
     for board in boards:
         if pynq_board and pynq_board.lower() in [name.lower() for name in board.pynq_board]:
             found.board, found.how = board, "PYNQ's name for it, {}".format(pynq_board)
@@ -103,13 +103,13 @@ def _recognise(found, boards, compatible, pynq_board):
         found.how = "its chip alone, {}".format(found.soc)
 
 
-def _first(parts, texts):
-    """The first part that occurs in one of the texts, or None."""
+def _first(parts: Iterable[str], texts: Sequence[str]) -> Optional[str]:
+    """Return the first part that occurs in one of the texts, or None."""
     return next((part for part in parts if any(part in text for text in texts)), None)
 
 
-def _device_tree(root):
-    """(model, list of compatible): the tree's texts end in a NUL, lists are parted by them."""
+def _device_tree(root: Root) -> Tuple[Optional[str], List[str]]:
+    """Return (model, list of compatible). Texts of the tree end in NUL, which parts lists too."""
     for tree in TREES:
         model = root.text(tree + "/model")
         compatible = root.text(tree + "/compatible")
@@ -118,7 +118,7 @@ def _device_tree(root):
     return None, []
 
 
-def _pynq_board(root):
+def _pynq_board(root: Root) -> Optional[str]:
     for tree in TREES:
         name = root.text(tree + "/chosen/pynq_board")
         if name:
@@ -130,9 +130,9 @@ def _pynq_board(root):
     return None
 
 
-def _release(root, found):
-    """L4T, JetPack or PYNQ, and the software family that the board's TOML has for it."""
-    text = root.text(L4T, keep=lambda text: text.split("\n", 1)[0]) or ""
+def _release(root: Root, found: Detection) -> None:
+    """Set L4T, JetPack or PYNQ, and the software family that the board's profile has for it."""
+    text = root.text(L4T, keep=_first_line) or ""
     match = re.search(r"R(\d+)\s*\(release\),\s*REVISION:\s*([\d.]+)", text)
     software = installed.look(root)
     if match:
@@ -140,7 +140,7 @@ def _release(root, found):
     elif "nvidia-l4t-core" in software.debian:  # images without the release file
         found.l4t = software.debian["nvidia-l4t-core"].split("-")[0]
     pynq = software.packages.get("pynq")
-    release = found.l4t or (pynq and pynq.version)
+    release = found.l4t or (pynq.version if pynq else None)
     if found.board is not None:
         found.family, found.software = found.board.software_for(release)
     if found.l4t:
@@ -148,25 +148,28 @@ def _release(root, found):
         found.jetpack = exact or found.family
 
 
-def _processor(root):
+def _processor(root: Root) -> Optional[str]:
     text = root.text(CPUINFO, keep=_model_name) or ""
     name = text.partition(":")[2].strip()
     return name or (platform.machine() if root.is_this_computer else None)
 
 
-def _field(text, key):
-    """The value of ``KEY="value"`` in a shell file, or None."""
+def _field(text: Optional[str], key: str) -> Optional[str]:
+    """Return the value of ``KEY="value"`` in a shell file, or None."""
     match = re.search(r"""(?m)^(?:export\s+)?{}=["']?([^"'\n]+)""".format(key), text or "")
     return match.group(1).strip() if match else None
 
 
-def _keep(pattern):
-    def keep(text):
+def _keep(pattern: str) -> Callable[[str], str]:
+    """Return a function that keeps the first line that matches a pattern."""
+
+    def keep(text: str) -> str:
         return next((line for line in text.split("\n") if re.match(pattern, line)), "")
 
     return keep
 
 
+_first_line = _keep("")
 _pretty_name = _keep(r"PRETTY_NAME=")
 _board_line = _keep(r"(export\s+)?BOARD=")
 _model_name = _keep(r"(model name|Model)\s*:")

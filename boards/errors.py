@@ -1,19 +1,19 @@
-"""What can go wrong with boards that a user can act on; all are ``runtime.errors.HotpathError``."""
+"""Errors about boards that a user can act on. All are ``kernels.errors.HotpathError``."""
 
 from kernels.errors import HotpathError
 
 
 class UnknownBoard(HotpathError):
-    """A board name that no TOML has, or a computer that none of them describes."""
+    """No profile has that name, or no profile describes this computer."""
 
 
 class BadBoard(HotpathError):
-    """A board's TOML is wrong, or can't be read here."""
+    """A board's TOML file has a mistake, or can't be read here."""
 
 
 class BadSnapshot(HotpathError):
-    """A snapshot file that can't be written, or that is not one."""
+    """A snapshot file can't be written, or a file is not a snapshot."""
 
 
 class BuildFailed(HotpathError):
-    """A bundle that can't be built: a precision that does not pay, a parser that refuses, ssh."""
+    """A bundle can't be built: a refused precision, a parser's error, a broken connection."""

@@ -1,12 +1,15 @@
-"""Reading a board's files under a root: what can't be read is None, never an exception.
+"""Read a board's files below a root. What can't be read is None, never an exception.
 
-Everything that detection and telemetry know of a board, they read through a ``Root``. With a
-``Recorder`` in its place the same code leaves behind the list of what it read: that is a snapshot.
+Detection and telemetry read everything through a ``Root``. Given a ``Recorder`` instead, the same
+code leaves a list of all that it read. That list is a snapshot.
 """
 
 import os
+from typing import Callable, Dict, List, Optional, Tuple, Union
 
-MAX_BYTES = 1 << 24  # of one file; dpkg's list of packages is the longest read here
+Number = Union[int, float]
+
+MAX_BYTES = 1 << 24  # of one file; the longest one read here is dpkg's list of packages
 
 
 class Root:
@@ -16,23 +19,23 @@ class Root:
         folder: ``"/"`` for this computer, else a folder with a board's files below it.
     """
 
-    def __init__(self, folder="/"):
+    def __init__(self, folder: str = "/") -> None:
         self.folder = os.path.abspath(str(folder))
         self.is_this_computer = self.folder == os.sep
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "{}({!r})".format(type(self).__name__, self.folder)
 
-    def path(self, name):
-        """The real path of a name below the root; names have no leading slash."""
+    def path(self, name: str) -> str:
+        """Return the real path of a name below the root. Names have no leading slash."""
         return os.path.join(self.folder, name)
 
-    def text(self, name, keep=None):
-        """A file's text without the NUL and the white space at its end; None without one.
+    def text(self, name: str, keep: Optional[Callable[[str], str]] = None) -> Optional[str]:
+        """Return a file's text without NUL and white space at its end, or None.
 
         Args:
             name: path below the root.
-            keep: function of the text, gives the part of it that may be known (and recorded).
+            keep: function of the text that returns the part that is used and may be recorded.
         """
         data = _read(self.path(name))
         if data is None:
@@ -40,34 +43,34 @@ class Root:
         text = data.decode("utf-8", "replace").rstrip("\0 \t\r\n")
         return keep(text) if keep else text
 
-    def number(self, name):
-        """A file's number: int when it is one, else float; None when it holds none."""
+    def number(self, name: str) -> Optional[Number]:
+        """Return the number in a file, int or float, or None when it holds no number."""
         return to_number(self.text(name))
 
-    def list(self, name):
-        """Names in a folder, numbers in them sorted as numbers; empty without such a folder."""
+    def list(self, name: str) -> List[str]:
+        """Return the names in a folder; numbers in them sort as numbers. Empty if unreadable."""
         try:
             entries = os.listdir(self.path(name))
         except OSError:
             return []
         return sorted(entries, key=_natural)
 
-    def has(self, name):
+    def has(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
         return os.path.exists(self.path(name))
 
-    def size(self, name):
-        """Bytes of a file; None without one."""
+    def size(self, name: str) -> Optional[int]:
+        """Return the size of a file in bytes, or None when there is no such file."""
         try:
             return os.path.getsize(self.path(name))
         except OSError:
             return None
 
-    def note(self, name, text=""):
-        """Tell a recorder of a file that would stand for what was learnt in another way."""
+    def note(self, name: str, text: str = "") -> None:
+        """Let a recorder add a file that stands for something that was not read from a file."""
 
-    def glob(self, pattern):
-        """Names that match a pattern in which a whole part may be ``*`` or hold one."""
+    def glob(self, pattern: str) -> List[str]:
+        """Return the names that match a pattern, in which each part may hold one ``*``."""
         found = [""]
         for part in pattern.split("/"):
             if "*" not in part:
@@ -86,52 +89,57 @@ class Root:
 
 
 class Recorder(Root):
-    """A ``Root`` that notes what was read from it.
+    """A ``Root`` that records what was read from it.
 
-    ``seen`` maps name -> text, or None where there is a file that can't be read. Files that are
-    not there are not noted; folders are implied by their files.
+    Attributes:
+        seen: dict of name -> text, or None for a file that can't be read. Files that are not there
+            are not recorded. Folders are implied by their files.
     """
 
-    def __init__(self, folder="/"):
+    def __init__(self, folder: str = "/") -> None:
         super().__init__(folder)
-        self.seen = {}
+        self.seen: Dict[str, Optional[str]] = {}
 
-    def text(self, name, keep=None):
+    def text(self, name: str, keep: Optional[Callable[[str], str]] = None) -> Optional[str]:
         text = super().text(name, keep)
         if text is not None or self.has(name):
             self.seen[name] = text
         return text
 
-    def has(self, name):
+    def has(self, name: str) -> bool:
         here = super().has(name)
         if here and not os.path.isdir(self.path(name)):
             self.seen.setdefault(name, "")
         return here
 
-    def size(self, name):
+    def size(self, name: str) -> Optional[int]:
         size = super().size(name)
         if size is not None and not os.path.isdir(self.path(name)):
-            # only whether it is empty matters to anyone, and a library is too long to keep
+            # only whether it is empty matters, and a library is too long to keep
             self.seen[name] = "x" if size else ""
         return size
 
-    def note(self, name, text=""):
+    def note(self, name: str, text: str = "") -> None:
         self.seen[name] = text
 
 
-def to_number(text):
-    """The number that a text is, int or float; None when it is none."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except (TypeError, ValueError):
-            continue
-    return None
+def to_number(text: Optional[str]) -> Optional[Number]:
+    """Convert a text to int or float. Return None when it is no number."""
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
-def _read(path):
-    # Not open(): a FIFO would block it, and a sensor that answers EAGAIN must be no error. Some
-    # drivers give a file in pieces, so read to its end.
+def _read(path: str) -> Optional[bytes]:
+    # open() would block on a FIFO, and a sensor that answers EAGAIN must be no error. Some drivers
+    # return a file in pieces, so read to its end.
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
     except OSError:
@@ -151,12 +159,12 @@ def _read(path):
         os.close(handle)
 
 
-def _join(base, part):
+def _join(base: str, part: str) -> str:
     return base + "/" + part if base else part
 
 
-def _natural(name):
-    """Sort key: hwmon2 before hwmon10."""
+def _natural(name: str) -> Tuple[str, List[int], str]:
+    """Return a sort key that puts hwmon2 before hwmon10."""
     digits = "".join(letter if letter.isdigit() else " " for letter in name).split()
     stem = "".join(letter for letter in name if not letter.isdigit())
     return stem, [int(number) for number in digits], name

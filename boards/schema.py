@@ -1,31 +1,42 @@
-"""What a board's TOML may say: every key, its type, its default and its meaning."""
+"""What a board's TOML file may say: every key, its type, its default and its meaning.
+
+Whether the key ``engine`` names an engine is not checked here: this folder knows no engines.
+``boards.build`` and ``runtime`` check it when they use the board.
+"""
 
 import difflib
-from collections import namedtuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 REQUIRED = object()
-
-Key = namedtuple("Key", "kind default choices")
-
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")
 
 
-def _key(kind, default=REQUIRED, choices=None):
+class Key(NamedTuple):
+    """The rule of one key."""
+
+    kind: str
+    default: Any
+    choices: Optional[Sequence[str]]
+
+
+def _key(kind: str, default: Any = REQUIRED, choices: Optional[Sequence[str]] = None) -> Key:
     return Key(kind, default, choices)
 
 
-# Kinds. "amount": a number, or a table of variant -> number where modules of one name differ.
-# "words": a list of texts. "modes": a list of names, place = mode's number, or a table of variant
-# -> such a list. "reasons": a table of name -> sentence.
+# Kinds of keys:
+#   amount   a number, or a table of variant -> number where modules of one name differ
+#   words    a list of texts
+#   modes    a list of names, where the position is the mode's number, or a table of variant -> list
+#   reasons  a table of name -> sentence
 TOP = {
     "title": _key("text"),
-    "family": _key("text", choices=("jetson", "fpga", "computer")),
-    "engine": _key("text", choices=("tensorrt", "overlay", "openvino", "onnxruntime")),
+    "family": _key("text", choices=("jetson", "nvidia", "fpga", "computer")),
+    "engine": _key("text"),  # name of a file of runtime/engines
     "device_tree": _key("words", ()),  # parts of /proc/device-tree/compatible that name the SoC
     "modules": _key("words", ()),  # parts of it that name the module: the surest sign
     "model_contains": _key("words", ()),  # parts of /proc/device-tree/model
     "pynq_board": _key("words", ()),  # what a PYNQ image calls the board ($BOARD)
-    "unverified": _key("words", ()),  # "section.key" of numbers that no source in reach confirmed
+    "unverified": _key("words", ()),  # "section.key" of numbers that no available source confirmed
 }
 
 SECTIONS = {
@@ -70,21 +81,21 @@ SECTIONS = {
     },
 }
 
-# One table a software family: [software] "6" = { l4t = "36", python = "3.10", … }
+# Each software family is one table: [software] "6" = { l4t = "36", python = "3.10", … }
 SOFTWARE = ("l4t", "pynq", "python", "cuda", "cudnn", "tensorrt", "gpu_arrays")
 
 
-def read(table):
-    """Check a parsed TOML and fill in the defaults.
+def read(table: Dict[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
+    """Check a parsed TOML file and fill in the defaults.
 
     Args:
-        table: dict as ``tomllib`` gives it.
+        table: dict as ``tomllib`` returns it.
 
     Returns:
-        (values, mistakes): dict of key -> value and section -> dict, list of sentences about what
-        is wrong (empty when all is well).
+        (values, mistakes). ``values`` is a dict of key -> value and section -> dict. ``mistakes``
+        is a list of sentences, empty when the file is right.
     """
-    mistakes = []
+    mistakes: List[str] = []
     top = {key: value for key, value in table.items() if key not in SECTIONS and key != "software"}
     values = _read_section("", TOP, top, mistakes)
     for section, keys in SECTIONS.items():
@@ -99,14 +110,16 @@ def read(table):
     return values, mistakes
 
 
-def _read_section(section, keys, entries, mistakes):
+def _read_section(
+    section: str, keys: Dict[str, Key], entries: Dict[str, Any], mistakes: List[str]
+) -> Dict[str, Any]:
     where = "[{}] ".format(section) if section else ""
     for key in entries:
         if key not in keys:
             near = difflib.get_close_matches(key, list(keys) + list(SECTIONS), n=1)
             hint = "; did you mean {}?".format(near[0]) if near else ""
             mistakes.append("{}{} is not a key of a board{}".format(where, key, hint))
-    values = {}
+    values: Dict[str, Any] = {}
     for key, rule in keys.items():
         if key not in entries:
             if rule.default is REQUIRED:
@@ -120,8 +133,8 @@ def _read_section(section, keys, entries, mistakes):
     return values
 
 
-def _problem(value, rule):
-    """What is wrong with a value, as the rest of a sentence; None when nothing is."""
+def _problem(value: Any, rule: Key) -> Optional[str]:
+    """Say what is wrong with a value, as the end of a sentence. Return None when it is right."""
     if not _fits(value, rule.kind):
         return {
             "text": "must be a text",
@@ -136,24 +149,24 @@ def _problem(value, rule):
     return None
 
 
-def _fits(value, kind):
+def _fits(value: Any, kind: str) -> bool:
     if kind == "text":
         return isinstance(value, str) and bool(value)
     if kind == "words":
         return isinstance(value, list) and all(_fits(word, "text") for word in value)
     if kind == "reasons":
         return isinstance(value, dict) and all(_fits(word, "text") for word in value.values())
-    one = _is_amount if kind == "amount" else lambda each: _fits(each, "words")
-    if isinstance(value, dict):
-        return bool(value) and all(one(each) for each in value.values())
-    return one(value)
+    variants = value.values() if isinstance(value, dict) else [value]
+    if kind == "amount":
+        return bool(variants) and all(_is_amount(each) for each in variants)
+    return bool(variants) and all(_fits(each, "words") for each in variants)
 
 
-def _is_amount(value):
+def _is_amount(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
-def _read_software(families, mistakes):
+def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, str]]:
     if not isinstance(families, dict):
         mistakes.append("[software] must be a section")
         return {}
@@ -173,8 +186,8 @@ def _read_software(families, mistakes):
     return families
 
 
-def _check_whole(values, mistakes):
-    """What no single key shows: keys that must agree with each other."""
+def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:
+    """Check that the keys agree with each other."""
     precision = values["precision"]
     for key, chosen in (("default", [precision["default"]]), ("pays", precision["pays"])):
         for name in chosen:
@@ -186,10 +199,9 @@ def _check_whole(values, mistakes):
             mistakes.append("unverified {} names no key of a board".format(name))
         elif values[section][key] is None:
             mistakes.append("unverified {} has no value".format(name))
-    for key in ("total",):
-        for rail in values["sensors"][key]:
-            if rail not in values["sensors"]["rails"]:
-                mistakes.append("[sensors] {} {} is not among the rails".format(key, rail))
+    for rail in values["sensors"]["total"]:
+        if rail not in values["sensors"]["rails"]:
+            mistakes.append("[sensors] total {} is not among the rails".format(rail))
     if values["family"] == "jetson" and not values["gpu"]["compute_capability"]:
         mistakes.append("[gpu] compute_capability is missing; a Jetson's kernels need it")
     if values["family"] == "fpga" and not values["fpga"]["part"]:

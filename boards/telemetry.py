@@ -1,14 +1,17 @@
-"""A board's sensors, found once and then only read: clocks, load, heat, power, throttling, mode.
+"""All sensors of a board: found once, then only read.
 
     telemetry = Telemetry()
     telemetry.read()  # {"gpu_clock_hz": 1020000000, "tj_temp_c": 52.1, "power_total_mw": 7421.0, …}
 
-What is measured, and how, is in ``boards/sensors``, one file a thing.
+What is measured, and how, is in ``boards/sensors``: each file measures one thing.
 """
 
+from typing import Callable, Dict, List, Optional, Union
+
+from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, modules
-from boards.sensors.mode import Mode, fastest
+from boards.sensors import Notes, Sample, Sensor, modules
+from boards.sensors.mode import Mode, PowerMode, fastest
 
 
 class Telemetry:
@@ -16,18 +19,23 @@ class Telemetry:
 
     Args:
         root: a folder that stands for ``/``, or a ``boards.files.Root``.
-        board: its ``boards.Board``, which knows what its sensors mean; None for unknown.
-        log: function of one sentence, told what was found and skipped; None for silence.
+        board: the ``boards.Board``, which says what its sensors mean, or None when it is not known.
+        log: function of one sentence that is told what was found and skipped, or None.
 
     Attributes:
         found: dict of key -> where it is read.
         skipped: list of (where, why).
     """
 
-    def __init__(self, root="/", board=None, log=None):
+    def __init__(
+        self,
+        root: Union[str, Root] = "/",
+        board: Optional[Board] = None,
+        log: Optional[Callable[[str], None]] = None,
+    ) -> None:
         root = root if isinstance(root, Root) else Root(root)
         notes = Notes()
-        self._sensors = {}
+        self._sensors: Dict[str, Sensor] = {}
         for module in modules():
             sensor = module.find(root, board, notes)
             if sensor is not None:
@@ -39,37 +47,38 @@ class Telemetry:
             for where, why in self.skipped:
                 log("skipped {}: {}".format(where, why))
 
-    def read(self):
-        """One sample: a flat dict whose keys end in their unit; None for what can't be read now.
+    def read(self) -> Sample:
+        """Take one sample: a flat dict whose keys end in their unit.
 
-        ``cpu_load_percent`` and RAPL's power are means since the sample before.
+        A value that can't be read now is None. ``cpu_load_percent`` and RAPL's power are means
+        since the previous sample.
         """
-        sample = {}
+        sample: Sample = {}
         for sensor in self._sensors.values():
             sample.update(sensor.read())
         return sample
 
-    def locked(self):
-        """Whether clocks are held at one frequency (as ``jetson_clocks`` does).
+    def locked(self) -> Dict[str, Optional[bool]]:
+        """Tell whether clocks are held at one frequency, as ``jetson_clocks`` does.
 
         Returns:
-            dict of "gpu", "emc", "cpu" -> True, False, or None where that can't be told.
+            dict of "gpu", "emc", "cpu" -> True, False, or None when that is not known.
         """
         return {
             name: self._sensors[name].locked() if name in self._sensors else None
             for name in ("gpu", "emc", "cpu")
         }
 
-    def power_mode(self):
-        """The power mode that is set: ``PowerMode(id, name)``, or None on boards without modes."""
+    def power_mode(self) -> Optional[PowerMode]:
+        """Return the power mode that is set, or None on boards without modes."""
         mode = self._sensors.get("mode")
         return mode.current() if isinstance(mode, Mode) else None
 
-    def power_modes(self):
-        """The modes that nvpmodel offers: list of ``PowerMode``, empty on boards without modes."""
+    def power_modes(self) -> List[PowerMode]:
+        """Return the modes that nvpmodel offers, an empty list on boards without modes."""
         mode = self._sensors.get("mode")
         return list(mode.modes) if isinstance(mode, Mode) else []
 
-    def fastest_power_mode(self):
-        """The fastest of ``power_modes()`` by name (not by number), or None."""
+    def fastest_power_mode(self) -> Optional[PowerMode]:
+        """Return the fastest of ``power_modes()``, judged by name, not by number; or None."""
         return fastest(self.power_modes())

@@ -1,8 +1,8 @@
-"""Builds on a board over ssh: one connection carries the prepared parts there, the bundle back.
+"""Build on a board over ssh. One connection takes the prepared folder there and the bundle back.
 
-The board needs Python, NumPy and TensorRT: this program goes there too, into a temporary folder
-that is removed whatever happens. The bundle is unpacked beside its place and checked before it is
-put there, so a connection that breaks leaves nothing half-written.
+The board needs Python, NumPy and TensorRT. This program is copied there too, into a temporary
+folder that is always removed. The bundle is unpacked beside its place and checked before it is
+moved there, so a broken connection leaves nothing half-written.
 """
 
 import io
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tarfile
 import threading
+from typing import IO, Callable, List, Optional, Tuple
 
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
@@ -36,14 +37,24 @@ tar cf - -C out bundle
 """
 
 
-def build(host, prepared, target, force=False, ssh="ssh", say=print):
+Say = Callable[[str], None]
+
+
+def build(
+    host: str,
+    prepared: pathlib.Path,
+    target: pathlib.Path,
+    force: bool = False,
+    ssh: str = "ssh",
+    say: Say = print,
+) -> bundle.Bundle:
     """Build a prepared folder on a board and bring the bundle back.
 
     Args:
-        host: as ssh takes it, such as "user@jetson".
-        prepared: ``pathlib.Path`` of the prepared folder.
+        host: such as "user@jetson".
+        prepared: the prepared folder.
         target: where the bundle goes.
-        force: pass --force on.
+        force: whether to pass --force on.
         ssh: the command with its options, such as "ssh -p 2222".
         say: function of one sentence.
 
@@ -51,13 +62,14 @@ def build(host, prepared, target, force=False, ssh="ssh", say=print):
         The ``Bundle``.
 
     Raises:
-        BuildFailed: no ssh, no connection, or the build failed there; with the board's own words.
-        BadBundle: what came back is not whole, or can't be written.
+        BuildFailed: there is no ssh or no connection, or the build failed there. The message has
+            the board's own words.
+        BadBundle: the bundle that came back is not whole, or can't be written.
     """
     command = shlex.split(ssh)
     if shutil.which(command[0]) is None:
         raise BuildFailed(
-            "{} is not here; run `sudo apt-get install openssh-client`".format(command[0])
+            "there is no {} here; run `sudo apt-get install openssh-client`".format(command[0])
         )
     script = SCRIPT.format(force="--force" if force else "")
     command += list(OPTIONS) + [host, "sh -c " + shlex.quote(script)]
@@ -66,8 +78,8 @@ def build(host, prepared, target, force=False, ssh="ssh", say=print):
         code, last, problem = _run(command, prepared, writer.folder, say)
         if code == NO_CONNECTION:
             raise BuildFailed(
-                "the connection to {} failed: {}; nothing was changed here, see that `ssh {}` "
-                "works and run the same command again".format(host, last, host)
+                "the connection to {} failed: {}; nothing was changed here. Check that `ssh {}` "
+                "works, then run the same command again".format(host, last, host)
             )
         if code:
             raise BuildFailed(_why(host, last))
@@ -79,8 +91,10 @@ def build(host, prepared, target, force=False, ssh="ssh", say=print):
         return writer.put_in_place()
 
 
-def _run(command, prepared, folder, say):
-    """Run ssh: (its exit code, the last line from there, what is wrong with what came or None)."""
+def _run(
+    command: List[str], prepared: pathlib.Path, folder: pathlib.Path, say: Say
+) -> Tuple[int, str, Optional[str]]:
+    """Run ssh. Return its exit code, the board's last line, and a fault of what came, or None."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -98,8 +112,8 @@ def _run(command, prepared, folder, say):
     return code, told.last, problem
 
 
-def _send(pipe, prepared):
-    """Write this program and the prepared folder as a tar; a broken pipe is told by ssh."""
+def _send(pipe: IO[bytes], prepared: pathlib.Path) -> None:
+    """Write this program and the prepared folder as a tar. ssh reports a broken pipe."""
     try:
         with tarfile.open(fileobj=pipe, mode="w|gz") as archive:
             for package in PACKAGES:
@@ -116,8 +130,8 @@ def _send(pipe, prepared):
             pass
 
 
-def _receive(pipe, folder):
-    """Unpack the bundle's files; returns None, or what is wrong with what came."""
+def _receive(pipe: IO[bytes], folder: pathlib.Path) -> Optional[str]:
+    """Unpack the bundle's files. Return None, or what is wrong with them."""
     data = pipe.read()
     pipe.close()
     try:
@@ -136,8 +150,8 @@ def _receive(pipe, folder):
     return None if (folder / bundle.FILE).is_file() else "it is empty"
 
 
-def _why(host, last):
-    """What failed on the board, from the last line that it said."""
+def _why(host: str, last: str) -> str:
+    """Say what failed on the board, from its last line."""
     lacking = re.search(r"No module named '?(\w+)", last)
     if lacking:
         return "{0} lacks the Python library {1}; run `ssh {0} python3 -m pip install {1}`".format(
@@ -149,15 +163,15 @@ def _why(host, last):
 
 
 class _Told(threading.Thread):
-    """Passes on what the board says, and keeps its last sentence."""
+    """Passes on what the board says, and keeps its last line."""
 
-    def __init__(self, pipe, say):
+    def __init__(self, pipe: IO[bytes], say: Say) -> None:
         super().__init__(daemon=True)
         self.last = "it said nothing"
         self._pipe, self._say = pipe, say
         self.start()
 
-    def run(self):
+    def run(self) -> None:
         for line in self._pipe:
             text = line.decode("utf-8", "replace").strip()
             if text:

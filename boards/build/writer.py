@@ -1,28 +1,29 @@
-"""Writes a bundle's folder (see ``runtime.bundle``): whole, or not at all."""
+"""Write a bundle's folder (see ``runtime.bundle``), whole or not at all."""
 
 import json
 import os
 import pathlib
 import shutil
 import tempfile
+from typing import Any, Dict, Optional
 
 from runtime.bundle import FILE, FORMAT, BadBundle, Bundle
 from runtime.networks import sha256_of
 
 
 class Writer:
-    """Writes a bundle: into a folder beside it first, so that there is a whole one or none.
+    """Writes a bundle into a temporary folder beside its place, and moves it there at the end.
+
+    Use it with ``with``: write the parts into ``writer.folder``, then call ``finish``.
 
     Args:
-        folder: where the bundle goes; one that is there is replaced.
-
-    Use it with ``with``: put parts into ``writer.folder``, then call ``finish``.
+        folder: where the bundle goes; an existing one is replaced.
 
     Raises:
         BadBundle: the folder can't be written.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Any) -> None:
         self.target = pathlib.Path(str(folder))
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,26 +31,26 @@ class Writer:
             self.folder = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=str(self.target.parent)))
         except OSError as error:
             raise BadBundle(
-                "can't write below {}: {}; make room there or name another folder with "
+                "can't write below {}: {}; make room there, or name another folder with "
                 "--out".format(self.target.parent, error.strerror or error)
             ) from None
 
-    def __enter__(self):
+    def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, kind, error, *_):
+    def __exit__(self, kind: Optional[type], error: Optional[BaseException], *_: Any) -> None:
         shutil.rmtree(str(self.folder), ignore_errors=True)
-        if isinstance(error, OSError):  # a full disk, a folder that was taken away
+        if isinstance(error, OSError):  # a full disk, or a folder that was removed
             raise BadBundle(
-                "{} can't be written ({}), and is as it was before; make room there or name "
-                "another folder with --out".format(self.target, error)
+                "{} can't be written ({}) and was not changed; make room there, or name another "
+                "folder with --out".format(self.target, error)
             ) from None
 
-    def finish(self, values):
-        """Write ``bundle.json`` for the parts in the folder, and put the folder in its place.
+    def finish(self, values: Dict[str, Any]) -> Bundle:
+        """Write ``bundle.json`` for the parts in the folder, and move the folder to its place.
 
         Args:
-            values: dict of ``KEYS`` but format and parts.
+            values: all keys of ``bundle.json`` except format and parts.
 
         Returns:
             The ``Bundle``.
@@ -63,19 +64,19 @@ class Writer:
         (self.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
         return self.put_in_place()
 
-    def put_in_place(self):
-        """Put the folder, which has its ``bundle.json``, in its place.
+    def put_in_place(self) -> Bundle:
+        """Check the folder, which already holds ``bundle.json``, and move it to its place.
 
         Raises:
-            BadBundle: it is not whole.
+            BadBundle: a part is missing or altered.
         """
         Bundle(self.folder).check_parts()
         self.replace()
         return Bundle(self.target)
 
-    def replace(self):
-        """Put the folder in its place, whatever is in it."""
-        os.chmod(str(self.folder), 0o755)  # mkdtemp makes it for its owner alone
+    def replace(self) -> None:
+        """Move the folder to its place without a check."""
+        os.chmod(str(self.folder), 0o755)  # mkdtemp lets only its owner in
         old = self.target.with_name(".{}.old".format(self.target.name))
         shutil.rmtree(str(old), ignore_errors=True)
         if self.target.exists():

@@ -1,25 +1,31 @@
-"""The texts of ``python -m boards``: this machine, one board, all boards."""
+"""Write the texts of ``python -m boards``: of this machine, of one board, of all boards."""
 
 import textwrap
+from typing import Any, List, Sequence
 
-from boards import load_board, names
-from boards.doctor import advice
+from boards import Board, load_board, names
+from boards.detect import Detection
+from boards.doctor.missing import missing
+from boards.doctor.situation import Situation
+from boards.doctor.traps import traps
+from boards.installed import Installed
+from boards.telemetry import Telemetry
 
-WIDTH = 88  # of sentences; commands stay in one line, to be copied
+WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
 LABEL = "  {:<16}{}"
 
 
-def machine(detection, installed, telemetry, environ):
-    """Lines about a machine: what it is, what is installed, what is missing, the next command."""
-    situation = advice.Situation(detection, installed, environ)
+def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
+    """Return lines about a machine: what it is, has and lacks, and the next command."""
+    detection, installed = situation.detection, situation.installed
     lines = _identity(detection, installed) + _state(telemetry) + [""]
     lines += _software(installed)
-    lacking, caught = advice.missing(situation), advice.traps(situation)
+    lacking, caught = missing(situation), traps(situation)
     if lacking:
         lines += ["", "Missing"]
-        for entry, after in zip(lacking, lacking[1:] + [None]):
+        for number, entry in enumerate(lacking):
             lines.append(LABEL.format(entry.name, entry.why))
-            if after is None or after.command != entry.command:
+            if [later.command for later in lacking[number + 1 :][:1]] != [entry.command]:
                 lines.append("      " + entry.command)
     if caught:
         lines += ["", "Beware"]
@@ -31,7 +37,7 @@ def machine(detection, installed, telemetry, environ):
     return lines
 
 
-def _identity(detection, installed):
+def _identity(detection: Detection, installed: Installed) -> List[str]:
     board = detection.board
     if board is None:
         title = "A {}, but which board? One of: {}".format(
@@ -59,11 +65,11 @@ def _identity(detection, installed):
     return lines + [LABEL.format("precision", text)]
 
 
-def _sm(board):
-    return board.gpu["compute_capability"].replace(".", "")
+def _sm(board: Board) -> str:
+    return str(board.gpu["compute_capability"]).replace(".", "")
 
 
-def _state(telemetry):
+def _state(telemetry: Telemetry) -> List[str]:
     lines = []
     mode, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
     if mode:
@@ -87,8 +93,8 @@ def _state(telemetry):
     return lines + [LABEL.format("sensors", first)] + [LABEL.format("", line) for line in more]
 
 
-def _sensors(telemetry):
-    """How many of each kind, in a phrase."""
+def _sensors(telemetry: Telemetry) -> str:
+    """Return how many sensors of each kind there are, as a phrase."""
     kinds = (
         ("_clock_hz", "clock", "clocks"),
         ("_temp_c", "temperature", "temperatures"),
@@ -105,14 +111,14 @@ def _sensors(telemetry):
     return ", ".join(parts + ["load and memory"])
 
 
-def _software(installed):
+def _software(installed: Installed) -> List[str]:
     lines = ["Python {}".format(installed.python or "not found")]
     for name, package in sorted(installed.packages.items()):
         lines.append(LABEL.format(name, "{} ({})".format(package.version, package.by)))
     return lines
 
 
-def _next(detection, commands):
+def _next(detection: Detection, commands: Sequence[str]) -> str:
     if commands:
         return "Next: " + commands[0]
     if detection.board is None:
@@ -122,25 +128,22 @@ def _next(detection, commands):
     return "Next: make engine BOARD={}".format(detection.board.name)
 
 
-def listing():
-    """Lines, one a board."""
+def listing() -> List[str]:
+    """Return one line for each board."""
     row = "{:<18} {:<18} {:<9} {:<5} {:<25} {}"
     lines = [row.format("board", "title", "engine", "cc", "precisions", "memory GB/s").rstrip()]
     for name in names():
         board = load_board(name)
         precision = board.precision
         marked = ["*" + p if p == precision["default"] else p for p in precision["exists"]]
-        lines.append(
-            row.format(
-                name, board.title, board.engine, board.gpu["compute_capability"] or "-",
-                " ".join(marked), _amount(board.memory["gb_s"]),
-            ).rstrip()
-        )  # fmt: skip
+        capability, memory = board.gpu["compute_capability"] or "-", _amount(board.memory["gb_s"])
+        cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
+        lines.append(row.format(*cells).rstrip())
     return lines + ["* the default precision"]
 
 
-def board(name):
-    """Lines with all that a board's TOML says."""
+def board(name: str) -> List[str]:
+    """Return lines with all that a board's profile says."""
     board = load_board(name)
     lines = ["{} ({})".format(board.title, board.name)]
     lines.append(LABEL.format("engine", board.engine))
@@ -167,8 +170,8 @@ def board(name):
     return lines + ["", "The source of every number stands beside it in {}".format(board.path.name)]
 
 
-def _value(value):
-    """A value as lines of text: one, or one a variant where those are long."""
+def _value(value: Any) -> List[str]:
+    """Return a value as lines of text: one line, or one for each variant of a list."""
     if isinstance(value, dict):
         if all(isinstance(each, (int, float)) for each in value.values()):
             return [_amount(value)]
@@ -178,7 +181,7 @@ def _value(value):
     return [str(value)]
 
 
-def _amount(value):
+def _amount(value: Any) -> str:
     if value is None:
         return "-"
     if not isinstance(value, dict):

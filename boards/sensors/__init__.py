@@ -1,48 +1,70 @@
-"""What a board measures of itself: one file a thing, all of the same shape, found by file name.
+"""What a board measures of itself. Each file measures one thing and is found by its file name.
 
-A file has ``find(root, board, notes)``. It looks for its files once, tells ``notes`` what it found
-and what it skipped and why, and gives an object whose ``read()`` only reads, or None when there is
-nothing to read. ``read()`` gives a dict whose keys end in their unit; a value that can't be read
-right now is None. An object may have ``locked()``: True when its clock is held at one frequency,
-False when not, None when that can't be told.
+A file has a function ``find(root, board, notes)``. It looks for its files once, and tells
+``notes`` what it found, what it skipped and why. It returns a ``Sensor``, or None when there is
+nothing to read. To add a sensor, add a file.
 """
 
 import importlib
 import pathlib
 import re
+from types import ModuleType
+from typing import Container, Dict, List, Optional, Tuple, Union
+
+from boards.files import Root
+
+# What a sensor reads: key -> value. Keys end in their unit. None stands for a value that can't be
+# read now.
+Sample = Dict[str, Union[int, float, str, None]]
+
+
+class Sensor:
+    """One thing that is measured; its files were found already."""
+
+    def read(self) -> Sample:
+        """Read the values of now."""
+        raise NotImplementedError
+
+    def locked(self) -> Optional[bool]:
+        """Whether the sensor's clock is held at one frequency. None when that is not known."""
+        return None
 
 
 class Notes:
     """What discovery found and skipped.
 
-    ``found`` maps key -> where it is read; ``skipped`` is a list of (where, why).
+    Attributes:
+        found: dict of key -> where it is read.
+        skipped: list of (where, why).
     """
 
-    def __init__(self):
-        self.found = {}
-        self.skipped = []
+    def __init__(self) -> None:
+        self.found: Dict[str, str] = {}
+        self.skipped: List[Tuple[str, str]] = []
 
-    def use(self, key, where):
+    def use(self, key: str, where: str) -> None:
+        """Note that a key is read from a file."""
         self.found[key] = where
 
-    def skip(self, where, why):
+    def skip(self, where: str, why: str) -> None:
+        """Note that a file is not read, and why."""
         self.skipped.append((where, why))
 
 
-def modules():
-    """The files of this folder, sorted by name."""
+def modules() -> List[ModuleType]:
+    """Import the files of this folder and return them sorted by name."""
     here = pathlib.Path(__file__).resolve().parent
     names = sorted(path.stem for path in here.glob("*.py") if path.stem != "__init__")
     return [importlib.import_module("boards.sensors." + name) for name in names]
 
 
-def key_of(text):
-    """A text as part of a key: lower case, words joined by one underscore."""
+def key_of(text: str) -> str:
+    """Turn a text into a part of a key: lower case, words joined by one underscore."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
-def unique(key, unit, taken):
-    """``key + unit``, numbered from the second on when it is taken already."""
+def unique(key: str, unit: str, taken: Container[str]) -> str:
+    """Return ``key + unit``, with a number from 2 on when that key is taken already."""
     name, count = key + unit, 1
     while name in taken:
         count += 1
@@ -50,7 +72,7 @@ def unique(key, unit, taken):
     return name
 
 
-def scaled(root, name, factor):
-    """A file's number times a factor; None without one."""
+def scaled(root: Root, name: str, factor: float) -> Union[int, float, None]:
+    """Return the number in a file times a factor, or None when there is no number."""
     number = root.number(name)
     return None if number is None else number * factor

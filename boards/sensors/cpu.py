@@ -1,20 +1,25 @@
-"""The processor: clocks of the cores that are on, how many are, load. Linux cpufreq, /proc."""
+"""The processor: clocks of the cores that are on, their number, load. Linux cpufreq and /proc."""
 
-from boards.sensors import scaled
+from typing import List, Optional, Sequence, Tuple
+
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor, scaled
 
 CPUS = "sys/devices/system/cpu"
 STAT = "proc/stat"
 
 
-class Cpu:
-    def __init__(self, root, cores, has_clocks):
+class Cpu(Sensor):
+    """Clocks and load of the processor."""
+
+    def __init__(self, root: Root, has_clocks: Sequence[str]) -> None:
         self.root = root
-        self.cores = cores
         self.has_clocks = has_clocks
         self.before = _ticks(root)
 
-    def read(self):
-        values = {"cpu_online_count": count_of(self.root.text(CPUS + "/online"))}
+    def read(self) -> Sample:
+        values: Sample = {"cpu_online_count": count_of(self.root.text(CPUS + "/online"))}
         for core in self.has_clocks:
             folder = "{}/{}/cpufreq/".format(CPUS, core)
             values[core + "_clock_hz"] = scaled(self.root, folder + "scaling_cur_freq", 1000)
@@ -22,8 +27,8 @@ class Cpu:
         values["cpu_load_percent"] = self._load()
         return values
 
-    def locked(self):
-        """Whether every core's clock is held; None when no core tells."""
+    def locked(self) -> Optional[bool]:
+        """Whether every core's clock is held. None when no core tells."""
         states = []
         for core in self.has_clocks:
             folder = "{}/{}/cpufreq/".format(CPUS, core)
@@ -33,8 +38,8 @@ class Cpu:
                 states.append(low == high)
         return all(states) if states else None
 
-    def _load(self):
-        """Share of all cores' time since the last reading that was not idle."""
+    def _load(self) -> Optional[float]:
+        """Percent of all cores' time since the last reading that was not idle."""
         before, self.before = self.before, _ticks(self.root)
         if before is None or self.before is None:
             return None
@@ -42,12 +47,12 @@ class Cpu:
         return round(100.0 * (total - idle) / total, 1) if total > 0 else None
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     cores = [name for name in root.list(CPUS) if name[:3] == "cpu" and name[3:].isdigit()]
     if not cores and not root.has(STAT):
         return None
-    has_clocks = []
+    has_clocks: List[str] = []
     for core in cores:
         if root.number("{}/{}/online".format(CPUS, core)) == 0:
             notes.skip("{}/{}".format(CPUS, core), "the core is off")
@@ -57,11 +62,11 @@ def find(root, board, notes):
             has_clocks.append(core)
             notes.use(core + "_clock_hz", "{}/{}/cpufreq/scaling_cur_freq".format(CPUS, core))
     notes.use("cpu_load_percent", STAT)
-    return Cpu(root, cores, has_clocks)
+    return Cpu(root, has_clocks)
 
 
-def count_of(ranges):
-    """How many numbers Linux's list "0-3,6" holds; None for no such list."""
+def count_of(ranges: Optional[str]) -> Optional[int]:
+    """Count the numbers in a list such as "0-3,6". Return None when it is no such list."""
     count = 0
     for part in (ranges or "").split(","):
         first, _, last = part.partition("-")
@@ -71,8 +76,8 @@ def count_of(ranges):
     return count
 
 
-def _ticks(root):
-    """(idle, all) clock ticks of all cores since the start; None without /proc/stat."""
+def _ticks(root: Root) -> Optional[Tuple[int, int]]:
+    """Return (idle, all) clock ticks of all cores since boot, or None without /proc/stat."""
     first = (root.text(STAT, keep=_first_line) or "").split()
     if len(first) < 6 or first[0] != "cpu":
         return None
@@ -80,5 +85,5 @@ def _ticks(root):
     return ticks[3] + ticks[4], sum(ticks)
 
 
-def _first_line(text):
+def _first_line(text: str) -> str:
     return text.split("\n", 1)[0]

@@ -1,21 +1,29 @@
-"""Energy counters of x86 processors (RAPL). Kernels since 2020 show them to root alone."""
+"""Energy counters of x86 processors (RAPL). Kernels since 2020 show them to root only."""
 
 import time
+from typing import Dict, Optional, Tuple, Union
 
-from boards.sensors import key_of, unique
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor, key_of, unique
 
 POWERCAP = "sys/class/powercap"
 
 
-class Energy:
-    def __init__(self, root, zones):
+Zones = Dict[str, Tuple[str, Union[int, float, None]]]
+
+
+class Energy(Sensor):
+    """Energy and mean power of the zones that RAPL counts."""
+
+    def __init__(self, root: Root, zones: Zones) -> None:
         self.root = root
         self.zones = zones  # key -> (folder, range of the counter in microjoules)
-        self.before = {}
+        self.before: Dict[str, Tuple[float, Union[int, float]]] = {}
 
-    def read(self):
-        """Energy since the start of the counters, and mean power since the last reading."""
-        values = {}
+    def read(self) -> Sample:
+        """Read the energy since the counters began, and the mean power since the last reading."""
+        values: Sample = {}
         for key, (folder, span) in self.zones.items():
             energy, now = self.root.number(folder + "/energy_uj"), time.monotonic()
             values[key + "_energy_uj"] = energy
@@ -29,18 +37,18 @@ class Energy:
         return values
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
-    zones = {}
+    zones: Zones = {}
     for zone in root.list(POWERCAP):
         folder = POWERCAP + "/" + zone
         name = root.text(folder + "/name")
         if not name or ":" not in zone:
             continue
         if root.number(folder + "/energy_uj") is None:
-            notes.skip(folder, "{}: the kernel shows it to root alone".format(name))
+            notes.skip(folder, "{}: the kernel shows it to root only".format(name))
             continue
-        # the range is the counter's largest value, so it wraps to zero one step beyond
+        # the range is the counter's largest value; one step later it wraps to zero
         largest = root.number(folder + "/max_energy_range_uj")
         key = unique("rapl_" + key_of(name), "", zones)
         zones[key] = (folder, largest + 1 if largest else None)

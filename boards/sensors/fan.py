@@ -1,18 +1,26 @@
 """Fans: how hard they are driven and how fast they turn."""
 
+from typing import Optional, Sequence
+
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor
+
 HWMON = "sys/class/hwmon"
 NANO = "sys/devices/pwm-fan"
 FULL = 255.0  # pwm of a fan at full drive
 
 
-class Fan:
-    def __init__(self, root, pwm, rpm):
+class Fan(Sensor):
+    """Drive and speed of the fan."""
+
+    def __init__(self, root: Root, pwm: Optional[str], rpm: Optional[str]) -> None:
         self.root = root
         self.pwm = pwm
         self.rpm = rpm
 
-    def read(self):
-        values = {}
+    def read(self) -> Sample:
+        values: Sample = {}
         if self.pwm:
             pwm = self.root.number(self.pwm)
             values["fan_percent"] = None if pwm is None else round(100 * pwm / FULL, 1)
@@ -21,7 +29,7 @@ class Fan:
         return values
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     folders = [HWMON + "/" + chip for chip in root.list(HWMON)]
     fans = [folder for folder in folders if "fan" in (root.text(folder + "/name") or "")]
@@ -39,5 +47,5 @@ def find(root, board, notes):
     return Fan(root, pwm, rpm) if pwm or rpm else None
 
 
-def _first(root, paths):
+def _first(root: Root, paths: Sequence[str]) -> Optional[str]:
     return next((path for path in paths if root.number(path) is not None), None)

@@ -1,10 +1,14 @@
-"""A Jetson's GPU: clock, its limits, load. Paths: the devfreq class of Linux; jetson_stats."""
+"""A Jetson's GPU: its clock, limits and load. Paths: Linux's devfreq class; jetson_stats."""
 
-from boards.sensors import scaled
+from typing import Optional, Union
 
-# What the device tree calls the GPU, by chip; on JetPack 6 and later it is just "gpu".
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor, scaled
+
+# The device tree's name of the GPU, one for each chip. From JetPack 6 on it is "gpu".
 NODES = ("gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b")
-# Thor's devfreq has no such node; its name is the only sign.
+# Thor's devfreq has no such node. It is recognised by the entry's name.
 NAMES = ("gpu-gpc-",)
 DEVFREQ = "sys/class/devfreq"
 LOADS = (
@@ -14,14 +18,16 @@ LOADS = (
 )
 
 
-class Gpu:
-    def __init__(self, root, folder, load):
+class Gpu(Sensor):
+    """Clock and load of a Jetson's GPU."""
+
+    def __init__(self, root: Root, folder: str, load: Optional[str]) -> None:
         self.root = root
         self.folder = folder
         self.load = load
 
-    def read(self):
-        values = {
+    def read(self) -> Sample:
+        values: Sample = {
             "gpu_clock_hz": self._clock("cur_freq"),
             "gpu_clock_min_hz": self._clock("min_freq"),
             "gpu_clock_max_hz": self._clock("max_freq"),
@@ -30,15 +36,15 @@ class Gpu:
             values["gpu_load_percent"] = scaled(self.root, self.load, 0.1)  # from per mille
         return values
 
-    def locked(self):
+    def locked(self) -> Optional[bool]:
         low, high = self._clock("min_freq"), self._clock("max_freq")
         return None if low is None or high is None else low == high
 
-    def _clock(self, name):
+    def _clock(self, name: str) -> Union[int, float, None]:
         return self.root.number(self.folder + "/" + name)
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     folder = _folder(root, notes)
     if folder is None:
@@ -49,11 +55,11 @@ def find(root, board, notes):
     if load:
         notes.use("gpu_load_percent", load)
     else:
-        notes.skip(folder, "no file gives the GPU's load; on Thor only NVML does")
+        notes.skip(folder, "no file holds the GPU's load; on Thor only NVML tells it")
     return Gpu(root, folder, load)
 
 
-def _folder(root, notes):
+def _folder(root: Root, notes: Notes) -> Optional[str]:
     for entry in root.list(DEVFREQ):
         folder = DEVFREQ + "/" + entry
         node = root.text(folder + "/device/of_node/name")

@@ -1,23 +1,35 @@
-"""Main memory and swap, from /proc/meminfo. On Jetson the GPU's memory is this memory."""
+"""Main memory and swap, from /proc/meminfo. A Jetson's GPU uses the same memory."""
+
+from typing import Dict, List, Optional
+
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor
 
 MEMINFO = "proc/meminfo"
 FIELDS = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
 
 
-class Memory:
-    def __init__(self, root):
+class Memory(Sensor):
+    """Megabytes of memory and swap."""
+
+    def __init__(self, root: Root) -> None:
         self.root = root
 
-    def read(self):
+    def read(self) -> Sample:
         total, available, swap_total, swap_free = _megabytes(self.root)
         return {
             "memory_total_mb": total,
             "memory_available_mb": available,
-            "swap_used_mb": None if swap_free is None else round(swap_total - swap_free, 1),
+            "swap_used_mb": (
+                None
+                if swap_total is None or swap_free is None
+                else round(swap_total - swap_free, 1)
+            ),
         }
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     if _megabytes(root)[0] is None:
         notes.skip(MEMINFO, "the memory can't be read")
@@ -26,8 +38,8 @@ def find(root, board, notes):
     return Memory(root)
 
 
-def _megabytes(root):
-    kilobytes = {}
+def _megabytes(root: Root) -> List[Optional[float]]:
+    kilobytes: Dict[str, int] = {}
     for line in (root.text(MEMINFO, keep=_fields) or "").split("\n"):
         words = line.replace(":", " ").split()
         if len(words) >= 2:
@@ -35,5 +47,5 @@ def _megabytes(root):
     return [round(kilobytes[field] / 1024.0, 1) if field in kilobytes else None for field in FIELDS]
 
 
-def _fields(text):
+def _fields(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if line.startswith(FIELDS))

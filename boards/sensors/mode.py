@@ -1,28 +1,39 @@
-"""A Jetson's power mode: its number, its name, and which modes there are (nvpmodel)."""
+"""A Jetson's power mode: its number, its name, and the modes that there are (nvpmodel)."""
 
 import re
-from collections import namedtuple
+from typing import NamedTuple, Optional, Sequence, Tuple
+
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor
 
 STATUS = "var/lib/nvpmodel/status"
 CONF = "etc/nvpmodel.conf"
 
-PowerMode = namedtuple("PowerMode", "id name")
+
+class PowerMode(NamedTuple):
+    """A mode of nvpmodel. ``name`` is None when nvpmodel.conf does not list it."""
+
+    id: int
+    name: Optional[str]
 
 
-class Mode:
-    def __init__(self, root, modes):
+class Mode(Sensor):
+    """The power mode that is set, and those that there are."""
+
+    def __init__(self, root: Root, modes: Sequence[PowerMode]) -> None:
         self.root = root
         self.modes = modes
 
-    def read(self):
+    def read(self) -> Sample:
         mode = self.current()
         return {
             "power_mode_id": mode.id if mode else None,
             "power_mode_name": mode.name if mode else None,
         }
 
-    def current(self):
-        """The ``PowerMode`` that is set (name None when nvpmodel.conf lacks it), or None."""
+    def current(self) -> Optional[PowerMode]:
+        """Return the mode that is set, or None when nvpmodel has not said."""
         match = re.search(r"pmode:\s*(\d+)", self.root.text(STATUS) or "")
         if not match:
             return None
@@ -31,7 +42,7 @@ class Mode:
         return PowerMode(number, name)
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     conf = root.text(CONF, keep=_headers)
     modes = [
@@ -47,13 +58,13 @@ def find(root, board, notes):
     return mode
 
 
-def fastest(modes):
-    """The mode that lets a board run fastest, going by names: MAXN, most watts, most cores.
+def fastest(modes: Sequence[PowerMode]) -> Optional[PowerMode]:
+    """Choose the mode in which a board runs fastest, by name: MAXN, most watts, most cores.
 
     The number says nothing: mode 0 is 15 W on an Orin Nano Super and two cores on a Xavier NX.
 
     Args:
-        modes: list of ``PowerMode``.
+        modes: the modes to choose from, all with a name.
 
     Returns:
         One of them, or None for an empty list.
@@ -61,8 +72,8 @@ def fastest(modes):
     return max(modes, key=_speed) if modes else None
 
 
-def _speed(mode):
-    name = mode.name.upper()
+def _speed(mode: PowerMode) -> Tuple[bool, int, float, int]:
+    name = (mode.name or "").upper()
     watts = re.search(r"(\d+)W", name)
     cores = re.search(r"(\d+)_?CORE", name)
     return (
@@ -73,7 +84,7 @@ def _speed(mode):
     )
 
 
-def _headers(text):
-    """The lines that name modes; the rest is long."""
+def _headers(text: str) -> str:
+    """Keep the lines that name modes; the rest is long."""
     lines = [line for line in text.split("\n") if re.match(r"\s*<\s*(POWER_MODEL|PM_CONFIG)", line)]
     return "\n".join(lines)

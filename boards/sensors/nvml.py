@@ -1,47 +1,54 @@
 """An NVIDIA GPU through its driver's own library (NVML): Thor's load, and a computer's GPU.
 
-Read by ctypes from libnvidia-ml.so.1, for the first GPU; names and numbers: NVML API reference. It
-tells of this computer only, so it is not asked about a board under another root.
+Reads the first GPU by ctypes from libnvidia-ml.so.1. Names and numbers: NVML API reference. The
+library speaks of this computer only, so it is not asked about a board under another root.
 """
 
 import ctypes
+from typing import Any, Callable, Dict, Optional
+
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor
 
 LIBRARY = "libnvidia-ml.so.1"
 GRAPHICS, GPU_TEMPERATURE = 0, 0  # NVML_CLOCK_GRAPHICS, NVML_TEMPERATURE_GPU
-# Reasons why clocks are low that mean trouble: hardware slowdown, software and hardware thermal
+# Reasons for low clocks that mean trouble: hardware slowdown, software and hardware thermal
 # slowdown, power brake. Idling, chosen clocks and the power cap are left out.
 TROUBLE = 0x08 | 0x20 | 0x40 | 0x80
+
+Reader = Callable[[], Optional[int]]
 
 
 class Utilization(ctypes.Structure):
     _fields_ = [("gpu", ctypes.c_uint), ("memory", ctypes.c_uint)]
 
 
-class Nvml:
-    def __init__(self, library, device, readers):
-        self.library = library  # it must stay loaded
-        self.device = device
-        self.readers = readers  # key -> function that gives the value, or None
+class Nvml(Sensor):
+    """What the driver tells of the first GPU."""
 
-    def read(self):
+    def __init__(self, readers: Dict[str, Reader]) -> None:
+        self.readers = readers  # functions that return the value, or None
+
+    def read(self) -> Sample:
         return {key: read() for key, read in self.readers.items()}
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``. Leaves out what the files of ``gpu.py`` gave already."""
     if not root.is_this_computer:
         return None
     try:
         library = ctypes.CDLL(LIBRARY)
     except OSError:
-        return None  # no NVIDIA driver, which is no news
+        return None  # no NVIDIA driver: most computers have none
     device = ctypes.c_void_p()
     if _ask(library, "nvmlInit_v2") or _ask(
         library, "nvmlDeviceGetHandleByIndex_v2", ctypes.c_uint(0), ctypes.byref(device)
     ):
-        notes.skip(LIBRARY, "the driver gives no GPU")
+        notes.skip(LIBRARY, "the driver finds no GPU")
         return None
-    readers = {}
+    readers: Dict[str, Reader] = {}
     for key, read in _readers(library, device).items():
         if key in notes.found:
             continue
@@ -50,26 +57,28 @@ def find(root, board, notes):
             continue
         readers[key] = read
         notes.use(key, LIBRARY)
-    return Nvml(library, device, readers)
+    return Nvml(readers)
 
 
-def _readers(library, device):
-    def number(function, *arguments, kind=ctypes.c_uint, factor=1):
-        def read():
+def _readers(library: ctypes.CDLL, device: ctypes.c_void_p) -> Dict[str, Reader]:
+    def number(
+        function: str, *arguments: Any, kind: Any = ctypes.c_uint, factor: int = 1
+    ) -> Reader:
+        def read() -> Optional[int]:
             value = kind()
             failed = _ask(library, function, device, *arguments, ctypes.byref(value))
-            return None if failed else value.value * factor
+            return None if failed else int(value.value) * factor
 
         return read
 
-    def load():
+    def load() -> Optional[int]:
         rates = Utilization()
         failed = _ask(library, "nvmlDeviceGetUtilizationRates", device, ctypes.byref(rates))
-        return None if failed else rates.gpu
+        return None if failed else int(rates.gpu)
 
     reasons = number("nvmlDeviceGetCurrentClocksThrottleReasons", kind=ctypes.c_ulonglong)
 
-    def trouble():
+    def trouble() -> Optional[int]:
         bits = reasons()
         return None if bits is None else bits & TROUBLE
 
@@ -84,9 +93,9 @@ def _readers(library, device):
     }
 
 
-def _ask(library, function, *arguments):
-    """Call a function; its status, 0 for success. A function that an old driver lacks fails."""
+def _ask(library: ctypes.CDLL, function: str, *arguments: Any) -> int:
+    """Call a function and return its status, 0 for success. -1 when an old driver lacks it."""
     try:
-        return getattr(library, function)(*arguments)
+        return int(getattr(library, function)(*arguments))
     except AttributeError:
         return -1

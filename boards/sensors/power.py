@@ -1,41 +1,54 @@
-"""Power rails: INA3221 as JetPack 4 shows it (iio) and as JetPack 5 and later do (hwmon); other
-hwmon chips that give a power. All in mW.
+"""Power rails, in mW.
+
+Reads the INA3221 as JetPack 4 shows it (iio) and as JetPack 5 and later do (hwmon), and other
+hwmon chips that report a power.
 """
 
 import re
+from typing import Callable, Dict, List, Mapping, Optional
 
-from boards.sensors import key_of
+from boards import Board
+from boards.files import Root
+from boards.sensors import Notes, Sample, Sensor, key_of
 
 I2C = "sys/bus/i2c/devices"
 HWMON = "sys/class/hwmon"
 WHOLE = ("VDD_IN", "POM_5V_IN", "VIN")  # rails that measure the whole module or board
 SUM_OF_SHUNTS = 7  # the INA3221's seventh channel is no rail
 
+Reader = Callable[[], Optional[float]]
 
-class Power:
-    def __init__(self, rails, alarms, total):
-        self.rails = rails  # name -> function that gives mW, or None
-        self.alarms = alarms  # name -> function that gives 1 while the current is critical
+
+class Power(Sensor):
+    """Power of each rail and of the whole board."""
+
+    def __init__(
+        self, rails: Dict[str, Reader], alarms: Dict[str, Reader], total: List[str]
+    ) -> None:
+        self.rails = rails  # functions that return mW, or None
+        self.alarms = alarms  # functions that return 1 while the current is critical
         self.total = total  # names of the rails that make up the total
 
-    def read(self):
+    def read(self) -> Sample:
         power = {name: read() for name, read in self.rails.items()}
-        values = {key_of(name) + "_power_mw": value for name, value in power.items()}
+        values: Sample = {key_of(name) + "_power_mw": value for name, value in power.items()}
         for name, read in self.alarms.items():
             values[key_of(name) + "_alarm_state"] = read()
-        parts = [power[name] for name in self.total]
-        whole = sum(parts) if parts and None not in parts else None
-        values["power_total_mw"] = None if whole is None else round(whole, 1)
+        parts = [part for part in (power[name] for name in self.total) if part is not None]
+        whole = bool(parts) and len(parts) == len(self.total)
+        values["power_total_mw"] = round(sum(parts), 1) if whole else None
         return values
 
 
-def find(root, board, notes):
+def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
-    rails, sources, alarms = {}, {}, {}
+    rails: Dict[str, Reader] = {}
+    sources: Dict[str, str] = {}
+    alarms: Dict[str, Reader] = {}
 
-    def add(name, read, where, alarm=None):
+    def add(name: str, read: Reader, where: str, alarm: Optional[str] = None) -> None:
         if name in rails:
-            notes.skip(where, "{} is measured by {} already".format(name, sources[name]))
+            notes.skip(where, "{} is already measured by {}".format(name, sources[name]))
             return
         rails[name], sources[name] = read, where
         if alarm and root.has(alarm):
@@ -60,8 +73,8 @@ def find(root, board, notes):
     return Power(rails, alarms, total)
 
 
-def _total(rails, board):
-    """The rails to add up: as the board's TOML says, else one that measures everything."""
+def _total(rails: Mapping[str, Reader], board: Optional[Board]) -> List[str]:
+    """Return the rails to add up: those of the board's TOML, else one that measures everything."""
     named = list(board.sensors["total"]) if board is not None else []
     if named and all(name in rails for name in named):
         return named
@@ -69,7 +82,7 @@ def _total(rails, board):
     return [whole] if whole else []
 
 
-def _find_iio(root, folder, notes, add):
+def _find_iio(root: Root, folder: str, notes: Notes, add: Callable[..., None]) -> None:
     for entry in root.list(folder):
         if not entry.startswith("rail_name_"):
             continue
@@ -86,7 +99,13 @@ def _find_iio(root, folder, notes, add):
             add(name, _product(root, volts, amps), volts)
 
 
-def _find_hwmon(root, folder, unlabelled, notes, add):
+def _find_hwmon(
+    root: Root,
+    folder: str,
+    unlabelled: Mapping[str, str],
+    notes: Notes,
+    add: Callable[..., None],
+) -> None:
     chip = root.text(folder + "/name") or ""
     for entry in root.list(folder):
         label = re.match(r"in(\d+)_label$", entry)
@@ -104,7 +123,9 @@ def _find_hwmon(root, folder, unlabelled, notes, add):
             add(name, _reader(root, folder + "/" + entry, 0.001), folder + "/" + entry)
 
 
-def _add_channel(root, folder, number, notes, add):
+def _add_channel(
+    root: Root, folder: str, number: int, notes: Notes, add: Callable[..., None]
+) -> None:
     name = root.text("{}/in{}_label".format(folder, number)) or ""
     where = "{}/in{}".format(folder, number)
     if number == SUM_OF_SHUNTS or "shunt" in name.lower():
@@ -117,22 +138,22 @@ def _add_channel(root, folder, number, notes, add):
         add(name, read, where + "_input", current + "crit_alarm")
 
 
-def _is_no_rail(name):
+def _is_no_rail(name: str) -> bool:
     return not name or name.upper() == "NC"
 
 
-def _reader(root, path, factor):
-    def read():
+def _reader(root: Root, path: str, factor: float) -> Reader:
+    def read() -> Optional[float]:
         number = root.number(path)
         return None if number is None else round(number * factor, 1)
 
     return read
 
 
-def _product(root, volts_path, amps_path):
-    """mV times mA, in mW."""
+def _product(root: Root, volts_path: str, amps_path: str) -> Reader:
+    """Return a reader of mV times mA, in mW."""
 
-    def read():
+    def read() -> Optional[float]:
         millivolts, milliamps = root.number(volts_path), root.number(amps_path)
         if millivolts is None or milliamps is None:
             return None

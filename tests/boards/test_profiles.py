@@ -97,7 +97,6 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     ("change", "sentence"),
     [
         (("title", "titel"), "titel is not a key of a board; did you mean title"),
-        (('"openvino"', '"tensort"'), "engine must be one of tensorrt, .*, not 'tensort'"),
         (('default = "fp32"', 'default = "int8"'), "default int8 is not among those that exist"),
         (('["fp32"]', '"fp32"'), "exists must be a list of texts"),
         (('["fp32"]', '["fp31"]'), "exists must be one of .*, not 'fp31'"),

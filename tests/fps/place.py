@@ -4,8 +4,7 @@ import os
 import platform
 import subprocess
 
-from boards import detect, snapshot
-from boards.doctor import installed
+from boards import detect, installed, snapshot
 from boards.files import Recorder, Root
 from boards.telemetry import Telemetry
 from runtime.errors import HotpathError
@@ -25,13 +24,13 @@ class Place:
         name: that it must have; "auto" for any.
 
     Raises:
-        WrongBoard, UnknownBoard: see there.
+        WrongBoard: see there.
     """
 
     def __init__(self, root="/", name="auto"):
         self.root = Root(root)
         self.found = detect.detect(self.root)
-        self.board = self.found.require()
+        self.board = _known(self.found)
         if name not in ("auto", "", self.board.name):
             raise WrongBoard(
                 "this is {}, not {}; run the suite on that board, or leave BOARD away".format(
@@ -76,6 +75,17 @@ class Place:
         if found.cuda:
             versions["cuda"] = found.cuda
         return {name: str(version) for name, version in sorted(versions.items())}
+
+
+def _known(found):
+    """The board of a detection; ``WrongBoard`` when it is not certain which one it is."""
+    if found.board is None:
+        raise WrongBoard(
+            "this is a {} ({}), but it is not known which board; name one with BOARD=: {}".format(
+                found.soc, found.model or "no model name", ", ".join(found.candidates)
+            )
+        )
+    return found.board
 
 
 def commit(checkout=CHECKOUT):

@@ -8,9 +8,10 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 import boards
-from boards.build import __main__ as build
-from boards.build import prepare, tensorrt
+from boards.build import network_files, on_board, prepare
+from boards.build.order import Order
 from boards.build.writer import Writer
+from boards.errors import BuildFailed
 from kernels import cpu
 from runtime import bundle, engines
 from runtime.errors import NoEngine
@@ -27,14 +28,14 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     network = load_network(tiny.write_network(folder))
     board = boards.load_board("jetson_nano")
-    prepare.prepare(folder / "out", network, network.locate(), board, "fp16", say=lambda s: None)
+    prepare.prepare(folder / "out", Order(board, network, "fp16"), lambda s: None)
     return folder
 
 
 @pytest.fixture
 def nano(monkeypatch, tmp_path):
     """This computer as a Nano with TensorRT 8.2."""
-    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
     played = machine.Board("8.2")
     yield played
     played.leave()
@@ -43,7 +44,7 @@ def nano(monkeypatch, tmp_path):
 @pytest.fixture
 def made(nano, prepared, tmp_path):
     """A bundle that was built on it."""
-    return build.build_here(prepared / "out", tmp_path / "nano" / "tiny-fp16", lambda s: None)
+    return on_board.build(prepared / "out", tmp_path / "nano" / "tiny-fp16", lambda s: None)
 
 
 def refused(made, *texts, **asked):
@@ -187,7 +188,7 @@ def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
 def test_a_provider_that_is_none_is_one_sentence(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     board = boards.load_board("host")
-    made = build.build_host(board, network, network.locate(), "fp32", tmp_path / "bundle")
+    made = network_files.build(Order(board, network, "fp32", tmp_path), lambda s: None)
     for wrong in ("rocm", 7, ["cuda"]):
         made.settings["provider"] = wrong
         with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
@@ -284,8 +285,8 @@ def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
     before = sorted(path.name for path in made.folder.parent.iterdir())
     old = (made.folder / "bundle.json").read_bytes()
     nano.trt.Builder.build_serialized_network = lambda self, network, config: None
-    with pytest.raises(tensorrt.BuildFailed, match="can't build whole-exemplar.*PRECISION=fp32"):
-        build.build_here(prepared / "out", made.folder, lambda s: None)
+    with pytest.raises(BuildFailed, match="can't build whole-exemplar.*PRECISION=fp32"):
+        on_board.build(prepared / "out", made.folder, lambda s: None)
     assert (made.folder / "bundle.json").read_bytes() == old
     assert sorted(path.name for path in made.folder.parent.iterdir()) == before
 
@@ -297,7 +298,7 @@ def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(bundle.BadBundle, match="can't be written .*File too large.*make room"):
-            build.build_here(prepared / "out", made.folder, lambda s: None)
+            on_board.build(prepared / "out", made.folder, lambda s: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (made.folder / "bundle.json").read_bytes() == old
@@ -315,7 +316,7 @@ def test_a_computers_bundle_loads_in_its_engine(tmp_path, monkeypatch, name):
     monkeypatch.setattr(engines, "installed", lambda: [name])
     network = load_network(tiny.write_network(tmp_path))
     board = boards.load_board("host")
-    made = build.build_host(board, network, network.locate(), "fp32", tmp_path / "bundle")
+    made = network_files.build(Order(board, network, "fp32", tmp_path), lambda s: None)
     assert made.engine == name and name in made.libraries
     engine = bundle.open_engine(made)
     assert engine.name == name

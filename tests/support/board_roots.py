@@ -1,20 +1,26 @@
-"""Boards for tests: snapshots of boards, laid out below a folder and changed there."""
+"""Boards for tests: snapshots of boards, laid out below a folder, where a test changes files."""
 
+import os
 import pathlib
+import re
+import shutil
 
-from boards import detect, snapshot
+from boards import detect, installed, snapshot
+from boards.doctor.situation import Situation
+from boards.files import Root
 from boards.telemetry import Telemetry
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "boards" / "snapshots"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.snapshot"))
+PLAIN = {escape[1]: plain for plain, escape in snapshot.ESCAPES.items()}
 
 
 class BoardRoot:
-    """A board that stands below a folder."""
+    """A board whose files stand below a folder."""
 
     def __init__(self, name, folder):
         self.folder = folder
-        snapshot.restore(FOLDER / (name + ".snapshot"), folder)
+        restore(FOLDER / (name + ".snapshot"), folder)
 
     def put(self, name, content):
         path = self.folder / name
@@ -24,8 +30,61 @@ class BoardRoot:
     def path(self, name):
         return self.folder / name
 
+    def put_package(self, name, python, where="usr/local/lib"):
+        """Add a Python package, such as "numpy-1.19.5"."""
+        self.put("{}/python{}/dist-packages/{}.dist-info/METADATA".format(where, python, name), "")
+
+    def drop_packages(self, pattern):
+        """Remove the Python packages whose name and version match."""
+        for path in self.folder.glob("usr/**/" + pattern + ".dist-info"):
+            shutil.rmtree(str(path))
+
     def detect(self):
         return detect.detect(self.folder)
 
     def telemetry(self):
         return Telemetry(self.folder, self.detect().board)
+
+
+def situation(board, **environ):
+    """Return what the doctor knows of a ``BoardRoot``."""
+    return Situation(board.detect(), installed.look(Root(board.folder)), environ)
+
+
+def restore(path, folder):
+    """Lay a snapshot's files out below a folder, which then serves as a ``root``.
+
+    A file that could not be read becomes a folder, which can't be read either.
+    """
+    for name, content in loads(pathlib.Path(str(path)).read_bytes().decode("utf-8")).items():
+        target = os.path.join(str(folder), name)
+        if content is None:
+            os.makedirs(target, exist_ok=True)
+            continue
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(content.encode("utf-8"))
+
+
+def loads(text):
+    """Read a snapshot's text: dict of path -> content, or None for a file that can't be read."""
+    files = {}
+    if not text.startswith(snapshot.HEADER):
+        raise ValueError("no board snapshot: its first line is not " + snapshot.HEADER)
+    for line in text.split("\n"):
+        if not line or line.startswith("#"):
+            continue
+        name, tab, content = line.partition("\t")
+        parts = name.split("/")
+        if not tab or not all(parts) or ".." in parts or "." in parts or "\0" in name:
+            raise ValueError("{!r} is not a path below / and a tab".format(line[:60]))
+        files[name] = None if content == snapshot.UNREADABLE else _unescape(content)
+    return files
+
+
+def _unescape(text):
+    def plain(match):
+        code, letter = match.group(1), match.group(2)
+        return chr(int(code, 16)) if code else PLAIN.get(letter, "\\" + letter)
+
+    return re.sub(r"\\(?:x([0-9a-f]{2})|(.))", plain, text)

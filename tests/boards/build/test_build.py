@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime")
 
 from boards import detect, load_board
 from boards.build import __main__ as build
-from boards.build import tensorrt
+from boards.build import on_board, progress
 from boards.detect import Detection
 from runtime import bundle
 from tests.fakes.tensorrt import machine
@@ -47,9 +47,9 @@ def be(monkeypatch, name):
 
 def be_without_onnx(monkeypatch):
     """Let all that imports onnx fail to be imported."""
-    for name in ("cut", "graph", "plain"):
-        monkeypatch.setitem(sys.modules, "runtime.engines." + name, None)
-        monkeypatch.delattr("runtime.engines." + name, raising=False)
+    for name in ("assemble", "convert", "cut", "search_features"):
+        monkeypatch.setitem(sys.modules, "runtime.graphs." + name, None)
+        monkeypatch.delattr("runtime.graphs." + name, raising=False)
 
 
 def test_int8_on_a_nano_is_refused_with_the_reason(toml, tmp_path, capsys):
@@ -78,7 +78,7 @@ def test_the_board_goes_on_from_what_was_prepared_without_onnx(toml, tmp_path, c
     out = tmp_path / "engines"
     assert run(toml, out, "jetson_nano") == 0
     be(monkeypatch, "jetson_nano")
-    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
     be_without_onnx(monkeypatch)
     board = machine.Board("8.2")
     try:
@@ -96,7 +96,7 @@ def test_the_printed_command_builds_beside_what_was_prepared(toml, tmp_path, cap
     assert command[:3] == ["python3", "-m", "boards.build"]
     shutil.rmtree(str(toml.parent))  # the board has none of it
     be_without_onnx(monkeypatch)
-    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
     board = machine.Board("8.2")
     board.be("jetson_nano")
     try:
@@ -117,7 +117,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
     }  # fmt: skip
     table.write(ranges, tmp_path / "tiny-ranges.json")
     be(monkeypatch, "jetson_xavier_nx")
-    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
     board = machine.Board("8.2", capability="7.2")
     options = ["jetson_xavier_nx", "--precision", "int8"]
     try:
@@ -181,7 +181,7 @@ def test_an_altered_word_of_a_preparation_is_one_sentence(toml, tmp_path, capsys
 
 def test_dla_in_fp32_is_one_sentence(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_agx_orin", "--dla", "0", "--precision", "fp32") == 2
-    assert "FP16 and INT8 alone; take PRECISION=fp16" in capsys.readouterr().err
+    assert "FP16 and INT8 only; take PRECISION=fp16" in capsys.readouterr().err
 
 
 def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
@@ -190,7 +190,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
         "import sys\n"
         "for name in 'cv2 onnx onnxruntime openvino cupy pycuda tqdm torch'.split():\n"
         "    sys.modules[name] = None\n"
-        "from boards import build\n"
+        "from boards.build import __main__ as build\n"
         "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
     )
     prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
@@ -204,7 +204,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
 
 def test_dla_on_a_nano_is_one_sentence(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "jetson_nano", "--dla", "0") == 2
-    assert "has 0 DLA cores, so there is none of number 0" in capsys.readouterr().err
+    assert "has 0 DLA cores, and none has the number 0" in capsys.readouterr().err
 
 
 def test_unknown_board_and_fpga_board_are_one_sentence(toml, tmp_path, capsys):
@@ -345,7 +345,7 @@ def test_a_board_that_is_not_there_is_one_sentence(toml, tmp_path, sshd, capsys)
 def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     script = (
         "import os, signal, sys\n"
-        "from boards import build, plans\n"
+        "from boards.build import __main__ as build\n"
         "from tests.fakes.tensorrt import machine\n"
         "board = machine.Board('8.2')\n"
         "board.be('jetson_nano')\n"
@@ -365,11 +365,11 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
 
 
 def test_progress_of_a_long_build_is_told(monkeypatch):
-    monkeypatch.setattr(tensorrt, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.02)
     said = []
     trt = machine.fake.make("10")
     config = trt.Builder(trt.ILogger()).create_builder_config()
-    with tensorrt.Heartbeat("search.onnx", said.append, trt, config) as beat:
+    with progress.Heartbeat("search.onnx", said.append, trt, config) as beat:
         config.progress_monitor.phase_start("Building Engine", None, 4)
         config.progress_monitor.step_complete("Building Engine", 1)
         for _ in range(200):

@@ -98,7 +98,7 @@ def test_throttling_by_heat_is_active_and_the_power_cap_is_not(read):
 def test_a_driver_that_does_not_start_is_no_error(read):
     sample, skipped, _ = read(STATUS=9)  # NVML_ERROR_DRIVER_NOT_LOADED
     assert "gpu_clock_hz" not in sample
-    assert ["libnvidia-ml.so.1", "the driver gives no GPU"] in skipped
+    assert ["libnvidia-ml.so.1", "the driver finds no GPU"] in skipped
 
 
 def test_this_computers_gpu_is_not_another_boards(read, tmp_path):

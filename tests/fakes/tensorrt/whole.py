@@ -16,8 +16,8 @@ import cv2
 
 import boards
 from boards import detect
-from boards.build import __main__ as build
-from boards.build import prepare
+from boards.build import on_board, prepare
+from boards.build.order import Order
 from calib.vanishing import Vanishing
 from kernels.cuda import driver
 from runtime import bundle
@@ -52,12 +52,12 @@ def make(folder, name, family, **tracking):
     machine = fake.Machine(driver.describe_gpu().compute_capability)
     machine.enqueue = Queue()
     sys.modules["tensorrt"] = fake.make(family, machine)
-    build.CACHE = folder / "cache"
+    on_board.CACHE = folder / "cache"
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
-    prepare.prepare(folder / "prepared", network, network.locate(), board, "fp32", say=quiet)
-    made = build.build_here(folder / "prepared", folder / "bundle", quiet)
+    prepare.prepare(folder / "prepared", Order(board, network, "fp32"), quiet)
+    made = on_board.build(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()
     found.board = board
     detect.detect = lambda root="/": found

@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 import boards
-from boards.build import __main__ as build
-from boards.build import prepare, tensorrt
+from boards.build import on_board, plans, prepare
+from boards.build import prepared as preparations
+from boards.build.order import Order
 from boards.errors import BuildFailed
 from kernels import cpu
 from kernels.cuda.errors import GpuFailed, NoGpu
@@ -25,7 +26,7 @@ NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 @pytest.fixture
 def board(request, monkeypatch, tmp_path):
     """This computer as a Nano with one family of TensorRT."""
-    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
     played = machine.Board(getattr(request, "param", "8.2"))
     yield played
     played.leave()
@@ -38,16 +39,14 @@ def quiet(sentence):
 def make_prepared(folder, name, precision="fp16", **more):
     network = load_network(NETWORKS[name](folder))
     prepared = folder / "prepared"
-    prepare.prepare(
-        prepared, network, network.locate(), boards.load_board("jetson_nano"), precision,
-        say=quiet, **more
-    )  # fmt: skip
+    order = Order(boards.load_board("jetson_nano"), network, precision, **more)
+    prepare.prepare(prepared, order, quiet)
     return network, prepared
 
 
 def make_bundle(folder, name="tiny", precision="fp16", **more):
     network, prepared = make_prepared(folder, name, precision, **more)
-    return network, build.build_here(prepared, folder / "bundle", quiet)
+    return network, on_board.build(prepared, folder / "bundle", quiet)
 
 
 def boxes(network, engine):
@@ -73,7 +72,7 @@ def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
 def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
     network, prepared = make_prepared(tmp_path, "tiny_cut")
     folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")
-    build.build_here(prepared, folder, quiet)
+    on_board.build(prepared, folder, quiet)
     board.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
     said = []
@@ -110,7 +109,7 @@ def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_pa
     board.machine.tensor_kernels = False
     said = []
     network, prepared = make_prepared(tmp_path, "tiny_cut")
-    made = build.build_here(prepared, tmp_path / "bundle", said.append)
+    made = on_board.build(prepared, tmp_path / "bundle", said.append)
     assert made.run["form"] == "cut"
     assert any("kernel weights" in sentence and "building it cut" in sentence for sentence in said)
     names = sorted(path.name for path in made.folder.iterdir())
@@ -133,9 +132,9 @@ def test_precision_is_a_flag_or_the_networks_own(board, tmp_path):
 @pytest.mark.parametrize("board", ["8.2", "8.6", "10"], indirect=True)
 def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", "fp16")
-    values = prepare.read(prepared)
-    request = tensorrt.Request("int8", scales={"search": "3c010a14", "input:0": "3d65992f"})
-    builder = tensorrt.Builder(request, str(tmp_path), quiet)
+    values = preparations.read(prepared)
+    request = plans.Request("int8", scales={"search": "3c010a14", "input:0": "3d65992f"})
+    builder = plans.Builder(request, str(tmp_path), quiet)
     builder.build(prepared / values["forms"]["whole"]["models"][1], "search")
     caches = [value for what, value in board.machine.seen if what == "cache"]
     number = {"8.2": "8201", "8.6": "8601", "10.": "100300"}[builder.version[:3]]
@@ -146,24 +145,24 @@ def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tm
 
 @pytest.mark.parametrize("board", ["11"], indirect=True)
 def test_int8_without_quantisers_is_one_sentence_where_there_are_no_flags(board, tmp_path):
-    with pytest.raises(BuildFailed, match="Q/DQ network alone; run `python -m calib.int8"):
-        tensorrt.Builder(tensorrt.Request("int8", scales={}), str(tmp_path), quiet)
+    with pytest.raises(BuildFailed, match="only from a Q/DQ network; run `python -m calib.int8"):
+        plans.Builder(plans.Request("int8", scales={}), str(tmp_path), quiet)
 
 
 def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
     _, prepared = make_prepared(tmp_path, "tiny")
     for _ in range(2):
-        build.build_here(prepared, tmp_path / "bundle", quiet)
+        on_board.build(prepared, tmp_path / "bundle", quiet)
     caches = [value for what, value in board.machine.seen if what == "timing cache"]
     assert caches[0] == b"" and caches[-1].startswith(b"timing of 8.2.1.8")
 
 
 def test_dla_is_asked_for_and_counted(board, tmp_path):
-    with pytest.raises(BuildFailed, match="DLA core 0 is not there, TensorRT finds 0"):
-        tensorrt.Builder(tensorrt.Request("fp16", dla=0), str(tmp_path), quiet)
+    with pytest.raises(BuildFailed, match="no DLA core 0, TensorRT finds 0 cores"):
+        plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)
     board.machine.dla_cores = 2
     network, prepared = make_prepared(tmp_path, "tiny", dla=1)
-    made = build.build_here(prepared, tmp_path / "bundle", quiet)
+    made = on_board.build(prepared, tmp_path / "bundle", quiet)
     assert ("flag", "GPU_FALLBACK") in board.machine.seen
     engine = bundle.open_engine(made)
     assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
@@ -245,14 +244,14 @@ def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
 
 def test_no_driver_is_one_sentence_and_no_crash(tmp_path):
     with pytest.raises(NoGpu, match="no NVIDIA driver.*python -m boards"):
-        tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+        plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
 
 
 def test_a_driver_without_a_gpu_is_one_sentence(tmp_path):
     played = machine.Board("8.2", cu_init=100)
     try:
         with pytest.raises(NoGpu, match="does not start .no CUDA-capable device.*python -m boards"):
-            tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+            plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
     finally:
         played.leave()
 
@@ -262,7 +261,7 @@ def test_no_tensorrt_is_one_sentence(monkeypatch, tmp_path):
     played = machine.Board(None)
     try:
         with pytest.raises(NoEngine, match="TensorRT.*python -m boards"):
-            tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+            plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
     finally:
         played.leave()
 
@@ -277,7 +276,7 @@ def test_a_missing_dla_compiler_is_recognised(monkeypatch, tmp_path):
     played = machine.Board(None)
     try:
         with pytest.raises(NoEngine, match="libnvdla_compiler.*install nvidia-l4t-dla-compiler"):
-            tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+            plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
     finally:
         played.leave()
 
@@ -298,7 +297,7 @@ def test_a_driver_too_old_for_tensorrt_is_one_sentence_and_no_crash(board, tmp_p
         bundle.open_engine(made)
     assert board.devices[-1].closed
     with pytest.raises(BuildFailed, match="can't use the GPU: .*error: 35; run `python -m boards`"):
-        tensorrt.Builder(tensorrt.Request("fp16"), str(tmp_path), quiet)
+        plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
 
 
 def test_neither_cupy_nor_pycuda_is_one_sentence(board, tmp_path, monkeypatch):
@@ -329,8 +328,9 @@ def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
     network = load_network(name)
     paths = network.locate(networks_dir)
     nano = boards.load_board("jetson_nano")
-    prepare.prepare(tmp_path / "prepared", network, paths, nano, "fp32", say=quiet)
-    made = build.build_here(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    order = Order(nano, network, "fp32", networks_dir=str(networks_dir))
+    prepare.prepare(tmp_path / "prepared", order, quiet)
+    made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
     assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
     random, found = np.random.RandomState(6), []
     for engine in (

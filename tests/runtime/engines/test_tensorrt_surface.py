@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from boards.build import tensorrt as plans
+from boards.build import plans, progress
 from runtime.engines import tensorrt as adapter
 from tests.fakes.tensorrt import fake, prepare
 
@@ -76,7 +76,7 @@ def test_a_fake_configuration_has_no_setting_that_the_real_one_lacks(family):
 def used_names():
     """(class or "tensorrt", name) pairs in the product, written ``trt.A`` and ``trt.A.B``."""
     pairs = set()
-    for module in (adapter, plans):
+    for module in (adapter, plans, progress):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Attribute):
                 continue
@@ -135,7 +135,7 @@ def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path)
         "import sys; sys.path.insert(0, {!r})\n"
         "import tensorrt_bindings as trt\n"
         "from runtime.engines import tensorrt as adapter\n"
-        "from boards import plans\n"
+        "from boards.build import plans, progress\n"
         "logger = adapter.make_logger(trt)\n"
         "logger.log(trt.ILogger.ERROR, 'bad'); logger.log(trt.ILogger.INFO, 'good')\n"
         "assert logger.errors == ['bad'] and logger.last() == 'bad'\n"
@@ -147,7 +147,7 @@ def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path)
         "    assert c.read_calibration_cache().decode().startswith('TRT-')\n"
         "if hasattr(trt, 'IProgressMonitor'):\n"
         "    class Config: progress_monitor = None\n"
-        "    beat = plans.Heartbeat('x', print, trt, Config())\n"
+        "    beat = progress.Heartbeat('x', print, trt, Config())\n"
         "    assert beat._monitor.step_complete('p', 0) is True\n"
         "try:\n"
         "    trt.Builder(logger)\n"

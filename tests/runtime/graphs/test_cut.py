@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from boards.build import prepare
+from boards.build import cut_check
 from boards.errors import BuildFailed
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble, convert, cut
@@ -45,7 +45,7 @@ def test_correlations_of_published_networks_are_found_and_cut_without_loss(netwo
         assert len(form.parts) == (2 if wanted else 1)
         if wanted:
             said = []
-            prepare.check(graphs, form, said.append)  # raises where a map differs
+            cut_check.check(graphs, form, said.append)  # raises where a map differs
             assert "of the whole graph's" in said[0]
 
 
@@ -66,7 +66,7 @@ def test_a_cut_that_changes_the_maps_is_refused(tmp_path):
     wrong = onnx.numpy_helper.to_array(bias) + 1
     bias.CopyFrom(onnx.numpy_helper.from_array(wrong, bias.name))
     with pytest.raises(BuildFailed, match="other maps than the whole one, by"):
-        prepare.check(graphs, form)
+        cut_check.check(graphs, form)
 
 
 def test_a_correlation_that_no_kernel_does_is_one_sentence(tmp_path):
@@ -84,8 +84,8 @@ def run(graphs):
         name: random.uniform(0, 255, (1, 3, side, side)).astype(np.float32)
         for name, side in (("exemplar", 127), ("search", 255))
     }
-    values = prepare._run(graphs.exemplar, pictures)
-    values.update(prepare._run(graphs.search, dict(values, **pictures)))
+    values = cut_check._run(graphs.exemplar, pictures)
+    values.update(cut_check._run(graphs.search, dict(values, **pictures)))
     return [values[name] for name in graphs.maps]
 
 

@@ -1,10 +1,15 @@
-"""What software a board has: Python, its packages, CUDA, Debian packages; nothing is imported."""
+"""Find the software that a board has: Python, its packages, CUDA, Debian packages.
+
+Nothing is imported: versions are read from the packages' metadata.
+"""
 
 import os
 import platform
 import re
 import sys
-from collections import namedtuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from boards.files import Root
 
 STATUS = "var/lib/dpkg/status"
 CUDA = "usr/local/cuda"
@@ -14,10 +19,11 @@ LIBRARY_FOLDERS = (
     "usr/lib/aarch64-linux-gnu/nvidia",
     "usr/lib/aarch64-linux-gnu",
 )
+MANAGED = "EXTERNALLY-MANAGED"
 
-# What is imported -> the distributions that bring it ("cupy-cuda*": any that begins so), and the
-# Debian packages that do.
-PACKAGES = {
+# Name in an import statement -> the distributions of that package ("cupy-cuda*": any name that
+# begins so), and its Debian packages.
+PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "numpy": (("numpy",), ("python3-numpy",)),
     "cv2": (
         (
@@ -38,13 +44,12 @@ PACKAGES = {
     "pycparser": (("pycparser",), ()),
     "pip": (("pip",), ("python3-pip",)),
     "tomli": (("tomli",), ()),
-    "tqdm": (("tqdm",), ("python3-tqdm",)),
 }
 DEBIAN = ("nvidia-l4t-core", "nvidia-jetpack", "nvidia-l4t-dla-compiler") + tuple(
     "libnvinfer{}".format(major) for major in (7, 8, 10)
 )
 
-# Where a board's own Python keeps packages, the first that has one wins.
+# Folders where a board's own Python looks for packages. The first one that has a package wins.
 FOLDERS = (
     "usr/local/share/pynq-venv/lib/python3*/site-packages",
     "usr/local/lib/python3*/dist-packages",
@@ -52,33 +57,44 @@ FOLDERS = (
     "usr/lib/python3*/site-packages",
 )
 
-# by: "pip" or "apt"; python: "3.6" of the folder that holds it, None for any of the system's
-Package = namedtuple("Package", "version by python distribution")
+
+class Package(NamedTuple):
+    """A package that is installed."""
+
+    version: str
+    by: str  # "pip" or "apt"
+    python: Optional[str]  # "3.6" of the folder that holds it, None for any of the system's
+    distribution: str
 
 
 class Installed:
-    """What ``look`` found.
+    """The result of ``look``.
 
     Attributes:
-        python: version of this Python, or of the board's own under another root; None for none.
+        python: version of this Python, or of the board's own Python under another root, or None.
         packages: dict of import name -> ``Package`` that this Python can import.
-        elsewhere: dict of import name -> ``Package`` of another Python's.
+        elsewhere: dict of import name -> ``Package`` that only another Python can import.
         debian: dict of Debian package -> version.
         cuda: version of the toolkit, or None.
-        dla_compiler: "present", "absent", or "empty": the state of libnvdla_compiler.so.
+        dla_compiler: the state of libnvdla_compiler.so: "present", "absent" or "empty".
+        managed: whether pip refuses to install here, outside of an environment (PEP 668).
     """
 
-    def __init__(self):
-        self.python = None
-        self.packages, self.elsewhere, self.debian = {}, {}, {}
-        self.cuda = None
+    def __init__(self) -> None:
+        self.python: Optional[str] = None
+        self.packages: Dict[str, Package] = {}
+        self.elsewhere: Dict[str, Package] = {}
+        self.debian: Dict[str, str] = {}
+        self.cuda: Optional[str] = None
         self.dla_compiler = "absent"
+        self.managed = False
 
 
-def look(root):
-    """Everything that is installed under a ``boards.files.Root``, as an ``Installed``."""
+def look(root: Root) -> Installed:
+    """Find all that is installed under a root."""
     found = Installed()
     found.python = _python(root)
+    found.managed = _is_managed(root, found.python)
     wanted = set(DEBIAN)
     for _, debian in PACKAGES.values():
         wanted.update(debian)
@@ -93,7 +109,14 @@ def look(root):
     return found
 
 
-def _python(root):
+def _is_managed(root: Root, python: Optional[str]) -> bool:
+    """Whether the system's packager manages this Python, so that pip refuses to install."""
+    if root.is_this_computer and sys.prefix != sys.base_prefix:
+        return False  # pip installs into an environment
+    return root.has("usr/lib/python{}/{}".format(minor(python), MANAGED))
+
+
+def _python(root: Root) -> Optional[str]:
     if root.is_this_computer:
         root.note("usr/bin/python{}.{}".format(*sys.version_info[:2]))
         return platform.python_version()
@@ -109,18 +132,18 @@ def _python(root):
     return versions[0]
 
 
-def minor(version):
-    """ "3.6" of "3.6.9"; None for None."""
+def minor(version: Optional[str]) -> Optional[str]:
+    """Return "3.6" for "3.6.9", and None for None."""
     return ".".join(version.split(".")[:2]) if version else None
 
 
-def at_least(version, wanted):
-    """Whether a version such as "10.3.0.26" is at least (10, 3), number by number."""
+def at_least(version: Optional[str], wanted: Sequence[int]) -> bool:
+    """Whether a version such as "10.3.0.26" is at least (10, 3), compared number by number."""
     numbers = [int(part) for part in re.findall(r"\d+", version or "")]
-    return tuple(numbers[: len(wanted)]) >= tuple(wanted)
+    return numbers[: len(wanted)] >= list(wanted)
 
 
-def _look_for_packages(root, found):
+def _look_for_packages(root: Root, found: Installed) -> None:
     for module, (distributions, debian) in PACKAGES.items():
         for package, is_ours in _candidates(root, module, distributions, debian, found):
             (found.packages if is_ours else found.elsewhere).setdefault(module, package)
@@ -129,26 +152,34 @@ def _look_for_packages(root, found):
             _note(root, package, minor(found.python))
 
 
-def _candidates(root, module, distributions, debian, found):
-    """(package, whether this Python finds it), in the order in which Pythons look."""
+def _candidates(
+    root: Root,
+    module: str,
+    distributions: Tuple[str, ...],
+    debian: Tuple[str, ...],
+    found: Installed,
+) -> Iterator[Tuple[Package, bool]]:
+    """Yield (package, whether this Python finds it) in the order in which Python looks."""
     apt = next((name for name in debian if name in found.debian), None)
     for folder, python, is_ours in _folders(root, minor(found.python)):
         by = "apt" if "/usr/lib/python3" in folder else "pip"
         names = _listed(folder)
         for name in names:
             match = re.match(r"(.+?)-(\d[^-]*)(?:-py3.*)?\.(?:dist|egg)-info$", name)
-            distribution = match and re.sub(r"[-_.]+", "-", match.group(1)).lower()
-            if match and _is_one_of(distribution, distributions + debian):
+            if not match:
+                continue
+            distribution = re.sub(r"[-_.]+", "-", match.group(1)).lower()
+            if _is_one_of(distribution, distributions + debian):
                 yield Package(match.group(2), by, python, distribution), is_ours
                 break
         else:
-            # JetPack's OpenCV is a bare folder without any word of its version.
+            # JetPack's OpenCV is a bare folder that does not tell its version.
             if apt and module in names:
                 yield Package(found.debian[apt].split("-")[0], by, python, apt), is_ours
 
 
-def _folders(root, here):
-    """(absolute folder, version of the Python that looks there, whether this Python does)."""
+def _folders(root: Root, here: Optional[str]) -> Iterator[Tuple[str, Optional[str], bool]]:
+    """Yield (absolute folder, the Python that looks there, whether this Python does)."""
     if root.is_this_computer:
         for folder in sys.path:
             if folder and os.path.isdir(folder):
@@ -162,24 +193,24 @@ def _folders(root, here):
                 yield root.path(folder), python, is_ours
 
 
-def _listed(folder):
+def _listed(folder: str) -> List[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError:
         return []
 
 
-def _is_one_of(distribution, wanted):
+def _is_one_of(distribution: str, wanted: Sequence[str]) -> bool:
     return any(
         distribution == name or (name.endswith("*") and distribution.startswith(name[:-1]))
         for name in wanted
     )
 
 
-def _note(root, package, here):
-    """Stand-in for the package in a snapshot, at the place where a board's own Python has it.
+def _note(root: Root, package: Package, here: Optional[str]) -> None:
+    """Let a snapshot hold the package at the place where a board's own Python has it.
 
-    Where it really lies may tell a user's name.
+    The real place may contain a user's name.
     """
     where = "usr/lib" if package.by == "apt" else "usr/local/lib"
     name = package.distribution.replace("-", "_")
@@ -190,10 +221,10 @@ def _note(root, package, here):
     )
 
 
-def _debian(root, wanted):
-    """dict of package -> version of those wanted Debian packages that are installed."""
+def _debian(root: Root, wanted: Set[str]) -> Dict[str, str]:
+    """Return dict of package -> version of the wanted Debian packages that are installed."""
 
-    def keep(text):
+    def keep(text: str) -> str:
         stanzas = []
         for stanza in text.split("\n\n"):
             fields = dict(
@@ -210,8 +241,8 @@ def _debian(root, wanted):
     return dict(re.findall(r"Package: (\S+)\nStatus: [^\n]*\nVersion: (\S+)", text))
 
 
-def _cuda(root):
-    """Version of the CUDA toolkit: a JSON file from 11 on, one line of text before."""
+def _cuda(root: Root) -> Optional[str]:
+    """Return the toolkit's version: from a JSON file from 11 on, from a line of text before."""
     text = root.text(CUDA + "/version.json") or ""
     match = re.search(r'"cuda"\s*:\s*\{[^}]*"version"\s*:\s*"([\d.]+)"', text)
     match = match or re.search(r"CUDA Version ([\d.]+)", root.text(CUDA + "/version.txt") or "")

@@ -1,37 +1,45 @@
-"""Builds TensorRT's plans out of prepared ONNX parts, on the board that will run them.
+"""TensorRT's builder: turns prepared ONNX models into plans, on the board that will run them.
 
-Needs NumPy and TensorRT alone. What differs between versions is asked of the library by
-``hasattr``: where FP16 and INT8 are no flags any more (11), the model's own types say it.
+Needs only NumPy and TensorRT. Versions are told apart by ``hasattr``, not by their numbers. From
+version 11 on there are no flags for FP16 and INT8: the model's own types say it.
 """
 
 import os
 import re
-import sys
-import threading
-import time
+from typing import Any, Callable, Dict, Optional
 
+from boards.build.progress import Heartbeat
 from boards.errors import BuildFailed
 from kernels.cuda import driver
 from runtime.engines import tensorrt as adapter
 
-HEARTBEAT_S = 10
-WORKSPACE_SHARE = 8  # of the memory, one part for tactics
+WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 
 
 class Request:
-    """What plans are built from.
+    """How plans are built.
 
     Args:
         precision: "fp32", "fp16" or "int8".
         dla: number of the DLA core, or None.
-        scales: dict of tensor -> 8 hexadecimal digits (see ``calib.cache``), or None.
-        quantised: whether the models say themselves what is INT8 (Q/DQ).
+        scales: dict of tensor -> 8 hexadecimal digits (see ``boards.build.ranges``), or None.
+        quantised: whether the models themselves say what is INT8 (Q/DQ).
         memory_gb: of the board.
     """
 
-    def __init__(self, precision, dla=None, scales=None, quantised=False, memory_gb=4):
-        self.precision, self.dla, self.scales = precision, dla, scales
-        self.quantised, self.memory_gb = quantised, memory_gb
+    def __init__(
+        self,
+        precision: str,
+        dla: Optional[int] = None,
+        scales: Optional[Dict[str, str]] = None,
+        quantised: bool = False,
+        memory_gb: float = 4,
+    ) -> None:
+        self.precision = precision
+        self.dla = dla
+        self.scales = scales
+        self.quantised = quantised
+        self.memory_gb = memory_gb
 
 
 class Builder:
@@ -39,63 +47,65 @@ class Builder:
 
     Args:
         request: ``Request``.
-        cache: folder for timing caches, made when it is missing.
+        cache: folder for timing caches; it is made when it is missing.
         say: function of one sentence.
 
     Attributes:
         version: of TensorRT.
         gpu: ``kernels.cuda.driver.Gpu``.
-        strong: whether precision is the model's own (TensorRT 11).
+        strong: whether the model's own types decide the precision (TensorRT 11).
 
     Raises:
-        NoGpu, NoEngine: no driver, no TensorRT.
+        NoGpu: there is no driver, or it finds no GPU.
+        NoEngine: TensorRT can't be imported.
         BuildFailed: it can't do what is asked for.
     """
 
-    def __init__(self, request, cache, say):
+    def __init__(self, request: Request, cache: str, say: Callable[[str], None]) -> None:
         self.gpu = driver.describe_gpu()  # first: without a driver TensorRT ends the process
         self.trt = adapter.load_library()
-        self.version = self.trt.__version__
-        self.request, self._say = request, say
+        self.version: str = self.trt.__version__
+        self.request = request
+        self._say = say
         self.strong = not hasattr(self.trt.BuilderFlag, "FP16")
-        # 8.5, which named its tensors, is the first whose parser takes a tensor as Conv's kernel
+        # 8.5 is the first to name its tensors, and to parse a Conv whose kernel is a tensor
         self.takes_tensor_kernels = hasattr(self.trt.ICudaEngine, "num_io_tensors")
         self._logger = adapter.make_logger(self.trt)
         try:
             self._builder = self.trt.Builder(self._logger)
-        except TypeError:  # its words are of pybind11's factory, the logger's of the cause
+        except TypeError:  # its text is about pybind11; the logger has the cause
             raise BuildFailed(
                 "TensorRT {} can't use the GPU: {}; run `python -m boards`, the driver may be too "
                 "old for it".format(self.version, self._logger.last())
             ) from None
-        self._calibrator = None
+        self._calibrator: Any = None
         name = "timing-{}-sm{}.cache".format(self.version, self.gpu.compute_capability)
         self._cache = os.path.join(cache, name)
         self._check()
 
-    def _check(self):
+    def _check(self) -> None:
         request = self.request
         if request.precision == "int8" and self.strong and not request.quantised:
             raise BuildFailed(
-                "TensorRT {} takes INT8 as a Q/DQ network alone; run `python -m calib.int8 "
+                "TensorRT {} takes INT8 only from a Q/DQ network; run `python -m calib.int8 "
                 "--network NAME` and build NAME-int8-symmetric.toml".format(self.version)
             )
         if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
             raise BuildFailed(
-                "DLA core {} is not there, TensorRT finds {}; leave --dla away".format(
+                "there is no DLA core {}, TensorRT finds {} cores; leave --dla out".format(
                     request.dla, self._builder.num_DLA_cores
                 )
             )
 
-    def build(self, path, what):
-        """One plan.
+    def build(self, path: Any, what: str) -> bytes:
+        """Build one plan.
 
         Args:
             path: of the ONNX model.
             what: its name in the progress lines.
 
         Returns:
-            bytes.
+            The plan.
 
         Raises:
             BuildFailed: the parser or the builder refuses.
@@ -110,21 +120,23 @@ class Builder:
         if not parser.parse(model):
             reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
             raise BuildFailed(
-                "TensorRT {} can't read {}: {}; try another export of the network, or tell "
-                "us".format(self.version, what, reasons[0] if reasons else self._logger.last())
+                "TensorRT {} can't read {}: {}; try another export of the network, or "
+                "report it".format(
+                    self.version, what, reasons[0] if reasons else self._logger.last()
+                )
             )
         config = self._configure()
         with Heartbeat(what, self._say, trt, config):
             plan = self._builder.build_serialized_network(network, config)
         if plan is None:
             raise BuildFailed(
-                "TensorRT {} can't build {}: {}; try PRECISION=fp32, and close what else uses "
-                "the memory".format(self.version, what, self._logger.last())
+                "TensorRT {} can't build {}: {}; try PRECISION=fp32, and close other programs "
+                "that use the memory".format(self.version, what, self._logger.last())
             )
         self._keep_timing(config)
         return bytes(plan)
 
-    def _configure(self):
+    def _configure(self) -> Any:
         trt, request = self.trt, self.request
         config = self._builder.create_builder_config()
         workspace = int(request.memory_gb * 1e9) // WORKSPACE_SHARE
@@ -133,7 +145,10 @@ class Builder:
         else:  # before 8.4
             config.max_workspace_size = workspace
         if not self.strong:
-            if request.precision in ("fp16", "int8"):  # what has no INT8 form then runs in FP16
+            if request.precision in (
+                "fp16",
+                "int8",
+            ):  # layers without an INT8 form then run in FP16
                 config.set_flag(trt.BuilderFlag.FP16)
             if request.precision == "int8":
                 config.set_flag(trt.BuilderFlag.INT8)
@@ -144,21 +159,21 @@ class Builder:
             config.default_device_type = trt.DeviceType.DLA
             config.DLA_core = request.dla
             config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
-        # where the kept one can't be read, start a new one
+        # start a new cache where the kept one can't be read
         cache = config.create_timing_cache(self._timing()) or config.create_timing_cache(b"")
         if cache is not None:
             config.set_timing_cache(cache, False)
         return config
 
-    def _timing(self):
+    def _timing(self) -> bytes:
         try:
             with open(self._cache, "rb") as file:
                 return file.read()
         except OSError:
             return b""
 
-    def _keep_timing(self, config):
-        """Write what the tactics took, for the next build; whole or not at all."""
+    def _keep_timing(self, config: Any) -> None:
+        """Write the tactics' times for the next build, whole or not at all."""
         kept = config.get_timing_cache()
         if kept is None:
             return
@@ -169,93 +184,36 @@ class Builder:
                 file.write(bytes(kept.serialize()))
             os.rename(partial, self._cache)
         except OSError as error:
-            self._say("the timing cache could not be kept: {}".format(error))
+            self._say("the timing cache could not be written: {}".format(error))
 
 
-def make_calibrator(trt, scales):
-    """A calibrator that never runs: it gives the scales that were found on a computer."""
+def make_calibrator(trt: Any, scales: Optional[Dict[str, str]]) -> Any:
+    """Make a calibrator that never runs: it returns the scales that were found on a computer."""
     text = "\n".join(
         ["TRT-{}-EntropyCalibration2".format(version_number(trt.__version__))]
-        + ["{}: {}".format(name, digits) for name, digits in scales.items()]
+        + ["{}: {}".format(name, digits) for name, digits in (scales or {}).items()]
     )
 
-    class Calibrator(trt.IInt8EntropyCalibrator2):
-        def __init__(self):
+    class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]  # the module is an argument
+        def __init__(self) -> None:
             trt.IInt8EntropyCalibrator2.__init__(self)
 
-        def get_batch_size(self):
+        def get_batch_size(self) -> int:
             return 1
 
-        def get_batch(self, names):
+        def get_batch(self, names: Any) -> None:
             return None
 
-        def read_calibration_cache(self):
+        def read_calibration_cache(self) -> bytes:
             return (text + "\n").encode()
 
-        def write_calibration_cache(self, cache):
+        def write_calibration_cache(self, cache: Any) -> None:
             pass
 
     return Calibrator()
 
 
-def version_number(text):
-    """NV_TENSORRT_VERSION: 8203 of "8.2.3.0", 100300 of "10.3.0"."""
+def version_number(text: str) -> int:
+    """Return NV_TENSORRT_VERSION: 8203 for "8.2.3.0", 100300 for "10.3.0"."""
     major, minor, patch = ([int(n) for n in re.findall(r"\d+", text)] + [0, 0, 0])[:3]
     return major * (10000 if major >= 10 else 1000) + minor * 100 + patch
-
-
-class Heartbeat:
-    """Tells that a long build goes on: every few seconds, with its phase where TensorRT says it."""
-
-    def __init__(self, what, say, trt, config):
-        self._what, self._say = what, say
-        self._phase, self._ended = "", threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-        if hasattr(config, "progress_monitor"):  # from 10 on
-            self._monitor = self._make_monitor(trt)
-            config.progress_monitor = self._monitor
-
-    def __enter__(self):
-        self._started = time.monotonic()
-        self._say("building {} (some seconds on a computer, minutes on a Nano)".format(self._what))
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind, *_):
-        self._ended.set()
-        self._thread.join()
-        if kind is None:
-            self._say("built {} in {:.0f} s".format(self._what, self._seconds()))
-
-    def _seconds(self):
-        return time.monotonic() - self._started
-
-    def _beat(self):
-        while not self._ended.wait(HEARTBEAT_S):
-            self._say("  {}: {:.0f} s {}".format(self._what, self._seconds(), self._phase).rstrip())
-
-    def _make_monitor(self, trt):
-        beat = self
-
-        class Monitor(trt.IProgressMonitor):
-            def __init__(self):
-                trt.IProgressMonitor.__init__(self)
-                self._steps = {}
-
-            def phase_start(self, phase_name, parent_phase, num_steps):
-                self._steps[phase_name] = max(1, num_steps)
-
-            def step_complete(self, phase_name, step):
-                done = 100 * (step + 1) // self._steps.get(phase_name, 1)
-                beat._phase = "{} {} %".format(phase_name, min(done, 100))
-                return True
-
-            def phase_finish(self, phase_name):
-                beat._phase = ""
-
-        return Monitor()
-
-
-def say(sentence):
-    """Tell the user how far it is."""
-    print(sentence, file=sys.stderr, flush=True)

@@ -1,0 +1,41 @@
+"""How to build a bundle for an engine: one file for each engine, found by the engine's name.
+
+A file has a function ``build(order, say)`` that returns the ``Bundle``, or None when something
+remains to be done on the board. An engine without a file here runs the network's own ONNX files,
+and ``boards.build.network_files`` builds for it.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+from typing import Any, Callable, List
+
+from boards import Board
+from boards.build import network_files
+from boards.errors import BuildFailed
+from runtime import engines
+
+
+def names() -> List[str]:
+    """Return the names of the files of ``runtime/engines``, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(engines.__path__))
+
+
+def build_of(board: Board) -> Callable[..., Any]:
+    """Return the function that builds bundles for a board's engine.
+
+    Raises:
+        BuildFailed: the board's profile names an engine that does not exist.
+    """
+    if board.engine not in names():
+        near = difflib.get_close_matches(board.engine, names(), n=1)
+        hint = "; did you mean {}?".format(near[0]) if near else ""
+        raise BuildFailed(
+            "{}: engine {!r} is no file of runtime/engines{}".format(board.path, board.engine, hint)
+        )
+    module = "boards.build.engines." + board.engine
+    if importlib.util.find_spec(module) is None:
+        return network_files.build
+    build: Callable[..., Any] = importlib.import_module(module).build
+    return build

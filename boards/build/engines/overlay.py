@@ -1,0 +1,74 @@
+"""Build for an FPGA board: compile the programs and weights of the overlay's engine."""
+
+import pathlib
+import shutil
+import sys
+from typing import Callable, Optional
+
+from boards.build.order import Order
+from boards.build.writer import Writer
+from boards.errors import BuildFailed
+from runtime import bundle
+from runtime.networks import sha256_of
+
+IMAGE = "image.bin"
+
+
+def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
+    """Build the bundle.
+
+    Raises:
+        BuildFailed: there is no table of ranges, the board's engine has no known size, or this
+            computer can't compile.
+        CannotCompile: the engine can't run the network.
+    """
+    board, network = order.board, order.network
+    paths = order.paths()
+    try:
+        if sys.version_info < (3, 10):
+            raise ImportError("this is Python {}.{}".format(*sys.version_info))
+        from calib.fpga.compile import compile_network
+        from kernels.fpga import tables
+        from runtime.engines import overlay
+    except ImportError as error:
+        raise BuildFailed(
+            "programs for a {} are compiled on a computer with Python 3.10 or newer and onnx ({}); "
+            "run `{}` there and copy {} to the board".format(
+                board.title, error, order.command("int8"), order.target
+            )
+        ) from None
+    size = tables.sizes().get(board.name)
+    if size is None:
+        raise BuildFailed(
+            "kernels/fpga/sizes.toml does not say how large the engine is on a {}; add a section "
+            "[{}] there".format(board.title, board.name)
+        )
+    table = _table(order)
+    if table is None:
+        raise BuildFailed(
+            "{0} has no table of ranges; run `python -m calib.int8 --network {0} --clips DIR` "
+            "first".format(network.name)
+        )
+    compiled = compile_network(network, paths, table, board.name)
+    with Writer(order.target) as writer:
+        (writer.folder / IMAGE).write_bytes(compiled.image)
+        shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))
+        return writer.finish(
+            {
+                "network": bundle.identity(network, paths),
+                "board": board.name,
+                "engine": "overlay",
+                "precision": "int8",
+                "compute_capability": None,
+                "libraries": {"overlay": overlay.LAYOUT},
+                "calibration_sha256": sha256_of(table),
+                "settings": {"size": size},
+                "run": dict(compiled.run, image=IMAGE),
+            }
+        )
+
+
+def _table(order: Order) -> Optional[pathlib.Path]:
+    """Return the order's table of ranges, else the one that comes with the network."""
+    beside: pathlib.Path = order.network.path.with_name(order.network.name + "-ranges.json")
+    return order.table() or (beside if beside.is_file() else None)

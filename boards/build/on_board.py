@@ -1,0 +1,130 @@
+"""Build TensorRT's plans out of a prepared folder, on the board that will run them."""
+
+import pathlib
+import shutil
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from boards import detect
+from boards.build import plans, prepared
+from boards.build.writer import Writer
+from boards.errors import BuildFailed
+from runtime import bundle
+
+CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
+RUN_KEYS = ("features", "maps", "steps", "shapes", "seen")
+
+Say = Callable[[str], None]
+
+
+def build_for(
+    folder: pathlib.Path, target: Optional[pathlib.Path], force: bool, say: Say
+) -> bundle.Bundle:
+    """Build a prepared folder, if it was prepared for this board.
+
+    Args:
+        folder: the prepared folder.
+        target: the bundle's folder, or None for the usual name beside the prepared folder.
+        force: build also when this is another board.
+        say: function of one sentence.
+
+    Raises:
+        BuildFailed: it was prepared for another board; or see ``build``.
+    """
+    values = prepared.read(folder)
+    here = detect.detect().board
+    name, precision = values["network"]["name"], values["precision"]
+    if here is not None and here.name != values["board"] and not force:
+        raise BuildFailed(
+            "this board is {}, but the folder was prepared for {}; run `{}`".format(
+                here.name, values["board"], bundle.command(here.name, name, precision)
+            )
+        )
+    usual = bundle.folder_of(values["board"], name, precision).name
+    return build(folder, target or folder.with_name(usual), say)
+
+
+def build(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle:
+    """Build a prepared folder on this board.
+
+    Args:
+        folder: the prepared folder.
+        target: the bundle's folder; an existing one is replaced.
+        say: function of one sentence.
+
+    Raises:
+        NoGpu: there is no driver, or it finds no GPU.
+        NoEngine: TensorRT can't be imported.
+        BuildFailed: the folder was altered, or TensorRT refuses.
+    """
+    values = prepared.read(folder)
+    request = plans.Request(
+        values["precision"],
+        dla=values["dla"],
+        scales=values["scales"],
+        quantised=values["quantised"],
+        memory_gb=values["memory_gb"],
+    )
+    builder = plans.Builder(request, str(CACHE), say)
+    number = builder.gpu.compute_capability.replace(".", "")
+    say("TensorRT {} on {} (sm_{})".format(builder.version, builder.gpu.name, number))
+    with Writer(target) as writer:
+        form, name = _build_form(values, folder, builder, writer.folder, say)
+        toml = values["network"]["name"] + ".toml"
+        shutil.copy(str(folder / toml), str(writer.folder / toml))
+        run = {key: form[key] for key in RUN_KEYS}
+        run.update(exemplar="exemplar.plan", parts=_plan_names(form)[1:], form=name)
+        return writer.finish(
+            {
+                "network": values["network"],
+                "board": values["board"],
+                "engine": "tensorrt",
+                "precision": values["precision"],
+                "libraries": {"tensorrt": builder.version},
+                "compute_capability": builder.gpu.compute_capability,
+                "calibration_sha256": values["calibration_sha256"],
+                "settings": {"dla": values["dla"], "driver": builder.gpu.driver},
+                "run": run,
+            }
+        )
+
+
+def _build_form(
+    values: Dict[str, Any],
+    prepared_folder: pathlib.Path,
+    builder: plans.Builder,
+    folder: pathlib.Path,
+    say: Say,
+) -> Tuple[Dict[str, Any], str]:
+    """Build the whole network. Where the parser refuses it, build it cut at the correlation."""
+    names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
+    names = [name for name in names if name in values["forms"]]
+    for name in names:
+        form = values["forms"][name]
+        try:
+            for model, plan in zip(_models(values, form, builder), _plan_names(form)):
+                (folder / plan).write_bytes(builder.build(prepared_folder / model, model))
+            return form, name
+        except BuildFailed as error:
+            if name == names[-1]:
+                raise
+            say("{}: {}; building it {}".format(name, error, names[1]))
+            for path in folder.glob("*.plan"):
+                path.unlink()
+    raise AssertionError("a prepared folder has a form")
+
+
+def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder) -> List[str]:
+    """Return the models of a form, in the number format that this TensorRT wants."""
+    if not builder.strong or values["precision"] != "fp16":
+        return list(form["models"])
+    if "half" not in form:
+        raise BuildFailed(
+            "TensorRT {} takes FP16 only from a network that says so itself, and this one can't be "
+            "converted; run the command with PRECISION=fp32".format(builder.version)
+        )
+    return list(form["half"])
+
+
+def _plan_names(form: Dict[str, Any]) -> List[str]:
+    searches = ["search{}.plan".format(index) for index in range(len(form["models"]) - 1)]
+    return ["exemplar.plan"] + searches

@@ -1,0 +1,85 @@
+"""What is to be built, and whether the board can run it."""
+
+import pathlib
+from typing import Any, Dict, Optional, Union
+
+from boards import Board
+from boards.errors import BuildFailed
+from runtime import bundle
+
+PRECISIONS = ("fp32", "fp16", "int8")
+TABLE = "out/int8/{}-ranges.json"  # where `python -m calib.int8 --out out/int8` writes it
+
+
+class Order:
+    """One bundle that is to be built.
+
+    Args:
+        board: the ``boards.Board``.
+        network: the ``runtime.networks.Network``.
+        precision: one of ``PRECISIONS``.
+        out: folder of all bundles.
+        networks_dir: folder that is searched for the network's files, or None.
+        calibration: path of a table of ranges, or None for the one that was made here.
+        dla: number of the DLA core, or None.
+        provider: of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
+        host: the board at the other end of ssh, such as "user@nano", or None.
+        ssh: the ssh command with its options.
+        force: whether to build a precision that the board lacks.
+
+    Raises:
+        BuildFailed: the board does not have the precision.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        network: Any,
+        precision: str,
+        out: Union[str, pathlib.Path] = bundle.FOLDER,
+        networks_dir: Optional[str] = None,
+        calibration: Optional[pathlib.Path] = None,
+        dla: Optional[int] = None,
+        provider: Optional[str] = None,
+        host: Optional[str] = None,
+        ssh: str = "ssh",
+        force: bool = False,
+    ) -> None:
+        self.board = board
+        self.network = network
+        self.precision = precision
+        self.networks_dir = networks_dir
+        self.calibration = calibration
+        self.dla = dla
+        self.provider = provider
+        self.host = host
+        self.ssh = ssh
+        self.force = force
+        self._check_precision()
+        self.target = bundle.folder_of(board.name, network.name, precision, out)
+
+    def paths(self) -> Dict[str, pathlib.Path]:
+        """Return the network's files: dict of part -> path."""
+        found: Dict[str, pathlib.Path] = self.network.locate(self.networks_dir)
+        return found
+
+    def table(self) -> Optional[pathlib.Path]:
+        """Return the table of ranges: the one that was named, else the one that was made here."""
+        made = pathlib.Path(TABLE.format(self.network.name))
+        return self.calibration or (made if made.is_file() else None)
+
+    def command(self, precision: Optional[str] = None) -> str:
+        """Return the command that builds this bundle, or that of another precision."""
+        text: str = bundle.command(self.board.name, self.network.name, precision or self.precision)
+        return text
+
+    def _check_precision(self) -> None:
+        known = self.board.precision
+        if self.precision in known["exists"] or self.force:
+            return
+        why = known["why"].get(self.precision, "it has no {} unit".format(self.precision.upper()))
+        raise BuildFailed(
+            "{} on a {}: {}; run `{}`, or add FORCE=1 to try it all the same".format(
+                self.precision.upper(), self.board.title, why, self.command(known["default"])
+            )
+        )

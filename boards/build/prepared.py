@@ -1,0 +1,79 @@
+"""The prepared folder: what a board needs to go on with a TensorRT build.
+
+It holds ONNX models in up to four forms (whole or cut at the correlations; float32, or float16 for
+TensorRT 11), the network's TOML, and ``prepared.json``. The board needs only TensorRT to go on.
+"""
+
+import hashlib
+import json
+import pathlib
+from typing import Any, Callable, Dict
+
+from boards.build.order import Order
+from boards.build.writer import Writer
+from boards.errors import BuildFailed
+from runtime import bundle
+from runtime.networks import sha256_of
+
+FORMAT = 2
+FILE = "prepared.json"
+
+
+def write(
+    folder: pathlib.Path, values: Dict[str, Any], put: Callable[[pathlib.Path], Dict[str, Any]]
+) -> None:
+    """Write a prepared folder, whole or not at all.
+
+    Args:
+        folder: an existing one is replaced.
+        values: of ``prepared.json``, without forms, files and sha256.
+        put: function of a folder that writes the files into it and returns the forms.
+    """
+    with Writer(folder) as writer:
+        values = dict(values, format=FORMAT, forms=put(writer.folder))
+        values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
+        values["sha256"] = _digest(values)
+        (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+        writer.replace()
+
+
+def read(folder: pathlib.Path) -> Dict[str, Any]:
+    """Read ``prepared.json`` and check the folder's files.
+
+    Raises:
+        BuildFailed: there is no prepared folder, or one of its files was altered.
+    """
+    try:
+        with open(str(folder / FILE)) as file:
+            values: Dict[str, Any] = json.load(file)
+        own = values.pop("sha256")
+        wrong = [] if own == _digest(values) else [FILE]
+        wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildFailed(
+            "{} is no prepared folder ({}); make one with `make engine BOARD=… NETWORK=…` on a "
+            "computer".format(folder, error)
+        ) from None
+    if wrong or values.get("format") != FORMAT:
+        what = "another version of this program made it"
+        if wrong:
+            what = "{} was altered".format(folder / wrong[0])
+        raise BuildFailed("{} can't be used: {}; copy it again".format(folder, what))
+    return values
+
+
+def is_current(folder: pathlib.Path, order: Order) -> bool:
+    """Whether a prepared folder is there for that network, board, precision and DLA core."""
+    try:
+        values = read(folder)
+    except BuildFailed:
+        return False
+    built = values["network"]["files"]
+    wanted = bundle.identity(order.network)["files"]
+    same = all(built.get(part) == sha for part, sha in wanted.items() if sha is not None)
+    asked = (order.board.name, order.precision, order.dla)
+    return same and (values["board"], values["precision"], values["dla"]) == asked
+
+
+def _digest(values: Dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""The scales of an INT8 build, from a table of ranges.
+
+This file and ``engines/overlay.py`` are the only ones of ``boards`` that import ``calib``. They do
+so off the board only: a prepared folder already holds the scales.
+"""
+
+import pathlib
+import struct
+from typing import Dict, NamedTuple
+
+import numpy as np
+
+from boards.build.order import Order
+from boards.errors import BuildFailed
+from runtime.networks import sha256_of
+
+
+class Scales(NamedTuple):
+    """The scales as TensorRT's cache writes them."""
+
+    by_tensor: Dict[str, str]  # 8 hexadecimal digits: a big-endian float32
+    sha256: str  # of the table
+
+
+def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Scales:
+    """Read the order's table of ranges.
+
+    Args:
+        order: what is to be built.
+        paths: dict of part -> path of the network's files.
+
+    Raises:
+        BuildFailed: there is no table, or it was measured on other files.
+        BadTable: the file is no table.
+    """
+    name, path = order.network.name, order.table()
+    if path is None:
+        raise BuildFailed(
+            "INT8 needs the ranges of {0}, and there is no table of them; run `python -m "
+            "calib.int8 --network {0} --out out/int8`, or name a table with "
+            "--calibration".format(name)
+        )
+    from calib import table
+
+    ranges = table.read(path)
+    if ranges["files"] != {part: sha256_of(file) for part, file in paths.items()}:
+        raise BuildFailed(
+            "{} was measured on {} with other files; run `python -m calib.int8 --network {}` "
+            "again".format(path, ranges["network"], name)
+        )
+    found = {
+        tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
+        for tensor, magnitude in table.amax(ranges).items()
+    }
+    return Scales(found, sha256_of(path))

@@ -1,0 +1,115 @@
+"""List what must still be installed on a machine, in the order in which to install it.
+
+What a board needs follows from its profile's engine: a function of ``NEEDS``. An engine that is not
+listed there runs on a computer's own libraries, which ``make setup`` installs.
+"""
+
+import shlex
+from typing import Callable, Dict, List, NamedTuple
+
+from boards.doctor.situation import Situation
+from boards.installed import at_least
+
+ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
+JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
+ENVIRONMENT = "~/hotpath-venv"
+_PIP = "python3 -m pip install "
+
+
+class Missing(NamedTuple):
+    """A package that is not installed."""
+
+    name: str
+    why: str  # what it is for
+    command: str  # installs it
+
+
+def missing(situation: Situation) -> List[Missing]:
+    """Return what must still be installed."""
+    board = situation.detection.board
+    if board is None:
+        return []
+    needs = NEEDS.get(board.engine, _for_computer)(situation)
+    here = situation.installed.packages
+    lacking = [
+        entry
+        for entry in needs
+        if not any(name in here for name in ALTERNATIVES.get(entry.name, (entry.name,)))
+    ]
+    if not at_least(situation.installed.python, (3, 11)) and "tomli" not in here:
+        lacking.append(Missing("tomli", "reads the TOML files", pip("tomli")))
+    by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
+    if by_pip and situation.installed.managed:
+        lacking.insert(by_pip[0], Missing("environment", "pip installs only there", environment()))
+    elif by_pip and "pip" not in here:  # JetPack's images come without pip
+        lacking.insert(0, Missing("pip", "installs the rest", "sudo apt-get install python3-pip"))
+    return lacking
+
+
+def commands(situation: Situation) -> List[str]:
+    """Return the commands that install what is missing, each of them once."""
+    found: List[str] = []
+    for entry in missing(situation):
+        if entry.command not in found:
+            found.append(entry.command)
+    return found
+
+
+def pip(requirements: str) -> str:
+    """Return the command that installs requirements, which are separated by spaces."""
+    return _PIP + " ".join(shlex.quote(each) for each in requirements.split())
+
+
+def environment() -> str:
+    """Return the command that makes and enters an environment that sees the system's packages."""
+    return (
+        "sudo apt-get install python3-venv && python3 -m venv --system-site-packages {0} && "
+        ". {0}/bin/activate"
+    ).format(ENVIRONMENT)
+
+
+def gpu_arrays(situation: Situation) -> Missing:
+    """Return the library that launches the GPU's kernels, as the board's profile names it."""
+    arrays = situation.detection.software.get("gpu_arrays", "cupy-cuda12x==13.6.0 numpy>=1.22,<2")
+    if not arrays.startswith("pycuda"):
+        return Missing("cupy", "launches the GPU kernels", pip(arrays))
+    # PyCUDA is compiled on the board and needs nvcc for that
+    command = "PATH=/usr/local/cuda/bin:$PATH " + pip(arrays)
+    return Missing("pycuda", "launches the GPU kernels", command)
+
+
+def _for_tensorrt(situation: Situation) -> List[Missing]:
+    has_library = any(name.startswith("libnvinfer") for name in situation.installed.debian)
+    binding = "sudo apt-get install python3-libnvinfer" if has_library else JETPACK
+    return [
+        Missing("tensorrt", "runs the networks", binding),
+        Missing("cv2", "reads cameras and files", "sudo apt-get install libopencv-python"),
+        Missing("numpy", "arrays", "sudo apt-get install python3-numpy"),
+        gpu_arrays(situation),
+    ]
+
+
+def _for_overlay(situation: Situation) -> List[Missing]:
+    board = situation.detection.board
+    image = "write PYNQ's image for this board to the SD card (pynq.io)"
+    if board is not None and board.name == "kv260":
+        image = "sudo bash install.sh, of Xilinx/Kria-PYNQ"
+    return [
+        Missing("pynq", "loads the overlay", image),
+        Missing("numpy", "arrays", pip("numpy")),
+        Missing("cv2", "reads cameras and files", "sudo apt-get install python3-opencv"),
+    ]
+
+
+def _for_computer(situation: Situation) -> List[Missing]:
+    return [
+        Missing("numpy", "arrays", "make setup"),
+        Missing("cv2", "reads cameras and files", "make setup"),
+        Missing("openvino", "or onnxruntime: runs the networks", "make setup"),
+    ]
+
+
+NEEDS: Dict[str, Callable[[Situation], List[Missing]]] = {
+    "tensorrt": _for_tensorrt,
+    "overlay": _for_overlay,
+}

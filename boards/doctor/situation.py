@@ -1,0 +1,14 @@
+"""The facts that advice is based on."""
+
+from typing import Dict, NamedTuple
+
+from boards.detect import Detection
+from boards.installed import Installed
+
+
+class Situation(NamedTuple):
+    """A machine and its software."""
+
+    detection: Detection
+    installed: Installed
+    environ: Dict[str, str]  # of the shell that asks; libraries read it, this program does not

@@ -1,0 +1,180 @@
+"""Known traps that a machine's installation is in, and the way out of each.
+
+A trap is a function of a ``Situation`` that returns None, or (sentence, command). To add one, write
+the function and add it to ``TRAPS``.
+"""
+
+from typing import List, NamedTuple, Optional, Tuple
+
+from boards.doctor.missing import gpu_arrays, pip
+from boards.doctor.situation import Situation
+from boards.installed import at_least, minor
+
+Caught = Optional[Tuple[str, str]]
+
+
+class Trap(NamedTuple):
+    """A trap that the installation is in."""
+
+    sentence: str
+    command: str
+
+
+def traps(situation: Situation) -> List[Trap]:
+    """Return the known traps that this installation is in."""
+    if situation.detection.board is None:
+        return []
+    return [Trap(*caught) for caught in (trap(situation) for trap in TRAPS) if caught]
+
+
+def numpy_crashes_on_a57(situation: Situation) -> Caught:
+    """NumPy 1.19.5's OpenBLAS takes the A57 for another core: numpy/numpy#18131."""
+    numpy = situation.installed.packages.get("numpy")
+    is_a57 = situation.detection.soc in ("tegra210", "tegra186")
+    if not numpy or numpy.version != "1.19.5" or not is_a57:
+        return None
+    if situation.environ.get("OPENBLAS_CORETYPE"):
+        return None
+    return (
+        'NumPy 1.19.5 ends with "Illegal instruction" on this processor (numpy/numpy#18131)',
+        "echo 'export OPENBLAS_CORETYPE=ARMV8' >> ~/.bashrc && . ~/.bashrc",
+    )
+
+
+def dla_compiler_is_absent(situation: Situation) -> Caught:
+    """TensorRT before 10.16 needs libnvdla_compiler.so on Xavier and Orin."""
+    tensorrt = situation.installed.packages.get("tensorrt")
+    state = situation.installed.dla_compiler
+    if not tensorrt or state == "present" or at_least(tensorrt.version, (10, 16)):
+        return None
+    if situation.detection.soc not in ("tegra194", "tegra234"):
+        return None
+    sentence = (
+        'import tensorrt fails with "ImportError: libnvdla_compiler.so": the file is {}'.format(
+            "empty" if state == "empty" else "not there"
+        )
+    )
+    release = situation.detection.l4t
+    if at_least(release, (39,)):
+        sentence += "; JetPack 7.2 dropped it, and only its own TensorRT 10.16 does without"
+        return sentence, "sudo apt-get install --reinstall python3-libnvinfer"
+    if at_least(release, (36,)):
+        return sentence, "sudo apt-get install nvidia-l4t-dla-compiler"
+    return sentence, "sudo apt-get install --reinstall nvidia-l4t-core"
+
+
+def tensorrt_is_another_pythons(situation: Situation) -> Caught:
+    """JetPack's TensorRT binding exists for the system's Python alone."""
+    installed = situation.installed
+    other = installed.elsewhere.get("tensorrt")
+    if "tensorrt" in installed.packages or not other:
+        return None
+    version = other.python or situation.detection.software.get("python", "3")
+    return (
+        "TensorRT {} is there, but for Python {}, and this is {}".format(
+            other.version, version, installed.python
+        ),
+        "/usr/bin/python{} -m venv --system-site-packages ~/hotpath-venv".format(version),
+    )
+
+
+def cupy_has_no_build(situation: Situation) -> Caught:
+    """CuPy has no wheel for Python 3.6 on aarch64. To compile its source takes half an hour."""
+    wants_pycuda = situation.detection.software.get("gpu_arrays", "").startswith("pycuda")
+    python = minor(situation.installed.python)
+    packages = situation.installed.packages
+    if not wants_pycuda or python != "3.6" or "pycuda" in packages:
+        return None
+    return (
+        "CuPy has no build for Python 3.6 on a Jetson; the kernels go through PyCUDA here",
+        gpu_arrays(situation).command,
+    )
+
+
+def opencv_hides_jetpacks(situation: Situation) -> Caught:
+    """OpenCV from pip hides JetPack's, and has no GStreamer, which CSI cameras need."""
+    opencv = situation.installed.packages.get("cv2")
+    if not _is_jetson(situation) or not opencv or opencv.by != "pip":
+        return None
+    return (
+        "{} from pip has no GStreamer: CSI cameras can't be opened with it".format(
+            opencv.distribution
+        ),
+        "python3 -m pip uninstall {} && sudo apt-get install libopencv-python".format(
+            opencv.distribution
+        ),
+    )
+
+
+def numpy_2_breaks_jetpacks_opencv(situation: Situation) -> Caught:
+    """JetPack up to 6 builds its OpenCV against NumPy 1, and NumPy 2 can't load that."""
+    packages = situation.installed.packages
+    numpy, opencv = packages.get("numpy"), packages.get("cv2")
+    if not numpy or not opencv or opencv.by != "apt" or not at_least(numpy.version, (2,)):
+        return None
+    if not situation.detection.l4t or at_least(situation.detection.l4t, (38,)):
+        return None
+    return (
+        "NumPy {} can't load JetPack's OpenCV, which was built for NumPy 1".format(numpy.version),
+        pip("numpy<2"),
+    )
+
+
+def pynq_needs_an_older_pycparser(situation: Situation) -> Caught:
+    """pycparser 3 breaks the import of ``pynq.lib.dma`` in 3.0 and 3.1, and of all of 2.7."""
+    packages = situation.installed.packages
+    pynq, pycparser = packages.get("pynq"), packages.get("pycparser")
+    if not pynq or at_least(pynq.version, (4,)):
+        return None
+    if not pycparser or not at_least(pycparser.version, (3,)):
+        return None
+    return (
+        "pynq {} can't import its DMA driver with pycparser {}".format(
+            pynq.version, pycparser.version
+        ),
+        pip("pycparser<3"),
+    )
+
+
+def pynq_4_fails_on_zynq_7000(situation: Situation) -> Caught:
+    """Its Clocks multiply a None there: ``Overlay()`` ends in a TypeError."""
+    pynq = situation.installed.packages.get("pynq")
+    if situation.detection.soc != "zynq-7000" or not pynq or not at_least(pynq.version, (4,)):
+        return None
+    return (
+        "pynq {} can't load an overlay on a Zynq-7000 (TypeError in Clocks)".format(pynq.version),
+        pip("pynq==3.0.1"),
+    )
+
+
+def software_is_not_known(situation: Situation) -> Caught:
+    """The board's profile does not list this L4T release."""
+    detection = situation.detection
+    board = detection.board
+    if detection.family or not detection.l4t or board is None or not board.software:
+        return None
+    known = ["JetPack {} (L4T {})".format(n, v["l4t"]) for n, v in board.software.items()]
+    return (
+        "L4T {} is not among the releases that are known to work: {}".format(
+            detection.l4t, ", ".join(known)
+        ),
+        "flash one of them with NVIDIA's SDK Manager, or go on and report how it went",
+    )
+
+
+def _is_jetson(situation: Situation) -> bool:
+    board = situation.detection.board
+    return board is not None and board.family == "jetson"
+
+
+TRAPS = (
+    software_is_not_known,
+    dla_compiler_is_absent,
+    tensorrt_is_another_pythons,
+    numpy_crashes_on_a57,
+    numpy_2_breaks_jetpacks_opencv,
+    opencv_hides_jetpacks,
+    cupy_has_no_build,
+    pynq_needs_an_older_pycparser,
+    pynq_4_fails_on_zynq_7000,
+)

@@ -1,98 +1,180 @@
-"""One-step overlap: how well a network finds a target near where it was, without a tracker.
+"""One-step overlap: how well a network finds a target near its last place, without a tracker.
 
 A tracker's mean overlap on a dozen clips is chaotic: one clip that flips moves it by 0.03. Fixed
-pairs of crops near the true box are not, so calibration decides by them. Pairs, jitter and window
-are those of ``calib.train.overlap``; here for any clip, geometry and engine. Points networks only.
+pairs of crops near the true box are not chaotic, so calibration and training decide by them. A
+search crop is cut around the true box of the frame before, moved and scaled at random with a fixed
+seed. The measure is the overlap of the best cell's box, with little weight on the Hanning window.
+Networks of the family ``points`` only.
 """
 
+from collections import namedtuple
+
+import cv2
 import numpy as np
 
-from calib.train.overlap import WINDOW, centre_of, tracker_crop
 from kernels.golden import hanning_window
 from runtime import geometry
 from runtime.decode._votes import probability
 from runtime.errors import BadNetwork
 
-SEED, FRAMES = 5, 40  # a clip
+WINDOW = 0.2  # weight of the Hanning window
+SEED, FRAMES = 5, 40  # frames a clip
+SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its logarithm
+
+Shape = namedtuple("Shape", "exemplar search stride context")
+Shape.__doc__ = """What the pairs take of a network; a ``Network`` will do as well.
+
+Attributes:
+    exemplar, search: sides of the crops, pixels.
+    stride: search pixels a cell.
+    context: as in a network's TOML.
+"""
 
 
 class Pairs:
     """Fixed exemplar and search crops of some clips.
 
+    Args:
+        clips: list of ``calib.clips.Clip``.
+        shape: a ``Shape`` or a ``Network``.
+        repeats: how often every frame is cut, each time from another place. The first round is the
+            measure; more rounds make it depend less on chance.
+        frames: at most so many frames of each clip.
+
     Attributes:
         clips: names.
-        exemplars: a clip's crop, uint8 (e, e, 3) BGR, one a clip.
-        searches: list of (index of the clip, uint8 (s, s, 3) crop, true box as centre from the
-            crop's centre and size, search pixels).
+        exemplars: uint8 (clips, e, e, 3) BGR.
+        searches: uint8 (pairs, s, s, 3) BGR.
+        boxes: float64 (pairs, 4): true centre from the crop's centre, and size, search pixels.
+        clip: int (pairs,), index of the clip.
+
+    Raises:
+        BadNetwork: a network of another family.
     """
 
-    def __init__(self, clips, network, frames=FRAMES):
-        if network.family != "points":
+    def __init__(self, clips, shape, repeats=1, frames=FRAMES):
+        family = getattr(shape, "family", "points")
+        if family != "points":
             raise BadNetwork(
                 "{}: one-step overlap is defined for the family points, not {}".format(
-                    network.name, network.family
+                    shape.name, family
                 )
             )
-        self.clips, self.exemplars, self.searches = [clip.name for clip in clips], [], []
-        rng = np.random.default_rng(SEED)
-        for index, clip in enumerate(clips):
-            self._add(index, clip, network, frames, rng)
-
-    def _add(self, index, clip, network, frames, rng):
-        truth, first = clip.boxes, clip[0]
-        fill = first.mean((0, 1))
-        side = round(geometry.context_side(truth[0][2:], network.context))
-        self.exemplars.append(
-            tracker_crop(first, centre_of(truth[0]), side, network.exemplar, fill)
-        )
-        for i in np.linspace(2, len(clip) - 1, frames).astype(int):
-            if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
-                continue
-            before, now = truth[i - 1], truth[i]
-            side = geometry.context_side(before[2:], network.context)
-            side *= np.exp(rng.uniform(-0.1, 0.1))
-            centre = centre_of(before) + rng.uniform(-0.12, 0.12, 2) * side
-            side = round(side * network.search / network.exemplar)
-            crop = tracker_crop(clip[i], centre, side, network.search, fill)
-            scale = network.search / side
-            box = np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
-            self.searches.append((index, crop, box))
+        self.shape, self.clips = shape, [clip.name for clip in clips]
+        self.exemplars = np.array([_exemplar(clip, shape) for clip in clips])
+        searches, boxes, index_of_clip = [], [], []
+        for repeat in range(repeats):
+            rng = np.random.default_rng(SEED + 100 * repeat)
+            for index, clip in enumerate(clips):
+                for crop, box in _searches(clip, shape, frames, rng):
+                    searches.append(crop)
+                    boxes.append(box)
+                    index_of_clip.append(index)
+        self.searches, self.boxes = np.array(searches), np.array(boxes)
+        self.clip = np.array(index_of_clip, int)
 
     def __len__(self):
         return len(self.searches)
 
+    def overlaps(self, maps):
+        """Return (pairs,) float64, the overlap of every pair.
+
+        Args:
+            maps: one (probability (n, n), distances (4, n, n) in search pixels) for every pair.
+        """
+        found = (box_at(best_cell(p), d, self.shape.stride) for p, d in maps)
+        return np.array([overlap(box, truth) for box, truth in zip(found, self.boxes)])
+
+
+def _exemplar(clip, shape):
+    """Cut the exemplar of a clip's first frame, uint8 (e, e, 3)."""
+    first, box = clip[0], clip.boxes[0]
+    side = round(geometry.context_side(box[2:], shape.context))
+    return tracker_crop(first, centre_of(box), side, shape.exemplar, first.mean((0, 1)))
+
+
+def _searches(clip, shape, frames, rng):
+    """Yield (crop uint8 (s, s, 3), true box) for frames spread over a clip."""
+    truth, fill = clip.boxes, clip[0].mean((0, 1))
+    for i in np.linspace(2, len(clip) - 1, frames).astype(int):
+        if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
+            continue
+        before, now = truth[i - 1], truth[i]
+        side = geometry.context_side(before[2:], shape.context)
+        side *= np.exp(rng.uniform(-SCALE, SCALE))
+        centre = centre_of(before) + rng.uniform(-SHIFT, SHIFT, 2) * side
+        side = round(side * shape.search / shape.exemplar)
+        crop = tracker_crop(clip[i], centre, side, shape.search, fill)
+        scale = shape.search / side
+        yield crop, np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
+
+
+def tracker_crop(frame, centre, side, out, fill):
+    """Cut a crop as NanoTrack does: a square of whole pixels, the outside filled, then resized.
+
+    Args:
+        frame: BGR uint8 (H, W, 3).
+        centre: (x, y) frame pixels.
+        side: of the square, frame pixels.
+        out: side of the result, pixels.
+        fill: 3 values for the pixels outside the frame.
+
+    Returns:
+        uint8 (out, out, 3).
+    """
+    side = int(side)
+    low = np.floor(np.asarray(centre) - (side + 1) / 2 + 0.5).astype(int)
+    high, limit = low + side, frame.shape[1::-1]
+    a, b = np.maximum(low, 0), np.minimum(high, limit)
+    patch = np.empty((side, side, 3), np.uint8)
+    patch[:] = fill.astype(np.uint8)
+    if (b > a).all():
+        inside = frame[a[1] : b[1], a[0] : b[0]]
+        patch[a[1] - low[1] : b[1] - low[1], a[0] - low[0] : b[0] - low[0]] = inside
+    return patch if side == out else cv2.resize(patch, (out, out))
+
+
+def centre_of(box):
+    """Return the centre (x, y) of a box as NanoTrack counts it: between the outer pixels."""
+    return box[:2] + (box[2:] - 1) / 2
+
 
 class Finder:
-    """The best cell of a pair, by one of the runtime's engines."""
+    """Finds targets in crops with one of the runtime's engines.
+
+    Args:
+        network: the ``Network``.
+        engine: an engine that holds it.
+    """
 
     def __init__(self, network, engine):
         self.network, self.engine = network, engine
-        self._hann = hanning_window(network.map_size)
 
     def exemplar(self, crop):
-        """Features of an exemplar crop, uint8 (e, e, 3) BGR."""
+        """Return the features of an exemplar crop, uint8 (e, e, 3) BGR."""
         put(self.engine.exemplar_crop, crop, self.network)
         return self.engine.exemplar()
 
-    def find(self, features, crop):
-        """(cell, box): row-major index; centre from the crop's centre and size, search pixels."""
+    def search(self, features, crop):
+        """Return (probability (n, n), distances (4, n, n)) of a search crop, uint8 (s, s, 3)."""
         put(self.engine.search_crop, crop, self.network)
         score, distances = self.engine.search(features)
-        found = probability(np.asarray(score, np.float64), self.network.score)
-        cell = int(np.argmax(found * (1 - WINDOW) + self._hann * WINDOW))
-        size = self.network.map_size
-        row, column = divmod(cell, size)
-        left, top, right, bottom = np.asarray(distances, np.float64)[0, :, row, column]
-        x, y = ((at - size // 2) * self.network.stride for at in (column, row))
-        box = (x + (right - left) / 2, y + (bottom - top) / 2, left + right, top + bottom)
-        return cell, np.array(box)
+        found = probability(np.array(score, np.float64), self.network.score)
+        return found, np.array(distances[0], np.float64)
+
+    def find(self, features, crop):
+        """Return (cell, box): row-major index; centre from the crop's centre, and size."""
+        found, distances = self.search(features, crop)
+        cell = best_cell(found)
+        return cell, box_at(cell, distances, self.network.stride)
 
     def run(self, pairs):
-        """All pairs: (cells (n,), overlaps (n,))."""
+        """Find the target of every pair: (cells (n,), overlaps (n,))."""
         features = [self.exemplar(crop) for crop in pairs.exemplars]
-        found = [self.find(features[clip], crop) + (box,) for clip, crop, box in pairs.searches]
-        cells = np.array([cell for cell, _, _ in found], int)
-        return cells, np.array([overlap(box, truth) for _, box, truth in found])
+        found = [self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)]
+        cells = np.array([cell for cell, _ in found], int)
+        ious = [overlap(box, truth) for (_, box), truth in zip(found, pairs.boxes)]
+        return cells, np.array(ious)
 
 
 def put(buffer, crop, network):
@@ -103,8 +185,23 @@ def put(buffer, crop, network):
     buffer[0] = (crop.transpose(2, 0, 1).astype(np.float32) - mean) * scale
 
 
+def best_cell(probability_map):
+    """Return the row-major index of the best cell, with little weight on the Hanning window."""
+    weighed = probability_map * (1 - WINDOW) + hanning_window(len(probability_map)) * WINDOW
+    return int(np.argmax(weighed))
+
+
+def box_at(cell, distances, stride):
+    """Return the box of a cell: centre from the crop's centre, and size, search pixels."""
+    size = distances.shape[-1]
+    row, column = divmod(cell, size)
+    left, top, right, bottom = distances[:, row, column]
+    x, y = ((at - size // 2) * stride for at in (column, row))
+    return np.array((x + (right - left) / 2, y + (bottom - top) / 2, left + right, top + bottom))
+
+
 def overlap(a, b):
-    """IoU of two boxes given as (cx, cy, w, h)."""
+    """Return the intersection over union of two boxes given as (cx, cy, w, h)."""
     low = np.maximum(a[:2] - a[2:] / 2, b[:2] - b[2:] / 2)
     high = np.minimum(a[:2] + a[2:] / 2, b[:2] + b[2:] / 2)
     common = np.prod(np.maximum(high - low, 0))

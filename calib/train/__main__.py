@@ -9,14 +9,16 @@ import numpy as np
 import torch
 
 from calib import command
+from calib.clips import find_clips
+from calib.one_step_overlap import Pairs
 from calib.train import plots
 from calib.train.bank import build_bank
 from calib.train.errors import BadImages, TrainingStopped
 from calib.train.export import export
+from calib.train.geometry import PAIRS
 from calib.train.loop import Log, Runner, Stage
 from calib.train.network import Kestrel, macs
 from calib.train.options import parser
-from calib.train.overlap import OneStep
 from calib.train.pairs import Drawer
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
 from calib.train.stages import NAMES, Standard, Work
@@ -83,7 +85,10 @@ def prepare(options, out, log):
         ring,
         held,
         Standard.of(held, options.device),
-        one_step={pathlib.Path(path).resolve().name: OneStep(path) for path in options.validation},
+        one_step={
+            pathlib.Path(path).resolve().name: Pairs(find_clips([path]), PAIRS)
+            for path in options.validation
+        },
         teachers=teachers,
         device=options.device,
         batch=options.batch,

@@ -26,12 +26,13 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
+from calib.clips import find_clips
+from calib.one_step_overlap import Pairs
 from calib.train.export import export, load
-from calib.train.geometry import MEAN, SCALE
+from calib.train.geometry import MEAN, PAIRS, SCALE
 from calib.train.network import ExemplarGraph, SearchGraph
-from calib.train.overlap import OneStep
 from calib.train.teacher import session
-from calib.train.validate import one_step
+from calib.train.validate import figures, overlaps
 from runtime.errors import HotpathError
 
 CALIBRATION = 128  # pairs
@@ -205,7 +206,7 @@ def report(checkpoint, pairs_path, validation, folder):
     export(checkpoint, folder)
     with np.load(pairs_path) as file:
         crops = list(zip(file["exemplar"][:CALIBRATION], file["search"][:CALIBRATION]))
-    validation = OneStep(validation)
+    pairs = Pairs(find_clips([validation]), PAIRS)
     plain = Files(folder / "kestrel_exemplar.onnx", folder / "kestrel_search.onnx")
     features = [plain.exemplar(crop) for crop, _ in crops]
     whole = Files(
@@ -215,11 +216,14 @@ def report(checkpoint, pairs_path, validation, folder):
                  [{"exemplar": f, "image": image(crop)} for f, (_, crop) in zip(features, crops)]),
     )  # fmt: skip
     for name, files in (("fp32", plain), ("int8", whole)):
-        yield {"form": name, **one_step(files, validation),
+        yield {"form": name, **figures(overlaps(files, pairs), pairs),
                "onnxruntime_ms": files.search_ms(features[0], crops[0][1]),
                "openvino_ms": openvino_ms(files.paths[1], features[0], crops[0][1])}  # fmt: skip
     simulated = PowerOfTwo(load(checkpoint), crops)
-    yield {"form": "int8, power-of-two scales, simulated", **one_step(simulated, validation)}
+    yield {
+        "form": "int8, power-of-two scales, simulated",
+        **figures(overlaps(simulated, pairs), pairs),
+    }
 
 
 def main(argv=None):

@@ -51,7 +51,7 @@ class Work:
         ring: ``Ring``.
         held: dict of the ring's fields, pairs that are never trained on.
         standard: ``Standard``.
-        one_step: dict of name and ``OneStep``, one for each set of clips to judge by.
+        one_step: dict of name -> ``calib.one_step_overlap.Pairs``, one for each set of clips.
         teachers: ``Teachers`` or None.
         quality: how much the score ranks cells by their boxes, see ``losses.ranked``.
         maps_share: weight of the maps' losses in stage joint.

@@ -1,94 +1,93 @@
-"""One-step overlap of any network that the runtime can run.
+"""python -m calib.train.validate: one-step overlap of any network that the runtime can run.
 
-    python -m calib.train.validate --clips DIR --networks-dir DIR NETWORK...
-    python -m calib.train.validate --clips DIR --only NAME... --repeats 3 NETWORK...
+    python -m calib.train.validate --clips DIR NETWORK...
+    python -m calib.train.validate --clips DIR --begins uav123 otb --repeats 3 NETWORK...
 
-Mean overlap of whole tracks: ``python -m calib.evaluate``.
+Prints a line of JSON a network: the mean (``os``), its standard error by bootstrap over the clips
+(``se``), and the share of pairs whose overlap is below 0.3 (``lost``). ``python -m calib.evaluate``
+measures the overlap of whole tracks.
 """
 
-import argparse
 import json
 import sys
 
-import numpy as np
-
-from calib.train.overlap import OneStep
+from calib import command
+from calib.clips import find_clips
+from calib.command import say
+from calib.errors import BadClips
+from calib.one_step_overlap import Finder, Pairs
+from calib.train.judging import LOST, estimate
 from runtime import engines
-from runtime.decode.points import probability
-from runtime.errors import BadNetwork, HotpathError
 from runtime.networks import load_network
 
 
-class Maps:
-    """A network's maps for a pair of crops, through one of the runtime's engines."""
+def overlaps(finder, pairs):
+    """Return (pairs,) float64, the overlap of every pair.
 
-    def __init__(self, network, engine="onnxruntime", networks_dir=None):
-        self.network = load_network(network)
-        if self.network.family != "points":
-            raise BadNetwork('{} is not of the family "points"'.format(network))
-        self.engine = engines.create(engine, self.network, self.network.locate(networks_dir))
-        self._mean = np.array(self.network.mean, np.float32)[:, None, None]
-        self._scale = np.array(self.network.scale, np.float32)[:, None, None]
-
-    def exemplar(self, crop):
-        """uint8 (127,127,3) BGR -> features."""
-        self._put(self.engine.exemplar_crop, crop)
-        return self.engine.exemplar()
-
-    def search(self, features, crop):
-        """uint8 (255,255,3) -> probability (n,n), distances (4,n,n)."""
-        self._put(self.engine.search_crop, crop)
-        score, distances = self.engine.search(features)
-        return probability(np.array(score, np.float64), self.network.score), np.array(distances[0])
-
-    def _put(self, buffer, crop):
-        if self.network.channels == "RGB":
-            crop = crop[:, :, ::-1]
-        buffer[0] = (crop.transpose(2, 0, 1).astype(np.float32) - self._mean) * self._scale
-
-
-def overlaps(maps, pairs):
-    """IoU of every pair, in order."""
-    exemplars = [maps.exemplar(crop) for crop in pairs.exemplars]
-    found = (maps.search(exemplars[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
+    Args:
+        finder: has ``exemplar(crop)`` and ``search(features, crop)``, as
+            ``calib.one_step_overlap.Finder`` has them.
+        pairs: ``calib.one_step_overlap.Pairs``.
+    """
+    exemplars = [finder.exemplar(crop) for crop in pairs.exemplars]
+    found = (finder.search(exemplars[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
     return pairs.overlaps(found)
 
 
-def one_step(maps, pairs):
-    """Summary of the one-step overlap (see ``OneStep.summary``)."""
-    return pairs.summary(overlaps(maps, pairs))
+def figures(found, pairs):
+    """Return a dict of ``os``, ``se`` and ``lost``, rounded to four digits."""
+    mean, error = estimate(found, pairs.clip)
+    numbers = {"os": mean, "se": error, "lost": float((found < LOST).mean())}
+    return {name: round(number, 4) for name, number in numbers.items()}
 
 
-def report(name, found, pairs, each=False):
-    """A line of figures of one network; ``each``: with the mean of every clip."""
-    line = {"network": name, **pairs.summary(found), "lost": round(float((found < 0.3).mean()), 4)}
-    if each:
-        line["clips"] = {
-            clip: round(float(found[pairs.clip == index].mean()), 3)
-            for index, clip in enumerate(pairs.clips)
-        }
-    return line
+def clips_named(folder, begins):
+    """Return the clips of a folder whose names begin with one of some texts.
+
+    Raises:
+        BadClips: there is none.
+    """
+    clips = find_clips([folder], log=say)
+    clips = [clip for clip in clips if clip.name.startswith(tuple(begins))]
+    if not clips:
+        raise BadClips("no clip in {} begins with {}".format(folder, " or ".join(begins)))
+    return clips
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m calib.train.validate", description=__doc__)
-    parser.add_argument("networks", nargs="+", metavar="NETWORK", help="name, or path of a TOML")
-    parser.add_argument("--clips", required=True, help="annotated clips")
-    parser.add_argument("--only", nargs="+", default=[""], help="beginnings of names of clips")
-    parser.add_argument("--repeats", type=int, default=1, help="crops of every frame")
-    parser.add_argument("--each", action="store_true", help="print the mean of every clip too")
-    parser.add_argument("--networks-dir")
-    parser.add_argument("--engine", default="onnxruntime")
-    args = parser.parse_args(argv)
-    pairs = OneStep(args.clips, args.only, args.repeats)
-    for name in args.networks:
-        maps = Maps(name, args.engine, args.networks_dir)
-        print(json.dumps(report(name, overlaps(maps, pairs), pairs, args.each)), flush=True)
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    cli = command.parser("calib.train.validate", __doc__)
+    cli.add_argument("networks", nargs="+", metavar="NETWORK", help="name, or path of a TOML")
+    cli.add_argument("--clips", required=True, metavar="DIR", help="annotated clips")
+    cli.add_argument(
+        "--begins", nargs="+", default=[""], metavar="TEXT", help="use clips that begin so"
+    )
+    cli.add_argument(
+        "--repeats", type=int, default=1, metavar="N", help="crops of every frame (default: 1)"
+    )
+    cli.add_argument("--each", action="store_true", help="print the mean of every clip too")
+    command.add_network_options(cli)
+    return command.run("calib.train.validate", run, cli, arguments, "stopped")
+
+
+def run(options):
+    """Measure every network and print its line."""
+    clips = clips_named(options.clips, options.begins)
+    for name in options.networks:
+        network = load_network(name)
+        pairs = Pairs(clips, network, options.repeats)
+        paths = network.locate(options.networks_dir)
+        engine = engines.create(options.engine, network, paths)
+        found = overlaps(Finder(network, engine), pairs)
+        engine.close()
+        line = {"network": name, **figures(found, pairs)}
+        if options.each:
+            line["clips"] = {
+                clip: round(float(found[pairs.clip == index].mean()), 3)
+                for index, clip in enumerate(pairs.clips)
+            }
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HotpathError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    sys.exit(main())

@@ -19,7 +19,6 @@ from calib import cache, int8, qdq, ranges, sensitivity, table, toml
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
-from calib.one_step_overlap import Pairs
 from calib.store import Store
 from runtime import load_tracker
 from runtime.graphs import assemble
@@ -344,21 +343,6 @@ def test_arithmetic_is_counted():
 
 
 # -- small things
-
-
-def test_pairs_equal_those_that_training_validates_by(clips_dir):
-    overlap = pytest.importorskip("calib.train.overlap")
-    clips = find_clips([clips_dir], log=lambda text: None)[:2]
-    network = load_network("nanotrack_v2")
-    ours = Pairs(clips, network)
-    theirs = overlap.OneStep.__new__(overlap.OneStep)
-    theirs.exemplars, theirs.searches, theirs.boxes, theirs.clip = [], [], [], []
-    rng = np.random.default_rng(overlap.SEED)
-    for index, clip in enumerate(clips):
-        theirs._add(index, clip.folder, rng)
-    assert len(ours) == len(theirs.searches)
-    for (_, crop, box), other, truth in zip(ours.searches, theirs.searches, theirs.boxes):
-        assert (crop == other).all() and np.allclose(box, truth)
 
 
 def test_a_network_file_survives_being_written_again(tmp_path):

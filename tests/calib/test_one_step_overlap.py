@@ -1,0 +1,68 @@
+"""One-step overlap: its pairs and its measure."""
+
+import cv2
+import numpy as np
+import pytest
+
+from calib.clips import find_clips
+from calib.one_step_overlap import Pairs, Shape, box_at, tracker_crop
+from kernels import cpu
+from tests.support.clips import write_boxes
+
+SHAPE = Shape(exemplar=127, search=255, stride=16, context=0.5)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """One clip of a bright square that moves."""
+    folder = tmp_path / "clips" / "square"
+    folder.mkdir(parents=True)
+    boxes = [(150 + 10 * i, 150, 70, 50) for i in range(8)]
+    for i, (x, y, w, h) in enumerate(boxes):
+        picture = np.full((400, 400, 3), 40, np.uint8)
+        picture[y : y + h, x : x + w] = 230
+        cv2.imwrite(str(folder / "{:04d}.png".format(i)), picture)
+    write_boxes(folder / "boxes.csv", np.array(boxes, float))
+    return find_clips([tmp_path / "clips"])
+
+
+def test_more_crops_of_every_frame_begin_with_those_of_the_measure(clips):
+    one, two = (Pairs(clips, SHAPE, repeats) for repeats in (1, 2))
+    count = len(one)
+    assert len(two) == len(two.boxes) == len(two.clip) == 2 * count > 0
+    assert (two.searches[:count] == one.searches).all() and (two.boxes[:count] == one.boxes).all()
+    assert (two.boxes[count:] != one.boxes).any(1).all()
+    assert len(two.exemplars) == len(one.exemplars) == 1
+
+
+def test_the_true_box_lies_on_the_target_in_every_search_crop(clips):
+    pairs = Pairs(clips, SHAPE)
+    for crop, (x, y, w, h) in zip(pairs.searches, pairs.boxes):
+        bright = np.argwhere(crop[:, :, 0] > 135) - 127.0
+        top_left, bottom_right = bright.min(0)[::-1], bright.max(0)[::-1]
+        assert np.abs((top_left + bottom_right) / 2 - (x, y)).max() < 2
+        assert np.abs(bottom_right - top_left + 1 - (w, h)).max() < 3
+
+
+def test_overlap_of_a_perfect_answer_is_one_and_of_a_half_answer_a_half(clips):
+    pairs = Pairs(clips, SHAPE)
+    box = np.array([-20.0, 18.0, 32.0, 24.0])
+    probability, distances = np.zeros((16, 16)), np.ones((4, 16, 16))
+    probability[9, 7] = 1.0
+    distances[:, 9, 7] = [20, 10, 12, 14]  # around (-16, 16)
+    np.testing.assert_allclose(box_at(9 * 16 + 7, distances, 16), box)
+    pairs.boxes = np.array([box, box * [1, 1, 1, 2]])
+    given = [(probability, distances)] * 2
+    assert pairs.overlaps(given) == pytest.approx([1.0, 0.5])
+
+
+def test_crop_of_the_pairs_is_the_runtimes_crop():
+    frame = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    fill, centre, side = np.array([10.0, 20.0, 30.0]), (20.0, 30.0), 77
+    out = np.zeros((1, 3, 127, 127), np.float32)
+    low = np.floor(np.array(centre) - (side + 1) / 2 + 0.5).astype(int)
+    window = (*low.tolist(), side, side)
+    cpu.load().crop(frame, window, fill.astype(np.uint8), out, (0.0,) * 3, (1.0,) * 3, False)
+    np.testing.assert_array_equal(
+        tracker_crop(frame, centre, side, 127, fill), out[0].transpose(1, 2, 0)
+    )

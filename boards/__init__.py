@@ -10,16 +10,8 @@ import difflib
 import pathlib
 from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple, Union
 
-from boards import schema
+from boards import schema, toml
 from boards.errors import BadBoard, UnknownBoard
-
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    try:
-        import tomli as tomllib
-    except ImportError:  # a fresh board, where `python -m boards` is the first command to be run
-        tomllib = None
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST = "host"
@@ -108,7 +100,7 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
     if not path.is_file():
         _refuse(text)
-    values, mistakes = schema.read(_parse(path))
+    values, mistakes = schema.read(toml.read(path, BadBoard))
     if mistakes:
         more = " (and {} more)".format(len(mistakes) - 1) if len(mistakes) > 1 else ""
         raise BadBoard("{}: {}{}; correct the file".format(path, mistakes[0], more))
@@ -130,19 +122,3 @@ def _refuse(text: str) -> NoReturn:
             text, hint if near else "there are: " + ", ".join(names())
         )
     )
-
-
-def _parse(path: pathlib.Path) -> Dict[str, Any]:
-    if tomllib is None:
-        raise BadBoard(
-            "{} can't be read, because this Python lacks the library tomli; run "
-            "`sudo apt-get install python3-pip && python3 -m pip install tomli`".format(path.name)
-        )
-    try:
-        with open(str(path), "rb") as file:
-            table: Dict[str, Any] = tomllib.loads(file.read().decode("utf-8"))
-            return table
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadBoard(
-            "{} can't be read as TOML: {}; correct the file".format(path, error)
-        ) from None

@@ -17,8 +17,9 @@ from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from calib import toml
+from boards import toml
 from calib.errors import BadTable
+from runtime.errors import BadNetwork
 from runtime.graphs import assemble
 
 FORMS = ("cpu", "symmetric")
@@ -178,7 +179,7 @@ def write(network, models, folder, name, note):
         path = folder / "{}_{}.onnx".format(name, part)
         path.write_bytes(data)
         files.append({"part": part, "name": path.name, "sha256": hashlib.sha256(data).hexdigest()})
-    table = toml.read(network.path)
+    table = toml.read(network.path, BadNetwork)
     table["file"] = files
     path = folder / (name + ".toml")
     path.write_text(toml.text(table, note))

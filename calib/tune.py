@@ -19,11 +19,13 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 from tqdm import tqdm
 
-from calib import command, toml, tune_plot, workers
+from boards import toml
+from calib import command, tune_plot, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun, Missing
 from calib.trial import GOALS, Trial
+from runtime.errors import BadNetwork
 from runtime.networks import load_network
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
@@ -237,7 +239,7 @@ def sampler(name, seed):
 
 def write(report, network, out):
     """Write NAME-tuned.toml, NAME-tune.json and NAME-tune.png."""
-    table = toml.read(network.path)
+    table = toml.read(network.path, BadNetwork)
     table.setdefault("tracking", {}).update(
         {name: round(value, 4) for name, value in report["best"].items()}
     )

@@ -8,7 +8,7 @@ import collections
 import fnmatch
 import pathlib
 
-from calib import toml
+from boards import toml
 from calib.train.errors import BadImages
 
 TABLE = pathlib.Path(__file__).with_name("sources.toml")
@@ -45,7 +45,7 @@ class Sources:
         self.licences, self.table = set(licences or CLASSES), pathlib.Path(table)
         self._sources = [
             Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))
-            for entry in toml.read(self.table)["source"]
+            for entry in toml.read(self.table, BadImages)["source"]
         ]
 
     def of(self, path):

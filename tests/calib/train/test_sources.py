@@ -2,13 +2,13 @@
 
 import pytest
 
-from calib import toml
+from boards import toml
 from calib.train.errors import BadImages
 from calib.train.sources import CLASSES, TABLE, Sources
 
 
 def test_every_source_has_a_name_of_its_own_a_licence_and_a_known_class():
-    entries = toml.read(TABLE)["source"]
+    entries = toml.read(TABLE, BadImages)["source"]
     assert len({entry["name"] for entry in entries}) == len(entries) > 20
     assert all(entry["class"] in CLASSES and entry["licence"] for entry in entries)
     assert all(entry["files"] for entry in entries)

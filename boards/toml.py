@@ -1,0 +1,86 @@
+"""Reads and writes the TOML files that people edit: of boards, of networks, of calibration."""
+
+import pathlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from kernels.errors import HotpathError
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    try:
+        import tomli as tomllib
+    except ImportError:  # a fresh board; `read` says which library is missing
+        tomllib = None
+
+
+def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict[str, typing.Any]":
+    """Read a TOML file.
+
+    Args:
+        path: the file.
+        error: the class to raise, which says what kind of file it is.
+
+    Returns:
+        dict of the file's keys and sections.
+
+    Raises:
+        error: the file can't be opened or is no TOML, or no library on this computer reads TOML.
+    """
+    if tomllib is None:
+        raise error(
+            "{} can't be read, because this Python lacks the library tomli; run "
+            "`sudo apt-get install python3-pip && python3 -m pip install tomli`".format(path.name)
+        )
+    try:
+        with open(str(path), "rb") as file:
+            table: typing.Dict[str, typing.Any] = tomllib.loads(file.read().decode("utf-8"))
+        return table
+    except (ValueError, OSError, RecursionError) as problem:  # ValueError: of TOML and of UTF-8
+        raise error(
+            "{} can't be read as TOML: {}; correct the file".format(path, problem)
+        ) from None
+
+
+def text(table: "typing.Dict[str, typing.Any]", note: str) -> str:
+    """Write a table as TOML.
+
+    Args:
+        table: values, sections (dict), and repeated sections (list of dicts).
+        note: comment above it; may have several lines.
+
+    Returns:
+        the file's text, one key a line.
+    """
+    lines = ["# " + line for line in note.splitlines()]
+    plain = {k: v for k, v in table.items() if not _is_section(v)}
+    lines += _lines(plain)
+    for name, value in table.items():
+        if isinstance(value, dict):
+            lines += ["", "[{}]".format(name)] + _lines(value)
+        elif _is_section(value):
+            for entry in value:
+                lines += ["", "[[{}]]".format(name)] + _lines(entry)
+    return "\n".join(lines) + "\n"
+
+
+def _is_section(value: typing.Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+    )
+
+
+def _lines(section: "typing.Dict[str, typing.Any]") -> "typing.List[str]":
+    return ["{} = {}".format(key, _value(value)) for key, value in section.items()]
+
+
+def _value(value: typing.Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return '"{}"'.format(escaped)
+    if isinstance(value, (list, tuple)):
+        return "[{}]".format(", ".join(map(_value, value)))
+    return repr(value)

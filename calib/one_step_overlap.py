@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels.golden import hanning_window
 from runtime import geometry
-from runtime.decode._votes import probability
+from runtime.decode.shared.voting import probability
 from runtime.errors import BadNetwork
 
 WINDOW = 0.2  # weight of the Hanning window

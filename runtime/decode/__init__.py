@@ -1,103 +1,54 @@
 """Families of trackers: one file each, which turns a network's maps into a box.
 
-A family is found by its file name, which a network's TOML gives as ``family``. A module has
+A network's TOML names its family, which is the name of a file here. The module has
 
-    KEYS                 its keys of ``[head]`` and ``[tracking]`` (see ``runtime.networks.schema``)
-    shapes(network)      shapes of the maps it takes, in its own order
+    KEYS                 the keys of ``[head]`` and ``[tracking]`` (see ``decode.shared.keys``)
+    shapes(network)      shapes of the maps that it takes, in its own order
     create(network, kernels) -> a ``Family``
 
-Files whose name begins with an underscore are what families share.
+What families share stands in ``shared/``.
 """
 
 import importlib
 import pathlib
+import typing
 
+from runtime.decode.shared.family import Family
 from runtime.errors import BadNetwork
 
+if typing.TYPE_CHECKING:
+    from types import ModuleType
 
-class Family:
-    """A family's part of a frame; most say only how to ``select``.
+    from runtime.networks.network import Network
 
-    Attributes:
-        factors: sizes of the windows that are looked at in a frame, relative to the search region.
-        learns: whether the target is learnt again in every frame, where it was found.
-        compares: whether ``certain`` compares with the first frame, which ``first`` is shown.
-    """
-
-    factors = (1.0,)
-    learns = False
-    compares = False
-
-    def remember(self, features, state):
-        """What to keep of a new target.
-
-        Args:
-            features: tuple of arrays, from the engine's ``exemplar``.
-            state: float64 [cx, cy, w, h] of the first box, frame pixels.
-
-        Returns:
-            (features, memory): those that the engine's ``search`` takes, and what this family wants
-            to see again.
-        """
-        return features, None
-
-    def first(self, maps):
-        """Where ``compares``: take in the maps of the search region around the first box."""
-
-    def certain(self, score):
-        """How certain it is that what ``select`` found is the target, 0 to 1 (``runtime.loss``)."""
-        return score
-
-    def look(self, index, maps, memory):
-        """Take in the maps of window ``index``; they are overwritten by the next one's.
-
-        Returns:
-            What ``select`` takes as ``maps``.
-        """
-        return maps
-
-    def select(self, maps, state, scale, frame_width, frame_height):
-        """Find the target in the maps and move it there.
-
-        Args:
-            maps: tuple of float32 arrays in the order of ``shapes``.
-            state: float64 [cx, cy, w, h], centre and size in frame pixels; updated in place.
-            scale: (x, y), search pixels per frame pixel.
-            frame_width, frame_height: frame pixels.
-
-        Returns:
-            (best, score): index of the winning cell in row-major order, its confidence, 0 to 1.
-
-        Raises:
-            NetworkFailed: the maps hold nothing finite.
-        """
-        raise NotImplementedError
-
-    def learn(self, maps, memory):
-        """Where ``learns``: take in the maps of the window around the target just found."""
+Shape = typing.Tuple[int, ...]
 
 
-def families():
-    """Names of the families there are, sorted."""
+def families() -> "typing.List[str]":
+    """Names of all families, sorted."""
     folder = pathlib.Path(__file__).resolve().parent
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 
 
-def load(family):
-    """The module of a family that is there."""
+def module_of(family: str) -> "ModuleType":
+    """The module of a family that exists."""
     return importlib.import_module("runtime.decode." + family)
 
 
-def shapes(network):
-    """Shapes of the maps that a network's family takes, in its order: tuples of ints."""
-    return tuple(load(network.family).shapes(network))
+def shapes(network: "Network") -> "typing.Tuple[Shape, ...]":
+    """Shapes of the maps that a network's family takes, in the family's order."""
+    return tuple(module_of(network.family).shapes(network))
 
 
-def create(network, kernels):
-    """The decoder of a network's family.
+def create(network: "Network", kernels: typing.Any) -> Family:
+    """Make the decoder of a network's family.
+
+    Args:
+        network: the ``Network``.
+        kernels: from ``kernels.cpu.load``.
 
     Raises:
-        BadNetwork: no family of that name.
+        BadNetwork: no family has that name.
     """
     if network.family not in families():
         raise BadNetwork(
@@ -105,4 +56,5 @@ def create(network, kernels):
                 network.path, network.family, ", ".join(families())
             )
         )
-    return load(network.family).create(network, kernels)
+    decoder: Family = module_of(network.family).create(network, kernels)
+    return decoder

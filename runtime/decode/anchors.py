@@ -6,52 +6,65 @@ dx, dy, dw, dh proposes
 
     centre = (ax + dx * aw, ay + dy * ah),   size = (aw * exp(dw), ah * exp(dh))
 
-and the penalties are those of ``_votes.Vote``. Channels of the maps: scores (background of every
-anchor, then target of every anchor), deltas (dx of every anchor, then dy, dw, dh).
+and the penalties are those of ``shared.voting.Vote``. Channels of the maps: scores (background of
+every anchor, then target of every anchor), deltas (dx of every anchor, then dy, dw, dh).
 """
 
 import math
+import typing
 
 import numpy as np
 
 from kernels.golden import hanning_window
-from runtime.decode._votes import VOTE_KEYS, Vote, probability, ticks
-from runtime.networks.schema import key
+from runtime.decode.shared.family import Maps, Scale
+from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
+from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, ticks
 
-KEYS = {
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+KEYS: typing.Dict[str, Keys] = {
     "head": {
-        "stride": key(int, low=1),  # search pixels a cell
-        "map_size": key(int, low=1),  # cells a side
-        "ratios": key(list, low=1e-6),  # height by width of the anchors
-        "scales": key(list, (8.0,), low=1e-6),  # their sides, in strides
+        "stride": STRIDE,
+        "map_size": MAP_SIZE,
+        "ratios": key(list, low=0.01, high=100),  # height by width of the anchors
+        "scales": key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
         "score": key(str, "softmax", ("softmax", "sigmoid", "none")),
     },
     "tracking": dict(
         VOTE_KEYS,
-        window_power=key(float, 1.0, low=0),  # of the Hanning window; OpenCV's is its square root
+        # of the Hanning window; OpenCV takes the square root, 0.5
+        window_power=key(float, 1.0, low=0, high=10),
     ),
 }
 
 
-def shapes(network):
-    """Score map and delta map."""
+def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
+    """Shapes of the score map and the delta map."""
     size, count = network.map_size, len(network.ratios) * len(network.scales)
     channels = 2 * count if network.score == "softmax" else count
     return (1, channels, size, size), (1, 4 * count, size, size)
 
 
-def create(network, kernels):
-    """The decoder; there is no compiled one."""
+def create(network: "Network", kernels: typing.Any) -> "Anchors":
+    """Make the decoder. The kernels have no compiled one."""
     return Anchors(network)
 
 
-def anchor_sizes(stride, ratios, scales):
-    """Widths and heights of the anchors in whole strides, as the authors round them.
+def anchor_sizes(
+    stride: int, ratios: "typing.Sequence[float]", scales: "typing.Sequence[float]"
+) -> np.ndarray:
+    """Widths and heights of the anchors, rounded as the authors round them.
+
+    Args:
+        stride: search pixels between two cells.
+        ratios: height by width.
+        scales: sides, in strides.
 
     Returns:
         (k, 2) float64, search pixels, ratio by ratio.
     """
-    sizes = []
+    sizes: typing.List[typing.Tuple[float, float]] = []
     for ratio in ratios:
         width = int(math.sqrt(stride * stride / ratio))
         height = int(width * ratio)
@@ -66,7 +79,7 @@ class Anchors(Vote):
         network: uses the keys above.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: "Network") -> None:
         sizes = anchor_sizes(network.stride, network.ratios, network.scales)
         window = hanning_window(network.map_size) ** network.window_power
         window = np.tile(window, (len(sizes), 1, 1))
@@ -75,7 +88,14 @@ class Anchors(Vote):
         self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size), search pixels
         self.sizes = sizes.T[:, :, None, None]  # (2, k, 1, 1)
 
-    def select(self, maps, state, scale, frame_width, frame_height):
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Pick the best anchor of all cells and move the target there.
 
         Args:
@@ -95,6 +115,4 @@ class Anchors(Vote):
             x = self.points_xy[0] + deltas[0] * widths
             y = self.points_xy[1] + deltas[1] * heights
             width, height = widths * np.exp(deltas[2]), heights * np.exp(deltas[3])
-        return self.choose(
-            score, x, y, width, height, state, scale, frame_width, frame_height
-        )  # fmt: skip
+        return self.choose(score, x, y, width, height, state, scale, frame_width, frame_height)

@@ -1,6 +1,6 @@
-"""Decode centre heads: one map scores the target's centre, two say where in the cell and how large.
+"""Decode centre heads: a score of the target's centre, its place in the cell, and its size.
 
-OSTrack, VitTrack. Equations: Ye et al., "Joint Feature Learning and Relation Modeling for
+OSTrack, VitTrack, LightFC. Equations: Ye et al., "Joint Feature Learning and Relation Modeling for
 Tracking", ECCV 2022, section 3.3 (after CornerNet and CenterNet); n cells a side, the best cell
 (i, j) of score times Hanning window, all as shares of the search region:
 
@@ -9,19 +9,24 @@ Tracking", ECCV 2022, section 3.3 (after CornerNet and CenterNet); n cells a sid
 No penalty, no smoothing.
 """
 
+import typing
+
 import numpy as np
 
 from kernels.errors import NO_SCORE
 from kernels.golden import argmax
 from runtime import geometry
-from runtime.decode import Family
-from runtime.decode._votes import probability
+from runtime.decode.shared.family import Family, Maps, Scale
+from runtime.decode.shared.keys import LIMITS, MAP_SIZE, Keys, key
+from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
-from runtime.networks.schema import LIMITS, key
 
-KEYS = {
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+KEYS: typing.Dict[str, Keys] = {
     "head": {
-        "map_size": key(int, low=1),  # cells a side
+        "map_size": MAP_SIZE,
         "score": key(str, "none", ("sigmoid", "none")),
     },
     "tracking": dict(
@@ -33,19 +38,19 @@ KEYS = {
 }
 
 
-def shapes(network):
-    """Score map, size map, offset map."""
+def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
+    """Shapes of the score map, the size map and the offset map."""
     size = network.map_size
     return (1, 1, size, size), (1, 2, size, size), (1, 2, size, size)
 
 
-def create(network, kernels):
-    """The decoder; there is no compiled one."""
+def create(network: "Network", kernels: typing.Any) -> "Centre":
+    """Make the decoder. The kernels have no compiled one."""
     return Centre(network)
 
 
-def inner_hanning(size):
-    """The cosine window without its zero edges: (size, size) float64."""
+def inner_hanning(size: int) -> np.ndarray:
+    """The Hanning window without its zero edges: (size, size) float64."""
     line = np.hanning(size + 2)[1:-1]
     return np.outer(line, line)
 
@@ -57,11 +62,18 @@ class Centre(Family):
         network: uses the keys above, ``search`` and the window's keys.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: "Network") -> None:
         self.network = network
         self.window = inner_hanning(network.map_size)
 
-    def select(self, maps, state, scale, frame_width, frame_height):
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Pick the best cell and take its box.
 
         Args:

@@ -1,29 +1,34 @@
-"""Decode corner heads: one heat map for each of two corners, whose means are the box.
+"""Decode corner heads: the means of two heat maps are the box's corners.
 
 STARK. Equations: Yan et al., "Learning Spatio-Temporal Transformer for Visual Tracking", ICCV 2021,
 section 3.2. With p the softmax of a corner's map over all cells, the corner lies at
 
     (sum of p * x, sum of p * y)
 
-No window, no penalty, no smoothing: the box is taken as it is. Many published graphs do this
-themselves and give the box (``output = "box"``): cx, cy, w, h as shares of the search region.
+There is no window, no penalty and no smoothing. Many published graphs compute this themselves and
+give the box (``output = "box"``): cx, cy, w, h as shares of the search region.
 """
 
 import math
+import typing
 
 import numpy as np
 
 from kernels.errors import NO_SCORE
 from runtime import geometry
-from runtime.decode import Family
+from runtime.decode.shared.family import Family, Maps, Scale
+from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
 from runtime.errors import NetworkFailed
-from runtime.networks.schema import LIMITS, key
 
-KEYS = {
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+KEYS: typing.Dict[str, Keys] = {
     "head": {
         # two heat maps, one map with two channels, or the finished box
         "output": key(str, "two_maps", ("two_maps", "one_map", "box")),
-        "map_size": key(int, low=1, when=("output", ("two_maps", "one_map"))),  # cells a side
+        # cells a side
+        "map_size": key(int, low=1, high=LARGEST_MAP, when=("output", ("two_maps", "one_map"))),
         # where in its cell a corner lies: 0 left and top (STARK-S), 0.5 the middle (-Lightning)
         "cell_centre": key(float, low=0, high=1, when=("output", ("two_maps", "one_map"))),
     },
@@ -31,8 +36,8 @@ KEYS = {
 }
 
 
-def shapes(network):
-    """Both heat maps (top left, bottom right), or the box."""
+def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
+    """Shapes of both heat maps (top left, bottom right), or of the box."""
     if network.output == "box":
         return ((1, 1, 4),)
     size = network.map_size
@@ -41,8 +46,8 @@ def shapes(network):
     return (1, 1, size, size), (1, 1, size, size)
 
 
-def create(network, kernels):
-    """The decoder; there is no compiled one."""
+def create(network: "Network", kernels: typing.Any) -> "Corners":
+    """Make the decoder. The kernels have no compiled one."""
     return Corners(network)
 
 
@@ -53,13 +58,20 @@ class Corners(Family):
         network: uses the keys above and ``search``.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: "Network") -> None:
         self.network = network
         if network.output != "box":
             places = (np.arange(network.map_size) + network.cell_centre) / network.map_size
             self.places_x, self.places_y = np.meshgrid(places, places)  # shares of the region
 
-    def select(self, maps, state, scale, frame_width, frame_height):
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Take the mean corners as the new box.
 
         Args:
@@ -74,7 +86,7 @@ class Corners(Family):
             NetworkFailed: the box is not finite.
         """
         if self.network.output == "box":
-            cx, cy, w, h = np.asarray(maps[0], np.float64).reshape(4)
+            cx, cy, w, h = np.asarray(maps[0], np.float64).reshape(4).tolist()
             best, score = 0, 1.0
         else:
             heat = np.concatenate([np.asarray(part, np.float64).ravel() for part in maps])
@@ -93,9 +105,10 @@ class Corners(Family):
         geometry.keep(self.network, state, frame_width, frame_height)
         return best, score
 
-    def _mean(self, heat):
-        """(x, y, highest probability) of the soft-argmax of one heat map."""
+    def _mean(self, heat: np.ndarray) -> "typing.Tuple[float, float, float]":
+        """Return the mean place (x, y) of one heat map, and its highest probability."""
         with np.errstate(invalid="ignore"):
             share = np.exp(heat - heat.max())
             share /= share.sum()
-        return (share * self.places_x).sum(), (share * self.places_y).sum(), float(share.max())
+        x, y = (share * self.places_x).sum(), (share * self.places_y).sum()
+        return float(x), float(y), float(share.max())

@@ -1,49 +1,54 @@
-"""Decode point-based heads: every cell of the maps votes for one box around its own point.
+"""Decode point-based heads: each cell of the maps proposes one box around its own point.
 
 NanoTrack, SiamBAN, SiamFC++, Ocean, LightTrack and FEAR differ only in the numbers of their TOML.
 Equations: Chen et al., "Siamese Box Adaptive Network", CVPR 2020, section 3.4, with the penalties
-of SiamRPN (``_votes.Vote``). A cell at (px, py) with distances l, t, r, b proposes
+of SiamRPN (``shared.voting.Vote``). A cell at (px, py) with distances l, t, r, b proposes
 
     centre = (px + (r - l) / 2, py + (b - t) / 2),   size = (l + r, t + b)
 
-A third map says how good a cell's box is: Xu et al., "SiamFC++", AAAI 2020 (``product``: it is
-multiplied with the score); Zhang et al., "Ocean", ECCV 2020, section 3.3 (``blend``: an
-object-aware second score, weighed with the first).
+Some networks give a third map, the quality of each box. ``product`` multiplies it with the score:
+Xu et al., "SiamFC++", AAAI 2020. ``blend`` averages it with the score: Zhang et al., "Ocean", ECCV
+2020, section 3.3.
 
-``Points`` is the definition; kernels/cpu has the plain case in C++, held to it.
+``Points`` is the definition. kernels/cpu computes the plain case in C++, and tests compare the two.
 """
+
+import typing
 
 import numpy as np
 
 from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
-from runtime.decode import Family
-from runtime.decode._votes import VOTE_KEYS, Vote, probability, ticks
-from runtime.networks.schema import key
+from runtime.decode.shared.family import Maps, Scale
+from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
+from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, ticks
 
-KEYS = {
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+KEYS: typing.Dict[str, Keys] = {
     "head": {
-        "stride": key(int, low=1),  # search pixels a cell
-        "map_size": key(int, low=1),  # cells a side
+        "stride": STRIDE,
+        "map_size": MAP_SIZE,
         "score": key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
         "quality": key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
         "quality_share": key(float, low=0, high=1, when=("quality", ("blend",))),
-        "inclusive": key(bool, False),  # distances reach to pixel centres: a box is 1 px wider
+        "inclusive": key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
     },
     "tracking": VOTE_KEYS,
 }
 
 
-def shapes(network):
-    """Score map, distance map, and the quality map where there is one."""
+def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
+    """Shapes of the score map, the distance map, and the quality map if there is one."""
     size = network.map_size
     score = (1, 2 if network.score == "softmax" else 1, size, size)
     quality = () if network.quality == "none" else ((1, 1, size, size),)
     return (score, (1, 4, size, size)) + quality
 
 
-def create(network, kernels):
-    """The compiled decoder where there is one for this case, else the one below."""
+def create(network: "Network", kernels: typing.Any) -> "Points":
+    """Make the decoder. It selects in C++ where the kernels know this case."""
     plain = (
         network.quality == "none"
         and not network.inclusive
@@ -51,12 +56,15 @@ def create(network, kernels):
         and network.clip == "centre"
         and network.box_pixels == "exact"
     )
+    points = Points(network)
     compiled = kernels.points(points_settings(network)) if plain else None
-    return Compiled(compiled) if compiled else Points(network)
+    if compiled:
+        points.select = compiled.select  # type: ignore[method-assign]  # one call less a frame
+    return points
 
 
-def points_settings(network):
-    """The numbers of select that the kernels take: ``kernels.settings.PointsSettings``."""
+def points_settings(network: "Network") -> PointsSettings:
+    """The numbers of ``select`` that the kernels take."""
     return PointsSettings(
         size=network.map_size,
         stride=network.stride,
@@ -68,17 +76,6 @@ def points_settings(network):
     )
 
 
-class Compiled(Family):
-    """The kernels' decoder, held to ``Points``."""
-
-    def __init__(self, compiled):
-        self._compiled = compiled
-
-    def select(self, maps, state, scale, frame_width, frame_height):
-        """As ``Points.select``."""
-        return self._compiled.select(maps, state, scale, frame_width, frame_height)
-
-
 class Points(Vote):
     """Turns a score map and a distance map into one smoothed box.
 
@@ -86,12 +83,19 @@ class Points(Vote):
         network: uses the keys above.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: "Network") -> None:
         super().__init__(network, hanning_window(network.map_size))
         places = ticks(network.map_size, network.stride)
         self.points_xy = np.stack(np.meshgrid(places, places))  # (2, size, size), search pixels
 
-    def select(self, maps, state, scale, frame_width, frame_height):
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Pick the best cell and move the target there.
 
         Args:
@@ -113,16 +117,17 @@ class Points(Vote):
         with np.errstate(invalid="ignore"):
             x, y = x + (right - left) / 2, y + (bottom - top) / 2
             width, height = left + right + extra, top + bottom + extra
-        return self.choose(
-            score, x, y, width, height, state, scale, frame_width, frame_height
-        )  # fmt: skip
+        return self.choose(score, x, y, width, height, state, scale, frame_width, frame_height)
 
-    def _score(self, maps):
+    def _score(self, maps: Maps) -> np.ndarray:
         network = self.network
         score = probability(maps[0], network.score)
         if network.quality == "none":
             return score
         quality = probability(maps[2], "sigmoid")
         if network.quality == "product":
-            return score * quality
-        return (1 - network.quality_share) * score + network.quality_share * quality
+            combined: np.ndarray = score * quality
+        else:
+            share = network.quality_share
+            combined = (1 - share) * score + share * quality
+        return combined

@@ -1,80 +1,87 @@
-"""Decode response maps: one map says where the target is; its size is tried at several scales.
+"""Decode response maps: one map shows where the target is, and several scales are tried.
 
 ``filter = "siamese"``, SiamFC: Bertinetto et al., "Fully-Convolutional Siamese Networks for Object
-Tracking", 2016, section 3.1 (numbers: Huang, siamfc-pytorch). The network correlates; responses of
-all scales are up-sampled by a cubic, those that change the size are damped, the highest peak picks
-the scale, and a Hanning window is blended in to find the place:
+Tracking", 2016, section 3.1 (numbers: Huang, siamfc-pytorch). The network correlates. The
+responses of all scales are up-sampled by a cubic; those of a changed size are damped. The highest
+peak selects the scale, and a Hanning window is added to find the place:
 
     response = (1 - influence) * normalised response + influence * hanning / sum(hanning)
 
 ``filter = "ridge"``, DCFNet: Wang et al., "DCFNet: Discriminant Correlation Filters Network for
-Visual Tracking", 2017, equations 2 to 5. The network only gives features x; the filter is a ridge
-regression to a Gaussian label y, solved in the Fourier domain (^) and corrected every frame:
+Visual Tracking", 2017, equations 2 to 5. The network gives features x alone. The filter is a ridge
+regression to a Gaussian label y, solved in the Fourier domain (^) and updated in each frame:
 
     a^ = y^ / (sum |x^|^2 / N + lambda),   response = F^-1(sum z^ conj(x^) / N * a^)
     a^ and x^ follow the newest frame by ``interpolation``
 """
 
 import math
+import typing
 
 import cv2
 import numpy as np
 
 from kernels.golden import argmax, hanning_window
-from runtime.decode import Family
-from runtime.networks.schema import key
+from runtime.decode.shared.family import Family, Maps, Scale
+from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
+
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
 
 _SIAMESE, _RIDGE = ("filter", ("siamese",)), ("filter", ("ridge",))
 
-KEYS = {
+KEYS: typing.Dict[str, Keys] = {
     "head": {
         "filter": key(str, choices=("siamese", "ridge")),
-        "stride": key(int, low=1, when=_SIAMESE),  # search pixels a cell of the response
-        "map_size": key(int, low=1, when=_SIAMESE),  # cells a side
-        "upsample": key(int, 16, low=1, when=_SIAMESE),  # times, before the peak is looked for
-        "features": key(int, low=1, when=_RIDGE),  # channels of the network's features
+        # search pixels between two cells of the response
+        "stride": key(int, low=1, high=LARGEST_STRIDE, when=_SIAMESE),
+        "map_size": key(int, low=1, high=LARGEST_MAP, when=_SIAMESE),  # cells a side
+        # how many times the response is enlarged before its peak is found
+        "upsample": key(int, 16, low=1, high=64, when=_SIAMESE),
+        "features": key(int, low=1, high=4096, when=_RIDGE),  # channels of the network's features
     },
     "tracking": {
-        "scales": key(int, 3, low=1),  # how many sizes are tried in a frame; odd
-        "scale_step": key(float, low=1),  # between one size and the next
+        "scales": key(int, 3, low=1, high=99),  # how many sizes are tried in a frame; odd
+        "scale_step": key(float, low=1, high=2),  # between one size and the next
         "scale_penalty": key(float, low=0, high=1),  # of responses that change the size
         "scale_lr": key(float, low=0, high=1, when=_SIAMESE),  # how fast the size follows
         "window": key(float, low=0, high=1, when=_SIAMESE),  # influence of the Hanning window
-        "min_size": key(float, 1.0, low=0, when=_SIAMESE),  # frame pixels
-        "label_sigma": key(float, low=1e-6, when=_RIDGE),  # of the label, by the target's side
-        "regularisation": key(float, low=0, when=_RIDGE),  # lambda
+        "min_size": key(float, 1.0, low=0, high=10000, when=_SIAMESE),  # frame pixels
+        # of the label, relative to the target's side
+        "label_sigma": key(float, low=1e-3, high=10, when=_RIDGE),
+        "regularisation": key(float, low=1e-12, high=1e6, when=_RIDGE),  # lambda; 0 divides by 0
         "interpolation": key(float, low=0, high=1, when=_RIDGE),  # how fast the model follows
-        "smallest": key(float, low=0, when=_RIDGE),  # size, by that of the first box
-        "largest": key(float, low=0, when=_RIDGE),
+        "smallest": key(float, low=0, high=1, when=_RIDGE),  # size, relative to the first box's
+        "largest": key(float, low=1, high=1000, when=_RIDGE),
     },
 }
 
-INNER = 0.8  # share of the box's sides whose features are averaged, as in ``runtime.loss``
-LEAST_SIDE = 4  # frame pixels, of a box that a ridge regression follows
+INNER = 0.8  # features are averaged over this share of the box's sides, as in ``runtime.loss``
+LEAST_SIDE = 4  # frame pixels, the smallest box that a ridge regression follows
 
 
-def shapes(network):
-    """The response, or the features."""
+def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
+    """Shape of the response, or of the features."""
     if network.filter == "ridge":
         return ((1, network.features, network.search, network.search),)
     return ((1, 1, network.map_size, network.map_size),)
 
 
-def create(network, kernels):
-    """The decoder of the network's filter; there is no compiled one."""
+def create(network: "Network", kernels: typing.Any) -> "typing.Union[Ridge, Siamese]":
+    """Make the decoder of the network's filter. The kernels have no compiled one."""
     return Ridge(network) if network.filter == "ridge" else Siamese(network)
 
 
-def scale_steps(count):
-    """How many steps each look is away from the last size: [-1, 0, 1] for 3."""
+def scale_steps(count: int) -> np.ndarray:
+    """Steps of each tried size from the last one: [-1, 0, 1] for 3."""
     return np.arange(count) - count // 2
 
 
 class Siamese(Family):
     """SiamFC: the network correlates the exemplar with every scale.
 
-    It was trained to have the sigmoid of the peak tell the target from all else, but beside a
-    target's own, near 1 for most things: ``certain`` is the peak's share of the first frame's.
+    The network was trained so that the sigmoid of the peak is the probability of the target. In
+    practice it is near 1 for most things. So ``certain`` divides the peak by the first frame's.
 
     Args:
         network: uses the keys above.
@@ -82,7 +89,7 @@ class Siamese(Family):
 
     compares = True
 
-    def __init__(self, network):
+    def __init__(self, network: "Network") -> None:
         self.network = network
         steps = scale_steps(network.scales)
         self.factors = tuple(network.scale_step ** float(step) for step in steps)
@@ -93,20 +100,22 @@ class Siamese(Family):
         self._peaks = np.zeros(network.scales)
         self._damping = np.where(steps == 0, 1.0, network.scale_penalty)
         self._middle = network.scales // 2
-        self._first = self._peak = 0.0  # height of the response, in the first frame and in the last
+        self._first = self._peak = (
+            0.0  # the response's height in the first frame and in the last one
+        )
 
-    def first(self, maps):
-        """Note how high the response to the target itself is."""
+    def first(self, maps: Maps) -> None:
+        """Store the height of the response to the target itself."""
         self.look(self._middle, maps, None)
         self._first = float(self._peaks[self._middle])
 
-    def certain(self, score):
-        """Height of the last response, by that of the first frame's."""
+    def certain(self, score: float) -> float:
+        """Height of the last response, divided by the first frame's."""
         if self._first <= 0:
             return score
         return min(max(self._peak / self._first, 0.0), 1.0)
 
-    def look(self, index, maps, memory):
+    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
         """Up-sample one scale's response."""
         response = self._responses[index]
         small = maps[0].reshape(self.network.map_size, -1)
@@ -114,7 +123,14 @@ class Siamese(Family):
         self._peaks[index] = response.max() * self._damping[index]
         return (self._responses,)
 
-    def select(self, maps, state, scale, frame_width, frame_height):
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Pick the scale with the highest peak, and the place in it.
 
         Args:
@@ -122,8 +138,7 @@ class Siamese(Family):
             state, scale, frame_width, frame_height: as in ``Family.select``.
 
         Returns:
-            (best, score): index of the place in the up-sampled map, and the sigmoid of the peak,
-            which the network was trained to be the probability of the target.
+            (best, score): index of the place in the up-sampled map, and the sigmoid of the peak.
 
         Raises:
             NetworkFailed: no response is finite.
@@ -153,11 +168,11 @@ class Siamese(Family):
 
 
 class Ridge(Family):
-    """DCFNet: a ridge regression on the network's features, learnt again in every frame.
+    """DCFNet: a ridge regression on the network's features, updated in every frame.
 
-    It learns whatever is in the window, so the response's height says little of the target:
-    ``certain`` is the cosine of the features in the middle of the box, averaged, in the first frame
-    and where the last one was learnt, both less the first window's average.
+    It learns whatever the window shows, so the response's height tells little about the target.
+    ``certain`` compares the mean features in the middle of the box: the first frame's and the last
+    one's, the first window's mean subtracted from both. It is their cosine.
 
     Args:
         network: uses the keys above, ``search`` and ``search_margin``.
@@ -165,7 +180,7 @@ class Ridge(Family):
 
     learns = True
 
-    def __init__(self, network):
+    def __init__(self, network: "Network") -> None:
         self.network = network
         steps = scale_steps(network.scales)
         self.factors = tuple(network.scale_step ** float(step) for step in steps)
@@ -183,24 +198,33 @@ class Ridge(Family):
         self._inner = slice(edge, side - edge)
         self._likeness = 1.0
 
-    def remember(self, features, state):
-        """Solve the regression on the first box; the engine needs no features for a frame."""
+    def remember(
+        self, features: "typing.Tuple[np.ndarray, ...]", state: np.ndarray
+    ) -> "typing.Tuple[typing.Tuple[np.ndarray, ...], typing.Any]":
+        """Solve the regression on the first box. The engine needs no features in a frame."""
         self._usual = features[0][0].mean(axis=(1, 2))
-        self._target = self._beyond_usual(features[0])
+        self._target = self._difference_from_usual(features[0])
         self._likeness = 1.0
         memory = {"size": state[2:].copy(), "filter": None, "exemplar": None}
         self._follow(memory, features[0], 1.0)
         return (), memory
 
-    def look(self, index, maps, memory):
-        """Response of one scale."""
+    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+        """Compute the response of one scale."""
         spectrum = self._spectrum(maps[0])
         kernel = (spectrum * np.conj(memory["exemplar"])).sum(axis=0) / self._windowed.size
         side = self.network.search
         self._responses[index] = np.fft.irfft2(kernel * memory["filter"], s=(side, side))
         return self._responses, memory["size"]
 
-    def select(self, maps, state, scale, frame_width, frame_height):
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Pick the scale and place with the highest response.
 
         Args:
@@ -218,7 +242,7 @@ class Ridge(Family):
         chosen = argmax(peaks * self._damping)
         best = argmax(responses[chosen])
 
-        # the label's peak is the corner cell: places beyond the half lie on the other side
+        # the label's peak is the corner cell; places beyond the half are negative displacements
         side = network.search
         moved = np.array(divmod(best, side)[::-1], np.float64)
         moved[moved > side / 2] -= side
@@ -230,22 +254,25 @@ class Ridge(Family):
         state[2:] = np.minimum(np.maximum(state[2:] * factor, least), most)
         return best, float(min(max(peaks[chosen], 0.0), 1.0))
 
-    def certain(self, score):
-        """Likeness of where the last frame was learnt to the first box."""
+    def certain(self, score: float) -> float:
+        """Likeness of the last frame's box to the first one's."""
         return self._likeness
 
-    def learn(self, maps, memory):
-        """Correct the regression by the features of the window just found."""
+    def learn(self, maps: Maps, memory: typing.Any) -> None:
+        """Update the regression from the features of the window just found."""
         self._follow(memory, maps[0], self.network.interpolation)
-        now = self._beyond_usual(maps[0])
+        now = self._difference_from_usual(maps[0])
         lengths = math.sqrt(float(now @ now) * float(self._target @ self._target))
         self._likeness = max(0.0, float(now @ self._target) / lengths) if lengths > 0 else 0.0
 
-    def _beyond_usual(self, features):
-        """Average in the middle of the box, less that of the first window: (channels,)."""
-        return features[0][:, self._inner, self._inner].mean(axis=(1, 2)) - self._usual
+    def _difference_from_usual(self, features: np.ndarray) -> np.ndarray:
+        """Mean in the middle of the box, less the first window's mean: (channels,)."""
+        mean: np.ndarray = features[0][:, self._inner, self._inner].mean(axis=(1, 2)) - self._usual
+        return mean
 
-    def _follow(self, memory, features, rate):
+    def _follow(
+        self, memory: "typing.Dict[str, typing.Any]", features: np.ndarray, rate: float
+    ) -> None:
         spectrum = self._spectrum(features)
         energy = (spectrum.real**2 + spectrum.imag**2).sum(axis=0) / self._windowed.size
         solved = self.label / (energy + self.network.regularisation)
@@ -255,8 +282,8 @@ class Ridge(Family):
         memory["filter"] += (solved - memory["filter"]) * rate
         memory["exemplar"] += (spectrum - memory["exemplar"]) * rate
 
-    def _spectrum(self, features):
-        """Fourier transforms of the windowed features, the half that real ones need."""
+    def _spectrum(self, features: np.ndarray) -> np.ndarray:
+        """Fourier transforms of the windowed features, in the half form of real input."""
         np.multiply(features.reshape(self._windowed.shape), self.window, out=self._windowed)
         for feature, spectrum in zip(self._windowed, self._spectra):
             cv2.dft(feature, self._packed)  # some ten times faster than numpy.fft
@@ -264,12 +291,12 @@ class Ridge(Family):
         return self._spectra
 
 
-def unpack(packed, spectrum):
+def unpack(packed: np.ndarray, spectrum: np.ndarray) -> None:
     """Bring OpenCV's packed transform of a real picture into the order of ``numpy.fft.rfft2``.
 
     Args:
         packed: float32 (n, n), from ``cv2.dft``.
-        spectrum: complex64 (n, n // 2 + 1), contiguous; written to.
+        spectrum: complex64 (n, n // 2 + 1), contiguous; the result.
     """
     side = len(packed)
     numbers = spectrum.view(np.float32)
@@ -280,8 +307,8 @@ def unpack(packed, spectrum):
         _unpack_column(packed[:, -1], spectrum[:, -1])
 
 
-def _unpack_column(packed, column):
-    """Columns that are transforms of real numbers hold each complex number once."""
+def _unpack_column(packed: np.ndarray, column: np.ndarray) -> None:
+    """Unpack a column that is the transform of real numbers: each complex number stands once."""
     side = len(packed)
     half = (side - 1) // 2
     column[0] = packed[0]
@@ -292,8 +319,8 @@ def _unpack_column(packed, column):
         column[side // 2] = packed[-1]
 
 
-def gaussian_label(side, sigma):
-    """Gaussian bump whose peak is the first cell: (side, side) float64, 1 at [0, 0]."""
+def gaussian_label(side: int, sigma: float) -> np.ndarray:
+    """Gaussian with its peak at the first cell: (side, side) float64, 1 at [0, 0]."""
     distance = np.fft.fftfreq(side, 1.0 / side)
     line = np.exp(-0.5 * (distance / sigma) ** 2)
     return np.outer(line, line)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kernels.cpu import binding, build
 from kernels.golden import argmax, hanning_window
-from runtime.decode._votes import probability
 from runtime.decode.points import Points, points_settings
+from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
 FIELDS = (

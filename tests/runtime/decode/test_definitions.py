@@ -312,7 +312,7 @@ def test_ridge_regression_is_that_of_the_paper(seed, side):
 def test_packed_transforms_unpack_to_numpys_order(seed, side):
     picture = np.random.RandomState(seed).randn(side, side).astype(np.float32)
     spectrum = np.zeros((side, side // 2 + 1), np.complex64)
-    decode.load("response").unpack(cv2.dft(picture), spectrum)
+    decode.module_of("response").unpack(cv2.dft(picture), spectrum)
     np.testing.assert_allclose(spectrum, np.fft.rfft2(picture), atol=1e-3)
 
 

@@ -1,16 +1,21 @@
-"""What the families share: scores, windows, and the vote of the SiamRPN line of trackers."""
+"""The selection that the SiamRPN line of trackers uses, and the scores of all families."""
+
+import typing
 
 import numpy as np
 
 from kernels.golden import argmax
 from runtime import geometry
-from runtime.decode import Family
-from runtime.networks.schema import LIMITS, key
+from runtime.decode.shared.family import Family, Scale
+from runtime.decode.shared.keys import LIMITS, Keys, key
 
-# [tracking] of families whose cells vote for boxes
-VOTE_KEYS = dict(
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+# [tracking] of families whose cells propose boxes
+VOTE_KEYS: Keys = dict(
     LIMITS,
-    penalty=key(float),  # weight of changes of size and ratio
+    penalty=key(float, low=0, high=100),  # weight of changes of size and ratio
     window=key(float, low=0, high=1),  # influence of the Hanning window
     lr=key(float, low=0, high=1),  # how fast the size follows
     # the size follows by (penalty * score * lr) to this power: 0 takes it as it is, 1 as SiamRPN,
@@ -20,10 +25,11 @@ VOTE_KEYS = dict(
 
 
 class Vote(Family):
-    """Cells that each propose a scored box; the best one after penalties wins.
+    """Each cell proposes a box with a score; the best proposal after penalties wins.
 
     Equations: Li et al., "High Performance Visual Tracking with Siamese Region Proposal Network",
-    CVPR 2018, section 3.5; r = w / h, s = context side of a box, both against the last frame's:
+    CVPR 2018, section 3.5. With r = w / h and s = the side of a box with context, both relative to
+    the last frame's box:
 
         penalty = exp(-(max(r/r', r'/r) * max(s/s', s'/s) - 1) * k)
         vote    = penalty * score * (1 - influence) + hanning * influence
@@ -33,11 +39,22 @@ class Vote(Family):
         window: the cosine window, of the scores' shape.
     """
 
-    def __init__(self, network, window):
+    def __init__(self, network: "Network", window: np.ndarray) -> None:
         self.network = network
         self.window = window
 
-    def choose(self, score, x, y, width, height, state, scale, frame_width, frame_height):
+    def choose(
+        self,
+        score: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        width: np.ndarray,
+        height: np.ndarray,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
         """Move the target to the best proposal.
 
         Args:
@@ -48,9 +65,12 @@ class Vote(Family):
 
         Returns:
             (best, score) as ``Family.select``.
+
+        Raises:
+            NetworkFailed: no vote is finite.
         """
         network = self.network
-        with np.errstate(all="ignore"):  # what is not finite never wins
+        with np.errstate(all="ignore"):  # a vote that is not finite never wins
             # penalise changes of size and aspect ratio since the last frame
             size = state[2:] * scale
             size_change = _change(_side(width, height) / _side(*size))
@@ -62,7 +82,7 @@ class Vote(Family):
             votes = penalty * score * (1 - influence) + self.window * influence
             best = argmax(votes)
 
-            # move there, and let the size follow as fast as the vote is sure
+            # move there; the size follows faster the higher the score
             cell = np.unravel_index(best, votes.shape)
             rate = (penalty[cell] * score[cell] * network.lr) ** network.lr_power
             state[0] += x[cell] / scale[0]
@@ -73,13 +93,13 @@ class Vote(Family):
         return best, float(score[cell])
 
 
-def ticks(size, stride):
-    """Places of the cells of a map along one side, search pixels from the region's centre."""
+def ticks(size: int, stride: int) -> np.ndarray:
+    """Places of a map's cells along one side, search pixels from the region's centre: (size,)."""
     return (np.arange(size) - size // 2) * float(stride)
 
 
-def probability(score_map, kind):
-    """Raw scores -> float64 probabilities of the target, one channel a kind of box.
+def probability(score_map: np.ndarray, kind: str) -> np.ndarray:
+    """Turn raw scores into float64 probabilities of the target, one channel per kind of box.
 
     Args:
         score_map: raw output of the network, (1, channels, h, w).
@@ -97,15 +117,17 @@ def probability(score_map, kind):
         elif kind == "sigmoid":
             raw = 1 / (1 + np.exp(-raw))
     raw = raw.reshape(-1, height, width)
-    return raw[0] if len(raw) == 1 else raw
+    result: np.ndarray = raw[0] if len(raw) == 1 else raw
+    return result
 
 
-def _change(ratio):
-    """How far a ratio is from one, either way; at least 1."""
+def _change(ratio: np.ndarray) -> np.ndarray:
+    """How far a ratio is from one, in either direction; at least 1."""
     return np.maximum(ratio, 1 / ratio)
 
 
-def _side(width, height):
+def _side(width: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Side of the square that has the area of the box with its context."""
     context = (width + height) / 2
-    return np.sqrt((width + context) * (height + context))
+    side: np.ndarray = np.sqrt((width + context) * (height + context))
+    return side

@@ -1,0 +1,1 @@
+"""What the families of ``runtime.decode`` share; no family stands in this folder."""

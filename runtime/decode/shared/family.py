@@ -1,0 +1,79 @@
+"""The interface of a decoder: what a tracker asks of a network's family."""
+
+import typing
+
+import numpy as np
+
+Maps = typing.Sequence[np.ndarray]
+Scale = typing.Tuple[float, float]
+
+
+class Family:
+    """A family's part of a frame. Most families define ``select`` alone.
+
+    Attributes:
+        factors: sizes of the windows to search in each frame, relative to the search region.
+        learns: whether the family updates its model of the target after every frame.
+        compares: whether ``certain`` needs the maps of the first frame, given to ``first``.
+    """
+
+    factors: typing.Tuple[float, ...] = (1.0,)
+    learns: bool = False
+    compares: bool = False
+
+    def remember(
+        self, features: "typing.Tuple[np.ndarray, ...]", state: np.ndarray
+    ) -> "typing.Tuple[typing.Tuple[np.ndarray, ...], typing.Any]":
+        """Store a new target.
+
+        Args:
+            features: from the engine's ``exemplar``.
+            state: float64 [cx, cy, w, h] of the first box, frame pixels.
+
+        Returns:
+            (features, memory): what the engine's ``search`` takes in each frame, and what this
+            family's other methods take as ``memory``.
+        """
+        return features, None
+
+    def first(self, maps: Maps) -> None:
+        """Store the maps of the search region around the first box, where ``compares``."""
+
+    def certain(self, score: float) -> float:
+        """Certainty that the selected box holds the target, 0 to 1 (``runtime.loss``)."""
+        return score
+
+    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+        """Process the maps of window ``index``, which the next window's maps overwrite.
+
+        Returns:
+            the argument ``maps`` of ``select``.
+        """
+        return maps
+
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
+        """Find the target in the maps and move the state to it.
+
+        Args:
+            maps: float32 arrays in the order of the family's ``shapes``.
+            state: float64 [cx, cy, w, h], centre and size in frame pixels; updated in place.
+            scale: (x, y), search pixels per frame pixel.
+            frame_width, frame_height: frame pixels.
+
+        Returns:
+            (best, score): index of the winning cell in row-major order; its confidence, 0 to 1.
+
+        Raises:
+            NetworkFailed: the maps hold nothing finite.
+        """
+        raise NotImplementedError
+
+    def learn(self, maps: Maps, memory: typing.Any) -> None:
+        """Update the model from the window around the target just found, where ``learns``."""

@@ -58,9 +58,9 @@ def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
 
 def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
     """Refuse a precision that the network's own files don't have."""
-    from runtime.graphs import assemble, convert
+    from runtime.graphs import convert, models
 
-    quantised = any(convert.is_quantised(assemble._read(path)) for path in paths.values())
+    quantised = any(convert.is_quantised(models.read(path)) for path in paths.values())
     network = order.network
     if order.precision == "fp16":
         why = order.board.precision["why"].get("fp16", "it gains nothing")

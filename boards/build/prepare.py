@@ -41,7 +41,8 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
     paths = order.paths()
     graphs, seen = search_features.with_seen(network, assemble.build(network, paths))
     graphs = graphs._replace(
-        exemplar=convert.plain(graphs.exemplar), search=convert.plain(graphs.search)
+        exemplar=convert.for_old_tensorrt(graphs.exemplar),
+        search=convert.for_old_tensorrt(graphs.search),
     )
     quantised = convert.is_quantised(graphs.search)
     needs_scales = order.precision == "int8" and not quantised
@@ -64,7 +65,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
 
     def put(place: pathlib.Path) -> Dict[str, Any]:
         shutil.copy(str(network.path), str(place / (network.name + ".toml")))
-        half = convert.half if order.precision == "fp16" else None
+        half = convert.to_float16 if order.precision == "fp16" else None
         return {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
 
     prepared.write(folder, values, put)

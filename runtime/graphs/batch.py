@@ -1,38 +1,51 @@
-"""A search graph for one target rewritten for several at once, where that provably changes nothing.
+"""Rewrites the search graph of one target for several, where this can't change any result.
 
-``several`` walks the graph once. Every tensor that depends on a picture or an exemplar must hold
-its targets one after the other along axis 0, and every operator must keep them apart; one that is
-not known to do so ends the attempt, and the targets then run one after the other. Two kinds of node
-are rewritten:
+``several`` visits each node once. Each tensor that depends on a picture or an exemplar must hold
+the targets one after the other along axis 0, and each operator must keep them apart. An operator
+that is not known to do so ends the attempt. Two kinds of node are rewritten:
 
-- Reshape to a constant shape that begins with the one target's length: with N times that length;
-- a convolution whose weights are the exemplar's features: as N times as many groups, each target's
-  channels meeting its own weights.
+- a Reshape to a constant shape gets N times the length of axis 0;
+- a convolution with the exemplar's features as weights gets N times as many groups, so that the
+  channels of each target meet their own weights.
 """
+
+import typing
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
-# operators that work on each number, or on each sample, for themselves
-_EACH = {
-    "Abs", "Cast", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
-    "Identity", "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Selu", "Sigmoid", "Sin",
-    "Softplus", "Sqrt", "Tanh", "Cos",
-}  # fmt: skip
+from runtime.graphs import models
+
+if typing.TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+    Nodes = typing.Optional[typing.List[NodeProto]]  # None: the node stays as it is
+
+# operators that compute each number from one number
+_EACH = set(
+    """
+    Abs Cast Ceil Clip Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu Log
+    Mish Neg Reciprocal Relu Selu Sigmoid Sin Softplus Sqrt Tanh Cos
+    """.split()
+)
+# operators that compute each number from two numbers
 _PAIRS = {"Add", "Div", "Max", "Min", "Mul", "Pow", "PRelu", "Sub"}
-_SAMPLES = {
-    "AveragePool", "BatchNormalization", "ConvTranspose", "DepthToSpace", "GlobalAveragePool",
-    "GlobalMaxPool", "InstanceNormalization", "MaxPool", "SpaceToDepth",
-}  # fmt: skip
+# operators that compute each sample from one sample
+_SAMPLES = set(
+    """
+    AveragePool BatchNormalization ConvTranspose DepthToSpace GlobalAveragePool GlobalMaxPool
+    InstanceNormalization MaxPool SpaceToDepth
+    """.split()
+)
 
 
 class _Stuck(Exception):
     """A node that may mix the targets."""
 
 
-def several(model, count):
-    """The search model for ``count`` targets.
+def several(model: "ModelProto", count: int) -> "typing.Optional[ModelProto]":
+    """Rewrite a search model for ``count`` targets.
 
     Args:
         model: ONNX model for one target, shapes inferred and fixed (``Graphs.search``).
@@ -42,42 +55,38 @@ def several(model, count):
         an ONNX model with the same names, each input and output ``count`` times as long along
         axis 0, the targets one after the other; None where the graph does not allow it.
     """
-    model = onnx.ModelProto.FromString(model.SerializeToString())
+    model = models.copy(model)
     try:
         _Rewriter(model.graph, count).run()
         for value in list(model.graph.input) + list(model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_value *= count
         del model.graph.value_info[:]
-        wanted = [_dims(value) for value in model.graph.output]
+        wanted = [models.shape_of(value) for value in model.graph.output]
         model = shape_inference.infer_shapes(model, strict_mode=True)
         onnx.checker.check_model(model)
     except (_Stuck, shape_inference.InferenceError, onnx.checker.ValidationError):
         return None
-    return model if [_dims(value) for value in model.graph.output] == wanted else None
-
-
-def _dims(value):
-    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    return model if [models.shape_of(value) for value in model.graph.output] == wanted else None
 
 
 class _Rewriter:
-    """Goes through a graph's nodes in their order.
+    """Rewrites a graph's nodes in their order.
 
     Args:
         graph: its nodes and initializers are replaced.
         count: targets.
     """
 
-    def __init__(self, graph, count):
+    def __init__(self, graph: "GraphProto", count: int) -> None:
         self.graph, self.count = graph, count
         values = list(graph.value_info) + list(graph.input) + list(graph.output)
-        self.shapes = {value.name: _dims(value) for value in values}
+        self.shapes = {value.name: models.shape_of(value) for value in values}
         self.constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         inputs = [v.name for v in graph.input if v.name not in self.constants]
         self.apart = set(inputs)  # tensors that hold the targets along axis 0
-        self.nodes = []
+        self.nodes: typing.List[NodeProto] = []
 
-    def run(self):
+    def run(self) -> None:
         """Rewrite all nodes.
 
         Raises:
@@ -101,50 +110,51 @@ class _Rewriter:
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
 
-    def shape(self, name):
-        """Shape of a tensor for one target, all of it known."""
+    def shape(self, name: str) -> models.Shape:
+        """The shape of a tensor for one target; all sides must be known."""
         shape = self.constants[name].shape if name in self.constants else self.shapes.get(name)
         if not shape or not all(shape):
             raise _Stuck
         return shape
 
-    def constant(self, name):
-        """Value of a tensor that is fixed."""
+    def constant(self, name: str) -> np.ndarray:
+        """The value of a tensor, which must be constant."""
         if name not in self.constants:
             raise _Stuck
-        return self.constants[name]
+        value: np.ndarray = self.constants[name]
+        return value
 
-    def add(self, name, array):
-        """One more initializer; returns its name."""
+    def add(self, name: str, array: typing.Any) -> str:
+        """Add a constant; returns its name."""
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
-    def need(self, condition):
-        """Give up unless that holds."""
+    def need(self, condition: typing.Any) -> None:
+        """Give up unless the condition holds."""
         if not condition:
             raise _Stuck
 
 
-def _attribute(node, name, default):
+def _attribute(node: "NodeProto", name: str, default: typing.Any) -> typing.Any:
     for attribute in node.attribute:
         if attribute.name == name:
             return helper.get_attribute_value(attribute)
     return default
 
 
-def _alone(self, node):
-    """The first input holds the targets, all others are fixed."""
+def _alone(self: _Rewriter, node: "NodeProto") -> None:
+    """The first input holds the targets; all others are constant."""
     self.need(node.input[0] in self.apart)
     self.need(not self.apart.intersection(node.input[1:]))
 
 
-def _samples(self, node):
+def _samples(self: _Rewriter, node: "NodeProto") -> None:
     _alone(self, node)
     self.need(len(self.shape(node.input[0])) >= 3)
 
 
-def _pairs(self, node):
-    """Both hold the targets, or the fixed one is the same for all of them."""
+def _pairs(self: _Rewriter, node: "NodeProto") -> None:
+    """Both inputs hold the targets, or the constant one is the same for all of them."""
     rank = len(self.shape(node.output[0]))
     for name in node.input:
         shape = self.shape(name) if name in self.apart else np.shape(self.constant(name))
@@ -154,21 +164,22 @@ def _pairs(self, node):
             self.need(len(shape) < rank or shape[0] == 1)
 
 
-def _concat(self, node):
+def _concat(self: _Rewriter, node: "NodeProto") -> None:
     rank = len(self.shape(node.output[0]))
     self.need(_attribute(node, "axis", 0) % rank != 0)
-    # a fixed input would have to be repeated
+    # a constant input would have to be repeated
     self.need(all(name in self.apart for name in node.input))
     self.need(len({self.shape(name)[0] for name in node.input}) == 1)
 
 
-def _conv(self, node):
+def _conv(self: _Rewriter, node: "NodeProto") -> "Nodes":
     if node.input[1] not in self.apart:
-        return _samples(self, node)
+        _samples(self, node)
+        return None
     return _conv_by_features(self, node)
 
 
-def _conv_by_features(self, node):
+def _conv_by_features(self: _Rewriter, node: "NodeProto") -> "Nodes":
     """(N, C, h, w) by N targets' weights: one sample of N * C channels in N times the groups."""
     source, weights = node.input[0], node.input[1]
     self.need(source in self.apart and len(node.input) == 2)
@@ -176,8 +187,8 @@ def _conv_by_features(self, node):
     self.need(batch == 1)
     output, name = node.output[0], node.output[0]
     joined = self.add(name + "/joined", np.array([1, self.count * channels] + sides, np.int64))
-    parted = (self.count,) + self.shape(output)[1:]
-    parted = self.add(name + "/parted", np.array(parted, np.int64))
+    shape = (self.count,) + self.shape(output)[1:]
+    parted = self.add(name + "/parted", np.array(shape, np.int64))
     kept = [a for a in node.attribute if a.name != "group"]
     conv = helper.make_node("Conv", [name + "/in", weights], [name + "/out"], name=node.name)
     conv.attribute.extend(kept)
@@ -190,7 +201,7 @@ def _conv_by_features(self, node):
     ]
 
 
-def _matmul(self, node):
+def _matmul(self: _Rewriter, node: "NodeProto") -> None:
     left, right = node.input
     self.need(left in self.apart)
     if right in self.apart:
@@ -201,7 +212,7 @@ def _matmul(self, node):
         self.need(np.ndim(self.constant(right)) <= 2)
 
 
-def _gemm(self, node):
+def _gemm(self: _Rewriter, node: "NodeProto") -> None:
     _alone(self, node)
     self.need(not _attribute(node, "transA", 0))
     if len(node.input) > 2 and node.input[2]:
@@ -209,8 +220,8 @@ def _gemm(self, node):
         self.need(len(shape) < 2 or shape[0] == 1)
 
 
-def _reshape(self, node):
-    """Axis 0 must stay what it is; then the new shape begins with N times its length."""
+def _reshape(self: _Rewriter, node: "NodeProto") -> "Nodes":
+    """Axis 0 must keep its length; the new shape then begins with N times this length."""
     source, target = node.input
     self.need(source in self.apart)
     before, after = self.shape(source), self.shape(node.output[0])
@@ -221,22 +232,22 @@ def _reshape(self, node):
     return [helper.make_node("Reshape", [source, name], node.output, name=node.name)]
 
 
-def _transpose(self, node):
+def _transpose(self: _Rewriter, node: "NodeProto") -> None:
     _alone(self, node)
     self.need(_attribute(node, "perm", [1])[0] == 0)
 
 
-def _along(default):
-    """Operators that work along one axis."""
+def _along(default: int) -> "typing.Callable[[_Rewriter, NodeProto], None]":
+    """The rule of operators that work along one axis."""
 
-    def rule(self, node):
+    def rule(self: _Rewriter, node: "NodeProto") -> None:
         _alone(self, node)
         self.need(_attribute(node, "axis", default) % len(self.shape(node.input[0])) != 0)
 
     return rule
 
 
-def _reduce(self, node):
+def _reduce(self: _Rewriter, node: "NodeProto") -> None:
     _alone(self, node)
     axes = _attribute(node, "axes", None)
     if axes is None and len(node.input) > 1 and node.input[1]:
@@ -246,25 +257,37 @@ def _reduce(self, node):
     self.need(all(axis % rank for axis in axes))
 
 
-def _flatten(self, node):
+def _flatten(self: _Rewriter, node: "NodeProto") -> None:
     _alone(self, node)
     self.need(_attribute(node, "axis", 1) == 1)
 
 
-def _resize(self, node):
-    """Scales are told by axis; sizes would name the number of targets."""
+def _resize(self: _Rewriter, node: "NodeProto") -> None:
+    """Scales are given for each axis; sizes would contain the number of targets."""
     _alone(self, node)
     self.need(len(node.input) == 3 and node.input[2])
     self.need(self.constant(node.input[2])[0] == 1)
 
 
-_RULES = dict(
-    dict.fromkeys(_EACH, _alone),
-    BatchNormalization=_samples, Concat=_concat, Conv=_conv, Flatten=_flatten, Gemm=_gemm,
-    LayerNormalization=_along(-1), LogSoftmax=_along(0), MatMul=_matmul, ReduceMax=_reduce,
-    ReduceMean=_reduce, ReduceMin=_reduce, ReduceSum=_reduce, Reshape=_reshape, Resize=_resize,
-    Softmax=_along(0), Split=_along(0), Transpose=_transpose,
-)  # fmt: skip
+_RULES: "typing.Dict[str, typing.Callable[[_Rewriter, NodeProto], Nodes]]" = {
+    "Concat": _concat,
+    "Conv": _conv,
+    "Flatten": _flatten,
+    "Gemm": _gemm,
+    "LayerNormalization": _along(-1),
+    "LogSoftmax": _along(0),
+    "MatMul": _matmul,
+    "ReduceMax": _reduce,
+    "ReduceMean": _reduce,
+    "ReduceMin": _reduce,
+    "ReduceSum": _reduce,
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Softmax": _along(0),
+    "Split": _along(0),
+    "Transpose": _transpose,
+}
+_RULES.update(dict.fromkeys(_EACH, _alone))
 _RULES.update(dict.fromkeys(_SAMPLES, _samples))
 _RULES.update(dict.fromkeys(_PAIRS, _pairs))
 

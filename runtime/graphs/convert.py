@@ -1,26 +1,35 @@
-"""Rewrites a model for parsers that know less than ONNX Runtime; what it computes stays the same.
+"""Rewrites a model for executors that know fewer operators or types than ONNX Runtime.
 
-``plain`` is for TensorRT 8.2, whose parser has no HardSwish and ends at opset 13. ``half`` is for
-TensorRT 11, which computes in the types that the model says: there FP16 is the model's own.
+``for_old_tensorrt`` is for TensorRT 8.2: its parser has no HardSwish and ends at opset 13.
+``to_float16`` is for TensorRT 11, which computes in the types that the model has.
 """
+
+import typing
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import BadNetwork
+from runtime.graphs import models
+
+if typing.TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+    from onnx import TensorProto as Tensor
+
+    from runtime.graphs.assemble import Graphs
 
 OPSET = 13
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 
-# Inputs that stay float32 or integers: those of Resize are sizes, those of quantisers scales.
+# Inputs that stay float32 or integers: sizes (Resize) and scales (quantisers).
 _KEPT = {"Resize": (1, 2, 3), "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2)}
 _LARGEST = 65504.0  # in float16
 
 
-def plain(model):
+def for_old_tensorrt(model: "ModelProto") -> "ModelProto":
     """A copy of a model without HardSwish, in opset 13 where its operators allow it."""
-    model = type(model).FromString(model.SerializeToString())
+    model = models.copy(model)
     nodes = []
     for node in model.graph.node:
         if node.op_type == "HardSwish":  # x * max(0, min(1, x / 6 + 1 / 2))
@@ -43,7 +52,7 @@ def plain(model):
     return model
 
 
-def _known(node):
+def _known(node: "NodeProto") -> bool:
     """Whether opset 13 has the operator with these attributes."""
     try:
         schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
@@ -52,27 +61,27 @@ def _known(node):
     return all(attribute.name in schema.attributes for attribute in node.attribute)
 
 
-def is_quantised(model):
-    """Whether a model says itself what is INT8 (Q/DQ)."""
+def is_quantised(model: "ModelProto") -> bool:
+    """Whether a model has INT8 quantisers (Q/DQ)."""
     return any(node.op_type in QUANTISERS for node in model.graph.node)
 
 
-def precision_of(graphs):
-    """What a network computes in by its own word: "int8" or "fp32"."""
+def precision_of(graphs: "Graphs") -> str:
+    """The precision of a network's own graphs: "int8" or "fp32"."""
     return "int8" if any(map(is_quantised, (graphs.exemplar, graphs.search))) else "fp32"
 
 
-def half(model):
-    """A copy that computes in float16; its inputs and outputs stay float32.
+def to_float16(model: "ModelProto") -> "ModelProto":
+    """A copy that computes in float16. Its inputs and outputs stay float32.
 
     Raises:
         BadNetwork: the model has branches (If, Loop).
     """
-    if any(a.HasField("g") or a.graphs for node in model.graph.node for a in node.attribute):
+    if any(models.branches(node) for node in model.graph.node):
         raise BadNetwork(
-            "the network has branches, which can't be turned to fp16 here; take PRECISION=fp32"
+            "the network has branches, which can't be converted to fp16; take PRECISION=fp32"
         )
-    model = type(model).FromString(model.SerializeToString())
+    model = models.copy(model)
     source = model.graph
     del source.value_info[:]
     given = {v.name for v in source.input if _is_float(v)} - {t.name for t in source.initializer}
@@ -102,8 +111,8 @@ def half(model):
     return model
 
 
-def _kept(source):
-    """Names of constants that are no values to compute with."""
+def _kept(source: "GraphProto") -> "typing.Set[str]":
+    """Names of the constants that stay as they are: sizes, and scales of quantisers."""
     return {
         node.input[place]
         for node in source.node
@@ -112,15 +121,15 @@ def _kept(source):
     }
 
 
-def _cast(name, to, kind):
+def _cast(name: str, to: str, kind: int) -> "NodeProto":
     return helper.make_node("Cast", [name], [to], to=kind)
 
 
-def _is_float(value):
-    return value.type.tensor_type.elem_type == TensorProto.FLOAT
+def _is_float(value: "ValueInfoProto") -> bool:
+    return bool(value.type.tensor_type.elem_type == TensorProto.FLOAT)
 
 
-def _halve(tensor):
+def _halve(tensor: "Tensor") -> None:
     if tensor.data_type == TensorProto.FLOAT:
         values = np.clip(numpy_helper.to_array(tensor), -_LARGEST, _LARGEST)
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), tensor.name))

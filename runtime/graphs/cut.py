@@ -3,22 +3,28 @@
 A correlation multiplies the search region's features by the exemplar's. In a graph it is a
 
 - ``MatMul`` of the exemplar's features (1, positions, channels) and the region's: pixel-wise;
-- ``Conv`` whose kernel is the exemplar's features: depthwise where each channel has its group, a
+- ``Conv`` with the exemplar's features as its kernel: depthwise where each channel is a group, a
   full cross-correlation where there is one group.
 
-Both are found in the graph. What lies before, between and after becomes parts of their own; the
-correlations become steps that ``kernels/cuda/correlate.cu`` does, as ``kernels/golden.py`` defines
-them. TensorRT before 8.5.1 needs the second kind cut (NVIDIA/TensorRT#137,
-onnx/onnx-tensorrt#609); it multiplies matrices well itself.
+Both are found in the graph. The nodes before, between and after become parts. The correlations
+become steps that ``kernels/cuda/correlate.cu`` computes, as ``kernels/golden.py`` defines them.
+TensorRT before 8.5.1 needs the second kind cut (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609). It
+multiplies matrices itself.
 """
 
+import typing
 from collections import namedtuple
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import BadNetwork
-from runtime.graphs import assemble
+from runtime.graphs import models
+
+if typing.TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, ValueInfoProto
+
+    from runtime.graphs.assemble import Graphs
 
 CONV, MATMUL = "Conv", "MatMul"
 
@@ -41,17 +47,19 @@ Attributes:
     parts: ONNX models of a frame, in their order.
     steps: for every part but the last, list of ``Step`` to do after it.
     features: names of the tensors that the exemplar leaves for the frames.
-    maps: names of the outputs; a part also gives what else the graph gives
+    maps: names of the maps. The parts also give the graph's other outputs
         (``runtime.graphs.search_features``).
-    shapes: dict of tensor name -> shape, of all that passes between parts.
+    shapes: dict of tensor name -> shape, of all tensors that pass between parts.
 """
 
 
-def find(graphs, kinds=(CONV, MATMUL)):
+def find(
+    graphs: "Graphs", kinds: "typing.Tuple[str, ...]" = (CONV, MATMUL)
+) -> "typing.List[NodeProto]":
     """The nodes of a search graph that correlate, in their order.
 
     Args:
-        graphs: ``graph.Graphs``.
+        graphs: ``assemble.Graphs``.
         kinds: operators to look for.
     """
     features = set(graphs.features)
@@ -64,20 +72,20 @@ def find(graphs, kinds=(CONV, MATMUL)):
     ]
 
 
-def cut(graphs, kinds=(CONV,)):
+def cut(graphs: "Graphs", kinds: "typing.Tuple[str, ...]" = (CONV,)) -> Cut:
     """Take the correlations of these kinds out of a network.
 
     Args:
-        graphs: ``graph.Graphs``; not changed.
+        graphs: ``assemble.Graphs``; not changed.
         kinds: operators that the executor can't run.
 
     Returns:
-        ``Cut``; of one part, with no steps, where there is no such correlation.
+        ``Cut``. It has one part and no steps where there is no such correlation.
 
     Raises:
-        BadNetwork: a correlation is of a form that the kernels don't have.
+        BadNetwork: no kernel computes a correlation of this form.
     """
-    exemplar, search = _copy(graphs.exemplar), _copy(graphs.search)
+    exemplar, search = models.copy(graphs.exemplar), models.copy(graphs.search)
     work = _Cutter(graphs, exemplar, search)
     for node in find(graphs._replace(search=search), kinds):
         work.take_out(node)
@@ -85,17 +93,23 @@ def cut(graphs, kinds=(CONV,)):
 
 
 class _Cutter:
-    """The graph while correlations are taken out of it."""
+    """A graph while its correlations are taken out.
 
-    def __init__(self, graphs, exemplar, search):
+    Args:
+        graphs: the ``Graphs`` that are cut.
+        exemplar, search: copies of their models, which are changed.
+    """
+
+    def __init__(self, graphs: "Graphs", exemplar: "ModelProto", search: "ModelProto") -> None:
         self.graphs, self.exemplar, self.search = graphs, exemplar, search
         self.features = list(graphs.features)
-        self.taken = []  # steps
-        self.shapes = {value.name: assemble.shape_of(value) for value in _values(search)}
-        self.shapes.update((v.name, assemble.shape_of(v)) for v in exemplar.graph.output)
+        self.taken: typing.List[Step] = []
+        self._dependent: typing.Optional[typing.Set[str]] = None
+        self.shapes = {value.name: models.shape_of(value) for value in models.values_of(search)}
+        self.shapes.update((v.name, models.shape_of(v)) for v in exemplar.graph.output)
 
-    def take_out(self, node):
-        """Replace a node by a step; what it gave becomes an input of a later part."""
+    def take_out(self, node: "NodeProto") -> None:
+        """Replace a node by a step. Its result becomes an input of a later part."""
         nodes = self.search.graph.node
         place = list(nodes).index(node)
         taker = self._matmul if node.op_type == MATMUL else self._conv
@@ -105,18 +119,18 @@ class _Cutter:
             nodes.insert(place + offset, extra)
         self.taken.append(step)
 
-    def finish(self):
-        """Split what is left into parts."""
+    def finish(self) -> Cut:
+        """Split the remaining nodes into parts."""
         if self.taken:
             self._keep_features()
         level = self._levels()
         last = max(level.values()) if self.taken else 0
-        parts = [self._part(index, level, last) for index in range(last + 1)]
+        parts = [self._part(index, level) for index in range(last + 1)]
         steps = [[s for s in self.taken if level[s.out] == index + 1] for index in range(last)]
         features = tuple(self.features)
         return Cut(self.exemplar, parts, steps, features, self.graphs.maps, self.shapes)
 
-    def _matmul(self, node):
+    def _matmul(self, node: "NodeProto") -> "typing.Tuple[Step, typing.List[NodeProto]]":
         name, region = node.input
         rows, columns = self.shapes.get(name, ()), self.shapes.get(region, ())
         if len(rows) != 3 or len(columns) != 3 or rows[0] != 1 or rows[2] != columns[1]:
@@ -126,7 +140,7 @@ class _Cutter:
         self.shapes[out] = (1, rows[1], columns[2])
         return Step("pixelwise", region, turned, out, 0), []
 
-    def _conv(self, node):
+    def _conv(self, node: "NodeProto") -> "typing.Tuple[Step, typing.List[NodeProto]]":
         region, name = node.input[:2]
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         group, pads = attributes.get("group", 1), attributes.get("pads", [0] * 4)
@@ -137,7 +151,8 @@ class _Cutter:
             self._refuse(node, "is a convolution of {} by {}".format(picture, kernel))
         height, width = (picture[i] + 2 * pads[0] - kernel[i] + 1 for i in (2, 3))
         given, channels = node.output[0], picture[1]
-        out, after = given, []
+        out = given
+        after: typing.List[NodeProto] = []
         if group == channels and kernel[:2] == (channels, 1):
             name = self._feature(name, name + "/planes", (1,) + (channels,) + kernel[2:], "Reshape")
             outputs = 1
@@ -151,18 +166,20 @@ class _Cutter:
             after = self._add_bias(node, given, out, after)
         return Step("depthwise", region, name, out, int(pads[0])), after
 
-    def _sum(self, planes, out, shape):
-        """The nodes that add up (M, C, H, W) over C and give (1, M, H, W)."""
+    def _sum(self, planes: str, out: str, shape: models.Shape) -> "typing.List[NodeProto]":
+        """The nodes that add (M, C, H, W) over C and give (1, M, H, W)."""
         summed = out + "/summed"
         size = self._constant(out + "/shape", np.array(shape, np.int64))
         axes = helper.make_node("ReduceSum", [planes], [summed], axes=[1], keepdims=0)
-        if _opset(self.search) >= 13:  # the axes became an input
+        if models.opset(self.search) >= 13:  # the axes became an input
             del axes.attribute[:]
             axes.attribute.append(helper.make_attribute("keepdims", 0))
             axes.input.append(self._constant(out + "/axes", np.array([1], np.int64)))
         return [axes, helper.make_node("Reshape", [summed, size], [out])]
 
-    def _add_bias(self, node, given, out, after):
+    def _add_bias(
+        self, node: "NodeProto", given: str, out: str, after: "typing.List[NodeProto]"
+    ) -> "typing.List[NodeProto]":
         if out == given:
             self._refuse(node, "has a bias for each channel")
         bias = next((t for t in self.search.graph.initializer if t.name == node.input[2]), None)
@@ -173,8 +190,8 @@ class _Cutter:
         name = self._constant(given + "/bias", values)
         return after + [helper.make_node("Add", [given + "/unbiased", name], [given])]
 
-    def _feature(self, name, new, shape, how):
-        """Let the exemplar's model give a feature in another layout too; returns its name there."""
+    def _feature(self, name: str, new: str, shape: models.Shape, how: str) -> str:
+        """Let the exemplar's model also give a feature in another layout. Returns its name."""
         if shape == self.shapes[name] or new in self.features:
             return name if shape == self.shapes[name] else new
         if how == "Transpose":
@@ -188,8 +205,8 @@ class _Cutter:
         self.features.insert(self.features.index(name) + 1, new)
         return new
 
-    def _keep_features(self):
-        """Let the exemplar's model give those features alone that somebody reads."""
+    def _keep_features(self) -> None:
+        """Remove the features that neither a step nor a node reads."""
         read = {step.exemplar for step in self.taken}
         read.update(name for node in self.search.graph.node for name in node.input)
         self.features = [name for name in self.features if name in read]
@@ -197,21 +214,21 @@ class _Cutter:
         del outputs[:]
         outputs.extend(self._value(name) for name in self.features)
 
-    def _constant(self, name, values):
+    def _constant(self, name: str, values: np.ndarray) -> str:
         self.search.graph.initializer.append(numpy_helper.from_array(values, name))
         return name
 
-    def _refuse(self, node, what):
+    def _refuse(self, node: "NodeProto", what: str) -> "typing.NoReturn":
         raise BadNetwork(
-            "{} can't be cut for this board: its correlation {} {}, which no kernel does; export "
-            "it in another form, or use a board with TensorRT 8.5.1 or newer".format(
+            "{} can't be cut for this board: its correlation {} {}, which no kernel computes; "
+            "export it in another form, or use a board with TensorRT 8.5.1 or newer".format(
                 self.graphs.search.graph.name or "the network", node.output[0], what
             )
         )
 
-    def _levels(self):
+    def _levels(self) -> "typing.Dict[str, int]":
         """dict of tensor name -> number of the first part that has it; constants have none."""
-        level = {value.name: 0 for value in self.graphs.search.graph.input}
+        level: typing.Dict[str, int] = {value.name: 0 for value in self.graphs.search.graph.input}
         level.update((name, 0) for name in self.features)
         steps = {step.out: step for step in self.taken}
         pending = True
@@ -231,29 +248,28 @@ class _Cutter:
         return level
 
     @property
-    def _made(self):
-        """Tensors that follow from the inputs, not from constants alone."""
-        if not hasattr(self, "_made_names"):
+    def _made(self) -> "typing.Set[str]":
+        """Tensors that depend on the inputs, not on constants alone."""
+        if self._dependent is None:
             made = {value.name for value in self.search.graph.input} | set(self.features)
             made.update(step.out for step in self.taken)
             for node in self.search.graph.node:
                 if made.intersection(node.input):
                     made.update(node.output)
-            self._made_names = made
-        return self._made_names
+            self._dependent = made
+        return self._dependent
 
-    def _part(self, index, level, last):
-        """The model of all nodes of one level, and of the constants that they need."""
+    def _part(self, index: int, level: "typing.Dict[str, int]") -> "ModelProto":
+        """The model of the nodes of one level, with the constants that they need."""
         source = self.search.graph
         nodes = [n for n in source.node if level.get(n.output[0], index) == index]
         have = {name for node in nodes for name in node.output}
         kept = _once(list(self.graphs.maps) + [value.name for value in source.output])
         wanted = [step.search for step in self.taken if level[step.search] == index]
-        later = {
-            name
-            for node in source.node if level.get(node.output[0], -1) > index
-            for name in node.input
-        }  # fmt: skip
+        later: typing.Set[str] = set()
+        for node in source.node:
+            if level.get(node.output[0], -1) > index:
+                later.update(node.input)
         made = self._made
         outputs = [n for n in kept if n in have]
         outputs += [n for n in _once(wanted) if n in have and n not in kept]
@@ -261,33 +277,26 @@ class _Cutter:
         inputs = _once(n for node in nodes for n in node.input if n in made and n not in have)
         part = helper.make_model(
             helper.make_graph(
-                nodes, "part{}".format(index), [self._value(n) for n in inputs],
-                [self._value(n) for n in outputs], list(source.initializer),
+                nodes,
+                "part{}".format(index),
+                [self._value(n) for n in inputs],
+                [self._value(n) for n in outputs],
+                list(source.initializer),
             ),
-            opset_imports=self.search.opset_import, ir_version=self.search.ir_version,
-        )  # fmt: skip
-        return assemble._pruned(part)
+            opset_imports=self.search.opset_import,
+            ir_version=self.search.ir_version,
+        )
+        return models.prune(part)
 
-    def _value(self, name):
+    def _value(self, name: str) -> "ValueInfoProto":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name])
 
 
-def _values(model):
-    source = assemble._inferred(_copy(model)).graph
-    return list(source.input) + list(source.value_info) + list(source.output)
-
-
-def _copy(model):
-    return type(model).FromString(model.SerializeToString())
-
-
-def _opset(model):
-    return max(e.version for e in model.opset_import if e.domain in ("", "ai.onnx"))
-
-
-def _once(names):
+def _once(names: "typing.Iterable[str]") -> "typing.List[str]":
+    """The names in their order, each once."""
     return list(dict.fromkeys(names))
 
 
-def _ordered(nodes):
+def _ordered(nodes: "typing.Iterable[NodeProto]") -> "typing.List[str]":
+    """What the nodes give, in their order."""
     return [name for node in nodes for name in node.output]

@@ -1,14 +1,16 @@
-"""python -m runtime.networks: list, show, check and download networks."""
+"""python -m runtime.networks: lists, shows, checks and downloads networks."""
 
 import argparse
 import os
 import pathlib
 import sys
+import typing
 
 import numpy as np
 
+from boards import toml
 from runtime import decode, engines
-from runtime.errors import HotpathError
+from runtime.errors import BadNetwork, HotpathError
 from runtime.networks import (
     CACHE,
     Network,
@@ -16,35 +18,35 @@ from runtime.networks import (
     find_toml,
     load_network,
     names,
-    read_toml,
     schema,
     sha256_of,
 )
 
 
-def main(arguments=None):
+def main(arguments: "typing.Optional[typing.List[str]]" = None) -> int:
+    """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        return int(options.run(options) or 0)
     except HotpathError as error:
         print("runtime.networks: {}".format(error), file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of a pipe has closed it
         sys.stdout = open(os.devnull, "w")
         return 0
     except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
+        print("stopped; run the same command again to continue", file=sys.stderr)
         return 130
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runtime.networks", description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
     for name, run, text in (
-        ("list", list_networks, "the networks that come with the runtime"),
-        ("show", show, "one network: its numbers, what it costs, where it runs, its files"),
-        ("check", check, "all that is wrong with a network's TOML and files, line by line"),
+        ("list", list_networks, "list the networks that come with the runtime"),
+        ("show", show, "show one network: its numbers, its cost, where it runs, its files"),
+        ("check", check, "check a network's TOML and files, and print each mistake"),
         ("get", get, "download a network's files"),
     ):
         command = commands.add_parser(name, help=text, description=text)
@@ -52,33 +54,35 @@ def _parser():
         if name != "list":
             command.add_argument("network", help="a name, or a TOML of your own")
         command.add_argument(
-            "--networks-dir", default=os.environ.get("NETWORKS_DIR"),
+            "--networks-dir",
+            default=os.environ.get("NETWORKS_DIR"),
             help="folder with networks' files (default: the environment's NETWORKS_DIR)",
-        )  # fmt: skip
+        )
     return parser
 
 
-def list_networks(options):
-    """A line a network: family, crops, whether its files are here."""
+def list_networks(options: argparse.Namespace) -> None:
+    """Print one line for each network: family, crops, whether its files are here."""
     row = "{:<16} {:<10} {:>8} {:>7}  {}"
     print(row.format("network", "family", "exemplar", "search", "files"))
     for name in names():
         network = load_network(name)
-        print(row.format(
-            name, network.family, network.exemplar, network.search,
-            "present" if _paths(network, options.networks_dir) else "missing"))  # fmt: skip
+        files = "present" if _paths(network, options.networks_dir) else "missing"
+        print(row.format(name, network.family, network.exemplar, network.search, files))
 
 
-def _paths(network, networks_dir):
-    """Where the files are, or None when one is missing."""
+def _paths(
+    network: Network, networks_dir: "typing.Optional[str]"
+) -> "typing.Optional[typing.Dict[str, pathlib.Path]]":
+    """The paths of the files, or None when one is missing."""
     try:
         return network.locate(networks_dir)
     except HotpathError:
         return None
 
 
-def show(options):
-    """All that the TOML says, what the graphs cost, and where they run."""
+def show(options: argparse.Namespace) -> None:
+    """Print the TOML's numbers, the cost of the graphs, and where they run."""
     network = load_network(options.network)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published") and value != ():
@@ -95,13 +99,13 @@ def show(options):
         _show_graphs(network, paths)
 
 
-def _plain(value):
+def _plain(value: typing.Any) -> str:
     if not isinstance(value, tuple):
-        return value
-    return ", ".join("{:g}".format(v) if isinstance(v, float) else v for v in value)
+        return str(value)
+    return ", ".join("{:g}".format(v) if isinstance(v, float) else str(v) for v in value)
 
 
-def _show_graphs(network, paths):
+def _show_graphs(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> None:
     from runtime.graphs import assemble
     from runtime.networks import counting, support  # need the onnx library
 
@@ -110,29 +114,29 @@ def _show_graphs(network, paths):
     counts = counting.count_parts(network, paths)
     for name, figures in counts.items():
         macs = "not fixed" if figures.macs is None else "{:.1f}".format(figures.macs / 1e6)
-        print("{:<16} {:>11,} {:>9}  {} -> {}".format(
-            name, figures.parameters, macs, _tensors(figures.inputs), _tensors(figures.outputs)
-        ))  # fmt: skip
+        tensors = "{} -> {}".format(_tensors(figures.inputs), _tensors(figures.outputs))
+        print("{:<16} {:>11,} {:>9}  {}".format(name, figures.parameters, macs, tensors))
     print()
     operators = counts["a frame"].operators
-    print("operators        {}".format(
-        ", ".join("{} {}".format(name, number) for name, number in operators.items())))  # fmt: skip
+    counted = ", ".join("{} {}".format(name, number) for name, number in operators.items())
+    print("operators        {}".format(counted))
     for name, verdict in support.on_engines(network, paths):
         print("{:<16} {}".format(name, verdict))
     for title, verdict in support.on_boards(assemble.build(network, paths)):
         print("{:<24} {}".format(title, verdict))
 
 
-def _tensors(values):
+def _tensors(values: "typing.Mapping[str, typing.Sequence[int]]") -> str:
     return ", ".join(
         "{} {}".format(name, "x".join(map(str, shape))) for name, shape in values.items()
     )
 
 
-def check(options):
-    """Say all that is wrong: the TOML line by line, then its files, then what they do."""
+def check(options: argparse.Namespace) -> int:
+    """Print each mistake: in the TOML, in its files, and in what the network computes."""
     path = find_toml(options.network)
-    text, table = read_toml(path)
+    table = toml.read(path, BadNetwork)
+    text = path.read_text(encoding="utf-8")
     values, files, mistakes = schema.read(table)
     placed = [(schema.line_of(mistake, text) or 0, mistake) for mistake in mistakes]
     for line, mistake in sorted(placed, key=lambda pair: pair[0]):
@@ -159,12 +163,13 @@ def check(options):
     return 0
 
 
-def _try(network, paths):
-    """Load the files into an engine and run it once on noise; returns the number of mistakes."""
+def _try(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> int:
+    """Load the files into an engine and run it once on noise. Returns the number of mistakes."""
     for part, path in paths.items():
-        given = network.file(part).sha256
-        print("{:<10} {} {}".format(
-            part, path, "sha256 is right" if given else "sha256 " + sha256_of(path)))  # fmt: skip
+        entry = network.file(part)
+        given = entry and entry.sha256
+        digest = "sha256 is right" if given else "sha256 " + sha256_of(path)
+        print("{:<10} {} {}".format(part, path, digest))
     try:
         engine = engines.create("auto", network, paths)
     except HotpathError as error:
@@ -184,15 +189,15 @@ def _try(network, paths):
         shape = "x".join(map(str, item.shape))
         print("map        {} from {:.4g} to {:.4g}".format(shape, item.min(), item.max()))
         if not np.isfinite(item).all():
-            print("map {} is not finite; the file is damaged, or mean and scale are wrong".format(
-                index + 1))  # fmt: skip
+            sentence = "map {} is not finite; the file is damaged, or mean and scale are wrong"
+            print(sentence.format(index + 1))
             wrong += 1
     engine.close()
     return wrong
 
 
-def get(options):
-    """Download into ``--networks-dir``, else into the folder of downloaded networks."""
+def get(options: argparse.Namespace) -> None:
+    """Download into ``--networks-dir``, or into the folder of downloaded networks."""
     folder = pathlib.Path(options.networks_dir) if options.networks_dir else CACHE
     fetch.fetch(load_network(options.network), folder, print)
 

@@ -1,16 +1,24 @@
-"""What a network's ONNX files hold and cost: parameters, multiplications, tensors, operators.
+"""Counts the parameters, multiplications, tensors and operators of a network's ONNX files.
 
-Counted here in a few lines, from the shapes that ONNX infers: a multiply-accumulate (MAC) is one of
-a convolution, a matrix product or a fully connected layer; what else a graph does (activations,
-pooling, sums) is not counted, as in the trackers' papers.
+Multiply-accumulates (MACs) are those of convolutions, matrix products and fully connected layers,
+from the shapes that ONNX infers. Activations, pooling and sums are not counted, as in the trackers'
+papers.
 """
 
+import typing
 from collections import Counter, OrderedDict, namedtuple
 
-import onnx
 from onnx import shape_inference
 
-from runtime.graphs import assemble
+from runtime.graphs import assemble, models
+
+if typing.TYPE_CHECKING:
+    import pathlib
+
+    from onnx import GraphProto, ModelProto, NodeProto
+
+    from runtime.networks.network import Network
+
 
 Counts = namedtuple("Counts", "parameters macs inputs outputs operators")
 Counts.__doc__ = """One ONNX model's figures.
@@ -23,16 +31,16 @@ Attributes:
 """
 
 
-def count(model):
-    """Figures of one ONNX model: ``Counts``."""
+def count(model: "ModelProto") -> Counts:
+    """The figures of one ONNX model."""
     try:
         model = shape_inference.infer_shapes(model)
-    except Exception:  # its classes differ by version; figures then lack the MACs
+    except Exception:  # its class differs by version; the figures then lack the MACs
         pass
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     operators = Counter(node.op_type for node in _nodes(model.graph))
     values = list(model.graph.input) + list(model.graph.value_info) + list(model.graph.output)
-    shapes = {value.name: assemble.shape_of(value) for value in values}
+    shapes = {value.name: models.shape_of(value) for value in values}
     shapes.update(weights)
     return Counts(
         sum(_product(dims) for dims in weights.values()),
@@ -43,8 +51,10 @@ def count(model):
     )
 
 
-def count_parts(network, paths):
-    """Figures of every file, and of the two graphs that a tracker runs.
+def count_parts(
+    network: "Network", paths: "typing.Dict[str, pathlib.Path]"
+) -> "typing.Dict[str, Counts]":
+    """The figures of each file, and of the two graphs that a tracker runs.
 
     Args:
         network: the ``Network``.
@@ -54,25 +64,26 @@ def count_parts(network, paths):
         dict of name -> ``Counts``: the parts, then "exemplar, once" and "a frame".
 
     Raises:
-        BadNetwork: the files are no ONNX or don't fit the TOML.
+        BadNetwork: the files are no ONNX, or don't fit the TOML.
     """
-    counts = OrderedDict((part, count(onnx.load(str(path)))) for part, path in paths.items())
+    counts = OrderedDict((part, count(models.read(path))) for part, path in paths.items())
     graphs = assemble.build(network, paths)
     counts["exemplar, once"] = count(graphs.exemplar)
     counts["a frame"] = count(graphs.search)
     return counts
 
 
-def _nodes(part):
-    """Every node of a graph, those in its branches too."""
+def _nodes(part: "GraphProto") -> "typing.Iterator[NodeProto]":
+    """Each node of a graph and of its branches."""
     for node in part.node:
         yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+        for branch in models.branches(node):
+            yield from _nodes(branch)
 
 
-def _macs(nodes, shapes):
+def _macs(
+    nodes: "typing.Iterable[NodeProto]", shapes: "typing.Dict[str, models.Shape]"
+) -> "typing.Optional[int]":
     total = 0
     for node in nodes:
         counter = _COUNTERS.get(node.op_type)
@@ -87,24 +98,24 @@ def _macs(nodes, shapes):
     return total
 
 
-def _conv(node, ins, out):
+def _conv(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
     return _product(out) * _product(ins[1][1:])  # (channels out, channels in a group, kernel …)
 
 
-def _conv_transpose(node, ins, out):
+def _conv_transpose(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
     return _product(ins[0]) * _product(ins[1][1:])
 
 
-def _gemm(node, ins, out):
+def _gemm(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
     transposed = any(a.name == "transA" and a.i for a in node.attribute)
-    return _product(out) * ins[0][0 if transposed else 1]
+    return _product(out) * int(ins[0][0 if transposed else 1])
 
 
-def _matmul(node, ins, out):
-    return _product(out) * ins[0][-1]
+def _matmul(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
+    return _product(out) * int(ins[0][-1])
 
 
-_COUNTERS = {
+_COUNTERS: "typing.Dict[str, typing.Callable[[NodeProto, typing.Any, models.Shape], int]]" = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
@@ -112,7 +123,7 @@ _COUNTERS = {
 }
 
 
-def _product(numbers):
+def _product(numbers: "typing.Iterable[int]") -> int:
     result = 1
     for number in numbers:
         result *= int(number)

@@ -1,34 +1,38 @@
-"""Download a network's files: resumed where a download broke off, checked by sha256."""
+"""Downloads a network's files. A download that broke off is resumed; sha256 checks the result."""
 
 import http.client
 import os
+import pathlib
 import socket
 import ssl
+import typing
 import urllib.error
 import urllib.request
 
 from tqdm import tqdm
 
 from runtime.errors import BadNetwork, BadOutput
-from runtime.networks import sha256_of
+from runtime.networks.network import File, Network, sha256_of
 
 BLOCK = 1 << 16
 TIMEOUT_S = 20
 
 
-def fetch(network, folder, log):
-    """Bring every file of a network into a folder.
+def fetch(
+    network: Network, folder: pathlib.Path, log: "typing.Callable[[str], typing.Any]"
+) -> "typing.List[pathlib.Path]":
+    """Download each file of a network into a folder.
 
     Args:
         network: the ``Network``.
-        folder: where the files go; made when it is missing.
+        folder: where the files go. It is made when it is missing.
         log: function of one sentence.
 
     Returns:
-        list of ``pathlib.Path``, one a file.
+        the paths of the files.
 
     Raises:
-        BadNetwork: a file has no URL, can't be had, or is not what its sha256 says.
+        BadNetwork: a file has no URL, can't be downloaded, or has another sha256.
         BadOutput: the folder can't be written.
     """
     try:
@@ -42,7 +46,12 @@ def fetch(network, folder, log):
         ) from None
 
 
-def _fetch_one(network, entry, path, log):
+def _fetch_one(
+    network: Network,
+    entry: File,
+    path: pathlib.Path,
+    log: "typing.Callable[[str], typing.Any]",
+) -> pathlib.Path:
     try:
         there = network.locate_file(entry, path.parent)
     except BadNetwork:  # not there, or another file of that name
@@ -61,8 +70,8 @@ def _fetch_one(network, entry, path, log):
     except _BROKEN as error:
         reason = getattr(error, "reason", None) or error
         raise BadNetwork(
-            "{} can't be had: {}; run the same command again to go on from where it broke, or put "
-            "{} into a folder and name that with --networks-dir".format(
+            "{} can't be downloaded: {}; run the same command again to go on where it broke, "
+            "or put {} into a folder and name that with --networks-dir".format(
                 entry.url, reason, entry.name
             )
         ) from None
@@ -79,17 +88,20 @@ def _fetch_one(network, entry, path, log):
     return path
 
 
-# a time-out has a class of its own before Python 3.10
 _BROKEN = (
-    urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError,
-    socket.timeout, ssl.SSLError,
-)  # fmt: skip
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+    socket.timeout,  # a class of its own before Python 3.10
+    ssl.SSLError,
+)
 
 
-def _download(entry, part):
-    """Append what is missing to ``part``; start over when the server can't resume."""
+def _download(entry: File, part: pathlib.Path) -> None:
+    """Append the missing bytes to ``part``. Start over when the server can't resume."""
     have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(entry.url)
+    request = urllib.request.Request(str(entry.url))
     if have:
         request.add_header("Range", "bytes={}-".format(have))
     try:
@@ -110,5 +122,5 @@ def _download(entry, part):
                 file.write(block)
                 bar.update(len(block))
     if total is not None and part.stat().st_size < total:
-        raise ConnectionError("the connection ended {} bytes early".format(
-            total - part.stat().st_size))  # fmt: skip
+        lacking = total - part.stat().st_size
+        raise ConnectionError("the connection ended {} bytes early".format(lacking))

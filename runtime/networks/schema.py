@@ -1,37 +1,37 @@
-"""What a network's TOML may say: keys, their types, defaults and limits, and what breaks them.
+"""The keys of a network's TOML, with types, defaults and bounds, and the check of a TOML.
 
-Keys that every network has stand here. Those of a family (``[head]`` and ``[tracking]``) stand in
-its file in ``runtime/decode``, as ``KEYS``. A key that the network does not use is a mistake, like
-one that it lacks.
+The keys of all networks stand here. Those of a family (``[head]`` and ``[tracking]``) stand in its
+file in ``runtime/decode``, as ``KEYS``. A key that the network does not use is a mistake, and so is
+a missing one.
 """
 
 import difflib
 import re
-from collections import namedtuple
+import typing
 
-REQUIRED = object()
+from runtime import decode
+from runtime.decode.shared.keys import LARGEST_SIDE, REQUIRED, Key, Keys, key
+from runtime.networks.network import File
 
-File = namedtuple("File", "part name sha256 url features weight_of")
-Key = namedtuple("Key", "kind default choices low high length when")
-Mistake = namedtuple("Mistake", "section key text")
+Table = typing.Dict[str, typing.Any]
+Section = typing.Union[str, typing.Tuple[str, int]]  # the header, or ("file", its number from 0)
 
 
-def key(kind, default=REQUIRED, choices=None, low=None, high=None, length=None, when=None):
-    """Describe a key.
+class Mistake(typing.NamedTuple):
+    """What is wrong at one place of a TOML.
 
-    Args:
-        kind: int, float, bool, str, list (of numbers), or tuple (of names).
-        default: value when the TOML leaves it out; without one the key must be there.
-        choices: the texts it may be.
-        low, high: limits, both allowed; of every number of a list.
-        length: how many numbers a list holds; None for any number but none.
-        when: (name, values): the key is used, and needed, only where that other key has one of
-            those values.
+    Attributes:
+        section: header of the section; "" above the first; ("file", number) of a ``[[file]]``.
+        key: the key, or None for the whole section.
+        text: the rest of a sentence that begins with the key.
     """
-    return Key(kind, default, choices, low, high, length, when)
+
+    section: Section
+    key: typing.Optional[str]
+    text: str
 
 
-TOP = {
+TOP: Keys = {
     "family": key(str),  # file name in runtime/decode/
     "licence": key(str, ""),
     "source": key(str, ""),
@@ -40,78 +40,86 @@ TOP = {
 CORNERS = ("(s+1)/2", "s/2", "(s-1)/2")
 CENTRES = ("w/2", "(w-1)/2")
 
-SECTIONS = {
+# Bounds hold every value that a tracker could use and refuse what overflows or gives nonsense:
+# a window of a hundred times the box shows nothing of the target, and the mean and scale of a
+# picture of bytes lie far inside theirs.
+SIDE = key(int, low=8, high=LARGEST_SIDE)
+WIDEST = 100  # of a margin or a factor
+
+SECTIONS: "typing.Dict[str, Keys]" = {
     "input": {
-        "exemplar": key(int, low=1),  # pixels, side of the crop around the first box
-        "search": key(int, low=1),  # pixels, side of the crop of every frame
-        # the window: a square around the box with context; the box's own shape with a margin,
-        # stretched to a square; or a square of so many times the box's area
+        "exemplar": SIDE,  # pixels, side of the crop around the first box
+        "search": SIDE,  # pixels, side of the crop of every frame
+        # the window. "square": the square around the box with context. "stretched": the box with a
+        # margin, both sides resized separately. "area": a square, relative to the box's area
         "crop": key(str, "square", ("square", "stretched", "area")),
-        "context": key(float, 0.5, low=0, when=("crop", ("square",))),  # of (w + h), each side
-        "exemplar_margin": key(float, low=0, when=("crop", ("stretched",))),  # share of w, of h,
-        "search_margin": key(float, low=0, when=("crop", ("stretched",))),  # on each side
-        "exemplar_factor": key(float, low=0, when=("crop", ("area",))),  # side of the window, in
-        "search_factor": key(float, low=0, when=("crop", ("area",))),  # sides of the equal-area box
-        # how a window's corner lies from its centre (s: its side), and how it becomes whole pixels
+        "context": key(
+            float, 0.5, low=0, high=WIDEST, when=("crop", ("square",))
+        ),  # of w + h, each side
+        # share of w and of h, on each side
+        "exemplar_margin": key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        "search_margin": key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        # side of the window, relative to that of a square with the box's area
+        "exemplar_factor": key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        "search_factor": key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        # distance of the window's corner from its centre (s: its side), and how it is rounded
         "corner": key(str, "(s+1)/2", CORNERS),
         "rounding": key(str, "half_up", ("half_up", "half_even", "up", "cut")),
-        "resample": key(str, "resize", ("resize", "warp")),  # warp: not rounded at all
+        "resample": key(str, "resize", ("resize", "warp")),  # "warp" does not round at all
         "border": key(str, "mean", ("mean", "mean_rounded", "zero")),  # colour outside the frame
         "channels": key(str, "BGR", ("BGR", "RGB")),
-        "mean": key(list, (0.0, 0.0, 0.0), length=3),  # taken off, in the order of `channels`
-        "scale": key(list, (1.0, 1.0, 1.0), length=3),  # then multiplied
-        "box_centre": key(str, "(w-1)/2", CENTRES),  # from the first box's corner to its centre
-        "box_corner": key(str, "w/2", CENTRES),  # from a centre to the corner of the box given back
+        # (value - mean) * scale, in the order of `channels`, value from 0 to 255
+        "mean": key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
+        "scale": key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
+        "box_centre": key(str, "(w-1)/2", CENTRES),  # distance of the first box's centre
+        "box_corner": key(str, "w/2", CENTRES),  # from its corner, and of each result's
     },
     "head": {
         "correlation": key(
             str, "pixelwise", ("pixelwise", "depthwise", "both", "cross", "attention", "none")
         ),
-        "maps": key(tuple, ()),  # the outputs' names, where their shapes don't tell them apart
+        # names of the outputs in the family's order, where their shapes are equal; "a+b" joins
+        # the channels of two outputs
+        "maps": key(tuple, ()),
     },
     "tracking": {
         # when a target is lost, see runtime/loss.py
         "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
-        "hold_below": key(float, 0.0, low=0, high=1),  # then the last certain box is kept; 0: never
-        "hold_widen": key(float, 1.05, low=1),  # and the search region's sides grow every frame,
-        "hold_limit": key(float, 1.4, low=1),  # to so many times their length
+        "hold_below": key(float, 0.0, low=0, high=1),  # below it the last certain box stays; 0: off
+        # while a box is held, the sides of the search region grow by this factor every frame,
+        "hold_widen": key(float, 1.05, low=1, high=2),
+        "hold_limit": key(float, 1.4, low=1, high=10),  # up to this one
     },
 }
 
-# Limits of the target, shared by families that move it by the network's word.
-LIMITS = {
-    # frame pixels, least width and height of a box
-    "min_size": key(float, 10.0, low=0),
-    # what is kept in the frame: the centre, and the size below the frame's; the centre alone; each
-    # corner of the box; the box, moved in from the left and top and cut at the right and bottom
-    "clip": key(str, "centre", ("centre", "position", "corners", "inside", "none")),
-    "box_pixels": key(str, "exact", ("exact", "round", "floor")),  # whole pixels, as the authors'
-}
+MAP_PARTS = ("score", "distances", "deltas", "size", "offset", "quality")
 
+# The ways in which files come; a fusion is followed by one part for each map.
 PARTS = (
     {"backbone", "head"},
     {"exemplar", "search"},
+    {"exemplar", "search", "head"},
     {"whole"},
     {"backbone"},
     {"network", "kernel_cls", "kernel_loc"},
 )
+FUSED = ({"backbone", "fusion"}, {"exemplar", "search", "fusion"})
 
 
-def read(table, families=None):
-    """Check a parsed TOML and flatten it.
+def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mistake]]":
+    """Check a parsed TOML and put its sections into one dict.
 
     Args:
-        table: dict as ``tomllib`` gives it.
-        families: dict of family name -> its ``KEYS``; None for those in ``runtime/decode``.
+        table: dict as ``boards.toml.read`` gives it.
 
     Returns:
         (values, files, mistakes): dict of key -> value with defaults filled in, list of ``File``,
         list of ``Mistake`` (empty when all is well).
     """
-    mistakes = []
+    mistakes: typing.List[Mistake] = []
     values = _read_section("", TOP, table, mistakes, ("file", "published") + tuple(SECTIONS))
-    keys = _keys_of(values.get("family"), families, mistakes)
-    given = {}
+    keys = _keys_of(values.get("family"), mistakes)
+    given: typing.Dict[str, Table] = {}
     for section in SECTIONS:
         entries = table.get(section, {})
         if not isinstance(entries, dict):
@@ -128,35 +136,42 @@ def read(table, families=None):
     return values, _read_files(table.get("file", []), mistakes), mistakes
 
 
-def _keys_of(family, families, mistakes):
+def _keys_of(
+    family: "typing.Optional[str]", mistakes: "typing.List[Mistake]"
+) -> "typing.Dict[str, typing.Optional[Keys]]":
     """The sections' keys with the family's own; None where the family is not known."""
-    keys = {section: dict(entries) for section, entries in SECTIONS.items()}
+    keys: typing.Dict[str, typing.Optional[Keys]] = {
+        section: dict(entries) for section, entries in SECTIONS.items()
+    }
     unknown = {"input": keys["input"], "head": None, "tracking": None}
     if family is None:
         return unknown
-    if families is None:
-        from runtime import decode  # its modules use this one
-
-        known = decode.families()
-        families = {family: decode.load(family).KEYS} if family in known else dict.fromkeys(known)
-    if family not in families:
-        text = "no family is called {!r}; there are: {}".format(family, ", ".join(sorted(families)))
+    if family not in decode.families():
+        text = "no family is called {!r}; there are: {}".format(
+            family, ", ".join(decode.families())
+        )
         mistakes.append(Mistake("", "family", text))
         return unknown
-    for section, entries in families[family].items():
-        keys[section].update(entries)
+    for section, entries in decode.module_of(family).KEYS.items():
+        keys[section] = dict(SECTIONS[section], **entries)
     return keys
 
 
-def _read_section(section, keys, entries, mistakes, also=()):
+def _read_section(
+    section: str,
+    keys: "typing.Optional[Keys]",
+    entries: Table,
+    mistakes: "typing.List[Mistake]",
+    also: "typing.Tuple[str, ...]" = (),
+) -> Table:
     if keys is None:
         return {}
-    values = {}
+    values: Table = {}
     for name in entries:
         if name not in keys and name not in also:
             near = difflib.get_close_matches(name, keys, n=1)
             hint = "did you mean {}?".format(near[0]) if near else "there are: " + ", ".join(keys)
-            mistakes.append(Mistake(section, name, "is not a key known here; " + hint))
+            mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():
         if name in entries:
             value, problem = _convert(entries[name], entry)
@@ -172,8 +187,13 @@ def _read_section(section, keys, entries, mistakes, also=()):
     return values
 
 
-def _apply_conditions(keys, given, values, mistakes):
-    """Keys with ``when``: missing where they are used, a mistake where they are not."""
+def _apply_conditions(
+    keys: "typing.Dict[str, typing.Optional[Keys]]",
+    given: "typing.Dict[str, Table]",
+    values: Table,
+    mistakes: "typing.List[Mistake]",
+) -> None:
+    """Check the keys with ``when``: required where they are used, a mistake where they are not."""
     for section, entries in keys.items():
         for name, entry in (entries or {}).items():
             if entry.when is None or entry.when[0] not in values:
@@ -191,93 +211,129 @@ def _apply_conditions(keys, given, values, mistakes):
                 values[name] = entry.default
 
 
-def _text(value):
+def _text(value: typing.Any) -> str:
     return '"{}"'.format(value) if isinstance(value, str) else str(value).lower()
 
 
-def _convert(value, entry):
+def _convert(value: typing.Any, entry: Key) -> "typing.Tuple[typing.Any, typing.Optional[str]]":
     """Return (value, None) when it fits the key, else (None, what is wrong)."""
     if entry.kind is tuple:
         good = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
         return (tuple(value), None) if good else (None, 'must be a list of names, ["a", "b"]')
     if entry.kind is list:
         return _convert_list(value, entry)
-    if entry.kind is float and _is_number(value):
-        value = float(value)
-    elif not isinstance(value, entry.kind) or (isinstance(value, bool) and entry.kind is not bool):
-        kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        return None, "must be {}, not {!r}".format(kinds[entry.kind], value)
+    kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    is_kind = _is_number(value) if entry.kind is float else isinstance(value, entry.kind)
+    if not is_kind or (isinstance(value, bool) and entry.kind is not bool):
+        return None, "must be {}, not {}".format(kinds[entry.kind], _shown(value))
     if entry.choices and value not in entry.choices:
-        return None, "must be one of {}, not {!r}".format(", ".join(entry.choices), value)
-    return (value, None) if _within(value, entry) else (None, _limits(entry, value))
+        return None, "must be one of {}, not {}".format(", ".join(entry.choices), _shown(value))
+    if not _within(value, entry):
+        return None, _limits(entry, value)
+    return float(value) if entry.kind is float else value, None
 
 
-def _convert_list(value, entry):
+def _convert_list(
+    value: typing.Any, entry: Key
+) -> "typing.Tuple[typing.Any, typing.Optional[str]]":
     if not isinstance(value, list) or not value or not all(_is_number(item) for item in value):
         return None, "must be a list of numbers"
     if entry.length and len(value) != entry.length:
         return None, "must hold {} numbers, not {}".format(entry.length, len(value))
+    if len(value) > MOST_NUMBERS:
+        return None, "must hold at most {} numbers, not {}".format(MOST_NUMBERS, len(value))
     for item in value:
         if not _within(item, entry):
             return None, _limits(entry, item)
     return tuple(float(item) for item in value), None
 
 
-def _is_number(value):
+SMALLEST = 1e-6  # of a number that must not be 0
+MOST_NUMBERS = 64  # in a list; no network has more ratios or scales of anchors
+
+
+def _is_number(value: typing.Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _within(value, entry):
+def _within(value: typing.Any, entry: Key) -> bool:
     if not _is_number(value):
         return True
-    low = -float("inf") if entry.low is None else entry.low
-    high = float("inf") if entry.high is None else entry.high
-    return value == value and abs(value) != float("inf") and low <= value <= high
+    if entry.nonzero and abs(value) < SMALLEST:
+        return False
+    return bool(entry.low <= value <= entry.high)  # never true for NaN
 
 
-def _limits(entry, value):
-    if entry.low is not None and entry.high is not None:
-        return "must lie in {} to {}, not {}".format(entry.low, entry.high, value)
-    if entry.low is not None and value < entry.low:
-        return "must be {} or more, not {}".format(entry.low, value)
-    return "must be a finite number, not {}".format(value)
+def _limits(entry: Key, value: typing.Any) -> str:
+    text = "must lie in {:g} to {:g}, not {}".format(entry.low, entry.high, _shown(value))
+    return text + (", and not be 0" if entry.nonzero else "")
 
 
-def _read_files(entries, mistakes):
-    files = []
+def _shown(value: typing.Any) -> str:
+    """A value for a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of many thousand digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _read_files(entries: typing.Any, mistakes: "typing.List[Mistake]") -> "typing.List[File]":
+    files: typing.List[File] = []
     if not isinstance(entries, list) or not entries:
         mistakes.append(Mistake("file", None, "no [[file]] is named; name the ONNX files"))
         return files
-    known = sorted(set().union(*PARTS))
     for number, entry in enumerate(entries):
-        section = ("file", number)
-        if not isinstance(entry, dict):
-            mistakes.append(Mistake(section, None, "must be a section, [[file]]"))
-            continue
-        values = {name: entry.get(name) for name in File._fields}
-        if values["part"] not in known:
-            mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(known)))
-        name = values["name"]
-        if not isinstance(name, str) or not name or "/" in name:
-            mistakes.append(Mistake(section, "name", "must be a file name without folders"))
-        if values["sha256"] is not None and not re.match("^[0-9a-f]{64}$", str(values["sha256"])):
-            mistakes.append(Mistake(section, "sha256", "must be 64 hexadecimal digits, small"))
-        if values["url"] is not None and not re.match("^https?://", str(values["url"])):
-            mistakes.append(Mistake(section, "url", "must begin with https://"))
-        _check_cut(section, values, mistakes)
-        for name in entry:
-            if name not in File._fields:
-                mistakes.append(Mistake(section, name, "is not a key known here"))
-        files.append(File(**values))
-    parts = [entry.part for entry in files]
-    if set(parts) not in PARTS or len(set(parts)) != len(parts):
-        ways = "; or ".join(", ".join(sorted(way)) for way in PARTS)
-        mistakes.append(Mistake("file", None, "the parts of the [[file]]s must be: " + ways))
+        if isinstance(entry, dict):
+            files.append(_read_file(("file", number), entry, mistakes))
+        else:
+            mistakes.append(Mistake(("file", number), None, "must be a section, [[file]]"))
+    _check_parts([entry.part for entry in files], mistakes)
     return files
 
 
-def _check_cut(section, values, mistakes):
-    """``features`` and ``weight_of`` tell where kernels made from the exemplar go."""
+KNOWN_PARTS = sorted(set().union(*PARTS, *FUSED) | set(MAP_PARTS))
+
+
+def _read_file(section: Section, entry: Table, mistakes: "typing.List[Mistake]") -> File:
+    values = {name: entry.get(name) for name in File._fields}
+    if values["part"] not in KNOWN_PARTS:
+        mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
+        values["part"] = _shown(values["part"])
+    if not isinstance(values["name"], str) or not _FILE_NAME.match(values["name"]):
+        mistakes.append(
+            Mistake(section, "name", "must be a file name without folders and wildcards")
+        )
+        values["name"] = _shown(values["name"])
+    sha256, url = values["sha256"], values["url"]
+    if sha256 is not None and not (isinstance(sha256, str) and re.match("^[0-9a-f]{64}$", sha256)):
+        mistakes.append(Mistake(section, "sha256", "must be 64 hexadecimal digits, small"))
+    if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
+        mistakes.append(Mistake(section, "url", "must begin with https://"))
+    _check_cut(section, values, mistakes)
+    for name in entry:
+        if name not in File._fields:
+            mistakes.append(Mistake(section, name, "is not a known key"))
+    return File(**values)
+
+
+_FILE_NAME = re.compile(r"^(?!\.{1,2}$)[^/\\\x00-\x1f*?\[\]]{1,200}$")
+
+
+def _check_parts(parts: "typing.List[str]", mistakes: "typing.List[Mistake]") -> None:
+    """The parts must be one of the known ways, each part once."""
+    maps = set(parts) & set(MAP_PARTS)
+    fused = bool(maps) and set(parts) - maps in FUSED
+    if len(set(parts)) == len(parts) and (set(parts) in PARTS or fused):
+        return
+    ways = [", ".join(sorted(way)) for way in PARTS]
+    ways += ["{} and one for each map".format(", ".join(sorted(way))) for way in FUSED]
+    text = "the parts of the [[file]]s must be: {}".format("; or ".join(ways))
+    mistakes.append(Mistake("file", None, text))
+
+
+def _check_cut(section: Section, values: Table, mistakes: "typing.List[Mistake]") -> None:
+    """``features`` and ``weight_of`` name the tensors where kernels of the exemplar are used."""
     for name, parts in (("features", ("network",)), ("weight_of", ("kernel_cls", "kernel_loc"))):
         if values["part"] in parts and not isinstance(values[name], str):
             text = "is missing; name the tensor that {}".format(
@@ -288,8 +344,8 @@ def _check_cut(section, values, mistakes):
             mistakes.append(Mistake(section, name, "is only for the part " + " or ".join(parts)))
 
 
-def sentence(mistake):
-    """A mistake in one line: where in the TOML, and what."""
+def sentence(mistake: Mistake) -> str:
+    """Describe a mistake in one line: the place in the TOML, and what is wrong."""
     if isinstance(mistake.section, tuple):
         label = "[[file]] {}: ".format(mistake.section[1] + 1)
     elif mistake.section and mistake.key:
@@ -299,13 +355,15 @@ def sentence(mistake):
     return label + (mistake.key + " " if mistake.key else "") + mistake.text
 
 
-def line_of(mistake, text):
-    """Number of the line of a TOML's text that a mistake is about, from 1, or None.
+def line_of(mistake: Mistake, text: str) -> "typing.Optional[int]":
+    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
 
     For a missing key it is the line of its section's header.
     """
     header, number_of_file, place = "", -1, None
-    wanted = mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
+    wanted: typing.Tuple[str, typing.Optional[int]] = (
+        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
+    )
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)

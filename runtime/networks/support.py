@@ -1,17 +1,32 @@
-"""Which engines and boards can run a network: tried where an engine is here, else reasoned."""
+"""Which engines and boards can run a network.
+
+Installed engines are tried. What boards can run follows from the graph's operators.
+"""
+
+import typing
 
 import boards
 from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
 from runtime.graphs import cut
 
-# A convolution whose weights are a tensor, the exemplar's features, is imported from this on
-# (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609); for older ones the correlation is cut out.
+if typing.TYPE_CHECKING:
+    import pathlib
+
+    from onnx import ModelProto
+
+    from runtime.graphs.assemble import Graphs
+    from runtime.networks.network import Network
+
+Verdicts = typing.List[typing.Tuple[str, str]]
+
+# The first TensorRT that imports a convolution with a tensor as weights (NVIDIA/TensorRT#137,
+# onnx/onnx-tensorrt#609). For older ones the correlation is cut out.
 TENSOR_WEIGHTS_FROM = (8, 5, 1)
 
 
-def on_engines(network, paths):
-    """Run a network once in every installed engine.
+def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> Verdicts:
+    """Run a network once in each installed engine.
 
     Args:
         network: the ``Network``.
@@ -37,11 +52,11 @@ def on_engines(network, paths):
     return results
 
 
-def on_boards(graphs):
-    """What is known to stand against a network on every board.
+def on_boards(graphs: "Graphs") -> Verdicts:
+    """What is known to prevent a network from running on each board.
 
     Args:
-        graphs: its ``engines.graph.Graphs``.
+        graphs: its ``assemble.Graphs``.
 
     Returns:
         list of (title, sentence).
@@ -50,8 +65,8 @@ def on_boards(graphs):
     return [(board.title, _verdict(board, graphs.search, taken)) for board in _boards()]
 
 
-def _taken_out(graphs):
-    """What becomes of correlations that a TensorRT can't import: a sentence, None without any."""
+def _taken_out(graphs: "Graphs") -> "typing.Optional[str]":
+    """What happens to correlations that an old TensorRT can't import; None where there is none."""
     if not cut.find(graphs, (cut.CONV,)):
         return None
     try:
@@ -64,27 +79,27 @@ def _taken_out(graphs):
     )
 
 
-def _boards():
+def _boards() -> "typing.List[boards.Board]":
     return [boards.load_board(name) for name in boards.names()]
 
 
-def _verdict(board, search, taken):
+def _verdict(board: boards.Board, search: "ModelProto", taken: "typing.Optional[str]") -> str:
     if board.engine == "overlay":
         return "needs an overlay that knows " + ", ".join(_operators(search))
     if board.engine != "tensorrt":
         return "by {}, see above".format(board.engine)
     versions = sorted(_version(release.get("tensorrt")) for release in board.software.values())
     if taken is None or not versions or versions[0] >= TENSOR_WEIGHTS_FROM:
-        return "nothing is known to stand against it in TensorRT"
+        return "no obstacle is known in TensorRT"
     if versions[-1] < TENSOR_WEIGHTS_FROM:
         return taken
     return "whole from TensorRT {}.{}.{} on; before it {}".format(*TENSOR_WEIGHTS_FROM + (taken,))
 
 
-def _operators(search):
+def _operators(search: "ModelProto") -> "typing.List[str]":
     return sorted({node.op_type for node in search.graph.node} - {"Constant"})
 
 
-def _version(text):
+def _version(text: "typing.Optional[str]") -> "typing.Tuple[int, ...]":
     parts = [int(part) if part.isdigit() else 0 for part in (text or "0").split(".")]
     return tuple((parts + [0, 0])[:3])

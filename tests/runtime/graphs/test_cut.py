@@ -95,7 +95,7 @@ def rewritten(graphs, how):
 
 def test_rewritten_for_an_old_parser_a_network_gives_the_same_bits(tmp_path):
     graphs = graphs_of(tiny_cut.write_network, tmp_path)
-    plainly = rewritten(graphs, convert.plain)
+    plainly = rewritten(graphs, convert.for_old_tensorrt)
     assert "HardSwish" in {n.op_type for n in graphs.search.graph.node}
     assert "HardSwish" not in {n.op_type for n in plainly.search.graph.node}
     assert [e.version for e in plainly.search.opset_import] == [13]
@@ -105,8 +105,8 @@ def test_rewritten_for_an_old_parser_a_network_gives_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize("write", [tiny.write_network, tiny_cut.write_network])
 def test_in_half_precision_inputs_and_outputs_stay_float32(tmp_path, write):
-    graphs = rewritten(graphs_of(write, tmp_path), convert.plain)
-    halved = rewritten(graphs, convert.half)
+    graphs = rewritten(graphs_of(write, tmp_path), convert.for_old_tensorrt)
+    halved = rewritten(graphs, convert.to_float16)
     for model in (halved.exemplar, halved.search):
         kinds = {t.data_type for t in model.graph.initializer}
         assert onnx.TensorProto.FLOAT not in kinds and onnx.TensorProto.FLOAT16 in kinds
@@ -119,5 +119,5 @@ def test_branches_in_half_precision_are_one_sentence(networks_dir):
     network = load_network("dcfnet")
     paths = network.locate(networks_dir)
     with pytest.raises(BadNetwork, match="branches.*PRECISION=fp32"):
-        convert.half(onnx.load(str(paths["backbone"])))
-    convert.half(assemble.build(network, paths).search)  # its shapes decide them
+        convert.to_float16(onnx.load(str(paths["backbone"])))
+    convert.to_float16(assemble.build(network, paths).search)  # its shapes decide them

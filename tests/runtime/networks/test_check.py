@@ -64,12 +64,12 @@ def test_check_names_every_mistake_with_its_line(tmp_path):
     expected = {
         2: "licence must be text, not 3",
         3: "[input] search is missing",
-        5: "[input] serch is not a key known here; did you mean search?",
+        5: "[input] serch is not a known key; did you mean search?",
         7: '[input] exemplar_margin is not used where crop is "square"; remove it',
         8: "[input] mean must hold 3 numbers, not 2",
         9: '[head] quality_share is missing; quality = "blend" needs it',
         10: "[head] stride must be a whole number, not 'eight'",
-        12: "[head] ratios is not a key known here",
+        12: "[head] ratios is not a known key",
         14: "[tracking] lr is missing",
         16: "[tracking] window must lie in 0 to 1, not 1.3",
         19: "[[file]] 1: name must be a file name without folders",
@@ -160,7 +160,7 @@ def test_show_counts_and_says_where_a_network_runs(tmp_path):
     # the exemplar is a convolution's weights there
     assert re.search(r"Jetson Nano +cut at its 2 correlations, which our kernels run", said)
     assert re.search(r"Xavier NX +whole from TensorRT 8.5.1 on; before it cut at its 2", said)
-    assert re.search(r"Jetson Orin Nano +nothing is known", said)
+    assert re.search(r"Jetson Orin Nano +no obstacle is known", said)
 
 
 def test_a_board_without_tomli_is_one_sentence(tmp_path):

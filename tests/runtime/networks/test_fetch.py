@@ -102,4 +102,4 @@ def test_the_command_says_in_one_sentence_that_nobody_is_there(tmp_path, server)
     )  # fmt: skip
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "can't be had" in done.stderr
+    assert "can't be downloaded" in done.stderr

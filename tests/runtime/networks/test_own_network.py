@@ -153,5 +153,5 @@ def test_a_search_graph_without_a_picture_is_refused_in_words(tmp_path):
     shape = (1, 4, 11, 11)
     model = graph.model([("a", shape), ("b", shape)], [("c", shape)])
     onnx.save(model, str(tmp_path / "mine_track.onnx"))
-    with pytest.raises(BadNetwork, match="must take one picture and the exemplar's features"):
+    with pytest.raises(BadNetwork, match="a graph must take one picture of 1x3xHxW"):
         load_tracker(toml)

@@ -1,0 +1,154 @@
+"""Small operations on one ONNX model that all of this folder uses."""
+
+import pathlib
+import typing
+
+import onnx
+from onnx import TensorProto, compose, shape_inference
+
+from runtime.errors import BadNetwork
+
+if typing.TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+
+Shape = typing.Tuple[int, ...]
+
+ONNX_DOMAINS = ("", "ai.onnx")
+
+
+def read(path: "typing.Union[str, pathlib.Path]") -> "ModelProto":
+    """Read an ONNX file, with its external data.
+
+    Raises:
+        BadNetwork: the file is no valid ONNX.
+    """
+    try:
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model)
+        return model
+    except Exception as error:  # the class of protobuf's DecodeError differs by version
+        raise BadNetwork(
+            "{} is not a whole ONNX file ({}); fetch it again".format(path, first_line(error))
+        ) from None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class where there is no message."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def copy(model: "ModelProto") -> "ModelProto":
+    """A copy that shares nothing with the model."""
+    return onnx.ModelProto.FromString(model.SerializeToString())
+
+
+def opset(model: "ModelProto") -> int:
+    """Version of the standard operators that a model uses."""
+    return max(int(entry.version) for entry in model.opset_import if entry.domain in ONNX_DOMAINS)
+
+
+def inputs(model: "ModelProto") -> "typing.List[ValueInfoProto]":
+    """A model's inputs without those that have a constant value."""
+    tensors = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in tensors]
+
+
+def shape_of(value: "ValueInfoProto") -> Shape:
+    """The shape of a tensor, with 0 for a side that is not fixed."""
+    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+
+
+def values_of(model: "ModelProto") -> "typing.List[ValueInfoProto]":
+    """All tensors of a model that depend on its inputs and have a known shape."""
+    graph = infer_shapes(copy(model)).graph
+    return list(graph.input) + list(graph.value_info) + list(graph.output)
+
+
+def infer_shapes(model: "ModelProto") -> "ModelProto":
+    """A copy with the shape of every tensor; the outputs are float32.
+
+    Raises:
+        onnx.shape_inference.InferenceError: the operators' shapes contradict each other.
+    """
+    for value in model.graph.output:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT
+    return shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def prune(model: "ModelProto") -> "ModelProto":
+    """Remove the nodes and constants that no output needs; in place. Returns the model."""
+    graph = model.graph
+    needed, nodes = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(names_read(node))
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(nodes))
+    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
+    del graph.initializer[:]
+    graph.initializer.extend(tensors)
+    return model
+
+
+def rename(model: "ModelProto", names: "typing.Dict[str, str]") -> None:
+    """Rename tensors, in place; names that are not in ``names`` stay."""
+    graph = model.graph
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for value in list(graph.input) + list(graph.output) + list(graph.value_info):
+        value.name = names.get(value.name, value.name)
+
+
+def branches(node: "NodeProto") -> "typing.List[GraphProto]":
+    """The graphs inside a node (If, Loop, Scan)."""
+    found: typing.List[GraphProto] = []
+    for attribute in node.attribute:
+        found.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    return found
+
+
+def names_read(node: "NodeProto") -> "typing.Set[str]":
+    """Names of the tensors that a node reads, with those that its branches read."""
+    names = {name for name in node.input if name}
+    for graph in branches(node):
+        own = {name for inner in graph.node for name in inner.output}
+        own.update(tensor.name for tensor in graph.initializer)
+        own.update(value.name for value in graph.input)
+        inside = {name for inner in graph.node for name in names_read(inner)}
+        inside.update(value.name for value in graph.output)
+        names.update(inside - own)
+    return names
+
+
+def add_prefix(model: "ModelProto", prefix: str) -> "ModelProto":
+    """A copy of a model in which every name begins with ``prefix``.
+
+    This also renames what branches read of the graph around them. onnx before 1.12, the last one
+    for Python 3.6, leaves those names unchanged.
+    """
+    model = compose.add_prefix(model, prefix)
+    graph = model.graph
+    made = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
+    made += [name for node in graph.node for name in node.output]
+    names = {name[len(prefix) :]: name for name in made if name.startswith(prefix)}
+    names.update((name, name) for name in made)  # renamed already
+    for node in graph.node:
+        _rename_inside(node, names)
+    return model
+
+
+def _rename_inside(node: "NodeProto", names: "typing.Dict[str, str]") -> None:
+    """Rename what a node's branches read. A name that a branch makes itself stays."""
+    for branch in branches(node):
+        own = {name for inner in branch.node for name in inner.output}
+        own.update(value.name for value in branch.input)
+        own.update(tensor.name for tensor in branch.initializer)
+        visible = {old: new for old, new in names.items() if old not in own}
+        for inner in branch.node:
+            inner.input[:] = [visible.get(name, name) for name in inner.input]
+            _rename_inside(inner, visible)
+        for value in branch.output:
+            value.name = visible.get(value.name, value.name)

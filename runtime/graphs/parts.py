@@ -1,0 +1,271 @@
+"""Joins a network's files into a pair: what runs once on the exemplar, and what runs each frame.
+
+The parts that the TOML names decide how:
+
+- backbone, head: the backbone runs on both pictures, the head takes both features (NanoTrack);
+- exemplar, search, head: as above, with a backbone for each size of picture;
+- backbone or exemplar and search, fusion, and a part for each map: the fusion takes both features,
+  each map's part takes what the fusion gives (LightFC);
+- exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
+- whole: one graph takes both pictures (VitTrack);
+- backbone: its features are the maps, the family correlates (DCFNet);
+- network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
+  convolutions of the network take (DaSiamRPN in OpenCV's form).
+"""
+
+import typing
+
+import numpy as np
+from onnx import TensorProto, compose, helper, numpy_helper, version_converter
+
+from runtime.graphs import models
+from runtime.networks.schema import MAP_PARTS
+
+if typing.TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+
+    from runtime.networks.network import Network
+
+    Parts = typing.Dict[str, ModelProto]
+    Pair = typing.Tuple[ModelProto, ModelProto]
+
+IMAGES = ("exemplar", "search")  # names of the pictures in the pair
+
+
+def join(network: "Network", parts: "Parts") -> "Pair":
+    """Join the parts of a network.
+
+    Args:
+        network: the ``Network``.
+        parts: dict of part name -> model; changed.
+
+    Returns:
+        (exemplar, search). The exemplar model has the input "exemplar". The search model has the
+        input "search", and takes the exemplar's outputs by their names.
+
+    Raises:
+        ValueError, KeyError: a part has other inputs or outputs than its name says.
+    """
+    _unify_opsets(parts)
+    if "whole" in parts:
+        return _split(network, parts["whole"])
+    if "network" in parts:
+        return _with_made_weights(network, parts)
+    if "fusion" in parts:
+        parts["head"] = _fused_head(parts)
+    if "head" in parts:
+        return _with_head(network, parts)
+    if "search" in parts:
+        return _pair(network, parts["exemplar"], parts["search"])
+    backbone = parts["backbone"]
+    return (
+        _branch(backbone, "z/", IMAGES[0], network.exemplar),
+        _branch(backbone, "x/", IMAGES[1], network.search),
+    )
+
+
+def _unify_opsets(parts: "Parts") -> None:
+    """Bring all parts to the newest opset and IR version among them."""
+    newest = max(models.opset(model) for model in parts.values())
+    ir_version = max(model.ir_version for model in parts.values())
+    for name, model in parts.items():
+        if models.opset(model) != newest:
+            parts[name] = version_converter.convert_version(model, newest)
+        parts[name].ir_version = ir_version
+
+
+def _branch(backbone: "ModelProto", prefix: str, image: str, side: int) -> "ModelProto":
+    """A copy of a backbone for one of the two pictures, its names with a prefix."""
+    source = _only_picture(backbone).name
+    model = models.add_prefix(backbone, prefix)
+    _set_side(model, prefix + source, side)
+    models.rename(model, {prefix + source: image})
+    return model
+
+
+def _with_head(network: "Network", parts: "Parts") -> "Pair":
+    """Backbones and a head that takes both features."""
+    exemplar = _branch(
+        parts.get("exemplar", parts.get("backbone")), "z/", IMAGES[0], network.exemplar
+    )
+    search = _branch(parts.get("search", parts.get("backbone")), "x/", IMAGES[1], network.search)
+    z_names = [value.name for value in exemplar.graph.output]
+    x_names = [value.name for value in search.graph.output]
+    inputs = models.inputs(parts["head"])
+    if len(inputs) != len(z_names) + len(x_names):
+        raise ValueError(
+            "the head takes {} inputs, but the exemplar gives {} features and the search region "
+            "{}".format(len(inputs), len(z_names), len(x_names))
+        )
+    z_inputs, x_inputs = inputs[: len(z_names)], inputs[len(z_names) :]
+    if _is_swapped(z_inputs, x_inputs):
+        x_inputs, z_inputs = inputs[: len(x_names)], inputs[len(x_names) :]
+    joined = compose.merge_models(
+        search,
+        models.add_prefix(parts["head"], "head/"),
+        io_map=[(name, "head/" + value.name) for name, value in zip(x_names, x_inputs)],
+    )
+    models.rename(joined, {"head/" + v.name: name for v, name in zip(z_inputs, z_names)})
+    return exemplar, joined
+
+
+def _is_swapped(
+    first: "typing.List[ValueInfoProto]", second: "typing.List[ValueInfoProto]"
+) -> bool:
+    """Whether a head takes the search region's features, which are larger, first."""
+    sides = [[models.shape_of(v)[-1:] for v in values] for values in (first, second)]
+    known = all(side and side[0] for values in sides for side in values)
+    return known and len(first) == len(second) and sides[0] > sides[1]
+
+
+def _fused_head(parts: "Parts") -> "ModelProto":
+    """A fusion and the parts that make maps of it, as one head."""
+    head = models.add_prefix(parts["fusion"], "fusion/")
+    fused = [value.name for value in head.graph.output]
+    outputs: typing.List[ValueInfoProto] = []
+    for name in MAP_PARTS:
+        if name not in parts:
+            continue
+        part = models.add_prefix(parts[name], name + "/")
+        taken = models.inputs(part)
+        if len(taken) != len(fused):
+            raise ValueError(
+                "the part {} takes {} inputs, but the fusion gives {}".format(
+                    name, len(taken), len(fused)
+                )
+            )
+        models.rename(part, {value.name: tensor for value, tensor in zip(taken, fused)})
+        head.graph.node.extend(part.graph.node)
+        head.graph.initializer.extend(part.graph.initializer)
+        outputs.extend(part.graph.output)
+    del head.graph.output[:]
+    head.graph.output.extend(outputs)
+    return head
+
+
+def _pair(network: "Network", exemplar: "ModelProto", search: "ModelProto") -> "Pair":
+    """An exemplar model, and a search model that takes its outputs."""
+    exemplar, search = _without_masks(exemplar), _without_masks(search)
+    exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar)
+    features = [value.name for value in exemplar.graph.output]
+    source = _only_picture(search)
+    others = [value.name for value in models.inputs(search) if value.name != source.name]
+    if len(others) != len(features):
+        raise ValueError(
+            "the search graph takes {} inputs besides its picture, but the exemplar gives {} "
+            "features".format(len(others), len(features))
+        )
+    if set(features) == {"z/" + name for name in others}:
+        features = ["z/" + name for name in others]
+    search = _branch(search, "x/", IMAGES[1], network.search)
+    models.rename(search, {"x/" + name: feature for name, feature in zip(others, features)})
+    return exemplar, search
+
+
+def _split(network: "Network", whole: "ModelProto") -> "Pair":
+    """A model of both pictures: the exemplar's picture alone, and all the rest."""
+    images = models.inputs(whole)
+    if len(images) != 2 or not all(map(_is_picture, images)):
+        raise ValueError("a whole network takes two pictures, exemplar and search region")
+    sides = [models.shape_of(value)[2] for value in images]
+    if network.exemplar != network.search and (
+        sides[0] == network.search or sides[1] == network.exemplar
+    ):
+        images.reverse()
+    search = models.add_prefix(whole, "x/")
+    names = ["x/" + value.name for value in images]
+    _set_side(search, names[0], network.exemplar)
+    _set_side(search, names[1], network.search)
+    models.rename(search, {names[0]: "z/pixels", names[1]: IMAGES[1]})
+    shape = [1, 3, network.exemplar, network.exemplar]
+    picture, pixels = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name in (IMAGES[0], "z/pixels")
+    )
+    copy = helper.make_node("Identity", [IMAGES[0]], ["z/pixels"])
+    exemplar = helper.make_model(
+        helper.make_graph([copy], "exemplar", [picture], [pixels]),
+        opset_imports=search.opset_import,
+        ir_version=search.ir_version,
+    )
+    return exemplar, search
+
+
+def _with_made_weights(network: "Network", parts: "Parts") -> "Pair":
+    """A network with convolutions that take weights made from the exemplar's features."""
+    whole, entry = parts["network"], network.file("network")
+    cut = entry.features if entry else ""
+    if not any(cut in node.output for node in whole.graph.node):
+        raise ValueError("the network has no tensor {!r} (its file's features)".format(cut))
+    exemplar = _branch(whole, "z/", IMAGES[0], network.exemplar)
+    search = _branch(whole, "x/", IMAGES[1], network.search)
+    del exemplar.graph.output[:]
+    for part in ("kernel_cls", "kernel_loc"):
+        maker = network.file(part)
+        output = maker.weight_of if maker else ""
+        conv = next((n for n in search.graph.node if "x/{}".format(output) in n.output), None)
+        if conv is None or conv.op_type != "Conv":
+            raise ValueError("the network has no convolution that gives {!r}".format(output))
+        kernel = models.add_prefix(parts[part], part + "/")
+        made, taken = kernel.graph.output[0].name, "weights/" + part
+        models.rename(kernel, {models.inputs(kernel)[0].name: "z/{}".format(cut)})
+        dims = next(list(t.dims) for t in search.graph.initializer if t.name == conv.input[1])
+        shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(dims)], dims)
+        exemplar.graph.node.extend(kernel.graph.node)
+        exemplar.graph.node.append(helper.make_node("Reshape", [made, shape.name], [taken]))
+        exemplar.graph.initializer.extend(list(kernel.graph.initializer) + [shape])
+        exemplar.graph.output.append(helper.ValueInfoProto(name=taken))
+        conv.input[1] = taken
+    return models.prune(exemplar), search
+
+
+def _without_masks(model: "ModelProto") -> "ModelProto":
+    """Remove the inputs and outputs that mask padding (STARK): nothing is masked here."""
+    graph = model.graph
+    for value in models.inputs(model):
+        if value.type.tensor_type.elem_type == TensorProto.BOOL:
+            zeros = np.zeros(models.shape_of(value), bool)
+            graph.initializer.append(numpy_helper.from_array(zeros, value.name))
+            graph.input.remove(value)
+    for value in list(graph.output):
+        if value.type.tensor_type.elem_type == TensorProto.BOOL:
+            graph.output.remove(value)
+    return model
+
+
+def _only_picture(model: "ModelProto") -> "ValueInfoProto":
+    """The one input that is a picture."""
+    values = models.inputs(model)
+    pictures = [value for value in values if _is_picture(value)]
+    if len(values) == 1 and len(models.shape_of(values[0])) == 4:
+        return values[0]
+    if len(pictures) != 1:
+        raise ValueError(
+            "a graph must take one picture of 1x3xHxW, but its inputs are {}".format(
+                ", ".join("{} {}".format(v.name, list(models.shape_of(v))) for v in values)
+            )
+        )
+    return pictures[0]
+
+
+def _is_picture(value: "ValueInfoProto") -> bool:
+    shape = models.shape_of(value)
+    return len(shape) == 4 and shape[1] == 3
+
+
+def _set_side(model: "ModelProto", name: str, side: int) -> None:
+    """Give a picture the shape (1, 3, side, side) and forget the shapes that depend on it."""
+    for value in model.graph.input:
+        if value.name == name:
+            dims = value.type.tensor_type.shape.dim
+            if len(dims) != 4:
+                raise ValueError("the picture {} must have 4 dimensions".format(name))
+            if dims[1].dim_value not in (0, 3):
+                raise ValueError(
+                    "the picture {} has {} channels instead of 3".format(name, dims[1].dim_value)
+                )
+            for dim, size in zip(dims, (1, 3, side, side)):
+                dim.dim_value = size
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")

@@ -1,0 +1,205 @@
+"""One network: the numbers of its TOML, and where its files are."""
+
+import hashlib
+import pathlib
+import typing
+
+from runtime.errors import BadNetwork
+
+CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
+
+Rgb = typing.Tuple[float, float, float]
+
+
+class File(typing.NamedTuple):
+    """One ``[[file]]`` of a TOML.
+
+    Attributes:
+        part: what the file holds, such as "backbone" (``schema.PARTS``).
+        name: file name, without folders.
+        sha256: 64 hexadecimal digits, or None.
+        url: where to download it, or None.
+        features: of the part "network": the tensor that the kernels are made from.
+        weight_of: of a part that makes weights: the output of the convolution that takes them.
+    """
+
+    part: str
+    name: str
+    sha256: typing.Optional[str]
+    url: typing.Optional[str]
+    features: typing.Optional[str]
+    weight_of: typing.Optional[str]
+
+
+class Network:
+    """One network as its TOML describes it.
+
+    The fields carry the names of the TOML's keys, which ``schema.SECTIONS`` and the ``KEYS`` of the
+    families explain. A field exists only where the network's family and crop use it.
+
+    Args:
+        name: of the TOML, without ``.toml``.
+        path: of the TOML.
+        values: dict of key -> value, from ``schema.read``.
+        files: its ``File``s.
+    """
+
+    name: str
+    path: pathlib.Path
+    files: typing.List[File]
+    published: typing.Dict[str, typing.Any]  # figures that the authors report
+
+    family: str
+    licence: str
+    source: str
+
+    # [input]
+    exemplar: int
+    search: int
+    crop: str
+    context: float
+    exemplar_margin: float
+    search_margin: float
+    exemplar_factor: float
+    search_factor: float
+    corner: str
+    rounding: str
+    resample: str
+    border: str
+    channels: str
+    mean: Rgb
+    scale: Rgb
+    box_centre: str
+    box_corner: str
+
+    # [head]
+    correlation: str
+    maps: typing.Tuple[str, ...]
+    stride: int
+    map_size: int
+    score: str
+    quality: str
+    quality_share: float
+    inclusive: bool
+    ratios: typing.Tuple[float, ...]
+    output: str
+    cell_centre: float
+    filter: str
+    upsample: int
+    features: int
+
+    # [tracking]
+    lost_below: float
+    hold_below: float
+    hold_widen: float
+    hold_limit: float
+    min_size: float
+    clip: str
+    box_pixels: str
+    penalty: float
+    window: float
+    window_power: float
+    lr: float
+    lr_power: int
+    min_score: float
+    relative_to: str
+    scales: typing.Any  # sides of the anchors (tuple), or how many sizes a response tries (int)
+    scale_step: float
+    scale_penalty: float
+    scale_lr: float
+    label_sigma: float
+    regularisation: float
+    interpolation: float
+    smallest: float
+    largest: float
+
+    def __init__(
+        self,
+        name: str,
+        path: pathlib.Path,
+        values: "typing.Dict[str, typing.Any]",
+        files: "typing.List[File]",
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.files = files
+        for key, value in values.items():
+            setattr(self, key, value)
+
+    def file(self, part: str) -> "typing.Optional[File]":
+        """The file that holds ``part``, or None."""
+        return next((entry for entry in self.files if entry.part == part), None)
+
+    def locate(
+        self, networks_dir: "typing.Union[str, pathlib.Path, None]" = None
+    ) -> "typing.Dict[str, pathlib.Path]":
+        """Find each file of the network and check its sha256.
+
+        Looks beside the TOML, then below ``networks_dir``, then among the downloaded files.
+
+        Args:
+            networks_dir: a folder to search with its sub-folders; None for no such folder.
+
+        Returns:
+            dict of part name -> path.
+
+        Raises:
+            BadNetwork: a file is missing, or each file of its name has another sha256.
+        """
+        return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
+
+    def locate_file(
+        self, entry: File, networks_dir: "typing.Union[str, pathlib.Path, None]"
+    ) -> pathlib.Path:
+        """Find one file (an entry of ``files``), as ``locate`` does."""
+        candidates = list(_candidates(entry.name, self.path.parent, networks_dir))
+        for path in candidates:
+            if entry.sha256 is None or sha256_of(path) == entry.sha256:
+                return path
+        if candidates and entry.sha256:
+            raise BadNetwork(
+                "{} needs {} with sha256 {}…, but {} has {}…; delete it and run "
+                "`python -m runtime.networks get {}`, or correct the sha256 in {}".format(
+                    self.name,
+                    entry.name,
+                    entry.sha256[:12],
+                    candidates[0],
+                    sha256_of(candidates[0])[:12],
+                    self.name,
+                    self.path,
+                )
+            )
+        where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
+        fetch = "run `python -m runtime.networks get {}`, or name".format(self.name)
+        raise BadNetwork(
+            "{} needs the file {}, which is not {}; {} a folder that holds it with "
+            "--networks-dir".format(self.name, entry.name, where, fetch if entry.url else "name")
+        )
+
+
+def _candidates(
+    name: str,
+    beside: pathlib.Path,
+    networks_dir: "typing.Union[str, pathlib.Path, None]",
+) -> "typing.Iterator[pathlib.Path]":
+    """Each file of that name where networks are kept, in order of preference."""
+    if (beside / name).is_file():
+        yield beside / name
+    if networks_dir:
+        folder = pathlib.Path(networks_dir)
+        if not folder.is_dir():
+            raise BadNetwork("--networks-dir {} is not a folder; name one that is".format(folder))
+        for path in sorted(folder.rglob(name)):
+            if path.is_file():
+                yield path
+    if (CACHE / name).is_file():
+        yield CACHE / name
+
+
+def sha256_of(path: "typing.Union[str, pathlib.Path]") -> str:
+    """The sha256 of a file, as hexadecimal text."""
+    digest = hashlib.sha256()
+    with open(str(path), "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

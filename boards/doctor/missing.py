@@ -40,7 +40,7 @@ def missing(situation: Situation) -> List[Missing]:
         lacking.append(Missing("tomli", "reads the TOML files", pip("tomli")))
     by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
     if by_pip and situation.installed.managed:
-        lacking.insert(by_pip[0], Missing("environment", "pip installs only there", environment()))
+        lacking[by_pip[0] : by_pip[0]] = _environment()
     elif by_pip and "pip" not in here:  # JetPack's images come without pip
         lacking.insert(0, Missing("pip", "installs the rest", "sudo apt-get install python3-pip"))
     return lacking
@@ -60,12 +60,13 @@ def pip(requirements: str) -> str:
     return _PIP + " ".join(shlex.quote(each) for each in requirements.split())
 
 
-def environment() -> str:
-    """Return the command that makes and enters an environment that sees the system's packages."""
-    return (
-        "sudo apt-get install python3-venv && python3 -m venv --system-site-packages {0} && "
-        ". {0}/bin/activate"
-    ).format(ENVIRONMENT)
+def _environment() -> List[Missing]:
+    """Return what an environment needs that sees the system's packages."""
+    make = "python3 -m venv --system-site-packages {0} && . {0}/bin/activate".format(ENVIRONMENT)
+    return [
+        Missing("venv", "makes environments", "sudo apt-get install python3-venv"),
+        Missing("environment", "pip installs only there", make),
+    ]
 
 
 def gpu_arrays(situation: Situation) -> Missing:

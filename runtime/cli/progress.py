@@ -4,8 +4,7 @@ import sys
 import time
 from typing import Any, Dict, Optional
 
-from tqdm import tqdm
-
+from runtime.progress_bar import tqdm
 from runtime.types import Track
 
 REDRAW_S = 0.2

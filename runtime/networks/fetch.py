@@ -9,10 +9,9 @@ import typing
 import urllib.error
 import urllib.request
 
-from tqdm import tqdm
-
 from runtime.errors import BadNetwork, BadOutput
 from runtime.networks.network import File, Network, sha256_of
+from runtime.progress_bar import tqdm
 
 BLOCK = 1 << 16
 TIMEOUT_S = 20

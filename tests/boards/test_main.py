@@ -46,6 +46,12 @@ def test_the_report_of_an_orin_says_what_matters(tmp_path):
         assert part in text
 
 
+def test_missing_prints_the_commands_alone(tmp_path):
+    BoardRoot("jetson_orin_nano_jp6", tmp_path)
+    text = run("missing", "--root", tmp_path).stdout
+    assert text == "python3 -m pip install cupy-cuda12x==13.6.0 'numpy>=1.22,<2'\n"
+
+
 def test_the_report_of_this_computer():
     done = run()
     assert done.returncode == 0

@@ -53,6 +53,23 @@ def test_nano_load_is_read_from_its_alias_and_power_from_iio(board):
 
 
 @on("jetson_nano_jp4")
+def test_nanos_memory_clock_is_read_where_jetson_clocks_holds_it(board):
+    telemetry_before = board.telemetry()
+    assert telemetry_before.locked()["emc"] is None
+    board.put("sys/kernel/debug/clk/override.emc/clk_rate", 1600000000)
+    board.put("sys/kernel/debug/clk/override.emc/clk_state", 1)
+    board.put("sys/kernel/debug/tegra_bwmgr/emc_min_rate", 204000000)
+    board.put("sys/kernel/debug/tegra_bwmgr/emc_max_rate", 1600000000)
+    telemetry = board.telemetry()
+    sample = telemetry.read()
+    assert sample["emc_clock_hz"] == sample["emc_clock_max_hz"] == 1600000000
+    assert sample["emc_clock_min_hz"] == 204000000
+    assert telemetry.locked()["emc"] is True
+    board.put("sys/kernel/debug/clk/override.emc/clk_state", 0)
+    assert telemetry.locked()["emc"] is False
+
+
+@on("jetson_nano_jp4")
 def test_power_is_volts_times_amps_where_iio_gives_no_power(board):
     board.path("sys/bus/i2c/devices/6-0040/iio:device0/in_power0_input").unlink()
     assert board.telemetry().read()["power_total_mw"] == pytest.approx(5040 * 624 / 1000, abs=0.1)
@@ -171,6 +188,16 @@ def test_throttling_shows_in_counters_and_cooling_devices(board):
     assert after["oc1_undervoltage_count"] - before["oc1_undervoltage_count"] == 2
     assert cooling.active(after) == ["cooling_devfreq_17000000_gpu_state"]
     assert after["gpu_clock_hz"] < 0.95 * after["gpu_clock_max_hz"]
+
+
+@on("jetson_orin_nano_jp6")
+def test_the_alert_of_a_hot_surface_is_no_throttle(board):
+    device = "sys/class/thermal/cooling_device6"
+    assert board.path(device + "/type").read_text() == "hot-surface-alert"
+    board.put(device + "/cur_state", 1)
+    telemetry = board.telemetry()
+    assert cooling.active(telemetry.read()) == []
+    assert any("hot surface" in why for where, why in telemetry.skipped if where == device)
 
 
 @on("jetson_orin_nano_jp6")

@@ -140,6 +140,15 @@ def test_an_active_cooling_device_makes_a_run_invalid(network, film, tmp_path):
     assert "cooling device gpu_throttle was active" in texts(found, "invalid")
 
 
+def test_a_surface_above_70_degrees_does_not_make_a_run_invalid(network, film, tmp_path):
+    own = board("jetson_orin_nano_jp6", tmp_path)
+    _cool(own)
+    state = "sys/class/thermal/cooling_device6/cur_state"
+    assert own.path("sys/class/thermal/cooling_device6/type").read_text() == "hot-surface-alert"
+    found = own.measure(network, film, tmp_path, at=lambda b: b.put(state, "1"))
+    assert "cooling device" not in texts(found, "invalid")
+
+
 def test_a_clock_below_its_lock_makes_a_run_invalid(network, film, tmp_path):
     own = board("jetson_xavier_nx_jp5", tmp_path)
     folder = os.path.dirname(place.Place(own.folder).telemetry.found["gpu_clock_hz"])

@@ -1,6 +1,9 @@
 """What a board still lacks, and the commands that install it."""
 
+import pytest
+
 from boards import detect, installed, load_board
+from boards import names as board_names
 from boards.doctor import missing
 from boards.doctor.situation import Situation
 from tests.support.board_roots import BoardRoot, situation
@@ -24,10 +27,49 @@ def test_pip_comes_first_where_jetpack_has_none(nano):
 
 def test_what_is_missing_goes_by_the_boards_engine(tmp_path):
     assert names(BoardRoot("kv260", tmp_path / "kria")) == ["cv2"]
-    assert names(BoardRoot("jetson_thor_jp7", tmp_path / "thor")) == ["cv2", "cupy"]
+    assert names(BoardRoot("jetson_thor_jp7", tmp_path / "thor")) == [
+        "cv2",
+        "venv",
+        "environment",
+        "cupy",
+    ]
     empty = detect.Detection()
     empty.board = load_board("host")
     nothing = installed.Installed()
     nothing.python = "3.12.1"
     entries = missing.missing(Situation(empty, nothing, {}))
     assert [entry.name for entry in entries] == ["numpy", "cv2", "openvino"]
+
+
+def test_jetpack_6_gets_the_last_cupy_that_runs_with_the_numpy_of_its_opencv(orin):
+    command = {e.name: e.command for e in missing.missing(situation(orin))}["cupy"]
+    assert command == "python3 -m pip install cupy-cuda12x==13.6.0 'numpy>=1.22,<2'"
+
+
+@pytest.mark.parametrize("name", [name for name in board_names() if name.startswith("jetson_")])
+def test_no_jetson_is_advised_an_unpinned_cupy_or_numpy_2(name):
+    for software in load_board(name).software.values():
+        arrays = software["gpu_arrays"].split()
+        assert "==" in arrays[0]
+        if software["l4t"] >= "36":
+            assert arrays[1:] == ["numpy>=1.22,<2"]
+
+
+def test_where_pip_refuses_an_environment_comes_before_its_packages(tmp_path):
+    thor = BoardRoot("jetson_thor_jp7", tmp_path)
+    entries = missing.missing(situation(thor))
+    assert [entry.name for entry in entries] == ["cv2", "venv", "environment", "cupy"]
+    assert "-m venv --system-site-packages" in entries[2].command
+    thor.path("usr/lib/python3.12/EXTERNALLY-MANAGED").unlink()
+    assert names(thor) == ["cv2", "cupy"]
+
+
+def test_a_fresh_nano_is_told_everything_it_needs_and_no_more(nano):
+    for pattern in ("numpy-*", "tensorrt-*", "libopencv_python-*", "tqdm-*", "onnx-*", "tomli-*"):
+        nano.drop_packages(pattern)
+    assert names(nano) == ["pip", "tensorrt", "cv2", "numpy", "pycuda", "tomli"]
+
+
+def test_each_command_is_given_once(nano):
+    commands = missing.commands(situation(nano))
+    assert len(commands) == len(set(commands)) > 0

@@ -1,0 +1,39 @@
+"""A board need not install tqdm."""
+
+import subprocess
+import sys
+
+from tests.support import ROOT, tiny
+
+CODE = """
+import sys
+sys.modules["tqdm"] = None
+from runtime import track
+sys.exit(track.main(sys.argv[1:]))
+"""
+
+
+def test_tracking_runs_and_speaks_without_tqdm(tmp_path):
+    import cv2
+
+    (tmp_path / "frames").mkdir()
+    pictures, boxes = tiny.film(5)
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), picture)
+    network = tiny.write_network(tmp_path)
+    box = ",".join(str(value) for value in boxes[0])
+    options = ["--video", tmp_path / "frames", "--box", box, "--network", network, "--no-show"]
+    done = subprocess.run(
+        [sys.executable, "-c", CODE] + [str(option) for option in options],
+        cwd=str(ROOT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 frames" in done.stderr or "5 frames" in done.stderr
+
+
+def test_networks_are_fetched_without_tqdm():
+    code = 'import sys; sys.modules["tqdm"] = None; import runtime.networks.fetch'
+    assert subprocess.call([sys.executable, "-c", code], cwd=str(ROOT)) == 0

@@ -57,7 +57,7 @@ class Calibration:
 
     def _cut(self, clip):
         if self._tracker is None:
-            self._tracker = load_tracker(self.network.path, "auto", self.networks_dir)
+            self._tracker = load_tracker(self.network.path, networks_dir=self.networks_dir)
         return crops.collect(clip, self._tracker, *self.counts)
 
     def feeds(self, clip):
@@ -299,8 +299,10 @@ class Calibration:
         frames = [clip[i] for i in range(min(len(clip), TIMED_FRAMES))]
         for engine in engines.installed():
             trackers = {
-                "fp32": load_tracker(self.network.path, engine, self.networks_dir),
-                "int8": load_tracker(path, engine, self.networks_dir),
+                "fp32": load_tracker(
+                    self.network.path, engine=engine, networks_dir=self.networks_dir
+                ),
+                "int8": load_tracker(path, engine=engine, networks_dir=self.networks_dir),
             }
             found[engine] = take_turns(trackers, frames, clip.boxes[0])
         return found

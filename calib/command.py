@@ -31,7 +31,7 @@ def add_network_options(cli, engine=True):
         help="folder with the networks' files (default: the environment's NETWORKS_DIR)",
     )
     if engine:
-        cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+        cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
 
 
 def add_clip_options(cli, required=True):

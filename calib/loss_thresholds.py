@@ -25,7 +25,7 @@ from calib.command import chosen, say
 from calib.metrics import overlap
 from calib.vanishing import KINDS, LENGTH, Vanishing
 from runtime import DEFAULT_NETWORK, load_tracker
-from runtime.trackers.host import Tracker
+from runtime.trackers.host import HostTracker
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 FOUND = 0.4  # overlap at which a target is found again
@@ -80,7 +80,7 @@ def sequences(clips):
 
 def measure(options, name, clips):
     """Run one network over all sequences under every policy; print and return the figures."""
-    tracker = load_tracker(name, options.engine, options.networks_dir)
+    tracker = load_tracker(name, engine=options.engine, networks_dir=options.networks_dir)
     policies = {"nothing": POLICIES["nothing"]} if options.knowing else POLICIES
     runs = {policy: {} for policy in policies}
     for sequence in sequences(clips):
@@ -126,7 +126,7 @@ def follow(tracker, sequence, policies):
         below = network.lost_below or NEVER
         hold = network.hold_below or HOLD * below
         network.__dict__.update(dict({"lost_below": below, "hold_below": hold}, **values))
-        trackers[policy] = Tracker(network, tracker.engine, tracker.kernels)
+        trackers[policy] = HostTracker(network, tracker.engine, tracker.kernels)
     for index, frame in enumerate(sequence):
         for policy, own in trackers.items():
             if index == 0:

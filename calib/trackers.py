@@ -76,7 +76,9 @@ def build(spec):
     """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``."""
     if spec.network is None:
         return _Peer(spec)
-    return load_tracker(spec.network, spec.engine, spec.networks_dir, spec.threads)
+    return load_tracker(
+        spec.network, engine=spec.engine, networks_dir=spec.networks_dir, threads=spec.threads
+    )
 
 
 def published(spec):

@@ -68,7 +68,7 @@ class Trial:
     def _tracker(self, parameters):
         """Return a tracker with these numbers. The network is loaded once in each process."""
         from kernels import cpu
-        from runtime.trackers.host import Tracker
+        from runtime.trackers.host import HostTracker
 
         network = copy.copy(self.network)
         if self._parts is None:
@@ -77,7 +77,7 @@ class Trial:
             self._parts = executor, cpu.load()
         for name, value in parameters.items():
             setattr(network, name, value)
-        return Tracker(network, *self._parts)
+        return HostTracker(network, *self._parts)
 
     def _decoded(self, clip):
         """Return the frames of a clip; they stay in memory while there is room."""

@@ -1,67 +1,134 @@
-"""Hotpath: a visual object tracker's whole frame at the speed of the network alone.
+"""Hotpath: a visual object tracker whose frame takes hardly longer than the network alone.
 
-``tracker = load_tracker()``, then ``tracker.init(frame, (x, y, w, h))`` once, and for every frame
-after it ``track = tracker.update(frame)``, with ``track.box`` and ``track.score``.
+Call ``tracker = load_tracker()``, then ``tracker.init(frame, (x, y, w, h))`` once. For every later
+frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.score`` and
+``track.lost``. The errors that these calls raise can be imported from here.
 """
 
-DEFAULT_NETWORK = "kestrel"
+import os
+from typing import TYPE_CHECKING, Callable, Optional, Union
+
+from runtime.errors import (
+    BadBox,
+    BadBundle,
+    BadFrame,
+    BadNetwork,
+    BadOutput,
+    BadSource,
+    BundleMismatch,
+    HotpathError,
+    NetworkFailed,
+    NoCamera,
+    NoEngine,
+    NotReady,
+    UnknownNetwork,
+)
+from runtime.networks import DEFAULT_NETWORK
+
+if TYPE_CHECKING:
+    from runtime.multi.targets import Targets
+    from runtime.trackers.base import Tracker
+
+__all__ = [
+    "DEFAULT_NETWORK",
+    "BadBox",
+    "BadBundle",
+    "BadFrame",
+    "BadNetwork",
+    "BadOutput",
+    "BadSource",
+    "BundleMismatch",
+    "HotpathError",
+    "NetworkFailed",
+    "NoCamera",
+    "NoEngine",
+    "NotReady",
+    "UnknownNetwork",
+    "load_targets",
+    "load_tracker",
+]
+
+PathLike = Union[str, os.PathLike]
 
 
 def load_tracker(
-    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None, pipeline=1,
-    board=None, simulate=None,
-):  # fmt: skip
-    """A tracker, ready for ``init``.
+    network: Optional[PathLike] = None,
+    *,
+    engine: str = "auto",
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Optional[Callable[[str], None]] = None,
+    bundle: Optional[PathLike] = None,
+    pipeline: int = 1,
+    board: Optional[str] = None,
+    simulate: Optional[str] = None,
+) -> "Tracker":
+    """Make a tracker, ready for ``init``.
 
     Args:
         network: name of a network (see ``python -m runtime.networks``), or the path of a TOML; None
-            for the bundle's own, or ``DEFAULT_NETWORK``.
-        engine: "auto", "openvino", "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
+            for the bundle's own, or for ``DEFAULT_NETWORK``.
+        engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino",
+            "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
         networks_dir: folder with the network's files, sub-folders included; None looks beside the
             TOML and among the downloaded ones.
         threads: of the network's execution; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
-        bundle: folder that ``make engine`` wrote; None for none, or the one of this board.
-        pipeline: frames that may be on their way at a time; above 1 on a GPU alone, and then by
-            ``submit`` and ``collect``.
-        board: name of this board; None to find out.
-        simulate: "model" or "rtl": an FPGA board that is not there, simulated.
+        bundle: folder that ``make engine`` wrote; None for none, or for the one of this board.
+        pipeline: frames that may be in flight at a time. More than one needs a GPU, and then
+            ``submit`` and ``collect`` instead of ``update``.
+        board: name of this board; None to detect it.
+        simulate: "model" or "rtl": simulate an FPGA board that is not there.
 
     Returns:
-        ``runtime.trackers.host.Tracker``, or ``runtime.trackers.gpu.GpuTracker`` or
-        ``runtime.trackers.fpga.FpgaTracker`` with the same interface.
-        It serves one thread at a time.
+        A ``runtime.trackers.base.Tracker``, of the host, the GPU or the FPGA. Only one thread may
+        use it at a time.
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``runtime.errors``.
     """
-    from runtime.bundle import tracker_on
+    from runtime import loading
 
-    parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
-    return tracker_on(parts[0], parts[1], parts[2], log, pipeline)
+    loaded = loading.load(
+        network,
+        engine=engine,
+        networks_dir=networks_dir,
+        threads=threads,
+        log=log,
+        bundle=bundle,
+        board=board,
+        simulate=simulate,
+    )
+    return loading.create_tracker(*loaded, log=log, pipeline=pipeline)
 
 
 def load_targets(
-    network=None, engine="auto", networks_dir=None, threads=None, log=None, bundle=None, pipeline=1,
-    board=None, simulate=None,
-):  # fmt: skip
-    """Make ``runtime.multi.targets.Targets``: several targets that share one engine."""
+    network: Optional[PathLike] = None,
+    *,
+    engine: str = "auto",
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Optional[Callable[[str], None]] = None,
+    bundle: Optional[PathLike] = None,
+    pipeline: int = 1,
+    board: Optional[str] = None,
+    simulate: Optional[str] = None,
+) -> "Targets":
+    """Make ``runtime.multi.targets.Targets``: several targets that share one engine.
+
+    Arguments and errors are those of ``load_tracker``.
+    """
+    from runtime import loading
     from runtime.multi.targets import Targets
 
-    parts = _parts(network, engine, networks_dir, threads, log, bundle, board, simulate)
-    return Targets(parts[0], parts[1], parts[2], pipeline=pipeline)
-
-
-def _parts(network, engine, networks_dir, threads, log, bundle, board, simulate):
-    """The network, an engine that holds it, and the kernels."""
-    if bundle or board or simulate or engine in ("tensorrt", "overlay"):
-        from runtime.bundle import load_parts
-
-        return load_parts(bundle, network, None, threads, log, board, simulate, engine)
-    from kernels import cpu
-    from runtime import engines
-    from runtime.networks import load_network
-
-    network = load_network(network or DEFAULT_NETWORK)
-    paths = network.locate(networks_dir)
-    return network, engines.create(engine, network, paths, threads), cpu.load(log)
+    loaded = loading.load(
+        network,
+        engine=engine,
+        networks_dir=networks_dir,
+        threads=threads,
+        log=log,
+        bundle=bundle,
+        board=board,
+        simulate=simulate,
+    )
+    return Targets(*loaded, pipeline=pipeline)

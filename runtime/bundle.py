@@ -7,50 +7,57 @@ loads, the network's TOML, and ``bundle.json``:
      "precision", "libraries": {name: version}, "compute_capability", "calibration_sha256",
      "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}}
 
-``run`` is for the executor: which part is what. Loading checks all of it before a part is used.
+``run`` is for the engine: which part is what. ``Bundle`` checks all entries except those two that
+only the engine understands, ``run`` and ``settings``. ``runtime.loading`` has the engine check them
+before it uses a part.
 """
 
 import hashlib
-import importlib
 import json
 import os
 import pathlib
+from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
-from runtime.errors import HotpathError, NoEngine
-from runtime.multi.pipeline import check_pipeline
-from runtime.networks import load_network, sha256_of
+from runtime import decode
+from runtime.errors import BadBundle, BundleMismatch
+from runtime.networks import Network, load_network, sha256_of
 
 FORMAT = 1
 FILE = "bundle.json"
 FOLDER = "engines"
 KEYS = (
-    "format", "network", "board", "engine", "precision", "libraries", "compute_capability",
-    "calibration_sha256", "settings", "parts", "run",
-)  # fmt: skip
+    "format",
+    "network",
+    "board",
+    "engine",
+    "precision",
+    "libraries",
+    "compute_capability",
+    "calibration_sha256",
+    "settings",
+    "parts",
+    "run",
+)
+TEXTS = ("board", "engine", "precision")
+TABLES = ("network", "libraries", "settings", "parts", "run")
 
 
-class BadBundle(HotpathError):
-    """A bundle that is not there, not whole, or not what its ``bundle.json`` says."""
-
-
-class BundleMismatch(BadBundle):
-    """A bundle that was built for something else than what is here."""
-
-
-def command(board, network, precision):
+def command(board: str, network: Union[str, os.PathLike], precision: str) -> str:
     """The command that builds a bundle."""
     return "make engine BOARD={} NETWORK={} PRECISION={}".format(board, network, precision)
 
 
-def folder_of(board, network, precision, engines=FOLDER):
-    """Where the bundle of a board, network and precision (all names) lies."""
-    return pathlib.Path(engines) / board / "{}-{}".format(network, precision)
+def folder_of(
+    board: str, network: str, precision: str, engines: Union[str, os.PathLike] = FOLDER
+) -> pathlib.Path:
+    """The folder of the bundle for a board, network and precision (all names)."""
+    return pathlib.Path(str(engines)) / board / "{}-{}".format(network, precision)
 
 
-def identity(network, paths=None):
-    """What a bundle keeps of its network: dict of name, sha256 and files.
+def identity(network: Network, paths: Optional[Mapping[str, os.PathLike]] = None) -> Dict[str, Any]:
+    """The entry ``network`` of a bundle: dict of name, sha256 and files.
 
-    The sha256 is of all that the parts depend on: a tracker's numbers may be tuned without a new
+    The sha256 covers only what the parts depend on. A tracker's numbers may be tuned without a new
     bundle.
 
     Args:
@@ -70,16 +77,40 @@ def identity(network, paths=None):
 
 
 class Bundle:
-    """A bundle's folder, its ``bundle.json`` read.
+    """What is in a bundle's folder, and whether it is whole.
 
-    Attributes are the keys of ``bundle.json`` but format, and ``folder``.
+    Attributes:
+        folder: the folder.
+        network: dict of name, sha256 and files, as ``identity`` gives it.
+        board, engine, precision: names.
+        libraries: dict of library -> version that the parts were built with.
+        compute_capability: of the GPU, such as "8.7"; None without a GPU.
+        calibration_sha256: of the table of ranges for INT8, or None.
+        settings: dict of what the builder was asked for.
+        parts: dict of file name -> {"sha256", "bytes"}.
+        run: dict for the engine.
 
     Raises:
-        BadBundle: no bundle there, or a ``bundle.json`` that can't be read.
+        BadBundle: there is no bundle, or its ``bundle.json`` cannot be read or is not whole.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Union[str, os.PathLike]) -> None:
         self.folder = pathlib.Path(str(folder))
+        values = self._read()
+        self._check_whole(values)
+        self.network: Dict[str, Any] = values["network"]
+        self.board: str = values["board"]
+        self.engine: str = values["engine"]
+        self.precision: str = values["precision"]
+        self.libraries: Dict[str, str] = values["libraries"]
+        self.compute_capability: Optional[str] = values["compute_capability"]
+        self.calibration_sha256: Optional[str] = values["calibration_sha256"]
+        self.settings: Dict[str, Any] = values["settings"]
+        self.parts: Dict[str, Dict[str, Any]] = values["parts"]
+        self.run: Dict[str, Any] = values["run"]
+
+    def _read(self) -> Dict[str, Any]:
+        """The table in ``bundle.json``, with all its keys."""
         path = self.folder / FILE
         if not path.is_file():
             raise BadBundle(
@@ -91,13 +122,13 @@ class Bundle:
                 values = json.load(file)
             if not isinstance(values, dict):
                 raise ValueError("it is no table")
-            missing = [key for key in KEYS if key not in values]
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, OSError) as error:
             raise BadBundle(
                 "{} can't be read ({}); remove {} and build it again with `make engine`".format(
                     path, error, self.folder
                 )
             ) from None
+        missing = [key for key in KEYS if key not in values]
         if values.get("format") != FORMAT or missing:
             why = "lacks " + ", ".join(missing) if missing else "is of another version of this"
             raise BadBundle(
@@ -105,31 +136,54 @@ class Bundle:
                     path, why, command(values.get("board", "…"), "…", values.get("precision", "…"))
                 )
             )
-        if not _is_whole(values):
-            raise BadBundle(
-                "{} is not as it was written; remove {} and build it again with `make "
-                "engine`".format(path, self.folder)
-            )
-        self.network, self.board, self.engine = (values[key] for key in KEYS[1:4])
-        self.precision, self.libraries = values["precision"], values["libraries"]
-        self.compute_capability = values["compute_capability"]
-        self.calibration_sha256 = values["calibration_sha256"]
-        self.settings, self.parts, self.run = (values[key] for key in KEYS[-3:])
+        return values
+
+    def _check_whole(self, values: Dict[str, Any]) -> None:
+        """Refuse an entry that has another type than it should have."""
+        for key in TEXTS:
+            if not isinstance(values[key], str):
+                self.damaged("{} is no text".format(key))
+        for key in TABLES:
+            if not isinstance(values[key], dict):
+                self.damaged("{} is no table".format(key))
+        network, parts = values["network"], values["parts"]
+        if not isinstance(network.get("name"), str) or not isinstance(network.get("files"), dict):
+            self.damaged("network has no name or no files")
+        for name, part in parts.items():
+            if not isinstance(part, dict) or not isinstance(part.get("sha256"), str):
+                self.damaged("{} has no sha256".format(name))
+            if not isinstance(part.get("bytes"), int):
+                self.damaged("{} has no size".format(name))
+        if network["name"] + ".toml" not in parts:
+            self.damaged("its network's TOML is none of its parts")
+
+    def check_run(self, named: Sequence[Any]) -> None:
+        """Compare the files that the entry ``run`` names with the parts.
+
+        Args:
+            named: names of files, from ``Engine.check_bundle``.
+
+        Raises:
+            BadBundle: one of them is not a part.
+        """
+        for name in named:
+            if not isinstance(name, str) or name not in self.parts:
+                self.damaged("{} is none of its parts".format(name))
 
     @property
-    def command(self):
-        """The command that builds it again."""
+    def command(self) -> str:
+        """The command that builds the bundle again."""
         return command(self.board, self.network["name"], self.precision)
 
-    def path(self, part):
-        """Path of a part."""
+    def path(self, part: str) -> pathlib.Path:
+        """The path of a part."""
         return self.folder / part
 
-    def load_network(self):
+    def load_network(self) -> Network:
         """The ``Network`` of the TOML in the bundle."""
         return load_network(self.path(self.network["name"] + ".toml"))
 
-    def check_parts(self):
+    def check_parts(self) -> None:
         """Compare every part with its sha256.
 
         Raises:
@@ -157,8 +211,8 @@ class Bundle:
             if altered:
                 self._broken(path, "was altered since it was built")
 
-    def check_network(self, network):
-        """Compare with the network that is to be tracked.
+    def check_network(self, network: Network) -> None:
+        """Compare with the network that the caller asks for.
 
         Raises:
             BundleMismatch: another network, or other files of it.
@@ -170,241 +224,106 @@ class Bundle:
             built = self.network["files"].get(part)
             if sha256 is not None and sha256 != built:
                 self.mismatch(
-                    "{} of {}".format(part, network.name), "sha256 {}…".format(str(built)[:12]),
+                    "{} of {}".format(part, network.name),
+                    "sha256 {}…".format(str(built)[:12]),
                     "{}…".format(sha256[:12]),
-                )  # fmt: skip
+                )
         known = None not in now["files"].values()
         if known and now["sha256"] != self.network["sha256"]:
             self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
 
-    def check_board(self, board, precision=None):
+    def check_board(self, board: Optional[str], precision: Optional[str] = None) -> None:
         """Compare with the board's name and the precision asked for; None for any."""
         if precision is not None and precision != self.precision:
             self._rebuild(
-                "precision", self.precision, precision,
+                "precision",
+                self.precision,
+                precision,
                 command(self.board, self.network["name"], precision),
-            )  # fmt: skip
+            )
         if board is not None and board != self.board:
             self.mismatch("board", self.board, board, board=board)
 
-    def check_library(self, name, version):
-        """Compare with the version of a library that is here."""
+    def check_library(self, name: str, version: str) -> None:
+        """Compare with the version of a library on this board."""
         if self.libraries.get(name) != version:
             self.mismatch(name, self.libraries.get(name), version)
 
-    def check_compute_capability(self, capability):
+    def check_compute_capability(self, capability: str) -> None:
         """Compare with the GPU's, such as "8.7"."""
         if self.compute_capability != capability:
             self.mismatch("compute capability", self.compute_capability, capability)
 
-    def mismatch(self, what, built, here, network=None, board=None):
-        """Say what differs and which command rebuilds it: ``BundleMismatch``."""
-        self._rebuild(
-            what, built, here,
-            command(board or self.board, network or self.network["name"], self.precision),
-        )  # fmt: skip
+    def check_shapes(
+        self, network: Network, sides: Sequence[int], maps: Sequence[Sequence[int]]
+    ) -> None:
+        """Compare the shapes that an engine was built with.
 
-    def _rebuild(self, what, built, here, rebuild):
+        Args:
+            network: the ``Network`` to compare with.
+            sides: of the exemplar's picture and the search region's, pixels.
+            maps: shapes of the maps.
+
+        Raises:
+            BundleMismatch: the network has others.
+        """
+        wanted = [network.exemplar, network.search]
+        if list(sides) != wanted:
+            self.mismatch("pictures of " + network.name, _pixels(sides), _pixels(wanted))
+        shapes = decode.shapes(network)
+        if [_without_ones(shape) for shape in maps] != [_without_ones(shape) for shape in shapes]:
+            self.mismatch("maps of " + network.name, _text(maps), _text(shapes))
+
+    def damaged(self, reason: str) -> NoReturn:
+        """Refuse a ``bundle.json`` that says something else than what was written.
+
+        Raises:
+            BadBundle: always.
+        """
+        raise BadBundle(
+            "{} is not as it was written ({}); remove {} and build it again with `make "
+            "engine`".format(self.folder / FILE, reason, self.folder)
+        )
+
+    def mismatch(
+        self,
+        what: str,
+        built: Any,
+        here: Any,
+        network: Optional[str] = None,
+        board: Optional[str] = None,
+    ) -> NoReturn:
+        """Say what differs and which command builds the bundle again.
+
+        Raises:
+            BundleMismatch: always.
+        """
+        self._rebuild(
+            what,
+            built,
+            here,
+            command(board or self.board, network or self.network["name"], self.precision),
+        )
+
+    def _rebuild(self, what: str, built: Any, here: Any, rebuild: str) -> NoReturn:
         raise BundleMismatch(
             "{} was built for {} {}, but here it is {}; run `{}`".format(
                 self.folder, what, built, here, rebuild
             )
         )
 
-    def _broken(self, path, what):
+    def _broken(self, path: pathlib.Path, what: str) -> NoReturn:
         raise BadBundle("{} {}; build it again: `{}`".format(path, what, self.command))
 
 
-def _is_whole(values):
-    """Whether every entry has its type, and every file that is named is a part."""
-    texts = [values[key] for key in ("board", "engine", "precision")]
-    tables = [values[key] for key in ("network", "libraries", "settings", "parts", "run")]
-    if not all(isinstance(text, str) for text in texts):
-        return False
-    if not all(isinstance(table, dict) for table in tables):
-        return False
-    network, parts, run = values["network"], values["parts"], values["run"]
-    if not isinstance(network.get("name"), str) or not isinstance(network.get("files"), dict):
-        return False
-    for part in parts.values():
-        if not isinstance(part, dict) or not isinstance(part.get("sha256"), str):
-            return False
-        if not isinstance(part.get("bytes"), int):
-            return False
-    if values["engine"] == "tensorrt":
-        from runtime.engines import tensorrt_manifest
-
-        core = values["settings"].get("dla")
-        if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
-            return False
-        named = [run.get("exemplar")] + run["parts"]
-    elif values["engine"] == "overlay":
-        from runtime.engines import overlay
-
-        if not overlay.is_whole(run, values["settings"]):
-            return False
-        named = [run["image"]]
-    else:
-        named = list(run["files"].values()) if isinstance(run.get("files"), dict) else [None]
-    named.append(network["name"] + ".toml")
-    return all(isinstance(name, str) and name in parts for name in named)
+def _without_ones(shape: Sequence[int]) -> Sequence[int]:
+    """A shape without the sides of 1, in which exports differ."""
+    return [side for side in shape if side != 1]
 
 
-def find(board, network, precision=None, engines=FOLDER):
-    """The bundle for a board and network.
-
-    Args:
-        board: a ``boards.Board``.
-        network: its name.
-        precision: None for the board's own if that is there, else any.
-        engines: folder of all bundles.
-
-    Raises:
-        BadBundle: there is none.
-    """
-    wanted = precision or board.precision["default"]
-    first = folder_of(board.name, network, wanted, engines)
-    if first.is_dir():
-        return Bundle(first)
-    others = sorted(first.parent.glob(network + "-*/" + FILE)) if precision is None else []
-    if others:
-        return Bundle(others[0].parent)
-    raise BadBundle(
-        "there is no bundle {}; run `{}`".format(first, command(board.name, network, wanted))
-    )
+def _pixels(sides: Sequence[int]) -> str:
+    return "{} and {} pixels".format(*sides)
 
 
-def open_engine(
-    bundle, network=None, threads=None, device=None, board=None, precision=None, overlay=None
-):
-    """Check a bundle and load it into its executor.
-
-    Args:
-        bundle: a ``Bundle``.
-        network: the ``Network`` that it must be of; None for the one whose TOML is in it.
-        threads: of executors on a processor.
-        device: an open ``kernels.cuda.device``, for executors on a GPU, or PYNQ's device; None to
-            open one.
-        board: name of the board that this is, None when it is not known.
-        precision: that it must have, or None.
-        overlay: path of the .bit, for executors in fabric; None for the board's own.
-
-    Returns:
-        An engine (see ``runtime.engines``).
-
-    Raises:
-        BadBundle, BundleMismatch: see there.
-    """
-    bundle.check_board(board, precision)
-    if network is not None:
-        bundle.check_network(network)
-    bundle.check_parts()
-    network = network or bundle.load_network()
-    if bundle.engine == "tensorrt":
-        module = importlib.import_module("runtime.engines.tensorrt")
-        return module.Engine(network, bundle, device)
-    if bundle.engine == "overlay":
-        module = importlib.import_module("runtime.engines.overlay")
-        return module.Engine(network, bundle, device, overlay)
-    from runtime import engines
-
-    # what a processor's engines load is the network's own ONNX, which any of their versions reads
-    paths = {part: bundle.path(name) for part, name in bundle.run["files"].items()}
-    if bundle.settings.get("provider"):
-        module = importlib.import_module("runtime.engines.onnxruntime_gpu")
-        return module.Engine(network, paths, bundle.settings["provider"], device)
-    return engines.create(bundle.engine, network, paths, threads)
-
-
-def load_parts(
-    folder=None, network=None, precision=None, threads=None, log=None, board=None, simulate=None,
-    engine="auto",
-):  # fmt: skip
-    """A bundle's network, an engine that holds it, and the processor's kernels.
-
-    Args:
-        folder: the bundle's; None for the one of this board and ``network``.
-        network: name or TOML; None for the bundle's own, or the default one.
-        precision: that it must have; None for any (see ``find``).
-        threads: of executors on a processor.
-        log: function of one sentence, or None.
-        board: its name; None to look which one this is.
-        simulate: "model" or "rtl", for an FPGA board that is not there (``kernels.fpga.sim``).
-        engine: that the bundle must be for, or "auto".
-
-    Returns:
-        (``Network``, engine, kernels).
-
-    Raises:
-        BadBundle, BundleMismatch: none there, or one that does not fit; with the way out.
-        NoEngine: the bundle is for another one.
-    """
-    import boards
-    from boards import detect
-    from kernels import cpu
-    from runtime import DEFAULT_NETWORK
-
-    board = boards.load_board(board) if board else detect.detect().board
-    network = load_network(network) if network else None
-    if simulate and folder is None:
-        from kernels.fpga.sim import device as simulation
-
-        simulation.check(board and board.name, simulate)
-    if folder is None:
-        network = network or load_network(DEFAULT_NETWORK)
-        if board is None:
-            raise BadBundle(
-                "which board this is can't be told, so no bundle can be found for it; name one "
-                "with --bundle engines/BOARD/{}-PRECISION".format(network.name)
-            )
-        bundle = find(board, network.name, precision)
-    else:
-        bundle = Bundle(folder)
-    if engine not in ("auto", bundle.engine):
-        raise NoEngine(
-            "{} runs on {}, not on {}; leave --engine away, or name a board or a bundle for "
-            "it".format(bundle.folder, bundle.engine, engine)
-        )
-    known = board.name if board is not None else None
-    device = overlay = None
-    if simulate:
-        from kernels.fpga.sim import device as simulation
-
-        bundle.check_board(known)
-        device, overlay = simulation.open_board(bundle.board, simulate)
-    engine = open_engine(bundle, network, threads, device, known, precision, overlay)
-    return network or bundle.load_network(), engine, cpu.load(log)
-
-
-def tracker_on(network, engine, kernels, log=None, pipeline=1):
-    """A tracker of one target: the whole frame on the GPU or in fabric, else the host's.
-
-    Args:
-        pipeline: frames that may be on their way at a time.
-
-    Returns:
-        ``runtime.trackers.gpu.GpuTracker``, ``runtime.trackers.fpga.FpgaTracker`` or
-        ``runtime.trackers.host.Tracker``.
-
-    Raises:
-        NoEngine: more than one frame at a time, which the host's tracker can't.
-    """
-    if hasattr(engine, "search_device"):
-        from kernels.cuda.errors import NoCompiler, NotOnGpu
-        from runtime.trackers.gpu import GpuTracker
-
-        try:
-            return GpuTracker(network, engine, engine.device, pipeline, log=log)
-        except (NotOnGpu, NoCompiler) as error:
-            why = "crop and select run on the processor: {}".format(error)
-            check_pipeline(pipeline, engine, why)
-            if log is not None:
-                log(why)
-    from runtime.trackers.host import Tracker
-
-    check_pipeline(pipeline, engine)
-    if hasattr(engine, "fabric"):
-        from runtime.trackers.fpga import FpgaTracker
-
-        return FpgaTracker(network, engine, kernels)
-    return Tracker(network, engine, kernels)
+def _text(shapes: Sequence[Sequence[int]]) -> str:
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)

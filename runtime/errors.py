@@ -1,48 +1,68 @@
-"""What can go wrong that a user can act on: one class each, under one base (``kernels.errors``)."""
+"""The errors that a caller of the runtime may catch; ``from runtime import BadBox`` works too.
+
+There is one class for each thing that a user can act on. All of them derive from ``HotpathError``,
+and the message of each is one sentence that says what to do. The classes for boards, GPUs and FPGAs
+stand in ``boards.errors``, ``kernels.cuda.errors`` and ``kernels.fpga``; they have the same base.
+"""
 
 from kernels.errors import HotpathError, NetworkFailed
 
 __all__ = [
     "BadBox",
+    "BadBundle",
     "BadFrame",
     "BadNetwork",
     "BadOutput",
     "BadSource",
+    "BundleMismatch",
     "HotpathError",
     "NetworkFailed",
     "NoCamera",
     "NoEngine",
+    "NotReady",
     "UnknownNetwork",
 ]
 
 
 class BadBox(HotpathError):
-    """A box that no target can have: empty, not finite, or outside the frame."""
+    """A box is empty, not finite, or outside the frame."""
 
 
 class BadFrame(HotpathError):
-    """A frame that is not a picture: wrong type, shape or size."""
+    """A frame has the wrong type, shape or size."""
+
+
+class NotReady(HotpathError):
+    """A tracker cannot take a frame: ``init`` was not called yet, or the tracker was closed."""
 
 
 class NoCamera(HotpathError):
-    """A camera that is not there."""
+    """A camera does not exist."""
 
 
 class BadSource(HotpathError):
-    """A video, folder or stream that can't be opened, or that broke half-way."""
+    """A video, folder or stream cannot be opened, or it broke off."""
 
 
 class BadOutput(HotpathError):
-    """A result, picture or video that can't be written."""
+    """A result, picture or video cannot be written."""
 
 
 class UnknownNetwork(HotpathError):
-    """A network name that no TOML has."""
+    """No TOML has that network name."""
 
 
 class BadNetwork(HotpathError):
-    """A network's TOML or one of its files is wrong, missing or not what its sha256 says."""
+    """A network's TOML or one of its files is wrong, missing, or has another sha256."""
 
 
 class NoEngine(HotpathError):
-    """No executor for the network is installed, or the one asked for is not."""
+    """No engine can run the network here: none is installed, or not the one asked for."""
+
+
+class BadBundle(HotpathError):
+    """A bundle is missing, not whole, or not what its ``bundle.json`` says."""
+
+
+class BundleMismatch(BadBundle):
+    """A bundle was built for something else than what is here."""

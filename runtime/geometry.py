@@ -1,4 +1,4 @@
-"""Where a tracker looks in a frame, and what a box is: the windows of exemplar and search region.
+"""Which windows of a frame a tracker searches, and how a box becomes its state and back.
 
 All numbers come from the network's TOML (``[input]``). Three shapes of window:
 
@@ -11,14 +11,20 @@ The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
 
 import math
+from typing import Callable, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
+from runtime.networks import Network
+from runtime.types import Box
+
+Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
+
 FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
 
 
-def context_side(size, context):
+def context_side(size: Sequence[float], context: float) -> float:
     """Side of the square that has the area of a box with its context.
 
     Args:
@@ -33,7 +39,7 @@ def context_side(size, context):
     return math.sqrt((w + margin) * (h + margin))
 
 
-def exemplar_window(network, state):
+def exemplar_window(network: Network, state: np.ndarray) -> Window:
     """Window around the first box, to be resized to ``network.exemplar`` pixels.
 
     Args:
@@ -51,7 +57,9 @@ def exemplar_window(network, state):
     return _square(network, state, _area_side(state, network.exemplar_factor))
 
 
-def search_window(network, state, factor=1.0):
+def search_window(
+    network: Network, state: np.ndarray, factor: float = 1.0
+) -> Tuple[Window, Tuple[float, float]]:
     """Window of a frame, to be resized to ``network.search`` pixels, and its scale.
 
     Args:
@@ -61,7 +69,7 @@ def search_window(network, state, factor=1.0):
 
     Returns:
         ((x0, y0, w, h), (x, y)): the window as ``exemplar_window`` gives it, and search pixels per
-        frame pixel, as the family's authors reckon them (``factor`` left out).
+        frame pixel, as the family's authors compute them, without ``factor``.
     """
     if network.crop == "square":
         side = context_side(state[2:], network.context)
@@ -79,11 +87,11 @@ def search_window(network, state, factor=1.0):
     return _square(network, state, side), (scale, scale)
 
 
-def _area_side(state, factor):
+def _area_side(state: np.ndarray, factor: float) -> int:
     return max(1, math.ceil(math.sqrt(state[2] * state[3]) * factor))
 
 
-def _square(network, state, side):
+def _square(network: Network, state: np.ndarray, side: int) -> Window:
     """The window of an integer side around the target's centre."""
     half = (side + FROM_CENTRE[network.corner]) / 2
     x0, y0 = state[0] - half, state[1] - half
@@ -92,7 +100,7 @@ def _square(network, state, side):
     return _whole(network, x0), _whole(network, y0), side, side
 
 
-def _stretched(network, state, margin, factor):
+def _stretched(network: Network, state: np.ndarray, margin: float, factor: float) -> Window:
     """The box with a margin on each side."""
     w, h = state[2], state[3]
     if network.resample == "warp":
@@ -112,7 +120,7 @@ def _stretched(network, state, margin, factor):
     )
 
 
-def _whole(network, value):
+def _whole(network: Network, value: float) -> int:
     """A window's corner in whole pixels, as the network's authors round it."""
     rounding = network.rounding
     if rounding == "half_up":
@@ -122,7 +130,9 @@ def _whole(network, value):
     return int(math.ceil(value)) if rounding == "up" else int(value)
 
 
-def state_of(network, box, frame_width, frame_height):
+def state_of(
+    network: Network, box: Sequence[float], frame_width: int, frame_height: int
+) -> np.ndarray:
     """State of a target from its first box.
 
     Args:
@@ -143,14 +153,14 @@ def state_of(network, box, frame_width, frame_height):
     return state
 
 
-def box_of(network, state):
-    """The box (x, y, w, h) of a state, floats in 0-based frame pixels."""
+def box_of(network: Network, state: np.ndarray) -> Box:
+    """The box of a state."""
     less = 1 if network.box_corner == "(w-1)/2" else 0
     cx, cy, w, h = (float(value) for value in state)
-    return cx - (w - less) / 2, cy - (h - less) / 2, w, h
+    return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
 
 
-def keep(network, state, frame_width, frame_height):
+def keep(network: Network, state: np.ndarray, frame_width: int, frame_height: int) -> None:
     """Bring a state into the limits that the network's authors set; in place.
 
     Args:
@@ -163,22 +173,22 @@ def keep(network, state, frame_width, frame_height):
     _CLIPS[network.clip](state, network.min_size, frame_width, frame_height)
 
 
-def _to_pixels(state, whole):
-    """Left, top, width and height in whole pixels, each for itself."""
+def _to_pixels(state: np.ndarray, whole: Callable[[float], int]) -> None:
+    """Round left, top, width and height to whole pixels, each on its own."""
     for axis in (0, 1):
         low = whole(float(state[axis] - state[axis + 2] / 2))
         state[axis + 2] = whole(float(state[axis + 2]))
         state[axis] = low + state[axis + 2] / 2
 
 
-def _keep_centre(state, min_size, frame_width, frame_height):
+def _keep_centre(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """SiamRPN and its relatives: the centre inside, the size between ``min_size`` and the frame."""
     _keep_position(state, min_size, frame_width, frame_height)
     state[2] = max(min_size, min(state[2], frame_width))
     state[3] = max(min_size, min(state[3], frame_height))
 
 
-def _keep_position(state, min_size, frame_width, frame_height):
+def _keep_position(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """SiamFC: the centre inside."""
     state[0] = min(max(state[0], 0.0), frame_width)
     state[1] = min(max(state[1], 0.0), frame_height)
@@ -186,7 +196,7 @@ def _keep_position(state, min_size, frame_width, frame_height):
     state[3] = max(min_size, state[3])
 
 
-def _keep_corners(state, min_size, frame_width, frame_height):
+def _keep_corners(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """STARK: each corner inside, ``min_size`` of the box too."""
     for axis, limit in ((0, frame_width), (1, frame_height)):
         low, high = state[axis] - state[axis + 2] / 2, state[axis] + state[axis + 2] / 2
@@ -196,7 +206,7 @@ def _keep_corners(state, min_size, frame_width, frame_height):
         state[axis] = low + state[axis + 2] / 2
 
 
-def _keep_inside(state, min_size, frame_width, frame_height):
+def _keep_inside(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
     """FEAR: moved in from the left and top, cut at the right and bottom."""
     for axis, limit in ((0, frame_width), (1, frame_height)):
         size = max(min_size, state[axis + 2])
@@ -209,8 +219,8 @@ def _keep_inside(state, min_size, frame_width, frame_height):
         state[axis] = low + size / 2
 
 
-def _keep_size(state, min_size, frame_width, frame_height):
-    """OpenCV's VitTrack: only that a box there is."""
+def _keep_size(state: np.ndarray, min_size: float, frame_width: int, frame_height: int) -> None:
+    """OpenCV's VitTrack: enforce the minimum size only."""
     state[2] = max(min_size, state[2])
     state[3] = max(min_size, state[3])
 
@@ -228,28 +238,40 @@ class Warp:
     """Crops windows of fractional pixels, for networks that were trained on ``warpAffine``.
 
     The window's first and last pixel centres come to lie on the first and last of the result.
-    Takes the place of the kernels' crop, which works in whole pixels.
+    It replaces the kernels' crop, which works in whole pixels.
 
     Args:
         out: (1, 3, h, w) float32 array that will be written to.
     """
 
-    def __init__(self, out):
+    def __init__(self, out: np.ndarray) -> None:
         self.out = out
         height, width = out.shape[2:]
         self._picture = np.zeros((height, width, 3), np.uint8)
         self._map = np.zeros((2, 3))
 
-    def crop(self, frame, window, border, mean, scale, swap):
+    def crop(
+        self,
+        frame: np.ndarray,
+        window: Window,
+        border: Sequence[int],
+        mean: Sequence[float],
+        scale: Sequence[float],
+        swap: bool,
+    ) -> None:
         """As ``kernels.crop``, with a window of floats."""
         x0, y0, w, h = window
         height, width = self._picture.shape[:2]
         self._map[:] = ((w / (width - 1), 0, x0), (0, h / (height - 1), y0))
         cv2.warpAffine(
-            frame, self._map, (width, height), dst=self._picture,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT,
+            frame,
+            self._map,
+            (width, height),
+            dst=self._picture,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
             borderValue=tuple(int(value) for value in border),
-        )  # fmt: skip
+        )
         for channel in range(3):
             plane = self.out[0, channel]
             np.copyto(plane, self._picture[:, :, 2 - channel if swap else channel])
@@ -257,8 +279,8 @@ class Warp:
             plane *= np.float32(scale[channel])
 
 
-def border_colour(network, frame):
-    """Colour of the pixels outside the frame: (3,) uint8, BGR."""
+def border_colour(network: Network, frame: np.ndarray) -> np.ndarray:
+    """The colour of the pixels outside the frame: (3,) uint8, BGR."""
     if network.border == "zero":
         return np.zeros(3, np.uint8)
     mean = np.array(cv2.mean(frame)[:3])

@@ -63,14 +63,14 @@ def run(options: argparse.Namespace) -> int:
     check_outputs(options)
     targets = load_targets(
         options.network,
-        options.engine,
-        options.networks_dir,
-        options.threads,
-        say,
-        options.bundle,
-        options.pipeline,
-        options.board,
-        options.simulate,
+        engine=options.engine,
+        networks_dir=options.networks_dir,
+        threads=options.threads,
+        log=say,
+        bundle=options.bundle,
+        pipeline=options.pipeline,
+        board=options.board,
+        simulate=options.simulate,
     )
     with contextlib.closing(targets), open_source(options.video, say) as source:
         frame = first_frame(source)
@@ -142,7 +142,7 @@ def follow(
         # wait for a frame; with one in flight only look whether the next is there already
         started = time.perf_counter()
         try:
-            frame = source.read(0.0 if pipeline.on_the_way else POLL_S)
+            frame = source.read(0.0 if pipeline.in_flight else POLL_S)
         except HotpathError as error:
             broken = error
             break

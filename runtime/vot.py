@@ -35,7 +35,7 @@ def parser():
     cli = argparse.ArgumentParser(prog="python -m runtime.vot", description=__doc__)
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
     cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    cli.add_argument("--engine", default="auto", choices=("auto",) + engines.PREFERENCE)
+    cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
     cli.add_argument("--threads", type=int, default=engines.THREADS, metavar="N")
     return cli
 
@@ -49,7 +49,11 @@ def serve(options):
     trax = _trax()
     cv2.setNumThreads(1)
     tracker = load_tracker(
-        options.network, options.engine, options.networks_dir, options.threads, log=_say
+        options.network,
+        engine=options.engine,
+        networks_dir=options.networks_dir,
+        threads=options.threads,
+        log=_say,
     )
     server = trax.Server(
         [trax.Region.RECTANGLE],

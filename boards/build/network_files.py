@@ -42,11 +42,11 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
 def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
     """Run one frame on the engine and return the engine's description."""
     from runtime import engines
+    from runtime.engines.base import Setup
 
     if order.provider:
-        from runtime.engines import onnxruntime_gpu
-
-        engine = onnxruntime_gpu.Engine(order.network, paths, order.provider)
+        setup = Setup(order.network, paths, settings={"provider": order.provider})
+        engine = engines.open_engine("onnxruntime_gpu", setup)
     else:
         is_here = order.board.engine in engines.installed()
         engine = engines.create(order.board.engine if is_here else "auto", order.network, paths)

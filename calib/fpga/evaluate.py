@@ -113,7 +113,7 @@ class Follower:
         self._decoder = decode.create(network, cpu.load())
 
     def init(self, frame, box):
-        """Take a target; see ``runtime.trackers.host.Tracker``."""
+        """Take a target; see ``runtime.trackers.base.Tracker``."""
         height, width = frame.shape[:2]
         self.state = geometry.state_of(self.network, box, width, height)
         self._border = geometry.border_colour(self.network, frame)
@@ -206,7 +206,7 @@ def run(options):
     if options.pairs_only:
         return 0
     follower = Follower(network, Runner(compiled))
-    plain = load_tracker(network.path, "auto", options.networks_dir, 1)
+    plain = load_tracker(network.path, networks_dir=options.networks_dir)
     print("{:<22} {:>6} {:>7} {:>7}".format("AO", "frames", "fp32", "int8"))
     rows = []
     for clip in tqdm(clips, disable=None, leave=False):

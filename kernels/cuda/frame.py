@@ -12,7 +12,7 @@ The network is an engine with device memory:
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.scores, engine.distances               addresses of its maps, float32
-    engine.seen_device                            (address, shape) of the search region's features;
+    engine.search_features_device                 (address, shape) of the search region's features;
                                                   None if the network gives none
     engine.new_features()                         memory for one target's features
     engine.free_features(features)                frees it
@@ -111,7 +111,9 @@ class Frame:
         """Allocate the memory that does not depend on the frames' size."""
         settings, device = self.settings, self.device
         self._features = self.engine.new_features()
-        self._monitor = LossMonitor(device, settings.loss, self.engine.seen_device, self._stream)
+        self._monitor = LossMonitor(
+            device, settings.loss, self.engine.search_features_device, self._stream
+        )
         self._pose = self._alloc(layout.POSE.itemsize)
         longest = max(settings.window.search, settings.window.exemplar)
         self._plan = self._alloc(layout.SITE.itemsize * longest)

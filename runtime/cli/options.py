@@ -63,7 +63,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--engine",
         default="auto",
-        choices=("auto", "tensorrt", "overlay") + engines.PREFERENCE,
+        choices=engines.choices(),
         help="what runs the network (default: the best one that is installed)",
     )
     group.add_argument(

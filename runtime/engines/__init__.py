@@ -1,92 +1,120 @@
-"""Executors of networks: one file each, found by its file name, all with the same interface.
-
-A module has a class ``Engine(network, paths, threads)``:
-
-    engine.exemplar_crop     (1, 3, e, e) array to write the exemplar's picture into
-    engine.search_crop       (1, 3, s, s) array to write a frame's search region into
-    engine.exemplar()        -> features, a tuple of arrays for one target to keep
-    engine.search(features)  -> maps, a tuple of arrays, valid until the next call
-    engine.seen              array of the search region's features in the last call, or None (see
-                                ``runtime.graphs.search_features``); may be left out
-    engine.batch(count)      -> a ``batch.Batch``, which searches for so many targets in one call;
-                                None where the graph does not allow it; may be left out
-    engine.lanes(count)      -> so many objects with ``search_crop``, ``search`` and ``seen``, which
-                                share ``engine.threads`` and may search at once, each in a thread of
-                                its own; may be left out
-    engine.describe()        -> dict: what runs where, at which precision, in which versions
-    engine.close()
-
-Nothing is allocated per frame: batches and lanes are compiled when first asked for, and kept.
-"""
+"""Engines run networks: one file each, found by its file name (see ``runtime.engines.base``)."""
 
 import importlib
-import importlib.util
+import os
+import pkgutil
+import sys
+from typing import List, Mapping, Optional, Tuple, Type
 
+from runtime.engines.base import THREADS, Engine, Setup
 from runtime.errors import NoEngine
+from runtime.networks import Network
 
-# The first one installed is the default: OpenVINO took 0.72, 0.91, 0.84 of ONNX Runtime's time on
-# nanotrack_v1, _v2 and _v3 (fp32, one thread, AVX-512 computer, in one run).
-PREFERENCE = ("openvino", "onnxruntime")
+__all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names", "open_engine"]
 
-# A second thread takes a tenth off these small networks on a free core, multiplies their time on
-# a busy one.
-THREADS = 1
+AUTO = "auto"  # the preferred engine that is installed
 
-
-def installed():
-    """Names of the engines whose library is installed, the preferred one first."""
-    return [name for name in PREFERENCE if importlib.util.find_spec(name) is not None]
+# Folders of a user's own engines. Other checkouts of this project are no such folders.
+for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]:
+    if os.path.isdir(_folder) and not os.path.exists(os.path.join(_folder, "__init__.py")):
+        __path__.append(_folder)  # type: ignore[name-defined]  # mypy does not know it
 
 
-def create(name, network, paths, threads=None):
-    """Load a network into an engine.
+def names() -> Tuple[str, ...]:
+    """Names of all engines: those that "auto" may take, in its order, then the others."""
+    found = [_load(module.name) for module in pkgutil.iter_modules(__path__)]
+    engines = [engine for engine in found if engine is not None]
+    last = len(engines)
+    order = {e.name: last if e.preference is None else e.preference for e in engines}
+    return tuple(sorted(order, key=lambda name: (order[name], name)))
 
-    Args:
-        name: "auto", or one of ``PREFERENCE``.
-        network: the ``Network``.
-        paths: dict of part -> path, from ``network.locate()``.
-        threads: of the network's execution; None for one.
+
+def find(name: str) -> Type[Engine]:
+    """The class of an engine.
 
     Raises:
-        NoEngine: the library is not installed.
+        NoEngine: there is no file of that name, or it has no engine.
+    """
+    engine = _load(name) if name in {m.name for m in pkgutil.iter_modules(__path__)} else None
+    if engine is None:
+        raise NoEngine("no engine is called {!r}; there are: {}".format(name, ", ".join(names())))
+    return engine
+
+
+def choices(of_files: bool = False) -> Tuple[str, ...]:
+    """What ``--engine`` may be: "auto" and all names, or those that run a network's own files."""
+    return (AUTO,) + tuple(name for name in names() if find(name).runs_files or not of_files)
+
+
+def installed() -> List[str]:
+    """Names of the engines that "auto" may take and that are installed, the preferred one first."""
+    found = [find(name) for name in names()]
+    return [e.name for e in found if e.preference is not None and e.is_installed()]
+
+
+def create(
+    name: str, network: Network, paths: Mapping[str, os.PathLike], threads: Optional[int] = None
+) -> Engine:
+    """Load a network's own files into an engine.
+
+    Args:
+        name: "auto", or a name of ``choices(of_files=True)``.
+        network: the ``Network``.
+        paths: dict of part -> path, from ``network.locate()``.
+        threads: of one call of the network; None for ``THREADS``.
+
+    Raises:
+        NoEngine: there is no such engine, it is not installed, or it runs bundles only.
         BadNetwork: the files are not what the TOML says.
     """
-    there = installed()
-    if name == "auto":
-        return _first_that_loads(there)(network, paths, threads or THREADS)
-    if name not in PREFERENCE:
+    setup = Setup(network, paths, threads or THREADS)
+    if name == AUTO:
+        return _first_that_opens(setup)
+    engine = find(name)
+    if not engine.runs_files:
+        engine.bundle_of(setup)
+    if not engine.is_installed():
         raise NoEngine(
-            "no engine is called {!r}; there are: {}".format(name, ", ".join(PREFERENCE))
-        )
-    elif name not in there:
-        raise NoEngine(
-            "{0} is not installed; run `pip install {0}`, or use --engine {1}".format(
-                name, there[0] if there else "auto after installing one"
+            "{} is not installed; run `{}`, or use --engine {}".format(
+                name, engine.install, (installed() + ["auto after installing one"])[0]
             )
         )
-    return _load(name)(network, paths, threads or THREADS)
+    return open_engine(name, setup)
 
 
-def _first_that_loads(names):
-    """The class of the preferred engine whose library is not broken."""
+def open_engine(name: str, setup: Setup) -> Engine:
+    """Make an engine from a ``Setup``.
+
+    Raises:
+        NoEngine: one of its libraries cannot be imported; or what the engine itself raises.
+    """
+    engine = find(name)
+    try:
+        return engine(setup)
+    except ImportError as error:
+        raise NoEngine(
+            "the engine {} can't be loaded: {}; install its library again with `{}`, and onnx with "
+            "`pip install onnx`".format(name, error, engine.install)
+        ) from None
+
+
+def _first_that_opens(setup: Setup) -> Engine:
+    """The preferred engine whose library is not broken."""
     reasons = []
-    for name in names:
+    for name in installed():
         try:
-            return _load(name)
+            return open_engine(name, setup)
         except NoEngine as error:
             reasons.append(str(error))
+    commands = [find(name).install for name in names() if find(name).preference is not None]
     raise NoEngine(
-        "; ".join(reasons)
-        or "no engine is installed; run `pip install openvino` or `pip install onnxruntime`"
+        "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(commands))
     )
 
 
-def _load(name):
-    """An engine's class; its library is imported here."""
-    try:
-        return importlib.import_module("runtime.engines." + name).Engine
-    except ImportError as error:
-        raise NoEngine(
-            "the engine {} can't be loaded: {}; install its library anew, and `pip install onnx` "
-            "with it".format(name, error)
-        ) from None
+def _load(name: str) -> Optional[Type[Engine]]:
+    """The engine in a file of this folder; None where the file holds none."""
+    module = importlib.import_module(__name__ + "." + name)
+    engine = vars(module).get("Engine")
+    is_engine = isinstance(engine, type) and issubclass(engine, Engine) and engine.name == name
+    return engine if is_engine else None

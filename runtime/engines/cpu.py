@@ -1,92 +1,148 @@
-"""What executors on a processor share: the search for one target, for several, side by side.
+"""What the engines of a processor share: one target, several in one call, and several in threads.
 
-An executor gives a function that binds a model to fixed arrays; all that is called per frame is
-here.
+Such an engine binds a model to fixed arrays. Everything that runs in a frame is here.
 """
 
-import numpy as np
+from typing import Any, Dict, Optional, Sequence, Tuple
 
-from runtime.graphs import assemble, batch, search_features
+from runtime.engines import base
 
 
-class Lane:
-    """Looks for one target at a time; several lanes may at once, each called by its own thread.
+class CpuLane(base.Lane):
+    """Searches for one target at a time.
 
     Args:
         graphs: the ``Graphs`` of one target.
-        bound: the executor's own, of the search graph: ``arrays`` (dict of each input's and
-            output's name -> array), and ``run``, which waits for the result without Python's lock.
-        seen_name: of the output that ``runtime.graphs.search_features`` added; None for none.
-
-    Attributes:
-        search_crop, seen: as in ``runtime.engines``.
+        bound: the search graph of it, as ``CpuEngine.bind`` returns it.
+        features_name: of the output that ``runtime.graphs.search_features`` added; None for none.
     """
 
-    def __init__(self, graphs, bound, seen_name=None):
+    def __init__(self, graphs: Any, bound: Any, features_name: Optional[str]) -> None:
         self.search_crop = bound.arrays[graphs.image[1]]
-        self.seen = bound.arrays.get(seen_name)
+        self.search_features = bound.arrays.get(features_name)
         self._maps = tuple(bound.arrays[name] for name in graphs.maps)
         taken = [name for name in graphs.features if name in bound.arrays]  # a backbone takes none
-        self._slots = tuple(bound.arrays[name] for name in taken)
-        self._loaded = None
+        self._inputs = tuple(bound.arrays[name] for name in taken)
+        self._loaded: Any = None
         self._bound = bound
 
-    def search(self, features):
-        """Maps of the picture in ``search_crop`` for a target's ``features``."""
+    def search(self, features: Any) -> Tuple[Any, ...]:
+        """See ``runtime.engines.base.Lane``."""
         if features is not self._loaded:
-            for slot, array in zip(self._slots, features):
-                np.copyto(slot, array)
+            for array, values in zip(self._inputs, features):
+                array[...] = values
             self._loaded = features
         self._bound.run()
         return self._maps
 
 
-class OnCpu(Lane):
-    """An engine (see ``runtime.engines``).
+class CpuBatch(base.Batch):
+    """Searches for several targets in one call: the arrays of a graph that holds all of them.
 
     Args:
-        network: the ``Network``.
-        paths: dict of part -> path.
-        threads: of one call.
-        bind: function (model, threads) -> ``bound``, as a ``Lane`` takes it.
+        graphs: the ``Graphs`` of one target.
+        bound: the rewritten search graph (``runtime.graphs.batch.several``), as ``CpuEngine.bind``
+            returns it.
+        count: targets.
+        features_name: as in ``CpuLane``.
     """
 
-    def __init__(self, network, paths, threads, bind):
-        self.threads = threads
-        self._graphs, self._seen_name = search_features.with_seen(
-            network, assemble.build(network, paths)
-        )
-        self._bind = bind
-        self._exemplar = bind(self._graphs.exemplar, threads)
-        self.exemplar_crop = self._exemplar.arrays[self._graphs.image[0]]
-        self._batches, self._lanes = {}, {}
-        super().__init__(self._graphs, bind(self._graphs.search, threads), self._seen_name)
+    def __init__(self, graphs: Any, bound: Any, count: int, features_name: Optional[str]) -> None:
+        arrays = bound.arrays
+        self.crops = _shares(arrays[graphs.image[1]], count)
+        self.search_features = (None,) * count
+        if features_name is not None:
+            self.search_features = _shares(arrays[features_name], count)
+        self._maps = tuple(zip(*[_shares(arrays[name], count) for name in graphs.maps]))
+        self._inputs = tuple(zip(*[_shares(arrays[name], count) for name in graphs.features]))
+        self._loaded = [None] * count
+        self._bound = bound
 
-    def exemplar(self):
-        """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
+    def start(self, number: int, features: Any) -> None:
+        """See ``runtime.engines.base.Batch``."""
+        if features is not self._loaded[number]:
+            for array, values in zip(self._inputs[number], features):
+                array[...] = values
+            self._loaded[number] = features
+
+    def finish(self) -> Sequence[Tuple[Any, ...]]:
+        """See ``runtime.engines.base.Batch``."""
+        self._bound.run()
+        return self._maps
+
+
+def _shares(array: Any, count: int) -> Tuple[Any, ...]:
+    """The targets' shares of an array, views of one shape each."""
+    length = len(array) // count
+    return tuple(array[length * i : length * (i + 1)] for i in range(count))
+
+
+class CpuEngine(CpuLane, base.Engine):
+    """An engine on a processor; a subclass gives ``bind`` and says what it is."""
+
+    runs_files = runs_bundles = True
+
+    def __init__(self, setup: base.Setup) -> None:
+        base.Engine.__init__(self, setup)
+        from runtime.graphs import assemble, search_features
+
+        self._graphs, self._features_name = search_features.with_seen(
+            self.network, assemble.build(self.network, setup.paths)
+        )
+        self._exemplar = self.bind(self._graphs.exemplar, self.threads)
+        self.exemplar_crop = self._exemplar.arrays[self._graphs.image[0]]
+        self._batches: Dict[int, Optional[CpuBatch]] = {}
+        self._lanes: Dict[int, Tuple[CpuLane, ...]] = {}
+        search = self.bind(self._graphs.search, self.threads)
+        CpuLane.__init__(self, self._graphs, search, self._features_name)
+
+    def bind(self, model: Any, threads: int) -> Any:
+        """Bind a model to fixed arrays.
+
+        Args:
+            model: an ONNX model.
+            threads: of one call.
+
+        Returns:
+            An object with ``arrays``, a dict of the name of each input and output -> array, and
+            ``run()``, which waits for the result without holding Python's lock.
+        """
+        raise NotImplementedError
+
+    @property
+    def precision(self) -> str:
+        """The numbers that the network's files have: "fp32" or "int8"."""
+        from runtime.graphs import convert
+
+        return convert.precision_of(self._graphs)
+
+    def exemplar(self) -> Tuple[Any, ...]:
+        """See ``runtime.engines.base.Engine``."""
         self._exemplar.run()
         return tuple(self._exemplar.arrays[name].copy() for name in self._graphs.features)
 
-    def batch(self, count):
-        """A ``Batch`` for so many targets, compiled once; None where the graph allows none."""
+    def batch(self, count: int) -> Optional[base.Batch]:
+        """See ``runtime.engines.base.Engine``; None where the graph may mix the targets."""
+        from runtime.graphs import batch
+
         if count not in self._batches:
             model = batch.several(self._graphs.search, count)
-            self._batches[count] = model and batch.Batch(
-                self._graphs, self._bind(model, self.threads), count, self._seen_name
+            self._batches[count] = model and CpuBatch(
+                self._graphs, self.bind(model, self.threads), count, self._features_name
             )
         return self._batches[count]
 
-    def lanes(self, count):
-        """So many ``Lane``s that share the threads, compiled once."""
+    def lanes(self, count: int) -> Sequence[base.Lane]:
+        """See ``runtime.engines.base.Engine``."""
         if count not in self._lanes:
             threads = max(1, self.threads // count)
-            bounds = [self._bind(self._graphs.search, threads) for _ in range(count)]
+            bounds = [self.bind(self._graphs.search, threads) for _ in range(count)]
             self._lanes[count] = tuple(
-                Lane(self._graphs, bound, self._seen_name) for bound in bounds
+                CpuLane(self._graphs, bound, self._features_name) for bound in bounds
             )
         return self._lanes[count]
 
-    def close(self):
-        """Give the executor's memory back."""
+    def close(self) -> None:
+        """Release the executor's memory."""
         self._exemplar = self._bound = None
         self._batches, self._lanes = {}, {}

@@ -1,13 +1,16 @@
-"""What executors on a GPU share: tensors at fixed addresses, the host's arrays beside them.
+"""What the engines of a GPU share: tensors at fixed addresses, and arrays of the host beside them.
 
-An executor gives its parts, objects with ``run(handle)`` that put themselves on a stream; this
-gives both of its faces: that of ``runtime.engines``, on the host's arrays, and that of
-``kernels.cuda.frame``, on the device's memory.
+An engine gives its parts, objects with ``run(handle)`` that put themselves on a stream. Here is how
+they are used: on the host's arrays, as ``runtime.engines.base`` says, and on the device's memory,
+as ``kernels.cuda.frame`` says.
 """
 
-import numpy as np
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from runtime.engines import base
 
 IMAGES = ("exemplar", "search")
+FLOAT_BYTES = 4
 
 
 class Memory:
@@ -18,81 +21,107 @@ class Memory:
         shapes: dict of tensor name -> shape.
     """
 
-    def __init__(self, device, shapes):
+    def __init__(self, device: Any, shapes: Mapping[str, Iterable[int]]) -> None:
         self.device = device
         self.shapes = {name: tuple(int(side) for side in s) for name, s in shapes.items()}
-        self._addresses = {}
+        self._addresses: Dict[str, int] = {}
 
-    def address(self, name):
+    def address(self, name: str) -> int:
         """The address of a tensor; tensors of the same name share it."""
         if name not in self._addresses:
             self._addresses[name] = self.device.alloc(self.size(name))
         return self._addresses[name]
 
-    def size(self, name):
+    def size(self, name: str) -> int:
         """Bytes of a tensor."""
-        return 4 * int(np.prod(self.shapes[name]))
+        size = FLOAT_BYTES
+        for side in self.shapes[name]:
+            size *= side
+        return size
 
-    def host_array(self, name):
-        """An array of the host that is copied from and to a tensor without a detour."""
-        array = self.device.pinned(self.size(name)).view(np.float32).reshape(self.shapes[name])
-        array[:] = 0
+    def host_array(self, name: str) -> Any:
+        """An array of the host that the device copies from and to by itself."""
+        array = self.device.pinned(self.size(name)).view("float32").reshape(self.shapes[name])
+        array[...] = 0
         return array
 
 
-class OnGpu:
-    """An engine (see ``runtime.engines``) whose parts run on a GPU.
+class GpuEngine(base.Engine):
+    """An engine whose parts run on a GPU.
 
     A part is an object with ``run(handle)``, which puts it on a stream and returns at once, and
-    ``bind(name, address)``, which lets a tensor lie elsewhere, if it has one of that name.
+    ``bind(name, address)``, which moves a tensor to an address if the part has one of that name.
 
-    Args:
-        memory: ``Memory`` of all tensors.
-        network: the ``Network``.
-        features, maps: names of tensors.
-        seen: name of the search region's features (``runtime.graphs.search_features``), or None.
-
-    A subclass sets ``_exemplar`` (one part) and ``_frame`` (a frame's, in their order), then calls
-    ``warm_up``.
+    A subclass calls ``_allocate`` when it knows its tensors. Then it sets ``_exemplar`` (one part)
+    and ``_frame`` (the parts of a frame, in their order), and calls ``warm_up``.
 
     Attributes:
         stream: of the device; all work goes there.
-        seen_device: (address, shape) of the search region's features, or None.
-        seen: the same on the host, where the network's targets are watched; else None.
+        exemplar_input, search_input: addresses of the inputs, (1, 3, side, side).
+        input_dtype, input_step: of the inputs, as ``kernels.cuda.layout`` has them.
+        scores, distances: addresses of the two maps of a network that has two.
+        search_features_device: (address, shape) of the search region's features, or None.
+        search_features: the same on the host, where the network's targets are watched; else None.
     """
 
-    seen_device = seen = None
+    title = "NVIDIA GPU"
+    pipelines = True
     input_dtype = "float32"
     input_step = 1.0
+    search_features_device: Optional[Tuple[int, Tuple[int, ...]]] = None
 
-    def __init__(self, memory, network, features, maps, seen=None):
-        self.memory, self.device = memory, memory.device
+    def __init__(self, setup: base.Setup) -> None:
+        super().__init__(setup)
+        from kernels.cuda import device as devices
+
+        self.threads = 1
+        self._opened = setup.device is None
+        self.device = devices.open_device() if setup.device is None else setup.device
+        self._exemplar: Any = None
+        self._frame: List[Any] = []
+        self._loaded: Any = None
+
+    def _allocate(
+        self,
+        shapes: Mapping[str, Iterable[int]],
+        features: Sequence[str],
+        maps: Sequence[str],
+        search_features: Optional[str] = None,
+    ) -> None:
+        """Allocate all tensors.
+
+        Args:
+            shapes: dict of tensor name -> shape.
+            features, maps: names of tensors.
+            search_features: name of the output that ``runtime.graphs.search_features`` added.
+        """
+        memory = self.memory = Memory(self.device, shapes)
         self.stream = self.device.stream()
         self._features, self._maps = tuple(features), tuple(maps)
-        self._seen = () if seen is None or network.lost_below <= 0 else (seen,)
+        is_watched = search_features is not None and self.network.lost_below > 0
+        self._watched = (search_features,) if is_watched else ()
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
         self._results = tuple(self._host[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
         self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
         if len(self._maps) == 2:
             self.scores, self.distances = (memory.address(name) for name in self._maps)
-        if seen is not None:
-            self.seen_device = memory.address(seen), memory.shapes[seen]
-        for name in self._seen:
-            self._host[name] = self.seen = memory.host_array(name)
+        if search_features is not None:
+            address, shape = memory.address(search_features), memory.shapes[search_features]
+            self.search_features_device = address, shape
+        for name in self._watched:
+            self._host[name] = self.search_features = memory.host_array(name)
         self._own = {name: memory.address(name) for name in self._features}
-        self._written = self._read = self._own  # where the parts' features lie now
-        self._exemplar, self._frame = None, []  # the subclass's
-        self._loaded = None
+        self._written = self._read = self._own  # where the features of the parts lie now
 
-    def warm_up(self):
+    def warm_up(self) -> None:
         """Run all parts once: libraries set themselves up in their first call."""
         self.search(self.exemplar())
 
-    # -- on the host's arrays
+    # on the host's arrays
 
-    def exemplar(self):
-        """Features of the picture in ``exemplar_crop``: arrays for one target to keep."""
+    def exemplar(self) -> Tuple[Any, ...]:
+        """See ``runtime.engines.base.Engine``."""
         self._upload("exemplar")
         self._loaded = None
         self.exemplar_device(self.device.handle(self.stream), self._own)
@@ -101,54 +130,60 @@ class OnGpu:
         self.device.synchronise(self.stream)
         return tuple(self._host[name].copy() for name in self._features)
 
-    def search(self, features):
-        """Maps of the picture in ``search_crop`` for a target's ``features``."""
+    def search(self, features: Any) -> Tuple[Any, ...]:
+        """See ``runtime.engines.base.Lane``."""
         if features is not self._loaded:
-            for name, array in zip(self._features, features):
-                np.copyto(self._host[name], array)
+            for name, values in zip(self._features, features):
+                self._host[name][...] = values
                 self._upload(name)
             self._loaded = features
         self._upload("search")
         self.search_device(self.device.handle(self.stream), self._own)
-        for name in self._maps + self._seen:
+        for name in self._maps + self._watched:
             self._download(name)
         self.device.synchronise(self.stream)
         return self._results
 
-    # -- on the device's memory
+    # on the device's memory
 
-    def new_features(self):
+    def new_features(self) -> Dict[str, int]:
         """Memory for one target's features: dict of name -> address."""
         return {name: self.device.alloc(self.memory.size(name)) for name in self._features}
 
-    def free_features(self, features):
-        """Give the memory of a target's features back; nothing of it may be on the way."""
+    def free_features(self, features: Dict[str, int]) -> None:
+        """Free the memory of a target's features; no work that uses it may be in flight."""
         for address in features.values():
             self.device.free(address)
 
-    def exemplar_device(self, handle, features):
-        """Put the exemplar's part on the stream; it writes the features there."""
+    def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:
+        """Put the exemplar's part on the stream; it writes its features to ``features``."""
         if features is not self._written:
             self._bind([self._exemplar], features)
             self._written = features
         self._exemplar.run(handle)
 
-    def search_device(self, handle, features):
-        """Put a frame's parts on the stream, for the target with these features."""
+    def search_device(self, handle: Any, features: Dict[str, int]) -> None:
+        """Put the parts of a frame on the stream, for the target with these features."""
         if features is not self._read:
             self._bind(self._frame, features)
             self._read = features
         for part in self._frame:
             part.run(handle)
 
+    def close(self) -> None:
+        """Release the parts before the memory that they point to."""
+        self._exemplar, self._frame = None, []
+        if self._opened:
+            self.device.close()
+
     @staticmethod
-    def _bind(parts, features):
+    def _bind(parts: Iterable[Any], features: Dict[str, int]) -> None:
         for part in parts:
             for name, address in features.items():
                 part.bind(name, address)
 
-    def _upload(self, name):
+    def _upload(self, name: str) -> None:
         self.device.upload(self.memory.address(name), self._host[name], self.stream)
 
-    def _download(self, name):
+    def _download(self, name: str) -> None:
         self.device.download(self._host[name], self.memory.address(name), self.stream)

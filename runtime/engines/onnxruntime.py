@@ -1,30 +1,43 @@
 """Run a network with ONNX Runtime on the CPU: bound buffers, one call a frame."""
 
-import numpy as np
-import onnxruntime
+import importlib
+from typing import Any, Dict, List
 
-from runtime.engines.cpu import OnCpu
+from runtime.engines.base import Setup
+from runtime.engines.cpu import CpuEngine
 from runtime.errors import BadNetwork
-from runtime.graphs import convert
 
 
-class Engine(OnCpu):
-    """See ``runtime.engines``."""
+class Engine(CpuEngine):
+    """See ``runtime.engines.base.Engine``."""
 
     name = "onnxruntime"
+    preference = 2
+    libraries = ("onnxruntime",)
+    install = "pip install onnxruntime"
 
-    def __init__(self, network, paths, threads):
-        super().__init__(
-            network, paths, threads, lambda model, threads: _Bound(network, model, threads)
-        )
+    def __init__(self, setup: Setup) -> None:
+        self._library: Any = importlib.import_module("onnxruntime")
+        super().__init__(setup)
 
-    def describe(self):
+    @classmethod
+    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+        """See ``runtime.engines.base.Engine``."""
+        if settings.get("provider"):  # this name meant both engines of ONNX Runtime once
+            raise ValueError("an older version built it for a GPU")
+        return super().check_bundle(run, settings)
+
+    def bind(self, model: Any, threads: int) -> Any:
+        """See ``CpuEngine.bind``."""
+        return _Bound(self._library, self.network.name, model, threads)
+
+    def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision, threads."""
         return {
             "engine": self.name,
-            "version": onnxruntime.__version__,
+            "version": self._library.__version__,
             "device": "CPU",
-            "precision": convert.precision_of(self._graphs),
+            "precision": self.precision,
             "threads": self.threads,
         }
 
@@ -32,19 +45,21 @@ class Engine(OnCpu):
 class _Bound:
     """A session whose inputs and outputs are fixed arrays."""
 
-    def __init__(self, network, model, threads):
-        options = onnxruntime.SessionOptions()
+    def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:
+        import numpy as np
+
+        options = library.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            self.session = onnxruntime.InferenceSession(
+            self.session = library.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(
                 "ONNX Runtime {} can't load {}: {}".format(
-                    onnxruntime.__version__, network.name, str(error).strip().splitlines()[0]
+                    library.__version__, network_name, str(error).strip().splitlines()[0]
                 )
             ) from None
         self.binding = self.session.io_binding()
@@ -57,5 +72,6 @@ class _Bound:
                 array = self.arrays[value.name] = np.zeros(value.shape, np.float32)
                 bind(value.name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
 
-    def run(self):
+    def run(self) -> None:
+        """Run the session on its arrays."""
         self.session.run_with_iobinding(self.binding)

@@ -1,92 +1,107 @@
-"""The executor of FPGA boards: crop and network as one program of the overlay's engine.
+"""The engine of FPGA boards: crop and network as one program of the overlay.
 
-A bundle holds one picture of memory (region 0: programs, weights, tables) and says what lies where
-in it; each target has memory of its own (region 1: the exemplar's features, the maps).
+A bundle holds one image of memory (region 0: programs, weights, tables) and says what lies where in
+it. Each target has memory of its own (region 1: the exemplar's features, the maps).
 """
 
 import pathlib
 import zlib
+from typing import Any, Callable, Dict, List, Tuple
 
-import numpy as np
-
-from kernels.fpga import native, tables
-from kernels.fpga.fabric import WORD, Fabric, FabricFailed
-from kernels.fpga.likeness import Seen
-from kernels.fpga.window import Crop, Pictures
-from runtime.bundle import BadBundle
-from runtime.engines import tensorrt_manifest
+from runtime.bundle import Bundle
+from runtime.engines.base import Engine as Base
+from runtime.engines.base import Setup
+from runtime.errors import BadBundle
 
 COMMAND_ALIGNED = 64
-LAYOUT = "{:08X}".format(tables.MAGIC)  # of registers and commands; a bundle says which it is for
+WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
 
 # what a bundle's tables have as whole numbers
 SIZE = (
-    "lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes",
+    "lanes",
+    "bus_bytes",
+    "crop_lanes",
+    "map_words",
+    "weight_tiles",
+    "line_bytes",
     "assumed_clock_mhz",
-)  # fmt: skip
+)
 PROGRAM = ("offset", "side", "cycles")
 ENTRY = ("offset", "channels", "height", "width")
 
 
-class Engine:
-    """A network in fabric; interface as ``runtime.engines`` says, but for the crops.
-
-    Args:
-        network: the ``Network``.
-        bundle: ``runtime.bundle.Bundle`` for an FPGA board, its parts checked.
-        device: PYNQ's; None for the one that is there.
-        overlay: path of the .bit; None for ``overlay_of(bundle)``.
+class Engine(Base):
+    """See ``runtime.engines.base.Engine``; the overlay crops too.
 
     Attributes:
         exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
-        seen: ``kernels.fpga.likeness.Seen``, or None.
+        search_features: ``kernels.fpga.likeness.Seen``, or None.
 
     Raises:
         NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.
     """
 
-    def __init__(self, network, bundle, device=None, overlay=None):
-        from kernels import cpu
+    name = "overlay"
+    title = "FPGA"
+    runs_bundles = True
+    libraries = ("pynq",)
+    install = "write PYNQ's image for this board to the SD card (pynq.io)"
 
-        bundle.check_library("overlay", LAYOUT)
-        misfit = tensorrt_manifest.misfit(_shapes(bundle.run), network)
-        if misfit is not None:
-            bundle.mismatch(*misfit)
-        self.network, self.bundle = network, bundle
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        from kernels import cpu
+        from kernels.fpga.fabric import Fabric
+        from kernels.fpga.likeness import Seen
+        from kernels.fpga.window import Crop, Pictures
+
+        bundle = self.bundle = self.bundle_of(setup)
+        bundle.check_library("overlay", layout())
         run, size = bundle.run, bundle.settings["size"]
         self._programs, self._work_bytes = run["programs"], run["work_bytes"]
-        path = pathlib.Path(str(overlay or overlay_of(bundle)))
-        self.fabric = Fabric(path, size["assumed_clock_mhz"], device)
+        sides = [self._programs[name]["side"] for name in ("exemplar", "search")]
+        maps = [(1, e["channels"], e["height"], e["width"]) for e in run["maps"]]
+        bundle.check_shapes(setup.network, sides, maps)
+        path = pathlib.Path(str(setup.overlay or overlay_of(bundle)))
+        self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device)
         self._check_size(size)
         self._file = bundle.path(run["image"])
         self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
         self._load_image()
-        side = max(program["side"] for program in self._programs.values())
         kernels = cpu.load()
-        pictures = Pictures(self.fabric, side, size["line_bytes"], kernels)
+        pictures = Pictures(self.fabric, max(sides), size["line_bytes"], kernels)
         self._resize = pictures.resize
-        self.exemplar_crop = Crop(pictures, self._programs["exemplar"]["side"])
-        self.search_crop = Crop(pictures, self._programs["search"]["side"])
+        self.exemplar_crop, self.search_crop = (Crop(pictures, side) for side in sides)
         self._maps, self._read = _reader(run["maps"], kernels)
-        self._seen = run.get("seen")
-        self.seen = self._seen and Seen(self._seen["channels"], self._seen["height"])
+        seen = run.get("seen")
+        if seen:
+            self._features_offset = seen["offset"]
+            self.search_features = Seen(seen["channels"], seen["height"])
 
-    def _check_size(self, size):
-        """Compare what the fabric says of itself with what the programs were made for."""
+    @classmethod
+    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+        """See ``runtime.engines.base.Engine``."""
+        if not _is_whole(run, settings):
+            raise ValueError("its programs and maps do not fit together")
+        return [run["image"]]
+
+    def _check_size(self, size: Dict[str, Any]) -> None:
+        """Compare the fabric's size with the one that the programs were made for."""
+        from kernels.fpga import tables
+
         built, here = tables.size_register(size), self.fabric.read("SIZE")
         if built != here:
             self.bundle.mismatch("an overlay with", tables.spelled(built), tables.spelled(here))
 
-    def _load_image(self):
-        """Copy region 0 into memory, and see that it is there.
+    def _load_image(self) -> None:
+        """Copy region 0 into memory, and check that it arrived.
 
         Raises:
             BadBundle: what memory holds is something else.
         """
-        data = np.fromfile(str(self._file), np.uint8)
-        self._count, self._checksum = data.size, zlib.crc32(data.tobytes())
-        self._image.array[: data.size] = data
+        data = self._file.read_bytes()
+        self._count, self._checksum = len(data), zlib.crc32(data)
+        self._image.array[: len(data)] = bytearray(data)
         self._image.flush()
         if not self.is_image_whole():
             raise BadBundle(
@@ -94,13 +109,15 @@ class Engine:
                 "off and on".format(self._file)
             )
 
-    def is_image_whole(self):
+    def is_image_whole(self) -> bool:
         """Whether memory still holds the programs and weights as they were loaded."""
         self._image.invalidate()
         return zlib.crc32(self._image.array[: self._count].tobytes()) == self._checksum
 
-    def exemplar(self):
-        """Features of the picture shown through ``exemplar_crop``: memory of one target."""
+    def exemplar(self) -> Tuple[Any, ...]:
+        """See ``runtime.engines.base.Engine``; the features are memory of one target."""
+        from kernels.fpga.fabric import FabricFailed
+
         if not self.is_image_whole():
             self._load_image()
             raise FabricFailed(
@@ -111,18 +128,18 @@ class Engine:
         self._run("exemplar", work)
         return (work,)
 
-    def search(self, features):
-        """Maps of the picture shown through ``search_crop``, for one target's features."""
+    def search(self, features: Any) -> Tuple[Any, ...]:
+        """See ``runtime.engines.base.Lane``."""
         (work,) = features
         self._run("search", work)
         work.invalidate()
         self._read(work)
-        if self._seen:
-            first = self._seen["offset"]
-            self.seen.lie_in(work.array[first:], work.host + first)
+        if self.search_features is not None:
+            first = self._features_offset
+            self.search_features.lie_in(work.array[first:], work.host + first)
         return self._maps
 
-    def _run(self, name, work):
+    def _run(self, name: str, work: Any) -> None:
         fabric, program = self.fabric, self._programs[name]
         fabric.write("REGION0", self._image.address)
         fabric.write("REGION1", work.address)
@@ -130,8 +147,10 @@ class Engine:
         address = self._image.address + program["offset"]
         fabric.run(address, program["cycles"], lambda number: self._described(name, number))
 
-    def _described(self, name, number):
+    def _described(self, name: str, number: int) -> str:
         """A command for an error's sentence."""
+        from kernels.fpga import tables
+
         first = self._programs[name]["offset"] + number * tables.COMMAND_BYTES
         command = self._image.array[first : first + tables.COMMAND_BYTES].tobytes()
         try:
@@ -140,41 +159,54 @@ class Engine:
             kind = "none"
         return "{} ({}) of the {} program".format(number, kind, name)
 
-    def describe(self):
-        """What runs where; see ``runtime.engines``."""
+    def describe(self) -> Dict[str, Any]:
+        """What runs where: engine, version of PYNQ, precision, device, overlay."""
         return {
-            "engine": "overlay",
+            "engine": self.name,
             "version": self.fabric.pynq.version,
             "precision": self.bundle.precision,
             "device": "{}, {:g} MHz".format(self.bundle.board, self.fabric.clock_mhz),
             "overlay": str(self.fabric.path),
         }
 
-    def counters(self):
-        """Of the last program: dict of cycles, busy (of the array), beats read and written."""
+    def counters(self) -> Dict[str, int]:
+        """Counters of the last program: cycles, busy (of the array), beats read and written."""
         names = ("CYCLES", "BUSY", "READ", "WRITTEN")
         return {name.lower(): self.fabric.read(name) for name in names}
 
-    def close(self):
-        """Leave the engine idle, and give its memory back."""
+    def close(self) -> None:
+        """Leave the fabric idle, and release its memory."""
         self.fabric.close()
         self._image = self._resize = self.exemplar_crop = self.search_crop = None
 
 
-def _reader(entries, kernels):
+def layout() -> str:
+    """Layout of registers and commands that this checkout knows; a bundle says which it is for."""
+    from kernels.fpga import tables
+
+    return "{:08X}".format(tables.MAGIC)
+
+
+def _reader(
+    entries: List[Dict[str, Any]], kernels: Any
+) -> Tuple[Tuple[Any, ...], Callable[[Any], None]]:
     """(maps, function that reads them from a target's ``Buffer``).
 
     Args:
         entries: ``run["maps"]``: offset, channels, height, width, lane, values of each.
         kernels: see ``kernels.cpu``.
     """
+    import numpy as np
+
+    from kernels.fpga import native
+
     values = [np.array(entry["values"], np.float32) for entry in entries]
     maps = [np.zeros((1, e["channels"], e["height"], e["width"]), np.float32) for e in entries]
     if kernels.handle:
         read = native.Maps(kernels, entries, values, maps).read
         return tuple(maps), lambda work: read(work.host)
 
-    def slowly(work):
+    def slowly(work: Any) -> None:
         for entry, table, out in zip(entries, values, maps):
             lanes = np.arange(out.shape[1]) + entry.get("lane", 0)
             count = -(-(lanes[-1] + 1) // WORD) * out[0, 0].size * WORD
@@ -185,7 +217,7 @@ def _reader(entries, kernels):
     return tuple(maps), slowly
 
 
-def is_whole(run, settings):
+def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     """Whether a bundle's entries have their types and fit together; see ``runtime.bundle``."""
     programs, entries, size = run.get("programs"), run.get("maps"), settings.get("size")
     if not all(isinstance(table, dict) for table in (programs, size)):
@@ -207,29 +239,18 @@ def is_whole(run, settings):
     )
 
 
-def _ends(entry):
+def _ends(entry: Dict[str, Any]) -> int:
     """Where a map ends in a target's memory."""
     blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
     return entry["offset"] + blocks * entry["height"] * entry["width"] * WORD
 
 
-def _are_values(values):
+def _are_values(values: Any) -> bool:
     if not isinstance(values, list) or len(values) != 256:
         return False
     return all(isinstance(value, (int, float)) for value in values)
 
 
-def _shapes(run):
-    """Pictures and maps as ``runtime.engines.tensorrt_manifest`` has them."""
-    shapes = {
-        name: [1, 3] + 2 * [run["programs"][name]["side"]] for name in tensorrt_manifest.PICTURES
-    }
-    maps = [str(index) for index in range(len(run["maps"]))]
-    for name, entry in zip(maps, run["maps"]):
-        shapes[name] = [1, entry["channels"], entry["height"], entry["width"]]
-    return {"shapes": shapes, "maps": maps}
-
-
-def overlay_of(bundle):
-    """Where the overlay of a bundle's board is: among the bundles of that board."""
+def overlay_of(bundle: Bundle) -> pathlib.Path:
+    """The path of the overlay of a bundle's board: it lies among the bundles of that board."""
     return bundle.folder.parent / "overlay" / "hotpath.bit"

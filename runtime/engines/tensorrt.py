@@ -9,20 +9,19 @@ only the builder sees (``boards.build.tensorrt``). Where a network was cut at it
 import atexit
 import importlib
 import weakref
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from kernels.cuda import device as devices
 from kernels.cuda import driver
-from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed, NoGpu
-from runtime.bundle import BadBundle
 from runtime.engines import tensorrt_manifest
-from runtime.engines.gpu import Memory, OnGpu
-from runtime.errors import NetworkFailed, NoEngine
+from runtime.engines.base import Setup
+from runtime.engines.gpu import GpuEngine
+from runtime.errors import BadBundle, NetworkFailed, NoEngine
 
 KEYS = ("search", "exemplar", "out")  # of a correlation
 
 
-def load_library():
+def load_library() -> Any:
     """The ``tensorrt`` module; the driver must have been asked before (``driver.describe_gpu``).
 
     Raises:
@@ -47,7 +46,7 @@ def load_library():
         ) from None
 
 
-def make_logger(trt, say=None):
+def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
     """A logger that keeps the errors and tells the warnings.
 
     Args:
@@ -58,30 +57,25 @@ def make_logger(trt, say=None):
         A ``trt.ILogger`` with ``errors`` (list of texts) and ``last()``.
     """
 
-    class Logger(trt.ILogger):  # type: ignore[name-defined]  # the module is an argument
-        def __init__(self):
+    class Logger(trt.ILogger):  # type: ignore[name-defined,misc]  # the module is an argument
+        def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.errors = []
+            self.errors: List[str] = []
 
-        def log(self, severity, msg):
+        def log(self, severity: Any, msg: str) -> None:
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                 self.errors.append(msg)
             elif severity == trt.ILogger.WARNING and say is not None:
                 say(msg)
 
-        def last(self):
+        def last(self) -> str:
             return self.errors[-1].strip() if self.errors else "it gave no reason"
 
     return Logger()
 
 
-class Engine(OnGpu):
-    """See ``runtime.engines``; also has what ``kernels.cuda.frame`` wants of an engine.
-
-    Args:
-        network: the ``Network``.
-        bundle: ``runtime.bundle.Bundle``, its parts checked.
-        device: an open ``kernels.cuda.device``; None to open one.
+class Engine(GpuEngine):
+    """See ``runtime.engines.base.Engine``; also has what ``kernels.cuda.frame`` asks of an engine.
 
     Raises:
         NoGpu, NoEngine: no driver, no TensorRT, or neither CuPy nor PyCUDA.
@@ -90,30 +84,38 @@ class Engine(OnGpu):
     """
 
     name = "tensorrt"
+    runs_bundles = True
+    libraries = ("tensorrt",)
+    install = "sudo apt-get install python3-libnvinfer"
 
-    def __init__(self, network, bundle, device=None):
+    def __init__(self, setup: Setup) -> None:
+        bundle = self.bundle = self.bundle_of(setup)
         self.gpu = driver.describe_gpu()
         trt = load_library()
         bundle.check_library("tensorrt", trt.__version__)
         bundle.check_compute_capability(self.gpu.compute_capability)
-        misfit = tensorrt_manifest.misfit(bundle.run, network)
-        if misfit is not None:
-            bundle.mismatch(*misfit)
-        self.network, self.bundle, self.version = network, bundle, trt.__version__
-        self._opened = device is None
-        device = devices.open_device() if device is None else device
-        self.device, self._logger = device, make_logger(trt)
+        sides, maps = tensorrt_manifest.shapes_of(bundle.run)
+        bundle.check_shapes(setup.network, sides, maps)
+        super().__init__(setup)
+        self.version, self._logger = trt.__version__, make_logger(trt)
         atexit.register(_close, weakref.ref(self))  # before the device's own, which came earlier
         run = bundle.run
         try:
-            memory = Memory(device, run["shapes"])
-            super().__init__(memory, network, run["features"], run["maps"], run.get("seen"))
+            self._allocate(run["shapes"], run["features"], run["maps"], run.get("seen"))
             self._load(trt, run)
         except Exception:
             self.close()
             raise
 
-    def _load(self, trt, run):
+    @classmethod
+    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+        """See ``runtime.engines.base.Engine``."""
+        core = settings.get("dla")
+        if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
+            raise ValueError("its parts, steps and tensors do not fit together")
+        return [run.get("exemplar")] + run["parts"]
+
+    def _load(self, trt: Any, run: Dict[str, Any]) -> None:
         self._runtime = trt.Runtime(self._logger)
         if self._logger.errors:  # an object around nothing: to touch it ends the process
             raise NoGpu(
@@ -127,30 +129,28 @@ class Engine(OnGpu):
         self._frame = self._parts(trt, run)
         self.warm_up()
 
-    def describe(self):
+    def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""
         core = self.bundle.settings.get("dla")
         return {
             "engine": self.name,
             "version": self.version,
             "device": "{}, sm_{}{}".format(
-                self.gpu.name, self.gpu.compute_capability.replace(".", ""),
+                self.gpu.name,
+                self.gpu.compute_capability.replace(".", ""),
                 "" if core is None else ", DLA {}".format(core),
             ),
             "precision": self.bundle.precision,
             "threads": 1,
             "parts": len(self._frame),
-        }  # fmt: skip
+        }
 
-    def close(self):
-        """Give the contexts back before the memory that they point to."""
-        self._exemplar = self._frame = self._runtime = None
-        if self._opened:
-            self.device.close()
+    def close(self) -> None:
+        """Release the contexts before the memory that they point to."""
+        self._runtime = None
+        super().close()
 
-    # -- making it
-
-    def _part(self, trt, name):
+    def _part(self, trt: Any, name: str) -> Any:
         """Load a plan and bind its tensors; tensors of the same name share memory."""
         data = self.bundle.path(name).read_bytes()
         engine = self._runtime.deserialize_cuda_engine(data)
@@ -172,8 +172,10 @@ class Engine(OnGpu):
             part.bind(tensor, self.memory.address(tensor))
         return part
 
-    def _parts(self, trt, run):
+    def _parts(self, trt: Any, run: Dict[str, Any]) -> List[Any]:
         """What a frame runs, in its order: plans, and correlations between them."""
+        from kernels.cuda.correlate import Correlate
+
         frame, kernels = [], None
         for index, name in enumerate(run["parts"]):
             frame.append(self._part(trt, name))
@@ -182,7 +184,7 @@ class Engine(OnGpu):
                 frame.append(Correlation(self, kernels, step))
         return frame
 
-    def _refuse(self, what):
+    def _refuse(self, what: str) -> None:
         words = self._logger.last()
         if "memory" in words.lower():
             raise GpuFailed(
@@ -192,7 +194,7 @@ class Engine(OnGpu):
         raise BadBundle("{}: {}; run `{}`".format(what, words, self.bundle.command))
 
 
-def _close(engine):
+def _close(engine: Any) -> None:
     """Close an engine at the end of the process, if it is still there."""
     if engine() is not None:
         engine().close()
@@ -201,15 +203,15 @@ def _close(engine):
 class _Part:
     """A plan with its context, its tensors bound to fixed addresses."""
 
-    def __init__(self, trt, engine, context, logger):
+    def __init__(self, trt: Any, engine: Any, context: Any, logger: Any) -> None:
         self._trt, self._engine, self._context, self._logger = trt, engine, context, logger
         self.tensors = self._look()
 
-    def _look(self):
+    def _look(self) -> Dict[str, Tuple[Tuple[int, ...], Any]]:
         """dict of tensor name -> (shape, dtype)."""
         raise NotImplementedError
 
-    def _check(self, done):
+    def _check(self, done: bool) -> None:
         if not done:
             raise NetworkFailed(
                 "TensorRT refuses a frame: {}; start again".format(self._logger.last())
@@ -219,17 +221,17 @@ class _Part:
 class ByName(_Part):
     """TensorRT from 8.5 on."""
 
-    def _look(self):
+    def _look(self) -> Dict[str, Tuple[Tuple[int, ...], Any]]:
         engine = self._engine
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
         return {n: (tuple(engine.get_tensor_shape(n)), engine.get_tensor_dtype(n)) for n in names}
 
-    def bind(self, name, address):
-        """Let a tensor lie at an address of the device, if it is one of this plan's."""
+    def bind(self, name: str, address: int) -> None:
+        """Move a tensor to an address of the device, if it is one of this plan's."""
         if name in self.tensors:
             self._check(self._context.set_tensor_address(name, address))
 
-    def run(self, handle):
+    def run(self, handle: Any) -> None:
         """Put it on a stream, given by its handle; returns at once."""
         self._check(self._context.execute_async_v3(handle))
 
@@ -237,25 +239,26 @@ class ByName(_Part):
 class ByIndex(_Part):
     """TensorRT before 8.5."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._bindings = [0] * self._engine.num_bindings
 
-    def _look(self):
+    def _look(self) -> Dict[str, Tuple[Tuple[int, ...], Any]]:
         engine = self._engine
         return {
             engine.get_binding_name(i): (
-                tuple(engine.get_binding_shape(i)), engine.get_binding_dtype(i)
+                tuple(engine.get_binding_shape(i)),
+                engine.get_binding_dtype(i),
             )
             for i in range(engine.num_bindings)
-        }  # fmt: skip
+        }
 
-    def bind(self, name, address):
-        """Let a tensor lie at an address of the device, if it is one of this plan's."""
+    def bind(self, name: str, address: int) -> None:
+        """Move a tensor to an address of the device, if it is one of this plan's."""
         if name in self.tensors:
             self._bindings[self._engine.get_binding_index(name)] = address
 
-    def run(self, handle):
+    def run(self, handle: Any) -> None:
         """Put it on a stream, given by its handle; returns at once."""
         self._check(self._context.execute_async_v2(self._bindings, handle))
 
@@ -263,16 +266,16 @@ class ByIndex(_Part):
 class Correlation:
     """A correlation between two plans: one of our kernels, with its addresses."""
 
-    def __init__(self, engine, kernels, step):
+    def __init__(self, engine: Engine, kernels: Any, step: Dict[str, Any]) -> None:
         self._engine, self._kernels, self._step = engine, kernels, step
         self._addresses = {step[key]: engine.memory.address(step[key]) for key in KEYS}
 
-    def bind(self, name, address):
-        """Let a tensor lie at an address, if it is one of this one's."""
+    def bind(self, name: str, address: int) -> None:
+        """Move a tensor to an address of the device, if the correlation has it."""
         if name in self._addresses:
             self._addresses[name] = address
 
-    def run(self, handle):
+    def run(self, handle: Any) -> None:
         """Put it on the engine's stream."""
         step, shapes = self._step, self._engine.memory.shapes
         search, exemplar = shapes[step["search"]], shapes[step["exemplar"]]
@@ -280,11 +283,17 @@ class Correlation:
         if step["kind"] == "pixelwise":
             _, channels, positions = exemplar
             self._kernels.pixelwise(
-                *given, channels=channels, positions=positions, pixels=search[2],
-                stream=self._engine.stream
-            )  # fmt: skip
+                *given,
+                channels=channels,
+                positions=positions,
+                pixels=search[2],
+                stream=self._engine.stream,
+            )
         else:
             self._kernels.depthwise(
-                *given, search_shape=search[1:], exemplar_shape=exemplar, padding=step["padding"],
-                stream=self._engine.stream
-            )  # fmt: skip
+                *given,
+                search_shape=search[1:],
+                exemplar_shape=exemplar,
+                padding=step["padding"],
+                stream=self._engine.stream,
+            )

@@ -1,63 +1,51 @@
-"""What a TensorRT bundle's ``run`` says: its parts, the steps between them, the tensors of both.
+"""Checks the entry ``run`` of a TensorRT bundle: its parts, the steps between them, the tensors.
 
-It is checked before memory is taken by it: kernels write where it says that tensors lie, and as
-much as the network's TOML says.
+It is checked before memory is allocated for it. Kernels write to the tensors that it names, as much
+as the network's TOML says.
 """
 
 import math
-
-from runtime import decode
+from typing import Any, Dict, List, Sequence, Tuple
 
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
 MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: kernels.cuda.correlate
 PICTURES = ("exemplar", "search")
 
 
-def is_whole(run):
+def is_whole(run: Dict[str, Any]) -> bool:
     """Whether the entries of a ``run`` have their types and fit together.
 
     Args:
         run: dict, as ``bundle.json`` has it.
     """
     lists = [run.get(key) for key in ("parts", "steps", "features", "maps")]
-    shapes, seen = run.get("shapes"), run.get("seen")
+    shapes, features_name = run.get("shapes"), run.get("seen")
     if not all(isinstance(entry, list) for entry in lists) or not isinstance(shapes, dict):
         return False
     parts, steps, features, maps = lists
     if not parts or not maps or not all(_is_shape(shape) for shape in shapes.values()):
         return False
-    names = list(PICTURES) + features + maps + ([] if seen is None else [seen])
+    names = list(PICTURES) + features + maps + ([] if features_name is None else [features_name])
     if not all(isinstance(name, str) and name in shapes for name in names):
         return False
     if len(set(names)) != len(names):
         return False
     if not all(shapes[n] == [1, 3] + 2 * [shapes[n][-1]] for n in PICTURES):
         return False
-    if seen is not None and not _are_cells(shapes[seen]):
+    if features_name is not None and not _are_cells(shapes[features_name]):
         return False
     if len(steps) >= len(parts) or not all(isinstance(each, list) for each in steps):
         return False
     return all(_is_step(step, shapes) for each in steps for step in each)
 
 
-def misfit(run, network):
-    """What a network wants otherwise than a ``run`` has it.
-
-    Returns:
-        (what, built, wanted), texts; None when all fits.
-    """
-    sides = [run["shapes"][name][2] for name in PICTURES]
-    wanted = [network.exemplar, network.search]
-    if sides != wanted:
-        return "pictures of " + network.name, _pixels(sides), _pixels(wanted)
-    built = [run["shapes"][name] for name in run["maps"]]
-    wanted = decode.shapes(network)
-    if [_plain(shape) for shape in built] != [_plain(shape) for shape in wanted]:
-        return "maps of " + network.name, _text(built), _text(wanted)
-    return None
+def shapes_of(run: Dict[str, Any]) -> Tuple[List[int], List[Sequence[int]]]:
+    """Sides of the two pictures, and shapes of the maps, of a ``run`` that is whole."""
+    shapes = run["shapes"]
+    return [shapes[name][2] for name in PICTURES], [shapes[name] for name in run["maps"]]
 
 
-def _is_shape(shape):
+def _is_shape(shape: Any) -> bool:
     if not isinstance(shape, list) or not shape:
         return False
     if not all(isinstance(side, int) and not isinstance(side, bool) for side in shape):
@@ -70,12 +58,12 @@ def _is_shape(shape):
     return True
 
 
-def _are_cells(shape):
+def _are_cells(shape: Sequence[int]) -> bool:
     """Whether a shape is that of search features: (1, channels, a square of cells)."""
     return len(shape) == 3 and shape[0] == 1 and int(round(math.sqrt(shape[2]))) ** 2 == shape[2]
 
 
-def _is_step(step, shapes):
+def _is_step(step: Any, shapes: Dict[str, Any]) -> bool:
     """Whether a correlation is one that the kernels do, of tensors of these shapes."""
     if not isinstance(step, dict):
         return False
@@ -95,16 +83,3 @@ def _is_step(step, shapes):
     weights = exemplar[2] * exemplar[3]
     fits = search[:2] == [1, exemplar[1]] and out == exemplar[:2] + moved
     return fits and weights <= MOST_WEIGHTS
-
-
-def _plain(shape):
-    """A shape without the sides of 1, in which exports differ."""
-    return [side for side in shape if side != 1]
-
-
-def _pixels(sides):
-    return "{} and {} pixels".format(*sides)
-
-
-def _text(shapes):
-    return " and ".join("x".join(map(str, shape)) for shape in shapes)

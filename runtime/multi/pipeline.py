@@ -1,75 +1,90 @@
-"""Frames on their way through the tracker: one at a time, or the next one sent before the boxes of
-the last one are waited for (``--pipeline``). Rows and pictures belong to their frame either way.
+"""Frames in flight: one at a time, or the next one sent before the last one's boxes are there.
+
+``--pipeline`` says which. Either way every row and every picture belongs to its own frame.
 """
 
 import time
-from collections import deque, namedtuple
+from collections import deque
+from typing import Callable, Deque, Dict, Mapping, NamedTuple, Optional
 
-from runtime.errors import HotpathError, NoEngine
+import numpy as np
 
-Taken = namedtuple("Taken", "frame index time_s wait_ms")
-Taken.__doc__ = """A frame that was read.
+from runtime.errors import HotpathError
+from runtime.multi.targets import Targets
+from runtime.trackers.base import PipelinedTracker, Tracker
+from runtime.types import Track
 
-Attributes:
-    frame: BGR uint8 (H, W, 3).
-    index: 0-based in its source.
-    time_s: of the source, or None.
-    wait_ms: how long the source took for it.
-"""
+
+class Taken(NamedTuple):
+    """A frame that was read.
+
+    Attributes:
+        frame: BGR uint8 (H, W, 3).
+        index: 0-based in its source.
+        time_s: of the source, or None.
+        wait_ms: how long the source took for it.
+    """
+
+    frame: np.ndarray
+    index: int
+    time_s: Optional[float]
+    wait_ms: float
 
 
 class Pipeline:
-    """Takes frames and tells their tracks, in order.
+    """Takes frames and reports their tracks, in order.
 
     Args:
-        targets: ``runtime.multi.targets.Targets``; as deep as its ``pipeline``.
-        tell: function (``Taken``, dict of number -> ``Track``, milliseconds of the loop's time that
-            the frame took).
+        targets: the ``Targets``; as many frames are in flight as its ``pipeline`` says.
+        report: function (``Taken``, dict of number -> ``Track``, milliseconds of the loop's time
+            that the frame took).
     """
 
-    def __init__(self, targets, tell):
-        self._targets, self._tell = targets, tell
-        self._sent = deque()  # _Sent, the oldest first
+    def __init__(
+        self, targets: Targets, report: Callable[[Taken, Dict[int, Track], float], None]
+    ) -> None:
+        self._targets, self._report = targets, report
+        self._sent: Deque[_Sent] = deque()  # the oldest first
 
     @property
-    def on_the_way(self):
-        """How many frames were taken and not told."""
+    def in_flight(self) -> int:
+        """How many frames were taken and not reported."""
         return len(self._sent)
 
-    def take(self, taken):
-        """Take the next frame, and tell whatever is found by now.
+    def take(self, taken: Taken) -> None:
+        """Take the next frame, and report what is found by now.
 
         Raises:
-            NetworkFailed, GpuFailed …: of a frame, when it would have been told; those before it
-                were.
+            NetworkFailed, GpuFailed …: of a frame, when it would have been reported; those before
+                it were.
         """
         started = time.perf_counter()
         if self._targets.pipeline == 1:
             tracks = self._targets.update(taken.frame)
-            self._tell(taken, tracks, (time.perf_counter() - started) * 1e3)
+            self._report(taken, tracks, (time.perf_counter() - started) * 1e3)
             return
         self._catch_up()
         self._sent.append(_Sent(taken, self._targets.trackers))
         self._sent[-1].spent_ms = (time.perf_counter() - started) * 1e3
-        if self.on_the_way == self._targets.pipeline:
+        if self.in_flight == self._targets.pipeline:
             self._collect()
 
-    def empty(self):
-        """Tell all that is on the way; returns how many frames that were."""
-        count = self.on_the_way
+    def empty(self) -> int:
+        """Report all frames in flight; returns how many they were."""
+        count = self.in_flight
         while self._sent:
             self._collect()
         return count
 
-    def _collect(self):
+    def _collect(self) -> None:
         started = time.perf_counter()
         self._catch_up()
         sent = self._sent.popleft()
         tracks = sent.collect(self._targets.trackers)
-        self._tell(sent.taken, tracks, sent.spent_ms + (time.perf_counter() - started) * 1e3)
+        self._report(sent.taken, tracks, sent.spent_ms + (time.perf_counter() - started) * 1e3)
 
-    def _catch_up(self):
-        """Find targets that came while frames were on the way in those frames too."""
+    def _catch_up(self) -> None:
+        """Find targets that were added while frames were in flight in those frames too."""
         for sent in self._sent:
             sent.catch_up(self._targets.trackers)
 
@@ -82,18 +97,22 @@ class _Sent:
         trackers: dict of number -> tracker, of all targets followed now.
     """
 
-    def __init__(self, taken, trackers):
+    def __init__(self, taken: Taken, trackers: Mapping[int, Tracker]) -> None:
         self.taken, self.spent_ms = taken, 0.0
-        self._trackers, self._tracks, self._failure = {}, {}, None
+        self._trackers: Dict[int, PipelinedTracker] = {}
+        self._tracks: Dict[int, Track] = {}
+        self._failure: Optional[HotpathError] = None
         for number, tracker in trackers.items():
+            if not isinstance(tracker, PipelinedTracker):
+                continue  # ``catch_up`` finds its target
             try:
                 tracker.submit(taken.frame)
                 self._trackers[number] = tracker
             except HotpathError as error:
                 self._failure = self._failure or error
 
-    def catch_up(self, trackers):
-        """Find the targets that came since."""
+    def catch_up(self, trackers: Mapping[int, Tracker]) -> None:
+        """Find the targets that were added since."""
         for number, tracker in trackers.items():
             if self._failure or number in self._trackers or number in self._tracks:
                 continue
@@ -102,7 +121,7 @@ class _Sent:
             except HotpathError as error:
                 self._failure = error
 
-    def collect(self, trackers):
+    def collect(self, trackers: Mapping[int, Tracker]) -> Dict[int, Track]:
         """dict of number -> ``Track``, of those targets that are still followed."""
         for number, tracker in self._trackers.items():
             if number not in trackers:
@@ -114,13 +133,3 @@ class _Sent:
         if self._failure:
             raise self._failure
         return {number: self._tracks[number] for number in trackers if number in self._tracks}
-
-
-def check_pipeline(pipeline, engine, why=None):
-    """Raise ``NoEngine`` where several frames at a time are asked for and no GPU takes them."""
-    if pipeline > 1:
-        why = why or "{engine} runs on {device} here".format(**engine.describe())
-        raise NoEngine(
-            "--pipeline {} keeps frames on their way on a GPU, but {}; leave --pipeline away, or "
-            "use --engine tensorrt or a --bundle that was made for a GPU".format(pipeline, why)
-        )

@@ -1,118 +1,134 @@
-"""How several trackers of one network take a frame: in turn, side by side, or as one batch.
+"""How several trackers of one network take a frame: sequentially, in threads, or as one batch.
 
-Side by side wherever the engine has more than one thread: two of these small networks on a thread
-each are done before one call of both on two threads, and all else in a frame is side by side too.
+Threads are used wherever the engine has more than one. Two of these small networks on a thread each
+end before one call of both on two threads does, and the rest of a frame is in threads too.
 """
 
 import time
+from typing import Any, List, Sequence, Tuple, Union
 
-from runtime.multi.threads import Crew
+import numpy as np
+
+from runtime.engines.base import Batch, Engine, Lane
+from runtime.multi.threads import ThreadGroup
+from runtime.trackers.base import Tracker
+from runtime.trackers.host import HostTracker
+from runtime.types import Track
 
 
-def grouped(trackers, engine):
-    """The group for these trackers.
+def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
+    """The way in which these trackers take a frame.
 
     Args:
-        trackers: list of ``Tracker``, each with its target.
+        trackers: each has its target, and kernels of its own.
         engine: the one that all of them were made on.
-
-    Returns:
-        an object with ``update(frame)`` -> list of ``Track``, as ``Tracker.update``'s, and
-        ``lanes``, how many trackers work at a time.
     """
-    count, threads = len(trackers), getattr(engine, "threads", 1)
-    if count > 1 and threads > 1 and hasattr(engine, "lanes"):
-        return SideBySide(trackers, engine.lanes(min(count, threads)))
-    if count > 1 and hasattr(engine, "batch"):
-        batch = engine.batch(count)
+    on_host = [tracker for tracker in trackers if isinstance(tracker, HostTracker)]
+    if 1 < len(trackers) == len(on_host):
+        lanes = engine.lanes(min(len(trackers), engine.threads)) if engine.threads > 1 else ()
+        if lanes:
+            return Threaded(on_host, lanes)
+        batch = engine.batch(len(trackers))
         if batch is not None:
-            return Together(trackers, batch)
-    return InTurn(trackers, engine)
+            return Batched(on_host, batch)
+    for tracker in on_host:
+        tracker.search_on(engine)
+    return Sequential(trackers)
 
 
-class InTurn:
-    """Trackers that take a frame one after the other."""
+class Sequential:
+    """Trackers that take a frame one after the other.
+
+    Attributes:
+        lanes: how many trackers work at a time.
+    """
 
     lanes = 1
 
-    def __init__(self, trackers, engine):
+    def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = trackers
-        if hasattr(engine, "lanes"):
-            for tracker in trackers:
-                tracker.search_on(engine)
 
-    def update(self, frame):
-        """Find every target in the next frame."""
+    def update(self, frame: np.ndarray) -> List[Track]:
+        """Find every target in the next frame; see ``Tracker.update``."""
         return [tracker.update(frame) for tracker in self._trackers]
 
 
-class SideBySide:
-    """Trackers that take a frame at once, those of each lane in their turn.
+class Threaded:
+    """Trackers that take a frame in threads; those of one lane take it one after the other.
 
     Args:
-        trackers: list of ``Tracker``, no two with the same kernels.
-        lanes: of the engine, not more than trackers.
+        trackers: no two with the same kernels.
+        lanes: of the engine, at most as many as trackers.
+
+    Attributes:
+        lanes: how many trackers work at a time.
     """
 
-    def __init__(self, trackers, lanes):
+    def __init__(self, trackers: Sequence[HostTracker], lanes: Sequence[Lane]) -> None:
         self.lanes = len(lanes)
-        self._tracks = [None] * len(trackers)
+        self._count = len(trackers)
         self._shares = [_Share(trackers[n :: self.lanes], lane) for n, lane in enumerate(lanes)]
-        self._crew = Crew([share.update for share in self._shares])
+        self._threads = ThreadGroup([share.update for share in self._shares])
 
-    def update(self, frame):
-        """Find every target in the next frame."""
-        self._crew.run(frame)
+    def update(self, frame: np.ndarray) -> List[Track]:
+        """Find every target in the next frame; see ``Tracker.update``."""
+        self._threads.run(frame)
+        tracks: List[Any] = [None] * self._count
         for number, share in enumerate(self._shares):
-            self._tracks[number :: self.lanes] = share.tracks
-        return self._tracks
+            tracks[number :: self.lanes] = share.tracks
+        return tracks
 
 
 class _Share:
-    """The trackers of one lane. Knows nothing of the crew, which ends when nobody else knows it."""
+    """The trackers of one lane. It holds no reference to the threads, so that they can end."""
 
-    def __init__(self, trackers, lane):
-        self._trackers, self.tracks = trackers, [None] * len(trackers)
+    def __init__(self, trackers: Sequence[HostTracker], lane: Lane) -> None:
+        self._trackers = trackers
+        self.tracks: List[Track] = []
         for tracker in trackers:
             tracker.search_on(lane)
 
-    def update(self, frame):
-        for index, tracker in enumerate(self._trackers):
-            self.tracks[index] = tracker.update(frame)
+    def update(self, frame: np.ndarray) -> None:
+        self.tracks = [tracker.update(frame) for tracker in self._trackers]
 
 
-class Together:
-    """Trackers whose search regions go through the network as one batch.
+class Batched:
+    """Trackers whose search regions go through the network in one call.
 
     Args:
-        trackers: list of ``Tracker`` of one network, each with its target.
-        batch: ``runtime.graphs.batch.Batch`` for so many.
+        trackers: of one network, each with its target.
+        batch: of the engine, for so many.
+
+    Attributes:
+        lanes: how many trackers work at a time.
     """
 
     lanes = 1
 
-    def __init__(self, trackers, batch):
+    def __init__(self, trackers: Sequence[HostTracker], batch: Batch) -> None:
         self._trackers, self._batch = trackers, batch
         self._croppers = [t.cropper(crop) for t, crop in zip(trackers, batch.crops)]
         self._features = [tracker.features for tracker in trackers]
 
-    def update(self, frame):
-        """Find every target in the next frame."""
+    def update(self, frame: np.ndarray) -> List[Track]:
+        """Find every target in the next frame; see ``Tracker.update``."""
         for tracker in self._trackers:
             tracker.begin(frame)
         decoder = self._trackers[0].decoder  # all are of one family
         for index, factor in enumerate(decoder.factors):
-            scales, maps = self._look(frame, factor)
-            taken = [tracker.take(index, own) for tracker, own in zip(self._trackers, maps)]
-        chosen = zip(self._trackers, taken, scales, self._batch.seen)
-        tracks = [tracker.choose(own, scale, seen) for tracker, own, scale, seen in chosen]
+            scales, maps = self._search(frame, factor)
+            taken = [t.collect_maps(index, own) for t, own in zip(self._trackers, maps)]
+        found = zip(self._trackers, taken, scales, self._batch.search_features)
+        tracks = [tracker.select(own, scale, features) for tracker, own, scale, features in found]
         if decoder.learns:
-            _, maps = self._look(frame, 1.0)
+            _, maps = self._search(frame, 1.0)
             for tracker, own in zip(self._trackers, maps):
                 tracker.learn(own)
         return tracks
 
-    def _look(self, frame, factor):
+    def _search(
+        self, frame: np.ndarray, factor: float
+    ) -> Tuple[List[Tuple[float, float]], Sequence[Any]]:
         """Run the network on all search regions: (scale of each, maps of each)."""
         batch, scales, network_ms = self._batch, [], 0.0
         for number, tracker in enumerate(self._trackers):
@@ -126,3 +142,6 @@ class Together:
         for tracker in self._trackers:
             tracker.step_ms["network"] += network_ms / len(self._trackers)
         return scales, maps
+
+
+Schedule = Union[Sequential, Threaded, Batched]

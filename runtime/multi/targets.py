@@ -1,45 +1,52 @@
-"""Several targets in one run: each has a tracker of its own, all share one engine.
+"""Several targets in one run: each has a tracker of its own, and all share one engine.
 
-They take a frame side by side where the engine has a thread for each, else in one call of the
-network where its graph allows that, else one after the other (``runtime.multi.scheduling``).
+``runtime.multi.scheduling`` decides how they take a frame.
 """
 
-from runtime.bundle import tracker_on
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from runtime.engines.base import Engine
 from runtime.errors import HotpathError
-from runtime.multi.pipeline import check_pipeline
-from runtime.multi.scheduling import grouped
+from runtime.loading import check_pipeline, create_tracker
+from runtime.multi.scheduling import Schedule, schedule
+from runtime.networks import Network
+from runtime.trackers.base import Tracker
+from runtime.types import Track
 
 
 class Targets:
-    """Follows any number of targets, numbered from 0 in the order in which they came.
+    """Follows any number of targets, numbered from 0 in the order in which they were added.
 
     Args:
         network: the ``Network``.
         engine: an engine that holds it; it serves all targets.
         kernels: crop and select.
-        pipeline: frames that may be on their way at a time; above 1 on a GPU alone.
+        pipeline: frames that may be in flight at a time; more than one needs a GPU.
 
     Raises:
         NoEngine: more than one frame at a time, and no GPU.
 
     Attributes:
-        step_ms: dict of the last frame's time in each step, milliseconds, all targets together; of
-            those that take it side by side, the mean of the lanes.
+        step_ms: dict of the last frame's time in each step, milliseconds, all targets together.
+            Where they take a frame in threads it is the mean of the threads.
     """
 
-    def __init__(self, network, engine, kernels, pipeline=1):
-        if not hasattr(engine, "search_device"):
-            check_pipeline(pipeline, engine)
+    def __init__(
+        self, network: Network, engine: Engine, kernels: Any, *, pipeline: int = 1
+    ) -> None:
+        check_pipeline(engine, pipeline)
         self.network = network
         self.engine = engine
         self.kernels = kernels
         self.pipeline = pipeline
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
-        self._trackers = {}  # number -> Tracker
+        self._trackers: Dict[int, Tracker] = {}
         self._next = 0
-        self._group = None  # of those that are followed now
+        self._schedule: Optional[Schedule] = None  # of those that are followed now
 
-    def add(self, frame, box):
+    def add(self, frame: np.ndarray, box: Sequence[float]) -> int:
         """Take a target; returns its number.
 
         Args:
@@ -49,62 +56,54 @@ class Targets:
         Raises:
             BadFrame, BadBox: see ``Tracker.init``.
         """
-        kernels = self.kernels.clone()  # targets may be followed side by side
-        tracker = tracker_on(self.network, self.engine, kernels, pipeline=self.pipeline)
+        kernels = self.kernels.clone()  # targets may be followed in several threads
+        tracker = create_tracker(self.network, self.engine, kernels, pipeline=self.pipeline)
         try:
             tracker.init(frame, box)
         except HotpathError:
-            tracker.let_go()
+            tracker.release()
             raise
         number, self._next = self._next, self._next + 1
         self._trackers[number] = tracker
-        self._group = None
+        self._schedule = None
         return number
 
-    def drop(self, number):
-        """Follow a target no more; a number that is not there is no error."""
+    def drop(self, number: int) -> None:
+        """Stop following a target; a number that does not exist is no error."""
         tracker = self._trackers.pop(number, None)
         if tracker is not None:
-            tracker.let_go()
-        self._group = None
+            tracker.release()
+        self._schedule = None
 
     @property
-    def numbers(self):
+    def numbers(self) -> Tuple[int, ...]:
         """Numbers of the targets that are followed now."""
         return tuple(self._trackers)
 
     @property
-    def trackers(self):
+    def trackers(self) -> Dict[int, Tracker]:
         """dict of number -> tracker, of the targets that are followed now."""
         return dict(self._trackers)
 
-    def follow(self, number, frame):
-        """Find one target alone in a frame: one that came late catches up.
-
-        Returns:
-            ``Track``.
-        """
+    def follow(self, number: int, frame: np.ndarray) -> Track:
+        """Find one target only in a frame, for a target that was added late."""
         return self._trackers[number].update(frame)
 
-    def update(self, frame):
-        """Find every target in the next frame.
-
-        Returns:
-            dict of number -> ``Track``.
-        """
-        if self._group is None:
-            self._group = grouped(list(self._trackers.values()), self.engine)
-        tracks = self._group.update(frame)
+    def update(self, frame: np.ndarray) -> Dict[int, Track]:
+        """Find every target in the next frame: dict of number -> ``Track``."""
+        if self._schedule is None:
+            self._schedule = schedule(list(self._trackers.values()), self.engine)
+        tracks = self._schedule.update(frame)
         for step in self.step_ms:
             total_ms = sum(tracker.step_ms[step] for tracker in self._trackers.values())
-            self.step_ms[step] = total_ms / self._group.lanes
+            self.step_ms[step] = total_ms / self._schedule.lanes
         return dict(zip(self._trackers, tracks))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._trackers)
 
-    def close(self):
-        """Give the engine's memory back."""
+    def close(self) -> None:
+        """Stop following all targets, and release the engine's memory."""
         for number in self.numbers:
             self.drop(number)
         self.engine.close()

@@ -1,89 +1,104 @@
-"""Threads that do their parts of a frame side by side, and wait between the frames.
+"""Threads that do their shares of a frame at the same time, and wait between the frames.
 
-They are Python's: what they do in a frame (crop, network) does not hold Python's lock.
+They are Python's threads: crop and network, which take most of a frame, do not hold Python's lock.
 """
 
 import ctypes
 import os
 import threading
 import weakref
+from typing import Any, Callable, List, Optional, Sequence
 
-_here = getattr(ctypes.CDLL(None), "sched_getcpu", None)  # number of the caller's core; Linux
+
+def _sched_getcpu() -> Optional[Callable[[], int]]:
+    """The system's function that gives the number of the caller's core; None where it has none."""
+    try:
+        return ctypes.CDLL(None).sched_getcpu
+    except AttributeError:
+        return None
 
 
-class Crew:
+_current_core = _sched_getcpu()
+
+
+class ThreadGroup:
     """Calls several functions at once, each always in the same thread.
 
     Args:
         jobs: list of functions of one argument; the first is called in the caller's own thread.
     """
 
-    def __init__(self, jobs):
+    def __init__(self, jobs: Sequence[Callable[[Any], Any]]) -> None:
         self._first = jobs[0]
-        self._others = [_Other(job) for job in jobs[1:]]
-        for number, other in enumerate(self._others, 1):
+        self._workers = [_Worker(job) for job in jobs[1:]]
+        for number, worker in enumerate(self._workers, 1):
             name = "hotpath-{}".format(number)
-            threading.Thread(target=other.work, name=name, daemon=True).start()
-        cores = sorted(os.sched_getaffinity(0)) if _here else []
+            threading.Thread(target=worker.work, name=name, daemon=True).start()
+        cores = sorted(os.sched_getaffinity(0)) if _current_core else []
         self._cores, self._at = cores if len(cores) >= len(jobs) else None, None
-        for other in self._others:
-            other.began.wait()
-        self.close = weakref.finalize(self, _end, self._others)  # also when it is forgotten
+        for worker in self._workers:
+            worker.began.wait()
+        self.close = weakref.finalize(self, _end, self._workers)  # also when it is collected
 
-    def run(self, argument):
+    def run(self, argument: Any) -> None:
         """Call all functions with ``argument`` and wait for all of them.
 
         Raises:
-            what one of them raised, the first one's in their order, after all have ended.
+            The exception of the first function, in their order, that raised one; all have ended
+            then.
         """
         self._spread()
-        for other in self._others:
-            other.argument = argument
-            other.start.release()
-        error = None
+        for worker in self._workers:
+            worker.argument = argument
+            worker.start.release()
+        error: Optional[BaseException] = None
         try:
             self._first(argument)
         except BaseException as raised:
             error = raised
-        for other in self._others:
-            error = _wait(other.ended) or error
-            other.argument = None
-            error, other.error = error or other.error, None
+        for worker in self._workers:
+            error = _wait(worker.ended) or error
+            worker.argument = None
+            error, worker.error = error or worker.error, None
         if error is not None:
             raise error
 
-    def _spread(self):
-        """Give each other thread a core of its own, away from the caller's.
+    def _spread(self) -> None:
+        """Give each worker a core of its own, other than the caller's.
 
-        A thread that is woken is often put where the one that woke it goes on working, and waits
-        there: after a pause two targets took 2.5 times the time of one.
+        Linux often wakes a thread on the core of the thread that woke it. That one goes on working,
+        so the new one waits: after a pause two targets took 2.5 times the time of one.
         """
         if self._cores is None:
             return
-        here = _here()
+        here = _current_core()
         if here == self._at:
             return
         self._at = here
         free = [core for core in self._cores if core != here]
-        for other, core in zip(self._others, free):
+        for worker, core in zip(self._workers, free):
             try:
-                os.sched_setaffinity(other.number, {core})
-            except OSError:  # not to be had, or a core that went
+                os.sched_setaffinity(worker.number, {core})
+            except OSError:  # not allowed, or the core was switched off
                 self._cores = None
                 return
 
 
-class _Other:
-    """One thread's function, and the locks by which it is told to begin and tells that it ended."""
+class _Worker:
+    """One thread's function, and the locks that start it and say that it has ended."""
 
-    def __init__(self, job):
-        self.job, self.argument, self.error = job, None, None
-        self.number, self.began = None, threading.Event()  # the system's number of the thread
+    def __init__(self, job: Callable[[Any], Any]) -> None:
+        self.job: Optional[Callable[[Any], Any]] = job  # None ends the thread
+        self.argument: Any = None
+        self.error: Optional[BaseException] = None
+        self.number = 0  # the system's number of the thread
+        self.began = threading.Event()
         self.start, self.ended = threading.Lock(), threading.Lock()
         self.start.acquire()
         self.ended.acquire()
 
-    def work(self):
+    def work(self) -> None:
+        """Call the function whenever it is started; in the thread."""
         self.number = _thread_number()
         self.began.set()
         while True:
@@ -97,16 +112,16 @@ class _Other:
             self.ended.release()
 
 
-def _thread_number():
+def _thread_number() -> int:
     """The system's number of this thread."""
     if hasattr(threading, "get_native_id"):
         return threading.get_native_id()
     return int(os.path.basename(os.readlink("/proc/thread-self")))  # before Python 3.8
 
 
-def _wait(ended):
-    """Wait whatever comes; returns what came (Ctrl-C), or None."""
-    error = None
+def _wait(ended: threading.Lock) -> Optional[BaseException]:
+    """Acquire the lock. Return the exception (Ctrl-C) that was raised while waiting, or None."""
+    error: Optional[BaseException] = None
     while True:
         try:
             ended.acquire()
@@ -115,7 +130,7 @@ def _wait(ended):
             error = raised
 
 
-def _end(others):
-    for other in others:
-        other.job = None
-        other.start.release()
+def _end(workers: List[_Worker]) -> None:
+    for worker in workers:
+        worker.job = None
+        worker.start.release()

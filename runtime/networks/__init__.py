@@ -15,6 +15,7 @@ from runtime.networks.network import CACHE, File, Network, sha256_of
 
 __all__ = ["CACHE", "File", "Network", "find_toml", "load_network", "names", "sha256_of"]
 
+DEFAULT_NETWORK = "kestrel"
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 

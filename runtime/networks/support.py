@@ -36,8 +36,10 @@ def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> V
         list of (name, sentence).
     """
     results = []
-    for name in engines.PREFERENCE:
-        if name not in engines.installed():
+    for name in engines.names():
+        if not engines.find(name).runs_files:
+            continue
+        if not engines.find(name).is_installed():
             results.append((name, "not installed"))
             continue
         try:

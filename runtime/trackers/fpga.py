@@ -1,27 +1,31 @@
-"""The tracker whose crop and network run in the FPGA: same interface as ``runtime.trackers.host``.
+"""The tracker whose crop and network run in the FPGA.
 
-Select is the processor's: it reads a few hundred bytes of maps, and takes its logarithms and
+Select runs on the processor. It reads a few hundred bytes of maps, and takes its logarithms and
 exponentials from tables.
 """
 
+from typing import Any
+
 from kernels.fpga.likeness import Likeness
-from runtime.trackers.host import Tracker
+from runtime.engines.base import Engine
+from runtime.networks import Network
+from runtime.trackers.host import Cropper, HostTracker
 
 
-class FpgaTracker(Tracker):
+class FpgaTracker(HostTracker):
     """Follows one target; several may share an engine, which then works for one after another.
 
     Args:
         network: the ``Network``.
-        engine: ``runtime.engines.overlay.Engine``.
+        engine: an engine that has a ``fabric``.
         kernels: select, and the crop of windows that are too wide for the fabric.
     """
 
-    def __init__(self, network, engine, kernels):
+    def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
         super().__init__(network, engine, Likeness(kernels))
 
-    def cropper(self, out):
-        """The function (frame, window) that shows the fabric what the input ``out`` is cropped of.
+    def cropper(self, out: Any) -> Cropper:
+        """The function (frame, window) that shows the fabric what to crop.
 
         Args:
             out: ``kernels.fpga.window.Crop``.

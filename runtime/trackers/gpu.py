@@ -1,12 +1,17 @@
-"""The tracker whose whole frame runs on the GPU: same interface as ``runtime.trackers.host``."""
+"""The tracker whose whole frame runs on the GPU."""
+
+from typing import Any, Optional, Sequence
+
+import numpy as np
 
 from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
 from kernels.settings import FrameSettings, InputSettings, LossSettings, WindowSettings
 from runtime import geometry, loss
 from runtime.decode.points import points_settings
-from runtime.errors import NetworkFailed
-from runtime.trackers.host import Tracker
+from runtime.engines.base import Engine
+from runtime.networks import Network
+from runtime.trackers.base import PipelinedTracker
 from runtime.types import Track, checked_box, checked_frame
 
 # The kernels implement one choice of these keys of a network's TOML: key -> that choice.
@@ -22,7 +27,7 @@ SUPPORTED = {
 }
 
 
-def frame_settings(network):
+def frame_settings(network: Network) -> FrameSettings:
     """The numbers of a network that the GPU's kernels take: ``kernels.settings.FrameSettings``.
 
     Raises:
@@ -56,32 +61,32 @@ def frame_settings(network):
     )
 
 
-class GpuTracker(Tracker):
+class GpuTracker(PipelinedTracker):
     """Follows one target.
 
     Args:
         network: the ``Network``.
-        engine: an engine with device memory, as ``kernels.cuda.frame`` says.
-        device: the device that the engine is on.
-        pipeline: frames that may be on the way at a time: with 2, ``submit`` the next frame before
+        engine: an engine whose ``device`` is open.
+        pipeline: frames that may be in flight at a time: with 2, ``submit`` the next frame before
             you ``collect`` the last one's ``Track``.
-        options: of ``Frame``: graph, profile, log.
+        options: of ``Frame``: graph, profile, log. ``step_ms`` is measured with ``profile`` only.
 
-    Attributes:
-        step_ms: as ``Tracker``'s; filled in with ``profile`` alone.
+    Raises:
+        NotOnGpu, NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
     """
 
-    def __init__(self, network, engine, device, pipeline=1, **options):
-        self.name = network.name
-        self.network, self.engine = network, engine
-        self.state = None  # float64 [cx, cy, w, h], frame pixels
-        self._certainty, self._widened = 1.0, 1.0
-        self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
+    def __init__(
+        self, network: Network, engine: Engine, *, pipeline: int = 1, **options: Any
+    ) -> None:
+        super().__init__(network, engine)
+        self._certainty, self._widened = 1.0, 1.0  # of the frame that was collected last
         self._profile = options.get("profile", False)
-        self._frame = Frame(device, frame_settings(network), engine, slots=pipeline, **options)
+        self._frame = Frame(
+            engine.device, frame_settings(network), engine, slots=pipeline, **options
+        )
 
-    def init(self, frame, box):
-        """Take a target; see ``Tracker.init``. What was on the way is forgotten."""
+    def init(self, frame: np.ndarray, box: Sequence[float]) -> None:
+        """Take a target; see ``Tracker.init``. Results of frames in flight are dropped."""
         self.check_open()
         frame = checked_frame(frame)
         box = checked_box(box, frame.shape)
@@ -92,39 +97,13 @@ class GpuTracker(Tracker):
         self.state = state
         self._certainty, self._widened = 1.0, 1.0
 
-    def update(self, frame):
-        """Find the target in the next frame; see ``Tracker.update``.
-
-        Raises:
-            RuntimeError: frames are on the way, whose results come first.
-        """
-        if self._frame.in_flight:
-            raise RuntimeError("a frame is on the way; collect its result before this update")
-        self.submit(frame)
-        return self.collect()
-
-    def submit(self, frame):
-        """Send the next frame on its way; returns at once.
-
-        Args:
-            frame: as in ``update``; it is copied.
-
-        Raises:
-            BadFrame, NetworkFailed, GpuFailed: as ``update``; nothing of it is on the way then.
-            RuntimeError: ``pipeline`` frames are on the way already.
-        """
-        self.check_open()
-        if self.state is None:
-            raise NetworkFailed("the tracker has no target yet; call init(frame, box) first")
+    def submit(self, frame: np.ndarray) -> None:
+        """See ``PipelinedTracker.submit``."""
+        self.check_target()
         self._frame.submit(checked_frame(frame))
 
-    def collect(self):
-        """Wait for the oldest frame that is on the way; returns its ``Track``.
-
-        Raises:
-            NetworkFailed, GpuFailed: as ``update``, of that frame alone.
-            RuntimeError: none is on the way.
-        """
+    def collect(self) -> Track:
+        """See ``PipelinedTracker.collect``."""
         found = self._frame.result()
         self.state = found.state
         if self._profile:
@@ -136,17 +115,22 @@ class GpuTracker(Tracker):
         return Track(geometry.box_of(network, found.state), found.score, found.lost)
 
     @property
-    def certainty(self):
-        """As ``Tracker``'s, of the frame that was collected last; to the digits of float32."""
+    def in_flight(self) -> int:
+        """Frames that were submitted and not collected."""
+        return self._frame.in_flight
+
+    @property
+    def certainty(self) -> Optional[float]:
+        """As ``Tracker``'s, to the digits of float32."""
         return self._certainty if self.network.lost_below > 0 else None
 
     @property
-    def widened(self):
-        """How many times as wide as usual the search region is after that frame."""
+    def widened(self) -> float:
+        """As ``Tracker``'s."""
         return self._widened
 
-    def let_go(self):
-        """Give back what is this target's; the engine goes on."""
+    def release(self) -> None:
+        """Release the target's memory on the GPU; see ``Tracker.release``."""
         if not self._closed:
             self._frame.close()
-        super().let_go()
+        super().release()

@@ -59,7 +59,7 @@ def arguments(place, out, *more):
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_the_int8_network_tracks_through_every_engine(done, engine):
     out, _ = done
-    trackers = [load_tracker(str(toml), engine)
+    trackers = [load_tracker(str(toml), engine=engine)
                 for toml in (out / "tiny-int8.toml", out.parent / "tiny.toml")]  # fmt: skip
     pictures, boxes = film(20)
     for tracker in trackers:

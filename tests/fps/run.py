@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from calib.metrics import overlap
-from runtime import bundle, load_tracker
+from runtime import bundle, load_tracker, loading
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 from tests.fps import evidence as files
@@ -180,7 +180,12 @@ def _tracker(case, settings):
         return _from_bundle(case, settings, load_network(case.network))
     network = on_processor(case, settings)
     paths = network.locate(settings.networks_dir)
-    tracker = load_tracker(str(network.path), case.engine, settings.networks_dir, settings.threads)
+    tracker = load_tracker(
+        str(network.path),
+        engine=case.engine,
+        networks_dir=settings.networks_dir,
+        threads=settings.threads,
+    )
     return tracker, bundle.identity(network, paths), None
 
 
@@ -203,18 +208,18 @@ def on_processor(case, settings):
 
 
 def _from_bundle(case, settings, network):
-    loaded, engine, kernels = bundle.load_parts(
-        None, case.network, case.precision, settings.threads
+    loaded, engine, kernels = loading.load(
+        case.network, engine="tensorrt", precision=case.precision, threads=settings.threads
     )
     board = places.Place().board
-    parts = bundle.find(board, network.name, case.precision).parts
+    parts = loading.find_bundle(board, network.name, case.precision).parts
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     identity = bundle.identity(network)
-    if settings.device_steps and hasattr(engine, "search_device"):
+    if settings.device_steps and engine.device is not None:
         from runtime.trackers.gpu import GpuTracker
 
-        return GpuTracker(loaded, engine, engine.device, profile=True), identity, digest
-    return bundle.tracker_on(loaded, engine, kernels), identity, digest
+        return GpuTracker(loaded, engine, profile=True), identity, digest
+    return loading.create_tracker(loaded, engine, kernels), identity, digest
 
 
 def warm_up(loop, telemetry, sampler, longest_s):

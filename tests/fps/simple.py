@@ -63,7 +63,11 @@ def measure(options):
     frames, boxes = _frames_and_boxes(options)
     box = boxes[0]
     tracker = load_tracker(
-        options.network, options.engine, options.networks_dir, options.threads, log=print
+        options.network,
+        engine=options.engine,
+        networks_dir=options.networks_dir,
+        threads=options.threads,
+        log=print,
     )
     peer = None
     if options.against:
@@ -93,8 +97,12 @@ def measure_targets(options):
     frames, boxes = _frames_and_boxes(options)
     if len(boxes) < options.targets:
         raise HotpathError("{} targets need as many --box".format(options.targets))
-    settings = (options.network, options.engine, options.networks_dir, options.threads)
-    alone, together = (load_targets(*settings, log=print) for _ in range(2))
+    settings = {
+        "engine": options.engine,
+        "networks_dir": options.networks_dir,
+        "threads": options.threads,
+    }
+    alone, together = (load_targets(options.network, **settings, log=print) for _ in range(2))
     alone_ms, together_ms = [], []
     turns = ((alone, boxes[:1], alone_ms), (together, boxes[: options.targets], together_ms))
     for index in range(-WARM_UP, options.frames, BLOCK):

@@ -40,7 +40,10 @@ def _serve(loop, answers):
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError("runtime came from {}".format(runtime.__file__))
     tracker = runtime.load_tracker(
-        settings["network"], settings["engine"], settings["networks_dir"], settings["threads"]
+        settings["network"],
+        engine=settings["engine"],
+        networks_dir=settings["networks_dir"],
+        threads=settings["threads"],
     )
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.slow
 def runs(shared):
     """dict of (network, engine) -> dict of clip name -> (boxes, golden boxes, true boxes)."""
     trackers = {
-        case: load_tracker(case[0], case[1], shared / "models", threads=1) for case in CASES
+        case: load_tracker(case[0], engine=case[1], networks_dir=shared / "models", threads=1)
+        for case in CASES
     }
     found = {case: {} for case in CASES}
     for clip in find_clips([shared / "clips"]):

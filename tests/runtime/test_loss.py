@@ -12,7 +12,7 @@ from kernels.cpu import fallback
 from kernels.golden import likeness
 from runtime import decode, engines, load_targets, load_tracker, track
 from runtime.graphs import assemble, search_features
-from runtime.loss import Lost
+from runtime.loss import LossMonitor
 from runtime.networks import load_network
 from runtime.types import Track
 from tests.support import tiny
@@ -69,14 +69,14 @@ def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishi
 
 def _watched(tracker, widened):
     """Note the width of the region after each frame."""
-    inner = tracker.choose
+    inner = tracker.select
 
     def choose(*arguments):
         track = inner(*arguments)
         widened.append(tracker.widened)
         return track
 
-    tracker.choose = choose
+    tracker.select = choose
 
 
 def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
@@ -140,7 +140,7 @@ def test_features_of_nothing_are_like_nothing():
 @pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])
 def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
-    watched = Lost(network, fallback.Kernels())
+    watched = LossMonitor(network, fallback.Kernels())
     features = np.ones((1, 3, 256), np.float32)
     state = np.array([100.0, 100.0, 3.0, 3.0])
     watched.begin(state, features, (1.0, 1.0))
@@ -157,10 +157,10 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
     assert output is not None
     for engine_name in engines.installed():
         engine = engines.create(engine_name, network, paths)
-        assert engine.seen.shape[2] == 256
+        assert engine.search_features.shape[2] == 256
         engine.search_crop[...] = 100.0
         engine.search(engine.exemplar())
-        assert np.ptp(engine.seen) > 0
+        assert np.ptp(engine.search_features) > 0
         engine.close()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from boards.build.writer import Writer
 from kernels.fpga import resize, tables
 from runtime import bundle
-from runtime.engines.overlay import LAYOUT
+from runtime.engines.overlay import layout
 from runtime.networks import load_network
 
 EXEMPLAR, SEARCH = 8, 16
@@ -171,7 +171,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
             "board": board,
             "engine": "overlay",
             "precision": "int8",
-            "libraries": {"overlay": LAYOUT},
+            "libraries": {"overlay": layout()},
             "compute_capability": None,
             "calibration_sha256": None,
             "settings": {"size": tables.sizes()[board]},

@@ -8,18 +8,12 @@ and ``boards.build.network_files`` builds for it.
 import difflib
 import importlib
 import importlib.util
-import pkgutil
-from typing import Any, Callable, List
+from typing import Any, Callable
 
 from boards import Board
 from boards.build import network_files
 from boards.errors import BuildFailed
 from runtime import engines
-
-
-def names() -> List[str]:
-    """Return the names of the files of ``runtime/engines``, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(engines.__path__))
 
 
 def build_of(board: Board) -> Callable[..., Any]:
@@ -28,8 +22,9 @@ def build_of(board: Board) -> Callable[..., Any]:
     Raises:
         BuildFailed: the board's profile names an engine that does not exist.
     """
-    if board.engine not in names():
-        near = difflib.get_close_matches(board.engine, names(), n=1)
+    names = engines.names()
+    if board.engine not in names:
+        near = difflib.get_close_matches(board.engine, names, n=1)
         hint = "; did you mean {}?".format(near[0]) if near else ""
         raise BuildFailed(
             "{}: engine {!r} is no file of runtime/engines{}".format(board.path, board.engine, hint)

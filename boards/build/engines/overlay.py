@@ -60,7 +60,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
                 "engine": "overlay",
                 "precision": "int8",
                 "compute_capability": None,
-                "libraries": {"overlay": overlay.LAYOUT},
+                "libraries": {"overlay": overlay.layout()},
                 "calibration_sha256": sha256_of(table),
                 "settings": {"size": size},
                 "run": dict(compiled.run, image=IMAGE),

@@ -18,7 +18,7 @@ from boards import detect, load_board
 from boards.build import __main__ as build
 from boards.build import on_board, progress
 from boards.detect import Detection
-from runtime import bundle
+from runtime import bundle, loading
 from tests.fakes.tensorrt import machine
 from tests.fakes.tensorrt.sshd import Sshd
 from tests.support import tiny
@@ -219,7 +219,7 @@ def test_unknown_board_and_fpga_board_are_one_sentence(toml, tmp_path, capsys):
 def test_this_computers_bundle_is_built_and_loads(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "host") == 0
     made = bundle.Bundle(tmp_path / "host" / "tiny-fp32")
-    engine = bundle.open_engine(made)
+    engine = loading.open_engine(made)
     assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
     engine.close()
 
@@ -272,7 +272,7 @@ def test_a_board_builds_over_ssh_and_the_bundle_comes_back(toml, tmp_path, sshd,
     assert not list(sshd.temporary.glob("hotpath*"))  # nothing stays there
     board = machine.Board("8.2")
     try:
-        engine = bundle.open_engine(made, board="jetson_nano")
+        engine = loading.open_engine(made, board="jetson_nano")
         assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
     finally:
         board.leave()

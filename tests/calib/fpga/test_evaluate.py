@@ -27,7 +27,7 @@ def test_kestrels_maps_are_near_those_of_floating_point():
     runner = Runner(compile_network(network))
     engine = engines.create("onnxruntime", network, network.locate(None))
     frames, boxes = tiny.film(4)
-    tracker = load_tracker(network.path, "onnxruntime")
+    tracker = load_tracker(network.path, engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
     window = geometry.exemplar_window(network, tracker.state)
     runner.look("exemplar", frames[0], window, tracker._border)
@@ -75,7 +75,7 @@ def test_the_table_that_comes_with_kestrel_is_what_trim_writes():
 def test_whole_clips_are_followed_as_well_as_in_floating_point(clips_dir):
     network = load_network("kestrel")
     follower = evaluate.Follower(network, Runner(compile_network(network)))
-    plain = load_tracker(network.path, "onnxruntime", None, 1)
+    plain = load_tracker(network.path, engine="onnxruntime")
     names = ("otb-Crossing", "otb-Couple", "otb-Football1", "vot2015-ball1")
     rows = []
     for clip in find_clips([str(clips_dir / name) for name in names], log=str):

@@ -59,7 +59,7 @@ def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tm
     assert cv2.imread(str(tmp_path / "batch.png")) is not None
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
     frames, boxes = tiny.film(3)
-    tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), "onnxruntime")
+    tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
     assert np.isfinite(tracker.update(frames[1]).box).all()
 

@@ -139,7 +139,7 @@ def two_targets():
 def tracker():
     """``GpuTracker`` gives the definitions' boxes, and takes a second target."""
     device, net = devices.open_device(), network(border="zero")
-    tracked = GpuTracker(net, Engine(device, net), device, graph=True)
+    tracked = GpuTracker(net, Engine(device, net), graph=True)
     film = Film(3)
     film.border = (0, 0, 0)
     cx, cy, w, h = film.state
@@ -214,12 +214,12 @@ def _run(depth, graph):
     for index in range(1, 41):
         frame = film.noise[:220, :300] if 12 <= index < 18 else film.frame(index)  # it is gone
         pipeline.take(Taken(frame, index, None, 0.0))
-        assert pipeline.on_the_way == depth - 1
+        assert pipeline.in_flight == depth - 1
         if index == 8 + depth:  # frame 9 is the last one told
             assert targets.add(film.frame(9), told[-1][1][0].box) == 1
         if index == 18 + depth:
             targets.drop(0)
-    assert pipeline.empty() == depth - 1 and not pipeline.on_the_way
+    assert pipeline.empty() == depth - 1 and not pipeline.in_flight
     targets.close()
     device.close()
     return told
@@ -231,11 +231,11 @@ def owns():
     engine, film = Engine(device, net), Film(3)
     before = len(device._memory)
     for graph in (False, True):
-        tracked = GpuTracker(net, engine, device, 2, graph=graph)
+        tracked = GpuTracker(net, engine, pipeline=2, graph=graph)
         tracked.init(film.frame(0), (100, 100, 40, 40))
         tracked.submit(film.frame(1))
-        tracked.let_go()
-        tracked.let_go()
+        tracked.release()
+        tracked.release()
         assert len(device._memory) == before
         for call in (tracked.update, tracked.submit, tracked.init):
             try:
@@ -252,7 +252,7 @@ def sizes():
     for depth, graph in ((1, False), (2, False), (2, True)):
         device, random = devices.open_device(), np.random.RandomState(4)
         net = network(border="zero", lost_below=0.9, hold_below=0.8)
-        tracked = GpuTracker(net, Engine(device, net, seen=True), device, depth, graph=graph)
+        tracked = GpuTracker(net, Engine(device, net, seen=True), pipeline=depth, graph=graph)
         tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
         found = []
         for index in range(30):
@@ -277,7 +277,7 @@ def short_of_memory():
     expected, _ = track_by_definition(net, film, 20)
     cx, cy, w, h = film.state
     for graph in (False, True):
-        tracked = GpuTracker(net, Engine(device, net), device, 2, graph=graph)
+        tracked = GpuTracker(net, Engine(device, net), pipeline=2, graph=graph)
         tracked.init(film.frame(0), (cx - (w - 1) / 2, cy - (h - 1) / 2, w, h))
         alloc, states = device.alloc, []
         device.alloc = functools.partial(_limited, alloc, 1 << 20)
@@ -293,7 +293,7 @@ def short_of_memory():
             states.append(tracked.state)
         np.testing.assert_allclose(states, expected, rtol=0, atol=1e-6)
         device.alloc = alloc
-        tracked.let_go()
+        tracked.release()
     device.close()
 
 

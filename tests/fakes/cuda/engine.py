@@ -31,10 +31,10 @@ class Engine:
         self.exemplar_input = device.alloc(12 * network.exemplar**2)
         self.search_input = device.alloc(12 * network.search**2)
         self.scores, self.distances = device.alloc(8 * cells), device.alloc(16 * cells)
-        self.seen_device = None
+        self.search_features_device = None
         if seen:
             self._see = device.kernel(module, "tiny_seen")
-            self.seen_device = device.alloc(12 * cells), (1, 3, cells)
+            self.search_features_device = device.alloc(12 * cells), (1, 3, cells)
         self.stream = device.stream()
         self.calls = 0
         self.before_search = lambda: None  # what a library might do that it must not
@@ -61,8 +61,10 @@ class Engine:
         arguments += np.uint64(self.scores), np.uint64(self.distances)
         size = network.map_size, 1, 1
         self.device.launch(self._search, size, size, arguments, self.stream)
-        if self.seen_device:
-            arguments = arguments[:1] + arguments[2:5] + (np.uint64(self.seen_device[0]),)
+        if self.search_features_device:
+            arguments = (
+                arguments[:1] + arguments[2:5] + (np.uint64(self.search_features_device[0]),)
+            )
             self.device.launch(self._see, size, size, arguments, self.stream)
 
     def close(self):

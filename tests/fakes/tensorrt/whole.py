@@ -20,7 +20,7 @@ from boards.build import on_board, prepare
 from boards.build.order import Order
 from calib.vanishing import Vanishing
 from kernels.cuda import driver
-from runtime import bundle
+from runtime import loading
 from runtime.networks import load_network
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
@@ -66,7 +66,7 @@ def make(folder, name, family, **tracking):
 
 def run(folder, name, family):
     made = make(folder, name, family)
-    tracker = bundle.tracker_on(*bundle.load_parts(folder / "bundle", log=quiet), log=quiet)
+    tracker = loading.create_tracker(*loading.load(bundle=folder / "bundle", log=quiet), log=quiet)
     found = follow(tracker)
     result = {
         "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
@@ -104,8 +104,8 @@ def covered():
 def watch(folder, name, family, pipeline, tracking):
     """What is said of ``covered``."""
     make(folder, name, family, **tracking)
-    parts = bundle.load_parts(folder / "bundle", log=quiet)
-    tracker = bundle.tracker_on(*parts, log=quiet, pipeline=pipeline)
+    parts = loading.load(bundle=folder / "bundle", log=quiet)
+    tracker = loading.create_tracker(*parts, log=quiet, pipeline=pipeline)
     said = judge(tracker, covered(), pipeline)
     frame = cost(tracker, list(covered())[-1])
     tracker.close()

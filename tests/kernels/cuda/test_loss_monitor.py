@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kernels.cpu import fallback
 from kernels.cuda import layout
 from runtime import geometry
-from runtime.loss import Lost
+from runtime.loss import LossMonitor
 from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
@@ -67,7 +67,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256):
     """A target's way by both; compares them frame by frame."""
     random = np.random.RandomState(seed)
     shape = (1, channels, side * side) if channels else None
-    host, gpu = Lost(net, fallback.Kernels()), OnGpu(shim, net, shape, threads)
+    host, gpu = LossMonitor(net, fallback.Kernels()), OnGpu(shim, net, shape, threads)
     state = np.array([random.uniform(0, 600), random.uniform(0, 400), random.uniform(10, 200),
                       random.uniform(10, 200)])  # fmt: skip
     home = random.normal(1, 1, shape) if channels else None

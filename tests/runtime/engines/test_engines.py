@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from runtime import engines, load_tracker
-from runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from runtime.errors import BadNetwork, NoEngine, NotReady
 from runtime.graphs import assemble
 from runtime.networks import load_network
 from tests.support import tiny
@@ -189,12 +189,12 @@ def test_a_network_of_quantised_numbers_is_said_to_be_int8(network, name):
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_tracker_that_was_closed_says_so(network, name):
     (frame, _), (box, _) = tiny.film(2)
-    tracker = load_tracker(network.path, name)
+    tracker = load_tracker(network.path, engine=name)
     tracker.init(frame, box)
     tracker.close()
     tracker.close()
     for call in (tracker.update, lambda frame: tracker.init(frame, box)):
-        with pytest.raises(NetworkFailed, match="was closed; make another one"):
+        with pytest.raises(NotReady, match="was closed; make another one"):
             call(frame)
 
 

@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime")
 
 from runtime import engines
 from runtime.engines import onnxruntime_gpu as adapter
+from runtime.engines.base import Setup
 from runtime.errors import NoEngine
 from runtime.networks import load_network
 from tests.fakes.tensorrt.machine import Device
@@ -21,10 +22,17 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
+def opened(network):
+    """The engine on a device that is the host's memory."""
+    return adapter.Engine(
+        Setup(network, network.locate(), device=Device(), settings={"provider": "test"})
+    )
+
+
 @pytest.fixture
 def engine(network, monkeypatch):
     monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
-    return adapter.Engine(network, network.locate(), "test", Device())
+    return opened(network)
 
 
 def pictures(seed):
@@ -65,20 +73,20 @@ def test_the_search_regions_features_are_given_where_targets_are_watched(tmp_pat
     for lost_below in (0.0, 0.5):
         toml = tiny.watched(lost_below=lost_below)
         network = load_network(tiny.write_network(tmp_path, toml))
-        gpu = adapter.Engine(network, network.locate(), "test", Device())
+        gpu = opened(network)
         host = engines.create("onnxruntime", network, network.locate())
         before = gpu.device.counters.downloads
         for each in (gpu, host):
             each.exemplar_crop[...], each.search_crop[...] = pictures(3)
             each.search(each.exemplar())
-        address, shape = gpu.seen_device
+        address, shape = gpu.search_features_device
         got = np.zeros(shape, np.float32)
         gpu.device.download(got, address, gpu.stream)
-        np.testing.assert_array_equal(got, host.seen)
+        np.testing.assert_array_equal(got, host.search_features)
         features = len(gpu._features)
         if lost_below:
-            np.testing.assert_array_equal(gpu.seen, host.seen)
-        assert (gpu.seen is None) == (lost_below == 0)
+            np.testing.assert_array_equal(gpu.search_features, host.search_features)
+        assert (gpu.search_features is None) == (lost_below == 0)
         assert gpu.device.counters.downloads - before == features + 2 + (lost_below > 0) + 1
 
 
@@ -88,7 +96,8 @@ def test_another_stream_is_refused(engine):
 
 
 def test_an_onnx_runtime_without_the_provider_is_one_sentence(network):
-    if "CUDAExecutionProvider" in adapter.onnxruntime.get_available_providers():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has the CUDA provider")
     with pytest.raises(NoEngine, match="has no CUDAExecutionProvider.*install onnxruntime-gpu"):
-        adapter.Engine(network, network.locate())
+        engines.create("onnxruntime_gpu", network, network.locate())

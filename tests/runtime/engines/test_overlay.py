@@ -13,7 +13,7 @@ from kernels import cpu, golden
 from kernels.cpu import fallback
 from kernels.fpga import fabric, model, tables
 from kernels.fpga.sim import device as simulation
-from runtime import bundle
+from runtime import bundle, loading
 from runtime.multi.targets import Targets
 from runtime.trackers.fpga import FpgaTracker
 from tests.support import fpga_bundle as bright
@@ -25,7 +25,7 @@ def opened(folder, board="pynq_z2", kind="model"):
     """(device, engine) of the hand-written bundle on a simulated board."""
     made = bright.write_bundle(folder, board)
     device, overlay = simulation.open_board(board, kind)
-    return device, bundle.open_engine(made, device=device, board=board, overlay=overlay)
+    return device, loading.open_engine(made, device=device, board=board, overlay=overlay)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_rtl_gives_what_the_model_gives(tmp_path, rtl):
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_tracker_follows_its_target(tmp_path, board):
     _, engine = opened(tmp_path, board)
-    tracker = bundle.tracker_on(engine.network, engine, cpu.load())
+    tracker = loading.create_tracker(engine.network, engine, cpu.load())
     assert isinstance(tracker, FpgaTracker)
     frames, boxes = bright.film()
     tracker.init(frames[0], boxes[0])
@@ -290,7 +290,7 @@ def test_the_clock_is_never_above_what_the_overlay_was_built_for(tmp_path, board
         low = 12 if device.family == "zynq" else 8
         if value >> low << low == value:  # a PLL's multiplier alone
             device._others[address] = round((value >> low) * faster) << low
-    engine = bundle.open_engine(made, device=device, overlay=overlay)
+    engine = loading.open_engine(made, device=device, overlay=overlay)
     limit = tables.sizes()[board]["assumed_clock_mhz"]
     assert 0.5 * limit < pynq.Clocks.fclk0_mhz <= limit * fabric.CLOCK_MARGIN
     assert engine.fabric.clock_mhz == pynq.Clocks.fclk0_mhz

@@ -18,7 +18,7 @@ from kernels import cpu, golden
 from kernels.fpga.likeness import Seen
 from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
-from runtime import bundle, geometry, load_tracker
+from runtime import bundle, geometry, load_tracker, loading
 from tests.conftest import ROOT
 from tests.support import blobs
 
@@ -52,8 +52,8 @@ def opened(bundles, board, kind="model"):
     """(device, tracker)."""
     device, overlay = simulation.open_board(board, kind)
     made = bundle.Bundle(bundles / board / "kestrel-int8")
-    engine = bundle.open_engine(made, device=device, board=board, overlay=overlay)
-    return device, bundle.tracker_on(engine.network, engine, cpu.load())
+    engine = loading.open_engine(made, device=device, board=board, overlay=overlay)
+    return device, loading.create_tracker(engine.network, engine, cpu.load())
 
 
 def work_of(tracker):
@@ -73,7 +73,7 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
         overlaps.append(overlap(track.box, wanted.box))
         assert 0 < track.score <= 1 and not track.lost
     assert np.mean(overlaps) > 0.85, overlaps
-    assert isinstance(tracker.engine.seen, Seen) and tracker.certainty > 0.7
+    assert isinstance(tracker.engine.search_features, Seen) and tracker.certainty > 0.7
 
 
 def overlap(a, b):
@@ -103,9 +103,9 @@ def test_the_features_seen_are_those_that_the_network_would_compare(bundles, cli
     for each in (tracker, reference):
         each.init(frames[0], box)
         each.update(frames[1])
-    wanted = reference.engine.seen[0]
-    seen = tracker.engine.seen
-    assert seen.shape == reference.engine.seen.shape
+    wanted = reference.engine.search_features[0]
+    seen = tracker.engine.search_features
+    assert seen.shape == reference.engine.search_features.shape
     words = seen.words.transpose(0, 3, 1, 2).reshape(-1, seen.shape[2])[: len(wanted)]
     entry = tracker.engine.bundle.run["seen"]
     values = words * 2.0 ** entry["exponent"] + entry.get("centre", 0.0)

@@ -12,10 +12,11 @@ from boards.build.order import Order
 from boards.errors import BuildFailed
 from kernels import cpu
 from kernels.cuda.errors import GpuFailed, NoGpu
-from runtime import bundle, engines
+from runtime import bundle, engines, loading
+from runtime.engines.base import Setup
 from runtime.errors import NoEngine
 from runtime.networks import load_network
-from runtime.trackers.host import Tracker
+from runtime.trackers.host import HostTracker
 from tests.fakes.tensorrt import fake, machine
 from tests.support import tiny, tiny_cut
 
@@ -52,7 +53,7 @@ def make_bundle(folder, name="tiny", precision="fp16", **more):
 def boxes(network, engine):
     """Boxes of the film by the whole tracker."""
     pictures, truth = tiny.film(12)
-    tracker = Tracker(network, engine, cpu.load())
+    tracker = HostTracker(network, engine, cpu.load())
     tracker.init(pictures[0], truth[0])
     found = [tracker.update(picture).box for picture in pictures[1:]]
     tracker.close()
@@ -63,7 +64,7 @@ def boxes(network, engine):
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
 def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
     network, made = make_bundle(tmp_path, name, "fp32")
-    found, truth = boxes(network, bundle.open_engine(made))
+    found, truth = boxes(network, loading.open_engine(made))
     wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
     assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
@@ -76,20 +77,22 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
     board.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
     said = []
-    parts = bundle.load_parts(network=network.path, log=said.append)
-    tracker = bundle.tracker_on(*parts, log=said.append)
+    parts = loading.load(network.path, engine="tensorrt", log=said.append)
+    tracker = loading.create_tracker(*parts, log=said.append)
     assert any("crop and select run on the processor" in sentence for sentence in said)
     pictures, truth = tiny.film(3)
     tracker.init(pictures[0], truth[0])
-    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    host = HostTracker(
+        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    )
     host.init(pictures[0], truth[0])
     for picture in pictures[1:]:
         np.testing.assert_allclose(tracker.update(picture).box, host.update(picture).box, atol=1e-3)
     board.be("jetson_tx2")
     with pytest.raises(bundle.BadBundle, match="make engine BOARD=jetson_tx2 NETWORK=tiny_cut"):
-        bundle.load_parts(network=network.path)
+        loading.load(network.path, engine="tensorrt")
     with pytest.raises(bundle.BundleMismatch, match="built for board jetson_nano"):
-        bundle.load_parts(folder)
+        loading.load(bundle=folder)
 
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
@@ -98,7 +101,7 @@ def test_the_network_is_cut_only_where_the_version_needs_it(board, tmp_path):
     old = board.trt.__version__.startswith("8.2")
     assert made.run["form"] == ("cut" if old else "whole")
     assert len(made.run["parts"]) == (2 if old else 1)
-    engine = bundle.open_engine(made)
+    engine = loading.open_engine(made)
     launched = board.devices[0].counters.launches
     engine.search(engine.exemplar())
     assert board.devices[0].counters.launches - launched == (2 if old else 0)
@@ -125,7 +128,7 @@ def test_precision_is_a_flag_or_the_networks_own(board, tmp_path):
     assert flags == (set() if strong else {"FP16"})
     halved = b"/half" in made.path("search0.plan").read_bytes()
     assert halved == strong
-    found, truth = boxes(network, bundle.open_engine(made))
+    found, truth = boxes(network, loading.open_engine(made))
     assert np.abs(found - truth).max() < 25
 
 
@@ -164,13 +167,13 @@ def test_dla_is_asked_for_and_counted(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", dla=1)
     made = on_board.build(prepared, tmp_path / "bundle", quiet)
     assert ("flag", "GPU_FALLBACK") in board.machine.seen
-    engine = bundle.open_engine(made)
+    engine = loading.open_engine(made)
     assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
 
 
 def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
     _, made = make_bundle(tmp_path)
-    engine = bundle.open_engine(made)
+    engine = loading.open_engine(made)
     counters = board.devices[0].counters
     features = engine.exemplar()
     engine.search(features)
@@ -186,7 +189,7 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
 
 def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut")
-    engine, device = bundle.open_engine(made), board.devices[0]
+    engine, device = loading.open_engine(made), board.devices[0]
     random = np.random.RandomState(2)
     for crop in (engine.exemplar_crop, engine.search_crop):
         crop[...] = random.uniform(0, 255, crop.shape)
@@ -205,7 +208,7 @@ def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
 
 def test_one_engine_serves_several_targets(board, tmp_path):
     _, made = make_bundle(tmp_path)
-    engine = bundle.open_engine(made)
+    engine = loading.open_engine(made)
     random, seen = np.random.RandomState(1), []
     search = random.uniform(0, 255, engine.search_crop.shape)
     for _ in range(2):
@@ -222,7 +225,7 @@ def test_one_engine_serves_several_targets(board, tmp_path):
 @pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
 def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut")
-    engine, device = bundle.open_engine(made), board.devices[0]
+    engine, device = loading.open_engine(made), board.devices[0]
     handle, random, wanted, targets = device.handle(engine.stream), np.random.RandomState(5), [], []
     engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
     for _ in range(2):
@@ -286,7 +289,7 @@ def test_no_memory_left_is_one_sentence(board, tmp_path):
     _, made = make_bundle(tmp_path)
     board.machine.memory = 0
     with pytest.raises(GpuFailed, match="no memory left: .*out of memory.*isolate multi-user"):
-        bundle.open_engine(made)
+        loading.open_engine(made)
 
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
@@ -294,7 +297,7 @@ def test_a_driver_too_old_for_tensorrt_is_one_sentence_and_no_crash(board, tmp_p
     _, made = make_bundle(tmp_path)
     board.machine.broken = True
     with pytest.raises(NoGpu, match="can't use the GPU: .*error: 35; run `python -m boards`"):
-        bundle.open_engine(made)
+        loading.open_engine(made)
     assert board.devices[-1].closed
     with pytest.raises(BuildFailed, match="can't use the GPU: .*error: 35; run `python -m boards`"):
         plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
@@ -307,7 +310,7 @@ def test_neither_cupy_nor_pycuda_is_one_sentence(board, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "installed", list)
     monkeypatch.setattr(device, "open_device", board._kept[1])  # the real one
     with pytest.raises(NoGpu, match="neither CuPy nor PyCUDA is installed; run `python -m boards`"):
-        bundle.open_engine(made)
+        loading.open_engine(made)
 
 
 @pytest.mark.parametrize("board", ["8.6"], indirect=True)
@@ -316,9 +319,7 @@ def test_a_plan_that_tensorrt_refuses_is_one_sentence_with_its_words(board, tmp_
     plan = made.path("search0.plan")
     plan.write_bytes(b"x" * 100)
     with pytest.raises(bundle.BadBundle, match="magicTag.*run `make engine BOARD=jetson_nano"):
-        from runtime.engines import tensorrt
-
-        tensorrt.Engine(made.load_network(), made)
+        engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015", "fear_xs"])
@@ -334,7 +335,7 @@ def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
     assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
     random, found = np.random.RandomState(6), []
     for engine in (
-        bundle.open_engine(made, network),
+        loading.open_engine(made, network),
         engines.create("onnxruntime", network, paths),
     ):
         random.seed(6)

@@ -10,7 +10,7 @@ pytest.importorskip("onnxruntime")
 from kernels import cpu
 from runtime import engines
 from runtime.networks import load_network
-from runtime.trackers.host import Tracker
+from runtime.trackers.host import HostTracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
 from tests.support import tiny, tiny_cut
 from tests.support.fake_gpu import python
@@ -38,7 +38,9 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     assert result["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
 
     network = load_network(NETWORKS[name](tmp_path))
-    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    host = HostTracker(
+        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    )
     np.testing.assert_allclose(result["boxes"], follow(host), rtol=0, atol=1e-3)
 
     check_cost(result["frame"])
@@ -72,7 +74,9 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
     assert told[0]["said"] == told[1]["said"]
 
     network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tracking)))
-    host = Tracker(network, engines.create("onnxruntime", network, network.locate()), cpu.load())
+    host = HostTracker(
+        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    )
     wanted = judge(host, covered())
     lost, certainty, widened, boxes = zip(*told[0]["said"])
     assert lost == tuple(row[0] for row in wanted) and any(lost)

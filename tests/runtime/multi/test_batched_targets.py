@@ -149,7 +149,7 @@ def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name)
         monkeypatch.setattr(batch, "several", lambda model, count: None)
     if how == "two in a lane":
         first += (first[1],)
-    targets = load_targets(toml, name, threads=1 if how in ("batched", "in turn") else 2)
+    targets = load_targets(toml, engine=name, threads=1 if how in ("batched", "in turn") else 2)
     numbers = [targets.add(pictures[0], box) for box in first]
     together = _follow(targets, pictures[1:])
     tracker = load_tracker(toml)

@@ -223,7 +223,7 @@ def test_a_processor_takes_one_frame_at_a_time(film, tmp_path):
     tiny.write_network(tmp_path)
     arguments = ["--video", folder / "film.avi", "--box", box_text(boxes), "--pipeline", 2]
     said = sentence(track(tmp_path, *arguments))
-    assert "--pipeline 2 keeps frames on their way on a GPU" in said
+    assert "--pipeline 2 keeps frames in flight on a GPU" in said
     assert "runs on" in said and "leave --pipeline away" in said
     with pytest.raises(NoEngine, match="leave --pipeline away"):
         load_tracker(tmp_path / "tiny.toml", pipeline=2)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from runtime.multi.threads import Crew
+from runtime.multi.threads import ThreadGroup
 
 
 def test_all_parts_are_done_when_run_returns():
@@ -16,7 +16,7 @@ def test_all_parts_are_done_when_run_returns():
     def part(name):
         return lambda frame: (time.sleep(0.002), done.append((name, frame)))
 
-    crew = Crew([part("a"), part("b"), part("c")])
+    crew = ThreadGroup([part("a"), part("b"), part("c")])
     for frame in range(20):
         crew.run(frame)
         assert sorted(done) == [("a", frame), ("b", frame), ("c", frame)]
@@ -25,7 +25,7 @@ def test_all_parts_are_done_when_run_returns():
 
 def test_each_part_keeps_its_thread_and_the_first_is_the_callers():
     seen = [set(), set()]
-    crew = Crew([lambda _, own=own: own.add(threading.get_ident()) for own in seen])
+    crew = ThreadGroup([lambda _, own=own: own.add(threading.get_ident()) for own in seen])
     for _ in range(10):
         crew.run(None)
     assert seen[0] == {threading.get_ident()}
@@ -34,7 +34,7 @@ def test_each_part_keeps_its_thread_and_the_first_is_the_callers():
 
 def test_parts_run_at_the_same_time():
     meet = threading.Barrier(3, timeout=10)
-    Crew([lambda _: meet.wait()] * 3).run(None)
+    ThreadGroup([lambda _: meet.wait()] * 3).run(None)
 
 
 @pytest.mark.parametrize("failing", [(0,), (1,), (0, 2), (1, 2)])
@@ -50,7 +50,7 @@ def test_the_first_error_is_raised_after_all_have_ended(failing):
 
         return job
 
-    crew = Crew([part(number) for number in range(3)])
+    crew = ThreadGroup([part(number) for number in range(3)])
     with pytest.raises(ValueError) as raised:
         crew.run("bad")
     assert raised.value.args == (failing[0],)
@@ -62,7 +62,7 @@ def test_the_first_error_is_raised_after_all_have_ended(failing):
 
 def test_threads_end_when_the_crew_is_forgotten():
     before = set(threading.enumerate())
-    crew = Crew([print, lambda _: None, lambda _: None])
+    crew = ThreadGroup([print, lambda _: None, lambda _: None])
     own = set(threading.enumerate()) - before
     assert len(own) == 2
     del crew
@@ -78,7 +78,7 @@ def test_threads_end_when_the_crew_is_forgotten():
 )
 def test_the_others_have_cores_apart_from_the_callers():
     seen = []
-    crew = Crew([lambda _: None, lambda _: seen.append(os.sched_getaffinity(0))])
+    crew = ThreadGroup([lambda _: None, lambda _: seen.append(os.sched_getaffinity(0))])
     before = os.sched_getaffinity(0)
     try:
         for core in sorted(before)[:2]:

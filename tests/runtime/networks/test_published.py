@@ -21,7 +21,7 @@ def test_every_toml_is_right_and_says_what_its_family_takes(name):
 @pytest.mark.parametrize("engine", engines.installed())
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_tracker_follows_what_its_network_sees(tmp_path, name, engine):
-    tracker = load_tracker(blobs.write_network(tmp_path, name), engine)
+    tracker = load_tracker(blobs.write_network(tmp_path, name), engine=engine)
     frames, boxes = blobs.film()
     tracker.init(frames[0], boxes[0])
     for frame, box in zip(frames[1:], boxes[1:]):

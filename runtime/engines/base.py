@@ -1,0 +1,198 @@
+"""What an engine is: it runs the two graphs of a network on one kind of hardware.
+
+An engine is one file in this folder: a module whose class ``Engine`` derives from the ``Engine``
+below and has the file's name as its ``name``. Nothing else has to be edited. An engine may also
+stand in a folder ``runtime/engines`` without an ``__init__.py`` below any folder of Python's path.
+
+The class attributes are read without its library, to list the engines and to check a board. So
+such a module imports its library and NumPy only where it uses them.
+
+An engine must give ``exemplar_crop``, ``exemplar``, ``search_crop``, ``search`` and ``describe``.
+What it may give besides has a default here that says no. Callers compare with that default.
+"""
+
+import importlib.util
+import pathlib
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from runtime.bundle import Bundle
+from runtime.errors import NoEngine
+from runtime.networks import Network
+
+# A second thread takes a tenth off these small networks on a free core, and multiplies their time
+# on a busy one.
+THREADS = 1
+
+
+class Setup(NamedTuple):
+    """What an engine is made from.
+
+    Attributes:
+        network: the ``Network``.
+        paths: dict of part -> path of the network's ONNX files; empty where a bundle has others.
+        threads: of one call of the network.
+        bundle: the bundle that the files come from, its parts checked; None for none.
+        device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
+        overlay: path of the .bit for an FPGA; None for the one of the bundle's board.
+        settings: of the engine's own, as the entry ``settings`` of a bundle has them.
+    """
+
+    network: Network
+    paths: Mapping[str, pathlib.Path]
+    threads: int = THREADS
+    bundle: Optional[Bundle] = None
+    device: Any = None
+    overlay: Optional[pathlib.Path] = None
+    settings: Mapping[str, Any] = {}
+
+
+class Lane:
+    """Searches for one target at a time; each lane of an engine is called by a thread of its own.
+
+    Attributes:
+        search_crop: float32 (1, 3, side, side) array: write the search region into it. An engine in
+            an FPGA has an object in its place, which ``runtime.trackers.fpga`` knows.
+        search_features: float32 (1, channels, cells) array: the features of the search region in
+            the last call (see ``runtime.graphs.search_features``); None where the graph has none.
+    """
+
+    search_crop: Any = None
+    search_features: Any = None
+
+    def search(self, features: Any) -> Tuple[Any, ...]:
+        """Run the network on the picture in ``search_crop``.
+
+        Args:
+            features: what ``exemplar`` returned for the target.
+
+        Returns:
+            The maps, a tuple of float32 arrays; the next call overwrites them.
+        """
+        raise NotImplementedError
+
+
+class Batch:
+    """Searches for several targets in one call.
+
+    Attributes:
+        crops: for each target, the (1, 3, side, side) array to write its search region into.
+        search_features: for each target, what ``Lane.search_features`` is for one.
+    """
+
+    crops: Sequence[Any] = ()
+    search_features: Sequence[Any] = ()
+
+    def start(self, number: int, features: Any) -> None:
+        """Take the features of target ``number``, after its crop was written."""
+        raise NotImplementedError
+
+    def finish(self) -> Sequence[Tuple[Any, ...]]:
+        """Run the network; returns the maps of each target, which the next call overwrites."""
+        raise NotImplementedError
+
+
+class Engine(Lane):
+    """Runs one network; several targets may share it.
+
+    Args:
+        setup: the ``Setup``.
+
+    Class attributes:
+        name: the file's name.
+        title: the hardware, for a list of engines: "CPU", "NVIDIA GPU", "FPGA".
+        runs_files: whether it runs a network's own ONNX files.
+        runs_bundles: whether it runs bundles (see ``runtime.bundle``).
+        preference: place in the order in which "auto" tries engines, the lowest first; None where
+            "auto" never takes it.
+        libraries: modules that it imports and that do not come with this project.
+        install: the command that installs them.
+
+    Attributes:
+        network, bundle, threads: as in ``setup``.
+        exemplar_crop: float32 (1, 3, side, side) array: write the exemplar into it.
+        device: the open ``kernels.cuda.device`` where the tensors lie in a GPU's memory; the engine
+            is then a ``runtime.engines.gpu.GpuEngine``. None where they do not.
+        fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None where there is none.
+        pipelines: whether several frames may be in flight at a time.
+    """
+
+    name = ""
+    title = "CPU"
+    runs_files = False
+    runs_bundles = False
+    preference: Optional[int] = None
+    libraries: Tuple[str, ...] = ()
+    install = ""
+
+    bundle: Any = None
+    exemplar_crop: Any = None
+    device: Any = None
+    fabric: Any = None
+    pipelines = False
+
+    def __init__(self, setup: Setup) -> None:
+        self.network = setup.network
+        self.bundle = setup.bundle
+        self.threads = setup.threads
+
+    @classmethod
+    def bundle_of(cls, setup: Setup) -> Bundle:
+        """The bundle of a ``Setup``.
+
+        Raises:
+            NoEngine: there is none, and this engine runs nothing else.
+        """
+        if setup.bundle is None:
+            raise NoEngine(
+                "{} runs bundles only; build one with `make engine BOARD=… NETWORK={}`".format(
+                    cls.name, setup.network.name
+                )
+            )
+        return setup.bundle
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        """Whether all of its libraries can be found; none of them is imported."""
+        return all(importlib.util.find_spec(library) is not None for library in cls.libraries)
+
+    @classmethod
+    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+        """Check the entries of a ``bundle.json`` that are this engine's own.
+
+        Args:
+            run: the entry ``run``. Here it is {"files": {part: file name}}.
+            settings: the entry ``settings``.
+
+        Returns:
+            Names of the bundle's files that ``run`` refers to.
+
+        Raises:
+            ValueError: an entry is missing or wrong; its text says which.
+        """
+        files = run.get("files")
+        if not isinstance(files, dict) or not all(isinstance(f, str) for f in files.values()):
+            raise ValueError("run.files is no table of file names")
+        return list(files.values())
+
+    def exemplar(self) -> Tuple[Any, ...]:
+        """Run the network on the picture in ``exemplar_crop``.
+
+        Returns:
+            The features of one target, for ``search``.
+        """
+        raise NotImplementedError
+
+    def batch(self, count: int) -> Optional[Batch]:
+        """A ``Batch`` for so many targets, made once; None where there is none."""
+        return None
+
+    def lanes(self, count: int) -> Sequence[Lane]:
+        """So many ``Lane`` that share ``threads``, made once; empty where there are none."""
+        return ()
+
+    def describe(self) -> Dict[str, Any]:
+        """What runs where: dict with at least engine, version, device and precision."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release what the engine holds. It cannot be used afterwards."""

@@ -1,0 +1,262 @@
+"""From a name, a bundle or a board to a tracker: which files, which engine, which tracker.
+
+load            -> Loaded: network, engine, kernels
+  _from_files      the network's own ONNX files, in an engine of this computer
+  _from_bundle     a bundle, in the engine that it was built for
+create_tracker  -> the tracker of one target on that engine
+"""
+
+import os
+import pathlib
+from typing import Any, Callable, NamedTuple, Optional, Union
+
+import boards
+from boards import detect
+from kernels import cpu
+from kernels.cuda.errors import NoCompiler, NotOnGpu
+from runtime import engines
+from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
+from runtime.engines.base import Engine, Setup
+from runtime.errors import BadBundle, NoEngine
+from runtime.networks import DEFAULT_NETWORK, Network, load_network
+from runtime.trackers.base import Tracker
+from runtime.trackers.host import HostTracker
+
+Log = Optional[Callable[[str], None]]
+PathLike = Union[str, os.PathLike]
+
+
+class Loaded(NamedTuple):
+    """A network that is ready to run.
+
+    Attributes:
+        network: the ``Network``.
+        engine: the engine that holds it; several trackers may share it.
+        kernels: crop and select on the processor (see ``kernels.cpu.load``).
+    """
+
+    network: Network
+    engine: Engine
+    kernels: Any
+
+
+def load(
+    network: Optional[PathLike] = None,
+    *,
+    engine: str = engines.AUTO,
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Log = None,
+    bundle: Optional[PathLike] = None,
+    precision: Optional[str] = None,
+    board: Optional[str] = None,
+    simulate: Optional[str] = None,
+) -> Loaded:
+    """Load a network into an engine.
+
+    Args:
+        network: name or TOML; None for the bundle's own, or for ``DEFAULT_NETWORK``.
+        engine: "auto", or the name of an engine.
+        networks_dir: folder with the network's files.
+        threads: of one call of the network, on a processor.
+        log: function of one sentence, or None.
+        bundle: folder of a bundle; None for the one of the board and ``network``.
+        precision: that a bundle must have; None for any (see ``find_bundle``).
+        board: name of the board; None to detect it.
+        simulate: "model" or "rtl", for an FPGA board that is not there (``kernels.fpga.sim``).
+
+    Raises:
+        UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see ``runtime.errors``.
+    """
+    runs_files = engine == engines.AUTO or engines.find(engine).runs_files
+    if bundle or precision or board or simulate or not runs_files:
+        return _from_bundle(network, engine, threads, log, bundle, precision, board, simulate)
+    return _from_files(network or DEFAULT_NETWORK, engine, networks_dir, threads, log)
+
+
+def _from_files(
+    name: PathLike, engine: str, networks_dir: Optional[PathLike], threads: Optional[int], log: Log
+) -> Loaded:
+    """A network's own ONNX files, in an engine of this computer."""
+    network = load_network(name)
+    paths = network.locate(networks_dir)
+    return Loaded(network, engines.create(engine, network, paths, threads), cpu.load(log))
+
+
+def _from_bundle(
+    name: Optional[PathLike],
+    engine: str,
+    threads: Optional[int],
+    log: Log,
+    folder: Optional[PathLike],
+    precision: Optional[str],
+    board_name: Optional[str],
+    simulate: Optional[str],
+) -> Loaded:
+    """A bundle, in the engine that it was built for."""
+    board = boards.load_board(board_name) if board_name else detect.detect().board
+    network = load_network(name) if name else None
+    known = board.name if board is not None else None
+    if simulate and folder is None:
+        from kernels.fpga.sim import device as simulation
+
+        simulation.check(known, simulate)
+    if folder is None:
+        network = network or load_network(DEFAULT_NETWORK)
+        bundle = find_bundle(board, network.name, precision)
+    else:
+        bundle = Bundle(folder)
+    if engine not in (engines.AUTO, bundle.engine):
+        raise NoEngine(
+            "{} runs on {}, not on {}; leave --engine away, or name a board or a bundle for "
+            "it".format(bundle.folder, bundle.engine, engine)
+        )
+    device = overlay = None
+    if simulate:
+        from kernels.fpga.sim import device as simulation
+
+        bundle.check_board(known)
+        device, overlay = simulation.open_board(bundle.board, simulate)
+    opened = open_engine(
+        bundle,
+        network,
+        threads=threads,
+        device=device,
+        board=known,
+        precision=precision,
+        overlay=overlay,
+    )
+    return Loaded(opened.network, opened, cpu.load(log))
+
+
+def find_bundle(
+    board: Optional[boards.Board],
+    network: str,
+    precision: Optional[str] = None,
+    folder: PathLike = FOLDER,
+) -> Bundle:
+    """The bundle for a board and a network.
+
+    Args:
+        board: a ``boards.Board``; None where it could not be detected.
+        network: its name.
+        precision: None for the board's default if that is there, else any.
+        folder: folder of all bundles.
+
+    Raises:
+        BadBundle: there is none, or the board is not known.
+    """
+    if board is None:
+        raise BadBundle(
+            "which board this is can't be told, so no bundle can be found for it; name one "
+            "with --bundle engines/BOARD/{}-PRECISION".format(network)
+        )
+    wanted = precision or board.precision["default"]
+    first = folder_of(board.name, network, wanted, folder)
+    if first.is_dir():
+        return Bundle(first)
+    others = sorted(first.parent.glob(network + "-*/" + FILE)) if precision is None else []
+    if others:
+        return Bundle(others[0].parent)
+    raise BadBundle(
+        "there is no bundle {}; run `{}`".format(first, command(board.name, network, wanted))
+    )
+
+
+def open_engine(
+    bundle: Bundle,
+    network: Optional[Network] = None,
+    *,
+    threads: Optional[int] = None,
+    device: Any = None,
+    board: Optional[str] = None,
+    precision: Optional[str] = None,
+    overlay: Optional[pathlib.Path] = None,
+) -> Engine:
+    """Check a bundle and load it into its engine.
+
+    Args:
+        bundle: a ``Bundle``.
+        network: the ``Network`` that it must be of; None for the one whose TOML is in it.
+        threads: of one call of the network, on a processor.
+        device: an open ``kernels.cuda.device``, or PYNQ's device; None to open one.
+        board: name of the board that this is; None where it is not known.
+        precision: that the bundle must have, or None.
+        overlay: path of the .bit for an FPGA; None for the board's own.
+
+    Raises:
+        BadBundle, BundleMismatch, NoEngine: the bundle or its engine cannot be used here.
+    """
+    engine = engines.find(bundle.engine)
+    try:
+        bundle.check_run(engine.check_bundle(bundle.run, bundle.settings))
+    except ValueError as error:
+        bundle.damaged(str(error))
+    bundle.check_board(board, precision)
+    if network is not None:
+        bundle.check_network(network)
+    bundle.check_parts()
+    # what some engines load is the network's own ONNX, which any of their versions reads
+    files = bundle.run["files"] if engine.runs_files else {}
+    paths = {part: bundle.path(name) for part, name in files.items()}
+    setup = Setup(
+        network=network or bundle.load_network(),
+        paths=paths,
+        threads=threads or engines.THREADS,
+        bundle=bundle,
+        device=device,
+        overlay=overlay,
+        settings=bundle.settings,
+    )
+    return engines.open_engine(bundle.engine, setup)
+
+
+def create_tracker(
+    network: Network, engine: Engine, kernels: Any, *, log: Log = None, pipeline: int = 1
+) -> Tracker:
+    """A tracker of one target: the whole frame on the GPU or in the FPGA, else the host's.
+
+    Args:
+        network, engine, kernels: as in ``Loaded``.
+        log: function of one sentence, or None.
+        pipeline: frames that may be in flight at a time.
+
+    Raises:
+        NoEngine: more than one frame at a time, and the tracker is not the GPU's.
+    """
+    why = None
+    if engine.device is not None:
+        from runtime.trackers.gpu import GpuTracker
+
+        try:
+            return GpuTracker(network, engine, pipeline=pipeline, log=log)
+        except (NotOnGpu, NoCompiler) as error:
+            why = "crop and select run on the processor: {}".format(error)
+    check_pipeline(engine, pipeline, why)
+    if why and log is not None:
+        log(why)
+    if engine.fabric is not None:
+        from runtime.trackers.fpga import FpgaTracker
+
+        return FpgaTracker(network, engine, kernels)
+    return HostTracker(network, engine, kernels)
+
+
+def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:
+    """Refuse several frames at a time where no GPU takes them.
+
+    Args:
+        engine: the engine; one that ``pipelines`` is refused only where ``why`` is given.
+        pipeline: frames that may be in flight at a time.
+        why: the reason for the sentence; None for the engine's device.
+
+    Raises:
+        NoEngine: see above.
+    """
+    if pipeline == 1 or (engine.pipelines and why is None):
+        return
+    why = why or "{engine} runs on {device} here".format(**engine.describe())
+    raise NoEngine(
+        "--pipeline {} keeps frames in flight on a GPU, but {}; leave --pipeline away, or use "
+        "--engine tensorrt or a --bundle that was made for a GPU".format(pipeline, why)
+    )

@@ -1,0 +1,127 @@
+"""An engine is one file: added beside the project, it is chosen by its name like the others."""
+
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from tests.support import ROOT, tiny
+
+# It runs the network by ONNX Runtime, one call at a time, and counts its calls.
+MINE = """
+import onnxruntime
+
+from runtime.engines.base import Engine as Base
+
+
+class Engine(Base):
+    name = "mine"
+    runs_files = runs_bundles = True
+    libraries = ("onnxruntime",)
+    install = "pip install onnxruntime"
+
+    def __init__(self, setup):
+        super().__init__(setup)
+        import numpy as np
+        from runtime.graphs import assemble
+
+        self._graphs = assemble.build(setup.network, setup.paths)
+        self._sessions = [
+            onnxruntime.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"])
+            for m in (self._graphs.exemplar, self._graphs.search)
+        ]
+        sides = setup.network.exemplar, setup.network.search
+        self.exemplar_crop, self.search_crop = (
+            np.zeros((1, 3, side, side), np.float32) for side in sides
+        )
+
+    def exemplar(self):
+        return tuple(self._sessions[0].run(
+            list(self._graphs.features), {self._graphs.image[0]: self.exemplar_crop}
+        ))
+
+    def search(self, features):
+        given = dict(zip(self._graphs.features, features))
+        given[self._graphs.image[1]] = self.search_crop
+        return tuple(self._sessions[1].run(list(self._graphs.maps), given))
+
+    def describe(self):
+        return {"engine": self.name, "version": "1", "device": "CPU", "precision": "fp32"}
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder for Python's path, with the engine in it."""
+    folder = tmp_path / "home" / "runtime" / "engines"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text(MINE)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def toml(tmp_path):
+    return tiny.write_network(tmp_path)
+
+
+def run(home, *arguments):
+    """A fresh Python with that folder on its path; its standard output and error."""
+    path = os.pathsep.join([str(ROOT), str(home)])
+    done = subprocess.run(
+        [sys.executable] + [str(argument) for argument in arguments],
+        cwd=str(home),
+        env=dict(os.environ, PYTHONPATH=path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+CODE = """
+import sys
+from runtime import engines, load_tracker
+from tests.support import tiny
+
+assert engines.names()[-1] != "base" and "mine" in engines.choices(of_files=True)
+boxes = []
+for engine in ("mine", "onnxruntime"):
+    tracker = load_tracker(sys.argv[1], engine=engine)
+    assert tracker.engine.name == engine
+    film, truth = tiny.film(12)
+    tracker.init(film[0], truth[0])
+    boxes.append([tracker.update(frame).box for frame in film[1:]])
+assert boxes[0] == boxes[1]
+print("same boxes")
+"""
+
+
+def test_a_tracker_takes_it_by_its_name(home, toml):
+    assert run(home, "-c", CODE, toml).strip().endswith("same boxes")
+
+
+def test_the_command_line_takes_it_by_its_name(home, toml, tmp_path):
+    film, truth = tiny.film(6)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index, frame in enumerate(film):
+        cv2.imwrite(str(frames / "{:03d}.png".format(index)), frame)
+    box = ",".join(str(float(value)) for value in truth[0])
+    options = ["--video", frames, "--box=" + box, "--network", toml, "--no-show"]
+    options += ["--results", tmp_path / "rows.csv"]
+    told = run(home, "-m", "runtime.track", "--engine", "mine", *options)
+    assert "mine 1" in told
+    found = (tmp_path / "rows.csv").read_text()
+    run(home, "-m", "runtime.track", "--engine", "onnxruntime", *options)
+    assert (tmp_path / "rows.csv").read_text() == found and found.count("\n") == 7
+
+
+def test_what_runs_networks_here_lists_it(home, toml):
+    told = run(home, "-m", "runtime.networks", "show", toml)
+    assert "mine" in told and "runs on CPU, fp32, 1" in told

@@ -6,6 +6,7 @@ first box, then ``follow`` takes frame after frame. Options, boxes and outputs a
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.networks.__main__ import list_networks
+from runtime.service_manager import ServiceManager
 from runtime.types import Track
 from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
@@ -61,6 +63,7 @@ def print_cameras() -> int:
 def run(options: argparse.Namespace) -> int:
     """Track through a whole source; returns the exit code."""
     check_outputs(options)
+    manager = ServiceManager(os.environ)
     targets = load_targets(
         options.network,
         engine=options.engine,
@@ -76,11 +79,14 @@ def run(options: argparse.Namespace) -> int:
         frame = first_frame(source)
         boxes = first_boxes(options, source, frame)
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
-        with StopRequest() as stop, Outputs(options, targets, source, stop) as outputs:
+        with StopRequest() as stop, Outputs(options, targets, source, stop, frame) as outputs:
             with Progress(source, options.frames) as bar:
-                outputs.write(frame, source.given - 1, source.time_s, tracks)
+                first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
+                outputs.write(first, tracks)
+                manager.ready("tracking in {}".format(source.name))
                 bar.step(source, tracks, 0.0)
-                broken = follow(options, targets, source, outputs, bar, stop)
+                broken = follow(options, targets, source, outputs, bar, stop, manager)
+    manager.stopping()
     outputs.summary(source)
     if broken:
         raise broken
@@ -125,16 +131,18 @@ def follow(
     outputs: Outputs,
     bar: Progress,
     stop: StopRequest,
+    manager: ServiceManager,
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
 
     def tell(taken: Taken, tracks: Dict[int, Track], total_ms: float) -> None:
         outputs.profile.add(taken.wait_ms, targets.step_ms, total_ms)
-        outputs.write(taken.frame, taken.index, taken.time_s, tracks)
+        outputs.write(taken, tracks)
         bar.step(source, tracks, total_ms)
 
     broken, pipeline = None, Pipeline(targets, tell)
     while not stop.requested and source.given != options.frames and outputs.open:
+        manager.alive()
         if outputs.page and not outputs.page.next_frame_is_due():
             pipeline.empty()
             continue
@@ -155,7 +163,8 @@ def follow(
 
         # find the targets in it, and write them
         wait_ms = (time.perf_counter() - started) * 1e3
-        pipeline.take(Taken(frame, source.given - 1, source.time_s, wait_ms))
+        captured_s = source.captured_s
+        pipeline.take(Taken(frame, source.given - 1, source.time_s, wait_ms, captured_s))
     pipeline.empty()
     return broken
 

@@ -17,10 +17,10 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> 
     """The targets in the first frame.
 
     They come from --box and --boxes, else from the source's ground truth, else from the mouse.
-    With --page the list may be empty.
+    With --page or --mavlink the list may be empty.
 
     Args:
-        options: has ``box``, ``boxes`` and ``page``.
+        options: has ``box``, ``boxes``, ``page`` and ``mavlink``.
         source: ``runtime.video.base.Source``.
         frame: its first frame.
 
@@ -35,7 +35,7 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> 
         given += _boxes_in(options.boxes)
     if not given and source.first_box is not None:
         given = [source.first_box]
-    if not given and not options.page:
+    if not given and not (options.page or options.mavlink):
         reason = window.no_window()
         if reason:
             raise BadBox(

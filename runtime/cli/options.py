@@ -2,14 +2,14 @@
 
 import argparse
 import os
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 from runtime import DEFAULT_NETWORK, engines
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
     "Give the target as a box in the first frame (--box), draw it with the mouse (--show), or "
-    "select it in a browser (--page)."
+    "select it in a browser (--page) or in a ground station (--mavlink)."
 )
 
 
@@ -25,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
     _add_network(cli.add_argument_group("network and engine"))
     _add_outputs(cli.add_argument_group("results, video and window"))
     _add_page(cli.add_argument_group("page in the browser"))
+    _add_vehicle(cli.add_argument_group("vehicle (MAVLink)"))
+    _add_streams(cli.add_argument_group("picture and boxes to other programs"))
     lists = cli.add_argument_group("lists")
     lists.add_argument("--list-cameras", action="store_true", help="list the cameras, then end")
     lists.add_argument("--list-networks", action="store_true", help="list the networks, then end")
@@ -96,6 +98,9 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--results", metavar="FILE", help="write boxes: .csv or .jsonl; - is standard output"
     )
+    group.add_argument(
+        "--append", action="store_true", help="keep the rows of an older --results file"
+    )
     group.add_argument("--save", metavar="FILE.mp4", help="save the video with the box drawn")
     show = group.add_mutually_exclusive_group()
     show.add_argument(
@@ -147,6 +152,82 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_vehicle(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--mavlink",
+        metavar="URL",
+        help="be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, "
+        "tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
+    )
+    group.add_argument(
+        "--mavlink-system",
+        type=between(1, 255),
+        default=1,
+        metavar="N",
+        help="system id of the vehicle (default: %(default)s)",
+    )
+    group.add_argument(
+        "--mavlink-component",
+        type=between(1, 255),
+        default=100,
+        metavar="N",
+        help="component id of the camera (default: %(default)s)",
+    )
+    group.add_argument(
+        "--mavlink-key",
+        metavar="FILE",
+        help="sign packets, and take none that are not signed; 32 bytes or 64 hex digits",
+    )
+    group.add_argument(
+        "--link-delay",
+        type=_number(0, 10),
+        default=0.2,
+        metavar="S",
+        help="a click without a time belongs to the picture so many seconds ago (default: "
+        "%(default)s)",
+    )
+    group.add_argument(
+        "--fov", type=_fov, metavar="H[,V]", help="field of view of the camera, degrees"
+    )
+    group.add_argument(
+        "--gimbal",
+        nargs="?",
+        const="",
+        metavar="FILE.toml",
+        help="turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
+        "replaces numbers of runtime/gimbal/gimbal.toml",
+    )
+    group.add_argument(
+        "--captures", metavar="DIR", help="folder for the pictures that a ground station asks for"
+    )
+
+
+def _add_streams(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--stream",
+        action="append",
+        metavar="ADDRESS",
+        help="send the picture as H.264: rtsp://:8554/live serves it, udp://HOST:PORT sends RTP; "
+        "repeat it for several",
+    )
+    group.add_argument(
+        "--stream-kbps",
+        type=between(50, 100000),
+        default=4000,
+        metavar="N",
+        help="bit rate of the picture (default: %(default)s)",
+    )
+    group.add_argument("--stream-plain", action="store_true", help="draw no box into the picture")
+    group.add_argument(
+        "--record",
+        metavar="FILE.mkv",
+        help="write that picture to .mkv or .mp4, each frame with its time; an older file is kept",
+    )
+    group.add_argument(
+        "--publish", metavar="udp://HOST:PORT", help="send one JSON datagram a frame"
+    )
+
+
 def count(text: str) -> int:
     """A whole number from 1."""
     return _whole_number(text, 1, None)
@@ -155,6 +236,31 @@ def count(text: str) -> int:
 def between(low: int, high: int) -> Callable[[str], int]:
     """A function that reads a whole number between two limits."""
     return lambda text: _whole_number(text, low, high)
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    """A function that reads a number between two limits."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                "{!r} is not a number from {:g} to {:g}".format(text, low, high)
+            )
+        return value
+
+    return read
+
+
+def _fov(text: str) -> Tuple[float, ...]:
+    """One or two angles."""
+    values = tuple(_number(1, 175)(part) for part in text.split(","))
+    if len(values) > 2:
+        raise argparse.ArgumentTypeError("give one or two angles, horizontal and vertical")
+    return values
 
 
 def _whole_number(text: str, low: int, high: Optional[int]) -> int:

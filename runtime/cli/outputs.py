@@ -6,10 +6,13 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
+from runtime.cli.links import Links, check_links
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
 from runtime.errors import BadOutput, HotpathError
+from runtime.multi.pipeline import Taken
 from runtime.page.control import Controller
+from runtime.page.frame_buffer import TrackedFrame
 from runtime.types import Track
 from runtime.video import draw, results, save, window
 from runtime.video.sources import reads
@@ -23,6 +26,7 @@ def check_outputs(options: argparse.Namespace) -> None:
     Raises:
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
+    check_links(options)
     inputs = reads(options.video) + ([options.boxes] if options.boxes else [])
     for path, kinds in ((options.results, results.KINDS), (options.save, save.KINDS)):
         if not path or path == "-":
@@ -45,11 +49,18 @@ class Outputs:
 
     Attributes:
         profile: ``Profile`` with the times of all frames.
-        page: the page's ``Controller``, or None.
+        page: the ``Controller`` of the page and of a ground station, or None.
         open: False once the user closed the window.
     """
 
-    def __init__(self, options: argparse.Namespace, targets: Any, source: Any, stop: Any) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        targets: Any,
+        source: Any,
+        stop: Any,
+        first_frame: np.ndarray,
+    ) -> None:
         self.profile = Profile()
         self.page: Optional[Controller] = None
         self.open = True
@@ -61,20 +72,38 @@ class Outputs:
         self._video: Any = None
         self._window: Any = None
         self._server: Any = None
+        self._links: Optional[Links] = None
         try:
             if options.results:
-                self._results = results.open_results(options.results, COLUMNS)
+                self._results = results.open_results(options.results, COLUMNS, options.append)
             if options.save:
                 self._video = save.open_video(options.save, source.fps)
             if _wants_window(options):
                 self._window = window.Window(self._network)
+            if options.page or options.mavlink:
+                self._open_control(targets, source, stop)
             if options.page:
-                self._open_page(targets, source, stop)
+                self._open_page()
+            size = first_frame.shape[1], first_frame.shape[0]
+            self._links = Links(options, self.page, source, size, self._network, say)
         except HotpathError:
             self.close()
             raise
 
-    def _open_page(self, targets: Any, source: Any, stop: Any) -> None:
+    def _open_control(self, targets: Any, source: Any, stop: Any) -> None:
+        """Let the page and a ground station control the run."""
+        files = (self._options.results, self._options.save, self._options.record)
+        self.page = Controller(
+            targets,
+            source,
+            stop,
+            write_row=self.write_row,
+            recent_ms=self.profile.recent_ms,
+            columns=COLUMNS,
+            can_record=any(files),
+        )
+
+    def _open_page(self) -> None:
         """Serve the page."""
         try:
             from runtime.page.server import serve
@@ -83,26 +112,18 @@ class Outputs:
                 "--page needs the package aiohttp ({}); run `make setup ALSO=page`, or "
                 "pip install aiohttp".format(error)
             ) from None
-        files = [path for path in (self._options.results, self._options.save) if path]
-        self.page = Controller(
-            targets,
-            source,
-            stop,
-            write_row=self.write_row,
-            recent_ms=self.profile.recent_ms,
-            columns=COLUMNS,
-            can_record=bool(files),
-        )
         self._server = serve(self.page, self._options, say)
 
-    def write(
-        self, frame: np.ndarray, index: int, time_s: Optional[float], tracks: Dict[int, Track]
-    ) -> None:
+    def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
         """Write the rows of one frame, one a target, and its picture."""
+        frame, index, time_s = taken.frame, taken.index, taken.time_s
         for number, track in tracks.items():
             self.write_row(index, time_s, number, track)
+        tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s)
         if self.page:
-            self.page.publish(frame, index, time_s, tracks)
+            self.page.publish(tracked)
+        if self._links:
+            self._links.show(tracked, self._recording)
         if self._video or self._window:
             picture = draw.draw(frame, list(tracks.values()), self._captions(index, tracks))
             if self._video and self._recording:
@@ -168,6 +189,7 @@ class Outputs:
                     source.dropped, len(source.gaps), silence_s
                 )
             )
+        lines += self._links.lines() if self._links else []
         files = (self._options.results, self._options.save)
         return lines + ["wrote {}".format(path) for path in files if path and path != "-"]
 
@@ -175,7 +197,7 @@ class Outputs:
         """Finish every file."""
         if self.page:
             self.page.end()
-        for output in (self._results, self._video, self._window, self._server):
+        for output in (self._results, self._video, self._window, self._server, self._links):
             if output:
                 output.close()
 
@@ -189,6 +211,7 @@ class Outputs:
 def _wants_window(options: argparse.Namespace) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
     if options.show is None:
-        elsewhere = options.results or options.save or options.page
+        elsewhere = options.results or options.save or options.page or options.mavlink
+        elsewhere = elsewhere or options.stream or options.record
         return not elsewhere and window.no_window() is None
     return bool(options.show)

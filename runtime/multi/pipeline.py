@@ -23,12 +23,14 @@ class Taken(NamedTuple):
         index: 0-based in its source.
         time_s: of the source, or None.
         wait_ms: how long the source took for it.
+        captured_s: when it was taken, seconds of the monotonic clock.
     """
 
     frame: np.ndarray
     index: int
     time_s: Optional[float]
     wait_ms: float
+    captured_s: float = 0.0
 
 
 class Pipeline:

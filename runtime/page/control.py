@@ -109,22 +109,12 @@ class Controller:
         self._due = max(self._due + self._period_s, now - self._period_s)
         return True
 
-    def publish(
-        self, frame: np.ndarray, index: int, time_s: Optional[float], tracks: Dict[int, Track]
-    ) -> None:
-        """Make a tracked frame the newest one.
-
-        Args:
-            frame: BGR uint8 (H, W, 3); must not be changed afterwards.
-            index: 0-based index in the source.
-            time_s: time in the source, seconds, or None.
-            tracks: dict of target number -> ``Track``.
-        """
-        tracked = TrackedFrame(frame, index, time_s, dict(tracks))
+    def publish(self, tracked: TrackedFrame) -> None:
+        """Make a tracked frame the newest one; its picture must not be changed afterwards."""
         self.buffer.add(tracked)
         self._times.append(time.monotonic())
         if self._wait_for_target:
-            self.paused = not tracks
+            self.paused = not tracked.tracks
             self._wait_for_target = self.paused
         self._change(tracked)
 
@@ -251,6 +241,21 @@ class Controller:
             self._requests.append((future, function, arguments))
             self._changes.notify_all()
         return future
+
+    @property
+    def newest(self) -> Optional[TrackedFrame]:
+        """The newest frame, with the targets that were selected since; None before the first."""
+        return self._newest
+
+    @property
+    def can_record(self) -> bool:
+        """Whether the command line named files to record to."""
+        return self._can_record
+
+    @property
+    def fps(self) -> Optional[float]:
+        """Frames a second over the last frames; None while the run stands still."""
+        return self._fps()
 
     def notify(self) -> None:
         """Wake everybody who waits, although nothing changed."""

@@ -14,7 +14,8 @@ LIMIT_BYTES = 96 << 20  # memory for kept frames
 FEWEST_FRAMES, MOST_FRAMES = 6, 90  # kept whatever their size
 HOLD_S = 60.0  # a held frame may be dropped after this time
 
-TrackedFrame = namedtuple("TrackedFrame", "frame index time_s tracks")
+TrackedFrame = namedtuple("TrackedFrame", "frame index time_s tracks captured_s")
+TrackedFrame.__new__.__defaults__ = (0.0,)  # captured_s
 TrackedFrame.__doc__ = """One frame after tracking.
 
 Attributes:
@@ -22,6 +23,7 @@ Attributes:
     index: 0-based index in its source.
     time_s: time in its source, seconds, or None.
     tracks: dict of target number -> ``runtime.types.Track``.
+    captured_s: when it was taken, seconds of the monotonic clock.
 """
 
 
@@ -61,6 +63,18 @@ class FrameBuffer:
                 self._held.pop(holder, None)
             elif any(tracked.index == index for tracked in self._frames):
                 self._held[holder] = (index, time.monotonic() + HOLD_S)
+
+    def at(self, seen_s: float) -> Optional[TrackedFrame]:
+        """The frame that was the newest at a time, else the oldest one; None: there is no frame.
+
+        Args:
+            seen_s: seconds of the monotonic clock.
+        """
+        with self._lock:
+            before = [tracked for tracked in self._frames if tracked.captured_s <= seen_s]
+            if before:
+                return before[-1]
+            return self._frames[0] if self._frames else None
 
     def since(self, index: int) -> List[TrackedFrame]:
         """The frame of that index and all later ones; empty when that frame is gone."""

@@ -1,6 +1,7 @@
 """What every source of frames has in common, and the one kind of frame that leaves a source."""
 
 import re
+import time
 
 import cv2
 import numpy as np
@@ -33,6 +34,8 @@ class Source:
         given: how many frames ``read`` has returned so far.
         time_s: time of the last frame returned, seconds since the first one: by the clock for live
             sources, by the frame rate for recordings (None where that is not known).
+        captured_s: when the last frame returned was taken, seconds of the monotonic clock: when it
+            came (live sources), or when it was read (recordings).
         dropped: frames that came but were too old to be given (live sources only).
         gaps: list of ``(frame index, seconds)``: before the frame of that index nothing came for so
             long (live sources only).
@@ -48,6 +51,7 @@ class Source:
         self.first_box = None
         self.given = 0
         self.time_s = None
+        self.captured_s = None
         self.dropped = 0
         self.gaps = []
 
@@ -77,8 +81,9 @@ class Source:
 
     def _give(self, frame):
         """Count ``frame`` and return it; a recording's clock is its frame rate."""
-        if not self.live and self.fps:
-            self.time_s = self.given / self.fps
+        if not self.live:
+            self.captured_s = time.monotonic()
+            self.time_s = self.given / self.fps if self.fps else self.time_s
         self.given += 1
         return frame
 

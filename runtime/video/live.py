@@ -109,7 +109,7 @@ class LiveSource(Source):
             return WAITING
         if gap:
             self._end_gap(silent_s)
-        self.time_s = at - self._first_at
+        self.time_s, self.captured_s = at - self._first_at, at
         return self._give(frame)
 
     def close(self):

@@ -19,15 +19,17 @@ COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl")
 
 
-def open_results(spec, columns=COLUMNS):
+def open_results(spec, columns=COLUMNS, append=False):
     """A writer for a ``.csv`` or ``.jsonl`` file, or for standard output (``-``, as CSV).
 
     Args:
         spec: the file's name or ``-``. A file that exists is replaced.
         columns: the names of the columns, in order.
+        append: keep the rows of a file that is there; a line that was cut off is removed.
 
     Raises:
-        BadOutput: another ending, no such folder, no permission, or a full disk.
+        BadOutput: rows of other columns to append to, another ending, no such folder, no
+            permission, or a full disk.
     """
     spec = os.fspath(spec)
     kind = ".csv" if spec == "-" else os.path.splitext(spec)[1].lower()
@@ -36,7 +38,8 @@ def open_results(spec, columns=COLUMNS):
             "{}: results are written as {}; give the file such an ending, or - for standard "
             "output".format(spec, " or ".join(KINDS))
         )
-    return Results(spec, columns, _csv_line if kind == ".csv" else _json_line, kind == ".csv")
+    to_line = _csv_line if kind == ".csv" else _json_line
+    return Results(spec, columns, to_line, kind == ".csv", append)
 
 
 class Results:
@@ -46,17 +49,18 @@ class Results:
     is an empty field in CSV and ``null`` in JSON.
     """
 
-    def __init__(self, spec, columns, to_line, header):
+    def __init__(self, spec, columns, to_line, header, append=False):
         self.name = "standard output" if spec == "-" else spec
         self.columns = tuple(columns)
         self.rows = 0
         self._to_line = to_line
         self._own = spec != "-"
-        self._file = _open(spec) if self._own else _stdout()
+        older = _whole_lines(spec, columns, header) if self._own and append else 0
+        self._file = _open(spec, older) if self._own else _stdout()
         # a file can be cut back to its last whole line, a pipe or a device can't
         self._can_cut = self._own and stat.S_ISREG(os.fstat(self._file).st_mode)
-        self._size = 0
-        if header:
+        self._size = older
+        if header and not older:
             try:
                 self._write_line(_csv_line(self.columns, self.columns))
             except BadOutput:
@@ -116,13 +120,42 @@ def check_folder(path):
         raise BadOutput("{}: is a folder; give a file name".format(path))
 
 
-def _open(path):
-    """File descriptor of a new, empty file, or of a pipe that somebody reads."""
+def _whole_lines(path, columns, header):
+    """Bytes of the whole lines of an older file; 0 where there is none."""
+    try:
+        if not os.path.isfile(path) or not os.path.getsize(path):
+            return 0
+        with open(path, "rb") as file:
+            first = file.readline()
+            if header and first.endswith(b"\n") and first != _csv_line(columns, columns).encode():
+                raise BadOutput(
+                    "{}: holds other columns; name another file, or leave --append away".format(
+                        path
+                    )
+                )
+            size = os.path.getsize(path)
+            while size:  # a line that was cut off: look for the end of the one before, from behind
+                start = max(0, size - 4096)
+                file.seek(start)
+                end = file.read(size - start).rfind(b"\n")
+                if end >= 0:
+                    return start + end + 1
+                size = start
+    except OSError as error:
+        raise BadOutput(why_not(path, error)) from None
+    return 0
+
+
+def _open(path, older=0):
+    """File descriptor of a file whose first bytes are kept, or of a pipe that somebody reads."""
     check_folder(path)
     # a pipe without a reader would hold a blocking open for ever
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(path, flags, 0o666)
+        file = os.open(path, flags if older else flags | os.O_TRUNC, 0o666)
+        if older:
+            os.ftruncate(file, older)
+            os.lseek(file, older, os.SEEK_SET)
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
     os.set_blocking(file, True)  # a reader may be slow

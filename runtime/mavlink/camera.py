@@ -1,0 +1,327 @@
+"""The conversation of a camera component: who it is, what it sends, what it answers.
+
+Pure: it takes decoded messages and the time, and returns messages to send. ``service`` does the
+rest. Protocol: mavlink.io/en/services/camera.html, mavlink.io/en/services/command.html.
+"""
+
+import math
+from collections import OrderedDict
+from typing import Any, Dict, List, Optional, Tuple
+
+from runtime.errors import HotpathError
+from runtime.mavlink import numbers as m
+from runtime.mavlink import reports
+from runtime.mavlink.schedule import Schedule
+
+Outgoing = Tuple[str, Dict[str, Any]]
+
+HEARTBEAT_S = 1.0
+FIRST_PROGRESS_S = 0.2  # a command that takes longer is said to be in progress
+PROGRESS_S = 0.5  # and again so often
+GIVE_UP_S = 5.0  # the frame loop did not answer: the command failed
+REMEMBERED_S = 3.0  # a command that is sent again within that time is only answered again
+REMEMBERED = 32  # answers at most
+SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
+CLOCK_MODULUS_MS = 1 << 24  # a time in a command: whole milliseconds that a float holds exactly
+
+
+class Camera:
+    """Answers commands and reports the target.
+
+    Args:
+        run: ``run.Run``.
+        identity: ``reports.Identity``.
+        geo: ``geo.Geo``, or None where no target position is computed.
+        link_delay_s: assumed age of the picture that the user sees, seconds.
+    """
+
+    def __init__(self, run, identity, geo=None, link_delay_s=0.0):
+        self.identity = identity
+        self._run, self._geo, self._link_delay_s = run, geo, link_delay_s
+        self._schedule = Schedule()
+        self._heartbeat_at = 0.0
+        self._mode = m.TRACK_NONE  # how the target was given
+        self._pending = OrderedDict()  # (system, component, command) -> _Pending
+        self._answered = OrderedDict()  # the same -> (parameters, result, when)
+        self._pictures = 0
+        self._recording_since = None
+        self._sent_index = None  # frame of the last CAMERA_TRACKING_IMAGE_STATUS
+
+    # what comes
+
+    def hear(self, message, now: float) -> List[Outgoing]:
+        """Answer one message.
+
+        Args:
+            message: ``codec.Message``.
+            now: seconds of the monotonic clock.
+        """
+        if message.name == "TIMESYNC" and message.fields["tc1"] == 0:
+            return [("TIMESYNC", {"tc1": int(now * 1e9), "ts1": message.fields["ts1"]})]
+        if message.name == "COMMAND_LONG":
+            parameters = [message.fields["param{}".format(n)] for n in range(1, 8)]
+        elif message.name == "COMMAND_INT":
+            parameters = [message.fields["param{}".format(n)] for n in range(1, 5)]
+            parameters += [
+                float(message.fields["x"]),
+                float(message.fields["y"]),
+                message.fields["z"],
+            ]
+        else:
+            return []
+        fields = message.fields
+        ours = fields["target_system"] in (0, self.identity.system)
+        addressed = fields["target_component"] == self.identity.component
+        if not ours or not (addressed or fields["target_component"] == 0):
+            return []
+        who = (message.system, message.component, fields["command"])
+        again = self._said_already(who, parameters, fields.get("confirmation", 0), now)
+        if again is not None:
+            return [self._ack(who, again)]
+        told, extra = self._obey(who, parameters, now)
+        if told is None:
+            return extra  # answered when the frame loop has done it
+        if told == m.UNSUPPORTED and not addressed:
+            return []  # meant for another component
+        self._remember(who, parameters, told, now)
+        return [self._ack(who, told)] + extra
+
+    def tick(self, now: float) -> List[Outgoing]:
+        """What is due: heartbeat, answers, streams. Call it after each frame and at 20 Hz."""
+        out = self._settle(now)
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + HEARTBEAT_S
+            out.append(reports.heartbeat())
+        view = self._run.newest()
+        for number in self._schedule.due(now):
+            if number == m.CAMERA_TRACKING_IMAGE_STATUS:
+                if view is None or view.index == self._sent_index:
+                    if not self._schedule.overdue(number, now):
+                        continue  # wait for the next frame
+                self._sent_index = view.index if view else None
+            self._schedule.sent(number, now)
+            out.extend(self._message(number, now) or ())
+        return out
+
+    # commands
+
+    def _obey(self, who, p, now) -> Tuple[Optional[int], List[Outgoing]]:
+        """Do a command: (its result or None while it is being done, messages to send besides)."""
+        command = who[2]
+        if command == m.CMD_REQUEST_MESSAGE:
+            return self._give(p[0], now)
+        if command in reports.OLD_REQUESTS:
+            return self._give(reports.OLD_REQUESTS[command], now)
+        if command == m.CMD_SET_MESSAGE_INTERVAL:
+            return self._set_interval(p[0], p[1], now), []
+        if command == m.CMD_GET_MESSAGE_INTERVAL:
+            return self._get_interval(p[0])
+        if command == m.CMD_CAMERA_TRACK_POINT:
+            return self._track_point(who, p, now)
+        if command == m.CMD_CAMERA_TRACK_RECTANGLE:
+            return self._track_rectangle(who, p, now)
+        if command == m.CMD_CAMERA_STOP_TRACKING:
+            self._mode = m.TRACK_NONE
+            return self._later(who, p, self._run.stop, (), now)
+        if command in (m.CMD_VIDEO_START_CAPTURE, m.CMD_VIDEO_STOP_CAPTURE):
+            return self._record(who, p, command == m.CMD_VIDEO_START_CAPTURE, now)
+        if command == m.CMD_IMAGE_START_CAPTURE:
+            return self._capture(who, p, now)
+        if command == m.CMD_IMAGE_STOP_CAPTURE:
+            return m.ACCEPTED, []  # pictures are taken one by one; there is nothing to stop
+        if command == m.CMD_SET_CAMERA_MODE:
+            return (m.ACCEPTED if p[1] == m.MODE_VIDEO else m.DENIED), []
+        if command in (m.CMD_VIDEO_START_STREAMING, m.CMD_VIDEO_STOP_STREAMING):
+            return self._streaming(p[0], command == m.CMD_VIDEO_START_STREAMING), []
+        return m.UNSUPPORTED, []
+
+    def _give(self, number, now):
+        """REQUEST_MESSAGE."""
+        number = _whole(number)
+        messages = self._message(number, now) if number is not None else None
+        if messages is None:
+            return m.UNSUPPORTED, []
+        return (m.ACCEPTED if messages else m.TEMPORARILY_REJECTED), messages
+
+    def _set_interval(self, number, interval_us, now):
+        number = _whole(number)
+        if number not in reports.STREAMED:
+            return m.UNSUPPORTED
+        if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is None:
+            return m.UNSUPPORTED
+        return m.ACCEPTED if self._schedule.set(number, interval_us, now) else m.DENIED
+
+    def _get_interval(self, number):
+        number = _whole(number)
+        if number not in reports.STREAMED:
+            return m.UNSUPPORTED, []
+        fields = {"message_id": number, "interval_us": self._schedule.interval_us(number)}
+        return m.ACCEPTED, [("MESSAGE_INTERVAL", fields)]
+
+    def _track_point(self, who, p, now):
+        view = self._run.newest()
+        radius = p[2] if math.isfinite(p[2]) else 0.0
+        if view is None:
+            return m.TEMPORARILY_REJECTED, []
+        if not all(0.0 <= value <= 1.0 for value in (p[0], p[1], radius)):
+            return m.DENIED, []
+        width, height = view.size
+        point = (p[0] * width, p[1] * height)
+        self._mode = m.TRACK_POINT
+        seen_s = self._seen(p[5], now)
+        return self._later(who, p, self._run.start_point, (point, radius * width, seen_s), now)
+
+    def _track_rectangle(self, who, p, now):
+        view = self._run.newest()
+        if view is None:
+            return m.TEMPORARILY_REJECTED, []
+        if not all(0.0 <= value <= 1.0 for value in p[:4]):  # NaN is refused too
+            return m.DENIED, []
+        (left, right), (top, bottom) = sorted((p[0], p[2])), sorted((p[1], p[3]))
+        if right - left < SMALLEST_SIDE or bottom - top < SMALLEST_SIDE:
+            return m.DENIED, []
+        width, height = view.size
+        box = (left * width, top * height, (right - left) * width, (bottom - top) * height)
+        self._mode = m.TRACK_RECTANGLE
+        return self._later(who, p, self._run.start_box, (box, self._seen(p[5], now)), now)
+
+    def _seen(self, stated_ms, now):
+        """When the frame was taken that the user saw, seconds of the monotonic clock.
+
+        Args:
+            stated_ms: its time_boot_ms modulo 2**24 as the command states it; 0 or NaN: not stated.
+        """
+        if not math.isfinite(stated_ms) or not 0 < stated_ms < CLOCK_MODULUS_MS:
+            return now - self._link_delay_s
+        age_ms = (reports.boot_ms(now) - int(stated_ms)) % CLOCK_MODULUS_MS
+        return now - age_ms / 1e3
+
+    def _record(self, who, p, on, now):
+        can, running = self._run.recording
+        if not can:
+            return m.DENIED, []
+        self._recording_since = now if on else None
+        return self._later(who, p, self._run.record, (on,), now)
+
+    def _capture(self, who, p, now):
+        if not self._run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
+            return m.DENIED, []  # one picture a command
+        return self._later(who, p, self._run.capture, (), now)
+
+    def _streaming(self, stream, on):
+        """The stream runs all the time: to start it is no change, to stop it is refused."""
+        number = _whole(stream)
+        if number is None or number > len(self.identity.streams):
+            return m.DENIED
+        return m.ACCEPTED if on and self.identity.streams else m.DENIED
+
+    # answers that take their time
+
+    def _later(self, who, parameters, function, arguments, now):
+        """Have the frame loop do it; the answer comes with a later tick."""
+        if who in self._pending:
+            return m.TEMPORARILY_REJECTED, []
+        try:
+            future = function(*arguments)
+        except HotpathError:
+            return m.TEMPORARILY_REJECTED, []
+        self._pending[who] = _Pending(future, list(parameters), now)
+        return None, self._settle(now)
+
+    def _settle(self, now):
+        """Acknowledge what the frame loop has done; say of the rest that it is in progress."""
+        out = []
+        for who, pending in list(self._pending.items()):
+            if not pending.future.done() and now - pending.since < GIVE_UP_S:
+                if now >= pending.say_at:
+                    pending.say_at = now + PROGRESS_S
+                    out.append(self._ack(who, m.IN_PROGRESS))
+                continue
+            del self._pending[who]
+            result, extra = self._result_of(who, pending, now)
+            self._remember(who, pending.parameters, result, now)
+            out += [self._ack(who, result)] + extra
+        return out
+
+    def _result_of(self, who, pending, now):
+        if not pending.future.done():
+            return m.FAILED, []
+        if pending.future.exception() is not None:
+            return m.DENIED, []
+        if who[2] != m.CMD_IMAGE_START_CAPTURE:
+            return m.ACCEPTED, []
+        self._pictures += 1
+        path = pending.future.result()
+        return m.ACCEPTED, [reports.image_captured(self._pictures - 1, path, now)]
+
+    def _said_already(self, who, parameters, confirmation, now):
+        """The result to give again for a command that was only repeated; None for a new one."""
+        pending = self._pending.get(who)
+        if pending is not None and _same(pending.parameters, parameters):
+            return m.IN_PROGRESS
+        before = self._answered.get(who)
+        if before and confirmation and _same(before[0], parameters):
+            return before[1] if now - before[2] < REMEMBERED_S else None
+        return None
+
+    def _remember(self, who, parameters, result, now):
+        self._answered[who] = (list(parameters), result, now)
+        self._answered.move_to_end(who)
+        while len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+
+    def _ack(self, who, result):
+        system, component, command = who
+        progress = 255 if result == m.IN_PROGRESS else 0  # 255: not known
+        return "COMMAND_ACK", {
+            "command": command,
+            "result": result,
+            "progress": progress,
+            "result_param2": 0,
+            "target_system": system,
+            "target_component": component,
+        }
+
+    # messages
+
+    def _message(self, number, now) -> Optional[List[Outgoing]]:
+        """The messages of a number; [] where there is nothing to say now, None: not ours."""
+        view, identity = self._run.newest(), self.identity
+        if number == m.CAMERA_INFORMATION:
+            return [reports.information(identity, self._run, view, self._geo is not None, now)]
+        if number == m.CAMERA_SETTINGS:
+            return [reports.settings(now)]
+        if number == m.STORAGE_INFORMATION:
+            return [reports.storage(identity, now)]
+        if number == m.CAMERA_CAPTURE_STATUS:
+            since = self._recording_since
+            return [reports.capture_status(identity, self._run, since, self._pictures, now)]
+        if number == m.VIDEO_STREAM_INFORMATION:
+            return reports.stream_information(identity, view) or None
+        if number == m.VIDEO_STREAM_STATUS:
+            return reports.stream_status(identity, view) or None
+        if number == m.CAMERA_TRACKING_IMAGE_STATUS:
+            return reports.tracking(view, self._mode, now)
+        if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is not None:
+            return self._geo.status(view, now)
+        if number == m.CAMERA_FOV_STATUS and self._geo is not None:
+            return self._geo.fov_status(view, now)
+        return None
+
+
+class _Pending:
+    """A command that the frame loop was asked to do."""
+
+    def __init__(self, future, parameters, now):
+        self.future, self.parameters, self.since = future, parameters, now
+        self.say_at = now + FIRST_PROGRESS_S
+
+
+def _whole(value):
+    """A parameter that must be a whole number; None for any other."""
+    return int(value) if math.isfinite(value) and value == int(value) and value >= 0 else None
+
+
+def _same(a, b):
+    """Whether two lists of parameters are equal; NaN equals NaN."""
+    return all(x == y or (x != x and y != y) for x, y in zip(a, b))

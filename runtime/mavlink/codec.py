@@ -1,0 +1,63 @@
+"""Turn MAVLink packets into plain values and back: the only file that imports pymavlink."""
+
+import os
+import struct
+from collections import namedtuple
+from typing import Any, Dict, Optional
+
+os.environ.setdefault("MAVLINK20", "1")  # older pymavlink asks for it at import
+from pymavlink.dialects.v20 import common
+
+Message = namedtuple("Message", "name fields system component")
+Message.__doc__ = """A decoded message.
+
+Attributes:
+    name: such as "HEARTBEAT".
+    fields: dict of field -> number, bytes, or list of numbers; the field's names are MAVLink's.
+    system, component: who sent it.
+"""
+
+
+class Codec:
+    """Encodes messages of one component and decodes everybody's.
+
+    Args:
+        system, component: ours.
+        key: 32 bytes to sign with, or None.
+        ticks: time of the signatures to start from (``frames.ticks_at``).
+    """
+
+    def __init__(
+        self, system: int, component: int, key: Optional[bytes] = None, ticks: int = 0
+    ) -> None:
+        self._mav = common.MAVLink(None, system, component)
+        self._key = key
+        if key is not None:
+            self._mav.signing.secret_key = key
+            self._mav.signing.timestamp = ticks
+            self._mav.signing.sign_outgoing = True
+        self._decoder = common.MAVLink(None, system, component)  # checks no signature
+
+    def encode(self, name: str, fields: Dict[str, Any]) -> bytes:
+        """The packet of a message. Fields that this pymavlink does not know are left out."""
+        kind = getattr(common, "MAVLink_{}_message".format(name.lower()))
+        message = kind(**{key: fields[key] for key in kind.fieldnames if key in fields})
+        packet = message.pack(self._mav)
+        self._mav.seq = (self._mav.seq + 1) % 256
+        return bytes(packet)
+
+    def renew(self, ticks: int) -> None:
+        """Move the time of the signatures forward to the clock's."""
+        self._mav.signing.timestamp = max(self._mav.signing.timestamp, ticks)
+
+    def decode(self, packet: bytes) -> Optional[Message]:
+        """A packet's message; None when the packet is damaged or of no known kind."""
+        try:
+            message = self._decoder.decode(bytearray(packet))
+        except (common.MAVError, struct.error, ValueError, TypeError, IndexError):
+            return None
+        name = message.get_type()
+        if name.startswith("UNKNOWN") or name == "BAD_DATA":
+            return None
+        fields = {key: getattr(message, key) for key in message.get_fieldnames()}
+        return Message(name, fields, message.get_srcSystem(), message.get_srcComponent())

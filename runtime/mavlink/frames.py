@@ -1,0 +1,183 @@
+"""Find MAVLink packets in bytes, check their signatures, and limit how many are taken.
+
+Everything that a stranger sends passes here first. A packet that is too long, not for us, signed
+wrongly or one too many never reaches the decoder.
+
+The signature is checked here and not by pymavlink: pymavlink notes the time stamp of a packet
+before it has compared the signature, so one forged packet with a late time stamp would shut the
+real sender out.
+"""
+
+import hashlib
+import hmac
+import struct
+from collections import OrderedDict
+from typing import Dict, FrozenSet, List, Optional, Tuple
+
+V1, V2 = 0xFE, 0xFD  # first byte of a packet of MAVLink 1 and 2
+SIGNED = 1  # bit of the incompatibility flags
+SIGNATURE_BYTES = 13
+LONGEST = 280  # bytes of a packet with its signature
+BUFFER_BYTES = 4096  # of one sender that are not a packet yet
+STREAMS = 64  # of signed packets whose last time stamp is remembered
+SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
+TICKS_PER_S = 100000
+OLDEST_S = 60.0  # that the first packet of a stream may be behind our clock
+
+
+class Splitter:
+    """Cuts one sender's bytes into packets. Bytes between packets are skipped."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> List[bytes]:
+        """Take bytes; return the packets that are complete now, unchecked."""
+        buffer = self._buffer
+        buffer += data
+        if len(buffer) > BUFFER_BYTES:  # keep what may still become a packet
+            del buffer[: len(buffer) - BUFFER_BYTES]
+        packets, at = [], 0
+        while at < len(buffer):
+            if buffer[at] not in (V1, V2):
+                at += 1
+                continue
+            length = _length(buffer, at)
+            if length is None or at + length > len(buffer):
+                break
+            packets.append(bytes(buffer[at : at + length]))
+            at += length
+        del buffer[:at]
+        return packets
+
+
+def _length(buffer, at):
+    """Bytes of the packet that starts there; None while its header is not complete."""
+    if buffer[at] == V1:
+        return buffer[at + 1] + 8 if at + 1 < len(buffer) else None
+    if at + 2 >= len(buffer):
+        return None
+    return buffer[at + 1] + 12 + (SIGNATURE_BYTES if buffer[at + 2] & SIGNED else 0)
+
+
+def number(packet: bytes) -> int:
+    """The message number of a packet."""
+    if packet[0] == V1:
+        return packet[5]
+    return packet[7] | packet[8] << 8 | packet[9] << 16
+
+
+def sender(packet: bytes) -> Tuple[int, int]:
+    """(system, component) that a packet says it comes from."""
+    return (packet[3], packet[4]) if packet[0] == V1 else (packet[5], packet[6])
+
+
+class Signatures:
+    """Checks signatures of MAVLink 2 (mavlink.io/en/guide/message_signing.html).
+
+    Args:
+        key: 32 bytes that both sides know.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._last: OrderedDict[Tuple[int, ...], int] = OrderedDict()
+
+    def good(self, packet: bytes, unix_s: float) -> bool:
+        """Whether it is signed with the key and newer than the last one of its stream."""
+        if packet[0] != V2 or not packet[2] & SIGNED or len(packet) < 12 + SIGNATURE_BYTES:
+            return False
+        digest = hashlib.sha256(self._key + packet[:-6]).digest()[:6]
+        if not hmac.compare_digest(digest, packet[-6:]):
+            return False
+        low, high = struct.unpack("<IH", packet[-12:-6])
+        ticks = low | high << 32
+        stream = (packet[-13],) + sender(packet)
+        if stream in self._last:
+            if ticks <= self._last[stream]:
+                return False  # a packet that was recorded and is played again
+        elif ticks < ticks_at(unix_s - OLDEST_S):
+            return False
+        self._last[stream] = ticks
+        self._last.move_to_end(stream)
+        while len(self._last) > STREAMS:
+            self._last.popitem(last=False)
+        return True
+
+
+def ticks_at(unix_s: float) -> int:
+    """The time stamp of a signature at a time of the wall clock."""
+    return max(0, int((unix_s - SECONDS_BEFORE_2015) * TICKS_PER_S))
+
+
+class Limit:
+    """A token bucket: ``rate`` a second in the long run, ``burst`` at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst = float(rate), float(burst)
+        self._tokens = float(burst)
+        self._at: Optional[float] = None
+
+    def allows(self, now: float) -> bool:
+        """Take one token; False when none is left."""
+        if self._at is not None:
+            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+class Gate:
+    """Lets packets through that we want, that are signed where they must be, and not too many.
+
+    Args:
+        wanted: message numbers.
+        signatures: ``Signatures``, or None where unsigned packets are taken.
+        rate: packets a second from one sender; ten senders may use it up at the same time.
+
+    Attributes:
+        counts: dict of reason -> packets that were refused.
+    """
+
+    SENDERS = 10
+
+    def __init__(
+        self,
+        wanted: FrozenSet[int],
+        signatures: Optional[Signatures] = None,
+        rate: float = 200.0,
+    ) -> None:
+        self._wanted, self._signatures, self._rate = wanted, signatures, rate
+        self._limits: OrderedDict[Tuple[int, int], Limit] = OrderedDict()
+        self._whole = Limit(rate * self.SENDERS, rate * self.SENDERS)
+        self.counts: Dict[str, int] = {"unwanted": 0, "unsigned": 0, "too many": 0}
+
+    def passes(self, packet: bytes, now: float, unix_s: float) -> bool:
+        """Whether a packet may be decoded.
+
+        Args:
+            packet: as ``Splitter`` gives it.
+            now: seconds of the monotonic clock.
+            unix_s: seconds of the wall clock.
+        """
+        if len(packet) > LONGEST or number(packet) not in self._wanted:
+            return self._refuse("unwanted")
+        # first the signature: forged packets must not use up what the real sender may send
+        if self._signatures is not None and not self._signatures.good(packet, unix_s):
+            return self._refuse("unsigned")
+        if not self._limit(sender(packet)).allows(now) or not self._whole.allows(now):
+            return self._refuse("too many")
+        return True
+
+    def _limit(self, who):
+        if who not in self._limits:
+            self._limits[who] = Limit(self._rate, self._rate)
+            while len(self._limits) > STREAMS:
+                self._limits.popitem(last=False)
+        return self._limits[who]
+
+    def _refuse(self, why):
+        self.counts[why] += 1
+        return False

@@ -1,0 +1,340 @@
+"""The closed loop in simulation: a camera on a gimbal looks into a large picture with a target.
+
+The tracker, the control law, the gimbal manager's conversation and the MAVLink packets are the
+product's own. Simulated are the picture, the camera's optics, the gimbal's limits, the delay and
+the radio. Time is simulated too, so that a busy computer changes nothing.
+
+    python -m tests.drone.closed_loop --plot docs/gimbal-step.png
+"""
+
+import argparse
+import functools
+import math
+from collections import namedtuple
+
+import cv2
+import numpy as np
+
+from runtime import load_targets
+from runtime.gimbal.angles import quaternion_of, turned, vertical_fov_deg
+from runtime.gimbal.control import Control
+from runtime.gimbal.settings import load_settings
+from runtime.mavlink import numbers as m
+from runtime.mavlink.codec import Codec
+from runtime.mavlink.gimbal_manager import GimbalManager
+from runtime.mavlink.run import View
+from runtime.types import Track
+
+FRAME_S = 1.0 / 30
+TICK_S = 1.0 / 300
+DELAY_S = 0.1  # from the capture of a frame until its command moves the gimbal
+SIZE = (640, 360)
+FOV_DEG = (60.0, vertical_fov_deg(60.0, SIZE))
+WORLD = (2600, 1600)
+WORLD_FOCAL = 900.0  # pixels of the world's picture per unit of tangent
+TARGET_PX = (80, 96)  # in the world's picture
+
+Sample = namedtuple("Sample", "time_s x y yaw pitch doing lost")
+Sample.__doc__ = """After a frame: the target's offset from the centre as a share of the frame's
+width and height, the camera's angles in degrees, what the control does, what the tracker says."""
+
+
+class World:
+    """A large textured picture, and a target that moves over it."""
+
+    def __init__(self, path, seed=1):
+        self._picture = background(seed)
+        rng = np.random.RandomState(seed)
+        w, h = TARGET_PX
+        patch = cv2.resize(rng.randint(0, 256, (8, 6, 3)).astype(np.uint8), (w, h))
+        cv2.ellipse(patch, (w // 2, h // 2), (w // 3, h // 3), 0, 0, 360, (20, 20, 230), -1)
+        self._patch = cv2.rectangle(patch, (4, 4), (w - 5, h - 5), (240, 240, 240), 6)
+        self.path = path  # seconds -> (yaw, pitch) of the target, radians
+        self.visible = lambda time_s: True
+
+    def place(self, time_s):
+        """The target's centre in the world's picture."""
+        yaw, pitch = self.path(time_s)
+        return (
+            WORLD[0] / 2 + WORLD_FOCAL * math.tan(yaw),
+            WORLD[1] / 2 - WORLD_FOCAL * math.tan(pitch) / math.cos(yaw),
+        )
+
+    def seen(self, time_s, pitch, yaw):
+        """(frame, box of the target in it) as a camera with those angles sees it."""
+        matrix = self._projection(pitch, yaw)
+        frame = cv2.warpPerspective(
+            self._picture, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        x, y = self.place(time_s)
+        w, h = TARGET_PX
+        corners = np.float32([[x - w / 2, y - h / 2], [x + w / 2, y + h / 2]])
+        inside = cv2.perspectiveTransform(corners[None], matrix)[0]
+        if self.visible(time_s):
+            shift = np.float64([[1, 0, x - w / 2], [0, 1, y - h / 2], [0, 0, 1]])
+            patch = cv2.warpPerspective(self._patch, matrix @ shift, SIZE)
+            mask = cv2.warpPerspective(np.full((h, w), 255, np.uint8), matrix @ shift, SIZE)
+            frame[mask > 127] = patch[mask > 127]
+        (left, top), (right, bottom) = inside
+        return frame, (float(left), float(top), float(right - left), float(bottom - top))
+
+    @staticmethod
+    def _projection(pitch, yaw):
+        """From pixels of the world's picture to pixels of the frame."""
+        focal = SIZE[0] / 2 / math.tan(math.radians(FOV_DEG[0]) / 2)
+        # rows: the camera's (right, down, forward) in the world's
+        forward, right, down = (turned(axis, 0.0, pitch, yaw) for axis in np.eye(3).tolist())
+        rotation = np.array([[v[1], v[2], v[0]] for v in (right, down, forward)])
+        camera = np.array([[focal, 0, SIZE[0] / 2], [0, focal, SIZE[1] / 2], [0, 0, 1]])
+        world = np.array(
+            [[WORLD_FOCAL, 0, WORLD[0] / 2], [0, WORLD_FOCAL, WORLD[1] / 2], [0, 0, 1]]
+        )
+        return camera @ rotation @ np.linalg.inv(world)
+
+
+@functools.lru_cache(maxsize=1)
+def background(seed):
+    """A picture with texture of every size."""
+    rng = np.random.RandomState(seed)
+    picture = np.zeros((WORLD[1], WORLD[0], 3), np.float32)
+    for cells in (6, 20, 60, 180):
+        noise = rng.rand(cells, int(cells * WORLD[0] / WORLD[1]) + 1, 3).astype(np.float32)
+        picture += cv2.resize(noise, WORLD, interpolation=cv2.INTER_CUBIC) / 4
+    return (60 + 130 * picture).clip(0, 255).astype(np.uint8)
+
+
+class Gimbal:
+    """A gimbal with its manager: limits of rate and acceleration, stops when it hears nothing."""
+
+    MOST_RATE = math.radians(90.0)
+    MOST_CHANGE = math.radians(600.0)
+    SILENCE_S = 0.5
+
+    def __init__(self):
+        self.angle = np.zeros(2)  # pitch, yaw
+        self.rate = np.zeros(2)
+        self._wanted, self._heard_at = np.zeros(2), -1e9
+        self.primary = (0, 0)
+        self.codec = Codec(1, 154)
+
+    def hear(self, message, now):
+        """What a packet asks for; returns messages to answer with."""
+        fields = message.fields
+        if message.name == "GIMBAL_MANAGER_SET_PITCHYAW":
+            if (message.system, message.component) == self.primary:
+                self._wanted = np.array([fields["pitch_rate"], fields["yaw_rate"]])
+                self._heard_at = now
+        elif message.name == "COMMAND_LONG":
+            if fields["command"] == m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
+                self.primary = (int(fields["param1"]), int(fields["param2"]))
+            if fields["command"] == m.CMD_REQUEST_MESSAGE:
+                return [("GIMBAL_MANAGER_INFORMATION", {
+                    "time_boot_ms": 0, "cap_flags": 0, "gimbal_device_id": 1, "roll_min": 0.0,
+                    "roll_max": 0.0, "pitch_min": -1.5, "pitch_max": 0.5, "yaw_min": -3.0,
+                    "yaw_max": 3.0,
+                })]  # fmt: skip
+        return []
+
+    def move(self, now, step_s):
+        wanted = self._wanted if now - self._heard_at < self.SILENCE_S else np.zeros(2)
+        wanted = np.clip(wanted, -self.MOST_RATE, self.MOST_RATE)
+        most = self.MOST_CHANGE * step_s
+        self.rate += np.clip(wanted - self.rate, -most, most)
+        self.angle += self.rate * step_s
+
+    def attitude(self):
+        return "GIMBAL_DEVICE_ATTITUDE_STATUS", {
+            "target_system": 0, "target_component": 0, "time_boot_ms": 0,
+            "flags": m.GIMBAL_YAW_LOCK, "q": list(quaternion_of(*self.angle)),
+            "angular_velocity_x": 0.0, "angular_velocity_y": 0.0, "angular_velocity_z": 0.0,
+            "failure_flags": 0, "delta_yaw": 0.0, "delta_yaw_velocity": 0.0, "gimbal_device_id": 1,
+        }  # fmt: skip
+
+    def status(self):
+        return "GIMBAL_MANAGER_STATUS", {
+            "time_boot_ms": 0, "flags": 0, "gimbal_device_id": 1,
+            "primary_control_sysid": self.primary[0], "primary_control_compid": self.primary[1],
+            "secondary_control_sysid": 0, "secondary_control_compid": 0,
+        }  # fmt: skip
+
+
+class Radio:
+    """Carries packets both ways, late and not all of them."""
+
+    def __init__(self, delay_s, loss, gone, seed=2):
+        self._delay_s, self._loss, self._gone = delay_s, loss, gone
+        self._rng = np.random.RandomState(seed)
+        self._packets = []
+
+    def send(self, now, to, packet):
+        lost = self._rng.rand() < self._loss or any(a <= now < b for a, b in self._gone)
+        if not lost:
+            self._packets.append((now + self._delay_s, to, packet))
+
+    def arrived(self, now, to):
+        due = [p for at, where, p in self._packets if where == to and at <= now]
+        self._packets = [e for e in self._packets if e[1] != to or e[0] > now]
+        return due
+
+
+class Simulation:
+    """One run.
+
+    Args:
+        world: ``World``.
+        loss: share of the packets that are lost, both ways.
+        gone: list of (from, to) seconds without any link.
+        settings: of the control; None: the product's own.
+        targets: a loaded tracker, or None to load one.
+    """
+
+    def __init__(self, world, loss=0.0, gone=(), settings=None, targets=None):
+        settings = settings or load_settings()
+        self.world, self.gimbal = world, Gimbal()
+        self.targets = targets or load_targets()
+        self.control = Control(settings, FOV_DEG)
+        self.manager = GimbalManager(self.control, 1, 100, settings["lost"]["link"])
+        self._codec = Codec(1, 100)
+        # the gimbal's own delay is a part of the whole
+        self._radio = Radio(settings["delay"]["command"], loss, gone)
+        self._behind_s = DELAY_S - settings["delay"]["command"]
+        self.samples = []
+
+    def run(self, seconds):
+        """Returns the list of ``Sample``."""
+        number, index, frames = None, 0, []
+        next_frame = next_attitude = next_status = 0.0
+        for tick in range(int(round(seconds / TICK_S))):
+            now = tick * TICK_S
+            self.gimbal.move(now, TICK_S)
+            self._exchange(now)
+            if now >= next_attitude:
+                next_attitude += 0.02
+                self._radio.send(now, "us", self.gimbal.codec.encode(*self.gimbal.attitude()))
+            if now >= next_status:
+                next_status += 0.2
+                self._radio.send(now, "us", self.gimbal.codec.encode(*self.gimbal.status()))
+            if now >= next_frame:  # a frame is taken now, and its box is known later
+                next_frame += FRAME_S
+                frames.append((now,) + self.world.seen(now, *self.gimbal.angle))
+            if frames and now >= frames[0][0] + self._behind_s:
+                taken, frame, truth = frames.pop(0)
+                if number is None:
+                    number = self.targets.add(frame, truth)
+                    track = Track(truth, 1.0)
+                else:
+                    track = self.targets.update(frame)[number]
+                view = View(index, taken, SIZE, track, number, 30.0)
+                self._send(now, self.manager.frame(view, now))
+                self._note(taken, truth, track)
+                index += 1
+            elif tick % 15 == 0:
+                self._send(now, self.manager.tick(now))
+        self.targets.drop(number)
+        return self.samples
+
+    def _exchange(self, now):
+        for packet in self._radio.arrived(now, "gimbal"):
+            for answer in self.gimbal.hear(self.gimbal.codec.decode(packet), now):
+                self._radio.send(now, "us", self.gimbal.codec.encode(*answer))
+        for packet in self._radio.arrived(now, "us"):
+            self.manager.hear(self._codec.decode(packet), now)
+
+    def _send(self, now, messages):
+        for message in messages:
+            self._radio.send(now, "gimbal", self._codec.encode(*message))
+
+    def _note(self, taken, truth, track):
+        x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
+        pitch, yaw = np.degrees(self.gimbal.angle)
+        self.samples.append(
+            Sample(taken, x / SIZE[0] - 0.5, y / SIZE[1] - 0.5, yaw, pitch, self.control.doing,
+                   track.lost)
+        )  # fmt: skip
+
+
+def standing(yaw_deg, pitch_deg):
+    """A target that stands there: the step that the gimbal answers."""
+    place = math.radians(yaw_deg), math.radians(pitch_deg)
+    return lambda time_s: place
+
+
+def wandering(rate_deg=12.0):
+    """A target that moves on a curve, at most at that rate in yaw and half of it in pitch."""
+    period = 9.0
+    swing = math.radians(rate_deg) * period / (2 * math.pi)
+
+    def path(time_s):
+        turn = 2 * math.pi * time_s / period
+        return swing * math.sin(turn), swing / 2 * 0.7 * math.sin(1.4 * turn + 1.0) - 0.1
+
+    return path
+
+
+def off_centre(samples, since_s=0.0):
+    """(frames, 2): absolute offsets as shares of the frame, from a time on."""
+    return np.abs([[s.x, s.y] for s in samples if s.time_s >= since_s])
+
+
+def settled_after(samples, within=0.05):
+    """Seconds until the target stays within that share of the centre; None: it never does."""
+    outside = [s.time_s for s in samples if max(abs(s.x), abs(s.y)) > within]
+    if not outside:
+        return 0.0
+    return None if outside[-1] >= samples[-1].time_s else outside[-1] + FRAME_S
+
+
+CASES = {
+    "step": (standing(14.0, -7.0), 5.0, 0.0, ()),
+    "moving": (wandering(), 20.0, 0.0, ()),
+    "moving, 20 % lost": (wandering(), 20.0, 0.2, ()),
+    "moving, link gone 8-13 s": (wandering(6.0), 24.0, 0.0, ((8.0, 13.0),)),
+}
+
+
+def main():
+    cli = argparse.ArgumentParser(description="The gimbal's closed loop in simulation")
+    cli.add_argument("--plot", metavar="FILE.png")
+    options = cli.parse_args()
+    targets = load_targets()
+    runs = {}
+    for name, (path, seconds, loss, gone) in CASES.items():
+        simulation = Simulation(World(path), loss, gone, targets=targets)
+        runs[name] = samples = simulation.run(seconds)
+        since = 1.5 if not gone else gone[-1][1] + 2.5
+        offsets = off_centre(samples, since)
+        print(
+            "{:<26} within 5 %: {:.3f} of the frames after {:.1f} s; offset p95 {:.1%}, worst "
+            "{:.1%}; settled after {}".format(
+                name, (offsets.max(axis=1) <= 0.05).mean(), since,
+                np.percentile(offsets.max(axis=1), 95), offsets.max(), settled_after(samples),
+            )
+        )  # fmt: skip
+    if options.plot:
+        plot(runs, options.plot)
+
+
+def plot(runs, path):
+    """Offsets over time, a row a case."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(len(runs), 1, figsize=(9, 2.2 * len(runs)))
+    for axis, (name, samples) in zip(axes, runs.items()):
+        times = [s.time_s for s in samples]
+        axis.axhspan(-5, 5, color="0.9")
+        axis.plot(times, [100 * s.x for s in samples], label="horizontal")
+        axis.plot(times, [100 * s.y for s in samples], label="vertical")
+        axis.set_ylim(-30, 30)
+        axis.set_title(name, fontsize=9)
+        axis.set_ylabel("% of the frame")
+    axes[0].legend(fontsize=8)
+    axes[-1].set_xlabel("seconds")
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""A ground station over pymavlink's own link: commands, answers, and all that comes, recorded."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("MAVLINK20", "1")
+from pymavlink import mavutil
+from pymavlink.dialects.v20 import common
+
+ME = (255, 190)  # a ground station's system and component
+CAMERA = (1, 100)
+
+
+def free_port(kind=socket.SOCK_DGRAM):
+    """A port of the loopback that nobody uses now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Client:
+    """Listens at a port of the loopback.
+
+    Attributes:
+        heard: (seconds since the start, message) of everything that came.
+        said: (seconds, name, dict) of everything that was sent.
+    """
+
+    def __init__(self, port, key=None):
+        self.link = mavutil.mavlink_connection(
+            "udpin:127.0.0.1:{}".format(port),
+            source_system=ME[0],
+            source_component=ME[1],
+            dialect="common",
+        )
+        if key is not None:
+            self.link.setup_signing(key, sign_outgoing=True)
+        self.started = time.monotonic()
+        self.heard, self.said = [], []
+
+    def close(self):
+        self.link.close()
+
+    def pump(self, seconds, until=None):
+        """Hear for a time; returns the first message for which ``until`` is true, or None."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            message = self.link.recv_match(
+                blocking=True, timeout=max(0.001, end - time.monotonic())
+            )
+            if message is None or message.get_type() == "BAD_DATA":
+                continue
+            self.heard.append((time.monotonic() - self.started, message))
+            if until is not None and until(message):
+                return message
+        return None
+
+    def wait(self, name, seconds=5.0, **fields):
+        """The next message of that name with those fields; fails when none comes."""
+
+        def right(message):
+            return message.get_type() == name and all(
+                getattr(message, key) == value for key, value in fields.items()
+            )
+
+        message = self.pump(seconds, right)
+        assert message is not None, "no {} {} came within {} s".format(name, fields, seconds)
+        return message
+
+    def command(self, command, *parameters, **more):
+        """Send COMMAND_LONG and return the final COMMAND_ACK's result."""
+        values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
+        target = more.get("target", CAMERA)
+        self.said.append(
+            (time.monotonic() - self.started, common.enums["MAV_CMD"][command].name, values)
+        )
+        self.link.mav.command_long_send(target[0], target[1], command, 0, *values)
+        while True:
+            ack = self.wait("COMMAND_ACK", more.get("seconds", 8.0), command=command)
+            if ack.result != common.MAV_RESULT_IN_PROGRESS:
+                return ack.result
+
+    def request(self, name):
+        """Ask for a message once; returns it."""
+        number = getattr(common, "MAVLINK_MSG_ID_" + name)
+        before = len(self.heard)
+        assert self.command(common.MAV_CMD_REQUEST_MESSAGE, number) == 0
+        for _, message in self.heard[before:]:
+            if message.get_type() == name:
+                return message
+        return self.wait(name)
+
+    def interval(self, name, hz):
+        """Ask for a message at a rate; 0 stops it."""
+        number = getattr(common, "MAVLINK_MSG_ID_" + name)
+        us = 1e6 / hz if hz else -1
+        assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, us) == 0
+
+    def rectangle(self, box, size):
+        """CAMERA_TRACK_RECTANGLE of a box in pixels; returns the result."""
+        x, y, w, h = box
+        return self.command(
+            common.MAV_CMD_CAMERA_TRACK_RECTANGLE,
+            x / size[0],
+            y / size[1],
+            (x + w) / size[0],
+            (y + h) / size[1],
+        )
+
+
+class Program:
+    """``python -m runtime.track`` as a program of its own.
+
+    Args:
+        arguments: of the command line.
+        log: file for what it prints.
+    """
+
+    def __init__(self, arguments, log, environment=None):
+        self.log = log
+        with open(str(log), "wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "runtime.track", "--no-show"] + [str(a) for a in arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, **(environment or {})),
+            )
+
+    def text(self):
+        with open(str(self.log), "rb") as file:
+            return file.read().decode("utf-8", "replace")
+
+    def end(self, seconds=20):
+        """Ctrl-C; returns the exit code and all that was printed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("it did not end: " + self.text()) from None
+        return self.process.returncode, self.text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()

@@ -17,7 +17,7 @@ import pathlib
 import signal
 import sys
 
-from runtime import DEFAULT_NETWORK
+from runtime import DEFAULT_NETWORK, engines
 from runtime.errors import HotpathError
 from tests.fps import against, clips, compare, history, lock, report, run
 from tests.fps import evidence as files
@@ -72,7 +72,7 @@ def _add_run(parser):
     names = dict(type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME")
     parser.add_argument("--networks", default=[DEFAULT_NETWORK], **names)
     parser.add_argument("--precision", default=None, help="default: the board's own", **names)
-    parser.add_argument("--engines", default=["auto"], help="auto, openvino, onnxruntime, tensorrt",
+    parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()),
                         **names)  # fmt: skip
     parser.add_argument("--clips", metavar="DIR", help="default: a film made here")
     parser.add_argument("--rounds", type=_count, default=5, metavar="N")
@@ -101,15 +101,12 @@ def _count(text):
 
 
 def _settings(options, place):
-    engines = options.engines
-    if (
-        engines == ["auto"]
-        and place.board.engine == "tensorrt"
-        and places.Root(options.root).is_this_computer
-    ):
-        engines = ["tensorrt"]
+    chosen = options.engines
+    is_here = places.Root(options.root).is_this_computer
+    if chosen == ["auto"] and is_here and not engines.find(place.board.engine).runs_files:
+        chosen = [place.board.engine]
     settings = run.Settings(
-        networks=options.networks, engines=engines, frames=options.frames, rounds=options.rounds,
+        networks=options.networks, engines=chosen, frames=options.frames, rounds=options.rounds,
         precisions=options.precision or [place.board.precision["default"]],
         threads=options.threads, period_s=0.0 if options.no_sampling else 1.0,
         networks_dir=options.networks_dir, int8_dir=options.int8_dir, warm_s=options.warm_up,

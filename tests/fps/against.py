@@ -1,8 +1,9 @@
 """``--against GITREF``: this checkout and another commit take turns, so that drift cancels.
 
-The other commit is built in a worktree in a temporary folder. Each round starts a new process for
-each side, since where memory happens to lie makes a process faster or slower than its twin; in a
-round the two take turns on blocks of frames, the first one changing.
+The other commit is checked out into a temporary folder. There its own code builds the bundles that
+its engines need. Each round starts a new process for each side, because a process's memory layout
+changes its speed. In a round the two sides take turns on blocks of frames; rounds alternate which
+side begins.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import numpy as np
 
 from runtime import bundle
 from runtime.errors import HotpathError
+from runtime.networks import load_network
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import run as runs
@@ -34,10 +36,10 @@ class WorkerFailed(HotpathError):
 
 @contextlib.contextmanager
 def worktree(reference, checkout=places.CHECKOUT):
-    """A commit's files in a temporary folder; gives (folder, commit).
+    """Check a commit out into a temporary folder. Gives (folder, commit).
 
     Raises:
-        GitFailed: no such commit.
+        GitFailed: there is no such commit.
     """
     commit = places.git(["rev-parse", "--verify", reference + "^{commit}"], checkout).strip()
     folder = tempfile.mkdtemp(prefix="hotpath-fps-")
@@ -60,7 +62,7 @@ class Worker:
     """
 
     def __init__(self, tree, settings):
-        environment = dict(os.environ, PYTHONPATH="", PYTHONDONTWRITEBYTECODE="1")
+        environment = dict(_environment(), PYTHONDONTWRITEBYTECODE="1")
         self._process = subprocess.Popen(
             [sys.executable, WORKER, tree], cwd=tree, env=environment, universal_newlines=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -130,7 +132,7 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
             np.save(frames, np.stack(clip.frames))
             for case in settings.cases():
                 results = _open(case, settings, clip, pair)
-                asked = _asked(case, settings, clip, frames)
+                asked = [_asked(case, settings, clip, frames, tree, say) for tree in trees]
                 for number in range(settings.rounds):
                     _round(trees, asked, results, settings.frames, sampler, began, number % 2)
                     _save(pair, sampler, path_of)
@@ -144,23 +146,87 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
     return tuple(pair)
 
 
-def _asked(case, settings, clip, frames):
-    """What a worker is told."""
+def _asked(case, settings, clip, frames, tree, say):
+    """Return what the worker of a tree is told; its bundle is built first where it lacks one."""
+    told = {"threads": settings.threads, "frames": frames, "box": list(clip.box)}
+    if runs.needs_bundle(case):
+        told["load"] = {"bundle": bundle_in(tree, case, settings, places.Place().board.name, say)}
+        return told
     network = case.network
     if case.precision == "int8":
         network = os.path.abspath(str(runs.on_processor(case, settings).path))
-    folder = settings.networks_dir
-    return {
-        "network": network, "engine": case.engine, "threads": settings.threads,
-        "networks_dir": os.path.abspath(folder) if folder else None,
-        "frames": frames, "box": list(clip.box),
-    }  # fmt: skip
+    told["load"] = {
+        "network": network,
+        "engine": case.engine,
+        "threads": settings.threads,
+        "networks_dir": _absolute(settings.networks_dir),
+    }
+    return told
+
+
+def bundle_in(tree, case, settings, board, say=print):
+    """Return the folder of a case's bundle in a checkout. Build it there when it is missing.
+
+    Args:
+        tree: folder of the checkout.
+        case: ``run.Case``.
+        settings: ``run.Settings``.
+        board: name of this board.
+        say: function of one sentence.
+
+    Raises:
+        WorkerFailed: the checkout's code can't build it.
+    """
+    network = load_network(case.network)
+    part = bundle.folder_of(board, network.name, case.precision)
+    folder = os.path.join(tree, str(part))
+    if os.path.isfile(os.path.join(folder, bundle.FILE)):
+        return folder
+    prepared = str(part) + ".prepared"  # without onnx a board can't make one again
+    if os.path.isdir(prepared) and not os.path.exists(os.path.join(tree, prepared)):
+        shutil.copytree(prepared, os.path.join(tree, prepared))
+    name = os.path.abspath(case.network) if case.network.endswith(".toml") else case.network
+    command = [sys.executable, "-m", "boards.build", board, "--network", name]
+    command += ["--precision", case.precision]
+    if settings.networks_dir:
+        command += ["--networks-dir", _absolute(settings.networks_dir)]
+    say("building {} in {}".format(part, tree))
+    done = subprocess.run(
+        command,
+        cwd=tree,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    if done.returncode or not os.path.isfile(os.path.join(folder, bundle.FILE)):
+        why = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise WorkerFailed(
+            "the code in {} can't build its bundle: {}; run `{}` there by itself".format(
+                tree, why, bundle.command(board, case.network, case.precision)
+            )
+        )
+    return folder
+
+
+def _environment():
+    """The environment without this checkout, so that no tree imports from it."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [folder for folder in folders if folder and os.path.abspath(folder) != places.CHECKOUT]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(kept))
+
+
+def _absolute(folder):
+    return os.path.abspath(folder) if folder else None
 
 
 def _open(case, settings, clip, pair):
     """A result in the evidence of each side, still without rounds."""
-    network = runs.on_processor(case, settings)
-    identity = bundle.identity(network, network.locate(settings.networks_dir))
+    network = runs.network_of(case, settings)
+    # a board may have the bundle alone, without the network's files
+    paths = None if runs.needs_bundle(case) else network.locate(settings.networks_dir)
+    identity = bundle.identity(network, paths)
     result = runs.new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
     result["warm_up"]["steady"] = True  # of turns, each round has its own
     results = [result, json.loads(json.dumps(result))]
@@ -170,13 +236,13 @@ def _open(case, settings, clip, pair):
 
 
 def _round(trees, asked, results, count, sampler, began, first):
-    """One pair of new processes takes turns until both have timed ``count`` frames."""
+    """Start a pair of processes that take turns until both have timed ``count`` frames."""
     workers = []
     ms, boxes, waited = [{}, {}], [[], []], [0.0, 0.0]
     spent = [0.0, 0.0]
     try:
-        for tree in trees:
-            workers.append(Worker(tree, asked))
+        for tree, settings in zip(trees, asked):
+            workers.append(Worker(tree, settings))
         for worker, result in zip(workers, results):
             ready = worker.wait_ready()
             result["kernels"] = ready.pop("kernels")

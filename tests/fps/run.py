@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from calib.metrics import overlap
-from runtime import bundle, load_tracker, loading
+from runtime import bundle, engines, load_tracker, loading
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 from tests.fps import evidence as files
@@ -176,7 +176,7 @@ def new_result(case, settings, clip, identity, engine, kernels):
 
 def _tracker(case, settings):
     """(tracker, the network's identity, sha256 of a bundle's parts or None)."""
-    if case.engine == "tensorrt":
+    if needs_bundle(case):
         return _from_bundle(case, settings, load_network(case.network))
     network = on_processor(case, settings)
     paths = network.locate(settings.networks_dir)
@@ -187,6 +187,16 @@ def _tracker(case, settings):
         threads=settings.threads,
     )
     return tracker, bundle.identity(network, paths), None
+
+
+def needs_bundle(case):
+    """Whether a case's engine runs bundles, not a network's own files."""
+    return case.engine != engines.AUTO and not engines.find(case.engine).runs_files
+
+
+def network_of(case, settings):
+    """The ``Network`` of a case; ``NoPrecision`` where there is none of its precision."""
+    return load_network(case.network) if needs_bundle(case) else on_processor(case, settings)
 
 
 def on_processor(case, settings):
@@ -209,7 +219,7 @@ def on_processor(case, settings):
 
 def _from_bundle(case, settings, network):
     loaded, engine, kernels = loading.load(
-        case.network, engine="tensorrt", precision=case.precision, threads=settings.threads
+        case.network, engine=case.engine, precision=case.precision, threads=settings.threads
     )
     board = places.Place().board
     parts = loading.find_bundle(board, network.name, case.precision).parts

@@ -1,10 +1,11 @@
-"""A process that times frames of the code in one checkout, a block at a time, when it is told to.
+"""A process that times the code of one checkout, a block of frames at a time.
 
     python tests/fps/worker.py CHECKOUT     (started by tests/fps/against.py)
 
-One JSON a line. In, first: the tracker's settings and the file of frames; then {"frames": N} for
-each block. Out: {"ready": ...}, then {"ms": {...}, "boxes": [...], "waited_s": S} a block, or
-{"error": sentence}. Ends when its input ends.
+Each line is one JSON. The first line of the input is {"load": arguments of ``load_tracker``,
+"threads", "frames": a file, "box"}. Then {"frames": N} asks for a block. The output is
+{"ready": ...}, then {"ms": {...}, "boxes": [...], "waited_s": S} for each block, or
+{"error": sentence}. The process ends when its input ends.
 """
 
 import json
@@ -17,13 +18,13 @@ HERE = sys.path[0]
 def main():
     import loop
 
-    # the other commit's packages, and no file of this folder in their way
+    # import the other commit's packages, not the files of this folder
     sys.path[0] = sys.argv[1]
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not get among the answers
+    os.dup2(2, 1)  # what libraries print must not mix with the answers
     try:
         _serve(loop, answers)
-    except Exception as error:  # whatever it is, the other side must hear of it
+    except Exception as error:  # of any kind: the other side must be told
         _say(answers, {"error": "{}: {}".format(type(error).__name__, error)})
         return 1
     return 0
@@ -39,17 +40,12 @@ def _serve(loop, answers):
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError("runtime came from {}".format(runtime.__file__))
-    tracker = runtime.load_tracker(
-        settings["network"],
-        engine=settings["engine"],
-        networks_dir=settings["networks_dir"],
-        threads=settings["threads"],
-    )
+    tracker = runtime.load_tracker(**settings["load"])
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])
-    engine = tracker.engine
-    told = engine.describe() if hasattr(engine, "describe") else {}
-    _say(answers, {"ready": dict(told, engine=engine.name, kernels=tracker.kernels.name)})
+    kernels = getattr(tracker, "kernels", None)  # of the processor; a GPU's tracker has none
+    name = "cuda" if kernels is None else kernels.name
+    _say(answers, {"ready": dict(tracker.engine.describe(), kernels=name)})
     for line in sys.stdin:
         before = loop.waited_s()
         ms, boxes = own.run(json.loads(line)["frames"])

@@ -17,8 +17,8 @@ import struct
 import types
 
 import numpy as np
-import onnx
-import onnxruntime
+
+from tests.fakes.tensorrt.models import Model
 
 VERSIONS = {"8.2": "8.2.1.8", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
 MAGIC = b"fakeplan"
@@ -124,7 +124,7 @@ def make(family, machine=None):
             self._network, self._errors = network, []
 
         def parse(self, model):
-            parsed = onnx.load_model_from_string(model)
+            parsed = Model(model)
             self._errors = _problems(parsed, family, machine)
             self._network._model = parsed
             return not self._errors
@@ -206,15 +206,15 @@ def make(family, machine=None):
     class ICudaEngine:
         def __init__(self, model, logger):
             self._model, self._logger = model, logger
-            self._io = [(v, True) for v in model.graph.input]
-            self._io += [(v, False) for v in model.graph.output]
+            self._io = [(name, shape, True) for name, shape in model.inputs]
+            self._io += [(name, shape, False) for name, shape in model.outputs]
             self._session = None
 
         def create_execution_context(self):
-            if machine.memory is not None and len(self._model.graph.node) > machine.memory:
+            if machine.memory is not None and len(self._model.nodes) > machine.memory:
                 self._logger.log(Severity.ERROR, NO_MEMORY)
                 return None
-            self._session = _session(self._model)
+            self._session = self._model.session()
             return IExecutionContext(self)
 
     def run(context, addresses, handle):
@@ -223,28 +223,27 @@ def make(family, machine=None):
         return True
 
     def compute(engine, addresses):
-        feed = {v.name: _array(addresses[v.name], v).copy() for v, given in engine._io if given}
-        names = [value.name for value, given in engine._io if not given]
-        outputs = [value for value, given in engine._io if not given]
-        for value, result in zip(outputs, engine._session.run(names, feed)):
-            np.copyto(_array(addresses[value.name], value), result)
+        model = engine._model
+        feed = {name: _array(addresses[name], shape).copy() for name, shape in model.inputs}
+        for (name, shape), result in zip(model.outputs, engine._session(feed)):
+            np.copyto(_array(addresses[name], shape), result)
 
     if by_index:
 
         def execute_async_v2(self, bindings, stream_handle):
-            names = [value.name for value, _ in self._engine._io]
+            names = [name for name, _, _ in self._engine._io]
             return run(self, dict(zip(names, bindings)), stream_handle)
 
         IExecutionContext.execute_async_v2 = execute_async_v2
         ICudaEngine.num_bindings = property(lambda self: len(self._io))
-        ICudaEngine.get_binding_name = lambda self, index: self._io[index][0].name
-        ICudaEngine.get_binding_shape = lambda self, index: _shape(self._io[index][0])
+        ICudaEngine.get_binding_name = lambda self, index: self._io[index][0]
+        ICudaEngine.get_binding_shape = lambda self, index: self._io[index][1]
         ICudaEngine.get_binding_dtype = lambda self, index: DataType.FLOAT
-        ICudaEngine.get_binding_index = lambda self, name: [v.name for v, _ in self._io].index(name)
+        ICudaEngine.get_binding_index = lambda self, name: [io[0] for io in self._io].index(name)
     if by_name:
 
-        def value_of(engine, name):
-            return next(value for value, _ in engine._io if value.name == name)
+        def shape_of(engine, name):
+            return next(shape for other, shape, _ in engine._io if other == name)
 
         def set_tensor_address(self, name, address):
             self._bound[name] = address
@@ -253,8 +252,8 @@ def make(family, machine=None):
         IExecutionContext.set_tensor_address = set_tensor_address
         IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound, handle)
         ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
-        ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0].name
-        ICudaEngine.get_tensor_shape = lambda self, name: _shape(value_of(self, name))
+        ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0]
+        ICudaEngine.get_tensor_shape = lambda self, name: shape_of(self, name)
         ICudaEngine.get_tensor_dtype = lambda self, name: DataType.FLOAT
 
     class Runtime:
@@ -294,23 +293,19 @@ def make(family, machine=None):
 
 def _problems(model, family, machine):
     """What the parser refuses, as its sentences."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            constants.update(node.output)
     takes = family != "8.2" if machine.tensor_kernels is None else machine.tensor_kernels
     problems = []
-    for node in model.graph.node:
-        if node.op_type == "HardSwish" and family == "8.2":
+    for operator, inputs, outputs in model.nodes:
+        if operator == "HardSwish" and family == "8.2":
             problems.append("No importer registered for op: HardSwish.")
-        if node.op_type == "Conv" and node.input[1] not in constants and not takes:
-            problems.append("convMultiInput: kernel weights of {} vary".format(node.output[0]))
+        if operator == "Conv" and inputs[1] not in model.constants and not takes:
+            problems.append("convMultiInput: kernel weights of {} vary".format(outputs[0]))
     return problems
 
 
 def _unbuildable(model, config, version, machine):
     """What the builder logs before it returns None, or None."""
-    quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+    quantised = any(operator == "QuantizeLinear" for operator, _, _ in model.nodes)
     if "INT8" not in config._flags or quantised:
         return None
     if config.int8_calibrator is None:
@@ -329,7 +324,7 @@ def _unbuildable(model, config, version, machine):
 
 def _plan(head, model):
     text = json.dumps(head).encode()
-    return MAGIC + struct.pack("<I", len(text)) + text + model.SerializeToString()
+    return MAGIC + struct.pack("<I", len(text)) + text + model.data
 
 
 def _read(data):
@@ -338,24 +333,10 @@ def _read(data):
     start = len(MAGIC) + 4
     size = struct.unpack("<I", data[len(MAGIC) : start])[0]
     head = json.loads(data[start : start + size].decode())
-    return head, onnx.load_model_from_string(data[start + size :])
+    return head, Model(data[start + size :])
 
 
-def _session(model):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
-def _shape(value):
-    return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-
-
-def _array(address, value):
-    """The memory at an address, as a float32 array of a tensor's shape."""
-    shape = _shape(value)
+def _array(address, shape):
+    """The memory at an address, as a float32 array of that shape."""
     memory = (ctypes.c_float * int(np.prod(shape))).from_address(address)
     return np.frombuffer(memory, np.float32).reshape(shape)

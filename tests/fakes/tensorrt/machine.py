@@ -187,13 +187,39 @@ class Board:
             sys.modules["tensorrt"] = self._before
 
 
-def main(arguments):
-    """Run ``-m MODULE ARGUMENTS`` on a board of the family that comes first."""
-    options = json.loads(os.environ.get("FAKE_BOARD", "{}"))
-    family, _, module = arguments[:3]
-    board = Board(family, options.get("capability", "5.3"))
+def play():
+    """Be the board that the variable FAKE_BOARD describes, for the rest of this process."""
+    options = json.loads(os.environ.get("FAKE_BOARD") or "{}")
+    board = Board(options.get("family", "8.2"), options.get("capability", "5.3"))
     board.machine.memory = options.get("memory")
     board.be(options.get("board", "jetson_nano"))
+
+
+def interpreter(path, options, python=sys.executable):
+    """Write a Python that plays a board in every process.
+
+    Args:
+        path: of the script to write.
+        options: dict of family, capability, memory and board (a profile's name).
+        python: that the script runs.
+    """
+    site = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
+    path.write_text(
+        "#!/bin/sh\n"
+        "export FAKE_BOARD='{}'\n"
+        'export PYTHONPATH="{}:$PYTHONPATH"\n'
+        'exec {} "$@"\n'.format(json.dumps(options), site, python)
+    )
+    path.chmod(0o755)
+
+
+def main(arguments):
+    """Run ``-m MODULE ARGUMENTS`` on a board of the family that comes first."""
+    family, _, module = arguments[:3]
+    os.environ["FAKE_BOARD"] = json.dumps(
+        dict(json.loads(os.environ.get("FAKE_BOARD") or "{}"), family=family)
+    )
+    play()
     sys.argv = [module] + arguments[3:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -39,6 +39,10 @@ def test_an_engine_of_its_own_file_is_built_by_that_file(tmp_path):
 def test_a_new_engine_takes_the_networks_own_files_with_nothing_edited(tmp_path, monkeypatch):
     folder = tmp_path / "more"
     folder.mkdir()
-    (folder / "abacus.py").write_text("")
+    (folder / "abacus.py").write_text(
+        "from runtime.engines import base\n"
+        "class Engine(base.Engine):\n"
+        "    name, runs_files = 'abacus', True\n"
+    )
     monkeypatch.setattr(engines.engines, "__path__", list(engines.engines.__path__) + [str(folder)])
     assert engines.build_of(board(tmp_path, "abacus")) is network_files.build

@@ -1,0 +1,163 @@
+"""The ONNX models in the fake's plans: what they hold, and running them with ONNX Runtime.
+
+A board's Python has no onnx. Where this Python lacks it, another one runs the models: the one that
+the variable FAKE_PLANS_PYTHON names. The two speak over pipes, by lines of JSON with raw arrays
+behind them, since pickles of NumPy 1 and 2 differ.
+
+    PYTHON -m tests.fakes.tensorrt.models     is the other end
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+try:
+    import onnx
+    import onnxruntime
+except ImportError:
+    onnx = onnxruntime = None
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+class Model:
+    """A model.
+
+    Attributes:
+        data: its bytes.
+        inputs, outputs: lists of (name, shape).
+        nodes: list of (operator, inputs, outputs, the value's names of a Constant).
+        constants: names of all tensors that are constant.
+    """
+
+    def __init__(self, data):
+        self.data = data
+        told = _describe(data) if onnx else _other().describe(data)
+        self.inputs = [(name, tuple(shape)) for name, shape in told["inputs"]]
+        self.outputs = [(name, tuple(shape)) for name, shape in told["outputs"]]
+        self.nodes = told["nodes"]
+        self.constants = set(told["constants"])
+
+    def session(self):
+        """Return a function of a dict of arrays that returns the outputs, in their order."""
+        if not onnx:
+            return _other().session(self)
+        session = _session(self.data)
+        names = [name for name, _ in self.outputs]
+        return lambda feed: session.run(names, feed)
+
+
+def _describe(data):
+    graph = onnx.load_model_from_string(data).graph
+    constants = [tensor.name for tensor in graph.initializer]
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants.extend(node.output)
+    return {
+        "inputs": [(value.name, _shape(value)) for value in graph.input],
+        "outputs": [(value.name, _shape(value)) for value in graph.output],
+        "nodes": [(n.op_type, list(n.input), list(n.output)) for n in graph.node],
+        "constants": constants,
+    }
+
+
+def _shape(value):
+    return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+def _session(data):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+# -- the other Python
+
+
+class _Other:
+    """A process of a Python that has onnx."""
+
+    def __init__(self, python):
+        environment = dict(os.environ, PYTHONPATH=str(ROOT))
+        environment.pop("FAKE_BOARD", None)
+        self._process = subprocess.Popen(
+            [python, "-m", "tests.fakes.tensorrt.models"],
+            cwd=str(ROOT),
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._sessions = 0
+
+    def describe(self, data):
+        _send(self._process.stdin, {"do": "describe"}, [np.frombuffer(data, np.uint8)])
+        return _receive(self._process.stdout)[0]
+
+    def session(self, model):
+        number = self._sessions
+        self._sessions += 1
+        data = np.frombuffer(model.data, np.uint8)
+        _send(self._process.stdin, {"do": "session"}, [data])
+
+        def run(feed):
+            head = {"do": "run", "session": number, "names": list(feed)}
+            head["outputs"] = [name for name, _ in model.outputs]
+            _send(self._process.stdin, head, [feed[name] for name in feed])
+            return _receive(self._process.stdout)[1]
+
+        return run
+
+
+_STARTED = []
+
+
+def _other():
+    if not _STARTED:
+        _STARTED.append(_Other(os.environ["FAKE_PLANS_PYTHON"]))
+    return _STARTED[0]
+
+
+def _send(pipe, head, arrays=()):
+    arrays = [np.ascontiguousarray(array) for array in arrays]
+    head = dict(head, arrays=[(str(array.dtype), list(array.shape)) for array in arrays])
+    pipe.write(json.dumps(head).encode() + b"\n")
+    for array in arrays:
+        pipe.write(array.tobytes())
+    pipe.flush()
+
+
+def _receive(pipe):
+    """Return (head, arrays), or (None, []) at the end."""
+    line = pipe.readline()
+    if not line:
+        return None, []
+    head, arrays = json.loads(line.decode()), []
+    for dtype, shape in head["arrays"]:
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        arrays.append(np.frombuffer(pipe.read(size), dtype).reshape(shape))
+    return head, arrays
+
+
+def serve(given, answers):
+    """Answer until the input ends."""
+    sessions = []
+    while True:
+        head, arrays = _receive(given)
+        if head is None:
+            return
+        if head["do"] == "describe":
+            _send(answers, _describe(arrays[0].tobytes()))
+        elif head["do"] == "session":
+            sessions.append(_session(arrays[0].tobytes()))
+        else:
+            feed = dict(zip(head["names"], arrays))
+            _send(answers, {}, sessions[head["session"]].run(head["outputs"], feed))
+
+
+if __name__ == "__main__":
+    serve(sys.stdin.buffer, sys.stdout.buffer)

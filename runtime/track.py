@@ -38,7 +38,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if options.list_cameras:
             return print_cameras()
         if options.list_networks:
-            return list_networks(options) or 0
+            list_networks(options)
+            return 0
         if not options.video:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
         return run(options)

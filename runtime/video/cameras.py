@@ -1,11 +1,12 @@
-"""Find and open what gives frames live: V4L2 cameras, a Jetson's CSI cameras, network streams.
+"""Find and open live devices: V4L2 cameras, a Jetson's CSI cameras, network streams.
 
-Each class opens its thing once per call of ``open``; keeping it open is the work of ``live.py``.
+Each call of ``open`` opens the device once; ``live.py`` opens it again when it breaks.
 """
 
 import errno
 import os
 import re
+from typing import Any, Dict, List, Optional, Tuple
 
 import cv2
 
@@ -14,11 +15,11 @@ from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
 DATAGRAM_OPEN_TIMEOUT_S = 10.0  # FFmpeg before 5 listens to a transport stream for 4 to 6 s
-READ_TIMEOUT_S = 1.5  # a stream that is silent for so long is taken for lost
-RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets longer
+READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
+RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
 
-# sensor-id is the CSI connector; the camera's own pictures stay in NVMM until nvvidconv brings them
-# down as BGRx. drop=1 max-buffers=1: only the newest picture waits.
+# sensor-id is the CSI connector. The pictures stay in NVMM until nvvidconv copies them out as BGRx.
+# With drop=1 max-buffers=1 only the newest picture waits.
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
     "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
@@ -30,17 +31,17 @@ CSI_PIPELINE = (
 class Camera:
     """A V4L2 camera by its number: ``/dev/video<number>``.
 
-    After an unplug the camera is looked for under the same number, where the kernel puts it back as
-    long as nothing else took it.
+    After it was unplugged, the camera is expected under the same number: the kernel gives it that
+    number again unless another device has it.
     """
 
-    def __init__(self, number, root="/"):
+    def __init__(self, number: int, root: str = "/") -> None:
         self.number, self.root = number, root
         self.path = "/dev/video{}".format(number)
         self.name = "cam{}".format(number)
 
-    def open(self):
-        """An open ``cv2.VideoCapture``; ``NoCamera`` when there is none to be had."""
+    def open(self) -> Any:
+        """An open ``cv2.VideoCapture``; raises ``NoCamera`` where the camera gives no video."""
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
@@ -53,7 +54,7 @@ class Camera:
             )
         return capture
 
-    def _why_not(self, error):
+    def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""
         if error.errno in (errno.EACCES, errno.EPERM):
             return "{}: no permission for {}; add yourself to the group `video`".format(
@@ -69,12 +70,12 @@ class Camera:
 class CsiCamera:
     """A Jetson's CSI camera by its connector, through GStreamer (OpenCV must be built with it)."""
 
-    def __init__(self, number, width=1280, height=720, fps=30):
+    def __init__(self, number: int, width: int = 1280, height: int = 720, fps: int = 30) -> None:
         self.name = "csi{}".format(number)
         self.pipeline = CSI_PIPELINE.format(number=number, width=width, height=height, fps=fps)
 
-    def open(self):
-        """An open ``cv2.VideoCapture``; ``NoCamera`` when there is none to be had."""
+    def open(self) -> Any:
+        """An open ``cv2.VideoCapture``; raises ``NoCamera`` where the camera gives no video."""
         if not has_gstreamer():
             raise NoCamera(
                 "{}: a CSI camera needs OpenCV with GStreamer, and this OpenCV {} has none; on a "
@@ -91,13 +92,18 @@ class CsiCamera:
 
 
 class Stream:
-    """A stream by its address: ``rtsp://``, ``http://`` (MJPEG), ``udp://`` and what FFmpeg knows.
+    """A stream by its address: ``rtsp://``, ``http://`` (MJPEG), ``udp://`` and others of FFmpeg.
 
-    Both of OpenCV's timeouts are set: its own are 30 s, and a silent sender would hold a read for
-    as long. An address of datagrams gets a longer one to open: nobody can answer "no" there.
+    Both of OpenCV's timeouts are set, because its own are 30 s, and a silent sender would block a
+    read for so long. Datagrams get more time to open, because nobody can refuse a connection.
     """
 
-    def __init__(self, address, open_timeout_s=None, read_timeout_s=READ_TIMEOUT_S):
+    def __init__(
+        self,
+        address: str,
+        open_timeout_s: Optional[float] = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
         self.address = address
         if open_timeout_s is None:
             datagrams = address.lower().startswith(("udp:", "rtp:"))
@@ -105,8 +111,8 @@ class Stream:
         self.name = without_password(address)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
 
-    def open(self):
-        """An open ``cv2.VideoCapture``; ``BadSource`` when nobody answers in time."""
+    def open(self) -> Any:
+        """An open ``cv2.VideoCapture``; raises ``BadSource`` where nobody answers in time."""
         if not is_utf8(self.address):
             raise BadSource(
                 "{!a}: an address must be UTF-8; write any other byte as %FF".format(self.name)
@@ -120,17 +126,17 @@ class Stream:
         return capture
 
 
-def list_cameras(root="/"):
+def list_cameras(root: str = "/") -> List[Tuple[int, str]]:
     """The V4L2 cameras of this machine.
 
     Args:
-        root: where ``/sys`` and ``/dev`` are looked for.
+        root: the folder that holds ``sys`` and ``dev``.
 
     Returns:
         a sorted list of ``(number, name)``; for a device without a name in sysfs (a container)
         the name is its path.
     """
-    names = {}
+    names: Dict[int, Optional[str]] = {}
     for path, is_sys in (("sys/class/video4linux", True), ("dev", False)):
         folder = os.path.join(root, path)
         for entry in os.listdir(folder) if os.path.isdir(folder) else []:
@@ -140,18 +146,18 @@ def list_cameras(root="/"):
             number = int(found.group(1))
             title = _first_line(os.path.join(folder, entry, "name")) if is_sys else None
             if is_sys and _first_line(os.path.join(folder, entry, "index")) not in (None, "0"):
-                names[number] = None  # the metadata node beside a camera: not a camera
+                names[number] = None  # a camera's metadata node is not a camera
             names.setdefault(number, title or "/dev/" + entry)
     return sorted((number, title) for number, title in names.items() if title is not None)
 
 
-def has_gstreamer():
+def has_gstreamer() -> bool:
     """Whether this OpenCV can open GStreamer pipelines."""
     return re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()) is not None
 
 
-def _open_with_timeouts(address, open_timeout_s, read_timeout_s):
-    """Open by FFmpeg with both timeouts; an OpenCV before 4.5.2 has none and keeps its own 30 s."""
+def _open_with_timeouts(address: str, open_timeout_s: float, read_timeout_s: float) -> Any:
+    """Open by FFmpeg with both timeouts; OpenCV before 4.5.2 can't set them and waits 30 s."""
     if not hasattr(cv2, "CAP_PROP_READ_TIMEOUT_MSEC"):
         return cv2.VideoCapture(address, cv2.CAP_FFMPEG)
     timeouts = [
@@ -163,7 +169,7 @@ def _open_with_timeouts(address, open_timeout_s, read_timeout_s):
     return cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
 
 
-def _first_line(path):
+def _first_line(path: str) -> Optional[str]:
     """The first line of a small file without its end, or None."""
     try:
         with open(path) as file:

@@ -1,20 +1,20 @@
-"""Keep OpenCV's and FFmpeg's own chatter off standard error; for command lines only."""
+"""Keep messages of OpenCV and FFmpeg off standard error; for command lines only."""
 
 import os
 
 import cv2
 
 
-def quiet():
+def quiet() -> None:
     """Silence OpenCV's warnings and FFmpeg's messages in this process.
 
-    Changes the process's state, so libraries must leave it to the program; call it before the first
-    source is opened. What the user set in ``OPENCV_LOG_LEVEL`` or ``OPENCV_FFMPEG_LOGLEVEL`` wins.
-    FFmpeg inside an OpenCV before 4.6 knows no such switch and goes on talking.
+    This changes the state of the process, so only programs may call it, before they open a source.
+    The variables ``OPENCV_LOG_LEVEL`` and ``OPENCV_FFMPEG_LOGLEVEL`` of the user are respected.
+    FFmpeg in OpenCV before 4.6 has no such switch and still prints.
     """
-    # read by OpenCV when it opens the first FFmpeg capture; -8 is AV_LOG_QUIET
+    # OpenCV reads it when it opens the first FFmpeg capture; -8 is AV_LOG_QUIET
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    if "OPENCV_LOG_LEVEL" in os.environ:  # was read by OpenCV when it was imported
+    if "OPENCV_LOG_LEVEL" in os.environ:  # OpenCV read it when it was imported
         return
     if hasattr(cv2, "setLogLevel"):
         cv2.setLogLevel(0)

@@ -8,30 +8,33 @@
 | ``anno/[SET/]NAME.txt`` above       | UAV123            | 1 (one is subtracted here) |
 | ``NAME_gt.txt``, ``NAME.txt`` beside| UAV123, DTB70     | 1 (one is subtracted here) |
 
-The first that exists counts, in this order. Values are divided by commas, tabs, blanks or
-semicolons. Eight or more values are a polygon: its upright bounding box is taken, as found. Lines
-that are empty, not finite or have no area mean that the target is absent.
+The first file that exists is used, in this order. Values are separated by commas, tabs, blanks or
+semicolons. Six or more values are a polygon; the result is its upright bounding box. The target is
+absent where a line is empty, holds values that are not finite, or a box without area.
 """
 
 import csv
 import math
 import os
 import re
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from runtime.errors import BadSource
 
-MOST_FRAMES = 10000000  # that an annotation may count: 92 hours at 30 a second
+MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
+
+Box = Optional[Tuple[float, ...]]
 
 
-def read_boxes(folder):
+def read_boxes(folder: str) -> List[Box]:
     """The boxes of a sequence folder.
 
     Returns:
-        a list with ``(x, y, w, h)`` 0-based float pixels, or None where the target is absent, one a
-        frame; an empty list when the folder has no annotation.
+        a list with one entry a frame: ``(x, y, w, h)`` in 0-based float pixels, or None where the
+        target is absent. It is empty where the folder has no annotation.
 
     Raises:
-        BadSource: the annotation is there but can't be understood.
+        BadSource: the annotation exists but can't be understood.
     """
     path, one_based = find_annotation(folder)
     if path is None:
@@ -48,12 +51,12 @@ def read_boxes(folder):
     return [_box_of_line(line, one_based, path, index) for index, line in enumerate(lines)]
 
 
-def find_annotation(folder):
+def find_annotation(folder: str) -> Tuple[Optional[str], bool]:
     """``(path, counted from one)`` of the annotation of a sequence folder, or ``(None, False)``."""
     folder = os.path.abspath(folder)
     parent, name = os.path.split(folder)
     if name in ("img", "imgs", "images", "color", "img1"):
-        # the pictures' own folder was named: the annotation is beside it
+        # the folder of the pictures: the annotation is beside it
         folder, (parent, name) = parent, os.path.split(parent)
     inside = [
         ("boxes.csv", False),
@@ -71,8 +74,8 @@ def find_annotation(folder):
     return None, False
 
 
-def stated_fps(folder):
-    """Frames per second that a sequence's own files state, or None.
+def stated_fps(folder: str) -> Optional[float]:
+    """Frames a second that a sequence's own files state, or None.
 
     ``fps=`` in VOT's ``sequence``, ``frameRate=`` in MOT's ``seqinfo.ini``, ``anno_fps: 10Hz`` in
     GOT-10k's ``meta_info.ini``.
@@ -87,28 +90,28 @@ def stated_fps(folder):
                 text = file.read()
         except (OSError, UnicodeDecodeError):
             continue
-        number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is none
+        number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is not a number
         found = re.search(r"^\s*{}\s*[=:]\s*{}".format(key, number), text, re.MULTILINE)
         if found and 0 < float(found.group(1)) <= 1000:
             return float(found.group(1))
     return None
 
 
-def _paths_beside(parent, name):
+def _paths_beside(parent: str, name: str) -> Iterator[str]:
     """Where UAV123 and DTB70 keep the annotation of the sequence ``parent/name``."""
     for level in (parent, os.path.dirname(parent), os.path.dirname(os.path.dirname(parent))):
         for inside in ("", os.path.basename(parent)):
             anno = os.path.join(level, "anno", inside)
-            # a long UAV123 sequence is annotated in parts, the first of which starts at frame 1
+            # a long UAV123 sequence has several annotations; the first one starts at frame 1
             yield os.path.join(anno, name + ".txt")
             yield os.path.join(anno, name + "_1.txt")
     yield os.path.join(parent, name + "_gt.txt")
     yield os.path.join(parent, name + ".txt")
 
 
-def _read_csv(path):
+def _read_csv(path: str) -> List[Box]:
     """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
-    boxes = {}
+    boxes: Dict[int, Box] = {}
     with open(path, newline="") as file:
         rows = csv.DictReader(file)
         for row in rows:
@@ -130,8 +133,8 @@ def _read_csv(path):
     return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
 
 
-def _box_of_line(line, one_based, path, index):
-    """One line of a text annotation as a box, or None when the target is absent."""
+def _box_of_line(line: str, one_based: bool, path: str, index: int) -> Box:
+    """One line of a text annotation as a box, or None where the target is absent."""
     text = line.strip()
     if not text:
         return None
@@ -153,7 +156,7 @@ def _box_of_line(line, one_based, path, index):
     return _checked([x - 1, y - 1, w, h] if one_based else [x, y, w, h])
 
 
-def _checked(box):
-    """The box as a tuple of floats, or None when it has no area or is not finite."""
+def _checked(box: Sequence[float]) -> Box:
+    """The box as a tuple of floats, or None where it has no area or is not finite."""
     finite = not any(math.isnan(value) or math.isinf(value) for value in box)
     return tuple(box) if finite and box[2] > 0 and box[3] > 0 else None

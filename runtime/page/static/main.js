@@ -1,4 +1,4 @@
-// The page: ties picture, aim, panel and socket together, and holds what the user has set.
+// The page: connects picture, aim, panel and socket, and holds the user's settings.
 
 import * as api from "./api.js";
 import { Aim } from "./aim.js";
@@ -6,7 +6,7 @@ import { Link } from "./link.js";
 import { Figures, Targets, put } from "./panel.js";
 import { View } from "./view.js";
 
-const FIGURES_MS = 250; // figures that change faster can't be read
+const FIGURES_MS = 250; // faster figures can't be read
 const byId = (id) => document.getElementById(id);
 
 const view = new View(byId("stage"), byId("picture"), byId("overlay"));
@@ -95,7 +95,7 @@ function setFrozen(on) {
 function pause() {
   if (!state || state.ended) return;
   if (!state.live) {
-    tell(api.pause(!state.paused), state.paused ? "Going on." : "Paused.");
+    tell(api.pause(!state.paused), state.paused ? "Resumed." : "Paused.");
   } else if (view.shown !== null) {
     setFrozen(!frozen);
     say(frozen ? "Picture frozen." : "Live again.");
@@ -123,7 +123,7 @@ function linkIs(is, words) {
   byId("link").dataset.is = is;
   const veils = {
     lost: ["Connection lost", "Trying again. The tracker goes on without this page."],
-    refused: ["This page may not watch", words],
+    refused: ["This page is not allowed", words],
     ended: ["The run has ended", "This page comes back by itself when a new run is started."],
   };
   const veil = veils[is];
@@ -143,7 +143,7 @@ function show(atOnce = false) {
   const stood = state.live ? frozen : state.paused;
   put(byId("source"), state.source);
   button("pause", stood ? "i-play" : "i-pause",
-    stood ? (state.live ? "Live" : "Go on") : (state.live ? "Freeze" : "Pause"), stood, off);
+    stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
   button("record", "i-record", state.recording.on && state.recording.can ? "Recording" : "Record",
     state.recording.on && state.recording.can, off || !state.recording.can);
   byId("record").title = state.recording.can ? "Record on or off (R)"
@@ -170,7 +170,7 @@ function hint() {
   if (!state.targets.length) return "Drag a box around the target";
   if (adding) return "Drag a box around one more target";
   if (frozen || state.paused) {
-    return state.targets.length > 1 ? `Drag a box to choose target ${view.selected} anew` : "Drag a box to choose anew";
+    return state.targets.length > 1 ? `Drag a new box for target ${view.selected}` : "Drag a new box";
   }
   return "";
 }
@@ -184,7 +184,7 @@ function button(id, icon, text, pressed, disabled) {
   node.disabled = disabled;
 }
 
-// what was asked, and what became of it
+// send a request, and tell the user what became of it
 async function tell(asked, done) {
   try {
     const answer = (await asked) ?? true;

@@ -1,5 +1,5 @@
-// What stands beside the picture: the list of targets and the figures, as text that only changes
-// where something changed.
+// What is beside the picture: the list of targets and the figures. Text changes only where a value
+// changed.
 
 import { colourOf } from "./view.js";
 
@@ -38,14 +38,14 @@ export class Targets {
     root.style.setProperty("--colour", colourOf(number));
     const pick = add(root, "button", "pick");
     pick.type = "button";
-    pick.title = "A new box takes this one's place";
+    pick.title = "A new box replaces this target";
     add(pick, "span", "name").textContent = `Target ${number}`;
     const word = add(pick, "span", "word");
     const score = add(pick, "span", "score");
     const bar = add(add(pick, "span", "meter"), "i");
     const drop = add(root, "button", "drop");
     drop.type = "button";
-    drop.setAttribute("aria-label", `Follow target ${number} no more`);
+    drop.setAttribute("aria-label", `Drop target ${number}`);
     drop.innerHTML = '<svg aria-hidden="true"><use href="#i-cross"/></svg>';
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
@@ -71,7 +71,7 @@ export class Figures {
       .map((name) => `${name} ${ms[name].toFixed(ms[name] < 9.995 ? 2 : 1)}`);
     this.#figure("FPS", number(state.fps, state.fps < 100 ? 1 : 0), "", "");
     const busy = state.targets.length > 0;
-    this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms a frame",
+    this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms",
       busy ? steps.join(" · ") : "no target", { wide: true });
     if (board.temp_c != null) {
       this.#figure("Temperature", number(board.temp_c), "°C", "", { warn: board.temp_c >= 85 });

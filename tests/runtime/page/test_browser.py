@@ -141,7 +141,7 @@ def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
         tab.drag((400, 300, 60, 60))
         assert targets(run, 2) == [1, 2]
         tab.wait("document.querySelectorAll('.target').length === 2")
-        tab.page.get_by_label("Follow target 2 no more").click()
+        tab.page.get_by_label("Drop target 2").click()
         assert targets(run, 1) == [1]
         tab.wait("document.querySelectorAll('.target').length === 1")
         run.ask("/api/pause", {"paused": False})
@@ -169,7 +169,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         tab.page.click("#record")
         run.wait_for(lambda state: state["recording"]["on"])
         tab.page.click("#stop")
-        tab.page.get_by_role("button", name="Go on").click()
+        tab.page.get_by_role("button", name="Continue").click()
         assert run.state()["frame"] > 0
         tab.page.click("#stop")
         tab.page.get_by_role("button", name="Stop the run").click()
@@ -218,6 +218,42 @@ def test_a_finger_on_a_phone(chromium, world, run):
             ".length"
         )
         assert small == 0, "a finger needs 44 pixels"
+
+
+@pytest.mark.parametrize("width, height", [(390, 844), (360, 640), (844, 390), (640, 360)])
+def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
+    chromium, world, run, width, height
+):
+    phone = dict(PHONE, viewport={"width": width, "height": height})
+    with Tab(chromium, run.link, **phone) as tab:
+        tab.drag(world[1][0], touch=True)
+        targets(run, 1)
+        tab.wait("document.querySelectorAll('.target .word').length === 1")
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.page.locator(".target .word").is_visible()
+        assert tab.page.locator("#figures dd").first.is_visible()
+        empty = tab.page.evaluate(
+            """() => { const outer = document.getElementById('figures').getBoundingClientRect();
+            const boxes = [...document.querySelectorAll('#figures > div')]
+              .map((b) => b.getBoundingClientRect()).filter((b) => b.width);
+            const filled = boxes.reduce((sum, b) => sum + b.width * b.height, 0);
+            return 1 - filled / (outer.width * outer.height); }"""
+        )
+        assert empty < 0.06, "a cell is empty"
+
+
+def test_a_lost_target_is_red_in_word_and_bar(chromium, world, run):
+    with Tab(chromium, run.link, **PHONE) as tab:
+        tab.drag(world[1][0], touch=True)
+        targets(run, 1)
+        tab.wait("document.querySelectorAll('.target').length === 1")
+        style = "getComputedStyle(document.querySelector('{}')).{}"
+        bar = style.format(".target .meter i", "backgroundColor")
+        tracked = tab.page.evaluate(bar)
+        tab.page.evaluate("document.querySelector('.target').dataset.lost = true")
+        lost = tab.page.evaluate(bar)
+        assert lost != tracked
+        assert lost == tab.page.evaluate(style.format(".target .word", "color"))
 
 
 def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):

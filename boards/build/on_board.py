@@ -119,8 +119,8 @@ def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder
         return list(form["models"])
     if "half" not in form:
         raise BuildFailed(
-            "TensorRT {} takes FP16 only from a network that says so itself, and this one can't be "
-            "converted; run the command with PRECISION=fp32".format(builder.version)
+            "TensorRT {} takes FP16 only from a network of that type, and there is none here; "
+            "prepare it on a computer with onnx, or use PRECISION=fp32".format(builder.version)
         )
     return list(form["half"])
 

@@ -32,12 +32,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
         BadNetwork: the network's files don't fit together, or can't be cut.
         BuildFailed: there is no onnx or no table of ranges, or the parts don't equal the whole.
     """
-    network, board = order.network, order.board
+    network = order.network
     try:
         from runtime.graphs import assemble, convert, cut, search_features
     except ImportError:
-        text = WITHOUT_ONNX.format(network.name, board.name, network.name, order.precision)
-        raise BuildFailed(text) from None
+        return _without_onnx(folder, order, say)
     paths = order.paths()
     graphs, seen = search_features.with_seen(network, assemble.build(network, paths))
     graphs = graphs._replace(
@@ -52,13 +51,9 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
         forms["cut"] = cut.cut(graphs, (cut.CONV,))
         check(graphs, forms["cut"], say)
     values = {
-        "board": board.name,
-        "precision": order.precision,
-        "dla": order.dla,
         "network": bundle.identity(network, paths),
         "quantised": quantised,
         "seen": seen,
-        "memory_gb": _least(board.memory["size_gb"]),
         "scales": scales.by_tensor if scales else None,
         "calibration_sha256": scales.sha256 if scales else None,
     }
@@ -68,8 +63,18 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
         half = convert.to_float16 if order.precision == "fp16" else None
         return {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
 
-    prepared.write(folder, values, put)
+    prepared.write(folder, dict(values, **prepared.for_board(order)), put)
     say("prepared {}: {} form{}".format(folder, len(forms), "s" if len(forms) > 1 else ""))
+
+
+def _without_onnx(folder: pathlib.Path, order: Order, say: Callable[[str], None]) -> None:
+    """Use what comes prepared with this program, as a board without onnx must."""
+    source = prepared.shipped(order.network)
+    if source is None:
+        name, board = order.network.name, order.board.name
+        raise BuildFailed(WITHOUT_ONNX.format(name, board, name, order.precision))
+    prepared.from_shipped(source, folder, order)
+    say("prepared {} from {}".format(folder, source))
 
 
 def _save(
@@ -116,8 +121,3 @@ def _shapes(form: Any) -> Dict[str, List[int]]:
             for name in (step.search, step.exemplar, step.out):
                 shapes[name] = list(form.shapes[name])
     return shapes
-
-
-def _least(amount: Any) -> float:
-    """Return the least of the amounts that modules of one name have, 4 when none is known."""
-    return float(min(amount.values()) if isinstance(amount, dict) else (amount or 4))

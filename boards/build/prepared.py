@@ -7,7 +7,8 @@ TensorRT 11), the network's TOML, and ``prepared.json``. The board needs only Te
 import hashlib
 import json
 import pathlib
-from typing import Any, Callable, Dict
+import shutil
+from typing import Any, Callable, Dict, Optional
 
 from boards.build.order import Order
 from boards.build.writer import Writer
@@ -17,6 +18,7 @@ from runtime.networks import sha256_of
 
 FORMAT = 2
 FILE = "prepared.json"
+SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
 
 def write(
@@ -73,6 +75,53 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     same = all(built.get(part) == sha for part, sha in wanted.items() if sha is not None)
     asked = (order.board.name, order.precision, order.dla)
     return same and (values["board"], values["precision"], values["dla"]) == asked
+
+
+def shipped(network: Any) -> Optional[pathlib.Path]:
+    """Return the folder in which a network comes prepared with this program, or None.
+
+    ``python -m boards.build.ship NETWORK`` makes it.
+    """
+    folder = SHIPPED / str(network.name)
+    if not (folder / FILE).is_file():
+        return None
+    return folder if read(folder)["network"] == bundle.identity(network) else None
+
+
+def from_shipped(source: pathlib.Path, folder: pathlib.Path, order: Order) -> None:
+    """Prepare a board's folder out of a shipped one. This needs no onnx.
+
+    Raises:
+        BuildFailed: INT8, whose scales are not shipped.
+    """
+    values = read(source)
+    if order.precision == "int8" and not values["quantised"]:
+        raise BuildFailed(
+            "INT8 can't be prepared without onnx; on a computer run `{} "
+            "HOST=user@this-board`".format(order.command())
+        )
+
+    def put(place: pathlib.Path) -> Dict[str, Any]:
+        for name in values["files"]:
+            shutil.copy(str(source / name), str(place / name))
+        # the tracker's numbers may have been tuned since
+        shutil.copy(str(order.network.path), str(place / (order.network.name + ".toml")))
+        forms: Dict[str, Any] = values["forms"]
+        return forms
+
+    write(folder, dict(values, **for_board(order)), put)
+
+
+def for_board(order: Order) -> Dict[str, Any]:
+    """Return the values of ``prepared.json`` that depend on the board and on the order."""
+    size = order.board.memory["size_gb"]
+    least = min(size.values()) if isinstance(size, dict) else size
+    return {
+        "board": order.board.name,
+        "precision": order.precision,
+        "dla": order.dla,
+        "memory_gb": float(least or 4),
+    }
 
 
 def _digest(values: Dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from runtime import bundle
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("runtime", "kernels", "boards")
 KINDS = (".py", ".toml", ".h", ".cu")
+COMPILED = ROOT / "kernels" / "cpu" / "build"
 OPTIONS = ("-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15")
 NO_CONNECTION = 255  # ssh's exit code
 MOST_BYTES = 1 << 30  # of a bundle's file
@@ -112,14 +113,22 @@ def _run(
     return code, told.last, problem
 
 
+def program() -> List[pathlib.Path]:
+    """Return the files of this program that a board needs to build."""
+    found = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.suffix in KINDS and COMPILED not in path.parents:
+                found.append(path)
+    return found
+
+
 def _send(pipe: IO[bytes], prepared: pathlib.Path) -> None:
     """Write this program and the prepared folder as a tar. ssh reports a broken pipe."""
     try:
         with tarfile.open(fileobj=pipe, mode="w|gz") as archive:
-            for package in PACKAGES:
-                for path in sorted((ROOT / package).rglob("*")):
-                    if path.suffix in KINDS and "build" not in path.relative_to(ROOT).parts[:-1]:
-                        archive.add(str(path), str(path.relative_to(ROOT)), recursive=False)
+            for path in program():
+                archive.add(str(path), str(path.relative_to(ROOT)), recursive=False)
             for path in sorted(prepared.iterdir()):
                 archive.add(str(path), "prepared/" + path.name, recursive=False)
         pipe.close()

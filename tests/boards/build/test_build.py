@@ -16,9 +16,10 @@ pytest.importorskip("onnxruntime")
 
 from boards import detect, load_board
 from boards.build import __main__ as build
-from boards.build import on_board, progress
+from boards.build import on_board, prepared, progress, remote
 from boards.detect import Detection
 from runtime import bundle, loading
+from runtime.networks import load_network
 from tests.fakes.tensorrt import machine
 from tests.fakes.tensorrt.sshd import Sshd
 from tests.support import tiny
@@ -133,6 +134,28 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
     table.write(ranges, tmp_path / "tiny-ranges.json")
     assert run(toml, tmp_path / "other", *options + given) == 2
     assert "python -m calib.int8 --network tiny` again" in capsys.readouterr().err
+
+
+def test_what_is_shipped_prepared_is_of_todays_network():
+    """Where this fails, run `python -m boards.build.ship kestrel`."""
+    values = prepared.read(prepared.SHIPPED / "kestrel")
+    assert values["network"] == bundle.identity(load_network("kestrel"))
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monkeypatch, precision):
+    be(monkeypatch, "jetson_nano")
+    be_without_onnx(monkeypatch)
+    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    board = machine.Board("8.2")
+    try:
+        code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])
+    finally:
+        board.leave()
+    assert code == 0, capsys.readouterr().err
+    made = bundle.Bundle(tmp_path / "e" / "jetson_nano" / ("kestrel-" + precision))
+    made.check_parts()
+    made.check_network(load_network("kestrel"))
 
 
 def test_a_board_without_onnx_and_without_preparations_is_one_sentence(
@@ -254,6 +277,15 @@ def sshd(tmp_path):
 
 def run_there(toml, out, sshd):
     return run(toml, out, "jetson_nano", "--host", "127.0.0.1", "--ssh", sshd.ssh)
+
+
+def test_all_that_a_board_needs_of_this_program_is_sent():
+    """A board has none of it: every module of the three packages, and nothing compiled here."""
+    sent = {path.relative_to(remote.ROOT) for path in remote.program()}
+    for package in remote.PACKAGES:
+        for path in (remote.ROOT / package).rglob("*.py"):
+            assert path.relative_to(remote.ROOT) in sent
+    assert not any(path.parts[:3] == ("kernels", "cpu", "build") for path in sent)
 
 
 def folders(out):

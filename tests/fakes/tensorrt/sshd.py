@@ -35,9 +35,10 @@ class Sshd:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        libraries = [path for path in sys.path if path and path != str(ROOT)]
         variables = "PATH={}:{} HOME={} TMPDIR={} PYTHONPATH={}".format(
             folder / "bin", os.environ.get("PATH", "/usr/bin:/bin"), folder / "home",
-            self.temporary, os.pathsep.join(path for path in sys.path if path),
+            self.temporary, os.pathsep.join(libraries),
         )  # fmt: skip
         (folder / "config").write_text(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n"
@@ -74,12 +75,20 @@ class Sshd:
         path = self.folder / "bin" / "python3"
         path.write_text(
             "#!/bin/sh\n{}\n"
-            'export PYTHONPATH="$PWD:$PYTHONPATH:{}"\n'
+            'export PYTHONPATH="$PWD:{}:$PYTHONPATH"\n'
             'exec {} -m tests.fakes.tensorrt.machine 8.2 "$@"\n'.format(
-                before, ROOT, sys.executable
+                before, self._fakes(), sys.executable
             )
         )
         path.chmod(0o755)
+
+    def _fakes(self):
+        """A folder with the tests alone: the product must come over ssh."""
+        folder = self.folder / "fakes"
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "tests").symlink_to(ROOT / "tests")
+        return folder
 
     def break_off(self, before):
         """From now on, run this shell command before Python."""

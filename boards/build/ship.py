@@ -1,0 +1,42 @@
+"""Prepare a network once for all boards, to be shipped with this program.
+
+    python -m boards.build.ship kestrel
+
+A board then builds the network without onnx. Run it again after the network's files have changed.
+"""
+
+import argparse
+import sys
+from typing import List, Optional
+
+from boards import HOST, load_board
+from boards.build import prepared
+from boards.build.order import Order
+from boards.build.prepare import prepare
+from boards.build.progress import say
+from kernels.errors import HotpathError
+from runtime.networks import load_network
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line and return the exit code."""
+    cli = argparse.ArgumentParser(
+        prog="python -m boards.build.ship",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.add_argument("network", help="a name of `python -m runtime.networks list`")
+    cli.add_argument("--networks-dir", metavar="DIR", help="folder with the network's files")
+    options = cli.parse_args(arguments)
+    try:
+        network = load_network(options.network)
+        order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
+        prepare(prepared.SHIPPED / str(network.name), order, say)
+        return 0
+    except HotpathError as error:
+        print("boards.build.ship: {}".format(error), file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,11 +1,11 @@
 // The arithmetic of one output element of the hot path: one place of resize, one pixel of crop, the
-// vote of one cell, the new box. No loops over outputs, no memory, no library but libm: cpu/ and
-// cuda/ bring those. C++14, and the same bits on every target: wherever a compiler might fuse or
-// reorder, the rounding is spelled out. Definitions: golden.py (crop), runtime/decode/points.py.
+// vote of one cell, the new box. The loops over outputs and the memory are in cpu/ and cuda/. C++14
+// with libm alone. Every target gives the same bits: where a compiler might fuse or reorder, the
+// rounding is written out. Definitions: golden.py (crop), runtime/decode/points.py (select).
 #ifndef HOTPATH_H
 #define HOTPATH_H
 
-#ifndef __CUDACC_RTC__  // CUDA's run-time compiler has no headers, and knows these functions
+#ifndef __CUDACC_RTC__  // NVRTC has no headers, and declares these functions itself
 #include <math.h>
 #include <stdint.h>
 #endif
@@ -31,20 +31,19 @@ HP_FN double hp_mul(double a, double b) {
 
 enum { HP_WEIGHT_ONE = 2048 };  // resize weights have 11 fractional bits
 
-// Where one output index falls in the source: `first` and the index after it, with their weights.
+// The source pixels of one output index: `first` and the next one, with their weights.
 struct hp_tap {
   int first;
   int weight0, weight1;
 };
 
-// Source pixels per output pixel. OpenCV inverts twice, and the rounding of that is part of it.
+// Source pixels per output pixel. OpenCV inverts twice; the rounding of that must be kept.
 HP_FN double hp_resize_scale(int source, int target) {
   return 1.0 / ((double)target / (double)source);
 }
 
-// Tap of an output index, before any clamping; weights are rounded half to even.
-HP_FN hp_tap hp_resize_tap(int index, double scale) {
-  const float place = (float)(hp_mul(index + 0.5, scale) - 0.5);
+// Tap at a place in the source, before any clamping; weights are rounded half to even.
+HP_FN hp_tap hp_tap_at(float place) {
   const float whole = floorf(place);
   const float part = place - whole;
   hp_tap tap;
@@ -52,6 +51,76 @@ HP_FN hp_tap hp_resize_tap(int index, double scale) {
   tap.weight0 = (int)rintf((1.0f - part) * (float)HP_WEIGHT_ONE);  // a power of two: exact
   tap.weight1 = (int)rintf(part * (float)HP_WEIGHT_ONE);
   return tap;
+}
+
+// Tap of an output index.
+HP_FN hp_tap hp_resize_tap(int index, double scale) {
+  return hp_tap_at((float)(hp_mul(index + 0.5, scale) - 0.5));
+}
+
+// The same in whole numbers, for GPUs with few units for doubles: the same bits as hp_resize_tap.
+
+enum { HP_MOST_OUTPUTS = 1024 };  // output pixels a side, so that the product has at most 64 bits
+
+// A positive double as mantissa * 2^exponent; the mantissa has 53 bits.
+struct hp_scale {
+  unsigned long long mantissa;
+  int exponent;
+};
+
+HP_FN hp_scale hp_split_scale(double value) {
+  union {
+    double value;
+    unsigned long long bits;
+  } number;
+  number.value = value;
+  hp_scale scale;
+  scale.mantissa = (number.bits & 0xfffffffffffffull) | 0x10000000000000ull;
+  scale.exponent = (int)(number.bits >> 52 & 0x7ff) - 1075;
+  return scale;
+}
+
+// Rounds a whole number to at most `bits` bits, ties to even: value * 2^shift.
+struct hp_rounded {
+  unsigned long long value;
+  int shift;
+};
+
+HP_FN hp_rounded hp_round_to_bits(unsigned long long value, int bits) {
+  hp_rounded result = {value, 0};
+  if (value >> bits == 0) return result;
+#ifdef __CUDA_ARCH__
+  result.shift = 64 - bits - __clzll((long long)value);
+#else
+  result.shift = 64 - bits - __builtin_clzll(value);
+#endif
+  const unsigned long long even = value >> result.shift & 1;
+  const unsigned long long half = 1ull << (result.shift - 1);
+  // A carry out of 64 bits can't happen: values here have at most 64 bits with a zero below.
+  result.value = (value >> result.shift) +
+                 ((value & (2 * half - 1)) + even > half ? 1 : 0);
+  return result;
+}
+
+// Tap of an output index below HP_MOST_OUTPUTS. Each of the three roundings of hp_resize_tap is done
+// here: of the product, of the difference, and to float.
+HP_FN hp_tap hp_resize_tap_whole(int index, hp_scale scale) {
+  const hp_rounded product =
+      hp_round_to_bits(scale.mantissa * (unsigned long long)(2 * index + 1), 53);
+  int exponent = scale.exponent - 1 + product.shift;
+  // half a pixel in units of 2^exponent
+  const long long difference = (long long)product.value - (1ll << (-1 - exponent));
+  const hp_rounded magnitude =
+      hp_round_to_bits((unsigned long long)(difference < 0 ? -difference : difference), 53);
+  const hp_rounded single = hp_round_to_bits(magnitude.value, 24);
+  exponent += magnitude.shift + single.shift;
+  union {
+    unsigned bits;
+    float value;
+  } power;
+  power.bits = (unsigned)(exponent + 127) << 23;
+  const float place = (float)(int)single.value * power.value;
+  return hp_tap_at(difference < 0 ? -place : place);
 }
 
 // Columns: outside the outermost centres of the window's `source` columns, one column counts alone.
@@ -79,13 +148,18 @@ HP_FN int hp_vertical(int top, int bottom, int weight0, int weight1) {
   return (((top * weight0) >> 16) + ((bottom * weight1) >> 16) + 2) >> 2;
 }
 
-// What a network that takes float32 gets for a grey value.
+// A value as a network takes it in float32.
 HP_FN float hp_normalise(int value, float mean, float scale) {
   return ((float)value - mean) * scale;
 }
 
-// The same rounded to a half-precision number's bits, ties to even; too large becomes infinite.
+// Bits of the half-precision number nearest to a value, ties to even; infinite if it is too large.
 HP_FN unsigned short hp_half(float value) {
+#ifdef __CUDA_ARCH__
+  unsigned short half;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
+  return half;
+#else
   union {
     float value;
     unsigned bits;
@@ -101,22 +175,23 @@ HP_FN unsigned short hp_half(float value) {
   }
   const unsigned even = rest >> 13 & 1u;
   return (unsigned short)(sign | ((rest - 0x38000000u + 0xfffu + even) >> 13));
+#endif
 }
 
-// The same in whole steps of `step`, ties to even, for a network that takes int8.
+// A value in whole steps of `step`, ties to even, for a network that takes int8.
 HP_FN signed char hp_quantise(float value, float step) {
   const float steps = rintf(value / step);
   return (signed char)(steps < -128.0f ? -128.0f : steps > 127.0f ? 127.0f : steps);
 }
 
-// A grey value of each channel.
+// One pixel: blue, green, red.
 struct hp_bgr {
   int value[3];
 };
 
 HP_FN int hp_saturate(int value) { return value < 0 ? 0 : value > 255 ? 255 : value; }
 
-// Camera pixel to BGR: ITU-R BT.601, luma 16 .. 235, in OpenCV's fixed-point numbers (20 bits).
+// A camera's pixel as BGR: ITU-R BT.601, luma 16 .. 235, in OpenCV's fixed-point numbers (20 bits).
 HP_FN hp_bgr hp_from_yuv(int luma, int u, int v) {
   const int grey = (luma < 16 ? 0 : luma - 16) * 1220542, half = 1 << 19;
   hp_bgr pixel;
@@ -128,41 +203,9 @@ HP_FN hp_bgr hp_from_yuv(int luma, int u, int v) {
   return pixel;
 }
 
-// Which pixels one output pixel looks at: rows and columns of the frame, and their weights.
-struct hp_site {
-  int row0, row1, column0, column1;
-  int row_weight0, row_weight1, column_weight0, column_weight1;
-};
-
-// Site of output pixel (row, column) of a window at (x, y) of width x height source pixels.
-HP_FN hp_site hp_crop_site(int row, int column, int x, int y, int width, int height, double scale_x,
-                           double scale_y) {
-  const hp_tap vertical = hp_resize_tap(row, scale_y);
-  const hp_tap across = hp_clamp_column(hp_resize_tap(column, scale_x), width);
-  hp_site site;
-  site.row0 = y + hp_clamp_row(vertical.first, height);
-  site.row1 = y + hp_clamp_row(vertical.first + 1, height);
-  site.column0 = x + across.first;
-  site.column1 = x + hp_clamp_row(across.first + 1, width);
-  site.row_weight0 = vertical.weight0;
-  site.row_weight1 = vertical.weight1;
-  site.column_weight0 = across.weight0;
-  site.column_weight1 = across.weight1;
-  return site;
-}
-
-// One channel of one output pixel, from the four grey values at its site.
-HP_FN int hp_crop_value(const hp_site* site, int top_left, int top_right, int bottom_left,
-                        int bottom_right) {
-  const int w0 = site->column_weight0, w1 = site->column_weight1;
-  return hp_vertical(hp_horizontal(top_left, top_right, w0, w1),
-                     hp_horizontal(bottom_left, bottom_right, w0, w1), site->row_weight0,
-                     site->row_weight1);
-}
-
 // ---- where to look: square windows, defined in runtime/geometry.py ------------------------------
 
-enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };  // how a corner becomes whole
+enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };  // rounding of a corner
 
 // Side of the square with the area of a box and its context.
 HP_FN double hp_context_side(double width, double height, double context) {
@@ -186,9 +229,9 @@ HP_FN int hp_first_pixel(double centre, int side, int corner, int rounding) {
 
 // ---- select: heads in which every cell votes for one box around its own point ------------------
 
-enum { HP_SOFTMAX = 0, HP_SIGMOID = 1, HP_PROBABILITY = 2 };  // what the score map holds
+enum { HP_SOFTMAX = 0, HP_SIGMOID = 1, HP_PROBABILITY = 2 };  // contents of the score map
 
-// What does not change while a target is followed.
+// Numbers that stay the same while a target is followed.
 struct hp_points {
   double stride;     // search pixels a cell
   double penalty;    // strength of the penalty on changes of size and ratio
@@ -199,24 +242,24 @@ struct hp_points {
   int score;         // HP_SOFTMAX ..
 };
 
-// The target as one frame finds it: size in search pixels.
+// The target before the frame, in search pixels.
 struct hp_target {
   double side;   // of the square with the area of the box and its context
   double ratio;  // width / height
 };
 
-// What a cell says; width and height in search pixels.
+// The vote of a cell; width and height in search pixels.
 struct hp_ballot {
   double score, penalty, vote, width, height;
 };
 
-// Probability of the target from float32 logits; `other` counts for HP_SOFTMAX alone.
+// Probability of the target from float32 logits; only HP_SOFTMAX uses `other`.
 HP_FN double hp_probability(int kind, double target, double other) {
   if (kind == HP_SOFTMAX) return 1.0 / (1.0 + exp(other - target));
   return kind == HP_SIGMOID ? 1.0 / (1.0 + exp(-target)) : target;
 }
 
-// How far a ratio is from one, either way; at least 1.
+// A ratio or its inverse, whichever is larger.
 HP_FN double hp_change(double ratio) {
   const double inverse = 1.0 / ratio;
   return ratio > inverse ? ratio : inverse;
@@ -253,13 +296,13 @@ HP_FN hp_ballot hp_vote(const hp_points* points, const hp_target* target, double
   return cell;
 }
 
-// No vote of a cell is above this, if its box has an area, its score is at most `score`, the penalty
-// is not negative and the influence lies in 0 .. 1. Exact: every rounding on the way is monotone.
+// Upper limit of a cell's vote, if its box has an area, its score is at most `score`, the penalty is
+// not negative and the influence lies in 0 .. 1. Exact, because every rounding is monotone.
 HP_FN double hp_vote_bound(const hp_points* points, double window, double score) {
   return hp_mul(score, 1.0 - points->influence) + hp_mul(window, points->influence);
 }
 
-// Keeps a value that is not a number at `low`, as the definition does.
+// Limits a value; one that is not a number becomes `low`, as in the definition.
 HP_FN double hp_clip_size(double value, double low, double high) {
   value = high < value ? high : value;
   return value > low ? value : low;
@@ -270,9 +313,9 @@ HP_FN double hp_clip_centre(double value, double high) {
   return high < value ? high : value;
 }
 
-// Moves one axis of the target to the winning cell: `place` is the cell's column or row, `before`
-// and `after` its distances to the left and right (or top and bottom), `scale` search pixels per
-// frame pixel, `frame` the frame's width or height.
+// Moves one axis of the target to the winning cell. `place`: the cell's column or row. `before` and
+// `after`: its distances to the left and right, or top and bottom. `scale`: search pixels per frame
+// pixel. `frame`: the frame's width or height.
 HP_FN void hp_move(const hp_points* points, const hp_ballot* best, int place, double before,
                    double after, double scale, double frame, double* centre, double* size) {
   const double point = hp_mul(place - points->size / 2, points->stride);

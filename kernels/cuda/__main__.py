@@ -1,4 +1,4 @@
-"""``python -m kernels.cuda``: compile the kernels for this computer's GPU, say where they are."""
+"""``python -m kernels.cuda``: compile the kernels for this computer's GPU, print where they are."""
 
 import argparse
 import sys
@@ -7,25 +7,25 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.errors import HotpathError
 
-NAMES = ("crop", "select", "loss_monitor", "correlate")
+NAMES = ("crop", "select", "correlate")
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels.cuda", description=__doc__)
     parser.add_argument(
         "--arch", type=int, metavar="N", help="compute capability, such as 87; default: the GPU's"
     )
     arguments = parser.parse_args()
     try:
-        capability = arguments.arch
+        capability, driver_version = arguments.arch, None
         if capability is None:
             device = devices.open_device()
-            capability = device.capability
-            print("GPU of compute capability {}.{}, through {}".format(
-                capability // 10, capability % 10, device.name))  # fmt: skip
+            capability, driver_version = device.capability, device.driver_version
+            text = "GPU of compute capability {}.{}, through {}"
+            print(text.format(capability // 10, capability % 10, device.name))
             device.close()
         for name in NAMES:
-            print(compiler.binary(compiler.source(name), capability))
+            print(compiler.binary(compiler.source(name), capability, driver_version))
     except HotpathError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,9 +1,14 @@
-"""Compiles a .cu file for a GPU, once: by NVRTC, CUDA's run-time compiler, or else by nvcc.
+"""Compiles a .cu file for a GPU, once: with NVRTC, CUDA's run-time compiler, or else with nvcc.
 
-The result is cached under a name that holds a hash of the sources, the flags and the compiler's
-version, and the GPU's architecture. NVRTC before 11.1 (Jetson Nano, TX2: 10.2) makes PTX alone,
-which the driver of the same CUDA finishes; a driver never takes the PTX of a newer CUDA, so what is
-compiled elsewhere does not run there.
+The result is cached. Its file name holds the GPU's architecture and a hash of the sources, the
+flags and the compiler's version. Which result a driver loads:
+
+- machine code (a cubin) of a CUDA with the same or an older major version;
+- PTX, which the driver itself compiles, of a CUDA that is not newer than the driver.
+
+So a compiler whose major version is above the driver's is not used. A GPU that no compiler knows
+gets PTX of the newest architecture below its own. NVRTC before 11.1 (Nano, TX2: 10.2) makes only
+PTX.
 """
 
 import ctypes
@@ -16,78 +21,133 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from kernels.cuda.errors import NoCompiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-HEADERS = (os.path.join(HERE, "frame.h"), os.path.join(HERE, os.pardir, "hotpath.h"))
-FLAGS = ("--fmad=false", "--std=c++14")  # what is rounded where stands in the sources
+HEADERS = (
+    os.path.join(HERE, "frame.h"),
+    os.path.join(HERE, "loss_monitor.h"),
+    os.path.join(HERE, os.pardir, "hotpath.h"),
+)
+FLAGS = ("--fmad=false", "--std=c++14")  # the sources alone decide where a value is rounded
 CUDA_HOMES = ("/usr/local/cuda", "/opt/cuda")
 NVRTC_NAMES = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.10.2")
 TIMEOUT_S = 300
-FIRST_CUBIN = (11, 1)  # NVRTC
+FIRST_CUBIN = (11, 1)  # the first NVRTC that makes machine code
+# The architectures of NVRTC 10.2, which can't be asked for them.
+OLDEST_KNOWN = (30, 32, 35, 37, 50, 52, 53, 60, 61, 62, 70, 72, 75)
 
 
-def source(name):
+def source(name: str) -> str:
     """Path of one of the kernels' own .cu files, such as "crop"."""
     return os.path.join(HERE, name + ".cu")
 
 
-def binary(path, capability, folders=None, compilers=None):
-    """The compiled form of a .cu file, made now if it is not there.
+def binary(
+    path: str,
+    capability: int,
+    driver_version: Optional[int] = None,
+    folders: Optional[Sequence[str]] = None,
+    compilers: Optional[Iterable[Any]] = None,
+) -> str:
+    """The compiled form of a .cu file; it is compiled now if that has not been done.
 
     Args:
         path: the .cu file.
         capability: of the GPU, such as 87.
-        folders: where the result may be put, the first that works is taken; default: ``build``
+        driver_version: newest CUDA version that the driver supports, such as 12060; None: any.
+        folders: where the result may be put; the first that works is taken. Default: ``build``
             beside this file, the user's cache, the temporary folder.
         compilers: those to try in turn; default: ``available()``.
 
     Returns:
-        Path of a .cubin or .ptx.
+        Path of a .cubin or .ptx file.
 
     Raises:
-        NoCompiler: none is there, all fail, or no folder can hold the result.
+        NoCompiler: there is none that fits the driver, all fail, or no folder can hold the result.
     """
-    compilers = available() if compilers is None else compilers
-    if not compilers:
-        raise NoCompiler(
+    driver = (
+        None if driver_version is None else (driver_version // 1000, driver_version % 1000 // 10)
+    )
+    problems: List[str] = []
+    without: List[Any] = []  # compilers that do not know the GPU
+    for compiler in available() if compilers is None else compilers:
+        if driver is not None and compiler.number[0] > driver[0]:
+            problems.append(_too_new(compiler.version, driver))
+            continue
+        if not compiler.knows(capability):
+            without.append(compiler)
+            continue
+        try:
+            return _cached(path, capability, compiler, folders, capability, False)
+        except NoCompiler as error:
+            problems.append(str(error))
+    for compiler in without:
+        try:
+            return _ptx(path, capability, driver, compiler, folders)
+        except NoCompiler as error:
+            problems.append(str(error))
+    if not problems:
+        problems.append(
             "no CUDA compiler found (libnvrtc or nvcc); on a Jetson run `sudo apt install "
             "cuda-nvrtc-dev-*`, elsewhere `pip install nvidia-cuda-nvrtc-cu12`"
         )
-    problems = []
-    for compiler in compilers:
-        name = "{}-sm{}-{}".format(
-            os.path.splitext(os.path.basename(path))[0], capability, _key(path, compiler.version)
-        )
-        try:
-            return _cached(name, path, capability, compiler, folders)
-        except NoCompiler as error:
-            problems.append(str(error))
     raise NoCompiler(problems[0])
 
 
-def available():
+def available() -> Iterator[Any]:
     """The compilers of this computer, in the order in which they are tried."""
-    found = list(_first_nvrtc())
+    seen = set()
+    for name in _nvrtc_places():
+        try:
+            nvrtc = Nvrtc(name)
+        except OSError:
+            continue
+        if nvrtc.number not in seen:
+            seen.add(nvrtc.number)
+            yield nvrtc
     nvcc = shutil.which("nvcc") or shutil.which(
         "nvcc", path=os.pathsep.join(os.path.join(home, "bin") for home in CUDA_HOMES)
     )
     if nvcc:
-        found.append(Nvcc(nvcc))
-    return found
+        yield Nvcc(nvcc)
 
 
-def _first_nvrtc():
-    for name in _nvrtc_places():
-        try:
-            yield Nvrtc(name)
-            return
-        except OSError:
-            continue
+def _too_new(version: str, driver: Tuple[int, int]) -> str:
+    package = "nvidia-cuda-nvrtc-cu{}".format(driver[0])
+    if driver[0] >= 13:
+        package = '"nvidia-cuda-nvrtc=={}.*"'.format(driver[0])
+    advice = "`pip install {}`".format(package)
+    if driver[0] < 11:
+        advice = "`sudo apt install cuda-nvrtc-dev-{}-{}`".format(*driver)
+    return "{} is newer than the NVIDIA driver, which supports CUDA {}.{}; run {}".format(
+        version, driver[0], driver[1], advice
+    )
 
 
-def _nvrtc_places():
+def _ptx(
+    path: str,
+    capability: int,
+    driver: Optional[Tuple[int, int]],
+    compiler: Any,
+    folders: Optional[Sequence[str]],
+) -> str:
+    """PTX of the newest architecture that the compiler knows below the GPU's."""
+    older = [known for known in compiler.architectures if known < capability]
+    if not older:
+        raise NoCompiler(
+            "{} does not know a GPU of compute capability {}.{}; install another CUDA".format(
+                compiler.version, *divmod(capability, 10)
+            )
+        )
+    if driver is not None and compiler.number > driver:
+        raise NoCompiler(_too_new(compiler.version, driver))
+    return _cached(path, capability, compiler, folders, max(older), True)
+
+
+def _nvrtc_places() -> Iterator[str]:
     yield from NVRTC_NAMES
     for home in CUDA_HOMES:
         yield os.path.join(home, "lib64", "libnvrtc.so")
@@ -103,23 +163,38 @@ class Nvrtc:
 
     Raises:
         OSError: it can't be loaded.
+
+    Attributes:
+        number: (major, minor).
+        version: the same as text.
+        architectures: compute capabilities that it compiles for, such as 87.
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.library = ctypes.CDLL(name)
         major, minor = ctypes.c_int(), ctypes.c_int()
         self.library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
         self.number = (major.value, minor.value)
         self.version = "NVRTC {}.{}".format(*self.number)
+        self.architectures = self._architectures()
 
-    def compile(self, path, capability, ptx=False):
+    def knows(self, capability: int) -> bool:
+        """Whether it compiles for that compute capability."""
+        return capability in self.architectures
+
+    def compile(self, path: str, capability: int, ptx: bool = False) -> Tuple[bytes, str]:
         """Compile a .cu file.
+
+        Args:
+            path: of the file.
+            capability: one of ``architectures``.
+            ptx: whether to make PTX instead of machine code.
 
         Returns:
             (bytes, ".cubin" or ".ptx").
 
         Raises:
-            NoCompiler: with the first error's line.
+            NoCompiler: it fails; the message has the line of the first error.
         """
         ptx = ptx or self.number < FIRST_CUBIN
         options = FLAGS + (
@@ -144,14 +219,23 @@ class Nvrtc:
         finally:
             self.library.nvrtcDestroyProgram(ctypes.byref(program))
 
-    def _get(self, program, what):
+    def _architectures(self) -> Tuple[int, ...]:
+        count = ctypes.c_int()
+        if not hasattr(self.library, "nvrtcGetSupportedArchs"):  # before 11.2
+            return OLDEST_KNOWN
+        self._check(self.library.nvrtcGetNumSupportedArchs(ctypes.byref(count)))
+        numbers = (ctypes.c_int * count.value)()
+        self._check(self.library.nvrtcGetSupportedArchs(numbers))
+        return tuple(numbers)
+
+    def _get(self, program: Any, what: str) -> bytes:
         size = ctypes.c_size_t()
         self._check(getattr(self.library, "nvrtcGet" + what + "Size")(program, ctypes.byref(size)))
         buffer = ctypes.create_string_buffer(size.value)
         self._check(getattr(self.library, "nvrtcGet" + what)(program, buffer))
         return buffer.raw
 
-    def _check(self, result):
+    def _check(self, result: int) -> None:
         if result:
             describe = self.library.nvrtcGetErrorString
             describe.restype = ctypes.c_char_p
@@ -159,31 +243,62 @@ class Nvrtc:
 
 
 class Nvcc:
-    """The toolkit's compiler."""
+    """The toolkit's compiler; same methods and attributes as ``Nvrtc``."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         printed = _run([path, "--version"])[1]
-        release = re.search(r"V([\d.]+)", printed)
-        self.version = "nvcc {}".format(release.group(1) if release else printed.strip())
+        release = re.search(r"V(\d+)\.(\d+)[\d.]*", printed)
+        self.number = (int(release.group(1)), int(release.group(2))) if release else (0, 0)
+        self.version = "nvcc {}".format(release.group(0)[1:] if release else printed.strip())
+        listed = _run([path, "--list-gpu-code"])[1]  # not before 11.0
+        numbers = tuple(int(number) for number in re.findall(r"sm_(\d+)\b", listed))
+        self.architectures = numbers or OLDEST_KNOWN
 
-    def compile(self, path, capability):
+    def knows(self, capability: int) -> bool:
+        """Whether it compiles for that compute capability."""
+        return capability in self.architectures
+
+    def compile(self, path: str, capability: int, ptx: bool = False) -> Tuple[bytes, str]:
         """As ``Nvrtc.compile``."""
-        folder = tempfile.mkdtemp(prefix="hotpath-")
+        folder, suffix = tempfile.mkdtemp(prefix="hotpath-"), ".ptx" if ptx else ".cubin"
         try:
-            out = os.path.join(folder, "out.cubin")
-            flags = list(FLAGS) + ["-I", HERE, "-cubin", "-arch=sm_{}".format(capability)]
+            out = os.path.join(folder, "out" + suffix)
+            kind = ["-ptx", "-arch=compute_{}"] if ptx else ["-cubin", "-arch=sm_{}"]
+            flags = list(FLAGS) + ["-I", HERE] + [flag.format(capability) for flag in kind]
             code, printed = _run([self.path] + flags + ["-o", out, path])
             if code:
                 raise NoCompiler("{} fails: {}".format(self.version, _first_error(printed)))
             with open(out, "rb") as file:
-                return file.read(), ".cubin"
+                return file.read(), suffix
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _cached(name, path, capability, compiler, folders):
-    """The file of that name in the first folder that can hold it."""
+def _cached(
+    path: str,
+    capability: int,
+    compiler: Any,
+    folders: Optional[Sequence[str]],
+    target: int,
+    ptx: bool,
+) -> str:
+    """Path of the compiled file in the first folder that can hold it.
+
+    Args:
+        path: the .cu file.
+        capability: of the GPU.
+        compiler: ``Nvrtc`` or ``Nvcc``.
+        folders: see ``binary``.
+        target: architecture to compile for.
+        ptx: whether it must be PTX.
+    """
+    name = "{}-sm{}{}-{}".format(
+        os.path.splitext(os.path.basename(path))[0],
+        capability,
+        "-ptx{}".format(target) if ptx else "",
+        _key(path, compiler.version),
+    )
     if folders is None:
         cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
         private = os.path.join(tempfile.gettempdir(), "hotpath-{}".format(os.getuid()))
@@ -193,7 +308,7 @@ def _cached(name, path, capability, compiler, folders):
             found = os.path.join(folder, name + suffix)
             if os.path.exists(found):
                 return found
-    content, suffix = compiler.compile(path, capability)
+    content, suffix = compiler.compile(path, target, ptx)
     problem = "no folder for the compiled kernels"
     for folder in folders:
         try:
@@ -203,19 +318,19 @@ def _cached(name, path, capability, compiler, folders):
     raise NoCompiler(problem)
 
 
-def _is_ours(folder):
-    """Whether nobody else could have put a file there: anybody may make a temporary folder."""
+def _is_ours(folder: str) -> bool:
+    """Whether the folder's owner can be trusted: any user can create a temporary folder."""
     try:
         return os.stat(folder).st_uid in (0, os.getuid(), os.stat(HERE).st_uid)
     except OSError:
         return False
 
 
-def _write(path, content):
-    """Write to a file of our own and rename it, so that nobody loads half of one."""
+def _write(path: str, content: bytes) -> str:
+    """Write to a temporary file and rename it, so that no process loads half of one."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     if not _is_ours(os.path.dirname(path)):
-        raise PermissionError(errno.EPERM, "it is somebody else's")
+        raise PermissionError(errno.EPERM, "it belongs to another user")
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -229,8 +344,8 @@ def _write(path, content):
     return path
 
 
-def _key(path, version):
-    """Hash of everything that the compiled code depends on but the GPU."""
+def _key(path: str, version: str) -> str:
+    """Hash of everything that the compiled code depends on, except the GPU."""
     key = hashlib.sha256(repr((version, FLAGS)).encode())
     for name in (path,) + HEADERS:
         with open(name, "rb") as file:
@@ -238,7 +353,8 @@ def _key(path, version):
     return key.hexdigest()[:16]
 
 
-def _run(command):
+def _run(command: Sequence[str]) -> Tuple[int, str]:
+    """Exit status and output of a command."""
     try:
         done = subprocess.run(
             command,
@@ -256,7 +372,7 @@ def _run(command):
     return done.returncode, done.stdout
 
 
-def _first_error(text):
+def _first_error(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no message"])[0]

@@ -26,7 +26,7 @@ class Correlate:
     def __init__(self, device: Any) -> None:
         self.device = device
         self._module = device.module(
-            compiler.binary(compiler.source("correlate"), device.capability)
+            compiler.binary(compiler.source("correlate"), device.capability, device.driver_version)
         )
         self._depthwise = device.kernel(self._module, "hp_correlate_depthwise")
         self._pixelwise = device.kernel(self._module, "hp_correlate_pixelwise")

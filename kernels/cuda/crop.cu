@@ -1,34 +1,73 @@
-// Crop: the window of a frame, resized and laid out as the network takes it. One thread a pixel.
-// Held bit for bit to golden.crop and golden.pack.
+// Crop: the window of a frame, resized and laid out as the network takes it. A thread writes a few
+// rows of one column, so that it can use a row of the frame for two rows of the output. golden.crop
+// and golden.pack define every bit.
 #include "frame.h"
 
 namespace {
 
-__device__ hp_bgr fetch(const hp_frame* frame, int row, int column, const int* border) {
-  const int y = row - frame->y, x = column - frame->x;
-  hp_bgr pixel;
-  if (x < 0 || y < 0 || x >= frame->width || y >= frame->height) {
-    for (int c = 0; c < 3; ++c) pixel.value[c] = border[c];
-    return pixel;
+const int ROWS = 8;  // of the output that one thread writes
+const int NO_ROW = -2147483647;  // no window reaches it
+
+// What the rows of a thread share.
+struct job {
+  const hp_frame* frame;
+  const unsigned char* left;  // first column of the part's first row
+  int y, height, row_stride;  // the part's
+  int next;                   // bytes from the first column to the second
+  int first, second;          // columns, from the part's first
+  int weight0, weight1;
+  bool plain;       // both columns lie inside the part, which is BGR or BGRx
+  unsigned border;  // blue, green << 8, red << 16
+};
+
+// Any pixel of a frame, as one number like the border.
+__device__ unsigned pixel_at(const job* own, int row, int column) {
+  const hp_frame* frame = own->frame;
+  if ((unsigned)row >= (unsigned)frame->height || (unsigned)column >= (unsigned)frame->width)
+    return own->border;
+  const unsigned char* line = (const unsigned char*)frame->plane + row * frame->row_stride;
+  if (frame->format == HP_FRAME_BGR) {
+    line += column * frame->pixel_stride;
+    return line[0] | line[1] << 8 | line[2] << 16;
   }
-  const unsigned char* line =
-      (const unsigned char*)frame->plane + (long long)y * frame->row_stride;
-  if (frame->format == HP_FRAME_NV12) {
-    const unsigned char* uv = (const unsigned char*)frame->chroma +
-                              (long long)(y >> 1) * frame->chroma_stride + (x & ~1);
-    return hp_from_yuv(line[x], uv[0], uv[1]);
-  }
-  line += x * frame->pixel_stride;
-  for (int c = 0; c < 3; ++c) pixel.value[c] = line[c];
-  return pixel;
+  const unsigned char* uv =
+      (const unsigned char*)frame->chroma + (row >> 1) * frame->chroma_stride + (column & ~1);
+  const hp_bgr pixel = hp_from_yuv(line[column], uv[0], uv[1]);
+  return pixel.value[0] | pixel.value[1] << 8 | pixel.value[2] << 16;
 }
 
-__device__ void store(const hp_input* input, int channel, int value, void* out, int index) {
+// The horizontal pass of a row of the frame.
+__device__ hp_bgr blend(const job* own, int row) {
+  hp_bgr sums;
+  row -= own->y;
+  if (own->plain && (unsigned)row < (unsigned)own->height) {
+    const unsigned char* pixel = own->left + row * own->row_stride;
+#pragma unroll
+    for (int c = 0; c < 3; ++c)
+      sums.value[c] = hp_horizontal(pixel[c], pixel[own->next + c], own->weight0, own->weight1);
+    return sums;
+  }
+  const unsigned a = pixel_at(own, row, own->first), b = pixel_at(own, row, own->second);
+#pragma unroll
+  for (int c = 0; c < 3; ++c)
+    sums.value[c] =
+        hp_horizontal(a >> 8 * c & 255, b >> 8 * c & 255, own->weight0, own->weight1);
+  return sums;
+}
+
+// Where the values of one channel go, and how.
+struct lane {
+  float mean, scale;
+  int plane;  // first element in the output
+};
+
+__device__ void store(const hp_input* input, const lane* channel, int value, void* out, int index) {
+  index += channel->plane;
   if (input->format == HP_INPUT_UINT8) {
     ((unsigned char*)out)[index] = (unsigned char)value;
     return;
   }
-  const float number = hp_normalise(value, input->mean[channel], input->scale[channel]);
+  const float number = hp_normalise(value, channel->mean, channel->scale);
   if (input->format == HP_INPUT_FLOAT)
     ((float*)out)[index] = number;
   else if (input->format == HP_INPUT_HALF)
@@ -39,29 +78,61 @@ __device__ void store(const hp_input* input, int channel, int value, void* out, 
 
 }  // namespace
 
-// Writes 3 planes of side x side. Grid: blocks that cover the side both ways.
-extern "C" __global__ void __launch_bounds__(256)
-    hp_crop(const hp_frame* __restrict__ frame, const hp_site* __restrict__ plan,
+// Writes 3 planes of side x side. plan: see hp_plan_crop. Grid: blocks of blockDim.x columns and
+// ROWS * blockDim.y rows that cover the side both ways.
+extern "C" __global__ void __launch_bounds__(256, 4)
+    hp_crop(const hp_frame* __restrict__ frame, const hp_line* __restrict__ plan,
             const hp_input* __restrict__ input, void* __restrict__ out) {
   const int side = input->side;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
-  const int row = blockIdx.y * blockDim.y + threadIdx.y;
-  if (column >= side || row >= side) return;
+  if (column >= side) return;
+  const hp_line across = plan[side + column];
+  job own;
+  own.frame = frame;
+  own.y = frame->y;
+  own.height = frame->height;
+  own.row_stride = frame->row_stride;
+  own.first = across.first - frame->x;
+  own.second = across.second - frame->x;
+  own.weight0 = across.weight0;
+  own.weight1 = across.weight1;
+  own.plain = frame->format == HP_FRAME_BGR && (unsigned)own.first < (unsigned)frame->width &&
+              (unsigned)own.second < (unsigned)frame->width;
+  own.left = (const unsigned char*)frame->plane + own.first * frame->pixel_stride;
+  own.next = (own.second - own.first) * frame->pixel_stride;
+  own.border = input->border[0] | input->border[1] << 8 | input->border[2] << 16;
 
-  const hp_site down = plan[row];
-  hp_site site = plan[column];
-  site.row_weight0 = down.row_weight0;
-  site.row_weight1 = down.row_weight1;
-  const hp_bgr top_left = fetch(frame, down.row0, site.column0, input->border);
-  const hp_bgr top_right = fetch(frame, down.row0, site.column1, input->border);
-  const hp_bgr bottom_left = fetch(frame, down.row1, site.column0, input->border);
-  const hp_bgr bottom_right = fetch(frame, down.row1, site.column1, input->border);
-
+  lane channels[3];  // of B, G, R
 #pragma unroll
   for (int c = 0; c < 3; ++c) {
-    const int value = hp_crop_value(&site, top_left.value[c], top_right.value[c],
-                                    bottom_left.value[c], bottom_right.value[c]);
-    const int channel = input->swap ? 2 - c : c;
-    store(input, channel, value, out, (channel * side + row) * side + column);
+    const int to = input->swap ? 2 - c : c;
+    channels[c].mean = input->mean[to];
+    channels[c].scale = input->scale[to];
+    channels[c].plane = to * side * side;
+  }
+
+  const int begin = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
+  const int end = begin + ROWS < side ? begin + ROWS : side;
+  hp_bgr upper = {}, lower = {};  // the horizontal pass of two rows of the frame
+  int top = NO_ROW, bottom = NO_ROW;  // which rows these are
+  int index = begin * side + column;
+#pragma unroll 1
+  for (int row = begin; row < end; ++row, index += side) {
+    const hp_line down = plan[row];
+    if (down.first != top) {
+      upper = lower;
+      if (down.first != bottom) upper = blend(&own, down.first);
+      top = down.first;
+    }
+    if (down.second != bottom) {
+      lower = blend(&own, down.second);
+      bottom = down.second;
+    }
+#pragma unroll
+    for (int c = 0; c < 3; ++c) {
+      const int value =
+          hp_vertical(upper.value[c], lower.value[c], down.weight0, down.weight1);
+      store(input, &channels[c], value, out, index);
+    }
   }
 }

@@ -74,8 +74,8 @@ class Device:
             kernel = module.get_function(name)
             kernel.compile()  # loads now what would else be loaded by the first launch
         except ERRORS as error:
-            raise GpuFailed("{} does not load: {}; delete {} and start again".format(
-                name, error, module.file_path)) from None  # fmt: skip
+            text = "{} does not load: {}; delete {} and start again"
+            raise GpuFailed(text.format(name, error, module.file_path)) from None
         return kernel
 
     def launch(self, kernel, grid, block, arguments, stream, shared=0):

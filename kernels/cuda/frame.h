@@ -1,4 +1,5 @@
-// What the kernels of one frame share in device memory. layout.py has the same structures.
+// Structures in device memory that the kernels of a frame share, and what several of them compute.
+// layout.py has the same structures.
 #ifndef HOTPATH_CUDA_FRAME_H
 #define HOTPATH_CUDA_FRAME_H
 
@@ -6,57 +7,57 @@
 
 enum { HP_FRAME_BGR = 0, HP_FRAME_NV12 = 1 };
 
-// A frame, or the part of it that was uploaded; 64 bytes, uploaded right before its pixels.
+// A frame, or the part of it that was uploaded. 64 bytes, uploaded right before the pixels.
 struct hp_frame {
-  unsigned long long plane, chroma;   // addresses: pixels or luma; interleaved U and V
-  int row_stride, chroma_stride;      // bytes
-  int pixel_stride;                   // bytes: 3, or 4 for BGRx
-  int format;                         // HP_FRAME_BGR ..
-  int x, y, width, height;            // the part, frame pixels; even for NV12
+  unsigned long long plane, chroma;  // addresses: pixels or luma; interleaved U and V
+  int row_stride, chroma_stride;     // bytes
+  int pixel_stride;                  // bytes: 3, or 4 for BGRx
+  int format;                        // HP_FRAME_BGR ..
+  int x, y, width, height;           // of the part, in frame pixels; even for NV12
   int frame_width, frame_height;
   int sequence, unused;
 };
 
 enum { HP_INPUT_FLOAT = 0, HP_INPUT_HALF = 1, HP_INPUT_INT8 = 2, HP_INPUT_UINT8 = 3 };
 
-// How the network takes a crop; per channel of the result where there are three.
+// How the network takes a crop. Arrays of three have one value for each channel of the input.
 struct hp_input {
   float mean[3], scale[3];
   float step;     // of int8
   int side;       // pixels
   int format;     // HP_INPUT_FLOAT ..
-  int swap;       // RGB
-  int border[3];  // outside the frame, B G R
+  int swap;       // RGB instead of BGR
+  int border[3];  // B, G, R outside the frame
 };
 
-// Where the tracker looks; see runtime/geometry.py.
+// Where the tracker looks; runtime/geometry.py is the definition.
 struct hp_view {
   double context;
-  int exemplar, search;  // sides, pixels
+  int exemplar, search;  // sides of the network's inputs, pixels
   int corner, rounding;
 };
 
 enum {
-  HP_NO_SCORE = 1,     // no cell had a finite vote
-  HP_NOT_FINITE = 2,   // the box that won is not finite
-  HP_NOT_UPLOADED = 4,  // the search region reaches pixels of the frame that are not in the picture
-  HP_LOST = 8,          // no error: the target is not in that box (watch.cu)
-  HP_HELD = 16          // no error: so the last certain box was kept
+  HP_NO_SCORE = 1,      // error: no cell has a finite vote
+  HP_NOT_FINITE = 2,    // error: the winning box is not finite
+  HP_NOT_UPLOADED = 4,  // error: the search region reaches beyond the part that was uploaded
+  HP_LOST = 8,          // the target is not in that box
+  HP_HELD = 16          // therefore the last certain box was kept
 };
 
-// The target: 64 bytes, all that comes back of a frame. With an error's flag set the state is the
-// last one.
+// The target. These 64 bytes are all that a frame downloads. After an error the state is the last
+// frame's.
 struct hp_pose {
-  double state[4];  // cx, cy, w, h, frame pixels
+  double state[4];  // cx, cy, w, h in frame pixels
   double score;
   int cell;
-  float certainty;  // rounded; what is reckoned with is in hp_monitor
+  float certainty;  // rounded; hp_monitor has the exact one
   int x, y, side;   // window of the next frame
   short flags;
-  short sequence;   // of the picture that it was found in, its lower bits
+  short sequence;   // low bits of the frame's number
 };
 
-// When a target is lost, and what is done then; see runtime/loss.py.
+// When a target is lost, and what is done then; runtime/loss.py is the definition.
 struct hp_limits {
   double lost_below, hold_below, hold_widen, hold_limit;
   double kept, inner;
@@ -64,14 +65,24 @@ struct hp_limits {
   int channels, side;  // of the search region's features; cells
 };
 
-// What is known of a target that is watched; of another one `widened` alone is used, and is 1.
+// The loss monitor's memory of a target. If the target is not monitored, `widened` stays 1.
 struct hp_monitor {
   double certainty, widened;
-  double held[4];    // the state when it was last certain
-  double before[4];  // the state around which the next frame is searched
+  double held[4];  // the state when the target was last certain
 };
 
-// Where a window begins, and how large it is; then what each of its output rows and columns reads.
+// What one row or column of a crop reads: two rows or columns of the frame, and their weights.
+// Aligned so that one load instruction gets it.
+struct
+#ifdef __CUDACC__
+    __align__(16)
+#endif
+    hp_line {
+  int first, second;
+  int weight0, weight1;
+};
+
+// The window of the exemplar or of the search region. By one thread.
 static __device__ void hp_aim_window(const hp_view* view, const hp_monitor* monitor, hp_pose* pose,
                                      int exemplar) {
   double side = hp_context_side(pose->state[2], pose->state[3], view->context);
@@ -81,11 +92,25 @@ static __device__ void hp_aim_window(const hp_view* view, const hp_monitor* moni
   pose->y = hp_first_pixel(pose->state[1], pose->side, view->corner, view->rounding);
 }
 
-// plan[i] holds what output row i and output column i read.
-static __device__ void hp_plan_crop(const hp_pose* pose, int out_side, hp_site* plan) {
-  const double scale = hp_resize_scale(pose->side, out_side);
-  for (int i = threadIdx.x; i < out_side; i += blockDim.x)
-    plan[i] = hp_crop_site(i, i, pose->x, pose->y, pose->side, pose->side, scale, scale);
+// The plan of a crop: first its out_side rows, then its out_side columns. By a whole block, which
+// must have met since `scale` was computed.
+static __device__ void hp_plan_crop(const hp_pose* pose, int out_side, hp_scale scale,
+                                    hp_line* plan) {
+  for (int i = threadIdx.x; i < out_side; i += blockDim.x) {
+    const hp_tap tap = hp_resize_tap_whole(i, scale);
+    const hp_tap across = hp_clamp_column(tap, pose->side);
+    hp_line row, column;
+    row.first = pose->y + hp_clamp_row(tap.first, pose->side);
+    row.second = pose->y + hp_clamp_row(tap.first + 1, pose->side);
+    row.weight0 = tap.weight0;
+    row.weight1 = tap.weight1;
+    column.first = pose->x + across.first;
+    column.second = pose->x + hp_clamp_row(across.first + 1, pose->side);
+    column.weight0 = across.weight0;
+    column.weight1 = across.weight1;
+    plan[i] = row;
+    plan[out_side + i] = column;
+  }
 }
 
 #endif  // HOTPATH_CUDA_FRAME_H

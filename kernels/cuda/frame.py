@@ -1,10 +1,9 @@
 """A whole frame on the GPU: the frame goes in, 64 bytes with the box come out.
 
-    upload -> crop -> network -> select -> loss monitor -> download
+    upload -> crop -> network -> select -> download
 
-The target's state stays on the GPU. Select moves it and plans the next frame's crop; the loss
-monitor decides whether the target is lost. All that follows the upload is one CUDA graph where the
-driver has graphs.
+The target's state stays on the GPU. Select moves it, decides whether the target is lost, and plans
+the next frame's crop. All that follows the upload is one CUDA graph where the driver has graphs.
 
 The network is an engine with device memory:
 
@@ -14,6 +13,7 @@ The network is an engine with device memory:
     engine.scores, engine.distances               addresses of its maps, float32
     engine.search_features_device                 (address, shape) of the search region's features;
                                                   None if the network gives none
+    engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
     engine.free_features(features)                frees it
     engine.exemplar_device(stream, features)      enqueues the exemplar's part; takes a handle
@@ -24,20 +24,16 @@ targets share one engine: each has a ``Frame`` and features of its own.
 """
 
 import functools
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda import compile as compiler
 from kernels.cuda import driver, frames, graphs, layout
 from kernels.cuda.errors import GpuFailed
-from kernels.cuda.loss_monitor import LossMonitor
+from kernels.cuda.frame_kernels import FrameKernels
 from kernels.cuda.slot import Slot
 from kernels.errors import NO_SCORE, HotpathError, NetworkFailed
 from kernels.settings import FrameSettings
-
-CROP_BLOCK = (32, 8, 1)
-SELECT_BLOCK = (256, 1, 1)
 
 
 class Found(NamedTuple):
@@ -70,7 +66,8 @@ class Frame:
         slots: frames that may be in flight at a time. With more than one, whole frames are
             uploaded, because the next search region is not known yet. The uploads have a stream of
             their own, so that they overlap with the frame before.
-        graph: whether to use a CUDA graph; None: where that is proven.
+        graph: whether to use a CUDA graph; None: where that is proven. An engine that is not
+            ``capturable`` never runs in a graph.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence if frames can't be launched as a graph.
 
@@ -88,42 +85,26 @@ class Frame:
         profile: bool = False,
         log: Optional[Callable[[str], None]] = None,
     ) -> None:
-        self.device, self.settings, self.engine = device, settings, engine
-        self.uses_graph = device.driver_version >= graphs.PROVEN_FROM if graph is None else graph
-        self.uses_graph = self.uses_graph and not profile
+        self.device, self.engine = device, engine
+        wanted = device.driver_version >= graphs.PROVEN_FROM if graph is None else graph
+        self.uses_graph = wanted and engine.capturable and not profile
         self._log = log or (lambda sentence: None)
         self._stream = engine.stream
         self._handle = device.handle(self._stream)
-        self._crop, self._aim, self._select = self._kernels()
-        self._newest = None  # the slot that was submitted last
+        self._newest: Optional[Slot] = None  # the slot that was submitted last
         self._submitted = self._collected = 0
-        self._size = None
-        self._owned, self._slots, self._features, self._monitor = [], [], None, None
+        self._size = (0, 0)
+        self._slots: List[Slot] = []
+        self._features: Any = None
         self._copies = device.stream() if slots > 1 else self._stream
+        self._kernels = FrameKernels(device, settings, engine)
         try:
-            self._allocate(slots, 4 if profile else 0)
+            self._features = engine.new_features()
+            self._slots = [Slot(device, 4 if profile else 0) for _ in range(slots)]
         except HotpathError:
             self.close()
             raise
         self._timed = self._slots[0]  # the slot of the result that was taken last
-
-    def _allocate(self, slots, marks):
-        """Allocate the memory that does not depend on the frames' size."""
-        settings, device = self.settings, self.device
-        self._features = self.engine.new_features()
-        self._monitor = LossMonitor(
-            device, settings.loss, self.engine.search_features_device, self._stream
-        )
-        self._pose = self._alloc(layout.POSE.itemsize)
-        longest = max(settings.window.search, settings.window.exemplar)
-        self._plan = self._alloc(layout.SITE.itemsize * longest)
-        points, window = layout.points(settings.points)
-        self._view, self._points, self._window = (
-            self._on_device(values) for values in (layout.view(settings.window), points, window)
-        )
-        self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
-        self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
-        self._slots = [Slot(device, marks) for _ in range(slots)]
 
     def begin(self, frame: frames.AnyFrame, state: Sequence[float], border: Sequence[int]) -> None:
         """Take a target: crop its exemplar, run that part of the network, plan the first search.
@@ -142,19 +123,18 @@ class Frame:
         self._fit(frame)
         self._size = frames.size_of(frame)
         slot = self._slots[0]
-        self._upload_inputs(border)
-        self._upload_pose(state)
-        self._monitor.begin(state)
+        kernels = self._kernels
+        kernels.begin(state, border)
         self._upload(slot, frame, (0, 0) + self._size, self._stream)
-        self._launch_aim(1)
-        self._launch_crop(slot, 0, self.settings.window.exemplar, self.engine.exemplar_input)
+        kernels.aim(exemplar=True)
+        kernels.crop(slot.upload_at, exemplar=True)
         self.engine.exemplar_device(self._handle, self._features)
-        self._launch_aim(0)
+        kernels.aim(exemplar=False)
         # Run the search once before it is captured: libraries initialise in their first call.
-        self._launch_crop(slot, 1, self.settings.window.search, self.engine.search_input)
+        kernels.crop(slot.upload_at, exemplar=False)
         self.engine.search_device(self._handle, self._features)
-        self._monitor.remember(self._view, self._pose, self._plan)
-        self.device.download(slot.result, self._pose, self._stream)
+        kernels.remember()
+        self.device.download(slot.result, kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
         if self.uses_graph:
@@ -177,7 +157,7 @@ class Frame:
             raise RuntimeError("{} frames are in flight; take a result".format(len(self._slots)))
         room = all(slot.fits(frame) for slot in self._slots)
         if frames.size_of(frame) != self._size or not room:
-            self._rescale(frame)
+            self._rescale(self._newest, frame)
         slot = self._slots[self._submitted % len(self._slots)]
         try:
             self._send(slot, frame)
@@ -234,69 +214,19 @@ class Frame:
         self._settle()
         for slot in self._slots:
             slot.close(self.device)
-        for address in self._owned:
-            self.device.free(address)
-        if self._monitor is not None:
-            self._monitor.close()
+        self._kernels.close()
         if self._features is not None:
             self.engine.free_features(self._features)
         self._newest = self._features = None
         self._submitted = self._collected = 0
-        self._owned = []
 
-    def _kernels(self):
-        device = self.device
-        modules = {}
-        for name in ("crop", "select"):
-            path = compiler.binary(compiler.source(name), device.capability)
-            modules[name] = device.module(path)
-        self._modules = modules  # a kernel lives as long as its module
-        return (
-            device.kernel(modules["crop"], "hp_crop"),
-            device.kernel(modules["select"], "hp_aim"),
-            device.kernel(modules["select"], "hp_select"),
-        )
-
-    def _on_device(self, values):
-        """Copy an array to the device; returns its address, valid until ``close``."""
-        staging = self.device.pinned(values.nbytes)
-        staging[:] = values.view(np.uint8).ravel()
-        address = self._alloc(values.nbytes)
-        self.device.upload(address, staging, self._stream)
-        self.device.synchronise(self._stream)
-        return address
-
-    def _alloc(self, size):
-        self._owned.append(self.device.alloc(size))
-        return self._owned[-1]
-
-    def _fit(self, frame):
+    def _fit(self, frame: frames.AnyFrame) -> None:
         """Make every slot large enough for frames of this kind and size."""
         size = frames.capacity(frame)
         for slot in self._slots:
             slot.fit(self.device, size)
 
-    def _upload_inputs(self, border):
-        settings, engine = self.settings, self.engine
-        at = layout.POSE.itemsize
-        sides = settings.window.exemplar, settings.window.search
-        for address, side in zip(self._inputs, sides):
-            record = layout.network_input(
-                settings.input, side, engine.input_dtype, engine.input_step, border
-            )
-            part = self._setup[at : at + record.nbytes]
-            part[:] = record.view(np.uint8)
-            self.device.upload(address, part, self._stream)
-            at += record.nbytes
-
-    def _upload_pose(self, state):
-        part = self._setup[: layout.POSE.itemsize]
-        record = np.zeros(1, layout.POSE)
-        record["state"] = state
-        part[:] = record.view(np.uint8)
-        self.device.upload(self._pose, part, self._stream)
-
-    def _send(self, slot, frame):
+    def _send(self, slot: Slot, frame: frames.AnyFrame) -> None:
         self._upload(slot, frame, self._part(), self._copies)
         if self._copies is not self._stream:
             self.device.record(slot.uploaded, self._copies)
@@ -308,7 +238,7 @@ class Frame:
             self._enqueue(slot)
         self.device.record(slot.done, self._stream)
 
-    def _part(self):
+    def _part(self) -> Tuple[int, int, int, int]:
         """The part (x, y, w, h) of the next frame that is uploaded."""
         if len(self._slots) > 1:
             return (0, 0) + self._size
@@ -316,29 +246,31 @@ class Frame:
         window = int(pose["x"]), int(pose["y"]), int(pose["side"])
         return frames.part_of(window, *self._size)
 
-    def _upload(self, slot, frame, part, stream):
+    def _upload(
+        self, slot: Slot, frame: frames.AnyFrame, part: Tuple[int, int, int, int], stream: Any
+    ) -> None:
         used = frames.pack(frame, part, slot.staging, slot.upload_at, self._submitted)
         self.device.upload(slot.upload_at, slot.staging[:used], stream)
 
-    def _rescale(self, frame):
+    def _rescale(self, newest: Slot, frame: frames.AnyFrame) -> None:
         """Scale the target, because the frames' resolution or kind has changed."""
         self._drain()
         width, height = frames.size_of(frame)
         x, y = float(width) / self._size[0], float(height) / self._size[1]
         self._fit(frame)
         self._size = width, height
-        self._upload_pose(self._newest.pose["state"] * (x, y, x, y))
-        self._monitor.rescale((x, y, x, y))
-        self._launch_aim(0)
+        self._kernels.move(newest.pose["state"] * (x, y, x, y))
+        self._kernels.monitor.rescale((x, y, x, y))
+        self._kernels.aim(exemplar=False)
         # Download into the next slot: the others may hold results that were not read yet.
         following = self._slots[self._submitted % len(self._slots)]
-        self.device.download(following.result, self._pose, self._stream)
+        self.device.download(following.result, self._kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = following
         if self.uses_graph:
             self._capture()
 
-    def _capture(self):
+    def _capture(self) -> None:
         """Capture the graph of every slot that has none."""
         try:
             functions = graphs.Driver(driver.load())
@@ -355,45 +287,28 @@ class Frame:
                 slot.drop_graph()
             self._log("frames are launched step by step: {}".format(error))
 
-    def _enqueue(self, slot):
+    def _enqueue(self, slot: Slot) -> None:
         """Enqueue a frame's steps, after its upload."""
-        engine, device = self.engine, self.device
+        kernels = self._kernels
         self._mark(slot, 0)
-        self._launch_crop(slot, 1, self.settings.window.search, engine.search_input)
+        kernels.crop(slot.upload_at, exemplar=False)
         self._mark(slot, 1)
-        engine.search_device(self._handle, self._features)
+        self.engine.search_device(self._handle, self._features)
         self._mark(slot, 2)
-        arguments = [self._points, self._view, self._window, engine.scores, engine.distances]
-        arguments += [slot.upload_at, self._monitor.address, self._pose, self._plan]
-        device.launch(
-            self._select, (1, 1, 1), SELECT_BLOCK, [np.uint64(a) for a in arguments], self._stream
-        )
-        self._monitor.judge(self._view, self._pose, self._plan)
-        device.download(slot.result, self._pose, self._stream)
+        kernels.select(slot.upload_at)
+        self.device.download(slot.result, kernels.pose, self._stream)
         self._mark(slot, 3)
 
-    def _mark(self, slot, number):
+    def _mark(self, slot: Slot, number: int) -> None:
         if slot.marks:
             self.device.record(slot.marks[number], self._stream)
 
-    def _launch_aim(self, exemplar):
-        arguments = [np.uint64(self._view), np.uint64(self._monitor.address), np.int32(exemplar)]
-        arguments += [np.uint64(self._pose), np.uint64(self._plan)]
-        self.device.launch(self._aim, (1, 1, 1), SELECT_BLOCK, arguments, self._stream)
-
-    def _launch_crop(self, slot, which, side, out):
-        columns, rows, _ = CROP_BLOCK
-        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, 1)
-        addresses = slot.upload_at, self._plan, self._inputs[which], out
-        arguments = [np.uint64(address) for address in addresses]
-        self.device.launch(self._crop, grid, CROP_BLOCK, arguments, self._stream)
-
-    def _drain(self):
+    def _drain(self) -> None:
         """Wait for all frames in flight; their results can still be read."""
         if self.in_flight:
             self.device.synchronise(self._stream)
 
-    def _settle(self):
+    def _settle(self) -> None:
         """Wait for all work on the GPU, even if the GPU has stopped."""
         for stream in {id(s): s for s in (self._copies, self._stream)}.values():
             try:

@@ -36,12 +36,13 @@ LIMITS = np.dtype(
     [("lost_below", "f8"), ("hold_below", "f8"), ("hold_widen", "f8"), ("hold_limit", "f8")]
     + [("kept", "f8"), ("inner", "f8"), ("stride", "f8"), ("channels", "i4"), ("side", "i4")]
 )
-MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4), ("before", "f8", 4)])
+MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4)])
 POINTS = np.dtype(
     [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8"), ("min_size", "f8")]
     + [("size", "i4"), ("score", "i4")]
 )
-SITE = np.dtype(("i4", 8))
+LINE = np.dtype(("i4", 4))
+MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
 
 BGR, NV12 = 0, 1  # formats of a frame
 FORMATS = {"float32": 0, "float16": 1, "int8": 2, "uint8": 3}  # types of a network's input
@@ -51,7 +52,13 @@ LOST, HELD = 8, 16
 
 
 def view(settings: WindowSettings) -> np.ndarray:
-    """Where a tracker looks: one ``VIEW``."""
+    """Where a tracker looks: one ``VIEW``.
+
+    Raises:
+        ValueError: an input is larger than the plan of a crop can be.
+    """
+    if max(settings.exemplar, settings.search) > MOST_OUTPUTS:
+        raise ValueError("a side of {} pixels".format(max(settings.exemplar, settings.search)))
     record = np.zeros(1, VIEW)
     record["context"], record["corner"] = settings.context, settings.corner
     record["exemplar"], record["search"] = settings.exemplar, settings.search
@@ -87,7 +94,7 @@ def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.nd
 def monitor(state: Sequence[float]) -> np.ndarray:
     """The loss monitor's memory of a target that was just taken: one ``MONITOR``."""
     record = np.ones(1, MONITOR)
-    record["held"] = record["before"] = state
+    record["held"] = state
     return record
 
 

@@ -1,18 +1,15 @@
-"""Launches loss_monitor.cu, which decides whether one target is lost.
+"""The GPU memory of one target's loss monitor; loss_monitor.h has its arithmetic.
 
-The result comes back in the frame's 64 bytes. The features of the target stay on the GPU.
+Its result comes back in the frame's 64 bytes. The features of the target stay on the GPU.
 """
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda import compile as compiler
 from kernels.cuda import layout
 from kernels.cuda.errors import GpuFailed
 from kernels.settings import LossSettings
-
-BLOCK = (256, 1, 1)
 
 
 class LossMonitor:
@@ -23,11 +20,14 @@ class LossMonitor:
         settings: the target is monitored if ``lost_below`` is above 0.
         features: (address, shape) of the search region's features, (1, channels, cells) float32;
             None if the network gives none: then the score alone decides.
-        stream: stream of the uploads and launches.
+        stream: stream of the uploads.
 
     Attributes:
         active: whether the target is monitored.
-        address: of its ``layout.MONITOR``, which the kernels of select read too.
+        address: of its ``layout.MONITOR``; valid also if the target is not monitored.
+        limits: address of the ``layout.LIMITS``; 0 if the target is not monitored.
+        features, reference: addresses of the search region's features and of the target's; 0 if
+            they are not compared.
     """
 
     def __init__(
@@ -37,61 +37,34 @@ class LossMonitor:
         features: Optional[Tuple[int, Tuple[int, ...]]],
         stream: Any,
     ) -> None:
-        self.device, self.active = device, settings.lost_below > 0
-        self._stream, self._features = stream, features
-        self._owned = []
-        if self.active:
-            path = compiler.binary(compiler.source("loss_monitor"), device.capability)
-            self._module = device.module(path)
-            self._kernel = device.kernel(self._module, "hp_monitor_loss")
+        self.device, self._stream = device, stream
+        self.active = settings.lost_below > 0
+        self.limits = self.features = self.reference = 0
+        self._owned: List[int] = []
         try:
-            self._allocate(settings)
+            self._record = device.pinned(layout.MONITOR.itemsize)
+            self.address = self._alloc(layout.MONITOR.itemsize)
+            if self.active:
+                self._upload_limits(settings, features)
         except GpuFailed:
             self.close()
             raise
 
-    def _allocate(self, settings):
-        device, features = self.device, self._features
-        self._record = device.pinned(layout.MONITOR.itemsize)
-        self.address = self._alloc(layout.MONITOR.itemsize)
-        self._limits = self._alloc(layout.LIMITS.itemsize)
-        self._reference = self._alloc(4 * features[1][1]) if features else 0
-        staging = device.pinned(layout.LIMITS.itemsize)
-        staging[:] = layout.limits(settings, features and features[1]).view(np.uint8)
-        device.upload(self._limits, staging, self._stream)
-        device.synchronise(self._stream)
-
     def begin(self, state: Sequence[float]) -> None:
-        """Take a target at [cx, cy, w, h]. ``remember`` takes its features later."""
+        """Take a target at [cx, cy, w, h]. Its features are taken after the first search."""
         self._record[:] = layout.monitor(state).view(np.uint8)
         self.device.upload(self.address, self._record, self._stream)
 
     def rescale(self, factors: Sequence[float]) -> None:
-        """Scale the remembered states when the frame's size changes.
+        """Scale the remembered state when the frame's size changes.
 
         Args:
             factors: of [cx, cy, w, h]. No frame may be in flight.
         """
         self.device.download(self._record, self.address, self._stream)
         self.device.synchronise(self._stream)
-        record = self._record.view(layout.MONITOR)[0]
-        record["held"] *= factors
-        record["before"] *= factors
+        self._record.view(layout.MONITOR)[0]["held"] *= factors
         self.device.upload(self.address, self._record, self._stream)
-
-    def remember(self, view: int, pose: int, plan: int) -> None:
-        """Enqueue: remember the features that the network gave last as the target's.
-
-        Args:
-            view, pose, plan: addresses of the frame's structures, see frame.h.
-        """
-        if self.active and self._features:
-            self._launch(1, view, pose, plan)
-
-    def judge(self, view: int, pose: int, plan: int) -> None:
-        """Enqueue, after select: decide whether the box that was found holds the target."""
-        if self.active:
-            self._launch(0, view, pose, plan)
 
     def close(self) -> None:
         """Free the memory."""
@@ -99,13 +72,19 @@ class LossMonitor:
             self.device.free(address)
         self._owned = []
 
-    def _alloc(self, size):
-        self._owned.append(self.device.alloc(size))
-        return self._owned[-1]
+    def _upload_limits(
+        self, settings: LossSettings, features: Optional[Tuple[int, Tuple[int, ...]]]
+    ) -> None:
+        shape = features[1] if features else None
+        staging = self.device.pinned(layout.LIMITS.itemsize)
+        staging[:] = layout.limits(settings, shape).view(np.uint8)
+        self.limits = self._alloc(layout.LIMITS.itemsize)
+        self.device.upload(self.limits, staging, self._stream)
+        self.device.synchronise(self._stream)
+        if features:
+            self.features, self.reference = features[0], self._alloc(4 * features[1][1])
 
-    def _launch(self, begin, view, pose, plan):
-        features = self._features[0] if self._features else 0
-        arguments = [np.uint64(self._limits), np.uint64(view), np.int32(begin), np.uint64(features)]
-        rest = self._reference, self.address, pose, plan
-        arguments += [np.uint64(address) for address in rest]
-        self.device.launch(self._kernel, (1, 1, 1), BLOCK, arguments, self._stream)
+    def _alloc(self, size: int) -> int:
+        address: int = self.device.alloc(size)
+        self._owned.append(address)
+        return address

@@ -59,6 +59,7 @@ class GpuEngine(base.Engine):
         stream: of the device; all work goes there.
         exemplar_input, search_input: addresses of the inputs, (1, 3, side, side).
         input_dtype, input_step: of the inputs, as ``kernels.cuda.layout`` has them.
+        capturable: whether its work may be captured in a CUDA graph.
         scores, distances: addresses of the two maps of a network that has two.
         search_features_device: (address, shape) of the search region's features, or None.
         search_features: the same on the host, where the network's targets are watched; else None.
@@ -69,6 +70,7 @@ class GpuEngine(base.Engine):
     input_dtype = "float32"
     input_step = 1.0
     search_features_device: Optional[Tuple[int, Tuple[int, ...]]] = None
+    capturable = True
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)

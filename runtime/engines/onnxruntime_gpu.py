@@ -34,6 +34,7 @@ class Engine(GpuEngine):
     libraries = ("onnxruntime",)
     install = "pip install onnxruntime-gpu"
     DEFAULT = "cuda"
+    capturable = False  # its providers synchronise in a run, which ends a capture with error 900
 
     def __init__(self, setup: Setup) -> None:
         self._library: Any = importlib.import_module("onnxruntime")

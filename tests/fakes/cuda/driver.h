@@ -6,6 +6,7 @@
 //     overwritten while others still read it is wrong every time;
 //   - new memory holds no numbers, is followed by a page that nobody may touch, and copies must lie
 //     within one allocation;
+//   - pinned memory that is freed before a copy has read it is overwritten;
 //   - while a stream is captured, nothing may allocate, synchronise or load;
 //   - a cubin must be one, of the device's architecture, and hold the kernel that is asked for.
 // FAKE_CUDA_VERSION (12060), FAKE_CUDA_CAPABILITY (87), FAKE_CUDA_MEMORY (bytes, 1 GiB) choose the

@@ -7,6 +7,7 @@
 
 #include <iterator>
 #include <memory>
+#include <set>
 
 namespace fake {
 namespace {
@@ -21,6 +22,7 @@ struct Block {
 
 std::map<uint64_t, Block> blocks;
 std::map<uintptr_t, size_t> pinned;
+std::multiset<uintptr_t> being_read;  // pinned addresses of uploads that wait in a queue
 
 size_t used_bytes() {
   size_t used = 0;
@@ -94,7 +96,13 @@ API cuMemHostAlloc(void** address, size_t bytes, unsigned) {
 }
 
 API cuMemFreeHost(void* address) {
-  if (!pinned.erase((uintptr_t)address)) return INVALID_VALUE;
+  const auto block = pinned.find((uintptr_t)address);
+  if (block == pinned.end()) return INVALID_VALUE;
+  // A pool gives the memory to somebody else at once, who overwrites it.
+  const auto reader = being_read.lower_bound(block->first);
+  if (reader != being_read.end() && *reader < block->first + block->second)
+    memset(address, 0xdd, block->second);
+  pinned.erase(block);
   finish();
   free(address);
   return OK;
@@ -108,16 +116,20 @@ API cuMemGetInfo_v2(size_t* available, size_t* total) {
 
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
   if (!in_device_memory(to, bytes)) return INVALID_VALUE;
-  if (is_pinned(from, bytes))
+  if (is_pinned(from, bytes)) {
+    being_read.insert((uintptr_t)from);
     return submit(
         stream,
         [=] {
           memcpy((void*)to, from, bytes);
+          const auto reader = being_read.find((uintptr_t)from);
+          if (reader != being_read.end()) being_read.erase(reader);
           counts["uploads"]++;
           counts["upload_bytes"] += (long)bytes;
           return OK;
         },
         true);
+  }
   if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
   // pageable memory is staged before the call returns
   auto staged = std::make_shared<std::string>((const char*)from, bytes);

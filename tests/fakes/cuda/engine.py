@@ -21,10 +21,12 @@ class Engine:
 
     input_dtype = "float32"
     input_step = 1.0
+    capturable = pipelines = True
+    fabric = None
 
     def __init__(self, device, network, seen=False):
         self.device, self.network = device, network
-        module = device.module(compiler.binary(NETWORK, device.capability))
+        module = device.module(compiler.binary(NETWORK, device.capability, device.driver_version))
         self._exemplar = device.kernel(module, "tiny_exemplar")
         self._search = device.kernel(module, "tiny_search")
         cells = network.map_size**2

@@ -82,3 +82,35 @@ struct Registration {
 #define __syncthreads() shim::barrier()
 #define __shfl_down_sync(mask, value, distance) \
   shim::shuffle(mask, value, shim::lane() + (int)(distance))
+#define __align__(bytes) __attribute__((aligned(bytes)))
+
+inline float __int_as_float(int bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline long long __double_as_longlong(double value) {
+  long long bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+// The GPU's fast functions, each with as large an error as the CUDA C++ Programming Guide allows it
+// (tables of standard and intrinsic functions), in a direction that changes from call to call.
+namespace shim {
+inline float with_error(float value, float units) {
+  static thread_local unsigned state = 1;
+  state = state * 1664525u + 1013904223u;
+  return value * (1.0f + (state >> 31 ? units : -units) * 1.1920929e-7f);
+}
+}  // namespace shim
+
+inline float __fdividef(float a, float b) {
+  if (fabsf(b) > 8.507059e37f && fabsf(b) <= 3.402823e38f) return a - a == 0 ? 0.0f : NAN;
+  return shim::with_error(a / b, 2.0f);
+}
+inline float __expf(float x) {
+  return shim::with_error(expf(x), 2.0f + floorf(fabsf(1.173f * fminf(fabsf(x), 200.0f))));
+}
+inline float rsqrtf(float x) { return shim::with_error(1.0f / sqrtf(x), 2.0f); }

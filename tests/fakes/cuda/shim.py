@@ -7,7 +7,7 @@ from tests.fakes.cuda import build
 
 
 class Failed(Exception):
-    """A kernel broke off: a barrier that not all threads reach, or a launch that is not allowed."""
+    """A kernel stopped: not all threads reach a barrier, or the launch is not allowed."""
 
 
 class Shim:
@@ -21,7 +21,7 @@ class Shim:
         self.library.shim_order(number)
 
     def launch(self, name, grid, block, *arguments, **options):
-        """Run a kernel; ints are 32 bits, ``shared`` is in bytes.
+        """Run a kernel; ints are 32 bits, None is address 0, ``shared`` is in bytes.
 
         Raises:
             Failed: it did not run to its end.
@@ -31,10 +31,7 @@ class Shim:
         self.library.cuModuleLoadData(ctypes.byref(module), image)
         if self.library.cuModuleGetFunction(ctypes.byref(function), module, name.encode()):
             raise KeyError(name)
-        values = [
-            ctypes.c_int(a) if isinstance(a, int) else ctypes.c_void_p(a.ctypes.data)
-            for a in arguments
-        ]
+        values = [_value(argument) for argument in arguments]
         pointers = (ctypes.c_void_p * len(values))(
             *[ctypes.cast(ctypes.pointer(v), ctypes.c_void_p) for v in values]
         )
@@ -46,6 +43,12 @@ class Shim:
         if result:
             self.library.fake_recover()
             raise Failed("{}: error {}".format(name, result))
+
+
+def _value(argument):
+    if isinstance(argument, int):
+        return ctypes.c_int(argument)
+    return ctypes.c_void_p(None if argument is None else argument.ctypes.data)
 
 
 def _three(size):

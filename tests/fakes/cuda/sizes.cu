@@ -7,7 +7,7 @@ extern "C" __global__ void structure_sizes(int* out) {
   out[2] = sizeof(hp_view);
   out[3] = sizeof(hp_pose);
   out[4] = sizeof(hp_points);
-  out[5] = sizeof(hp_site);
+  out[5] = sizeof(hp_line);
   out[6] = sizeof(hp_limits);
   out[7] = sizeof(hp_monitor);
 }

@@ -17,6 +17,7 @@ from kernels.cuda import frames
 from kernels.cuda.frame import Frame
 from runtime.errors import HotpathError, NetworkFailed
 from runtime.trackers.gpu import frame_settings
+from tests.fakes.cuda import build
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
 from tests.fakes.cuda.networks import network
@@ -53,6 +54,7 @@ def upload_frame(device, stream, picture):
 def run(options):
     fake, logged = Fake(), []
     device = devices.open_device(options.get("library", "auto"))
+    build.match_compiler(device.driver_version)
     net = network(**options.get("network", {}))
     engine = Engine(device, net)
     slots = options.get("slots", 1)
@@ -108,7 +110,7 @@ def collect(whole, found, failures):
 
 def poison(device, engine, whole):
     """From now on the network gives no numbers."""
-    array = device.pinned(12)
+    array = whole.poison = device.pinned(12)  # kept until the copy is done
     array.view(np.float32)[:] = np.nan
     device.upload(whole._features, array, engine.stream)
 

@@ -164,7 +164,7 @@ class Board:
         self._detect = detect.detect
         driver.load = lambda: self.driver
         device.open_device = self._open
-        compiler.binary = lambda path, capability: path
+        compiler.binary = lambda path, capability, driver_version: path
         if family is not None:
             self.trt = sys.modules["tensorrt"] = fake.make(family, self.machine)
 

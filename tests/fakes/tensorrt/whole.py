@@ -22,6 +22,7 @@ from calib.vanishing import Vanishing
 from kernels.cuda import driver
 from runtime import loading
 from runtime.networks import load_network
+from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
 
@@ -49,7 +50,10 @@ def make(folder, name, family, **tracking):
     Args:
         tracking: more keys of [tracking] in the network's TOML.
     """
-    machine = fake.Machine(driver.describe_gpu().compute_capability)
+    gpu = driver.describe_gpu()
+    machine = fake.Machine(gpu.compute_capability)
+    major, minor = gpu.driver.split(".")
+    fake_gpu.match_compiler(1000 * int(major) + 10 * int(minor))
     machine.enqueue = Queue()
     sys.modules["tensorrt"] = fake.make(family, machine)
     on_board.CACHE = folder / "cache"

@@ -20,7 +20,7 @@ except ImportError:  # before Python 3.11
 TOOLS = os.path.join(build.CACHE, "tools")
 NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
 PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
-NAMES = ("crop", "select", "loss_monitor", "correlate")
+NAMES = ("crop", "select", "correlate")
 # Nano, TX2, Xavier, Orin, and one GPU of a data centre
 CAPABILITIES = (53, 62, 72, 87, 90)
 THOR = 110
@@ -116,11 +116,11 @@ def test_compiled_once_for_each_source_gpu_and_compiler(nvrtc, tmp_path):
     calls = []
 
     class Counting:
-        version = nvrtc.version
+        version, number, knows = nvrtc.version, nvrtc.number, nvrtc.knows
 
-        def compile(self, path, capability):
+        def compile(self, path, capability, ptx=False):
             calls.append(capability)
-            return nvrtc.compile(path, capability)
+            return nvrtc.compile(path, capability, ptx)
 
     class Newer(Counting):
         version = "NVRTC 99.9"
@@ -130,7 +130,7 @@ def test_compiled_once_for_each_source_gpu_and_compiler(nvrtc, tmp_path):
     folders = (str(tmp_path / "cache"),)
 
     def binary(kind, capability):
-        return compiler.binary(path, capability, folders, [kind()])
+        return compiler.binary(path, capability, None, folders, [kind()])
 
     first = binary(Counting, 53)
     assert first == binary(Counting, 53) and calls == [53]
@@ -145,9 +145,9 @@ def test_compiled_once_for_each_source_gpu_and_compiler(nvrtc, tmp_path):
 def test_an_old_nvrtc_gives_ptx(nvrtc, tmp_path):
     old = compiler.Nvrtc(NVRTC)
     old.number, old.version = (10, 2), "NVRTC 10.2"
-    path = compiler.binary(compiler.source("crop"), 53, (str(tmp_path),), [old])
+    path = compiler.binary(compiler.source("crop"), 53, None, (str(tmp_path),), [old])
     assert path.endswith(".ptx")
-    assert compiler.binary(compiler.source("crop"), 53, (str(tmp_path),), [old]) == path
+    assert compiler.binary(compiler.source("crop"), 53, None, (str(tmp_path),), [old]) == path
     with open(path, "rb") as file:
         assert b".target sm_53" in file.read()
 
@@ -156,25 +156,25 @@ def test_a_folder_that_can_not_be_written_is_passed_over(nvrtc, tmp_path):
     blocked = tmp_path / "a-file"
     blocked.write_text("")
     folders = (str(blocked), str(tmp_path / "good"))
-    path = compiler.binary(compiler.source("crop"), 87, folders, [nvrtc])
+    path = compiler.binary(compiler.source("crop"), 87, None, folders, [nvrtc])
     assert path.startswith(folders[1])
     with pytest.raises(NoCompiler, match="cannot use"):
-        compiler.binary(compiler.source("crop"), 87, folders[:1], [nvrtc])
+        compiler.binary(compiler.source("crop"), 87, None, folders[:1], [nvrtc])
 
 
 def test_a_folder_of_somebody_else_is_passed_over(nvrtc, tmp_path):
     if os.getuid():
         pytest.skip("only root can give a folder away")
     theirs = tmp_path / "theirs"
-    path = compiler.binary(compiler.source("crop"), 87, (str(theirs),), [nvrtc])
+    path = compiler.binary(compiler.source("crop"), 87, None, (str(theirs),), [nvrtc])
     os.chown(str(theirs), 12345, 12345)
     with open(path, "wb") as file:
         file.write(b"\x7fELF of theirs")
     folders = (str(theirs), str(tmp_path / "ours"))
-    path = compiler.binary(compiler.source("crop"), 87, folders, [nvrtc])
+    path = compiler.binary(compiler.source("crop"), 87, None, folders, [nvrtc])
     assert path.startswith(folders[1])
-    with pytest.raises(NoCompiler, match="somebody else's"):
-        compiler.binary(compiler.source("crop"), 87, folders[:1], [nvrtc])
+    with pytest.raises(NoCompiler, match="belongs to another user"):
+        compiler.binary(compiler.source("crop"), 87, None, folders[:1], [nvrtc])
 
 
 def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
@@ -182,27 +182,72 @@ def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
     with open(path, "w") as file:
         file.write('extern "C" __global__ void broken() { nothing(); }\n')
     with pytest.raises(NoCompiler, match=r"broken\.cu\(1\): error.*nothing"):
-        compiler.binary(path, 87, (str(tmp_path),), [nvrtc])
+        compiler.binary(path, 87, None, (str(tmp_path),), [nvrtc])
 
 
-def test_the_next_compiler_is_tried_where_one_does_not_know_the_gpu(nvrtc, tmp_path):
-    class Knows:
-        version = "another"
+class Pretended:
+    """A compiler that notes what it is asked for."""
 
-        def compile(self, path, capability):
-            return b"\x7fELF of 110", ".cubin"
+    def __init__(self, number, architectures):
+        self.number, self.architectures = number, architectures
+        self.version = "NVRTC {}.{}".format(*number)
+        self.asked = []
 
+    def knows(self, capability):
+        return capability in self.architectures
+
+    def compile(self, path, capability, ptx=False):
+        self.asked.append((capability, ptx))
+        return b"compiled for %d" % capability, ".ptx" if ptx else ".cubin"
+
+
+def binary(capability, driver_version, folder, *compilers):
     source = compiler.source("crop")
-    path = compiler.binary(source, THOR, (str(tmp_path),), [nvrtc, Knows()])
+    return compiler.binary(source, capability, driver_version, (str(folder),), compilers)
+
+
+def test_the_next_compiler_is_tried_if_one_does_not_know_the_gpu(nvrtc, tmp_path):
+    knows = Pretended((13, 0), (90, 110))
+    path = binary(THOR, 13000, tmp_path, nvrtc, knows)
+    assert knows.asked == [(THOR, False)] and path.endswith(".cubin")
+
+
+def test_a_compiler_newer_than_the_driver_is_not_used(tmp_path):
+    new, old = Pretended((13, 0), (75, 87)), Pretended((12, 9), (75, 87))
+    binary(87, 12020, tmp_path, new, old)
+    assert (new.asked, old.asked) == ([], [(87, False)])
+    with pytest.raises(NoCompiler, match="NVRTC 13.0 is newer than the NVIDIA driver, which "
+                       "supports CUDA 12.2; run `pip install nvidia-cuda-nvrtc-cu12`"):  # fmt: skip
+        binary(87, 12020, tmp_path / "other", new)
+    with pytest.raises(NoCompiler, match="sudo apt install cuda-nvrtc-dev-10-2"):
+        binary(53, 10020, tmp_path / "other", old)
+
+
+def test_a_gpu_that_no_compiler_knows_gets_ptx_of_the_newest_one_before_it(tmp_path):
+    knows = Pretended((12, 6), (53, 87, 90, 120))
+    path = binary(110, 13000, tmp_path, knows)
+    assert knows.asked == [(90, True)] and path.endswith(".ptx") and "sm110-ptx90" in path
+    assert binary(110, 13000, tmp_path, knows) == path and len(knows.asked) == 1
+    with pytest.raises(NoCompiler, match="does not know a GPU of compute capability 5.0"):
+        binary(50, 13000, tmp_path, Pretended((13, 0), (75, 80)))
+    with pytest.raises(NoCompiler, match="is newer than the NVIDIA driver"):  # PTX, same major
+        binary(110, 12020, tmp_path / "other", knows)
+
+
+def test_nvrtc_says_which_gpus_it_knows(nvrtc):
+    assert nvrtc.knows(53) and nvrtc.knows(87) and not nvrtc.knows(THOR)
+    assert set(CAPABILITIES) <= set(nvrtc.architectures)
+
+
+def test_ptx_of_an_older_gpu_is_made_for_one_that_nvrtc_does_not_know(nvrtc, tmp_path):
+    path = binary(THOR, 13000, tmp_path, nvrtc)
     with open(path, "rb") as file:
-        assert file.read().endswith(b"110")
-    with pytest.raises(NoCompiler, match="NVRTC 12.6 fails"):
-        compiler.binary(source, THOR, (str(tmp_path / "other"),), [nvrtc])
+        assert b".target sm_90" in file.read()
 
 
 def test_no_compiler_is_a_sentence():
     with pytest.raises(NoCompiler, match="no CUDA compiler found .*sudo apt install"):
-        compiler.binary(compiler.source("crop"), 87, (), [])
+        compiler.binary(compiler.source("crop"), 87, None, (), [])
 
 
 def test_the_wheels_nvrtc_is_found(nvrtc):

@@ -13,7 +13,7 @@ from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
-UNWATCHED = layout.monitor(np.zeros(4))
+UNMONITORED = layout.monitor(np.zeros(4))
 DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
 
 
@@ -52,19 +52,19 @@ def crop(shim, net, picture, state, exemplar=False, dtype="float32", step=1.0, b
     """Aim and crop; returns (planes, window)."""
     side = net.exemplar if exemplar else net.search
     out = np.zeros((1, 3, side, side), DTYPES[dtype])
-    pose, plan = pose_at(state), np.zeros(side, layout.SITE)
+    pose, plan = pose_at(state), np.zeros(2 * side, layout.LINE)
     shim.launch(
         "hp_aim",
         1,
         64,
         view_of(net),
-        UNWATCHED,
+        UNMONITORED,
         int(exemplar),
         pose,
         plan,
     )
     given_input = layout.network_input(frame_settings(net).input, side, dtype, step, border)
-    blocks = ((side + 31) // 32, (side + 7) // 8)
+    blocks = ((side + 31) // 32, (side + 63) // 64)
     shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
     window = tuple(int(pose[name][0]) for name in ("x", "y", "side", "side"))
     return out, window
@@ -120,13 +120,13 @@ def test_crop_equals_its_definition(shim, shape, state, side, dtype, rgb, exempl
 )
 def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exemplar):
     net = network(context=context, corner=corner, rounding=rounding, search=15, exemplar=7)
-    pose, plan = pose_at(state), np.zeros(15, layout.SITE)
+    pose, plan = pose_at(state), np.zeros(2 * 15, layout.LINE)
     shim.launch(
         "hp_aim",
         1,
         32,
         view_of(net),
-        UNWATCHED,
+        UNMONITORED,
         int(exemplar),
         pose,
         plan,
@@ -143,8 +143,8 @@ def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exem
 def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding):
     net = network(context=0.0, exemplar=8, search=8, corner="s/2", rounding=rounding)
     state = (half + 4, half + 4, 8, 8)
-    pose, plan = pose_at(state), np.zeros(8, layout.SITE)
-    shim.launch("hp_aim", 1, 32, view_of(net), UNWATCHED, 0, pose, plan)
+    pose, plan = pose_at(state), np.zeros(2 * 8, layout.LINE)
+    shim.launch("hp_aim", 1, 32, view_of(net), UNMONITORED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array(state))
     assert (pose["x"][0], pose["side"][0]) == (expected[0], expected[2])
 
@@ -152,8 +152,8 @@ def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
 def test_window_sides_on_half_pixels_round_as_in_geometry(shim, size):
     net = network(context=0.0, exemplar=8, search=12)  # 1.5, 4.5, 7.5 and 10.5 pixels
-    pose, plan = pose_at((50, 50, size, size)), np.zeros(12, layout.SITE)
-    shim.launch("hp_aim", 1, 32, view_of(net), UNWATCHED, 0, pose, plan)
+    pose, plan = pose_at((50, 50, size, size)), np.zeros(2 * 12, layout.LINE)
+    shim.launch("hp_aim", 1, 32, view_of(net), UNMONITORED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array((50, 50, size, size), np.float64))
     assert pose["side"][0] == expected[2]
 
@@ -164,8 +164,8 @@ def test_aim_does_not_depend_on_the_order_of_threads(shim, order):
     for number in (0, order):
         shim.order(number)
         try:
-            pose, plan = pose_at((40, 30, 25, 31)), np.zeros(63, layout.SITE)
-            shim.launch("hp_aim", 1, 64, view_of(net), UNWATCHED, 0, pose, plan)
+            pose, plan = pose_at((40, 30, 25, 31)), np.zeros(2 * 63, layout.LINE)
+            shim.launch("hp_aim", 1, 64, view_of(net), UNMONITORED, 0, pose, plan)
         finally:
             shim.order(0)
         found.append(pose.tobytes() + plan.tobytes())
@@ -234,5 +234,5 @@ def test_int8_ties_round_to_even(shim):
 def test_structures_have_the_sizes_that_python_lays_out(shim):
     sizes = np.zeros(8, np.int32)
     shim.launch("structure_sizes", 1, 1, sizes)
-    kinds = ("FRAME", "INPUT", "VIEW", "POSE", "POINTS", "SITE", "LIMITS", "MONITOR")
+    kinds = ("FRAME", "INPUT", "VIEW", "POSE", "POINTS", "LINE", "LIMITS", "MONITOR")
     assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]

@@ -1,4 +1,4 @@
-"""The GPU's watch, run on the processor, says what ``runtime.loss`` says."""
+"""The GPU's loss monitor, run on the processor, decides what ``runtime.loss`` decides."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 from kernels.cpu import fallback
 from kernels.cuda import layout
 from runtime import geometry
+from runtime.decode.points import Points
 from runtime.loss import LossMonitor
 from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
+
+FRAME = (1280, 720)
+CERTAINTY = 1e-9  # largest difference from the definition's certainty
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,7 @@ def shim():
 
 
 class OnGpu:
-    """As ``Lost``, by the kernel.
+    """Select and the loss monitor of one target, by the kernels.
 
     Args:
         shape: (1, channels, cells) of the features, or None.
@@ -28,78 +32,80 @@ class OnGpu:
     """
 
     def __init__(self, shim, net, shape, threads=256):
-        self.shim, self.net, self.threads = shim, net, threads
-        self.limits, self.view = (
-            layout.limits(frame_settings(net).loss, shape),
-            layout.view(frame_settings(net).window),
-        )
-        self.reference = np.full(shape[1] if shape else 1, np.nan, np.float32)
-        self.pose, self.plan = np.zeros(1, layout.POSE), np.zeros(net.search, layout.SITE)
+        self.shim, self.threads, numbers = shim, threads, frame_settings(net)
+        self.limits, self.view = layout.limits(numbers.loss, shape), layout.view(numbers.window)
+        self.points, self.window = layout.points(numbers.points)
+        self.reference = np.full(shape[1], np.nan, np.float32) if shape else None
+        self.pose, self.plan = np.zeros(1, layout.POSE), np.zeros(2 * net.search, layout.LINE)
+        self.picture = np.zeros(1, layout.FRAME)
+        self.picture["frame_width"], self.picture["frame_height"] = FRAME
+        self.picture["width"], self.picture["height"] = FRAME
 
-    def begin(self, state, seen):
-        self.record = layout.monitor(state)
+    def begin(self, state, features):
+        self.monitor = layout.monitor(state)
         self.pose["state"] = state
-        if seen is not None:
-            self._launch(1, seen)
+        if features is not None:
+            self._launch("hp_remember", self.limits, self.view, self.pose, features, self.reference)
 
-    def watch(self, state, score, seen):
-        """The pose after a frame that select ended in that state."""
-        self.pose["state"], self.pose["score"], self.pose["flags"] = state, score, 0
-        self._launch(0, seen)
+    def update(self, maps, features):
+        """The pose after a frame."""
+        rough_window = self.window.astype(np.float32)
+        arguments = [self.points, self.view, self.window, rough_window, *maps, self.picture]
+        arguments += [self.limits, features, self.reference, self.monitor, self.pose, self.plan]
+        self._launch("hp_select", *arguments)
         return self.pose[0]
 
-    def _launch(self, begin, seen):
-        seen = np.zeros(0, np.float32) if seen is None else np.ascontiguousarray(seen)
-        # an empty array's address would be taken for features
-        given = seen if seen.size else _Nothing()
-        self.shim.launch("hp_monitor_loss", 1, self.threads, self.limits, self.view, begin, given,
-                         self.reference, self.record, self.pose, self.plan)  # fmt: skip
+    def _launch(self, name, *arguments):
+        self.shim.launch(name, 1, self.threads, *arguments)
 
 
-class _Nothing:
-    """An argument that is address 0."""
+def random_maps(net, random, logit):
+    """A blob whose score is about that of the logit, and boxes of all sizes."""
+    size = net.map_size
+    scores = random.normal(-6, 1, (1, 2, size, size))
+    scores[0, 0] = 0
+    scores[0, 1, size // 2 + random.randint(-2, 2), size // 2 + random.randint(-2, 2)] = logit
+    distances = np.exp(random.normal(3, 0.4, (1, 4, size, size)))
+    return scores.astype(np.float32), distances.astype(np.float32)
 
-    class ctypes:
-        data = 0
 
-
-def play(shim, net, channels, side, seed, frames=25, threads=256):
-    """A target's way by both; compares them frame by frame."""
+def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0):
+    """Follow a target by the definitions and by the kernels; compare every frame."""
     random = np.random.RandomState(seed)
     shape = (1, channels, side * side) if channels else None
     host, gpu = LossMonitor(net, fallback.Kernels()), OnGpu(shim, net, shape, threads)
-    state = np.array([random.uniform(0, 600), random.uniform(0, 400), random.uniform(10, 200),
-                      random.uniform(10, 200)])  # fmt: skip
+    select = Points(net)
+    state = np.append(random.uniform(100, 600, 2), random.uniform(20, 200, 2))
     home = random.normal(1, 1, shape) if channels else None
 
-    def features(how_much):
+    def features(strength):
         if not channels:
             return None
-        return (home * how_much + random.normal(0, 1, shape)).astype(np.float32)
+        return ((home * strength + random.normal(0, 1, shape)) * magnitude).astype(np.float32)
 
     _, scale = geometry.search_window(net, state)
-    seen = features(2.0)
-    host.begin(state, seen, scale)
-    gpu.begin(state, seen)
-    np.testing.assert_array_equal(gpu.reference[:1] if channels else [],
-                                  host._reference[:1] if channels else [])  # fmt: skip
+    first = features(2.0)
+    host.begin(state, first, scale)
+    gpu.begin(state, first)
+    if channels:
+        np.testing.assert_allclose(gpu.reference, host._reference, rtol=2.0**-23)
     for index in range(frames):
         before = state.copy()
         _, scale = geometry.search_window(net, before)
         scale = scale[0] / host.widened, scale[1] / host.widened
-        state[:2] += random.normal(0, 20, 2)
-        state[2:] *= np.exp(random.normal(0, 0.1, 2))
-        score = float(random.uniform(0, 1) if 8 < index < 16 else random.uniform(0.7, 1))
+        maps = random_maps(net, random, random.uniform(-4, 0 if 8 < index < 16 else 4))
         seen = features(random.choice([0.0, 0.5, 2.0]))
-        pose = gpu.watch(state, score, seen)
+        pose = gpu.update(maps, seen)
+        cell, score = select.select(maps, state, scale, *FRAME)
         lost = host.watch(state, before, score, seen, scale)  # may bring the state back
+        assert pose["cell"] == cell
+        assert abs(gpu.monitor["certainty"][0] - host.certainty) < CERTAINTY
+        assert pose["certainty"] == np.float32(gpu.monitor["certainty"][0])
         assert bool(pose["flags"] & layout.LOST) == lost
-        assert abs(gpu.record["certainty"][0] - host.certainty) < 1e-12
-        assert pose["certainty"] == np.float32(gpu.record["certainty"][0])
-        assert gpu.record["widened"][0] == host.widened
         assert bool(pose["flags"] & layout.HELD) == (host.certainty < net.hold_below)
-        np.testing.assert_array_equal(pose["state"], state)
-        window, _ = geometry.search_window(net, state, host.widened)
+        assert gpu.monitor["widened"][0] == host.widened
+        np.testing.assert_allclose(pose["state"], state, rtol=0, atol=1e-6)
+        window, _ = geometry.search_window(net, pose["state"], host.widened)
         assert (pose["x"], pose["y"], pose["side"], pose["side"]) == window
 
 
@@ -110,10 +116,13 @@ def play(shim, net, channels, side, seed, frames=25, threads=256):
     st.sampled_from([1, 5, 16, 25]),
     st.sampled_from([0.0, 0.3, 0.6, 0.9]),
     st.sampled_from([32, 64, 256]),
+    st.sampled_from([1e-6, 1.0, 1e6]),
 )
-def test_watch_says_what_its_definition_says(shim, seed, channels, side, hold, threads):
+def test_it_decides_what_its_definition_decides(
+    shim, seed, channels, side, hold, threads, magnitude
+):
     net = network(lost_below=0.6, hold_below=hold, hold_widen=1.1, hold_limit=1.5)
-    play(shim, net, channels, side, seed, threads=threads)
+    play(shim, net, channels, side, seed, threads=threads, magnitude=magnitude)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
@@ -128,30 +137,32 @@ def test_the_order_of_threads_does_not_matter(shim, order):
 def test_a_frame_in_which_nothing_was_found_changes_nothing(shim):
     net = network(lost_below=0.6, hold_below=0.5)
     gpu = OnGpu(shim, net, (1, 3, 25))
-    seen = np.ones((1, 3, 25), np.float32)
-    gpu.begin((100.0, 90.0, 40.0, 30.0), seen)
-    gpu.pose["flags"] = layout.NO_SCORE
-    before = gpu.record.copy(), gpu.pose.copy()
-    gpu._launch(0, seen * np.nan)
-    assert (gpu.record, gpu.pose) == before
+    features = np.ones((1, 3, 25), np.float32)
+    gpu.begin((300.0, 190.0, 40.0, 30.0), features)
+    before = gpu.monitor.tobytes(), gpu.pose["state"].tobytes()
+    maps = random_maps(net, np.random.RandomState(0), 2.0)
+    pose = gpu.update((maps[0] * np.float32(np.nan), maps[1]), features)
+    assert pose["flags"] == layout.NO_SCORE
+    assert (gpu.monitor.tobytes(), gpu.pose["state"].tobytes()) == before
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
 def test_features_that_are_no_numbers_are_not_the_target(shim, value):
     net = network(lost_below=0.6)
     gpu = OnGpu(shim, net, (1, 3, 25))
-    seen = np.ones((1, 3, 25), np.float32)
-    gpu.begin((100.0, 90.0, 40.0, 30.0), seen)
-    certainty = 1.0
+    features = np.ones((1, 3, 25), np.float32)
+    gpu.begin((300.0, 190.0, 40.0, 30.0), features)
+    certainty, random = 1.0, np.random.RandomState(0)
+    with np.errstate(invalid="ignore"):
+        broken = features * np.float32(value)
     for _ in range(5):
-        pose = gpu.watch((100.0, 90.0, 40.0, 30.0), 0.99, seen * np.float32(value))
+        pose = gpu.update(random_maps(net, random, 4.0), broken)
         certainty *= 0.6
-        assert abs(gpu.record["certainty"][0] - certainty) < 1e-12
+        assert abs(gpu.monitor["certainty"][0] - certainty) < 1e-12
     assert pose["flags"] == layout.LOST
 
 
 def test_part_of_a_warp_is_refused_by_the_stand_in(shim):
     gpu = OnGpu(shim, network(lost_below=0.6), (1, 3, 25), threads=16)
-    gpu.begin((100.0, 90.0, 40.0, 30.0), np.ones((1, 3, 25), np.float32))
     with pytest.raises(Failed):
-        gpu.watch((100.0, 90.0, 40.0, 30.0), 0.9, np.ones((1, 3, 25), np.float32))
+        gpu.begin((300.0, 190.0, 40.0, 30.0), np.ones((1, 3, 25), np.float32))

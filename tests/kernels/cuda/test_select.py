@@ -13,7 +13,7 @@ from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
-UNWATCHED = layout.monitor(np.zeros(4))
+UNMONITORED = layout.monitor(np.zeros(4))
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
 
 
@@ -37,15 +37,15 @@ def random_maps(net, seed):
 def select(shim, net, maps, state, frame=(1280, 720), threads=256, part=None):
     """The pose after one frame."""
     points, window = layout.points(frame_settings(net).points)
-    view, plan = layout.view(frame_settings(net).window), np.zeros(net.search, layout.SITE)
+    view, plan = layout.view(frame_settings(net).window), np.zeros(2 * net.search, layout.LINE)
     pose, picture = np.zeros(1, layout.POSE), np.zeros(1, layout.FRAME)
     pose["state"] = state
     picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
     picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
-    shim.launch("hp_aim", 1, threads, view, UNWATCHED, 0, pose, plan)
-    scores, distances = maps
-    shim.launch("hp_select", 1, threads, points, view, window, scores, distances, picture,
-                UNWATCHED, pose, plan)  # fmt: skip
+    shim.launch("hp_aim", 1, threads, view, UNMONITORED, 0, pose, plan)
+    arguments = [points, view, window, window.astype(np.float32), *maps, picture]
+    arguments += [None, None, None, UNMONITORED, pose, plan]
+    shim.launch("hp_select", 1, threads, *arguments)
     return pose[0], plan
 
 
@@ -178,10 +178,10 @@ def test_the_next_window_and_plan_are_those_of_the_new_state(shim):
     pose, plan = select(shim, net, random_maps(net, 5), (400, 300, 60, 50))
     (x, y, side, _), _ = geometry.search_window(net, pose["state"])
     assert (pose["x"], pose["y"], pose["side"]) == (x, y, side)
-    again, fresh = np.zeros(1, layout.POSE), np.zeros(net.search, layout.SITE)
+    again, fresh = np.zeros(1, layout.POSE), np.zeros(2 * net.search, layout.LINE)
     again["state"] = pose["state"]
     shim.launch(
-        "hp_aim", 1, 32, layout.view(frame_settings(net).window), UNWATCHED, 0, again, fresh
+        "hp_aim", 1, 32, layout.view(frame_settings(net).window), UNMONITORED, 0, again, fresh
     )
     assert plan.tobytes() == fresh.tobytes()
 

@@ -44,7 +44,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
         return run(options)
     except HotpathError as error:
-        print("runtime.track: {}".format(error), file=sys.stderr)
+        say("runtime.track: {}".format(error))
         return 2
     except BrokenPipeError:
         return 2
@@ -69,14 +69,18 @@ def run(options: argparse.Namespace) -> int:
         options.network,
         engine=options.engine,
         networks_dir=options.networks_dir,
-        threads=options.threads,
+        threads=usable_threads(options.threads),
         log=say,
         bundle=options.bundle,
         pipeline=options.pipeline,
         board=options.board,
         simulate=options.simulate,
     )
-    with contextlib.closing(targets), open_source(options.video, say) as source:
+    with contextlib.closing(targets), open_source(
+        options.video, say, options.fps, options.depth
+    ) as source:
+        if not source.live and not source.fps and source.frames != 1:
+            say("{}: states no frame rate, so times are left empty; give --fps".format(source.name))
         frame = first_frame(source)
         boxes = first_boxes(options, source, frame)
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
@@ -91,14 +95,29 @@ def run(options: argparse.Namespace) -> int:
     outputs.summary(source)
     if broken:
         raise broken
-    return 0
+    return stop.exit_code
+
+
+def usable_threads(threads: int) -> int:
+    """The number of threads, at most as many as there are processor cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if not cores or threads <= cores:
+        return threads
+    say("--threads {}: this computer lends {} cores, so {} are used".format(threads, cores, cores))
+    return cores
 
 
 class StopRequest:
-    """Ctrl-C or SIGTERM asks the loop to end; a second Ctrl-C ends the program at once."""
+    """Ctrl-C or SIGTERM asks the loop to end; a second Ctrl-C ends the program at once.
+
+    Attributes:
+        requested: whether the loop is to end.
+        exit_code: 128 + the signal's number, as shells do; 0 without a signal.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -108,6 +127,7 @@ class StopRequest:
 
     def _request(self, number: int, _: Optional[FrameType]) -> None:
         self.requested = True
+        self.exit_code = 128 + number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def __exit__(self, *_: Any) -> None:
@@ -144,7 +164,7 @@ def follow(
     broken, pipeline = None, Pipeline(targets, tell)
     while not stop.requested and source.given != options.frames and outputs.open:
         manager.alive()
-        if outputs.page and not outputs.page.next_frame_is_due():
+        if not outputs.next_frame_is_due():
             pipeline.empty()
             continue
 

@@ -1,16 +1,17 @@
 """Find out where the targets are in the first frame: --box, --boxes, ground truth, or the mouse."""
 
 import argparse
-from typing import Any, List, Tuple
+import re
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 from runtime.errors import BadBox
-from runtime.types import checked_box
+from runtime.types import Box, checked_box
 from runtime.video import window
 
-Box = Tuple[float, float, float, float]
-GIVE_A_BOX = "give --box X,Y,W,H in pixels of the first frame"
+GIVE_A_BOX = "give --box X,Y,W,H in pixels of the first frame, or in per cent of it (40%)"
+MOST_BYTES = 1 << 20  # of a file of boxes
 
 
 def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> List[Box]:
@@ -30,41 +31,77 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> 
     Raises:
         BadBox: there is no box, or one that no target can have.
     """
-    given = [_parsed_box("--box", text) for text in options.box or ()]
+    size = frame.shape[1], frame.shape[0]
+    given: List[Sequence[float]] = [_parsed_box("--box", text, size) for text in options.box or ()]
     if options.boxes:
-        given += _boxes_in(options.boxes)
+        given += _boxes_in(options.boxes, size)
     if not given and source.first_box is not None:
         given = [source.first_box]
     if not given and not (options.page or options.mavlink):
-        reason = window.no_window()
-        if reason:
-            raise BadBox(
-                "no target: {} has no ground truth and {}; {}".format(
-                    source.name, reason, GIVE_A_BOX
-                )
+        given = [_drawn_box(source, frame)]
+    return [_fitting_box(box, frame.shape) for box in given]
+
+
+def _drawn_box(source: Any, frame: np.ndarray) -> Box:
+    """The box that the user draws with the mouse."""
+    reason = window.no_window()
+    if reason:
+        truth = "has no ground truth"
+        if source.annotated:
+            truth = "has no target in its first frame, by its ground truth,"
+        raise BadBox("no target: {} {} and {}; {}".format(source.name, truth, reason, GIVE_A_BOX))
+    return Box(*window.Window().select_box(frame))
+
+
+def _fitting_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
+    """The box, if it is not larger than the frame; a part of it may lie outside."""
+    x, y, w, h = checked_box(box, frame_shape)
+    height, width = frame_shape[:2]
+    if w > width or h > height:
+        raise BadBox(
+            "box {:g},{:g},{:g},{:g} is larger than the frame of {}x{}; {}".format(
+                x, y, w, h, width, height, GIVE_A_BOX
             )
-        given = [window.Window().select_box(frame)]
-    return [checked_box(box, frame.shape) for box in given]
+        )
+    return Box(x, y, w, h)
 
 
-def _boxes_in(path: str) -> List[List[float]]:
-    """The boxes of a file, one a line."""
+def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
+    """The boxes of a file, one a line.
+
+    Values are separated by commas, semicolons, blanks or tabs. Empty lines, lines that start with
+    ``#``, and a first line of words are skipped.
+    """
+    name = "--boxes " + path
     try:
-        with open(path) as file:
-            lines = [line.strip() for line in file if line.strip()]
+        with open(path, encoding="utf-8-sig") as file:  # without the mark that Windows puts first
+            text = file.read(MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadBox("--boxes {}: can't be read: {}".format(path, error)) from None
-    if not lines:
-        raise BadBox("--boxes {}: holds no box; write one a line, X,Y,W,H".format(path))
-    return [_parsed_box("--boxes " + path, line) for line in lines]
+        raise BadBox("{}: can't be read: {}".format(name, error)) from None
+    if len(text) > MOST_BYTES:
+        raise BadBox("{}: is too large for a file of boxes; write one X,Y,W,H a line".format(name))
+    boxes: List[List[float]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        is_header = not boxes and re.match(r"[A-Za-z_\"' ,;\t]+$", line)
+        if line and not line.startswith("#") and not is_header:
+            boxes.append(_parsed_box("{}, line {}:".format(name, number), line, size))
+    if not boxes:
+        raise BadBox("{}: holds no box; write one X,Y,W,H a line".format(name))
+    return boxes
 
 
-def _parsed_box(where: str, text: str) -> List[float]:
-    """Four numbers with commas between them."""
+def _parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
+    """Four numbers; one with a per cent sign is a share of the frame's width or height."""
+    fields = [field for field in re.split(r"[,;\s]+", text.strip(" ,;\t")) if field]
     try:
-        box = [float(value) for value in text.split(",")]
+        box = [
+            float(field[:-1]) * size[axis % 2] / 100 if field[-1] == "%" else float(field)
+            for axis, field in enumerate(fields)
+        ]
     except ValueError:
         box = []
     if len(box) != 4:
-        raise BadBox("{} {}: not four numbers; {}".format(where, text, GIVE_A_BOX))
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise BadBox("{} {}: not four numbers; {}".format(where, shown, GIVE_A_BOX))
     return box

@@ -44,9 +44,22 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         "--box",
         metavar="X,Y,W,H",
         action="append",
-        help="the target in the first frame, in 0-based pixels; repeat it for several targets",
+        help="the target in the first frame, in 0-based pixels or in per cent of the frame "
+        "(40%%,30%%,10%%,20%%); repeat it for several targets",
     )
     group.add_argument("--boxes", metavar="FILE", help="a file with one target X,Y,W,H a line")
+    group.add_argument(
+        "--fps",
+        type=_rate,
+        metavar="N",
+        help="frames a second of a folder of frames, or of a video that states none",
+    )
+    group.add_argument(
+        "--depth",
+        type=between(9, 16),
+        metavar="BITS",
+        help="bits in use of 16-bit pictures, such as 12 (default: the range of their values)",
+    )
     group.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
 
 
@@ -96,12 +109,26 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--results", metavar="FILE", help="write boxes: .csv or .jsonl; - is standard output"
+        "--results",
+        metavar="FILE",
+        help="write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output",
     )
     group.add_argument(
         "--append", action="store_true", help="keep the rows of an older --results file"
     )
     group.add_argument("--save", metavar="FILE.mp4", help="save the video with the box drawn")
+    group.add_argument(
+        "--no-overlay",
+        dest="overlay",
+        action="store_false",
+        help="draw the boxes alone, without bands of figures",
+    )
+    group.add_argument(
+        "--trail", type=count, metavar="N", help="draw the target's path over the last N frames"
+    )
+    group.add_argument(
+        "--blur", action="store_true", help="blur the target instead of drawing a box around it"
+    )
     show = group.add_mutually_exclusive_group()
     show.add_argument(
         "--show",
@@ -226,6 +253,17 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--publish", metavar="udp://HOST:PORT", help="send one JSON datagram a frame"
     )
+
+
+def _rate(text: str) -> float:
+    """Frames a second, above 0 and up to 1000."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError("{!r} is not a number above 0 and up to 1000".format(text))
+    return value
 
 
 def count(text: str) -> int:

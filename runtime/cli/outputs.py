@@ -2,11 +2,13 @@
 
 import argparse
 import os
-from typing import Any, Dict, List, Optional
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from runtime.cli.links import Links, check_links
+from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
 from runtime.errors import BadOutput, HotpathError
@@ -15,6 +17,7 @@ from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
 from runtime.types import Track
 from runtime.video import draw, results, save, window
+from runtime.video.output_file import check_folder
 from runtime.video.sources import reads
 
 COLUMNS = results.COLUMNS + ("target", "lost")
@@ -37,7 +40,7 @@ def check_outputs(options: argparse.Namespace) -> None:
                     path, " or ".join(kinds)
                 )
             )
-        results.check_folder(path)
+        check_folder(path)
         for other in inputs:
             if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
                 raise BadOutput("{} is also an input of this run; name another file".format(path))
@@ -50,7 +53,6 @@ class Outputs:
     Attributes:
         profile: ``Profile`` with the times of all frames.
         page: the ``Controller`` of the page and of a ground station, or None.
-        open: False once the user closed the window.
     """
 
     def __init__(
@@ -63,23 +65,26 @@ class Outputs:
     ) -> None:
         self.profile = Profile()
         self.page: Optional[Controller] = None
-        self.open = True
         self._options = options
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._scores = np.zeros(2)  # their number and their sum
+        self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
+        self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
         self._video: Any = None
-        self._window: Any = None
+        self._window: Optional[window.Window] = None
+        self._player: Optional[Player] = None
         self._server: Any = None
         self._links: Optional[Links] = None
         try:
+            if options.save:  # before the results, because an old video is not touched yet
+                self._open_video(source)
             if options.results:
                 self._results = results.open_results(options.results, COLUMNS, options.append)
-            if options.save:
-                self._video = save.open_video(options.save, source.fps)
             if _wants_window(options):
                 self._window = window.Window(self._network)
+                self._player = Player(self._window, source, targets, say)
             if options.page or options.mavlink:
                 self._open_control(targets, source, stop)
             if options.page:
@@ -89,6 +94,15 @@ class Outputs:
         except HotpathError:
             self.close()
             raise
+
+    def _open_video(self, source: Any) -> None:
+        """Open the file of --save, and say where its codec is a substitute."""
+        self._video = save.open_video(self._options.save, source.fps)
+        if self._video.codec != "H.264":
+            say(
+                "{}: is written as {}, which browsers do not play; H.264 needs PyAV "
+                "(pip install av)".format(self._options.save, self._video.codec)
+            )
 
     def _open_control(self, targets: Any, source: Any, stop: Any) -> None:
         """Let the page and a ground station control the run."""
@@ -124,18 +138,32 @@ class Outputs:
             self.page.publish(tracked)
         if self._links:
             self._links.show(tracked, self._recording)
-        if self._video or self._window:
+        if self._video or self._player:
             picture = draw.draw(frame, list(tracks.values()), self._captions(index, tracks))
             if self._video and self._recording:
                 self._video.write(picture, time_s)
-            if self._window and self.open:
-                self.open = self._window.show(picture)
+            if self._player:
+                self._player.show(frame, picture, index)
+
+    @property
+    def open(self) -> bool:
+        """False once the user closed the window."""
+        return self._window is None or self._window.open
+
+    def next_frame_is_due(self) -> bool:
+        """Wait until the page or the window wants the next frame; False: ask again."""
+        if self._player and self.page:  # the page sets the pace
+            self._player.take_keys()
+        if self.page:
+            return self.page.next_frame_is_due()
+        return self._player is None or self._player.next_frame_is_due()
 
     def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
         """Write one target in one frame."""
         row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost)
         if index:
             self._scores += (1, track.score)
+        self._last[number] = (index, track)
         if self.page:
             self.page.add_row(row)
         if self._results and self._recording:
@@ -148,17 +176,36 @@ class Outputs:
 
     def _captions(self, index: int, tracks: Dict[int, Track]) -> Dict[str, Any]:
         """What is written onto the picture."""
+        marks = {
+            "lost": [track.lost for track in tracks.values()],
+            "names": list(tracks) if len(tracks) > 1 else None,
+            "trails": self._extended_trails(tracks) if self._options.trail else None,
+            "blur": self._options.blur,
+        }
+        if not self._options.overlay:
+            return marks
         steps: Dict[str, Any] = self.profile.recent_ms() or {"total": None}
         steps.pop("wait", None)
-        return {
-            "network": self._network,
-            "engine": self._engine["engine"],
-            "fps": 1e3 / steps["total"] if steps["total"] else None,
-            "steps": steps,
-            "frame": index,
-            "names": list(tracks) if len(tracks) > 1 else None,
-            "lost": [track.lost for track in tracks.values()],
+        return dict(
+            marks,
+            network=self._network,
+            engine=self._engine["engine"],
+            fps=1e3 / steps["total"] if steps["total"] else None,
+            steps=steps,
+            frame=index,
+        )
+
+    def _extended_trails(self, tracks: Dict[int, Track]) -> List[List[Tuple[float, float]]]:
+        """Each target's centres over the last frames, without frames where it was lost."""
+        self._trails = {
+            number: self._trails.get(number) or deque(maxlen=self._options.trail)
+            for number in tracks
         }
+        for number, track in tracks.items():
+            if not track.lost:
+                x, y, w, h = track.box
+                self._trails[number].append((x + w / 2, y + h / 2))
+        return [list(self._trails[number]) for number in tracks]
 
     def summary(self, source: Any) -> None:
         """Say on standard error what was done."""
@@ -173,13 +220,15 @@ class Outputs:
                 self._network, source.given, source.name, **self._engine
             )
         ]
-        ms = self.profile.figures()
-        if ms:
-            total, (count, score) = ms["total"], self._scores
+        ms, (count, score) = self.profile.figures(), self._scores
+        if ms and not count:
+            lines.append("no target was tracked")
+        elif ms:
+            total = ms["total"]
             lines.append(
                 "{median:.2f} ms a frame (median, p95 {p95:.2f}), {fps:.0f} FPS of tracking, "
                 "mean score {score:.2f}".format(
-                    fps=1e3 / total["median"], score=score / max(count, 1), **total
+                    fps=1e3 / total["median"], score=score / count, **total
                 )
             )
         if source.live:
@@ -190,8 +239,13 @@ class Outputs:
                 )
             )
         lines += self._links.lines() if self._links else []
-        files = (self._options.results, self._options.save)
-        return lines + ["wrote {}".format(path) for path in files if path and path != "-"]
+        files = [path for path in (self._options.results, self._options.save) if path]
+        if not files and not self._window and not self.page:  # else nothing tells where it was
+            for number, (index, track) in sorted(self._last.items()):
+                place = ",".join("{:.1f}".format(value) for value in track.box)
+                lost = " (lost)" if track.lost else ""
+                lines.append("target {}: {} in frame {}{}".format(number, place, index, lost))
+        return lines + ["wrote {}".format(path) for path in files if path != "-"]
 
     def close(self) -> None:
         """Finish every file."""

@@ -1,5 +1,6 @@
 """What a run says while it works: one progress bar, and lines of text that do not break it."""
 
+import os
 import sys
 import time
 from typing import Any, Dict, Optional
@@ -8,6 +9,10 @@ from runtime.progress_bar import tqdm
 from runtime.types import Track
 
 REDRAW_S = 0.2
+NAME_LETTERS = 24  # of the source
+MOST_SCORES = 3
+BAR = "{desc} {percentage:3.0f}% |{bar:16}| {n_fmt}/{total_fmt}{postfix} {rate_fmt} {remaining}"
+STATUS = "{desc} {n_fmt} frames{postfix} {rate_fmt}"
 
 
 def say(text: str) -> None:
@@ -27,7 +32,8 @@ class Progress:
         self._bar = tqdm(
             total=total,
             unit=" frames",
-            desc=source.name,
+            desc=_short(source.name),
+            bar_format=STATUS if total is None else BAR,
             disable=True if sys.stderr is None else None,  # None: where there is no terminal
             leave=False,
             dynamic_ncols=True,
@@ -42,8 +48,9 @@ class Progress:
         if self._bar.disable or now < self._next:
             return
         self._next = now + REDRAW_S
-        scores = " ".join("{:.2f}".format(track.score) for track in tracks.values())
-        text = "{:.2f} ms, score {}".format(total_ms, scores)
+        scores = ["{:.2f}".format(track.score) for track in tracks.values()]
+        more = " ..." if len(scores) > MOST_SCORES else ""
+        text = "{:.2f} ms, score {}{}".format(total_ms, " ".join(scores[:MOST_SCORES]), more)
         if self._live:
             text += ", {} dropped".format(source.dropped)
         self._bar.set_postfix_str(text, refresh=False)
@@ -58,3 +65,9 @@ class Progress:
 
     def __exit__(self, *_: Any) -> None:
         self._bar.close()
+
+
+def _short(name: str) -> str:
+    """The end of a source's name: of a path the file's name, of a long one its last letters."""
+    name = os.path.basename(name.rstrip("/")) or name
+    return name if len(name) <= NAME_LETTERS else "..." + name[-(NAME_LETTERS - 3) :]

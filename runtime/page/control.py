@@ -15,7 +15,7 @@ import numpy as np
 
 from runtime.errors import HotpathError
 from runtime.page.frame_buffer import FrameBuffer, TrackedFrame
-from runtime.types import Track, checked_box
+from runtime.types import Box, Track, checked_box
 
 GIVEN_SCORE = 1.0  # score of a box that a person drew
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
@@ -25,8 +25,6 @@ MOST_REQUESTS = 32  # that may wait for the loop
 SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
-
-Box = Tuple[float, float, float, float]
 
 
 class Refused(HotpathError):
@@ -347,7 +345,7 @@ def _selected_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
         raise Refused(422, "a box must be at least {0:g} x {0:g} pixels".format(SMALLEST_PX))
     if w > width or h > height:
         raise Refused(422, "a box can't be larger than the frame of {}x{}".format(width, height))
-    return x, y, w, h
+    return Box(x, y, w, h)
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

@@ -1,21 +1,23 @@
-"""What every source of frames has in common, and the one kind of frame that leaves a source."""
+"""What all sources of frames have in common."""
 
 import re
 import time
+from typing import Any, Callable, List, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from runtime.errors import BadFrame
+from runtime.video.depth import whole_range
 
 
 class _Waiting:
-    """The type of ``WAITING``: says only its name, and is false like "no frame"."""
+    """The type of ``WAITING``. It is false, as None is."""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "WAITING"
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return False
 
 
@@ -26,60 +28,66 @@ class Source:
     """Frames in order, one ``read()`` each.
 
     Attributes:
-        name: what to call the source in messages; a password in an address is masked.
-        live: True for cameras and streams, which give the newest frame and never end by themselves.
-        fps: frames per second as the source states it, or None.
-        frames: how many frames there are, or None when nobody knows (always for live sources).
+        name: the source's name in messages; a password in an address is masked.
+        live: True for cameras and streams, which give the newest frame and have no end.
+        fps: frames a second that the source states or the user gave, or None.
+        frames: how many frames there are, or None where that is unknown (always for live sources).
         first_box: the target in the first frame, ``(x, y, w, h)`` 0-based pixels, or None.
-        given: how many frames ``read`` has returned so far.
-        time_s: time of the last frame returned, seconds since the first one: by the clock for live
-            sources, by the frame rate for recordings (None where that is not known).
-        captured_s: when the last frame returned was taken, seconds of the monotonic clock: when it
-            came (live sources), or when it was read (recordings).
-        dropped: frames that came but were too old to be given (live sources only).
-        gaps: list of ``(frame index, seconds)``: before the frame of that index nothing came for so
-            long (live sources only).
+        annotated: whether the source has a ground truth.
+        given: index of the next frame: how many ``read`` has returned, unless ``seek`` was called.
+        time_s: time of the last frame, seconds since the first one. For live sources the clock
+            tells it, for recordings the frame rate (None where that is unknown).
+        captured_s: capture time of the last frame, seconds of the monotonic clock: when it came
+            (live sources), or when it was read (recordings).
+        dropped: frames that a newer one replaced before ``read`` was called (live sources only).
+        gaps: list of ``(frame index, seconds)``: the silence before the frame of that index (live
+            sources only).
     """
 
     live = False
 
-    def __init__(self, name, log=None):
+    def __init__(self, name: str, log: Optional[Callable[[str], None]] = None) -> None:
         self.name = name
         self.log = log or (lambda text: None)
-        self.fps = None
-        self.frames = None
-        self.first_box = None
+        self.fps: Optional[float] = None
+        self.frames: Optional[int] = None
+        self.first_box: Optional[Tuple[float, ...]] = None
+        self.annotated = False
         self.given = 0
-        self.time_s = None
-        self.captured_s = None
+        self.time_s: Optional[float] = None
+        self.captured_s: Optional[float] = None
         self.dropped = 0
-        self.gaps = []
+        self.gaps: List[Tuple[int, float]] = []
 
-    def read(self, timeout_s=1.0):
+    def read(self, timeout_s: float = 1.0) -> Any:
         """Return the next frame, BGR ``uint8`` (H, W, 3).
 
         Args:
-            timeout_s: how long a live source may wait; recordings answer at once.
+            timeout_s: how long a live source may wait; recordings return at once.
 
         Returns:
-            the frame; ``None`` at the end; ``WAITING`` when a live source had no new frame in time
-            (call again: it keeps trying by itself).
+            the frame; ``None`` at the end; ``WAITING`` where a live source had no new frame in time
+            (call again: the source goes on trying).
 
         Raises:
-            BadSource: it broke half-way; every good frame was given before.
+            BadSource: the source broke half-way. Every good frame was returned before.
         """
         raise NotImplementedError
 
-    def close(self):
-        """Let go of the camera, the connection or the file; may be called twice."""
+    def seek(self, index: int) -> bool:
+        """Make the frame of that index the next one; returns False where that is impossible."""
+        return False
 
-    def __enter__(self):
+    def close(self) -> None:
+        """Release the camera, the connection or the file; may be called twice."""
+
+    def __enter__(self) -> "Source":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _give(self, frame):
+    def _give(self, frame: np.ndarray) -> np.ndarray:
         """Count ``frame`` and return it; a recording's clock is its frame rate."""
         if not self.live:
             self.captured_s = time.monotonic()
@@ -88,12 +96,15 @@ class Source:
         return frame
 
 
-def to_bgr(frame):
-    """Return a picture of any common kind as BGR ``uint8`` (H, W, 3).
+def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) -> np.ndarray:
+    """Convert a picture of any common kind to BGR ``uint8`` (H, W, 3).
 
-    Grey (H, W) or (H, W, 1) is repeated in the three channels; of BGRA the alpha is left out;
-    16-bit values are divided by 256 (the high byte), so the full 16-bit range maps to 0..255
-    whatever the range in use. A BGR ``uint8`` frame is returned as it is, without a copy.
+    Grey (H, W) or (H, W, 1) is repeated in the three channels. The alpha of BGRA is dropped. A BGR
+    ``uint8`` frame is returned as it is, without a copy.
+
+    Args:
+        frame: the picture.
+        scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
 
     Raises:
         BadFrame: another type or number of channels, or no pixel at all.
@@ -101,7 +112,7 @@ def to_bgr(frame):
     if not isinstance(frame, np.ndarray) or not frame.size or frame.ndim not in (2, 3):
         raise BadFrame("a frame must be a picture, not {}".format(_kind(frame)))
     if frame.dtype == np.uint16:
-        frame = (frame >> 8).astype(np.uint8)
+        frame = scale(frame)
     channels = frame.shape[2] if frame.ndim == 3 else 1
     if frame.dtype != np.uint8 or channels not in (1, 3, 4):
         raise BadFrame(
@@ -110,28 +121,29 @@ def to_bgr(frame):
             )
         )
     if channels == 1:
-        return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
-    if channels == 4:
-        return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)
-    return frame
+        frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
+    elif channels == 4:
+        frame = cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)
+    bgr: np.ndarray = frame
+    return bgr
 
 
-def capture_fps(capture):
-    """Frames per second that an OpenCV capture states, or None when it says nothing usable."""
+def capture_fps(capture: Any) -> Optional[float]:
+    """Frames a second that an OpenCV capture states, or None where it states nothing usable."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return float(fps) if np.isfinite(fps) and 0 < fps <= 1000 else None
 
 
-def stated_frames(capture):
-    """How many frames an OpenCV capture says there are, or None; a stream without end has none."""
+def stated_frames(capture: Any) -> Optional[int]:
+    """How many frames an OpenCV capture states, or None; a stream without end states none."""
     stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(stated) if 0 < stated < 1e9 else None
 
 
-def is_utf8(text):
-    """Whether a name or an address can be given to OpenCV, which crashes on any other.
+def is_utf8(text: str) -> bool:
+    """Whether OpenCV can take a name or an address: it crashes on text that is not UTF-8.
 
-    Names from the system hold what is no UTF-8 as surrogates; where the locale is C, Python 3.6
+    Python keeps bytes of file names that are not UTF-8 as surrogates. Python 3.6 in the locale C
     does so with every byte above 127.
     """
     try:
@@ -141,13 +153,13 @@ def is_utf8(text):
     return True
 
 
-def without_password(address):
+def without_password(address: str) -> str:
     """``rtsp://user:secret@host/`` as ``rtsp://user:***@host/``, for messages and files."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
-def _kind(frame):
-    """Type and shape of something that should have been a frame, for messages."""
+def _kind(frame: Any) -> str:
+    """Type and shape of an object that is not a frame, for messages."""
     if isinstance(frame, np.ndarray):
         return "{} of shape {}".format(frame.dtype, frame.shape)
     return type(frame).__name__

@@ -1,18 +1,19 @@
-"""What the bytes of a video or picture file tell before any decoder sees them."""
+"""What the bytes of a video or picture file state, before a decoder reads them."""
 
 import os
 import re
 import struct
+from typing import Iterator, Tuple
 
-# a marker that is neither a stuffed byte nor one without content (TEM, RST0 to RST7, SOI)
+# a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 _TEXT_BYTES = frozenset(range(32, 127)) | {9, 10, 13, 27}
 
 
-def looks_like_text(path):
-    """Whether the file starts as plain text, which FFmpeg would draw as a terminal's picture.
+def looks_like_text(path: str) -> bool:
+    """Whether the file starts as plain text: FFmpeg would draw it like a terminal.
 
-    Playlists (``#EXTM3U``) are text and videos all the same.
+    Playlists (``#EXTM3U``) are text, but they are videos.
     """
     with open(path, "rb") as file:
         head = file.read(4096)
@@ -21,46 +22,48 @@ def looks_like_text(path):
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:  # else a letter cut in two by the end of the block
+        if error.start < len(head) - 3:  # else the end of the block cuts a letter
             return False
     return all(byte in _TEXT_BYTES or byte >= 128 for byte in head)
 
 
-def is_cut_off(path):
-    """Whether an MP4/MOV or AVI file is shorter than its own headers say.
+def is_cut_off(path: str) -> bool:
+    """Whether an MP4/MOV or AVI file is shorter than its own headers state.
 
-    Other containers do not state their size in a way worth reading: False. An MP4 in fragments
-    that ends between two of them is whole as far as anybody can tell.
+    Other containers: False. A fragmented MP4 that ends between two fragments can't be told from a
+    whole one.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         head = file.read(16)
     if head[:4] == b"RIFF" and len(head) >= 12 and head[8:12] == b"AVI ":
         stated = struct.unpack("<I", head[4:8])[0]
-        return stated + 8 > size and stated != 0xFFFFFFFF  # FFmpeg's, until it ends the file
+        return bool(
+            stated + 8 > size and stated != 0xFFFFFFFF
+        )  # FFmpeg writes this until the file is finished
     if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
         return False
     boxes = list(mp4_boxes(path))
     if not boxes or all(kind != b"moov" for kind, _, _ in boxes):
         return True
     last, _, end = boxes[-1]
-    return end != size or last == b"moof"  # whose pictures would follow
+    return end != size or last == b"moof"  # its pictures would follow
 
 
-def is_in_fragments(path):
-    """Whether a file is an MP4 in fragments, which states no number of frames."""
+def is_in_fragments(path: str) -> bool:
+    """Whether a file is a fragmented MP4: it does not state its number of frames."""
     with open(path, "rb") as file:
         if file.read(8)[4:] != b"ftyp":
             return False
     return any(kind == b"moof" for kind, _, _ in mp4_boxes(path))
 
 
-def mp4_boxes(path):
+def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
     """The top-level boxes of an MP4 file, ISO/IEC 14496-12 section 4.2.
 
     Yields:
-        ``(kind, start, end)``: four bytes and two positions. The end of the last one is beyond the
-        end of a file that is cut off, or at the start of what is no box.
+        ``(kind, start, end)``: four bytes and two positions. In a file that is cut off, the end of
+        the last box lies beyond the end of the file, or bytes follow that are no box.
     """
     size, position = os.path.getsize(path), 0
     with open(path, "rb", buffering=0) as file:
@@ -78,7 +81,25 @@ def mp4_boxes(path):
             position += length
 
 
-def picture_is_cut_off(data):
+def states_no_rate(path: str) -> bool:
+    """Whether a video states no frame rate, so that FFmpeg assumes 25.
+
+    These are elementary streams (H.264, HEVC, MPEG-4, JPEG after JPEG) and AVI files whose headers
+    hold zeros.
+    """
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        stream = head.find(b"vids")
+        scale, rate = struct.unpack("<II", head[stream + 20 : stream + 28].ljust(8, b"\0"))
+        return stream >= 0 and (scale == 0 or rate == 0)
+    ending = os.path.splitext(path)[1].lower()
+    is_programme = head[:4] == b"\0\0\1\xba"  # an MPEG programme stream has time stamps
+    starts = head.startswith((b"\0\0\1", b"\0\0\0\1")) and head[:4] != b"\0\0\1\xb3"  # MPEG-2
+    return (starts and not is_programme) or (head[:3] == b"\xff\xd8\xff" and ending != ".jpg")
+
+
+def picture_is_cut_off(data: bytes) -> bool:
     """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
     if data[:2] == b"\xff\xd8":
         return _jpeg_is_cut_off(data)
@@ -87,8 +108,8 @@ def picture_is_cut_off(data):
     return False
 
 
-def _jpeg_is_cut_off(data):
-    """Go from marker to marker (ITU-T T.81 annex B): a preview in EXIF has an end of its own."""
+def _jpeg_is_cut_off(data: bytes) -> bool:
+    """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
     found = _JPEG_MARKER.search(data, 2)
     while found and found.group() != b"\xff\xd9":
         at = found.end()
@@ -97,7 +118,7 @@ def _jpeg_is_cut_off(data):
     return found is None
 
 
-def _png_is_cut_off(data):
+def _png_is_cut_off(data: bytes) -> bool:
     """Go from chunk to chunk: length, name, content, four bytes of checksum."""
     at = 8
     while at + 12 <= len(data):

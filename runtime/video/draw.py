@@ -1,20 +1,28 @@
-"""Draw what the tracker found, and how fast, onto a picture of any size.
+"""Draw boxes, trails and figures onto a picture of any size.
 
-Plain OpenCV: the libraries that draw boxes well (supervision, Pillow) are heavier than all else on
-a board and take longer than the tracker. Two translucent strips, above and below, say the network,
-the engine, the frames per second and the milliseconds of each step; on small pictures each line
-falls back to a shorter wording until it fits.
+This uses OpenCV alone: the libraries that draw boxes well (supervision, Pillow) are heavier than
+everything else on a board, and take longer than the tracker. Two translucent bands, at the top and
+the bottom, show the network, the engine, frames a second and milliseconds a step. Together they
+cover at most a twelfth of the picture. On small pictures there is one band, or none, and each line
+takes a shorter wording until it fits.
 """
+
+from typing import Any, Dict, List, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
-STRIP_SHADE = 0.35  # how much of the picture shines through
+SMALLEST_LETTER_PX = 7.0
+ABOVE_SHARE, BELOW_SHARE = 0.4, 0.5  # margins in a band, of a letter's height; letters hang below
+SMALLEST_BAND_PX = 12  # 2 + 7 + 3
+BANDS_SHARE = 12  # the bands cover at most one part in so many
+BAND_SHADE = 0.35  # share of the picture that is seen through a band
 INK = (255, 255, 255)
 DARK = (24, 20, 18)
-# one colour a target, BGR, told apart on grey, green and skin, and by most colour-blind eyes
+# one colour a target, BGR; they can be told apart on grey, green and skin, and by most people
+# who are colour-blind
 TARGETS = (
     (80, 220, 60),
     (40, 170, 255),
@@ -24,69 +32,126 @@ TARGETS = (
     (255, 235, 90),
 )
 LOST = (150, 150, 150)
+LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 
 
-def draw(frame, tracks, info=None):
-    """Return a copy of ``frame`` with boxes and figures drawn on it.
+def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
+    """Draw boxes and figures onto a copy of ``frame``.
 
     Args:
-        frame: BGR ``uint8`` (H, W, 3); not changed.
-        tracks: a ``Track``, or a list of them; box ``(x, y, w, h)`` in pixels of the frame.
-        info: dict, every key optional: ``network`` and ``engine`` (text), ``fps`` (number),
-            ``steps`` (ordered dict of a step's name -> milliseconds; ``total`` is shown as the
-            sum, any other beside it), ``frame`` (index), ``lost`` (True, or a list of one bool a
-            track), ``names`` (list of a label for each track).
+        frame: BGR ``uint8`` (H, W, 3); it is not changed.
+        tracks: a ``Track``, or a list of them; boxes ``(x, y, w, h)`` in pixels of the frame.
+        info: dict. Every key is optional:
+            ``network`` and ``engine`` (text), ``fps`` (number), ``frame`` (index);
+            ``steps``: ordered dict of a step's name -> milliseconds, with their sum ``total``;
+            ``lost``: a bool, or a list of one bool a track;
+            ``names``: list of a label for each track;
+            ``trails``: list of one list of points (x, y) a track, oldest first;
+            ``blur``: True to blur the targets instead of drawing boxes.
 
     Returns:
         a new array of the same shape.
     """
     info = info or {}
     tracks = [tracks] if hasattr(tracks, "box") else list(tracks)
-    picture = frame.copy()
+    picture: np.ndarray = frame.copy()
     look = _Look(picture.shape)
-    top = _fitting(look, _top_wordings(info))
-    bottom = _fitting(look, _bottom_wordings(info))
-    edge_top = look.strip_px if any(top) else 0
-    edge_bottom = picture.shape[0] - (look.strip_px if any(bottom) else 0)
+    top = _fitting(look, _top_wordings(info)) if look.bands else ("", "")
+    bottom = _fitting(look, _bottom_wordings(info)) if look.bands == 2 else ("", "")
+    edge_top = look.band_px if any(top) else 0
+    edge_bottom = picture.shape[0] - (look.band_px if any(bottom) else 0)
+    for number, points in enumerate(info.get("trails") or ()):
+        _draw_trail(picture, look, points, _colour(number, info))
     for number, track in enumerate(tracks):
-        _draw_track(picture, look, track, number, info, (edge_top, edge_bottom))
+        if not np.isfinite(track.box).all():
+            continue
+        if info.get("blur"):
+            _blur(picture, track.box)
+        else:
+            _draw_track(picture, look, track, number, info, (edge_top, edge_bottom))
     if any(top):
-        _draw_strip(picture, look, 0, top)
+        _draw_band(picture, look, 0, top)
     if any(bottom):
-        _draw_strip(picture, look, edge_bottom, bottom)
+        _draw_band(picture, look, edge_bottom, bottom)
     return picture
 
 
 class _Look:
     """Sizes that follow from the picture's: letters, lines, margins, all in pixels."""
 
-    def __init__(self, shape):
+    def __init__(self, shape: Sequence[int]) -> None:
         self.height, self.width = shape[:2]
         side = min(self.height, self.width * 3 // 4)
-        self.letter_px = min(34.0, max(7.0, side / 48.0))  # height of a capital
+        letter_px = min(34.0, max(SMALLEST_LETTER_PX, side / 48.0))
+        room_px = self.height / float(BANDS_SHARE)
+        self.bands = min(2, int(room_px / SMALLEST_BAND_PX))
+        if self.bands:
+            most_px = room_px / self.bands / (1 + ABOVE_SHARE + BELOW_SHARE)
+            letter_px = max(SMALLEST_LETTER_PX, min(letter_px, most_px))
+        self.letter_px = letter_px  # height of a capital
         self.scale = self.letter_px / UNIT_PX
         self.line_px = max(1, int(round(self.letter_px / 7.0)))
         self.box_px = max(1, int(round(side / 240.0)))
-        self.margin_px = max(2, int(round(self.letter_px * 0.55)))
-        self.strip_px = int(round(self.letter_px)) + 2 * self.margin_px
+        self.margin_px = max(3, int(self.letter_px * BELOW_SHARE))
+        above_px = max(2, int(self.letter_px * ABOVE_SHARE))
+        self.band_px = above_px + int(self.letter_px) + self.margin_px
 
-    def text_width(self, text):
+    def text_width(self, text: str) -> int:
         """Width of one line of text, pixels."""
-        return cv2.getTextSize(text, FONT, self.scale, self.line_px)[0][0] if text else 0
+        if not text:
+            return 0
+        return int(cv2.getTextSize(text, FONT, self.scale, self.line_px)[0][0])
 
 
-def _draw_track(picture, look, track, number, info, edges):
-    """One target's box and its label, above the box where there is room, else inside it."""
+def _is_lost(number: int, info: Dict[str, Any]) -> bool:
     lost = info.get("lost", False)
-    lost = bool(lost[number]) if isinstance(lost, (list, tuple)) else bool(lost)
-    colour = LOST if lost else TARGETS[number % len(TARGETS)]
-    x, y, w, h = track.box
-    if not np.isfinite((x, y, w, h)).all():
+    return bool(lost[number]) if isinstance(lost, (list, tuple)) else bool(lost)
+
+
+def _colour(number: int, info: Dict[str, Any]) -> Tuple[int, int, int]:
+    return LOST if _is_lost(number, info) else TARGETS[number % len(TARGETS)]
+
+
+def _draw_trail(
+    picture: np.ndarray, look: _Look, points: Sequence[Any], colour: Tuple[int, int, int]
+) -> None:
+    """The target's path, a line through the points."""
+    line = np.array([p for p in points if np.isfinite(p).all()], np.float64).reshape(-1, 2)
+    if len(line) < 2:
         return
-    # OpenCV's line drawing overflows far outside the picture
-    corners = np.clip((x, y, x + w, y + h), -16000, 16000)
+    line = np.clip(np.round(line), -LARGEST_PX, LARGEST_PX).astype(np.int32)
+    cv2.polylines(picture, [line], False, DARK, look.box_px + 2, cv2.LINE_AA)
+    cv2.polylines(picture, [line], False, colour, look.box_px, cv2.LINE_AA)
+
+
+def _blur(picture: np.ndarray, box: Sequence[float]) -> None:
+    """Make what is in the box unrecognisable: a few cells wide, then blurred."""
+    x, y, w, h = box
+    height, width = picture.shape[:2]
+    left, right = (int(np.clip(v, 0, width)) for v in (np.floor(x), np.ceil(x + w)))
+    top, bottom = (int(np.clip(v, 0, height)) for v in (np.floor(y), np.ceil(y + h)))
+    if right <= left or bottom <= top:
+        return
+    inside = picture[top:bottom, left:right]
+    cells = cv2.resize(inside, (6, 6), interpolation=cv2.INTER_AREA)
+    size = (right - left, bottom - top)
+    picture[top:bottom, left:right] = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)
+
+
+def _draw_track(
+    picture: np.ndarray,
+    look: _Look,
+    track: Any,
+    number: int,
+    info: Dict[str, Any],
+    edges: Tuple[int, int],
+) -> None:
+    """One target's box and its label: above the box where there is room, else inside it."""
+    lost, colour = _is_lost(number, info), _colour(number, info)
+    x, y, w, h = track.box
+    corners = np.clip((x, y, x + w, y + h), -LARGEST_PX, LARGEST_PX)
     left, top, right, bottom = (int(round(corner)) for corner in corners)
-    # a dark line around the bright one: seen on any background
+    # a dark line around the bright one makes it visible on any background
     cv2.rectangle(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
     cv2.rectangle(picture, (left, top), (right, bottom), colour, look.box_px)
 
@@ -104,24 +169,30 @@ def _draw_track(picture, look, track, number, info, edges):
     _put(picture, look, text, (at_x + pad, at_y + height - pad), DARK)
 
 
-def _draw_strip(picture, look, at_y, texts):
-    """A translucent dark strip across the picture, with a text at either end."""
-    strip = picture[at_y : at_y + look.strip_px]
-    strip[:] = cv2.addWeighted(strip, STRIP_SHADE, strip, 0, 0)
-    base = at_y + look.strip_px - look.margin_px
+def _draw_band(picture: np.ndarray, look: _Look, at_y: int, texts: Tuple[str, str]) -> None:
+    """A translucent dark band across the picture, with a text at either end."""
+    band = picture[at_y : at_y + look.band_px]
+    band[:] = cv2.addWeighted(band, BAND_SHADE, band, 0, 0)
+    base = at_y + look.band_px - look.margin_px
     left, right = texts
     _put(picture, look, left, (look.margin_px, base), INK)
     at_x = look.width - look.margin_px - look.text_width(right)
     _put(picture, look, right, (at_x, base), INK)
 
 
-def _put(picture, look, text, at, colour):
-    """One line of text whose capitals stand on ``at``."""
+def _put(
+    picture: np.ndarray,
+    look: _Look,
+    text: str,
+    at: Tuple[int, int],
+    colour: Tuple[int, int, int],
+) -> None:
+    """One line of text; its capitals stand on ``at``."""
     if text:
         cv2.putText(picture, text, at, FONT, look.scale, colour, look.line_px, cv2.LINE_AA)
 
 
-def _fitting(look, wordings):
+def _fitting(look: _Look, wordings: List[Tuple[str, str]]) -> Tuple[str, str]:
     """The first pair of wordings (left, right) that fits side by side."""
     gap = int(look.letter_px * 1.5)
     for left, right in wordings:
@@ -131,7 +202,7 @@ def _fitting(look, wordings):
     return "", ""
 
 
-def _top_wordings(info):
+def _top_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
     """Network and engine, and the frame rate; the fullest wording first."""
     network, engine = _ascii(info.get("network") or ""), _ascii(info.get("engine") or "")
     short = network[network.rfind("_") + 1 :]  # nanotrack_v2 -> v2
@@ -140,11 +211,11 @@ def _top_wordings(info):
     return [(left, rate) for left in lefts] + [(short, "")]
 
 
-def _bottom_wordings(info):
+def _bottom_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
     """Milliseconds of each step, and of the whole frame with its index; the fullest first."""
     steps = dict(info.get("steps") or {})
-    total = steps.pop("total", None)
-    total = "" if total is None else _ms(total) + " ms"
+    total_ms = steps.pop("total", None)
+    total = "" if total_ms is None else _ms(total_ms) + " ms"
     index = "" if info.get("frame") is None else "frame {}".format(info["frame"])
     names = [name for name in info.get("steps") or {} if steps.get(name) is not None]
     full = _joined(*["{} {}".format(_ascii(name), _ms(steps[name])) for name in names])
@@ -161,16 +232,16 @@ def _bottom_wordings(info):
     ]
 
 
-def _joined(*texts):
-    """The texts that say something, one after the other."""
+def _joined(*texts: str) -> str:
+    """The texts that are not empty, with a bar between them."""
     return " | ".join(text for text in texts if text)
 
 
-def _ms(value):
-    """Milliseconds with two digits that matter."""
+def _ms(value: float) -> str:
+    """Milliseconds with three significant digits."""
     return "{:.2f}".format(value) if value < 9.995 else "{:.1f}".format(value)
 
 
-def _ascii(text):
-    """OpenCV's fonts before 5.0 have no other letters."""
+def _ascii(text: Any) -> str:
+    """Replace letters that OpenCV's fonts before 5.0 lack."""
     return "".join(letter if " " <= letter <= "~" else "?" for letter in str(text))

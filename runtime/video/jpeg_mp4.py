@@ -1,17 +1,20 @@
 """Motion JPEG in a fragmented MP4 file, written with nothing but ``struct`` and OpenCV's JPEG.
 
-The index (``moov``) comes first and is empty; every frame is a fragment of its own (``moof`` +
-``mdat``, ISO/IEC 14496-12 section 8.8) that goes out in one write. So the file is complete after
-each frame, and a writer that is killed loses nothing it was given.
+The index (``moov``) comes first and is empty. Every frame is a fragment of its own (``moof`` +
+``mdat``, ISO/IEC 14496-12 section 8.8), written in one call. So the file is complete after each
+frame, and a writer that is killed loses no frame.
 """
 
 import os
 import struct
+from typing import Tuple
 
 import cv2
+import numpy as np
 
 JPEG_QUALITY = 90
 TRACK = 1
+LARGEST_PX = 65500  # a side of a JPEG picture, the limit of libjpeg
 MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)  # no rotation
 
 
@@ -20,12 +23,17 @@ class JpegMp4:
 
     Args:
         path: the file, replaced if it exists.
-        fps: for how long the last frame is shown, and every other that has no successor yet.
+        fps: its inverse is the duration of a frame without a successor.
         size: (width, height) of every frame, pixels.
-        clock_hz: unit of the time stamps.
+        clock_hz: ticks a second of the time stamps.
+
+    Raises:
+        ValueError: JPEG has no pictures of that size.
     """
 
-    def __init__(self, path, fps, size, clock_hz):
+    def __init__(self, path: str, fps: float, size: Tuple[int, int], clock_hz: int) -> None:
+        if max(size) > LARGEST_PX:
+            raise ValueError("JPEG has at most {} pixels a side".format(LARGEST_PX))
         self._duration = max(1, int(round(clock_hz / fps)))
         self._frames = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -33,20 +41,20 @@ class JpegMp4:
         self._append(_box(b"ftyp", b"iso5", struct.pack(">I", 0x200), b"iso5iso6mp41"))
         self._append(_movie(size, clock_hz))
 
-    def write(self, frame, tick):
-        """Append one frame, BGR ``uint8`` of the file's size, to be shown from ``tick`` on."""
+    def write(self, frame: np.ndarray, tick: int) -> None:
+        """Append one frame, BGR ``uint8`` of the file's size, displayed from ``tick`` on."""
         good, jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         if not good:
-            raise ValueError("the frame can't be made a JPEG")
+            raise ValueError("the frame can't be encoded as JPEG")
         self._frames += 1
         self._append(_fragment(self._frames, tick, self._duration, jpeg.tobytes()))
 
-    def close(self):
+    def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _append(self, data):
-        """Write ``data`` wholly, or cut the file back to what was whole before."""
+    def _append(self, data: bytes) -> None:
+        """Write ``data`` completely, or cut the file back to its last whole fragment."""
         left = memoryview(data)
         try:
             while left:
@@ -58,15 +66,15 @@ class JpegMp4:
         self._bytes += len(data)
 
 
-def _fragment(number, tick, duration, jpeg):
-    """One frame: where it belongs on the clock, how long it is shown, and its bytes."""
+def _fragment(number: int, tick: int, duration: int, jpeg: bytes) -> bytes:
+    """One frame: its time stamp, its duration, and its bytes."""
     header = _full_box(b"mfhd", 0, 0, struct.pack(">I", number))
     track = _full_box(b"tfhd", 0, 0x020000, struct.pack(">I", TRACK))  # offsets from the moof
     start = _full_box(b"tfdt", 1, 0, struct.pack(">Q", tick))
     # flags: data offset, and per sample its duration, size and flags (a key frame)
     flags = 0x000001 | 0x000100 | 0x000200 | 0x000400
 
-    def moof(offset):
+    def moof(offset: int) -> bytes:
         sample = struct.pack(">IiIII", 1, offset, duration, len(jpeg), 0x02000000)
         return _box(
             b"moof", header, _box(b"traf", track, start, _full_box(b"trun", 0, flags, sample))
@@ -75,8 +83,8 @@ def _fragment(number, tick, duration, jpeg):
     return moof(len(moof(0)) + 8) + _box(b"mdat", jpeg)
 
 
-def _movie(size, clock_hz):
-    """The index: one video track without samples, to be continued by fragments."""
+def _movie(size: Tuple[int, int], clock_hz: int) -> bytes:
+    """The index: one video track without samples; the fragments hold them."""
     width, height = size
     header = struct.pack(">IIIIIH10x", 0, 0, clock_hz, 0, 0x10000, 0x100)
     header += MATRIX + bytes(24) + struct.pack(">I", TRACK + 1)
@@ -113,9 +121,9 @@ def _movie(size, clock_hz):
     )
 
 
-def _jpeg_entry(width, height):
+def _jpeg_entry(width: int, height: int) -> bytes:
     """Sample description: ``mp4v`` whose decoder is JPEG (object type 0x6C, ISO/IEC 14496-1)."""
-    decoder = b"\x04" + bytes([13 + 0]) + bytes([0x6C, 0x11]) + bytes(11)
+    decoder = b"\x04" + bytes([13]) + bytes([0x6C, 0x11]) + bytes(11)
     sync = b"\x06\x01\x02"
     descriptor = struct.pack(">HB", TRACK, 0) + decoder + sync
     esds = _full_box(b"esds", 0, 0, b"\x03" + bytes([len(descriptor)]) + descriptor)
@@ -123,12 +131,12 @@ def _jpeg_entry(width, height):
     return _box(b"mp4v", entry + bytes(32) + struct.pack(">Hh", 24, -1), esds)
 
 
-def _box(kind, *parts):
+def _box(kind: bytes, *parts: bytes) -> bytes:
     """A box: its length, its four letters, its content."""
     content = b"".join(parts)
     return struct.pack(">I4s", len(content) + 8, kind) + content
 
 
-def _full_box(kind, version, flags, *parts):
+def _full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     """A box that starts with a version and 24 flags."""
     return _box(kind, struct.pack(">I", version << 24 | flags), *parts)

@@ -1,9 +1,8 @@
-"""Recorded sources: a video file, a recording on a web server, a folder of frames (with or without
-annotation), one picture.
-"""
+"""Recorded sources: a video file, a recording on a web server, a folder of frames, one picture."""
 
 import os
 import re
+from typing import Any, Callable, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -16,24 +15,28 @@ from runtime.video.containers import (
     is_in_fragments,
     looks_like_text,
     picture_is_cut_off,
+    states_no_rate,
 )
+from runtime.video.depth import SAMPLES, scale_for, whole_range
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 
+Log = Optional[Callable[[str], None]]
+
 
 class Recording(Source):
-    """Every frame of an open ``cv2.VideoCapture`` that has an end, in order.
+    """All frames of an open ``cv2.VideoCapture`` that has an end, in order.
 
-    One that ends early gives all frames that can be decoded, then ``BadSource`` with the frame at
-    which it broke. "Early" is judged by what the container states.
+    A recording that ends early gives all frames that can be decoded, then raises ``BadSource`` with
+    the frame at which it broke. What the container states decides what "early" is.
 
     Args:
-        name: what to call it.
-        capture: the capture; closed by ``close``.
-        cut_off: True when the file is known to be shorter than its headers say.
+        name: its name in messages.
+        capture: the capture; ``close`` closes it.
+        cut_off: True where the file is known to be shorter than its headers state.
     """
 
-    def __init__(self, name, capture, log=None, cut_off=False):
+    def __init__(self, name: str, capture: Any, log: Log = None, cut_off: bool = False) -> None:
         super().__init__(name, log)
         self._capture, self._cut_off = capture, cut_off
         self.fps = capture_fps(capture)
@@ -44,7 +47,7 @@ class Recording(Source):
             self.close()
             raise BadSource(self._no_video())
 
-    def read(self, timeout_s=1.0):
+    def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         frame, self._first = self._first, None
         if frame is None:
@@ -60,14 +63,25 @@ class Recording(Source):
             )
         return None
 
-    def close(self):
+    def seek(self, index: int) -> bool:
+        """Make the frame of that index the next one; see ``Source.seek``."""
+        last = (self.frames or 1) - 1
+        if self._capture is None or self.frames is None:
+            return False
+        index = max(0, min(index, last))
+        if not self._capture.set(cv2.CAP_PROP_POS_FRAMES, index):
+            return False
+        self.given, self._first = index, None
+        return True
+
+    def close(self) -> None:
         """Close the file or the connection."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
 
-    def _decode(self):
-        """The next decoded frame as BGR ``uint8``, or None when there is none."""
+    def _decode(self) -> Any:
+        """The next decoded frame as BGR ``uint8``, or None where there is none."""
         if self._capture is None:
             return None
         good, frame = self._capture.read()
@@ -76,13 +90,13 @@ class Recording(Source):
         self._last_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
         return to_bgr(frame)
 
-    def _ended_early(self):
-        """Whether frames are missing that the container promised.
+    def _ended_early(self) -> bool:
+        """Whether frames are missing that the container states.
 
-        Where the file is shorter than its headers say, the count in them is exact, or there is
-        none. Else the count may be an estimate (duration times rate), wrong for a variable rate,
-        and an edit list may hide frames: then frames must be missing by count and by time, more
-        than a second and more than a twentieth of them.
+        Where the file is shorter than its headers state, their count of frames is exact, or there
+        is none. Otherwise the count may be an estimate (duration times rate), which is wrong for a
+        variable rate, and an edit list may hide frames. Then frames must be missing both by count
+        and by time: more than a second, and more than a twentieth of them.
         """
         if self._capture is None:
             return False
@@ -96,8 +110,8 @@ class Recording(Source):
         missing_s = length_s - self._last_s
         return missing > max(fps, self.frames / 20.0) and missing_s > max(1.0, length_s / 20.0)
 
-    def _no_video(self):
-        """The sentence for a recording from which no frame can be had."""
+    def _no_video(self) -> str:
+        """The sentence for a recording without any readable frame."""
         if self._cut_off:
             return "{}: the file is cut off before its index; no frame can be read".format(
                 self.name
@@ -106,72 +120,101 @@ class Recording(Source):
 
 
 class VideoFile(Recording):
-    """Every frame of a video file, in order; see ``Recording``.
+    """All frames of a video file, in order; see ``Recording``.
 
-    MPEG programme and transport streams state nothing of their length: cut short, they are shorter
-    videos. So is an MP4 in fragments that is cut between two of them.
+    MPEG programme and transport streams do not state their length: when they are cut off, they are
+    shorter videos. The same holds for a fragmented MP4 that is cut between two fragments.
     """
 
-    def __init__(self, path, log=None):
+    def __init__(self, path: str, log: Log = None) -> None:
         _check_readable(path)
         if looks_like_text(path):
             raise BadSource("{}: is text, not a video".format(path))
         cut_off = is_cut_off(path)
         super().__init__(path, _open_capture(path), log, cut_off)
         if cut_off and is_in_fragments(path):
-            self.frames = None  # what OpenCV says is a guess from the fragments that are there
+            self.frames = None  # OpenCV guesses it from the fragments that are there
+        if self.fps == 25.0 and states_no_rate(path):
+            self.fps = None  # it is FFmpeg's assumption
 
 
 class FrameFolder(Source):
-    """The pictures of a folder in the natural order of their names, with the truth if there is any.
+    """The pictures of a folder in the natural order of their names, with its ground truth, if any.
 
-    The pictures are in ``img/``, ``color/`` or the like inside it, or in the folder itself.
+    The pictures are in the folder itself, or in ``img/``, ``color/`` or the like inside it.
+
+    Args:
+        folder: the folder.
+        log: told how 16-bit pictures are scaled, in one sentence.
+        depth: bits of 16-bit pictures that are in use; None for the range of their values.
     """
 
-    def __init__(self, folder, log=None):
+    def __init__(self, folder: str, log: Log = None, depth: Optional[int] = None) -> None:
         super().__init__(folder, log)
         self._paths = picture_paths(folder)
+        self._scale = self._scale_of_depth(depth)
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder)
         boxes = sequence.read_boxes(folder)
         self.first_box = boxes[0] if boxes else None
+        self.annotated = bool(boxes)
 
-    def read(self, timeout_s=1.0):
+    def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         if self.given >= len(self._paths):
             return None
         try:
-            frame = read_picture(self._paths[self.given])
+            frame = read_picture(self._paths[self.given], self._scale)
         except BadSource as error:
             raise BadSource(
                 "{}: broke at frame {} of {}: {}".format(self.name, self.given, self.frames, error)
             ) from None
         return self._give(frame)
 
+    def seek(self, index: int) -> bool:
+        """Make the frame of that index the next one; see ``Source.seek``."""
+        self.given = max(0, min(index, len(self._paths) - 1))
+        return True
+
+    def _scale_of_depth(self, depth: Optional[int]) -> Callable[[np.ndarray], np.ndarray]:
+        """The function that makes 16-bit pictures 8-bit ones."""
+        first = _decoded_or_none(self._paths[0])
+        if first is None or first.dtype != np.uint16:
+            return whole_range
+        step = max(1, len(self._paths) // SAMPLES)
+        samples = [_decoded_or_none(path) for path in self._paths[::step]]
+        deep = [p for p in samples if p is not None and p.dtype == np.uint16]
+        scale, words = scale_for(deep, depth)
+        self.log(
+            "{}: 16-bit pictures; values {} become 0 to 255 (--depth)".format(self.name, words)
+        )
+        return scale
+
 
 class SingleFrame(FrameFolder):
     """One picture as a video of one frame."""
 
-    def __init__(self, path, log=None):
+    def __init__(self, path: str, log: Log = None, depth: Optional[int] = None) -> None:
         Source.__init__(self, path, log)
         read_picture(path)
         self._paths = [path]
+        self._scale = self._scale_of_depth(depth)
         self.frames = 1
 
 
-def is_picture(path):
-    """Whether the name is a picture's."""
+def is_picture(path: str) -> bool:
+    """Whether the file's name is that of a picture."""
     return os.path.splitext(path)[1].lower() in PICTURES
 
 
-def natural_key(name):
-    """Sorting key that puts ``frame10`` behind ``frame9``."""
-    parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers in turn
+def natural_key(name: str) -> Tuple[List[Any], str]:
+    """A sorting key that puts ``frame10`` after ``frame9``."""
+    parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers alternate
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
 
 
-def picture_paths(folder):
-    """The paths of a sequence's pictures in order; ``BadSource`` when there are none."""
+def picture_paths(folder: str) -> List[str]:
+    """The paths of a sequence's pictures in order; raises ``BadSource`` where there are none."""
     # the folder itself comes last: a picture beside `img` is a preview of the sequence
     for inside in ("img", "color", "imgs", "images", "img1", "rgb", "ir", ""):
         path = os.path.join(folder, inside) if inside else folder
@@ -184,36 +227,53 @@ def picture_paths(folder):
         names = [name for name in names if is_picture(name) and not name.startswith(".")]
         if names:
             return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
-    raise BadSource("{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES[:4])))
+    raise BadSource("{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)))
 
 
-def read_picture(path):
-    """One picture file as BGR ``uint8`` (H, W, 3), turned as its EXIF says, like ``cv2.imread``.
+def read_picture(path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_range) -> np.ndarray:
+    """Read a picture file as BGR ``uint8`` (H, W, 3), rotated as its EXIF states.
+
+    Args:
+        path: the file.
+        scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
 
     Raises:
         BadSource: it is not a whole picture, or one that OpenCV refuses.
     """
+    try:
+        return to_bgr(_decoded(path), scale)
+    except BadFrame as error:
+        raise BadSource("{}: {}".format(path, error)) from None
+
+
+def _decoded(path: str) -> np.ndarray:
+    """The picture of a file, 8 or 16 bits; raises ``BadSource``."""
     _check_readable(path)
     with open(path, "rb") as file:
         data = file.read()
-    if picture_is_cut_off(data):  # OpenCV paints what is missing grey and says nothing
+    if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource("{}: the picture is cut off".format(path))
     try:
-        # any depth: 16 bits are left to `to_bgr`, which treats them alike in all formats
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
         raise BadSource("{}: OpenCV refuses this picture ({})".format(path, reason)) from None
     if frame is None:
         raise BadSource("{}: not a picture that OpenCV can read".format(path))
+    picture: np.ndarray = frame
+    return picture
+
+
+def _decoded_or_none(path: str) -> Optional[np.ndarray]:
+    """The picture of a file, or None; ``read`` reports a bad one when its turn comes."""
     try:
-        return to_bgr(frame)
-    except BadFrame as error:
-        raise BadSource("{}: {}".format(path, error)) from None
+        return _decoded(path)
+    except BadSource:
+        return None
 
 
-def _check_readable(path):
-    """Raise ``BadSource`` unless ``path`` is a file with something in it that we may read."""
+def _check_readable(path: str) -> None:
+    """Raise ``BadSource`` unless ``path`` is a readable file that is not empty."""
     try:
         if not os.path.isfile(path):
             raise BadSource("{}: not a file".format(path))
@@ -224,14 +284,14 @@ def _check_readable(path):
         raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
 
 
-def _open_capture(path):
-    """An OpenCV capture of a file: FFmpeg where OpenCV has it, else whatever it has."""
+def _open_capture(path: str) -> Any:
+    """An OpenCV capture of a file: by FFmpeg where OpenCV has it, else by any other backend."""
     has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
     backend = cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY
-    full = os.path.abspath(path)  # keeps FFmpeg from taking "a:b.mp4" for a protocol
+    full = os.path.abspath(path)  # FFmpeg would take "a:b.mp4" for a protocol
     if is_utf8(full):
         return cv2.VideoCapture(full, backend)
-    # OpenCV crashes on such a name, so it gets another name of the same file
+    # OpenCV crashes on such a name; the system gives the same file another one
     with open(path, "rb") as file:
         other = "/proc/self/fd/{}".format(file.fileno())
         if not os.path.exists(other):

@@ -1,35 +1,45 @@
-"""Write one line of results per frame, so that nothing that was tracked is ever lost.
+"""Write results, one line for each target in each frame.
 
-Every line goes to the operating system in one write before the next frame is touched: a killed
-program leaves every line it wrote, whole.
+Every line goes to the operating system in one write, before the next frame is read. So a program
+that is killed leaves every line that it wrote, and no partial line.
+
+| ending | format |
+|---|---|
+| ``.csv`` | a header, then comma-separated values |
+| ``.jsonl`` | one JSON object a line |
+| ``.txt`` | MOTChallenge: frame, target, left, top, width, height, score, -1, -1, -1 |
+
+MOTChallenge counts frames, targets and pixels from 1. Lost targets have no line there.
 """
 
 import csv
-import errno
 import io
 import json
 import math
 import os
 import stat
 import sys
+from typing import Any, Callable, Dict, Optional, Sequence, Union
 
 from runtime.errors import BadOutput
+from runtime.video.output_file import check_folder, lock, why_not
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
-KINDS = (".csv", ".jsonl")
+KINDS = (".csv", ".jsonl", ".txt")
+DECIMALS = 4  # 0.1 ms, 1/10000 pixel
 
 
-def open_results(spec, columns=COLUMNS, append=False):
-    """A writer for a ``.csv`` or ``.jsonl`` file, or for standard output (``-``, as CSV).
+def open_results(spec: Any, columns: Sequence[str] = COLUMNS, append: bool = False) -> "Results":
+    """A writer for a file, or for standard output (``-``, as CSV).
 
     Args:
-        spec: the file's name or ``-``. A file that exists is replaced.
+        spec: the file's name or ``-``. An existing file is replaced.
         columns: the names of the columns, in order.
-        append: keep the rows of a file that is there; a line that was cut off is removed.
+        append: keep the rows of an existing file; a partial last line is removed.
 
     Raises:
-        BadOutput: rows of other columns to append to, another ending, no such folder, no
-            permission, or a full disk.
+        BadOutput: another ending, no such folder, no permission, a full disk, a file that another
+            run is writing, or an existing file with other columns.
     """
     spec = os.fspath(spec)
     kind = ".csv" if spec == "-" else os.path.splitext(spec)[1].lower()
@@ -38,25 +48,31 @@ def open_results(spec, columns=COLUMNS, append=False):
             "{}: results are written as {}; give the file such an ending, or - for standard "
             "output".format(spec, " or ".join(KINDS))
         )
-    to_line = _csv_line if kind == ".csv" else _json_line
-    return Results(spec, columns, to_line, kind == ".csv", append)
+    return Results(spec, columns, LINES[kind], kind == ".csv", append)
 
 
 class Results:
     """Writes rows; made by ``open_results``.
 
-    Floats are written with at most 4 decimals (0.1 ms, 1/10000 pixel); None and what is not finite
-    is an empty field in CSV and ``null`` in JSON.
+    Floats have at most 4 decimals. None, NaN and infinity are an empty field in CSV and ``null``
+    in JSON.
     """
 
-    def __init__(self, spec, columns, to_line, header, append=False):
+    def __init__(
+        self,
+        spec: str,
+        columns: Sequence[str],
+        to_line: Callable[[Sequence[str], Sequence[Any]], str],
+        header: bool,
+        append: bool = False,
+    ) -> None:
         self.name = "standard output" if spec == "-" else spec
         self.columns = tuple(columns)
         self.rows = 0
         self._to_line = to_line
         self._own = spec != "-"
         older = _whole_lines(spec, columns, header) if self._own and append else 0
-        self._file = _open(spec, older) if self._own else _stdout()
+        self._file: Optional[int] = _open(spec, older) if self._own else _stdout()
         # a file can be cut back to its last whole line, a pipe or a device can't
         self._can_cut = self._own and stat.S_ISREG(os.fstat(self._file).st_mode)
         self._size = older
@@ -67,13 +83,13 @@ class Results:
                 self.close()
                 raise
 
-    def write(self, row):
-        """Write one row: a dict by column names (missing ones stay empty) or values in order.
+    def write(self, row: Union[Dict[str, Any], Sequence[Any]]) -> None:
+        """Write one row: a dict by column names (missing ones stay empty), or values in order.
 
         Raises:
-            BadOutput: the disk is full or the reader of a pipe went away; what was written before
-                stays, in whole lines.
-            ValueError: a name that is no column, or another number of values.
+            BadOutput: the disk is full, or the reader of a pipe went away. The lines written before
+                stay whole.
+            ValueError: an unknown column, or a wrong number of values.
         """
         if isinstance(row, dict):
             unknown = set(row) - set(self.columns)
@@ -85,20 +101,21 @@ class Results:
         self._write_line(self._to_line(self.columns, [_plain(value) for value in row]))
         self.rows += 1
 
-    def close(self):
+    def close(self) -> None:
         """Close the file; may be called twice."""
         if self._file is not None and self._own:
             os.close(self._file)
         self._file = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Results":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _write_line(self, line):
-        """One line, wholly or (in a file) not at all."""
+    def _write_line(self, line: str) -> None:
+        """Write a whole line, or (in a file) nothing."""
+        assert self._file is not None, "the results are closed"
         data = memoryview(line.encode("utf-8"))
         try:
             while data:
@@ -111,17 +128,8 @@ class Results:
         self._size += len(line.encode("utf-8"))
 
 
-def check_folder(path):
-    """Raise ``BadOutput`` unless the folder in which ``path`` is to be written exists."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise BadOutput("{}: the folder {} does not exist; make it first".format(path, folder))
-    if os.path.isdir(path):
-        raise BadOutput("{}: is a folder; give a file name".format(path))
-
-
-def _whole_lines(path, columns, header):
-    """Bytes of the whole lines of an older file; 0 where there is none."""
+def _whole_lines(path: str, columns: Sequence[str], header: bool) -> int:
+    """How many bytes the whole lines of an existing file have; 0 where there is no file."""
     try:
         if not os.path.isfile(path) or not os.path.getsize(path):
             return 0
@@ -129,12 +137,10 @@ def _whole_lines(path, columns, header):
             first = file.readline()
             if header and first.endswith(b"\n") and first != _csv_line(columns, columns).encode():
                 raise BadOutput(
-                    "{}: holds other columns; name another file, or leave --append away".format(
-                        path
-                    )
+                    "{}: holds other columns; name another file, or leave out --append".format(path)
                 )
             size = os.path.getsize(path)
-            while size:  # a line that was cut off: look for the end of the one before, from behind
+            while size:  # search the end of the last whole line backwards
                 start = max(0, size - 4096)
                 file.seek(start)
                 end = file.read(size - start).rfind(b"\n")
@@ -146,24 +152,29 @@ def _whole_lines(path, columns, header):
     return 0
 
 
-def _open(path, older=0):
-    """File descriptor of a file whose first bytes are kept, or of a pipe that somebody reads."""
+def _open(path: str, older: int = 0) -> int:
+    """File descriptor of a file that keeps its first bytes, or of a pipe that somebody reads."""
     check_folder(path)
-    # a pipe without a reader would hold a blocking open for ever
+    # O_NONBLOCK: without it, opening a pipe that nobody reads would wait for ever
     flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(path, flags if older else flags | os.O_TRUNC, 0o666)
-        if older:
-            os.ftruncate(file, older)
-            os.lseek(file, older, os.SEEK_SET)
+        file = os.open(path, flags, 0o666)
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
+    try:
+        lock(file, path)
+    except BadOutput:
+        os.close(file)
+        raise
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        os.ftruncate(file, older)
+        os.lseek(file, older, os.SEEK_SET)
     os.set_blocking(file, True)  # a reader may be slow
     return file
 
 
-def _stdout():
-    """File descriptor of standard output, with nothing of Python's own left in its buffer."""
+def _stdout() -> int:
+    """File descriptor of standard output, after Python's own buffer is flushed."""
     if sys.stdout is None:  # `>&-`
         raise BadOutput("standard output: is closed; give --results a file's name")
     try:
@@ -173,30 +184,16 @@ def _stdout():
         raise BadOutput(why_not("standard output", error)) from None
 
 
-def why_not(name, error, rows=0):
-    """The sentence for a file that can't be opened or a write that failed."""
-    kept = "; the {} rows before it are kept".format(rows) if rows else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "{}: the disk is full{}".format(name, kept)
-    if error.errno == errno.ENXIO:
-        return "{}: nobody reads this pipe; start its reader first".format(name)
-    if error.errno == errno.EPIPE:
-        return "{}: closed by its reader after {} rows".format(name, rows)
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "{}: no permission to write there ({})".format(name, error.strerror)
-    return "{}: can't be written ({}){}".format(name, error.strerror, kept)
-
-
-def _plain(value):
-    """A value of Python's own types: NumPy's scalars unpacked, floats rounded, NaN as None."""
+def _plain(value: Any) -> Any:
+    """Convert NumPy's scalars to Python's types, round floats, and make NaN None."""
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
+        return round(value, DECIMALS) if math.isfinite(value) else None
     return value
 
 
-def _csv_line(_, values):
+def _csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of CSV."""
     line = io.StringIO()
     values = [int(value) if isinstance(value, bool) else value for value in values]
@@ -204,6 +201,22 @@ def _csv_line(_, values):
     return line.getvalue()
 
 
-def _json_line(columns, values):
+def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of JSON."""
     return json.dumps(dict(zip(columns, values))) + "\n"
+
+
+def _mot_line(columns: Sequence[str], values: Sequence[Any]) -> str:
+    """The values as one line of a MOTChallenge file; "" for a lost target."""
+    row = dict(zip(columns, values))
+    box = [row.get(name) for name in "xywh"]
+    if row.get("lost") or None in box:
+        return ""
+    x, y, w, h = box
+    score = row.get("score")
+    fields = [row["frame"] + 1, (row.get("target") or 0) + 1, x + 1, y + 1, w, h]
+    fields += [-1 if score is None else score, -1, -1, -1]
+    return ",".join(str(round(field, 2)) for field in fields) + "\n"
+
+
+LINES = {".csv": _csv_line, ".jsonl": _json_line, ".txt": _mot_line}

@@ -1,11 +1,13 @@
-"""Save the pictures as a video that plays to within a second of the end however the program ends.
+"""Save pictures as a video that plays up to its last second, however the program ends.
 
-Two writers, both of which put whole pieces on the disk while they go:
+There are two writers. Both put whole pieces on the disk while they run:
 
-- PyAV (the package ``av``), where it is installed: H.264 by libx264 in ``.mp4`` (fragmented,
-  a quarter of a second each), ``.mkv`` or ``.avi``.
-- without it: Motion JPEG in a fragmented ``.mp4`` (``jpeg_mp4.py``), one fragment a frame. Larger,
-  plays in VLC, ffplay, mpv and OpenCV but not in browsers, and needs nothing but OpenCV's JPEG.
+- PyAV (the package ``av``), where it is installed: H.264 by libx264 in ``.mkv``, ``.avi`` or
+  ``.mp4`` (in fragments of a quarter of a second).
+- without it: Motion JPEG in a fragmented ``.mp4`` (``jpeg_mp4.py``), one fragment a frame. It is
+  larger, and plays in VLC, ffplay, mpv and OpenCV but not in browsers.
+
+An old file of the same name stays until the first frame of the new one is encoded.
 
 OpenCV's own ``VideoWriter`` is not used: killed, it leaves an ``.mp4`` without index that nothing
 plays, and an ``.mkv`` or ``.avi`` that lacks up to its last seconds.
@@ -15,6 +17,7 @@ import errno
 import os
 import stat
 from fractions import Fraction
+from typing import Any, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -23,24 +26,26 @@ from runtime.errors import BadOutput
 from runtime.video.base import to_bgr
 from runtime.video.containers import mp4_boxes
 from runtime.video.jpeg_mp4 import JpegMp4
-from runtime.video.results import check_folder, why_not
+from runtime.video.output_file import NewFile, check_folder
 
-KINDS = (".mp4", ".mkv", ".avi")
+FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
+KINDS = tuple(FORMATS)
 DEFAULT_FPS = 30.0
 CLOCK_HZ = 90000  # of the time stamps
 
 
-def open_video(path, fps=None, h264=None):
-    """A video file to write frames to; its size is that of the first frame.
+def open_video(path: Any, fps: Optional[float] = None, h264: Optional[bool] = None) -> "Video":
+    """Open a video file for frames; the first frame decides its size.
 
     Args:
-        path: ``.mp4``, ``.mkv`` or ``.avi``. A file that exists is replaced.
-        fps: frames per second, or None when the source does not say (30 is taken).
-        h264: None for H.264 where PyAV is installed; False for Motion JPEG all the same (``.mp4``
+        path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced with the first frame.
+        fps: frames a second, or None where the source does not state it (then 30).
+        h264: None for H.264 where PyAV is installed; False for Motion JPEG in any case (``.mp4``
             only; a third of the computing time, ten times the size).
 
     Raises:
-        BadOutput: no encoder for the ending, no such folder, a pipe, no permission, or a full disk.
+        BadOutput: no encoder for the ending, no such folder, a pipe, no permission, or a file that
+            another run is writing.
     """
     path = os.fspath(path)
     kind = os.path.splitext(path)[1].lower()
@@ -59,10 +64,6 @@ def open_video(path, fps=None, h264=None):
             "{}: H.264 in {} needs the package av (pip install av); without it, name the video "
             ".mp4".format(path, kind)
         )
-    try:
-        open(path, "wb").close()
-    except OSError as error:
-        raise BadOutput(why_not(path, error)) from None
     return Video(path, fps or DEFAULT_FPS, av)
 
 
@@ -74,31 +75,33 @@ class Video:
         codec: "H.264" or "Motion JPEG".
     """
 
-    def __init__(self, path, fps, av):
+    def __init__(self, path: str, fps: float, av: Any) -> None:
         self.name = path
         self.frames = 0
         self.codec = "H.264" if av else "Motion JPEG"
         self._fps, self._av = float(fps), av
-        self._size = None  # (width, height) of the video
-        self._writer = None
-        self._ended = None  # why no more frames can be written
+        self._size = (0, 0)  # (width, height) of the video
+        self._writer: Any = None
+        self._refusal: Optional[str] = None  # why no more frames can be written
         self._last_tick = -1
+        self._errors = (OSError, ValueError) + ((av.FFmpegError,) if av else ())
+        self._file = NewFile(path)
 
-    def write(self, frame, time_s=None):
+    def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame.
 
         Args:
-            frame: BGR ``uint8`` (H, W, 3). One of another size than the first is scaled to fit,
-                with black beside it.
-            time_s: when it is to be shown, seconds since the first; None: one frame time after
-                the last (files). Frames out of order are shown right after their forerunner.
+            frame: BGR ``uint8`` (H, W, 3). A frame of another size than the first is scaled to
+                fit, with black beside it.
+            time_s: when it is displayed, seconds since the first frame. None: one frame time after
+                the last frame. A frame that is out of order follows its predecessor at once.
 
         Raises:
-            BadOutput: the disk is full or the like. The file is then closed; what is on the disk
-                plays.
+            BadOutput: the disk is full or the encoder fails. The video is then closed; what is on
+                the disk plays.
         """
-        if self._ended:
-            raise BadOutput(self._ended)
+        if self._refusal:
+            raise BadOutput(self._refusal)
         frame = to_bgr(frame)
         try:
             if self._writer is None:
@@ -106,65 +109,73 @@ class Video:
             seconds = self.frames / self._fps if time_s is None else time_s
             self._last_tick = max(self._last_tick + 1, int(round(seconds * CLOCK_HZ)))
             self._writer.write(letterbox(frame, self._size), self._last_tick)
-        except (OSError, ValueError) as error:
-            self._give_up(error)
+            self._file.keep()
+        except BadOutput:  # there is no encoder
+            self._file.close()
+            raise
+        except self._errors as error:
+            self._fail(error)
         self.frames += 1
 
-    def close(self):
+    def close(self) -> None:
         """Finish the file; may be called twice."""
-        self._ended = self._ended or "{}: is closed".format(self.name)
+        self._refusal = self._refusal or "{}: is closed".format(self.name)
         writer, self._writer = self._writer, None
-        if writer is None:
-            return
         try:
-            writer.close()
-        except (OSError, ValueError) as error:
-            self._give_up(error)
+            if writer is not None:
+                writer.close()
+        except self._errors as error:
+            self._fail(error)
+        finally:
+            self._file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Video":
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: Any, *_: Any) -> None:
         try:
             self.close()
         except BadOutput:
             if kind is None:  # else the first error is the one to report
                 raise
 
-    def _start(self, frame):
-        """Make the writer for the first frame's size, even in both directions for H.264."""
+    def _start(self, frame: np.ndarray) -> None:
+        """Make the writer for the first frame's size; H.264 needs even numbers."""
         height, width = frame.shape[:2]
         self._size = (width + width % 2, height + height % 2) if self._av else (width, height)
+        path = self._file.path
         if self._av:
-            self._writer = _PyAvWriter(self._av, self.name, self._fps, self._size)
+            kind = os.path.splitext(self.name)[1].lower()
+            self._writer = _PyAvWriter(self._av, path, kind, self._fps, self._size)
         else:
-            self._writer = JpegMp4(self.name, self._fps, self._size, CLOCK_HZ)
+            self._writer = JpegMp4(path, self._fps, self._size, CLOCK_HZ)
 
-    def _give_up(self, error):
+    def _fail(self, error: Exception) -> None:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
         writer, self._writer = self._writer, None
         if writer is not None:
             try:
                 writer.close()
-            except (OSError, ValueError):  # the same trouble again
+            except self._errors:  # the same trouble again
                 pass
         kept = "what was written before is kept"
         if self.name.lower().endswith(".mp4"):
-            plays = keep_whole_fragments(self.name)
+            plays = keep_whole_fragments(self._file.path)
             kept = "what was written before plays" if plays else "no frame of it was written"
+        self._file.close()
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             what = "the disk is full"
         else:
             what = "can't be written ({})".format(getattr(error, "strerror", None) or error)
-        self._ended = "{}: {}; {}".format(self.name, what, kept)
-        raise BadOutput(self._ended) from None
+        self._refusal = "{}: {}; {}".format(self.name, what, kept)
+        raise BadOutput(self._refusal) from None
 
 
-def keep_whole_fragments(path):
-    """Cut an MP4 in fragments back to the last whole one, as some players stop at half a box.
+def keep_whole_fragments(path: str) -> bool:
+    """Cut an MP4 back to its last whole fragment, because some players stop at a partial one.
 
     Returns:
-        whether a fragment (``moof`` with its ``mdat``) is left; a device is left alone.
+        whether a fragment (``moof`` with its ``mdat``) is left; a device is not touched.
     """
     if not os.path.isfile(path):
         return False
@@ -178,7 +189,7 @@ def keep_whole_fragments(path):
         before = kind
     try:
         os.truncate(path, whole)
-    except OSError:  # the disk is gone or now read-only: what is there stays
+    except OSError:  # the disk is gone or read-only now: what is there stays
         pass
     return fragments > 0
 
@@ -186,9 +197,8 @@ def keep_whole_fragments(path):
 class _PyAvWriter:
     """H.264 through PyAV."""
 
-    def __init__(self, av, path, fps, size):
+    def __init__(self, av: Any, path: str, kind: str, fps: float, size: Tuple[int, int]) -> None:
         self._av = av
-        kind = os.path.splitext(path)[1].lower()
         options = {"flush_packets": "1"}
         if kind == ".mp4":
             options["movflags"] = "frag_keyframe+empty_moov+default_base_moof"
@@ -196,15 +206,15 @@ class _PyAvWriter:
         elif kind == ".mkv":
             options["cluster_time_limit"] = "250"  # milliseconds
         rate = Fraction(fps).limit_denominator(1001)
-        self._container = av.open(path, "w", options=options)
+        self._container = av.open(path, "w", format=FORMATS[kind], options=options)
         try:
             self._stream = self._container.add_stream("libx264", rate=rate)
         except Exception as error:  # PyAV has its own class for an unknown codec in each version
             self._container.close()
-            raise BadOutput("{}: this PyAV has no H.264 encoder ({})".format(path, error)) from None
+            raise BadOutput("--save: this PyAV has no H.264 encoder ({})".format(error)) from None
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
-        # one key frame a second: players can seek. zerolatency: no frame waits in the encoder
+        # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
         gop = str(max(1, int(round(fps))))
         self._stream.options = {
             "preset": "veryfast",
@@ -219,7 +229,7 @@ class _PyAvWriter:
             self._stream.codec_context.time_base = self._time_base
         self._written = 0
 
-    def write(self, frame, tick):
+    def write(self, frame: np.ndarray, tick: int) -> None:
         """Encode one frame of the video's size at ``tick`` of the 90 kHz clock."""
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
         picture.pts = self._written if self._counted else tick
@@ -228,7 +238,7 @@ class _PyAvWriter:
         for packet in self._stream.encode(picture):
             self._container.mux(packet)
 
-    def close(self):
+    def close(self) -> None:
         """Write what the encoder still holds, and close."""
         try:
             for packet in self._stream.encode():
@@ -237,10 +247,10 @@ class _PyAvWriter:
             self._container.close()
 
 
-def letterbox(frame, size):
-    """``frame`` scaled to fit into ``size`` (width, height), centred, with black beside it.
+def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Scale ``frame`` to fit into ``size`` (width, height), centred, with black beside it.
 
-    A frame that lacks one row or column only (an odd size made even) is not scaled: its edge is
+    A frame that only lacks one row or column (an odd size made even) is not scaled: its edge is
     repeated.
     """
     width, height = size
@@ -248,19 +258,23 @@ def letterbox(frame, size):
     if (w, h) == (width, height):
         return frame
     if 0 <= width - w <= 1 and 0 <= height - h <= 1:
-        return cv2.copyMakeBorder(frame, 0, height - h, 0, width - w, cv2.BORDER_REPLICATE)
+        evened: np.ndarray = cv2.copyMakeBorder(
+            frame, 0, height - h, 0, width - w, cv2.BORDER_REPLICATE
+        )
+        return evened
     scale = min(width / float(w), height / float(h))
     w, h = max(1, int(round(w * scale))), max(1, int(round(h * scale)))
     small = cv2.resize(
         frame, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     )
     left, top = (width - w) // 2, (height - h) // 2
-    return cv2.copyMakeBorder(
+    fitted: np.ndarray = cv2.copyMakeBorder(
         small, top, height - h - top, left, width - w - left, cv2.BORDER_CONSTANT, value=(0, 0, 0)
     )
+    return fitted
 
 
-def _pyav():
+def _pyav() -> Any:
     """The module ``av`` where it is installed and loads, else None."""
     try:
         import av

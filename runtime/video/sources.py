@@ -1,11 +1,12 @@
-"""Open any source of frames by one word: camera, stream, video file, folder or sequence.
+"""Open any source of frames by its name: camera, stream, video file, folder or sequence.
 
-The kinds themselves live in ``recorded.py`` (recordings and folders), ``sequence.py`` (the
-annotations of VOT, OTB, GOT-10k and UAV123), ``cameras.py`` and ``live.py``.
+The sources are in ``recorded.py`` (recordings and folders) and ``live.py`` (cameras and streams,
+which ``cameras.py`` opens). ``sequence.py`` reads the annotations of VOT, OTB, GOT-10k and UAV123.
 """
 
 import os
 import re
+from typing import Any, Callable, List, Optional
 
 from runtime.errors import BadSource
 from runtime.video import sequence
@@ -23,27 +24,39 @@ from runtime.video.recorded import (
 
 __all__ = ["WAITING", "Source", "list_cameras", "open_source", "reads"]
 
+Log = Optional[Callable[[str], None]]
+
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
 
-def open_source(spec, log=None):
+def open_source(
+    spec: Any, log: Log = None, fps: Optional[float] = None, depth: Optional[int] = None
+) -> Source:
     """Open the source that ``spec`` names.
 
     Args:
         spec: ``cam0`` or ``/dev/video0`` (V4L2), ``csi0`` (a Jetson's CSI camera), an address
             (``rtsp://``, ``http://``, ``udp://`` and the like), a video file, a picture, a folder
             of frames, or a sequence folder of VOT, OTB, GOT-10k or UAV123.
-        log: called with one line of text when something happens that the user should know (a live
-            source lost or back); only ever from inside ``read``.
+        log: called with one line of text that the user should read, such as a lost camera. It is
+            called here and inside ``read`` only.
+        fps: frames a second of a recording, instead of what the recording states.
+        depth: bits of 16-bit pictures that are in use; None for the range of their values.
 
     Returns:
-        A ``Source``; use it with ``with`` or call ``close()``.
+        A ``Source``. Use it with ``with``, or call ``close()``.
 
     Raises:
         NoCamera: there is no such camera, or it can't be used.
         BadSource: anything else that gives no frame; the sentence says why.
     """
-    spec = os.fspath(spec)
+    source = _opened(os.fspath(spec), log, depth)
+    if fps and not source.live:
+        source.fps = fps
+    return source
+
+
+def _opened(spec: str, log: Log, depth: Optional[int]) -> Source:
     camera = re.match(r"(?:cam|/dev/video)(\d+)$", spec)
     if camera:
         return LiveSource(Camera(int(camera.group(1))), log)
@@ -53,15 +66,15 @@ def open_source(spec, log=None):
     scheme = _scheme(spec)
     if scheme and scheme != "file":
         return _open_address(spec, scheme, log)
-    return _open_path(_path_of(spec), log)
+    return _open_path(_path_of(spec), log, depth)
 
 
-def reads(spec):
+def reads(spec: Any) -> List[str]:
     """The files that ``open_source(spec)`` reads, so that no output is written over one of them.
 
     Returns:
-        list of paths: the video or picture; of a folder every picture and the annotation; empty for
-        cameras, streams and what is not there.
+        list of paths: the video or the picture; all pictures and the annotation of a folder. It is
+        empty for cameras, streams and missing files.
     """
     path = _path_of(os.fspath(spec))
     if not os.path.isdir(path):
@@ -74,22 +87,22 @@ def reads(spec):
     return paths + ([annotation] if annotation else [])
 
 
-def _scheme(spec):
-    """``rtsp`` of ``rtsp://host/``; None when it is no address."""
+def _scheme(spec: str) -> Optional[str]:
+    """``rtsp`` of ``rtsp://host/``; None where it is no address."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
     return found.group(1).lower() if found else None
 
 
-def _path_of(spec):
+def _path_of(spec: str) -> str:
     """The path in ``file://PATH``; anything else as it is."""
     return spec[len("file://") :] if _scheme(spec) == "file" else spec
 
 
-def _open_address(spec, scheme, log):
-    """A stream, or a recording that a server holds: that states how many frames it has."""
+def _open_address(spec: str, scheme: str, log: Log) -> Source:
+    """A stream, or a recording on a server: a recording states how many frames it has."""
     if scheme not in STREAMS:
         raise BadSource(
-            "{}: {}:// is no kind of stream known here; use one of {}".format(
+            "{}: streams by {}:// are not supported; use one of {}".format(
                 spec, scheme, ", ".join(name + "://" for name in STREAMS)
             )
         )
@@ -102,12 +115,12 @@ def _open_address(spec, scheme, log):
     return Recording(stream.name, open_in_background(patient), log)
 
 
-def _open_path(path, log):
+def _open_path(path: str, log: Log, depth: Optional[int]) -> Source:
     """A folder, a picture or a video file."""
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
     if not os.path.exists(path):
         raise BadSource("{}: no such file or folder, and no camera's name (cam0)".format(path))
     if os.path.isdir(path):
-        return FrameFolder(path, log)
-    return SingleFrame(path, log) if is_picture(path) else VideoFile(path, log)
+        return FrameFolder(path, log, depth)
+    return SingleFrame(path, log, depth) if is_picture(path) else VideoFile(path, log)

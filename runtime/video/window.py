@@ -1,52 +1,69 @@
-"""A window on the desktop: shows the pictures, and lets the user draw the first box."""
+"""A window on the desktop: it shows pictures, reports keys, and lets the user draw a box."""
 
 import os
 import re
 import socket
 import sys
+from typing import Any, Optional, Sequence, Tuple
 
 import cv2
+import numpy as np
 
 from runtime.errors import BadBox, BadOutput
 
-QUIT_KEYS = (ord("q"), ord("Q"), 27)  # 27: Esc
+QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
+WIDEST, HIGHEST = 1600, 900  # of a new window; the user may enlarge it
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 class Window:
-    """One window; the user ends it with q, Esc or its close button.
+    """One window. The user ends it with q, Esc or its close button.
 
     Raises:
         BadOutput: there is no display, or this OpenCV was built without windows.
+
+    Attributes:
+        open: False once the user has asked for the end.
     """
 
-    def __init__(self, title="Hotpath"):
+    def __init__(self, title: str = "Hotpath") -> None:
         reason = no_window()
         if reason:
             raise BadOutput("no window can be shown: {}; use --no-show".format(reason))
         self.title = title
-        self._is_open = False
+        self.open = True
+        self._created = False
 
-    def show(self, picture):
-        """Show one BGR picture.
-
-        Returns:
-            False once the user has asked for the end, else True.
-        """
-        if self._is_open and self._was_closed():
-            return False
+    def show(self, picture: np.ndarray, lines: Optional[Sequence[str]] = None) -> None:
+        """Show one BGR picture, with lines of text over it."""
+        if not self.open:
+            return
         try:
-            if not self._is_open:
-                cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-                cv2.resizeWindow(self.title, picture.shape[1], picture.shape[0])
-                self._is_open = True
-            cv2.imshow(self.title, picture)
-            return cv2.waitKey(1) & 0xFF not in QUIT_KEYS
+            if not self._created:
+                _create(self.title, picture)
+                self._created = True
+            cv2.imshow(self.title, _with_lines(picture, lines) if lines else picture)
         except cv2.error as error:
             raise BadOutput(
                 "no window can be shown: OpenCV says {}; use --no-show".format(_said(error))
             ) from None
 
-    def select_box(self, frame):
+    def wait_key(self, timeout_s: float) -> Optional[str]:
+        """Let the window redraw itself, and wait for a key.
+
+        Returns:
+            the key's letter in lower case, or None. After q, Esc or the close button ``open`` is
+            False.
+        """
+        if not self._created:
+            return None
+        code = cv2.waitKey(max(1, int(timeout_s * 1e3)))
+        key = chr(code & 0xFF) if code >= 0 else None
+        if key in QUIT_KEYS or self._was_closed():
+            self.open = False
+        return key.lower() if key else None
+
+    def select_box(self, frame: np.ndarray) -> Tuple[float, float, float, float]:
         """Let the user draw a box with the mouse.
 
         Returns:
@@ -57,6 +74,7 @@ class Window:
         """
         title = self.title + ": draw a box, then Enter (c: none)"
         try:
+            _create(title, frame)
             box = _select(title, frame)
             cv2.destroyWindow(title)
         except cv2.error as error:
@@ -65,33 +83,62 @@ class Window:
             ) from None
         if box[2] <= 0 or box[3] <= 0:
             raise BadBox("no box was drawn; draw one, or use --box X,Y,W,H")
-        return tuple(float(value) for value in box)
+        x, y, w, h = (float(value) for value in box)
+        return x, y, w, h
 
-    def close(self):
-        """Take the window away; may be called twice."""
-        if self._is_open:
-            self._is_open = False
+    def close(self) -> None:
+        """Close the window; may be called twice."""
+        self.open = False
+        if self._created:
+            self._created = False
             cv2.destroyAllWindows()
 
-    def __enter__(self):
+    def __enter__(self) -> "Window":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _was_closed(self):
+    def _was_closed(self) -> bool:
         """Whether the user closed the window by its button."""
         try:
-            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
+            return bool(cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1)
         except cv2.error:
             return True
 
 
-def no_window(environment=None):
-    """Why no window can be shown here, or None when one can.
+def _create(title: str, picture: np.ndarray) -> None:
+    """A window without toolbar, as large as the picture where the screen has room."""
+    # Qt reads this when the first window opens; its warnings are about fonts that are not needed
+    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+    height, width = picture.shape[:2]
+    scale = min(1.0, WIDEST / float(width), HIGHEST / float(height))
+    cv2.resizeWindow(title, max(1, int(width * scale)), max(1, int(height * scale)))
+
+
+def _with_lines(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
+    """A copy of the picture with lines of text in a dark box, as large as fits."""
+    height, width = picture.shape[:2]
+    scale = 1.0
+    widest = max(cv2.getTextSize(line, FONT, scale, 1)[0][0] for line in lines)
+    scale = min(0.9, 0.8 * width / widest, 0.8 * height / (len(lines) * 34.0))
+    step = int(34 * scale)
+    right, bottom = int(widest * scale) + 2 * step, step * len(lines) + step
+    shown: np.ndarray = picture.copy()
+    area = shown[:bottom, :right]
+    area[:] = area // 4
+    for number, line in enumerate(lines):
+        place = (step, step * (number + 1))
+        cv2.putText(shown, line, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    return shown
+
+
+def no_window(environment: Any = None) -> Optional[str]:
+    """Why no window can be shown here, or None where one can.
 
     Args:
-        environment: instead of the process's own environment variables.
+        environment: dict to use instead of the process's environment variables.
     """
     if not _toolkit():
         return (
@@ -104,18 +151,18 @@ def no_window(environment=None):
     environment = os.environ if environment is None else environment
     display = environment.get("DISPLAY")
     if display:
-        # Qt ends the whole program when it finds no server behind DISPLAY: look first
+        # Qt ends the whole program where no server answers, so look first
         return None if _answers(display) else "the display {} does not answer".format(display)
     if environment.get("WAYLAND_DISPLAY") and _toolkit().startswith("GTK"):
         return None
     return "there is no display (DISPLAY is not set)"
 
 
-def _answers(display):
+def _answers(display: str) -> bool:
     """Whether an X server listens at ``DISPLAY``: ``:0``, ``:0.1``, ``unix:0`` or ``host:10.0``."""
     found = re.match(r"(?:.*/)?([^:/]*):(\d+)(?:\.\d+)?$", display)
     if not found:
-        return True  # of a form we don't know: let the toolkit say
+        return True  # of an unknown form: let the toolkit decide
     host, number = found.group(1), int(found.group(2))
     if host not in ("", "unix"):
         return _connects(socket.AF_INET, (host, 6000 + number))
@@ -123,8 +170,8 @@ def _answers(display):
     return _connects(socket.AF_UNIX, path) or _connects(socket.AF_UNIX, "\0" + path)
 
 
-def _connects(family, place):
-    """Whether somebody accepts connections at an address of that family."""
+def _connects(family: int, place: Any) -> bool:
+    """Whether a server accepts connections at an address of that family."""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.settimeout(2.0)
@@ -134,28 +181,28 @@ def _connects(family, place):
     return True
 
 
-def _toolkit():
+def _toolkit() -> str:
     """Name of the window toolkit that OpenCV was built with, by its own report; "" for none."""
     report = cv2.getBuildInformation()
     gui = re.search(r"^[ \t]*GUI:[ \t]*(\S*)", report, re.MULTILINE)
     if gui and gui.group(1):
         return "" if gui.group(1) == "NONE" else gui.group(1)
-    # before 4.5.5 each toolkit has a line of its own
+    # before 4.5.5 each toolkit has its own line
     kind = re.search(
         r"^[ \t]*(GTK\+?|QT\d?|Win32 UI|Cocoa|Wayland):[ \t]*YES", report, re.MULTILINE
     )
     return kind.group(1) if kind else ""
 
 
-def _select(title, frame):
-    """OpenCV's box by mouse, without its words on standard output where it can keep quiet."""
+def _select(title: str, frame: np.ndarray) -> Any:
+    """OpenCV's box by mouse; without its text on standard output where that can be switched off."""
     try:
         return cv2.selectROI(title, frame, showCrosshair=False, printNotice=False)
-    except (TypeError, cv2.error):  # before 4.8 it can't
+    except (TypeError, cv2.error):  # before OpenCV 4.8
         return cv2.selectROI(title, frame, showCrosshair=False)
 
 
-def _said(error):
-    """The first line of what OpenCV said."""
+def _said(error: Exception) -> str:
+    """The first line of OpenCV's message."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0].strip() if lines else "nothing"

@@ -368,7 +368,7 @@ def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
         time.sleep(0.05)
     process.send_signal(number)
     process.communicate(timeout=30)
-    assert process.returncode == (-number if number == signal.SIGKILL else 0)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     rows = rows_of(out)
     assert len(rows) >= 199
     assert [int(row["frame"]) for row in rows] == list(range(len(rows)))

@@ -72,7 +72,7 @@ class Run:
         """Ctrl-C; returns what was said."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=ENDS_IN_S)
-        assert self.process.returncode == 0
+        assert self.process.returncode == 130
         return self.errors.read_text()
 
     def on_target(self):

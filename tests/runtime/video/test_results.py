@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
 
 @pytest.mark.parametrize(
     "name, words",
-    [("a.txt", ".csv or .jsonl"), ("a", ".csv or .jsonl"), ("no/such/a.csv", "does not exist")],
+    [("a.xyz", ".csv or .jsonl"), ("a", ".csv or .jsonl"), ("no/such/a.csv", "does not exist")],
 )
 def test_a_file_that_cant_be_written_is_refused(tmp_path, name, words):
     with pytest.raises(BadOutput, match=words):
@@ -218,3 +219,29 @@ def test_a_read_only_file_system_is_said(tmp_path):
         subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
         with pytest.raises(BadOutput, match="no permission to write there"):
             open_results(str(disk / "a.csv"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "txt"])
+def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
+    path = str(tmp_path / ("a." + ending))
+    with open_results(path) as first:
+        first.write((0, 0.0, 1, 2, 3, 4, 0.5))
+        before = pathlib.Path(path).read_bytes()
+        with pytest.raises(BadOutput, match="another run is writing this file"):
+            open_results(path)
+        assert pathlib.Path(path).read_bytes() == before
+    open_results(path).close()
+
+
+def test_txt_is_motchallenges_format_and_lost_targets_have_no_line(tmp_path):
+    path = tmp_path / "mot.txt"
+    columns = COLUMNS + ("target", "lost")
+    with open_results(str(path), columns) as out:
+        out.write((0, 0.0, 10, 20.25, 30, 40, 0.875, 0, False))
+        out.write((1, 0.04, 11, 21, 30, 40, 0.25, 0, True))
+        out.write((1, 0.04, float("nan"), 21, 30, 40, 0.25, 1, False))
+        out.write((2, None, 12.5, 22, 30.5, 40, 0.5, 1, False))
+    assert path.read_text().splitlines() == [
+        "1,1,11,21.25,30,40,0.88,-1,-1,-1",
+        "3,2,13.5,23,30.5,40,0.5,-1,-1,-1",
+    ]

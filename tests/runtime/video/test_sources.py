@@ -1,6 +1,7 @@
 """Recorded sources give every frame as it is on disk, and say in one sentence what is wrong."""
 
 import os
+import pathlib
 import re
 import struct
 import subprocess
@@ -317,3 +318,58 @@ def test_the_csi_pipeline_is_one_that_gstreamer_can_run():
 
 def test_waiting_is_no_frame_and_not_the_end():
     assert not WAITING and WAITING is not None and repr(WAITING) == "WAITING"
+
+
+@pytest.mark.parametrize("kind", ["a.avi", "frames"])
+def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind):
+    if kind == "frames":
+        pictures = [np.full((48, 64, 3), 5 * index, np.uint8) for index in range(30)]
+        for index, picture in enumerate(pictures):
+            cv2.imwrite(str(tmp_path / "{:02d}.png".format(index)), picture)
+        path = str(tmp_path)
+    else:
+        path = str(tmp_path / kind)
+        write_video(path, 30)
+    frames = read_all(open_source(path))
+    with open_source(path) as source:
+        for index in (7, 3, 29, 0, 12):
+            assert source.seek(index)
+            np.testing.assert_array_equal(source.read(), frames[index])
+            assert source.given == index + 1
+        assert source.seek(999)  # beyond the end: the last frame
+        np.testing.assert_array_equal(source.read(), frames[-1])
+        assert source.read() is None
+
+
+@pytest.mark.parametrize("tool", ["h264", "avi"])
+def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool):
+    if tool == "h264":
+        av = pytest.importorskip("av")
+        path = str(tmp_path / "a.h264")
+        with av.open(path, "w", format="h264") as out:
+            stream = out.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            # no timing in the stream's own headers either
+            stream.options = {"x264-params": "force-cfr=0:vui-timing=0"}
+            for index in range(10):
+                picture = np.full((48, 64, 3), 20 * index, np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+                for packet in stream.encode(frame):
+                    out.mux(packet)
+            for packet in stream.encode():
+                out.mux(packet)
+    else:
+        path = str(tmp_path / "a.avi")
+        write_video(path, 10)
+        data = bytearray(pathlib.Path(path).read_bytes())
+        stream = data.find(b"vids")
+        data[stream + 20 : stream + 28] = bytes(8)  # the stream's rate, and
+        data[32:36] = bytes(4)  # the file's
+        pathlib.Path(path).write_bytes(bytes(data))
+    with open_source(path) as source:
+        assert source.fps is None
+        source.read()
+        assert source.time_s is None
+    with open_source(path, fps=50) as source:
+        frames = [source.read() for _ in range(3)]
+        assert len(frames) == 3 and source.time_s == pytest.approx(0.04)

@@ -1,0 +1,139 @@
+"""Play a recording in the window at its own speed, and carry out the keys pressed there."""
+
+import time
+from collections import namedtuple
+from typing import Any, Callable, List, Optional, Tuple
+
+import numpy as np
+
+from runtime.errors import BadBox
+from runtime.video.window import Window
+
+DEFAULT_FPS = 25.0  # of a recording that states no frame rate
+SEEK_S = 5.0
+POLL_S = 0.03  # a key is noticed within this time
+HELP_S = 4.0  # the keys are listed for so long at the start
+SLOWEST, FASTEST = 0.125, 8.0
+
+Shown = namedtuple("Shown", "frame picture index")
+
+
+class Player:
+    """The window's clock and keys.
+
+    Args:
+        window: ``Window``.
+        source: ``runtime.video.base.Source``; live sources have neither pause nor speed.
+        targets: ``runtime.multi.targets.Targets``; a box that is drawn replaces all of them.
+        say: function of one line of text for the user.
+    """
+
+    def __init__(
+        self, window: Window, source: Any, targets: Any, say: Callable[[str], None]
+    ) -> None:
+        self.paused = False
+        self._window, self._source, self._targets, self._say = window, source, targets, say
+        self._speed = 1.0
+        self._due = time.monotonic()
+        self._step = False  # read one frame although the recording is paused
+        self._shown: Optional[Shown] = None
+        self._help_until = time.monotonic() + HELP_S
+        actions: List[Tuple[str, str, Callable[[], None]]] = [
+            (" ", "Space: pause or resume", self._pause),
+            (".", ". next frame", lambda: self._seek(1)),
+            (",", ", previous frame", lambda: self._seek(-1)),
+            ("l", "L: {:g} seconds forward".format(SEEK_S), lambda: self._seek_seconds(SEEK_S)),
+            ("j", "J: {:g} seconds back".format(SEEK_S), lambda: self._seek_seconds(-SEEK_S)),
+            ("+", "+ faster", lambda: self._change_speed(2.0)),
+            ("-", "- slower", lambda: self._change_speed(0.5)),
+        ]
+        if source.live:
+            actions = []
+        actions += [
+            ("b", "B: draw a new box", self._draw_box),
+            ("h", "H: list the keys, or hide them", self._toggle_help),
+        ]
+        self._actions = {key: action for key, _, action in actions}
+        self._keys = [text for _, text, _ in actions] + ["Q or Esc: end the run"]
+
+    def show(self, frame: np.ndarray, picture: np.ndarray, index: int) -> None:
+        """Show a tracked frame; ``picture`` is the frame with boxes drawn on it."""
+        self._shown = Shown(frame, picture, index)
+        self._refresh()
+
+    def next_frame_is_due(self) -> bool:
+        """Carry out the keys; wait a little; say whether to read the next frame now."""
+        if self._source.live:
+            self.take_keys()
+            return True
+        left_s = self._due - time.monotonic()
+        self._press(self._window.wait_key(min(POLL_S, max(0.001, left_s))))
+        if self._step:
+            self._step = False
+            return True
+        now = time.monotonic()
+        if self.paused or now < self._due:
+            return False
+        period_s = 1.0 / ((self._source.fps or DEFAULT_FPS) * self._speed)
+        self._due = max(self._due + period_s, now - period_s)  # do not hurry after a pause
+        return True
+
+    def take_keys(self) -> None:
+        """Carry out a key that was pressed, without waiting."""
+        self._press(self._window.wait_key(0.001))
+
+    def _press(self, key: Optional[str]) -> None:
+        action = self._actions.get(key or "")
+        if action:
+            action()
+        if self._help_until and self._help_until < time.monotonic():
+            self._help_until = 0.0
+            self._refresh()
+
+    def _refresh(self) -> None:
+        if self._shown is not None:
+            self._window.show(self._shown.picture, self._keys if self._help_until else None)
+
+    def _pause(self) -> None:
+        self.paused = not self.paused
+        self._due = time.monotonic()
+
+    def _seek(self, frames: int) -> None:
+        """Pause, and go so many frames forward or back."""
+        self.paused = True
+        self._go_to((self._shown.index if self._shown else 0) + frames)
+
+    def _seek_seconds(self, seconds: float) -> None:
+        fps = self._source.fps or DEFAULT_FPS
+        self._go_to((self._shown.index if self._shown else 0) + int(round(seconds * fps)))
+
+    def _go_to(self, index: int) -> None:
+        if index == self._source.given or self._source.seek(max(0, index)):
+            self._step = True
+            self._due = time.monotonic()
+        else:
+            self._say("{}: can't go to another frame".format(self._source.name))
+
+    def _change_speed(self, factor: float) -> None:
+        self._speed = min(FASTEST, max(SLOWEST, self._speed * factor))
+        self._say("speed: {:g}".format(self._speed))
+
+    def _toggle_help(self) -> None:
+        self._help_until = 0.0 if self._help_until else float("inf")
+        self._refresh()
+
+    def _draw_box(self) -> None:
+        """Let the user draw a box on the frame that is shown; it replaces all targets."""
+        if self._shown is None:
+            return
+        try:
+            box = self._window.select_box(self._shown.frame)
+            number = self._targets.add(self._shown.frame, box)
+        except BadBox as error:  # the targets stay as they are
+            self._say(str(error))
+        else:
+            for old in [n for n in self._targets.numbers if n != number]:
+                self._targets.drop(old)
+            self._help_until = 0.0
+        self._refresh()
+        self._due = time.monotonic()

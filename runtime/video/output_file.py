@@ -1,0 +1,109 @@
+"""Files that a run writes: locked against other runs, and checked before an old one is replaced."""
+
+import errno
+import fcntl
+import os
+import stat
+
+from runtime.errors import BadOutput
+
+
+def check_folder(path: str) -> None:
+    """Raise ``BadOutput`` unless ``path`` can be a file in an existing folder."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise BadOutput("{}: the folder {} does not exist; make it first".format(path, folder))
+    if os.path.isdir(path):
+        raise BadOutput("{}: is a folder; give a file name".format(path))
+
+
+def lock(file: int, path: str) -> None:
+    """Lock an open file against other runs until it is closed.
+
+    Args:
+        file: descriptor. Only regular files are locked.
+        path: its name, for the message.
+
+    Raises:
+        BadOutput: another run holds the lock.
+    """
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BadOutput(
+            "{}: another run is writing this file; give this run another file name".format(path)
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+
+
+def why_not(name: str, error: OSError, rows: int = 0) -> str:
+    """The sentence for a file that can't be opened, or for a write that failed."""
+    kept = "; the {} rows before it are kept".format(rows) if rows else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "{}: the disk is full{}".format(name, kept)
+    if error.errno == errno.ENXIO:
+        return "{}: nobody reads this pipe; start its reader first".format(name)
+    if error.errno == errno.EPIPE:
+        return "{}: closed by its reader after {} rows".format(name, rows)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "{}: no permission to write there ({})".format(name, error.strerror)
+    return "{}: can't be written ({}){}".format(name, error.strerror, kept)
+
+
+class NewFile:
+    """A new file that takes an old one's place only when it has content.
+
+    It is written as ``NAME.part`` in the same folder. ``keep`` renames it; the file stays open.
+    What is no regular file, such as /dev/null, is written directly.
+
+    Args:
+        path: the name that the file gets in the end.
+
+    Raises:
+        BadOutput: no such folder, no permission, or another run writes the file.
+
+    Attributes:
+        path: where the content is now.
+    """
+
+    def __init__(self, path: str) -> None:
+        check_folder(path)
+        self._final = os.path.realpath(path)
+        self.path = self._final
+        self._files = []  # descriptors that hold the locks
+        try:
+            if os.path.exists(self._final):
+                self._open(self._final, os.O_WRONLY, path)
+            if not os.path.exists(self._final) or os.path.isfile(self._final):
+                self.path = self._final + ".part"
+                self._open(self.path, os.O_WRONLY | os.O_CREAT, path)
+                os.ftruncate(self._files[-1], 0)
+        except OSError as error:
+            self.close()
+            raise BadOutput(why_not(path, error)) from None
+        except BadOutput:
+            self.close()
+            raise
+
+    def _open(self, path: str, flags: int, name: str) -> None:
+        self._files.append(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
+        lock(self._files[-1], name)
+
+    def keep(self) -> None:
+        """Give the file its final name; what had the name before is gone."""
+        if self.path != self._final:
+            os.replace(self.path, self._final)
+            self.path = self._final
+
+    def close(self) -> None:
+        """Release the locks, and remove a file that was not kept; may be called twice."""
+        if self._files and self.path != self._final:
+            try:
+                os.unlink(self.path)
+            except OSError:
+                pass
+        while self._files:
+            os.close(self._files.pop())

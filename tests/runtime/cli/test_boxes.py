@@ -1,0 +1,76 @@
+"""Where the first boxes come from, and which are refused."""
+
+import numpy as np
+import pytest
+
+from runtime.cli import options
+from runtime.cli.boxes import first_boxes
+from runtime.errors import BadBox
+from runtime.video.base import Source
+
+FRAME = np.zeros((360, 480, 3), np.uint8)
+
+
+def boxes(*arguments, source=None):
+    """The boxes that a command line gives on a frame of 480x360."""
+    return first_boxes(options.parse(list(arguments)), source or Source("clip"), FRAME)
+
+
+def test_a_box_may_be_given_in_per_cent_of_the_frame():
+    assert boxes("--box", "25%,50%,10%,20%") == [(120, 180, 48, 72)]
+    assert boxes("--box", "12,50%,30.5,20%") == [(12, 180, 30.5, 72)]
+
+
+@pytest.mark.parametrize("box", ["0,0,1e5,1e5", "0,0,481,100", "0,0,100,101%", "-9,-9,500,20"])
+def test_a_box_larger_than_the_frame_is_refused(box):
+    with pytest.raises(BadBox, match="larger than the frame of 480x360"):
+        boxes("--box", box)
+
+
+def test_a_box_partly_outside_the_frame_is_accepted():
+    assert boxes("--box", "-5,70,40,40") == [(-5, 70, 40, 40)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff10,20,30,40\n50,60,70,80\n",
+        "x,y,w,h\n10,20,30,40\n50,60,70,80\n",
+        "# targets\n\n10\t20\t30\t40\r\n# another\n50\t60\t70\t80\r\n",
+        " 10 20 30 40 \n50; 60; 70; 80;\n",
+        "left top width height\n10, 20, 30, 40\n50, 60, 70, 80",
+    ],
+)
+def test_files_of_boxes_as_other_programs_write_them(tmp_path, text):
+    path = tmp_path / "boxes.txt"
+    path.write_bytes(text.encode("utf-8"))
+    assert boxes("--boxes", str(path)) == [(10, 20, 30, 40), (50, 60, 70, 80)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"x" * 3000000, b"1,2,3\n" * 9, b"\x00\xff" * 999, b"#\n", b""]
+)
+def test_a_file_that_holds_no_boxes_is_one_short_sentence(tmp_path, content):
+    path = tmp_path / "boxes.txt"
+    path.write_bytes(content)
+    with pytest.raises(BadBox) as caught:
+        boxes("--boxes", str(path))
+    assert len(str(caught.value)) < 300 + len(str(path)) and "\n" not in str(caught.value)
+
+
+def test_a_bad_line_is_named_by_its_number(tmp_path):
+    path = tmp_path / "boxes.txt"
+    path.write_text("10,20,30,40\nface\n")
+    with pytest.raises(BadBox, match="line 2: face: not four numbers"):
+        boxes("--boxes", str(path))
+
+
+def test_a_target_absent_in_the_first_frame_is_not_called_a_missing_ground_truth(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    source = Source("clip")
+    with pytest.raises(BadBox, match="has no ground truth"):
+        boxes(source=source)
+    source.annotated = True
+    with pytest.raises(BadBox, match="no target in its first frame, by its ground truth"):
+        boxes(source=source)

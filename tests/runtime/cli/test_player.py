@@ -1,0 +1,152 @@
+"""The window's clock and keys, without a window: what each key makes of the run."""
+
+import time
+
+import numpy as np
+import pytest
+
+from runtime.cli.player import Player
+from runtime.errors import BadBox
+from runtime.video.base import Source
+
+
+class Recording(Source):
+    """A recording of 100 frames that holds its index in each pixel."""
+
+    def __init__(self, fps=50.0):
+        super().__init__("clip")
+        self.fps, self.frames = fps, 100
+
+    def read(self, timeout_s=1.0):
+        if self.given >= self.frames:
+            return None
+        return self._give(np.full((40, 60, 3), self.given, np.uint8))
+
+    def seek(self, index):
+        self.given = min(index, self.frames - 1)
+        return True
+
+
+class Keys:
+    """Stands for the window: gives the keys of a list, remembers what was shown."""
+
+    def __init__(self, *keys):
+        self.keys, self.lines, self.box = list(keys), None, None
+
+    def wait_key(self, timeout_s):
+        if self.keys:
+            return self.keys.pop(0)
+        time.sleep(timeout_s)
+        return None
+
+    def show(self, picture, lines=None):
+        self.lines = lines
+
+    def select_box(self, frame):
+        if self.box is None:
+            raise BadBox("no box was drawn")
+        return self.box
+
+
+class Targets:
+    """Remembers which boxes were added on which frame."""
+
+    def __init__(self):
+        self.boxes, self.numbers = [], (0,)
+
+    def add(self, frame, box):
+        self.boxes.append((int(frame[0, 0, 0]), box))
+        self.numbers += (len(self.boxes),)
+        return len(self.boxes)
+
+    def drop(self, number):
+        self.numbers = tuple(n for n in self.numbers if n != number)
+
+
+def played(player, source, seconds):
+    """The indices of the frames that are read within a time."""
+    indices, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        if player.next_frame_is_due():
+            frame = source.read()
+            if frame is None:
+                break
+            indices.append(int(frame[0, 0, 0]))
+            player.show(frame, frame, source.given - 1)
+    return indices
+
+
+def begun(*keys, fps=50.0):
+    source, window, targets = Recording(fps), Keys(), Targets()
+    player = Player(window, source, targets, lambda text: None)
+    frame = source.read()
+    player.show(frame, frame, 0)
+    window.keys = list(keys)
+    return player, source, window, targets
+
+
+def test_a_recording_plays_at_its_own_speed():
+    player, source, _, _ = begun()
+    assert 10 <= len(played(player, source, 0.5)) <= 27  # 25 and the first
+
+
+def test_plus_and_minus_change_the_speed():
+    player, source, _, _ = begun("+", fps=25.0)
+    assert 10 <= len(played(player, source, 0.5)) <= 28
+    player, source, _, _ = begun("-", "-", fps=40.0)
+    assert len(played(player, source, 0.5)) <= 7
+
+
+def test_space_pauses_and_resumes():
+    player, source, window, _ = begun(" ")
+    assert played(player, source, 0.2) == []
+    window.keys = [" "]
+    assert played(player, source, 0.3)[0] == 1
+
+
+def test_single_steps_go_forward_and_back_and_pause():
+    player, source, window, _ = begun(".", ".", ".")
+    assert played(player, source, 0.2) == [1, 2, 3]
+    window.keys = [",", ","]
+    assert played(player, source, 0.2) == [2, 1]
+    assert player.paused
+
+
+def test_seeking_goes_by_seconds_and_stays_in_the_recording():
+    player, source, window, _ = begun(" ", "l", fps=10.0)
+    assert played(player, source, 0.2) == [50]
+    window.keys = ["j", "j"]
+    assert played(player, source, 0.2) == [0, 0]
+
+
+def test_a_new_box_replaces_the_target_on_the_frame_that_is_shown():
+    player, source, window, targets = begun(".", ".", "b")
+    window.box = (5, 6, 20, 10)
+    assert played(player, source, 0.2) == [1, 2]
+    assert targets.boxes == [(2, (5, 6, 20, 10))]
+    assert targets.numbers == (1,)
+
+
+def test_a_box_that_was_not_drawn_leaves_the_target():
+    player, source, _, targets = begun(" ", "b")
+    played(player, source, 0.1)
+    assert targets.numbers == (0,)
+
+
+def test_the_keys_are_listed_and_can_be_hidden():
+    player, source, window, _ = begun()
+    listed = "\n".join(window.lines)
+    for words in ("pause", "next frame", "previous frame", "forward", "back", "new box", "end"):
+        assert words in listed
+    window.keys = [" ", "h"]
+    played(player, source, 0.1)
+    assert window.lines is None
+
+
+@pytest.mark.parametrize("key", [" ", ".", "l", "+"])
+def test_a_live_source_is_never_held_up(key):
+    source, window = Recording(), Keys(key)
+    source.live = True
+    player = Player(window, source, Targets(), lambda text: None)
+    assert player.next_frame_is_due() and player.next_frame_is_due()
+    assert not player.paused

@@ -1,0 +1,121 @@
+"""What a run says and writes, by real processes: exit codes, summaries, closed streams."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime import track as program
+from tests.runtime.test_track import command, rows_of, track
+from tests.support.pages import write_world
+
+pytest.importorskip("onnxruntime")
+NO_DISPLAY = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The tiny network, its film of 30 frames, and the first box as text."""
+    folder = tmp_path_factory.mktemp("runs")
+    boxes = write_world(folder, 30)
+    (folder / "box").write_text(",".join("{:g}".format(value) for value in boxes[0]))
+    return folder
+
+
+def box_of(folder):
+    return (folder / "box").read_text()
+
+
+def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
+    out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
+    words = command(folder, "--video", folder / "frames", "--box", box_of(folder),
+                    "--results", out, "--save", video)  # fmt: skip
+    done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh"] + words, timeout=120)
+    assert done.returncode == 0
+    assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_was_interrupted_says_so_by_its_exit_code(folder, tmp_path, number, code):
+    out = tmp_path / "out.csv"
+    words = command(folder, "--video", folder / "frames", "--box", box_of(folder), "--page",
+                    "--page-port", "0", "--fps", "3", "--results", out)  # fmt: skip
+    pytest.importorskip("aiohttp")
+    run = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    while not (out.exists() and out.read_text().count("\n") > 2):
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(number)
+    assert run.wait(30) == code
+    assert len(rows_of(out)) < 30
+
+
+def test_a_run_without_outputs_says_where_the_target_was(folder):
+    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), env=NO_DISPLAY)
+    assert done.returncode == 0
+    assert re.search(r"target 0: [\d.]+,[\d.]+,[\d.]+,[\d.]+ in frame 29", done.stderr)
+
+
+def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(folder, tmp_path):
+    out = tmp_path / "out.csv"
+    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--results", out)
+    assert "states no frame rate" in done.stderr and "--fps" in done.stderr
+    assert rows_of(out)[10]["time_s"] == ""
+    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--results", out,
+                 "--fps", "20")  # fmt: skip
+    assert "states no frame rate" not in done.stderr
+    assert float(rows_of(out)[10]["time_s"]) == 0.5
+
+
+def test_more_threads_than_cores_are_not_used(capsys):
+    cores = len(os.sched_getaffinity(0))
+    assert program.usable_threads(1000) == cores
+    assert "--threads 1000" in capsys.readouterr().err
+    assert program.usable_threads(1) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path):
+    changed = {}
+    for name, more in (("full", []), ("bare", ["--no-overlay"])):
+        out = tmp_path / (name + ".mkv")
+        pytest.importorskip("av")
+        done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--save", out,
+                     "--frames", "3", *more)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        picture = cv2.VideoCapture(str(out)).read()[1].astype(int)
+        plain = cv2.imread(str(folder / "frames" / "0000.png"))
+        changed[name] = np.abs(picture - plain).max(axis=2) > 60
+    assert changed["full"][:6].any()
+    assert not changed["bare"][:6].any() and changed["bare"].any()
+
+
+def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_path):
+    long = tmp_path / ("a_folder_with_quite_a_long_name_" * 4)
+    long.mkdir()
+    (long / "frames").symlink_to(folder / "frames")
+    words = command(folder, "--video", long / "frames", "--box", box_of(folder), "--results",
+                    tmp_path / "out.csv", "--fps", "25")  # fmt: skip
+    terminal, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    run = subprocess.Popen(words, stderr=side)
+    os.close(side)
+    text = b""
+    with contextlib.suppress(OSError):  # the terminal's end
+        while True:
+            text += os.read(terminal, 4096)
+    assert run.wait(60) == 0
+    os.close(terminal)
+    bars = [line for line in re.split("[\r\n]", text.decode("utf-8")) if "%" in line]
+    assert bars and all(len(line) <= 80 for line in bars)
+    assert any("score" in line and "/30" in line for line in bars), bars

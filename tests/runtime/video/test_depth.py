@@ -1,0 +1,76 @@
+"""16-bit pictures of thermal cameras become visible 8-bit ones, and the user is told how."""
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.errors import BadSource
+from runtime.video.depth import DepthScale
+from runtime.video.sources import open_source
+
+
+def write_thermal(folder, low, high, count=6, ending=".png"):
+    """Gradients between two values as 16-bit pictures; each is a little brighter."""
+    for index in range(count):
+        top = low + (high - low) * (index + 1) // count
+        picture = np.linspace(low, top, 64 * 48).reshape(48, 64).astype(np.uint16)
+        assert cv2.imwrite(str(folder / "{:03d}{}".format(index, ending)), picture)
+    return str(folder)
+
+
+def frames_and_words(folder, **more):
+    said = []
+    with open_source(folder, said.append, **more) as source:
+        return [source.read() for _ in range(source.frames)], " ".join(said)
+
+
+@pytest.mark.parametrize("low, high", [(0, 4095), (1000, 3000), (7000, 9000), (0, 300)])
+def test_a_narrow_range_fills_the_eight_bits_and_one_scale_holds_for_all_frames(
+    tmp_path, low, high
+):
+    frames, words = frames_and_words(write_thermal(tmp_path, low, high))
+    assert frames[0].min() == 0 and frames[-1].max() == 255
+    assert frames[0].max() < frames[2].max() < frames[-1].max()  # brightness is kept
+    assert "from {} to {}".format(low, high) in words and "--depth" in words
+
+
+def test_all_sixteen_bits_keep_their_high_byte(tmp_path):
+    frames, words = frames_and_words(write_thermal(tmp_path, 0, 65535))
+    assert abs(int(frames[0].max()) - 65535 // 6 // 256) <= 1 and frames[-1].max() == 255
+    assert "all 16 bits" in words
+
+
+def test_depth_states_the_bits_that_are_in_use(tmp_path):
+    folder = write_thermal(tmp_path, 1000, 3000)
+    frames, words = frames_and_words(folder, depth=12)
+    assert frames[0].min() == round(1000 * 255 / 4095) and "12 bits" in words
+    assert frames[-1].max() == round(3000 * 255 / 4095)
+
+
+@pytest.mark.parametrize("low, high", [(0, 4095), (7000, 9000), (5, 5)])
+def test_the_scale_is_linear_clipped_and_rounded(low, high):
+    values = np.arange(65536, dtype=np.uint16)
+    exact = np.clip((values - float(low)) * 255 / max(high - low, 1), 0, 255)
+    assert np.abs(DepthScale(low, high)(values) - exact).max() <= 0.5 + 1e-9
+
+
+def test_eight_bit_pictures_need_no_words(tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.full((40, 60), 100, np.uint8))
+    assert frames_and_words(str(tmp_path))[1] == ""
+
+
+@pytest.mark.parametrize("ending", [".tif", ".webp"])
+def test_folders_of_tiff_and_webp_are_read(tmp_path, ending):
+    picture = np.full((40, 60, 3), 100, np.uint8)
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / "{}{}".format(index, ending)), picture)
+    frames, _ = frames_and_words(str(tmp_path))
+    assert len(frames) == 3 and abs(int(frames[0].mean()) - 100) <= 1
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadSource, match=ending):
+        open_source(str(tmp_path / "empty"))
+
+
+def test_a_thermal_tiff_is_scaled_too(tmp_path):
+    frames, words = frames_and_words(write_thermal(tmp_path, 0, 4095, ending=".tif"))
+    assert frames[-1].max() == 255 and "from 0 to 4095" in words

@@ -5,6 +5,9 @@ from concurrent.futures import Future
 
 import pytest
 
+pytest.importorskip("pymavlink")
+
+
 from runtime.mavlink import numbers as m
 from runtime.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
 from runtime.mavlink.codec import Message

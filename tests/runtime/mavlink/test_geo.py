@@ -4,6 +4,9 @@ import math
 
 import pytest
 
+pytest.importorskip("pymavlink")
+
+
 from runtime.mavlink.codec import Message
 from runtime.mavlink.geo import Geo
 from runtime.mavlink.run import View

@@ -2,6 +2,9 @@
 
 import pytest
 
+pytest.importorskip("pymavlink")
+
+
 from runtime.gimbal.angles import quaternion_of
 from runtime.gimbal.control import Control
 from runtime.gimbal.settings import load_settings

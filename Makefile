@@ -141,10 +141,11 @@ fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator (300
 test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
 	@tests/pythons.sh $(PY) $(PYTHONS)
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
 
 format: setup ## let ruff lay out the Python files
 	$(VENV)/bin/ruff check --fix .

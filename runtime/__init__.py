@@ -5,7 +5,7 @@ frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.s
 ``track.lost``. The errors that these calls raise can be imported from here.
 """
 
-import os
+import pathlib
 from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from runtime.errors import (
@@ -48,7 +48,7 @@ __all__ = [
     "load_tracker",
 ]
 
-PathLike = Union[str, os.PathLike]
+PathLike = Union[str, pathlib.Path]
 
 
 def load_tracker(

@@ -22,6 +22,8 @@ from runtime import decode
 from runtime.errors import BadBundle, BundleMismatch
 from runtime.networks import Network, load_network, sha256_of
 
+PathLike = Union[str, pathlib.Path]
+
 FORMAT = 1
 FILE = "bundle.json"
 FOLDER = "engines"
@@ -42,19 +44,19 @@ TEXTS = ("board", "engine", "precision")
 TABLES = ("network", "libraries", "settings", "parts", "run")
 
 
-def command(board: str, network: Union[str, os.PathLike], precision: str) -> str:
+def command(board: str, network: PathLike, precision: str) -> str:
     """The command that builds a bundle."""
     return "make engine BOARD={} NETWORK={} PRECISION={}".format(board, network, precision)
 
 
-def folder_of(
-    board: str, network: str, precision: str, engines: Union[str, os.PathLike] = FOLDER
-) -> pathlib.Path:
+def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
     """The folder of the bundle for a board, network and precision (all names)."""
     return pathlib.Path(str(engines)) / board / "{}-{}".format(network, precision)
 
 
-def identity(network: Network, paths: Optional[Mapping[str, os.PathLike]] = None) -> Dict[str, Any]:
+def identity(
+    network: Network, paths: Optional[Mapping[str, pathlib.Path]] = None
+) -> Dict[str, Any]:
     """The entry ``network`` of a bundle: dict of name, sha256 and files.
 
     The sha256 covers only what the parts depend on. A tracker's numbers may be tuned without a new
@@ -94,7 +96,7 @@ class Bundle:
         BadBundle: there is no bundle, or its ``bundle.json`` cannot be read or is not whole.
     """
 
-    def __init__(self, folder: Union[str, os.PathLike]) -> None:
+    def __init__(self, folder: PathLike) -> None:
         self.folder = pathlib.Path(str(folder))
         values = self._read()
         self._check_whole(values)

@@ -11,20 +11,22 @@ The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
 
 import math
-from typing import Callable, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
-from runtime.networks import Network
 from runtime.types import Box
+
+if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
+    from runtime.networks import Network
 
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
 
 FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
 
 
-def context_side(size: Sequence[float], context: float) -> float:
+def context_side(size: Union[Sequence[float], np.ndarray], context: float) -> float:
     """Side of the square that has the area of a box with its context.
 
     Args:
@@ -39,7 +41,7 @@ def context_side(size: Sequence[float], context: float) -> float:
     return math.sqrt((w + margin) * (h + margin))
 
 
-def exemplar_window(network: Network, state: np.ndarray) -> Window:
+def exemplar_window(network: "Network", state: np.ndarray) -> Window:
     """Window around the first box, to be resized to ``network.exemplar`` pixels.
 
     Args:
@@ -58,7 +60,7 @@ def exemplar_window(network: Network, state: np.ndarray) -> Window:
 
 
 def search_window(
-    network: Network, state: np.ndarray, factor: float = 1.0
+    network: "Network", state: np.ndarray, factor: float = 1.0
 ) -> Tuple[Window, Tuple[float, float]]:
     """Window of a frame, to be resized to ``network.search`` pixels, and its scale.
 
@@ -91,7 +93,7 @@ def _area_side(state: np.ndarray, factor: float) -> int:
     return max(1, math.ceil(math.sqrt(state[2] * state[3]) * factor))
 
 
-def _square(network: Network, state: np.ndarray, side: int) -> Window:
+def _square(network: "Network", state: np.ndarray, side: int) -> Window:
     """The window of an integer side around the target's centre."""
     half = (side + FROM_CENTRE[network.corner]) / 2
     x0, y0 = state[0] - half, state[1] - half
@@ -100,7 +102,7 @@ def _square(network: Network, state: np.ndarray, side: int) -> Window:
     return _whole(network, x0), _whole(network, y0), side, side
 
 
-def _stretched(network: Network, state: np.ndarray, margin: float, factor: float) -> Window:
+def _stretched(network: "Network", state: np.ndarray, margin: float, factor: float) -> Window:
     """The box with a margin on each side."""
     w, h = state[2], state[3]
     if network.resample == "warp":
@@ -120,7 +122,7 @@ def _stretched(network: Network, state: np.ndarray, margin: float, factor: float
     )
 
 
-def _whole(network: Network, value: float) -> int:
+def _whole(network: "Network", value: float) -> int:
     """A window's corner in whole pixels, as the network's authors round it."""
     rounding = network.rounding
     if rounding == "half_up":
@@ -131,7 +133,7 @@ def _whole(network: Network, value: float) -> int:
 
 
 def state_of(
-    network: Network, box: Sequence[float], frame_width: int, frame_height: int
+    network: "Network", box: Sequence[float], frame_width: int, frame_height: int
 ) -> np.ndarray:
     """State of a target from its first box.
 
@@ -153,14 +155,14 @@ def state_of(
     return state
 
 
-def box_of(network: Network, state: np.ndarray) -> Box:
+def box_of(network: "Network", state: np.ndarray) -> Box:
     """The box of a state."""
     less = 1 if network.box_corner == "(w-1)/2" else 0
     cx, cy, w, h = (float(value) for value in state)
     return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
 
 
-def keep(network: Network, state: np.ndarray, frame_width: int, frame_height: int) -> None:
+def keep(network: "Network", state: np.ndarray, frame_width: int, frame_height: int) -> None:
     """Bring a state into the limits that the network's authors set; in place.
 
     Args:
@@ -254,7 +256,7 @@ class Warp:
         self,
         frame: np.ndarray,
         window: Window,
-        border: Sequence[int],
+        border: Union[Sequence[int], np.ndarray],
         mean: Sequence[float],
         scale: Sequence[float],
         swap: bool,
@@ -279,7 +281,7 @@ class Warp:
             plane *= np.float32(scale[channel])
 
 
-def border_colour(network: Network, frame: np.ndarray) -> np.ndarray:
+def border_colour(network: "Network", frame: np.ndarray) -> np.ndarray:
     """The colour of the pixels outside the frame: (3,) uint8, BGR."""
     if network.border == "zero":
         return np.zeros(3, np.uint8)

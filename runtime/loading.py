@@ -6,7 +6,6 @@ load            -> Loaded: network, engine, kernels
 create_tracker  -> the tracker of one target on that engine
 """
 
-import os
 import pathlib
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -23,7 +22,7 @@ from runtime.trackers.base import Tracker
 from runtime.trackers.host import HostTracker
 
 Log = Optional[Callable[[str], None]]
-PathLike = Union[str, os.PathLike]
+PathLike = Union[str, pathlib.Path]
 
 
 class Loaded(NamedTuple):

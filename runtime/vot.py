@@ -1,13 +1,14 @@
-"""python -m runtime.vot: let the official VOT toolkit drive our tracker, through TraX.
+"""python -m runtime.vot: let the official VOT toolkit run our tracker, through TraX.
 
-The toolkit starts this command, sends paths of pictures and reads regions; see calib/vot.py for a
-workspace that is ready to run. Needs the package ``vot-trax``.
+The toolkit starts this command, sends paths of pictures and reads regions. ``calib/vot.py`` makes a
+workspace for it. The package ``vot-trax`` is needed.
 """
 
 import argparse
 import importlib
 import os
 import sys
+from typing import Any, Optional, Sequence
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -15,11 +16,12 @@ import cv2
 
 from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
-from runtime.types import Track
+from runtime.trackers.base import Tracker
+from runtime.types import Box, Track
 from runtime.video.recorded import read_picture
 
 
-def main(arguments=None):
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
@@ -30,8 +32,8 @@ def main(arguments=None):
         return 2
 
 
-def parser():
-    """The command line's options."""
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
     cli = argparse.ArgumentParser(prog="python -m runtime.vot", description=__doc__)
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
     cli.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
@@ -40,7 +42,7 @@ def parser():
     return cli
 
 
-def serve(options):
+def serve(options: argparse.Namespace) -> None:
     """Answer the toolkit until it quits.
 
     Raises:
@@ -79,8 +81,8 @@ def serve(options):
             server.status([(region, {"confidence": track.score})])
 
 
-def _answer(trax, tracker, request):
-    """The track of one request; its first one gives the target."""
+def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
+    """The track of one request; the first request gives the target."""
     frame = read_picture(_path_of(request))
     if request.type == trax.TraxStatus.FRAME:
         return tracker.update(frame)
@@ -91,16 +93,16 @@ def _answer(trax, tracker, request):
             )
         )
     region, _ = request.objects[0]
-    box = tuple(float(value) for value in region.bounds())
+    box = Box(*(float(value) for value in region.bounds()))
     tracker.init(frame, box)
     return Track(box, 1.0)
 
 
-def _path_of(request):
+def _path_of(request: Any) -> str:
     return str(request.image["color"].path())
 
 
-def _trax():
+def _trax() -> Any:
     try:
         return importlib.import_module("trax")
     except ImportError:
@@ -110,7 +112,7 @@ def _trax():
         ) from None
 
 
-def _say(text):
+def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 

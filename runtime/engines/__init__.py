@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pathlib
 import pkgutil
 import sys
 from typing import List, Mapping, Optional, Tuple, Type
@@ -17,7 +18,7 @@ AUTO = "auto"  # the preferred engine that is installed
 # Folders of a user's own engines. Other checkouts of this project are no such folders.
 for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]:
     if os.path.isdir(_folder) and not os.path.exists(os.path.join(_folder, "__init__.py")):
-        __path__.append(_folder)  # type: ignore[name-defined]  # mypy does not know it
+        __path__.append(_folder)
 
 
 def names() -> Tuple[str, ...]:
@@ -53,7 +54,7 @@ def installed() -> List[str]:
 
 
 def create(
-    name: str, network: Network, paths: Mapping[str, os.PathLike], threads: Optional[int] = None
+    name: str, network: Network, paths: Mapping[str, pathlib.Path], threads: Optional[int] = None
 ) -> Engine:
     """Load a network's own files into an engine.
 

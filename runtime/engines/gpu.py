@@ -100,8 +100,9 @@ class GpuEngine(base.Engine):
         memory = self.memory = Memory(self.device, shapes)
         self.stream = self.device.stream()
         self._features, self._maps = tuple(features), tuple(maps)
-        is_watched = search_features is not None and self.network.lost_below > 0
-        self._watched = (search_features,) if is_watched else ()
+        self._watched: Tuple[str, ...] = ()
+        if search_features is not None and self.network.lost_below > 0:
+            self._watched = (search_features,)
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
         self._results = tuple(self._host[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]

@@ -219,14 +219,14 @@ def _reader(
 
 def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     """Whether a bundle's entries have their types and fit together; see ``runtime.bundle``."""
-    programs, entries, size = run.get("programs"), run.get("maps"), settings.get("size")
-    if not all(isinstance(table, dict) for table in (programs, size)):
+    table, entries, size = run.get("programs"), run.get("maps"), settings.get("size")
+    if not isinstance(table, dict) or not isinstance(size, dict):
         return False
     if not isinstance(entries, list) or not isinstance(run.get("image"), str):
         return False
     entries = entries + ([run["seen"]] if run.get("seen") else [])
-    programs = [programs.get("exemplar"), programs.get("search")]
-    if not all(isinstance(table, dict) for table in entries + programs):
+    programs: List[Any] = [table.get("exemplar"), table.get("search")]
+    if not all(isinstance(each, dict) for each in entries + programs):
         return False
     numbers = [run.get("work_bytes")] + [size.get(key) for key in SIZE]
     numbers += [program.get(key) for program in programs for key in PROGRAM]

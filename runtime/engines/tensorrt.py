@@ -57,7 +57,7 @@ def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
         A ``trt.ILogger`` with ``errors`` (list of texts) and ``last()``.
     """
 
-    class Logger(trt.ILogger):  # type: ignore[name-defined,misc]  # the module is an argument
+    class Logger(trt.ILogger):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: List[str] = []

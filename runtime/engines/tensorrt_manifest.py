@@ -18,7 +18,7 @@ def is_whole(run: Dict[str, Any]) -> bool:
     Args:
         run: dict, as ``bundle.json`` has it.
     """
-    lists = [run.get(key) for key in ("parts", "steps", "features", "maps")]
+    lists: List[Any] = [run.get(key) for key in ("parts", "steps", "features", "maps")]
     shapes, features_name = run.get("shapes"), run.get("seen")
     if not all(isinstance(entry, list) for entry in lists) or not isinstance(shapes, dict):
         return False
@@ -67,7 +67,7 @@ def _is_step(step: Any, shapes: Dict[str, Any]) -> bool:
     """Whether a correlation is one that the kernels do, of tensors of these shapes."""
     if not isinstance(step, dict):
         return False
-    names = [step.get(key) for key in ("search", "exemplar", "out")]
+    names: List[Any] = [step.get(key) for key in ("search", "exemplar", "out")]
     padding = step.get("padding")
     if not all(isinstance(name, str) and name in shapes for name in names):
         return False

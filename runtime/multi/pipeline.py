@@ -27,7 +27,7 @@ class Taken(NamedTuple):
     """
 
     frame: np.ndarray
-    index: int
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
     time_s: Optional[float]
     wait_ms: float
     captured_s: float = 0.0

@@ -35,7 +35,9 @@ class ThreadGroup:
             name = "hotpath-{}".format(number)
             threading.Thread(target=worker.work, name=name, daemon=True).start()
         cores = sorted(os.sched_getaffinity(0)) if _current_core else []
-        self._cores, self._at = cores if len(cores) >= len(jobs) else None, None
+        # of this process; None where they are too few, or where the threads may stay anywhere
+        self._cores: Optional[List[int]] = cores if len(cores) >= len(jobs) else None
+        self._caller_core = -1  # when the workers were last moved
         for worker in self._workers:
             worker.began.wait()
         self.close = weakref.finalize(self, _end, self._workers)  # also when it is collected
@@ -69,12 +71,12 @@ class ThreadGroup:
         Linux often wakes a thread on the core of the thread that woke it. That one goes on working,
         so the new one waits: after a pause two targets took 2.5 times the time of one.
         """
-        if self._cores is None:
+        if self._cores is None or _current_core is None:
             return
         here = _current_core()
-        if here == self._at:
+        if here == self._caller_core:
             return
-        self._at = here
+        self._caller_core = here
         free = [core for core in self._cores if core != here]
         for worker, core in zip(self._workers, free):
             try:

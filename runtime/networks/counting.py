@@ -94,7 +94,7 @@ def _macs(
         known = [shape for shape in ins[:2] + [out] if shape is not None and 0 not in shape]
         if len(known) < 3:
             return None
-        total += counter(node, ins, out)
+        total += counter(node, ins, out)  # type: ignore[arg-type]  # known, see above
     return total
 
 

@@ -314,7 +314,7 @@ def _read_file(section: Section, entry: Table, mistakes: "typing.List[Mistake]")
     for name in entry:
         if name not in File._fields:
             mistakes.append(Mistake(section, name, "is not a known key"))
-    return File(**values)
+    return File(**values)  # type: ignore[arg-type]  # of the types that were checked above
 
 
 _FILE_NAME = re.compile(r"^(?!\.{1,2}$)[^/\\\x00-\x1f*?\[\]]{1,200}$")

@@ -229,7 +229,7 @@ class Server:
         else:
             self._wanted.clear()
 
-    @web.middleware  # type: ignore[untyped-decorator]
+    @web.middleware
     async def _check(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Check every request, add the headers to every answer, and give errors as JSON."""
         self._limiter.request_began(request.transport)

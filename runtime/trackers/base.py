@@ -36,7 +36,7 @@ class Tracker:
         self.name = network.name
         self.network = network
         self.engine = engine
-        self.state: Optional[np.ndarray] = None
+        self.state: Any = None
         self.step_ms: Dict[str, float] = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._closed = False
 
@@ -83,7 +83,7 @@ class Tracker:
         boxes, times = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
         boxes[0] = box
         for index, path in enumerate(img_files):
-            frame = cv2.imread(str(path))
+            frame: Any = cv2.imread(str(path))  # None where it can't be read: a ``BadFrame``
             started = time.perf_counter()
             if index == 0:
                 self.init(frame, box)

@@ -93,7 +93,7 @@ class GpuTracker(PipelinedTracker):
         height, width = frame.shape[:2]
         self.state = None
         state = geometry.state_of(self.network, box, width, height)
-        self._frame.begin(frame, state, geometry.border_colour(self.network, frame))
+        self._frame.begin(frame, tuple(state), tuple(geometry.border_colour(self.network, frame)))
         self.state = state
         self._certainty, self._widened = 1.0, 1.0
 

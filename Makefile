@@ -56,7 +56,7 @@ help: ## this text
 # -- set up: again only when pyproject.toml, the extras or the Python change
 
 comma := ,
-EXTRAS := host,window,save,test,fps,toolkits,lint$(if $(ALSO),$(comma)$(ALSO))
+EXTRAS := host,exports,window,save,test,fps,toolkits,lint$(if $(ALSO),$(comma)$(ALSO))
 WHICH := $(VENV)/.setup-$(subst /,-,$(PYTHON))
 SETUP := $(WHICH)-$(subst $(comma),-,$(EXTRAS))
 

@@ -38,7 +38,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
     except ImportError:
         return _without_onnx(folder, order, say)
     paths = order.paths()
-    graphs, seen = search_features.with_seen(network, assemble.build(network, paths))
+    graphs, seen = search_features.with_search_features(network, assemble.build(network, paths))
     graphs = graphs._replace(
         exemplar=convert.for_old_tensorrt(graphs.exemplar),
         search=convert.for_old_tensorrt(graphs.search),

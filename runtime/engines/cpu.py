@@ -86,7 +86,7 @@ class CpuEngine(CpuLane, base.Engine):
         base.Engine.__init__(self, setup)
         from runtime.graphs import assemble, search_features
 
-        self._graphs, self._features_name = search_features.with_seen(
+        self._graphs, self._features_name = search_features.with_search_features(
             self.network, assemble.build(self.network, setup.paths)
         )
         self._exemplar = self.bind(self._graphs.exemplar, self.threads)

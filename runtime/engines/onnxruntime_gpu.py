@@ -63,7 +63,7 @@ class Engine(GpuEngine):
     def _load(self, setup: Setup) -> None:
         from runtime.graphs import assemble, convert, search_features
 
-        graphs, name = search_features.with_seen(
+        graphs, name = search_features.with_search_features(
             self.network, assemble.build(self.network, setup.paths)
         )
         self._precision = convert.precision_of(graphs)

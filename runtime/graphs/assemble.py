@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, shape_inference, version_converter
 
 from runtime.errors import BadNetwork
-from runtime.graphs import fold_if, maps, models, parts
+from runtime.graphs import fold_if, maps, models, normalise, parts
 from runtime.graphs.models import shape_of
 from runtime.graphs.parts import IMAGES
 
@@ -60,10 +60,10 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
     Raises:
         BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
     """
-    files = {part: models.read(path) for part, path in paths.items()}
+    files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
     has_correlation = set(files) != {"backbone"}
     try:
-        exemplar, search = parts.join(network, files)
+        exemplar, search = _normalised(*parts.join(network, files))
         if has_correlation:
             exemplar, search = _hoist(exemplar, search)
         exemplar, search = (_without_if(models.infer_shapes(m)) for m in (exemplar, search))
@@ -76,6 +76,16 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)
     return Graphs(exemplar, search, features, IMAGES, outputs)
+
+
+def _normalised(
+    exemplar: "ModelProto", search: "ModelProto"
+) -> "typing.Tuple[ModelProto, ModelProto]":
+    """Normalise both models. The search model's features get the shapes that the exemplar gives."""
+    exemplar = normalise.normalise(exemplar)
+    features = {value.name for value in exemplar.graph.output}
+    normalise.set_shapes(search, [v for v in models.values_of(exemplar) if v.name in features])
+    return exemplar, normalise.normalise(search)
 
 
 def _hoist(exemplar: "ModelProto", search: "ModelProto") -> "typing.Tuple[ModelProto, ModelProto]":

@@ -215,6 +215,7 @@ def _with_made_weights(network: "Network", parts: "Parts") -> "Pair":
         exemplar.graph.node.append(helper.make_node("Reshape", [made, shape.name], [taken]))
         exemplar.graph.initializer.extend(list(kernel.graph.initializer) + [shape])
         exemplar.graph.output.append(helper.ValueInfoProto(name=taken))
+        search.graph.input.append(helper.ValueInfoProto(name=taken))
         conv.input[1] = taken
     return models.prune(exemplar), search
 

@@ -17,7 +17,9 @@ if typing.TYPE_CHECKING:
     from runtime.networks.network import Network
 
 
-def with_seen(network: "Network", graphs: "Graphs") -> "typing.Tuple[Graphs, typing.Optional[str]]":
+def with_search_features(
+    network: "Network", graphs: "Graphs"
+) -> "typing.Tuple[Graphs, typing.Optional[str]]":
     """Add the output.
 
     Args:

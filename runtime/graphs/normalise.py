@@ -1,0 +1,148 @@
+"""Brings any export into one form: float32, every shape fixed, constants folded.
+
+Exporters leave chains of nodes that compute shapes, copies, branches, and float16. The rest of this
+folder and the engines need graphs without them. onnxslim folds them, off the board: a bundle for a
+board holds graphs that were normalised when it was built. Simplified files don't need it.
+"""
+
+import typing
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.errors import BadNetwork
+from runtime.graphs import models
+
+if typing.TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+    from onnx import TensorProto as Tensor
+
+# Nodes that a normalised graph does not have; without onnxslim the engines may still take them.
+FOLDED = {"Dropout", "Identity", "If", "Loop", "Scan", "Shape", "Size"}
+
+_OTHER_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+
+
+def normalise(model: "ModelProto") -> "ModelProto":
+    """Fold all that depends on shapes and constants alone.
+
+    Args:
+        model: shapes of its inputs fixed; not changed.
+
+    Returns:
+        a model with the same inputs and outputs; the model itself where nothing is to be folded.
+
+    Raises:
+        BadNetwork: a shape can't be known without onnxslim, which is not installed; or with it.
+    """
+    unknown = unknown_shapes(model)
+    if not unknown and not any(node.op_type in FOLDED for node in model.graph.node):
+        return model
+    try:
+        import onnxslim
+    except ImportError:
+        if not unknown:
+            return model
+        raise BadNetwork(
+            "the shape of {} has to be computed from other nodes; run `pip install onnxslim` on a "
+            "computer with Python 3.8 or newer, or export with constant folding".format(unknown[0])
+        ) from None
+    model = _slimmed(onnxslim, model)
+    unknown = unknown_shapes(model)
+    if unknown:
+        raise BadNetwork(
+            "the shape of {} depends on more than the sides of the pictures; export the network "
+            "for one size of picture".format(unknown[0])
+        )
+    return model
+
+
+def _slimmed(onnxslim: typing.Any, model: "ModelProto") -> "ModelProto":
+    """The result of onnxslim, its inputs and outputs in their old order."""
+    outputs = [value.name for value in model.graph.output]
+    inputs = [value.name for value in model.graph.input]
+    try:
+        slim: ModelProto = onnxslim.slim(models.copy(model))
+    except Exception as error:  # its passes raise whatever they meet
+        raise BadNetwork(
+            "onnxslim {} can't fold the graph: {}; export it with constant folding".format(
+                onnxslim.__version__, models.first_line(error)
+            )
+        ) from None
+    if sorted(v.name for v in slim.graph.output) != sorted(outputs):
+        raise BadNetwork("onnxslim {} lost an output of the graph".format(onnxslim.__version__))
+    places = {name: place for place, name in enumerate(inputs + outputs)}
+    for values in (slim.graph.input, slim.graph.output):
+        ordered = sorted(values, key=lambda value: places[value.name])
+        del values[:]
+        values.extend(ordered)
+    return slim
+
+
+def unknown_shapes(model: "ModelProto") -> "typing.List[str]":
+    """Names of tensors with a shape that does not follow from the inputs' shapes alone."""
+    model = models.copy(model)
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    except onnx.shape_inference.InferenceError:
+        return [node.output[0] for node in model.graph.node[:1]]
+    known = {v.name for v in list(graph.value_info) + list(graph.output) if _is_fixed(v)}
+    names = (name for node in graph.node for name in node.output if name)
+    return [name for name in names if name not in known]
+
+
+def _is_fixed(value: "ValueInfoProto") -> bool:
+    kind = value.type.tensor_type
+    return bool(kind.HasField("shape")) and all(dim.dim_value > 0 for dim in kind.shape.dim)
+
+
+def to_float32(model: "ModelProto") -> "ModelProto":
+    """Let a model of float16 or float64 compute in float32; in place. Returns the model."""
+    graph = model.graph
+    values = list(graph.input) + list(graph.output)
+    if not any(v.type.tensor_type.elem_type in _OTHER_FLOATS for v in values) and not any(
+        t.data_type in _OTHER_FLOATS for t in graph.initializer
+    ):
+        return model
+    _widen(graph)
+    del graph.value_info[:]
+    return model
+
+
+def _widen(graph: typing.Any) -> None:
+    for value in list(graph.input) + list(graph.output):
+        if value.type.tensor_type.elem_type in _OTHER_FLOATS:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+    for tensor in graph.initializer:
+        _widen_tensor(tensor)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                _widen_tensor(attribute.t)
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in _OTHER_FLOATS:
+                attribute.i = TensorProto.FLOAT
+        for branch in models.branches(node):
+            _widen(branch)
+
+
+def _widen_tensor(tensor: "Tensor") -> None:
+    if tensor.data_type in _OTHER_FLOATS:
+        array = numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
+def set_shapes(model: "ModelProto", values: "typing.Iterable[ValueInfoProto]") -> None:
+    """Give a model's inputs the shapes of the tensors of the same names; in place."""
+    shapes = {value.name: models.shape_of(value) for value in values}
+    inputs = [
+        helper.make_tensor_value_info(v.name, TensorProto.FLOAT, shapes[v.name])
+        if v.name in shapes
+        else v
+        for v in model.graph.input
+    ]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)

@@ -1,0 +1,167 @@
+"""Exports that PyTorch makes here track like the model, whatever the exporter leaves in a graph."""
+
+import shutil
+import sys
+import warnings
+
+import numpy as np
+import onnx
+import pytest
+
+from runtime import load_tracker
+from runtime.errors import BadNetwork
+from runtime.graphs import models, normalise
+from runtime.networks import load_network
+from tests.support import blobs, tiny
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxslim")
+pytest.importorskip("onnxscript")  # the newer exporter needs it
+
+from tests.support import torch_module
+
+warnings.filterwarnings("ignore")
+
+# a network of every family, and how its files come
+FAMILIES = ("lighttrack", "siamfcpp", "siamrpnpp", "vittrack", "stark_s50", "siamfc_015")
+WAYS = {
+    "opset 9": dict(opset=9, folding=False),
+    "opset 11, dynamic": dict(opset=11, folding=False, dynamic=True),
+    "opset 13, folded": dict(opset=13),
+    "opset 17, dynamic": dict(opset=17, folding=False, dynamic=True),
+    "opset 18, dynamo": dict(opset=18, dynamo=True, folding=False),
+    "opset 18, dynamo, optimised": dict(opset=18, dynamo=True),
+}
+ENGINES = ("onnxruntime", "openvino")
+
+
+def follow(toml, engine, networks_dir=None, frames=6):
+    """Boxes of the blob film, (frames - 1, 4)."""
+    pictures, boxes = blobs.film(frames)
+    tracker = load_tracker(toml, engine=engine, networks_dir=networks_dir)
+    tracker.init(pictures[0], boxes[0])
+    found = np.array([tracker.update(picture).box for picture in pictures[1:]])
+    tracker.close()
+    return found
+
+
+def check(toml, folder, networks_dir=None, change=None, **way):
+    """Export all files of a network by PyTorch; the boxes must be those of the files themselves."""
+    network = load_network(toml)
+    plain, exported = folder / "plain", folder / "exported"
+    for place in (plain, exported):
+        place.mkdir()
+        text = network.path.read_text().splitlines(keepends=True)
+        (place / "net.toml").write_text("".join(t for t in text if not t.startswith("sha256")))
+    for part, path in network.locate(networks_dir).items():
+        model = models.read(path)
+        if change:
+            change(model)
+        onnx.save(model, str(plain / network.file(part).name))
+        torch_module.export(model, exported / network.file(part).name, **way)
+    for engine in ENGINES:
+        expected = follow(plain / "net.toml", engine)
+        assert np.abs(np.diff(expected, axis=0)).max() > 0.1  # it does follow something
+        np.testing.assert_allclose(follow(exported / "net.toml", engine), expected, atol=1e-3)
+    return exported
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("way", ["opset 9", "opset 17, dynamic"])
+def test_an_export_of_every_family_has_the_boxes_of_its_model(tmp_path, name, way):
+    check(blobs.write_network(tmp_path, name), tmp_path, **WAYS[way])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "way", [way for way in WAYS if way not in ("opset 9", "opset 17, dynamic")]
+)
+def test_every_way_of_export_has_the_boxes_of_its_model(tmp_path, name, way):
+    check(blobs.write_network(tmp_path, name), tmp_path, **WAYS[way])
+
+
+@pytest.mark.parametrize("way", ["opset 11, dynamic", "opset 18, dynamo"])
+def test_exports_of_nanotrack_have_the_boxes_of_the_published_files(tmp_path, networks_dir, way):
+    check("nanotrack_v2", tmp_path, networks_dir, **WAYS[way])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_export_of_nanotrack(tmp_path, networks_dir, name, way):
+    check(name, tmp_path, networks_dir, **WAYS[way])
+
+
+def to_float16_numbers(model):
+    """Round a model's weights to numbers that float16 has."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            array = onnx.numpy_helper.to_array(tensor).astype(np.float16).astype(np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+
+
+def test_a_float16_export_computes_in_float32_with_the_same_weights(tmp_path, networks_dir):
+    exported = check(
+        "nanotrack_v2", tmp_path, networks_dir, to_float16_numbers, opset=13, half=True
+    )
+    model = onnx.load(str(next(exported.glob("*.onnx"))))
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
+
+
+def test_weights_in_a_file_of_their_own_are_read(tmp_path):
+    toml = blobs.write_network(tmp_path, "lighttrack")
+    expected = follow(toml, "onnxruntime")
+    for path in list(tmp_path.glob("*.onnx")):
+        torch_module.with_external_data(path)
+    assert list(tmp_path.glob("*.data"))
+    np.testing.assert_array_equal(follow(toml, "onnxruntime"), expected)
+
+
+def test_backbone_and_head_may_have_different_opsets(tmp_path, networks_dir):
+    network = load_network("nanotrack_v2")
+    paths = network.locate(networks_dir)
+    lines = network.path.read_text().splitlines(keepends=True)
+    (tmp_path / "net.toml").write_text("".join(t for t in lines if not t.startswith("sha256")))
+    shutil.copy(str(paths["head"]), str(tmp_path / network.file("head").name))  # opset 14
+    torch_module.export(
+        models.read(paths["backbone"]), tmp_path / network.file("backbone").name, opset=11
+    )
+    for engine in ENGINES:
+        expected = follow("nanotrack_v2", engine, networks_dir)
+        np.testing.assert_allclose(follow(tmp_path / "net.toml", engine), expected, atol=1e-3)
+
+
+def test_a_normalised_graph_computes_the_same(networks_dir, tmp_path):
+    network = load_network("nanotrack_v1")
+    plain = models.read(network.locate(networks_dir)["backbone"])
+    path = tmp_path / "dynamic.onnx"
+    torch_module.export(plain, path, opset=13, folding=False, dynamic=True)
+    model = models.read(path)
+    for dim, side in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, 3, 255, 255)):
+        dim.dim_value = side
+    assert normalise.unknown_shapes(model)
+    folded = normalise.normalise(model)
+    assert not normalise.unknown_shapes(folded)
+    assert len(folded.graph.node) <= len(plain.graph.node)
+    picture = np.random.RandomState(0).rand(1, 3, 255, 255).astype(np.float32)
+    (got,), (expected,) = (run(m, picture) for m in (folded, plain))
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def run(model, picture):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {session.get_inputs()[0].name: picture})
+
+
+def test_without_onnxslim_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    toml = tiny.write_network(tmp_path)
+    network = load_network(toml)
+    for path in network.locate().values():
+        torch_module.export(models.read(path), path, opset=13, folding=False, dynamic=True)
+    monkeypatch.setitem(sys.modules, "onnxslim", None)
+    with pytest.raises(BadNetwork, match="pip install onnxslim"):
+        load_tracker(toml)

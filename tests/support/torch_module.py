@@ -1,0 +1,213 @@
+"""Turns an ONNX model into a PyTorch module, so that tests can export it in other ways.
+
+It knows the operators of the small networks in these tests. Reshapes ask the tensor for its sides,
+as modules of trackers do, so that exporters leave chains of Shape, Gather and Concat.
+"""
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import nn
+from torch.nn import functional
+
+
+class OnnxModule(nn.Module):
+    """Computes what an ONNX model computes; weights are parameters.
+
+    Args:
+        model: ONNX model whose operators are methods of ``_Operators``.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.nodes = list(model.graph.node)
+        self.constants = {}
+        self.weights = nn.ParameterList()
+        self.places = {}
+        for tensor in model.graph.initializer:
+            self._keep(tensor.name, numpy_helper.to_array(tensor))
+        for node in self.nodes:
+            if node.op_type == "Constant":
+                self._keep(node.output[0], numpy_helper.to_array(node.attribute[0].t))
+        self.nodes = [node for node in self.nodes if node.op_type != "Constant"]
+        names = set(self.places) | set(self.constants)
+        self.inputs = [v.name for v in model.graph.input if v.name not in names]
+        self.outputs = [v.name for v in model.graph.output]
+
+    def _keep(self, name, array):
+        if array.dtype == np.float32 and array.ndim:
+            self.places[name] = len(self.weights)
+            self.weights.append(nn.Parameter(torch.tensor(array), requires_grad=False))
+        else:
+            self.constants[name] = array
+
+    def forward(self, *pictures):
+        values = dict(self.constants)
+        values.update((name, self.weights[place]) for name, place in self.places.items())
+        values.update(zip(self.inputs, pictures))
+        for node in self.nodes:
+            given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            inputs = [values[name] if name else None for name in node.input]
+            values[node.output[0]] = getattr(_Operators, node.op_type)(given, *inputs)
+        results = tuple(values[name] for name in self.outputs)
+        return results if len(results) > 1 else results[0]
+
+
+def _numbers(value):
+    return [int(v) for v in np.ravel(value.detach().numpy() if torch.is_tensor(value) else value)]
+
+
+def _number(value):
+    return float(np.ravel(value.detach().numpy() if torch.is_tensor(value) else value)[0])
+
+
+class _Operators:
+    """One method an operator: (attributes, *inputs) -> tensor."""
+
+    Add = staticmethod(lambda given, a, b: _value(a) + _value(b))
+    Sub = staticmethod(lambda given, a, b: _value(a) - _value(b))
+    Mul = staticmethod(lambda given, a, b: _value(a) * _value(b))
+    Div = staticmethod(lambda given, a, b: _value(a) / _value(b))
+    Neg = staticmethod(lambda given, a: -a)
+    Exp = staticmethod(lambda given, a: torch.exp(a))
+    Log = staticmethod(lambda given, a: torch.log(a))
+    Abs = staticmethod(lambda given, a: torch.abs(a))
+    Relu = staticmethod(lambda given, a: functional.relu(a))
+    Sigmoid = staticmethod(lambda given, a: torch.sigmoid(a))
+    HardSwish = staticmethod(lambda given, a: functional.hardswish(a))
+    MatMul = staticmethod(lambda given, a, b: torch.matmul(a, b))
+    Identity = staticmethod(lambda given, a: a)
+
+    @staticmethod
+    def HardSigmoid(given, a):
+        return torch.clamp(a * given.get("alpha", 0.2) + given.get("beta", 0.5), 0, 1)
+
+    @staticmethod
+    def Clip(given, a, low=None, high=None):
+        low = given.get("min") if low is None else _number(low)
+        high = given.get("max") if high is None else _number(high)
+        return torch.clamp(a, low, high)
+
+    @staticmethod
+    def Conv(given, a, weight, bias=None):
+        pads = given.get("pads", [0] * 4)
+        assert pads[:2] == pads[2:]
+        strides, dilations = given.get("strides", [1, 1]), given.get("dilations", [1, 1])
+        return functional.conv2d(
+            a, weight, bias, strides, pads[:2], dilations, given.get("group", 1)
+        )
+
+    @staticmethod
+    def Gemm(given, a, weight, bias=None):
+        assert not given.get("transA")
+        result = torch.matmul(a, weight.t() if given.get("transB") else weight)
+        return result if bias is None else result + bias
+
+    @staticmethod
+    def BatchNormalization(given, a, scale, bias, mean, variance):
+        return functional.batch_norm(a, mean, variance, scale, bias, False, 0, given["epsilon"])
+
+    @staticmethod
+    def GlobalAveragePool(given, a):
+        return functional.adaptive_avg_pool2d(a, 1)
+
+    @staticmethod
+    def GlobalMaxPool(given, a):
+        return functional.adaptive_max_pool2d(a, 1)
+
+    @staticmethod
+    def MaxPool(given, a):
+        return functional.max_pool2d(a, given["kernel_shape"], given["strides"])
+
+    @staticmethod
+    def AveragePool(given, a):
+        return functional.avg_pool2d(a, given["kernel_shape"], given["strides"])
+
+    @staticmethod
+    def ReduceMax(given, a):
+        return torch.amax(a, given["axes"], bool(given.get("keepdims", 1)))
+
+    @staticmethod
+    def ReduceMean(given, a):
+        return torch.mean(a, given["axes"], bool(given.get("keepdims", 1)))
+
+    @staticmethod
+    def ReduceSum(given, a):
+        return torch.sum(a, given["axes"], bool(given.get("keepdims", 1)))
+
+    @staticmethod
+    def Concat(given, *parts):
+        return torch.cat(parts, given["axis"])
+
+    @staticmethod
+    def Transpose(given, a):
+        return a.permute(given["perm"])
+
+    @staticmethod
+    def Slice(given, a, starts, ends, axes, steps=None):
+        for start, end, axis in zip(_numbers(starts), _numbers(ends), _numbers(axes)):
+            places = [slice(None)] * a.dim()
+            places[axis] = slice(start, min(end, a.shape[axis]))
+            a = a[tuple(places)]
+        return a
+
+    @staticmethod
+    def Reshape(given, a, shape):
+        wanted = _numbers(shape)
+        if len(wanted) > 1 and wanted[0] == a.shape[0]:
+            wanted[0] = a.size(0)  # as modules write it
+        if -1 not in wanted:
+            wanted[-1] = -1
+        return a.reshape(wanted)
+
+
+def _value(value):
+    return value if torch.is_tensor(value) else torch.tensor(value)
+
+
+def export(
+    model, path, opset=13, dynamo=False, folding=True, half=False, dynamic=False, sides=None
+):
+    """Export an ONNX model by PyTorch.
+
+    Args:
+        model: ONNX model.
+        path: of the file to write.
+        opset: version of the operators.
+        dynamo: whether to take PyTorch's newer exporter.
+        folding: whether constants are folded.
+        half: whether the module computes in float16.
+        dynamic: whether batch and sides of the inputs are left open.
+        sides: dict of input name -> shape; None for the shapes in the model.
+    """
+    module = OnnxModule(model).eval()
+    values = [v for v in model.graph.input if v.name in module.inputs]
+    shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim] for v in values]
+    shapes = [(sides or {}).get(v.name, shape) for v, shape in zip(values, shapes)]
+    noise = torch.Generator().manual_seed(0)
+    inputs = tuple(torch.rand(*shape, generator=noise) for shape in shapes)
+    if half:
+        module, inputs = module.half(), tuple(value.half() for value in inputs)
+    names = {"input_names": module.inputs, "output_names": module.outputs}
+    if dynamo:
+        program = torch.onnx.export(
+            module, inputs, dynamo=True, opset_version=opset, optimize=folding, verbose=False,
+            **names,
+        )  # fmt: skip
+        program.save(str(path))
+        return
+    axes = {0: "batch", 2: "height", 3: "width"}
+    kept = {v: {k: x for k, x in axes.items() if k < len(s)} for v, s in zip(module.inputs, shapes)}
+    torch.onnx.export(
+        module, inputs, str(path), dynamo=False, opset_version=opset, verbose=False,
+        do_constant_folding=folding, dynamic_axes=kept if dynamic else None, **names,
+    )  # fmt: skip
+
+
+def with_external_data(path):
+    """Move the weights of an ONNX file into a second file beside it."""
+    model = onnx.load(str(path))
+    onnx.save_model(
+        model, str(path), save_as_external_data=True, location=path.name + ".data", size_threshold=0
+    )

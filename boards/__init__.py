@@ -15,6 +15,8 @@ from boards.errors import BadBoard, UnknownBoard
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST = "host"
+COMPUTERS = (HOST, "nvidia_gpu")  # these run bundles for the host
+NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
 Section = Dict[str, Any]
 Software = Dict[str, str]
@@ -34,6 +36,7 @@ class Board:
         device_tree: parts of the device tree's ``compatible`` that name the chip.
         modules: parts of ``compatible`` that name the module.
         model_contains: parts of the device tree's model name.
+        files: files that only such a computer has.
         pynq_board: names that PYNQ's images give to the board.
         unverified: "section.key" of the numbers that no available source confirmed.
         cpu, gpu, memory, precision, power, sensors, fpga: one dict for each section, with all of
@@ -50,6 +53,7 @@ class Board:
         self.device_tree: Sequence[str] = values["device_tree"]
         self.modules: Sequence[str] = values["modules"]
         self.model_contains: Sequence[str] = values["model_contains"]
+        self.files: Sequence[str] = values["files"]
         self.pynq_board: Sequence[str] = values["pynq_board"]
         self.unverified: Sequence[str] = values["unverified"]
         self.cpu: Section = values["cpu"]

@@ -4,7 +4,7 @@ import platform
 import re
 from typing import Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
-from boards import HOST, Board, Software, installed, load_board, names
+from boards import HOST, NVIDIA, Board, Software, installed, load_board, names
 from boards.files import Root
 
 TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
@@ -61,9 +61,7 @@ def detect(root: Union[str, Root] = "/") -> Detection:
     boards = [load_board(name) for name in names() if name != HOST]
     _recognise(found, boards, compatible, _pynq_board(root))
     if found.board is None and not found.candidates:
-        found.board = load_board(HOST)
-        found.how = "no device tree of another board"
-        found.model = found.model or _processor(root)
+        _computer(root, found, boards)
     _release(root, found)
     return found
 
@@ -101,6 +99,18 @@ def _recognise(
     if len(alike) == 1 and alike[0].family == "jetson":
         found.board, found.sure = alike[0], False
         found.how = "its chip alone, {}".format(found.soc)
+
+
+def _computer(root: Root, found: Detection, boards: Sequence[Board]) -> None:
+    """Set the board of a computer: one that a file tells of, else the host."""
+    found.model = found.model or _processor(root)
+    for board in boards:
+        name = next((name for name in board.files if root.has(name)), None)
+        if name:
+            found.board, found.how = board, "the file /" + name
+            return
+    found.board = load_board(HOST)
+    found.how = "no sign of another board"
 
 
 def _first(parts: Iterable[str], texts: Sequence[str]) -> Optional[str]:
@@ -141,7 +151,9 @@ def _release(root: Root, found: Detection) -> None:
         found.l4t = software.debian["nvidia-l4t-core"].split("-")[0]
     pynq = software.packages.get("pynq")
     release = found.l4t or (pynq.version if pynq else None)
-    if found.board is not None:
+    if found.board is not None and found.board.family == NVIDIA:  # one family suits all drivers
+        found.family, found.software = next(iter(found.board.software.items()))
+    elif found.board is not None:
         found.family, found.software = found.board.software_for(release)
     if found.l4t:
         exact = software.debian.get("nvidia-jetpack", "").split("+")[0].split("-")[0]

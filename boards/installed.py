@@ -34,7 +34,7 @@ PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
         ),
         ("libopencv-python", "python3-opencv"),
     ),
-    "tensorrt": (("tensorrt",), ("python3-libnvinfer",)),
+    "tensorrt": (("tensorrt", "tensorrt-cu12", "tensorrt-cu13"), ("python3-libnvinfer",)),
     "cupy": (("cupy", "cupy-cuda*"), ()),
     "pycuda": (("pycuda",), ("python3-pycuda",)),
     "pynq": (("pynq",), ()),

@@ -35,6 +35,7 @@ TOP = {
     "device_tree": _key("words", ()),  # parts of /proc/device-tree/compatible that name the SoC
     "modules": _key("words", ()),  # parts of it that name the module: the surest sign
     "model_contains": _key("words", ()),  # parts of /proc/device-tree/model
+    "files": _key("words", ()),  # files that only such a computer has
     "pynq_board": _key("words", ()),  # what a PYNQ image calls the board ($BOARD)
     "unverified": _key("words", ()),  # "section.key" of numbers that no available source confirmed
 }

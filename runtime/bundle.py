@@ -18,6 +18,7 @@ import os
 import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
+from boards import COMPUTERS, HOST
 from runtime import decode
 from runtime.errors import BadBundle, BundleMismatch
 from runtime.networks import Network, load_network, sha256_of
@@ -235,7 +236,10 @@ class Bundle:
             self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
 
     def check_board(self, board: Optional[str], precision: Optional[str] = None) -> None:
-        """Compare with the board's name and the precision asked for; None for any."""
+        """Compare with the board's name and the precision asked for; None for any.
+
+        A computer with an NVIDIA GPU still runs bundles for the host.
+        """
         if precision is not None and precision != self.precision:
             self._rebuild(
                 "precision",
@@ -243,7 +247,8 @@ class Bundle:
                 precision,
                 command(self.board, self.network["name"], precision),
             )
-        if board is not None and board != self.board:
+        is_host = self.board == HOST and board in COMPUTERS
+        if board is not None and board != self.board and not is_host:
             self.mismatch("board", self.board, board, board=board)
 
     def check_library(self, name: str, version: str) -> None:

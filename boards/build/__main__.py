@@ -15,7 +15,7 @@ import sys
 from typing import List, Optional
 
 import boards
-from boards.build import engines, on_board
+from boards.build import engines, network_files, on_board
 from boards.build.order import PRECISIONS, TABLE, Order
 from boards.build.progress import say
 from kernels.errors import HotpathError
@@ -72,7 +72,7 @@ def _build(options: argparse.Namespace) -> None:
     order = Order(
         board,
         load_network(options.network),
-        options.precision or board.precision["default"],
+        options.precision or ("fp32" if options.provider else board.precision["default"]),
         options.out or bundle.FOLDER,
         networks_dir=options.networks_dir,
         calibration=options.calibration,
@@ -82,7 +82,9 @@ def _build(options: argparse.Namespace) -> None:
         ssh=options.ssh,
         force=options.force,
     )
-    made = engines.build_of(board)(order, say)
+    # a provider runs the network's own files, whatever the board's engine is
+    build = network_files.build if order.provider else engines.build_of(board)
+    made = build(order, say)
     if made is not None:
         _tell(made)
 

@@ -7,6 +7,7 @@ listed there runs on a computer's own libraries, which ``make setup`` installs.
 import shlex
 from typing import Callable, Dict, List, NamedTuple
 
+from boards import NVIDIA
 from boards.doctor.situation import Situation
 from boards.installed import at_least
 
@@ -79,7 +80,20 @@ def gpu_arrays(situation: Situation) -> Missing:
     return Missing("pycuda", "launches the GPU kernels", command)
 
 
+def _for_nvidia(situation: Situation) -> List[Missing]:
+    return [
+        Missing("numpy", "arrays", pip("numpy")),
+        Missing("cv2", "reads cameras and files", pip("opencv-python")),
+        Missing("onnx", "reads networks", pip("onnx")),
+        Missing("tensorrt", "runs the networks (2 GB)", pip("tensorrt-cu12")),
+        gpu_arrays(situation),
+    ]
+
+
 def _for_tensorrt(situation: Situation) -> List[Missing]:
+    board = situation.detection.board
+    if board is not None and board.family == NVIDIA:
+        return _for_nvidia(situation)
     has_library = any(name.startswith("libnvinfer") for name in situation.installed.debian)
     binding = "sudo apt-get install python3-libnvinfer" if has_library else JETPACK
     return [

@@ -38,6 +38,8 @@ class Engine(GpuEngine):
 
     def __init__(self, setup: Setup) -> None:
         self._library: Any = importlib.import_module("onnxruntime")
+        if hasattr(self._library, "preload_dlls"):  # from 1.21 on: CUDA's libraries from pip
+            self._library.preload_dlls()
         self.provider = setup.settings.get("provider") or self.DEFAULT
         self._check_provider()
         super().__init__(setup)

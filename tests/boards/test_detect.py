@@ -31,6 +31,15 @@ def test_this_computer_is_the_host():
     assert installed.look(Root()).python == platform.python_version()
 
 
+def test_a_computer_with_nvidias_driver_is_recognised_by_it(tmp_path):
+    assert detect.detect(tmp_path).board.name == "host"
+    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/version").write_text("NVRM version: NVIDIA UNIX x86_64 580")
+    found = detect.detect(tmp_path)
+    assert found.board.name == "nvidia_gpu" and found.sure
+    assert found.software["gpu_arrays"].startswith("cupy")
+
+
 @pytest.mark.parametrize(
     ("compatible", "model", "board"),
     [

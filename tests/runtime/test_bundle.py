@@ -14,7 +14,7 @@ from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from kernels import cpu
 from runtime import bundle, engines, loading
-from runtime.errors import NoEngine
+from runtime.errors import BundleMismatch, NoEngine
 from runtime.networks import load_network
 from tests.fakes.tensorrt import machine
 from tests.support import tiny
@@ -183,6 +183,19 @@ def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
     path.write_text(json.dumps(values))
     refused(made, "is not as it was written", "make engine")
     assert len(nano.devices) == opened
+
+
+def test_a_bundle_for_the_host_fits_a_computer_with_a_gpu_and_no_other_way_round(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    order = Order(boards.load_board("host"), network, "fp32", tmp_path)
+    made = network_files.build(order, lambda s: None)
+    made.check_board("nvidia_gpu")
+    made.check_board("host")
+    with pytest.raises(BundleMismatch, match="built for board host, but here it is jetson_nano"):
+        made.check_board("jetson_nano")
+    made.board = "nvidia_gpu"
+    with pytest.raises(BundleMismatch):
+        made.check_board("host")
 
 
 def test_a_provider_that_is_none_is_one_sentence(tmp_path):

@@ -6,6 +6,7 @@ from boards import detect, installed, load_board
 from boards import names as board_names
 from boards.doctor import missing
 from boards.doctor.situation import Situation
+from boards.files import Root
 from tests.support.board_roots import BoardRoot, situation
 
 
@@ -68,6 +69,17 @@ def test_a_fresh_nano_is_told_everything_it_needs_and_no_more(nano):
     for pattern in ("numpy-*", "tensorrt-*", "libopencv_python-*", "tqdm-*", "onnx-*", "tomli-*"):
         nano.drop_packages(pattern)
     assert names(nano) == ["pip", "tensorrt", "cv2", "numpy", "pycuda", "tomli"]
+
+
+def test_a_computer_with_a_gpu_gets_tensorrt_from_pip(tmp_path):
+    (tmp_path / "proc/driver/nvidia").mkdir(parents=True)
+    (tmp_path / "proc/driver/nvidia/version").write_text("NVRM version: NVIDIA UNIX x86_64 580")
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/python3.12").write_text("")
+    found = Situation(detect.detect(tmp_path), installed.look(Root(tmp_path)), {})
+    entries = {entry.name: entry.command for entry in missing.missing(found)}
+    assert list(entries) == ["pip", "numpy", "cv2", "onnx", "tensorrt", "cupy"]
+    assert entries["tensorrt"] == "python3 -m pip install tensorrt-cu12"
 
 
 def test_each_command_is_given_once(nano):

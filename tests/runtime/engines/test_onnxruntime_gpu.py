@@ -90,6 +90,14 @@ def test_the_search_regions_features_are_given_where_targets_are_watched(tmp_pat
         assert gpu.device.counters.downloads - before == features + 2 + (lost_below > 0) + 1
 
 
+def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network, monkeypatch):
+    onnxruntime, loaded = pytest.importorskip("onnxruntime"), []
+    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True), raising=False)
+    opened(network)
+    assert loaded == [True]
+
+
 def test_another_stream_is_refused(engine):
     with pytest.raises(RuntimeError, match="its engine's stream"):
         engine.search_device(78, engine.new_features())

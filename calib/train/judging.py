@@ -47,3 +47,55 @@ def figures(name, overlaps, clip):
     mean, error = estimate(overlaps, clip)
     lost = float((np.asarray(overlaps) < LOST).mean())
     return {"os_" + name: mean, "se_" + name: error, "lost_" + name: lost}
+
+
+# the rule
+
+Change = collections.namedtuple("Change", "name gain error lost must_gain")
+Verdict = collections.namedtuple("Verdict", "better reasons")
+
+
+def change(name, candidate, shipped, clip, must_gain):
+    """How much better a candidate is on one set of clips.
+
+    Args:
+        name: of the set.
+        candidate, shipped: (pairs,) overlaps of both networks on the same pairs.
+        clip: (pairs,) which clip each pair is of.
+        must_gain: whether the candidate has to be better here; elsewhere it must not be worse.
+
+    Returns:
+        ``Change``: mean gain, its standard error, and by how much the share of lost targets rose.
+    """
+    candidate, shipped = np.asarray(candidate, float), np.asarray(shipped, float)
+    gain, error = estimate(candidate - shipped, clip)
+    lost = float((candidate < LOST).mean() - (shipped < LOST).mean())
+    return Change(name, gain, error, lost, must_gain)
+
+
+def verdict(changes):
+    """Whether a candidate counts as better than the shipped network.
+
+    The rule was fixed before the candidates were known:
+
+    1. On every set that must gain, the gain is more than one standard error, and the share of lost
+       targets does not rise.
+    2. On every other set, the loss is at most one standard error.
+
+    Returns:
+        ``Verdict``: bool, and a sentence for each set that speaks against it.
+    """
+    reasons = []
+    for found in changes:
+        said = "{}: {:+.4f} ± {:.4f}".format(found.name, found.gain, found.error)
+        if not np.isfinite(found.error):
+            reasons.append("{}: two clips are needed for a standard error".format(found.name))
+        elif found.must_gain and found.gain <= found.error:
+            reasons.append(said + " is not a gain of more than one standard error")
+        elif found.must_gain and found.lost > 0:
+            reasons.append(
+                "{}: {:+.2%} of the targets are lost more often".format(found.name, found.lost)
+            )
+        elif not found.must_gain and found.gain < -found.error:
+            reasons.append(said + " is a loss of more than one standard error")
+    return Verdict(not reasons, reasons)

@@ -35,3 +35,44 @@ def test_figures_name_the_set_and_count_what_was_lost():
     found = judging.figures("away", [0.1, 0.9, 0.8, 0.2], [0, 0, 1, 1])
     assert found["os_away"] == pytest.approx(0.5) and found["lost_away"] == 0.5
     assert found["se_away"] == pytest.approx(0.0, abs=1e-9)
+
+
+def changes(gains, must_gain, seed=0):
+    """A change on ten clips of twenty pairs, with noise between the clips."""
+    rng = np.random.default_rng(seed)
+    clip = np.repeat(np.arange(10), 20)
+    shipped = rng.uniform(0.5, 0.9, 200)
+    candidate = shipped + gains + rng.normal(0, 0.005, 10)[clip]
+    return judging.change("set", candidate, shipped, clip, must_gain)
+
+
+def test_a_clear_gain_without_a_loss_elsewhere_is_better():
+    found = judging.verdict([changes(0.02, True), changes(0.0, False)])
+    assert found.better and not found.reasons
+
+
+def test_a_gain_below_one_standard_error_is_no_gain():
+    found = changes(0.0, True)
+    assert abs(found.gain) < 3 * found.error
+    small = found._replace(gain=0.9 * found.error)
+    said = judging.verdict([small])
+    assert not said.better and "not a gain of more than one standard error" in said.reasons[0]
+    assert judging.verdict([found._replace(gain=1.1 * found.error)]).better
+
+
+def test_a_loss_beyond_one_standard_error_elsewhere_rules_a_gain_out():
+    said = judging.verdict([changes(0.02, True), changes(-0.02, False)])
+    assert not said.better and "loss of more than one standard error" in said.reasons[0]
+
+
+def test_more_lost_targets_rule_a_gain_out():
+    clip = np.repeat(np.arange(10), 20)
+    shipped = np.full(200, 0.6)
+    candidate = np.where(np.arange(200) % 20 == 0, 0.1, 0.7)
+    said = judging.verdict([judging.change("away", candidate, shipped, clip, True)])
+    assert not said.better and "lost more often" in said.reasons[0]
+
+
+def test_the_same_network_is_not_better_than_itself():
+    values, clip = np.random.default_rng(0).random(60), np.arange(60) % 6
+    assert not judging.verdict([judging.change("set", values, values, clip, True)]).better

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib fps fakes fpga test test-pythons lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga test test-pythons lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -126,6 +126,13 @@ calib: setup ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$(CLIPS)" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
 	$(strip $(PY) -m calib.int8 --network '$(or $(NETWORK),kestrel)' --clips '$(CLIPS)' \
 	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(ARGS))
+
+kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
+	@if [ -z "$(and $(CHECKPOINT),$(CLIPS),$(UNSEEN))" ]; then \
+	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
+	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
+	$(PY) -m calib.train.release '$(CHECKPOINT)' --clips '$(CLIPS)' --gain '$(UNSEEN)' \
+	  --keep '$(CLIPS)' $(ARGS)
 
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)
 	@nice tests/fakes/cuda/prepare.sh $(PY) $(OLDEST)

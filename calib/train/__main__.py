@@ -21,7 +21,7 @@ from calib.train.network import Kestrel, macs
 from calib.train.options import parser
 from calib.train.pairs import Drawer
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
-from calib.train.stages import NAMES, Standard, Work
+from calib.train.stages import Standard, Work
 from calib.train.teacher import Teachers
 
 START_PAIRS = 2048  # in the ring before the first step
@@ -47,7 +47,7 @@ def run(options):
     finally:
         for writer in writers:
             writer.terminate()
-    if options.stages[-1] in ("tune", "joint"):
+    if options.stages[-1] in ("tune", "joint", "finish"):
         exported = export(out / (options.stages[-1] + ".pt"), out / "export")
         print(json.dumps(exported, indent=1))
 
@@ -143,12 +143,12 @@ def run_stages(options, out, log, work):
         torch.manual_seed(options.seed)
         network = Kestrel(options.shape, work.teachers.channels, own=options.own)
         log(stage=name, event="network", **macs(network))
-        if (out / (name + ".pt")).is_file():
-            pass  # the runner goes on from it
-        elif options.start and name == options.stages[0]:
+        if options.start and name == options.stages[0]:
             load_start(network, options.start)
-        else:
+        elif name == "finish" or not (out / (name + ".pt")).is_file():
             load_earlier_stages(name, network, out)
+        if name == "finish":
+            network = work.folded(network)
         stage = stage_of(name, options, network, work)
         seconds = options.checkpoint_seconds
         Runner(stage, out, log, options.device, options.seed, seconds).run()
@@ -157,26 +157,28 @@ def run_stages(options, out, log, work):
 
 def stage_of(name, options, network, work):
     """The ``Stage`` of that name under the options."""
-    place = NAMES.index(name)
-    judge = {"backbone": work.judge_backbone, "head": work.judge_head}.get(name, work.judge_network)
+    judge = {
+        "backbone": work.judge_backbone,
+        "head": work.judge_head,
+        "finish": work.judge_finish,
+    }
     trained = {
         "backbone": lambda kestrel: torch.nn.ModuleList(kestrel.backbones),
-        "head": lambda kestrel: kestrel.head,
-        "tune": lambda kestrel: kestrel.head,
         "joint": lambda kestrel: kestrel,
-    }[name]
+        "finish": lambda folded: folded.trained,
+    }
     return Stage(
         name,
         network,
-        trained,
+        trained.get(name, lambda kestrel: kestrel.head),
         step=getattr(work, name + "_step"),
-        judge=judge,
-        pairs=options.pairs[place],
-        minutes=options.minutes[place],
-        lr=options.lr[place],
+        judge=judge.get(name, work.judge_network),
+        pairs=options.pairs[name],
+        minutes=options.minutes[name],
+        lr=options.lr[name],
         batch=options.batch * (2 if name in ("head", "tune") else 1),
         judgements=options.judgements,
-        decay=options.decay[place],
+        decay=options.decay[name],
     )
 
 
@@ -226,6 +228,8 @@ def load_earlier_stages(name, network, out):
         network.load_state_dict(weights)
     elif name == "joint":
         network.load_state_dict(average("tune"))
+    elif name == "finish":
+        network.load_state_dict(average("joint" if (out / "joint.pt").is_file() else "tune"))
 
 
 if __name__ == "__main__":

@@ -96,11 +96,17 @@ class _Packer:
             centre = [(x + w / 2) * scale - 0.5, (y + h / 2) * scale - 0.5]
             boxes = np.repeat([centre + [w * scale, h * scale]], PROPOSALS, 0)
         self.file.write(small.tobytes())
-        self.rows.append((
-            self.end, small.shape[:2], kind, self.groups.setdefault(group, len(self.groups)), boxes,
-            box is not None, self.source_names.setdefault(source.name, len(self.source_names)),
-            small.mean((0, 1)),
-        ))  # fmt: skip
+        row = {
+            "offset": self.end,
+            "shape": small.shape[:2],
+            "kind": kind,
+            "group": self.groups.setdefault(group, len(self.groups)),
+            "boxes": boxes.astype(np.float32),
+            "located": box is not None,
+            "source": self.source_names.setdefault(source.name, len(self.source_names)),
+            "mean": small.mean((0, 1)),
+        }
+        self.rows.append(row)
         self.end += small.size
         self.counts[part] = self.counts.get(part, 0) + 1
         of_class = self.licences.get(source.licence_class, 0)
@@ -108,9 +114,7 @@ class _Packer:
 
     def close(self, path):
         self.file.close()
-        names = ("offset", "shape", "kind", "group", "boxes", "located", "source", "mean")
-        columns = dict(zip(names, map(np.array, zip(*self.rows))))
-        columns["boxes"] = columns["boxes"].astype(np.float32)
+        columns = {name: np.array([row[name] for row in self.rows]) for name in self.rows[0]}
         about = {
             "sources": self.counts,
             "licences": self.licences,

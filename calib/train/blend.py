@@ -1,22 +1,19 @@
-"""The mean of two checkpoints' averaged weights, as a checkpoint.
+"""python -m calib.train.blend: mix the averaged weights of two checkpoints.
 
     python -m calib.train.blend A.pt B.pt OUT.pt --share 0.5
 
-B must have been trained on from A, and not far: then what lies between them is often better than
+B must have been trained on from A for a short time. Then weights between them are often better than
 either (Wortsman et al., "Model soups", 2022).
 """
 
-import argparse
-import sys
-
+from calib import command
 from calib.train.errors import TrainingStopped
 from calib.train.export import load
 from calib.train.loop import save
-from runtime.errors import HotpathError
 
 
 def blend(first, second, share):
-    """Averaged weights of two networks of one shape -> those of ``share`` of the second."""
+    """The weights of two networks of one shape, mixed: ``share`` of the second."""
     if first.config != second.config:
         raise TrainingStopped(
             "only checkpoints of one network can be blended; these are of {} and {}".format(
@@ -30,21 +27,27 @@ def blend(first, second, share):
     }
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m calib.train.blend", description=__doc__)
-    parser.add_argument("first", metavar="A.pt")
-    parser.add_argument("second", metavar="B.pt")
-    parser.add_argument("out", metavar="OUT.pt")
-    parser.add_argument("--share", type=float, default=0.5, help="of B (default: 0.5)")
-    args = parser.parse_args(argv)
-    first = load(args.first)
-    average = blend(first, load(args.second), args.share)
-    save(args.out, {"config": first.config, "average": average})
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.train.blend", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.train.blend", __doc__)
+    cli.add_argument("first", metavar="A.pt", help="a checkpoint")
+    cli.add_argument("second", metavar="B.pt", help="one that was trained on from A")
+    cli.add_argument("out", metavar="OUT.pt", help="where to write")
+    cli.add_argument("--share", type=float, default=0.5, help="weight of B (default: 0.5)")
+    return cli
+
+
+def run(options):
+    """Write the mean of both checkpoints."""
+    first = load(options.first)
+    average = blend(first, load(options.second), options.share)
+    save(options.out, {"config": first.config, "average": average})
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HotpathError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    raise SystemExit(main())

@@ -27,9 +27,8 @@ def paste(search, patch, centre, soft=False):
     low, high = np.maximum(start, 0), np.minimum(start + size, SEARCH)
     if not (high > low).all():
         return False
-    inner = (slice(low[1] - start[1], high[1] - start[1]),
-             slice(low[0] - start[0], high[0] - start[0]))  # fmt: skip
-    outer = (slice(low[1], high[1]), slice(low[0], high[0]))
+    inner = tuple(slice(a, b) for a, b in zip(low - start, high - start))[::-1]  # rows first
+    outer = tuple(slice(a, b) for a, b in zip(low, high))[::-1]
     if not soft:
         search[outer] = patch[inner]
         return True
@@ -70,10 +69,9 @@ def add_distractor(search, box, picture, other, rng):
     if at is None:
         return
     scale = size / np.maximum(other[2:], 1)
-    matrix = np.array([[scale[0], 0, size[0] / 2 - scale[0] * other[0]],
-                       [0, scale[1], size[1] / 2 - scale[1] * other[1]]])  # fmt: skip
-    patch = cv2.warpAffine(picture, matrix, tuple(int(v) for v in size), flags=cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
+    matrix = np.column_stack([np.diag(scale), size / 2 - scale * other[:2]])
+    shape, border = tuple(int(v) for v in size), cv2.BORDER_REPLICATE
+    patch = cv2.warpAffine(picture, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=border)
     paste(search, patch, at)
 
 
@@ -94,11 +92,11 @@ def copy_target(search, box, rng):
     at = place_beside(rng, box, size)
     if at is None:
         return none
-    patch = cv2.resize(patch, tuple(int(v) for v in size), interpolation=cv2.INTER_LINEAR)
-    patch = patch[:, ::-1] if rng.random() < 0.5 else patch
+    shape = tuple(int(v) for v in size)
+    patch = cv2.resize(patch, shape, interpolation=cv2.INTER_LINEAR)
+    patch = np.ascontiguousarray(patch[:, ::-1]) if rng.random() < 0.5 else patch
     turn = cv2.getRotationMatrix2D(tuple(size / 2.0), rng.uniform(-50, 50), 1.0)
-    patch = cv2.warpAffine(np.ascontiguousarray(patch), turn, tuple(int(v) for v in size),
-                           borderMode=cv2.BORDER_REFLECT)  # fmt: skip
+    patch = cv2.warpAffine(patch, turn, shape, borderMode=cv2.BORDER_REFLECT)
     patch = Light(rng, 1.4)(patch)
     if rng.random() < 0.5:  # another hue
         patch = np.ascontiguousarray(patch[:, :, rng.permutation(3)])

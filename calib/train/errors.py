@@ -1,4 +1,4 @@
-"""What can go wrong in a training that a user can act on."""
+"""Errors of a training that a user can act on."""
 
 from runtime.errors import HotpathError
 
@@ -8,8 +8,8 @@ class BadImages(HotpathError):
 
 
 class NoTeacher(HotpathError):
-    """The network to learn from, or one of its files, is not there."""
+    """The teacher network, or one of its files, is missing or can't teach."""
 
 
 class TrainingStopped(HotpathError):
-    """A loss that is no number any more, or a run that can't be resumed."""
+    """A loss that is not finite, or a run that can't be resumed."""

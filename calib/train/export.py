@@ -1,22 +1,22 @@
-"""A trained network as the runtime takes it: two folded ONNX graphs and a TOML.
+"""python -m calib.train.export: write a trained network as the runtime takes it.
+
+    python -m calib.train.export RUN/finish.pt FOLDER
 
 ``kestrel_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
 ``kestrel_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
 (1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in the TOML.
 """
 
-import argparse
 import hashlib
 import json
 import pathlib
-import sys
 
 import torch
 
+from calib import command
 from calib.train.errors import TrainingStopped
 from calib.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
-from calib.train.network import ExemplarGraph, Kestrel, SearchGraph, macs
-from runtime.errors import HotpathError
+from calib.train.network import Folded, Kestrel, macs
 
 TOML = """\
 # Kestrel: plain 3x3 and 1x1 convolutions, pixel-wise correlation, {macs:.1f} MMAC.
@@ -57,57 +57,90 @@ name = "kestrel_search.onnx"
 sha256 = "{search}"
 """
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
-LICENCE = "not settled: trained on research-only pictures, see calib/train/README.md"
+UNSETTLED = "not settled: trained on research-only pictures, see calib/train/README.md"
+FREE = (
+    "Apache-2.0: trained only on pictures that may be used commercially, see calib/train/README.md"
+)
+FREE_CLASSES = {"A", "B"}  # of sources.toml
 
 
 def load(checkpoint):
-    """The averaged network of a checkpoint, ready to use."""
+    """The averaged network of a checkpoint: a ``Folded`` after stage finish, else a ``Kestrel``."""
     path = pathlib.Path(checkpoint)
     if not path.is_file():
         raise TrainingStopped("{} is not there; train first: python -m calib.train".format(path))
     state = torch.load(path, map_location="cpu", weights_only=False)
-    network = Kestrel(**state["config"])
+    config = dict(state["config"])
+    folded = config.pop("folded", False)
+    network = Kestrel(**config).eval()
+    network = Folded(network) if folded else network
     network.load_state_dict(state["average"])
     return network.eval()
 
 
-def fold_error(network, exemplar_graph, search_graph):
-    """Largest difference between the network and its folded form, logits and log distances."""
+def fold_error(network, folded):
+    """Largest difference between a network and its folded form, logits and log distances."""
     torch.manual_seed(0)
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
-        logits, log_distances = network(z, x)
-        folded, distances = search_graph(exemplar_graph(z), x)
-    on = (log_distances > -1.9) & (log_distances < 6.4)  # where training does not clamp
-    gap = (distances.log() - log_distances).abs()[on]
-    return max(float((folded[:, 0] - logits).abs().max()), float(gap.max()) if len(gap) else 0.0)
+        logits, distances = network(z, x)
+        others, folded_distances = folded(z, x)
+    gap = (distances - folded_distances).abs()
+    return max(float((others - logits).abs().max()), float(gap.max()))
 
 
-def write_onnx(graph, inputs, path, input_names, output_names):
-    torch.onnx.export(graph, inputs, str(path), input_names=input_names, output_names=output_names,
-                      dynamo=False, opset_version=13)  # fmt: skip
+def write_onnx(graph, path, inputs, outputs):
+    """Write a graph as ONNX; ``inputs`` maps names to examples; returns the file's SHA-256."""
+    torch.onnx.export(
+        graph,
+        tuple(inputs.values()),
+        str(path),
+        input_names=list(inputs),
+        output_names=outputs,
+        dynamo=False,
+        opset_version=13,
+    )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def export(checkpoint, folder, licence=LICENCE):
+def licence_of(checkpoint):
+    """What the TOML says of the licence: free if the log of the run names free pictures alone."""
+    log, seen = pathlib.Path(checkpoint).parent / "log.jsonl", set()
+    lines = log.read_text().splitlines() if log.is_file() else []
+    for line in lines:
+        entry = json.loads(line)
+        if entry.get("event") == "pictures":
+            seen |= set(entry.get("licences", {"R": 0}))
+    return FREE if seen and seen <= FREE_CLASSES else UNSETTLED
+
+
+def export(checkpoint, folder):
     """Write both graphs and ``kestrel.toml`` into ``folder``; returns figures about them."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     network = load(checkpoint)
-    exemplar_graph, search_graph = ExemplarGraph(network).eval(), SearchGraph(network).eval()
-    error = fold_error(network, exemplar_graph, search_graph)
+    folded = network if isinstance(network, Folded) else Folded(network).eval()
+    error = fold_error(network, folded)
+    exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
         features = exemplar_graph(z)
     sums = {
-        "exemplar": write_onnx(exemplar_graph, (z,), folder / "kestrel_exemplar.onnx", ["image"],
-                               ["features"]),
-        "search": write_onnx(search_graph, (features, x), folder / "kestrel_search.onnx",
-                             ["exemplar", "image"], ["score", "distances"]),
-    }  # fmt: skip
-    size = macs(network)
+        "exemplar": write_onnx(
+            exemplar_graph, folder / "kestrel_exemplar.onnx", {"image": z}, ["features"]
+        ),
+        "search": write_onnx(
+            search_graph,
+            folder / "kestrel_search.onnx",
+            {"exemplar": features, "image": x},
+            ["score", "distances"],
+        ),
+    }
+    size = macs(Kestrel(**{k: v for k, v in network.config.items() if k != "folded"}))
     total = size["backbone"] + size["head"]
-    text = TOML.format(macs=total, licence=licence, mean=MEAN, scale=SCALE, **TRACKING, **sums)
+    text = TOML.format(
+        macs=total, licence=licence_of(checkpoint), mean=MEAN, scale=SCALE, **TRACKING, **sums
+    )
     (folder / "kestrel.toml").write_text(text)
     size_mb = sum(path.stat().st_size for path in folder.glob("kestrel_*.onnx")) / 1e6
     return {
@@ -118,17 +151,23 @@ def export(checkpoint, folder, licence=LICENCE):
     }
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m calib.train.export", description=__doc__)
-    parser.add_argument("checkpoint", help="such as runs/NAME/joint.pt; unfinished ones will do")
-    parser.add_argument("folder", help="where to write, such as runtime/networks")
-    args = parser.parse_args(argv)
-    print(json.dumps(export(args.checkpoint, args.folder), indent=1))
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.train.export", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.train.export", __doc__)
+    cli.add_argument("checkpoint", help="such as RUN/finish.pt; it need not be finished")
+    cli.add_argument("folder", help="where to write, such as runtime/networks")
+    return cli
+
+
+def run(options):
+    """Export, and print figures about the network."""
+    print(json.dumps(export(options.checkpoint, options.folder), indent=1))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HotpathError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    raise SystemExit(main())

@@ -1,4 +1,4 @@
-"""The sizes that crops, pictures and maps of this training have."""
+"""Sizes of the crops and maps in this training."""
 
 from calib.one_step_overlap import Shape
 

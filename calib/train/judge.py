@@ -14,9 +14,13 @@ import json
 import pathlib
 
 from calib import command
+from calib.clips import find_clips
+from calib.command import say
+from calib.one_step_overlap import Finder, Pairs
 from calib.train.judging import change, figures, verdict
-from calib.train.overlap import OneStep
-from calib.train.validate import Maps, overlaps
+from calib.train.validate import overlaps
+from runtime import engines
+from runtime.networks import load_network
 
 REPEATS = 3  # crops of every frame
 
@@ -38,24 +42,23 @@ def parser():
         "--keep", nargs="*", default=[], metavar="DIR", help="clips that must not get worse"
     )
     cli.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help="crops of a frame")
-    cli.add_argument("--networks-dir", metavar="DIR", help="folder with the networks' files")
-    cli.add_argument("--engine", default="onnxruntime", help="engine that runs the networks")
+    command.add_network_options(cli)
     return cli
 
 
 def run(options):
     """Measure, print a line a set and network, and the verdict; returns the exit code."""
     names = [options.against, *options.candidates]
-    maps = [Maps(name, options.engine, options.networks_dir) for name in names]
+    finders = [_finder(name, options) for name in names]
     changes = {name: [] for name in options.candidates}
-    for folder, must_gain in [(path, True) for path in options.gain] + [
-        (path, False) for path in options.keep
-    ]:
-        pairs = OneStep(folder, repeats=options.repeats)
-        label = pathlib.Path(folder).resolve().name
+    sets = [(folder, True) for folder in options.gain]
+    sets += [(folder, False) for folder in options.keep]
+    for folder, must_gain in sets:
+        clips, label = find_clips([folder], log=say), pathlib.Path(folder).resolve().name
         shipped = None
-        for name, network in zip(names, maps):
-            found = overlaps(network, pairs)
+        for name, finder in zip(names, finders):
+            pairs = Pairs(clips, finder.network, options.repeats)
+            found = overlaps(finder, pairs)
             line = {"network": name, "pairs": len(found), **figures(label, found, pairs.clip)}
             if shipped is None:
                 shipped = found
@@ -63,8 +66,14 @@ def run(options):
                 gained = change(label, found, shipped, pairs.clip, must_gain)
                 changes[name].append(gained)
                 line.update(gain=gained.gain, gain_error=gained.error)
-            print(json.dumps({k: _short(value) for k, value in line.items()}), flush=True)
+            print(json.dumps({key: _short(value) for key, value in line.items()}), flush=True)
     return _conclude(changes, options.against)
+
+
+def _finder(name, options):
+    network = load_network(name)
+    paths = network.locate(options.networks_dir)
+    return Finder(network, engines.create(options.engine, network, paths))
 
 
 def _short(value):

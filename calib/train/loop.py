@@ -55,24 +55,38 @@ def save(path, state):
 
 
 class Stage:
-    """What a stage has to say; see ``stages.py``.
+    """One stage: what it trains, by which step, and for how long; see ``stages.py``.
 
     Args:
-        name: of the stage, its checkpoint and its log lines.
-        network: ``Kestrel``; only parameters below ``trained`` (a module of it) move.
-        step: ``step(network, numbers) -> dict of losses``; those whose name begins with "_" are
-            only logged. ``numbers`` seeds the draw of the batch.
-        judge: ``judge(network) -> dict`` of validation figures.
-        pairs, minutes: budget. lr: highest learning rate. batch: pairs a step.
-        judgements: how often it is judged while the budget lasts.
+        name: name of the stage, of its checkpoint and of its log lines.
+        network: ``Kestrel``, or ``Folded``.
+        trained: ``trained(network)`` gives the module whose parameters are trained.
+        step: ``step(network, numbers)`` gives a dict of losses. A loss whose name begins with "_"
+            is only logged. ``numbers`` seeds the draw of the batch.
+        judge: ``judge(network)`` gives a dict of validation figures.
+        pairs: budget in pairs.
+        minutes: budget in minutes; 0: no limit.
+        lr: highest learning rate.
+        batch: pairs a step.
+        judgements: how often the network is judged while the budget lasts.
         decay: share of the budget, at its end, in which the learning rate falls to 0 along a line;
             0: it falls along a cosine from the start.
     """
 
     def __init__(
-        self, name, network, trained, step, judge, pairs, minutes, lr, batch, judgements=8,
+        self,
+        name,
+        network,
+        trained,
+        step,
+        judge,
+        pairs,
+        minutes,
+        lr,
+        batch,
+        judgements=8,
         decay=0.0,
-    ):  # fmt: skip
+    ):
         self.name, self.network, self.trained = name, network, trained
         self.step, self.judge = step, judge
         self.pairs, self.minutes, self.lr, self.batch = pairs, minutes, lr, batch
@@ -80,7 +94,7 @@ class Stage:
 
 
 class Runner:
-    """Runs a stage to its end; ``average`` is the network to use afterwards."""
+    """Runs a stage to its end. Afterwards, ``average`` is the network to use."""
 
     def __init__(self, stage, folder, log, device="cpu", seed=0, checkpoint_seconds=120):
         self.stage, self.log, self.device, self.seed = stage, log, device, seed
@@ -94,15 +108,16 @@ class Runner:
             parameter.requires_grad_(True)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, stage.lr)
-        self.steps, self.seconds, self.finished, self.mean = 0, 0.0, False, {}
+        self.steps, self.seconds, self.mean = 0, 0.0, {}
+        self.finished = self.fell = False  # fell: the learning rate has begun to fall
         self._resume()
 
     def _resume(self):
         if not self.path.is_file():
             return
         self._take_over(self.path)
-        if self.stable_path.is_file() and not self.falling():
-            self._take_over(self.stable_path)  # a larger budget than that of the fall
+        if self.fell and not self.falling() and self.stable_path.is_file():
+            self._take_over(self.stable_path)  # the budget is larger than that of the fall
         self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
 
     def _take_over(self, path):
@@ -120,15 +135,22 @@ class Runner:
         torch.set_rng_state(state["random"].cpu())
         self.steps, self.seconds = state["steps"], state["seconds"]
         self.finished, self.mean = state["finished"], state["mean"]
+        self.fell = state.get("fell", False)
 
     def _save(self, path=None):
-        save(path or self.path, {
-            "config": self.network.config, "network": self.network.state_dict(),
+        state = {
+            "config": self.network.config,
+            "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-            "random": torch.get_rng_state(), "steps": self.steps, "seconds": self.seconds,
-            "finished": self.finished, "mean": self.mean,
-        })  # fmt: skip
+            "random": torch.get_rng_state(),
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "finished": self.finished,
+            "fell": self.fell,
+            "mean": self.mean,
+        }
+        save(path or self.path, state)
 
     def progress(self):
         """0 at the start, 1 or more when the budget is used up."""
@@ -152,11 +174,10 @@ class Runner:
         """Train to the end of the budget; returns the averaged network."""
         stage, saved = self.stage, time.monotonic()
         next_judgement = math.floor(self.progress() * stage.judgements) + 1
-        fell = self.falling()
         while not self.finished and self.progress() < 1.0:
-            if self.falling() and not fell:
-                fell = True
+            if self.falling() and not self.fell:
                 self._save(self.stable_path)
+                self.fell = True
             started = time.monotonic()
             self._step()
             self.seconds += time.monotonic() - started
@@ -184,9 +205,9 @@ class Runner:
         total = sum(value for name, value in losses.items() if name[0] != "_")
         if not torch.isfinite(total):
             raise TrainingStopped(
-                "the loss of stage {} is {} at step {}; the checkpoint {} is as good as it was: "
+                "the loss of stage {} is {} at step {}; the checkpoint {} is unharmed: "
                 "lower --lr and start again, or go on from it with the same command".format(
-                    self.stage.name, float(total), self.steps, self.path
+                    self.stage.name, float(total.detach()), self.steps, self.path
                 )
             )
         self.network.zero_grad(set_to_none=True)
@@ -202,16 +223,23 @@ class Runner:
             self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
 
     def _report(self):
-        self.log(stage=self.stage.name, steps=self.steps, pairs=self.steps * self.stage.batch,
-                 seconds=round(self.seconds, 1), lr=round(self.rate(), 6),
-                 **{name: round(value, 4) for name, value in self.mean.items()})  # fmt: skip
+        self._say({"lr": round(self.rate(), 6)}, self.mean)
 
     def _judge(self):
         with torch.no_grad():
             figures = self.stage.judge(self.average.eval())
-        self.log(stage=self.stage.name, event="judged", steps=self.steps,
-                 pairs=self.steps * self.stage.batch, seconds=round(self.seconds, 1),
-                 **{name: round(float(value), 4) for name, value in figures.items()})  # fmt: skip
+        self._say({"event": "judged"}, figures)
+
+    def _say(self, kind, figures):
+        """Log a line about the present step."""
+        self.log(
+            stage=self.stage.name,
+            steps=self.steps,
+            pairs=self.steps * self.stage.batch,
+            seconds=round(self.seconds, 1),
+            **kind,
+            **{name: round(float(value), 4) for name, value in figures.items()},
+        )
 
 
 def batch_slots(numbers, ring, batch):

@@ -1,7 +1,7 @@
-"""What is minimised: distance to the teachers' features, and to their maps or the true box.
+"""The losses: distances to the teachers' features, and to their maps or the true box.
 
-Maps are (N,16,16); a cell's place in the search crop is ``cell_centres``; distances l,t,r,b are in
-search pixels.
+Maps are (N,16,16). ``cell_centres`` gives a cell's place in the search crop. Distances l,t,r,b are
+in search pixels.
 """
 
 import torch
@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from calib.train.geometry import CELLS, SEARCH, STRIDE
 from calib.train.pairs import NEGATIVE, TRUE_BOX
 
+SHARPNESS = 4.0  # of ``agreement_loss``: how much the best cells weigh
+
 
 def cell_centres():
-    """x of the columns (or y of the rows) in pixels of the search crop."""
+    """(16,) x of the columns in pixels of the search crop; the y of the rows are the same."""
     return (torch.arange(CELLS, dtype=torch.float32) - CELLS // 2) * STRIDE + SEARCH // 2
 
 
@@ -22,12 +24,18 @@ def feature_loss(student, teacher):
 
 
 def explained(student, teacher):
-    """Share of the teachers' variance that the student has, standardised features."""
+    """Share of the variance of the teachers' standardised features that the student explains."""
     return 1.0 - (student - teacher).square().mean()
 
 
 def true_maps(box):
-    """Where a box (N,4: x1,y1,x2,y2) is: core, inside (N,16,16, bool) and distances (N,4,16,16)."""
+    """The cells of a box (N,4: x1,y1,x2,y2).
+
+    Returns:
+        core: (N,16,16) bool, cells near its centre.
+        inside: (N,16,16) bool, cells in the ellipse that the box holds.
+        distances: (N,4,16,16) from each cell to the sides.
+    """
     at = cell_centres().to(box.device)
     x, y = at[None, None, :], at[None, :, None]
     x1, y1, x2, y2 = (side[:, None, None] for side in box.unbind(1))
@@ -71,10 +79,8 @@ def targets(batch):
     kind = batch["kind"][:, None, None]
     true, negative = kind == TRUE_BOX, kind == NEGATIVE
     probability = torch.where(true & core, 0.5 + 0.5 * probability, probability)
-    probability = torch.where(
-        (true & ~inside) | negative | (in_decoy(batch["decoy"]) & ~inside),
-        torch.zeros_like(probability), probability,
-    )  # fmt: skip
+    nothing = ((true | in_decoy(batch["decoy"])) & ~inside) | negative
+    probability = torch.where(nothing, torch.zeros_like(probability), probability)
     weight = probability * (probability > 0.3)
     weight = torch.where(true, core * (sides.amin(1) > 0) * weight, weight)
     distances = torch.where(true[:, None], sides, distances)
@@ -82,7 +88,7 @@ def targets(batch):
 
 
 def score_loss(logits, probability):
-    """Cross-entropy above its least value; cells on and off the target weigh the same in sum."""
+    """Cross-entropy minus its least value; cells on and off the target have equal total weight."""
     least = F.binary_cross_entropy(probability, probability, reduction="none")
     loss = F.binary_cross_entropy_with_logits(logits, probability, reduction="none") - least
     on = (probability > 0.2).float()
@@ -90,7 +96,7 @@ def score_loss(logits, probability):
 
 
 def box_loss(log_distances, distances, weight):
-    """Generalised IoU and 0.3 of L1 on logarithms, over the cells that matter."""
+    """Generalised IoU plus 0.3 times L1 of the logarithms, weighted over the cells."""
     found = log_distances.exp()
 
     def area(d):
@@ -105,9 +111,9 @@ def box_loss(log_distances, distances, weight):
 
 
 def overlap(found, wanted):
-    """IoU of boxes around the same cells: distances (N,4,16,16) of either -> (N,16,16).
+    """IoU (N,16,16) of two boxes for each cell, both given as distances (N,4,16,16).
 
-    A cell may lie outside its box: then a distance is negative.
+    A distance is negative where the cell lies outside of its box.
     """
 
     def area(d):
@@ -120,7 +126,7 @@ def overlap(found, wanted):
 
 
 def agreed_sides(batch):
-    """Distances (N,4,16,16) of the box that the teachers' cells around the best one agree on."""
+    """The box on which the teachers' cells around the best one agree, as distances (N,4,16,16)."""
     probability, distances = batch["probability"].float(), batch["distances"].float()
     at = cell_centres().to(distances.device)
     x, y = at[None, None, :], at[None, :, None]
@@ -133,12 +139,12 @@ def agreed_sides(batch):
 
 
 def ranked(probability, log_distances, batch, power):
-    """The target's probabilities, lower where the network's own box is worse than its best.
+    """Lower the target probabilities where the network's own box is worse than its best one.
 
-    A tracker takes the box of the best cell, so the score has to say which cell's box is best; the
-    teachers' scores do not. A cell is worth (IoU / best IoU of the map) ** power, by the true box
-    where there is one, otherwise by the box that the teachers agree on. Where the teachers see
-    something else as well, their score of that is left alone.
+    A tracker takes the box of the best cell. So the score has to say which cell has the best box,
+    and the teachers' scores do not say that. A probability is multiplied by (IoU / best IoU of the
+    map) ** power. The IoU is that with the true box, or else with the box on which the teachers
+    agree. Where the teachers see something else as well, its probability does not change.
     """
     agreed = agreed_sides(batch)
     true = (batch["kind"] == TRUE_BOX)[:, None, None]
@@ -149,10 +155,32 @@ def ranked(probability, log_distances, batch, power):
     return torch.where(on, probability * (worth / best).clamp(max=1) ** power, probability)
 
 
-def map_losses(logits, log_distances, batch, quality=0.0):
-    """(score loss, box loss) of a batch; ``quality``: the power of ``ranked``, 0 leaves it out."""
+def map_losses(logits, log_distances, batch, quality=0.0, floor=0.0):
+    """The losses of the maps of a batch.
+
+    Args:
+        quality: the power of ``ranked``; 0 leaves that out.
+        floor: the target probabilities are moved into floor ... 1 - floor, which bounds the logits.
+
+    Returns:
+        (score loss, box loss).
+    """
     probability, distances, weight = targets(batch)
     box = box_loss(log_distances, distances, weight)
     if quality:
         probability = ranked(probability, log_distances.detach(), batch, quality)
-    return score_loss(logits, probability), box
+    return score_loss(logits, floor + (1 - 2 * floor) * probability), box
+
+
+def agreement_loss(logits, rounded, kind):
+    """How differently two score maps order their cells, where the target is in the picture.
+
+    Args:
+        logits, rounded: (N,16,16) of the network in floating point and in whole numbers.
+        kind: (N,) kinds of pairs.
+    """
+    sharp, other = (F.log_softmax(SHARPNESS * values.flatten(1), 1) for values in (logits, rounded))
+    apart = (sharp.detach().exp() * (sharp.detach() - other)).sum(1)
+    apart = apart + (other.detach().exp() * (other.detach() - sharp)).sum(1)
+    on = (kind != NEGATIVE).float()
+    return (apart * on).sum() / on.sum().clamp(min=1)

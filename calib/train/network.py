@@ -1,8 +1,8 @@
-"""Kestrel: a tracker network of plain convolutions, and how it folds into its deployed form.
+"""Kestrel: a tracker network of plain convolutions, and its folded form, which is deployed.
 
-While it trains, a unit is a convolution with an identity branch in its kernel and a batch norm
-behind it. Folded, it is one convolution. Nothing but convolutions, ReLU, one pixel-wise
-correlation, one concatenation and one exponential is left.
+In training, a unit is a convolution with an identity branch in its kernel and a batch norm behind
+it. Folding makes one convolution of it. The folded network holds only convolutions, ReLU, one
+pixel-wise correlation, one concatenation and one exponential.
 
 Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, so that the zero
 padding of the convolutions is the mean colour.
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from calib.train import rounding
 from calib.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
 
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
@@ -61,7 +62,7 @@ class Unit(nn.Module):
         return F.relu(x, inplace=True) if self.relu else x
 
     def folded(self):
-        """The same as one (weight, bias) pair, float64."""
+        """Weight and bias of the one convolution that does the same, float64."""
         gain = self.norm.weight.double() / torch.sqrt(
             self.norm.running_var.double() + self.norm.eps
         )
@@ -97,7 +98,7 @@ class Backbone(nn.Module):
 
 
 def correlate(exemplar, search):
-    """Every exemplar cell against every search cell: (N,C,h,h), (N,C,H,W) -> (N,h*h,H,W)."""
+    """Correlate all exemplar cells with all search cells: (N,C,h,h), (N,C,H,W) -> (N,h*h,H,W)."""
     n, c, rows, columns = search.shape
     product = torch.bmm(exemplar.flatten(2).transpose(1, 2), search.reshape(n, c, rows * columns))
     return product.reshape(n, -1, rows, columns)
@@ -130,16 +131,16 @@ class Head(nn.Module):
 
 
 class Kestrel(nn.Module):
-    """The whole network; ``config`` is all that is needed to build it again.
+    """The whole network. ``Kestrel(**config)`` builds it again.
 
-    ``own`` is the shape of a second backbone, for exemplar crops alone; None: one serves both. It
-    runs once a target, so it costs no time a frame.
+    ``own`` is the shape of a second backbone, for exemplar crops alone; None: one backbone serves
+    both crops. An exemplar backbone runs once a target, so it costs no time in later frames.
     """
 
     def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3, own=None):
         super().__init__()
         self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
-        if own:  # checkpoints without one stay as they were
+        if own:  # older checkpoints have no such key
             self.config["own"] = own
         self.backbone = Backbone(shape, channels)
         self.own = Backbone(own, channels) if own else None
@@ -158,22 +159,29 @@ class Kestrel(nn.Module):
         return self.head(*self.features(exemplar, search))
 
 
+class Conv(nn.Conv2d):
+    """A convolution whose weights may be rounded while it runs, see ``rounding.py``."""
+
+    def forward(self, x):
+        return self._conv_forward(x, rounding.weights(self), self.bias)
+
+
 def conv(weight, bias, stride=1, dilation=1):
-    """An ``nn.Conv2d`` that holds these."""
+    """A ``Conv`` with these weights."""
     outputs, inputs, kernel = weight.shape[:3]
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation)
-    layer.weight.data, layer.bias.data = weight.float(), bias.float()
+    layer = Conv(inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation)
+    layer.weight.data, layer.bias.data = weight.detach().float(), bias.detach().float()
     return layer
 
 
 def plain(unit):
-    """A folded unit."""
+    """The folded form of a unit: a convolution, with a ReLU behind it if the unit has one."""
     layer = conv(*unit.folded(), stride=unit.stride, dilation=unit.dilation)
     return nn.Sequential(layer, nn.ReLU()) if unit.relu else layer
 
 
 def merged(project, unit, gain=1.0):
-    """The projection to the teachers' features and the 1x1 behind it as one 1x1 convolution."""
+    """One 1x1 convolution that does the projection to the teachers' features and ``unit``."""
     weight, bias = unit.folded()
     weight = weight[:, :, 0, 0]
     first, first_bias = project.weight.detach().double()[:, :, 0, 0], project.bias.detach().double()
@@ -202,15 +210,16 @@ class SearchGraph(nn.Module):
         self.width = head.width
         self.layers = nn.Sequential(*map(plain, network.backbone.layers))
         self.project = merged(network.backbone.project, head.search)
-        self.match = nn.Identity()  # a place to look at the correlation
+        self.match = nn.Identity()  # rounding.py hooks the correlation here
         self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
         self.trunk = nn.Sequential(*map(plain, head.trunk))
-        self.score = nn.Sequential(*map(plain, head.score_tower), head.score)
-        self.box = nn.Sequential(*map(plain, head.box_tower), head.box)
+        score, box = (conv(layer.weight, layer.bias) for layer in (head.score, head.box))
+        self.score = nn.Sequential(*map(plain, head.score_tower), score)
+        self.box = nn.Sequential(*map(plain, head.box_tower), box)
 
     @staticmethod
     def _reduce(head):
-        """The correlation's batch norm goes into the 1x1 convolution behind it."""
+        """Fold the batch norm of the correlation into the 1x1 convolution behind it."""
         weight, bias = head.reduce.folded()
         norm = head.match
         gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
@@ -221,19 +230,59 @@ class SearchGraph(nn.Module):
         weight[:, :cells] *= gain.detach()[:, None, None]
         return weight, bias
 
+    def maps(self, exemplar, image, count):
+        """Logits (count,1,16,16) and log distances (count,4,16,16) of ``count`` pairs."""
+        return self.head(exemplar, self.project(self.layers(image)), count)
+
+    def head(self, exemplar, search, count):
+        """The same from the features of both crops."""
+        kernel = exemplar.reshape(count, self.width, -1).transpose(1, 2)
+        match = torch.matmul(kernel, search.reshape(count, self.width, CELLS * CELLS))
+        match = self.match(match.reshape(count, -1, CELLS, CELLS))
+        x = self.trunk(self.reduce(torch.cat([match, search], 1)))
+        return self.score(x), self.box(x)
+
     def forward(self, exemplar, image):
-        width = self.width
-        search = self.project(self.layers(image))
-        kernel = exemplar.reshape(1, width, -1).transpose(1, 2)
-        match = torch.matmul(kernel, search.reshape(1, width, CELLS * CELLS))
-        match = self.match(match.reshape(1, -1, CELLS, CELLS))
-        x = torch.cat([match, search], 1)
-        x = self.trunk(self.reduce(x))
-        return self.score(x), torch.exp(self.box(x))
+        score, box = self.maps(exemplar, image, 1)
+        return score, torch.exp(box)
+
+
+class Folded(nn.Module):
+    """Both folded graphs as one module.
+
+    Args:
+        network: ``Kestrel``, whose weights are taken over.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.config = {**network.config, "folded": True}
+        self.exemplar_graph, self.search_graph = ExemplarGraph(network), SearchGraph(network)
+
+    @property
+    def trained(self):
+        """What is trained in this form: everything behind the backbones."""
+        graph = self.search_graph
+        parts = [graph.project, graph.reduce, graph.trunk, graph.score, graph.box]
+        return nn.ModuleList([self.exemplar_graph.project, *parts])
+
+    def backbones(self, exemplar, search):
+        """Normalised crops -> what comes before the 1x1 convolutions ``project``."""
+        return self.exemplar_graph.layers(exemplar), self.search_graph.layers(search)
+
+    def head(self, exemplar, search):
+        """What ``backbones`` gives -> logits (N,16,16), log distances (N,4,16,16)."""
+        exemplar = self.exemplar_graph.project(exemplar)
+        search = self.search_graph.project(search)
+        logits, distances = self.search_graph.head(exemplar, search, len(search))
+        return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
+
+    def forward(self, exemplar, search):
+        return self.head(*self.backbones(exemplar, search))
 
 
 def macs(network):
-    """Multiply-accumulates a search region of the deployed form, and its parameters.
+    """Size of the folded form: multiply-accumulates for a search crop, and parameters.
 
     Returns:
         dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).

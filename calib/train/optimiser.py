@@ -4,7 +4,7 @@ import torch
 
 
 def orthogonal(matrix):
-    """Nearly the closest orthogonal matrix, by five Newton-Schulz steps (Jordan et al., 2024)."""
+    """Approximate the closest orthogonal matrix by Newton-Schulz steps (Jordan et al., 2024)."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-12)
@@ -15,7 +15,7 @@ def orthogonal(matrix):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal; its RMS is that of Adam's, so the rates are too."""
+    """Momentum with an orthogonal update of the size of Adam's, so that both take the same rate."""
 
     def __init__(self, parameters, lr, momentum=0.95, weight_decay=0.02):
         super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
@@ -37,7 +37,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def optimisers(module, lr, weight_decay=0.02):
-    """Muon for the kernels of the units of ``module``, AdamW for everything else in it."""
+    """Make Muon for the kernels of convolutions of ``module``, AdamW for its other parameters."""
     kernels, others, plain = [], [], []
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:

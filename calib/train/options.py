@@ -1,5 +1,7 @@
 """The options of ``python -m calib.train``."""
 
+import argparse
+
 from calib import command
 from calib.train.network import BACKBONES
 from calib.train.stages import MAPS_SHARE, NAMES
@@ -8,9 +10,33 @@ DESCRIPTION = """\
 Train kestrel from pictures, clips and a teacher.
 
 A training that was killed goes on from its last checkpoint with the same command. README.md beside
-this file explains the stages. Options with four values have one for each stage: backbone, head,
-tune and joint.
+this file explains the stages: backbone, head, tune, joint and finish. Options with STAGE=VALUE take
+a value for each stage that is to differ from the default.
 """
+
+PAIRS = {"backbone": 1e6, "head": 2e5, "tune": 1.5e5, "joint": 1e5, "finish": 2e4}
+RATES = {"backbone": 1.2e-2, "head": 3e-3, "tune": 2e-3, "joint": 1e-3, "finish": 3e-4}
+NOTHING = dict.fromkeys(NAMES, 0.0)
+
+
+class PerStage(argparse.Action):
+    """Takes STAGE=VALUE..., and leaves a dict of all stages."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        found = dict(getattr(namespace, self.dest))
+        for text in values:
+            name, _, value = text.partition("=")
+            try:
+                number = float(value)
+            except ValueError:
+                number = None
+            if name not in NAMES or number is None:
+                raise argparse.ArgumentError(
+                    self,
+                    "{!r} is not STAGE=NUMBER; the stages are {}".format(text, ", ".join(NAMES)),
+                )
+            found[name] = number
+        setattr(namespace, self.dest, found)
 
 
 def parser():
@@ -102,17 +128,16 @@ def _add_network(add):
 
 
 def _add_schedule(add):
-    def four(name, values, metavar, text):
-        add(name, nargs=4, type=float, default=values, metavar=metavar, help=text)
+    def each(name, defaults, text):
+        add(name, nargs="+", action=PerStage, default=defaults, metavar="STAGE=VALUE", help=text)
 
-    four("--pairs", [1e6, 2e5, 1.5e5, 1e5], "N", "pairs of each stage")
-    four("--minutes", [0, 0, 0, 0], "M", "most minutes of each stage; 0: no limit")
-    four("--lr", [1.2e-2, 3e-3, 2e-3, 1e-3], "LR", "highest learning rate of each stage")
-    four(
+    each("--pairs", PAIRS, "pairs of a stage")
+    each("--minutes", NOTHING, "most minutes of a stage; 0: no limit")
+    each("--lr", RATES, "highest learning rate of a stage")
+    each(
         "--decay",
-        [0, 0, 0, 0],
-        "SHARE",
-        "last share of each stage, in which the learning rate falls; 0: it falls along a cosine",
+        NOTHING,
+        "last share of a stage, in which the learning rate falls; 0: it falls along a cosine",
     )
     add("--batch", type=int, default=32, help="pairs a step")
     add("--judgements", type=int, default=8, metavar="N", help="validations during a stage")

@@ -33,8 +33,9 @@ def context_side(w, h):
 
 def crop(picture, matrix, side, fill, border=cv2.BORDER_CONSTANT):
     """The square that ``matrix`` (2x3, frame to crop pixels) maps to ``side`` pixels."""
-    return cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR,
-                          borderMode=border, borderValue=fill)  # fmt: skip
+    return cv2.warpAffine(
+        picture, matrix, (side, side), None, cv2.INTER_LINEAR, border, borderValue=fill
+    )
 
 
 def square(centre, frame_side, side, angle=0.0, ratio=1.0, flip=False, shift=(0.0, 0.0)):
@@ -52,7 +53,10 @@ def square(centre, frame_side, side, angle=0.0, ratio=1.0, flip=False, shift=(0.
 
 
 def moved_box(matrix, box):
-    """A box (centre, size) under the matrix, as corners; a turned box grows like an ellipse's."""
+    """A box (centre, size) under the matrix, as corners.
+
+    A turned box grows less than its corners would ask: half way to the box of its ellipse.
+    """
     linear, centre = matrix[:, :2], matrix @ np.array([box[0], box[1], 1.0])
     across, down = abs(linear[:, 0]) * box[2] / 2, abs(linear[:, 1]) * box[3] / 2
     half = 0.5 * (across + down) + 0.5 * np.hypot(across, down)

@@ -1,4 +1,4 @@
-"""Pictures of a training: what a batch looks like, and how losses and validation went."""
+"""Pictures of a training: what a batch looks like, and the curves of losses and validation."""
 
 import json
 
@@ -9,7 +9,11 @@ COLOURS = ((0, 200, 0), (0, 0, 230), (220, 200, 0), (150, 150, 150))  # one a ki
 
 
 def batch_picture(pairs, path, rows=5, columns=8):
-    """Exemplar above search crop with its box: green still, red negative, cyan true, grey none."""
+    """Exemplars and the teacher's scores above search crops with their boxes.
+
+    Boxes are green for pairs of one picture, red for negative pairs, cyan for true boxes, and grey
+    where there is no true box.
+    """
     tiles = []
     for i in range(min(rows * columns, len(pairs["kind"]))):
         search = pairs["search"][i].copy()
@@ -42,11 +46,9 @@ def curves(log_path, path):
         return
     figure, axes = pyplot.subplots(len(stages), 2, figsize=(11, 2.6 * len(stages)), squeeze=False)
     for (left, right), stage in zip(axes, stages):
-        _plot(
-            left, [line for line in lines if line["stage"] == stage and "event" not in line], stage
-        )
-        _plot(right, [line for line in lines if line["stage"] == stage and "event" in line],
-              stage + ", held out")  # fmt: skip
+        here = [line for line in lines if line["stage"] == stage]
+        _plot(left, [line for line in here if "event" not in line], stage)
+        _plot(right, [line for line in here if "event" in line], stage + ", held out")
     figure.tight_layout()
     figure.savefig(path, dpi=90)
     pyplot.close(figure)

@@ -1,4 +1,4 @@
-"""Fresh pairs for the training: processes that draw pairs, ask the teachers and fill a ring.
+"""Fresh pairs for the training: processes that draw pairs, run the teachers and fill a ring.
 
 The ring is a few thousand pairs in mapped files. Pair number i always lies in slot i modulo the
 size, and it depends on the seed and i alone. The writers go round. They wait until the training has
@@ -72,14 +72,14 @@ class Ring:
         return int(self.stamps.max())
 
     def take(self, slots, names):
-        """Copies of these slots' fields; ``used`` grows."""
+        """Copy some fields of these slots, and count the pairs as used."""
         self.used += len(slots)
         slots = np.sort(slots)
         return {name: self.fields[name][slots] for name in names}
 
 
 def learnt_pair(drawer, teachers, seed, number):
-    """Pair ``number`` with what the teachers say of it, as a dict of the ring's fields."""
+    """Pair ``number`` with the teachers' features and maps, as a dict of the ring's fields."""
     rng = np.random.default_rng([seed, abs(number), number < 0])
     pair = drawer.pair(rng)
     z, x, probability, distances = teachers.learn(pair.exemplar, pair.search)
@@ -93,7 +93,7 @@ def learnt_pair(drawer, teachers, seed, number):
 
 
 def write_pairs(job, worker):
-    """The body of one process; ends when its parent does."""
+    """Draw pairs until the parent process ends; the body of one process."""
     import cv2
 
     from calib.train.bank import Bank
@@ -118,7 +118,7 @@ def write_pairs(job, worker):
 
 
 def start_writers(job):
-    """``job["workers"]`` processes that end with this one."""
+    """Start ``job["workers"]`` processes, which end with this one."""
     context = multiprocessing.get_context("spawn")
     processes = [
         context.Process(target=write_pairs, args=(job, worker), daemon=True)

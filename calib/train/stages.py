@@ -1,24 +1,37 @@
-"""The stages: backbone on features alone, head on the teachers' features, head on the backbone's
-own, then everything at a low rate.
+"""The stages of the training, and what networks are judged by between them.
+
+``backbone`` learns the teachers' features and nothing else. ``head`` learns the maps from the
+teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything at a low rate.
+``finish`` trains the head of the folded network so that whole numbers choose the same cells.
 
 The features come first and alone because a loss of maps or boxes that reaches the backbone from the
 start keeps it from learning them (0.66 of the variance against 0.25 in the same time).
 """
 
+import functools
+
 import numpy as np
 import torch
 
+from calib.one_step_overlap import WINDOW
+from calib.train import rounding
 from calib.train.judging import figures
 from calib.train.loop import batch_slots
-from calib.train.losses import explained, feature_loss, map_losses
-from calib.train.network import normalise
+from calib.train.losses import agreement_loss, explained, feature_loss, map_losses
+from calib.train.network import Folded, normalise
+from calib.train.pairs import NEGATIVE
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
 MAPS_SHARE = 0.25  # weight of the maps' losses in stage joint: their gradient is ten times larger
 FEATURES = ("exemplar_features", "search_features")
 MAPS = ("box", "kind", "decoy", "probability", "distances")
 CROPS = ("exemplar", "search")
-NAMES = ("backbone", "head", "tune", "joint")
+NAMES = ("backbone", "head", "tune", "joint", "finish")
+FLOOR = 0.025  # least target probability of stage finish: logits stay within 3.7
+AGREEMENT = 0.2  # weight of the agreement of whole numbers with floating point in stage finish
+SCORE_STEP = 2.0**-5  # of the logits in whole numbers: the finest with which int8 holds 3.9
+CALIBRATION = 128  # held-out pairs that the scales of the outputs are chosen by
+RE_SCALE = 100  # steps between two choices of the scales of the weights
 
 
 class Standard:
@@ -32,7 +45,7 @@ class Standard:
 
     @classmethod
     def of(cls, held, device="cpu"):
-        """From held-out pairs, both crops."""
+        """Measured on both crops of held-out pairs."""
         flat = [held[name].astype(np.float32).transpose(1, 0, 2, 3) for name in FEATURES]
         flat = np.concatenate([values.reshape(len(values), -1) for values in flat], 1)
         return cls(flat.mean(1), flat.std(1) + 1e-3, device)
@@ -45,7 +58,7 @@ class Standard:
 
 
 class Work:
-    """What the stages share: where pairs come from, and how networks are judged.
+    """What the stages share: the pairs, the step of each stage, and how networks are judged.
 
     Args:
         ring: ``Ring``.
@@ -58,9 +71,17 @@ class Work:
     """
 
     def __init__(
-        self, ring, held, standard, one_step=(), teachers=None, device="cpu", batch=32,
-        quality=0.0, maps_share=MAPS_SHARE,
-    ):  # fmt: skip
+        self,
+        ring,
+        held,
+        standard,
+        one_step=(),
+        teachers=None,
+        device="cpu",
+        batch=32,
+        quality=0.0,
+        maps_share=MAPS_SHARE,
+    ):
         self.ring, self.held, self.standard = ring, held, standard
         self.quality, self.maps_share = quality, maps_share
         self.one_step = dict(one_step)
@@ -129,6 +150,41 @@ class Work:
         score, box = map_losses(*maps, batch, self.quality)
         losses.update(score=self.maps_share * score, box=self.maps_share * box)
         return losses
+
+    def folded(self, network):
+        """The folded form of a network, ready for stage finish."""
+        folded = Folded(network.eval()).to(self.device)
+        batch = self.tensors({name: self.held[name][:CALIBRATION] for name in CROPS})
+        crops = (rounding.rounded(batch[name], rounding.INPUT_STEP) for name in CROPS)
+        rounding.prepare(folded, [tuple(crops)])
+        folded.search_graph.score[-1].output_step = SCORE_STEP
+        return folded
+
+    def finish_step(self, folded, numbers):
+        """Losses in floating point and in whole numbers, and how much the two disagree."""
+        batch = self.take(numbers, CROPS + MAPS, self.batch)
+        if numbers[-1] % RE_SCALE == 0:
+            rounding.settle_weights(folded)
+        losses, logits = {"score": 0.0, "box": 0.0}, []
+        for on in (False, True):
+            found = self.whole_numbers(folded, batch, on)
+            logits.append(found[0])
+            score, box = map_losses(*found, batch, self.quality, FLOOR)
+            losses["score"], losses["box"] = losses["score"] + score / 2, losses["box"] + box / 2
+        rounding.switch(folded, False)
+        losses["agreement"] = AGREEMENT * agreement_loss(*logits, batch["kind"])
+        return losses
+
+    @staticmethod
+    def whole_numbers(folded, batch, on):
+        """Maps of a folded network; ``on``: in whole numbers. The backbones get no gradient."""
+        rounding.switch(folded, on)
+        crops = [batch[name] for name in CROPS]
+        if on:
+            crops = [rounding.rounded(images, rounding.INPUT_STEP) for images in crops]
+        with torch.no_grad():
+            features = folded.backbones(*crops)
+        return folded.head(*features)
 
     # what a network is worth
 
@@ -229,3 +285,40 @@ class Work:
         overlaps = self._overlaps(lambda name, pairs: self.own_overlap(network, pairs))
         maps = self.held_maps(network, own=True)
         return {**maps, **self.held_features(network), **overlaps}
+
+    def judge_finish(self, folded):
+        """Validation figures of stage finish: share of pairs with the same cell, overlaps."""
+        maps = {on: self._held_maps_of(folded, on) for on in (False, True)}
+        cells = [chosen_cells(logits.sigmoid()) for logits, _ in maps.values()]
+        shown = torch.from_numpy(self.held["kind"] != NEGATIVE)
+        same = float((cells[0] == cells[1])[shown].float().mean())
+        found = {"same_cell": same}
+        for on, name in ((False, ""), (True, "_int8")):
+            measure = functools.partial(self._folded_overlap, folded, on)
+            overlaps = self._overlaps(lambda _, pairs, measure=measure: measure(pairs))
+            found.update({key + name: value for key, value in overlaps.items()})
+        rounding.switch(folded, False)
+        return found
+
+    def _held_maps_of(self, folded, on):
+        parts = []
+        for start in range(0, len(self.held["kind"]), 64):
+            batch = self.tensors({name: self.held[name][start : start + 64] for name in CROPS})
+            parts.append(self.whole_numbers(folded, batch, on))
+        return [torch.cat(values).cpu() for values in zip(*parts)]
+
+    def _folded_overlap(self, folded, on, pairs):
+        maps = []
+        for start in range(0, len(pairs.searches), 32):
+            part = slice(start, start + 32)
+            crops = {"exemplar": pairs.exemplars[pairs.clip[part]], "search": pairs.searches[part]}
+            logits, distances = self.whole_numbers(folded, self.tensors(crops), on)
+            maps += zip(logits.sigmoid().cpu().numpy(), distances.exp().cpu().numpy())
+        return pairs.overlaps(maps)
+
+
+def chosen_cells(probability):
+    """(N,) row-major index of the best cell of each map (N,16,16), under the Hanning window."""
+    window = np.hanning(probability.shape[-1])
+    window = torch.from_numpy(np.outer(window, window)).float().to(probability.device)
+    return (probability * (1 - WINDOW) + window * WINDOW).flatten(1).argmax(1)

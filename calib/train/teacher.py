@@ -1,8 +1,8 @@
 """The networks to learn from, run by ONNX Runtime on one thread.
 
-Several teachers are one: their features stand behind one another in the channels, their score maps
-are averaged, their boxes averaged by score. Only the "points" family with the parts "backbone" and
-"head" can teach.
+Several teachers act as one: their features are concatenated along the channels, their score maps
+are averaged, and their boxes are averaged with the scores as weights. A teacher must be of the
+family "points" and have the parts "backbone" and "head".
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def session(model):
 
 
 def for_exemplar(path):
-    """The backbone at ``path`` as bytes, for the exemplar crop instead of the search crop."""
+    """The backbone at ``path`` with the input size of an exemplar crop, as bytes."""
     model = onnx.load(str(path))
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = EXEMPLAR
@@ -37,7 +37,7 @@ def for_exemplar(path):
 
 
 class Teacher:
-    """One network; ``channels`` of its features, ``name``."""
+    """One network. ``channels`` is the number of channels of its features."""
 
     def __init__(self, name, networks_dir=None):
         try:
@@ -81,7 +81,7 @@ class Teacher:
 
     def _input(self, crop):
         image = np.empty((1, 3) + crop.shape[:2], np.float32)
-        for channel in range(3):  # a quarter of the time of a transposed astype
+        for channel in range(3):  # four times as fast as astype on a transposed view
             image[0, channel] = crop[:, :, channel]
         if self._mean.any() or (self._scale != 1).any():
             image = (image - self._mean) * self._scale
@@ -114,7 +114,7 @@ class Teachers:
         return np.concatenate([member.search(search)[0] for member in self.members])
 
     def learn(self, exemplar, search):
-        """What there is to learn from a pair of uint8 crops.
+        """Features and maps of a pair of uint8 crops.
 
         Returns:
             exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),

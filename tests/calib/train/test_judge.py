@@ -55,4 +55,4 @@ def test_a_set_without_clips_is_a_mistake(world, tmp_path, capsys):
     (tmp_path / "none").mkdir()
     arguments = [str(good), "--against", str(good), "--gain", str(tmp_path / "none")]
     assert judge.main(arguments) == 2
-    assert "annotated clips" in capsys.readouterr().err
+    assert "holds no frames" in capsys.readouterr().err

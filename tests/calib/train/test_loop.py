@@ -24,8 +24,13 @@ def runner(folder, pairs, decay, lr=0.01):
         rates.append(run.optimisers[0].param_groups[0]["lr"])
         return {"loss": (network.bias - 3).square().sum()}
 
-    stage = Stage("line", Line(), lambda network: network, step, lambda network: {}, pairs, 0, lr,
-                  1, 1, decay)  # fmt: skip
+    def whole(network):
+        return network
+
+    def judge(network):
+        return {}
+
+    stage = Stage("line", Line(), whole, step, judge, pairs, 0, lr, 1, 1, decay)
     run = Runner(stage, folder, Log(folder / "log.jsonl"))
     return run, rates
 
@@ -66,3 +71,14 @@ def test_a_smaller_budget_makes_the_rate_fall_from_where_it_stands(tmp_path):
     short.run()
     assert short.steps == 1000 and short.finished
     assert rates[0] == pytest.approx(0.005) and rates[-1] < 1e-4
+
+
+def test_what_was_done_after_a_larger_budget_is_kept_when_killed(tmp_path):
+    first, _ = runner(tmp_path, 1000, 0.2)
+    first.run()
+    second, _ = runner(tmp_path, 3000, 0.2)
+    while second.steps < 1500:
+        second._step()
+    second._save()
+    third, _ = runner(tmp_path, 3000, 0.2)
+    assert third.steps == 1500 and not third.finished

@@ -119,3 +119,23 @@ def test_muons_update_is_nearly_orthogonal_for_wide_and_tall_kernels():
     for shape in ((16, 72), (72, 16)):
         values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
         assert 0.6 < values.min() and values.max() < 1.3
+
+
+def test_agreement_is_least_where_both_order_the_cells_alike():
+    torch.manual_seed(1)
+    logits, kind = torch.randn(2, 16, 16), torch.tensor([ONE_PICTURE, TRUE_BOX])
+    assert float(losses.agreement_loss(logits, logits + 3.0, kind)) == pytest.approx(0, abs=1e-5)
+    other = logits.clone()
+    best = logits[0].argmax()
+    other[0].view(-1)[best] -= 1.0
+    assert float(losses.agreement_loss(logits, other, kind)) > 0.1
+    negative = torch.tensor([NEGATIVE, TRUE_BOX])
+    assert float(losses.agreement_loss(logits, other, negative)) == pytest.approx(0, abs=1e-5)
+
+
+def test_a_floor_bounds_the_logits_that_are_best():
+    pair = batch(NEGATIVE)
+    high, low = torch.full((1, 16, 16), -9.0), torch.full((1, 16, 16), -3.9)
+    boxes = pair["distances"].log()
+    assert losses.map_losses(low, boxes, pair, floor=0.02)[0] < 0.01
+    assert losses.map_losses(high, boxes, pair, floor=0.02)[0] > 0.05

@@ -1,5 +1,7 @@
 """The network that ships: its size, its operators, and that folding changes nothing."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,16 @@ def test_export_of_a_run_that_is_not_there_says_so(tmp_path):
 def test_normalised_images_are_what_the_toml_asks_the_runtime_for():
     images = torch.tensor([[[[118, 60, 176]]]], dtype=torch.uint8)
     np.testing.assert_allclose(network.normalise(images).flatten(), [0.0, -1.0, 1.0], atol=1e-6)
+
+
+def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_path):
+    def licence(*lines):
+        text = [json.dumps({"event": "pictures", "licences": found}) for found in lines]
+        (tmp_path / "log.jsonl").write_text("\n".join(text))
+        return export.licence_of(tmp_path / "joint.pt")
+
+    assert licence({"A": 10, "B": 2}) == export.FREE
+    for lines in ([{"A": 10, "S": 1}], [{"A": 10}, {"R": 5}], [{"SA": 1}], []):
+        assert licence(*lines) == export.UNSETTLED
+    (tmp_path / "log.jsonl").unlink()
+    assert export.licence_of(tmp_path / "joint.pt") == export.UNSETTLED

@@ -1,7 +1,8 @@
 """List what must still be installed on a machine, in the order in which to install it.
 
-What a board needs follows from its profile's engine: a function of ``NEEDS``. An engine that is not
-listed there runs on a computer's own libraries, which ``make setup`` installs.
+What a board needs follows from its profile's engine. For those that take more than one command
+there is a function in ``NEEDS``; every other engine states its libraries and their command itself
+(``runtime.engines.base``).
 """
 
 import shlex
@@ -10,6 +11,7 @@ from typing import Callable, Dict, List, NamedTuple
 from boards import NVIDIA
 from boards.doctor.situation import Situation
 from boards.installed import at_least
+from runtime import engines
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
@@ -117,11 +119,17 @@ def _for_overlay(situation: Situation) -> List[Missing]:
 
 
 def _for_computer(situation: Situation) -> List[Missing]:
-    return [
+    needs = [
         Missing("numpy", "arrays", "make setup"),
         Missing("cv2", "reads cameras and files", "make setup"),
-        Missing("openvino", "or onnxruntime: runs the networks", "make setup"),
     ]
+    board = situation.detection.board
+    name = board.engine if board is not None and board.engine in engines.names() else "openvino"
+    if name in ALTERNATIVES:
+        return needs + [Missing(name, "or onnxruntime: runs the networks", "make setup")]
+    engine = engines.find(name)
+    lacking = () if engine.is_installed() else engine.libraries
+    return needs + [Missing(each, "runs the networks", engine.install) for each in lacking]
 
 
 NEEDS: Dict[str, Callable[[Situation], List[Missing]]] = {

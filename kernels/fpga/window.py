@@ -4,6 +4,8 @@ The fabric crops for itself. It reads the window's rows from memory, so only the
 a frame that lies in the fabric's memory already is read where it is.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from kernels.fpga import native, resize
@@ -105,20 +107,11 @@ class Pictures:
         return resize.tables_for(side, side, (0, 0, side, side), side, self.resize.array)
 
 
-class Crop:
-    """One input of the network: where ``runtime.engines`` has an array, the fabric has this.
+class Crop(NamedTuple):
+    """One input of the network; the engines of other hardware have an array in its place."""
 
-    Args:
-        pictures: the ``Pictures``.
-        side: pixels.
-    """
-
-    def __init__(self, pictures, side):
-        self._pictures, self.side = pictures, side
-
-    def take(self, frame, window, border):
-        """See ``Pictures.take``."""
-        self._pictures.take(frame, window, border, self.side)
+    pictures: Pictures
+    side: int  # pixels
 
 
 def _is_plain(frame):

@@ -27,10 +27,12 @@ class Tracker:
         name: of the network.
         state: float64 [cx, cy, w, h], centre and size in frame pixels; None before ``init``.
         step_ms: dict of the last frame's time in each step, milliseconds: crop, network, select.
+        kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
         is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
     """
 
     is_deterministic = True
+    kernels_name = ""
 
     def __init__(self, network: Network, engine: Engine) -> None:
         self.name = network.name

@@ -30,4 +30,5 @@ class FpgaTracker(HostTracker):
         Args:
             out: ``kernels.fpga.window.Crop``.
         """
-        return lambda frame, window: out.take(frame, window, self._border)
+        show = out.pictures.take
+        return lambda frame, window: show(frame, window, self._border, out.side)

@@ -75,6 +75,8 @@ class GpuTracker(PipelinedTracker):
         NotOnGpu, NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
     """
 
+    kernels_name = "cuda"
+
     def __init__(
         self, network: Network, engine: Engine, *, pipeline: int = 1, **options: Any
     ) -> None:

@@ -33,7 +33,7 @@ class HostTracker(Tracker):
 
     def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
         super().__init__(network, engine)
-        self.kernels = kernels
+        self.kernels, self.kernels_name = kernels, kernels.name
         self.decoder = decode.create(network, kernels)
         self.features: Any = None  # of the exemplar, as the engine's search takes them
         self._monitor = LossMonitor(network, kernels) if network.lost_below > 0 else None

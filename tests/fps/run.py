@@ -142,16 +142,8 @@ def describe_clip(clip):
 def open_case(case, settings, clip):
     """A case's tracker, and its result with no rounds yet."""
     tracker, identity, parts = _tracker(case, settings)
-    engine = tracker.engine
-    described = engine.describe() if hasattr(engine, "describe") else {}
-    kernels = getattr(tracker, "kernels", None)
-    described = dict(
-        described,
-        engine=getattr(engine, "name", case.engine),
-        device_steps=settings.device_steps,
-    )
-    name = kernels.name if kernels is not None else "cuda"
-    result = new_result(case, settings, clip, identity, described, name)
+    described = dict(tracker.engine.describe(), device_steps=settings.device_steps)
+    result = new_result(case, settings, clip, identity, described, tracker.kernels_name)
     if parts:
         result["engine_sha256"] = parts
     return tracker, result

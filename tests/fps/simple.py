@@ -78,7 +78,7 @@ def measure(options):
     report = {
         "network": tracker.name,
         "engine": tracker.engine.name,
-        "kernels": tracker.kernels.name if hasattr(tracker, "kernels") else "cuda",
+        "kernels": tracker.kernels_name,
         "threads": options.threads,
         "frames": profile.frames,
         "ms": profile.figures(),

@@ -7,6 +7,7 @@ from boards import names as board_names
 from boards.doctor import missing
 from boards.doctor.situation import Situation
 from boards.files import Root
+from runtime import engines
 from tests.support.board_roots import BoardRoot, situation
 
 
@@ -85,3 +86,19 @@ def test_a_computer_with_a_gpu_gets_tensorrt_from_pip(tmp_path):
 def test_each_command_is_given_once(nano):
     commands = missing.commands(situation(nano))
     assert len(commands) == len(set(commands)) > 0
+
+
+def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from runtime.engines.base import Engine as Base\n"
+        "class Engine(Base):\n"
+        "    name, runs_files, install = 'mine', True, 'pip install mine'\n"
+        "    libraries = ('library_of_mine',)\n"
+    )
+    monkeypatch.setattr(engines, "__path__", list(engines.__path__) + [str(tmp_path)])
+    found = detect.Detection()
+    found.board = load_board("host")
+    found.board.engine = "mine"
+    there = installed.look(Root())
+    lacking = missing.missing(Situation(found, there, {}))
+    assert ("library_of_mine", "pip install mine") in [(e.name, e.command) for e in lacking]

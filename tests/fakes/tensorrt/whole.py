@@ -74,7 +74,7 @@ def run(folder, name, family):
     found = follow(tracker)
     result = {
         "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
-        "graph": getattr(tracker._frame, "uses_graph", None),
+        "graph": tracker._frame.uses_graph,
         "library": tracker.engine.device.name, "capability": made.compute_capability,
         "frame": cost(tracker, tiny.film(1)[0][0]),
     }  # fmt: skip

@@ -21,6 +21,11 @@ from tests.support import fpga_bundle as bright
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
 
 
+def crop_for(crop, frame, window, border):
+    """Get a window ready for one input of the network, as the tracker does."""
+    crop.pictures.take(frame, window, border, crop.side)
+
+
 def opened(folder, board="pynq_z2", kind="model"):
     """(device, engine) of the hand-written bundle on a simulated board."""
     made = bright.write_bundle(folder, board)
@@ -45,7 +50,7 @@ def engine(tmp_path):
 
 def picture(engine, frame, window, border):
     """The exemplar's picture as the fabric crops it: (8, 8, 3) uint8."""
-    engine.exemplar_crop.take(frame, window, border)
+    crop_for(engine.exemplar_crop, frame, window, border)
     (work,) = engine.exemplar()
     work.invalidate()
     words = work.array[: bright.EXEMPLAR**2 * 16].reshape(bright.EXEMPLAR, bright.EXEMPLAR, 16)
@@ -127,9 +132,9 @@ def test_more_rows_than_the_fabric_can_number_are_cropped_by_the_processor(engin
 
 def test_maps_are_the_cells_brightness(engine):
     frame = random_frame(4)
-    engine.exemplar_crop.take(frame, (0, 0, 8, 8), (0, 0, 0))
+    crop_for(engine.exemplar_crop, frame, (0, 0, 8, 8), (0, 0, 0))
     features = engine.exemplar()
-    engine.search_crop.take(frame, (5, 6, 16, 16), (0, 0, 0))
+    crop_for(engine.search_crop, frame, (5, 6, 16, 16), (0, 0, 0))
     scores, distances = engine.search(features)
     total = frame[6:22, 5:21].astype(int).sum(axis=2) - 3 * 128
     wanted = np.clip(np.rint(total / 4), -128, 127) / 16
@@ -252,7 +257,7 @@ def _silent(monkeypatch, name, skipped):
 def test_a_forgotten_flush_of_a_frames_data_is_seen(engine, monkeypatch, place):
     frame, border = random_frame(7), (0, 0, 0)
     wanted = golden.crop(frame, (5, 5, 20, 20), bright.EXEMPLAR, border)
-    pictures = engine.exemplar_crop._pictures
+    pictures = engine.exemplar_crop.pictures
     holder = {"_resize": lambda: pictures.resize, "_pixels": lambda: pictures._pixels}[place]
     _silent(monkeypatch, "flush", holder)
     try:
@@ -269,9 +274,9 @@ def test_a_forgotten_flush_of_the_weights_is_seen(tmp_path, monkeypatch):
 
 def test_a_forgotten_invalidate_of_the_maps_is_seen(engine, monkeypatch):
     frame = random_frame(8)
-    engine.exemplar_crop.take(frame, (0, 0, 8, 8), (0, 0, 0))
+    crop_for(engine.exemplar_crop, frame, (0, 0, 8, 8), (0, 0, 0))
     features = engine.exemplar()
-    engine.search_crop.take(frame, (0, 0, 16, 16), (0, 0, 0))
+    crop_for(engine.search_crop, frame, (0, 0, 16, 16), (0, 0, 0))
     wanted = [array.copy() for array in engine.search(features)]
     features[0].array[:] = 0
     _silent(monkeypatch, "invalidate", lambda: features[0])

@@ -6,7 +6,9 @@ driver has no graphs.
 """
 
 import ctypes
-from typing import Any, Callable
+import os
+import re
+from typing import Any, Callable, Sequence
 
 from kernels.cuda.driver import error_text
 from kernels.cuda.errors import GpuFailed
@@ -41,7 +43,7 @@ class Driver:
         self.destroy_description = _function(library, ("cuGraphDestroy",), HANDLE)
 
     @staticmethod
-    def _begin(library):
+    def _begin(library: Any) -> Callable[[int], int]:
         try:
             begin = _function(library, ("cuStreamBeginCapture_v2",), HANDLE, ctypes.c_int)
         except NoGraph:  # CUDA 10.0
@@ -49,7 +51,7 @@ class Driver:
         return lambda stream: begin(stream, THREAD_LOCAL)
 
     @staticmethod
-    def _instantiate(library):
+    def _instantiate(library: Any) -> Callable[[Any, Any], int]:
         try:
             name = ("cuGraphInstantiateWithFlags",)
             newest = _function(library, name, HANDLE, HANDLE, ctypes.c_ulonglong)
@@ -86,6 +88,7 @@ class Graph:
             driver.end_capture(stream, ctypes.byref(description))
             if description:
                 driver.destroy_description(description)
+            clear_last_error()
             raise
         self._check(driver.end_capture(stream, ctypes.byref(description)), "capture does not end")
         try:
@@ -112,12 +115,31 @@ class Graph:
             self._driver.destroy(self._graph)
             self._graph = None
 
-    def _check(self, result, what):
+    def _check(self, result: int, what: str) -> None:
         if result:
+            clear_last_error()
             raise NoGraph("{}: {}".format(what, self._driver.text(result)))
 
 
-def _function(library, names, *types):
+def clear_last_error() -> None:
+    """Clear the error that CUDA's runtime library keeps after a failed call.
+
+    The next library that asks for errors would report it as its own. The runtime library is not
+    loaded for this: each copy of it that is in the process is asked.
+    """
+    try:
+        with open("/proc/self/maps") as file:
+            paths = set(re.findall(r"/\S*libcudart[^/\s]*\.so\S*", file.read()))
+    except OSError:
+        return
+    for path in paths:
+        try:
+            ctypes.CDLL(path, mode=os.RTLD_NOLOAD).cudaGetLastError()
+        except (OSError, AttributeError):
+            continue
+
+
+def _function(library: Any, names: Sequence[str], *types: Any) -> Any:
     for name in names:
         function = getattr(library, name, None)
         if function is not None:

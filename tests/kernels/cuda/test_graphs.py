@@ -1,6 +1,8 @@
 """CUDA graphs over drivers of several ages: functions go by name, what is missing is said."""
 
 import ctypes
+import shutil
+import subprocess
 
 import pytest
 
@@ -101,6 +103,39 @@ def test_an_error_on_the_way_ends_the_capture():
     with pytest.raises(KeyError, match="the engine's own"):
         graphs.Graph(graphs.Driver(library), 5, body)
     assert library.called()[-2:] == ["cuStreamEndCapture", "cuGraphDestroy"]
+
+
+RUNTIME = """
+static int last;
+int cudaSetLastError(int error) { return last = error; }
+int cudaPeekAtLastError(void) { return last; }
+int cudaGetLastError(void) { int error = last; last = 0; return error; }
+"""
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    """A library in the place of CUDA's runtime, loaded in this process."""
+    if not shutil.which("gcc"):
+        pytest.skip("no gcc to compile the stand-in for CUDA's runtime library")
+    path = tmp_path_factory.mktemp("runtime") / "libcudart.so.12"
+    path.with_suffix(".c").write_text(RUNTIME)
+    command = ["gcc", "-shared", "-fPIC", "-o", str(path), str(path.with_suffix(".c"))]
+    subprocess.check_call(command)
+    return ctypes.CDLL(str(path))
+
+
+@pytest.mark.parametrize("fails", ["body", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"])
+def test_a_failed_capture_leaves_no_error_for_the_next_library(runtime, fails):
+    def body():
+        runtime.cudaSetLastError(900)
+        if fails == "body":
+            raise KeyError("the engine's own")
+
+    library = Library(CUDA_12, **({} if fails == "body" else {fails: 901}))
+    with pytest.raises((KeyError, graphs.NoGraph)):
+        graphs.Graph(graphs.Driver(library), 5, body)
+    assert runtime.cudaPeekAtLastError() == 0
 
 
 def test_a_launch_that_fails_is_a_sentence():

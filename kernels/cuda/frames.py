@@ -63,6 +63,8 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
     if isinstance(frame, OnDevice):
         return frame.width, frame.height
     if isinstance(frame, Nv12):
+        if frame.luma.dtype != np.uint8 or frame.chroma.dtype != np.uint8 or frame.luma.ndim != 2:
+            raise ValueError("NV12 of {} and {}".format(frame.luma.dtype, frame.chroma.dtype))
         height, width = frame.luma.shape
         if height % 2 or width % 2 or frame.chroma.shape != (height // 2, width):
             raise ValueError("NV12 of {} and {}".format(frame.luma.shape, frame.chroma.shape))

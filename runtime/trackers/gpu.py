@@ -1,15 +1,19 @@
 """The tracker whose whole frame runs on the GPU."""
 
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
+from kernels.cuda import frames
 from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
+from kernels.cuda.frames import Nv12, OnDevice
 from kernels.settings import FrameSettings, InputSettings, LossSettings, WindowSettings
 from runtime import geometry, loss
 from runtime.decode.points import points_settings
 from runtime.engines.base import Engine
+from runtime.errors import BadFrame
 from runtime.networks import Network
 from runtime.trackers.base import PipelinedTracker
 from runtime.types import Track, checked_box, checked_frame
@@ -61,8 +65,32 @@ def frame_settings(network: Network) -> FrameSettings:
     )
 
 
+def checked_size(frame: Any) -> Tuple[int, int]:
+    """(width, height) of a frame that the GPU's crop can read.
+
+    Raises:
+        BadFrame: it can read no such frame.
+    """
+    if isinstance(frame, (Nv12, OnDevice)):
+        try:
+            return frames.size_of(frame)
+        except ValueError as error:
+            raise BadFrame(
+                "a camera's frame has planes of the wrong size: {}".format(error)
+            ) from None
+    if isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 4:
+        checked_frame(frame[:, :, :3])
+    else:
+        checked_frame(frame)
+    return frame.shape[1], frame.shape[0]
+
+
 class GpuTracker(PipelinedTracker):
     """Follows one target.
+
+    Besides BGR arrays it takes frames as cameras give them, without a conversion on the processor:
+    BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and ``OnDevice``. Boxes are those of the
+    frames that OpenCV converts to BGR.
 
     Args:
         network: the ``Network``.
@@ -87,22 +115,26 @@ class GpuTracker(PipelinedTracker):
             engine.device, frame_settings(network), engine, slots=pipeline, **options
         )
 
-    def init(self, frame: np.ndarray, box: Sequence[float]) -> None:
-        """Take a target; see ``Tracker.init``. Results of frames in flight are dropped."""
+    def init(self, frame: Any, box: Sequence[float]) -> None:
+        """Take a target; see ``Tracker.init``. Results of frames in flight are dropped.
+
+        Raises:
+            BadFrame: also for a first frame on the GPU, if the network's border is its mean colour.
+        """
         self.check_open()
-        frame = checked_frame(frame)
-        box = checked_box(box, frame.shape)
-        height, width = frame.shape[:2]
+        width, height = checked_size(frame)
+        box = checked_box(box, (height, width))
         self.state = None
         state = geometry.state_of(self.network, box, width, height)
-        self._frame.begin(frame, tuple(state), tuple(geometry.border_colour(self.network, frame)))
+        self._frame.begin(frame, tuple(state), tuple(self._border(frame)))
         self.state = state
         self._certainty, self._widened = 1.0, 1.0
 
-    def submit(self, frame: np.ndarray) -> None:
+    def submit(self, frame: Any) -> None:
         """See ``PipelinedTracker.submit``."""
         self.check_target()
-        self._frame.submit(checked_frame(frame))
+        checked_size(frame)
+        self._frame.submit(frame)
 
     def collect(self) -> Track:
         """See ``PipelinedTracker.collect``."""
@@ -130,6 +162,18 @@ class GpuTracker(PipelinedTracker):
     def widened(self) -> float:
         """As ``Tracker``'s."""
         return self._widened
+
+    def _border(self, frame: Any) -> np.ndarray:
+        """The colour of the pixels outside the frame: (3,) uint8, BGR."""
+        if isinstance(frame, Nv12) and self.network.border != "zero":
+            planes = np.concatenate([frame.luma, frame.chroma])
+            frame = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_NV12)
+        elif isinstance(frame, OnDevice) and self.network.border != "zero":
+            raise BadFrame(
+                "the first frame is on the GPU, but {} needs its mean colour; init with the frame "
+                "in host memory".format(self.network.name)
+            )
+        return geometry.border_colour(self.network, frame)
 
     def release(self) -> None:
         """Release the target's memory on the GPU; see ``Tracker.release``."""

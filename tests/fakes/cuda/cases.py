@@ -5,8 +5,11 @@ GPU, test_gpu.py beside it on a real one.
 """
 
 import functools
+import glob
+import os
 import sys
 
+import cv2
 import numpy as np
 
 from kernels import cpu, golden
@@ -17,7 +20,7 @@ from kernels.cuda.correlate import Correlate
 from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame import Frame
 from runtime import geometry
-from runtime.errors import NetworkFailed, NotReady
+from runtime.errors import BadFrame, NetworkFailed, NotReady
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.multi.targets import Targets
 from runtime.trackers.gpu import GpuTracker, frame_settings
@@ -168,6 +171,61 @@ def tracker():
             np.testing.assert_allclose(track.box, geometry.box_of(net, state), rtol=0, atol=1e-6)
             assert 0 < track.score < 1
     device.close()
+
+
+def camera(*folders):
+    """Frames as cameras give them lead to the boxes of the same frames that OpenCV made BGR.
+
+    Args:
+        folders: clips with their pictures in ``img`` and ``boxes.csv``; none: two films.
+    """
+    device, net = devices.open_device(), network(channels="RGB", mean=(124.0, 116.0, 104.0))
+    engine = Engine(device, net)
+    for clip, box in map(_clip, folders) if folders else (_film(3), _film(8)):
+        planes = [_nv12(image) for image in clip]
+        converted = [cv2.cvtColor(np.concatenate(p), cv2.COLOR_YUV2BGR_NV12) for p in planes]
+        bgrx = [np.dstack([image, image[:, :, :1]]) for image in converted]
+        ways = [_boxes(net, engine, way, box) for way in (converted, planes, bgrx)]
+        assert len({track.box for track in ways[0]}) > len(clip) // 2
+        assert ways[0] == ways[1] == ways[2]
+        for wrong in (frames.Nv12(planes[0].luma, planes[0].chroma[:-1]), bgrx[0][:, :, :2]):
+            try:
+                _boxes(net, engine, [wrong], box)
+                raise AssertionError("no camera gives such a frame")
+            except BadFrame:
+                pass
+    device.close()
+
+
+def _clip(folder):
+    paths = sorted(glob.glob(os.path.join(folder, "img", "*")))[:40]
+    with open(os.path.join(folder, "boxes.csv")) as file:
+        box = [float(number) for number in file.read().splitlines()[1].split(",")[1:]]
+    images = [cv2.imread(path) for path in paths]
+    height, width = (side - side % 2 for side in images[0].shape[:2])
+    return [np.ascontiguousarray(image[:height, :width]) for image in images], box
+
+
+def _film(seed):
+    film = Film(seed)
+    (cx, cy), side = film.place(0), film.side
+    return [film.bgr(index) for index in range(40)], (cx - side / 2, cy - side / 2, side, side)
+
+
+def _nv12(image):
+    planar = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+    height, width = image.shape[:2]
+    u, v = planar[height:].reshape(2, height // 2, width // 2)
+    return frames.Nv12(planar[:height], np.dstack([u, v]).reshape(height // 2, width))
+
+
+def _boxes(net, engine, clip, box):
+    tracker = GpuTracker(net, engine)
+    try:
+        tracker.init(clip[0], box)
+        return [tracker.update(frame) for frame in clip[1:]]
+    finally:
+        tracker.release()
 
 
 def correlate():
@@ -342,11 +400,11 @@ def _refuse(engine, number):
         raise NetworkFailed("refused")
 
 
-ALL = (correlate, crop, fails_in_its_turn, kinds, owns, pipelined, short_of_memory, sizes)
+ALL = (camera, correlate, crop, fails_in_its_turn, kinds, owns, pipelined, short_of_memory, sizes)
 ALL += (tracker, two_targets)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)
 
 if __name__ == "__main__":
-    CASES[sys.argv[1]]()
+    CASES[sys.argv[1]](*sys.argv[2:])
     print("good")

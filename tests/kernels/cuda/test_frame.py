@@ -102,6 +102,11 @@ def test_on_the_device(case):
     assert python(["-m", "tests.fakes.cuda.cases", case]).endswith("good\n")
 
 
+def test_camera_frames_of_two_clips_give_the_boxes_of_their_bgr(clips_dir):
+    clips = [str(clips_dir / name) for name in ("otb-Couple", "otb-David")]
+    assert python(["-m", "tests.fakes.cuda.cases", "camera"] + clips).endswith("good\n")
+
+
 def test_cuda_10_2_runs_step_by_step_unless_asked(runs):
     found = track({"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}, frames=10)
     assert not found["uses_graph"] and not found["logged"]

@@ -36,20 +36,30 @@ def kernel_names(path):
         return KERNEL.findall(file.read())
 
 
+def counting():
+    """Path of ``shim.so`` with kernels that count what they do with doubles: see counted.h."""
+    return os.path.join(_made("counting", ["-include", "counted.h"]), "shim.so")
+
+
 def driver():
     """Path of a folder with the fake ``libcuda.so.1``, and of the same as a library without a name.
 
     Skips the test when there is no C++ compiler.
     """
+    return _made("driver", [])
+
+
+def _made(name, flags):
+    """The folder of that name and of the sources' hash, made now if it is not there."""
     compiler = shutil.which("g++")
     if not compiler:
         pytest.skip("no g++ to compile the stand-in for a GPU")
-    folder = os.path.join(CACHE, "driver-" + _key(compiler))
+    folder = os.path.join(CACHE, "{}-{}".format(name, _key(compiler)))
     if not os.path.isdir(folder):
         os.makedirs(CACHE, exist_ok=True)
         work = tempfile.mkdtemp(dir=CACHE)
         try:
-            _compile(compiler, work)
+            _compile(compiler, work, flags)
             os.rename(work, folder)
         except OSError:  # another process was first
             if not os.path.isdir(folder):
@@ -59,14 +69,21 @@ def driver():
     return folder
 
 
-def _compile(compiler, work):
+def _compile(compiler, work, flags):
+    """Compile all there is.
+
+    Args:
+        compiler: its path.
+        work: folder for the results.
+        flags: more flags for the .cu files.
+    """
     objects = []
     for source in sorted(glob.glob(os.path.join(HERE, "*.cpp"))) + cu_files():
-        base = os.path.basename(source)
+        base, more = os.path.basename(source), []
         if base.endswith(".cu"):
-            source = _wrapped(source, os.path.join(work, base + ".cpp"))
+            source, more = _wrapped(source, os.path.join(work, base + ".cpp")), flags
         objects.append(os.path.join(work, base + ".o"))
-        _run([compiler] + FLAGS + ["-I", HERE, "-c", source, "-o", objects[-1]])
+        _run([compiler] + FLAGS + ["-I", HERE] + more + ["-c", source, "-o", objects[-1]])
     stubs = os.path.join(work, "stubs.cpp")
     with open(stubs, "w") as file:
         for name in missing_symbols():

@@ -45,6 +45,9 @@ T shuffle(unsigned mask, T value, int from_lane) {
   return value;
 }
 
+// Number of the current thread in its block.
+unsigned thread();
+
 // Runs a kernel's body for every thread of a grid.
 Outcome launch(dim3 grid, dim3 block, unsigned shared_bytes, const std::function<void()>& body);
 

@@ -11,10 +11,14 @@ class Failed(Exception):
 
 
 class Shim:
-    """Kernels by name; arrays are passed as they are, and written to."""
+    """Kernels by name; arrays are passed as they are, and written to.
 
-    def __init__(self):
-        self.library = ctypes.CDLL(os.path.join(build.driver(), "shim.so"))
+    Args:
+        path: of the library; None for the usual one.
+    """
+
+    def __init__(self, path=None):
+        self.library = ctypes.CDLL(path or os.path.join(build.driver(), "shim.so"))
 
     def order(self, number):
         """In which order a block's threads start: 0 forward, 1 backward, else shuffled."""

@@ -1,4 +1,4 @@
-"""The kernels compile for every Jetson, within their budget, and are compiled once."""
+"""The kernels compile for every Jetson, once, with a compiler that fits the driver."""
 
 import os
 import re
@@ -12,11 +12,6 @@ from kernels.cuda import compile as compiler
 from kernels.cuda.errors import NoCompiler
 from tests.fakes.cuda import build
 
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    tomllib = pytest.importorskip("tomli")
-
 TOOLS = os.path.join(build.CACHE, "tools")
 NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
 PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
@@ -24,11 +19,6 @@ NAMES = ("crop", "select", "correlate")
 # Nano, TX2, Xavier, Orin, and one GPU of a data centre
 CAPABILITIES = (53, 62, 72, 87, 90)
 THOR = 110
-ENTRY = re.compile(
-    r"Compiling entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
-    r"(\d+) bytes spill loads.*?Used (\d+) registers",
-    re.S,
-)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +26,6 @@ def nvrtc():
     if not os.path.exists(NVRTC):
         pytest.skip("no .cache/cuda/tools: tests/fakes/cuda/prepare.sh PYTHON was not run")
     return compiler.Nvrtc(NVRTC)
-
-
-@pytest.fixture(scope="module")
-def budget():
-    with open(os.path.join(build.KERNELS, "budget.toml"), "rb") as file:
-        return tomllib.load(file)
 
 
 def assemble(ptx, capability, folder):
@@ -59,43 +43,11 @@ def ptx_of(nvrtc, name, capability):
     return content.decode()
 
 
-def within(budget, printed, name):
-    """Every kernel of a file is in what ptxas printed, within its budget."""
-    kernels = ENTRY.findall(printed)
-    names = build.kernel_names(compiler.source(name))
-    assert sorted(kernel[0] for kernel in kernels) == sorted(names), printed
-    for kernel, stack, stores, loads, registers in kernels:
-        assert (stack, stores, loads) == ("0", "0", "0"), kernel
-        assert int(registers) <= budget[kernel], kernel
-
-
 @pytest.mark.parametrize("capability", CAPABILITIES)
 @pytest.mark.parametrize("name", NAMES)
-def test_kernels_compile_within_their_budget(nvrtc, budget, tmp_path, name, capability):
+def test_kernels_compile_for_every_jetson(nvrtc, name, capability):
     content, suffix = nvrtc.compile(compiler.source(name), capability)
     assert suffix == ".cubin" and content[:4] == b"\x7fELF"
-    status, printed = assemble(ptx_of(nvrtc, name, capability), capability, str(tmp_path))
-    assert status == 0, printed
-    within(budget, printed, name)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_kernels_compile_for_thor_within_their_budget(budget, tmp_path, name):
-    nvcc = shutil.which("nvcc")
-    if not nvcc or "sm_110" not in compiler._run([nvcc, "--list-gpu-code"])[1]:
-        pytest.skip("no nvcc that knows sm_110")
-    content, _ = compiler.Nvcc(nvcc).compile(compiler.source(name), THOR)
-    assert content[:4] == b"\x7fELF"
-    flags = list(compiler.FLAGS) + ["-Xptxas=-v", "-cubin", "-arch=sm_{}".format(THOR)]
-    out = str(tmp_path / "out.cubin")
-    status, printed = compiler._run([nvcc] + flags + ["-o", out, compiler.source(name)])
-    assert status == 0, printed
-    within(budget, printed, name)
-
-
-def test_the_budget_names_every_kernel(budget):
-    names = [kernel for name in NAMES for kernel in build.kernel_names(compiler.source(name))]
-    assert sorted(budget) == sorted(names)
 
 
 @pytest.mark.parametrize("name", NAMES)

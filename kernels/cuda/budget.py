@@ -1,0 +1,124 @@
+"""``python -m kernels.cuda.budget``: what the kernels cost, and a time estimated from that.
+
+No GPU is needed: NVRTC gives PTX, in which instructions are counted. The limits that tests hold the
+kernels to, and the numbers of each GPU, are in budget.toml. The times are estimates, not
+measurements: nothing here has run on a GPU.
+"""
+
+import os
+import re
+import sys
+from typing import Any, Dict, NamedTuple
+
+from kernels.cuda import compile as compiler
+from kernels.errors import HotpathError
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib  # type: ignore[no-redef]
+
+TABLE = os.path.join(compiler.HERE, "budget.toml")
+SOURCES = ("crop", "select", "correlate")
+WARP = 32
+SCHEDULERS = 4  # of a multiprocessor; each issues one instruction a cycle
+LATENCY = 5  # cycles until the result of an instruction can be used
+
+ENTRY = re.compile(r"\.entry (\w+)\((.*?)\n}", re.S)
+INSTRUCTION = re.compile(r"^\s+(?:@!?%p\d+ )?([a-z][\w.:]*)\s.*;", re.M)
+ON_DOUBLES = re.compile(r"^(add|sub|mul|fma|div|sqrt|rcp|setp|cvt|neg|abs|min|max)\b.*\.f64")
+PTXAS = re.compile(
+    r"Compiling entry function '(\w+)'.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
+    r"(\d+) bytes spill loads.*?Used (\d+) registers",
+    re.S,
+)
+
+
+class Counts(NamedTuple):
+    """Instructions in the PTX of a kernel.
+
+    Attributes:
+        instructions: all of them.
+        doubles: those on doubles; a division or a root counts 1.
+        loads: from global memory.
+    """
+
+    instructions: int
+    doubles: int
+    loads: int
+
+
+class Resources(NamedTuple):
+    """What ptxas gives a thread of a kernel.
+
+    Attributes:
+        registers: 32 bits each.
+        memory: bytes of local memory for a stack and for spilled registers.
+    """
+
+    registers: int
+    memory: int
+
+
+def read_table() -> Dict[str, Any]:
+    """budget.toml as a dict."""
+    with open(TABLE, "rb") as file:
+        table: Dict[str, Any] = tomllib.load(file)
+    return table
+
+
+def count_ptx(ptx: str) -> Dict[str, Counts]:
+    """Count the instructions of every kernel in a PTX file."""
+    counts = {}
+    for name, body in ENTRY.findall(ptx):
+        names = INSTRUCTION.findall(body)
+        doubles = sum(1 for instruction in names if ON_DOUBLES.match(instruction))
+        loads = sum(1 for instruction in names if instruction.startswith("ld.global"))
+        counts[name] = Counts(len(names), doubles, loads)
+    return counts
+
+
+def read_ptxas(printed: str) -> Dict[str, Resources]:
+    """Read what ``ptxas -v`` printed."""
+    return {
+        name: Resources(int(registers), int(stack) + int(stores) + int(loads))
+        for name, stack, stores, loads, registers in PTXAS.findall(printed)
+    }
+
+
+def crop_us(table: Dict[str, Any], gpu: Dict[str, Any], side: int) -> float:
+    """Estimated time of a crop to side x side pixels: its instructions at full throughput."""
+    warps = side * side / float(WARP)
+    cycles = warps * table["frame"]["instructions_a_pixel"]
+    return cycles / (gpu["multiprocessors"] * SCHEDULERS) / gpu["clock_mhz"]
+
+
+def select_us(table: Dict[str, Any], gpu: Dict[str, Any], counts: Counts) -> float:
+    """Estimated time of select: the instructions of its slowest thread, one after the other."""
+    on_doubles = table["frame"]["doubles_of_a_thread"]
+    others = counts.instructions - counts.doubles
+    cycles = others * LATENCY + on_doubles * max(LATENCY, WARP / float(gpu["double_units"]))
+    return cycles / gpu["clock_mhz"]
+
+
+def main() -> int:
+    table = read_table()
+    try:
+        nvrtc = next((each for each in compiler.available() if each.knows(87)), None)
+        if nvrtc is None:
+            print("no NVRTC found; run `pip install nvidia-cuda-nvrtc-cu12`", file=sys.stderr)
+            return 2
+        print("| GPU | crop to 255 x 255 | select and loss monitor |\n|---|---|---|")
+        for name, gpu in sorted(table["gpu"].items()):
+            ptx = nvrtc.compile(compiler.source("select"), gpu["capability"], ptx=True)[0]
+            counts = count_ptx(ptx.decode())["hp_select"]
+            crop, select = crop_us(table, gpu, 255), select_us(table, gpu, counts)
+            print("| {} | {:.0f} us (estimate) | {:.0f} us (estimate) |".format(name, crop, select))
+    except HotpathError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The kernels cost no more than budget.toml allows, on every Jetson's GPU and in every frame."""
+
+import ctypes
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from kernels.cuda import compile as compiler
+from tests.fakes.cuda import build
+from tests.fakes.cuda.networks import network
+from tests.fakes.cuda.shim import Shim
+from tests.kernels.cuda.test_compile import CAPABILITIES, NVRTC, PTXAS, THOR
+from tests.kernels.cuda.test_loss_monitor import OnGpu, random_maps
+
+budget = pytest.importorskip("kernels.cuda.budget")  # needs a reader of TOML
+
+
+@pytest.fixture(scope="module")
+def nvrtc():
+    if not os.path.exists(NVRTC):
+        pytest.skip("no .cache/cuda/tools: tests/fakes/cuda/prepare.sh PYTHON was not run")
+    return compiler.Nvrtc(NVRTC)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return budget.read_table()
+
+
+def within(table, printed, name):
+    """Every kernel of a file is in what ptxas printed, within its limits."""
+    resources = budget.read_ptxas(printed)
+    assert sorted(resources) == sorted(build.kernel_names(compiler.source(name))), printed
+    for kernel, used in resources.items():
+        assert used.memory == 0, (kernel, used)
+        assert used.registers <= table["kernel"][kernel]["registers"], (kernel, used)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("name", budget.SOURCES)
+def test_kernels_stay_within_their_budget(nvrtc, table, tmp_path, name, capability):
+    content, _ = nvrtc.compile(compiler.source(name), capability, ptx=True)
+    ptx = tmp_path / "kernel.ptx"
+    ptx.write_bytes(content)
+    command = [PTXAS, "-v", "-arch=sm_{}".format(capability), str(ptx), "-o", str(ptx) + ".cubin"]
+    status, printed = compiler._run(command)
+    assert status == 0, printed
+    within(table, printed, name)
+    for kernel, counts in budget.count_ptx(content.decode()).items():
+        limits = table["kernel"][kernel]
+        assert counts.doubles <= limits["doubles"], (kernel, counts)
+        assert counts.loads <= limits["loads"], (kernel, counts)
+
+
+@pytest.mark.parametrize("name", budget.SOURCES)
+def test_kernels_stay_within_their_budget_on_thor(table, tmp_path, name):
+    nvcc = shutil.which("nvcc")
+    if not nvcc or "sm_110" not in compiler._run([nvcc, "--list-gpu-code"])[1]:
+        pytest.skip("no nvcc that knows sm_110")
+    flags = list(compiler.FLAGS) + ["-Xptxas=-v", "-cubin", "-arch=sm_{}".format(THOR)]
+    out = str(tmp_path / "out.cubin")
+    status, printed = compiler._run([nvcc] + flags + ["-o", out, compiler.source(name)])
+    assert status == 0, printed
+    within(table, printed, name)
+
+
+def test_the_budget_names_every_kernel(table):
+    names = [name for each in budget.SOURCES for name in build.kernel_names(compiler.source(each))]
+    assert sorted(table["kernel"]) == sorted(names)
+
+
+def test_instructions_of_a_known_kernel_are_counted(nvrtc, tmp_path):
+    path = tmp_path / "known.cu"
+    path.write_text(
+        """extern "C" __global__ void known(double* a, const float* b) {
+             a[0] = a[1] / a[2] + a[3] * 2.0;
+             if (a[4] < a[5]) a[6] = b[0];
+           }"""
+    )
+    content, _ = nvrtc.compile(str(path), 87, ptx=True)
+    counts = budget.count_ptx(content.decode())["known"]
+    # a division, a product, a sum, a comparison, a conversion; a[1] to a[5] and b[0]
+    assert counts.doubles == 5 and counts.loads == 6
+
+
+@pytest.mark.parametrize("size, channels", [(16, 48), (16, 96), (25, 64)])
+def test_a_frame_does_few_operations_on_doubles(table, size, channels):
+    shim, random = Shim(build.counting()), np.random.RandomState(size + channels)
+    shim.library.counted_doubles.restype = ctypes.c_long
+    net = network(map_size=size, lost_below=0.6, hold_below=0.5)
+    gpu, features = (
+        OnGpu(shim, net, (1, channels, size * size)),
+        random.normal(1, 1, (1, channels, size * size)),
+    )
+    features = features.astype(np.float32)
+    gpu.begin((300.0, 200.0, 60.0, 50.0), features)
+    for _ in range(10):
+        shim.library.reset_counted_doubles()
+        gpu.update(random_maps(net, random, random.uniform(-4, 4)), features)
+        counts = [shim.library.counted_doubles(thread) for thread in range(gpu.threads)]
+        assert 0 < sum(counts) <= table["frame"]["doubles"]
+        assert max(counts) <= table["frame"]["doubles_of_a_thread"]
+        assert sum(count > 0 for count in counts) <= 4  # threads that touch a double at all

@@ -245,3 +245,24 @@ def test_txt_is_motchallenges_format_and_lost_targets_have_no_line(tmp_path):
         "1,1,11,21.25,30,40,0.88,-1,-1,-1",
         "3,2,13.5,23,30.5,40,0.5,-1,-1,-1",
     ]
+
+
+def test_rows_are_added_to_an_older_file_and_a_cut_line_is_removed(tmp_path):
+    for name, header in (("a.csv", 1), ("a.jsonl", 0)):
+        path = tmp_path / name
+        with open_results(path, ("frame", "score"), append=True) as first:
+            first.write((0, 0.5))
+        with open(str(path), "ab") as file:
+            file.write(b"1,0.")  # the power went
+        with open_results(path, ("frame", "score"), append=True) as second:
+            second.write((0, 0.75))
+        lines = path.read_text().splitlines()
+        assert len(lines) == header + 2 and "0.75" in lines[-1]
+
+
+def test_rows_of_other_columns_are_not_mixed(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,place\n1,2\n")
+    with pytest.raises(BadOutput, match="other columns"):
+        open_results(path, ("frame", "score"), append=True)
+    assert path.read_text() == "time,place\n1,2\n"

@@ -1,0 +1,52 @@
+"""systemd is told that the run is ready and alive."""
+
+import os
+import socket
+import time
+
+from runtime.service_manager import ServiceManager
+
+
+def listener(path):
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.bind(path)
+    made.settimeout(2)
+    return made
+
+
+def test_ready_alive_and_stopping_are_said(tmp_path):
+    path = str(tmp_path / "notify")
+    with listener(path) as systemd:
+        manager = ServiceManager({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+        manager.ready("tracking in cam0")
+        assert systemd.recv(256) == b"READY=1\nSTATUS=tracking in cam0"
+        end, count = time.monotonic() + 0.55, 0
+        while time.monotonic() < end:
+            manager.alive()
+            time.sleep(0.002)
+        systemd.setblocking(False)
+        try:
+            while systemd.recv(256) == b"WATCHDOG=1":
+                count += 1
+        except BlockingIOError:
+            pass
+        assert 4 <= count <= 7  # four times as often as the watchdog needs
+        systemd.setblocking(True)
+        manager.stopping()
+        assert systemd.recv(256) == b"STOPPING=1"
+
+
+def test_a_name_without_a_file_is_understood():
+    name = "\0hotpath-test-{}".format(os.getpid())
+    with listener(name) as systemd:
+        ServiceManager({"NOTIFY_SOCKET": "@" + name[1:]}).ready("x")
+        assert systemd.recv(256).startswith(b"READY=1")
+
+
+def test_without_a_service_manager_nothing_happens(tmp_path):
+    for environment in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone"), "WATCHDOG_USEC": "x"}):
+        manager = ServiceManager(environment)
+        manager.ready("x")
+        manager.alive()
+        manager.stopping()
+        manager.stopping()

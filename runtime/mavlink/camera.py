@@ -21,6 +21,7 @@ PROGRESS_S = 0.5  # and again so often
 GIVE_UP_S = 5.0  # the frame loop did not answer: the command failed
 REMEMBERED_S = 3.0  # a command that is sent again within that time is only answered again
 REMEMBERED = 32  # answers at most
+TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)
 SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
 CLOCK_MODULUS_MS = 1 << 24  # a time in a command: whole milliseconds that a float holds exactly
 
@@ -260,11 +261,16 @@ class Camera:
         if pending is not None and _same(pending.parameters, parameters):
             return m.IN_PROGRESS
         before = self._answered.get(who)
-        if before and confirmation and _same(before[0], parameters):
+        # MAVSDK repeats a command without counting it, and a target must not start twice
+        done = before and before[1] == m.ACCEPTED and who[2] in TRACKS
+        if before and (confirmation or done) and _same(before[0], parameters):
             return before[1] if now - before[2] < REMEMBERED_S else None
         return None
 
     def _remember(self, who, parameters, result, now):
+        if who[2] in TRACKS:  # what was selected before is selected anew if it comes again
+            for command in TRACKS:
+                self._answered.pop((who[0], who[1], command), None)
         self._answered[who] = (list(parameters), result, now)
         self._answered.move_to_end(who)
         while len(self._answered) > REMEMBERED:

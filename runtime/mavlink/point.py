@@ -95,7 +95,7 @@ def _sharpness(picture, part):
     """Mean gradient on the border of a part over that of the whole picture; None: too small."""
     inner = cv2.erode(part, np.ones((3, 3), np.uint8)) > 0
     border = (cv2.dilate(part, np.ones((3, 3), np.uint8)) > 0) & ~inner
-    if inner.sum() < 4:
+    if inner.sum() < 4 or not border.any():
         return None
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
     gradient = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))

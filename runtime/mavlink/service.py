@@ -27,7 +27,6 @@ WANTED = frozenset(
         285,  # gimbal manager and gimbal device
     )
 )
-PACKETS_PER_S = 200.0  # of one sender
 LATENCIES = 20000  # kept for the summary
 
 
@@ -41,6 +40,7 @@ class Service:
         geo: ``geo.Geo`` or None.
         gimbal: ``gimbal_manager.GimbalManager`` or None.
         key: bytes that packets must be signed with, or None.
+        rate: packets a second that are taken of one sender.
 
     Attributes:
         failures: exceptions that were caught while a packet was worked on; 0 unless there is a bug.
@@ -48,13 +48,13 @@ class Service:
         refused: dict of reason -> packets that were not decoded.
     """
 
-    def __init__(self, transport, codec, camera, geo=None, gimbal=None, key=None):
+    def __init__(self, transport, codec, camera, geo=None, gimbal=None, key=None, rate=200.0):
         self.transport, self.camera = transport, camera
         self.failures = self.heard = self.sent = 0
         self.last_failure = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
         signatures = frames.Signatures(key) if key is not None else None
-        self._gate = frames.Gate(WANTED, signatures, PACKETS_PER_S)
+        self._gate = frames.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
         self._splitter = frames.Splitter()
         self._view = None

@@ -201,6 +201,24 @@ def test_a_repeated_command_is_not_done_twice(camera, run):
     assert len(run.asked) == 1
 
 
+def test_a_repeat_that_is_not_counted_starts_no_second_target(camera, run):
+    rectangle = command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75)
+    camera.hear(rectangle, 1.0)
+    run.future.set_result(0)
+    assert results(camera.tick(1.1)) == [m.ACCEPTED]
+    assert results(camera.hear(rectangle, 3.0)) == [m.ACCEPTED]
+    assert len(run.asked) == 1
+
+
+def test_the_same_rectangle_after_a_stop_starts_a_target_again(camera, run):
+    rectangle = command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75)
+    for number in (rectangle, command(m.CMD_CAMERA_STOP_TRACKING), rectangle):
+        camera.hear(number, 1.0)
+        run.future.set_result(0)
+        camera.tick(1.1)
+    assert [what[0] for what in run.asked] == ["box", "stop", "box"]
+
+
 def test_a_second_command_while_one_is_worked_on_is_rejected_for_now(camera, run):
     camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5), 1.0)
     other = command(m.CMD_CAMERA_TRACK_POINT, 0.1, 0.1)

@@ -1,0 +1,286 @@
+"""The whole conversation with two real ground stations, on annotated clips: is the box right?
+
+    python -m tests.drone.conversation ../shared/clips --write docs/mavlink-conversation.md
+
+Clients: pymavlink's own link, and MAVSDK with its server (the package ``mavsdk``).
+"""
+
+import argparse
+import asyncio
+import csv
+import json
+import os
+import pathlib
+import socket
+import tempfile
+import warnings
+
+import cv2
+import numpy as np
+from pymavlink.dialects.v20 import common
+
+from tests.support.mavlink_client import Client, Program, free_port
+from tests.support.vehicle import Vehicle
+
+FRAMES = 100
+STATUS_HZ = 50  # at most one status a frame, so this is every frame
+POINT = common.MAV_CMD_CAMERA_TRACK_POINT
+STOP = common.MAV_CMD_CAMERA_STOP_TRACKING
+
+
+class Clip:
+    """An annotated clip: a folder with img/ and boxes.csv."""
+
+    def __init__(self, folder):
+        self.name, self.pictures = folder.name, folder / "img"
+        with open(str(folder / "boxes.csv")) as file:
+            rows = list(csv.DictReader(file))
+        self.boxes = np.array([[float(r[k]) if r[k] else np.nan for k in "xywh"] for r in rows])
+        first = cv2.imread(str(sorted(self.pictures.iterdir())[0]))
+        self.size = (first.shape[1], first.shape[0])
+
+
+def overlap(a, b):
+    """Intersection over union of two boxes (x, y, w, h)."""
+    low = np.maximum(a[:2], b[:2])
+    high = np.minimum(np.add(a[:2], a[2:]), np.add(b[:2], b[2:]))
+    common_px = np.prod(np.clip(high - low, 0, None))
+    return common_px / (a[2] * a[3] + b[2] * b[3] - common_px)
+
+
+def overlaps(clip, boxes, frames=FRAMES):
+    """Overlap with the truth in the frames after the first one.
+
+    Args:
+        boxes: dict of frame index -> box, pixels.
+    """
+    known = [n for n in boxes if 0 < n <= frames and np.isfinite(clip.boxes[n]).all()]
+    return np.array([overlap(boxes[n], clip.boxes[n]) for n in sorted(known)])
+
+
+def boxes_of(messages, size):
+    """dict of frame index -> box in pixels, of pairs of NAMED_VALUE_INT and the status."""
+    boxes, index = {}, None
+    for message in messages:
+        if message.get_type() == "NAMED_VALUE_INT" and message.name == "frame":
+            index = message.value
+        if message.get_type() == "CAMERA_TRACKING_IMAGE_STATUS" and message.tracking_status:
+            left, top = message.rec_top_x * size[0], message.rec_top_y * size[1]
+            right, bottom = message.rec_bottom_x * size[0], message.rec_bottom_y * size[1]
+            boxes[index] = (left, top, right - left, bottom - top)
+    return boxes
+
+
+def without_truth(clip, folder):
+    """The clip's pictures in a folder beside which no truth lies: the run waits for a target."""
+    link = pathlib.Path(folder) / "frames"
+    if not link.exists():
+        link.symlink_to(clip.pictures.resolve())
+    return link
+
+
+def with_pymavlink(clip, folder, point=False, seconds=9.0):
+    """Discovery, selection, status, stop. Returns (boxes, client, text of the program)."""
+    port = free_port()
+    client = Client(port)
+    try:
+        with Program(
+            [
+                "--video",
+                without_truth(clip, folder),
+                "--link-delay",
+                0,
+                "--mavlink",
+                "udpout:127.0.0.1:{}".format(port),
+            ],
+            os.path.join(folder, "log"),
+        ) as program:
+            client.wait("HEARTBEAT", 40)
+            client.request("CAMERA_INFORMATION")
+            client.request("CAMERA_SETTINGS")
+            client.request("CAMERA_CAPTURE_STATUS")
+            client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
+            x, y, w, h = clip.boxes[0]
+            if point:
+                result = client.command(
+                    POINT, (x + w / 2) / clip.size[0], (y + h / 2) / clip.size[1], 0.0
+                )
+            else:
+                result = client.rectangle(clip.boxes[0], clip.size)
+            assert result == common.MAV_RESULT_ACCEPTED, program.text()
+            client.pump(
+                seconds,
+                lambda message: message.get_type() == "NAMED_VALUE_INT" and message.value > FRAMES,
+            )
+            if program.process.poll() is None:
+                client.command(STOP)
+            code, text = program.end()
+            assert code in (0, 130), text  # 130: Ctrl-C before the clip's end
+    finally:
+        client.close()
+    return boxes_of([message for _, message in client.heard], clip.size), client, text
+
+
+def with_mavsdk(clip, folder):
+    """The same with MAVSDK. Returns (boxes, lines of what was said)."""
+    return asyncio.run(asyncio.wait_for(_with_mavsdk(clip, folder), 90))
+
+
+async def _with_mavsdk(clip, folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package says that it was renamed
+        from mavsdk import System
+        from mavsdk.mavlink_direct import MavlinkMessage
+    port, lines, heard = free_port(), [], []
+    system = System(port=free_port(socket.SOCK_STREAM))
+    arguments = [
+        "--video",
+        without_truth(clip, folder),
+        "--link-delay",
+        0,
+        "--captures",
+        folder,
+        "--mavlink",
+        "udpout:127.0.0.1:{}".format(port),
+    ]
+    try:
+        with Program(arguments, os.path.join(folder, "log")) as program, Vehicle(
+            "udpout:127.0.0.1:{}".format(port)
+        ):
+            await system.connect("udpin://127.0.0.1:{}".format(port))
+            async for state in system.core.connection_state():
+                if state.is_connected:
+                    break
+            async for cameras in system.camera.camera_list():
+                if cameras.cameras:
+                    break
+            camera = cameras.cameras[0]
+            lines.append(
+                "camera_list: component {}, {} {}".format(
+                    camera.component_id, camera.vendor_name, camera.model_name
+                )
+            )
+
+            async def watch():
+                async for message in system.mavlink_direct.message(""):  # all, in their order
+                    heard.append((message.message_name, json.loads(message.fields_json)))
+
+            watcher = asyncio.ensure_future(watch())
+            fields = {"param{}".format(n): 0.0 for n in range(1, 8)}
+            fields.update(
+                target_system=1,
+                target_component=100,
+                command=511,
+                confirmation=0,
+                param1=275.0,
+                param2=1e6 / STATUS_HZ,
+            )
+            await system.mavlink_direct.send_message(
+                MavlinkMessage("COMMAND_LONG", 245, 190, 1, 100, json.dumps(fields))
+            )
+            x, y, w, h = clip.boxes[0]
+            width, height = clip.size
+            await system.camera.track_rectangle(
+                camera.component_id, x / width, y / height, (x + w) / width, (y + h) / height
+            )
+            lines.append("track_rectangle: accepted")
+            await asyncio.sleep(FRAMES / 25.0 - 0.3)
+            followed = len(heard)
+            await system.camera.track_stop(camera.component_id)
+            lines.append("track_stop: accepted")
+            await system.camera.take_photo(camera.component_id)
+            lines.append("take_photo: accepted")
+            try:
+                await system.camera.track_point(camera.component_id, 0.5, 0.5, 0.05)
+                lines.append("track_point: accepted")
+            except Exception as error:
+                lines.append("track_point: {}".format(error))
+            watcher.cancel()
+            program.end()
+    finally:
+        system._stop_mavsdk_server()
+    return _boxes_of_fields(heard[:followed], clip.size), lines
+
+
+def _boxes_of_fields(heard, size):
+    """As ``boxes_of``, of MAVSDK's messages."""
+    boxes, index = {}, None
+    for name, state in heard:
+        if name == "NAMED_VALUE_INT":
+            index = state["value"]
+        elif name != "CAMERA_TRACKING_IMAGE_STATUS":
+            continue
+        elif state["tracking_status"] and state["rec_top_x"] is not None:
+            left, top = state["rec_top_x"] * size[0], state["rec_top_y"] * size[1]
+            right, bottom = state["rec_bottom_x"] * size[0], state["rec_bottom_y"] * size[1]
+            boxes[index] = (left, top, right - left, bottom - top)
+    return boxes
+
+
+def transcript(client):
+    """The conversation as lines: what was said, and the first of each kind that was heard."""
+    lines, seen = [], {}
+    events = [(at, ">", "{} {}".format(name, _short(values))) for at, name, values in client.said]
+    for at, message in client.heard:
+        kind = message.get_type()
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= (99 if kind == "COMMAND_ACK" else 2):
+            fields = {k: v for k, v in message.to_dict().items() if k != "mavpackettype"}
+            for key in ("vendor_name", "model_name"):
+                if key in fields:
+                    fields[key] = bytes(bytearray(fields[key])).rstrip(b"\0").decode()
+            text = ", ".join("{}={}".format(k, _number(v)) for k, v in fields.items())
+            events.append((at, "<", "{}: {}".format(kind, text)))
+    for at, way, text in sorted(events, key=lambda event: event[0]):
+        lines.append("{:7.3f} {} {}".format(at, way, text))
+    rest = ["{} {}".format(count, kind) for kind, count in sorted(seen.items())]
+    return lines + ["heard in all: " + ", ".join(rest)]
+
+
+def _short(values):
+    while values and not values[-1]:
+        values = values[:-1]
+    return ", ".join(_number(value) for value in values)
+
+
+def _number(value):
+    return "{:.4g}".format(value) if isinstance(value, float) else str(value)
+
+
+def main():
+    cli = argparse.ArgumentParser(description="The conversation with real ground stations")
+    cli.add_argument("clips", type=pathlib.Path)
+    cli.add_argument("--only", nargs="*", help="names of clips")
+    cli.add_argument("--mavsdk", action="store_true", help="with MAVSDK as well")
+    cli.add_argument("--write", metavar="FILE", help="the conversation on the first clip")
+    options = cli.parse_args()
+    clips = [Clip(path.parent) for path in sorted(options.clips.glob("*/boxes.csv"))]
+    clips = [c for c in clips if len(c.boxes) > FRAMES and np.isfinite(c.boxes[:FRAMES]).any()]
+    written = None
+    for clip in clips:
+        if options.only and clip.name not in options.only:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            boxes, client, _ = with_pymavlink(clip, folder)
+            print(_line(clip, "rectangle", overlaps(clip, boxes)))
+            written = written or transcript(client)
+            boxes, _, _ = with_pymavlink(clip, folder, point=True)
+            print(_line(clip, "point", overlaps(clip, boxes)))
+            if options.mavsdk:
+                boxes, lines = with_mavsdk(clip, folder)
+                print(_line(clip, "MAVSDK", overlaps(clip, boxes)), "; ".join(lines))
+    if options.write and written:
+        with open(options.write, "w") as file:
+            file.write("\n".join(written) + "\n")
+
+
+def _line(clip, how, values):
+    if not len(values):
+        return "{:<18} {:<10} no box".format(clip.name, how)
+    return "{:<18} {:<10} {:3d} frames: mean IoU {:.3f}, above .6 in {:.0%}".format(
+        clip.name, how, len(values), values.mean(), (values > 0.6).mean()
+    )
+
+
+if __name__ == "__main__":
+    main()

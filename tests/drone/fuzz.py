@@ -1,0 +1,166 @@
+"""Hostile packets: whatever comes, no exception, and the tracker goes on.
+
+Packets are real ones with bits turned, bytes cut, repeated or made up, and with fields of random
+values. In half of them the checksum is put right again, so that they reach the camera.
+
+    python -m tests.drone.fuzz --packets 100000
+"""
+
+import argparse
+import random
+import time
+
+import numpy as np
+from pymavlink.dialects.v20 import common
+
+from tests.support.mavlink_run import HandTurnedRun
+
+NASTY = (0.0, -1.0, 1.0, 0.5, 1e30, -1e30, float("nan"), float("inf"), 1e-30, 275.0, 259.0)
+COMMANDS = (
+    510,
+    511,
+    512,
+    521,
+    522,
+    525,
+    527,
+    530,
+    1000,
+    1001,
+    2000,
+    2001,
+    2004,
+    2005,
+    2010,
+    2500,
+    2501,
+    2502,
+    2503,
+    2504,
+    2505,
+    0,
+    400,
+    65535,
+)
+KINDS = (
+    "COMMAND_LONG",
+    "COMMAND_LONG",
+    "COMMAND_LONG",
+    "COMMAND_INT",
+    "HEARTBEAT",
+    "ATTITUDE",
+    "GLOBAL_POSITION_INT",
+    "TIMESYNC",
+    "GIMBAL_MANAGER_INFORMATION",
+    "GIMBAL_MANAGER_STATUS",
+    "GIMBAL_DEVICE_ATTITUDE_STATUS",
+    "COMMAND_ACK",
+)
+WHOLE = {
+    "uint8_t": 8,
+    "uint16_t": 16,
+    "uint32_t": 32,
+    "uint64_t": 64,
+    "int8_t": -8,
+    "int16_t": -16,
+    "int32_t": -32,
+    "int64_t": -64,
+    "char": 8,
+}
+
+
+def random_message(rng):
+    """A message of a kind that the camera takes, its fields nasty or random."""
+    kind = getattr(common, "MAVLink_{}_message".format(rng.choice(KINDS).lower()))
+    fields = {}
+    for name, type_name, count in zip(kind.fieldnames, kind.fieldtypes, _lengths(kind)):
+        values = [_value(rng, type_name) for _ in range(max(1, count))]
+        fields[name] = values if count > 0 else values[0]
+    if "command" in fields:
+        fields["command"] = rng.choice(COMMANDS)
+    if "target_system" in fields and rng.random() < 0.9:
+        fields["target_system"], fields["target_component"] = 1, rng.choice((100, 100, 0))
+    return kind(**fields)
+
+
+def _lengths(kind):
+    """Array lengths in the order of the field names; 0: no array."""
+    return [kind.array_lengths[kind.ordered_fieldnames.index(name)] for name in kind.fieldnames]
+
+
+def _value(rng, type_name):
+    if type_name in ("float", "double"):
+        return rng.choice(NASTY) if rng.random() < 0.7 else rng.random()
+    bits = WHOLE[type_name]
+    low, high = (-(1 << -bits - 1), (1 << -bits - 1) - 1) if bits < 0 else (0, (1 << bits) - 1)
+    return rng.choice((low, high, 0, 1)) if rng.random() < 0.5 else rng.randint(low, high)
+
+
+def mutated(rng, mav):
+    """The bytes of one hostile packet."""
+    mav.seq = rng.randrange(256)
+    mav.srcSystem, mav.srcComponent = rng.choice(((255, 190), (1, 1), (1, 154), (7, 7)))
+    packet = bytearray(random_message(rng).pack(mav))
+    for _ in range(rng.choice((0, 0, 1, 2, 8))):
+        packet[rng.randrange(len(packet))] ^= 1 << rng.randrange(8)
+    if rng.random() < 0.5:
+        return bytes(checksummed(packet))
+    if rng.random() < 0.3:
+        cut = rng.randrange(1, len(packet))
+        packet = packet[:cut] + bytearray(rng.randrange(256) for _ in range(rng.randrange(40)))
+    return bytes(packet) * rng.choice((1, 1, 2))
+
+
+def checksummed(packet):
+    """A packet with its checksum put right, where its kind is known."""
+    number = packet[7] | packet[8] << 8 | packet[9] << 16
+    kind = common.mavlink_map.get(number)
+    if kind is None or packet[0] != 0xFD or len(packet) < 12:
+        return packet
+    body = bytearray(packet[1:-2]) + bytearray([kind.crc_extra])
+    value = common.x25crc(body).crc
+    packet[-2:] = bytearray([value & 255, value >> 8])
+    return packet
+
+
+def fuzz(packets, seed=1, every=200, rate=1e9):
+    """Send mutated packets to a run; returns the run and the seconds that it took."""
+    rng = random.Random(seed)
+    noise = np.random.RandomState(seed)
+    pictures = [noise.randint(0, 256, (120, 160, 3)).astype(np.uint8) for _ in range(4)]
+    run = HandTurnedRun(pictures, rate=rate)
+    mav = common.MAVLink(None, 255, 190)
+    started = time.monotonic()
+    for n in range(packets):
+        for name, fields in run.hear(mutated(rng, mav)):
+            run.service._codec.encode(name, fields)  # every answer can be sent
+        if n % every == 0:
+            for name, fields in run.turn():
+                run.service._codec.encode(name, fields)
+        assert run.service.failures == 0, run.service.last_failure
+    return run, time.monotonic() - started
+
+
+def main():
+    cli = argparse.ArgumentParser(description="Hostile MAVLink packets")
+    cli.add_argument("--packets", type=int, default=100000)
+    cli.add_argument("--seed", type=int, default=1)
+    options = cli.parse_args()
+    run, seconds = fuzz(options.packets, options.seed)
+    service = run.service
+    print(
+        "{} packets in {:.0f} s: {} decoded, {} refused before decoding, {} failures, {} frames "
+        "tracked".format(
+            options.packets,
+            seconds,
+            service.heard,
+            sum(service.refused.values()),
+            service.failures,
+            run.index,
+        )
+    )
+    run.close()
+
+
+if __name__ == "__main__":
+    main()

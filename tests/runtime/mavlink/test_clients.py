@@ -1,0 +1,131 @@
+"""Real ground stations drive the program over the loopback: pymavlink, and MAVSDK's server."""
+
+import csv
+import pathlib
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+from pymavlink.dialects.v20 import common
+
+from tests.drone import closed_loop, conversation
+from tests.support.clips import write_boxes
+from tests.support.mavlink_client import Client, Program, free_port
+
+FRAMES = 130
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A clip of a target that wanders over a textured picture."""
+    folder = tmp_path_factory.mktemp("clips") / "wandering"
+    (folder / "img").mkdir(parents=True)
+    world, boxes = closed_loop.World(closed_loop.wandering(3.0)), []
+    for n in range(FRAMES):
+        frame, box = world.seen(n / 25.0, 0.0, 0.0)
+        cv2.imwrite(str(folder / "img" / "{:04d}.jpg".format(n)), frame)
+        boxes.append(box)
+    write_boxes(folder / "boxes.csv", np.array(boxes))
+    return conversation.Clip(folder)
+
+
+def test_a_ground_station_finds_selects_follows_and_stops(clip, tmp_path):
+    boxes, client, text = conversation.with_pymavlink(clip, str(tmp_path))
+    overlaps = conversation.overlaps(clip, boxes)
+    assert len(overlaps) > 60  # a status for most frames
+    assert overlaps.min() > 0.6
+    kinds = {message.get_type() for _, message in client.heard}
+    assert {"HEARTBEAT", "CAMERA_INFORMATION", "CAMERA_SETTINGS"} <= kinds
+    assert "glass to command" in text
+
+
+def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
+    port = free_port()
+    client = Client(port)
+    rows = tmp_path / "rows.csv"
+    first = ",".join("{:.0f}".format(v) for v in clip.boxes[0])
+    with Program(
+        [
+            "--video",
+            clip.pictures,
+            "--box",
+            first,
+            "--results",
+            rows,
+            "--mavlink",
+            "udpout:127.0.0.1:{}".format(port),
+        ],
+        tmp_path / "log",
+    ) as program:
+        try:
+            client.wait("HEARTBEAT", 40)
+            client.interval("CAMERA_TRACKING_IMAGE_STATUS", 50)
+            seen = client.wait("NAMED_VALUE_INT", 20)
+            while seen.value < 5:
+                seen = client.wait("NAMED_VALUE_INT", 5)
+            client.pump(0.6)  # the user's hand takes its time
+            x, y, w, h = clip.boxes[seen.value]
+            result = client.command(
+                common.MAV_CMD_CAMERA_TRACK_RECTANGLE,
+                x / clip.size[0],
+                y / clip.size[1],
+                (x + w) / clip.size[0],
+                (y + h) / clip.size[1],
+                0,
+                seen.time_boot_ms % (1 << 24),
+            )
+            assert result == 0
+            client.pump(0.3)
+        finally:
+            client.close()
+        assert program.end()[0] == 130  # Ctrl-C
+    with open(str(rows)) as file:
+        chosen = [row for row in csv.DictReader(file) if row["target"] == "1"]
+    # time_boot_ms is whole milliseconds, so the frame before may be the one
+    assert abs(int(chosen[0]["frame"]) - seen.value) <= 1
+    assert len(chosen) > 5
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--mavlink", "udp:1.2.3.4"], "not an address; give one of"),
+        (["--mavlink", "serial:/dev/ttyTHS1:12345"], "not a speed of a serial line"),
+        (
+            ["--mavlink", "udpout:127.0.0.1:14550", "--gimbal"],
+            "--gimbal needs --mavlink URL and --fov",
+        ),
+        (["--mavlink", "udpout:127.0.0.1:14550", "--mavlink-key", "/nowhere"], "--mavlink-key"),
+        (["--mavlink", "udpout:127.0.0.1:14550", "--captures", "/nowhere"], "no such folder"),
+        (["--publish", "tcp://127.0.0.1:1"], "give udp://HOST:PORT"),
+        (["--stream", "http://:8554/live"], "--stream http://:8554/live: not an address"),
+        (["--record", "/nowhere/a.mkv"], "no such folder"),
+        (["--record", "a.avi"], "name the file .mkv or .mp4"),
+    ],
+)
+def test_what_can_t_work_is_refused_with_a_sentence(clip, capsys, arguments, said):
+    from runtime.track import main
+
+    box = ["--video", str(clip.pictures), "--no-show", "--box", "10,10,50,50"]
+    assert main(box + arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_mavsdk_drives_the_whole_conversation(clip, tmp_path):
+    pytest.importorskip("mavsdk")
+    boxes, lines = conversation.with_mavsdk(clip, str(tmp_path))
+    assert conversation.overlaps(clip, boxes).min() > 0.6
+    assert [line for line in lines if "accepted" in line] == lines[1:]
+    assert list(pathlib.Path(str(tmp_path)).glob("*.jpg"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["otb-Crossing", "otb-David"])
+def test_the_box_stays_on_the_truth_for_a_hundred_frames(clips_dir, tmp_path, name):
+    clip = conversation.Clip(clips_dir / name)
+    boxes, _, _ = conversation.with_pymavlink(clip, str(tmp_path))
+    overlaps = conversation.overlaps(clip, boxes)
+    assert len(overlaps) > 60 and overlaps.mean() > 0.6

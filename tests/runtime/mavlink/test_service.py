@@ -1,0 +1,169 @@
+"""What a hostile or a busy link does to a run: nothing."""
+
+import hashlib
+import os
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+from pymavlink.dialects.v20 import common
+
+from runtime.cli.links import read_key
+from runtime.errors import BadOutput
+from runtime.mavlink import frames
+from runtime.mavlink.codec import Codec
+from runtime.mavlink.point import box_at
+from tests.drone.fuzz import fuzz
+from tests.support.mavlink_run import HandTurnedRun
+
+KEY = hashlib.sha256(b"key").digest()
+BOX = (60.0, 40.0, 30.0, 40.0)
+
+
+def pictures():
+    noise = np.random.RandomState(1).randint(0, 90, (120, 160, 3)).astype(np.uint8)
+    noise[45:75, 65:85] = (40, 200, 240)
+    return [noise]
+
+
+def command(codec, number, *parameters):
+    values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
+    fields = {"param{}".format(n): value for n, value in enumerate(values, 1)}
+    fields.update(target_system=1, target_component=100, command=number, confirmation=0)
+    return codec.encode("COMMAND_LONG", fields)
+
+
+def rectangle(codec):
+    x, y, w, h = BOX
+    return command(codec, 2005, x / 160, y / 120, (x + w) / 160, (y + h) / 120)
+
+
+def results(out):
+    return [fields["result"] for name, fields in out if name == "COMMAND_ACK"]
+
+
+@pytest.fixture
+def run():
+    made = HandTurnedRun(pictures())
+    yield made
+    made.close()
+
+
+def test_a_rectangle_starts_a_target_between_two_frames(run):
+    out = run.hear(rectangle(Codec(255, 190)))
+    assert results(out) == [] and len(run.targets) == 0
+    assert results(run.turn()) == [0] and len(run.targets) == 1
+    run.turn()
+    assert run.loop.newest().track.box[2] > 5
+
+
+def test_a_second_rectangle_replaces_the_target(run):
+    codec = Codec(255, 190)
+    for shift in (0.0, 0.05):
+        run.hear(command(codec, 2005, 0.3 + shift, 0.3, 0.5 + shift, 0.7))
+        run.turn()
+    assert run.targets.numbers == (1,)
+    run.hear(command(codec, 2010))
+    run.turn()
+    assert len(run.targets) == 0 and run.loop.newest().track is None
+
+
+def test_a_point_becomes_a_target(run):
+    run.hear(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
+    for _ in range(200):
+        said = results(run.turn())
+        if said and said[-1] != 5:
+            break
+        time.sleep(0.02)
+    assert said[-1] == 0 and len(run.targets) == 1
+
+
+def test_the_box_at_a_point_is_the_thing_there():
+    x, y, w, h = box_at(pictures()[0], (75.0, 60.0))
+    assert abs(x - 65) < 6 and abs(y - 45) < 6 and abs(w - 20) < 8 and abs(h - 30) < 8
+    plain = np.full((120, 160, 3), 90, np.uint8)
+    for point in ((0.0, 0.0), (159.0, 119.0), (80.0, 60.0), (1e9, -1e9)):
+        box = box_at(plain, point)
+        assert box[2] > 4 and box[3] > 4
+
+
+def test_two_thousand_hostile_packets_raise_nothing():
+    made, _ = fuzz(2000, seed=7)
+    assert made.service.failures == 0 and made.service.heard > 500
+    made.close()
+
+
+def test_a_flood_of_damaged_packets_leaves_the_boxes_as_they_are():
+    def boxes(flood):
+        run = HandTurnedRun(pictures(), rate=200.0)
+        run.hear(rectangle(Codec(255, 190)))
+        found, rng = [], np.random.RandomState(3)
+        for _ in range(20):
+            for _ in range(50 if flood else 0):
+                packet = bytearray(rectangle(Codec(255, 190)))
+                packet[rng.randint(10, len(packet))] ^= 1 + rng.randint(255)
+                run.hear(bytes(packet))
+            run.turn()
+            if run.loop.newest().track:
+                found.append(run.loop.newest().track.box)
+        run.close()
+        return found
+
+    assert boxes(True) == boxes(False) != []
+
+
+def test_with_a_key_only_signed_commands_are_obeyed():
+    run = HandTurnedRun(pictures(), key=KEY)
+    now = frames.ticks_at(time.time())
+    run.hear(rectangle(Codec(255, 190)))
+    run.hear(rectangle(Codec(255, 190, b"w" * 32, now)))
+    run.turn()
+    assert len(run.targets) == 0 and run.service.refused["unsigned"] == 2
+    good = rectangle(Codec(255, 190, KEY, now))
+    run.hear(good)
+    run.turn()
+    assert len(run.targets) == 1
+    run.service._send(
+        [
+            (
+                "HEARTBEAT",
+                dict(
+                    type=30,
+                    autopilot=8,
+                    base_mode=0,
+                    custom_mode=0,
+                    system_status=4,
+                    mavlink_version=3,
+                ),
+            )
+        ]
+    )
+    assert frames.Signatures(KEY).good(run.service.transport.sent[-1], time.time())
+    run.close()
+
+
+def test_pymavlink_accepts_what_is_signed():
+    peer = common.MAVLink(None, 255, 190)
+    peer.signing.secret_key, peer.signing.sign_outgoing = KEY, True
+    codec = Codec(1, 100, KEY, frames.ticks_at(time.time()))
+    packet = codec.encode("TIMESYNC", {"tc1": 1, "ts1": 2})
+    assert peer.decode(bytearray(packet)).get_type() == "TIMESYNC"
+
+
+def test_our_own_packets_that_a_router_brings_back_are_not_obeyed(run):
+    assert run.hear(rectangle(Codec(1, 100))) == []
+    run.turn()
+    assert len(run.targets) == 0
+
+
+def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(KEY)
+    assert read_key(str(path)) == KEY
+    path.write_text("".join("{:02x}".format(b) for b in bytearray(KEY)) + "\n")
+    assert read_key(str(path)) == KEY
+    path.write_bytes(os.urandom(31))
+    with pytest.raises(BadOutput, match="write 32, or 64 hex digits"):
+        read_key(str(path))

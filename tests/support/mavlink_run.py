@@ -1,0 +1,101 @@
+"""A run with a MAVLink service whose frame loop the test turns by hand: no sockets, no threads."""
+
+import time
+from collections import namedtuple
+
+from runtime import load_targets
+from runtime.gimbal.control import Control
+from runtime.gimbal.settings import load_settings
+from runtime.mavlink import numbers as m
+from runtime.mavlink.camera import Camera
+from runtime.mavlink.codec import Codec
+from runtime.mavlink.geo import Geo
+from runtime.mavlink.gimbal_manager import GimbalManager
+from runtime.mavlink.loop import Loop
+from runtime.mavlink.reports import Identity, Stream
+from runtime.mavlink.service import Service
+from runtime.mavlink.transport import Transport
+from runtime.page.control import Controller
+from runtime.page.frame_buffer import TrackedFrame
+
+Source = namedtuple("Source", "live fps name frames dropped gaps")
+FOV = (60.0, 46.0)
+
+
+class Nowhere(Transport):
+    """Keeps what is sent."""
+
+    def __init__(self):
+        super().__init__("nowhere")
+        self.sent = []
+
+    def fileno(self):
+        return None
+
+    def receive(self):
+        return []
+
+    def send(self, data):
+        self.sent.append(data)
+
+    def close(self):
+        pass
+
+
+class Stop:
+    requested = False
+
+
+class HandTurnedRun:
+    """A tracker, its controller and a MAVLink service; ``turn`` is one frame.
+
+    Args:
+        pictures: list of BGR frames; shown in turn, for ever.
+        key: of signatures, or None.
+        rate: packets a second that are taken of one sender.
+    """
+
+    def __init__(self, pictures, key=None, rate=1e9, captures=None):
+        self.targets = load_targets()
+        self.pictures, self.index = pictures, 0
+        self.rows = []
+        source = Source(True, 25.0, "pictures", None, 0, [])
+        self.controller = Controller(
+            self.targets,
+            source,
+            Stop(),
+            write_row=lambda *row: self.rows.append(row),
+            recent_ms=dict,
+            columns=("frame",),
+            can_record=True,
+        )
+        self.loop = Loop(self.controller, captures)
+        stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
+        identity = Identity(1, 100, "test", FOV, [stream], "/", "")
+        geo = Geo(FOV)
+        self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0, geo)
+        camera = Camera(self.loop, identity, geo)
+        codec = Codec(1, 100, key)
+        self.service = Service(Nowhere(), codec, camera, geo, self.gimbal, key, rate)
+        self.turn()
+
+    def hear(self, data, peer=("127.0.0.1", 14550)):
+        """Bytes come in; returns the messages that are sent in answer."""
+        return self.service.take(peer, data, time.monotonic())
+
+    def turn(self):
+        """The frame loop takes the next frame; returns the messages that are sent for it."""
+        now = time.monotonic()
+        self.controller.next_frame_is_due()
+        frame = self.pictures[self.index % len(self.pictures)]
+        tracks = self.targets.update(frame) if len(self.targets) else {}
+        tracked = TrackedFrame(frame, self.index, None, tracks, now)
+        self.controller.publish(tracked)
+        self.index += 1
+        view = self.loop.view_of(tracked)
+        return self.gimbal.frame(view, now) + self.service.camera.tick(now)
+
+    def close(self):
+        self.controller.end()
+        self.service.close()
+        self.targets.close()

@@ -46,7 +46,7 @@ KEYS: typing.Dict[str, Keys] = {
         "scale_penalty": key(float, low=0, high=1),  # of responses that change the size
         "scale_lr": key(float, low=0, high=1, when=_SIAMESE),  # how fast the size follows
         "window": key(float, low=0, high=1, when=_SIAMESE),  # influence of the Hanning window
-        "min_size": key(float, 1.0, low=0, high=10000, when=_SIAMESE),  # frame pixels
+        "min_size": key(float, 1.0, low=0, high=1000, when=_SIAMESE),  # frame pixels
         # of the label, relative to the target's side
         "label_sigma": key(float, low=1e-3, high=10, when=_RIDGE),
         "regularisation": key(float, low=1e-12, high=1e6, when=_RIDGE),  # lambda; 0 divides by 0

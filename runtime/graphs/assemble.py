@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, shape_inference, version_converter
 
 from runtime.errors import BadNetwork
-from runtime.graphs import fold_if, maps, models, normalise, parts
+from runtime.graphs import fold_if, maps, models, normalise, parts, quantised
 from runtime.graphs.models import shape_of
 from runtime.graphs.parts import IMAGES
 
@@ -63,6 +63,7 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
     files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
     has_correlation = set(files) != {"backbone"}
     try:
+        files = {part: quantised.to_qdq(model) for part, model in files.items()}
         exemplar, search = _normalised(*parts.join(network, files))
         if has_correlation:
             exemplar, search = _hoist(exemplar, search)

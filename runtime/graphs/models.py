@@ -3,8 +3,9 @@
 import pathlib
 import typing
 
+import numpy as np
 import onnx
-from onnx import TensorProto, compose, shape_inference
+from onnx import TensorProto, compose, numpy_helper, shape_inference
 
 from runtime.errors import BadNetwork
 
@@ -14,22 +15,43 @@ if typing.TYPE_CHECKING:
 Shape = typing.Tuple[int, ...]
 
 ONNX_DOMAINS = ("", "ai.onnx")
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
 
 def read(path: "typing.Union[str, pathlib.Path]") -> "ModelProto":
     """Read an ONNX file, with its external data.
 
     Raises:
-        BadNetwork: the file is no valid ONNX.
+        BadNetwork: the file is no valid ONNX, or a weight is NaN.
     """
     try:
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
-        return model
+        damaged = _with_nan(model)
     except Exception as error:  # the class of protobuf's DecodeError differs by version
         raise BadNetwork(
             "{} is not a whole ONNX file ({}); fetch it again".format(path, first_line(error))
         ) from None
+    if damaged:
+        raise BadNetwork(
+            "{} has NaN in its weights {}; fetch it again, or train the network again".format(
+                path, damaged
+            )
+        )
+    return model
+
+
+def _with_nan(model: "ModelProto") -> "typing.Optional[str]":
+    """Name of a weight that is not a number, or None. Some engines compute with 0 instead."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type in FLOATS and np.isnan(numpy_helper.to_array(tensor)).any():
+            return str(tensor.name)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t") and attribute.t.data_type in FLOATS:
+                if np.isnan(numpy_helper.to_array(attribute.t)).any():
+                    return str(node.output[0])
+    return None
 
 
 def first_line(error: BaseException) -> str:

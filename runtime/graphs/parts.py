@@ -18,8 +18,8 @@ import typing
 import numpy as np
 from onnx import TensorProto, compose, helper, numpy_helper, version_converter
 
+from runtime.decode.shared.keys import MAP_PARTS
 from runtime.graphs import models
-from runtime.networks.schema import MAP_PARTS
 
 if typing.TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -67,7 +67,9 @@ def join(network: "Network", parts: "Parts") -> "Pair":
 def _unify_opsets(parts: "Parts") -> None:
     """Bring all parts to the newest opset and IR version among them."""
     newest = max(models.opset(model) for model in parts.values())
-    ir_version = max(model.ir_version for model in parts.values())
+    # engines refuse files of a newer IR than theirs, though no operator here needs it
+    latest = 8 if newest <= 15 else 10
+    ir_version = min(latest, max(model.ir_version for model in parts.values()))
     for name, model in parts.items():
         if models.opset(model) != newest:
             parts[name] = version_converter.convert_version(model, newest)

@@ -6,10 +6,8 @@ import pathlib
 import sys
 import typing
 
-import numpy as np
-
 from boards import toml
-from runtime import decode, engines
+from runtime import decode
 from runtime.errors import BadNetwork, HotpathError
 from runtime.networks import (
     CACHE,
@@ -164,36 +162,23 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _try(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> int:
-    """Load the files into an engine and run it once on noise. Returns the number of mistakes."""
+    """Look at the weights and run the files on pictures. Returns the number of mistakes."""
+    from runtime.networks import examine  # needs the onnx library
+
     for part, path in paths.items():
         entry = network.file(part)
         given = entry and entry.sha256
         digest = "sha256 is right" if given else "sha256 " + sha256_of(path)
         print("{:<10} {} {}".format(part, path, digest))
     try:
-        engine = engines.create("auto", network, paths)
+        mistakes = examine.weights(paths)
+        report, more = examine.maps(network, paths)
     except HotpathError as error:
         print(error)
         return 1
-    noise = np.random.RandomState(0)
-    for crop in (engine.exemplar_crop, engine.search_crop):
-        mean, scale = (np.reshape(v, (1, 3, 1, 1)) for v in (network.mean, network.scale))
-        crop[:] = (noise.randint(0, 256, crop.shape) - mean) * scale
-    features = engine.exemplar()
-    if network.file("backbone") and not network.file("head"):
-        features = ()  # the family keeps them
-    maps = engine.search(features)
-    print("runs       on {engine} {version}".format(**engine.describe()))
-    wrong = 0
-    for index, item in enumerate(maps):
-        shape = "x".join(map(str, item.shape))
-        print("map        {} from {:.4g} to {:.4g}".format(shape, item.min(), item.max()))
-        if not np.isfinite(item).all():
-            sentence = "map {} is not finite; the file is damaged, or mean and scale are wrong"
-            print(sentence.format(index + 1))
-            wrong += 1
-    engine.close()
-    return wrong
+    for line in report + mistakes + more:
+        print(line)
+    return len(mistakes + more)
 
 
 def get(options: argparse.Namespace) -> None:

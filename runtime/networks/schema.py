@@ -10,7 +10,7 @@ import re
 import typing
 
 from runtime import decode
-from runtime.decode.shared.keys import LARGEST_SIDE, REQUIRED, Key, Keys, key
+from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys, key
 from runtime.networks.network import File
 
 Table = typing.Dict[str, typing.Any]
@@ -91,8 +91,6 @@ SECTIONS: "typing.Dict[str, Keys]" = {
         "hold_limit": key(float, 1.4, low=1, high=10),  # up to this one
     },
 }
-
-MAP_PARTS = ("score", "distances", "deltas", "size", "offset", "quality")
 
 # The ways in which files come; a fusion is followed by one part for each map.
 PARTS = (

@@ -10,6 +10,9 @@ Key.__doc__ = """Description of one key; see ``key``."""
 
 Keys = typing.Dict[str, Key]
 
+# parts that give one map each, in the order in which families take maps
+MAP_PARTS = ("score", "distances", "deltas", "size", "offset", "quality")
+
 
 def key(
     kind: type,
@@ -44,7 +47,7 @@ LARGEST_MAP = 512  # cells a side
 # Limits of the target, for families that give a box.
 LIMITS: Keys = {
     # smallest width and height of a box, frame pixels
-    "min_size": key(float, 10.0, low=0, high=10000),
+    "min_size": key(float, 10.0, low=0, high=1000),
     # what is kept inside the frame: "centre": the centre, and the size below the frame's;
     # "position": the centre alone; "corners": each corner; "inside": the whole box, moved in from
     # the left and top and cut at the right and bottom; "none": nothing

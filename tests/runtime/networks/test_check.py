@@ -9,11 +9,12 @@ import numpy as np
 import onnx
 import pytest
 
+from runtime import decode, load_tracker
 from runtime.errors import BadNetwork
-from runtime.networks import load_network, names, schema
+from runtime.networks import Network, load_network, names, schema
 from runtime.networks.counting import count
 from tests.conftest import ROOT
-from tests.support import blobs
+from tests.support import blobs, tiny
 
 WRONG = """family = "points"
 licence = 3
@@ -120,18 +121,68 @@ def test_check_says_when_a_file_is_no_onnx(tmp_path):
     assert "siamban_track.onnx is not a whole ONNX file" in said
 
 
-def test_check_says_when_a_map_is_not_finite(tmp_path):
-    toml = blobs.write_network(tmp_path, "siamban")
-    path = tmp_path / "siamban_track.onnx"
+def damage(path, value, shape=(1, 1, 1, 25)):
+    """Set the weights of one shape to a value."""
     model = onnx.load(str(path))
     for tensor in model.graph.initializer:
-        if tensor.dims == [1, 1, 1, 25]:
-            values = np.full((1, 1, 1, 25), np.nan, np.float32)
+        if tuple(tensor.dims) == shape:
+            values = np.full(shape, value, np.float32)
             tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
     onnx.save(model, str(path))
+
+
+def test_check_says_when_a_map_is_not_finite(tmp_path):
+    toml = blobs.write_network(tmp_path, "siamban")
+    damage(tmp_path / "siamban_track.onnx", np.inf)
     code, said = run("check", toml)
     assert code == 2
     assert "is not finite" in said
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_a_weight_that_is_no_number_is_refused_by_every_engine(tmp_path, engine):
+    toml = blobs.write_network(tmp_path, "siamban")
+    damage(tmp_path / "siamban_track.onnx", np.nan)
+    with pytest.raises(BadNetwork, match="has NaN in its weights"):
+        load_tracker(toml, engine=engine)
+    code, said = run("check", toml)
+    assert code == 2 and "has NaN in its weights" in said
+
+
+def test_check_says_when_the_weights_are_all_zero(tmp_path):
+    toml = tiny.write_network(tmp_path)
+    damage(tmp_path / "tiny_backbone.onnx", 0, (3, 3, 63, 63))
+    code, said = run("check", toml)
+    assert code == 2 and "the weights w of backbone (tiny_backbone.onnx) are all zero" in said
+    assert "map 1 is the same for different pictures" in said
+
+
+def test_check_says_when_scores_are_no_probabilities(tmp_path):
+    toml = blobs.write_network(tmp_path, "lighttrack")
+    toml.write_text(toml.read_text().replace('score = "sigmoid"', 'score = "none"'))
+    code, said = run("check", toml)
+    assert code == 2 and "which are no probabilities" in said
+
+
+def test_every_number_of_every_family_has_bounds():
+    for family in decode.families():
+        sections = [schema.TOP, *schema.SECTIONS.values(), *decode.module_of(family).KEYS.values()]
+        for keys in sections:
+            for name, key in keys.items():
+                if key.kind in (int, float, list):
+                    assert key.low is not None and key.high is not None, (family, name)
+                    assert key.low <= key.high < 1e7
+
+
+def test_a_network_declares_every_key():
+    declared = set(Network.__annotations__)
+    for family in decode.families():
+        for keys in [
+            schema.TOP,
+            *schema.SECTIONS.values(),
+            *decode.module_of(family).KEYS.values(),
+        ]:
+            assert set(keys) <= declared
 
 
 def test_check_of_a_right_network_says_so(tmp_path):

@@ -1,0 +1,146 @@
+"""Examines what a network's files hold and what they compute, for ``networks check``.
+
+The weights are read, and the network runs on two pictures. A damaged file, or a TOML with the wrong
+mean and scale, shows in numbers that no tracker could use.
+"""
+
+import pathlib
+import typing
+
+import cv2
+import numpy as np
+from onnx import numpy_helper
+
+from runtime import engines
+from runtime.graphs import models
+
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
+_WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1}  # operator -> which input is the weights
+
+Paths = typing.Mapping[str, pathlib.Path]
+
+
+def weights(paths: Paths) -> "typing.List[str]":
+    """Find weights that can't be right.
+
+    Args:
+        paths: dict of part -> path of an ONNX file.
+
+    Returns:
+        one sentence for each mistake.
+
+    Raises:
+        BadNetwork: a file is no ONNX, or holds NaN (``graphs.models.read``).
+    """
+    mistakes = []
+    for part, path in paths.items():
+        model = models.read(path)
+        tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        for node in model.graph.node:
+            place = _WEIGHTED.get(node.op_type)
+            if place is None or len(node.input) <= place or node.input[place] not in tensors:
+                continue
+            values = numpy_helper.to_array(tensors[node.input[place]])
+            name = "the weights {} of {} ({})".format(node.input[place], part, path.name)
+            if not np.isfinite(values.astype(np.float32)).all():
+                mistakes.append("{} are not finite; fetch the file again".format(name))
+            elif not values.any():
+                mistakes.append("{} are all zero; fetch the file again".format(name))
+    return mistakes
+
+
+def pictures(side: int) -> "typing.List[np.ndarray]":
+    """Two pictures of one scene: the object moves and grows.
+
+    Args:
+        side: pixels.
+
+    Returns:
+        list of BGR float32 (side, side, 3), values from 0 to 255.
+    """
+    noise = np.random.RandomState(1)
+    scene = np.zeros((side, side, 3), np.float32)
+    for cells in (2, 4, 8, 16, 32):  # coarse structure is strong and fine structure weak
+        patch = noise.rand(cells, cells, 3).astype(np.float32)
+        scene += cv2.resize(patch, (side, side), interpolation=cv2.INTER_CUBIC) * (220.0 / cells)
+    results = []
+    for x, y, w, h in ((0.35, 0.35, 0.25, 0.3), (0.45, 0.5, 0.35, 0.2)):
+        picture = scene.copy()
+        x1, y1, x2, y2 = (int(side * v) for v in (x, y, x + w, y + h))
+        picture[y1:y2, x1:x2] = (40, 200, 240)
+        picture[y1 : (y1 + y2) // 2, x1 : (x1 + x2) // 2] = (200, 60, 30)
+        results.append(np.clip(picture, 0, 255))
+    return results
+
+
+def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], typing.List[str]]":
+    """Run a network on two pictures and look at its maps.
+
+    Args:
+        network: the ``Network``.
+        paths: dict of part -> path.
+
+    Returns:
+        (report, mistakes): lines that describe the run, and one sentence for each mistake.
+
+    Raises:
+        HotpathError: no engine is installed, or none can load the files.
+    """
+    engine = engines.create("auto", network, dict(paths))
+    try:
+        engine.exemplar_crop[:] = as_input(network, pictures(network.exemplar)[0])
+        features: typing.Any = engine.exemplar()
+        if network.file("backbone") and not (network.file("head") or network.file("fusion")):
+            features = ()  # the family keeps them
+        results = []
+        for picture in pictures(network.search):
+            engine.search_crop[:] = as_input(network, picture)
+            results.append([np.array(item) for item in engine.search(features)])
+        report = ["runs       on {engine} {version}".format(**engine.describe())]
+    finally:
+        engine.close()
+    mistakes = []
+    for index, (first, second) in enumerate(zip(*results)):
+        shape = "x".join(map(str, first.shape))
+        report.append("map        {} from {:.4g} to {:.4g}".format(shape, first.min(), first.max()))
+        problem = _problem(first, second)
+        if problem:
+            mistakes.append("map {} {}".format(index + 1, problem))
+    if not mistakes and getattr(network, "score", "") == "none":
+        score = results[0][0]
+        if score.min() < -0.01 or score.max() > 1.01:
+            mistakes.append(
+                "map 1 has scores from {:.3g} to {:.3g}, which are no probabilities; score must be "
+                '"sigmoid" or "softmax"'.format(score.min(), score.max())
+            )
+    return report, mistakes
+
+
+def as_input(network: "Network", picture: np.ndarray) -> np.ndarray:
+    """A BGR picture as the network takes it: float32 (1, 3, h, w)."""
+    if network.channels == "RGB":
+        picture = picture[:, :, ::-1]
+    value = (picture - np.array(network.mean)) * np.array(network.scale)
+    result: np.ndarray = value.astype(np.float32).transpose(2, 0, 1)[None]
+    return result
+
+
+def _problem(first: np.ndarray, second: np.ndarray) -> "typing.Optional[str]":
+    """What is wrong with a map that was computed for two pictures; None where nothing is."""
+    both = np.concatenate([first.ravel(), second.ravel()])
+    if not np.isfinite(both).all():
+        return "is not finite; the file is damaged, or mean and scale are wrong"
+    if not both.any():
+        return "is zero everywhere; the file is damaged, or mean and scale are wrong"
+    if np.array_equal(first, second):
+        return (
+            "is the same for different pictures; the file is damaged, or mean and scale are wrong"
+        )
+    if np.abs(both).max() > LARGEST:
+        return "has numbers up to {:.1e}; the file is damaged, or mean and scale are wrong".format(
+            np.abs(both).max()
+        )
+    return None

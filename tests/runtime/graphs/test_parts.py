@@ -1,0 +1,112 @@
+"""All the ways in which a network's files come give the same boxes."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime import load_tracker
+from runtime.graphs import models
+from tests.support import blobs, tiny
+
+BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
+
+
+def follow(toml, pictures, boxes, engine="onnxruntime"):
+    tracker = load_tracker(toml, engine=engine)
+    tracker.init(pictures[0], boxes[0])
+    found = np.array([tracker.update(picture).box for picture in pictures[1:]])
+    tracker.close()
+    return found
+
+
+def with_side(model, side, cells):
+    """A copy of the tiny backbone for another size of picture."""
+    model = models.copy(model)
+    for value, shape in ((model.graph.input[0], side), (model.graph.output[0], cells)):
+        for dim in list(value.type.tensor_type.shape.dim)[2:]:
+            dim.dim_value = shape
+    return model
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
+    pictures, boxes = tiny.film(6)
+    expected = follow(tiny.write_network(tmp_path), pictures, boxes, engine)
+    onnx.save(with_side(tiny.backbone(), 127, 8), str(tmp_path / "z.onnx"))
+    onnx.save(with_side(tiny.backbone(), 255, 16), str(tmp_path / "x.onnx"))
+    toml = tmp_path / "three.toml"
+    both = "".join(
+        '[[file]]\npart = "{}"\nname = "{}.onnx"\n'.format(part, name)
+        for part, name in (("exemplar", "z"), ("search", "x"))
+    )
+    toml.write_text(tiny.TOML.replace(BACKBONE, both))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes, engine), expected)
+
+
+def test_a_head_that_takes_the_search_features_first_is_recognised(tmp_path):
+    pictures, boxes = tiny.film(6)
+    toml = tiny.write_network(tmp_path)
+    expected = follow(toml, pictures, boxes)
+    head = tiny.head()
+    swapped = list(head.graph.input)[::-1]
+    del head.graph.input[:]
+    head.graph.input.extend(swapped)
+    onnx.save(head, str(tmp_path / "tiny_head.onnx"))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
+
+
+def test_a_fusion_with_a_part_for_each_map_is_a_head(tmp_path):
+    pictures, boxes = tiny.film(6)
+    expected = follow(tiny.write_network(tmp_path), pictures, boxes)
+    head = onnx.shape_inference.infer_shapes(tiny.head())
+    extracted = {
+        "fusion": onnx.utils.Extractor(head).extract_model(["z", "x"], ["response"]),
+        "score": onnx.utils.Extractor(head).extract_model(["response"], ["cls"]),
+    }
+    # the distances do not depend on the fusion in this network: a constant of their own
+    value = numpy_helper.from_array(np.full((1, 4, 16, 16), tiny.BOX / 2, np.float32), "size")
+    zero = numpy_helper.from_array(np.zeros((), np.float32), "zero")
+    shape = numpy_helper.from_array(np.array([1, 1, 16, 16], np.int64), "shape")
+    nodes = [
+        helper.make_node("Mul", ["f", "zero"], ["nothing"]),
+        helper.make_node("Reshape", ["nothing", "shape"], ["plane"]),
+        helper.make_node("Add", ["size", "plane"], ["distances"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "distances",
+        [helper.make_tensor_value_info("f", TensorProto.FLOAT, [1, 1, 256])],
+        [helper.make_tensor_value_info("distances", TensorProto.FLOAT, [1, 4, 16, 16])],
+        [value, zero, shape],
+    )
+    extracted["distances"] = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    lines = []
+    for part, model in extracted.items():
+        onnx.save(model, str(tmp_path / (part + ".onnx")))
+        lines.append('[[file]]\npart = "{0}"\nname = "{0}.onnx"\n'.format(part))
+    toml = tmp_path / "fused.toml"
+    toml.write_text(tiny.TOML[: tiny.TOML.index("[[file]]")] + BACKBONE + "".join(lines))
+    np.testing.assert_allclose(follow(toml, pictures, boxes), expected, atol=1e-4)
+
+
+def test_a_map_in_several_outputs_is_joined(tmp_path):
+    pictures, boxes = blobs.film(6)
+    toml = blobs.write_network(tmp_path, "lighttrack")
+    expected = follow(toml, pictures, boxes)
+    path = tmp_path / "lighttrack_track.onnx"
+    model = onnx.load(str(path))
+    channels = {models.shape_of(value)[1]: value.name for value in model.graph.output}
+    score, boxes_map = channels[1], channels[4]
+    parts = [boxes_map + "/horizontal", boxes_map + "/vertical"]
+    model.graph.node.append(helper.make_node("Split", [boxes_map], parts, axis=1))
+    model.graph.node[-1].attribute.append(helper.make_attribute("split", [2, 2]))
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in [(score, (1, 1, 16, 16))] + [(name, (1, 2, 16, 16)) for name in parts]
+    )
+    onnx.save(model, str(path))
+    maps = 'maps = ["{}", "{}"]\n'.format(score, "+".join(parts))
+    toml.write_text(toml.read_text().replace("[head]\n", "[head]\n" + maps))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)

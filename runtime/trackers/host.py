@@ -7,11 +7,13 @@ family does differently (several scales, a model that learns) is in ``runtime.de
 windows of a frame it searches is in ``runtime.geometry``.
 """
 
+import math
 import time
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.engines.base import Engine, Lane
 from runtime.loss import LossMonitor
@@ -120,6 +122,9 @@ class HostTracker(Tracker):
             maps: from ``collect_maps``.
             scale: from ``crop``.
             search_features: features of the search region (see ``runtime.loss``).
+
+        Raises:
+            NetworkFailed: nothing that was found is finite; the target stays where it was.
         """
         self._before[:] = self.state
         started = time.perf_counter()
@@ -129,7 +134,11 @@ class HostTracker(Tracker):
             self.state, self._before, self.decoder.certain(score), search_features, scale
         )
         self.step_ms["select"] += (time.perf_counter() - started) * 1e3
-        return Track(geometry.box_of(self.network, self.state), score, lost)
+        box = geometry.box_of(self.network, self.state)
+        if not math.isfinite(sum(box) + score):
+            self.state[:] = self._before
+            raise NetworkFailed(NO_SCORE)
+        return Track(box, score, lost)
 
     def learn(self, maps: Any) -> None:
         """Learn from the maps of the window around the target that was just found."""

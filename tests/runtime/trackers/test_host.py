@@ -1,0 +1,100 @@
+"""The host's tracker: a network that gives nothing finite is seen in that very frame."""
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from runtime import NetworkFailed, NotReady, engines, load_tracker
+from runtime.graphs import assemble
+from runtime.types import Box
+from tests.support import blobs, tiny
+
+FAMILIES = ("lighttrack", "dasiamrpn", "siamfc_030", "dcfnet", "stark_lightning", "vittrack")
+
+
+def fail_on_white(network, search, names):
+    """Add to those outputs of a search graph a term that is 0, and NaN where a picture has white.
+
+    It comes last, so that no later operator can turn it into a number.
+    """
+    search = onnx.ModelProto.FromString(search.SerializeToString())
+    graph, node = search.graph, onnx.helper.make_node
+    limit = (254.5 - np.array(network.mean)) * np.array(network.scale)
+    limit = limit.astype(np.float32).reshape(1, 3, 1, 1)
+    graph.initializer.append(onnx.numpy_helper.from_array(limit, "limit"))
+    added = [
+        node("GlobalMaxPool", ["search"], ["brightest"]),
+        node("Sub", ["limit", "brightest"], ["below"]),
+        node("Sqrt", ["below"], ["root"]),
+        node("ReduceMean", ["root"], ["mean_root"], keepdims=0),
+        node("Sub", ["mean_root", "mean_root"], ["nothing"]),
+    ]
+    for name in names:
+        for each in graph.node:
+            each.output[:] = [n + "/before" if n == name else n for n in each.output]
+            each.input[:] = [n + "/before" if n == name else n for n in each.input]
+        added.append(node("Add", [name + "/before", "nothing"], [name]))
+    graph.node.extend(added)
+    return search
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Let every network that is loaded fail on white, in the output of that number or in all."""
+
+    def arrange(number=None):
+        build = assemble.build
+
+        def with_failure(network, paths):
+            graphs = build(network, paths)
+            names = graphs.maps if number is None else graphs.maps[number : number + 1]
+            return graphs._replace(search=fail_on_white(network, graphs.search, names))
+
+        monkeypatch.setattr(assemble, "build", with_failure)
+
+    return arrange
+
+
+def check(tracker, film, boxes):
+    """A frame with a white pixel is an error; the target stays, and is found in the next frame."""
+    tracker.init(film[0], boxes[0])
+    before = tracker.update(film[1])
+    assert isinstance(before.box, Box)
+    state = tracker.state.copy()
+    spoiled = film[2].copy()
+    x, y, w, h = (int(value) for value in boxes[2])
+    spoiled[y : y + h, x : x + w] = 255
+    with pytest.raises(NetworkFailed, match="no finite score"):
+        tracker.update(spoiled)
+    np.testing.assert_array_equal(tracker.state, state)
+    found = tracker.update(film[2])
+    assert np.isfinite(found.box).all() and np.isfinite(found.score)
+    assert abs(found.box.x - boxes[2][0]) < 12 and abs(found.box.y - boxes[2][1]) < 12
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_map_that_is_not_finite_is_an_error_and_the_target_stays(
+    tmp_path, failing, engine, number
+):
+    toml = tiny.write_network(tmp_path)
+    failing(number)
+    check(load_tracker(toml, engine=engine), *tiny.film(3))
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_sees_it(tmp_path, failing, engine, name):
+    toml = blobs.write_network(tmp_path, name)
+    failing()
+    film, boxes = blobs.film(3)
+    darker = [(frame * 0.95).astype(np.uint8) for frame in film]  # no white but the test's own
+    check(load_tracker(toml, engine=engine), darker, boxes)
+
+
+def test_a_tracker_without_a_target_says_what_to_do(tmp_path):
+    tracker = load_tracker(tiny.write_network(tmp_path))
+    with pytest.raises(NotReady, match=r"call init\(frame, box\) first"):
+        tracker.update(tiny.film(1)[0][0])

@@ -50,3 +50,35 @@ def test_without_a_service_manager_nothing_happens(tmp_path):
         manager.alive()
         manager.stopping()
         manager.stopping()
+
+
+def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
+    import cv2
+    import numpy as np
+
+    from tests.support.mavlink_client import Program, free_port
+
+    (tmp_path / "frames").mkdir()
+    noise = np.random.RandomState(0).randint(0, 256, (120, 160, 3)).astype(np.uint8)
+    for n in range(30):
+        cv2.imwrite(str(tmp_path / "frames" / "{:03d}.jpg".format(n)), noise)
+    rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
+    arguments = ["--video", tmp_path / "frames", "--box", "40,40,40,40", "--results", rows]
+    # a link plays the recording at its own speed
+    arguments += ["--append", "--mavlink", "udpout:127.0.0.1:{}".format(free_port())]
+    with listener(notify) as systemd:
+        systemd.settimeout(60)
+        environment = {"NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1000000"}
+        with Program(arguments, tmp_path / "log", environment) as program:
+            assert systemd.recv(256).startswith(b"READY=1")
+            assert systemd.recv(256) == b"WATCHDOG=1"
+            time.sleep(0.5)
+            program.process.kill()
+            program.process.wait()
+        before = rows.read_text()
+        with Program(arguments, tmp_path / "log", environment) as program:
+            program.process.wait(60)
+    after = rows.read_text()
+    assert before.count("\n") > 2 and after.startswith(before)
+    assert after.count("\n") == before.count("\n") + 30
+    assert after.count("frame,") == 1  # one header

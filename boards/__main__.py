@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         ("missing", print_missing, "print the commands that install what is missing, one a line"),
         ("sensors", sensors, "read every sensor, say where it is read and what was skipped"),
         ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
+        ("bringup", bring_up, "check a board that nobody has tried, and write evidence to send in"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
@@ -44,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("name", help="a board's name, or a TOML file of your own")
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
+        if name == "bringup":
+            command.add_argument("--network", default="kestrel", help="(default: %(default)s)")
+            command.add_argument("--out", default="bringup.json", metavar="FILE")
+            command.add_argument("--engines", default="engines", metavar="DIR", help="of bundles")
         if name in ("missing", "sensors", "snapshot"):
             # SUPPRESS: a default here would overwrite the same option given before the command
             command.add_argument(
@@ -91,6 +96,14 @@ def sensors(options: argparse.Namespace) -> None:
 def take_snapshot(options: argparse.Namespace) -> None:
     count = snapshot.write(options.file, options.root)
     print("{}: {} files; read it before you share it".format(options.file, count))
+
+
+def bring_up(options: argparse.Namespace) -> int:
+    from boards.doctor import bringup  # it needs NumPy and OpenCV, which the other commands do not
+
+    evidence = bringup.run(options.out, options.network, options.engines)
+    print(bringup.conclusion(evidence, options.out))
+    return 1 if bringup.failures(evidence) else 0
 
 
 if __name__ == "__main__":

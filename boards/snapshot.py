@@ -66,7 +66,7 @@ def dumps(files: Dict[str, Optional[str]]) -> str:
     lines = [HEADER]
     for name in sorted(files):
         content = files[name]
-        lines.append(name + "\t" + (UNREADABLE if content is None else _escape(_scrub(content))))
+        lines.append(name + "\t" + (UNREADABLE if content is None else _escape(scrub(content))))
     return "\n".join(lines) + "\n"
 
 
@@ -82,7 +82,8 @@ def _code(letter: str) -> str:
     return "\\x{:02x}".format(number) if number < 256 else letter
 
 
-def _scrub(text: str) -> str:
+def scrub(text: str) -> str:
+    """Replace serial numbers, addresses and UUIDs."""
     text = MAC.sub("00:00:00:00:00:00", text)
     text = UUID.sub("00000000-0000-0000-0000-000000000000", text)
     return SERIAL.sub(r"\1removed", text)

@@ -149,6 +149,11 @@ class GpuTracker(PipelinedTracker):
         return Track(geometry.box_of(network, found.state), found.score, found.lost)
 
     @property
+    def uses_graph(self) -> bool:
+        """Whether a frame runs as one CUDA graph."""
+        return self._frame.uses_graph
+
+    @property
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
         return self._frame.in_flight

@@ -1,0 +1,123 @@
+"""Check a board or GPU that nobody has tried, step by step, and write down what was found.
+
+__init__    runs the steps in order and writes the evidence
+steps       the steps
+film        the clip that is tracked
+"""
+
+import json
+import os
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from boards import detect, installed, snapshot
+from boards.doctor.bringup import steps
+from boards.errors import BadSnapshot
+from boards.files import Recorder
+from boards.telemetry import Telemetry
+from kernels.errors import HotpathError
+
+FORMAT = 1
+
+
+def run(
+    path: str, network: str, engines: str, say: Callable[[str], None] = print
+) -> Dict[str, Any]:
+    """Run all steps and write the evidence.
+
+    A step that fails does not end the run: the steps that need it are skipped.
+
+    Args:
+        path: of the evidence, a JSON file; an older one is replaced.
+        network: name or TOML of the network to build and track.
+        engines: folder of bundles; the bundle is built there when it is missing.
+        say: function of one sentence.
+
+    Returns:
+        The evidence.
+
+    Raises:
+        BadSnapshot: the evidence can't be written.
+    """
+    state = steps.State(network, engines, say)
+    evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}
+    for step in steps.STEPS:
+        told = _run_step(step, state)
+        evidence["steps"].append(told)
+        say("{:<8} {:<10} {}".format(told["result"], told["step"], told["text"]))
+        if told["advice"]:
+            say("{:<19} {}".format("", told["advice"]))
+        _write(path, dict(evidence, **_board()))
+    state.close()
+    evidence.update(_board(), complete=True)
+    _write(path, evidence)
+    return evidence
+
+
+def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[str, Any]:
+    """Run one step: dict of step, result ("passed", "failed", "skipped"), text, advice, seconds."""
+    began, result, advice = time.monotonic(), "passed", ""
+    try:
+        text = step(state)
+    except steps.Skip as reason:
+        result, text = "skipped", str(reason)
+    except steps.StepFailed as error:
+        result, text, advice = "failed", str(error), error.advice
+    except HotpathError as error:  # its sentence says what to do
+        result, text = "failed", str(error)
+    except Exception as error:  # of a library that nobody has tried here; the report needs it
+        result, text = "failed", "{}: {}".format(type(error).__name__, error)
+        advice = "send the evidence in: this is an error of the program"
+    seconds = round(time.monotonic() - began, 3)
+    return {
+        "step": step.__name__,
+        "result": result,
+        "text": text,
+        "advice": advice,
+        "seconds": seconds,
+    }
+
+
+def _board() -> Dict[str, Any]:
+    """The board as it is now: its name, libraries, sensors and files."""
+    recorder = Recorder("/")
+    found = detect.detect(recorder)
+    software = installed.look(recorder)
+    telemetry = Telemetry(recorder, found.board)
+    sample, locked = telemetry.read(), telemetry.locked()
+    return {
+        "board": found.board.name if found.board else None,
+        "model": found.model,
+        "release": found.l4t,
+        "libraries": {name: package.version for name, package in software.packages.items()},
+        "sample": sample,
+        "locked": locked,
+        "snapshot": snapshot.dumps(recorder.seen),
+    }
+
+
+def _write(path: str, evidence: Dict[str, Any]) -> None:
+    part = path + ".part"
+    try:
+        with open(part, "w") as file:
+            file.write(snapshot.scrub(json.dumps(evidence, indent=1, sort_keys=True)) + "\n")
+        os.replace(part, path)
+    except OSError as error:
+        raise BadSnapshot(
+            "the evidence can't be written to {}: {}; name a file in a folder that you may write "
+            "to".format(path, error.strerror)
+        ) from None
+
+
+def failures(evidence: Dict[str, Any]) -> List[str]:
+    """Return the names of the steps that failed."""
+    found: List[Dict[str, Any]] = evidence["steps"]
+    return [str(step["step"]) for step in found if step["result"] == "failed"]
+
+
+def conclusion(evidence: Dict[str, Any], path: Optional[str]) -> str:
+    """Return the last line: what to do now."""
+    failed = failures(evidence)
+    if failed:
+        return "failed: {}; read {} and send it in".format(", ".join(failed), path)
+    return "all steps passed; read {} and send it in, so that others know".format(path)

@@ -1,0 +1,321 @@
+"""The steps of ``python -m boards bringup``, in the order of ``STEPS``.
+
+A step is a function of the ``State`` that returns a phrase about what it found. It raises
+``StepFailed`` with advice, another ``HotpathError``, or ``Skip`` when it does not apply.
+"""
+
+import os
+import pathlib
+import time
+from typing import Any, Callable, List, Optional, Tuple
+
+import numpy as np
+
+from boards import detect, installed
+from boards.build import engines
+from boards.build.order import Order
+from boards.doctor.bringup.film import film
+from boards.doctor.missing import missing
+from boards.doctor.situation import Situation
+from boards.doctor.traps import traps
+from boards.files import Root
+from boards.sensors import cooling
+from boards.telemetry import Telemetry
+from kernels import cpu, golden
+from kernels.errors import HotpathError
+from runtime import engines as runtime_engines
+from runtime import loading
+from runtime.networks import load_network
+from runtime.trackers.host import HostTracker
+
+FRAMES = 60  # of the clip
+CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
+OTHER_PX = 2.0  # boxes of two engines or precisions
+CORRELATION_ERROR = 1e-4  # of the greatest value: float32 sums in another order
+KERNELS = ("crop", "select", "correlate")
+GPU_FAMILIES = ("jetson", "nvidia")
+
+
+class Skip(Exception):
+    """The step does not apply here, or a step that it needs has failed."""
+
+
+class StepFailed(HotpathError):
+    """A step failed.
+
+    Args:
+        text: what was found.
+        advice: what to do.
+    """
+
+    def __init__(self, text: str, advice: str) -> None:
+        super().__init__(text)
+        self.advice = advice
+
+
+class State:
+    """What earlier steps found.
+
+    Args:
+        network: name or TOML.
+        folder: of all bundles.
+        say: function of one sentence.
+    """
+
+    def __init__(self, network: str, folder: str, say: Callable[[str], None]) -> None:
+        self.network = network
+        self.folder = folder
+        self.say = say
+        self.detection = detect.detect()
+        self.telemetry = Telemetry("/", self.detection.board)
+        self.before = self.telemetry.read()
+        self.has_driver = False
+        self.device: Any = None
+        self.loaded: Any = None
+
+    def need_gpu(self) -> None:
+        """Skip a step that is about NVIDIA GPUs on other boards."""
+        found = self.detection.board
+        if found is None or found.family not in GPU_FAMILIES:
+            raise Skip("this board has no NVIDIA GPU")
+
+    def need_device(self) -> Any:
+        """Return the open GPU."""
+        self.need_gpu()
+        if self.device is None:
+            raise Skip("the GPU is not open")
+        return self.device
+
+    def need_engine(self) -> Any:
+        """Return what ``loading.load`` returned."""
+        if self.loaded is None:
+            raise Skip("there is no engine")
+        return self.loaded
+
+    def close(self) -> None:
+        """Give the engine and the device back."""
+        if self.loaded is not None:
+            self.loaded.engine.close()
+        if self.device is not None:
+            self.device.close()
+
+
+def board(state: State) -> str:
+    """Recognise the board."""
+    found = state.detection
+    if found.board is None:
+        raise StepFailed(
+            "a {} on a board that is not known".format(found.soc),
+            "send the evidence in, so that the board gets a profile",
+        )
+    release = "" if not found.l4t else ", L4T {}".format(found.l4t)
+    return "{} ({}){}".format(found.board.title, found.how, release)
+
+
+def software(state: State) -> str:
+    """Look for missing packages and known traps."""
+    situation = Situation(state.detection, installed.look(Root("/")), dict(os.environ))
+    lacking, caught = missing(situation), traps(situation)
+    if lacking:
+        names = ", ".join(entry.name for entry in lacking)
+        raise StepFailed("missing: " + names, "run `{}`".format(lacking[0].command))
+    if caught:
+        raise StepFailed(caught[0].sentence, "run `{}`".format(caught[0].command))
+    return "nothing is missing"
+
+
+def driver(state: State) -> str:
+    """Ask the driver for the GPU."""
+    state.need_gpu()
+    from kernels.cuda import driver as gpu_driver
+
+    gpu = gpu_driver.describe_gpu()
+    state.has_driver = True
+    number = gpu.compute_capability.replace(".", "")
+    return "{}, sm_{}, driver for CUDA {}".format(gpu.name, number, gpu.driver)
+
+
+def device(state: State) -> str:
+    """Open the GPU with CuPy or PyCUDA."""
+    state.need_gpu()
+    if not state.has_driver:
+        raise Skip("the driver does not answer")
+    from kernels.cuda import device as devices
+
+    state.device = devices.open_device()
+    return "opened with {}".format(state.device.name)
+
+
+def kernels(state: State) -> str:
+    """Compile every kernel for this GPU and load it."""
+    gpu = state.need_device()
+    from kernels.cuda import compile as compiler
+
+    kinds = []
+    for name in KERNELS:
+        path = compiler.binary(compiler.source(name), gpu.capability, gpu.driver_version)
+        gpu.module(path)
+        kinds.append("{} {}".format(name, pathlib.Path(str(path)).suffix.lstrip(".")))
+    return ", ".join(kinds)
+
+
+def correlation(state: State) -> str:
+    """Compare the correlation kernels with their definitions, on the GPU."""
+    gpu = state.need_device()
+    from kernels.cuda.correlate import Correlate
+
+    random = np.random.RandomState(3)
+    search = random.uniform(-1, 1, (32, 17, 17)).astype(np.float32)
+    exemplar = random.uniform(-1, 1, (1, 32, 5, 5)).astype(np.float32)
+    wanted = golden.correlate_depthwise(exemplar[0], search, 0)
+    stream, correlate = gpu.stream(), Correlate(gpu)
+    kept, addresses = [], []
+    for array in (search, exemplar):
+        staging = gpu.pinned(array.nbytes)
+        staging[:] = array.reshape(-1).view(np.uint8)
+        address = gpu.alloc(array.nbytes)
+        gpu.upload(address, staging, stream)
+        kept.append(staging)  # until the copy is done
+        addresses.append(address)
+    out = gpu.alloc(wanted.size * 4)
+    correlate.depthwise(*addresses, out, search.shape, exemplar.shape, 0, stream)
+    result = gpu.pinned(wanted.size * 4)
+    gpu.download(result, out, stream)
+    gpu.synchronise(stream)
+    worst = float(np.abs(result.view(np.float32).reshape(wanted.shape) - wanted).max())
+    worst /= float(np.abs(wanted).max())
+    if not worst <= CORRELATION_ERROR:
+        raise StepFailed(
+            "the correlation is off by {:.2g} of its range".format(worst),
+            "remove kernels/cuda/build and run this again; send the evidence in if it stays",
+        )
+    return "within {:.1g} of the definition's range".format(worst)
+
+
+def engine(state: State) -> str:
+    """Build the bundle when it is missing, and load it."""
+    found = state.detection.board
+    if found is None:
+        raise Skip("the board is not known")
+    network = load_network(state.network)
+    order = Order(found, network, found.precision["default"], state.folder)
+    if not (order.target / "bundle.json").is_file():
+        build = engines.build_of(found)
+        if build(order, state.say) is None:
+            raise StepFailed("the bundle was not built", "run `{}`".format(order.command()))
+    state.loaded = loading.load(bundle=str(order.target), precision=order.precision)
+    return "{engine} {version} on {device}, {precision}".format(**state.loaded.engine.describe())
+
+
+def boxes(state: State) -> str:
+    """Compare this board's boxes with the processor's.
+
+    Where crop and select run on a GPU, the processor does these with the same engine. Else another
+    engine of the processor tracks.
+    """
+    loaded = state.need_engine()
+    frames, start = film(FRAMES)
+    tracker = loading.create_tracker(*loaded, log=state.say)
+    found = _follow(tracker, frames, start)
+    if isinstance(tracker, HostTracker):
+        others = [name for name in runtime_engines.installed() if name != loaded.engine.name]
+        if not others:
+            raise Skip("there is no other engine here to compare with")
+        other = loading.load(state.network, engine=others[0])
+        wanted, limit = _follow(loading.create_tracker(*other), frames, start), OTHER_PX
+        other.engine.close()
+    else:
+        host = HostTracker(loaded.network, loaded.engine, cpu.load())
+        wanted, limit = _follow(host, frames, start), CLOSE_PX
+    worst = float(np.abs(found - wanted).max())
+    if not worst <= limit:
+        raise StepFailed(
+            "boxes differ from the processor's by {:.2f} pixels".format(worst),
+            "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
+        )
+    kind = type(tracker).__name__
+    return "{}: {} frames, within {:.2g} pixels of the processor's".format(kind, FRAMES, worst)
+
+
+def graph(state: State) -> str:
+    """Whether the frame runs as one CUDA graph."""
+    state.need_gpu()
+    loaded = state.need_engine()
+    said: List[str] = []
+    tracker = loading.create_tracker(*loaded, log=said.append)
+    uses_graph = getattr(tracker, "uses_graph", None)
+    if uses_graph is None:
+        raise Skip("crop and select run on the processor")
+    frames, start = film(3)
+    _follow(tracker, frames, start)
+    if tracker.uses_graph:
+        return "the frame is one graph"
+    return "no graph: {}".format(said[-1] if said else "this CUDA or engine can't be captured")
+
+
+def times(state: State) -> str:
+    """Time the frame and each of its steps."""
+    loaded = state.need_engine()
+    frames, start = film(FRAMES)
+    tracker = loading.create_tracker(*loaded)
+    tracker.init(frames[0], start)
+    total, parts = [], []
+    for frame in frames[1:]:
+        began = time.perf_counter()
+        tracker.update(frame)
+        total.append((time.perf_counter() - began) * 1e3)
+        parts.append(dict(tracker.step_ms))
+    medians = ["{} {:.3f}".format(n, float(np.median([p[n] for p in parts]))) for n in parts[0]]
+    steps_ms = ", ".join(text for text in medians if not text.endswith(" 0.000"))
+    text = "{:.3f} ms a frame (median of {})".format(float(np.median(total)), len(total))
+    return text + ("; " + steps_ms if steps_ms else "")
+
+
+def clocks(state: State) -> str:
+    """Read clocks, power mode and heat, and whether the board was slowed down meanwhile."""
+    sample, locked = state.telemetry.read(), state.telemetry.locked()
+    slowed = cooling.active(sample)
+    if slowed:
+        raise StepFailed(
+            "the board slows itself down: {}".format(", ".join(slowed)),
+            "cool it, and run this again",
+        )
+    for key in sample:
+        grown = _grown(state.before.get(key), sample[key]) if key.endswith("_count") else None
+        if grown and key.startswith(("oc1", "oc2")):
+            raise StepFailed("{} new events of {}".format(grown, key), "use a stronger supply")
+    mode, fastest = state.telemetry.power_mode(), state.telemetry.fastest_power_mode()
+    words = ["hottest {} C".format(sample.get("hottest_temp_c"))]
+    if mode is not None:
+        words.append("power mode {}".format(mode.name))
+    if fastest is not None and mode is not None and fastest.id != mode.id:
+        words.append("faster: sudo nvpmodel -m {}".format(fastest.id))
+    held = [name for name, state_ in locked.items() if state_]
+    words.append("clocks held: " + (", ".join(held) or "none; sudo jetson_clocks holds them"))
+    return ", ".join(words)
+
+
+def _grown(before: Any, after: Any) -> Optional[int]:
+    both = isinstance(before, int) and isinstance(after, int)
+    return after - before if both and after > before else None
+
+
+def _follow(tracker: Any, frames: List[Any], start: Tuple[float, ...]) -> Any:
+    """Track a clip: float64 (frames - 1, 4) boxes."""
+    tracker.init(frames[0], start)
+    return np.array([tuple(tracker.update(frame).box) for frame in frames[1:]], np.float64)
+
+
+STEPS: Tuple[Callable[[State], str], ...] = (
+    board,
+    software,
+    driver,
+    device,
+    kernels,
+    correlation,
+    engine,
+    boxes,
+    graph,
+    times,
+    clocks,
+)

@@ -12,7 +12,7 @@ import onnx
 from onnx import helper, shape_inference, version_converter
 
 from runtime.errors import BadNetwork
-from runtime.graphs import fold_if, maps, models, normalise, parts, quantised, weights
+from runtime.graphs import fold_if, maps, models, normalise, parts, quantised
 from runtime.graphs.models import shape_of
 from runtime.graphs.parts import IMAGES
 
@@ -58,7 +58,7 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
         ``Graphs``.
 
     Raises:
-        BadNetwork: a file is no ONNX, its tensors don't fit the TOML, or a weight is not finite.
+        BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
     """
     files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
     has_correlation = set(files) != {"backbone"}
@@ -74,8 +74,6 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
             "the ONNX files of {} don't fit together: {}; run `python -m runtime.networks check "
             "{}`".format(network.name, models.first_line(error), network.path)
         ) from None
-    for model in (exemplar, search):
-        weights.check_finite(network.name, model)
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)
     return Graphs(exemplar, search, features, IMAGES, outputs)

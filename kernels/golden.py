@@ -11,6 +11,8 @@ import numpy as np
 
 from kernels.errors import NO_SCORE, NetworkFailed
 
+# First and second source index of every target index, and their weights.
+Taps = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 WEIGHT_ONE = 2048  # the resize weights are fixed-point numbers with 11 fractional bits
 
 
@@ -41,18 +43,18 @@ def crop(
     out_height, out_width = size if isinstance(size, (tuple, list)) else (size, size)
     if min(width, height, out_width, out_height) < 1:
         raise ValueError("a crop of {}x{} to {}x{}".format(width, height, out_width, out_height))
-    border = np.asarray(border, np.uint8)
+    outside = np.asarray(border, np.uint8)
 
     if (height, width) == (out_height, out_width):
-        return _pixels(frame, y + np.arange(height), x + np.arange(width), border).astype(np.uint8)
+        return _pixels(frame, y + np.arange(height), x + np.arange(width), outside).astype(np.uint8)
 
     left, right, left_weight, right_weight = _columns(width, out_width)
     top, bottom, top_weight, bottom_weight = _rows(height, out_height)
 
-    def resized_rows(rows):
+    def resized_rows(rows: np.ndarray) -> np.ndarray:
         """The horizontal pass over some rows of the window: (out_height, out_width, 3) int64."""
-        values = _pixels(frame, y + rows, x + left, border) * left_weight[:, None]
-        values += _pixels(frame, y + rows, x + right, border) * right_weight[:, None]
+        values = _pixels(frame, y + rows, x + left, outside) * left_weight[:, None]
+        values += _pixels(frame, y + rows, x + right, outside) * right_weight[:, None]
         return values >> 4
 
     upper = (resized_rows(top) * top_weight[:, None, None]) >> 16
@@ -103,8 +105,8 @@ def pack(
     planes = np.ascontiguousarray(image[:, :, :: -1 if swap else 1].transpose(2, 0, 1))[None]
     if np.dtype(dtype) == np.uint8:
         return planes
-    mean, scale = (np.asarray(v, np.float32).reshape(1, 3, 1, 1) for v in (mean, scale))
-    values = (planes.astype(np.float32) - mean) * scale
+    means, scales = (np.asarray(v, np.float32).reshape(1, 3, 1, 1) for v in (mean, scale))
+    values = (planes.astype(np.float32) - means) * scales
     if np.dtype(dtype) != np.int8:
         return values.astype(dtype)
     return np.clip(np.rint(values / np.float32(step)), -128, 127).astype(np.int8)
@@ -205,7 +207,9 @@ def cosine(
     return float(average @ reference) / lengths if lengths > 0 else 0.0
 
 
-def _pixels(frame, rows, columns, border):
+def _pixels(
+    frame: np.ndarray, rows: np.ndarray, columns: np.ndarray, border: np.ndarray
+) -> np.ndarray:
     """The frame's pixels at rows x columns, ``border`` outside: (rows, columns, 3) int64."""
     height, width = frame.shape[:2]
     values = frame[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)].astype(np.int64)
@@ -214,7 +218,7 @@ def _pixels(frame, rows, columns, border):
     return values
 
 
-def _taps(source, target):
+def _taps(source: int, target: int) -> Tuple[np.ndarray, np.ndarray]:
     """First source index and the two weights of every target index, before any clamping."""
     scale = 1.0 / (float(target) / float(source))  # OpenCV inverts twice; keep that rounding
     place = ((np.arange(target) + 0.5) * scale - 0.5).astype(np.float32)
@@ -222,13 +226,13 @@ def _taps(source, target):
     return index.astype(np.int64), place - index
 
 
-def _weights(part):
+def _weights(part: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Fixed-point weights of the first and second source pixel, rounded half to even."""
     first = np.rint((np.float32(1) - part) * np.float32(WEIGHT_ONE)).astype(np.int64)
     return first, np.rint(part * np.float32(WEIGHT_ONE)).astype(np.int64)
 
 
-def _columns(source, target):
+def _columns(source: int, target: int) -> Taps:
     """Left and right column and their weights; at the edges of the window one column counts."""
     index, part = _taps(source, target)
     part[(index < 0) | (index >= source - 1)] = 0
@@ -236,7 +240,7 @@ def _columns(source, target):
     return (left, np.minimum(left + 1, source - 1)) + _weights(part)
 
 
-def _rows(source, target):
+def _rows(source: int, target: int) -> Taps:
     """Top and bottom row and their weights; at the edges both are the same row, weights stay."""
     index, part = _taps(source, target)
     return (np.clip(index, 0, source - 1), np.clip(index + 1, 0, source - 1)) + _weights(part)

@@ -47,7 +47,7 @@ class Kernels:
     name = "c++"
 
     def __init__(self, library: Library, release_lock: bool = False) -> None:
-        handle = library.handle
+        handle: Any = library.handle
         self._library, self.handle = library, handle
         self._select = handle.hp_points_select
         pointer, double = ctypes.c_void_p, ctypes.c_double
@@ -59,7 +59,8 @@ class Kernels:
         self._likeness = handle.hp_likeness
         self._likeness.argtypes = [pointer] + [ctypes.c_int] * 6 + [pointer] * 2
         self._likeness.restype = double
-        self._features = self._features_at = None
+        self._features: Any = None
+        self._features_at = 0
         self._job = ctypes.create_string_buffer(CROP_JOB.size)
         if release_lock:
             handle = ctypes.CDLL(library.path, handle=handle._handle)
@@ -67,7 +68,8 @@ class Kernels:
         self._crop.argtypes = [ctypes.c_void_p]
         self._crop.restype = None
         self._job_at = ctypes.addressof(self._job)
-        self._out = self._workspace = None
+        self._out: Any = None
+        self._workspace: Any = None
         self._out_at = self._out_width = self._out_height = 0
         self._frame_width = self._workspace_at = 0
 
@@ -159,7 +161,7 @@ class Kernels:
             None if pooled is None else pooled.ctypes.data,
         )
 
-    def _bind(self, out, frame_width):
+    def _bind(self, out: np.ndarray, frame_width: int) -> None:
         """Keep the address of ``out``, and allocate scratch memory for it."""
         _, self._out_height, self._out_width = planes(out).shape
         self._out, self._out_at = out, out.ctypes.data
@@ -193,7 +195,7 @@ class Points:
         self._score_planes = 2 if settings.score == "softmax" else 1
         self._score, self._nothing = np.zeros(1), np.full(1, np.nan)
         self._score_at = self._score.ctypes.data
-        self._arrays = (None, None, None)
+        self._arrays: Tuple[Any, Any, Any] = (None, None, None)
         self._addresses = (0, 0, 0)
 
     def select(
@@ -240,7 +242,7 @@ class Points:
             argmax(self._nothing)  # raises the definition's error
         return best, float(self._score[0])
 
-    def _bind(self, score_map, distance_map, state):
+    def _bind(self, score_map: np.ndarray, distance_map: np.ndarray, state: np.ndarray) -> None:
         """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
         if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
             raise ValueError("state: {} {}".format(state.dtype, state.shape))

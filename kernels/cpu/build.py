@@ -11,7 +11,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from typing import NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = (
@@ -72,7 +72,7 @@ def library(
     raise CannotBuild(problems[-1])
 
 
-def _compiler():
+def _compiler() -> str:
     for name in COMPILERS:
         path = shutil.which(name)
         if path:
@@ -80,7 +80,9 @@ def _compiler():
     raise CannotBuild("no C++ compiler found (looked for {})".format(", ".join(COMPILERS)))
 
 
-def _load_from(folders, name, compiler, flags):
+def _load_from(
+    folders: Optional[Sequence[Optional[str]]], name: str, compiler: str, flags: Sequence[str]
+) -> Tuple[ctypes.PyDLL, str]:
     """Load ``name`` from the first folder that can hold it, compiling it if it is not there."""
     temporary = None
     if folders is None:
@@ -101,7 +103,7 @@ def _load_from(folders, name, compiler, flags):
     raise CannotBuild(problem)
 
 
-def _open(path, compiler, flags):
+def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
     """Load the library at ``path``. Compile it if it is missing or damaged by a power failure."""
     # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
     if os.path.exists(path):
@@ -118,7 +120,7 @@ def _open(path, compiler, flags):
         raise
 
 
-def _compile(compiler, flags, path):
+def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     """Compile to a temporary file and rename it, so that no process loads half a library."""
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     os.close(descriptor)
@@ -133,7 +135,8 @@ def _compile(compiler, flags, path):
             os.unlink(partial)
 
 
-def _run(command):
+def _run(command: Sequence[str]) -> Any:
+    """The finished process of a command."""
     try:
         return subprocess.run(
             command,
@@ -150,13 +153,13 @@ def _run(command):
         raise CannotBuild("{} does not run: {}".format(command[0], error.strerror)) from None
 
 
-def _first_error(text):
+def _first_error(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no message"])[0]
 
 
-def _key(version, flags):
+def _key(version: Sequence[str], flags: Sequence[str]) -> str:
     """Hash of everything that the compiled code depends on."""
     key = hashlib.sha256(repr((version, flags, platform.machine(), _cpu_flags())).encode())
     for path in SOURCES:
@@ -165,7 +168,7 @@ def _key(version, flags):
     return key.hexdigest()[:16]
 
 
-def _cpu_flags():
+def _cpu_flags() -> str:
     """The processor's features as Linux lists them; elsewhere the processor's name."""
     try:
         with open("/proc/cpuinfo") as file:

@@ -66,7 +66,9 @@ class Kernels:
         return golden.likeness(features, rows, columns, reference, pooled)
 
 
-def _padded(frame, x, y, width, height, border):
+def _padded(
+    frame: np.ndarray, x: int, y: int, width: int, height: int, border: Sequence[int]
+) -> np.ndarray:
     """The window with its border, (height, width, 3) uint8."""
     rows, columns = frame.shape[:2]
     left, top = min(max(x, 0), columns), min(max(y, 0), rows)

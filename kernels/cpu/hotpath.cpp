@@ -1,6 +1,6 @@
-// Crop and select on a processor: loops over the arithmetic of ../hotpath.h, for ctypes.
+// Crop and select on a processor: loops over the arithmetic of ../hotpath.h, called through ctypes.
 //
-// Crop makes every source row of the horizontal pass once, as three planes of int16, and blends two
+// Crop does the horizontal pass of every source row once, as three planes of int16, and blends two
 // of them into a row of the result. HP_PORTABLE leaves the x86 instructions out; the bits are equal.
 #include "../hotpath.h"
 
@@ -105,7 +105,8 @@ void plan_columns(const hp_crop_job* job, plan* p) {
   p->bordered = p->last - p->first < count;
 }
 
-// The border's own row; the rows that are made later keep its values in columns outside the frame.
+// The horizontal pass of a row outside the frame. Rows inside the frame keep its values in the
+// columns outside.
 void fill_border(const hp_crop_job* job, plan* p) {
   for (int c = 0; c < 3; ++c) {
     int16_t* plane = p->space.rows[2] + c * p->lanes;
@@ -119,7 +120,7 @@ void fill_border(const hp_crop_job* job, plan* p) {
   memcpy(p->space.rows[1], p->space.rows[2], (size_t)p->lanes * 6);
 }
 
-// Columns on the frame's edge: one pixel inside, the other perhaps not.
+// Columns at the frame's edge, where one of the two pixels may lie outside.
 void horizontal_edge(const hp_crop_job* job, const plan* p, const uint8_t* row, int from, int to,
                      int16_t* out) {
   for (int i = from; i < to; ++i) {
@@ -268,8 +269,8 @@ void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t* out) {
   horizontal_inside(p, row, done, p->last, out);
 }
 
-// Blends two rows of the horizontal pass. Whole blocks, the last of them over the one before where the
-// count is no multiple: a compiler makes each block a few vector instructions and no remainder.
+// Blends two rows of the horizontal pass in whole blocks, which a compiler turns into a few vector
+// instructions. The last block overlaps the one before it if the count is no multiple of LANES.
 template <class Out, class Finish>
 inline void blend(const int16_t* __restrict top, const int16_t* __restrict bottom, int16_t w0,
                   int16_t w1, int count, Out* __restrict out, Finish finish) {
@@ -309,7 +310,7 @@ void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const 
 
 }  // namespace
 
-// The cosine of a reference and averages that come channel by channel; both pointers may be 0.
+// The cosine of a reference and averages that are added channel by channel. Both pointers may be 0.
 struct hp_cosine {
   const float* reference;
   float* pooled;

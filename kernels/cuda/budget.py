@@ -16,7 +16,7 @@ from kernels.errors import HotpathError
 try:
     import tomllib
 except ImportError:  # before Python 3.11
-    import tomli as tomllib  # type: ignore[no-redef]
+    import tomli as tomllib
 
 TABLE = os.path.join(compiler.HERE, "budget.toml")
 SOURCES = ("crop", "select", "correlate")

@@ -1,15 +1,15 @@
-// Correlate, for graphs that are cut there: the exemplar's features against the search region's.
-//
-// One thread an output; its n products are added in one fixed order, each by a fused multiply-add.
-// So the result is within n / 2^24 of the sum of the products' magnitudes (Higham, "Accuracy and
-// Stability of Numerical Algorithms", section 3.1): n = h * w depthwise, n = channels pixelwise.
+// Correlates the features of the exemplar with those of the search region, for graphs that are cut
+// there. A thread computes one output (eight of the pixelwise correlation). It adds n products in a
+// fixed order, each by a fused multiply-add. So the result is within n / 2^24 of the sum of the
+// products' magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1): n is
+// h * w depthwise, and channels pixelwise.
 #include "../hotpath.h"
 
 namespace {
-const int POSITIONS = 8;  // of the exemplar that one thread does at a time
+const int POSITIONS = 8;  // of the exemplar that one thread correlates
 }
 
-// Each channel for itself: search (channels, rows, columns), exemplar (count, channels, h, w), out
+// Each channel separately: search (channels, rows, columns), exemplar (count, channels, h, w), out
 // (count, channels, rows + 2*padding - h + 1, columns + 2*padding - w + 1); zeros around the search
 // region. Grid: (blocks that cover the outputs of a channel, channels, count). Dynamic shared
 // memory: h * w floats.
@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(256)
     const float value = search[channel * pixels + pixel];
     const float* weights = exemplar + channel * positions;
 #pragma unroll
-    for (int i = 0; i < POSITIONS; ++i)  // the last position again where there are no more
+    for (int i = 0; i < POSITIONS; ++i)  // the last position again if there are no more
       sums[i] = fmaf(value, weights[first + i < positions ? first + i : positions - 1], sums[i]);
   }
 #pragma unroll

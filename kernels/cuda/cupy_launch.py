@@ -1,5 +1,7 @@
 """A GPU through CuPy; see ``kernels.cuda.device``."""
 
+from typing import Any, Callable, Dict, Sequence, Tuple
+
 import cupy
 import numpy as np
 
@@ -15,7 +17,7 @@ class Device:
 
     name = "cupy"
 
-    def __init__(self, index=0):
+    def __init__(self, index: int = 0) -> None:
         self.counters = Counters()
         try:
             device = cupy.cuda.Device(index)
@@ -26,9 +28,9 @@ class Device:
             raise NoGpu(
                 "GPU {} can't be used: {}; run `python -m boards`".format(index, error)
             ) from None
-        self._memory = {}  # address -> allocation
+        self._memory: Dict[int, Any] = {}  # address -> allocation
 
-    def alloc(self, size):
+    def alloc(self, size: int) -> int:
         try:
             memory = cupy.cuda.alloc(int(size))
         except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:
@@ -37,10 +39,10 @@ class Device:
         self.counters.allocations += 1
         return int(memory.ptr)
 
-    def free(self, address):
+    def free(self, address: int) -> None:
         self._memory.pop(address, None)
 
-    def pinned(self, size):
+    def pinned(self, size: int) -> np.ndarray:
         try:
             memory = cupy.cuda.alloc_pinned_memory(int(size))
         except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:
@@ -48,28 +50,28 @@ class Device:
         self.counters.allocations += 1
         return np.frombuffer(memory, np.uint8, int(size))
 
-    def stream(self):
+    def stream(self) -> Any:
         return cupy.cuda.Stream(non_blocking=True)
 
-    def handle(self, stream):
+    def handle(self, stream: Any) -> int:
         return stream.ptr
 
-    def upload(self, address, array, stream):
+    def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
         copy = cupy.cuda.runtime.memcpyAsync
         _ask(copy, address, array.ctypes.data, array.nbytes, TO_GPU, stream.ptr)
         self.counters.uploads += 1
         self.counters.upload_bytes += array.nbytes
 
-    def download(self, array, address, stream):
+    def download(self, array: np.ndarray, address: int, stream: Any) -> None:
         copy = cupy.cuda.runtime.memcpyAsync
         _ask(copy, array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr)
         self.counters.downloads += 1
         self.counters.download_bytes += array.nbytes
 
-    def module(self, path):
+    def module(self, path: str) -> Any:
         return cupy.RawModule(path=path)
 
-    def kernel(self, module, name):
+    def kernel(self, module: Any, name: str) -> Any:
         try:
             kernel = module.get_function(name)
             kernel.compile()  # loads now what would else be loaded by the first launch
@@ -78,7 +80,15 @@ class Device:
             raise GpuFailed(text.format(name, error, module.file_path)) from None
         return kernel
 
-    def launch(self, kernel, grid, block, arguments, stream, shared=0):
+    def launch(
+        self,
+        kernel: Any,
+        grid: Tuple[int, int, int],
+        block: Tuple[int, int, int],
+        arguments: Sequence[Any],
+        stream: Any,
+        shared: int = 0,
+    ) -> None:
         try:
             with stream:
                 kernel(grid, block, tuple(arguments), shared_mem=shared)
@@ -86,34 +96,34 @@ class Device:
             raise GpuFailed("the GPU refuses a kernel: {}".format(error)) from None
         self.counters.launches += 1
 
-    def synchronise(self, stream):
+    def synchronise(self, stream: Any) -> None:
         self._finish(stream)
 
-    def event(self):
+    def event(self) -> Any:
         return cupy.cuda.Event()
 
-    def record(self, event, stream):
+    def record(self, event: Any, stream: Any) -> None:
         _ask(event.record, stream)
 
-    def follow(self, stream, event):
+    def follow(self, stream: Any, event: Any) -> None:
         _ask(stream.wait_event, event)
 
-    def wait(self, event):
+    def wait(self, event: Any) -> None:
         self._finish(event)
 
-    def elapsed_ms(self, first, second):
+    def elapsed_ms(self, first: Any, second: Any) -> float:
         return cupy.cuda.get_elapsed_time(first, second)
 
-    def close(self):
+    def close(self) -> None:
         """Free the memory. Nothing that this device gave may be used afterwards."""
         self._memory.clear()
 
-    def _finish(self, what):
+    def _finish(self, what: Any) -> None:
         self.counters.synchronisations += 1
         _ask(what.synchronize)
 
 
-def _ask(function, *arguments):
+def _ask(function: Callable[..., Any], *arguments: Any) -> None:
     """Call the driver. It also reports errors of earlier work here."""
     try:
         function(*arguments)
@@ -121,7 +131,7 @@ def _ask(function, *arguments):
         raise GpuFailed("the GPU stopped: {}; start the program again".format(error)) from None
 
 
-def _no_memory(size, error):
+def _no_memory(size: int, error: Exception) -> str:
     return "the GPU has no {:.1f} MB left ({}); close other programs on it".format(
         size / 1e6, error
     )

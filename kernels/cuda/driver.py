@@ -73,6 +73,6 @@ def error_text(library: ctypes.CDLL, result: int) -> str:
     return words.value.decode("utf-8", "replace")
 
 
-def _check(library, result, what):
+def _check(library: ctypes.CDLL, result: int, what: str) -> None:
     if result:
         raise NoGpu("{} ({}); run `python -m boards`".format(what, error_text(library, result)))

@@ -227,7 +227,8 @@ class Frame:
             slot.fit(self.device, size)
 
     def _send(self, slot: Slot, frame: frames.AnyFrame) -> None:
-        self._upload(slot, frame, self._part(), self._copies)
+        part = self._part() if self._copies is self._stream else (0, 0) + self._size
+        self._upload(slot, frame, part, self._copies)
         if self._copies is not self._stream:
             self.device.record(slot.uploaded, self._copies)
             self.device.follow(self._stream, slot.uploaded)
@@ -239,9 +240,8 @@ class Frame:
         self.device.record(slot.done, self._stream)
 
     def _part(self) -> Tuple[int, int, int, int]:
-        """The part (x, y, w, h) of the next frame that is uploaded."""
-        if len(self._slots) > 1:
-            return (0, 0) + self._size
+        """The part (x, y, w, h) of the next frame that the search region covers."""
+        assert self._newest is not None
         pose = self._newest.pose
         window = int(pose["x"]), int(pose["y"]), int(pose["side"])
         return frames.part_of(window, *self._size)

@@ -143,10 +143,10 @@ def pack(
         _copy(staging, 0, frame[y : y + h, x : x + w])
         used = w * h * depth
         planes = pixels, 0, w * depth, 0, depth, layout.BGR
-    RECORD.pack_into(staging, 0, *(planes + (x, y, w, h, width, height, sequence, 0)))
+    RECORD.pack_into(staging.data, 0, *(planes + (x, y, w, h, width, height, sequence, 0)))
     return PIXELS_AT + used
 
 
-def _copy(staging, at, pixels):
+def _copy(staging: np.ndarray, at: int, pixels: np.ndarray) -> None:
     at += PIXELS_AT
     np.copyto(staging[at : at + pixels.size].reshape(pixels.shape), pixels)

@@ -1,6 +1,7 @@
 """A GPU through PyCUDA; see ``kernels.cuda.device``."""
 
 import atexit
+from typing import Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 import pycuda.driver as cuda
@@ -14,7 +15,7 @@ class Device:
 
     name = "pycuda"
 
-    def __init__(self, index=0):
+    def __init__(self, index: int = 0) -> None:
         self.counters = Counters()
         try:
             cuda.init()
@@ -29,9 +30,9 @@ class Device:
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
         self.driver_version = cuda.get_driver_version()
-        self._memory = {}  # address -> allocation
+        self._memory: Dict[int, Any] = {}  # address -> allocation
 
-    def alloc(self, size):
+    def alloc(self, size: int) -> int:
         try:
             memory = cuda.mem_alloc(int(size))
         except cuda.Error as error:
@@ -40,7 +41,7 @@ class Device:
         self.counters.allocations += 1
         return int(memory)
 
-    def free(self, address):
+    def free(self, address: int) -> None:
         memory = self._memory.pop(address, None)
         try:
             if memory is not None:
@@ -48,7 +49,7 @@ class Device:
         except cuda.Error:  # the GPU stopped, and its memory is gone
             pass
 
-    def pinned(self, size):
+    def pinned(self, size: int) -> np.ndarray:
         try:
             array = cuda.pagelocked_empty(int(size), np.uint8)
         except cuda.Error as error:
@@ -56,23 +57,23 @@ class Device:
         self.counters.allocations += 1
         return array
 
-    def stream(self):
+    def stream(self) -> Any:
         return cuda.Stream()
 
-    def handle(self, stream):
+    def handle(self, stream: Any) -> int:
         return stream.handle
 
-    def upload(self, address, array, stream):
+    def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
         _ask(cuda.memcpy_htod_async, address, array, stream)
         self.counters.uploads += 1
         self.counters.upload_bytes += array.nbytes
 
-    def download(self, array, address, stream):
+    def download(self, array: np.ndarray, address: int, stream: Any) -> None:
         _ask(cuda.memcpy_dtoh_async, array, address, stream)
         self.counters.downloads += 1
         self.counters.download_bytes += array.nbytes
 
-    def module(self, path):
+    def module(self, path: str) -> Any:
         try:
             return cuda.module_from_file(path)
         except cuda.Error as error:
@@ -80,35 +81,43 @@ class Device:
                 "{} does not load: {}; delete it and start again".format(path, error)
             ) from None
 
-    def kernel(self, module, name):
+    def kernel(self, module: Any, name: str) -> Any:
         return module.get_function(name)
 
-    def launch(self, kernel, grid, block, arguments, stream, shared=0):
+    def launch(
+        self,
+        kernel: Any,
+        grid: Tuple[int, int, int],
+        block: Tuple[int, int, int],
+        arguments: Sequence[Any],
+        stream: Any,
+        shared: int = 0,
+    ) -> None:
         try:
             kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
         except cuda.Error as error:
             raise GpuFailed("the GPU refuses a kernel: {}".format(error)) from None
         self.counters.launches += 1
 
-    def synchronise(self, stream):
+    def synchronise(self, stream: Any) -> None:
         self._finish(stream)
 
-    def event(self):
+    def event(self) -> Any:
         return cuda.Event()
 
-    def record(self, event, stream):
+    def record(self, event: Any, stream: Any) -> None:
         _ask(event.record, stream)
 
-    def follow(self, stream, event):
+    def follow(self, stream: Any, event: Any) -> None:
         _ask(stream.wait_for_event, event)
 
-    def wait(self, event):
+    def wait(self, event: Any) -> None:
         self._finish(event)
 
-    def elapsed_ms(self, first, second):
+    def elapsed_ms(self, first: Any, second: Any) -> float:
         return second.time_since(first)
 
-    def close(self):
+    def close(self) -> None:
         """Free the memory and the context. Nothing that this device gave may be used afterwards."""
         if self._context is None:
             return
@@ -116,12 +125,12 @@ class Device:
         self._context.pop()
         self._context = None
 
-    def _finish(self, what):
+    def _finish(self, what: Any) -> None:
         self.counters.synchronisations += 1
         _ask(what.synchronize)
 
 
-def _ask(function, *arguments):
+def _ask(function: Callable[..., Any], *arguments: Any) -> None:
     """Call the driver. It also reports errors of earlier work here."""
     try:
         function(*arguments)
@@ -129,7 +138,7 @@ def _ask(function, *arguments):
         raise GpuFailed("the GPU stopped: {}; start the program again".format(error)) from None
 
 
-def _no_memory(size, error):
+def _no_memory(size: int, error: Exception) -> str:
     return "the GPU has no {:.1f} MB left ({}); close other programs on it".format(
         size / 1e6, error
     )

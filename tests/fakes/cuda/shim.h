@@ -1,8 +1,9 @@
 // CUDA C++ on a processor, as far as kernels/cuda uses it: .cu files are compiled as they are, with
 // this header before them. A block's threads are fibers of one operating system thread.
 //
-// Found out here: wrong results, a barrier or shuffle that not all threads reach (a GPU hangs), and,
-// with threads started in several orders, a missing barrier. Not found: alignment, occupancy, speed.
+// It finds wrong results, and a barrier or shuffle that not all threads reach, where a GPU hangs. With
+// threads started in several orders it finds a missing barrier. It does not find wrong alignment,
+// low occupancy or low speed.
 #pragma once
 
 #include <math.h>

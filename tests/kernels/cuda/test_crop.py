@@ -231,6 +231,19 @@ def test_int8_ties_round_to_even(shim):
     same_bits(found, expected_crop(net, frame, window, **options))
 
 
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(st.integers(1, 3000), st.integers(1, 2**24)), st.integers(1, 1024))
+def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, target):
+    doubles, whole = np.zeros((2, target, 3), np.int32)
+    shim.launch("resize_taps", (target + 255) // 256, 256, source, target, doubles, whole)
+    np.testing.assert_array_equal(whole, doubles)
+
+
+def test_an_input_too_large_for_the_plan_is_refused():
+    with pytest.raises(ValueError, match="1025"):
+        view_of(network(search=1025))
+
+
 def test_structures_have_the_sizes_that_python_lays_out(shim):
     sizes = np.zeros(8, np.int32)
     shim.launch("structure_sizes", 1, 1, sizes)

@@ -130,6 +130,24 @@ def test_of_equal_votes_the_lowest_cell_wins(shim, order, threads):
         shim.order(0)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(PLANES)), st.integers(0, 10**6), st.floats(0, 1))
+def test_votes_that_floats_can_not_tell_apart_are_counted_exactly(shim, score, seed, window):
+    net = network(score=score, window=window)
+    scores, distances = random_maps(net, seed)
+    random = np.random.RandomState(seed)
+    cells = random.choice(256, 12, replace=False)
+    best = scores[0, -1].max() + np.float32(0.5 if score != "none" else 0)
+    scores[0, 0].flat[cells] = scores[0, 0].flat[cells[0]]
+    scores[0, -1].flat[cells] = best
+    for plane in distances[0]:
+        plane.flat[cells] = plane.flat[cells[0]]
+    # the last digit of a float, in either direction
+    steps = random.choice([-np.inf, np.inf], 12).astype(np.float32)
+    distances[0, 0].flat[cells] = np.nextafter(distances[0, 0].flat[cells], steps)
+    same(shim, net, (scores, distances), (400, 300, 60, 50))
+
+
 @pytest.mark.parametrize("level", [-1.0, 0.0])
 def test_votes_need_not_be_above_zero(shim, level):
     net = network(score="none", window=0.0)

@@ -222,6 +222,8 @@ def _clips_of(folder, trim):
 
 def _clip(name, folder, frames, boxes, trim):
     """A clip whose frames and boxes fit, from the target's first frame on."""
+    if not len(boxes):
+        raise BadClips("{}: the annotation holds no line; correct it".format(name))
     if len(frames) != len(boxes):
         if not trim:
             raise BadClips(

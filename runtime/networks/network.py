@@ -1,6 +1,7 @@
 """One network: the numbers of its TOML, and where its files are."""
 
 import hashlib
+import os
 import pathlib
 import typing
 
@@ -146,6 +147,10 @@ class Network:
         Raises:
             BadNetwork: a file is missing, or each file of its name has another sha256.
         """
+        if networks_dir is not None and not isinstance(networks_dir, (str, os.PathLike)):
+            raise BadNetwork(
+                "networks_dir must be the path of a folder, not {!r}".format(networks_dir)
+            )
         return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
 
     def locate_file(

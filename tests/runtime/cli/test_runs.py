@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from runtime import BadNetwork, load_tracker
 from runtime import track as program
 from tests.runtime.test_track import command, rows_of, track
 from tests.support.pages import write_world
@@ -119,3 +120,8 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
     bars = [line for line in re.split("[\r\n]", text.decode("utf-8")) if "%" in line]
     assert bars and all(len(line) <= 80 for line in bars)
     assert any("score" in line and "/30" in line for line in bars), bars
+
+
+def test_a_networks_dir_that_is_no_path_is_one_sentence():
+    with pytest.raises(BadNetwork, match="networks_dir must be the path of a folder, not 5"):
+        load_tracker(networks_dir=5)

@@ -1,0 +1,72 @@
+"""The commands of README.md's first screen run as written, in a fresh checkout."""
+
+import csv
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.support import ROOT, tiny
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+NEEDS = ("cam0", "python3 -m boards", "make engine")  # a camera, or a board
+
+
+def commands():
+    """The commands of the code blocks before the first section."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
+    blocks = re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the files that git knows, with a video and a network of the user's own."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+        (folder / name).chmod((ROOT / name).stat().st_mode)
+    video = pytest.importorskip("tests.runtime.test_track").write_video
+    pictures, _ = tiny.film(30, width=1280, height=720, side=90)
+    video(folder / "drone.mp4", pictures)
+    os.rename(str(tiny.write_network(folder)), str(folder / "mine.toml"))
+    return folder
+
+
+def run(checkout, command):
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DISPLAY")}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=str(checkout), env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, universal_newlines=True, timeout=1200,
+    )  # fmt: skip
+    assert done.returncode == 0, "{}\n{}".format(command, done.stdout[-3000:])
+
+
+def test_every_command_of_the_first_screen_runs_as_it_is_written(checkout):
+    ran = [line for line in commands() if not any(need in line for need in NEEDS)]
+    assert len(ran) >= 5 and ran[0] == "make track"
+    for command in ran:
+        run(checkout, command)
+        if command == "make track":  # the face's clip
+            with open(str(checkout / "out" / "track.csv")) as file:
+                rows = list(csv.DictReader(file))
+            assert len(rows) == 120
+            assert (checkout / "out" / "track.mp4").stat().st_size > 50000
+    assert len((checkout / "boxes.csv").read_text().splitlines()) == 31
+
+
+def test_a_video_with_a_quote_and_a_blank_in_its_name_is_tracked(checkout):
+    os.rename(str(checkout / "drone.mp4"), str(checkout / "it's a drone.mp4"))
+    run(checkout, 'make track VIDEO="it\'s a drone.mp4" BOX=40%,30%,10%,20%')
+
+
+def test_the_page_extra_keeps_the_install_editable(checkout):
+    run(checkout, "make setup ALSO=page")
+    code = "import runtime, aiohttp; print(runtime.__file__)"
+    done = subprocess.run(
+        [str(checkout / ".venv/bin/python"), "-c", code], cwd="/", stdout=subprocess.PIPE,
+        universal_newlines=True, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )  # fmt: skip
+    assert done.stdout.strip() == str(checkout / "runtime" / "__init__.py")

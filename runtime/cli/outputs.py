@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
@@ -17,6 +18,7 @@ from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
 from runtime.types import Track
 from runtime.video import draw, results, save, window
+from runtime.video.background import BackgroundVideo
 from runtime.video.output_file import check_folder
 from runtime.video.sources import reads
 
@@ -68,11 +70,12 @@ class Outputs:
         self._options = options
         self._network = targets.network.name
         self._engine = targets.engine.describe()
+        self._live = source.live
         self._scores = np.zeros(2)  # their number and their sum
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
-        self._video: Any = None
+        self._video: Optional[BackgroundVideo] = None
         self._window: Optional[window.Window] = None
         self._player: Optional[Player] = None
         self._server: Any = None
@@ -97,12 +100,15 @@ class Outputs:
 
     def _open_video(self, source: Any) -> None:
         """Open the file of --save, and say where its codec is a substitute."""
-        self._video = save.open_video(self._options.save, source.fps)
-        if self._video.codec != "H.264":
+        video = save.open_video(self._options.save, source.fps)
+        if video.codec != "H.264":
             say(
                 "{}: is written as {}, which browsers do not play; H.264 needs PyAV "
-                "(pip install av)".format(self._options.save, self._video.codec)
+                "(pip install av)".format(self._options.save, video.codec)
             )
+        self._video = BackgroundVideo(
+            video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
+        )
 
     def _open_control(self, targets: Any, source: Any, stop: Any) -> None:
         """Let the page and a ground station control the run."""
@@ -126,11 +132,15 @@ class Outputs:
                 "--page needs the package aiohttp ({}); run `make setup ALSO=page`, or "
                 "pip install aiohttp".format(error)
             ) from None
+        assert self.page is not None, "the page needs a Controller"
         self._server = serve(self.page, self._options, say)
 
     def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
         """Write the rows of one frame, one a target, and its picture."""
         frame, index, time_s = taken.frame, taken.index, taken.time_s
+        began = time.perf_counter()
+        if self._live and taken.captured_s is not None:
+            self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
         for number, track in tracks.items():
             self.write_row(index, time_s, number, track)
         tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s)
@@ -138,12 +148,22 @@ class Outputs:
             self.page.publish(tracked)
         if self._links:
             self._links.show(tracked, self._recording)
-        if self._video or self._player:
-            picture = draw.draw(frame, list(tracks.values()), self._captions(index, tracks))
-            if self._video and self._recording:
-                self._video.write(picture, time_s)
-            if self._player:
-                self._player.show(frame, picture, index)
+        began = self._note("writing", began)
+        if not (self._video or self._player):
+            return
+        picture = draw.draw(frame, list(tracks.values()), self._captions(index, tracks))
+        began = self._note("drawing", began)
+        if self._player:
+            self._player.show(frame, picture, index)
+            self._note("window", began)
+        if self._video and self._recording:
+            self._video.write(picture, time_s)
+
+    def _note(self, step: str, began: float) -> float:
+        """Add the time of a step that began then; returns the time now."""
+        now = time.perf_counter()
+        self.profile.note(step, (now - began) * 1e3)
+        return now
 
     @property
     def open(self) -> bool:
@@ -212,7 +232,9 @@ class Outputs:
         for line in self._summary_lines(source):
             say(line)
         if self._options.profile and self.profile.frames:
-            say(self.profile.table())
+            say(self.profile.table(source.live))
+            paced = bool(self._player or self.page) and not source.live
+            say(self.profile.program_line(source.live, paced))
 
     def _summary_lines(self, source: Any) -> List[str]:
         lines = [
@@ -238,6 +260,12 @@ class Outputs:
                     source.dropped, len(source.gaps), silence_s
                 )
             )
+        if self._video and self._video.dropped:
+            lines.append(
+                "{} frames are not in the video, because the encoder was late".format(
+                    self._video.dropped
+                )
+            )
         lines += self._links.lines() if self._links else []
         files = [path for path in (self._options.results, self._options.save) if path]
         if not files and not self._window and not self.page:  # else nothing tells where it was
@@ -251,9 +279,15 @@ class Outputs:
         """Finish every file."""
         if self.page:
             self.page.end()
+        failed: Optional[HotpathError] = None
         for output in (self._results, self._video, self._window, self._server, self._links):
-            if output:
-                output.close()
+            try:
+                if output:
+                    output.close()
+            except HotpathError as error:  # the others are finished first
+                failed = failed or error
+        if failed:
+            raise failed
 
     def __enter__(self) -> "Outputs":
         return self

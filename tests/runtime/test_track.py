@@ -136,7 +136,7 @@ def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
 def test_profile_prints_every_step(world):
     folder, boxes = world
     done = track(folder, "--video", folder / "frames", "--box", box_text(boxes), "--profile")
-    for step in ("wait", "crop", "network", "select", "total", "median", "p95", "p99"):
+    for step in ("decode", "crop", "network", "select", "total", "median", "p95", "p99"):
         assert step in done.stderr
 
 

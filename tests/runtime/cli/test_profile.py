@@ -1,0 +1,52 @@
+"""The profile of the whole program: every step with its thread, and what limits it."""
+
+import time
+
+import pytest
+
+from runtime.cli.profile import Profile
+
+STEP_MS = {"crop": 1.0, "network": 2.0, "select": 0.5}
+
+
+def profiled(seconds, wait_ms=1.0, total_ms=4.0, frames=50, **notes):
+    """A profile of a run that took so long; notes are (milliseconds a frame, thread)."""
+    profile = Profile()
+    profile._began = time.perf_counter() - seconds
+    for _ in range(frames):
+        profile.add(wait_ms, STEP_MS, total_ms)
+        for step, (ms, thread) in notes.items():
+            profile.note(step, ms, thread)
+    return profile
+
+
+def test_every_step_stands_in_the_table_with_its_thread():
+    profile = profiled(1, drawing=(3.0, "loop"), encoding=(9.0, "encoder"), latency=(40.0, ""))
+    rows = {line.split()[0]: line.split() for line in profile.table().splitlines()}
+    assert rows["drawing"][1:] == ["3.000", "3.000", "3.000", "loop"]
+    assert rows["encoding"][1:] == ["9.000", "9.000", "9.000", "encoder"]
+    assert rows["latency"][1:] == ["40.000", "40.000", "40.000"]
+    assert rows["decode"][1] == "1.000" and rows["total"][4] == "loop"
+    assert "wait" in profile.table(live=True) and "decode" not in profile.table(live=True)
+
+
+@pytest.mark.parametrize(
+    "arguments, live, paced, words",
+    [
+        (dict(seconds=0.26, total_ms=4.0), False, False, "limited by tracking"),
+        (dict(seconds=0.35, wait_ms=5.0, total_ms=1.0), False, False, "limited by decoding"),
+        (dict(seconds=0.6, drawing=(6.0, "loop")), False, False, "limited by drawing"),
+        (dict(seconds=0.5, encoding=(9.0, "encoder")), False, False, "limited by encoding"),
+        (dict(seconds=0.5, encoding=(9.0, "encoder")), True, False, "limited by encoding"),
+        (dict(seconds=2.0, wait_ms=36.0), True, False, "limited by the source"),
+        (dict(seconds=2.0), False, True, "limited by the playing speed"),
+        (dict(seconds=0.22), True, False, "limited by tracking"),
+        (dict(seconds=1.0, latency=(90.0, "")), True, False, "limited by the source"),
+    ],
+)
+def test_the_last_line_says_what_limits_the_program(arguments, live, paced, words):
+    assert profiled(**arguments).program_line(live, paced).endswith(words)
+
+
+def test_frames_a_second_are_those_of_the_whole_program():
+    assert "50 frames in 2.0 s: 25 a second in all" in profiled(2.0).program_line(False, False)

@@ -5,7 +5,7 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-RUN_PIP := -m pip --disable-pip-version-check install -q
+RUN_PIP := -m pip --disable-pip-version-check install -q -c constraints.txt
 
 # The user's own python3 when it is new enough, else the newest one there is.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
@@ -53,7 +53,7 @@ help: ## this text
 	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
 	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'
 
-# -- set up: again only when pyproject.toml, the extras or the Python change
+# -- set up: again only when the requirements, the extras or the Python change
 
 comma := ,
 EXTRAS := host,exports,window,save,test,fps,toolkits,lint$(if $(ALSO),$(comma)$(ALSO))
@@ -63,7 +63,7 @@ SETUP := $(WHICH)-$(subst $(comma),-,$(EXTRAS))
 setup: $(SETUP) ## .venv with all libraries, and the C++ kernels
 	@$(PY) -m kernels.cpu >/dev/null
 
-$(SETUP): pyproject.toml
+$(SETUP): pyproject.toml constraints.txt setup.py
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
 	@echo 'Setting up $(VENV) with $(PYTHON) (900 MB on disk, once)'
@@ -76,9 +76,10 @@ $(SETUP): pyproject.toml
 
 # -- the main job
 
+track: export VIDEO := $(VIDEO)
 track: setup $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(strip $(PY) -m runtime.track --video '$(VIDEO)' $(if $(BOX),--box $(BOX)) \
+	$(strip $(PY) -m runtime.track --video "$$VIDEO" $(if $(BOX),--box $(BOX)) \
 	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
 	  $(if $(ENGINE),--engine $(ENGINE)) $(SHOW) \
 	  --results out/track.csv --save out/track.mp4 $(ARGS))

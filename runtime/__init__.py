@@ -8,7 +8,12 @@ frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.s
 import pathlib
 from typing import TYPE_CHECKING, Callable, Optional, Union
 
-from runtime.errors import (
+from runtime.libraries import check_packages, require
+
+check_packages()  # before anything else fails without a sentence
+require(("numpy",))
+
+from runtime.errors import (  # noqa: E402 (the checks come first)
     BadBox,
     BadBundle,
     BadFrame,
@@ -23,7 +28,7 @@ from runtime.errors import (
     NotReady,
     UnknownNetwork,
 )
-from runtime.networks import DEFAULT_NETWORK
+from runtime.networks import DEFAULT_NETWORK  # noqa: E402
 
 if TYPE_CHECKING:
     from runtime.multi.targets import Targets

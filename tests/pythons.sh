@@ -20,7 +20,7 @@ interpreter() {
 # Set up one version's environment; quick when it is as it should be.
 set_up() {
   local version=$1 python=$2 venv=$home/$1
-  local wanted; wanted=$(cat "$home/requirements.txt"; echo "# $python")
+  local wanted; wanted=$(cat "$home/requirements.txt" constraints.txt; echo "# $python")
   if [ "$(cat "$venv/as-installed.txt" 2>/dev/null)" = "$wanted" ]; then return; fi
   rm -rf "$venv"
   # `set -e` does not hold here, the caller asks for the outcome
@@ -28,7 +28,7 @@ set_up() {
   # 3.6 comes with a pip that knows neither today's wheels nor its own end of support
   if [ "$version" = 3.6 ]; then "$venv/bin/python" -m pip install -q -U 'pip<22' || return; fi
   "$venv/bin/python" -m pip --disable-pip-version-check install -q \
-    -r "$home/requirements.txt" || return
+    -r "$home/requirements.txt" -c constraints.txt || return
   echo "$wanted" >"$venv/as-installed.txt"
 }
 

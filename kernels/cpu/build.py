@@ -14,6 +14,7 @@ import tempfile
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 SOURCES = (
     os.path.join(HERE, "hotpath.cpp"),
     os.path.join(HERE, "fabric.h"),
@@ -87,7 +88,7 @@ def _load_from(
     temporary = None
     if folders is None:
         cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
-        folders = (os.path.join(HERE, "build"), cache, None)
+        folders = (cache, None) if INSTALLED else (os.path.join(HERE, "build"), cache, None)
     problem = "no folder for the compiled kernels"
     for folder in folders:
         if folder is None:

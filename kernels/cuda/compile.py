@@ -26,6 +26,7 @@ from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 from kernels.cuda.errors import NoCompiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 HEADERS = (
     os.path.join(HERE, "frame.h"),
     os.path.join(HERE, "loss_monitor.h"),
@@ -302,7 +303,9 @@ def _cached(
     if folders is None:
         cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
         private = os.path.join(tempfile.gettempdir(), "hotpath-{}".format(os.getuid()))
-        folders = (os.path.join(HERE, "build"), cache, private)
+        folders = (cache, private)
+        if not INSTALLED:
+            folders = (os.path.join(HERE, "build"),) + folders
     for folder in filter(_is_ours, folders):
         for suffix in (".cubin", ".ptx"):
             found = os.path.join(folder, name + suffix)

@@ -107,9 +107,8 @@ def _open_mavlink(options, controller, size, network):
         from runtime.mavlink.codec import Codec
     except ImportError as error:
         raise BadOutput(
-            "--mavlink needs the package pymavlink ({}); pip install 'hotpath[mavlink]'".format(
-                error
-            )
+            "--mavlink needs the package pymavlink ({}); run `make setup ALSO=mavlink`, or "
+            "pip install pymavlink".format(error)
         ) from None
     from runtime.gimbal.control import Control
     from runtime.gimbal.settings import load_settings

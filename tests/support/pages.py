@@ -159,7 +159,7 @@ def no_browser():
     try:
         import playwright  # noqa: F401 (only looked for)
     except ImportError:
-        return "Playwright is not installed (pip install 'hotpath[browser]')"
+        return "Playwright is not installed (make setup ALSO=browser)"
     return None if shutil.which("chromium") else "no Chromium (Debian's package chromium)"
 
 

@@ -1,0 +1,65 @@
+"""Say in a sentence which library is missing, or which file hides one of our packages.
+
+This file uses the standard library alone: it runs before anything else is imported.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import Sequence
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `runtime`
+PREFIX = __name__[: -len(".".join(__name__.split(".")[-2:]))]  # "hotpath_tracker." in a wheel
+DISTRIBUTIONS = {"cv2": "opencv-python"}
+
+
+def require(libraries: Sequence[str]) -> None:
+    """Refuse to go on where a library is missing.
+
+    Args:
+        libraries: names of modules.
+
+    Raises:
+        ImportError: names what is missing and the command that installs it. Under ``python -m`` the
+            program ends with that sentence, without a traceback.
+    """
+    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+    if missing:
+        names = [DISTRIBUTIONS.get(name, name) for name in missing]
+        _end("{} has no {}; {}".format(sys.executable, " and no ".join(missing), _advice(names)))
+
+
+def check_packages(names: Sequence[str] = ("kernels",)) -> None:
+    """Refuse to go on where another project's file hides one of our packages; see ``require``."""
+    for name in names:
+        spec = importlib.util.find_spec(PREFIX + name)
+        origin = os.path.abspath(spec.origin) if spec and spec.origin else None
+        ours = os.path.join(HERE, name, "__init__.py")
+        if origin is not None and origin != ours:
+            _end(
+                "{} hides Hotpath's own package {}; rename it or move it away".format(origin, name)
+            )
+        if importlib.util.find_spec("{}{}.errors".format(PREFIX, name)) is None:
+            _end(
+                "{} is not Hotpath's: another project overwrote it; uninstall that project (such "
+                "as pip uninstall kernels) and install Hotpath again".format(ours)
+            )
+
+
+def _advice(names: Sequence[str]) -> str:
+    """The command that installs the libraries."""
+    if os.path.exists(os.path.join(HERE, "Makefile")):
+        python = os.path.join(".venv", "bin", "python")
+        return "run `make setup` in {}, then {} instead of it".format(HERE, python)
+    return "run pip install {}".format(" ".join(names))
+
+
+def _end(sentence: str) -> None:
+    # under `python -m`, __main__ is one of our modules, or Python still looks for it
+    running = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if sys.argv[:1] == ["-m"] or (
+        running and running.name.startswith("runtime." if not PREFIX else PREFIX)
+    ):
+        raise SystemExit(sentence)
+    raise ImportError(sentence)

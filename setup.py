@@ -1,0 +1,79 @@
+"""Build the wheel: there all packages are parts of one, ``hotpath_tracker``.
+
+In a checkout the packages are ``runtime``, ``kernels``, ``boards`` and ``calib``. These names are
+short, and other distributions use them too. So a wheel holds ``hotpath_tracker.runtime`` and so on:
+the build rewrites the imports. An editable install keeps the names of the checkout.
+"""
+
+import os
+import re
+import sys
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+OURS = "hotpath_tracker"
+NAMES = ("runtime", "kernels", "boards", "calib")
+EITHER = "(?:{})".format("|".join(NAMES))
+EDITABLE = any(command in sys.argv for command in ("editable_wheel", "develop"))
+DATA = ("*.toml", "*.h", "*.cpp", "*.cu", "*.onnx", "*.json", "py.typed")
+FOLDERS = {  # files of other kinds
+    "kernels.fpga": ["rtl/*", "sim/*.vlt"],
+    "kernels.fpga.vivado": ["*.tcl", "*.xdc", "boards/*"],
+    "boards": ["reference/*"],
+    "boards.build": ["shipped/*/*"],
+    "runtime.page": ["static/*"],
+}
+INIT = '''"""Hotpath: a visual object tracker; see ``load_tracker``."""
+
+from {0}.runtime import *  # noqa: F403
+from {0}.runtime import __all__  # noqa: F401
+'''
+RULES = (
+    (r"^(\s*from )({0})(?=[.\s])", r"\1{1}.\2"),
+    (r"^(\s*import )({0})((?:\.\w+)+ as )", r"\1{1}.\2\3"),
+    (r"^(\s*)import ({0})$", r"\1from {1} import \2"),
+    (r"(-m )({0})\b", r"\1{1}.\2"),  # in messages
+    (r"([\"'])({0})(\.[\w.]*[\"'])", r"\1{1}.\2\3"),  # names of modules
+)
+
+
+def rewritten(text):
+    """The source of a module with our packages as parts of one."""
+    for pattern, replacement in RULES:
+        pattern = pattern.format(EITHER)
+        text = re.sub(pattern, replacement.format("", OURS), text, flags=re.MULTILINE)
+    return text
+
+
+class BuildPy(build_py):
+    """Copies the modules, rewritten."""
+
+    def run(self):
+        super().run()
+        if EDITABLE:
+            return
+        top = os.path.join(self.build_lib, OURS)
+        for folder, _, files in os.walk(top):
+            for name in files:
+                if name.endswith(".py"):
+                    path = os.path.join(folder, name)
+                    with open(path, encoding="utf-8") as file:
+                        text = rewritten(file.read())
+                    with open(path, "w", encoding="utf-8") as file:
+                        file.write(text)
+        with open(os.path.join(top, "__init__.py"), "w", encoding="utf-8") as file:
+            file.write(INIT.format(OURS))
+
+
+names = find_packages(include=[pattern for name in NAMES for pattern in (name, name + ".*")])
+prefix = "" if EDITABLE else OURS + "."
+setup(
+    packages=[prefix + name for name in names],
+    package_dir={} if EDITABLE else {prefix + name: name.replace(".", "/") for name in names},
+    package_data=dict(
+        {"": list(DATA)}, **{prefix + name: kinds for name, kinds in FOLDERS.items()}
+    ),
+    entry_points={"console_scripts": ["hotpath-tracker = {}runtime.command:main".format(prefix)]},
+    cmdclass={"build_py": BuildPy},
+)

@@ -1,0 +1,75 @@
+"""What a user reads whose Python lacks a library, or where another file hides one of ours."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+
+BARE = [sys.executable, "-S"]  # the standard library alone
+
+
+def run(*words, cwd=ROOT, **variables):
+    return subprocess.run(
+        [str(word) for word in words], cwd=str(cwd), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
+        env=dict({k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **variables),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("module", ["runtime.track", "runtime.networks", "runtime.command"])
+def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(module):
+    words = ["track"] if module == "runtime.command" else []
+    done = run(*BARE + ["-m", module] + words)
+    assert done.returncode != 0
+    assert "has no numpy" in done.stderr and "make setup" in done.stderr
+    assert ".venv/bin/python" in done.stderr
+    assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_import_without_libraries_raises_that_sentence():
+    done = run(*BARE + ["-c", "import runtime"])
+    assert done.stderr.splitlines()[-1].startswith("ImportError: ")
+    assert "make setup" in done.stderr
+
+
+def test_no_hint_names_a_distribution_of_somebody_else():
+    found = subprocess.run(
+        ["grep", "-rnE", r"install '?hotpath\b([^-]|$)", "--include=*.py", "--include=*.md", "."],
+        cwd=str(ROOT), stdout=subprocess.PIPE, universal_newlines=True,
+    )  # fmt: skip
+    ours = [line for line in found.stdout.splitlines() if not line.startswith(("./.", "./tests"))]
+    assert ours == []
+
+
+@pytest.mark.parametrize("name", ["kernels.py", "kernels/__init__.py"])
+def test_a_file_that_hides_one_of_our_packages_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    code = "import sys; sys.path[:0] = [{!r}, {!r}]; import runtime".format(
+        str(tmp_path), str(ROOT)
+    )
+    done = run(sys.executable, "-c", code, cwd=tmp_path)
+    assert "{} hides Hotpath's own package kernels".format(path) in done.stderr.splitlines()[-1]
+
+
+def test_packages_that_another_project_overwrote_are_named(tmp_path):
+    for name in ("runtime", "kernels"):
+        (tmp_path / name).mkdir()
+    for name in ("__init__.py", "libraries.py"):
+        (tmp_path / "runtime" / name).write_text((ROOT / "runtime" / name).read_text())
+    (tmp_path / "kernels" / "__init__.py").write_text("# another project's\n")
+    done = run(*BARE + ["-c", "import runtime"], cwd=tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert "another project overwrote it" in last and "pip uninstall kernels" in last
+
+
+def test_the_command_lists_its_programs_and_runs_one():
+    done = run(sys.executable, "-m", "runtime.command")
+    assert done.returncode == 2
+    assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
+    done = run(sys.executable, "-m", "runtime.command", "networks", "list")
+    assert done.returncode == 0 and "kestrel" in done.stdout

@@ -120,7 +120,7 @@ def _yosys(arguments, folder):
         said = done.stdout.decode("utf-8", "replace").strip().splitlines()
         problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
         raise NoSynthesis(
-            "yosys fails: {}; it is installed by `pip install '.[fpga]'`".format(
+            "yosys fails: {}; `make fpga` installs it".format(
                 (problems or said[-1:] or ["no message"])[0]
             )
         )

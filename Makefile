@@ -71,6 +71,7 @@ $(SETUP): pyproject.toml constraints.txt setup.py
 	@$(PY) $(RUN_PIP) -e '.[$(EXTRAS)]'
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@$(PY) -m kernels.cpu
+	@$(PY) -m runtime.precision
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 

@@ -57,7 +57,9 @@ class Calibration:
 
     def _cut(self, clip):
         if self._tracker is None:
-            self._tracker = load_tracker(self.network.path, networks_dir=self.networks_dir)
+            self._tracker = load_tracker(
+                self.network.path, precision="fp32", networks_dir=self.networks_dir
+            )
         return crops.collect(clip, self._tracker, *self.counts)
 
     def feeds(self, clip):
@@ -300,9 +302,14 @@ class Calibration:
         for engine in engines.installed():
             trackers = {
                 "fp32": load_tracker(
-                    self.network.path, engine=engine, networks_dir=self.networks_dir
+                    self.network.path,
+                    engine=engine,
+                    precision="fp32",
+                    networks_dir=self.networks_dir,
                 ),
-                "int8": load_tracker(path, engine=engine, networks_dir=self.networks_dir),
+                "int8": load_tracker(
+                    path, engine=engine, precision="fp32", networks_dir=self.networks_dir
+                ),
             }
             found[engine] = take_turns(trackers, frames, clip.boxes[0])
         return found

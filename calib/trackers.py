@@ -77,7 +77,11 @@ def build(spec):
     if spec.network is None:
         return _Peer(spec)
     return load_tracker(
-        spec.network, engine=spec.engine, networks_dir=spec.networks_dir, threads=spec.threads
+        spec.network,
+        precision="fp32",
+        engine=spec.engine,
+        networks_dir=spec.networks_dir,
+        threads=spec.threads,
     )
 
 

@@ -60,6 +60,7 @@ def load_tracker(
     network: Optional[PathLike] = None,
     *,
     engine: str = "auto",
+    precision: str = "auto",
     networks_dir: Optional[PathLike] = None,
     threads: Optional[int] = None,
     log: Optional[Callable[[str], None]] = None,
@@ -75,6 +76,8 @@ def load_tracker(
             for the bundle's own, or for ``DEFAULT_NETWORK``.
         engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino",
             "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
+        precision: "fp32", "int8", or "auto": INT8 where the network has an INT8 form, and this
+            processor has instructions for it and is faster so (see ``runtime.precision``).
         networks_dir: folder with the network's files, sub-folders included; None looks beside the
             TOML and among the downloaded ones.
         threads: of the network's execution; None for one.
@@ -97,6 +100,7 @@ def load_tracker(
     loaded = loading.load(
         network,
         engine=engine,
+        precision=precision,
         networks_dir=networks_dir,
         threads=threads,
         log=log,
@@ -111,6 +115,7 @@ def load_targets(
     network: Optional[PathLike] = None,
     *,
     engine: str = "auto",
+    precision: str = "auto",
     networks_dir: Optional[PathLike] = None,
     threads: Optional[int] = None,
     log: Optional[Callable[[str], None]] = None,
@@ -129,6 +134,7 @@ def load_targets(
     loaded = loading.load(
         network,
         engine=engine,
+        precision=precision,
         networks_dir=networks_dir,
         threads=threads,
         log=log,

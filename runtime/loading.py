@@ -1,8 +1,8 @@
 """From a name, a bundle or a board to a tracker: which files, which engine, which tracker.
 
 load            -> Loaded: network, engine, kernels
-  _from_files      the network's own ONNX files, in an engine of this computer
-  _from_bundle     a bundle, in the engine that it was built for
+  _from_bundle     of a bundle, in the engine that it was built for
+                   else of the network's own ONNX files, in an engine of this computer
 create_tracker  -> the tracker of one target on that engine
 """
 
@@ -14,6 +14,7 @@ from boards import detect
 from kernels import cpu
 from kernels.cuda.errors import NoCompiler, NotOnGpu
 from runtime import engines
+from runtime import precision as precisions
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
@@ -47,7 +48,7 @@ def load(
     threads: Optional[int] = None,
     log: Log = None,
     bundle: Optional[PathLike] = None,
-    precision: Optional[str] = None,
+    precision: str = precisions.AUTO,
     board: Optional[str] = None,
     simulate: Optional[str] = None,
 ) -> Loaded:
@@ -60,7 +61,8 @@ def load(
         threads: of one call of the network, on a processor.
         log: function of one sentence, or None.
         bundle: folder of a bundle; None for the one of the board and ``network``.
-        precision: that a bundle must have; None for any (see ``find_bundle``).
+        precision: "auto", "fp32" or "int8", see ``runtime.precision``. A bundle must have it;
+            with "auto" it may have any, "fp16" too (see ``find_bundle``).
         board: name of the board; None to detect it.
         simulate: "model" or "rtl", for an FPGA board that is not there (``kernels.fpga.sim``).
 
@@ -68,18 +70,18 @@ def load(
         UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see ``runtime.errors``.
     """
     runs_files = engine == engines.AUTO or engines.find(engine).runs_files
-    if bundle or precision or board or simulate or not runs_files:
-        return _from_bundle(network, engine, threads, log, bundle, precision, board, simulate)
-    return _from_files(network or DEFAULT_NETWORK, engine, networks_dir, threads, log)
-
-
-def _from_files(
-    name: PathLike, engine: str, networks_dir: Optional[PathLike], threads: Optional[int], log: Log
-) -> Loaded:
-    """A network's own ONNX files, in an engine of this computer."""
-    network = load_network(name)
-    paths = network.locate(networks_dir)
-    return Loaded(network, engines.create(engine, network, paths, threads), cpu.load(log))
+    if bundle or board or simulate or not runs_files:
+        of_bundle = None if precision == precisions.AUTO else precision
+        return _from_bundle(network, engine, threads, log, bundle, of_bundle, board, simulate)
+    opened = precisions.open_engine(
+        load_network(network or DEFAULT_NETWORK),
+        precision,
+        engine,
+        networks_dir=networks_dir,
+        threads=threads,
+        log=log,
+    )
+    return Loaded(opened.network, opened, cpu.load(log))
 
 
 def _from_bundle(

@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     targets = load_targets(
         options.network,
         engine=options.engine,
+        precision=options.precision,
         networks_dir=options.networks_dir,
         threads=usable_threads(options.threads),
         log=say,

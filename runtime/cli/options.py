@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Callable, List, Optional, Tuple
 
-from runtime import DEFAULT_NETWORK, engines
+from runtime import DEFAULT_NETWORK, engines, precision
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -80,6 +80,13 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         default="auto",
         choices=engines.choices(),
         help="what runs the network (default: the best one that is installed)",
+    )
+    group.add_argument(
+        "--precision",
+        default=precision.AUTO,
+        choices=precision.PRECISIONS,
+        help="INT8 takes less time on processors that have instructions for it, which auto finds "
+        "out (default: %(default)s)",
     )
     group.add_argument(
         "--threads",

@@ -238,7 +238,7 @@ class Outputs:
 
     def _summary_lines(self, source: Any) -> List[str]:
         lines = [
-            "{}: {} frames of {} on {engine} {version}".format(
+            "{}: {} frames of {} on {engine} {version}, {precision}".format(
                 self._network, source.given, source.name, **self._engine
             )
         ]

@@ -175,6 +175,7 @@ def _tracker(case, settings):
     tracker = load_tracker(
         str(network.path),
         engine=case.engine,
+        precision="fp32",
         networks_dir=settings.networks_dir,
         threads=settings.threads,
     )

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.slow
 def runs(shared):
     """dict of (network, engine) -> dict of clip name -> (boxes, golden boxes, true boxes)."""
     trackers = {
-        case: load_tracker(case[0], engine=case[1], networks_dir=shared / "models", threads=1)
+        case: load_tracker(
+            case[0], engine=case[1], precision="fp32", networks_dir=shared / "models", threads=1
+        )
         for case in CASES
     }
     found = {case: {} for case in CASES}

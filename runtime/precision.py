@@ -1,0 +1,185 @@
+"""Which numbers a network runs in on a processor: float32, or INT8 where INT8 is faster.
+
+A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
+as ``python -m calib.int8`` writes it. With "auto" the INT8 form runs where the processor has
+instructions for it and a measurement says that it is faster. The measurement takes a few
+milliseconds, once; ``python -m runtime.precision`` (``make setup``) does it in advance.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+
+from runtime import engines
+from runtime.engines.base import Engine
+from runtime.errors import BadNetwork, NoEngine
+from runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
+
+AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
+# AVX-512 VNNI and AVX-VNNI of x86, and the dot products of ARM: as Linux names them.
+INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "asimddp"}
+MEASURED = CACHE.with_name("precision.json")
+WARM_UP, ROUNDS = 5, 25  # calls
+SUFFIX = "-int8"  # of the names of INT8 forms
+CPUINFO = pathlib.Path("/proc/cpuinfo")
+
+Folder = Optional[Union[str, pathlib.Path]]
+
+
+def open_engine(
+    network: Network,
+    precision: str,
+    engine: str,
+    *,
+    networks_dir: Folder = None,
+    threads: Optional[int] = None,
+    log: Optional[Callable[[str], None]] = None,
+    measured: pathlib.Path = MEASURED,
+    cpuinfo: pathlib.Path = CPUINFO,
+) -> Engine:
+    """Load a network's own files into an engine, in the precision that is asked for.
+
+    Args:
+        network: the ``Network``. With "fp32" it runs as it is, even if it is an INT8 form.
+        precision: one of ``PRECISIONS``.
+        engine: as in ``runtime.engines.create``.
+        networks_dir: folder with the networks' files.
+        threads: of one call of the network.
+        log: told what a measurement gave.
+        measured: file that keeps measurements.
+        cpuinfo: what Linux says of the processor.
+
+    Raises:
+        BadNetwork: "int8", and the network has no INT8 form; or its files are missing.
+        NoEngine: no such precision; or see ``runtime.engines.create``.
+    """
+
+    def opened(form: Network) -> Engine:
+        return engines.create(engine, form, form.locate(networks_dir), threads)
+
+    if precision not in PRECISIONS:
+        raise NoEngine(
+            "no engine of a processor runs {!r}; take one of {}, or a --bundle".format(
+                precision, ", ".join(PRECISIONS)
+            )
+        )
+    form = None if precision == FP32 else int8_form(network)
+    if precision == INT8 and form is None:
+        raise BadNetwork(
+            "{0} has no INT8 form: no {0}-int8.toml beside its TOML; make one with `python -m "
+            "calib.int8 --network {0} --clips DIR` and name it with --network".format(network.name)
+        )
+    if form is None:
+        return opened(network)
+    if precision == INT8 or form is network:
+        return opened(form)
+    text = _text(cpuinfo)
+    name = engine if engine != engines.AUTO else (engines.installed() + [engine])[0]
+    if not has_int8(text) or name not in engines.installed():
+        return opened(network)
+    key = _key(text, name, threads or engines.THREADS, network, form)
+    known = _read(measured)
+    if key in known:
+        return opened(form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network)
+    both = opened(network), opened(form)
+    fp32_ms, int8_ms = measure(both)
+    _write(measured, dict(known, **{key: {"fp32_ms": fp32_ms, "int8_ms": int8_ms}}))
+    if log is not None:
+        log(
+            "{}: INT8 takes {:.2f} ms a search region here, fp32 {:.2f} ms, so {} runs from now "
+            "on".format(network.name, int8_ms, fp32_ms, INT8 if int8_ms < fp32_ms else FP32)
+        )
+    chosen, other = both[::-1] if int8_ms < fp32_ms else both
+    other.close()
+    return chosen
+
+
+def int8_form(network: Network) -> Optional[Network]:
+    """The INT8 form of a network, itself if it is one; None where it has none."""
+    if network.name.endswith(SUFFIX):
+        return network
+    name = network.name + SUFFIX + ".toml"
+    for folder in (network.path.parent, network.path.parent / "int8"):
+        if (folder / name).is_file():
+            return load_network(folder / name)
+    return None
+
+
+def has_int8(cpuinfo: str) -> bool:
+    """Whether a processor has instructions for INT8, by the text of its ``/proc/cpuinfo``."""
+    return bool(INSTRUCTIONS.intersection(cpuinfo.split()))
+
+
+def measure(both: Tuple[Engine, Engine]) -> Tuple[float, float]:
+    """Median time of a search on each of two engines, milliseconds; they take turns."""
+    features = [engine.exemplar() for engine in both]
+    times: List[List[float]] = [[], []]
+    for number in range(WARM_UP + ROUNDS):
+        for index, engine in enumerate(both):
+            started = time.perf_counter()
+            engine.search(features[index])
+            if number >= WARM_UP:
+                times[index].append((time.perf_counter() - started) * 1e3)
+    fp32_ms, int8_ms = (sorted(each)[ROUNDS // 2] for each in times)
+    return fp32_ms, int8_ms
+
+
+def _key(cpuinfo: str, engine: str, threads: int, network: Network, form: Network) -> str:
+    """What a measurement depends on: processor, engine and its library, threads, files."""
+    lines = sorted({line for line in cpuinfo.splitlines() if _names_processor(line)})
+    files = [[entry.name, entry.sha256] for each in (network, form) for entry in each.files]
+    library = [importlib.util.find_spec(name) for name in engines.find(engine).libraries]
+    dates = [os.path.getmtime(spec.origin) for spec in library if spec and spec.origin]
+    text = json.dumps([lines, engine, dates, threads, files])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _names_processor(line: str) -> bool:
+    return line.partition(":")[0].strip() in ("model name", "flags", "Features", "CPU part")
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
+    """The measurements that are kept; none where the file is missing or damaged."""
+    try:
+        values = json.loads(path.read_text())
+        good = {
+            key: {name: float(entry[name]) for name in ("fp32_ms", "int8_ms")}
+            for key, entry in values.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+    return good
+
+
+def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
+    """Keep the measurements; a folder that cannot be written only costs the next run time."""
+    beside = path.with_name("{}.{}".format(path.name, os.getpid()))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps(values, indent=1, sort_keys=True))
+        os.replace(str(beside), str(path))
+    except OSError:
+        pass
+
+
+def main() -> int:
+    """Measure the default network on this processor, if it has an INT8 form."""
+    engine = open_engine(load_network(DEFAULT_NETWORK), AUTO, engines.AUTO, log=print)
+    engine.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""INT8 runs by itself where the processor has instructions for it and is measured to be faster."""
+
+import json
+
+import cv2
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from runtime import BadNetwork, NoEngine, engines, load_tracker, precision, track
+from runtime.networks import load_network
+from tests.support import tiny
+
+VNNI = "model name : one\nflags : fpu avx2 avx512f avx512_vnni\n"
+PLAIN = "model name : two\nflags : fpu avx2 avx512f\n"
+ARM = "Features : fp asimd asimddp\nCPU part : 0xd42\n"
+
+
+@pytest.fixture
+def home(tmp_path):
+    """The tiny network with a form that is named INT8, in the folder ``int8``."""
+    folder = tmp_path / "int8"
+    folder.mkdir()
+    tiny.write_network(folder).rename(folder / "tiny-int8.toml")
+    tiny.write_network(tmp_path)
+    return tmp_path
+
+
+def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
+    """(name of what runs, what was said)."""
+    (home / "cpuinfo").write_text(cpu)
+    said = []
+    made = precision.open_engine(
+        load_network(home / "tiny.toml"),
+        wanted,
+        engine,
+        log=said.append,
+        measured=home / "cache" / "precision.json",
+        cpuinfo=home / "cpuinfo",
+    )
+    made.search(made.exemplar())
+    made.close()
+    return made.network.name, said
+
+
+def measurements(home):
+    return json.loads((home / "cache" / "precision.json").read_text())
+
+
+def test_it_measures_once_and_keeps_to_what_was_faster(home):
+    name, said = opened(home)
+    (times,) = measurements(home).values()
+    faster = "tiny-int8" if times["int8_ms"] < times["fp32_ms"] else "tiny"
+    assert name == faster and len(said) == 1
+    assert "so {} runs from now on".format("int8" if faster == "tiny-int8" else "fp32") in said[0]
+    assert opened(home) == (name, [])
+
+
+@pytest.mark.parametrize("int8_ms, name", [(0.5, "tiny-int8"), (2.0, "tiny")])
+def test_the_kept_measurement_decides(home, int8_ms, name):
+    opened(home)
+    kept = {key: {"fp32_ms": 1.0, "int8_ms": int8_ms} for key in measurements(home)}
+    (home / "cache" / "precision.json").write_text(json.dumps(kept))
+    assert opened(home) == (name, [])
+
+
+def test_another_processor_or_another_file_is_measured_anew(home):
+    opened(home)
+    assert len(opened(home, cpu=VNNI.replace("one", "three"))[1]) == 1
+    assert len(measurements(home)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"x": 7}', '{"x": {"fp32_ms": "a"}}'])
+def test_a_damaged_cache_is_measured_anew(home, text):
+    opened(home)
+    (home / "cache" / "precision.json").write_text(text)
+    assert len(opened(home)[1]) == 1
+    assert len(opened(home)[1]) == 0
+
+
+def test_a_processor_without_the_instructions_runs_fp32_without_a_measurement(home):
+    assert opened(home, cpu=PLAIN) == ("tiny", [])
+    assert not (home / "cache").exists()
+    assert precision.has_int8(VNNI) and precision.has_int8(ARM)
+    assert not precision.has_int8(PLAIN) and not precision.has_int8("")
+
+
+def test_what_is_asked_for_runs_on_any_processor(home):
+    assert opened(home, "int8", cpu=PLAIN) == ("tiny-int8", [])
+    assert opened(home, "fp32", cpu=VNNI) == ("tiny", [])
+
+
+def test_a_network_without_an_int8_form_runs_as_it_is(home):
+    (home / "int8" / "tiny-int8.toml").unlink()
+    assert opened(home) == ("tiny", [])
+    with pytest.raises(BadNetwork, match="has no INT8 form.*calib.int8 --network tiny"):
+        opened(home, "int8")
+    with pytest.raises(NoEngine, match="runs 'fp16'; take one of auto, fp32, int8, or a --bundle"):
+        opened(home, "fp16")
+
+
+@pytest.mark.parametrize("engine", engines.installed())
+def test_a_tracker_and_the_command_line_take_it(home, capsys, engine):
+    toml = home / "tiny.toml"
+    assert load_tracker(toml, engine=engine, precision="int8").name == "tiny-int8"
+    arguments = ["--network", str(toml), "--engine", engine, "--precision", "int8"]
+    frames = home / "frames"
+    frames.mkdir()
+    film, boxes = tiny.film(3)
+    for index, frame in enumerate(film):
+        cv2.imwrite(str(frames / "{}.png".format(index)), frame)
+    box = ",".join(str(value) for value in boxes[0])
+    rest = ["--video", str(frames), "--box", box, "--no-show", "--results", str(home / "r.csv")]
+    assert track.main(arguments + rest) == 0
+    told = capsys.readouterr().err
+    assert "tiny-int8: 3 frames" in told and ", fp32" in told

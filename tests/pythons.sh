@@ -39,7 +39,7 @@ run_one() {
   # what the GPU's kernels compute is the same under every Python: the oldest one is enough; streams,
   # the page and the suite of frame rates wait a lot: the oldest and the newest one are
   local leave=()
-  if [ "$version" != 3.6 ]; then leave=(--ignore-glob='tests/kernels/cuda/test_'{c[or],s}'*'); fi
+  if [ "$version" != 3.6 ]; then leave=(--ignore-glob='tests/kernels/cuda/test_'{b,c[or],l,s}'*'); fi
   if [ "$version" = 3.8 ] || [ "$version" = 3.10 ]; then
     leave+=(--ignore=tests/{fps,runtime/page,runtime/test_track_live.py,runtime/video/test_live.py,runtime/video/test_web.py})
   fi

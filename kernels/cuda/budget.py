@@ -89,16 +89,21 @@ def read_ptxas(printed: str) -> Dict[str, Resources]:
 def crop_us(table: Dict[str, Any], gpu: Dict[str, Any], side: int) -> float:
     """Estimated time of a crop to side x side pixels: its instructions at full throughput."""
     warps = side * side / float(WARP)
-    cycles = warps * table["frame"]["instructions_a_pixel"]
-    return cycles / (gpu["multiprocessors"] * SCHEDULERS) / gpu["clock_mhz"]
+    cycles: float = warps * table["frame"]["instructions_a_pixel"]
+    return cycles / (gpu["multiprocessors"] * SCHEDULERS) / float(gpu["clock_mhz"])
 
 
 def select_us(table: Dict[str, Any], gpu: Dict[str, Any], counts: Counts) -> float:
-    """Estimated time of select: the instructions of its slowest thread, one after the other."""
-    on_doubles = table["frame"]["doubles_of_a_thread"]
-    others = counts.instructions - counts.doubles
-    cycles = others * LATENCY + on_doubles * max(LATENCY, WARP / float(gpu["double_units"]))
-    return cycles / gpu["clock_mhz"]
+    """Estimated time of select.
+
+    It runs as one block: its instructions one after the other, and the operations on doubles either
+    one after the other in the slowest thread or all of them at the throughput of the units.
+    """
+    frame, units = table["frame"], float(gpu["double_units"])
+    slowest = frame["doubles_of_a_thread"] * max(LATENCY, WARP / units)
+    others = (counts.instructions - counts.doubles) * LATENCY
+    cycles: float = others + max(slowest, frame["doubles"] / units)
+    return cycles / float(gpu["clock_mhz"])
 
 
 def main() -> int:

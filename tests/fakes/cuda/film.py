@@ -73,8 +73,14 @@ def track_by_definition(net, film, count):
     state = np.array(film.state, np.float64)
     image = _bgr(film.frame(0))
     features = np.zeros(3, np.float32)
-    shim.launch("tiny_exemplar", 1, 3, _crop(net, image, geometry.exemplar_window(net, state),
-                net.exemplar, film.border), net.exemplar, features)  # fmt: skip
+    shim.launch(
+        "tiny_exemplar",
+        1,
+        3,
+        _crop(net, image, geometry.exemplar_window(net, state), net.exemplar, film.border),
+        net.exemplar,
+        features,
+    )
     cells, states, shape = [], [], image.shape
     scores = np.zeros((1, 2, net.map_size, net.map_size), np.float32)
     distances = np.zeros((1, 4, net.map_size, net.map_size), np.float32)
@@ -86,8 +92,18 @@ def track_by_definition(net, film, count):
             shape = image.shape
         window, scale = geometry.search_window(net, state)
         picture = _crop(net, image, window, net.search, film.border)
-        shim.launch("tiny_search", net.map_size, net.map_size, picture, features, net.search,
-                    net.map_size, net.stride, scores, distances)  # fmt: skip
+        shim.launch(
+            "tiny_search",
+            net.map_size,
+            net.map_size,
+            picture,
+            features,
+            net.search,
+            net.map_size,
+            net.stride,
+            scores,
+            distances,
+        )
         cell, _ = decoder.select((scores, distances), state, scale, image.shape[1], image.shape[0])
         cells.append(cell)
         states.append(state.copy())

@@ -58,12 +58,22 @@ def run(options):
     net = network(**options.get("network", {}))
     engine = Engine(device, net)
     slots = options.get("slots", 1)
-    whole = Frame(device, frame_settings(net), engine, slots=slots, graph=options.get("graph"),
-                         profile=options.get("profile", False), log=logged.append)  # fmt: skip
+    whole = Frame(
+        device,
+        frame_settings(net),
+        engine,
+        slots=slots,
+        graph=options.get("graph"),
+        profile=options.get("profile", False),
+        log=logged.append,
+    )
     film = Film(options.get("seed", 0), options.get("kind", "bgr"), options.get("change"))
     engine.before_search = behaviours(device, engine, whole)[options.get("behaviour", "good")]
-    prepare = (lambda picture: upload_frame(device, engine.stream, picture)) if (
-        options.get("kind") == "device") else (lambda picture: picture)  # fmt: skip
+    prepare = (
+        (lambda picture: upload_frame(device, engine.stream, picture))
+        if (options.get("kind") == "device")
+        else (lambda picture: picture)
+    )
 
     whole.begin(prepare(film.frame(0)), film.state, film.border)
     found, failures, between = [], [], []

@@ -168,8 +168,11 @@ def test_a_compiler_newer_than_the_driver_is_not_used(tmp_path):
     new, old = Pretended((13, 0), (75, 87)), Pretended((12, 9), (75, 87))
     binary(87, 12020, tmp_path, new, old)
     assert (new.asked, old.asked) == ([], [(87, False)])
-    with pytest.raises(NoCompiler, match="NVRTC 13.0 is newer than the NVIDIA driver, which "
-                       "supports CUDA 12.2; run `pip install nvidia-cuda-nvrtc-cu12`"):  # fmt: skip
+    with pytest.raises(
+        NoCompiler,
+        match="NVRTC 13.0 is newer than the NVIDIA driver, which "
+        "supports CUDA 12.2; run `pip install nvidia-cuda-nvrtc-cu12`",
+    ):
         binary(87, 12020, tmp_path / "other", new)
     with pytest.raises(NoCompiler, match="sudo apt install cuda-nvrtc-dev-10-2"):
         binary(53, 10020, tmp_path / "other", old)

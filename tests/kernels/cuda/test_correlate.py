@@ -24,8 +24,20 @@ def depthwise(shim, exemplar, search, padding):
     out_rows, out_columns = rows + 2 * padding - h + 1, columns + 2 * padding - w + 1
     out = np.full(count + (channels, out_rows, out_columns), np.nan, np.float32)
     grid = ((out_rows * out_columns + 255) // 256, channels) + (count or (1,))
-    shim.launch("hp_correlate_depthwise", grid, 256, search, exemplar, rows, columns, h, w,
-                padding, out, shared=4 * h * w)  # fmt: skip
+    shim.launch(
+        "hp_correlate_depthwise",
+        grid,
+        256,
+        search,
+        exemplar,
+        rows,
+        columns,
+        h,
+        w,
+        padding,
+        out,
+        shared=4 * h * w,
+    )
     return out
 
 

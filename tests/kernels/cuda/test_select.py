@@ -1,5 +1,6 @@
 """The GPU's select, run on the processor, picks the cell and the box of its definition."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,9 +72,7 @@ def same(shim, net, maps, state, **options):
     np.testing.assert_allclose(pose["state"], moved, rtol=0, atol=1e-6)
 
 
-boxes = st.tuples(
-    st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st.floats(10, 720)
-)  # fmt: skip
+boxes = st.tuples(st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st.floats(10, 720))
 
 
 @settings(max_examples=200, deadline=None)
@@ -215,3 +214,40 @@ def test_select_does_not_depend_on_the_order_of_threads(shim, order):
     finally:
         shim.order(0)
     assert first[0].tobytes() == again[0].tobytes() and first[1].tobytes() == again[1].tobytes()
+
+
+@pytest.mark.parametrize("clip", ["otb-Couple", "otb-David"])
+def test_the_default_networks_maps_give_the_same_cell_and_box(shim, clips_dir, clip):
+    """Maps of a real network on a real clip; each frame starts from the state of the host's."""
+    pytest.importorskip("onnxruntime")
+    from runtime import load_tracker
+
+    tracker, told = load_tracker(engine="onnxruntime"), []
+    net, select_on_host = tracker.network, tracker.decoder.select
+    points, window = layout.points(frame_settings(net).points)
+    view = layout.view(frame_settings(net).window)
+
+    def compare(maps, state, scale, width, height):
+        pose, plan = np.zeros(1, layout.POSE), np.zeros(2 * net.search, layout.LINE)
+        picture, monitor = np.zeros(1, layout.FRAME), layout.monitor(state)
+        monitor["widened"], pose["state"] = tracker.widened, state
+        for names in (("frame_width", "frame_height"), ("width", "height")):
+            picture[names[0]], picture[names[1]] = width, height
+        shim.launch("hp_aim", 1, 256, view, monitor, 0, pose, plan)
+        arguments = [points, view, window, window.astype(np.float32)]
+        arguments += [np.ascontiguousarray(values) for values in maps] + [picture]
+        arguments += [None, None, None, monitor, pose, plan]
+        shim.launch("hp_select", 1, 256, *arguments)
+        cell, score = select_on_host(maps, state, scale, width, height)
+        told.append(np.abs(pose["state"][0] - state).max())
+        assert pose["cell"][0] == cell
+        return cell, score
+
+    tracker.decoder.select = compare
+    paths = sorted((clips_dir / clip / "img").iterdir())[:60]
+    first = (clips_dir / clip / "boxes.csv").read_text().splitlines()[1]
+    tracker.init(cv2.imread(str(paths[0])), [float(number) for number in first.split(",")[1:]])
+    for path in paths[1:]:
+        tracker.update(cv2.imread(str(path)))
+    tracker.close()
+    assert len(told) == 59 and max(told) < 1e-6

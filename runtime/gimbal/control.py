@@ -228,6 +228,10 @@ class Control:
             rates = (self.pitch.glide(now, share), self.yaw.glide(now, share))
         return self._sent(now, rates)
 
+    def state_of(self, score: float) -> str:
+        """``TRACKED`` or ``UNSURE``, of a target that is not lost and has that score."""
+        return UNSURE if score < self._lost["unsure"] else TRACKED
+
     def stop(self, now: float) -> Tuple[float, float]:
         """Stand still at once: the user stopped, or the link is lost."""
         self.pitch.reset()

@@ -27,6 +27,7 @@ RANGES = {  # key -> lowest, highest value
     },
     "delay": {"command": (0.0, 2.0), "feedback": (0.0, 10.0)},
     "lost": {
+        "unsure": (0.0, 1.0),
         "unsure_gain": (0.0, 1.0),
         "hold": (0.0, 60.0),
         "coast": (0.0, 60.0),

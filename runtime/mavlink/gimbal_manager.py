@@ -159,9 +159,7 @@ class GimbalManager:
     def _steer(self, now):
         view = self._view
         track = view.track
-        state = law.LOST if track.lost else law.TRACKED
-        if state == law.TRACKED and getattr(track, "unsure", False):
-            state = law.UNSURE
+        state = law.LOST if track.lost else self.control.state_of(track.score)
         if now - view.captured_s > max(self._link_s, 0.5):
             state = law.LOST  # the source gives no frames any more
         rates = self.control.update(now, view.captured_s, track.box, view.size, state)

@@ -236,11 +236,8 @@ def tracking(view, mode, now):
 
 
 def tracking_status(track):
-    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, active and coasting, or in error."""
-    if track.lost:
-        return m.TRACKING_ERROR
-    unsure = getattr(track, "unsure", False)
-    return m.TRACKING_ACTIVE | (m.TRACKING_COASTING if unsure else 0)
+    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, or in error while the target is lost."""
+    return m.TRACKING_ERROR if track.lost else m.TRACKING_ACTIVE
 
 
 def corners_of(box, size):

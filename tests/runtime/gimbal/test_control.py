@@ -12,7 +12,7 @@ from runtime.gimbal.angles import (
     ray_of,
     turned,
 )
-from runtime.gimbal.control import LOST, TRACKED, Control
+from runtime.gimbal.control import LOST, TRACKED, UNSURE, Control
 from runtime.gimbal.settings import DEFAULTS, RANGES, BadSettings, load_settings
 
 SIZE, FOV = (640, 480), (60.0, None)
@@ -72,6 +72,15 @@ def test_a_lost_target_is_held_then_coasts_then_stands_still():
     assert seen["coast"] - seen["hold"] == pytest.approx(settings["lost"]["hold"], abs=0.07)
     assert rates[10] == pytest.approx(control.yaw.target.rate, rel=0.05)
     assert rates[-1] == 0.0
+
+
+def test_an_unsure_target_is_followed_more_gently():
+    aside = (400.0, 230.0, 20.0, 20.0)
+    sure = follow(Control(load_settings(), FOV), aside, 3)
+    unsure = follow(Control(load_settings(), FOV), aside, 3, UNSURE)
+    assert 0 < unsure[1] < 0.6 * sure[1]
+    control = Control(load_settings(), FOV)
+    assert (control.state_of(0.9), control.state_of(0.1)) == (TRACKED, UNSURE)
 
 
 def test_the_pitch_range_is_kept():

@@ -117,16 +117,20 @@ def test_another_gpu_is_one_sentence(made, nano):
 
 def test_another_board_is_one_sentence(made):
     refused(
-        made, "was built for board jetson_nano, but here it is jetson_tx2",
-        "make engine BOARD=jetson_tx2 NETWORK=tiny PRECISION=fp16", board="jetson_tx2",
-    )  # fmt: skip
+        made,
+        "was built for board jetson_nano, but here it is jetson_tx2",
+        "make engine BOARD=jetson_tx2 NETWORK=tiny PRECISION=fp16",
+        board="jetson_tx2",
+    )
 
 
 def test_another_precision_is_one_sentence(made):
     refused(
-        made, "was built for precision fp16, but here it is fp32",
-        "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp32", precision="fp32",
-    )  # fmt: skip
+        made,
+        "was built for precision fp16, but here it is fp32",
+        "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp32",
+        precision="fp32",
+    )
 
 
 def with_toml(made, folder, old, new):

@@ -136,9 +136,11 @@ def test_the_centre_stays_inside_and_the_size_within_the_frame(box):
     x, y = state[:2]
     geometry.keep(limits("centre"), state, 640, 480)
     assert tuple(state) == (
-        min(max(x, 0), 640), min(max(y, 0), 480),
-        max(10, min(box[2], 640)), max(10, min(box[3], 480)),
-    )  # fmt: skip
+        min(max(x, 0), 640),
+        min(max(y, 0), 480),
+        max(10, min(box[2], 640)),
+        max(10, min(box[3], 480)),
+    )
 
 
 def test_a_warp_puts_the_windows_ends_on_the_crops_ends():

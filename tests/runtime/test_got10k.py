@@ -28,9 +28,11 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
     tracker = load_tracker("nanotrack_v2", networks_dir=networks_dir)
 
     experiment = experiments.ExperimentOTB(
-        str(root), version=2015, result_dir=str(tmp_path / "results"),
+        str(root),
+        version=2015,
+        result_dir=str(tmp_path / "results"),
         report_dir=str(tmp_path / "reports"),
-    )  # fmt: skip
+    )
     experiment.run(tracker)
     experiment.report([tracker.name])
 

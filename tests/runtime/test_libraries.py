@@ -13,10 +13,14 @@ BARE = [sys.executable, "-S"]  # the standard library alone
 
 def run(*words, cwd=ROOT, **variables):
     return subprocess.run(
-        [str(word) for word in words], cwd=str(cwd), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
+        [str(word) for word in words],
+        cwd=str(cwd),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=60,
         env=dict({k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **variables),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("module", ["runtime.track", "runtime.networks", "runtime.command"])
@@ -38,8 +42,10 @@ def test_an_import_without_libraries_raises_that_sentence():
 def test_no_hint_names_a_distribution_of_somebody_else():
     found = subprocess.run(
         ["grep", "-rnE", r"install '?hotpath\b([^-]|$)", "--include=*.py", "--include=*.md", "."],
-        cwd=str(ROOT), stdout=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        cwd=str(ROOT),
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
     ours = [line for line in found.stdout.splitlines() if not line.startswith(("./.", "./tests"))]
     assert ours == []
 

@@ -107,8 +107,9 @@ class Device:
 
     def kernel(self, module, name):
         known = {
-            "hp_correlate_depthwise": self._depthwise, "hp_correlate_pixelwise": self._pixelwise,
-        }  # fmt: skip
+            "hp_correlate_depthwise": self._depthwise,
+            "hp_correlate_pixelwise": self._pixelwise,
+        }
         if name not in known:
             raise NotOnGpu("this device has no {}".format(name))
         return known[name]

@@ -72,9 +72,12 @@ def read(version, python, executable=None):
     home = folder(version, python)
     environment = dict(os.environ, PYTHONPATH=home, LD_LIBRARY_PATH=os.path.join(home, "stubs"))
     done = subprocess.run(
-        [executable or sys.executable, "-c", READ, ",".join(CLASSES)], env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [executable or sys.executable, "-c", READ, ",".join(CLASSES)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout)

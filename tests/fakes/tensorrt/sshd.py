@@ -37,9 +37,12 @@ class Sshd:
             self.port = free.getsockname()[1]
         libraries = [path for path in sys.path if path and path != str(ROOT)]
         variables = "PATH={}:{} HOME={} TMPDIR={} PYTHONPATH={}".format(
-            folder / "bin", os.environ.get("PATH", "/usr/bin:/bin"), folder / "home",
-            self.temporary, os.pathsep.join(libraries),
-        )  # fmt: skip
+            folder / "bin",
+            os.environ.get("PATH", "/usr/bin:/bin"),
+            folder / "home",
+            self.temporary,
+            os.pathsep.join(libraries),
+        )
         (folder / "config").write_text(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n"
             "PasswordAuthentication no\nUsePAM no\nStrictModes no\nSetEnv {}\n".format(

@@ -73,11 +73,14 @@ def run(folder, name, family):
     tracker = loading.create_tracker(*loading.load(bundle=folder / "bundle", log=quiet), log=quiet)
     found = follow(tracker)
     result = {
-        "boxes": found, "kind": type(tracker).__name__, "form": made.run["form"],
+        "boxes": found,
+        "kind": type(tracker).__name__,
+        "form": made.run["form"],
         "graph": tracker._frame.uses_graph,
-        "library": tracker.engine.device.name, "capability": made.compute_capability,
+        "library": tracker.engine.device.name,
+        "capability": made.compute_capability,
         "frame": cost(tracker, tiny.film(1)[0][0]),
-    }  # fmt: skip
+    }
     tracker.close()
     return result
 

@@ -242,9 +242,11 @@ def test_branches_read_the_graph_around_them(network, name, kind):
         branches.append(onnx.helper.make_graph([node], kind, [], out))
     own.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "nothing"))
     own.node.extend(_condition(own, kind))
-    own.node.append(onnx.helper.make_node(
-        "If", ["always"], ["features"], then_branch=branches[0], else_branch=branches[1]
-    ))  # fmt: skip
+    own.node.append(
+        onnx.helper.make_node(
+            "If", ["always"], ["features"], then_branch=branches[0], else_branch=branches[1]
+        )
+    )
     onnx.save(model, str(path))
     engine = engines.create(name, network, network.locate())
     _, found = _maps(engine, *pictures)

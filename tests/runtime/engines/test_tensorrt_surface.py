@@ -156,8 +156,12 @@ def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path)
     ).format(prepare.ROOT)
     environment = dict(os.environ, PYTHONPATH=home, LD_LIBRARY_PATH=os.path.join(home, "stubs"))
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=str(tmp_path),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=str(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "no driver" in done.stdout

@@ -17,8 +17,15 @@ from tests.support.clips import clip_at
 
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
-PUBLISHED = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3", "kestrel", "fear_xs", "lighttrack",
-             "siamfc_015")  # fmt: skip
+PUBLISHED = (
+    "nanotrack_v1",
+    "nanotrack_v2",
+    "nanotrack_v3",
+    "kestrel",
+    "fear_xs",
+    "lighttrack",
+    "siamfc_015",
+)
 
 
 @pytest.fixture
@@ -224,8 +231,9 @@ def test_maps_behind_an_identity_are_found(tmp_path, name):
     network = load_network(toml)
     engine = engines.create(name, network, network.locate())
     assert [array.shape for array in engine.search(engine.exemplar())] == [
-        (1, 2, 16, 16), (1, 4, 16, 16)
-    ]  # fmt: skip
+        (1, 2, 16, 16),
+        (1, 4, 16, 16),
+    ]
     engine.close()
 
 
@@ -238,9 +246,11 @@ def test_features_as_weights_meet_their_own_target(groups):
     weights = (6 if groups == 1 else 4, 4 // groups, 3, 3)
     node = helper.make_node("Conv", ["x", "w"], ["y"], group=groups, pads=[1, 1, 1, 1])
     inner = helper.make_graph(
-        [node], "one", [_value("x", (1, 4, 8, 8)), _value("w", weights)],
+        [node],
+        "one",
+        [_value("x", (1, 4, 8, 8)), _value("w", weights)],
         [_value("y", (1, weights[0], 8, 8))],
-    )  # fmt: skip
+    )
     model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
     noise = np.random.RandomState(1)
     xs, ws = noise.randn(3, 4, 8, 8).astype("f"), noise.randn(3, *weights).astype("f")

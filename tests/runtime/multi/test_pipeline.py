@@ -49,9 +49,12 @@ def start(folder, boxes, cuda, *arguments):
     environment = surroundings(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)
     return subprocess.Popen(
         [sys.executable] + [str(word) for word in code + list(arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-        cwd=build.ROOT, env=environment,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=build.ROOT,
+        env=environment,
+    )
 
 
 def run(folder, boxes, cuda, *arguments):
@@ -69,9 +72,18 @@ def test_rows_are_the_same_with_two_targets_and_frames_that_change_size(film, tm
     for depth in (1, 2):
         out, work = tmp_path / "{}.csv".format(depth), tmp_path / str(depth)
         code, said = run(
-            work, boxes, cuda, "--box", "150,120,40,40", "--video", folder / "frames",
-            "--pipeline", depth, "--results", out,
-        )  # fmt: skip
+            work,
+            boxes,
+            cuda,
+            "--box",
+            "150,120,40,40",
+            "--video",
+            folder / "frames",
+            "--pipeline",
+            depth,
+            "--results",
+            out,
+        )
         assert code == 0, said
         written.append(out.read_text())
     assert written[0] == written[1]
@@ -108,9 +120,18 @@ def test_frames_that_were_asked_for_are_all_told(film, tmp_path):
     folder, boxes = film
     out = tmp_path / "out.csv"
     code, said = run(
-        tmp_path / "work", boxes, GRAPH, "--video", folder / "film.avi", "--pipeline", 2,
-        "--frames", 7, "--results", out,
-    )  # fmt: skip
+        tmp_path / "work",
+        boxes,
+        GRAPH,
+        "--video",
+        folder / "film.avi",
+        "--pipeline",
+        2,
+        "--frames",
+        7,
+        "--results",
+        out,
+    )
     assert code == 0 and "7 frames of" in said
     assert [int(row["frame"]) for row in rows_of(out)] == list(range(7))
 
@@ -127,9 +148,16 @@ def test_a_source_that_breaks_loses_no_frame(film, tmp_path):
     for depth in (1, 2):
         out, work = tmp_path / "{}.csv".format(depth), tmp_path / str(depth)
         code, said = run(
-            work, boxes, GRAPH, "--video", tmp_path / "frames", "--pipeline", depth,
-            "--results", out,
-        )  # fmt: skip
+            work,
+            boxes,
+            GRAPH,
+            "--video",
+            tmp_path / "frames",
+            "--pipeline",
+            depth,
+            "--results",
+            out,
+        )
         assert code == 2 and "0006.png" in said.splitlines()[-1]
         told.append(out.read_text())
     assert told[0] == told[1]
@@ -142,9 +170,16 @@ def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, tmp_path, numb
     write_video(tmp_path / "long.avi", tiny.film(60)[0] * 40)
     out = tmp_path / "out.csv"
     process = start(
-        tmp_path / "work", boxes, GRAPH, "--video", tmp_path / "long.avi", "--pipeline", 2,
-        "--results", out,
-    )  # fmt: skip
+        tmp_path / "work",
+        boxes,
+        GRAPH,
+        "--video",
+        tmp_path / "long.avi",
+        "--pipeline",
+        2,
+        "--results",
+        out,
+    )
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 20):
         time.sleep(0.05)
@@ -165,9 +200,16 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
     out = tmp_path / "out.csv"
     with mjpeg.MjpegServer(tmp_path / "frames", fps=10) as server:
         process = start(
-            tmp_path / "work", np.array([box]), GRAPH, "--video", server.address + "stall",
-            "--pipeline", 2, "--results", out,
-        )  # fmt: skip
+            tmp_path / "work",
+            np.array([box]),
+            GRAPH,
+            "--video",
+            server.address + "stall",
+            "--pipeline",
+            2,
+            "--results",
+            out,
+        )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not _rows(out):
             time.sleep(0.05)
@@ -191,9 +233,15 @@ def test_targets_chosen_on_the_page_miss_no_frame(tmp_path):
     environment["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
     numbers = []
     with mjpeg.MjpegServer(tmp_path / "frames", fps=150) as server, pages.PagedRun(
-        tmp_path, server.address, "--pipeline", 2, "--box", box_text(np.array(boxes)), start=start,
+        tmp_path,
+        server.address,
+        "--pipeline",
+        2,
+        "--box",
+        box_text(np.array(boxes)),
+        start=start,
         environment=environment,
-    ) as run:  # fmt: skip
+    ) as run:
         for index in range(8):
             at = run.wait_for(lambda state, least=15 * index: state["frame"] > least)["frame"]
             replaced = numbers[-1] if index % 2 else None

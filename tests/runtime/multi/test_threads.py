@@ -16,18 +16,18 @@ def test_all_parts_are_done_when_run_returns():
     def part(name):
         return lambda frame: (time.sleep(0.002), done.append((name, frame)))
 
-    crew = ThreadGroup([part("a"), part("b"), part("c")])
+    group = ThreadGroup([part("a"), part("b"), part("c")])
     for frame in range(20):
-        crew.run(frame)
+        group.run(frame)
         assert sorted(done) == [("a", frame), ("b", frame), ("c", frame)]
         done.clear()
 
 
 def test_each_part_keeps_its_thread_and_the_first_is_the_callers():
     seen = [set(), set()]
-    crew = ThreadGroup([lambda _, own=own: own.add(threading.get_ident()) for own in seen])
+    group = ThreadGroup([lambda _, own=own: own.add(threading.get_ident()) for own in seen])
     for _ in range(10):
-        crew.run(None)
+        group.run(None)
     assert seen[0] == {threading.get_ident()}
     assert len(seen[1]) == 1 and seen[0] != seen[1]
 
@@ -50,22 +50,22 @@ def test_the_first_error_is_raised_after_all_have_ended(failing):
 
         return job
 
-    crew = ThreadGroup([part(number) for number in range(3)])
+    group = ThreadGroup([part(number) for number in range(3)])
     with pytest.raises(ValueError) as raised:
-        crew.run("bad")
+        group.run("bad")
     assert raised.value.args == (failing[0],)
     assert sorted(ended) == [number for number in range(3) if number not in failing]
     ended.clear()
-    crew.run("good")
+    group.run("good")
     assert sorted(ended) == [0, 1, 2]
 
 
-def test_threads_end_when_the_crew_is_forgotten():
+def test_threads_end_when_the_group_is_collected():
     before = set(threading.enumerate())
-    crew = ThreadGroup([print, lambda _: None, lambda _: None])
+    group = ThreadGroup([print, lambda _: None, lambda _: None])
     own = set(threading.enumerate()) - before
     assert len(own) == 2
-    del crew
+    del group
     gc.collect()
     for thread in own:
         thread.join(10)
@@ -78,13 +78,13 @@ def test_threads_end_when_the_crew_is_forgotten():
 )
 def test_the_others_have_cores_apart_from_the_callers():
     seen = []
-    crew = ThreadGroup([lambda _: None, lambda _: seen.append(os.sched_getaffinity(0))])
+    group = ThreadGroup([lambda _: None, lambda _: seen.append(os.sched_getaffinity(0))])
     before = os.sched_getaffinity(0)
     try:
         for core in sorted(before)[:2]:
             os.sched_setaffinity(0, {core})
-            crew.run(None)
+            group.run(None)
             assert len(seen[-1]) == 1 and core not in seen[-1]
     finally:
         os.sched_setaffinity(0, before)
-        crew.close()
+        group.close()

@@ -15,8 +15,8 @@ import numpy as np
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
 SMALLEST_LETTER_PX = 7.0
-ABOVE_SHARE, BELOW_SHARE = 0.4, 0.5  # margins in a band, of a letter's height; letters hang below
-SMALLEST_BAND_PX = 12  # 2 + 7 + 3
+ABOVE_SHARE, BELOW_SHARE = 0.28, 0.58  # margins in a band, of a letter's height; letters hang below
+SMALLEST_BAND_PX = 12  # 1 + 7 + 4
 BANDS_SHARE = 12  # the bands cover at most one part in so many
 BAND_SHADE = 0.35  # share of the picture that is seen through a band
 INK = (255, 255, 255)
@@ -92,8 +92,8 @@ class _Look:
         self.scale = self.letter_px / UNIT_PX
         self.line_px = max(1, int(round(self.letter_px / 7.0)))
         self.box_px = max(1, int(round(side / 240.0)))
-        self.margin_px = max(3, int(self.letter_px * BELOW_SHARE))
-        above_px = max(2, int(self.letter_px * ABOVE_SHARE))
+        self.margin_px = max(4, int(self.letter_px * BELOW_SHARE))
+        above_px = max(1, int(self.letter_px * ABOVE_SHARE))
         self.band_px = above_px + int(self.letter_px) + self.margin_px
 
     def text_width(self, text: str) -> int:
@@ -233,8 +233,8 @@ def _bottom_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
 
 
 def _joined(*texts: str) -> str:
-    """The texts that are not empty, with a bar between them."""
-    return " | ".join(text for text in texts if text)
+    """The texts that are not empty, two blanks apart: a bar would hang below the band."""
+    return "  ".join(text for text in texts if text)
 
 
 def _ms(value: float) -> str:

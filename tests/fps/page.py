@@ -112,7 +112,7 @@ def serve(options):
             frame[:ROWS] = wide[:, :, None]
             return self._give(frame)
 
-    track.open_source = lambda spec, log: Clockwork(options.serve)
+    track.open_source = lambda *_: Clockwork(options.serve)
     more = ["--networks-dir", options.networks_dir] if options.networks_dir else []
     return track.main(
         ["--video", "clockwork", "--network", options.network, "--page", "--page-port", "0",

@@ -125,3 +125,23 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
 def test_a_networks_dir_that_is_no_path_is_one_sentence():
     with pytest.raises(BadNetwork, match="networks_dir must be the path of a folder, not 5"):
         load_tracker(networks_dir=5)
+
+
+def test_a_video_that_cannot_be_h264_says_so(folder, tmp_path):
+    code = "import sys; sys.modules['av'] = None; from runtime.track import main; sys.exit(main())"
+    words = command(folder, "--video", folder / "frames", "--box", box_of(folder), "--frames", "3",
+                    "--save", tmp_path / "out.mp4")  # fmt: skip
+    done = subprocess.run(
+        [words[0], "-c", code] + words[3:], stderr=subprocess.PIPE, universal_newlines=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "is written as Motion JPEG" in done.stderr and "pip install av" in done.stderr
+
+
+def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path):
+    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--profile",
+                 "--save", tmp_path / "out.mp4")  # fmt: skip
+    for step in ("decode", "drawing", "encoding", "writing"):
+        assert step in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.match(r"29 frames in [\d.]+ s: \d+ a second in all, limited by \w+", last)

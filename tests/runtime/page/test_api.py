@@ -142,6 +142,15 @@ def test_a_run_that_never_had_a_target_ends_without_fuss(world, run):
     assert "Traceback" not in run.words() and "Warning" not in run.words()
 
 
+def test_a_run_without_a_target_states_no_speed_of_tracking(world, run):
+    run.ask("/api/pause", {"paused": False})
+    run.wait_for(lambda state: state["frame"] > 5)
+    run.ask("/api/stop", {"stop": True})
+    assert run.wait() == 0
+    assert "no target was tracked" in run.words()
+    assert "FPS of tracking" not in run.words() and "mean score" not in run.words()
+
+
 @pytest.mark.parametrize(
     "body, status",
     [

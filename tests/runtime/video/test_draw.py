@@ -1,10 +1,7 @@
 """What is drawn is inside the picture, legible, and never changes the frame itself."""
 
-import os
-import shutil
 import subprocess
 import sys
-import time
 from collections import OrderedDict
 
 import cv2
@@ -15,6 +12,7 @@ from runtime.errors import BadOutput
 from runtime.types import Track
 from runtime.video.draw import DARK, TARGETS, draw
 from runtime.video.window import Window, no_window
+from tests.support import display
 from tests.support.streams.process import ROOT
 
 STEPS = OrderedDict([("crop", 0.083), ("network", 12.1), ("select", 0.051), ("total", 12.41)])
@@ -162,30 +160,23 @@ def test_a_headless_build_is_not_taken_for_one_with_windows():
 
 
 def test_a_window_is_shown_until_the_user_presses_q():
-    tools = [shutil.which(name) for name in ("Xvfb", "xdotool")]
-    if "headless" in (no_window({}) or "") or not all(tools):
-        pytest.skip("needs an OpenCV with windows, Xvfb and xdotool")
+    reason = display.why_none() or no_window({})
+    if reason and "no display" not in reason:
+        pytest.skip(reason)
     code = (
         "import numpy as np; from runtime.video.window import Window\n"
         "with Window('Hotpath test') as window:\n"
-        "    while window.show(np.zeros((240, 320, 3), np.uint8)): pass\n"
+        "    while window.open:\n"
+        "        window.show(np.zeros((240, 320, 3), np.uint8), ['Q: end'])\n"
+        "        window.wait_key(0.02)\n"
     )
-    read_end, write_end = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write_end)], pass_fds=[write_end], stderr=subprocess.DEVNULL
-    )
-    try:
-        display = ":" + os.read(read_end, 16).decode("ascii").strip()
-        env = dict(os.environ, DISPLAY=display)
-        assert no_window(env) is None
-        program = subprocess.Popen([sys.executable, "-c", code], cwd=str(ROOT), env=env)
-        press = ["xdotool", "search", "--sync", "--name", "Hotpath test", "windowfocus", "key", "q"]
-        deadline = time.monotonic() + 30
-        while program.poll() is None and time.monotonic() < deadline:
-            subprocess.call(["timeout", "5"] + press, env=env, stderr=subprocess.DEVNULL)
-        assert program.wait(1) == 0
-    finally:
-        server.kill()
-        server.wait()
-        os.close(read_end)
-        os.close(write_end)
+    with display.display() as screen:
+        assert no_window(screen.environment) is None
+        program = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=str(ROOT), env=screen.environment,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+        screen.press("Hotpath test", "q")
+        said = program.communicate(timeout=10)[1]
+    assert program.returncode == 0
+    assert said == b"", "no warnings about fonts"

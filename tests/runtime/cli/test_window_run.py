@@ -1,0 +1,70 @@
+"""A run in a real window: keys pause, step, seek, take a new box and end it."""
+
+import subprocess
+import time
+
+import pytest
+
+from runtime.video.window import no_window
+from tests.runtime.test_track import command, rows_of
+from tests.support import display
+from tests.support.pages import write_world
+
+pytest.importorskip("onnxruntime")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(display.why_none()), reason=str(display.why_none())),
+    pytest.mark.skipif("headless" in (no_window({}) or ""), reason="an OpenCV without windows"),
+]
+
+
+def frames_of(path, count, limit_s=30):
+    """Wait until so many rows are written; returns the frames' indices."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        rows = rows_of(path) if path.exists() else []
+        if len(rows) >= count:
+            return [int(row["frame"]) for row in rows]
+        assert time.monotonic() < deadline, rows
+        time.sleep(0.05)
+
+
+def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
+    boxes = write_world(tmp_path, 200, width=640, height=480, side=80)
+    box = ",".join("{:g}".format(value) for value in boxes[0])
+    out = tmp_path / "out.csv"
+    with display.display() as screen:
+        run = subprocess.Popen(
+            command(tmp_path, "--video", tmp_path / "frames", "--box", box, "--show",
+                    "--results", out, "--fps", "10"),
+            env=screen.environment, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        frames_of(out, 5)
+        screen.press("tiny", "space")
+        time.sleep(0.5)
+        stood = frames_of(out, 1)
+        time.sleep(1.5)
+        assert frames_of(out, 1) == stood, "a paused recording goes on"
+        assert len(stood) < 60, "it does not play at its own speed"
+
+        last = stood[-1]
+        screen.press("tiny", "period")
+        assert frames_of(out, len(stood) + 1)[-1] == last + 1
+        screen.press("tiny", "comma")
+        assert frames_of(out, len(stood) + 2)[-1] == last
+        screen.press("tiny", "l")
+        assert frames_of(out, len(stood) + 3)[-1] == last + 50
+
+        # a new box, drawn where the window lies on the screen
+        screen.press("tiny", "b")
+        assert screen.tool("search", "--sync", "--name", "draw a box")
+        time.sleep(1)
+        screen.drag((100, 100), (260, 220))
+        screen.press("draw a box", "Return")
+        screen.press("tiny", "space")
+        frames_of(out, len(stood) + 6)
+        assert {row["target"] for row in rows_of(out)[-2:]} == {"1"}
+        screen.press("tiny", "q")
+        said = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 0, said
+    assert "Font" not in said and "Traceback" not in said

@@ -1,0 +1,61 @@
+"""A display without a screen (Xvfb), and keys and a mouse for the windows on it (xdotool)."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+
+
+def why_none():
+    """Why no display can be had here, or None."""
+    missing = [name for name in ("Xvfb", "xdotool") if not shutil.which(name)]
+    return "needs {}".format(" and ".join(missing)) if missing else None
+
+
+class Display:
+    """One display.
+
+    Attributes:
+        environment: for programs that open their windows on it.
+    """
+
+    def __init__(self, name):
+        self.environment = dict(os.environ, DISPLAY=name)
+
+    def tool(self, *words):
+        """Run xdotool; returns whether it succeeded."""
+        command = ["timeout", "10", "xdotool"] + [str(word) for word in words]
+        return subprocess.call(command, env=self.environment, stderr=subprocess.DEVNULL) == 0
+
+    def press(self, title, key, limit_s=30):
+        """Press a key in the window of that title, which may still have to open."""
+        deadline = time.monotonic() + limit_s
+        while not self.tool("search", "--name", title, "windowfocus"):
+            assert time.monotonic() < deadline, "there is no window " + title
+            time.sleep(0.1)
+        self.tool("key", key)  # it may close the window, which xdotool takes for an error
+
+    def drag(self, start, end):
+        """Drag the mouse between two points of the screen."""
+        self.tool("mousemove", *start)
+        self.tool("mousedown", 1)
+        self.tool("mousemove", (start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
+        self.tool("mousemove", *end)
+        self.tool("mouseup", 1)
+
+
+@contextlib.contextmanager
+def display():
+    """Xvfb, for as long as the block runs."""
+    read_end, write_end = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_end)], pass_fds=[write_end], stderr=subprocess.DEVNULL
+    )
+    try:
+        yield Display(":" + os.read(read_end, 16).decode("ascii").strip())
+    finally:
+        server.kill()
+        server.wait()
+        os.close(read_end)
+        os.close(write_end)

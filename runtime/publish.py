@@ -6,6 +6,7 @@ The schema is docs/publish.schema.json.
 import json
 import socket
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from runtime.errors import BadOutput
@@ -24,7 +25,7 @@ class Publisher:
         BadOutput: another address, or an unknown host.
     """
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         parts = urlsplit(address)
         try:
             port = parts.port
@@ -33,16 +34,15 @@ class Publisher:
         if parts.scheme != "udp" or not parts.hostname or not port:
             raise BadOutput("--publish {}: not an address; give udp://HOST:PORT".format(address))
         try:
-            family, kind, _, _, self._to = socket.getaddrinfo(
-                parts.hostname, port, 0, socket.SOCK_DGRAM
-            )[0]
+            found = socket.getaddrinfo(parts.hostname, port, 0, socket.SOCK_DGRAM)[0]
         except OSError as error:
             raise BadOutput("--publish {}: {}".format(address, error.strerror or error)) from None
         self.name, self.sent, self.lost = address, 0, 0
-        self._socket = socket.socket(family, kind)
+        self._to: Any = found[4]
+        self._socket = socket.socket(found[0], found[1])
         self._socket.setblocking(False)
 
-    def show(self, tracked):
+    def show(self, tracked: Any) -> None:
         """Send what is known of a frame (``runtime.page.frame_buffer.TrackedFrame``)."""
         try:
             self._socket.sendto(encoded(tracked, time.monotonic(), time.time()), self._to)
@@ -50,12 +50,12 @@ class Publisher:
         except OSError:
             self.lost += 1
 
-    def close(self):
+    def close(self) -> None:
         """Close the socket; may be called twice."""
         self._socket.close()
 
 
-def encoded(tracked, now_s, unix_s):
+def encoded(tracked: Any, now_s: float, unix_s: float) -> bytes:
     """The datagram of a frame.
 
     Args:

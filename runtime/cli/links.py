@@ -2,6 +2,7 @@
 
 import os
 import socket
+from typing import Any, Callable, List, Optional, Tuple
 
 from runtime.errors import BadOutput
 from runtime.gimbal.angles import vertical_fov_deg
@@ -24,9 +25,20 @@ class Links:
         BadOutput: an address, a file or a library that can't be had.
     """
 
-    def __init__(self, options, controller, source, size, network, say):
+    def __init__(
+        self,
+        options: Any,
+        controller: Any,
+        source: Any,
+        size: Tuple[int, int],
+        network: str,
+        say: Callable[[str], None],
+    ) -> None:
         self._options = options
-        self._sender = self._publisher = self._service = self._loop = None
+        self._sender: Any = None
+        self._publisher: Any = None
+        self._service: Any = None
+        self._loop: Any = None
         try:
             if options.publish:
                 from runtime.publish import Publisher
@@ -50,7 +62,7 @@ class Links:
             self.close()
             raise
 
-    def show(self, tracked, recording):
+    def show(self, tracked: Any, recording: bool) -> None:
         """A frame was tracked. Returns at once.
 
         Args:
@@ -65,7 +77,7 @@ class Links:
         if self._publisher:
             self._publisher.show(tracked)
 
-    def lines(self):
+    def lines(self) -> List[str]:
         """What was done, as lines of text."""
         lines = []
         if self._service:
@@ -86,14 +98,14 @@ class Links:
             lines.append("published {} datagrams".format(self._publisher.sent))
         return lines
 
-    def close(self):
+    def close(self) -> None:
         """Close all of them; may be called twice."""
         for link in (self._service, self._sender, self._publisher):
             if link:
                 link.close()
 
 
-def check_links(options):
+def check_links(options: Any) -> None:
     """Refuse what can't work together, before anything is opened."""
     if options.gimbal is not None and not (options.mavlink and options.fov):
         raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES")
@@ -101,7 +113,9 @@ def check_links(options):
         raise BadOutput("--captures {}: no such folder; make it first".format(options.captures))
 
 
-def _open_mavlink(options, controller, size, network):
+def _open_mavlink(
+    options: Any, controller: Any, size: Tuple[int, int], network: str
+) -> Tuple[Any, Any]:
     """(service, loop) of the MAVLink link."""
     try:
         from runtime.mavlink.codec import Codec
@@ -138,7 +152,7 @@ def _open_mavlink(options, controller, size, network):
     return Service(transport, Codec(me[0], me[1], key), camera, geo, gimbal, key), loop
 
 
-def read_key(path):
+def read_key(path: str) -> bytes:
     """The 32 bytes of a key file: as they are, or as 64 hex digits.
 
     Raises:
@@ -158,7 +172,7 @@ def read_key(path):
     return key
 
 
-def _streams(options):
+def _streams(options: Any) -> List[Any]:
     """What a ground station is told of the streams."""
     from runtime.mavlink import numbers as m
     from runtime.mavlink.reports import Stream
@@ -178,7 +192,7 @@ def _streams(options):
     return streams
 
 
-def local_address():
+def local_address() -> str:
     """The address of this computer that others reach it by; nothing is sent to find out."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -188,7 +202,7 @@ def local_address():
             return "127.0.0.1"
 
 
-def _folder(options):
+def _folder(options: Any) -> Optional[str]:
     """The folder that files are written to, for the free space; None: nothing is written."""
     for path in (options.record, options.save, options.results):
         if path and path != "-":

@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 import time
+from typing import Any, BinaryIO, Dict, List, Optional, Sequence, Tuple
 
 import gi
 
@@ -58,13 +59,13 @@ ENCODERS = (
 PARSED = "video/x-h264,stream-format=byte-stream,alignment=au"
 
 
-def tell(**event):
+def tell(**event: Any) -> None:
     """One line to the tracker."""
     sys.stdout.write(json.dumps(event) + "\n")
     sys.stdout.flush()
 
 
-def choose_encoder(wanted, kbps):
+def choose_encoder(wanted: Optional[str], kbps: int) -> Optional[Tuple[str, str]]:
     """(name, piece of a pipeline) of the first encoder that works; None where none does."""
     for name, piece in ENCODERS:
         if wanted and name != wanted:
@@ -77,7 +78,7 @@ def choose_encoder(wanted, kbps):
     return None
 
 
-def encodes(piece):
+def encodes(piece: str) -> bool:
     """Whether an encoder gives a picture: one of an old driver may be there and not work."""
     try:
         pipeline = Gst.parse_launch(
@@ -94,7 +95,7 @@ def encodes(piece):
     return message is not None and message.type == Gst.MessageType.EOS
 
 
-def time_stamp(unix_us, monotonic_us, index):
+def time_stamp(unix_us: int, monotonic_us: int, index: int) -> bytes:
     """An SEI message with a frame's time, as a NAL unit with its start code.
 
     Its user data: the UUID, then big-endian microseconds since 1970 and since the boot, and the
@@ -112,7 +113,7 @@ def time_stamp(unix_us, monotonic_us, index):
     return b"\0\0\0\1" + bytes(guarded)
 
 
-def with_stamp(unit, stamp):
+def with_stamp(unit: bytes, stamp: bytes) -> Tuple[bytes, bool]:
     """An access unit with the SEI message before its first slice, and whether it is a key frame."""
     at = 0
     while True:
@@ -135,14 +136,14 @@ class Outlet:
         from_zero: whether its time starts at the first frame (files), or is the clock's.
     """
 
-    def __init__(self, pipeline, source, from_zero=False):
+    def __init__(self, pipeline: Any, source: Any, from_zero: bool = False) -> None:
         self.pipeline, self.source = pipeline, source
         self._started = False
         self._zero = None if from_zero else 0
         self._from_zero = from_zero
         source.set_property("caps", Gst.Caps.from_string(PARSED))
 
-    def push(self, unit, captured_ns, key):
+    def push(self, unit: bytes, captured_ns: int, key: bool) -> bool:
         """One access unit; returns whether a key frame is waited for."""
         base = self.pipeline.get_base_time()
         if not self._from_zero and not base:
@@ -170,16 +171,17 @@ class Outlet:
 class Streams:
     """The encoder and its outlets."""
 
-    def __init__(self, options):
+    def __init__(self, options: Dict[str, Any]) -> None:
         self.options = options
         self.kbps = int(options.get("bitrate_kbps") or 4000)
         self._lock = threading.Lock()
-        self._outlets = []
-        self._times = {}  # time in the encoder's pipeline -> (captured ns, unix us, index)
-        self._recording = None
+        self._outlets: List[Outlet] = []
+        # time in the encoder's pipeline -> (captured ns, unix us, index)
+        self._times: Dict[int, Tuple[int, int, int]] = {}
+        self._recording: Optional[Outlet] = None
         self._key_asked_at = 0.0
-        self._encoder = None
-        self._shape = None
+        self._encoder: Any = None
+        self._shape: Optional[Tuple[int, int]] = None
         found = choose_encoder(options.get("encoder"), self.kbps)
         if found is None:
             raise RuntimeError(
@@ -194,7 +196,7 @@ class Streams:
 
     # frames
 
-    def frame(self, header, picture):
+    def frame(self, header: Sequence[int], picture: bytes) -> None:
         """Encode one I420 picture."""
         _, _, captured_ns, unix_us, index, width, height, milli_fps, _ = header
         shape = (width, height)
@@ -222,7 +224,7 @@ class Streams:
                 del self._times[min(self._times)]
         self._source.emit("push-buffer", buffer)
 
-    def _start_encoder(self, shape, milli_fps, first_ns):
+    def _start_encoder(self, shape: Tuple[int, int], milli_fps: int, first_ns: int) -> None:
         if self._encoder is not None:
             self._encoder.set_state(Gst.State.NULL)
         self._shape, self._first_ns = shape, first_ns
@@ -243,7 +245,7 @@ class Streams:
         self._sink.connect("new-sample", self._encoded)
         self._encoder.set_state(Gst.State.PLAYING)
 
-    def _encoded(self, sink):
+    def _encoded(self, sink: Any) -> Any:
         sample = sink.emit("pull-sample")
         buffer = sample.get_buffer()
         unit = buffer.extract_dup(0, buffer.get_size())
@@ -261,7 +263,7 @@ class Streams:
             self._key_frame()
         return Gst.FlowReturn.OK
 
-    def _key_frame(self):
+    def _key_frame(self) -> None:
         """Ask the encoder for a key frame now: somebody new looks."""
         now = time.monotonic()
         if self._encoder is not None and now - self._key_asked_at > KEY_PAUSE_S:
@@ -272,22 +274,22 @@ class Streams:
 
     # outlets
 
-    def _add(self, outlet):
+    def _add(self, outlet: Outlet) -> None:
         with self._lock:
             self._outlets.append(outlet)
         self._key_frame()
         self._tell_wanted()
 
-    def _remove(self, outlet):
+    def _remove(self, outlet: Outlet) -> None:
         with self._lock:
             if outlet in self._outlets:
                 self._outlets.remove(outlet)
         self._tell_wanted()
 
-    def _tell_wanted(self):
+    def _tell_wanted(self) -> None:
         tell(want=len(self._outlets))
 
-    def _add_udp(self, address):
+    def _add_udp(self, address: Sequence[Any]) -> None:
         pipeline = Gst.parse_launch(
             "appsrc name=src is-live=true format=time max-bytes=4000000 ! rtph264pay pt=96 "
             "config-interval=-1 mtu=1200 ! udpsink name=out sync=false async=false"
@@ -298,7 +300,7 @@ class Streams:
         pipeline.set_state(Gst.State.PLAYING)
         self._add(Outlet(pipeline, pipeline.get_by_name("src")))
 
-    def _serve(self, place):
+    def _serve(self, place: Dict[str, Any]) -> Any:
         """An RTSP server. ``place``: {"host", "port", "path", "user", "password"}."""
         server = GstRtspServer.RTSPServer()
         server.set_address(place["host"] or "0.0.0.0")
@@ -319,7 +321,7 @@ class Streams:
         return server
 
     @staticmethod
-    def _protect(server, factory, place):
+    def _protect(server: Any, factory: Any, place: Dict[str, Any]) -> None:
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")
@@ -331,7 +333,7 @@ class Streams:
         permissions.add_permission_for_role("user", "media.factory.construct", True)
         factory.set_permissions(permissions)
 
-    def _configure(self, factory, media):
+    def _configure(self, factory: Any, media: Any) -> None:
         element = media.get_element()
         media.set_reusable(False)
         outlet = Outlet(element, element.get_by_name("src"))
@@ -340,7 +342,7 @@ class Streams:
 
     # recording
 
-    def record(self, path):
+    def record(self, path: str) -> None:
         """Write what comes from now on to a file."""
         self.stop_recording()
         muxer = (
@@ -362,7 +364,7 @@ class Streams:
         self._add(self._recording)
         tell(recording=path)
 
-    def stop_recording(self):
+    def stop_recording(self) -> None:
         """Finish the file."""
         outlet, self._recording = self._recording, None
         if outlet is None:
@@ -375,7 +377,7 @@ class Streams:
         outlet.pipeline.set_state(Gst.State.NULL)
         tell(recording=None)
 
-    def close(self):
+    def close(self) -> None:
         """Finish everything."""
         if self._encoder is not None:
             self._source.emit("end-of-stream")
@@ -387,13 +389,13 @@ class Streams:
             self._encoder.set_state(Gst.State.NULL)
 
 
-def read_exactly(file, count):
+def read_exactly(file: BinaryIO, count: int) -> Optional[bytes]:
     """That many bytes; None at the end."""
     data = file.read(count)
     return data if len(data) == count else None
 
 
-def pump(streams, loop):
+def pump(streams: Streams, loop: Any) -> None:
     """Take messages until the tracker ends."""
     file = sys.stdin.buffer
     try:
@@ -418,7 +420,7 @@ def pump(streams, loop):
         loop.quit()
 
 
-def main():
+def main() -> int:
     Gst.init(None)
     loop = GLib.MainLoop()
     try:

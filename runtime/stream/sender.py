@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 import cv2
@@ -28,7 +29,7 @@ COLOURS = ((80, 220, 80), (60, 60, 230))  # BGR of a box: followed, lost
 Shown = namedtuple("Shown", "frame index captured_s tracks")
 
 
-def parse_address(address):
+def parse_address(address: str) -> Tuple[str, Any]:
     """("rtsp", {"host", "port", "path", "user", "password"}) or ("udp", (host, port)).
 
     Raises:
@@ -52,7 +53,7 @@ def parse_address(address):
     raise BadOutput("--stream {}: not an address; give {}".format(address, WAYS))
 
 
-def free_name(path):
+def free_name(path: str) -> str:
     """The path, or with -2, -3 … before its ending where such a file exists."""
     stem, ending = os.path.splitext(path)
     number, name = 1, path
@@ -80,7 +81,16 @@ class Sender:
         recording: whether frames are recorded.
     """
 
-    def __init__(self, addresses, record, fps, box, say, bitrate_kbps=4000, encoder=None):
+    def __init__(
+        self,
+        addresses: Sequence[Tuple[str, Any]],
+        record: Optional[str],
+        fps: Optional[float],
+        box: bool,
+        say: Callable[[str], None],
+        bitrate_kbps: int = 4000,
+        encoder: Optional[str] = None,
+    ) -> None:
         self.encoder = None
         self.sent = self.restarts = 0
         self.recording = bool(record)
@@ -92,18 +102,20 @@ class Sender:
         }
         self._record, self._fps, self._box, self._say = record, fps or DEFAULT_FPS, box, say
         self._news = threading.Condition()
-        self._shown = None
+        self._shown: Optional[Shown] = None
         self._closing = False
-        self._process = None
+        self._process: Any = None
         self._wanted = True  # the first frame tells the size
         self._writes = False  # whether the process was told to record
-        self._problem = None
+        self._problem: Optional[str] = None
         self._ready = threading.Event()
         self._start()
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
 
-    def show(self, frame, index, captured_s, tracks):
+    def show(
+        self, frame: np.ndarray, index: int, captured_s: float, tracks: Dict[int, Any]
+    ) -> None:
         """A frame was tracked. Returns at once; of frames that come too fast the newest is taken.
 
         Args:
@@ -116,7 +128,7 @@ class Sender:
             self._shown = Shown(frame, index, captured_s, tracks)
             self._news.notify()
 
-    def close(self):
+    def close(self) -> None:
         """Finish the file and end the process; may be called twice."""
         with self._news:
             if self._closing:
@@ -126,7 +138,7 @@ class Sender:
         self._thread.join(END_S)
         self._end_process()
 
-    def wait_ready(self):
+    def wait_ready(self) -> None:
         """Wait until the process serves.
 
         Raises:
@@ -139,7 +151,7 @@ class Sender:
 
     # the process
 
-    def _start(self):
+    def _start(self) -> None:
         self._ready.clear()
         self._writes, self._wanted = False, True
         self._process = subprocess.Popen(
@@ -153,7 +165,7 @@ class Sender:
         reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         reader.start()
 
-    def _read(self, process):
+    def _read(self, process: Any) -> None:
         """What the process says, line by line."""
         for line in process.stdout:
             try:
@@ -179,7 +191,7 @@ class Sender:
             )
             self._ready.set()
 
-    def _run(self):
+    def _run(self) -> None:
         """The thread: the newest frame, drawn, converted and written to the process."""
         pause_s, last = RETRY_S[0], None
         while True:
@@ -187,7 +199,7 @@ class Sender:
                 while not self._closing and (self._shown is last or not self._needed(last)):
                     self._news.wait(0.5)
                 shown, closing = self._shown, self._closing
-            if closing:
+            if closing or shown is None:
                 return
             last = shown
             try:
@@ -205,11 +217,12 @@ class Sender:
                 self._start()
                 self._ready.wait(START_S)
 
-    def _needed(self, last):
+    def _needed(self, last: Optional[Shown]) -> bool:
         """Whether the next frame is to be sent: somebody looks, or it is recorded."""
-        return self._wanted or last is None or (self._record and self.recording != self._writes)
+        records = self._record is not None and self.recording != self._writes
+        return self._wanted or last is None or records
 
-    def _keep_record(self):
+    def _keep_record(self) -> None:
         """Tell the process to start or to stop recording, where that changed."""
         if not self._record or self.recording == self._writes:
             return
@@ -220,7 +233,7 @@ class Sender:
         else:
             self._send(STOP_RECORDING, b"")
 
-    def _write(self, shown):
+    def _write(self, shown: Shown) -> None:
         frame = shown.frame
         if self._box and shown.tracks:
             frame = with_boxes(frame, shown.tracks)
@@ -238,14 +251,19 @@ class Sender:
         self._send(FRAME, picture, header)
         self.sent += 1
 
-    def _send(self, kind, payload, header=(0, 0, 0, 0, 0, 0)):
+    def _send(
+        self,
+        kind: int,
+        payload: Any,
+        header: Sequence[int] = (0, 0, 0, 0, 0, 0),
+    ) -> None:
         data = memoryview(payload).cast("B") if len(payload) else b""
         pipe = self._process.stdin
         pipe.write(HEADER.pack(MAGIC, kind, *(tuple(header) + (len(data),))))
         pipe.write(data)
         pipe.flush()
 
-    def _end_process(self):
+    def _end_process(self) -> None:
         process = self._process
         try:
             self._send(END, b"")
@@ -259,7 +277,14 @@ class Sender:
             process.wait()
 
 
-def open_sender(addresses, record, fps, box, say, **more):
+def open_sender(
+    addresses: Optional[Sequence[str]],
+    record: Optional[str],
+    fps: Optional[float],
+    box: bool,
+    say: Callable[[str], None],
+    **more: Any,
+) -> Sender:
     """Start streaming; see ``Sender``.
 
     Args:
@@ -278,7 +303,7 @@ def open_sender(addresses, record, fps, box, say, **more):
     return sender
 
 
-def with_boxes(frame, tracks):
+def with_boxes(frame: np.ndarray, tracks: Dict[int, Any]) -> np.ndarray:
     """A copy of a frame with the boxes drawn."""
     frame = frame.copy()
     for track in tracks.values():
@@ -290,13 +315,13 @@ def with_boxes(frame, tracks):
     return frame
 
 
-def to_i420(frame):
+def to_i420(frame: np.ndarray) -> np.ndarray:
     """A BGR frame as I420, uint8 (H * 3 / 2, W); an odd last row or column is left out."""
     height, width = frame.shape[0] & ~1, frame.shape[1] & ~1
     return cv2.cvtColor(np.ascontiguousarray(frame[:height, :width]), cv2.COLOR_BGR2YUV_I420)
 
 
-def _python():
+def _python() -> str:
     """The system's Python; this one where there is none."""
     for path in PYTHONS:
         if os.path.exists(path):

@@ -44,6 +44,10 @@ class Camera:
         """Note a rate that was sent."""
         self._rates.append((at + self._delay_s, rate))
         while self._rates[0][0] < at - HISTORY_S and len(self._rates) > 1:
+            start = self._rates[1][0]
+            if not self._heard or self._heard[-1][0] < start:
+                # no attitude came since: keep what the forgotten rate turned
+                self._heard.append((start, self.angle(start)))
             self._rates.popleft()
 
     def fresh(self, now: float) -> bool:

@@ -186,9 +186,13 @@ class Simulation:
         gone: list of (from, to) seconds without any link.
         settings: of the control; None: the product's own.
         targets: a loaded tracker, or None to load one.
+        late_s: how much later than the settings say the gimbal moves.
+        attitudes: whether the gimbal tells its attitude.
     """
 
-    def __init__(self, world, loss=0.0, gone=(), settings=None, targets=None):
+    def __init__(
+        self, world, loss=0.0, gone=(), settings=None, targets=None, late_s=0.0, attitudes=True
+    ):
         settings = settings or load_settings()
         self.world, self.gimbal = world, Gimbal()
         self.targets = targets or load_targets()
@@ -196,7 +200,8 @@ class Simulation:
         self.manager = GimbalManager(self.control, 1, 100, settings["lost"]["link"])
         self._codec = Codec(1, 100)
         # the gimbal's own delay is a part of the whole
-        self._radio = Radio(settings["delay"]["command"], loss, gone)
+        self._radio = Radio(settings["delay"]["command"] + late_s, loss, gone)
+        self._attitudes = attitudes
         self._behind_s = DELAY_S - settings["delay"]["command"]
         self.samples = []
 
@@ -208,7 +213,7 @@ class Simulation:
             now = tick * TICK_S
             self.gimbal.move(now, TICK_S)
             self._exchange(now)
-            if now >= next_attitude:
+            if self._attitudes and now >= next_attitude:
                 next_attitude += 0.02
                 self._radio.send(now, "us", self.gimbal.codec.encode(*self.gimbal.attitude()))
             if now >= next_status:
@@ -285,10 +290,13 @@ def settled_after(samples, within=0.05):
 
 
 CASES = {
-    "step": (standing(14.0, -7.0), 5.0, 0.0, ()),
-    "moving": (wandering(), 20.0, 0.0, ()),
-    "moving, 20 % lost": (wandering(), 20.0, 0.2, ()),
-    "moving, link gone 8-13 s": (wandering(6.0), 24.0, 0.0, ((8.0, 13.0),)),
+    "step": (standing(14.0, -7.0), 5.0, {}),
+    "moving": (wandering(), 20.0, {}),
+    "moving, 20 % lost": (wandering(), 20.0, {"loss": 0.2}),
+    "moving, link gone 8-13 s": (wandering(6.0), 24.0, {"gone": ((8.0, 13.0),)}),
+    "moving, no attitude": (wandering(), 20.0, {"attitudes": False}),
+    "moving, 60 ms later": (wandering(), 20.0, {"late_s": 0.06}),
+    "moving 25 deg/s": (wandering(25.0), 20.0, {}),
 }
 
 
@@ -298,8 +306,9 @@ def main():
     options = cli.parse_args()
     targets = load_targets()
     runs = {}
-    for name, (path, seconds, loss, gone) in CASES.items():
-        simulation = Simulation(World(path), loss, gone, targets=targets)
+    for name, (path, seconds, more) in CASES.items():
+        simulation = Simulation(World(path), targets=targets, **more)
+        gone = more.get("gone")
         runs[name] = samples = simulation.run(seconds)
         since = 1.5 if not gone else gone[-1][1] + 2.5
         offsets = off_centre(samples, since)

@@ -12,7 +12,7 @@ from runtime.gimbal.angles import (
     ray_of,
     turned,
 )
-from runtime.gimbal.control import LOST, TRACKED, UNSURE, Control
+from runtime.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
 from runtime.gimbal.settings import DEFAULTS, RANGES, BadSettings, load_settings
 
 SIZE, FOV = (640, 480), (60.0, None)
@@ -108,6 +108,15 @@ def test_yaw_is_followed_over_the_turn_from_pi_to_minus_pi():
         _, rate = control.update(now, now, CENTRE, SIZE, TRACKED)
         assert abs(rate) < 0.6
     assert rate == pytest.approx(0.2, abs=0.1)
+
+
+def test_without_attitudes_the_commanded_rates_are_added_up():
+    camera = Camera(0.0, 0.3)
+    for n in range(300):  # 10 s at half a radian a second
+        camera.command(n / 30.0, 0.5)
+    assert camera.angle(10.0) == pytest.approx(5.0)
+    assert camera.angle(9.0) == pytest.approx(4.5)
+    assert not camera.fresh(10.0)
 
 
 def test_angles_and_quaternions_agree():

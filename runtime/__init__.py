@@ -83,8 +83,8 @@ def load_tracker(
         threads: of the network's execution; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
         bundle: folder that ``make engine`` wrote; None for none, or for the one of this board.
-        pipeline: frames that may be in flight at a time. More than one needs a GPU, and then
-            ``submit`` and ``collect`` instead of ``update``.
+        pipeline: frames that may be in flight at a time. More than one needs a GPU or an FPGA,
+            and then ``submit`` and ``collect`` instead of ``update``.
         board: name of this board; None to detect it.
         simulate: "model" or "rtl": simulate an FPGA board that is not there.
 

@@ -223,7 +223,7 @@ def create_tracker(
         pipeline: frames that may be in flight at a time.
 
     Raises:
-        NoEngine: more than one frame at a time, and the tracker is not the GPU's.
+        NoEngine: more than one frame at a time, and the tracker is the host's.
     """
     why = None
     if engine.device is not None:
@@ -237,14 +237,16 @@ def create_tracker(
     if why and log is not None:
         log(why)
     if engine.fabric is not None:
-        from runtime.trackers.fpga import FpgaTracker
+        from runtime.trackers.fpga import FpgaTracker, PipelinedFpgaTracker
 
+        if pipeline > 1:
+            return PipelinedFpgaTracker(network, engine, kernels, pipeline)
         return FpgaTracker(network, engine, kernels)
     return HostTracker(network, engine, kernels)
 
 
 def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:
-    """Refuse several frames at a time where no GPU takes them.
+    """Refuse several frames at a time where no device takes them.
 
     Args:
         engine: the engine; one that ``pipelines`` is refused only where ``why`` is given.
@@ -258,6 +260,6 @@ def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> 
         return
     why = why or "{engine} runs on {device} here".format(**engine.describe())
     raise NoEngine(
-        "--pipeline {} keeps frames in flight on a GPU, but {}; leave --pipeline away, or use "
-        "--engine tensorrt or a --bundle that was made for a GPU".format(pipeline, why)
+        "--pipeline {} keeps frames in flight on a GPU or an FPGA, but {}; leave --pipeline "
+        "away, or use --engine tensorrt or a --bundle that was made for a GPU".format(pipeline, why)
     )

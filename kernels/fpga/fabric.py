@@ -1,11 +1,11 @@
-"""An overlay with our engine in it: registers, memory, and programs run to their end.
+"""Drives an overlay that contains the engine: registers, memory, programs.
 
 PYNQ's public interface alone (``Overlay``, ``allocate``, ``Clocks``, a cell's ``read`` and
 ``write``), so that this file is the same on a board and on a simulated one. PYNQ is imported when
 an overlay is opened. What the registers mean stands in TABLES.md.
 
-Every wait has an end: a program that has not ended long after it should have is stopped, and the
-engine can be used again.
+Every wait has a limit. A program that has not ended by then is stopped, and the engine can be used
+again.
 """
 
 import importlib
@@ -55,11 +55,11 @@ class Buffer:
         self.address, self.host = int(held.device_address), self.array.ctypes.data
 
     def flush(self):
-        """What the processor wrote, to memory; all of it, as PYNQ's newer releases do anyway."""
+        """Write the processor's cache back to memory, for the whole buffer."""
         self._held.flush()
 
     def invalidate(self):
-        """What the fabric wrote, to the processor. Nothing unflushed may be in it."""
+        """Drop the cached copy, to read what the fabric wrote; unflushed writes are lost."""
         self._held.invalidate()
 
 
@@ -81,6 +81,7 @@ class Fabric:
         self.pynq = _library()
         self.path, self.clock_mhz = path, clock_mhz
         self._written = {}
+        self._cycles, self._should_s, self._started = 0, 0.0, 0.0  # of the last program
         try:
             self.device = device or self.pynq.Device.active_device
         except RuntimeError as error:
@@ -123,7 +124,7 @@ class Fabric:
             )
 
     def _slow_down(self):
-        """No faster than the overlay was built for, whatever PLL the board's boot chose."""
+        """Lower the clock until it is not above the one that the overlay was built for."""
         clocks, wanted = self.pynq.Clocks, float(self.clock_mhz)
         with warnings.catch_warnings():  # PYNQ's, that it takes the nearest one
             warnings.simplefilter("ignore")
@@ -133,7 +134,7 @@ class Fabric:
         self.clock_mhz = float(clocks.fclk0_mhz)
 
     def write(self, name, value):
-        """Write a register, unless that is in it."""
+        """Write a register, unless it holds the value already."""
         if self._written.get(name) != value:
             self._cell.write(tables.REGISTERS[name], int(value))
             self._written[name] = value
@@ -157,7 +158,10 @@ class Fabric:
                 "give Linux a larger CMA".format(count, error)
             ) from error
         self.check_place(int(held.device_address), count, WORD)
-        return Buffer(held)
+        buffer = Buffer(held)
+        # else lines of a cache that hold its first contents may be written over results later
+        buffer.flush()
+        return buffer
 
     def check_place(self, address, count, aligned):
         """Refuse memory that the engine can't take.
@@ -181,23 +185,35 @@ class Fabric:
         end = array.device_address + array.nbytes
         return getattr(array, "device", None) is self.device and end <= ADDRESSES
 
-    def run(self, program, cycles, describe):
-        """Run a program to its end.
+    def start(self, program, cycles):
+        """Start a program and return at once. No program may be running.
 
         Args:
             program: address of its first command.
             cycles: that it should take.
+        """
+        self._cycles, self._should_s = cycles, cycles / (self.clock_mhz * 1e6)
+        self.write("PROGRAM", program)
+        try:
+            self._started = time.monotonic()
+            self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
+        except BaseException:  # Ctrl-C too: the next program must not meet this one
+            self.stop()
+            raise
+
+    def finish(self, describe):
+        """Wait until the program that ``start`` started has ended.
+
+        Args:
             describe: function of a command's number -> text, for errors.
 
         Raises:
             FabricFailed: it did not end well; the engine was stopped and can be used again.
         """
-        should_s = cycles / (self.clock_mhz * 1e6)
-        self.write("PROGRAM", program)
+        cycles, should_s = self._cycles, self._should_s
         try:
-            self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
             status = self._wait(should_s, min(max(PATIENCE * should_s, LEAST_S), MOST_S))
-        except BaseException:  # Ctrl-C too: the next program must not meet this one
+        except BaseException:  # as above
             self.stop()
             raise
         if status & tables.IS_BUSY or not status & (tables.IS_DONE | tables.IS_ERROR):
@@ -218,22 +234,22 @@ class Fabric:
             )
 
     def _wait(self, should_s, most_s):
-        """STATUS once it is not busy, or after ``most_s``."""
-        now = time.monotonic()
-        soon, end = now + should_s * 1.5, now + most_s
+        """STATUS once the program is not busy, or ``most_s`` after this call began."""
+        soon, end = self._started + should_s * 1.5, time.monotonic() + most_s
         status = self.read("STATUS")
         if status & tables.IS_BUSY:
-            time.sleep(should_s * 0.9)
+            time.sleep(max(0.0, self._started + should_s * 0.9 - time.monotonic()))
         while status & tables.IS_BUSY:
             status, now = self.read("STATUS"), time.monotonic()
             if now > end:
                 break
+            # Busy-poll until then: latency matters more than processor time here.
             if status & tables.IS_BUSY and now > soon:
-                time.sleep(POLL_S)  # before that each look is worth more than the processor's time
+                time.sleep(POLL_S)
         return status
 
     def stop(self):
-        """End whatever runs, so that the next program can start; loads the overlay again if not."""
+        """Stop the running program. Load the overlay again when the engine does not stop."""
         self._written.clear()
         self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
         end = time.monotonic() + STOP_S

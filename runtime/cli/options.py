@@ -110,7 +110,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         choices=(1, 2),
         default=1,
         metavar="1|2",
-        help="frames in flight at a time; 2 needs a GPU (default: %(default)s)",
+        help="frames in flight at a time; 2 needs a GPU or an FPGA (default: %(default)s)",
     )
 
 

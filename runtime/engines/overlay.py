@@ -24,7 +24,6 @@ SIZE = (
     "map_words",
     "weight_tiles",
     "line_bytes",
-    "assumed_clock_mhz",
 )
 PROGRAM = ("offset", "side", "cycles")
 ENTRY = ("offset", "channels", "height", "width")
@@ -36,6 +35,7 @@ class Engine(Base):
     Attributes:
         exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
         search_features: ``kernels.fpga.likeness.Seen``, or None.
+        queue: of ``runtime.trackers.fpga``, where several frames are in flight; else None.
 
     Raises:
         NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.
@@ -45,6 +45,8 @@ class Engine(Base):
     title = "FPGA"
     runs_bundles = True
     libraries = ("pynq",)
+    pipelines = True
+    queue: Any = None
     install = "write PYNQ's image for this board to the SD card (pynq.io)"
 
     def __init__(self, setup: Setup) -> None:
@@ -70,7 +72,6 @@ class Engine(Base):
         self._load_image()
         kernels = cpu.load()
         pictures = Pictures(self.fabric, max(sides), size["line_bytes"], kernels)
-        self._resize = pictures.resize
         self.exemplar_crop, self.search_crop = (Crop(pictures, side) for side in sides)
         self._maps, self._read = _reader(run["maps"], kernels)
         seen = run.get("seen")
@@ -125,13 +126,29 @@ class Engine(Base):
                 "are loaded again, so try again"
             )
         work = self.fabric.allocate(self._work_bytes)
-        self._run("exemplar", work)
+        self._start("exemplar", work, self.exemplar_crop.pictures.registers)
+        self._wait("exemplar")
         return (work,)
 
     def search(self, features: Any) -> Tuple[Any, ...]:
         """See ``runtime.engines.base.Lane``."""
-        (work,) = features
-        self._run("search", work)
+        self.start(features, self.search_crop.pictures.registers)
+        return self.finish()
+
+    def start(self, features: Any, registers: Dict[str, int]) -> None:
+        """Start a search and return at once. No other may be running.
+
+        Args:
+            features: of the target.
+            registers: of the window, as ``search_crop.pictures.registers`` has them.
+        """
+        (self._work,) = features
+        self._start("search", self._work, registers)
+
+    def finish(self) -> Tuple[Any, ...]:
+        """Wait for the search that ``start`` began; returns its maps, as ``search``."""
+        work = self._work
+        self._wait("search")
         work.invalidate()
         self._read(work)
         if self.search_features is not None:
@@ -139,13 +156,16 @@ class Engine(Base):
             self.search_features.lie_in(work.array[first:], work.host + first)
         return self._maps
 
-    def _run(self, name: str, work: Any) -> None:
+    def _start(self, name: str, work: Any, registers: Dict[str, int]) -> None:
         fabric, program = self.fabric, self._programs[name]
         fabric.write("REGION0", self._image.address)
         fabric.write("REGION1", work.address)
-        fabric.write("REGION2", self._resize.address)
-        address = self._image.address + program["offset"]
-        fabric.run(address, program["cycles"], lambda number: self._described(name, number))
+        for register, value in registers.items():
+            fabric.write(register, value)
+        fabric.start(self._image.address + program["offset"], program["cycles"])
+
+    def _wait(self, name: str) -> None:
+        self.fabric.finish(lambda number: self._described(name, number))
 
     def _described(self, name: str, number: int) -> str:
         """A command for an error's sentence."""
@@ -177,7 +197,7 @@ class Engine(Base):
     def close(self) -> None:
         """Leave the fabric idle, and release its memory."""
         self.fabric.close()
-        self._image = self._resize = self.exemplar_crop = self.search_crop = None
+        self._image = self.exemplar_crop = self.search_crop = None
 
 
 def layout() -> str:
@@ -233,6 +253,9 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     numbers += [entry.get(key) for entry in entries for key in ENTRY]
     numbers += [entry.get("lane", 0) for entry in entries]
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        return False
+    clock_mhz = size.get("assumed_clock_mhz")
+    if not isinstance(clock_mhz, (int, float)) or clock_mhz <= 0:
         return False
     return all(_ends(entry) <= run["work_bytes"] for entry in entries) and all(
         _are_values(entry.get("values")) for entry in run["maps"]

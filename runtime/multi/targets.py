@@ -23,10 +23,10 @@ class Targets:
         network: the ``Network``.
         engine: an engine that holds it; it serves all targets.
         kernels: crop and select.
-        pipeline: frames that may be in flight at a time; more than one needs a GPU.
+        pipeline: frames that may be in flight at a time; more than one needs a GPU or an FPGA.
 
     Raises:
-        NoEngine: more than one frame at a time, and no GPU.
+        NoEngine: more than one frame at a time, and neither a GPU nor an FPGA.
 
     Attributes:
         step_ms: dict of the last frame's time in each step, milliseconds, all targets together.

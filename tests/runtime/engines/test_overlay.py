@@ -253,13 +253,12 @@ def _silent(monkeypatch, name, skipped):
     monkeypatch.setattr(fabric.Buffer, name, mutated)
 
 
-@pytest.mark.parametrize("place", ["_resize", "_pixels"])
+@pytest.mark.parametrize("place", ["resize", "pixels"])
 def test_a_forgotten_flush_of_a_frames_data_is_seen(engine, monkeypatch, place):
     frame, border = random_frame(7), (0, 0, 0)
     wanted = golden.crop(frame, (5, 5, 20, 20), bright.EXEMPLAR, border)
     pictures = engine.exemplar_crop.pictures
-    holder = {"_resize": lambda: pictures.resize, "_pixels": lambda: pictures._pixels}[place]
-    _silent(monkeypatch, "flush", holder)
+    _silent(monkeypatch, "flush", lambda: getattr(pictures.slots[0], place))
     try:
         assert not np.array_equal(picture(engine, frame, (5, 5, 20, 20), border), wanted)
     except fabric.FabricFailed:

@@ -140,7 +140,7 @@ def test_a_frame_that_is_wider_than_the_line_buffer(bundles, clip):
     assert min(window[2], wide.shape[1]) * 3 > 8192
     tracker.crop(wide, 1.0)
     pictures = tracker.engine.search_crop.pictures
-    got = pictures._pixels.array[: 255 * 255 * 3].reshape(255, 255, 3)
+    got = pictures.slots[0].pixels.array[: 255 * 255 * 3].reshape(255, 255, 3)
     assert np.array_equal(got, golden.crop(wide, window, 255, tracker._border))
     assert tracker.update(wide).score > 0
 

@@ -1,0 +1,142 @@
+"""Several frames in flight on an FPGA: the same boxes, in order, whatever happens between."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+
+from kernels import cpu
+from kernels.fpga import fabric, tables
+from kernels.fpga.sim import device as simulation
+from runtime import loading
+from runtime.errors import BadFrame
+from runtime.multi.pipeline import Pipeline, Taken
+from runtime.multi.targets import Targets
+from tests.support import fpga_bundle as bright
+
+
+def opened(folder):
+    """(simulated board, engine) of the hand-written bundle."""
+    made = bright.write_bundle(folder)
+    device, overlay = simulation.open_board("pynq_z2", "model")
+    return device, loading.open_engine(made, device=device, board="pynq_z2", overlay=overlay)
+
+
+def trackers_on(engine, count, pipeline):
+    made = loading.create_tracker
+    return [made(engine.network, engine, cpu.load(), pipeline=pipeline) for _ in range(count)]
+
+
+def starts(boxes, count):
+    """First boxes of so many targets: the same one, shifted a little."""
+    x, y, w, h = boxes[0]
+    return [(x + i, y - i, w, h) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("pipeline", [2, 3])
+def test_the_boxes_are_those_of_one_frame_at_a_time(tmp_path, count, pipeline):
+    frames, boxes = bright.film(10)
+    _, engine = opened(tmp_path)
+    plain = trackers_on(engine, count, 1)
+    for tracker, box in zip(plain, starts(boxes, count)):
+        tracker.init(frames[0], box)
+    wanted = [[tracker.update(frame) for tracker in plain] for frame in frames[1:]]
+    piped = trackers_on(engine, count, pipeline)
+    for tracker, box in zip(piped, starts(boxes, count)):
+        tracker.init(frames[0], box)
+    found, buffer = [], np.empty_like(frames[0])
+    for frame in frames[1:]:
+        buffer[:] = frame  # a source may use the same memory for every frame
+        for tracker in piped:
+            tracker.submit(buffer)
+        if piped[0].in_flight == pipeline:
+            found.append([tracker.collect() for tracker in piped])
+    while piped[0].in_flight:
+        found.append([tracker.collect() for tracker in piped])
+    assert found == wanted
+
+
+def test_the_next_program_runs_while_its_frame_is_reported(tmp_path, monkeypatch):
+    """When a track is given, the fabric has the next frame already."""
+    frames, boxes = bright.film(4)
+    device, engine = opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 2)
+    tracker.init(frames[0], boxes[0])
+    started = []
+    real = device.machine.run
+    monkeypatch.setattr(device.machine, "run", lambda *a: started.append(1) or real(*a))
+    tracker.submit(frames[1])
+    tracker.submit(frames[2])
+    assert len(started) == 1  # the second frame's window is not known yet
+    tracker.collect()
+    assert len(started) == 2
+    tracker.collect()
+
+
+def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
+    frames, boxes = bright.film(3)
+    _, engine = opened(tmp_path)
+    first, second = trackers_on(engine, 2, 2)
+    for tracker, box in zip((first, second), starts(boxes, 2)):
+        tracker.init(frames[0], box)
+    first.submit(frames[1])
+    before = engine.search_crop.pictures.registers
+    second.submit(frames[1])
+    prepared = engine.search_crop.pictures.registers
+    assert prepared["REGION2"] != before["REGION2"]  # in the other slot
+    first.collect(), second.collect()
+    assert engine.search_crop.pictures.registers is prepared  # and not made again
+
+
+def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
+    frames, boxes = bright.film(8)
+    _, engine = opened(tmp_path)
+    targets, told = Targets(engine.network, engine, cpu.load(), pipeline=2), []
+    pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, set(tracks))))
+    one = targets.add(frames[0], boxes[0])
+    for index, frame in enumerate(frames[1:], 1):
+        pipeline.take(Taken(frame, index, None, 0.0))
+        if index == 3:
+            two = targets.add(frame, boxes[3])
+        if index == 5:
+            targets.drop(one)
+    pipeline.empty()
+    assert [index for index, _ in told] == list(range(1, len(frames)))
+    assert told[0][1] == {one} and told[-1][1] == {two}
+
+
+def test_a_failure_belongs_to_its_frame_and_the_next_one_is_found(tmp_path):
+    frames, boxes = bright.film(5)
+    device, engine = opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 2)
+    tracker.init(frames[0], boxes[0])
+    tracker.submit(frames[1])
+    error = tables.IS_ERROR | tables.ERRORS["READ"] << 8
+    device.machine._set("STATUS", error)
+    tracker.submit(frames[2])
+    with pytest.raises(fabric.FabricFailed):
+        tracker.collect()
+    assert tracker.collect().score > 0
+    assert tracker.update(frames[3]).score > 0
+
+
+def test_mistakes_are_said_and_leave_what_is_in_flight(tmp_path):
+    frames, boxes = bright.film(5)
+    _, engine = opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 2)
+    tracker.init(frames[0], boxes[0])
+    with pytest.raises(RuntimeError, match="no frame is in flight"):
+        tracker.collect()
+    tracker.submit(frames[1])
+    with pytest.raises(BadFrame):
+        tracker.submit(np.zeros((0, 0, 3), np.uint8))
+    with pytest.raises(RuntimeError, match="in flight"):
+        tracker.update(frames[2])
+    tracker.submit(frames[2])
+    with pytest.raises(RuntimeError, match="2 frames are in flight"):
+        tracker.submit(frames[3])
+    assert tracker.collect().score > 0 and tracker.collect().score > 0
+    tracker.submit(frames[3])
+    tracker.init(frames[3], boxes[3])  # drops the frame in flight
+    assert tracker.in_flight == 0 and tracker.update(frames[4]).score > 0

@@ -11,7 +11,6 @@ from typing import Callable, Dict, List, NamedTuple
 from boards import NVIDIA
 from boards.doctor.situation import Situation
 from boards.installed import at_least
-from runtime import engines
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
@@ -124,9 +123,15 @@ def _for_computer(situation: Situation) -> List[Missing]:
         Missing("cv2", "reads cameras and files", "make setup"),
     ]
     board = situation.detection.board
-    name = board.engine if board is not None and board.engine in engines.names() else "openvino"
+    name = board.engine if board is not None else "openvino"
     if name in ALTERNATIVES:
         return needs + [Missing(name, "or onnxruntime: runs the networks", "make setup")]
+    try:
+        from runtime import engines
+    except ImportError:  # NumPy and OpenCV come first; the doctor runs without them
+        return needs
+    if name not in engines.names():
+        return needs
     engine = engines.find(name)
     lacking = () if engine.is_installed() else engine.libraries
     return needs + [Missing(each, "runs the networks", engine.install) for each in lacking]

@@ -194,7 +194,7 @@ def make_calibrator(trt: Any, scales: Optional[Dict[str, str]]) -> Any:
         + ["{}: {}".format(name, digits) for name, digits in (scales or {}).items()]
     )
 
-    class Calibrator(trt.IInt8EntropyCalibrator2):  # type: ignore[misc]  # the module is an argument
+    class Calibrator(trt.IInt8EntropyCalibrator2):
         def __init__(self) -> None:
             trt.IInt8EntropyCalibrator2.__init__(self)
 

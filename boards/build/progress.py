@@ -56,7 +56,7 @@ class Heartbeat:
     def _make_monitor(self, trt: Any) -> Any:
         beat = self
 
-        class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the module is an argument
+        class Monitor(trt.IProgressMonitor):
             def __init__(self) -> None:
                 trt.IProgressMonitor.__init__(self)
                 self._steps: Dict[str, int] = {}

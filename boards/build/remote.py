@@ -99,6 +99,7 @@ def _run(
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    assert process.stdin and process.stdout and process.stderr  # they are pipes
     told = _Told(process.stderr, say)
     sender = threading.Thread(target=_send, args=(process.stdin, prepared), daemon=True)
     sender.start()
@@ -152,7 +153,8 @@ def _receive(pipe: IO[bytes], folder: pathlib.Path) -> Optional[str]:
                 plain = member.isfile() and len(name.parts) == 2 and name.parts[0] == "bundle"
                 if not plain or name.name.startswith(".") or member.size > MOST_BYTES:
                     return "unexpected {!r}".format(member.name)
-                with archive.extractfile(member) as source:
+                source = archive.extractfile(member)
+                if source is not None:
                     (folder / name.name).write_bytes(source.read())
     except (tarfile.TarError, EOFError, OSError) as error:
         return str(error) or type(error).__name__

@@ -165,8 +165,8 @@ def board(name: str) -> List[str]:
     if board.software:
         lines += ["", "software"]
         for family, versions in board.software.items():
-            text = ", ".join("{} {}".format(key, value) for key, value in versions.items())
-            lines.append(LABEL.format(family, text))
+            words = ["{} {}".format(key, value) for key, value in versions.items()]
+            lines.append(LABEL.format(family, ", ".join(words)))
     return lines + ["", "The source of every number stands beside it in {}".format(board.path.name)]
 
 

@@ -178,7 +178,8 @@ def correlation(state: State) -> str:
         kept.append(staging)  # until the copy is done
         addresses.append(address)
     out = gpu.alloc(wanted.size * 4)
-    correlate.depthwise(*addresses, out, search.shape, exemplar.shape, 0, stream)
+    region, weights = addresses
+    correlate.depthwise(region, weights, out, search.shape, exemplar.shape, 0, stream)
     result = gpu.pinned(wanted.size * 4)
     gpu.download(result, out, stream)
     gpu.synchronise(stream)
@@ -242,7 +243,7 @@ def graph(state: State) -> str:
     state.need_gpu()
     loaded = state.need_engine()
     said: List[str] = []
-    tracker = loading.create_tracker(*loaded, log=said.append)
+    tracker: Any = loading.create_tracker(*loaded, log=said.append)
     uses_graph = getattr(tracker, "uses_graph", None)
     if uses_graph is None:
         raise Skip("crop and select run on the processor")

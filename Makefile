@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga test test-pythons lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga test test-pythons test-boards lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -149,6 +149,9 @@ fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator (300
 
 test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
 	@tests/pythons.sh $(PY) $(PYTHONS)
+
+test-boards: setup ## what the doctor advises, executed on fresh boards (large wheels, 10 min)
+	@nice $(PY) -m tests.fresh_boards
 
 lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .

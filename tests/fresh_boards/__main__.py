@@ -1,0 +1,214 @@
+"""Is what the doctor advises enough? Tried on a fresh board of each JetPack, and on a computer.
+
+    python -m tests.fresh_boards [NAME...]       NAME is such as jetpack_6; default: all
+
+For each environment of ``environments.toml``: a Python of that version with that Ubuntu's packages
+executes the very commands that ``python -m boards missing`` prints. Then it imports everything,
+builds a bundle, tracks, and runs the suite of frame rates, alone and against another commit.
+TensorRT and the GPU are fakes; this Python runs the networks of the fake TensorRT.
+
+Exit codes: 0, 1 when an environment failed.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent import futures
+
+import cv2
+
+from tests.fresh_boards.machine import ROOT, Failed, Machine
+from tests.support import tiny
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib
+
+TABLE = pathlib.Path(__file__).with_name("environments.toml")
+HOME = ROOT / ".cache" / "fresh-boards"
+AT_ONCE = 2
+SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
+HELPS = ("boards", "boards.build", "runtime.track", "runtime.networks", "tests.fps")
+IMPORTS = "numpy, cv2, boards, kernels, runtime, runtime.loading, runtime.track, kernels.cuda.frame"
+WHO = "-c user.name=a -c user.email=a@b"
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    cli = argparse.ArgumentParser(
+        prog="python -m tests.fresh_boards",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.add_argument("names", nargs="*", metavar="NAME", help=", ".join(table))
+    names = cli.parse_args(arguments).names or list(table)
+    with futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        return 0 if all(list(pool.map(lambda name: _tell(name, table[name]), names))) else 1
+
+
+def _tell(name, table):
+    """Try one environment and print what happened; whether it passed."""
+    source = _python(table["python"])
+    if source is None:
+        print("{}: no Python {} of pyenv here, left out".format(name, table["python"]))
+        return True
+    lines, why = [], None
+    try:
+        _try(Machine(name, table, HOME / name, source), lines.append)
+    except Failed as error:
+        why = "  FAILED: {}".format(error)
+    head = "{}: Python {}".format(name, table["python"])
+    print("\n".join([head] + lines + [why or "  all steps passed"]), flush=True)
+    return why is None
+
+
+def _python(version):
+    """The folder of pyenv's newest Python of a version, or None."""
+    root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    found = sorted(pathlib.Path(root).glob("versions/{}.*".format(version)))
+    return found[-1] if found else None
+
+
+def _try(board, say):
+    """All steps on one board.
+
+    Raises:
+        Failed: one of them failed.
+    """
+    board.say = say
+    board.set_up()
+    work = _checkout(board)
+    _install(board, work)
+    _check_imports(board, work)
+    for module in HELPS:
+        _step(board, "help", "python3 -m {} --help".format(module), work)
+    _step(board, "doctor", "python3 -m boards", work)
+    options = {"family": board.table["tensorrt"], "board": board.table["board"]}
+    options["capability"] = board.table["capability"]
+    fakes = {
+        "FAKE_BOARD": str(options).replace("'", '"'),
+        "FAKE_PLANS_PYTHON": sys.executable,
+        "PYTHONPATH": str(SITE),
+    }
+    build = "python3 -m boards.build {} --network kestrel".format(board.table["board"])
+    if board.table["board"] == "nvidia_gpu":
+        build += " --precision fp32"  # FP16 takes onnx on TensorRT 11
+    _step(board, "build", build, work, **fakes)
+    _track(board, work, fakes)
+    suite = "python3 -m tests.fps --quick --networks kestrel"
+    if board.table["board"] == "nvidia_gpu":
+        suite += " --precision fp32"
+    # 1 and 3: slower or invalid, since other programs run here
+    _step(board, "fps", suite, work, (0, 1, 3), **fakes)
+    _step(board, "fps --against", suite + " --against HEAD", work, (0, 1, 3), **fakes)
+    for side in ("1", "base", "new"):
+        name = "out/fps/evidence-{}-{}.json".format(board.table["board"], side)
+        if '"complete": true' not in (work / name).read_text():
+            raise Failed("fps: {} is not complete".format(name))
+    shutil.rmtree(str(work))
+
+
+def _step(board, what, command, folder, accepted=(0,), **more):
+    started = time.monotonic()
+    text = board.run(what, command, folder, accepted, **more)
+    board.say("  {:5.1f} s  {}: {}".format(time.monotonic() - started, what, command))
+    return text
+
+
+def _checkout(board):
+    """This checkout as it is, as the one commit of a repository on the board."""
+    work = board.folder / "work"
+    work.mkdir()
+    listed = subprocess.check_output(
+        ["git", "ls-files", "-c", "-o", "--exclude-standard", "-z"], cwd=str(ROOT)
+    ).decode()
+    for name in sorted(set(listed.split("\0"))):
+        if name and (ROOT / name).is_file():
+            target = work / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(ROOT / name), str(target))
+    commit = "git init -q && git add -A && git {} commit -q -m all".format(WHO)
+    board.run("checkout", commit, work)
+    return work
+
+
+def _install(board, work):
+    """Execute what the doctor prints, until it prints nothing."""
+    ask = "python3 -m boards --root {} missing".format(board.root)
+    told = board.run("doctor", ask, work, (0, 2))
+    if "tomli" in told and "`" in told:  # the doctor itself can't run yet, and says the way out
+        _step(board, "install", re.search("`(.*)`", told).group(1), work)
+        told = board.run("doctor", ask, work)
+    for command in told.splitlines():
+        _execute(board, command, work)
+    _link_environment(board)
+    left = [
+        line
+        for line in board.run("doctor", ask, work).splitlines()
+        if not any(part in line for part in [*board.table.get("not_run", {}), "venv"])
+    ]
+    if left:
+        raise Failed("the doctor still wants: {}".format("; ".join(left)))
+
+
+def _execute(board, command, work):
+    """Run one of the doctor's commands, or look its requirements up where it can't be run."""
+    for part, why in board.table.get("not_run", {}).items():
+        if part in command:
+            where = " download -q --no-deps -d {} ".format(board.folder / "looked-up")
+            looked_up = command.replace(" install ", where)
+            try:
+                _step(board, "looked up, since " + why, looked_up, work)
+            except Failed:
+                # a source whose own set-up wants what is missing here; that it exists is enough
+                listed = command.replace(" install ", " download --no-deps -d /nonexistent ")
+                raise Failed("{} can't be found: {}".format(part, listed)) from None
+            shutil.rmtree(str(board.folder / "looked-up"))
+            return
+    _step(board, "install", command, work)
+
+
+def _link_environment(board):
+    """Show the doctor what the environment holds, as if it were the board's own Python."""
+    if board.environment:
+        packages = board.root / "usr/lib" / ("python" + board.table["python"]) / "dist-packages"
+        packages.symlink_to(board.packages_of(board.environment))
+
+
+def _check_imports(board, work):
+    """Everything must import, and NumPy must be one that OpenCV takes."""
+    arrays = "cupy" if "cupy" not in str(board.table.get("not_run")) else ""
+    if "pycuda" in str(board.table.get("not_run")):
+        arrays = ""
+    names = ", ".join(filter(None, [IMPORTS, arrays]))
+    code = "import {}; import numpy, cv2; print(numpy.__version__, cv2.__version__)".format(names)
+    text = _step(board, "import", 'python3 -c "{}"'.format(code), work)
+    board.say("           NumPy and OpenCV: " + text.strip().splitlines()[-1])
+
+
+def _track(board, work, fakes):
+    frames = work / "frames"
+    frames.mkdir()
+    pictures, boxes = tiny.film(12)
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(frames / "{:04d}.png".format(index)), picture)
+    box = ",".join(str(float(value)) for value in boxes[0])
+    command = (
+        "python3 -m runtime.track --engine tensorrt --network kestrel --video frames --box {} "
+        "--no-show --results track.csv".format(box)
+    )
+    _step(board, "track", command, work, **fakes)
+    rows = (work / "track.csv").read_text().strip().splitlines()
+    if len(rows) < 12:
+        raise Failed("track: {} rows of 12 frames".format(len(rows)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""A fresh board: a Python of its own, a root with the board's files, and sudo and apt-get.
+
+The Python is a copy of one that pyenv installed, so that pip treats it as the system's. ``apt-get``
+installs what an image would bring, from the table of ``environments.toml``, and refuses all else.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+from tests.support import board_roots
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LEFT_OUT = shutil.ignore_patterns("test", "tests", "__pycache__", "config-*", "idlelib", "tkinter")
+APT = """#!/bin/sh
+[ "$1" = update ] && exit 0
+shift
+for package in "$@"; do
+  case $package in
+{cases}
+    *) echo "E: Unable to locate package $package" >&2; exit 100;;
+  esac
+done
+"""
+
+
+class Failed(Exception):
+    """A step of a fresh board failed; the text says which, with the end of its output."""
+
+
+class Machine:
+    """A fresh board in a folder.
+
+    Args:
+        name: of the environment.
+        table: its table of ``environments.toml``.
+        folder: where it stands; what is there is used again when it is complete.
+        source: folder of the Python to copy (pyenv's).
+    """
+
+    def __init__(self, name, table, folder, source):
+        self.name, self.table, self.folder = name, table, folder
+        self.system = folder / "python"
+        self.bin = folder / "bin"
+        self.home = folder / "home"
+        self.root = folder / "root"
+        self._source = source
+        self.say = print  # told of each step
+
+    def set_up(self):
+        """Make the Python, the root and the programs; nothing is installed yet."""
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+        for path in (self.bin, self.home, self.root):
+            path.mkdir(parents=True)
+        shutil.copytree(str(self._source), str(self.system), symlinks=True, ignore=LEFT_OUT)
+        for site in self.system.glob("lib/python3*/site-packages/*"):
+            if site.name not in ("README.txt",) and not site.name.startswith("_sandboxing"):
+                shutil.rmtree(str(site)) if site.is_dir() else site.unlink()
+        self._lay_out_root()
+        self._write("sudo", '#!/bin/sh\nexec "$@"\n')
+        self._write("apt-get", APT.format(cases="\n".join(self._cases())))
+
+    def _lay_out_root(self):
+        """The board's files, without any Python package."""
+        if self.table["snapshot"]:
+            board_roots.restore(
+                board_roots.FOLDER / (self.table["snapshot"] + ".snapshot"), self.root
+            )
+        else:
+            board = self.root / "proc/driver/nvidia"
+            board.mkdir(parents=True)
+            (board / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  580\n")
+            (self.root / "usr/bin").mkdir(parents=True)
+            (self.root / "usr/bin" / ("python" + self.table["python"])).write_text("")
+            library = self.root / "usr/lib" / ("python" + self.table["python"])
+            library.mkdir(parents=True)
+            (library / "EXTERNALLY-MANAGED").write_text("[externally-managed]")  # as Debian 12
+        for packages in self.root.glob("usr/**/dist-packages"):
+            shutil.rmtree(str(packages))
+        managed = self.root / "usr/lib" / ("python" + self.table["python"]) / "EXTERNALLY-MANAGED"
+        if managed.exists():  # pip must refuse here too
+            target = self.system / "lib" / ("python" + self.table["python"]) / managed.name
+            target.write_text("[externally-managed]\nError=use an environment\n")
+        here = self.root / "usr/local/lib" / ("python" + self.table["python"]) / "dist-packages"
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.symlink_to(self.packages_of(self.system))
+
+    def _cases(self):
+        """One branch of apt-get for each package of the image."""
+        managed = any(self.root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"))
+        python = "{}/bin/python3".format(self.system)
+        # an image's packages need no pip on it: that of ensurepip runs from its wheel
+        library = self.packages_of(self.system).parent
+        wheel = sorted(library.glob("ensurepip/_bundled/pip-*.whl"))[-1]
+        pip = "{} -m pip install -q -I --no-deps".format(python)
+        for package, version in self.table["image"].items():
+            if managed or package == "python3-pip":
+                install = "PYTHONPATH={} {}".format(wheel, pip)
+                install += " --break-system-packages" if managed else ""
+            else:
+                install = pip
+            install = "{} '{}'".format(install, version) if version else ":"
+            yield "    {}) {} || exit;;".format(package, install)
+        # TensorRT is the fake; its metadata is what the doctor looks for
+        mark = self.packages_of(self.system) / "tensorrt-0.dist-info"
+        yield "    python3-libnvinfer|nvidia-jetpack) mkdir -p '{}' || exit;;".format(mark)
+
+    def _write(self, name, text):
+        path = self.bin / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def packages_of(self, prefix):
+        """Where a Python keeps its packages."""
+        return prefix / "lib" / ("python" + self.table["python"]) / "site-packages"
+
+    @property
+    def environment(self):
+        """The environment that the doctor's commands made, or None."""
+        made = self.home / "hotpath-venv"
+        return made if made.exists() else None
+
+    def variables(self, **more):
+        """Environment variables of a shell on the board."""
+        first = [str(self.environment / "bin")] if self.environment else []
+        path = os.pathsep.join(first + [str(self.bin), str(self.system / "bin"), "/usr/bin:/bin"])
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
+        return dict(kept, PATH=path, HOME=str(self.home), PIP_CACHE_DIR=pip_cache(), **more)
+
+    def run(self, what, command, folder, accepted=(0,), **more):
+        """Run a shell command on the board and return its output.
+
+        Raises:
+            Failed: its exit code is none of the accepted ones.
+        """
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=str(folder),
+            env=self.variables(**more),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+        )
+        if done.returncode not in accepted:
+            raise Failed(
+                "{}: `{}` ended with {}:\n{}".format(
+                    what, command, done.returncode, done.stdout[-3000:]
+                )
+            )
+        return done.stdout
+
+
+def pip_cache():
+    """The user's own cache of pip, so that large wheels come once."""
+    default = os.path.join(os.path.expanduser("~"), ".cache", "pip")
+    return os.environ.get("PIP_CACHE_DIR", default)

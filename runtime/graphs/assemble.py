@@ -69,6 +69,9 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
             exemplar, search = _hoist(exemplar, search)
         exemplar, search = (_without_if(models.infer_shapes(m)) for m in (exemplar, search))
         search = maps.order(network, search)
+        for model, image in ((exemplar, IMAGES[0]), (search, IMAGES[1])):
+            if not any(image in models.names_read(node) for node in model.graph.node):
+                raise ValueError("no output depends on the picture of the {}".format(image))
     except _MISFITS as error:
         raise BadNetwork(
             "the ONNX files of {} don't fit together: {}; run `python -m runtime.networks check "

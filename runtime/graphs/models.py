@@ -54,6 +54,11 @@ def _with_nan(model: "ModelProto") -> "typing.Optional[str]":
     return None
 
 
+def empty() -> "ModelProto":
+    """A model without inputs and nodes."""
+    return onnx.ModelProto()
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its class where there is no message."""
     lines = str(error).strip().splitlines()

@@ -152,13 +152,14 @@ def _pair(network: "Network", exemplar: "ModelProto", search: "ModelProto") -> "
     features = [value.name for value in exemplar.graph.output]
     source = _only_picture(search)
     others = [value.name for value in models.inputs(search) if value.name != source.name]
+    named = {name[len("z/") :]: name for name in features}
+    if all(name in named for name in others):
+        features = [named[name] for name in others]
     if len(others) != len(features):
         raise ValueError(
             "the search graph takes {} inputs besides its picture, but the exemplar gives {} "
             "features".format(len(others), len(features))
         )
-    if set(features) == {"z/" + name for name in others}:
-        features = ["z/" + name for name in others]
     search = _branch(search, "x/", IMAGES[1], network.search)
     models.rename(search, {"x/" + name: feature for name, feature in zip(others, features)})
     return exemplar, search

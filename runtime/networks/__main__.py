@@ -1,4 +1,4 @@
-"""python -m runtime.networks: lists, shows, checks and downloads networks."""
+"""python -m runtime.networks: lists, shows, checks, downloads and adds networks."""
 
 import argparse
 import os
@@ -56,7 +56,34 @@ def _parser() -> argparse.ArgumentParser:
             default=os.environ.get("NETWORKS_DIR"),
             help="folder with networks' files (default: the environment's NETWORKS_DIR)",
         )
+    _add_parser(commands)
     return parser
+
+
+def _add_parser(commands: typing.Any) -> None:
+    text = "write the TOML for ONNX files of your own"
+    command = commands.add_parser("add", help=text, description=text)
+    command.set_defaults(run=add_network)
+    command.add_argument("files", nargs="+", metavar="FILE.onnx", help="all files of the network")
+    command.add_argument("--name", required=True, help="name of the network")
+    command.add_argument("--like", help="a network with the same numbers; nothing is tried then")
+    command.add_argument("--clips", metavar="DIR", help="annotated clips on which to try settings")
+    command.add_argument("--out", metavar="DIR", default=".", help="folder to write to")
+    command.add_argument("--engine", default="auto", help="engine that tries them")
+
+
+def add_network(options: argparse.Namespace) -> None:
+    """Write the TOML of a stranger's network."""
+    from runtime.networks import add  # needs the onnx library
+
+    add.add(
+        [pathlib.Path(file) for file in options.files],
+        options.name,
+        pathlib.Path(options.out),
+        options.like,
+        pathlib.Path(options.clips) if options.clips else None,
+        options.engine,
+    )
 
 
 def list_networks(options: argparse.Namespace) -> None:

@@ -258,8 +258,10 @@ def corners(network):
 def centre(network):
     """Score, size and offset of the bright rectangle, from both pictures in one graph."""
     graph, size, side = Graph(), network.map_size, float(network.search)
-    bright = graph.brightness("template", network)
-    feature = graph.ReduceMax(bright, axes=[2, 3], keepdims=1)
+    feature = "feature"
+    if network.file("whole"):
+        bright = graph.brightness("template", network)
+        feature = graph.ReduceMax(bright, axes=[2, 3], keepdims=1)
     x, y, w, h = graph.measure("search", network, network.search)
     places = ((np.arange(size) + 0.5) / size - 0.5) * side
     near = graph.Exp(graph.Mul(graph.distance(x, y, places), -0.005))
@@ -277,6 +279,9 @@ def centre(network):
     graph.Concat(*offsets, axis=1, output=names[2])
     outputs = [(names[0], (1, 1, size, size))]
     outputs += [(name, (1, 2, size, size)) for name in names[1:3]]
+    if not network.file("whole"):
+        parts = {"exemplar": exemplar_graph(network)}
+        return dict(parts, search=_search(graph, network, outputs))
     inputs = [("template", _picture(network.exemplar)), ("search", _picture(network.search))]
     return {"whole": graph.model(inputs, outputs)}
 

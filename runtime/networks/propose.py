@@ -1,0 +1,326 @@
+"""Reads a stranger's ONNX files and proposes what a network's TOML would say of them.
+
+The tensors tell the parts, the sides, the family, the maps and the stride. What no tensor tells
+(colours, crop, border) has alternatives here; ``runtime.networks.trial`` chooses among them.
+"""
+
+import pathlib
+import typing
+from types import SimpleNamespace
+
+from runtime.errors import BadNetwork
+from runtime.graphs import models, normalise, parts, quantised
+
+if typing.TYPE_CHECKING:
+    from onnx import ModelProto
+
+Table = typing.Dict[str, typing.Any]
+Changes = typing.Dict[str, typing.Any]  # key of [input], [head] or [tracking] -> value
+
+SIDES = ((127, 255), (128, 256), (127, 256), (127, 287), (112, 224), (128, 320), (127, 303))
+EXEMPLARS = (127, 128, 112, 120, 96, 144)  # beside a search region of a known side
+
+_MEAN, _SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]  # of ImageNet, RGB
+COLOURS: "typing.Dict[str, Changes]" = {
+    "BGR, 0 to 255": {"channels": "BGR"},
+    "RGB, 0 to 255": {"channels": "RGB"},
+    "RGB, 0 to 1": {"channels": "RGB", "scale": [1 / 255.0] * 3},
+    "BGR, 0 to 1": {"channels": "BGR", "scale": [1 / 255.0] * 3},
+    "RGB, ImageNet": {"channels": "RGB", "mean": _MEAN, "scale": _SCALE},
+    "BGR, ImageNet": {"channels": "BGR", "mean": _MEAN[::-1], "scale": _SCALE[::-1]},
+    "BGR, ImageNet in the order of RGB": {"channels": "BGR", "mean": _MEAN, "scale": _SCALE},
+    "RGB, -1 to 1": {"channels": "RGB", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3},
+    "BGR, -1 to 1": {"channels": "BGR", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3},
+    "BGR, less 104, 117, 123": {"channels": "BGR", "mean": [104.0, 117.0, 123.0]},
+}
+_AREA = {"crop": "area", "corner": "s/2", "box_centre": "w/2", "rounding": "half_even"}
+CROPS: "typing.Dict[str, Changes]" = {
+    "square, context 0.5": {"crop": "square", "context": 0.5},
+    "stretched, margins 0.2 and 2": dict(
+        crop="stretched", exemplar_margin=0.2, search_margin=2.0, box_centre="w/2", rounding="cut"
+    ),
+    "stretched, margins 1 and 1": dict(
+        crop="stretched", exemplar_margin=1.0, search_margin=1.0, resample="warp"
+    ),
+    "area, factors 2 and 4": dict(_AREA, exemplar_factor=2.0, search_factor=4.0),
+    "area, factors 2 and 5": dict(_AREA, exemplar_factor=2.0, search_factor=5.0),
+    "area, factors 2 and 4.5": dict(_AREA, exemplar_factor=2.0, search_factor=4.5),
+}
+BORDERS: "typing.Dict[str, Changes]" = {
+    "mean colour": {"border": "mean"},
+    "black": {"border": "zero"},
+}
+
+# [tracking] of each family, where no network is named to be like
+TRACKING: "typing.Dict[str, Changes]" = {
+    "points": {"penalty": 0.1, "window": 0.4, "lr": 0.4},
+    "anchors": {"penalty": 0.05, "window": 0.42, "lr": 0.38},
+    "centre": {},
+    "corners": {"clip": "corners"},
+    "siamese": dict(scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.176),
+    "ridge": dict(
+        scale_step=1.0275,
+        scale_penalty=0.9925,
+        label_sigma=0.1,
+        regularisation=1e-4,
+        interpolation=0.01,
+        smallest=0.2,
+        largest=5.0,
+    ),
+}
+
+
+class Proposal(typing.NamedTuple):
+    """What the tensors say.
+
+    Attributes:
+        table: the TOML, without a choice of what no tensor tells.
+        alternatives: dict of a question -> dict of an answer -> the keys that it sets.
+    """
+
+    table: Table
+    alternatives: "typing.Dict[str, typing.Dict[str, Changes]]"
+
+
+def propose(paths: "typing.Sequence[pathlib.Path]") -> Proposal:
+    """Propose a TOML for ONNX files.
+
+    Args:
+        paths: the files, in any order.
+
+    Returns:
+        ``Proposal``.
+
+    Raises:
+        BadNetwork: a file is no ONNX, or the files are of no form that is known here.
+    """
+    files = {path: normalise.to_float32(models.read(path)) for path in paths}
+    named = name_parts(files)
+    problems = []
+    for sides in _sides(named):
+        try:
+            outputs = _outputs(named, sides)
+            family, head, choices = _family(named, outputs, sides)
+        except Exception as error:  # whatever shape inference raises for sides that do not fit
+            problems.append(models.first_line(error))
+            continue
+        table: Table = {
+            "family": family,
+            "input": {"exemplar": sides[0], "search": sides[1]},
+            "head": head,
+            "tracking": dict(TRACKING[head.get("filter", family)]),
+            "file": [],
+        }
+        for part, (path, _) in named.items():
+            table["file"].append({"part": part, "name": path.name})
+        return Proposal(table, choices)
+    raise BadNetwork(
+        "no family fits {}: {}; write the TOML by hand (runtime/networks/README.md)".format(
+            ", ".join(path.name for path in paths), problems[0] if problems else "no known sides"
+        )
+    )
+
+
+Named = typing.Dict[str, typing.Tuple[pathlib.Path, "ModelProto"]]
+
+
+def name_parts(files: "typing.Mapping[pathlib.Path, ModelProto]") -> Named:
+    """Tell by their inputs which part each file is."""
+    pictures = {path: [_is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
+    only = [path for path, flags in pictures.items() if flags == [True]]
+    both = [path for path, flags in pictures.items() if flags == [True, True]]
+    mixed = [path for path, flags in pictures.items() if sum(flags) == 1 and len(flags) > 1]
+    rest = [path for path, flags in pictures.items() if not any(flags)]
+    only.sort(key=lambda path: _side(files[path]))
+    order: typing.List[typing.Tuple[str, pathlib.Path]] = []
+    if len(files) == 1 and both:
+        order = [("whole", both[0])]
+    elif len(files) == 1 and only:
+        order = [("backbone", only[0])]
+    elif len(files) == 2 and only and mixed:
+        order = [("exemplar", only[0]), ("search", mixed[0])]
+    elif len(only) in (1, 2) and len(only) + len(rest) == len(files):
+        names = ["backbone"] if len(only) == 1 else ["exemplar", "search"]
+        order = list(zip(names, only)) + _heads(files, rest)
+    if not order:
+        raise BadNetwork(
+            "the parts of the network are not clear: {}; write the TOML by hand "
+            "(runtime/networks/README.md)".format(
+                "; ".join(
+                    "{} takes {}".format(
+                        path.name,
+                        ", ".join(str(list(models.shape_of(v))) for v in models.inputs(model)),
+                    )
+                    for path, model in files.items()
+                )
+            )
+        )
+    return {part: (path, files[path]) for part, path in order}
+
+
+def _heads(
+    files: "typing.Mapping[pathlib.Path, ModelProto]", rest: "typing.List[pathlib.Path]"
+) -> "typing.List[typing.Tuple[str, pathlib.Path]]":
+    """The head, or the fusion and the parts of the maps, which are told by their file names."""
+    if len(rest) == 1:
+        return [("head", rest[0])]
+    words = {"score": ("score", "cls", "center", "ctr"), "size": ("size",), "offset": ("offset",)}
+    words.update(distances=("reg", "box", "distance", "loc"), quality=("quality", "centerness"))
+    found = []
+    for path in rest:
+        name = path.stem.lower()
+        if len(models.inputs(files[path])) > 1:
+            found.append(("fusion", path))
+            continue
+        part = next((p for p, keys in words.items() if any(k in name for k in keys)), None)
+        if part is None:
+            return []
+        found.append((part, path))
+    return found
+
+
+def _is_picture(value: typing.Any) -> bool:
+    shape = models.shape_of(value)
+    return len(shape) == 4 and shape[1] == 3
+
+
+def _side(model: "ModelProto") -> int:
+    """Side of a model's picture; 0 where it is not fixed."""
+    pictures = [v for v in models.inputs(model) if _is_picture(v)]
+    return models.shape_of(pictures[0])[3] if pictures else 0
+
+
+def _sides(named: Named) -> "typing.Iterator[typing.Tuple[int, int]]":
+    """Sides of exemplar and search region that the files allow, the likeliest first."""
+    if "whole" in named:
+        sides = sorted(models.shape_of(v)[3] for v in models.inputs(named["whole"][1]))
+        if all(sides):
+            yield sides[0], sides[1]
+            return
+    elif "exemplar" in named:
+        pair = _side(named["exemplar"][1]), _side(named["search"][1])
+        if all(pair):
+            yield pair
+            return
+    elif len(named) == 1 and _side(named["backbone"][1]):
+        yield (_side(named["backbone"][1]),) * 2
+        return
+    else:
+        side = _side(named["backbone"][1])
+        if side:
+            for exemplar in EXEMPLARS:
+                yield exemplar, side
+            return
+    yield from SIDES
+
+
+def _outputs(
+    named: Named, sides: "typing.Tuple[int, int]"
+) -> "typing.List[typing.Tuple[str, models.Shape]]":
+    """Names and shapes of the outputs of the search graph."""
+    network: typing.Any = SimpleNamespace(exemplar=sides[0], search=sides[1])
+    copies = {part: quantised.to_qdq(models.copy(model)) for part, (_, model) in named.items()}
+    declared = [models.shape_of(v) for v in models.inputs(copies.get("head", _NOTHING))]
+    exemplar, search = parts.join(network, copies)
+    exemplar = normalise.normalise(exemplar)
+    names = {value.name for value in exemplar.graph.output}
+    features = [v for v in models.values_of(exemplar) if v.name in names]
+    if "head" in named and all(len(s) == 4 and all(s) for s in declared):
+        if not any(models.shape_of(v) in declared for v in features):
+            raise ValueError("the head takes other features than {} px give".format(sides[0]))
+    normalise.set_shapes(search, features)
+    graph = models.infer_shapes(normalise.normalise(search)).graph
+    return [(v.name.split("/", 1)[-1], models.shape_of(v)) for v in graph.output]
+
+
+_NOTHING = models.empty()
+
+
+def _family(
+    named: Named,
+    outputs: "typing.List[typing.Tuple[str, models.Shape]]",
+    sides: "typing.Tuple[int, int]",
+) -> "typing.Tuple[str, Changes, typing.Dict[str, typing.Dict[str, Changes]]]":
+    """The family, its keys of [head], and the alternatives."""
+    choices: typing.Dict[str, typing.Dict[str, Changes]] = {"colours": dict(COLOURS)}
+    shapes = [tuple(s for s in shape[1:]) for _, shape in outputs]
+    if set(named) == {"backbone"}:
+        head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
+        stretched = {name: CROPS[name] for name in CROPS if name.endswith("1 and 1")}
+        return "response", head, dict(choices, crop=stretched)
+    if len(outputs) == 1 and int(_product(shapes[0])) == 4:
+        choices.update(crop=_crops(False), border=_borders(False))
+        return "corners", {"output": "box", "correlation": "attention"}, choices
+    size = shapes[0][-1]
+    if any(len(shape) != 3 or shape[1:] != (size, size) for shape in shapes):
+        raise ValueError("the outputs {} are no square maps of one size".format(outputs))
+    channels = [shape[0] for shape in shapes]
+    square_first = 4 in channels or channels == [1] or max(channels) > 4
+    choices.update(crop=_crops(square_first), border=_borders(square_first))
+    head = {"map_size": size}
+    stride = _stride(sides[1], size)
+    if channels == [1]:
+        stride = max(1, int(round((sides[1] - sides[0]) / max(1.0, size - 1.0))))
+        return "response", dict(head, filter="siamese", stride=stride, correlation="cross"), choices
+    if sorted(channels) == [1, 2, 2]:
+        names = [name for name, shape in outputs if shape[1] == 2]
+        score = next(name for name, shape in outputs if shape[1] == 1)
+        choices["maps"] = {
+            "size {}, offset {}".format(*pair): {"maps": [score] + pair}
+            for pair in (names, names[::-1])
+        }
+        choices["score"] = {"as it is": {"score": "none"}, "sigmoid": {"score": "sigmoid"}}
+        return "centre", dict(head, correlation="attention"), choices
+    if sorted(channels) in ([1, 1], [2]):
+        kind = "two_maps" if len(channels) == 2 else "one_map"
+        head.update(output=kind, cell_centre=0.0, correlation="attention")
+        return "corners", head, choices
+    if 4 in channels and set(channels) <= {1, 2, 4}:
+        choices["stride"] = {str(s): {"stride": s} for s in (stride, stride // 2) if s}
+        return "points", dict(head, stride=stride, **_scores(channels, choices)), choices
+    count = max(channels) // 4
+    if count > 1 and sorted(channels) in ([count, 4 * count], [2 * count, 4 * count]):
+        head.update(stride=stride, ratios=[0.33, 0.5, 1.0, 2.0, 3.0][:count], scales=[8.0])
+        head["score"] = "softmax" if min(channels) == 2 * count else "sigmoid"
+        return "anchors", dict(head, correlation="depthwise"), choices
+    raise ValueError("no family has maps of {} channels".format(channels))
+
+
+def _crops(square_first: bool) -> "typing.Dict[str, Changes]":
+    """The crops, with the family's usual one first."""
+    first = "square" if square_first else "area"
+    return {name: CROPS[name] for name in sorted(CROPS, key=lambda n: not n.startswith(first))}
+
+
+def _borders(mean_first: bool) -> "typing.Dict[str, Changes]":
+    """The colours outside the frame, with the family's usual one first."""
+    return {name: BORDERS[name] for name in sorted(BORDERS, reverse=mean_first)}
+
+
+def _scores(
+    channels: "typing.List[int]", choices: "typing.Dict[str, typing.Dict[str, Changes]]"
+) -> Changes:
+    """How points become probabilities."""
+    keys: Changes = {}
+    if channels.count(1) == 2:
+        keys["quality"] = "product"
+    if 2 in channels:
+        keys["score"] = "softmax"
+    else:
+        choices["score"] = {"sigmoid": {"score": "sigmoid"}, "as it is": {"score": "none"}}
+    return keys
+
+
+def _stride(search: int, cells: int) -> int:
+    """The largest power of two with which the cells lie inside the search region."""
+    stride = 4
+    while (cells - 1) * stride * 2 <= search:
+        stride *= 2
+    return stride
+
+
+def _product(numbers: "typing.Iterable[int]") -> int:
+    result = 1
+    for number in numbers:
+        result *= number
+    return result

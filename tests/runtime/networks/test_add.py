@@ -1,0 +1,119 @@
+"""`networks add` finds what a stranger's files do not say."""
+
+import re
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from runtime import load_tracker
+from runtime.networks import load_network
+from runtime.networks.__main__ import main
+from runtime.networks.propose import propose
+from runtime.networks.trial import Trial, overlap_of, read_clips
+from tests.support import blobs
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two annotated clips of a bright rectangle."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name, size in (("wide", (36, 24)), ("tall", (20, 44))):
+        frames, boxes = blobs.film(10, size=size)
+        (folder / name).mkdir()
+        for index, frame in enumerate(frames):
+            cv2.imwrite(str(folder / name / "{:04d}.png".format(index)), frame)
+        lines = [",".join(map(str, box)) for box in boxes]
+        (folder / name / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def files_of(folder, name):
+    """A network's files without its TOML."""
+    blobs.write_network(folder, name).unlink()
+    return sorted(str(path) for path in folder.glob("*.onnx"))
+
+
+FAMILIES = {
+    "lighttrack": ("points", 127, 256),
+    "siamfcpp": ("points", 127, 303),
+    "siamrpnpp": ("anchors", 127, 255),
+    "vittrack": ("centre", 128, 256),
+    "lightfc": ("centre", 128, 256),
+    "stark_s50": ("corners", 128, 320),
+    "siamfc_015": ("response", 127, 255),
+    "dcfnet": ("response", 125, 125),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_tensors_tell_family_and_sides(tmp_path, name):
+    paths = [tmp_path / path for path in files_of(tmp_path, name)]
+    table = propose(paths).table
+    found = table["family"], table["input"]["exemplar"], table["input"]["search"]
+    assert found == FAMILIES[name]
+
+
+def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
+    files = files_of(tmp_path, "lighttrack")
+    out = tmp_path / "out"
+    arguments = ["add"] + files + ["--name", "mine", "--clips", str(clips), "--out", str(out)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "family     points" in said and "can't be told apart" in said
+    network, true = load_network(out / "mine.toml"), load_network("lighttrack")
+    np.testing.assert_allclose(network.scale, true.scale)
+    assert network.stride == 16
+    assert all(entry.sha256 for entry in network.files)
+    frames, boxes = blobs.film()
+    tracker = load_tracker(out / "mine.toml")
+    tracker.init(frames[0], boxes[0])
+    for frame, box in zip(frames[1:], boxes[1:]):
+        assert overlap_of(tracker.update(frame).box, box) > 0.8
+
+
+def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys):
+    files = files_of(tmp_path, "siamfc_015")
+    out = tmp_path / "out"
+    assert main(["add"] + files + ["--name", "mine", "--out", str(out)]) == 0
+    assert re.search("colours +BGR, 0 to 255 .not tried", capsys.readouterr().out)
+    load_tracker(out / "mine.toml").close()
+
+
+def test_like_takes_the_numbers_of_another_network(tmp_path):
+    files = files_of(tmp_path, "ocean")
+    out = tmp_path / "out"
+    assert main(["add"] + files + ["--name", "mine", "--out", str(out), "--like", "ocean"]) == 0
+    network, other = load_network(out / "mine.toml"), load_network("ocean")
+    assert (network.penalty, network.search, network.mean) == (
+        other.penalty, other.search, other.mean,
+    )  # fmt: skip
+
+
+def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
+    files = files_of(tmp_path, "siamfc_015")
+    model = onnx.load(files[1])
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1
+    graph = model.graph
+    graph.node.append(
+        onnx.helper.make_node("Concat", [graph.output[0].name] * 3, ["three"], axis=1)
+    )
+    graph.output[0].name = "three"
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = 3
+    onnx.save(model, files[1])
+    assert main(["add"] + files + ["--name", "mine", "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "no family" in said and len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_right_setting_has_a_higher_overlap_than_a_wrong_one(tmp_path, clips):
+    toml = blobs.write_network(tmp_path, "lighttrack")
+    network = load_network(toml)
+    trial = Trial(network.locate(), read_clips(clips, 3), "onnxruntime")
+    right = trial.overlap(network)
+    network.scale = (0.001,) * 3
+    wrong = trial.overlap(network)
+    trial.close()
+    assert right > 0.8 and wrong < right - 0.1

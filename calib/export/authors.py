@@ -1,0 +1,327 @@
+"""How each code base builds its network, and which of its functions run on which picture.
+
+A function here takes the folder of a checkout, a configuration file and a checkpoint. It imports
+the authors' own modules from the checkout and gives two modules that PyTorch can export, and the
+keys of the TOML that the configuration tells.
+"""
+
+import contextlib
+import importlib
+import sys
+from collections import namedtuple
+
+import torch
+from torch import nn
+
+from calib.errors import BadRun
+
+Parts = namedtuple("Parts", "exemplar search maps table")
+Parts.__doc__ = """An exportable tracker.
+
+Attributes:
+    exemplar: module, picture -> features (a tensor or a tuple).
+    search: module, picture and features -> maps (a tuple).
+    maps: names of the maps, in the order of the family.
+    table: dict, the TOML without files.
+"""
+
+_MEAN, _SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]
+
+
+class Exemplar(nn.Module):
+    """Runs ``template``, which leaves the features in ``zf``."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture):
+        self.model.template(picture)
+        features = self.model.zf
+        return tuple(features) if isinstance(features, (list, tuple)) else features
+
+
+class Search(nn.Module):
+    """Runs ``track`` with given features, and gives some of its results.
+
+    Args:
+        model: the authors' module.
+        names: keys or indices of the results.
+    """
+
+    def __init__(self, model, names):
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, picture, *features):
+        self.model.zf = features[0] if len(features) == 1 else list(features)
+        results = self.model.track(picture)
+        if torch.is_tensor(results):
+            return (results,)
+        return tuple(results[name] for name in self.names)
+
+
+@contextlib.contextmanager
+def checkout(folder, *packages):
+    """Import from a checkout; forget its modules afterwards."""
+    if not folder.is_dir():
+        raise BadRun("{} is no folder; name a checkout of the authors' code".format(folder))
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield lambda name: importlib.import_module(name)
+    except ImportError as error:
+        raise BadRun(
+            "the checkout {} can't be imported: {}; install what its README asks for".format(
+                folder, error
+            )
+        ) from None
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if name.split(".")[0] in packages:
+                del sys.modules[name]
+
+
+def load_weights(model, path):
+    """Load a checkpoint; prefixes of data-parallel training are removed."""
+    try:
+        state = torch.load(str(path), map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise BadRun("{} can't be read as a checkpoint: {}".format(path, error)) from None
+    for key in ("state_dict", "net", "model", "model_state_dict"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    state = {name[7:] if name.startswith("module.") else name: v for name, v in state.items()}
+    missing, _ = model.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing:
+        raise BadRun(
+            "the checkpoint {} lacks {} of the model's weights, such as {}; name the configuration "
+            "that it was trained with".format(path, len(missing), missing[0])
+        )
+    return model.eval()
+
+
+def pysot(folder, config, checkpoint):
+    """SiamRPN and SiamRPN++ of pysot: ``pysot.models.model_builder.ModelBuilder``."""
+    with checkout(folder, "pysot") as load:
+        cfg = load("pysot.core.config").cfg
+        cfg.merge_from_file(str(config))
+        model = load_weights(load("pysot.models.model_builder").ModelBuilder(), checkpoint)
+    cells = (cfg.TRACK.INSTANCE_SIZE - cfg.TRACK.EXEMPLAR_SIZE) // cfg.ANCHOR.STRIDE + 1
+    table = {
+        "family": "anchors",
+        "source": "https://github.com/STVIR/pysot",
+        "input": {
+            "exemplar": cfg.TRACK.EXEMPLAR_SIZE,
+            "search": cfg.TRACK.INSTANCE_SIZE,
+            "context": cfg.TRACK.CONTEXT_AMOUNT,
+        },
+        "head": {
+            "stride": cfg.ANCHOR.STRIDE,
+            "map_size": cells + cfg.TRACK.BASE_SIZE,
+            "ratios": list(cfg.ANCHOR.RATIOS),
+            "scales": list(cfg.ANCHOR.SCALES),
+            "correlation": "depthwise",
+        },
+        "tracking": {
+            "penalty": cfg.TRACK.PENALTY_K,
+            "window": cfg.TRACK.WINDOW_INFLUENCE,
+            "lr": cfg.TRACK.LR,
+        },
+    }
+    return Parts(Exemplar(model), Search(model, ("cls", "loc")), ("cls", "loc"), table)
+
+
+def trackit_siamdw(folder, config, checkpoint):
+    """SiamDW of TracKit: ``models.models.SiamDW``; the configuration is not needed."""
+    with checkout(folder / "lib", "models") as load:
+        model = load_weights(load("models.models").SiamDW(), checkpoint)
+    table = {
+        "family": "response",
+        "source": "https://github.com/researchmm/TracKit",
+        "input": {"exemplar": 127, "search": 255},
+        "head": {"filter": "siamese", "stride": 8, "map_size": 17, "correlation": "cross"},
+        "tracking": dict(
+            scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.35, min_size=10
+        ),
+    }
+    return Parts(Exemplar(model), Search(model, (0,)), ("response",), table)
+
+
+def lighttrack(folder, config, checkpoint):
+    """LightTrack: ``lib.models.models.LightTrackM_Subnet``; the configuration is the path name."""
+    with checkout(folder, "lib") as load:
+        build = load("lib.models.models").LightTrackM_Subnet
+        model = load_weights(build(str(config), 16), checkpoint)
+    table = {
+        "family": "points",
+        "source": "https://github.com/researchmm/LightTrack",
+        "input": {
+            "exemplar": 127,
+            "search": 256,
+            "rounding": "half_even",
+            "channels": "RGB",
+            "mean": _MEAN,
+            "scale": _SCALE,
+            "box_centre": "w/2",
+        },
+        "head": {"stride": 16, "map_size": 16, "score": "sigmoid"},
+        "tracking": dict(penalty=0.007, window=0.225, lr=0.616, lr_power=2),
+    }
+    return Parts(Exemplar(model), Search(model, ("cls", "reg")), ("cls", "reg"), table)
+
+
+class _FeaturePhase(nn.Module):
+    """video_analyst: the phase "feature" gives the features of an exemplar."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture):
+        self.model.set_phase("feature")
+        return tuple(self.model(picture))
+
+
+class _TrackPhase(nn.Module):
+    """video_analyst: the phase "track" takes a picture and the features."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, picture, *features):
+        self.model.set_phase("track")
+        results = self.model(picture, *features)
+        box, score, quality = results[1], results[2], results[3]
+        return score, box, quality
+
+
+def video_analyst(folder, config, checkpoint):
+    """SiamFC++ of video_analyst: ``videoanalyst.model.builder.build("track", cfg)``.
+
+    The authors' results are lists with one score and one decoded box a cell. ``_Cells`` turns them
+    into maps of scores and distances.
+    """
+    with checkout(folder, "videoanalyst") as load:
+        cfg = load("videoanalyst.config.config").cfg
+        cfg.merge_from_file(str(config))
+        built = load("videoanalyst.model.builder").build("track", cfg.test.track.model)
+        model = load_weights(built, checkpoint)
+    table = {
+        "family": "points",
+        "source": "https://github.com/MegviiDetection/video_analyst",
+        "input": {"exemplar": 127, "search": 303},
+        "head": {
+            "stride": 8,
+            "map_size": 17,
+            "score": "none",
+            "quality": "none",
+            "correlation": "depthwise",
+        },
+        "tracking": dict(penalty=0.08, window=0.21, lr=0.58),
+    }
+    search = _Cells(_TrackPhase(model), 17, 8)
+    return Parts(_FeaturePhase(model), search, ("score", "distances"), table)
+
+
+class _Cells(nn.Module):
+    """Turns lists of scores and corner boxes into maps of scores and distances.
+
+    Args:
+        model: module that gives (1, cells, 1) scores, (1, cells, 4) corners in search pixels, and
+            (1, cells, 1) qualities.
+        size: cells a side.
+        stride: search pixels between two cells.
+    """
+
+    def __init__(self, model, size, stride):
+        super().__init__()
+        self.model, self.size = model, size
+        self.places = (torch.arange(size) - size // 2) * float(stride) + 151.0  # middle of 303
+
+    def forward(self, picture, *features):
+        score, box, quality = self.model(picture, *features)
+        side = self.size
+        score = (score * quality).reshape(1, 1, side, side)
+        box = box.reshape(1, side, side, 4).permute(0, 3, 1, 2)
+        x = self.places.reshape(1, 1, 1, side)
+        y = self.places.reshape(1, 1, side, 1)
+        x1, y1, x2, y2 = box[:, 0:1], box[:, 1:2], box[:, 2:3], box[:, 3:4]
+        return score, torch.cat([x - x1, y - y1, x2 - x, y2 - y], 1)
+
+
+class _StarkExemplar(nn.Module):
+    """STARK: the backbone's features of the template, as a sequence, and their positions."""
+
+    def __init__(self, model, nested):
+        super().__init__()
+        self.model, self.nested = model, nested
+
+    def forward(self, picture):
+        mask = torch.zeros_like(picture[:, 0], dtype=torch.bool)
+        seen = self.model.forward_backbone(self.nested(picture, mask))
+        return seen["feat"], seen["pos"]
+
+
+class _StarkSearch(nn.Module):
+    """STARK: the transformer over both sequences; nothing is masked."""
+
+    def __init__(self, model, nested):
+        super().__init__()
+        self.model, self.nested = model, nested
+
+    def forward(self, picture, feature, position):
+        mask = torch.zeros_like(picture[:, 0], dtype=torch.bool)
+        seen = self.model.forward_backbone(self.nested(picture, mask))
+        sequence = {
+            "feat": torch.cat([feature, seen["feat"]], 0),
+            "pos": torch.cat([position, seen["pos"]], 0),
+        }
+        length = sequence["feat"].shape[0]
+        sequence["mask"] = torch.zeros(1, length, dtype=torch.bool)
+        results = self.model.forward_transformer(seq_dict=sequence, run_box_head=True)
+        return (results[0]["pred_boxes"],)
+
+
+def stark(folder, config, checkpoint):
+    """STARK-S: ``lib.models.stark.build_starks``."""
+    with checkout(folder, "lib") as load:
+        settings = load("lib.config.stark_s.config")
+        settings.update_config_from_file(str(config))
+        nested = load("lib.utils.misc").NestedTensor
+        model = load_weights(load("lib.models.stark").build_starks(settings.cfg), checkpoint)
+        test = settings.cfg.TEST
+    table = {
+        "family": "corners",
+        "source": "https://github.com/researchmm/Stark",
+        "input": {
+            "exemplar": test.TEMPLATE_SIZE,
+            "search": test.SEARCH_SIZE,
+            "crop": "area",
+            "exemplar_factor": float(test.TEMPLATE_FACTOR),
+            "search_factor": float(test.SEARCH_FACTOR),
+            "corner": "s/2",
+            "rounding": "half_even",
+            "border": "zero",
+            "channels": "RGB",
+            "mean": _MEAN,
+            "scale": _SCALE,
+            "box_centre": "w/2",
+        },
+        "head": {"output": "box", "correlation": "attention"},
+        "tracking": {"clip": "corners"},
+    }
+    parts = _StarkExemplar(model, nested), _StarkSearch(model, nested)
+    return Parts(parts[0], parts[1], ("box",), table)
+
+
+AUTHORS = {
+    "pysot": pysot,
+    "trackit-siamdw": trackit_siamdw,
+    "video_analyst": video_analyst,
+    "stark": stark,
+    "lighttrack": lighttrack,
+}

@@ -79,7 +79,9 @@ class _Bound:
             array = np.zeros(tuple(port.shape), np.float32)
             tensor = library.Tensor(array, shared_memory=True)
             self.request.set_tensor(port.any_name, tensor)
-            self.arrays.update(dict.fromkeys(port.names, array))  # an Identity has several
+            self.arrays.update(
+                dict.fromkeys(port.names, array)
+            )  # the output of an Identity has several
             self.tensors.append(tensor)
         self.run = self._runner()
 
@@ -94,11 +96,11 @@ class _Bound:
 
 
 def _settings(core: Any, threads: int) -> Dict[str, Any]:
-    """Latency on ``threads`` threads, in float32: some CPUs would take bfloat16 unasked."""
+    """Latency on ``threads`` threads, in float32: some CPUs use bfloat16 otherwise."""
     wanted = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
-        # else it binds the whole process to the first core; before 2023.0 under its older name
+        # with it, OpenVINO pins the process to the first core; AFFINITY is its name before 2023.0
         "ENABLE_CPU_PINNING": False,
         "AFFINITY": "NONE",
         "INFERENCE_NUM_THREADS": threads,

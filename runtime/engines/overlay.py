@@ -16,7 +16,7 @@ from runtime.errors import BadBundle
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
 
-# what a bundle's tables have as whole numbers
+# entries of a bundle's tables that are whole numbers
 SIZE = (
     "lanes",
     "bus_bytes",
@@ -168,7 +168,7 @@ class Engine(Base):
         self.fabric.finish(lambda number: self._described(name, number))
 
     def _described(self, name: str, number: int) -> str:
-        """A command for an error's sentence."""
+        """The text of a command for an error message."""
         from kernels.fpga import tables
 
         first = self._programs[name]["offset"] + number * tables.COMMAND_BYTES

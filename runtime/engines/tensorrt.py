@@ -22,7 +22,7 @@ KEYS = ("search", "exemplar", "out")  # of a correlation
 
 
 def load_library() -> Any:
-    """The ``tensorrt`` module; the driver must have been asked before (``driver.describe_gpu``).
+    """Import ``tensorrt``; call ``driver.describe_gpu`` before, for it crashes without a driver.
 
     Raises:
         NoEngine: it can't be imported, and why.
@@ -47,7 +47,7 @@ def load_library() -> Any:
 
 
 def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
-    """A logger that keeps the errors and tells the warnings.
+    """Make a logger that keeps errors and reports warnings.
 
     Args:
         trt: the module.
@@ -98,7 +98,7 @@ class Engine(GpuEngine):
         bundle.check_shapes(setup.network, sides, maps)
         super().__init__(setup)
         self.version, self._logger = trt.__version__, make_logger(trt)
-        atexit.register(_close, weakref.ref(self))  # before the device's own, which came earlier
+        atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
         try:
             self._allocate(run["shapes"], run["features"], run["maps"], run.get("seen"))
@@ -117,7 +117,7 @@ class Engine(GpuEngine):
 
     def _load(self, trt: Any, run: Dict[str, Any]) -> None:
         self._runtime = trt.Runtime(self._logger)
-        if self._logger.errors:  # an object around nothing: to touch it ends the process
+        if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
                 "TensorRT {} can't use the GPU: {}; run `python -m boards`, the driver may be too "
                 "old for it".format(self.version, self._logger.last())
@@ -173,7 +173,7 @@ class Engine(GpuEngine):
         return part
 
     def _parts(self, trt: Any, run: Dict[str, Any]) -> List[Any]:
-        """What a frame runs, in its order: plans, and correlations between them."""
+        """The parts of a frame, in their order: plans, and the correlations between them."""
         from kernels.cuda.correlate import Correlate
 
         frame, kernels = [], None
@@ -201,7 +201,7 @@ def _close(engine: Any) -> None:
 
 
 class _Part:
-    """A plan with its context, its tensors bound to fixed addresses."""
+    """A plan with its context; its tensors have fixed addresses."""
 
     def __init__(self, trt: Any, engine: Any, context: Any, logger: Any) -> None:
         self._trt, self._engine, self._context, self._logger = trt, engine, context, logger

@@ -10,7 +10,7 @@ costs no stability as long as ``delay.command`` is about right.
 
 import math
 from collections import deque
-from typing import Deque, Dict, Optional, Tuple
+from typing import Deque, Dict, Optional, Sequence, Tuple
 
 from runtime.gimbal.angles import between, pitch_yaw_of, ray_of, turned
 
@@ -69,7 +69,7 @@ class Camera:
             later = entry
         return heard[0][1]
 
-    def _turned(self, start, end):
+    def _turned(self, start: float, end: float) -> float:
         """What the commanded rates turn from one time to another."""
         total, until = 0.0, end
         for at, rate in reversed(self._rates):
@@ -111,7 +111,8 @@ class Filter:
 
     def predicted(self, at: float) -> float:
         """The angle at a later time."""
-        return self.angle + self.rate * min(max(0.0, at - self.at), LONGEST_AHEAD_S)
+        since = self.at if self.at is not None else at
+        return self.angle + self.rate * min(max(0.0, at - since), LONGEST_AHEAD_S)
 
 
 class Axis:
@@ -169,12 +170,12 @@ class Axis:
         self.target.rate = 0.0
         self._at = None
 
-    def _step(self, now):
+    def _step(self, now: float) -> float:
         step = 0.0 if self._at is None else min(max(0.0, now - self._at), LONGEST_GAP_S)
         self._at = now
         return step
 
-    def _limited(self, wanted, step):
+    def _limited(self, wanted: float, step: float) -> float:
         wanted = max(-self._most, min(self._most, wanted))
         most = self._slew * (step or 1.0 / 30)
         self.rate += max(-most, min(most, wanted - self.rate))
@@ -211,7 +212,14 @@ class Control:
         self.pitch.camera.hear(at, pitch)
         self.yaw.camera.hear(at, yaw)
 
-    def update(self, now, captured_s, box, size, state) -> Tuple[float, float]:
+    def update(
+        self,
+        now: float,
+        captured_s: float,
+        box: Optional[Sequence[float]],
+        size: Tuple[int, int],
+        state: str,
+    ) -> Tuple[float, float]:
         """(pitch rate, yaw rate) to command now, radians a second.
 
         Args:
@@ -249,7 +257,7 @@ class Control:
             axis.reset()
             axis.camera.forget()
 
-    def _measure(self, captured_s, box, size):
+    def _measure(self, captured_s: float, box: Sequence[float], size: Tuple[int, int]) -> None:
         """Bring the box's centre to angles in the gimbal's frame of reference."""
         centre = (box[0] + box[2] / 2.0, box[1] + box[3] / 2.0)
         pitch = self.pitch.camera.angle(captured_s)
@@ -259,7 +267,7 @@ class Control:
         self.pitch.target.add(captured_s, target_pitch)
         self.yaw.target.add(captured_s, target_yaw)
 
-    def _share(self, now):
+    def _share(self, now: float) -> float:
         """Hold, coast, then stop: the share of the last rate that is kept."""
         if self._seen_at is None:
             self.doing = "idle"
@@ -275,7 +283,7 @@ class Control:
         self.doing = "stop"
         return 0.0
 
-    def _sent(self, now, rates):
+    def _sent(self, now: float, rates: Tuple[float, float]) -> Tuple[float, float]:
         """Keep the pitch within its range, and note what is sent."""
         pitch_rate, yaw_rate = rates
         pitch, (low, high) = self.pitch.camera.angle(now + self._delay_s), self._pitch_range

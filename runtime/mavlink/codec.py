@@ -2,20 +2,12 @@
 
 import os
 import struct
-from collections import namedtuple
 from typing import Any, Dict, Optional
 
 os.environ.setdefault("MAVLINK20", "1")  # older pymavlink asks for it at import
 from pymavlink.dialects.v20 import common
 
-Message = namedtuple("Message", "name fields system component")
-Message.__doc__ = """A decoded message.
-
-Attributes:
-    name: such as "HEARTBEAT".
-    fields: dict of field -> number, bytes, or list of numbers; the field's names are MAVLink's.
-    system, component: who sent it.
-"""
+from runtime.mavlink.message import Message
 
 
 class Codec:

@@ -55,7 +55,7 @@ class Source:
         self.annotated = False
         self.given = 0
         self.time_s: Optional[float] = None
-        self.captured_s: Optional[float] = None
+        self.captured_s = 0.0
         self.dropped = 0
         self.gaps: List[Tuple[int, float]] = []
 

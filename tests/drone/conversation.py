@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from tests.support.mavlink_client import Client, Program, free_port
+from tests.support.mavlink_client import Client, Program
+from tests.support.ports import free_port
 from tests.support.vehicle import Vehicle
 
 FRAMES = 100

@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from runtime.stream.sender import open_sender
-from tests.support.mavlink_client import free_port
+from tests.support.ports import free_port
 
 SIZE = (640, 360)
 BITS = 20

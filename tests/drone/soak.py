@@ -17,7 +17,8 @@ import time
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from tests.support.mavlink_client import Client, Program, free_port
+from tests.support.mavlink_client import Client, Program
+from tests.support.ports import free_port
 
 EVERY_S = 5.0  # between two readings of the memory
 SETTLE_SHARE = 0.25  # of the time, in which memory may still grow

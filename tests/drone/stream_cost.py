@@ -10,7 +10,8 @@ import tempfile
 
 import numpy as np
 
-from tests.support.mavlink_client import Program, free_port
+from tests.support.mavlink_client import Program
+from tests.support.ports import free_port
 
 
 def measured(video, box, frames, more):

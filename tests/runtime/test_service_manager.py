@@ -4,6 +4,8 @@ import os
 import socket
 import time
 
+import pytest
+
 from runtime.service_manager import ServiceManager
 
 
@@ -53,10 +55,12 @@ def test_without_a_service_manager_nothing_happens(tmp_path):
 
 
 def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
+    pytest.importorskip("pymavlink")  # a link plays a recording at its own speed
     import cv2
     import numpy as np
 
-    from tests.support.mavlink_client import Program, free_port
+    from tests.support.mavlink_client import Program
+    from tests.support.ports import free_port
 
     (tmp_path / "frames").mkdir()
     noise = np.random.RandomState(0).randint(0, 256, (120, 160, 3)).astype(np.uint8)
@@ -64,7 +68,6 @@ def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
         cv2.imwrite(str(tmp_path / "frames" / "{:03d}.jpg".format(n)), noise)
     rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
     arguments = ["--video", tmp_path / "frames", "--box", "40,40,40,40", "--results", rows]
-    # a link plays the recording at its own speed
     arguments += ["--append", "--mavlink", "udpout:127.0.0.1:{}".format(free_port())]
     with listener(notify) as systemd:
         systemd.settimeout(60)

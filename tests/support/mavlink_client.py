@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,13 +12,6 @@ from pymavlink.dialects.v20 import common
 
 ME = (255, 190)  # a ground station's system and component
 CAMERA = (1, 100)
-
-
-def free_port(kind=socket.SOCK_DGRAM):
-    """A port of the loopback that nobody uses now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Client:

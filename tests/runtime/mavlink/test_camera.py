@@ -10,7 +10,7 @@ pytest.importorskip("pymavlink")
 
 from runtime.mavlink import numbers as m
 from runtime.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
-from runtime.mavlink.codec import Message
+from runtime.mavlink.message import Message
 from runtime.mavlink.reports import Identity, Stream, boot_ms
 from runtime.mavlink.run import Run, View
 from runtime.page.control import Refused

@@ -12,7 +12,8 @@ from pymavlink.dialects.v20 import common
 
 from tests.drone import closed_loop, conversation
 from tests.support.clips import write_boxes
-from tests.support.mavlink_client import Client, Program, free_port
+from tests.support.mavlink_client import Client, Program
+from tests.support.ports import free_port
 
 FRAMES = 130
 

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("pymavlink")
 
 
-from runtime.mavlink.codec import Message
 from runtime.mavlink.geo import Geo
+from runtime.mavlink.message import Message
 from runtime.mavlink.run import View
 from runtime.types import Track
 

@@ -9,8 +9,8 @@ from runtime.gimbal.angles import quaternion_of
 from runtime.gimbal.control import Control
 from runtime.gimbal.settings import load_settings
 from runtime.mavlink import numbers as m
-from runtime.mavlink.codec import Message
 from runtime.mavlink.gimbal_manager import GimbalManager
+from runtime.mavlink.message import Message
 from runtime.mavlink.run import View
 from runtime.types import Track
 

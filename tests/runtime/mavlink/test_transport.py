@@ -9,7 +9,7 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.mavlink.transport import BACKLOG_BYTES, PEERS, open_transport
-from tests.support.mavlink_client import free_port
+from tests.support.ports import free_port
 
 
 def receive(transport, seconds=3.0):

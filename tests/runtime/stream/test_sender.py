@@ -13,7 +13,7 @@ import pytest
 from runtime.errors import BadOutput
 from runtime.stream import protocol, sender
 from runtime.types import Track
-from tests.support.mavlink_client import free_port
+from tests.support.ports import free_port
 
 
 def _missing():

@@ -23,14 +23,14 @@ class Taken(NamedTuple):
         index: 0-based in its source.
         time_s: of the source, or None.
         wait_ms: how long the source took for it.
-        captured_s: when it was taken, seconds of the monotonic clock.
+        captured_s: when it was taken, seconds of the monotonic clock; None where not known.
     """
 
     frame: np.ndarray
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method
     time_s: Optional[float]
     wait_ms: float
-    captured_s: float = 0.0
+    captured_s: Optional[float] = None
 
 
 class Pipeline:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import stat
+from typing import List
 
 from runtime.errors import BadOutput
 
@@ -73,7 +74,7 @@ class NewFile:
         check_folder(path)
         self._final = os.path.realpath(path)
         self.path = self._final
-        self._files = []  # descriptors that hold the locks
+        self._files: List[int] = []  # descriptors that hold the locks
         try:
             if os.path.exists(self._final):
                 self._open(self._final, os.O_WRONLY, path)

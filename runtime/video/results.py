@@ -19,7 +19,7 @@ import math
 import os
 import stat
 import sys
-from typing import Any, Callable, Dict, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from runtime.errors import BadOutput
 from runtime.video.output_file import check_folder, lock, why_not
@@ -209,7 +209,7 @@ def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:
 def _mot_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of a MOTChallenge file; "" for a lost target."""
     row = dict(zip(columns, values))
-    box = [row.get(name) for name in "xywh"]
+    box: List[Any] = [row.get(name) for name in "xywh"]
     if row.get("lost") or None in box:
         return ""
     x, y, w, h = box

@@ -240,6 +240,8 @@ struct hp_points {
   double min_size;   // frame pixels
   int size;          // cells a side
   int score;         // HP_SOFTMAX ..
+  int power;         // of the rate at which the size follows: 0, 1 or 2
+  int unused;
 };
 
 // The target before the frame, in search pixels.
@@ -313,13 +315,20 @@ HP_FN double hp_clip_centre(double value, double high) {
   return high < value ? high : value;
 }
 
+// How far the size moves towards the winning box: 0 to 1, or all the way with the power 0.
+HP_FN double hp_rate(const hp_points* points, const hp_ballot* best) {
+  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->rate);
+  if (points->power == 0) return 1.0;
+  return points->power == 1 ? rate : hp_mul(rate, rate);
+}
+
 // Moves one axis of the target to the winning cell. `place`: the cell's column or row. `before` and
 // `after`: its distances to the left and right, or top and bottom. `scale`: search pixels per frame
 // pixel. `frame`: the frame's width or height.
 HP_FN void hp_move(const hp_points* points, const hp_ballot* best, int place, double before,
                    double after, double scale, double frame, double* centre, double* size) {
   const double point = hp_mul(place - points->size / 2, points->stride);
-  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->rate);
+  const double rate = hp_rate(points, best);
   *centre += (point + (after - before) / 2.0) / scale;
   *size += hp_mul((before + after) / scale - *size, rate);
   *centre = hp_clip_centre(*centre, frame);

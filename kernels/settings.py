@@ -50,6 +50,7 @@ class PointsSettings(NamedTuple):
         penalty: strength of the penalty on changes of size and ratio.
         influence: share of the window in a vote, 0 to 1.
         rate: how fast the size follows, 0 to 1.
+        power: of penalty * score * rate, the share by which the size follows: 0, 1 or 2.
         min_size: smallest side of a box, in frame pixels.
         score: a name in ``SCORES``.
     """
@@ -59,6 +60,7 @@ class PointsSettings(NamedTuple):
     penalty: float
     influence: float
     rate: float
+    power: int
     min_size: float
     score: str
 

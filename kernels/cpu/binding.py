@@ -29,6 +29,8 @@ class PointsRecord(ctypes.Structure):
         ("min_size", ctypes.c_double),
         ("size", ctypes.c_int),
         ("score", ctypes.c_int),
+        ("power", ctypes.c_int),
+        ("unused", ctypes.c_int),
     ]
 
 
@@ -187,6 +189,7 @@ class Points:
             min_size=settings.min_size,
             size=size,
             score=SCORES[settings.score],
+            power=settings.power,
         )
         self._settings_at = ctypes.addressof(self._settings)
         self._window = hanning_window(size)

@@ -39,7 +39,7 @@ LIMITS = np.dtype(
 MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4)])
 POINTS = np.dtype(
     [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8"), ("min_size", "f8")]
-    + [("size", "i4"), ("score", "i4")]
+    + [("size", "i4"), ("score", "i4"), ("power", "i4"), ("unused", "i4")]
 )
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
@@ -69,7 +69,7 @@ def view(settings: WindowSettings) -> np.ndarray:
 def points(settings: PointsSettings) -> Tuple[np.ndarray, np.ndarray]:
     """One ``POINTS``, and the cosine window that goes with it: (cells,) float64."""
     record = np.zeros(1, POINTS)
-    for name in ("stride", "penalty", "influence", "rate", "min_size", "size"):
+    for name in ("stride", "penalty", "influence", "rate", "min_size", "size", "power"):
         record[name] = getattr(settings, name)
     record["score"] = SCORES[settings.score]
     return record, np.ascontiguousarray(hanning_window(settings.size).ravel())

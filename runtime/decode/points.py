@@ -52,7 +52,6 @@ def create(network: "Network", kernels: typing.Any) -> "Points":
     plain = (
         network.quality == "none"
         and not network.inclusive
-        and network.lr_power == 1
         and network.clip == "centre"
         and network.box_pixels == "exact"
     )
@@ -71,6 +70,7 @@ def points_settings(network: "Network") -> PointsSettings:
         penalty=network.penalty,
         influence=network.window,
         rate=network.lr,
+        power=network.lr_power,
         min_size=network.min_size,
         score=network.score,
     )

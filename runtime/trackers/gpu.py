@@ -25,7 +25,6 @@ SUPPORTED = {
     "resample": "resize",
     "quality": "none",
     "inclusive": False,
-    "lr_power": 1,
     "clip": "centre",
     "box_pixels": "exact",
 }

@@ -45,7 +45,7 @@ static void crop(i64 x, i64 y, i64 side, bool as_float) {
 
 static void select(int kind) {
   const int size = 16, count = size * size;
-  hp_points points = {16, 0.15, 0.45, 0.35, 10, size, kind};
+  hp_points points = {16, 0.15, 0.45, 0.35, 10, size, kind, 1};
   std::vector<float> scores(2 * count), distances(4 * count);
   std::vector<double> window(count, 0.25);
   for (float& value : scores) value = (float)(next_number() % 4000) / 1000 - 2;

@@ -19,7 +19,7 @@ int main(int, char** arguments) {
     scores[i] = (float)(flat ? 2 + i * 1e-3 : fmax(-8, 4 - away / 4));  // logits
     for (int k = 0; k < 4; ++k) distances[k * side * side + i] = 20 + (i * 7 + k * 3) % 9;
   }
-  const hp_points points = {16, 0.15, 0.49, 0.385, 10, side, HP_SIGMOID};
+  const hp_points points = {16, 0.15, 0.49, 0.385, 10, side, HP_SIGMOID, 1};
   double score = 0;
   int sum = 0;
   for (int i = 0; i < count; ++i) {

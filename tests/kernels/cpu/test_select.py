@@ -90,9 +90,12 @@ def same(decoder, definition, *arguments):
     st.floats(0, 1),
     st.tuples(st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st.floats(10, 720)),
     st.tuples(st.floats(0.05, 20), st.floats(0.05, 20)),
+    st.sampled_from([0, 1, 2]),
 )
-def test_select_equals_its_definition(kernels, score, size, seed, penalty, window, state, scale):
-    net = network(score, size, penalty=penalty, window=window)
+def test_select_equals_its_definition(
+    kernels, score, size, seed, penalty, window, state, scale, power
+):
+    net = network(score, size, penalty=penalty, window=window, lr_power=power)
     same(
         compiled(kernels, net),
         Points(net),

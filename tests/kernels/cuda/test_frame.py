@@ -87,6 +87,14 @@ def test_camera_frames_and_frames_on_the_gpu(kind, graph):
     np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("power", [0, 2])
+def test_networks_that_smooth_the_size_twice_or_never(power):
+    found = track(graph=True, frames=25, network={"lr_power": power})
+    states, cells = track_by_definition(network(lr_power=power), Film(0), 25)
+    assert found["cells"] == cells
+    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 @pytest.mark.parametrize("graph", [False, True])
 def test_a_film_that_changes_its_size_is_followed(graph, slots):

@@ -84,9 +84,12 @@ boxes = st.tuples(st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st
     st.floats(0, 1),
     boxes,
     st.sampled_from([32, 64, 256]),
+    st.sampled_from([0, 1, 2]),
 )
-def test_select_equals_its_definition(shim, score, size, seed, penalty, window, state, threads):
-    net = network(score=score, map_size=size, penalty=penalty, window=window)
+def test_select_equals_its_definition(
+    shim, score, size, seed, penalty, window, state, threads, power
+):
+    net = network(score=score, map_size=size, penalty=penalty, window=window, lr_power=power)
     same(shim, net, random_maps(net, seed), state, threads=threads)
 
 

@@ -28,9 +28,10 @@ import sys
 import cv2
 import numpy as np
 
-from calib import command, evaluate, int8, loss_thresholds
+from calib import command, evaluate, int8, loss_thresholds, table
 from calib.command import say
 from calib.errors import BadRun
+from calib.fpga import trim
 from calib.train import export, judge
 from runtime import load_tracker
 from runtime.networks import FOLDER
@@ -138,14 +139,16 @@ def run_judge(options):
 
 
 def run_install(options):
-    """Copy the network's files and its table of ranges."""
-    names = [NAME + "_exemplar.onnx", NAME + "_search.onnx", NAME + ".toml"]
-    for path in [work(options, name) for name in names] + [
-        work(options, "int8", NAME + "-ranges.json")
-    ]:
+    """Copy the network's files, and its table of ranges without what the compiler does not need."""
+    ranges = work(options, "int8", NAME + "-ranges.json")
+    paths = [work(options, NAME + end) for end in ("_exemplar.onnx", "_search.onnx", ".toml")]
+    for path in [*paths, ranges]:
         if not path.is_file():
             raise BadRun("{} is not there; run the steps export and int8 first".format(path))
+    for path in paths:
         shutil.copyfile(str(path), str(networks(options) / path.name))
+    text = trim.text(trim.trimmed(table.read(ranges)))
+    (networks(options) / ranges.name).write_text(text)
 
 
 def run_thresholds(options):
@@ -198,7 +201,7 @@ def picture(tracker, clip):
         else:
             track = tracker.update(frame)
             if index in SHOWN:
-                parts.append(drawn(tracker, frame, track, index))
+                parts.append(drawn(frame, track, index))
         good, frame = capture.read()
         index += 1
     capture.release()
@@ -208,14 +211,10 @@ def picture(tracker, clip):
     return np.hstack([part for shown in parts for part in (gap, shown)][1:])
 
 
-def drawn(tracker, frame, track, index):
-    """One enlarged frame with its box and the times of its steps."""
-    large = cv2.resize(frame, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
-    box = tuple(value * ENLARGED for value in track.box)
-    steps = dict(tracker.step_ms)
-    steps["total"] = sum(steps.values())
-    info = {"network": NAME, "fps": 1e3 / steps["total"], "steps": steps, "frame": index}
-    return draw(large, track._replace(box=box), info)
+def drawn(frame, track, index):
+    """One enlarged frame with its box; without times, which depend on the computer."""
+    shown = draw(frame, track, {"network": NAME, "frame": index})
+    return cv2.resize(shown, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
 
 
 def run_cycles(options):

@@ -35,8 +35,8 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> 
     given: List[Sequence[float]] = [_parsed_box("--box", text, size) for text in options.box or ()]
     if options.boxes:
         given += _boxes_in(options.boxes, size)
-    if not given and source.first_box is not None:
-        given = [source.first_box]
+    if not given and source.first_box is not None:  # an annotation may be a little too large
+        return [checked_box(source.first_box, frame.shape)]
     if not given and not (options.page or options.mavlink):
         given = [_drawn_box(source, frame)]
     return [_fitting_box(box, frame.shape) for box in given]

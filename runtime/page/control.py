@@ -165,6 +165,8 @@ class Controller:
             Refused: the frame or the target to replace is gone, or there are too many targets.
             BadBox: no target can have the box.
         """
+        if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # whatever the frame is
+            raise Refused(422, "a box must be at least {0:g} x {0:g} pixels".format(SMALLEST_PX))
         frames = self.buffer.since(index)
         if not frames or self._newest is None:
             raise Refused(410, "frame {} has expired; select on a newer one".format(index))
@@ -341,8 +343,6 @@ def _selected_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
     """The box as four floats, if a person can have meant it."""
     x, y, w, h = checked_box(box, frame_shape)
     height, width = frame_shape[:2]
-    if w < SMALLEST_PX or h < SMALLEST_PX:
-        raise Refused(422, "a box must be at least {0:g} x {0:g} pixels".format(SMALLEST_PX))
     if w > width or h > height:
         raise Refused(422, "a box can't be larger than the frame of {}x{}".format(width, height))
     return Box(x, y, w, h)

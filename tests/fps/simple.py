@@ -37,7 +37,7 @@ def main(arguments=None):
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
     parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
     parser.add_argument("--targets", type=int, help="time so many targets against the first alone")
-    parser.set_defaults(boxes=None, page=False)
+    parser.set_defaults(boxes=None, page=False, mavlink=None)
     parser.add_argument("--network", default=DEFAULT_NETWORK)
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
     parser.add_argument("--engine", default="auto")

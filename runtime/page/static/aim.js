@@ -1,7 +1,7 @@
-// A box by mouse, finger or keyboard, on the picture that was seen: it stands still meanwhile, and
-// the run is asked to keep that frame.
+// Draw a box by mouse, finger or keyboard. Meanwhile the picture stands still, and the run keeps
+// its frame.
 
-const SMALLEST_PX = 8; // CSS pixels; less is a tap, which selects
+const SMALLEST_PX = 8; // CSS pixels; a smaller drag is a tap, which selects
 const STEP_PX = 8; // frame pixels a key press
 
 export class Aim {

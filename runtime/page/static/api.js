@@ -1,4 +1,4 @@
-// What the page asks of the run. Every answer that is no success becomes an Error with its sentence.
+// The page's requests. An answer that is no success becomes an Error with its sentence.
 
 async function ask(method, path, body) {
   let answer;
@@ -17,7 +17,7 @@ async function ask(method, path, body) {
   try {
     const said = (await answer.json()).error;
     words = said[0].toUpperCase() + said.slice(1) + ".";
-  } catch { /* no sentence came along */ }
+  } catch { /* the answer holds no sentence */ }
   throw Object.assign(new Error(words), { status: answer.status });
 }
 

@@ -1,18 +1,18 @@
-// The socket: states and pictures come in, what was shown goes out. It connects again for ever.
-// A picture is 8 bytes of frame index (big endian), then a JPEG; its state came just before it.
+// The web socket: it receives states and pictures, and reports what was displayed. It reconnects
+// for ever. A picture is 8 bytes of frame index (big endian), then a JPEG; its state comes before it.
 
 import * as api from "./api.js";
 
 const FIRST_PAUSE_MS = 400;
 const LONGEST_PAUSE_MS = 3000;
-const SILENCE_MS = 5000; // the server says something twice a second
+const SILENCE_MS = 5000; // the server sends at least twice a second
 
 export class Link {
   // on: { state(state), picture(index, bitmap), status("live" | "lost" | "refused" | "connecting") }
   constructor(on) {
     this.on = on;
     this.pauseMs = FIRST_PAUSE_MS;
-    this.waiting = null; // a picture that came while the page was hidden
+    this.waiting = null; // a picture that arrived while the page was hidden
     document.addEventListener("visibilitychange", () => this.#showWaiting());
     this.#connect();
     setInterval(() => this.#checkSilence(), 1000);

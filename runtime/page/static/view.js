@@ -1,6 +1,6 @@
 // The picture, and over it the boxes, trails and the box being drawn. All boxes are frame pixels.
 
-// as in a saved video; told apart on grey, green and skin, and by most colour-blind eyes
+// as in a saved video
 const COLOURS = ["#3cdc50", "#ffaa28", "#3caaff", "#ff6edc", "#f5eb3c", "#5aebff"];
 const LOST = "#aab4bd";
 const DARK = "rgb(8 12 16 / .85)";

@@ -74,3 +74,10 @@ def test_a_target_absent_in_the_first_frame_is_not_called_a_missing_ground_truth
     source.annotated = True
     with pytest.raises(BadBox, match="no target in its first frame, by its ground truth"):
         boxes(source=source)
+
+
+def test_a_ground_truth_a_little_larger_than_the_frame_is_used():
+    source = Source("clip")
+    source.first_box, source.annotated = (-1, 0, 482, 100), True
+    assert boxes(source=source) == [(-1, 0, 482, 100)]
+    assert boxes("--box", "5,6,70,80", source=source) == [(5, 6, 70, 80)]

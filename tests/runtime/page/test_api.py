@@ -142,6 +142,11 @@ def test_a_run_that_never_had_a_target_ends_without_fuss(world, run):
     assert "Traceback" not in run.words() and "Warning" not in run.words()
 
 
+def test_a_box_that_is_too_small_is_refused_as_such_on_an_expired_frame_too(world, run):
+    status, _, said = run.ask("/api/targets", {"frame": 10**9, "box": [0, 0, 4, 3]})
+    assert status == 422 and "at least 4 x 4 pixels" in said["error"]
+
+
 def test_a_run_without_a_target_states_no_speed_of_tracking(world, run):
     run.ask("/api/pause", {"paused": False})
     run.wait_for(lambda state: state["frame"] > 5)

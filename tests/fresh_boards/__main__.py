@@ -184,10 +184,7 @@ def _link_environment(board):
 
 def _check_imports(board, work):
     """Everything must import, and NumPy must be one that OpenCV takes."""
-    arrays = "cupy" if "cupy" not in str(board.table.get("not_run")) else ""
-    if "pycuda" in str(board.table.get("not_run")):
-        arrays = ""
-    names = ", ".join(filter(None, [IMPORTS, arrays]))
+    names = ", ".join([IMPORTS] + board.table.get("imports", []))
     code = "import {}; import numpy, cv2; print(numpy.__version__, cv2.__version__)".format(names)
     text = _step(board, "import", 'python3 -c "{}"'.format(code), work)
     board.say("           NumPy and OpenCV: " + text.strip().splitlines()[-1])

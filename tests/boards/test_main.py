@@ -38,11 +38,13 @@ def test_the_report_of_an_orin_says_what_matters(tmp_path):
     BoardRoot("jetson_orin_nano_jp6", tmp_path)
     text = run("--root", tmp_path).stdout
     for part in (
-        "Jetson Orin Nano (jetson_orin_nano)", "JetPack 6.2, L4T 36.4.3", "sm_87",
+        "Jetson Orin Nano (jetson_orin_nano)",
+        "JetPack 6.2, L4T 36.4.3",
+        "sm_87",
         "15W (mode 0); the fastest is MAXN_SUPER: sudo nvpmodel -m 2",
         "python3 -m pip install cupy-cuda12x",
         "Next: sudo apt-get install nvidia-l4t-dla-compiler",
-    ):  # fmt: skip
+    ):
         assert part in text
 
 

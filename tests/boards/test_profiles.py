@@ -11,11 +11,21 @@ from boards import load_board, names, schema
 from boards.errors import BadBoard, UnknownBoard
 
 EXPECTED = {
-    "host", "jetson_agx_orin", "jetson_agx_xavier", "jetson_nano", "jetson_orin_nano",
-    "jetson_orin_nx", "jetson_thor", "jetson_tx2", "jetson_xavier_nx", "kv260",
-    "nvidia_gpu", "pynq_z2",
-    "ultra96", "zcu104",
-}  # fmt: skip
+    "host",
+    "jetson_agx_orin",
+    "jetson_agx_xavier",
+    "jetson_nano",
+    "jetson_orin_nano",
+    "jetson_orin_nx",
+    "jetson_thor",
+    "jetson_tx2",
+    "jetson_xavier_nx",
+    "kv260",
+    "nvidia_gpu",
+    "pynq_z2",
+    "ultra96",
+    "zcu104",
+}
 
 MINIMAL = """
 title = "A board"

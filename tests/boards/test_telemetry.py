@@ -14,8 +14,18 @@ from boards.telemetry import Telemetry
 from tests.support.board_roots import NAMES, BoardRoot
 
 UNITS = (
-    "_hz", "_c", "_mw", "_mb", "_percent", "_count", "_state", "_rpm", "_uj", "_id", "_name",
-)  # fmt: skip
+    "_hz",
+    "_c",
+    "_mw",
+    "_mb",
+    "_percent",
+    "_count",
+    "_state",
+    "_rpm",
+    "_uj",
+    "_id",
+    "_name",
+)
 
 
 @pytest.fixture
@@ -118,8 +128,9 @@ def test_cores_that_are_off_have_no_clock(board):
     sample = telemetry.read()
     assert sample["cpu_online_count"] == 2
     assert {key for key in sample if key.startswith("cpu") and key.endswith("_clock_hz")} == {
-        "cpu0_clock_hz", "cpu1_clock_hz",
-    }  # fmt: skip
+        "cpu0_clock_hz",
+        "cpu1_clock_hz",
+    }
     assert sample["cpu0_clock_hz"] == 1907200000
 
 

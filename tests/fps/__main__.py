@@ -50,9 +50,10 @@ def main(arguments=None):
 
 def _parser(arguments):
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fps", description=__doc__,
+        prog="python -m tests.fps",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     commands = {"compare": _compare, "report": _report, "history": _history, "counters": _counters}
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
@@ -72,24 +73,32 @@ def _add_run(parser):
     names = dict(type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME")
     parser.add_argument("--networks", default=[DEFAULT_NETWORK], **names)
     parser.add_argument("--precision", default=None, help="default: the board's own", **names)
-    parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()),
-                        **names)  # fmt: skip
+    parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
     parser.add_argument("--clips", metavar="DIR", help="default: a film made here")
     parser.add_argument("--rounds", type=_count, default=5, metavar="N")
     parser.add_argument("--frames", type=_count, default=200, metavar="N", help="of a round")
     parser.add_argument("--quick", action="store_true", help="one short round, under a minute")
     parser.add_argument("--threads", type=_count, default=1, metavar="N")
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
-    parser.add_argument("--int8-dir", default="out/int8", metavar="DIR",
-                        help="where calib.int8 wrote its networks")  # fmt: skip
+    parser.add_argument(
+        "--int8-dir", default="out/int8", metavar="DIR", help="where calib.int8 wrote its networks"
+    )
     parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.add_argument("--lock", action="store_true", help="hold mode and clocks meanwhile")
-    parser.add_argument("--device-steps", action="store_true",
-                        help="time a GPU's steps by its events, without its one graph")  # fmt: skip
+    parser.add_argument(
+        "--device-steps",
+        action="store_true",
+        help="time a GPU's steps by its events, without its one graph",
+    )
     parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
-    parser.add_argument("--warm-up", type=float, default=run.WARM_S, metavar="SECONDS",
-                        help="longest warm-up (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--warm-up",
+        type=float,
+        default=run.WARM_S,
+        metavar="SECONDS",
+        help="longest warm-up (default: %(default)s)",
+    )
     parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
 
 
@@ -106,12 +115,18 @@ def _settings(options, place):
     if chosen == ["auto"] and is_here and not engines.find(place.board.engine).runs_files:
         chosen = [place.board.engine]
     settings = run.Settings(
-        networks=options.networks, engines=chosen, frames=options.frames, rounds=options.rounds,
+        networks=options.networks,
+        engines=chosen,
+        frames=options.frames,
+        rounds=options.rounds,
         precisions=options.precision or [place.board.precision["default"]],
-        threads=options.threads, period_s=0.0 if options.no_sampling else 1.0,
-        networks_dir=options.networks_dir, int8_dir=options.int8_dir, warm_s=options.warm_up,
+        threads=options.threads,
+        period_s=0.0 if options.no_sampling else 1.0,
+        networks_dir=options.networks_dir,
+        int8_dir=options.int8_dir,
+        warm_s=options.warm_up,
         device_steps=options.device_steps,
-    )  # fmt: skip
+    )
     if options.quick:
         settings.__dict__.update(QUICK)
     settings.clips = clips.load(options.clips)
@@ -140,10 +155,13 @@ def _against(options, settings, place, out):
         place, options.lock
     ) as held:
         pair = against.measure(
-            settings, place, (tree, places.CHECKOUT), ((commit, False), places.commit()),
+            settings,
+            place,
+            (tree, places.CHECKOUT),
+            ((commit, False), places.commit()),
             lambda side: out / "evidence-{}-{}.json".format(place.board.name, side),
             changed=held.changed,
-        )  # fmt: skip
+        )
     history.add(out, pair[1])
     return _conclude(out, list(pair), *pair)
 
@@ -181,13 +199,20 @@ def _compare(options):
     if len(runs) == 1:
         reference = compare.reference_of(runs[0]["board"]["name"])
         if reference is None:
-            raise files.BadEvidence("there is no reference of {} in {}; name a second file".format(
-                runs[0]["board"]["name"], compare.REFERENCES))  # fmt: skip
+            raise files.BadEvidence(
+                "there is no reference of {} in {}; name a second file".format(
+                    runs[0]["board"]["name"], compare.REFERENCES
+                )
+            )
         runs.insert(0, reference)
     for path, evidence in zip(options.files[-2:], runs[-len(options.files) :]):
         if evidence["verdict"]["state"] == "invalid":
-            print("tests.fps: {} is invalid: {}".format(
-                path, evidence["verdict"]["reasons"][0]["text"]), file=sys.stderr)  # fmt: skip
+            print(
+                "tests.fps: {} is invalid: {}".format(
+                    path, evidence["verdict"]["reasons"][0]["text"]
+                ),
+                file=sys.stderr,
+            )
             return compare.EXIT["invalid"]
     found = compare.compare(*runs)
     for name, comparison in found:

@@ -64,9 +64,14 @@ class Worker:
     def __init__(self, tree, settings):
         environment = dict(_environment(), PYTHONDONTWRITEBYTECODE="1")
         self._process = subprocess.Popen(
-            [sys.executable, WORKER, tree], cwd=tree, env=environment, universal_newlines=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, WORKER, tree],
+            cwd=tree,
+            env=environment,
+            universal_newlines=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         self._tree = tree
         self._send(settings)
         self.ready = None
@@ -101,8 +106,11 @@ class Worker:
         line = self._process.stdout.readline()
         answer = json.loads(line) if line else {"error": "the process ended"}
         if "error" in answer:
-            raise WorkerFailed("the code in {} can't be timed: {}; run it there by itself".format(
-                self._tree, answer["error"]))  # fmt: skip
+            raise WorkerFailed(
+                "the code in {} can't be timed: {}; run it there by itself".format(
+                    self._tree, answer["error"]
+                )
+            )
         return answer
 
 
@@ -136,8 +144,11 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
                 for number in range(settings.rounds):
                     _round(trees, asked, results, settings.frames, sampler, began, number % 2)
                     _save(pair, sampler, path_of)
-                    say("round {} of {}: {}".format(
-                        number + 1, settings.rounds, files.name_of(results[0])))  # fmt: skip
+                    say(
+                        "round {} of {}: {}".format(
+                            number + 1, settings.rounds, files.name_of(results[0])
+                        )
+                    )
     after = place.state()
     for evidence in pair:
         evidence["after"] = after
@@ -256,8 +267,11 @@ def _round(trees, asked, results, count, sampler, began, first):
                     continue
                 for step, values in answer["ms"].items():
                     ms[side].setdefault(step, []).extend(values)
-                waited[side] = None if answer["waited_s"] is None or waited[side] is None else (
-                    waited[side] + answer["waited_s"])  # fmt: skip
+                waited[side] = (
+                    None
+                    if answer["waited_s"] is None or waited[side] is None
+                    else (waited[side] + answer["waited_s"])
+                )
                 spent[side] += sum(answer["ms"]["total"]) * 1e-3
     finally:
         for worker in workers:

@@ -11,7 +11,7 @@ from runtime.video.sources import open_source
 
 FILM = "film"
 SHORTEST = 10
-MOST = 200  # frames that are taken of a clip, whatever a round has: a clip is always the same
+MOST = 200  # frames that are taken of a clip; the same for every number of frames a round
 MOST_BYTES = 256 << 20  # of its frames; a Nano has 2 GB for all
 
 # frames: list of BGR uint8 (H, W, 3); box: (x, y, w, h) in the first; sha256: of both
@@ -48,7 +48,7 @@ def load(folder, most=MOST):
 
 
 def film(frames, width=640, height=480, side=60):
-    """A textured square that drifts over a textured ground."""
+    """Make a film of a textured square that drifts over a textured background."""
     random = np.random.RandomState(7)
     ground = random.randint(30, 90, (height, width, 3)).astype(np.uint8)
     target = np.kron(random.randint(120, 250, (6, 6, 3)), np.ones((10, 10, 1))).astype(np.uint8)

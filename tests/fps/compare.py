@@ -1,4 +1,4 @@
-"""Two runs against each other: only where all that matters is the same, else it is refused."""
+"""Compare two runs. Runs that differ in more than the commit are refused."""
 
 import pathlib
 
@@ -53,8 +53,11 @@ def compare(base, new):
     if unlike:
         raise CannotCompare("these runs can't be compared: {}".format("; ".join(unlike)))
     if not found:
-        raise CannotCompare("these runs have no network, precision, engine and clip in common: {} "
-                            "and {}".format(_names(base), _names(new)))  # fmt: skip
+        raise CannotCompare(
+            "these runs have no network, precision, engine and clip in common: {} and {}".format(
+                _names(base), _names(new)
+            )
+        )
     return found
 
 
@@ -65,7 +68,7 @@ def is_pair(base, new):
 
 
 def differing(base, new):
-    """What two runs differ in besides the commit: list of phrases."""
+    """Return in what two runs differ besides the commit, as a list of phrases."""
     pairs = []
     for key in ("name", "model", "cpus", "release"):
         pairs.append(("board " + key, base["board"].get(key), new["board"].get(key)))
@@ -105,7 +108,7 @@ def _names(evidence):
 
 
 def sentence(name, found):
-    """A comparison in words."""
+    """Return a comparison as a sentence."""
     text = "{}: {} ({:+.1%} FPS, 95% interval {:+.1%} to {:+.1%}, effect {:+.2f})".format(
         name, found.decision, found.change, found.low, found.high, found.effect
     )
@@ -117,18 +120,18 @@ def sentence(name, found):
 
 
 def exit_code(comparisons):
-    """1 when anything is slower."""
+    """Return 1 when anything is slower, else 0."""
     return 1 if any(found.decision == "slower" for _, found in comparisons) else 0
 
 
 def reference_of(board):
-    """The reference evidence of a board's name, or None."""
+    """Return the reference evidence of a board, or None."""
     path = REFERENCES / (board + ".json")
     return files.read(path) if path.is_file() else None
 
 
 def as_reference(evidence):
-    """The part of a run that a reference keeps: no samples, no snapshots, only whole frames."""
+    """Return what a reference keeps of a run: frame times, but no samples and no snapshots."""
     kept = dict(evidence, samples=[])
     for side in ("before", "after"):
         if side in kept:

@@ -1,4 +1,4 @@
-"""Instructions of the host's hot path, counted by callgrind: the same number each time, no board.
+"""Count the instructions of the host's hot path with callgrind, which repeats exactly.
 
     python -m tests.fps counters [--update]
 
@@ -22,7 +22,7 @@ BUDGETS = HERE / "counters.json"
 JOBS = ("crop-float", "crop-border", "crop-bytes", "select-softmax", "select-sigmoid")
 # valgrind knows AVX2 but not AVX-512, and -march=native would not be the same everywhere
 INSTRUCTIONS = {"x86_64": "x86-64-v3", "aarch64": "armv8-a"}
-SLACK = 0.01  # a count this much below its budget asks for a new budget
+SLACK = 0.01  # a count that is lower than its budget by this share wants a new budget
 
 
 class CannotCount(HotpathError):
@@ -30,7 +30,7 @@ class CannotCount(HotpathError):
 
 
 def main(update):
-    """Count, compare, print; the exit code."""
+    """Count, compare and print. Return the exit code."""
     key, counts = count()
     budgets = read()
     if update:
@@ -53,20 +53,24 @@ def read():
 
 
 def over(counts, budget):
-    """Sentences on the counts that are not within their budget, or far below it."""
+    """Return sentences about counts above their budget or far below it."""
     mistakes = []
     for job, instructions in counts.items():
         allowed = budget.get(job)
         if allowed is None:
             continue
         if instructions > allowed:
-            mistakes.append("{}: {:,} instructions, {:+.1%} of its budget; make it faster, or say "
-                            "why not and run `python -m tests.fps counters --update`".format(
-                                job, instructions, instructions / float(allowed) - 1))  # fmt: skip
+            mistakes.append(
+                "{}: {:,} instructions, {:+.1%} of its budget; make it faster, or say "
+                "why not and run `python -m tests.fps counters --update`".format(
+                    job, instructions, instructions / float(allowed) - 1
+                )
+            )
         elif instructions < (1 - SLACK) * allowed:
-            mistakes.append("{}: {:,} instructions, far below its budget of {:,}; keep that with "
-                            "`python -m tests.fps counters --update`".format(
-                                job, instructions, allowed))  # fmt: skip
+            mistakes.append(
+                "{}: {:,} instructions, far below its budget of {:,}; keep that with "
+                "`python -m tests.fps counters --update`".format(job, instructions, allowed)
+            )
     return mistakes
 
 
@@ -90,17 +94,28 @@ def count(source=HERE / "counted.cpp", jobs=JOBS, flags=()):
     with tempfile.TemporaryDirectory(prefix="hotpath-count-") as folder:
         program = os.path.join(folder, "counted")
         keep = [flag for flag in build.FLAGS if flag != "-shared"]
-        _run([compiler] + keep + ["-march=" + instructions] + list(flags)
-             + ["-o", program, str(source)])  # fmt: skip
+        _run(
+            [compiler]
+            + keep
+            + ["-march=" + instructions]
+            + list(flags)
+            + ["-o", program, str(source)]
+        )
         counts = {job: _instructions(valgrind, program, job, folder) for job in jobs}
     return "g++ {} {} {}".format(version, machine, instructions), counts
 
 
 def _instructions(valgrind, program, job, folder):
-    told = _run([
-        valgrind, "--tool=callgrind", "--collect-atstart=no",
-        "--callgrind-out-file=" + os.path.join(folder, "out"), program, job,
-    ])  # fmt: skip
+    told = _run(
+        [
+            valgrind,
+            "--tool=callgrind",
+            "--collect-atstart=no",
+            "--callgrind-out-file=" + os.path.join(folder, "out"),
+            program,
+            job,
+        ]
+    )
     match = re.search(r"Collected : (\d+)", told)
     if not match or not int(match.group(1)):
         raise CannotCount("callgrind counted nothing: " + told[-200:])
@@ -113,9 +128,14 @@ def _cpu():
 
 
 def _run(command):
-    """What a program prints, both streams."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True)  # fmt: skip
+    """Return what a program prints on both streams."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
     if done.returncode:
         raise CannotCount("`{}` fails: {}".format(" ".join(command[:2]), done.stdout[-300:]))
     return done.stdout

@@ -1,4 +1,4 @@
-"""The evidence file: one JSON a run, with all that others need to check its figures.
+"""The evidence file: one JSON for each run, with all that others need to check its figures.
 
 Its form is published as ``evidence.schema.json`` (JSON Schema), and a file is held to it when it is
 written and when it is read. It is written anew after every round, so that a run that is killed
@@ -15,19 +15,24 @@ from runtime.errors import HotpathError
 
 FORMAT = 1
 SCHEMA = pathlib.Path(__file__).resolve().parent / "evidence.schema.json"
-LAST_S = 60.0  # of the run: what "sustained" means
+LAST_S = 60.0  # of the run; "sustained" figures are of this part
 TYPES = {
-    "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
-    "integer": int, "number": (int, float),
-}  # fmt: skip
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "null": type(None),
+    "integer": int,
+    "number": (int, float),
+}
 
 
 class BadEvidence(HotpathError):
-    """A file that is no evidence: not there, not JSON, or not of the published form."""
+    """A file is missing, is no JSON, or has not the published form."""
 
 
 def write(evidence, path):
-    """Write a file as a whole or not at all."""
+    """Write a file, whole or not at all."""
     mistakes = check(evidence)
     if mistakes:
         raise ValueError("evidence of the wrong form: " + mistakes[0])
@@ -69,7 +74,7 @@ def read(path):
 
 
 def check(evidence):
-    """What is wrong with the form: list of sentences, empty when nothing is."""
+    """Return what is wrong with the form: a list of sentences, empty when it is right."""
     with open(str(SCHEMA), encoding="utf-8") as file:
         schema = json.load(file)
     mistakes = []
@@ -78,7 +83,7 @@ def check(evidence):
 
 
 def _check(value, schema, definitions, where, mistakes):
-    """The part of JSON Schema that ours uses; the library for all of it is not on a board."""
+    """Check the part of JSON Schema that is used here. Boards lack the library for all of it."""
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
     kinds = schema.get("type", [])
@@ -117,7 +122,7 @@ def _is(value, kind):
 
 
 def name_of(result):
-    """What tells a result from the others of its run: network, precision, engine, clip."""
+    """Return a result's name: network, precision, engine and clip."""
     return "{} {} {} {}".format(
         result["network"], result["precision"], result["engine"]["engine"], result["clip"]
     )
@@ -129,7 +134,7 @@ def totals(result):
 
 
 def sustained_fps(result):
-    """FPS of the last minute of a result's rounds; None where they were shorter than that."""
+    """FPS of the last minute of a result's rounds; None for shorter rounds."""
     rounds = result["rounds"]
     if (
         not rounds

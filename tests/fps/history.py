@@ -1,4 +1,4 @@
-"""Figures of all runs in one SQLite file: what came of each commit on each board."""
+"""The figures of all runs, in one SQLite file: each commit on each board."""
 
 import contextlib
 import sqlite3
@@ -14,13 +14,25 @@ CREATE TABLE IF NOT EXISTS figures (
 )
 """
 COLUMNS = (
-    "run", "started", "commit_id", "dirty", "board", "model", "mode", "result", "median_ms",
-    "p95_ms", "p99_ms", "fps", "energy_mj", "verdict",
-)  # fmt: skip
+    "run",
+    "started",
+    "commit_id",
+    "dirty",
+    "board",
+    "model",
+    "mode",
+    "result",
+    "median_ms",
+    "p95_ms",
+    "p99_ms",
+    "fps",
+    "energy_mj",
+    "verdict",
+)
 
 
 def add(out, evidence):
-    """Append a run's figures; the same run again changes nothing."""
+    """Append a run's figures. Appending the same run again changes nothing."""
     run, board = evidence["run"], evidence["board"]
     mode = (evidence["before"]["power_mode"] or {}).get("name")
     rows = []
@@ -28,11 +40,24 @@ def add(out, evidence):
         if not result["rounds"]:
             continue
         total = result["figures"]["steps"]["total"]
-        rows.append((
-            run["id"], run["started"], run["commit"], run["dirty"], board["name"], board["model"],
-            mode, files.name_of(result), total["median"], total["p95"], total["p99"], total["fps"],
-            result["figures"]["energy_mj"], evidence["verdict"]["state"],
-        ))  # fmt: skip
+        rows.append(
+            (
+                run["id"],
+                run["started"],
+                run["commit"],
+                run["dirty"],
+                board["name"],
+                board["model"],
+                mode,
+                files.name_of(result),
+                total["median"],
+                total["p95"],
+                total["p99"],
+                total["fps"],
+                result["figures"]["energy_mj"],
+                evidence["verdict"]["state"],
+            )
+        )
     with _open(out) as store:
         store.executemany(
             "INSERT OR REPLACE INTO figures VALUES ({})".format(",".join("?" * len(COLUMNS))), rows
@@ -40,7 +65,7 @@ def add(out, evidence):
 
 
 def rows(out, board=None):
-    """All figures in the order of their runs: list of dicts of ``COLUMNS``."""
+    """Return all figures in the order of their runs: a list of dicts of ``COLUMNS``."""
     where, values = ("WHERE board = ?", (board,)) if board else ("", ())
     query = "SELECT {} FROM figures {} ORDER BY started, rowid".format(", ".join(COLUMNS), where)
     with _open(out) as store:
@@ -48,15 +73,25 @@ def rows(out, board=None):
 
 
 def text(out, board=None):
-    """The figures as a table of text."""
-    lines = ["{:<21} {:<9} {:<16} {:<46} {:>9} {:>7} {}".format(
-        "started", "commit", "board", "network, precision, engine, clip", "median ms", "FPS", ""
-    )]  # fmt: skip
+    """Return the figures as a table of text."""
+    lines = [
+        "{:<21} {:<9} {:<16} {:<46} {:>9} {:>7} {}".format(
+            "started", "commit", "board", "network, precision, engine, clip", "median ms", "FPS", ""
+        )
+    ]
     for row in rows(out, board):
         commit = (row["commit_id"] or "unknown")[:8] + ("+" if row["dirty"] else "")
-        lines.append("{:<21} {:<9} {:<16} {:<46} {:9.3f} {:7.1f} {}".format(
-            row["started"], commit, row["board"], row["result"], row["median_ms"], row["fps"],
-            row["verdict"]))  # fmt: skip
+        lines.append(
+            "{:<21} {:<9} {:<16} {:<46} {:9.3f} {:7.1f} {}".format(
+                row["started"],
+                commit,
+                row["board"],
+                row["result"],
+                row["median_ms"],
+                row["fps"],
+                row["verdict"],
+            )
+        )
     return "\n".join(lines)
 
 
@@ -67,8 +102,11 @@ def _open(out):
         store = sqlite3.connect(str(out / NAME))
         store.execute(TABLE)
     except (OSError, sqlite3.Error) as error:
-        raise files.BadEvidence("the history {} can't be used: {}; name another folder with --out"
-                                .format(out / NAME, error)) from None  # fmt: skip
+        raise files.BadEvidence(
+            "the history {} can't be used: {}; name another folder with --out".format(
+                out / NAME, error
+            )
+        ) from None
     try:
         yield store
         store.commit()

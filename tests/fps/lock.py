@@ -1,4 +1,4 @@
-"""``--lock``: the fastest power mode and held clocks while a run lasts, and back again after it."""
+"""``--lock``: set the fastest power mode and hold the clocks during a run, then undo both."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from runtime.errors import HotpathError
 
 
 class CannotLock(HotpathError):
-    """Clocks can't be held here: no tool for it, or not allowed."""
+    """Clocks can't be held here: there is no tool for it, or it is not allowed."""
 
 
 class Lock:
@@ -58,8 +58,7 @@ class Lock:
             return
         self._run(["nvpmodel", "-m", str(fastest.id)])
         self._undo.append(["nvpmodel", "-m", str(now.id)])
-        self.changed.append("power mode {} instead of {}".format(
-            fastest.name, now.name or now.id))  # fmt: skip
+        self.changed.append("power mode {} instead of {}".format(fastest.name, now.name or now.id))
 
     def _hold_clocks(self):
         if self._place.telemetry.locked().get("gpu"):
@@ -74,11 +73,20 @@ class Lock:
 
 def _run(command):
     if shutil.which(command[0]) is None:
-        raise CannotLock("{} is not here, so nothing can be locked; leave --lock away".format(
-            command[0]))  # fmt: skip
+        raise CannotLock(
+            "{} is not here, so nothing can be locked; leave --lock away".format(command[0])
+        )
     words = command if os.geteuid() == 0 else ["sudo", "-n"] + command
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True)  # fmt: skip
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
     if done.returncode:
-        raise CannotLock("`{}` fails: {}; run as root, or leave --lock away".format(
-            " ".join(words), (done.stdout.strip().splitlines() or ["no message"])[-1]))  # fmt: skip
+        raise CannotLock(
+            "`{}` fails: {}; run as root, or leave --lock away".format(
+                " ".join(words), (done.stdout.strip().splitlines() or ["no message"])[-1]
+            )
+        )

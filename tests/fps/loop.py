@@ -1,4 +1,4 @@
-"""The measuring loop itself: frames in, milliseconds of each step out. Nothing else is in here.
+"""The measuring loop itself: frames in, milliseconds of each step out.
 
 It runs in the suite's own process, and in processes that hold the code of another commit: so it
 imports nothing of this repository and asks of a tracker no more than init, update and step_ms.
@@ -11,7 +11,7 @@ PROCESS = "/proc/self/schedstat"  # of the main thread; before Linux 3.17
 
 
 class Loop:
-    """Runs a tracker over a clip again and again.
+    """Runs a tracker over a clip repeatedly.
 
     Args:
         tracker: with ``init(frame, box)``, ``update(frame)``, ``step_ms``.
@@ -57,7 +57,7 @@ class Loop:
 
 
 def waited_s():
-    """Seconds for which this thread was ready but another one had the processor; None if untold."""
+    """Seconds in which this thread was ready but had no processor, or None if unknown."""
     for path in (THREAD, PROCESS):
         try:
             with open(path) as file:

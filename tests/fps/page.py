@@ -1,4 +1,4 @@
-"""python -m tests.fps.page: what the page costs the tracker, and how old its pictures are.
+"""python -m tests.fps.page: measure what the page costs the tracker, and its latency.
 
     python -m tests.fps.page --network nanotrack_v2 --networks-dir DIR [--browser] [--minutes 10]
 
@@ -71,7 +71,7 @@ def main():
 
 
 def encoding_ms():
-    """Milliseconds that one JPEG takes."""
+    """Return the milliseconds that one JPEG takes."""
     from runtime.page.api import encoded
 
     frame = tiny.film(1, 640, 480, 80)[0][0]
@@ -89,7 +89,7 @@ def serve(options):
     from runtime.video.base import Source
 
     class Clockwork(Source):
-        """A film without end, the time of day painted into each frame."""
+        """An endless film; each frame shows the time of day."""
 
         live = True
 
@@ -115,9 +115,19 @@ def serve(options):
     track.open_source = lambda *_: Clockwork(options.serve)
     more = ["--networks-dir", options.networks_dir] if options.networks_dir else []
     return track.main(
-        ["--video", "clockwork", "--network", options.network, "--page", "--page-port", "0",
-         "--box", ",".join(map(str, BOX))] + more
-    )  # fmt: skip
+        [
+            "--video",
+            "clockwork",
+            "--network",
+            options.network,
+            "--page",
+            "--page-port",
+            "0",
+            "--box",
+            ",".join(map(str, BOX)),
+        ]
+        + more
+    )
 
 
 def watch(address):
@@ -138,14 +148,24 @@ def watch(address):
 
 
 class Run:
-    """The child that ``serve`` is."""
+    """The child process that ``serve`` runs in."""
 
     def __init__(self, options, fps):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fps.page", "--network", options.network,
-             "--networks-dir", options.networks_dir, "--serve", str(fps)],
-            stderr=subprocess.PIPE, universal_newlines=True,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "tests.fps.page",
+                "--network",
+                options.network,
+                "--networks-dir",
+                options.networks_dir,
+                "--serve",
+                str(fps),
+            ],
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
         for line in self.process.stderr:
             if line.startswith("page: "):
                 self.link = line.split()[1]
@@ -200,10 +220,11 @@ def costs(options):
 def _one_round(run, count):
     """(frames a second, the loop's ms of processor time a frame, cores used beside it)."""
     watchers = [
-        subprocess.Popen([sys.executable, "-m", "tests.fps.page", "--network", "-", "--watch",
-                          run.link])
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.fps.page", "--network", "-", "--watch", run.link]
+        )
         for _ in range(count)
-    ]  # fmt: skip
+    ]
     time.sleep(3)
     if count > 1:
         watchers[0].send_signal(signal.SIGSTOP)
@@ -218,12 +239,13 @@ def _one_round(run, count):
 
 
 def _memory(run, minutes):
-    """Resident memory with five sockets, one of them stopped, minute by minute."""
+    """Measure resident memory each minute with five sockets, one of which is stopped."""
     watchers = [
-        subprocess.Popen([sys.executable, "-m", "tests.fps.page", "--network", "-", "--watch",
-                          run.link])
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.fps.page", "--network", "-", "--watch", run.link]
+        )
         for _ in range(5)
-    ]  # fmt: skip
+    ]
     time.sleep(5)
     watchers[0].send_signal(signal.SIGSTOP)
     steps = max(2, int(minutes * 2))
@@ -238,7 +260,7 @@ def _memory(run, minutes):
 
 
 def latency(options):
-    """Age of the pictures in headless Chromium, from the frame to the canvas."""
+    """Measure the age of pictures in headless Chromium, from the frame to the canvas."""
     from tests.support import pages
 
     with Run(options, 30) as run, pages.browser() as browser:

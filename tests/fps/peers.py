@@ -1,4 +1,4 @@
-"""Other trackers with the interface of ours, to be timed beside it."""
+"""Other trackers behind our interface, to be timed for comparison."""
 
 import cv2
 

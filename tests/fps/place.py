@@ -1,4 +1,4 @@
-"""Where a run stands: the board and its state, libraries, the commit. All read, nothing changed."""
+"""Describe where a run takes place: the board, its state, libraries and the commit."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 
 
 class WrongBoard(HotpathError):
-    """It can't be told which board this is, or it is not the one that was named."""
+    """It is not known which board this is, or it is not the one that was named."""
 
 
 class Place:
@@ -40,7 +40,7 @@ class Place:
         self.telemetry = Telemetry(self.root, self.board)
 
     def describe(self):
-        """The evidence's ``board``."""
+        """Return the evidence's ``board``."""
         cpus = self.telemetry.read().get("cpu_online_count")
         return {
             "name": self.board.name,
@@ -53,7 +53,7 @@ class Place:
         }
 
     def state(self):
-        """The evidence's ``before`` and ``after``."""
+        """Return the state that the evidence keeps as ``before`` and ``after``."""
         recorder = Recorder(self.root.folder)
         board = detect.detect(recorder).board
         telemetry = Telemetry(recorder, board)
@@ -68,7 +68,7 @@ class Place:
         }
 
     def libraries(self):
-        """dict of library -> version."""
+        """Return dict of library -> version."""
         found = installed.look(self.root)
         versions = {name: package.version for name, package in found.packages.items()}
         versions["python"] = platform.python_version()
@@ -89,7 +89,7 @@ def _known(found):
 
 
 def commit(checkout=CHECKOUT):
-    """(commit, whether there are changes in none) of a checkout; (None, None) outside of git."""
+    """Return (commit, whether files differ from it) of a checkout; (None, None) without git."""
     try:
         head = git(["rev-parse", "HEAD"], checkout).strip()
         return head, bool(git(["status", "--porcelain", "--untracked-files=no"], checkout).strip())
@@ -98,24 +98,31 @@ def commit(checkout=CHECKOUT):
 
 
 class GitFailed(HotpathError):
-    """git is not there, or can't do what was asked."""
+    """git is not installed, or failed."""
 
 
 def git(arguments, checkout=CHECKOUT):
-    """What a git command prints.
+    """Return what a git command prints.
 
     Raises:
         GitFailed: with git's own words.
     """
     try:
         done = subprocess.run(
-            ["git"] + arguments, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL, universal_newlines=True,
-        )  # fmt: skip
+            ["git"] + arguments,
+            cwd=checkout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            universal_newlines=True,
+        )
     except OSError as error:
         raise GitFailed("git does not run: {}; install it".format(error.strerror)) from None
     if done.returncode:
         words = done.stderr.strip().splitlines()
-        raise GitFailed("git {}: {}; name a commit of this repository".format(
-            arguments[0], words[-1] if words else "it failed"))  # fmt: skip
+        raise GitFailed(
+            "git {}: {}; name a commit of this repository".format(
+                arguments[0], words[-1] if words else "it failed"
+            )
+        )
     return done.stdout

@@ -14,13 +14,13 @@ matplotlib.use("Agg")
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WIDE = 11  # inches
-FEW = 4  # results, whose times are shown as they are
+FEW = 4  # results; so many are plotted in milliseconds
 TALLEST = 4.0  # medians
-SHOWN = 99.5  # percentile at which the time axis ends; a few frames must not flatten the rest
+SHOWN = 99.5  # percentile where the time axis ends, so that a few frames do not flatten the rest
 
 
 def image(chart, words):
-    """A figure as an <img> that holds its own data."""
+    """Return a figure as an <img> element that holds its own data."""
     data = io.BytesIO()
     chart.savefig(data, format="png", dpi=110)
     return '<p><img alt="{}" src="data:image/png;base64,{}"></p>'.format(
@@ -34,12 +34,14 @@ def clip_names(evidence):
 
 
 def over_time(evidence):
-    """Frame times, and below them temperature, clocks and load at the same moments."""
+    """Plot frame times, and below them temperature, clocks and load at the same times."""
     rows = [row for row in (_temperatures, _clocks, _loads) if row(evidence, None)]
     chart = Figure(figsize=(WIDE, 3.6 + 1.6 * len(rows)))
-    axes = np.atleast_1d(chart.subplots(
-        1 + len(rows), 1, sharex=True, gridspec_kw={"height_ratios": [2.4] + [1] * len(rows)}
-    ))  # fmt: skip
+    axes = np.atleast_1d(
+        chart.subplots(
+            1 + len(rows), 1, sharex=True, gridspec_kw={"height_ratios": [2.4] + [1] * len(rows)}
+        )
+    )
     results = [result for result in evidence["results"] if result["rounds"]]
     _frames(axes[0], results)
     for place, row in zip(axes[1:], rows):
@@ -52,7 +54,7 @@ def over_time(evidence):
 
 
 def _frames(place, results):
-    """Each frame a dot; of many results as multiples of their medians, which shows drift."""
+    """Plot each frame as a dot. Many results are plotted as multiples of their medians."""
     relative = len(results) > FEW
     highest, placed = 0.0, []
     for result in results:
@@ -60,8 +62,15 @@ def _frames(place, results):
         placed.append((times, ms / np.median(ms) if relative else ms))
         highest = max(highest, 1.1 * _top(placed[-1][1]))
     for index, (result, (times, values)) in enumerate(zip(results, placed)):
-        place.plot(times, values, ".", markersize=2, alpha=0.5, color=_colour(index),
-                   label=files.name_of(result))  # fmt: skip
+        place.plot(
+            times,
+            values,
+            ".",
+            markersize=2,
+            alpha=0.5,
+            color=_colour(index),
+            label=files.name_of(result),
+        )
     above = sum(int((values > highest).sum()) for _, values in placed)
     words = "time of a frame /\nmedian of its kind" if relative else "ms a frame"
     place.set(ylabel=words, ylim=(0, highest or 1))
@@ -71,21 +80,27 @@ def _frames(place, results):
 
 
 def _top(values):
-    """Where an axis ends; what lies above is counted in words."""
+    """Return where an axis ends. A note counts the frames above it."""
     return float(min(np.percentile(values, SHOWN), TALLEST * np.median(values)))
 
 
 def _colour(index):
-    """Colours to be told apart: eight, then the same ones darker."""
+    """Return distinct colours: eight, then the same ones darker."""
     red, green, blue = to_rgb(COLOURS[index % len(COLOURS)])
     shade = 0.55 if index // len(COLOURS) % 2 else 1.0
     return red * shade, green * shade, blue * shade
 
 
 def _legend(place, count, **more):
-    """Above the plot, so that it hides nothing."""
-    place.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.01), frameon=False,
-                 ncol=1 if count < 4 else 2 if count < 9 else 3, **more)  # fmt: skip
+    """Put the legend above the plot, so that it covers no data."""
+    place.legend(
+        fontsize=7,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        frameon=False,
+        ncol=1 if count < 4 else 2 if count < 9 else 3,
+        **more,
+    )
 
 
 def _placed(result):
@@ -93,22 +108,29 @@ def _placed(result):
     times, ms = [], []
     for entry in result["rounds"]:
         own = np.array(entry["ms"]["total"])
-        # frames fill their round, as the clock between them is not kept
+        # spread the frames over their round: the time between them is not recorded
         times.append(entry["started_s"] + np.cumsum(own) / max(own.sum(), 1e-9) * entry["seconds"])
         ms.append(own)
     return np.concatenate(times), np.concatenate(ms)
 
 
 def _lines(evidence, place, keys, label, factor=1.0):
-    """Plot the keys that some sample has; whether there are any."""
+    """Plot the keys that occur in the samples. Return whether there are any."""
     samples = evidence["samples"]
     known = [k for k in keys if any(s.get(k) is not None for s in samples)]
     if place is not None:
         times = [sample["time_s"] for sample in samples]
         for index, key in enumerate(known):
             values = [np.nan if s.get(key) is None else s[key] * factor for s in samples]
-            place.plot(times, values, "-", linewidth=1.4, marker=".", color=_colour(index),
-                       label=key.rsplit("_", 1)[0].replace("_", " "))  # fmt: skip
+            place.plot(
+                times,
+                values,
+                "-",
+                linewidth=1.4,
+                marker=".",
+                color=_colour(index),
+                label=key.rsplit("_", 1)[0].replace("_", " "),
+            )
         place.set_ylabel(label)
         place.margins(y=0.15)
         place.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
@@ -139,9 +161,7 @@ def histograms(evidence, clip):
     """Frame times of each result on a clip, on one axis; p95 is marked."""
     results = [r for r in evidence["results"] if r["rounds"] and r["clip"] == clip]
     chart = Figure(figsize=(WIDE, 1.1 + 0.55 * len(results)))
-    axes = np.atleast_1d(chart.subplots(
-        len(results), 1, sharex=True, gridspec_kw={"hspace": 0.0}
-    ))  # fmt: skip
+    axes = np.atleast_1d(chart.subplots(len(results), 1, sharex=True, gridspec_kw={"hspace": 0.0}))
     all_ms = [np.concatenate(files.totals(result)) for result in results]
     top = max(_top(ms) for ms in all_ms)
     bins = np.linspace(0, top, 140)
@@ -151,9 +171,12 @@ def histograms(evidence, clip):
         place.axvline(np.percentile(ms, 95), color="#000", linewidth=1, linestyle=":")
         place.set_yticks([])
         place.set_ylabel(
-            "{network}\n{precision}, {engine[engine]}".format(**result), rotation=0, ha="right",
-            va="center", fontsize=8,
-        )  # fmt: skip
+            "{network}\n{precision}, {engine[engine]}".format(**result),
+            rotation=0,
+            ha="right",
+            va="center",
+            fontsize=8,
+        )
     axes[0].set_title("{}: median (line), p95 (dotted)".format(clip), fontsize=9)
     axes[-1].set_xlabel("ms a frame")
     chart.tight_layout()

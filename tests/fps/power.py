@@ -1,4 +1,4 @@
-"""python -m tests.fps.power: may the verdicts be believed? Measured on this computer.
+"""python -m tests.fps.power: measure on this computer how reliable the verdicts are.
 
     python -m tests.fps.power same --pairs 20            the same commit twice
     python -m tests.fps.power slower --percent 5 --pairs 10     crop made slower, in a second tree
@@ -33,11 +33,12 @@ SLOWER = """        _until = time.perf_counter() + {seconds!r}
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m tests.fps.power", description=__doc__,
+        prog="python -m tests.fps.power",
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("what", choices=("same", "slower", "loaded", "sampling"))
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--percent", type=float, default=5.0, help="of the frame's time")
@@ -61,20 +62,27 @@ def main(arguments=None):
 
 
 def settings_of(options):
-    """The settings of a pair."""
+    """Return the settings of a pair of runs."""
     return run.Settings(
-        networks=[options.network], clips=[clips.film(options.frames + 1)], frames=options.frames,
-        rounds=options.rounds, networks_dir=options.networks_dir,
-    )  # fmt: skip
+        networks=[options.network],
+        clips=[clips.film(options.frames + 1)],
+        frames=options.frames,
+        rounds=options.rounds,
+        networks_dir=options.networks_dir,
+    )
 
 
 def one_pair(options, tree, number):
-    """This checkout and ``tree`` in turns; the decision, or "invalid"."""
+    """Time this checkout and ``tree`` in turns. Return the decision, or "invalid"."""
     with tempfile.TemporaryDirectory(prefix="hotpath-power-") as folder:
         pair = against.measure(
-            settings_of(options), places.Place(), (places.CHECKOUT, tree), ((None, None),) * 2,
-            lambda side: pathlib.Path(folder) / (side + ".json"), say=lambda text: None,
-        )  # fmt: skip
+            settings_of(options),
+            places.Place(),
+            (places.CHECKOUT, tree),
+            ((None, None),) * 2,
+            lambda side: pathlib.Path(folder) / (side + ".json"),
+            say=lambda text: None,
+        )
     invalid = [
         e["verdict"]["reasons"][0]["text"] for e in pair if e["verdict"]["state"] == "invalid"
     ]
@@ -115,7 +123,7 @@ def slowed(options):
 
 @contextlib.contextmanager
 def burning(count):
-    """So many processes that take all the time they get."""
+    """Run so many processes that use all the processor time they get."""
     burners = [subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(count)]
     try:
         yield
@@ -126,7 +134,7 @@ def burning(count):
 
 
 def sampling(options):
-    """Blocks with the sensors read ten times as often as in a run, and without, in turns."""
+    """Time blocks in turns: with sensors read ten times as often as in a run, and without."""
     settings = settings_of(options)
     tracker, _ = run.open_case(
         run.Case(options.network, "fp32", "auto"), settings, settings.clips[0]
@@ -143,12 +151,16 @@ def sampling(options):
         for side in (0, 1):
             rounds[side].append(ms[side])
     found = stats.compare(*rounds, paired=True)
-    print("{} samples in {} frames: {}".format(
-        len(samplers[1].samples), options.rounds * options.frames,
-        compare.sentence("sampling on against off", found)))  # fmt: skip
+    print(
+        "{} samples in {} frames: {}".format(
+            len(samplers[1].samples),
+            options.rounds * options.frames,
+            compare.sentence("sampling on against off", found),
+        )
+    )
     return 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the burners must end too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the burning processes end too
     sys.exit(main())

@@ -11,8 +11,15 @@ from xml.etree import ElementTree
 from tests.fps import compare, history
 from tests.fps import evidence as files
 
-COLOURS = {"ok": "#1a7f4b", "warn": "#9a6700", "invalid": "#c1121f", "slower": "#c1121f",
-           "faster": "#1a7f4b", "same": "#1a7f4b", "undecided": "#9a6700"}  # fmt: skip
+COLOURS = {
+    "ok": "#1a7f4b",
+    "warn": "#9a6700",
+    "invalid": "#c1121f",
+    "slower": "#c1121f",
+    "faster": "#1a7f4b",
+    "same": "#1a7f4b",
+    "undecided": "#9a6700",
+}
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2rem auto;
@@ -26,12 +33,26 @@ th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap;
 .mark { color: #fff; border-radius: 4px; padding: .05rem .5rem; font-weight: 600; }
 img { max-width: 100%; background: #fff; border-radius: 6px; }
 """
-HEAD = ("network", "precision", "engine", "clip", "FPS", "median ms", "p95", "p99", "jitter",
-        "crop ms", "network ms", "select ms", "sustained FPS", "mJ/frame")  # fmt: skip
+HEAD = (
+    "network",
+    "precision",
+    "engine",
+    "clip",
+    "FPS",
+    "median ms",
+    "p95",
+    "p99",
+    "jitter",
+    "crop ms",
+    "network ms",
+    "select ms",
+    "sustained FPS",
+    "mJ/frame",
+)
 
 
 def write(out, runs, found, refused):
-    """Write report.html, report.md and junit.xml into a folder; returns the names."""
+    """Write report.html, report.md and junit.xml into a folder. Return the names."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.md").write_text(markdown(runs, found, refused), encoding="utf-8")
     ElementTree.ElementTree(junit(runs, found)).write(
@@ -42,15 +63,20 @@ def write(out, runs, found, refused):
 
 
 def cells(evidence):
-    """The table's rows: lists of text, as ``HEAD``."""
+    """Return the table's rows: lists of text, in the order of ``HEAD``."""
     table = []
     for result in evidence["results"]:
         if not result["rounds"]:
             continue
         steps, figures = result["figures"]["steps"], result["figures"]
         total = steps["total"]
-        row = [result["network"], result["precision"], result["engine"]["engine"], result["clip"],
-               "{:.1f}".format(total["fps"])]  # fmt: skip
+        row = [
+            result["network"],
+            result["precision"],
+            result["engine"]["engine"],
+            result["clip"],
+            "{:.1f}".format(total["fps"]),
+        ]
         row += ["{:.3f}".format(total[key]) for key in ("median", "p95", "p99", "jitter")]
         for step in ("crop", "network", "select"):
             row.append("{:.3f}".format(steps[step]["median"]) if step in steps else "")
@@ -74,7 +100,7 @@ def title(evidence):
 
 
 def text(runs, found, refused):
-    """All for the terminal."""
+    """Return the text for the terminal."""
     lines = []
     for evidence in runs:
         lines += ["", title(evidence)]
@@ -82,9 +108,11 @@ def text(runs, found, refused):
         keep = [c for c in range(len(HEAD)) if any(row[c] for row in table[1:])] or [0]
         widths = {c: max(len(row[c]) for row in table) for c in keep}
         for row in table:
-            lines.append("  ".join(
-                row[c].ljust(widths[c]) if c < 4 else row[c].rjust(widths[c]) for c in keep
-            ))  # fmt: skip
+            lines.append(
+                "  ".join(
+                    row[c].ljust(widths[c]) if c < 4 else row[c].rjust(widths[c]) for c in keep
+                )
+            )
         lines.append("verdict: {}".format(evidence["verdict"]["state"]))
         lines += ["  {state}: {text}".format(**r) for r in evidence["verdict"]["reasons"]]
     lines += [compare.sentence(*pair) for pair in found]
@@ -92,7 +120,7 @@ def text(runs, found, refused):
 
 
 def markdown(runs, found, refused):
-    """Tables for a README."""
+    """Return tables for a README."""
     lines = []
     for evidence in runs:
         table = [HEAD] + cells(evidence)
@@ -109,7 +137,7 @@ def markdown(runs, found, refused):
 
 
 def junit(runs, found):
-    """JUnit's XML: a test case a result, failed when slower, an error when the run is invalid."""
+    """Return JUnit's XML. A result is a test case; slower ones fail, invalid runs are errors."""
     compared = dict(found)
     evidence = runs[-1]
     suite = ElementTree.Element("testsuite", name="fps." + evidence["board"]["name"])
@@ -141,18 +169,22 @@ def junit(runs, found):
 
 
 def page(out, runs, found, refused):
-    """The page, its plots inside."""
+    """Return the page with its plots."""
     parts = ["<h1>Frames per second</h1>"]
-    parts += ["<p>{} {}</p>".format(_mark(c.decision), html.escape(compare.sentence(n, c)))
-              for n, c in found]  # fmt: skip
+    parts += [
+        "<p>{} {}</p>".format(_mark(c.decision), html.escape(compare.sentence(n, c)))
+        for n, c in found
+    ]
     if refused:
         parts.append("<p>{}</p>".format(html.escape("Not compared: " + refused)))
     for evidence in runs:
         parts += _run_part(evidence)
     plots = _plots()
     if plots is None:
-        parts.append("<p class=note>Plots need matplotlib: run `python -m tests.fps report` on "
-                     "this evidence where it is installed.</p>")  # fmt: skip
+        parts.append(
+            "<p class=note>Plots need matplotlib: run `python -m tests.fps report` on "
+            "this evidence where it is installed.</p>"
+        )
     else:
         for evidence in runs:
             parts.append("<h2>{}</h2>".format(html.escape("Over time: " + _short(evidence))))
@@ -167,7 +199,7 @@ def page(out, runs, found, refused):
 
 
 def write_history(out, board):
-    """Write history.html; returns its path."""
+    """Write history.html and return its path."""
     rows = history.rows(out, board)
     parts = ["<h1>Frames per second over commits</h1>"]
     plots = _plots()
@@ -183,7 +215,7 @@ def write_history(out, board):
 
 
 def _plots():
-    """The module that draws, or None without matplotlib."""
+    """Return the module that draws, or None without matplotlib."""
     try:
         return importlib.import_module("tests.fps.plots")
     except ImportError:
@@ -196,8 +228,10 @@ def _run_part(evidence):
     rows = ["".join("<th>{}</th>".format(HEAD[c]) for c in keep)]
     rows += ["".join("<td>{}</td>".format(html.escape(row[c])) for c in keep) for row in table]
     verdict = evidence["verdict"]
-    reasons = "".join("<li>{} {}</li>".format(_mark(r["state"]), html.escape(r["text"]))
-                      for r in verdict["reasons"])  # fmt: skip
+    reasons = "".join(
+        "<li>{} {}</li>".format(_mark(r["state"]), html.escape(r["text"]))
+        for r in verdict["reasons"]
+    )
     return [
         "<h2>{}</h2><p class=note>{}</p>".format(
             html.escape(_short(evidence)), html.escape(title(evidence))

@@ -1,6 +1,6 @@
-"""A run: networks x precisions x engines on clips, warm-up, then rounds in which all take turns.
+"""A run: networks x precisions x engines on clips. A warm-up, then rounds that take turns.
 
-Every round goes through all cases, so that a board that grows hot grows hot for all of them.
+Every round times all cases, so that a board that gets hotter does so for all of them.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ WARM_BLOCK = 20  # frames
 STEADY = 0.03  # between the medians of the last blocks, and between their clocks
 STEADY_BLOCKS = 4
 WARM_S = 30.0  # longest warm-up
-CHECKED = 20  # frames whose boxes must be the same: later ones may drift apart on a rounding
+CHECKED = 20  # frames whose boxes must agree; later ones may differ after a rounding
 
 Case = namedtuple("Case", "network precision engine")
 
 
 class NoPrecision(HotpathError):
-    """A network was not made ready for the precision asked for."""
+    """A network has no form of the precision that was asked for."""
 
 
 class Settings:
-    """What a run is to do; the command line's options.
+    """What a run does: the command line's options.
 
     Attributes:
         networks, precisions, engines: lists of names; ``engines`` may hold "auto".
@@ -58,7 +58,7 @@ class Settings:
         self.__dict__.update(values)
 
     def cases(self):
-        """All that is to be timed."""
+        """Return all cases to time."""
         return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
 
 
@@ -78,7 +78,7 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
     """
     cv2.setNumThreads(settings.threads)
     evidence = begin(settings, place, changed)
-    time.sleep(0.2 if settings.period_s else 0)  # the GPU's load without us
+    time.sleep(0.2 if settings.period_s else 0)  # to read the GPU's load before the run
     evidence["before"]["idle_sample"] = place.telemetry.read()
     sampler = Sampler(place.telemetry, settings.period_s) if settings.period_s else Silent()
     began = time.monotonic()
@@ -105,7 +105,7 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
 
 
 def begin(settings, place, changed):
-    """Evidence with nothing measured yet."""
+    """Return evidence without any measurement."""
     commit, dirty = places.commit()
     return {
         "format": files.FORMAT,
@@ -131,16 +131,20 @@ def begin(settings, place, changed):
 
 
 def describe_clip(clip):
-    """The evidence's form of a clip."""
+    """Describe a clip as the evidence does."""
     height, width = clip.frames[0].shape[:2]
     return {
-        "name": clip.name, "frames": len(clip.frames), "width": width, "height": height,
-        "box": [float(v) for v in clip.box], "sha256": clip.sha256,
-    }  # fmt: skip
+        "name": clip.name,
+        "frames": len(clip.frames),
+        "width": width,
+        "height": height,
+        "box": [float(v) for v in clip.box],
+        "sha256": clip.sha256,
+    }
 
 
 def open_case(case, settings, clip):
-    """A case's tracker, and its result with no rounds yet."""
+    """Make a case's tracker, and its result without rounds."""
     tracker, identity, parts = _tracker(case, settings)
     described = dict(tracker.engine.describe(), device_steps=settings.device_steps)
     result = new_result(case, settings, clip, identity, described, tracker.kernels_name)
@@ -150,7 +154,7 @@ def open_case(case, settings, clip):
 
 
 def new_result(case, settings, clip, identity, engine, kernels):
-    """A result with no rounds yet."""
+    """Return a result without rounds."""
     return {
         "network": load_network(case.network).name,
         "network_sha256": identity["sha256"],
@@ -203,10 +207,13 @@ def on_processor(case, settings):
             raise NoPrecision(
                 "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
                 "--network {0} --clips DIR --out {2}`, or name its folder with --int8-dir".format(
-                    network.name, toml, settings.int8_dir)) from None  # fmt: skip
+                    network.name, toml, settings.int8_dir
+                )
+            ) from None
     elif case.precision != "fp32":
-        raise NoPrecision("{} runs on TensorRT alone; name it with --engines tensorrt".format(
-            case.precision))  # fmt: skip
+        raise NoPrecision(
+            "{} runs on TensorRT alone; name it with --engines tensorrt".format(case.precision)
+        )
     return network
 
 
@@ -226,7 +233,7 @@ def _from_bundle(case, settings, network):
 
 
 def warm_up(loop, telemetry, sampler, longest_s):
-    """Run until times and clocks of the last blocks are alike; the evidence's ``warm_up``."""
+    """Run until the last blocks agree in times and clocks. Return the evidence's ``warm_up``."""
     began, medians, clocks, frames = time.monotonic(), [], [], 0
     while True:
         ms, _ = loop.run(WARM_BLOCK, sampler.tick)
@@ -253,27 +260,29 @@ def one_round(loop, result, frames, sampler, began):
 
 
 def add_round(result, started_s, seconds, ms, boxes, share):
-    """Put a round into a result's evidence."""
+    """Add a round to a result."""
     first = [box for _, box in boxes[:CHECKED]]
     if not result["rounds"]:
         result["boxes"] = [[round(v, 3) for v in box] for box in first]
-    result["rounds"].append({
-        "started_s": round(started_s, 3),
-        "seconds": round(seconds, 3),
-        "ms": {step: [round(v, 5) for v in values] for step, values in ms.items()},
-        "same_boxes": same_boxes(result["boxes"], first),
-        "waited_share": None if share is None else round(share, 5),
-    })  # fmt: skip
+    result["rounds"].append(
+        {
+            "started_s": round(started_s, 3),
+            "seconds": round(seconds, 3),
+            "ms": {step: [round(v, 5) for v in values] for step, values in ms.items()},
+            "same_boxes": same_boxes(result["boxes"], first),
+            "waited_share": None if share is None else round(share, 5),
+        }
+    )
 
 
 def same_boxes(known, boxes):
-    """Lowest overlap of boxes with those that are known, or None without any."""
+    """Return the lowest overlap with the known boxes, or None when there are none."""
     count = min(len(known), len(boxes))
     return round(float(overlap(known[:count], boxes[:count]).min()), 4) if count else None
 
 
 def finish(evidence, reference):
-    """Work out the figures and the verdict of what was measured so far."""
+    """Compute the figures and the verdict of what was measured so far."""
     known = {_key(reference, r): r for r in reference["results"]} if reference else {}
     for result in evidence["results"]:
         if not result["rounds"]:
@@ -295,7 +304,7 @@ def finish(evidence, reference):
 
 
 def _key(evidence, result):
-    """What must be the same for two results to have the same boxes."""
+    """Return what two results must share to have the same boxes."""
     clip = next(clip for clip in evidence["clips"] if clip["name"] == result["clip"])
     return result["network_sha256"], result["precision"], clip["sha256"]
 

@@ -1,4 +1,4 @@
-"""What the board does while frames are timed: one sample of its sensors a second, between frames.
+"""Sample the board's sensors once a second, between frames that are timed.
 
 No thread: a sample is taken after a frame and before the next one starts, so it lies in no frame's
 time.
@@ -31,17 +31,17 @@ class Sampler:
         self._due = float("inf")
         self.samples = []
         if period_s:
-            telemetry.read()  # loads are means since the reading before
+            telemetry.read()  # loads are means since the previous reading
             self._due = self._last + period_s
 
     def tick(self):
-        """Called between frames: samples when a second has passed."""
+        """Take a sample when a second has passed; call this between frames."""
         now = time.monotonic()
         if now >= self._due:
             self._sample(now)
 
     def time_s(self):
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.monotonic() - self._began
 
     def _sample(self, now):
@@ -65,10 +65,10 @@ def _own_s():
 
 
 class Silent:
-    """Stands for the sampler where nothing is to be sampled."""
+    """Takes the place of the sampler when sampling is off."""
 
     samples = ()
 
     @staticmethod
     def tick():
-        """Nothing."""
+        """Do nothing."""

@@ -27,12 +27,12 @@ from runtime.video.sources import open_source
 from tests.fps import peers
 
 BLOCK = 20  # frames before the other tracker's turn
-REST_S = 0.1  # before a turn: an engine's threads look for work for some time after a call, busy
-WARM_UP = 20  # frames of each block row that are run but not counted, once
+REST_S = 0.1  # before a turn: an engine's threads busy-wait for some time after a call
+WARM_UP = 20  # frames that are run once before any is counted
 
 
 def main(arguments=None):
-    """Run the command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.fps", description=__doc__)
     parser.add_argument("--video", required=True, help="as runtime.track's --video; a recording")
     parser.add_argument("--box", action="append", help="target in the first frame, X,Y,W,H")
@@ -59,7 +59,7 @@ def main(arguments=None):
 
 
 def measure(options):
-    """Time all frames; returns the figures."""
+    """Time all frames and return the figures."""
     frames, boxes = _frames_and_boxes(options)
     box = boxes[0]
     tracker = load_tracker(
@@ -93,7 +93,7 @@ def measure(options):
 
 
 def measure_targets(options):
-    """Time several targets in one run against the first of them alone; returns the figures."""
+    """Time several targets in one run against the first of them alone. Return the figures."""
     frames, boxes = _frames_and_boxes(options)
     if len(boxes) < options.targets:
         raise HotpathError("{} targets need as many --box".format(options.targets))
@@ -139,7 +139,7 @@ def _need(timed):
 
 
 def _timed_targets(targets, frames, number, boxes):
-    """Milliseconds of one frame; the first of the clip takes the targets anew."""
+    """Milliseconds of one frame; the first of the clip initialises the targets again."""
     if number == 0:
         for old in list(targets.numbers):
             targets.drop(old)
@@ -171,7 +171,7 @@ def _all_frames(source):
 
 
 def take_turns(tracker, peer, frames, box, count):
-    """Run both over the same frames in blocks; returns our profile and the peer's milliseconds."""
+    """Run both over the same frames in blocks. Return our profile and the peer's milliseconds."""
     profile, peer_ms = Profile(max(count, 1)), []
     for index in range(-WARM_UP, count, BLOCK):
         block = [(i + WARM_UP) % len(frames) for i in range(index, min(index + BLOCK, count))]
@@ -187,7 +187,7 @@ def take_turns(tracker, peer, frames, box, count):
 
 
 def _timed(tracker, frames, number, box):
-    """Milliseconds of one frame; the first of the clip starts the tracker anew."""
+    """Milliseconds of one frame; the first of the clip initialises the tracker again."""
     if number == 0:
         tracker.init(frames[0], box)
         return 0.0
@@ -197,24 +197,33 @@ def _timed(tracker, frames, number, box):
 
 
 def print_targets(report):
-    """The figures of several targets against one."""
+    """Return the figures of several targets compared with one."""
     print("{network} on {engine}, {threads} thread(s), {frames} frames".format(**report))
     print("{:<12} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
     for name, count in (("one", 1), ("all", report["targets"])):
-        print("{:<12} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(
-            "{} target{}".format(count, "s" * (count > 1)), **report["ms"][name]))  # fmt: skip
+        print(
+            "{:<12} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(
+                "{} target{}".format(count, "s" * (count > 1)), **report["ms"][name]
+            )
+        )
     print("{:.2f} times the time of one".format(report["ratio"]))
 
 
 def print_report(report):
-    """The figures as a table."""
-    print("{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames".format(
-        **report))  # fmt: skip
+    """Return the figures as a table."""
+    print(
+        "{network} on {engine}, {kernels} kernels, {threads} thread(s), {frames} frames".format(
+            **report
+        )
+    )
     print("{:<10} {:>8} {:>8} {:>8}".format("ms", "median", "p95", "p99"))
     for step, ms in report["ms"].items():
         if step != "wait":
             print("{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}".format(step, **ms))
     print("outside the network: {:.1%} of the frame".format(report["outside_network"]))
     for name, peer in report.get("against", {}).items():
-        print("{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}   {:.2f} times ours".format(
-            name, peer["ratio"], **peer["ms"]["total"]))  # fmt: skip
+        print(
+            "{:<10} {median:8.3f} {p95:8.3f} {p99:8.3f}   {:.2f} times ours".format(
+                name, peer["ratio"], **peer["ms"]["total"]
+            )
+        )

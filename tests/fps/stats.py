@@ -1,4 +1,4 @@
-"""Is one set of frame times slower than another? Statistics that hold for times that hang together.
+"""Is one set of frame times slower than another? Statistics for autocorrelated frame times.
 
 Frames that follow each other share heat, clocks and neighbours, so blocks of them are drawn anew,
 not frames; and rounds differ by more than their frames tell (where memory lies, what else runs), so
@@ -12,12 +12,32 @@ from collections import namedtuple
 import numpy as np
 
 MARGIN = 0.03  # a smaller change of speed is no change
-FEWEST_ROUNDS = 3  # with fewer, nothing is known of how rounds differ
+FEWEST_ROUNDS = 3  # fewer do not show how rounds differ
 DRAWS = 2000
-NEVER = 1000  # rounds; more is not worth naming
+NEVER = 1000  # rounds; no larger number is suggested
 # Student's t, two-sided 95%, for 1, 2, 3 ... degrees of freedom; then 1.96
-STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179,
-           2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)  # fmt: skip
+STUDENT = (
+    12.71,
+    4.303,
+    3.182,
+    2.776,
+    2.571,
+    2.447,
+    2.365,
+    2.306,
+    2.262,
+    2.228,
+    2.201,
+    2.179,
+    2.160,
+    2.145,
+    2.131,
+    2.120,
+    2.110,
+    2.101,
+    2.093,
+    2.086,
+)
 
 # change, low, high: of speed; effect: Cliff's delta, 1 when each new frame is slower than each old
 # one, -1 the other way round; decision: slower, faster, same, undecided; needed: rounds, or None
@@ -33,7 +53,7 @@ def figures(ms):
 
 
 def block_length(ms):
-    """Frames that hang together: twice the time over which the correlation dies away.
+    """Return a block length in frames: twice the time over which the autocorrelation decays.
 
     Args:
         ms: one round's frame times.
@@ -41,7 +61,7 @@ def block_length(ms):
     Returns:
         int, 5 to a quarter of the frames (at least 1).
     """
-    # ranks: one frame of ten times the length must not hide the correlation of the others
+    # use ranks: one frame of ten times the length would hide the correlation of the others
     ranks = np.argsort(np.argsort(ms, kind="mergesort")).astype(np.float64)
     ranks -= ranks.mean()
     power = float(np.dot(ranks, ranks))
@@ -91,7 +111,7 @@ def compare(base, new, paired=False, draws=DRAWS, seed=1):
 
 
 def decide(low, high, rounds):
-    """What an interval of the change of speed says."""
+    """Return the decision that an interval of the change of speed allows."""
     if rounds < FEWEST_ROUNDS:
         return "undecided"
     if high < -MARGIN:
@@ -104,7 +124,7 @@ def decide(low, high, rounds):
 def rounds_to_decide(change, low, high, rounds):
     """Rounds with which the interval would lie on one side of a margin; None beyond ``NEVER``."""
     room = abs(abs(change) - MARGIN)
-    if room * NEVER < MARGIN:  # on the very line
+    if room * NEVER < MARGIN:  # practically on the margin
         return None
     shrink = max((high - low) / 2.0 / room, 1e-6)
     needed = max(FEWEST_ROUNDS, rounds + 1, int(math.ceil(rounds * shrink * shrink)))
@@ -112,7 +132,7 @@ def rounds_to_decide(change, low, high, rounds):
 
 
 def cliffs_delta(base, new):
-    """Share of pairs in which the new frame is slower less the share in which it is faster."""
+    """Return the share of pairs with a slower new frame minus the share with a faster one."""
     base, new = np.sort(np.concatenate(base)), np.concatenate(new)
     below = np.searchsorted(base, new, "left").sum()
     above = (len(base) - np.searchsorted(base, new, "right")).sum()
@@ -120,7 +140,7 @@ def cliffs_delta(base, new):
 
 
 def student(freedom):
-    """Student's t, two-sided 95%."""
+    """Return Student's t, two-sided, 95%."""
     return STUDENT[freedom - 1] if 0 < freedom <= len(STUDENT) else 1.96
 
 
@@ -129,13 +149,13 @@ def _log_medians(rounds):
 
 
 def _places(size, length, draws, random):
-    """(draws, size) places of a round, by blocks; circular, so that all frames weigh alike."""
+    """(draws, size) places of a round, by blocks; circular, with equal weight for all frames."""
     starts = random.randint(0, size, (draws, -(-size // length)))
     return (starts[:, :, None] + np.arange(length)).reshape(draws, -1)[:, :size] % size
 
 
 def _redrawn(rounds, draws, random):
-    """(draws,) logs of the median of all rounds, the blocks of each drawn anew."""
+    """(draws,) logs of the median of all rounds, with resampled blocks in each."""
     drawn = [ms[_places(len(ms), block_length(ms), draws, random)] for ms in rounds]
     return np.log(np.median(np.concatenate(drawn, axis=1), axis=1))
 

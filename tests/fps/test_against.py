@@ -14,8 +14,12 @@ from tests.fps import evidence
 from tests.support import ROOT, tiny
 
 PARTS = ("boards", "kernels", "runtime", "tests")
-WHO = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a",
-       "GIT_COMMITTER_EMAIL": "a@b"}  # fmt: skip
+WHO = {
+    "GIT_AUTHOR_NAME": "a",
+    "GIT_AUTHOR_EMAIL": "a@b",
+    "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@b",
+}
 
 
 @pytest.fixture

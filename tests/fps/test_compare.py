@@ -23,11 +23,18 @@ def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
         "sample": {"gpu_clock_max_hz": 1020000000},
     }
     result = {
-        "network": "tiny", "network_sha256": "ab" * 32, "precision": "fp16", "kernels": "cuda",
-        "engine": {"engine": "tensorrt", "version": "10.3"}, "threads": 1, "clip": "film",
+        "network": "tiny",
+        "network_sha256": "ab" * 32,
+        "precision": "fp16",
+        "kernels": "cuda",
+        "engine": {"engine": "tensorrt", "version": "10.3"},
+        "threads": 1,
+        "clip": "film",
         "warm_up": {"frames": 80, "seconds": 1.0, "steady": True},
-        "boxes": [[10.0, 10.0, 20.0, 20.0]], "rounds": [], "figures": {"steps": {}},
-    }  # fmt: skip
+        "boxes": [[10.0, 10.0, 20.0, 20.0]],
+        "rounds": [],
+        "figures": {"steps": {}},
+    }
     for number in range(rounds):
         ms = median_ms * np.exp(0.01 * random.randn(100))
         run.add_round(result, number * 1.0, 1.0, {"total": ms.tolist()}, [], 0.0)
@@ -35,16 +42,36 @@ def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
     found = {
         "format": 1,
         "run": dict(
-            {"id": "r{}".format(seed), "started": "2026-01-0{}T00:00:00Z".format(seed + 1),
-             "commit": "{:040d}".format(seed), "dirty": False, "complete": True, "changed": [],
-             "frames": 100, "rounds": rounds}, **run_keys
+            {
+                "id": "r{}".format(seed),
+                "started": "2026-01-0{}T00:00:00Z".format(seed + 1),
+                "commit": "{:040d}".format(seed),
+                "dirty": False,
+                "complete": True,
+                "changed": [],
+                "frames": 100,
+                "rounds": rounds,
+            },
+            **run_keys,
         ),
         "board": {"name": "jetson_orin_nano", "model": "Orin Nano", "cpus": 6, "release": "36.4.3"},
-        "before": state, "after": copy.deepcopy(state), "libraries": {}, "samples": [],
-        "clips": [{"name": "film", "frames": 100, "width": 64, "height": 48,
-                   "box": [1.0, 1.0, 9.0, 9.0], "sha256": "cd" * 32}],
-        "results": [result], "verdict": {"state": "ok", "reasons": []},
-    }  # fmt: skip
+        "before": state,
+        "after": copy.deepcopy(state),
+        "libraries": {},
+        "samples": [],
+        "clips": [
+            {
+                "name": "film",
+                "frames": 100,
+                "width": 64,
+                "height": 48,
+                "box": [1.0, 1.0, 9.0, 9.0],
+                "sha256": "cd" * 32,
+            }
+        ],
+        "results": [result],
+        "verdict": {"state": "ok", "reasons": []},
+    }
     run.finish(found, None)
     assert evidence.check(found) == []
     return found
@@ -205,15 +232,21 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
         shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name))
     tracker = tree / "runtime" / "trackers" / "host.py"
     text = tracker.read_text(encoding="utf-8")
-    slow = text.replace("        checked_frame(frame)\n        if frame.shape",
-                        "        time.sleep(0.004)\n        if frame.shape")  # fmt: skip
+    slow = text.replace(
+        "        checked_frame(frame)\n        if frame.shape",
+        "        time.sleep(0.004)\n        if frame.shape",
+    )
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")
     settings = run.Settings(networks=[network], clips=[clips.film(21)], frames=20, rounds=1)
     pair = against.measure(
-        settings, place.Place(), (place.CHECKOUT, str(tree)), ((None, None), (None, None)),
-        lambda side: tmp_path / (side + ".json"), say=lambda text: None,
-    )  # fmt: skip
+        settings,
+        place.Place(),
+        (place.CHECKOUT, str(tree)),
+        ((None, None), (None, None)),
+        lambda side: tmp_path / (side + ".json"),
+        say=lambda text: None,
+    )
     assert compare.is_pair(*pair)
     for side, found in zip(("base", "new"), pair):
         assert evidence.read(tmp_path / (side + ".json")) == found

@@ -38,9 +38,14 @@ class Board(board_roots.BoardRoot):
     def measure(self, network, film, tmp_path, at=None, rounds=2, **more):
         """A short run; ``at`` is called before the second round."""
         settings = run.Settings(
-            networks=[network], clips=[film], frames=24, rounds=rounds, period_s=0.01, warm_s=0.2,
-            **more
-        )  # fmt: skip
+            networks=[network],
+            clips=[film],
+            frames=24,
+            rounds=rounds,
+            period_s=0.01,
+            warm_s=0.2,
+            **more,
+        )
         self.said = []
 
         def say(text):
@@ -196,15 +201,36 @@ def test_lock_sets_the_fastest_mode_and_sets_it_back(tmp_path):
 def test_lock_without_its_tools_is_one_sentence(tmp_path, capsys, network, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     own = board("jetson_xavier_nx_jp5", tmp_path)
-    arguments = ["--lock", "--root", str(own.folder), "--networks", network, "--engines",
-                 "onnxruntime", "--precision", "fp32", "--out", str(tmp_path)]  # fmt: skip
+    arguments = [
+        "--lock",
+        "--root",
+        str(own.folder),
+        "--networks",
+        network,
+        "--engines",
+        "onnxruntime",
+        "--precision",
+        "fp32",
+        "--out",
+        str(tmp_path),
+    ]
     assert main(arguments) == 2
     assert "leave --lock away" in capsys.readouterr().err
 
 
 def test_the_command_leaves_evidence_page_junit_and_history(network, tmp_path, capsys):
-    arguments = ["--networks", network, "--out", str(tmp_path), "--frames", "20", "--rounds", "1",
-                 "--warm-up", "0.1"]  # fmt: skip
+    arguments = [
+        "--networks",
+        network,
+        "--out",
+        str(tmp_path),
+        "--frames",
+        "20",
+        "--rounds",
+        "1",
+        "--warm-up",
+        "0.1",
+    ]
     code = main(arguments)
     assert code in (0, 3)  # 3: this computer is busy with something else
     found = evidence.read(tmp_path / "evidence-host-1.json")
@@ -218,8 +244,21 @@ def test_the_command_leaves_evidence_page_junit_and_history(network, tmp_path, c
 
 
 def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
-    command = [sys.executable, "-m", "tests.fps", "--networks", network, "--out", str(tmp_path),
-               "--frames", "20", "--rounds", "100000", "--warm-up", "0.1"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fps",
+        "--networks",
+        network,
+        "--out",
+        str(tmp_path),
+        "--frames",
+        "20",
+        "--rounds",
+        "100000",
+        "--warm-up",
+        "0.1",
+    ]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

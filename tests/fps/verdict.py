@@ -1,4 +1,4 @@
-"""May a run's figures be believed? ``invalid``, ``warn`` or ``ok``, each with its reasons.
+"""Judge whether a run's figures are reliable: ``invalid``, ``warn`` or ``ok``, with reasons.
 
 What NVIDIA's counters mean: oc1 under-voltage, oc2 average over-current (both slow the board down),
 oc3 peak over-current (climbs by thousands under plain load in the fastest mode).
@@ -9,10 +9,10 @@ from boards.sensors import cooling
 STATES = ("ok", "warn", "invalid")
 BELOW_LOCK = 0.95  # of the locked clock
 MAY_BE_BELOW = 0.01  # share of samples
-WAITED = 0.10  # share of the time for which others had our processor
+WAITED = 0.10  # share of the time in which other processes had our processor
 WAITED_A_LITTLE = 0.02
-OTHERS_CORES = 0.25  # processors that others may take
-GPU_BEFORE = 10.0  # percent of the GPU that was busy before we started
+OTHERS_CORES = 0.25  # processors that other processes may use
+GPU_BEFORE = 10.0  # percent of the GPU that was busy before the run
 SAME_BOX = 0.97  # overlap of the first frames' boxes
 EVENTS = (
     ("oc1_undervoltage_count", "invalid", "{} under-voltage events"),
@@ -22,7 +22,7 @@ EVENTS = (
 
 
 def judge(evidence):
-    """The verdict on a whole run.
+    """Judge a whole run.
 
     Args:
         evidence: see ``tests.fps.evidence``; ``after`` may be missing in a run that was killed.
@@ -53,8 +53,14 @@ def _mode(before, after, known):
         reasons.append(("invalid", "the power mode changed: {}".format(", ".join(names))))
     fastest = before.get("fastest_power_mode")
     if fastest and modes and modes[0][1] != fastest:
-        reasons.append(("warn", "the power mode is {}, the fastest is {}".format(
-            modes[0][1] or modes[0][0], fastest)))  # fmt: skip
+        reasons.append(
+            (
+                "warn",
+                "the power mode is {}, the fastest is {}".format(
+                    modes[0][1] or modes[0][0], fastest
+                ),
+            )
+        )
     if after and before["locked"] != after["locked"]:
         reasons.append(("invalid", "clocks were locked or freed during the run"))
     return reasons
@@ -67,18 +73,21 @@ def _events(known):
         if counts and counts[-1] > counts[0]:
             reasons.append((state, text.format(counts[-1] - counts[0])))
     alarms = {key for s in known for key, v in s.items() if key.endswith("_alarm_state") and v}
-    return reasons + [("warn", "current alarm of {}".format(k[: -len("_alarm_state")]))
-                      for k in sorted(alarms)]  # fmt: skip
+    return reasons + [
+        ("warn", "current alarm of {}".format(k[: -len("_alarm_state")])) for k in sorted(alarms)
+    ]
 
 
 def _cooling(known):
     devices = sorted({key for sample in known for key in cooling.active(sample)})
-    return [("invalid", "cooling device {} was active".format(d[len("cooling_") : -len("_state")]))
-            for d in devices]  # fmt: skip
+    return [
+        ("invalid", "cooling device {} was active".format(d[len("cooling_") : -len("_state")]))
+        for d in devices
+    ]
 
 
 def _clocks(before, samples):
-    """Locked clocks that sank all the same."""
+    """Find locked clocks that were lower than their lock."""
     reasons = []
     for part, held in sorted(before["locked"].items()):
         if not held:
@@ -99,28 +108,37 @@ def _is_clock(key, part):
 
 
 def _others(evidence, before, samples):
-    """Another process on the GPU or the processor."""
+    """Find other processes that used the GPU or the processor."""
     reasons = []
     busy = before.get("idle_sample", {}).get("gpu_load_percent")
     if busy is not None and busy > GPU_BEFORE:
-        reasons.append(("invalid", "another process takes the GPU: {:.0f}% busy before the "
-                        "start".format(busy)))  # fmt: skip
+        reasons.append(
+            ("invalid", "another process takes the GPU: {:.0f}% busy before the start".format(busy))
+        )
     waited = [share for share in map(_waited, evidence["results"]) if share is not None]
     if waited and max(waited) > WAITED:
-        reasons.append(("invalid", "another process took the CPU: it was waited for in {:.0f}% of "
-                        "the time".format(100 * max(waited))))  # fmt: skip
+        reasons.append(
+            (
+                "invalid",
+                "another process took the CPU: it was waited for in {:.0f}% of the time".format(
+                    100 * max(waited)
+                ),
+            )
+        )
     elif waited and max(waited) > WAITED_A_LITTLE:
-        reasons.append(("warn", "the CPU was waited for in {:.1f}% of the time".format(
-            100 * max(waited))))  # fmt: skip
+        reasons.append(
+            ("warn", "the CPU was waited for in {:.1f}% of the time".format(100 * max(waited)))
+        )
     others = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
     if others and others[len(others) // 2] > OTHERS_CORES:
-        reasons.append(("warn", "other processes kept {:.1f} processors busy".format(
-            others[len(others) // 2])))  # fmt: skip
+        reasons.append(
+            ("warn", "other processes kept {:.1f} processors busy".format(others[len(others) // 2]))
+        )
     return reasons
 
 
 def _waited(result):
-    """Share of a result's rounds for which others had our processor; None where that is untold."""
+    """Share of a result's rounds in which others had our processor, or None if unknown."""
     told = [r for r in result["rounds"] if r.get("waited_share") is not None]
     seconds = sum(r["seconds"] for r in told)
     return sum(r["waited_share"] * r["seconds"] for r in told) / seconds if seconds else None
@@ -137,6 +155,10 @@ def _results(results):
             reasons.append(("invalid", "{}: the boxes of the rounds differ".format(name)))
         known = result.get("reference_boxes")
         if known is not None and known < SAME_BOX:
-            reasons.append(("invalid", "{}: the boxes differ from the reference (overlap {:.2f})"
-                            .format(name, known)))  # fmt: skip
+            reasons.append(
+                (
+                    "invalid",
+                    "{}: the boxes differ from the reference (overlap {:.2f})".format(name, known),
+                )
+            )
     return reasons

@@ -113,9 +113,11 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
 
     network = build.load_network(toml)
     ranges = {
-        "format": table.FORMAT, "network": "tiny", "files": table.file_hashes(network, None),
+        "format": table.FORMAT,
+        "network": "tiny",
+        "files": table.file_hashes(network, None),
         "tensors": {"exemplar": {}, "search": {"search": {"range": [-127.0, 254.0]}}},
-    }  # fmt: skip
+    }
     table.write(ranges, tmp_path / "tiny-ranges.json")
     be(monkeypatch, "jetson_xavier_nx")
     monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
@@ -218,9 +220,11 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
     )
     prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(prepared)], cwd=str(ROOT),
-        stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code, str(prepared)],
+        cwd=str(ROOT),
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     # all is there but the board
     assert done.returncode == 2 and "this board is host" in done.stderr, done.stderr
 
@@ -388,9 +392,11 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     assert run(toml, tmp_path / "e", "jetson_nano") == 0
     prepared = tmp_path / "e" / "jetson_nano" / "tiny-fp16.prepared"
     done = subprocess.run(
-        [sys.executable, "-c", script, str(prepared), str(tmp_path / "out")], cwd=str(ROOT),
-        stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script, str(prepared), str(tmp_path / "out")],
+        cwd=str(ROOT),
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode in (130, -signal.SIGINT)
     assert "stopped; nothing was changed" in done.stderr
     assert not list((tmp_path / "out").iterdir())

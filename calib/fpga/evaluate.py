@@ -26,6 +26,7 @@ from kernels import cpu
 from kernels.fpga import resize, tables
 from kernels.fpga.model import BASE, Machine
 from runtime import decode, engines, geometry, load_tracker
+from runtime.decode.shared.voting import probability
 from runtime.networks import load_network
 from runtime.types import Track
 
@@ -144,17 +145,13 @@ class MachineFinder(Finder):
         self._runner.look("exemplar", crop, window, (0, 0, 0), self._targets)
         return self._targets
 
-    def find(self, features, crop):
-        """As ``Finder.find``."""
+    def search(self, features, crop):
+        """As ``Finder.search``; ``features`` is the number of the target."""
         window = (0, 0) + crop.shape[1::-1]
         self._runner.look("search", crop, window, (0, 0, 0), features)
-        self._target = features
-        self.search_crop = np.zeros((1, 3) + crop.shape[:2], np.float32)
-        return super().find(features, crop)
-
-    def search(self, features):
-        """The maps of the crop last found in."""
-        return self._runner.maps(features)
+        score, distances = self._runner.maps(features)
+        found = probability(np.array(score, np.float64), self.network.score)
+        return found, np.array(distances[0], np.float64)
 
 
 def one_step(network, paths, compiled, clips):

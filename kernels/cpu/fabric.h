@@ -1,8 +1,8 @@
-// What an FPGA board's processor does for its fabric: the tables and pixels of a window, the maps'
-// words as floats, the likeness of two targets from words. Included by hotpath.cpp; the definitions
+// The work of the processor on an FPGA board: it writes the tables and pixels of a window, converts
+// the words of the maps to floats, and compares the features of two targets. Included by hotpath.cpp; the definitions
 // are resize.py, likeness.py and the driver's NumPy in kernels/fpga and runtime/engines/overlay.py.
 
-// A window for the fabric, filled in by kernels/fpga/native.py: same order there.
+// A window for the fabric. kernels/fpga/native.py fills it in, in the same order.
 struct hp_window_job {
   i64 frame, row_stride, pixel_stride, channel_stride;  // address and bytes
   i64 frame_width, frame_height;
@@ -91,8 +91,8 @@ void copy_pixels(const hp_window_job* job) {
 
 extern "C" {
 
-// Writes a window's tables and brings its pixels into the fabric's memory, row behind row. Returns
-// why it can't; then nothing is written but columns and rows.
+// Writes the tables of a window and copies its pixels into the fabric's memory, row after row. On
+// failure it returns the reason and writes columns and rows only.
 int hp_fabric_window(hp_window_job* job) {
   job->x0 = inside(job->x, job->width, job->frame_width, &job->columns);
   job->y0 = inside(job->y, job->height, job->frame_height, &job->rows);
@@ -109,7 +109,7 @@ int hp_fabric_window(hp_window_job* job) {
   return HP_WINDOW_DONE;
 }
 
-// The floats of some maps, whose words lie in a target's memory.
+// Converts maps to floats; their words are in the memory of a target.
 void hp_fabric_maps(const uint8_t* memory, const hp_words* maps, int count) {
   for (; count; --count, ++maps) {
     const float* values = (const float*)maps->values;
@@ -123,7 +123,7 @@ void hp_fabric_maps(const uint8_t* memory, const hp_words* maps, int count) {
   }
 }
 
-// As hp_likeness, from words of int8: blocks of side x side words of 16 channels.
+// As hp_likeness, for int8: blocks of side x side words of 16 channels.
 double hp_fabric_likeness(const int8_t* words, int channels, int side, int row, int row_end,
                           int column, int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));

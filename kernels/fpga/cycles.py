@@ -22,8 +22,16 @@ PRODUCT = "products that count"
 
 # name -> (side of the search window, frame's width and height), pixels
 WINDOWS = OrderedDict([("typical", (255, 640, 480)), ("large", (640, 1280, 720))])
-# memory that is worse than assumed: (latency in cycles, share of the beats, percent of stalls)
-WORSE = ((100, 0.75, 0), (40, 0.5, 0), (100, 0.5, 0), (40, 0.75, 30))
+# memory that is worse than assumed: (latency in cycles, share of the beats, percent of stalls,
+# bursts that it accepts before it answers)
+WORSE = (
+    (100, 0.75, 0, 16),
+    (40, 0.5, 0, 16),
+    (100, 0.5, 0, 16),
+    (40, 0.75, 30, 16),
+    (40, 0.75, 0, 2),
+    (40, 0.75, 0, 1),
+)
 
 Row = namedtuple("Row", "layer commands steps filling waits macs")
 Row.__doc__ = """A layer's cycles, one after the other: they add up to those of the frame.
@@ -108,7 +116,7 @@ def measure(size, compiled, window, memory=None):
         size: dict of a section of ``sizes.toml``.
         compiled: the network for it.
         window: (side, frame's width, height), pixels.
-        memory: (latency, share, stalls); None for the size's.
+        memory: (latency, share, stalls, bursts); None for the size's.
 
     Returns:
         ``Frame`` of the search.
@@ -117,7 +125,7 @@ def measure(size, compiled, window, memory=None):
         Differs: RTL and model do not agree.
         kernels.fpga.sim.build.CannotBuild: no Verilator or no compiler.
     """
-    more = dict(zip(("latency", "share", "stalls"), memory)) if memory else {}
+    more = dict(zip(("latency", "share", "stalls", "bursts"), memory)) if memory else {}
     rtl = Runner(Rtl(size, **more), compiled)
     golden = Runner(model.Machine(size), compiled)
     side, width, height = window
@@ -250,12 +258,13 @@ def _memory(usual, size, worse):
         "",
         "PYNQ-Z2, typical window, with memory worse than assumed:",
         "",
-        "| latency | share | random stalls of every channel | cycles |",
-        "| ---: | ---: | ---: | ---: |",
+        "| latency | share | random stalls of every channel | bursts at once | cycles |",
+        "| ---: | ---: | ---: | ---: | ---: |",
     ]
-    memories = ((size["ddr_latency"], size["ddr_share"], 0),) + WORSE
-    for (latency, share, stalls), frame in zip(memories, [usual] + worse):
-        lines.append("| {} | {:.0%} | {}% | {:,} |".format(latency, share, stalls, frame.cycles))
+    memories = ((size["ddr_latency"], size["ddr_share"], 0, 16),) + WORSE
+    for (latency, share, stalls, bursts), frame in zip(memories, [usual] + worse):
+        cells = latency, share, stalls, bursts, frame.cycles
+        lines.append("| {} | {:.0%} | {}% | {} | {:,} |".format(*cells))
     return lines
 
 

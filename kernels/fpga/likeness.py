@@ -1,4 +1,4 @@
-"""How like two targets' features are, from the fabric's words: ``kernels.likeness`` for int8.
+"""Compares the features of two targets as the fabric's words hold them: a cosine of int8.
 
 A cosine does not depend on the features' scale, so the int8 words are taken as they are, and only
 those under the box.
@@ -13,7 +13,7 @@ WORD = 16  # channels
 
 
 class Seen:
-    """The search region's features as the fabric left them; in the place of a float array.
+    """The search region's features as the fabric left them; used in place of a float array.
 
     Args:
         channels: of the features; what is above them in the last block is zero.
@@ -30,7 +30,7 @@ class Seen:
         self.address, self._memory = 0, None
 
     def lie_in(self, memory, address):
-        """The words are there now.
+        """Set where the words are.
 
         Args:
             memory: uint8, from the first word on.

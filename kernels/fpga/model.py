@@ -290,7 +290,7 @@ class Machine:
         dilation, blocks = fields["dilation"], fields["in_blocks"]
         kernel = fields["kernel_height"], fields["kernel_width"]
         rows, columns = fields["in_height"], fields["in_width"]
-        top, left = (fields["pad_top"] ^ 0x80) - 0x80, fields["pad_left"]  # top has a sign
+        top, left = (fields["pad_top"] ^ 0x8000) - 0x8000, fields["pad_left"]  # top has a sign
         tall = max((height - 1) * strides[0] + (kernel[0] - 1) * dilation + 1, top + rows)
         wide = max((width - 1) * strides[1] + (kernel[1] - 1) * dilation + 1, left + columns)
         padded = np.zeros((tall, wide, blocks, WORD), np.int8)

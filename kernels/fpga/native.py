@@ -1,7 +1,7 @@
-"""The processor's share of a frame on an FPGA board, compiled: ``kernels/cpu/fabric.h``.
+"""Calls the compiled part of the processor's work on an FPGA board: ``kernels/cpu/fabric.h``.
 
-Two ARM cores of 650 MHz run a line of Python in some 10 us, so what is done for each of hundreds of
-columns, rows and cells is done there. Without a compiler the same is done in NumPy
+A line of Python takes some 10 us on an ARM core of 650 MHz. So the work on hundreds of columns,
+rows and cells is done in C++. Without a compiler the same is done in NumPy
 (``resize``, ``likeness``, ``runtime.engines.overlay``), which is the definition.
 """
 
@@ -31,7 +31,7 @@ class Window:
         self._at = ctypes.addressof(self._job)
 
     def take(self, frame, window, side, tables, pixels):
-        """Get a window ready.
+        """Prepare a window: write its tables and copy its pixels.
 
         Args:
             frame: (H, W, 3) uint8, any strides.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -13,6 +14,12 @@ from kernels.fpga import tables
 
 RTL = tables.FOLDER / "rtl"
 TOP = "hp_engine"
+DISSOLVED = ("hp_fifo", "hp_counter")
+FILES = ("statistics.json", "netlist.json")
+CACHE = (
+    pathlib.Path(os.environ.get("HOTPATH_CACHE") or str(tables.FOLDER.parents[1] / ".cache"))
+    / "fpga"
+)
 PARAMETERS = (
     "lanes",
     "bus_bytes",
@@ -49,47 +56,64 @@ def family(board):
     return "xc7" if tables.parts()[board]["part"].startswith("xc7") else "xcup"
 
 
-def script(board, flatten=False):
-    """Commands that synthesise the engine of a board.
+def netlist(board):
+    """Synthesise the engine of a board; minutes, unless the cache has it.
 
-    Args:
-        board: a section of ``sizes.toml``.
-        flatten: one netlist without modules; else module by module.
+    Each module is mapped alone: over the whole design yosys would save area on every path that is
+    shorter than the longest one. ``DISSOLVED`` modules are mapped together with their parents.
+
+    Returns:
+        dict: "statistics", of yosys's ``stat -json`` with its modules, and "netlist", of
+        ``write_json`` with one flat module ``TOP``.
+
+    Raises:
+        NoSynthesis: no yosys, or it fails.
     """
+    cached = CACHE / "synthesis-{}.json".format(fingerprint(board))
+    if cached.is_file():
+        return json.loads(cached.read_text(encoding="utf-8"))
+    found = dict(zip(("statistics", "netlist"), run(script(board), FILES)))
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    part = cached.with_suffix(".part")
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(cached)
+    return found
+
+
+def script(board):
+    """Yosys's commands for ``netlist``."""
     size = tables.sizes()[board]
     given = " ".join(
         "-set {} {}".format(name.upper(), json.dumps(size[name])) for name in PARAMETERS
     )
-    options = " -uram" if size["map_style"] == "ultra" else ""
-    return module_script(TOP, given, family(board), options, flatten)
-
-
-def module_script(top, given="", family="xc7", options="", flatten=True):
-    """Commands that synthesise one module of the RTL.
-
-    Args:
-        top: its name.
-        given: its parameters as yosys's ``chparam`` takes them: ``-set NAME VALUE ...``.
-        family, options, flatten: see ``script``.
-    """
+    ultra = " -uram" if size["map_style"] == "ultra" else ""
+    dissolved = " ".join("*{}*".format(name) for name in DISSOLVED)
     return [
         "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
-        "chparam {} {}".format(given, top) if given else "",
-        "synth_xilinx -family {}{}{} -noiopad -noclkbuf -top {}".format(
-            family, options, " -flatten" if flatten else "", top
-        ),
+        "chparam {} {}".format(given, TOP),
+        "hierarchy -check -top " + TOP,
+        "setattr -mod -set keep_hierarchy 1 *",
+        "setattr -mod -unset keep_hierarchy {} {}".format(dissolved, TOP),
+        "flatten",
+        "setattr -mod -unset keep_hierarchy *",
+        "synth_xilinx -family {} -noiopad -noclkbuf{} -top {}".format(family(board), ultra, TOP),
+        "tee -q -o {} stat -json".format(FILES[0]),
+        "flatten",
+        "opt_clean",
+        "delete t:$scopeinfo",
+        "write_json " + FILES[1],
     ]
 
 
-def run(commands, result):
+def run(commands, results):
     """Run yosys in a copy of the RTL.
 
     Args:
         commands: list of yosys's commands.
-        result: name of the JSON file that they write.
+        results: names of the JSON files that they write.
 
     Returns:
-        the JSON.
+        list of the contents of the JSON files.
 
     Raises:
         NoSynthesis: no yosys, or it fails.
@@ -100,7 +124,7 @@ def run(commands, result):
             (folder / path.name).write_bytes(path.read_bytes())
         (folder / "run.ys").write_text("\n".join(commands) + "\n", encoding="utf-8")
         _yosys(["-q", "-l", "log.txt", "run.ys"], folder)
-        return json.loads((folder / result).read_text(encoding="utf-8"))
+        return [json.loads((folder / name).read_text(encoding="utf-8")) for name in results]
 
 
 def version(creator):

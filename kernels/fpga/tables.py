@@ -118,16 +118,17 @@ def size_register(size):
         | size["crop_lanes"] << 12
         | (size["map_words"].bit_length() - 1) << 16
         | (size["weight_tiles"].bit_length() - 1) << 24
+        | (size["line_bytes"].bit_length() - 1) << 28
     )
 
 
 def spelled(register):
-    """What a SIZE register says, in words."""
+    """The contents of a SIZE register in words."""
     lanes, bus, crop = register & 0xF, register >> 4 & 0xFF, register >> 12 & 0xF
-    words, tiles = 1 << (register >> 16 & 0xFF), 1 << (register >> 24)
-    return "{} lanes, {} bytes a beat, {} crop lanes, {} map words, {} weight tiles".format(
-        lanes, bus, crop, words, tiles
-    )
+    words, tiles = 1 << (register >> 16 & 0xFF), 1 << (register >> 24 & 0xF)
+    return (
+        "{} lanes, {} bytes a beat, {} crop lanes, {} map words, {} weight tiles, lines of {} bytes"
+    ).format(lanes, bus, crop, words, tiles, 1 << (register >> 28))
 
 
 def sizes():

@@ -50,7 +50,7 @@ def _crop(fields, size):
 
 def _conv(fields, size):
     seen = set()
-    top = (fields["pad_top"] ^ 0x80) - 0x80  # it has a sign
+    top = (fields["pad_top"] ^ 0x8000) - 0x8000  # it has a sign
     for row in range(fields["out_height"]):
         for tap in range(fields["kernel_height"]):
             seen.add(row * fields["stride_y"] + tap * fields["dilation"] - top)

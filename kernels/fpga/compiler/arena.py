@@ -1,4 +1,4 @@
-"""Places things of one memory whose times overlap next to each other, others over each other."""
+"""Gives disjoint addresses to objects of one memory whose lifetimes overlap."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ class Arena:
         self._busy = np.zeros((times, size), bool)
 
     def place(self, spans):
-        """Find the lowest base for something, and take the place.
+        """Reserve the lowest free range of addresses for an object.
 
         Args:
             spans: list of (offset from the base, addresses, first time, last time).
@@ -44,7 +44,7 @@ class Arena:
         return base
 
     def release(self, base, count, first, last):
-        """Give a place back."""
+        """Release a range."""
         self._busy[first : last + 1, base : base + count] = False
 
     def used(self):

@@ -1,4 +1,4 @@
-"""What a user of the compiler can act on; see ``runtime.errors`` for the rest."""
+"""The error of the compiler that a user can act on."""
 
 from kernels.errors import HotpathError
 

@@ -1,4 +1,4 @@
-"""The exemplar's features as weight tiles in region 1: its program writes, the search's loads them.
+"""The exemplar's features as weight tiles in region 1: one program writes, the other loads them.
 
 For a pixel-wise correlation a tile is sixteen positions of sixteen channels, which are sixteen
 words of the map as it is. For a depthwise one a tile has a channel's weight on its diagonal and
@@ -35,7 +35,7 @@ class Store:
         self.bytes = tiles * self.blocks * TILE
 
     def check(self):
-        """Refuse what can't be stored in the order of tiles; the map is laid out now."""
+        """Raise ``CannotCompile`` where the map can't be stored in the order of tiles."""
         source = self.source
         if source.lane != 0 or source.buffer.pixels != 1:
             raise CannotCompile("{} shares words with another map".format(source.name))
@@ -54,7 +54,7 @@ class Store:
             offset += block.number * TILE
 
     def tasks(self, writer, data):
-        """Add what writes the features, to the exemplar's program."""
+        """Add the commands that write the features to the exemplar's program."""
         if self.kind == "pixelwise":
             self._positions(writer)
         else:

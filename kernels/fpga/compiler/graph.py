@@ -78,7 +78,7 @@ class View:
 
     @property
     def shape(self):
-        """Of the tensor."""
+        """Shape of a tensor."""
         channels = sum(one.channels for one in self.maps)
         height, width = self.maps[0].height, self.maps[0].width
         return {
@@ -198,7 +198,7 @@ class Part:
         return self._add_layer(node, layer, count, rows, columns)
 
     def _moving(self, node, view, stride, pads, dilation):
-        """A convolution whose kernel is the exemplar's: each channel for itself."""
+        """A depthwise convolution whose kernel is made of the exemplar's features."""
         features = self._view(node, 1, None)
         channels = view.shape[1]
         group = attributes(node).get("group", 1)
@@ -304,7 +304,7 @@ class Part:
         return View("map", view.maps)
 
     def _copy(self, node, view):
-        """A layer that hands its input on, for a function to follow."""
+        """An identity layer, so that a function can follow."""
         _, channels, height, width = view.shape
         weight = np.eye(channels)[:, :, None, None]
         layer = Layer(node.name, "conv", view.maps, weight, np.zeros(channels))

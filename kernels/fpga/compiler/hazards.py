@@ -1,11 +1,11 @@
-"""Whether a program's waits order all that depends on each other, whatever the units' speed."""
+"""Checks that a program's waits order all dependent commands, whatever the speed of the units."""
 
 from kernels.fpga import tables
 from kernels.fpga.compiler.access import UNITS, accesses
 
 
 def hazards(program, size):
-    """What could go wrong in a program.
+    """Find pairs of dependent commands that no wait orders.
 
     Args:
         program: bytes of its commands, END last.

@@ -1,4 +1,4 @@
-"""Which maps lie in one buffer, and how its words are made up.
+"""Assigns maps to buffers, and defines what the words of a buffer hold.
 
 A buffer has rows of words; usually a word is sixteen channels of a pixel. The crop's are "overlap"
 words (five pixels of three channels) and the first layer's may be "pair" words (two pixels of eight

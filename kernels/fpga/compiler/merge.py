@@ -1,4 +1,4 @@
-"""Makes one layer of several that read the same maps, where that costs no step of the array.
+"""Merges layers that read the same maps, where this costs no step of the array.
 
 Two towers side by side become one of twice as many channels; where each layer's weights meet only
 their own tower's channels, the tiles that would be all zero are left out (see ``tiles``), so that a

@@ -1,4 +1,4 @@
-"""From layers to commands: order, places in the memories, waits.
+"""Turns layers into commands: their order, addresses and waits.
 
 The order is that of the layers, but for the start of a frame: there the crop is cut into strips,
 and the first layers work on each strip as soon as it is there, while the next one is made. Loads of
@@ -49,7 +49,7 @@ class Params:
 
 
 class Task:
-    """A command in the making.
+    """A command whose addresses and waits are not known yet.
 
     Attributes:
         name: CROP, CONV or STORE.
@@ -67,7 +67,7 @@ class Task:
 
 
 class Data:
-    """The bytes of region 0, each thing once."""
+    """The bytes of region 0; equal pieces are stored once."""
 
     def __init__(self):
         self.content, self._known = bytearray(), {}
@@ -172,7 +172,7 @@ class Writer:
         group = self.lanes << split if whole else 1
         top = first * layer.stride[0] - layer.pad[0] - start
         groups = max(0, top // group) if whole else 0
-        task.fields["pad_top"] = (groups * group - top) & 0xFF
+        task.fields["pad_top"] = (groups * group - top) & 0xFFFF
         task.fields["in_height"] = end - groups * group
         return groups << split
 
@@ -214,13 +214,13 @@ class Writer:
         self.add(task)
 
     def add(self, task):
-        """Add a command in the making."""
+        """Add a ``Task``."""
         self.tasks.append(task)
 
     # -- places
 
     def finish(self):
-        """Place everything and order it.
+        """Assign all addresses and write the commands.
 
         Returns:
             (bytes of the commands, list of (name, fields, layer) of them).

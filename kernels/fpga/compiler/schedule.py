@@ -1,4 +1,4 @@
-"""The order of a part's work: what becomes which command, strips of the crop first."""
+"""Orders the work of a part as commands; strips of the crop come first."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
-// The engine as Vivado's block designs can hold it: they take a module only when its outermost file
-// is plain Verilog. Nothing but names and attributes.
+// Wrapper of the engine in plain Verilog: a block design of Vivado takes no module whose top file is
+// SystemVerilog. It holds names and attributes and no logic.
 
 `resetall
 `timescale 1ns / 1ps
@@ -80,7 +80,7 @@ module hotpath_engine #
      * Memory
      */
     (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi AWADDR" *)
-    (* X_INTERFACE_PARAMETER = "PROTOCOL AXI4, MAX_BURST_LENGTH 16, SUPPORTS_NARROW_BURST 0" *)
+    (* X_INTERFACE_PARAMETER = "PROTOCOL AXI4, MAX_BURST_LENGTH 16, SUPPORTS_NARROW_BURST 0, NUM_READ_OUTSTANDING 8, NUM_WRITE_OUTSTANDING 8" *)
     output wire [31:0]              m_axi_awaddr,
     (* X_INTERFACE_INFO = "xilinx.com:interface:aximm:1.0 m_axi AWLEN" *)
     output wire [7:0]               m_axi_awlen,

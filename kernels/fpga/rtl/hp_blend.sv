@@ -6,10 +6,11 @@
 `default_nettype none
 
 /*
- * One pixel of a crop from four of the frame: first across, then down, as kernels/golden.py does
+ * Blends four pixels of the frame into one of the crop: first horizontally, then vertically, exactly
+ * as kernels/golden.py defines it
  *
- * Two channels share a multiplier: both times the weight, the second 16 bits up. A product has 20
- * bits, so the lower one runs 4 bits into the upper one, whose lowest 4 bits are computed apart.
+ * Two channels share a multiplier, the second one shifted by 16 bits. A product has 20 bits, so the
+ * lower product overlaps the lowest 4 bits of the upper one. Those 4 bits are computed separately.
  */
 module hp_blend
 (
@@ -51,7 +52,7 @@ always_ff @(posedge clk) begin
     right_weight_reg <= right_weight;
 end
 
-// -- across, two of the six values at a time
+// -- horizontally: each multiplier takes two of the six values
 
 wire [95:0] across;  // 16 bits each
 
@@ -63,7 +64,9 @@ generate
         wire [7:0] right_low = right_reg[16*p +: 8];
         wire [7:0] right_high = right_reg[16*p + 8 +: 8];
 
+        (* use_dsp = "yes" *)
         logic [35:0] left_product_reg;
+        (* use_dsp = "yes" *)
         logic [35:0] right_product_reg;
         logic [3:0] high4_reg;
         logic [36:0] sum_reg;
@@ -71,7 +74,7 @@ generate
         logic [15:0] low_reg;
         logic [15:0] high_reg;
 
-        // the lower value's bits above 16: what the upper value's lowest four are not
+        // what the lower product adds to the lowest 4 bits of the upper product
         wire [3:0] low_top = sum_reg[19:16] - sum_high4_reg;
         wire [20:0] high = sum_reg[36:16] - 21'(low_top);
 
@@ -92,12 +95,14 @@ generate
     end
 endgenerate
 
-// -- down
+// -- vertically
 
 genvar c;
 generate
     for (c = 0; c < 3; c = c + 1) begin : channels
+        (* use_dsp = "yes" *)
         logic [27:0] top_product_reg;
+        (* use_dsp = "yes" *)
         logic [27:0] bottom_product_reg;
         logic [7:0] value_reg;
         wire [11:0] sum = top_product_reg[27:16] + bottom_product_reg[27:16] + 12'd2;

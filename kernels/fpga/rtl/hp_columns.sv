@@ -6,7 +6,7 @@
 `default_nettype none
 
 /*
- * The crop's columns: entries LANES * group ... of the table, a cycle later
+ * The table of the crop's columns: LANES entries from number LANES * group on, two cycles later
  */
 module hp_columns #
 (
@@ -31,6 +31,10 @@ if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
     $error("LANES must be 1, 2 or 4, not %0d", LANES);
 end
 
+reg [LANES*64-1:0] entries_reg;
+
+assign entries = entries_reg;
+
 generate
     if (LANES == 4) begin : four
         wire unused = &{1'b0, group[8:7]};
@@ -38,7 +42,6 @@ generate
         logic [127:0] high [0:127];
         logic [127:0] low_reg;
         logic [127:0] high_reg;
-        assign entries = {high_reg, low_reg};
         always_ff @(posedge clk) begin
             if (load_valid && !load_beat[0]) begin
                 low[load_beat[7:1]] <= load_data;
@@ -50,6 +53,7 @@ generate
                 high[load_beat[7:1]] <= load_data;
             end
             high_reg <= high[group[6:0]];
+            entries_reg <= {high_reg, low_reg};
         end
     end else begin : two
         logic [127:0] memory [0:255];
@@ -64,14 +68,12 @@ generate
         end
         if (LANES == 2) begin : both
             wire unused = &{1'b0, odd_reg, group[8]};
-            assign entries = memory_reg;
+            always_ff @(posedge clk) entries_reg <= memory_reg;
         end else begin : one
-            assign entries = odd_reg ? memory_reg[127:64] : memory_reg[63:0];
+            always_ff @(posedge clk) entries_reg <= odd_reg ? memory_reg[127:64] : memory_reg[63:0];
         end
     end
 endgenerate
-
-
 
 endmodule
 

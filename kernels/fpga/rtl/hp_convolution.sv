@@ -6,10 +6,10 @@
 `default_nettype none
 
 /*
- * Convolutions: LANES neighbouring rows at once, 256 multiplications a cycle and lane, with the
- * memories of maps, weights and parameters
+ * Convolution unit with the memories of maps, weights and parameters. It computes LANES neighbouring
+ * rows at once; each lane makes 256 multiplications a cycle.
  *
- * The pipeline never waits: a step enters it only when there will be a place for its result.
+ * The pipeline never stalls. A step enters it only when its result will find a free place.
  */
 module hp_convolution #
 (
@@ -17,7 +17,7 @@ module hp_convolution #
     parameter int LANES = 1,
     // words of 16 bytes a map bank
     parameter int MAP_WORDS = 16384,
-    // kind of memory of the maps: "block", or "ultra" where there is such
+    // kind of memory of the maps: "block", or "ultra" where the FPGA has UltraRAM
     parameter MAP_STYLE = "block",
     // tiles of 16x16 weights
     parameter int WEIGHT_TILES = 512,
@@ -31,16 +31,16 @@ module hp_convolution #
     input  wire                  rst,
 
     /*
-     * Command: a CONV whose waits are met
+     * Command: a CONV that may start now
      */
     input  wire                  cmd_valid,
     output wire                  cmd_ready,
     input  wire [511:0]          cmd,
-    // a cycle, when all its words are written
+    // high for one cycle when all words of the command are written
     output wire                  done,
 
     /*
-     * Load of weights, parameters and table, always taken
+     * Load of weights, parameters and table; always accepted
      */
     input  wire                  load_valid,
     input  wire [3:0]            load_target,
@@ -48,7 +48,7 @@ module hp_convolution #
     input  wire [127:0]          load_data,
 
     /*
-     * Map writes, after the results of convolutions
+     * Writes to the maps; results of convolutions have priority
      */
     input  wire                  map_write_valid,
     output wire                  map_write_ready,
@@ -57,7 +57,7 @@ module hp_convolution #
     input  wire [127:0]          map_write_data,
 
     /*
-     * Map reads, in order, while the array takes no step
+     * Reads of the maps, answered in order; the steps of the array have priority
      */
     input  wire                  map_read_valid,
     output wire                  map_read_ready,
@@ -69,9 +69,9 @@ module hp_convolution #
     /*
      * What the array does in this cycle
      */
-    // takes a step
+    // it takes a step
     output wire                  busy,
-    // has a command and takes none
+    // it has a command and takes no step
     output wire                  starved
 );
 
@@ -96,7 +96,7 @@ end
 
 `include "tables.svh"
 
-// stages from a step's address to its place in the accumulators
+// stages from the address of a step to the multipliers and to the accumulators
 localparam int OPERANDS = 4;
 localparam int TOTALS = 10;
 
@@ -162,7 +162,7 @@ hp_sequencer #(
     .step_inside(step_inside)
 );
 
-// what goes with a step, stage by stage; bit k holds it k cycles after its address
+// flags of a step, stage by stage: bit k belongs to the step whose address was sent k cycles ago
 (* max_fanout = 512 *)
 reg [TOTALS-1:1] valid_reg;
 (* max_fanout = 512 *)

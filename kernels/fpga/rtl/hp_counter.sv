@@ -6,7 +6,7 @@
 `default_nettype none
 
 /*
- * Counts the rounds of one loop and tells the last of each, from a register
+ * Counts the rounds of a loop. A register tells when the current round is the last one.
  */
 module hp_counter #
 (
@@ -16,11 +16,13 @@ module hp_counter #
     input  wire              clk,
     // begin with the first round
     input  wire              start,
-    // go to the next round, or from the last to the first
+    // go to the next round; from the last one back to the first
     input  wire              step,
-    // how many rounds, at least 1, constant while it runs
+    // number of rounds, at least 1, constant while the loop runs
     input  wire [WIDTH-1:0]  rounds,
-    output wire              last
+    output wire              last,
+    // what last will be in the next cycle
+    output wire              last_next
 );
 
 if (WIDTH < 2) begin : bad_width
@@ -29,18 +31,19 @@ end
 
 reg [WIDTH-1:0] left_reg;
 reg last_reg;
-
-always_ff @(posedge clk) begin
-    if (start || (step && last_reg)) begin
-        left_reg <= rounds;
-        last_reg <= rounds == WIDTH'(1);
-    end else if (step) begin
-        left_reg <= left_reg - 1'b1;
-        last_reg <= left_reg == WIDTH'(2);
-    end
-end
+wire restart = start || (step && last_reg);
 
 assign last = last_reg;
+assign last_next = restart ? rounds == WIDTH'(1) : step ? left_reg == WIDTH'(2) : last_reg;
+
+always_ff @(posedge clk) begin
+    if (restart) begin
+        left_reg <= rounds;
+    end else if (step) begin
+        left_reg <= left_reg - 1'b1;
+    end
+    last_reg <= last_next;
+end
 
 endmodule
 

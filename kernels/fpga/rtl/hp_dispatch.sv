@@ -6,11 +6,11 @@
 `default_nettype none
 
 /*
- * Runs a program: hands its commands to the units, each of which goes through its own in order, and
- * starts a command when as many commands of each unit have ended as it waits for
+ * Runs a program: queues its commands for the four units. Each unit executes its commands in order.
+ * A command starts when, for each unit, the number of ended commands has reached what it waits for.
  *
- * A command that there is not ends the program when all before it have ended, so that the first
- * error is the one told.
+ * An illegal command ends the program after all earlier commands are complete, so that the first
+ * error is the one that is reported.
  */
 module hp_dispatch
 (
@@ -22,7 +22,7 @@ module hp_dispatch
      */
     input  wire             start,
     input  wire             stop,
-    // a program starts
+    // high for one cycle when a program starts
     output wire             started,
     output wire             busy,
     output wire             done,
@@ -30,7 +30,7 @@ module hp_dispatch
     output wire [3:0]       error_code,
     output wire [15:0]      error_number,
 
-    // units: drop all you do, now and until the next start
+    // to the units: drop all work and stay idle until the next start
     output wire             clear,
     // no burst is in flight
     input  wire             drained,
@@ -66,7 +66,7 @@ module hp_dispatch
 
 localparam UNITS = 4;
 localparam WAIT_LSB = ALL_WAIT_LOAD_LSB;  // four waits side by side, in the units' order
-localparam DEPTH = 16;                    // commands that wait for each unit
+localparam DEPTH = 16;                    // places of each queue
 
 localparam [1:0]
     STATE_IDLE = 2'd0,
@@ -76,8 +76,11 @@ localparam [1:0]
 // -- state of the program
 
 logic [1:0] state_reg;
+logic clear_reg;  // state_reg != STATE_RUN
+logic [1:0] settled_reg;  // clear_reg, one and two cycles before
+logic drained_reg;
 logic done_reg;
-logic good_reg;  // the program came to its END
+logic good_reg;  // the program reached its END
 logic error_reg;
 logic [3:0] code_reg;
 logic [15:0] number_reg;
@@ -92,7 +95,7 @@ assign done = done_reg;
 assign error = error_reg;
 assign error_code = code_reg;
 assign error_number = number_reg;
-assign clear = state_reg != STATE_RUN;
+assign clear = clear_reg;
 
 // -- the next command
 
@@ -106,17 +109,17 @@ wire is_end = opcode == OP_END;
 wire bad = (unit == 0 && !is_end) || (unit[0] && target > TARGET_ROWS)
     || ((unit[0] || unit[3]) && region > REGION_RESIZE) || command_failed;
 
-// two cycles for what a command is and where it goes
+// a command is decoded in one cycle and queued in the next
 logic judged_reg;
 logic bad_reg;
 logic end_reg;
-logic [UNITS-1:0] unit_reg;
+logic [UNITS-1:0] unit_reg;  // where a legal command goes
 logic quiet_reg;
 
 wire [UNITS-1:0] queue_ready;
 logic [UNITS-1:0] end_met;
-wire [UNITS-1:0] hand = unit_reg & queue_ready & {UNITS{judged_reg && !bad_reg && !clear}};
-wire over = judged_reg && quiet_reg && (bad_reg || (end_reg && &end_met)) && !clear;
+wire [UNITS-1:0] hand = unit_reg & queue_ready;
+wire over = judged_reg && quiet_reg && (bad_reg || (end_reg && &end_met));
 
 assign command_ready = hand != 0;
 
@@ -125,15 +128,21 @@ assign command_ready = hand != 0;
 genvar u;
 generate
     for (u = 0; u < UNITS; u = u + 1) begin : units
-        // the last bit that the unit's commands use
+        // bits of a command that the unit uses
         localparam BITS = u == 0 ? LOAD_BEAT_LSB + LOAD_BEAT_BITS
             : u == 1 ? CROP_SIZE_LSB + CROP_SIZE_BITS
-            : u == 2 ? CONV_PARAM_ENTRY_LSB + CONV_PARAM_ENTRY_BITS
+            : u == 2 ? CONV_PAD_TOP_LSB + CONV_PAD_TOP_BITS
             : STORE_OFFSET_LSB + STORE_OFFSET_BITS;
 
         wire head_valid;
         wire [BITS-1:0] head;
+        wire [15:0] head_number;
+        // the head of the queue in registers, a cycle before it may start
+        logic there_reg;
+        logic [BITS-1:0] cmd_reg;
+        logic [15:0] cmd_number_reg;
         logic met_reg;
+        logic gone_reg;  // it started a cycle ago and leaves the queue
         logic [UNITS-1:0] met;
         wire goes = cmd_valid[u] && cmd_ready[u];
 
@@ -149,23 +158,28 @@ generate
             .s_ready(queue_ready[u]),
             .s_data({command_number, command[BITS-1:0]}),
             .m_valid(head_valid),
-            .m_ready(goes),
-            .m_data({cmd_number[16*u +: 16], head}),
+            .m_ready(gone_reg),
+            .m_data({head_number, head}),
             .level()
         );
         /* verilator lint_on PINCONNECTEMPTY */
 
         always_comb begin
             for (int i = 0; i < UNITS; i = i + 1) begin
-                met[i] = ended_reg[i] >= head[WAIT_LSB + 16*i +: 16];
+                met[i] = ended_reg[i] >= cmd_reg[WAIT_LSB + 16*i +: 16];
             end
         end
 
         assign cmd_valid[u] = met_reg;
-        assign cmd[512*u +: 512] = 512'(head);
+        assign cmd[512*u +: 512] = 512'(cmd_reg);
+        assign cmd_number[16*u +: 16] = cmd_number_reg;
 
         always_ff @(posedge clk) begin
-            met_reg <= head_valid && &met && !goes && !clear;
+            cmd_reg <= head;
+            cmd_number_reg <= head_number;
+            gone_reg <= goes;
+            there_reg <= head_valid && !goes && !gone_reg && !clear;
+            met_reg <= there_reg && &met && !goes && !clear;
         end
     end
 endgenerate
@@ -177,10 +191,12 @@ always_comb begin
 end
 
 always_ff @(posedge clk) begin
-    judged_reg <= command_valid && !command_ready && !clear;
+    judged_reg <= command_valid && !command_ready;
+    drained_reg <= drained;
+    settled_reg <= {settled_reg[0], clear_reg};
     bad_reg <= bad;
     end_reg <= is_end;
-    unit_reg <= unit;
+    unit_reg <= command_valid && !command_ready && !bad ? unit : '0;
     quiet_reg <= &idle_reg;
 
     for (int i = 0; i < UNITS; i = i + 1) begin
@@ -198,6 +214,7 @@ always_ff @(posedge clk) begin
                 code_reg <= '0;
                 number_reg <= '0;
                 state_reg <= STATE_RUN;
+                clear_reg <= 1'b0;
             end
         end
         STATE_RUN: begin
@@ -207,6 +224,7 @@ always_ff @(posedge clk) begin
                 code_reg <= !bad_reg ? '0 : command_failed ? ERROR_READ : ERROR_COMMAND;
                 number_reg <= bad_reg ? command_number : '0;
                 state_reg <= STATE_END;
+                clear_reg <= 1'b1;
             end
             for (int i = 0; i < 3; i = i + 1) begin
                 if (failed[i]) begin
@@ -215,6 +233,7 @@ always_ff @(posedge clk) begin
                     code_reg <= failed_code[4*i +: 4];
                     number_reg <= failed_number[16*i +: 16];
                     state_reg <= STATE_END;
+                    clear_reg <= 1'b1;
                 end
             end
             if (stop) begin
@@ -223,10 +242,12 @@ always_ff @(posedge clk) begin
                 code_reg <= '0;
                 number_reg <= '0;
                 state_reg <= STATE_END;
+                clear_reg <= 1'b1;
             end
         end
         default: begin
-            if (drained) begin
+            // drained_reg was sampled while the units were in reset already
+            if (drained_reg && settled_reg[1]) begin
                 done_reg <= good_reg;
                 state_reg <= STATE_IDLE;
             end
@@ -234,6 +255,7 @@ always_ff @(posedge clk) begin
     endcase
 
     if (rst || clear) begin
+        unit_reg <= '0;
         judged_reg <= 1'b0;
         quiet_reg <= 1'b0;
         idle_reg <= '0;
@@ -244,6 +266,8 @@ always_ff @(posedge clk) begin
     end
     if (rst) begin
         state_reg <= STATE_IDLE;
+        clear_reg <= 1'b1;
+        settled_reg <= '0;
         done_reg <= 1'b0;
         error_reg <= 1'b0;
         code_reg <= '0;

@@ -6,8 +6,8 @@
 `default_nettype none
 
 /*
- * Holds the accumulators of all lanes while the next words are summed, sends them one a cycle through
- * the requantiser, and says where in the maps each result goes
+ * Holds the accumulators of all lanes while the array sums the next words. It sends one lane a cycle
+ * through the requantiser and gives each result its address in the maps.
  */
 module hp_drain #
 (
@@ -23,7 +23,7 @@ module hp_drain #
     // the command, constant from start until finished
     input  wire [511:0]          command,
     input  wire                  start,
-    // its last word is being written
+    // high when the last word of the command is written
     output wire                  finished,
 
     /*
@@ -83,12 +83,14 @@ wire block_last, x_last, group_last;
 wire x_step = sums_valid && block_last;
 wire group_step = x_step && x_last;
 
+/* verilator lint_off PINCONNECTEMPTY */
 hp_counter block_counter (.clk(clk), .start(start), .step(sums_valid),
-    .rounds(out_blocks), .last(block_last));
+    .rounds(out_blocks), .last(block_last), .last_next());
 hp_counter x_counter (.clk(clk), .start(start), .step(x_step),
-    .rounds(out_width), .last(x_last));
+    .rounds(out_width), .last(x_last), .last_next());
 hp_counter group_counter (.clk(clk), .start(start), .step(group_step),
-    .rounds(groups), .last(group_last));
+    .rounds(groups), .last(group_last), .last_next());
+/* verilator lint_on PINCONNECTEMPTY */
 
 reg [15:0] row_reg;     // of this command's rows, lane 0
 reg [15:0] column_reg;  // out_base + x
@@ -149,7 +151,7 @@ hp_requantise requantise_inst (
 );
 
 /*
- * Address, beside the requantiser: row, its place in a bank, times the pitch, the sum
+ * Address, in parallel with the requantiser: row, row within the bank, multiplication, sum
  */
 
 reg [STAGES-1:0] valid_reg;
@@ -157,6 +159,7 @@ reg [STAGES-1:0] end_reg;
 reg [15:0] offset_delay_reg [0:2];
 reg [15:0] place_reg;
 reg [15:0] quotient_reg;
+(* use_dsp = "yes" *)
 reg [15:0] product_reg;
 reg [15:0] address_reg [0:1];
 reg [BANK_BITS-1:0] bank_reg [0:3];
@@ -164,7 +167,7 @@ reg [BANK_BITS-1:0] bank_reg [0:3];
 wire [15:0] strip = split ? place_reg >> 1 : place_reg;
 
 always_ff @(posedge clk) begin
-    // lanes below the last row are not written, but the last of them ends the command
+    // Lanes below the last row of the map are not written; the last lane still ends the command.
     valid_reg <= {valid_reg[STAGES-2:0], held_reg[0] && held_row_reg < out_height};
     end_reg <= {end_reg[STAGES-2:0], held_reg == LANES'(1) && held_end_reg};
 

@@ -6,10 +6,10 @@
 `default_nettype none
 
 /*
- * The engine: runs a program from memory that crops, convolves, loads and stores
+ * The engine: runs a program from memory with commands that crop, convolve, load and store
  *
- * Registers and commands: tables.toml. Each unit goes through its own commands; hp_dispatch.sv starts
- * them. Memory is read by three clients (commands, lines of the frame, loads), written by one.
+ * tables.toml defines registers and commands. hp_dispatch.sv starts the commands of the four units.
+ * Three clients read from memory: commands, lines of the frame, loads. Only the store unit writes.
  */
 module hp_engine #
 (
@@ -25,7 +25,7 @@ module hp_engine #
     parameter MAP_STYLE = "block",
     // tiles of 16x16 weights, a power of two
     parameter WEIGHT_TILES = 512,
-    // place of a line of the frame, a power of two; 16 bytes less are for pixels
+    // bytes of a place for a line of the frame, a power of two; 16 of them are not for pixels
     parameter LINE_BYTES = 8192
 )
 (
@@ -115,8 +115,8 @@ end
 
 localparam WIDTH = BUS_BYTES * 8;
 localparam BANK_BITS = LANES > 1 ? $clog2(LANES) : 1;
-localparam [31:0] SIZE = {8'($clog2(WEIGHT_TILES)), 8'($clog2(MAP_WORDS)), 4'(CROP_LANES),
-    8'(BUS_BYTES), 4'(LANES)};
+localparam [31:0] SIZE = {4'($clog2(LINE_BYTES)), 4'($clog2(WEIGHT_TILES)),
+    8'($clog2(MAP_WORDS)), 4'(CROP_LANES), 8'(BUS_BYTES), 4'(LANES)};
 
 // units, as hp_dispatch.sv numbers them
 localparam LOAD = 0;
@@ -124,7 +124,7 @@ localparam CROP = 1;
 localparam CONV = 2;
 localparam STORE = 3;
 
-// clients of hp_reader.sv; the first goes first
+// clients of hp_reader.sv; the first has priority
 localparam COMMANDS = 0;
 localparam LINES = 1;
 localparam LOADS = 2;
@@ -186,7 +186,8 @@ registers_inst (
 // -- program
 
 wire clear;
-wire unit_rst = rst || clear;
+// the units are in reset between programs; a reset of the engine lasts two cycles or more
+wire unit_rst = clear;
 wire reader_idle, writer_idle;
 wire command_valid, command_ready, command_failed;
 wire [511:0] command;
@@ -231,7 +232,7 @@ wire [2:0] request_valid, request_ready, data_valid;
 wire [3*32-1:0] request_address;
 wire [3*20-1:0] request_beats;
 wire [WIDTH-1:0] data;
-wire data_failed;
+wire data_failed, data_last;
 
 hp_reader #(
     .BUS_BYTES(BUS_BYTES)
@@ -247,6 +248,7 @@ reader_inst (
     .data_valid(data_valid),
     .data(data),
     .data_failed(data_failed),
+    .data_last(data_last),
     .idle(reader_idle),
     .beat_read(beat_read),
     .m_axi_araddr(m_axi_araddr),
@@ -315,6 +317,7 @@ loader_inst (
     .data_valid(data_valid[LOADS]),
     .data(data),
     .data_failed(data_failed),
+    .data_last(data_last),
     .load_valid(load_valid),
     .load_target(load_target),
     .load_beat(load_beat),
@@ -359,6 +362,7 @@ crop_inst (
     .data_valid(data_valid[LINES]),
     .data(data),
     .data_failed(data_failed),
+    .data_last(data_last),
     .map_write_valid(map_write_valid),
     .map_write_ready(map_write_ready),
     .map_write_bank(map_write_bank),
@@ -366,7 +370,7 @@ crop_inst (
     .map_write_data(map_write_data)
 );
 
-// -- CONV, with the memories; it is reset between programs, they are not
+// -- CONV, with the memories; a reset between programs does not clear the memories
 
 wire map_read_valid, map_read_ready, map_read_data_valid;
 wire [1:0] map_read_bank;
@@ -409,7 +413,7 @@ convolution_inst (
 
 wire write_start, write_last, write_taken, write_empty;
 wire [27:0] write_address;
-wire word_valid = map_read_data_valid && !clear;
+wire word_valid = map_read_data_valid;
 
 hp_store #(
     .LANES(LANES)

@@ -6,10 +6,10 @@
 `default_nettype none
 
 /*
- * Reads a program's commands, four ahead
+ * Reads the commands of a program, up to four ahead
  *
- * What lies behind the END is read as well and dropped, so an answer of the memory that says error
- * counts only when its command is taken.
+ * Commands behind the END are read too and dropped. A read error therefore counts only when the
+ * command that it belongs to is taken.
  */
 module hp_fetch #
 (
@@ -18,7 +18,7 @@ module hp_fetch #
 )
 (
     input  wire                     clk,
-    // from a program's end to the next one's start
+    // high from the end of a program to the start of the next
     input  wire                     rst,
     input  wire [31:0]              program_address,
 
@@ -67,7 +67,8 @@ wire beat_last = &beat_reg;
 wire asked = request_valid && request_ready;
 wire left = beat_valid && beat_ready && beat_last;
 
-assign request_valid = ahead_reg != AHEAD && !rst;
+// in reset a request may be valid: then the reader drops it
+assign request_valid = ahead_reg != AHEAD;
 assign request_address = {next_reg, 6'd0};
 assign request_beats = 20'(BEATS);
 assign command_valid = valid_reg;

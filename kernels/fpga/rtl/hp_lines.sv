@@ -6,17 +6,17 @@
 `default_nettype none
 
 /*
- * Lines of a frame in four places as they lie in memory, and two neighbouring pixels of two of them
- * a cycle
+ * Line buffer: four places for lines of the frame. Each cycle it reads two neighbouring pixels of
+ * two lines.
  *
- * A line lies in words of 8 bytes, the even and the odd ones apart, so that any 6 bytes come at
- * once. One copy for each pixel that the crop makes a cycle.
+ * A line is stored in words of 8 bytes. Even and odd words have memories of their own, so that any 6
+ * consecutive bytes can be read at once. The crop has one line buffer for each pixel of a cycle.
  */
 module hp_lines #
 (
     // width of the memory port, 8 or 16
     parameter BUS_BYTES = 8,
-    // bytes of a line's place, a power of two
+    // bytes of a place, a power of two
     parameter LINE_BYTES = 8192
 )
 (
@@ -31,17 +31,17 @@ module hp_lines #
     input  wire [BUS_BYTES*8-1:0]   data,
 
     /*
-     * What is read: the left pixel's number, and where the first pixel of each place's line is:
-     * which half, and the byte of its first 16
+     * What to read: the number of the left pixel; for each place the half in which its line lies
+     * and the byte, of the first 16, of its first pixel
      */
     input  wire [15:0]              left,
     input  wire [4*5-1:0]           first_pixels,
-    // two cycles later: which places
+    // two cycles later: the places of the two lines
     input  wire [1:0]               top,
     input  wire [1:0]               bottom,
 
     /*
-     * Four cycles after left: the two pixels of both lines, the left one in the lowest bytes
+     * Four cycles after left: two pixels of each line, the left one in the lowest bytes
      */
     output wire [47:0]              top_pixels,
     output wire [47:0]              bottom_pixels
@@ -62,7 +62,7 @@ wire [BITS-1:0] offset = BITS'(left) + BITS'({left, 1'b0});
 
 logic [63:0] even [0:PLACES-1];
 logic [63:0] odd [0:PLACES-1];
-logic [3:0] first [0:PLACES-1];  // byte of the 16 that the left pixel starts with
+logic [3:0] first [0:PLACES-1];  // first byte of the left pixel, of 16
 
 genvar s;
 generate
@@ -95,7 +95,7 @@ generate
             assign odd_data = data[63:0];
         end
 
-        // a pixel that starts in an odd word goes on in the next even one
+        // a pixel that starts in an odd word continues in the next even word
         wire [BITS-5:0] odd_address = place_reg[BITS-1:4];
         wire [BITS-5:0] even_address = place_reg[BITS-1:4] + (BITS-4)'(place_reg[3]);
 
@@ -124,7 +124,7 @@ generate
     end
 endgenerate
 
-// one place of four, then 6 bytes of 16
+// first one place of four, then 6 bytes of 16
 logic [127:0] top_reg;
 logic [127:0] bottom_reg;
 logic [3:0] top_first_reg;

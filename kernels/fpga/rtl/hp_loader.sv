@@ -6,9 +6,9 @@
 `default_nettype none
 
 /*
- * LOAD: memory into weights, parameters, tables
+ * LOAD: copies data from memory into weights, parameters and tables
  *
- * The next load asks memory while the last one's answers come.
+ * A load requests its data while the answers to the load before it still arrive.
  */
 module hp_loader #
 (
@@ -23,7 +23,7 @@ module hp_loader #
     input  wire [31:0]              region2,
 
     /*
-     * Commands
+     * Commands; cmd is constant from the cycle before cmd_valid
      */
     input  wire                     cmd_valid,
     output wire                     cmd_ready,
@@ -43,6 +43,7 @@ module hp_loader #
     input  wire                     data_valid,
     input  wire [BUS_BYTES*8-1:0]   data,
     input  wire                     data_failed,
+    input  wire                     data_last,
 
     /*
      * Words of 16 bytes for the targets
@@ -77,19 +78,21 @@ logic [19:0] request_beats_reg;
 wire queue_ready;
 wire head_valid;
 wire accept = cmd_valid && cmd_ready;
-wire nothing = words == 0;  // such a load waits for the others' end
+// such a load waits for the end of the others; cmd is there a cycle before cmd_valid
+logic nothing_reg;
 
-assign cmd_ready = queue_ready && !request_valid_reg && !(nothing && head_valid);
+assign cmd_ready = queue_ready && !request_valid_reg && !(nothing_reg && head_valid);
 assign request_valid = request_valid_reg;
 assign request_address = request_address_reg;
 assign request_beats = request_beats_reg;
 
 always_ff @(posedge clk) begin
+    nothing_reg <= words == 0;
     if (request_ready) begin
         request_valid_reg <= 1'b0;
     end
     if (accept) begin
-        request_valid_reg <= !nothing;
+        request_valid_reg <= !nothing_reg;
         request_address_reg <= base + offset;
         request_beats_reg <= 20'(words) * 20'(BEATS);
     end
@@ -103,21 +106,24 @@ end
 wire [15:0] head_number;
 wire [3:0] head_target;
 wire [15:0] head_first;
-wire [16:0] head_words;
 
-logic [16:0] taken_reg;  // words of the head
+logic [15:0] taken_reg;  // words of the head
 logic word_valid;
 logic [127:0] word;
-wire ended = word_valid && taken_reg + 1'b1 == head_words;
+// a word a cycle later; ended_reg: it is the last of its load
+logic word_valid_reg;
+logic [127:0] word_reg;
+logic ended_reg;
+logic failed_reg;
 
 logic load_valid_reg;
 logic [3:0] load_target_reg;
 logic [15:0] load_beat_reg;
 logic [127:0] load_data_reg;
-logic [2:0] done_reg;  // a target may take a cycle or two to hold the word
+logic [2:0] done_reg;  // a target may need a cycle or two to store the word
 
 assign done = done_reg[2];
-assign failed = data_valid && data_failed;
+assign failed = failed_reg;
 assign failed_number = head_number;
 assign load_valid = load_valid_reg;
 assign load_target = load_target_reg;
@@ -126,18 +132,19 @@ assign load_data = load_data_reg;
 
 /* verilator lint_off PINCONNECTEMPTY */
 hp_fifo #(
-    .WIDTH(16 + 4 + 16 + 17),
-    .DEPTH(4)
+    .WIDTH(16 + 4 + 16),
+    .DEPTH(4),
+    .OUTPUT_REGISTER(1)
 )
 queue_inst (
     .clk(clk),
     .rst(rst),
-    .s_valid(accept && !nothing),
+    .s_valid(accept && !nothing_reg),
     .s_ready(queue_ready),
-    .s_data({cmd_number, target, first, words}),
+    .s_data({cmd_number, target, first}),
     .m_valid(head_valid),
-    .m_ready(ended),
-    .m_data({head_number, head_target, head_first, head_words}),
+    .m_ready(ended_reg),
+    .m_data({head_number, head_target, head_first}),
     .level()
 );
 /* verilator lint_on PINCONNECTEMPTY */
@@ -164,18 +171,25 @@ generate
 endgenerate
 
 always_ff @(posedge clk) begin
-    load_valid_reg <= word_valid;
+    word_valid_reg <= word_valid;
+    word_reg <= word;
+    ended_reg <= word_valid && data_last;
+    failed_reg <= data_valid && data_failed;
+    load_valid_reg <= word_valid_reg;
     load_target_reg <= head_target;
-    load_beat_reg <= head_first + taken_reg[15:0];
-    load_data_reg <= word;
-    done_reg <= {done_reg[1:0], ended || (accept && nothing)};
-    if (word_valid) begin
+    load_beat_reg <= head_first + taken_reg;
+    load_data_reg <= word_reg;
+    done_reg <= {done_reg[1:0], ended_reg || (accept && nothing_reg)};
+    if (word_valid_reg) begin
         taken_reg <= taken_reg + 1'b1;
     end
-    if (ended) begin
+    if (ended_reg) begin
         taken_reg <= '0;
     end
     if (rst) begin
+        word_valid_reg <= 1'b0;
+        ended_reg <= 1'b0;
+        failed_reg <= 1'b0;
         load_valid_reg <= 1'b0;
         done_reg <= '0;
         taken_reg <= '0;

@@ -6,25 +6,25 @@
 `default_nettype none
 
 /*
- * One pixel's 256 multiplications a cycle: 16 input channels by 16 output channels, summed into 16
- * accumulators of 32 bits
+ * One lane of the array. Each cycle it multiplies 16 input channels of one pixel by the weights of 16
+ * output channels and adds the products to 16 accumulators of 32 bits.
  */
 module hp_mac_lane
 (
     input  wire           clk,
 
     /*
-     * A step: 16 int8 channels, and the weights of all pairs of outputs as hp_weights.sv packs them
+     * A step: 16 int8 channels, and weights for all pairs of outputs, packed by hp_weights.sv
      */
-    // bit k: the stage after k takes what it holds (0 operands, ..., 5 accumulators)
+    // bit k enables stage k: 0 operands, ..., 5 accumulators
     input  wire [5:0]     enable,
     input  wire [127:0]   word,
     input  wire [4095:0]  pairs,
 
     /*
-     * With the step when it reaches the accumulators, five cycles later
+     * Belongs to the step that reaches the accumulators, five cycles later
      */
-    // the first step of an output word starts from the bias
+    // first step of an output word: it starts from the bias
     input  wire           first,
     input  wire [511:0]   bias,
 
@@ -49,7 +49,7 @@ for (pair = 0; pair < 8; pair = pair + 1) begin : outputs
         );
     end
 
-    // sums of four, then of four of those
+    // sums of four products, then sums of four of those sums
     reg [17:0] low_four_reg [0:3];
     reg signed [17:0] high_four_reg [0:3];
     reg [19:0] low_sum_reg;
@@ -79,7 +79,7 @@ for (pair = 0; pair < 8; pair = pair + 1) begin : outputs
         end
     end
 
-    // sixteen times the multipliers' 2^15 make 2^19: to take it off is to turn bit 19 over
+    // Each of the 16 products contains an offset of 2^15, in sum 2^19. Inverting bit 19 subtracts it.
     wire signed [19:0] low_sum = {~low_sum_reg[19], low_sum_reg[18:0]};
 
     reg signed [31:0] low_total_reg;

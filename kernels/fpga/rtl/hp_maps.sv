@@ -6,9 +6,10 @@
 `default_nettype none
 
 /*
- * Memory of the maps: LANES banks of words of 16 channels; each bank has one read and one write port
+ * Memory of the maps: LANES banks of words of 16 channels. Each bank has one read and one write port.
  *
- * The array reads all banks at once, the other unit one bank where the array leaves it the port.
+ * The array reads all banks at once. In the cycles in which it does not, the store unit may read one
+ * bank.
  */
 module hp_maps #
 (
@@ -16,7 +17,7 @@ module hp_maps #
     parameter int LANES = 1,
     // words of 16 bytes a bank
     parameter int MAP_WORDS = 16384,
-    // kind of memory: "block", or "ultra" where there is such
+    // kind of memory: "block", or "ultra" where the FPGA has UltraRAM
     parameter MAP_STYLE = "block",
     // bits that number a bank
     parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
@@ -36,7 +37,7 @@ module hp_maps #
     output wire [LANES*128-1:0]  step_words,
 
     /*
-     * Results of the array, always taken
+     * Results of the array; always accepted
      */
     input  wire                  result_valid,
     input  wire [BANK_BITS-1:0]  result_bank,
@@ -44,7 +45,7 @@ module hp_maps #
     input  wire [127:0]          result_data,
 
     /*
-     * Writes of others
+     * Writes of the other units
      */
     input  wire                  map_write_valid,
     output wire                  map_write_ready,
@@ -53,7 +54,7 @@ module hp_maps #
     input  wire [127:0]          map_write_data,
 
     /*
-     * Reads of others, in order
+     * Reads of the store unit, answered in order
      */
     input  wire                  map_read_valid,
     output wire                  map_read_ready,
@@ -100,7 +101,7 @@ always_ff @(posedge clk) begin
 end
 
 /*
- * What goes with a read: address, memory, output register
+ * Flags of a read, one stage each for address, memory and output register
  */
 
 reg read_reg;

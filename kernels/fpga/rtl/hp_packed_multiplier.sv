@@ -8,13 +8,13 @@
 /*
  * Two int8 products with a common factor in one DSP slice: (high * 2^16 + low) * value + 2^15
  *
- * The added 2^15 keeps the lower product from borrowing of the upper one, so that both halves can be
- * taken as they are: [31:16] is high * value (signed), [15:0] is low * value + 2^15 (unsigned).
+ * The offset of 2^15 keeps the lower half positive, so it never borrows from the upper half. Bits
+ * [31:16] are high * value (signed), bits [15:0] are low * value + 2^15 (unsigned).
  */
 module hp_packed_multiplier
 (
     input  wire                clk,
-    // a stage of the pipeline takes what the one before holds: operands, product, sum
+    // enables of the three stages: operands, product, sum
     input  wire [2:0]          enable,
     // high * 2^16 + low
     input  wire signed [24:0]  pair,
@@ -25,6 +25,7 @@ module hp_packed_multiplier
 
 reg signed [24:0] pair_reg;
 reg signed [7:0] value_reg;
+(* use_dsp = "yes" *)
 reg signed [31:0] multiplied_reg;
 reg signed [31:0] sum_reg;
 

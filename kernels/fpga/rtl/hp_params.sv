@@ -41,7 +41,8 @@ end
 localparam int ENTRY_BITS = $clog2(ENTRIES);
 
 /*
- * beat / 5 = beat * 5 * 41 / 1024, exact below 1024 beats, which are 204 entries; in three stages
+ * The entry of a beat, beat / 5, is computed as beat * 5 * 41 / 1024 in three stages. This is exact
+ * for beats below 1024, which are 204 entries.
  */
 
 reg [2:0] valid_reg;

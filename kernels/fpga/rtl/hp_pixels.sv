@@ -6,21 +6,21 @@
 `default_nettype none
 
 /*
- * The int8 of each value of each channel: the network's normalisation of a pixel
+ * Table that normalises a pixel: one int8 for each of the 256 values of each channel
  */
 module hp_pixels
 (
     input  wire         clk,
 
     /*
-     * Load of the table: 16 values a beat, blue's 256, green's, red's
+     * Load of the table, 16 values a beat: 256 for blue, then green, then red
      */
     input  wire         load_valid,
     input  wire [5:0]   load_beat,
     input  wire [127:0] load_data,
 
     /*
-     * A pixel, zeros where it is not valid; a cycle later its int8
+     * A pixel; its int8 values a cycle later, zeros where it was not valid
      */
     input  wire         valid,
     input  wire [23:0]  pixel,

@@ -6,7 +6,7 @@
 `default_nettype none
 
 /*
- * AXI4-Lite registers: what the driver sets, what it reads, and the counters of a program
+ * AXI4-Lite registers: settings of the driver, status, and the counters of a program
  */
 module hp_registers #
 (
@@ -41,7 +41,7 @@ module hp_registers #
     input  wire         s_axil_rready,
 
     /*
-     * What the driver sets
+     * Settings
      */
     output wire         start,
     output wire         stop,
@@ -55,7 +55,7 @@ module hp_registers #
     output wire [31:0]  border,
 
     /*
-     * What it reads
+     * Status
      */
     input  wire         started,
     input  wire         busy,
@@ -85,6 +85,11 @@ logic [31:0] cycles_reg;
 logic [31:0] busy_reg;
 logic [31:0] read_reg;
 logic [31:0] written_reg;
+
+// what is counted, a cycle late
+logic array_busy_reg;
+logic beat_read_reg;
+logic beat_written_reg;
 
 wire write = s_axil_awvalid && s_axil_wvalid && !bvalid_reg;
 wire [5:0] write_index = s_axil_awaddr[7:2] - FIRST;
@@ -150,9 +155,12 @@ always_ff @(posedge clk) begin
 
     // counters
     cycles_reg <= cycles_reg + 32'(busy);
-    busy_reg <= busy_reg + 32'(array_busy);
-    read_reg <= read_reg + 32'(beat_read);
-    written_reg <= written_reg + 32'(beat_written);
+    array_busy_reg <= array_busy;
+    beat_read_reg <= beat_read;
+    beat_written_reg <= beat_written;
+    busy_reg <= busy_reg + 32'(array_busy_reg);
+    read_reg <= read_reg + 32'(beat_read_reg);
+    written_reg <= written_reg + 32'(beat_written_reg);
     if (started) begin
         cycles_reg <= '0;
         busy_reg <= '0;
@@ -165,6 +173,9 @@ always_ff @(posedge clk) begin
         stop_reg <= 1'b0;
         bvalid_reg <= 1'b0;
         rvalid_reg <= 1'b0;
+        array_busy_reg <= 1'b0;
+        beat_read_reg <= 1'b0;
+        beat_written_reg <= 1'b0;
         cycles_reg <= '0;
         busy_reg <= '0;
         read_reg <= '0;

@@ -6,8 +6,8 @@
 `default_nettype none
 
 /*
- * 16 accumulators to int8: divided by a power of two with halves to even, saturated, and optionally
- * ReLU and a table
+ * Converts 16 accumulators to int8: divides by a power of two, rounds halves to even, saturates, and
+ * optionally applies ReLU and a table
  */
 module hp_requantise
 (
@@ -32,17 +32,15 @@ module hp_requantise
     output wire [127:0]   word
 );
 
-// the table as 16 rows of 16 entries
-(* ram_style = "distributed" *)
-reg [127:0] table_memory [0:15];
-
-always_ff @(posedge clk) begin
-    if (load_valid) table_memory[load_beat] <= load_data;
-end
-
+reg load_valid_reg;
+reg [3:0] load_beat_reg;
+reg [127:0] load_data_reg;
 reg [3:0] valid_reg;
 
 always_ff @(posedge clk) begin
+    load_valid_reg <= load_valid;
+    load_beat_reg <= load_beat;
+    load_data_reg <= load_data;
     valid_reg <= {valid_reg[2:0], valid};
 end
 
@@ -53,7 +51,8 @@ generate
 for (lane = 0; lane < 16; lane = lane + 1) begin : lanes
     wire [4:0] shift = shifts[lane*5 +: 5];
 
-    // by eights; the lowest bit is the one that is worth a half, lost tells of any below it
+    // Shift by multiples of eight. The lowest bit of doubled is worth one half; coarse_lost_reg tells
+    // whether any bit that was shifted out was set.
     wire signed [32:0] doubled = {sums[lane*32 +: 32], 1'b0};
     reg signed [32:0] coarse_reg;
     reg coarse_lost_reg;
@@ -72,7 +71,7 @@ for (lane = 0; lane < 16; lane = lane + 1) begin : lanes
         end
     end
 
-    // by ones
+    // shift by the rest
     wire [6:0] fine_mask = ~(7'h7f << fine_shift_reg);
     reg signed [32:0] fine_reg;
     reg fine_lost_reg;
@@ -98,7 +97,7 @@ for (lane = 0; lane < 16; lane = lane + 1) begin : lanes
         end
     end
 
-    // saturate, ReLU; just below -128 rounding up gives -128 as well, and -1 may become 0
+    // Saturate and ReLU. A value just below -128 may round up to -128, and -1 may become 0.
     reg [7:0] value_reg;
 
     always_ff @(posedge clk) begin
@@ -108,6 +107,14 @@ for (lane = 0; lane < 16; lane = lane + 1) begin : lanes
             else if (rounded_reg == 8'h7f) value_reg <= 8'h7f;
             else value_reg <= rounded_reg + {7'd0, up_reg};
         end
+    end
+
+    // each lane has a copy of the table, 16 rows of 16 entries
+    (* ram_style = "distributed" *)
+    reg [127:0] table_memory [0:15];
+
+    always_ff @(posedge clk) begin
+        if (load_valid_reg) table_memory[load_beat_reg] <= load_data_reg;
     end
 
     wire [127:0] table_row = table_memory[value_reg[7:4]];

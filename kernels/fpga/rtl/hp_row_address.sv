@@ -6,7 +6,7 @@
 `default_nettype none
 
 /*
- * Bank and address of a map's row, two cycles later
+ * Computes the bank and the address of a row of a map, in two cycles
  */
 module hp_row_address #
 (
@@ -35,6 +35,7 @@ wire [15:0] shifted = row >> BITS;
 wire [15:0] pairs = ((row >> (BITS + 1)) << 1) | 16'(row[0]);
 wire [15:0] whole = split ? row >> 1 : row;
 
+(* use_dsp = "yes" *)
 logic [15:0] product_reg;
 logic [15:0] address_reg;
 logic [1:0] bank_reg;

@@ -6,11 +6,11 @@
 `default_nettype none
 
 /*
- * Walks a CONV command: each cycle one step, which is the addresses of one map word a lane and of one
- * weight tile
+ * Generates the steps of a CONV command. A step is one map address for each lane and one weight tile.
  *
  * Loops, outermost first: group of LANES rows, column, output block, kernel row, kernel column, input
- * block. It stops only where a result would be ready before the drain has sent the one before.
+ * block. It takes a step in every cycle, except while the drain still sends the results of the word
+ * before.
  */
 module hp_sequencer #
 (
@@ -23,10 +23,10 @@ module hp_sequencer #
     input  wire                  clk,
     input  wire                  rst,
 
-    // the command, constant from start until its last word is written
+    // constant from start until the last word of the command is written
     input  wire [511:0]          command,
     input  wire                  start,
-    // a step is taken
+    // high in a cycle in which a step is taken
     output wire                  stepping,
 
     /*
@@ -41,9 +41,9 @@ module hp_sequencer #
     output wire [15:0]           step_tile,
     // address in each bank
     output wire [LANES*16-1:0]   step_address,
-    // the bank that lane 0 reads; lane l reads l banks on
+    // the bank that lane 0 reads; lane l reads bank (rotation + l) modulo LANES
     output wire [BANK_BITS-1:0]  step_rotation,
-    // per lane: the word lies inside the map, else it is zero
+    // per lane: the word lies inside the map; outside it the lane reads zeros
     output wire [LANES-1:0]      step_inside
 );
 
@@ -69,9 +69,8 @@ wire [15:0] kernel_height = {8'd0, command[CONV_KERNEL_HEIGHT_LSB +: 8]};
 wire [15:0] kernel_width = {8'd0, command[CONV_KERNEL_WIDTH_LSB +: 8]};
 wire [15:0] stride_y = {8'd0, command[CONV_STRIDE_Y_LSB +: 8]};
 wire [15:0] stride_x = {8'd0, command[CONV_STRIDE_X_LSB +: 8]};
-// signed: a strip of a map's rows may begin below its first
-wire [7:0] pad_top = command[CONV_PAD_TOP_LSB +: 8];
-wire [15:0] first_row = -{{8{pad_top[7]}}, pad_top};
+// signed: a command may begin below the first row of the map
+wire [15:0] first_row = -command[CONV_PAD_TOP_LSB +: 16];
 wire [15:0] first_column = -{8'd0, command[CONV_PAD_LEFT_LSB +: 8]};
 wire [15:0] dilation = {8'd0, command[CONV_DILATION_LSB +: 8]};
 wire [15:0] out_height = command[CONV_OUT_HEIGHT_LSB +: 16];
@@ -87,36 +86,50 @@ wire [15:0] groups = (out_height + 16'(LANES - 1)) >> LANE_SHIFT;
  */
 
 reg running_reg;
-// cycles until the drain can take another result after the one under way
+// cycles until the drain can take the next result
 reg [2:0] drain_reg;
 reg drain_free_reg;
 
 wire in_block_last, kernel_x_last, kernel_y_last, out_block_last, x_last, group_last;
-wire word_last = in_block_last && kernel_x_last && kernel_y_last;
 
-wire step = running_reg && (!word_last || drain_free_reg);
-wire kernel_x_step = step && in_block_last;
-wire kernel_y_step = kernel_x_step && kernel_x_last;
-wire word_step = kernel_y_step && kernel_y_last;
-wire x_step = word_step && out_block_last;
-wire group_step = x_step && x_last;
+// Each enable is one function of at most six registers, so that none waits for the one before it.
+wire kernel_x_last_next, kernel_y_last_next, out_block_last_next, x_last_next, group_last_next;
+reg kernel_last_reg;  // kernel_x_last && kernel_y_last
+reg row_last_reg;  // out_block_last && x_last
+reg all_last_reg;  // row_last_reg && group_last
+wire word = running_reg && in_block_last && kernel_last_reg && drain_free_reg;
+wire step = running_reg && (!(in_block_last && kernel_last_reg) || drain_free_reg);
+wire kernel_x_step = running_reg && in_block_last && (!kernel_last_reg || drain_free_reg);
+wire kernel_y_step = kernel_x_last && running_reg && in_block_last
+    && (!kernel_last_reg || drain_free_reg);
+wire word_step = word;
+wire x_step = word && out_block_last;
+wire group_step = word && row_last_reg;
 
+always_ff @(posedge clk) begin
+    kernel_last_reg <= kernel_x_last_next && kernel_y_last_next;
+    row_last_reg <= out_block_last_next && x_last_next;
+    all_last_reg <= out_block_last_next && x_last_next && group_last_next;
+end
+
+/* verilator lint_off PINCONNECTEMPTY */
 hp_counter in_block_counter (.clk(clk), .start(start), .step(step),
-    .rounds(in_blocks), .last(in_block_last));
+    .rounds(in_blocks), .last(in_block_last), .last_next());
 hp_counter kernel_x_counter (.clk(clk), .start(start), .step(kernel_x_step),
-    .rounds(kernel_width), .last(kernel_x_last));
+    .rounds(kernel_width), .last(kernel_x_last), .last_next(kernel_x_last_next));
 hp_counter kernel_y_counter (.clk(clk), .start(start), .step(kernel_y_step),
-    .rounds(kernel_height), .last(kernel_y_last));
+    .rounds(kernel_height), .last(kernel_y_last), .last_next(kernel_y_last_next));
 hp_counter out_block_counter (.clk(clk), .start(start), .step(word_step),
-    .rounds(out_blocks), .last(out_block_last));
+    .rounds(out_blocks), .last(out_block_last), .last_next(out_block_last_next));
 hp_counter x_counter (.clk(clk), .start(start), .step(x_step),
-    .rounds(out_width), .last(x_last));
+    .rounds(out_width), .last(x_last), .last_next(x_last_next));
 hp_counter group_counter (.clk(clk), .start(start), .step(group_step),
-    .rounds(groups), .last(group_last));
+    .rounds(groups), .last(group_last), .last_next(group_last_next));
+/* verilator lint_on PINCONNECTEMPTY */
 
 always_ff @(posedge clk) begin
     if (start) running_reg <= 1'b1;
-    else if (group_step && group_last) running_reg <= 1'b0;
+    else if (word && all_last_reg) running_reg <= 1'b0;
 
     if (word_step) begin
         drain_reg <= 3'(LANES - 1);
@@ -136,7 +149,7 @@ end
 assign stepping = step;
 
 /*
- * What each loop adds to
+ * Running values: each loop adds its increment
  */
 
 reg first_reg;
@@ -182,7 +195,7 @@ always_ff @(posedge clk) begin
 end
 
 /*
- * Addresses, in three stages: rows and their place in a bank; times the pitch; the sum
+ * Addresses, in three stages: row within the bank; multiplication by the pitch; sum
  */
 
 reg [2:0] valid_reg;
@@ -194,7 +207,7 @@ reg [15:0] tile_delay_reg [0:2];
 always_ff @(posedge clk) begin
     valid_reg <= {valid_reg[1:0], step};
     first_delay_reg <= {first_delay_reg[1:0], first_reg};
-    last_delay_reg <= {last_delay_reg[1:0], word_last};
+    last_delay_reg <= {last_delay_reg[1:0], in_block_last && kernel_last_reg};
     entry_delay_reg[0] <= entry_reg;
     entry_delay_reg[1] <= entry_delay_reg[0];
     entry_delay_reg[2] <= entry_delay_reg[1];
@@ -204,7 +217,7 @@ always_ff @(posedge clk) begin
     if (rst) valid_reg <= '0;
 end
 
-// row / lanes, a step of the banks being 1 or 2 rows wide; a negative row rounds down
+// row / LANES, rounded down. Consecutive banks hold rows that are 1 or, in a split map, 2 apart.
 wire signed [15:0] row_signed = row_reg;
 wire [15:0] quotient_single = row_signed >>> LANE_SHIFT;
 wire [15:0] quotient_double = {15'(row_signed >>> (LANE_SHIFT + 1)), row_reg[0]};
@@ -213,9 +226,10 @@ wire [15:0] strip = split ? (row_signed >>> 1) : row_signed;
 reg [15:0] quotient_reg;
 reg [15:0] offset_reg;
 reg column_inside_reg;
+(* use_dsp = "yes" *)
 reg [15:0] product_reg;
 reg [15:0] offset_delay_reg;
-// for the banks where the row above the next multiple of the lanes lies
+// for banks that hold a row of the next group
 reg [15:0] offset_next_reg;
 reg [BANK_BITS-1:0] rotation_reg [0:2];
 
@@ -242,7 +256,7 @@ for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
     reg inside_delay_reg;
     reg [15:0] address_reg;
 
-    // as a lane this is a row of the map, as a bank it is where that bank's row lies
+    // row_lane_reg belongs to the lane of this number, address_reg to the bank of this number
     wire wrapped = 32'(rotation_reg[1]) > lane;
 
     always_ff @(posedge clk) begin

@@ -6,7 +6,7 @@
 `default_nettype none
 
 /*
- * STORE: the words of a map, row by row, to the writer
+ * STORE: sends the words of a map to the writer, row by row
  */
 module hp_store #
 (
@@ -28,7 +28,7 @@ module hp_store #
     input  wire [511:0] cmd,
     input  wire [15:0]  cmd_number,
     output wire         done,
-    // of the command that runs
+    // number of the current command
     output wire [15:0]  number,
 
     /*
@@ -64,32 +64,35 @@ localparam [2:0]
     STATE_WAIT = 3'd4;
 
 logic [2:0] state_reg;
-logic [1:0] step_reg;
+logic [2:0] step_reg;  // cycles of a state, one-hot
+logic reading_reg;  // state_reg == STATE_ROW
 logic [15:0] number_reg;
 logic split_reg;
 logic [15:0] base_reg;
 logic [15:0] row_pitch_reg;
 logic [15:0] width_reg;
-logic [15:0] rows_reg;  // that are still to come
 logic [15:0] row_reg;
-logic [15:0] columns_reg;  // of this row that are still to come
 logic [15:0] address_reg;
 logic [31:0] target_reg;
 logic done_reg;
-logic [5:0] free_reg;  // places of the writer
-logic [5:0] flight_reg;  // words asked for that have not come
+logic [15:0] rows_reg;
+logic nothing_reg;
+logic [5:0] free_reg;  // free places of the writer
+logic free_any_reg;  // one of them at least is free in the next cycle
+logic taken_reg;
+logic [5:0] flight_reg;  // words that were requested and have not arrived
 
 wire [3:0] region = cmd[STORE_REGION_LSB +: STORE_REGION_BITS];
 wire [31:0] base = region == REGION_RESIZE ? region2 : region == REGION_WORK ? region1 : region0;
 wire [1:0] bank;
 wire [15:0] address;
 wire read = map_read_valid && map_read_ready;
-wire nothing = width_reg == 0 || rows_reg == 0;
+wire column_last, row_last;
 
 assign cmd_ready = state_reg == STATE_IDLE;
 assign done = done_reg;
 assign number = number_reg;
-assign map_read_valid = state_reg == STATE_ROW && free_reg != 0;
+assign map_read_valid = reading_reg && free_any_reg;
 assign map_read_bank = bank;
 assign map_read_address = address_reg;
 assign start = state_reg == STATE_BEGIN;
@@ -109,9 +112,19 @@ row_address_inst (
     .address(address)
 );
 
+/* verilator lint_off PINCONNECTEMPTY */
+hp_counter columns_counter (.clk(clk), .start(state_reg == STATE_PLACE), .step(read),
+    .rounds(width_reg), .last(column_last), .last_next());
+hp_counter rows_counter (.clk(clk), .start(state_reg == STATE_BEGIN), .step(read && column_last),
+    .rounds(rows_reg), .last(row_last), .last_next());
+/* verilator lint_on PINCONNECTEMPTY */
+
 always_ff @(posedge clk) begin
     done_reg <= 1'b0;
-    free_reg <= free_reg + 6'(taken) - 6'(read);
+    nothing_reg <= width_reg == 0 || rows_reg == 0;
+    taken_reg <= taken;
+    free_reg <= free_reg + 6'(taken_reg) - 6'(read);
+    free_any_reg <= free_reg > 6'd1 || (free_reg == 6'd1 && !read);
     flight_reg <= flight_reg + 6'(read) - 6'(word_valid);
 
     case (state_reg)
@@ -124,32 +137,34 @@ always_ff @(posedge clk) begin
             rows_reg <= cmd[STORE_ROWS_LSB +: STORE_ROWS_BITS];
             row_reg <= cmd[STORE_FIRST_ROW_LSB +: STORE_FIRST_ROW_BITS];
             target_reg <= base + cmd[STORE_OFFSET_LSB +: STORE_OFFSET_BITS];
+            step_reg <= 3'd1;
             if (cmd_valid) begin
                 state_reg <= STATE_BEGIN;
             end
         end
         STATE_BEGIN: begin
-            step_reg <= '0;
-            state_reg <= nothing ? STATE_WAIT : STATE_PLACE;
+            // nothing_reg is there in the second of two cycles
+            step_reg <= step_reg[1] ? 3'd1 : 3'd2;
+            if (step_reg[1]) begin
+                state_reg <= nothing_reg ? STATE_WAIT : STATE_PLACE;
+            end
         end
         STATE_PLACE: begin
-            // the row's place takes two cycles
-            step_reg <= step_reg + 1'b1;
-            columns_reg <= width_reg;
+            // the address of the row takes two cycles
+            step_reg <= {step_reg[1:0], step_reg[2]};
             address_reg <= address;
-            if (step_reg == 2'd2) begin
+            if (step_reg[2]) begin
                 state_reg <= STATE_ROW;
+                reading_reg <= 1'b1;
             end
         end
         STATE_ROW: begin
             if (read) begin
                 address_reg <= address_reg + 1'b1;
-                columns_reg <= columns_reg - 1'b1;
-                if (columns_reg == 1) begin
+                if (column_last) begin
                     row_reg <= row_reg + 1'b1;
-                    rows_reg <= rows_reg - 1'b1;
-                    step_reg <= '0;
-                    state_reg <= rows_reg == 1 ? STATE_WAIT : STATE_PLACE;
+                    reading_reg <= 1'b0;
+                    state_reg <= row_last ? STATE_WAIT : STATE_PLACE;
                 end
             end
         end
@@ -163,8 +178,11 @@ always_ff @(posedge clk) begin
 
     if (rst) begin
         state_reg <= STATE_IDLE;
+        reading_reg <= 1'b0;
         done_reg <= 1'b0;
         free_reg <= 6'd32;
+        free_any_reg <= 1'b0;
+        taken_reg <= 1'b0;
         flight_reg <= '0;
     end
 end

@@ -6,8 +6,8 @@
 `default_nettype none
 
 /*
- * Memory of weight tiles: written 16 weights at a time, read a whole tile of 256 at a time, packed for
- * the multipliers
+ * Memory of the weight tiles. It is written 16 weights at a time and read a whole tile of 256 at a
+ * time. What is read is packed for the multipliers.
  */
 module hp_weights #
 (
@@ -30,7 +30,8 @@ module hp_weights #
      */
     input  wire           read_valid,
     input  wire [15:0]    read_tile,
-    // four cycles later: outputs 2p and 2p+1 of input i as a number of 25 bits in word 16 * p + i
+    // four cycles later: word 16 * p + i holds the weights of input i for outputs 2p and 2p + 1, packed
+    // into 25 bits
     output wire [4095:0]  pairs
 );
 
@@ -82,7 +83,7 @@ for (p = 0; p < 8; p = p + 1) begin : outputs
         wire [7:0] high = tile[((2*p + 1)*16 + i)*8 +: 8];
         reg [24:0] pair_reg;
 
-        // high * 2^16 + low: the upper part loses one where the lower is negative
+        // high * 2^16 + low: a negative lower part subtracts one from the upper part
         always_ff @(posedge clk) begin
             if (valid_reg[2]) begin
                 pair_reg <= {{high[7], high} - {8'd0, low[7]}, {8{low[7]}}, low};

@@ -1,6 +1,6 @@
 // Written by `python -m kernels.fpga.tables` from tables.toml; change that.
 
-localparam logic [31:0] MAGIC = 32'h48505431;
+localparam logic [31:0] MAGIC = 32'h48505432;
 
 // registers, byte offsets
 localparam logic [7:0] REG_ID = 8'h0;
@@ -110,8 +110,6 @@ localparam int CONV_STRIDE_Y_LSB = 208;
 localparam int CONV_STRIDE_Y_BITS = 8;
 localparam int CONV_STRIDE_X_LSB = 216;
 localparam int CONV_STRIDE_X_BITS = 8;
-localparam int CONV_PAD_TOP_LSB = 224;
-localparam int CONV_PAD_TOP_BITS = 8;
 localparam int CONV_PAD_LEFT_LSB = 232;
 localparam int CONV_PAD_LEFT_BITS = 8;
 localparam int CONV_DILATION_LSB = 240;
@@ -134,6 +132,8 @@ localparam int CONV_WEIGHT_TILE_LSB = 368;
 localparam int CONV_WEIGHT_TILE_BITS = 16;
 localparam int CONV_PARAM_ENTRY_LSB = 384;
 localparam int CONV_PARAM_ENTRY_BITS = 16;
+localparam int CONV_PAD_TOP_LSB = 400;
+localparam int CONV_PAD_TOP_BITS = 16;
 localparam int STORE_SPLIT_LSB = 6;
 localparam int STORE_SPLIT_BITS = 1;
 localparam int STORE_BASE_LSB = 96;

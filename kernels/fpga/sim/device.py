@@ -4,10 +4,10 @@
 board's kernel drivers. What is behind the registers is a machine: ``kernels.fpga.model.Machine``
 (NumPy) or ``kernels.fpga.sim.rtl.Rtl`` (the fabric itself, verilated).
 
-Memory is the machine's, apart from the arrays that the processor works on, as a cache is: a flush
-that is left out leaves old bytes for the fabric, an invalidate that is left out old ones for the
-processor. An invalidate takes the whole buffer, whichever slice asks for it, as that of PYNQ 4
-does: bytes that were written and not flushed are lost.
+The machine's memory is separate from the arrays of the processor, like memory behind a cache.
+Without a flush the fabric reads old bytes; without an invalidate the processor does. An invalidate
+covers the whole buffer, whichever slice asks for it, as in PYNQ 4: bytes that were written and not
+flushed are lost.
 """
 
 import ctypes

@@ -17,7 +17,6 @@
 namespace {
 
 const uint64_t BASE = 0x10000000;  // physical address of the memory's first byte
-const size_t BURSTS = 16;          // in each direction that the memory takes in
 const int UNITS = 4;
 enum Fault { NONE, READ, WRITE, HANG };
 enum Response { OKAY = 0, SLVERR = 2, DECERR = 3 };
@@ -49,6 +48,7 @@ struct Rtl {
     uint8_t* memory;
     uint64_t bytes;
     int latency, stalls;
+    size_t bursts;  // most that the memory accepts in each direction before it answers
     double share;
     Random random;
 
@@ -71,8 +71,10 @@ struct Rtl {
     std::vector<Step> trace;
     std::deque<size_t> running[UNITS];
 
-    Rtl(uint8_t* memory, uint64_t bytes, int latency, double share, int stalls, uint64_t seed)
-        : memory(memory), bytes(bytes), latency(latency), stalls(stalls), share(share) {
+    Rtl(uint8_t* memory, uint64_t bytes, int latency, double share, int stalls, int bursts,
+        uint64_t seed)
+        : memory(memory), bytes(bytes), latency(latency), stalls(stalls), bursts(bursts),
+          share(share) {
         random.state = seed * 0x9E3779B97F4A7C15ull + 0x1234567ull;
         context.randReset(2);  // what no reset sets starts with anything
         context.randSeed(int(seed % 0x7FFFFFFF) + 1);
@@ -133,8 +135,8 @@ struct Rtl {
     // What memory drives in this cycle.
     void drive() {
         credit = credit + share < 2 ? credit + share : 2;
-        top->m_axi_arready = reads.size() < BURSTS && !random.chance(stalls);
-        top->m_axi_awready = writes.size() < BURSTS && !random.chance(stalls);
+        top->m_axi_arready = reads.size() < bursts && !random.chance(stalls);
+        top->m_axi_awready = writes.size() + answers.size() < bursts && !random.chance(stalls);
 
         bool read = !frozen && !reads.empty() && reads.front().ready <= cycles;
         bool write = !frozen && !writes.empty() && top->m_axi_wvalid;
@@ -314,8 +316,9 @@ struct Rtl {
 }  // namespace
 
 extern "C" {
-void* rtl_new(uint8_t* memory, uint64_t bytes, int latency, double share, int stalls, uint64_t seed) {
-    return new Rtl(memory, bytes, latency, share, stalls, seed);
+void* rtl_new(uint8_t* memory, uint64_t bytes, int latency, double share, int stalls, int bursts,
+              uint64_t seed) {
+    return new Rtl(memory, bytes, latency, share, stalls, bursts, seed);
 }
 void rtl_free(void* rtl) { delete static_cast<Rtl*>(rtl); }
 void rtl_reset(void* rtl) { static_cast<Rtl*>(rtl)->reset(); }

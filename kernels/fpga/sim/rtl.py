@@ -41,6 +41,7 @@ class Rtl:
         latency: cycles from a burst's address to its first beat; default: the size's.
         share: of the bus's beats that memory delivers, 0 to 1; default: the size's, or 0.75.
         stalls: percent of cycles in which a channel of the memory stalls on top of that.
+        bursts: most bursts that the memory accepts in each direction before it answers one.
         seed: of the stalls, and of what the engine's registers hold before its reset.
         memory_bytes: of the simulated DRAM.
 
@@ -52,7 +53,9 @@ class Rtl:
         kernels.fpga.sim.build.CannotBuild: Verilator or the compiler is missing or fails.
     """
 
-    def __init__(self, size, latency=None, share=None, stalls=0, seed=0, memory_bytes=1 << 26):
+    def __init__(
+        self, size, latency=None, share=None, stalls=0, seed=0, memory_bytes=1 << 26, bursts=16
+    ):
         self._handle = None
         self._library = _opened(build.library(size))
         self.size = size
@@ -62,7 +65,7 @@ class Rtl:
         if latency < 0 or not 0 < share <= 1 or not 0 <= stalls < 100:
             raise ValueError("latency {}, share {}, stalls {}".format(latency, share, stalls))
         self._handle = self._library.rtl_new(
-            self.memory.ctypes.data, memory_bytes, latency, share, stalls, seed
+            self.memory.ctypes.data, memory_bytes, latency, share, stalls, bursts, seed
         )
         self._started = 0
 
@@ -103,7 +106,7 @@ class Rtl:
         return bool(idle)
 
     def fault(self, kind, address=None):
-        """What goes wrong in memory from now on.
+        """Set the fault of the memory from now on.
 
         Args:
             kind: None (nothing any more), "read" or "write" (answers SLVERR), "hang" (answers
@@ -147,7 +150,7 @@ def _opened(path):
     number, real = ctypes.c_int, ctypes.c_double
     steps = ctypes.POINTER(ctypes.POINTER(u64))
     for name, result, arguments in (
-        ("rtl_new", handle, [handle, u64, number, real, number, u64]),
+        ("rtl_new", handle, [handle, u64, number, real, number, number, u64]),
         ("rtl_free", None, [handle]),
         ("rtl_reset", None, [handle]),
         ("rtl_write", None, [handle, u32, u32]),

@@ -26,7 +26,7 @@ OVERHEAD = 30  # cycles of a command beside its steps, at most
 
 
 class Bench:
-    """Drives the ports of ``network`` and keeps the model beside it.
+    """Drives the ports of ``hp_convolution`` and keeps the model beside it.
 
     Args:
         stalls: percent of the cycles in which a stream offers nothing.
@@ -200,7 +200,7 @@ def random_layer(rng, words, first_tile, tiles):
             "kernel_width": kernel_width,
             "stride_y": stride_y,
             "stride_x": stride_x,
-            "pad_top": pad_top & 0xFF,
+            "pad_top": pad_top & 0xFFFF,
             "pad_left": pad_left,
             "dilation": dilation,
             "out_blocks": out_blocks,

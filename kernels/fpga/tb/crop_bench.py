@@ -1,6 +1,6 @@
 """cocotb: the crop unit alone against the NumPy model, with stalls on each of its streams.
 
-The lines that it asks for come with gaps and late, words of the map are taken with gaps, both in
+Requested lines arrive late and with gaps; words of the map are taken with gaps, both in
 ``stalls`` percent of the cycles. Driven and looked at on the falling edge: no ready depends on a
 valid.
 
@@ -31,16 +31,17 @@ SIZE = {
     "line_bytes": LINE_BYTES,
 }
 MOST = 60_000  # cycles of a crop
+LATENCY = 3  # cycles from a request to its first beat, at least
 
 
 class Crop:
-    """Drives the ports of ``crop``; the memory is the model's."""
+    """Drives the ports of ``hp_crop``; the memory is the model's."""
 
     def __init__(self, dut, stalls, seed):
         self.dut, self.stalls = dut, stalls
         self.dice, self.rng = random.Random(seed), np.random.default_rng(seed)
         self.model = Machine(SIZE, FRAME + (1 << 20))
-        self.beats, self.asked, self.done = deque(), 0, 0
+        self.beats, self.asked, self.done, self.cycle = deque(), 0, 0, 0
         self.maps = self.model.maps.copy()
 
     def gap(self):
@@ -50,7 +51,7 @@ class Crop:
         dut = self.dut
         for name in ("load_valid", "cmd_valid", "request_ready", "data_valid", "map_write_ready"):
             getattr(dut, name).value = 0
-        dut.data_failed.value = 0
+        dut.data_failed.value = dut.data_last.value = 0
         cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
         cocotb.start_soon(self._serve())
         await self.reset()
@@ -67,20 +68,26 @@ class Crop:
         dut = self.dut
         while True:
             await FallingEdge(dut.clk)
+            self.cycle += 1
             # what the last edge took
             if int(dut.done.value):
                 self.done += 1
-            dut.data_valid.value = valid = int(bool(self.beats) and not self.gap())
+            there = self.beats and self.beats[0][1] <= self.cycle
+            dut.data_valid.value = valid = int(bool(there) and not self.gap())
             if valid:
-                at = self.beats.popleft() - BASE
+                at, _, last = self.beats.popleft()
+                at -= BASE
+                dut.data_last.value = last
                 data = self.model.memory[at : at + BUS_BYTES].tobytes()
                 dut.data.value = int.from_bytes(data, "little")
-            # a beat comes in a later cycle than its request
+            # a beat comes three cycles after its request at least
             dut.request_ready.value = ready = int(not self.gap())
             if ready and int(dut.request_valid.value):
                 place = int(dut.request_address.value) // BUS_BYTES * BUS_BYTES
-                for beat in range(int(dut.request_beats.value)):
-                    self.beats.append(place + beat * BUS_BYTES)
+                count = int(dut.request_beats.value)
+                for beat in range(count):
+                    due, last = self.cycle + LATENCY, int(beat == count - 1)
+                    self.beats.append((place + beat * BUS_BYTES, due, last))
                 self.asked += 1
             dut.map_write_ready.value = taken = int(not self.gap())
             if taken and int(dut.map_write_valid.value):
@@ -105,6 +112,7 @@ class Crop:
         for number, command in enumerate(commands):
             dut.cmd.value = int.from_bytes(command, "little")
             dut.cmd_number.value = number
+            await FallingEdge(dut.clk)  # a command is there a cycle before it may start
             dut.cmd_valid.value = 1
             while not int(dut.cmd_ready.value):
                 await FallingEdge(dut.clk)

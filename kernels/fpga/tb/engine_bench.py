@@ -1,6 +1,6 @@
-"""cocotb: the whole engine between somebody else's AXI memory and AXI4-Lite master.
+"""cocotb: the whole engine between an AXI memory and an AXI4-Lite master of ``cocotbext-axi``.
 
-``cocotbext-axi`` checks and answers the bursts; random programs must do what the NumPy model does,
+It checks and answers the bursts; random programs must do what the NumPy model does,
 with every channel of both buses paused in ``STALLS`` percent of the cycles.
 
 Environment: the parameters of ``engine`` as the module was built.

@@ -176,7 +176,7 @@ def _convolution(rng, space, at, made, stride, following, lanes):
         kernel_width=kernel[1],
         stride_y=stride,
         stride_x=stride,
-        pad_top=int(rng.integers(-2, 3)) & 0xFF,
+        pad_top=int(rng.integers(-2, 3)) & 0xFFFF,
         pad_left=int(rng.integers(0, 3)),
         dilation=dilation,
         out_base=out["base"],

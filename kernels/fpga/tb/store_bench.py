@@ -15,12 +15,19 @@ from kernels.fpga import tables
 from kernels.fpga.model import Machine
 
 LANES = int(os.environ["LANES"])
-SIZE = {"lanes": LANES, "bus_bytes": 8, "crop_lanes": 1, "map_words": 1 << 16, "weight_tiles": 1}
+SIZE = {
+    "lanes": LANES,
+    "bus_bytes": 8,
+    "crop_lanes": 1,
+    "map_words": 1 << 16,
+    "weight_tiles": 1,
+    "line_bytes": 8192,
+}
 PLACES = 32  # words that the writer holds
 
 
 class Store:
-    """The map memory and the writer around ``store``, each with gaps."""
+    """The map memory and the writer around ``hp_store``, each with gaps."""
 
     def __init__(self, dut, stalls, seed):
         self.dut, self.stalls, self.dice = dut, stalls, random.Random(seed)

@@ -66,6 +66,51 @@ def test_the_memory_s_speed_changes_nothing_but_time(latency, share):
     assert_right(rtl("ultra96", latency=latency, share=share), seed=5)
 
 
+@pytest.mark.parametrize("bursts", [1, 2])
+@pytest.mark.parametrize("name", SIZES)
+def test_a_memory_that_takes_few_bursts_at_once_changes_nothing_but_time(name, bursts):
+    for seed in range(3):
+        assert_right(rtl(name, bursts=bursts, stalls=20 * (seed % 2)), seed)
+
+
+@pytest.mark.parametrize("first", [100, 128, 200, 254])
+def test_a_convolution_may_begin_far_below_the_first_row_of_its_input(first):
+    """Its padding is then negative, by more than 8 bits hold."""
+    results = []
+    for machine in (rtl(), Machine(tables.sizes()["pynq_z2"], BYTES)):
+        bench, rng = Bench(machine), np.random.default_rng(first)
+        frame = rng.integers(0, 256, (255, 8, 3)).astype(np.uint8)
+        bench.picture(frame, (0, 0, 8, 255), 255, (0, 0, 0))
+        bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
+        bench.load("WEIGHTS", rng.integers(-128, 128, 256).astype(np.int8))
+        bench.load("PARAMS", np.zeros(80, np.uint8))
+        bench.add("CROP", row_pitch=8, words=8, rows=255, size=255)
+        bench.add(
+            "CONV",
+            in_row_pitch=8,
+            in_block_pitch=8,
+            in_height=255,
+            in_width=8,
+            in_blocks=1,
+            kernel_height=1,
+            kernel_width=1,
+            stride_y=1,
+            stride_x=1,
+            dilation=1,
+            pad_top=-first & 0xFFFF,
+            out_base=4096,
+            out_row_pitch=8,
+            out_block_pitch=8,
+            out_height=255 - first,
+            out_width=8,
+            out_blocks=1,
+        )
+        bench.store(4096, 8, 255 - first, 8)
+        assert bench.run() == tables.IS_DONE
+        results.append(bench.result(255 - first, 8))
+    assert results[0].any() and np.array_equal(*results)
+
+
 def test_programs_run_one_after_the_other_on_the_same_engine():
     machine = rtl()
     for seed in range(4):

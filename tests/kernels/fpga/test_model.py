@@ -50,7 +50,7 @@ def naive_conv(values, tiles, bias, shifts, fields, table):
         total = bias[ob].astype(np.int64)
         for ky in range(fields["kernel_height"]):
             for kx in range(fields["kernel_width"]):
-                top = fields["pad_top"] - 256 * (fields["pad_top"] > 127)  # it has a sign
+                top = fields["pad_top"] - 65536 * (fields["pad_top"] > 32767)  # it has a sign
                 y = oy * fields["stride_y"] + ky * fields["dilation"] - top
                 x = ox * fields["stride_x"] + kx * fields["dilation"] - fields["pad_left"]
                 if not (0 <= y < rows and 0 <= x < width):
@@ -90,7 +90,7 @@ def test_a_convolution_is_the_sum_that_the_design_says(data):
         "kernel_width": kernel[1],
         "stride_y": stride_y,
         "stride_x": stride_x,
-        "pad_top": draw(st.integers(-7, 2)) & 0xFF,
+        "pad_top": draw(st.integers(-7, 2)) & 0xFFFF,
         "pad_left": draw(st.integers(0, 2)),
         "dilation": draw(st.integers(1, 2)) if stride_y == 1 else 1,
         "out_base": 1000,

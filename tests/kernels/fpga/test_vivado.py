@@ -202,7 +202,23 @@ def test_no_bitstream_is_written_when_timing_is_not_met(run, what):
     calls, done, folder = run("pynq_z2", VIVADO_SLACK=what)
     assert done.returncode != 0
     assert "Timing is not met" in done.stderr and what in done.stderr
+    holds = 1000 / (1000 / tables.sizes()["pynq_z2"]["assumed_clock_mhz"] - float(what))
+    assert "{:.1f} MHz would hold".format(holds) in done.stderr
     assert not list(folder.glob("out/*.bit"))
+
+
+@needs_tclsh
+def test_it_is_built_for_speed_with_physical_optimisation(run):
+    calls, _, _ = run("kv260")
+    strategies = {call[3]: call[2] for call in calls if call[:2] == ["set_property", "strategy"]}
+    assert "PhysOpt" in strategies["impl_1"] and "Perf" in strategies["synth_1"]
+    assert [call[1] for call in calls if call[0] == "launch_runs"] == ["synth_1", "impl_1"]
+
+
+def test_the_clocks_are_whole_parts_of_the_processors_pll():
+    for name, size in tables.sizes().items():
+        pll = hwh.PLL_MHZ[hwh.family_of(tables.parts()[name]["part"])]
+        assert pll % size["assumed_clock_mhz"] == 0, name
 
 
 @needs_tclsh
@@ -234,7 +250,7 @@ def test_without_vivado_one_sentence_says_what_to_run(tmp_path):
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert "no `vivado` on the PATH" in done.stderr and "overlay.tcl" in done.stderr
-    assert "part xc7z020clg400-1" in done.stderr and "clock_mhz 100" in done.stderr
+    assert "part xc7z020clg400-1" in done.stderr and "clock_mhz 125" in done.stderr
 
 
 def test_a_board_without_fabric_is_refused(tmp_path):

@@ -267,7 +267,7 @@ def test_a_bundle_whose_maps_or_pictures_are_not_the_networks(board, tmp_path, p
 def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
     made, device, bit = board
     other = bright.write_bundle(tmp_path / "other", libraries={"overlay": "48505430"})
-    with refused(bundle.BundleMismatch, "overlay 48505430", "48505431", "make engine BOARD="):
+    with refused(bundle.BundleMismatch, "overlay 48505430", "48505432", "make engine BOARD="):
         loading.open_engine(other, device=device, overlay=bit)
     assert device.downloads == 0
     tracked(loading.open_engine(made, device=device, overlay=bit))
@@ -276,7 +276,7 @@ def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
 def test_an_overlay_of_another_layout(board, monkeypatch):
     made, device, bit = board
     device.machine._set("ID", 0x48505430)
-    with refused(fabric.BadOverlay, "0x48505430", "0x48505431", "make overlay"):
+    with refused(fabric.BadOverlay, "0x48505430", "0x48505432", "make overlay"):
         loading.open_engine(made, device=device, overlay=bit)
 
 

@@ -1,6 +1,6 @@
-# PYNQ-Z2. Crystal, clocks and memory as in the PYNQ image's own boot image, which sets them up and
-# which an overlay, loaded later, does not change; Vivado needs the crystal to compute the divisors of
-# the fabric's clock (IO PLL 1000 MHz / 10 = 100 MHz).
+# PYNQ-Z2. Crystal, clocks and memory are those of the PYNQ image. Its boot image sets them up, and an
+# overlay that is loaded later does not change them. Vivado needs the crystal to compute the divisors
+# of the fabric's clock (IO PLL 1000 MHz / 8 = 125 MHz).
 set family zynq7
 set memory_bytes 0x20000000
 set settings [list \

@@ -1,0 +1,350 @@
+"""Static timing of a netlist from yosys: the longest path to every register, in nanoseconds.
+
+A path starts at the output of a register or memory, or at an input port, and ends at the input of
+one, or at an output port. Its time is the sum of the cells' delays (``delays.toml``), of a model of
+the nets between them, and of the setup time at its end. No tool placed or routed anything, and the
+clock net is ideal: a time here is an estimate, good for comparing and for finding slow logic.
+
+The net model: ``base + fan_out * log2(loads)``. Free are a carry chain's own net, the net between a
+LUT and the one flip-flop that takes it (both are in one slice), and inverters (a LUT or a pin
+absorbs them).
+"""
+
+import collections
+import math
+import re
+
+from kernels.fpga import tables
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib
+
+FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
+LUTS = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6")
+MUXES = ("MUXF7", "MUXF8", "MUXF9")
+SHIFTS = ("SRL16E", "SRLC32E")
+CARRIES = ("CARRY4", "CARRY8")
+NONE = -1.0  # arrival of a constant: no path
+
+Path = collections.namedtuple("Path", "ns start end cell levels")
+Path.__doc__ = """The longest path to one pin.
+
+Attributes:
+    ns: setup included.
+    start: name of the net where it starts.
+    end: name of what it ends in.
+    cell: dict of the cell that it ends in; None for an output port.
+    levels: list of the types of the cells that it goes through.
+"""
+
+
+class UnknownCell(ValueError):
+    """A kind of cell that has no delays here."""
+
+
+def delays():
+    """``delays.toml`` as a dict."""
+    return tomllib.loads((tables.FOLDER / "delays.toml").read_text(encoding="utf-8"))
+
+
+class Timing:
+    """The paths of one flat module.
+
+    Args:
+        module: of yosys's ``write_json``: its "cells", "ports" and "netnames".
+        base: of a net, ns.
+        table: as ``delays`` gives it.
+    """
+
+    def __init__(self, module, base, table=None):
+        self.table = table or delays()
+        self.base = base
+        self.cells, self.ports = module["cells"], module["ports"]
+        self.names = _names(module["netnames"])
+        self.fan_out, self.drivers = collections.Counter(), {}
+        for name, cell in self.cells.items():
+            for port, bits in cell["connections"].items():
+                driven = cell["port_directions"][port] == "output"
+                for index, bit in enumerate(bits):
+                    if not isinstance(bit, int):
+                        continue
+                    if driven:
+                        self.drivers[bit] = name, port, index
+                    else:
+                        self.fan_out[bit] += 1
+        for name, port in self.ports.items():
+            for index, bit in enumerate(port["bits"]):
+                if isinstance(bit, int) and port["direction"] == "output":
+                    self.fan_out[bit] += 1
+                elif isinstance(bit, int):
+                    self.drivers[bit] = None, name, index
+        self._known = {}
+
+    def net(self, bit):
+        """Delay of a net."""
+        return self.base + self.table["net"]["fan_out"] * math.log(max(self.fan_out[bit], 1), 2)
+
+    # -- arrivals
+
+    def arrival(self, bit):
+        """(ns at the driver of a net, the net before it on the longest path or None)."""
+        stack = [bit]
+        while stack:
+            one = stack[-1]
+            if one in self._known:
+                stack.pop()
+                continue
+            start, inputs = self._sources(one)
+            missing = [source for source, _ in inputs if source not in self._known]
+            if missing:
+                self._check_loop(stack, missing)
+                stack += missing
+                continue
+            best = start, None
+            for source, delay in inputs:
+                best = max(best, (self._known[source][0] + delay, source), key=lambda b: b[0])
+            self._known[one] = best
+            stack.pop()
+        return self._known[bit]
+
+    def _check_loop(self, stack, missing):
+        loop = set(stack).intersection(missing)
+        if loop and len(stack) > len(self.drivers):
+            raise ValueError("a combinational loop through {}".format(self.name(loop.pop())))
+
+    def _sources(self, bit):
+        """(ns at which a register makes a net, or NONE; list of (net that it depends on, ns))."""
+        if bit not in self.drivers:
+            return NONE, []
+        name, port, index = self.drivers[bit]
+        if name is None:
+            return self.table["flip_flop"]["out"], []
+        cell = self.cells[name]
+        kind, table = cell["type"], self.table
+        if kind in FLIP_FLOPS:
+            return table["flip_flop"]["out"], []
+        if kind in SHIFTS:
+            return table["shift_register"]["out"], self._all(cell, ("A",), table["lut"]["through"])
+        if kind.startswith("RAMB"):
+            register = _number(cell, "DOB_REG" if port.startswith("DOB") else "DOA_REG", 0)
+            return table["block_ram"]["out_register" if register else "out"], []
+        if kind.startswith("URAM"):
+            register = _number(cell, "OREG_" + port[-1], 0)
+            return table["ultra_ram"]["out_register" if register else "out"], []
+        if kind.startswith("DSP"):
+            return self._dsp(cell)
+        if kind in LUTS:
+            return NONE, self._all(cell, ("I",), table["lut"]["through"])
+        if kind == "INV":
+            return NONE, [(b, 0.0) for b in cell["connections"]["I"] if isinstance(b, int)]
+        if kind in MUXES:
+            return NONE, self._mux(cell)
+        if kind in CARRIES:
+            return NONE, self._carry(cell, port, index)
+        if kind.startswith("RAM"):
+            return table["lut_ram"]["out"], self._lut_ram(cell, port)
+        raise UnknownCell("no delays for a cell {}".format(kind))
+
+    def _all(self, cell, prefixes, delay):
+        """Every input whose port starts with one of the prefixes, each through its net."""
+        return [
+            (bit, self.net(bit) + delay)
+            for port, bits in cell["connections"].items()
+            if port.startswith(prefixes) and cell["port_directions"][port] == "input"
+            for bit in bits
+            if isinstance(bit, int)
+        ]
+
+    def _mux(self, cell):
+        found, delay = [], self.table["lut"]["mux"]
+        for port, bits in cell["connections"].items():
+            if port == "O":
+                continue
+            for bit in bits:
+                if isinstance(bit, int):
+                    near = port != "S" and self._kind(bit) in LUTS + MUXES
+                    found.append((bit, delay + (0.0 if near else self.net(bit))))
+        return found
+
+    def _lut_ram(self, cell, port):
+        """The read address of an output; the last address of a cell is that of writes."""
+        letter = port[-1] if port.startswith("DO") and len(port) == 3 else None
+        if letter:
+            prefixes = ("ADDR" + letter,)
+        else:
+            prefixes = ("DPRA",) if port == "DPO" else ("A", "DPRA")
+        return self._all(cell, prefixes, self.table["lut_ram"]["through"])
+
+    def _carry(self, cell, port, index):
+        table, connections = self.table["carry"], cell["connections"]
+        found = []
+        for stage in range(index + 1):
+            far = table["s_next"] + table["stage"] * (index - stage)
+            for pin in ("S", "DI"):
+                bit = connections[pin][stage]
+                if not isinstance(bit, int):
+                    continue
+                if pin == "S" and stage == index and port == "O":
+                    delay = table["s_first"]
+                elif port == "O" and stage == index:
+                    continue
+                else:
+                    delay = far
+                near = pin == "S" and self.fan_out[bit] == 1 and self._kind(bit) in LUTS
+                found.append((bit, delay + (0.0 if near else self.net(bit))))
+        through = table["ci_o"] + table["ci_o_stage"] * index if port == "O" else table["ci_co"]
+        for bit in connections.get("CI", []):
+            if isinstance(bit, int):
+                chained = self._kind(bit) in CARRIES
+                found.append((bit, through + (0.0 if chained else self.net(bit))))
+        for bit in connections.get("CYINIT", []):
+            if isinstance(bit, int):
+                found.append((bit, table["cyinit"] + self.net(bit)))
+        return found
+
+    def _dsp(self, cell):
+        table = self.table["dsp"]
+        if _number(cell, "PREG", 1):
+            return table["out_p"], []
+        inputs = []
+        if not _number(cell, "MREG", 1):
+            pins = [pin for pin in "AB" if not _number(cell, pin + "REG", 1)]
+            inputs += self._all(cell, tuple(pins), table["out_ab"]) if pins else []
+        if not _number(cell, "CREG", 1):
+            inputs += self._all(cell, ("C[", "C"), table["c_to_p"]) if _uses_c(cell) else []
+        return table["out_m" if _number(cell, "MREG", 1) else "out_ab"], inputs
+
+    def _kind(self, bit):
+        name = self.drivers.get(bit, (None,))[0]
+        return None if name is None else self.cells[name]["type"]
+
+    # -- ends
+
+    def paths(self):
+        """Every ``Path``, the longest first."""
+        found = []
+        for name, cell in self.cells.items():
+            for port, bits in cell["connections"].items():
+                if cell["port_directions"][port] != "input":
+                    continue
+                setup = self._setup(cell, port)
+                if setup is None:
+                    continue
+                for bit in bits:
+                    if isinstance(bit, int) and bit in self.drivers:
+                        near = cell["type"] in FLIP_FLOPS and port == "D" and self._is_near(bit)
+                        net = 0.0 if near else self.net(bit)
+                        found.append((self.arrival(bit)[0] + net + setup, bit, name, port))
+        for name, port in self.ports.items():
+            if port["direction"] == "output":
+                for bit in port["bits"]:
+                    if isinstance(bit, int) and bit in self.drivers:
+                        setup = self.net(bit) + self.table["flip_flop"]["d"]
+                        found.append((self.arrival(bit)[0] + setup, bit, None, name))
+        found.sort(key=lambda end: (-end[0], str(end[2]), end[3], end[1]))
+        return [self._path(*end) for end in found]
+
+    def _is_near(self, bit):
+        return self.fan_out[bit] == 1 and self._kind(bit) in LUTS + MUXES + CARRIES
+
+    def _setup(self, cell, port):
+        """ns before the clock at which an input must be there; None where no path ends."""
+        kind, table = cell["type"], self.table
+        if kind in FLIP_FLOPS:
+            times = table["flip_flop"]
+            names = {"D": "d", "CE": "ce", "R": "r", "S": "r", "CLR": "r", "PRE": "r"}
+            return times[names[port]] if port in names else None
+        if kind in SHIFTS:
+            times = table["shift_register"]
+            return {"D": times["d"], "CE": times["ce"]}.get(port)
+        if kind.startswith("RAMB"):
+            return _block_ram_setup(port, table["block_ram"])
+        if kind.startswith("URAM"):
+            return None if "CLK" in port else table["ultra_ram"]["input"]
+        if kind.startswith("DSP"):
+            return _dsp_setup(cell, port, table["dsp"])
+        if kind.startswith("RAM"):
+            reads = port.startswith("ADDR") and port[-1] not in "DH" or port.startswith("DPRA")
+            return None if "CLK" in port or reads else table["lut_ram"]["d"]
+        return None
+
+    def _path(self, ns, bit, name, port):
+        levels, one = [], bit
+        while True:
+            before = self.arrival(one)[1]
+            driver = self.drivers[one][0]
+            levels.append(self.cells[driver]["type"] if driver else "port")
+            if before is None:
+                break
+            one = before
+        cell = self.cells[name] if name else None
+        return Path(ns, self.name(one), self._end(cell, name, port), cell, levels[::-1])
+
+    def _end(self, cell, name, port):
+        """A register by the net that it drives; else a cell's name and pin, or a port."""
+        if cell is None:
+            return port
+        if cell["type"] in FLIP_FLOPS:
+            bit = cell["connections"]["Q"][0]
+            pin = "" if port == "D" else "." + port
+            return self.name(bit) + pin
+        return "{}.{}".format(name, port)
+
+    def name(self, bit):
+        """The shortest name of a net."""
+        return self.names.get(bit, "net {}".format(bit))
+
+
+def _names(netnames):
+    """dict of net -> its plainest name."""
+    found = {}
+    for name, entry in netnames.items():
+        for index, bit in enumerate(entry["bits"]):
+            if isinstance(bit, int):
+                whole = name + ("[{}]".format(index) if len(entry["bits"]) > 1 else "")
+                rank = name.count("$"), len(name)
+                if bit not in found or rank < found[bit][0]:
+                    found[bit] = rank, whole
+    return {bit: name for bit, (_, name) in found.items()}
+
+
+def _number(cell, name, default):
+    value = cell["parameters"].get(name)
+    if value is None:
+        return default
+    if isinstance(value, str):
+        return int(value, 2) if re.match("[01]+$", value) else default
+    return value
+
+
+def _uses_c(cell):
+    return any(isinstance(bit, int) for bit in cell["connections"].get("C", []))
+
+
+def _block_ram_setup(port, times):
+    if "CLK" in port:
+        return None
+    for prefix, name in (("ADDR", "address"), ("DI", "data"), ("WE", "write")):
+        if port.startswith(prefix):
+            return times[name]
+    return times["enable"]
+
+
+def _dsp_setup(cell, port, times):
+    if port == "CLK":
+        return None
+    if port.startswith(("CE", "RST")):
+        return times["control"]
+    if port in ("A", "B"):
+        if _number(cell, port + "REG", 1):
+            return times["register"]
+        if _number(cell, "MREG", 1):
+            return times["to_m"]
+        return times["to_p"] if _number(cell, "PREG", 1) else None
+    if port == "C":
+        if _number(cell, "CREG", 1):
+            return times["register"]
+        return times["c_to_p"] if _number(cell, "PREG", 1) else None
+    return times["register"] if port == "D" else None

@@ -1,0 +1,282 @@
+"""python -m kernels.fpga.timing [BOARD ...]: estimate the clock that the engine holds on each FPGA.
+
+yosys synthesises the RTL at the size of each board; ``static_timing`` finds the longest path to
+every register, with the delays of ``delays.toml``. Written are ``timing.toml``, which tests hold to
+a budget, and ``TIMING.md``. Nothing was placed or routed: these are estimates, not clocks that were
+met.
+"""
+
+import argparse
+import collections
+import functools
+import re
+import sys
+
+from kernels.errors import HotpathError
+from kernels.fpga import static_timing, synthesis, tables
+from kernels.fpga.static_timing import tomllib
+
+RESULTS = tables.FOLDER / "timing.toml"
+DOCUMENT = tables.FOLDER / "TIMING.md"
+# The longest path that is allowed with the usual net model, scaled, ns.
+BUDGET_NS = {"xc7": 5.5, "xcup": 4.1}  # 3.9 is the aim on UltraScale+
+MARGIN = 0.15  # of a period, left for the clock net, for routing and for the tool
+WORST = 10  # paths that are named
+
+
+def measure(board):
+    """Synthesise the engine of a board and find its longest paths; minutes.
+
+    Returns:
+        dict: ``source`` (fingerprint), ``yosys`` (version), ``worst_ns`` (one for each net model),
+        ``module`` (list of dicts: name, worst_ns and ends) and ``path`` (list of dicts).
+
+    Raises:
+        NoSynthesis: no yosys, or it fails.
+    """
+    source = synthesis.fingerprint(board)
+    netlist = synthesis.netlist(board)["netlist"]
+    found = {"source": source, "yosys": synthesis.version(netlist["creator"])}
+    found.update(analysed(netlist["modules"][synthesis.TOP], synthesis.family(board)))
+    return found
+
+
+def analysed(module, family):
+    """``worst_ns``, ``module`` and ``path`` of ``measure``, from a flat netlist."""
+    table = static_timing.delays()
+    scale = table["scale"][family]
+    worst = []
+    for base in table["net"]["bases"]:
+        paths = static_timing.Timing(module, base, table).paths()
+        worst.append(round(paths[0].ns * scale, 2))
+        if base == table["net"]["usual"]:
+            usual = paths
+    modules, ends = {}, collections.Counter()
+    for path in usual:
+        name = module_of(path.end)
+        ends[name] += 1
+        modules.setdefault(name, round(path.ns * scale, 2))
+    return {
+        "worst_ns": worst,
+        "module": [dict(name=n, worst_ns=modules[n], ends=ends[n]) for n in sorted(modules)],
+        "path": [_told(path, scale) for path in _different(usual)[:WORST]],
+    }
+
+
+def _different(paths):
+    """One path of those that end in the bits of one register."""
+    seen, found = set(), []
+    for path in paths:
+        end = re.sub(r"\[\d+\](?=$|\.)|\.\d+", "", path.end)
+        if end not in seen:
+            seen.add(end)
+            found.append(path)
+    return found
+
+
+def _told(path, scale):
+    levels = collections.Counter(re.sub(r"^LUT\d$", "LUT", one) for one in path.levels[1:])
+    return {
+        "ns": round(path.ns * scale, 2),
+        "start": path.start,
+        "end": path.end,
+        "line": line_of(path),
+        "levels": ", ".join("{} {}".format(count, kind) for kind, count in sorted(levels.items())),
+    }
+
+
+def line_of(path):
+    """Where the RTL writes the end of a path: "file:line", or "" where yosys does not say."""
+    source = path.cell["attributes"].get("src", "") if path.cell else ""
+    match = re.search(r"(hp_\w+\.sv):(\d+)", source)
+    return "{}:{}".format(*match.groups()) if match else ""
+
+
+def module_of(name):
+    """The module that a net or cell belongs to, from its hierarchical name."""
+    known = _instances()
+    found = synthesis.TOP
+    for part in re.split(r"[.\\]", re.sub(r"\[\d+\]", "", name)):
+        found = known.get(part, found)
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def _instances():
+    """dict of instance -> module, of the whole RTL; modules that are dissolved are left out."""
+    found = {}
+    for path in synthesis.RTL.glob("*.sv"):
+        text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
+        pattern = r"\b(hp_\w+)\s*(?:#\s*\((?:[^()]|\([^()]*\))*\))?\s*(\w+)\s*\("
+        for module, instance in re.findall(pattern, text):
+            if module not in synthesis.DISSOLVED and instance != module:
+                found[instance] = module
+    return found
+
+
+# -- budget and clocks
+
+
+def over_budget(board, found):
+    """Sentences on what is slower than the budget allows; none is good."""
+    most = BUDGET_NS[synthesis.family(board)]
+    usual = usual_ns(found)
+    if usual <= most:
+        return []
+    return [
+        "{}: the longest path takes {} ns of {}: {} to {}".format(
+            board, usual, most, found["path"][0]["start"], found["path"][0]["end"]
+        )
+    ]
+
+
+def usual_ns(found):
+    """The longest path with the usual net model, ns."""
+    net = static_timing.delays()["net"]
+    return found["worst_ns"][net["bases"].index(net["usual"])]
+
+
+def clock_mhz(found):
+    """The clock that the usual model holds with ``MARGIN``, MHz."""
+    return (1 - MARGIN) * 1000 / usual_ns(found)
+
+
+# -- files
+
+
+def results():
+    """``timing.toml``: dict of board -> what ``measure`` gave."""
+    if not RESULTS.is_file():
+        return {}
+    return tomllib.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def toml(found):
+    """The text of ``timing.toml``."""
+    lines = ["# Written by `python -m kernels.fpga.timing`."]
+    for board in sorted(found):
+        one = found[board]
+        lines += ["", "[{}]".format(board)]
+        lines += ['{} = "{}"'.format(key, one[key]) for key in ("source", "yosys")]
+        lines.append("worst_ns = {}".format(one["worst_ns"]))
+        for key in ("module", "path"):
+            lines.append("{} = [".format(key))
+            for row in one[key]:
+                pairs = ", ".join("{} = {}".format(k, _literal(v)) for k, v in row.items())
+                lines.append("  {{ {} }},".format(pairs))
+            lines.append("]")
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value):
+    if isinstance(value, str):
+        return '"{}"'.format(value.replace("\\", "\\\\").replace('"', '\\"'))
+    return repr(value)
+
+
+HEAD = """# The clock that the engine may hold
+
+Written by `python -m kernels.fpga.timing`. **These are estimates: no tool placed or routed the
+engine here, and no clock was met.** yosys maps the RTL; the longest path to each register is the
+sum of its cells' delays (`delays.toml`: a Zynq-7000 of speed grade -1; UltraScale+ takes {scale}
+of them, a ratio of data sheets) and of a net model, base + {fan_out} · log2(loads) ns. The budget
+holds for the base of {usual} ns. The clock net, its skew and the interconnect are left out. The
+clock of the last column keeps {margin:.0%} of the period for what is not modelled.
+`tests/kernels/fpga/test_timing.py` fails when the RTL is not the one timed here, or when a board is
+over its budget.
+
+| board | {bases} | budget | slack | clock with margin |
+| --- |{dashes}"""
+
+
+def document(found):
+    """The text of ``TIMING.md``."""
+    table = static_timing.delays()
+    net = table["net"]
+    bases = " | ".join("base {:.2f} ns".format(base) for base in net["bases"])
+    lines = HEAD.format(
+        scale=table["scale"]["xcup"],
+        fan_out=net["fan_out"],
+        usual=net["usual"],
+        margin=MARGIN,
+        bases=bases,
+        dashes=" ---: |" * (len(net["bases"]) + 3),
+    ).split("\n")
+    boards = [board for board in tables.sizes() if board in found]
+    for board in boards:
+        one, most = found[board], BUDGET_NS[synthesis.family(board)]
+        cells = [tables.parts()[board]["title"]]
+        cells += ["{:.2f}".format(ns) for ns in one["worst_ns"]]
+        cells += ["{:.2f}".format(most), "{:+.2f}".format(most - usual_ns(one))]
+        cells.append("{:.0f} MHz".format(clock_mhz(one)))
+        lines.append("| " + " | ".join(cells) + " |")
+    for board in boards:
+        if board == boards[0] or found[board]["source"] != found[boards[0]]["source"]:
+            lines += _details(board, found[board])
+    return "\n".join(lines) + "\n"
+
+
+def _details(board, one):
+    most = BUDGET_NS[synthesis.family(board)]
+    lines = [
+        "",
+        "## " + tables.parts()[board]["title"],
+        "",
+        "Yosys {}. The longest path that ends in each module.".format(one["yosys"]),
+        "",
+        "| module | ns | slack | ends |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for row in sorted(one["module"], key=lambda row: -row["worst_ns"]):
+        ns = row["worst_ns"]
+        lines.append(
+            "| `{}` | {:.2f} | {:+.2f} | {} |".format(row["name"], ns, most - ns, row["ends"])
+        )
+    lines += [
+        "",
+        "The longest paths, one for each register that they end in:",
+        "",
+        "| ns | from | to | written at | through |",
+        "| ---: | --- | --- | --- | --- |",
+    ]
+    for row in one["path"]:
+        cells = ["{:.2f}".format(row["ns"]), "`{}`".format(row["start"]), "`{}`".format(row["end"])]
+        lines.append("| " + " | ".join(cells + [row["line"], row["levels"]]) + " |")
+    return lines
+
+
+def main():
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m kernels.fpga.timing", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument(
+        "board", nargs="*", help="sections of sizes.toml (default: those not fresh)"
+    )
+    options = parser.parse_args()
+    found = results()
+    names = options.board or [
+        board
+        for board in tables.sizes()
+        if found.get(board, {}).get("source") != synthesis.fingerprint(board)
+    ]
+    try:
+        for board in names:
+            print("{}: yosys ...".format(board), flush=True)
+            source = synthesis.fingerprint(board)  # boards of the same size are timed once
+            same = [one for one in found.values() if one["source"] == source]
+            found[board] = dict(same[0]) if same and not options.board else measure(board)
+            print("{}: {} ns".format(board, found[board]["worst_ns"]), flush=True)
+            RESULTS.write_text(toml(found), encoding="utf-8")
+    except HotpathError as error:
+        print("error: {}".format(error), file=sys.stderr)
+        return 2
+    DOCUMENT.write_text(document(found), encoding="utf-8")
+    problems = [problem for board in found for problem in over_budget(board, found[board])]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

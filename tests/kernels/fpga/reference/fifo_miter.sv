@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Language: SystemVerilog 2012 (synthesizable subset)
+
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+/*
+ * hp_fifo beside its plain form. "differs" is high in a cycle in which they do not do the same: with
+ * OUTPUT_REGISTER 0 in every signal, with 1 in the sequence of entries.
+ */
+module fifo_miter #
+(
+    parameter WIDTH = 2,
+    parameter DEPTH = 4,
+    parameter OUTPUT_REGISTER = 0
+)
+(
+    input  wire              clk,
+    input  wire              rst,
+    input  wire              s_valid,
+    input  wire [WIDTH-1:0]  s_data,
+    input  wire              m_ready,
+    output wire              differs
+);
+
+wire s_ready, m_valid, plain_ready, plain_valid;
+wire [WIDTH-1:0] m_data, plain_data;
+wire [$clog2(DEPTH):0] level;
+
+hp_fifo #(
+    .WIDTH(WIDTH),
+    .DEPTH(DEPTH),
+    .OUTPUT_REGISTER(OUTPUT_REGISTER)
+)
+fifo (
+    .clk(clk),
+    .rst(rst),
+    .s_valid(s_valid),
+    .s_ready(s_ready),
+    .s_data(s_data),
+    .m_valid(m_valid),
+    .m_ready(m_ready),
+    .m_data(m_data),
+    .level(level)
+);
+
+generate
+    if (OUTPUT_REGISTER) begin : registered
+        // the register holds one entry more, so the plain form is deeper; it follows what fifo does
+        localparam DEEP = 2 * DEPTH;
+        wire [$clog2(DEEP):0] plain_level;
+        logic there_reg;  // an entry was in the plain form in the cycle before and is still there
+        plain_fifo #(.WIDTH(WIDTH), .DEPTH(DEEP)) plain (
+            .clk(clk), .rst(rst), .s_valid(s_valid && s_ready), .s_ready(plain_ready),
+            .s_data(s_data), .m_valid(plain_valid), .m_ready(m_valid && m_ready),
+            .m_data(plain_data), .level(plain_level)
+        );
+        always_ff @(posedge clk) begin
+            there_reg <= !rst && (plain_level > 1 || (plain_level == 1 && !(m_valid && m_ready)));
+        end
+        assign differs = (m_valid && (!plain_valid || m_data != plain_data))
+            || (there_reg && !m_valid) || (!s_ready && plain_level < DEPTH);
+    end else begin : direct
+        wire [$clog2(DEPTH):0] plain_level;
+        plain_fifo #(.WIDTH(WIDTH), .DEPTH(DEPTH)) plain (
+            .clk(clk), .rst(rst), .s_valid(s_valid), .s_ready(plain_ready), .s_data(s_data),
+            .m_valid(plain_valid), .m_ready(m_ready), .m_data(plain_data), .level(plain_level)
+        );
+        assign differs = s_ready != plain_ready || m_valid != plain_valid || level != plain_level
+            || (m_valid && m_data != plain_data);
+    end
+endgenerate
+
+endmodule
+
+`resetall

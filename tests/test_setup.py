@@ -31,10 +31,22 @@ def wheel(tmp_path_factory):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes((ROOT / name).read_bytes())
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
-         "-w", str(folder), str(copy)],
-        check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            str(folder),
+            str(copy),
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(str(path)) as file:
         file.extractall(str(folder / "site-packages"))
@@ -52,10 +64,16 @@ def test_all_files_are_in_one_package(wheel):
 
 def test_every_import_of_ours_was_renamed(wheel):
     wrong = subprocess.run(
-        ["grep", "-rnE", r"^\s*(from|import) (runtime|kernels|boards|calib)\b", "--include=*.py",
-         str(wheel)],
-        stdout=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [
+            "grep",
+            "-rnE",
+            r"^\s*(from|import) (runtime|kernels|boards|calib)\b",
+            "--include=*.py",
+            str(wheel),
+        ],
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert wrong.stdout == ""
 
 
@@ -70,11 +88,27 @@ def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, 
     (tmp_path / "runtime.py").write_text("raise SystemExit('the wrong runtime')\n")
     before = files_of(wheel)
     done = subprocess.run(
-        [sys.executable, "-B", "-c", RUN, str(wheel), "--video", "frames", "--network", "tiny.toml",
-         "--box", ",".join("{:g}".format(value) for value in boxes[0]), "--results", "out.csv"],
-        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        universal_newlines=True, env=dict(os.environ, HOME=str(tmp_path), PYTHONPATH=""),
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-B",
+            "-c",
+            RUN,
+            str(wheel),
+            "--video",
+            "frames",
+            "--network",
+            "tiny.toml",
+            "--box",
+            ",".join("{:g}".format(value) for value in boxes[0]),
+            "--results",
+            "out.csv",
+        ],
+        cwd=str(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        env=dict(os.environ, HOME=str(tmp_path), PYTHONPATH=""),
+    )
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 6
     assert files_of(wheel) == before

@@ -46,8 +46,9 @@ def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> V
             engine = engines.create(name, network, paths)
             features = engine.exemplar()
             engine.search(features if len(paths) > 1 or "whole" in paths else ())
-            results.append((name, "runs on {device}, {precision}, {version}".format(
-                **engine.describe())))  # fmt: skip
+            results.append(
+                (name, "runs on {device}, {precision}, {version}".format(**engine.describe()))
+            )
             engine.close()
         except HotpathError as error:
             results.append((name, "can't: {}".format(error)))

@@ -34,8 +34,17 @@ def place(tmp_path):
 
 
 def run(place, *more):
-    return evaluate.main(["--clips", str(place / "clips"), "--networks", str(place / "tiny.toml"),
-                          "--out", str(place / "out"), *more])  # fmt: skip
+    return evaluate.main(
+        [
+            "--clips",
+            str(place / "clips"),
+            "--networks",
+            str(place / "tiny.toml"),
+            "--out",
+            str(place / "out"),
+            *more,
+        ]
+    )
 
 
 def test_tables_agree_with_each_other_and_the_page_shows_pictures(place):
@@ -99,9 +108,19 @@ def test_a_broken_picture_costs_its_clip_alone(place, capsys):
 
 
 def test_the_command_line_says_what_is_missing(place):
-    command = [sys.executable, "-m", "calib.evaluate", "--clips", str(place / "clips"),
-               "--networks", str(place / "tiny.toml"), "--precision", "int8",
-               "--int8-dir", str(place)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "calib.evaluate",
+        "--clips",
+        str(place / "clips"),
+        "--networks",
+        str(place / "tiny.toml"),
+        "--precision",
+        "int8",
+        "--int8-dir",
+        str(place),
+    ]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert "no INT8 form" in done.stderr and "python -m calib.int8" in done.stderr

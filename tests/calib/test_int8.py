@@ -51,16 +51,29 @@ def done(place):
 
 
 def arguments(place, out, *more):
-    return ["--network", str(place / "tiny.toml"), "--clips", str(place / "clips"),
-            "--searches", "4", "--exemplars", "2", "--no-speed", "--out", str(place / out),
-            *more]  # fmt: skip
+    return [
+        "--network",
+        str(place / "tiny.toml"),
+        "--clips",
+        str(place / "clips"),
+        "--searches",
+        "4",
+        "--exemplars",
+        "2",
+        "--no-speed",
+        "--out",
+        str(place / out),
+        *more,
+    ]
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_the_int8_network_tracks_through_every_engine(done, engine):
     out, _ = done
-    trackers = [load_tracker(str(toml), engine=engine)
-                for toml in (out / "tiny-int8.toml", out.parent / "tiny.toml")]  # fmt: skip
+    trackers = [
+        load_tracker(str(toml), engine=engine)
+        for toml in (out / "tiny-int8.toml", out.parent / "tiny.toml")
+    ]
     pictures, boxes = film(20)
     for tracker in trackers:
         tracker.init(pictures[0], boxes[0])
@@ -129,8 +142,9 @@ def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place):
     assert after == before
     names = [json.loads(line)[0] for line in (work / "figures.jsonl").read_text().splitlines()]
     assert len(names) == len(set(names))
-    whole, parted = (json.loads((place / out / "tiny-ranges.json").read_text())
-                     for out in ("out", "killed"))  # fmt: skip
+    whole, parted = (
+        json.loads((place / out / "tiny-ranges.json").read_text()) for out in ("out", "killed")
+    )
     assert whole == parted
 
 
@@ -163,8 +177,9 @@ def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
     clip = find_clips([place / "clips" / "a"])[0]
     clip.boxes[1:] = np.nan
-    work = Calibration(load_network(place / "tiny.toml"), None, [clip], [clip], (1, 1),
-                       Store(tmp_path))  # fmt: skip
+    work = Calibration(
+        load_network(place / "tiny.toml"), None, [clip], [clip], (1, 1), Store(tmp_path)
+    )
     with pytest.raises(BadRun, match="shows its target in 1 frame"):
         work.crops(clip)
 
@@ -173,8 +188,13 @@ def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
 
 
 def test_the_cache_survives_a_round_trip_with_odd_names():
-    amax = {"plain": 1.0, "input_1:0": 2.5, "(Unnamed Layer* 4) [Fully Connected]_output": 0.126,
-            "a: 3c010a14: b": 126.97, " blank ": 1e-6}  # fmt: skip
+    amax = {
+        "plain": 1.0,
+        "input_1:0": 2.5,
+        "(Unnamed Layer* 4) [Fully Connected]_output": 0.126,
+        "a: 3c010a14: b": 126.97,
+        " blank ": 1e-6,
+    }
     header, scales = cache.read(cache.text(amax, "10.3.0"))
     assert header == "TRT-100300-EntropyCalibration2"
     assert list(scales) == list(amax)
@@ -254,8 +274,10 @@ def test_methods_cut_the_tail_as_they_say(entry):
 def test_a_tensor_that_was_near_zero_at_first_keeps_few_bins():
     node = helper.make_node("Relu", ["x"], ["y"], name="r")
     values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 1000]) for n in "xy"]
-    model = helper.make_model(helper.make_graph([node], "g", values[:1], values[1:]),
-                              opset_imports=[helper.make_opsetid("", 13)])  # fmt: skip
+    model = helper.make_model(
+        helper.make_graph([node], "g", values[:1], values[1:]),
+        opset_imports=[helper.make_opsetid("", 13)],
+    )
     model.ir_version = 8
     histograms = ranges.Histograms(model)
     rng = np.random.default_rng(0)
@@ -305,12 +327,19 @@ def chain():
         names = ["t{}".format(index), "w{}".format(index)]
         after = ["t{}".format(index + 1)]
         nodes.append(helper.make_node("Conv", names, after, name="conv{}".format(index)))
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8])
-              for n in ("t0", "t3")]  # fmt: skip
+    values = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8]) for n in ("t0", "t3")
+    ]
     model = helper.make_model(
-        helper.make_graph(nodes, "g", values[:1], values[1:],
-                          [numpy_helper.from_array(v, n) for n, v in constants.items()]),
-        opset_imports=[helper.make_opsetid("", 13)])  # fmt: skip
+        helper.make_graph(
+            nodes,
+            "g",
+            values[:1],
+            values[1:],
+            [numpy_helper.from_array(v, n) for n, v in constants.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 13)],
+    )
     model.ir_version = 8
     return qdq.prepared(model)
 
@@ -362,5 +391,6 @@ def test_names_of_tensors_are_those_that_engines_build_from(done, place):
     told = table.read(done[0] / "tiny-ranges.json")
     for part, model in (("exemplar", built.exemplar), ("search", built.search)):
         assert set(told["tensors"][part]) <= {
-            *(v.name for v in model.graph.input), *(n for x in model.graph.node for n in x.output)
-        }  # fmt: skip
+            *(v.name for v in model.graph.input),
+            *(n for x in model.graph.node for n in x.output),
+        }

@@ -31,8 +31,17 @@ def place(tmp_path):
 
 
 def arguments(place, out, *more):
-    return ["--network", str(place / "tiny.toml"), "--clips", str(place / "clips"),
-            "--trials", "8", "--out", str(place / out), *more]  # fmt: skip
+    return [
+        "--network",
+        str(place / "tiny.toml"),
+        "--clips",
+        str(place / "clips"),
+        "--trials",
+        "8",
+        "--out",
+        str(place / out),
+        *more,
+    ]
 
 
 def run(place, out, *more):
@@ -106,9 +115,14 @@ def test_mistakes_have_a_sentence(place, capsys):
 
 
 def test_the_report_says_when_other_clips_gain_nothing():
-    report = {"trials": 1, "goal": "ao", "best": {"lr": 0.5}, "start": {"lr": 0.3},
-              "score": {"start": 0.5, "best": 0.6},
-              "score_held_out": {"start": 0.5, "best": 0.45}}  # fmt: skip
+    report = {
+        "trials": 1,
+        "goal": "ao",
+        "best": {"lr": 0.5},
+        "start": {"lr": 0.3},
+        "score": {"start": 0.5, "best": 0.6},
+        "score_held_out": {"start": 0.5, "best": 0.45},
+    }
     assert "fit the searched clips alone" in tune.text(report)
     report["score_held_out"]["best"] = 0.55
     assert "fit the searched clips alone" not in tune.text(report)

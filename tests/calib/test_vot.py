@@ -23,8 +23,19 @@ def place(tmp_path):
 
 
 def arguments(place, *more):
-    return ["--clips", str(place / "clips"), "--networks", str(place / "tiny.toml"),
-            "--low", "10", "--high", "40", "--out", str(place / "ws"), *more]  # fmt: skip
+    return [
+        "--clips",
+        str(place / "clips"),
+        "--networks",
+        str(place / "tiny.toml"),
+        "--low",
+        "10",
+        "--high",
+        "40",
+        "--out",
+        str(place / "ws"),
+        *more,
+    ]
 
 
 @pytest.mark.slow

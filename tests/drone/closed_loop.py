@@ -128,11 +128,22 @@ class Gimbal:
             if fields["command"] == m.CMD_DO_GIMBAL_MANAGER_CONFIGURE:
                 self.primary = (int(fields["param1"]), int(fields["param2"]))
             if fields["command"] == m.CMD_REQUEST_MESSAGE:
-                return [("GIMBAL_MANAGER_INFORMATION", {
-                    "time_boot_ms": 0, "cap_flags": 0, "gimbal_device_id": 1, "roll_min": 0.0,
-                    "roll_max": 0.0, "pitch_min": -1.5, "pitch_max": 0.5, "yaw_min": -3.0,
-                    "yaw_max": 3.0,
-                })]  # fmt: skip
+                return [
+                    (
+                        "GIMBAL_MANAGER_INFORMATION",
+                        {
+                            "time_boot_ms": 0,
+                            "cap_flags": 0,
+                            "gimbal_device_id": 1,
+                            "roll_min": 0.0,
+                            "roll_max": 0.0,
+                            "pitch_min": -1.5,
+                            "pitch_max": 0.5,
+                            "yaw_min": -3.0,
+                            "yaw_max": 3.0,
+                        },
+                    )
+                ]
         return []
 
     def move(self, now, step_s):
@@ -144,18 +155,30 @@ class Gimbal:
 
     def attitude(self):
         return "GIMBAL_DEVICE_ATTITUDE_STATUS", {
-            "target_system": 0, "target_component": 0, "time_boot_ms": 0,
-            "flags": m.GIMBAL_YAW_LOCK, "q": list(quaternion_of(*self.angle)),
-            "angular_velocity_x": 0.0, "angular_velocity_y": 0.0, "angular_velocity_z": 0.0,
-            "failure_flags": 0, "delta_yaw": 0.0, "delta_yaw_velocity": 0.0, "gimbal_device_id": 1,
-        }  # fmt: skip
+            "target_system": 0,
+            "target_component": 0,
+            "time_boot_ms": 0,
+            "flags": m.GIMBAL_YAW_LOCK,
+            "q": list(quaternion_of(*self.angle)),
+            "angular_velocity_x": 0.0,
+            "angular_velocity_y": 0.0,
+            "angular_velocity_z": 0.0,
+            "failure_flags": 0,
+            "delta_yaw": 0.0,
+            "delta_yaw_velocity": 0.0,
+            "gimbal_device_id": 1,
+        }
 
     def status(self):
         return "GIMBAL_MANAGER_STATUS", {
-            "time_boot_ms": 0, "flags": 0, "gimbal_device_id": 1,
-            "primary_control_sysid": self.primary[0], "primary_control_compid": self.primary[1],
-            "secondary_control_sysid": 0, "secondary_control_compid": 0,
-        }  # fmt: skip
+            "time_boot_ms": 0,
+            "flags": 0,
+            "gimbal_device_id": 1,
+            "primary_control_sysid": self.primary[0],
+            "primary_control_compid": self.primary[1],
+            "secondary_control_sysid": 0,
+            "secondary_control_compid": 0,
+        }
 
 
 class Radio:
@@ -253,9 +276,16 @@ class Simulation:
         x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
         pitch, yaw = np.degrees(self.gimbal.angle)
         self.samples.append(
-            Sample(taken, x / SIZE[0] - 0.5, y / SIZE[1] - 0.5, yaw, pitch, self.control.doing,
-                   track.lost)
-        )  # fmt: skip
+            Sample(
+                taken,
+                x / SIZE[0] - 0.5,
+                y / SIZE[1] - 0.5,
+                yaw,
+                pitch,
+                self.control.doing,
+                track.lost,
+            )
+        )
 
 
 def standing(yaw_deg, pitch_deg):
@@ -315,10 +345,14 @@ def main():
         print(
             "{:<26} within 5 %: {:.3f} of the frames after {:.1f} s; offset p95 {:.1%}, worst "
             "{:.1%}; settled after {}".format(
-                name, (offsets.max(axis=1) <= 0.05).mean(), since,
-                np.percentile(offsets.max(axis=1), 95), offsets.max(), settled_after(samples),
+                name,
+                (offsets.max(axis=1) <= 0.05).mean(),
+                since,
+                np.percentile(offsets.max(axis=1), 95),
+                offsets.max(),
+                settled_after(samples),
             )
-        )  # fmt: skip
+        )
     if options.plot:
         plot(runs, options.plot)
 

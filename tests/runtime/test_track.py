@@ -51,9 +51,14 @@ def command(folder, *arguments):
 def track(folder, *arguments, **options):
     """Run the command line to its end."""
     return subprocess.run(
-        command(folder, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL, universal_newlines=True, timeout=120, **options
-    )  # fmt: skip
+        command(folder, *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        universal_newlines=True,
+        timeout=120,
+        **options,
+    )
 
 
 def box_text(boxes):
@@ -99,9 +104,16 @@ def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
 def test_results_go_to_standard_output_and_nothing_else_does(world):
     folder, boxes = world
     done = track(
-        folder, "--video", folder / "frames", "--box", box_text(boxes), "--results", "-",
-        "--frames", "5",
-    )  # fmt: skip
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        box_text(boxes),
+        "--results",
+        "-",
+        "--frames",
+        "5",
+    )
     lines = done.stdout.splitlines()
     assert lines[0].startswith("frame,time_s,x,y,w,h,score")
     assert len(lines) == 6
@@ -161,9 +173,18 @@ def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp
     (tmp_path / "boxes.txt").write_text(other + "\n")
     both = tmp_path / "both.csv"
     done = track(
-        folder, "--video", folder / "frames", "--box", one, "--boxes", tmp_path / "boxes.txt",
-        "--results", both, "--save", tmp_path / "both.mp4",
-    )  # fmt: skip
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        one,
+        "--boxes",
+        tmp_path / "boxes.txt",
+        "--results",
+        both,
+        "--save",
+        tmp_path / "both.mp4",
+    )
     assert done.returncode == 0, done.stderr
     for number, box in enumerate((one, other)):
         alone = tmp_path / "alone.csv"
@@ -209,8 +230,10 @@ def test_unknown_network_names_the_near_ones(world):
     folder, _ = world
     done = subprocess.run(
         [sys.executable, "-m", "runtime.track", "--video", "x", "--network", "nanotrack2"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert "did you mean nanotrack_v2" in sentence(done)
 
 
@@ -304,9 +327,16 @@ def test_frames_that_change_size_carry_the_target_over(world, tmp_path):
         cv2.imwrite(str(tmp_path / "{:04d}.png".format(index)), picture)
     out = tmp_path / "out.csv"
     done = track(
-        folder, "--video", tmp_path, "--box", box_text(boxes), "--results", out,
-        "--save", tmp_path / "out.mp4",
-    )  # fmt: skip
+        folder,
+        "--video",
+        tmp_path,
+        "--box",
+        box_text(boxes),
+        "--results",
+        out,
+        "--save",
+        tmp_path / "out.mp4",
+    )
     assert done.returncode == 0, done.stderr
     assert overlap(boxes_of(rows_of(out)), boxes[:10] * scale[:, None]).min() > 0.5
 
@@ -322,9 +352,14 @@ def test_output_folder_that_is_not_there_is_one_sentence(world, tmp_path):
 def test_video_ending_without_encoder_is_one_sentence(world, tmp_path):
     folder, boxes = world
     done = track(
-        folder, "--video", folder / "film.avi", "--box", box_text(boxes),
-        "--save", tmp_path / "out.xyz",
-    )  # fmt: skip
+        folder,
+        "--video",
+        folder / "film.avi",
+        "--box",
+        box_text(boxes),
+        "--save",
+        tmp_path / "out.xyz",
+    )
     assert "no encoder" in sentence(done)
 
 
@@ -341,9 +376,14 @@ def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
     try:
         write_video(tmp_path / "long.avi", tiny.film(FRAMES)[0] * 8)
         done = track(
-            folder, "--video", tmp_path / "long.avi", "--box", box_text(boxes),
-            "--results", disk / "out.csv",
-        )  # fmt: skip
+            folder,
+            "--video",
+            tmp_path / "long.avi",
+            "--box",
+            box_text(boxes),
+            "--results",
+            disk / "out.csv",
+        )
         assert "disk is full" in last_line(done)
         rows = rows_of(disk / "out.csv")
         assert len(rows) > 30
@@ -359,10 +399,19 @@ def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
     write_video(tmp_path / "long.avi", pictures * 120)
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
     process = subprocess.Popen(
-        command(folder, "--video", tmp_path / "long.avi", "--box", box_text(boxes),
-                "--results", out, "--save", video),
+        command(
+            folder,
+            "--video",
+            tmp_path / "long.avi",
+            "--box",
+            box_text(boxes),
+            "--results",
+            out,
+            "--save",
+            video,
+        ),
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not out.exists() or out.read_bytes().count(b"\n") < 200):
         time.sleep(0.05)
@@ -386,10 +435,9 @@ def test_memory_is_steady_over_twenty_thousand_frames(world, tmp_path):
     write_video(tmp_path / "long.avi", pictures * 201)
     out = tmp_path / "out.csv"
     process = subprocess.Popen(
-        command(folder, "--video", tmp_path / "long.avi", "--box", "48,36,20,20",
-                "--results", out),
+        command(folder, "--video", tmp_path / "long.avi", "--box", "48,36,20,20", "--results", out),
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     resident_kb = {}
     for count in (1000, 20000):
         while process.poll() is None and _lines(out) < count:
@@ -409,7 +457,8 @@ def test_lists_cameras_and_networks():
     for option, words in (("--list-cameras", ""), ("--list-networks", "nanotrack_v2")):
         done = subprocess.run(
             [sys.executable, "-m", "runtime.track", option],
-            stdout=subprocess.PIPE, universal_newlines=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+        )
         assert done.returncode == 0
         assert words in done.stdout

@@ -35,9 +35,13 @@ def track(folder, *arguments, **options):
     return subprocess.run(
         [sys.executable, "-m", "runtime.track", "--network", str(folder / "tiny.toml")]
         + [str(argument) for argument in arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        universal_newlines=True, timeout=120, **options
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        universal_newlines=True,
+        timeout=120,
+        **options,
+    )
 
 
 def sentence(done):
@@ -71,8 +75,19 @@ def test_results_and_boxes_are_two_files(folder, tmp_path):
 def test_old_results_outlive_a_wrong_name_of_the_video(folder, tmp_path):
     old = tmp_path / "old.csv"
     old.write_text("precious\n")
-    sentence(track(folder, "--video", folder / "film.avi", "--box", "90,70,40,40",
-                   "--results", old, "--save", tmp_path / "x.xyz"))  # fmt: skip
+    sentence(
+        track(
+            folder,
+            "--video",
+            folder / "film.avi",
+            "--box",
+            "90,70,40,40",
+            "--results",
+            old,
+            "--save",
+            tmp_path / "x.xyz",
+        )
+    )
     assert old.read_text() == "precious\n"
 
 
@@ -106,9 +121,13 @@ def _broken(folder, *names):
 def test_a_broken_engine_gives_way_to_the_next(folder, tmp_path):
     pytest.importorskip("openvino")
     done = track(
-        folder, "--video", folder / "film.avi", "--box", "90,70,40,40",
+        folder,
+        "--video",
+        folder / "film.avi",
+        "--box",
+        "90,70,40,40",
         env=_broken(tmp_path, "openvino"),
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "onnxruntime" in done.stderr
 
@@ -116,17 +135,35 @@ def test_a_broken_engine_gives_way_to_the_next(folder, tmp_path):
 def test_broken_engines_are_one_sentence(folder, tmp_path):
     environment = _broken(tmp_path, "openvino", "onnxruntime")
     for engine in ("auto", "onnxruntime"):
-        done = track(folder, "--video", folder / "film.avi", "--box", "90,70,40,40",
-                     "--engine", engine, env=environment)  # fmt: skip
+        done = track(
+            folder,
+            "--video",
+            folder / "film.avi",
+            "--box",
+            "90,70,40,40",
+            "--engine",
+            engine,
+            env=environment,
+        )
         assert "its library is damaged" in sentence(done)
 
 
 def test_ctrl_c_ends_a_run_whose_source_is_still_opening(folder):
     process = subprocess.Popen(
-        [sys.executable, "-m", "runtime.track", "--network", str(folder / "tiny.toml"),
-         "--video", "udp://127.0.0.1:5999", "--box", "1,1,9,9"],
-        stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "runtime.track",
+            "--network",
+            str(folder / "tiny.toml"),
+            "--video",
+            "udp://127.0.0.1:5999",
+            "--box",
+            "1,1,9,9",
+        ],
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=5)
@@ -144,8 +181,9 @@ def test_every_command_reads_networks_dir(folder, networks_dir):
     done = subprocess.run(
         [sys.executable, "-m", "runtime.networks", "show", "nanotrack_v2"],
         env=dict(os.environ, NETWORKS_DIR=str(networks_dir)),
-        stdout=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode == 0
     assert "present" in done.stdout
 
@@ -155,7 +193,9 @@ def test_files_that_are_there_are_not_downloaded(networks_dir):
         folder = networks_dir if name != "kestrel" else load_network(name).path.parent
         done = subprocess.run(
             [sys.executable, "-m", "runtime.networks", "get", name, "--networks-dir", str(folder)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("is there already") == 2

@@ -40,10 +40,22 @@ class Run:
         self.out, self.errors = out, out.with_suffix(".err")
         with open(str(self.errors), "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "runtime.track", "--network", str(folder / "tiny.toml"),
-                 "--video", source, "--box", ",".join(map(str, self.box)), "--results", str(out)],
-                stderr=errors, env=environment,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "runtime.track",
+                    "--network",
+                    str(folder / "tiny.toml"),
+                    "--video",
+                    source,
+                    "--box",
+                    ",".join(map(str, self.box)),
+                    "--results",
+                    str(out),
+                ],
+                stderr=errors,
+                env=environment,
+            )
 
     def rows(self):
         """The rows written so far, whole lines only."""

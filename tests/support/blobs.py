@@ -141,8 +141,11 @@ def points(network):
     full = np.zeros((1, 1, size, size))
     sides = []
     for centre, extent, place, sign in (
-        (x, w, across, 1), (y, h, down, 1), (x, w, across, -1), (y, h, down, -1),
-    ):  # fmt: skip
+        (x, w, across, 1),
+        (y, h, down, 1),
+        (x, w, across, -1),
+        (y, h, down, -1),
+    ):
         offset = graph.Mul(graph.Sub(place, centre), float(sign))
         sides.append(graph.Add(graph.Add(offset, graph.Mul(extent, 0.5)), full))
     names = network.maps or ("cls", "bbox", "quality")
@@ -190,8 +193,9 @@ def _anchor_maps(graph, network, feature):
         graph.Add(graph.Div(graph.Sub(y, places.reshape(1, 1, size, 1)), heights), full),
         graph.Add(graph.Log(graph.Div(w, widths)), full),
         graph.Add(graph.Log(graph.Div(h, heights)), full),
-        axis=1, output="loc",
-    )  # fmt: skip
+        axis=1,
+        output="loc",
+    )
     return [("loc", (1, 4 * count, size, size)), ("cls", (1, 2 * count, size, size))]
 
 

@@ -20,10 +20,16 @@ from tests.support.streams.process import ROOT
 
 # Debian's Chromium as root, without its own calls to the outside
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--disable-dev-shm-usage",
-]  # fmt: skip
+]
 
 
 def write_world(folder, frames=400, **film):
@@ -59,16 +65,23 @@ class PagedRun:
         self.folder = pathlib.Path(str(folder))
         self.out = self.folder / "out.csv"
         self._errors = self.folder / "words.txt"
-        start = start or [sys.executable, "-m", "runtime.track", "--network",
-                          str(network or self.folder / "tiny.toml")]  # fmt: skip
+        start = start or [
+            sys.executable,
+            "-m",
+            "runtime.track",
+            "--network",
+            str(network or self.folder / "tiny.toml"),
+        ]
         with open(str(self._errors), "wb") as errors:
             self.process = subprocess.Popen(
                 start
                 + ["--video", str(source), "--results", str(self.out)]
                 + ["--page", "--page-port", str(port)]
                 + [str(option) for option in options],
-                stderr=errors, cwd=str(ROOT), env=environment,
-            )  # fmt: skip
+                stderr=errors,
+                cwd=str(ROOT),
+                env=environment,
+            )
         deadline = time.monotonic() + 60
         found = None
         while not found:
@@ -206,6 +219,7 @@ def _touch(page, start, end):
     session = page.context.new_cdp_session(page)
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     for kind, at in (("touchStart", start), ("touchMove", middle), ("touchMove", end)):
-        session.send("Input.dispatchTouchEvent",
-                     {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]})  # fmt: skip
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]}
+        )
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

@@ -60,9 +60,11 @@ def backbone():
         )
     ]
     return _model(
-        nodes, [("image", (1, 3, 255, 255))], [("features", (1, 3, 16, 16))],
+        nodes,
+        [("image", (1, 3, 255, 255))],
+        [("features", (1, 3, 16, 16))],
         {"w": weights, "b": bias},
-    )  # fmt: skip
+    )
 
 
 def head():
@@ -98,9 +100,12 @@ def _model(nodes, inputs, outputs, constants):
         return [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in pairs]
 
     graph = helper.make_graph(
-        nodes, "tiny", values(inputs), values(outputs),
+        nodes,
+        "tiny",
+        values(inputs),
+        values(outputs),
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
     model.ir_version = 6
     return model

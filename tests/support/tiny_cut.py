@@ -57,9 +57,12 @@ def head():
         )
     ]
     graph = helper.make_graph(
-        nodes, "tiny_cut", values[0], values[1],
+        nodes,
+        "tiny_cut",
+        values[0],
+        values[1],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )  # fmt: skip
+    )
     return _newer(helper.make_model(graph))
 
 

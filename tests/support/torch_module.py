@@ -192,17 +192,29 @@ def export(
     names = {"input_names": module.inputs, "output_names": module.outputs}
     if dynamo:
         program = torch.onnx.export(
-            module, inputs, dynamo=True, opset_version=opset, optimize=folding, verbose=False,
+            module,
+            inputs,
+            dynamo=True,
+            opset_version=opset,
+            optimize=folding,
+            verbose=False,
             **names,
-        )  # fmt: skip
+        )
         program.save(str(path))
         return
     axes = {0: "batch", 2: "height", 3: "width"}
     kept = {v: {k: x for k, x in axes.items() if k < len(s)} for v, s in zip(module.inputs, shapes)}
     torch.onnx.export(
-        module, inputs, str(path), dynamo=False, opset_version=opset, verbose=False,
-        do_constant_folding=folding, dynamic_axes=kept if dynamic else None, **names,
-    )  # fmt: skip
+        module,
+        inputs,
+        str(path),
+        dynamo=False,
+        opset_version=opset,
+        verbose=False,
+        do_constant_folding=folding,
+        dynamic_axes=kept if dynamic else None,
+        **names,
+    )
 
 
 def with_external_data(path):

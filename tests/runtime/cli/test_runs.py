@@ -39,8 +39,17 @@ def box_of(folder):
 
 def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
-    words = command(folder, "--video", folder / "frames", "--box", box_of(folder),
-                    "--results", out, "--save", video)  # fmt: skip
+    words = command(
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        box_of(folder),
+        "--results",
+        out,
+        "--save",
+        video,
+    )
     done = subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh"] + words, timeout=120)
     assert done.returncode == 0
     assert len(rows_of(out)) == 30 and video.stat().st_size > 1000
@@ -49,8 +58,20 @@ def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_was_interrupted_says_so_by_its_exit_code(folder, tmp_path, number, code):
     out = tmp_path / "out.csv"
-    words = command(folder, "--video", folder / "frames", "--box", box_of(folder), "--page",
-                    "--page-port", "0", "--fps", "3", "--results", out)  # fmt: skip
+    words = command(
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        box_of(folder),
+        "--page",
+        "--page-port",
+        "0",
+        "--fps",
+        "3",
+        "--results",
+        out,
+    )
     pytest.importorskip("aiohttp")
     run = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     while not (out.exists() and out.read_text().count("\n") > 2):
@@ -72,8 +93,17 @@ def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(folder, tmp_path)
     done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--results", out)
     assert "states no frame rate" in done.stderr and "--fps" in done.stderr
     assert rows_of(out)[10]["time_s"] == ""
-    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--results", out,
-                 "--fps", "20")  # fmt: skip
+    done = track(
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        box_of(folder),
+        "--results",
+        out,
+        "--fps",
+        "20",
+    )
     assert "states no frame rate" not in done.stderr
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
@@ -91,8 +121,18 @@ def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path)
     for name, more in (("full", []), ("bare", ["--no-overlay"])):
         out = tmp_path / (name + ".mkv")
         pytest.importorskip("av")
-        done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--save", out,
-                     "--frames", "3", *more)  # fmt: skip
+        done = track(
+            folder,
+            "--video",
+            folder / "frames",
+            "--box",
+            box_of(folder),
+            "--save",
+            out,
+            "--frames",
+            "3",
+            *more,
+        )
         assert done.returncode == 0, done.stderr
         picture = cv2.VideoCapture(str(out)).read()[1].astype(int)
         plain = cv2.imread(str(folder / "frames" / "0000.png"))
@@ -105,8 +145,17 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
     long = tmp_path / ("a_folder_with_quite_a_long_name_" * 4)
     long.mkdir()
     (long / "frames").symlink_to(folder / "frames")
-    words = command(folder, "--video", long / "frames", "--box", box_of(folder), "--results",
-                    tmp_path / "out.csv", "--fps", "25")  # fmt: skip
+    words = command(
+        folder,
+        "--video",
+        long / "frames",
+        "--box",
+        box_of(folder),
+        "--results",
+        tmp_path / "out.csv",
+        "--fps",
+        "25",
+    )
     terminal, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     run = subprocess.Popen(words, stderr=side)
@@ -129,8 +178,17 @@ def test_a_networks_dir_that_is_no_path_is_one_sentence():
 
 def test_a_video_that_cannot_be_h264_says_so(folder, tmp_path):
     code = "import sys; sys.modules['av'] = None; from runtime.track import main; sys.exit(main())"
-    words = command(folder, "--video", folder / "frames", "--box", box_of(folder), "--frames", "3",
-                    "--save", tmp_path / "out.mp4")  # fmt: skip
+    words = command(
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        box_of(folder),
+        "--frames",
+        "3",
+        "--save",
+        tmp_path / "out.mp4",
+    )
     done = subprocess.run(
         [words[0], "-c", code] + words[3:], stderr=subprocess.PIPE, universal_newlines=True
     )
@@ -139,8 +197,16 @@ def test_a_video_that_cannot_be_h264_says_so(folder, tmp_path):
 
 
 def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path):
-    done = track(folder, "--video", folder / "frames", "--box", box_of(folder), "--profile",
-                 "--save", tmp_path / "out.mp4")  # fmt: skip
+    done = track(
+        folder,
+        "--video",
+        folder / "frames",
+        "--box",
+        box_of(folder),
+        "--profile",
+        "--save",
+        tmp_path / "out.mp4",
+    )
     for step in ("decode", "drawing", "encoding", "writing"):
         assert step in done.stderr
     last = done.stderr.strip().splitlines()[-1]

@@ -35,10 +35,21 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
     out = tmp_path / "out.csv"
     with display.display() as screen:
         run = subprocess.Popen(
-            command(tmp_path, "--video", tmp_path / "frames", "--box", box, "--show",
-                    "--results", out, "--fps", "10"),
-            env=screen.environment, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            command(
+                tmp_path,
+                "--video",
+                tmp_path / "frames",
+                "--box",
+                box,
+                "--show",
+                "--results",
+                out,
+                "--fps",
+                "10",
+            ),
+            env=screen.environment,
+            stderr=subprocess.PIPE,
+        )
         frames_of(out, 5)
         screen.press("tiny", "space")
         time.sleep(0.5)

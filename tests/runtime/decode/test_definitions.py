@@ -29,9 +29,7 @@ def changed(name, **values):
 
 
 def maps_of(network, noise, spread=1.0):
-    return [
-        (noise.randn(*shape) * spread).astype(np.float32) for shape in decode.shapes(network)
-    ]  # fmt: skip
+    return [(noise.randn(*shape) * spread).astype(np.float32) for shape in decode.shapes(network)]
 
 
 def start(noise):
@@ -64,10 +62,16 @@ def vote(network, proposals, state, scale, window):
             best, top = (index, score, penalty, x, y, w, h), value
     index, score, penalty, x, y, w, h = best
     rate = (penalty * score * network.lr) ** network.lr_power
-    return index, score, [
-        state[0] + x / scale[0], state[1] + y / scale[1],
-        state[2] * (1 - rate) + w / scale[0] * rate, state[3] * (1 - rate) + h / scale[1] * rate,
-    ]  # fmt: skip
+    return (
+        index,
+        score,
+        [
+            state[0] + x / scale[0],
+            state[1] + y / scale[1],
+            state[2] * (1 - rate) + w / scale[0] * rate,
+            state[3] * (1 - rate) + h / scale[1] * rate,
+        ],
+    )
 
 
 def hanning(size):
@@ -78,9 +82,11 @@ def hanning(size):
 def clipped(state, least):
     x, y, w, h = state
     return [
-        min(max(x, 0), FRAME[0]), min(max(y, 0), FRAME[1]),
-        max(least, min(w, FRAME[0])), max(least, min(h, FRAME[1])),
-    ]  # fmt: skip
+        min(max(x, 0), FRAME[0]),
+        min(max(y, 0), FRAME[1]),
+        max(least, min(w, FRAME[0])),
+        max(least, min(h, FRAME[1])),
+    ]
 
 
 @given(SEEDS, st.sampled_from(["siamban", "ocean", "siamfcpp", "lighttrack"]))
@@ -105,12 +111,15 @@ def test_points_are_those_of_the_papers(seed, name):
                 other = sigmoid(float(maps[2][0, 0, row, column]))
                 score += (other - score) * network.quality_share
             more = 1 if network.inclusive else 0
-            proposals.append((
-                score,
-                (column - size // 2) * network.stride + (right - left) / 2,
-                (row - size // 2) * network.stride + (bottom - top) / 2,
-                left + right + more, top + bottom + more,
-            ))  # fmt: skip
+            proposals.append(
+                (
+                    score,
+                    (column - size // 2) * network.stride + (right - left) / 2,
+                    (row - size // 2) * network.stride + (bottom - top) / 2,
+                    left + right + more,
+                    top + bottom + more,
+                )
+            )
     index, score, expected = vote(network, proposals, state, scale, hanning(size))
     best, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
     assert best == index
@@ -136,12 +145,15 @@ def test_anchors_are_those_of_the_paper(seed, ratios):
                 dx, dy, dw, dh = (
                     float(maps[1][0, kind + k * len(shapes), row, column]) for k in range(4)
                 )
-                proposals.append((
-                    math.exp(cls[1]) / (math.exp(cls[0]) + math.exp(cls[1])),
-                    (column - size // 2) * stride + dx * width,
-                    (row - size // 2) * stride + dy * height,
-                    width * math.exp(dw), height * math.exp(dh),
-                ))  # fmt: skip
+                proposals.append(
+                    (
+                        math.exp(cls[1]) / (math.exp(cls[0]) + math.exp(cls[1])),
+                        (column - size // 2) * stride + dx * width,
+                        (row - size // 2) * stride + dy * height,
+                        width * math.exp(dw),
+                        height * math.exp(dh),
+                    )
+                )
     window = hanning(size) * len(shapes)
     index, score, expected = vote(network, proposals, state, scale, window)
     best, got = decode.create(network, NO_KERNELS).select(maps, state, scale, *FRAME)
@@ -221,9 +233,9 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
     state, scale = start(noise)
     expected = state.copy()
 
-    large = np.stack([
-        cv2.resize(r[0, 0], (272, 272), interpolation=cv2.INTER_CUBIC) for r in responses
-    ]).astype(np.float64)  # fmt: skip
+    large = np.stack(
+        [cv2.resize(r[0, 0], (272, 272), interpolation=cv2.INTER_CUBIC) for r in responses]
+    ).astype(np.float64)
     large[0] *= 0.9745
     large[2] *= 0.9745
     chosen = int(np.argmax([part.max() for part in large]))

@@ -51,9 +51,7 @@ def write_random_dasiamrpn(folder):
         return graph.Conv(source, kernel, kernel_shape=[side, side], **options)
 
     graph = blobs.Graph()
-    cells = graph.AveragePool(
-        graph.Mul("search", 1 / 255.0), kernel_shape=[8, 8], strides=[8, 8]
-    )  # fmt: skip
+    cells = graph.AveragePool(graph.Mul("search", 1 / 255.0), kernel_shape=[8, 8], strides=[8, 8])
     graph.Relu(cells, output="63")
     conv(graph, "63", 256, 12, output="64")
     # weights come from the kernels

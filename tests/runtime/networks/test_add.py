@@ -87,8 +87,10 @@ def test_like_takes_the_numbers_of_another_network(tmp_path):
     assert main(["add"] + files + ["--name", "mine", "--out", str(out), "--like", "ocean"]) == 0
     network, other = load_network(out / "mine.toml"), load_network("ocean")
     assert (network.penalty, network.search, network.mean) == (
-        other.penalty, other.search, other.mean,
-    )  # fmt: skip
+        other.penalty,
+        other.search,
+        other.mean,
+    )
 
 
 def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):

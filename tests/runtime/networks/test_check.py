@@ -47,8 +47,10 @@ def run(*arguments):
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
     result = subprocess.run(
         [sys.executable, "-m", "runtime.networks"] + [str(a) for a in arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+    )
     return result.returncode, result.stdout.decode()
 
 
@@ -221,9 +223,12 @@ def test_a_board_without_tomli_is_one_sentence(tmp_path):
         "sys.exit(track.main(['--video', 'cam0']))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        universal_newlines=True, cwd=str(ROOT),
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=str(ROOT),
+    )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert "kestrel.toml can't be read" in done.stderr and "pip install tomli" in done.stderr
 

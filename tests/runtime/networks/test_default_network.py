@@ -34,10 +34,21 @@ def test_the_command_line_needs_no_network_option(tmp_path):
     for index, picture in enumerate(pictures):
         cv2.imwrite(str(tmp_path / "{}.png".format(index)), picture)
     done = subprocess.run(
-        [sys.executable, "-m", "runtime.track", "--video", str(tmp_path), "--results", "-",
-         "--box", ",".join(map(str, boxes[0]))],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "runtime.track",
+            "--video",
+            str(tmp_path),
+            "--results",
+            "-",
+            "--box",
+            ",".join(map(str, boxes[0])),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 6
     assert DEFAULT_NETWORK in done.stderr

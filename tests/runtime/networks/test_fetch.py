@@ -96,10 +96,19 @@ def test_the_command_says_in_one_sentence_that_nobody_is_there(tmp_path, server)
     path = _network(tmp_path, server, RIGHT)
     server.server_close()
     done = subprocess.run(
-        [sys.executable, "-m", "runtime.networks", "get", str(path),
-         "--networks-dir", str(tmp_path)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "runtime.networks",
+            "get",
+            str(path),
+            "--networks-dir",
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert "can't be downloaded" in done.stderr

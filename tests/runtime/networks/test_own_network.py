@@ -74,10 +74,24 @@ def test_the_command_line_tracks_with_it(tmp_path):
         cv2.imwrite(str(folder / "{:04d}.png".format(index)), frame)
     results = tmp_path / "boxes.csv"
     subprocess.run(
-        [sys.executable, "-m", "runtime.track", "--network", str(toml), "--video", str(folder),
-         "--box", ",".join(str(v) for v in boxes[0]), "--results", str(results), "--no-show"],
-        check=True, env=dict(os.environ, PYTHONPATH=str(ROOT)), timeout=120,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "runtime.track",
+            "--network",
+            str(toml),
+            "--video",
+            str(folder),
+            "--box",
+            ",".join(str(v) for v in boxes[0]),
+            "--results",
+            str(results),
+            "--no-show",
+        ],
+        check=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        timeout=120,
+    )
     rows = [line.split(",") for line in results.read_text().split()]
     columns = [rows[0].index(name) for name in "xywh"]
     got = [float(rows[-1][column]) for column in columns]

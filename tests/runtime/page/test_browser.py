@@ -20,9 +20,11 @@ pytestmark = [
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {
-    "viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True,
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
     "device_scale_factor": 2,
-}  # fmt: skip
+}
 WAIT_MS = 60000
 
 
@@ -95,9 +97,9 @@ def test_a_box_dragged_on_a_real_clip_is_followed(chromium, tmp_path, clips_dir,
     # away from its annotation, which would give the first box
     (tmp_path / "img").symlink_to((clip.folder / "img").resolve())
     options = ("--networks-dir", networks_dir)
-    with pages.PagedRun(
-        tmp_path, tmp_path / "img", *options, network="nanotrack_v2"
-    ) as run, Tab(chromium, run.link) as tab:  # fmt: skip
+    with pages.PagedRun(tmp_path, tmp_path / "img", *options, network="nanotrack_v2") as run, Tab(
+        chromium, run.link
+    ) as tab:
         tab.wait_for_text("#hint", "Drag a box")
         tab.drag(clip.boxes[0])
         (number,) = targets(run, 1)

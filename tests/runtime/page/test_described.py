@@ -31,13 +31,31 @@ def test_schemathesis_finds_nothing(tmp_path):
         tmp_path, sender.address
     ) as run:
         done = subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run",
-             run.address + "/api/openapi.json", "--checks", "all",
-             "--max-examples", "25", "--exclude-path", "/api/stop",
-             "--phases", "examples,coverage,fuzzing", "--generation-database", "none"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=280,
+            [
+                sys.executable,
+                "-m",
+                "schemathesis.cli",
+                "--config-file",
+                str(config),
+                "run",
+                run.address + "/api/openapi.json",
+                "--checks",
+                "all",
+                "--max-examples",
+                "25",
+                "--exclude-path",
+                "/api/stop",
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--generation-database",
+                "none",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+            timeout=280,
             cwd=str(tmp_path),
-        )  # fmt: skip
+        )
         assert done.returncode == 0, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)[-6000:]
         assert run.process.poll() is None
         assert "Traceback" not in run.words()

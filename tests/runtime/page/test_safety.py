@@ -34,8 +34,9 @@ def local(folder, tmp_path_factory):
 @pytest.fixture
 def guarded(folder, tmp_path):
     """A run that serves all addresses, so that a token is asked for."""
-    with pages.PagedRun(tmp_path, folder / "frames", "--page-host", "0.0.0.0",
-                        network=str(folder / "tiny.toml")) as run:  # fmt: skip
+    with pages.PagedRun(
+        tmp_path, folder / "frames", "--page-host", "0.0.0.0", network=str(folder / "tiny.toml")
+    ) as run:
         run.token = run.link.split("token=")[1]
         while run.ask("/api/state", Authorization="Bearer " + run.token)[0] == 503:
             time.sleep(0.05)
@@ -45,9 +46,12 @@ def guarded(folder, tmp_path):
 def handshake(run, path="/ws", **headers):
     """The status with which a web socket is answered."""
     lines = {
-        "Host": "127.0.0.1:{}".format(run.port), "Connection": "Upgrade", "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }  # fmt: skip
+        "Host": "127.0.0.1:{}".format(run.port),
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
     lines.update(headers)
     text = "GET {} HTTP/1.1\r\n{}\r\n\r\n".format(
         path, "\r\n".join("{}: {}".format(*line) for line in lines.items())
@@ -157,9 +161,19 @@ def test_the_page_has_nothing_inline_and_asks_nobody_else(local):
 
 @pytest.mark.parametrize(
     "path",
-    ["/../page.py", "/..%2fpage.py", "/%2e%2e/page.py", "//etc/passwd", "/page_api.py", "/.git",
-     "/api/../../../etc/passwd", "/main.js/", "/main.js%00.png", "/openapi.json"],
-)  # fmt: skip
+    [
+        "/../page.py",
+        "/..%2fpage.py",
+        "/%2e%2e/page.py",
+        "//etc/passwd",
+        "/page_api.py",
+        "/.git",
+        "/api/../../../etc/passwd",
+        "/main.js/",
+        "/main.js%00.png",
+        "/openapi.json",
+    ],
+)
 def test_no_other_file_can_be_had(local, path):
     with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
         text = "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n".format(path)
@@ -168,10 +182,22 @@ def test_no_other_file_can_be_had(local, path):
 
 
 @pytest.mark.parametrize(
-    "message", ["{", "[]", "{}", '{"seen": -1}', '{"seen": 1e999}', '{"seen": NaN}',
-                '{"seen": "1"}', '{"hold": true}', '{"seen": 1, "hold": 1}',
-                "x" * 5000, b"\x00", "[" * 200],
-)  # fmt: skip
+    "message",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"seen": -1}',
+        '{"seen": 1e999}',
+        '{"seen": NaN}',
+        '{"seen": "1"}',
+        '{"hold": true}',
+        '{"seen": 1, "hold": 1}',
+        "x" * 5000,
+        b"\x00",
+        "[" * 200,
+    ],
+)
 def test_a_message_that_is_not_understood_ends_the_socket(local, message):
     async def send():
         async with aiohttp.ClientSession() as session:
@@ -263,10 +289,13 @@ async def _flood(run):
 
 @pytest.mark.parametrize(
     "start",
-    [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-     b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-     b"Content-Length: 14\r\n\r\n"],
-)  # fmt: skip
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 14\r\n\r\n",
+    ],
+)
 def test_a_request_that_drips_is_cut_off(local, start):
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
@@ -292,13 +321,17 @@ def test_a_request_that_drips_is_cut_off(local, start):
 
 @pytest.mark.parametrize(
     "request_text",
-    [b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
-     b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n",
-     b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
-     b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-     b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-     b"Content-Length: 99999999999\r\n\r\n{"],
-)  # fmt: skip
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+        b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/stop HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 99999999999\r\n\r\n{",
+    ],
+)
 def test_what_is_no_request_is_refused(local, request_text):
     with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
         try:
@@ -314,7 +347,8 @@ def test_what_is_no_request_is_refused(local, request_text):
 
 def test_a_port_that_is_taken_is_said_in_one_sentence(folder, local, tmp_path):
     with pytest.raises(RuntimeError) as words:
-        pages.PagedRun(tmp_path, folder / "frames", network=str(folder / "tiny.toml"),
-                       port=local.port)  # fmt: skip
+        pages.PagedRun(
+            tmp_path, folder / "frames", network=str(folder / "tiny.toml"), port=local.port
+        )
     assert "can't listen there" in str(words.value)
     assert "Traceback" not in str(words.value)

@@ -91,6 +91,8 @@ def test_an_export_of_nanotrack_has_the_boxes_of_the_published_files(tmp_path, n
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_export_of_nanotrack(tmp_path, networks_dir, name, way):
+    if name == "nanotrack_v3" and WAYS[way].get("dynamic"):
+        pytest.skip("PyTorch exports no convolution by a tensor whose sides are left open")
     check(name, tmp_path, networks_dir, **WAYS[way])
 
 

@@ -13,6 +13,7 @@ absorbs them).
 import collections
 import math
 import re
+from typing import Tuple
 
 from kernels.fpga import tables
 
@@ -171,10 +172,11 @@ class Timing:
     def _lut_ram(self, cell, port):
         """The read address of an output; the last address of a cell is that of writes."""
         letter = port[-1] if port.startswith("DO") and len(port) == 3 else None
+        prefixes: Tuple[str, ...] = ("A", "DPRA")
         if letter:
             prefixes = ("ADDR" + letter,)
-        else:
-            prefixes = ("DPRA",) if port == "DPO" else ("A", "DPRA")
+        elif port == "DPO":
+            prefixes = ("DPRA",)
         return self._all(cell, prefixes, self.table["lut_ram"]["through"])
 
     def _carry(self, cell, port, index):

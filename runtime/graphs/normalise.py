@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.errors import BadNetwork
-from runtime.graphs import models
+from runtime.graphs import fold_if, models
 
 if typing.TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -42,6 +42,9 @@ def normalise(model: "ModelProto") -> "ModelProto":
     try:
         import onnxslim
     except ImportError:
+        if unknown:  # an old onnx infers less; computing the constants first may be enough
+            model = fold_if.fold(models.infer_shapes(_with_computed_constants(model)))
+            unknown = unknown_shapes(model)
         if not unknown:
             return model
         raise BadNetwork(
@@ -78,6 +81,48 @@ def _slimmed(onnxslim: typing.Any, model: "ModelProto") -> "ModelProto":
         del values[:]
         values.extend(ordered)
     return slim
+
+
+def _with_computed_constants(model: "ModelProto") -> "ModelProto":
+    """A copy in which ONNX Runtime has computed what depends on constants alone, if it is there."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return model
+    model = models.copy(model)
+    graph = model.graph
+    constant = {tensor.name for tensor in graph.initializer}
+    folded, kept = [], []
+    for node in graph.node:
+        inside = [a for a in node.attribute if a.HasField("g") or len(a.graphs)]
+        if not inside and all(name in constant for name in node.input if name):
+            constant.update(node.output)
+            folded.append(node)
+        else:
+            kept.append(node)
+    used = {name for node in kept for name in models.names_read(node)} | {
+        v.name for v in graph.output
+    }
+    made = [name for node in folded for name in node.output if name in used]
+    if not made:
+        return model
+    outputs = [helper.make_empty_tensor_value_info(name) for name in made]
+    part = models.copy(model)
+    del part.graph.node[:], part.graph.input[:], part.graph.output[:]
+    part.graph.node.extend(folded)
+    part.graph.output.extend(outputs)
+    try:
+        session = onnxruntime.InferenceSession(
+            part.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        values = session.run(made, {})
+    except Exception:  # its errors have no common base; the graph stays as it is
+        return model
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(numpy_helper.from_array(v, name) for v, name in zip(values, made))
+    return model
 
 
 def unknown_shapes(model: "ModelProto") -> "typing.List[str]":

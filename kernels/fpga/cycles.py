@@ -6,12 +6,17 @@ NumPy model gives. Cycles are measured; a clock is an assumption, and nothing ra
 """
 
 from collections import OrderedDict, namedtuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.errors import HotpathError
 from kernels.fpga import model, resize, tables
 from kernels.fpga.sim.rtl import Rtl
+from kernels.fpga.tables import Size
+
+if TYPE_CHECKING:
+    from kernels.fpga.compiler import Compiled
 
 DOCUMENT = tables.FOLDER / "CYCLES.md"
 NETWORK = "kestrel"
@@ -67,7 +72,7 @@ class Runner:
         compiled: of ``kernels.fpga.compiler.compile``, for the machine's size.
     """
 
-    def __init__(self, machine, compiled):
+    def __init__(self, machine: Any, compiled: "Compiled") -> None:
         self.machine, self.run = machine, compiled.run
         image = np.frombuffer(compiled.image, np.uint8)
         machine.memory[: image.size] = image
@@ -75,10 +80,10 @@ class Runner:
         self._set("REGION1", AREA)
         self._set("REGION2", 2 * AREA)
 
-    def _set(self, name, offset):
+    def _set(self, name: str, offset: int) -> None:
         self.machine.write(tables.REGISTERS[name], model.BASE + offset)
 
-    def program(self, part, frame, window):
+    def program(self, part: str, frame: np.ndarray, window: Sequence[int]) -> bytes:
         """Run a program to its end.
 
         Args:
@@ -109,7 +114,12 @@ class Runner:
         return bytes(machine.memory[AREA : AREA + self.run["work_bytes"]])
 
 
-def measure(size, compiled, window, memory=None):
+def measure(
+    size: Size,
+    compiled: "Compiled",
+    window: Sequence[int],
+    memory: Optional[Sequence[float]] = None,
+) -> Frame:
     """A frame in the RTL, held to the model.
 
     Args:
@@ -125,7 +135,9 @@ def measure(size, compiled, window, memory=None):
         Differs: RTL and model do not agree.
         kernels.fpga.sim.build.CannotBuild: no Verilator or no compiler.
     """
-    more = dict(zip(("latency", "share", "stalls", "bursts"), memory)) if memory else {}
+    more: Dict[str, Any] = (
+        dict(zip(("latency", "share", "stalls", "bursts"), memory)) if memory else {}
+    )
     rtl = Runner(Rtl(size, **more), compiled)
     golden = Runner(model.Machine(size), compiled)
     side, width, height = window
@@ -142,7 +154,7 @@ def measure(size, compiled, window, memory=None):
     return Frame(cycles, read, written, span, rows(convolutions, layers, cycles))
 
 
-def rows(trace, layers, cycles):
+def rows(trace: Sequence[Any], layers: Sequence[Dict[str, Any]], cycles: int) -> List[Row]:
     """The time of a program, layer by layer.
 
     Args:
@@ -154,7 +166,7 @@ def rows(trace, layers, cycles):
         list of ``Row``, in the order in which the layers start; the last is what follows them.
     """
     of = {number: entry for entry in layers for number in entry["commands"]}
-    found = OrderedDict()
+    found: OrderedDict[str, List[int]] = OrderedDict()
     now = 0
     for command in sorted(trace, key=lambda one: one.start):
         entry = of[command.number]
@@ -169,18 +181,22 @@ def rows(trace, layers, cycles):
     return made + [Row("results to memory", 0, 0, 0, cycles - now, 0)]
 
 
-def short(name):
+def short(name: str) -> str:
     """A layer's name: the last part of its ONNX node's, of each of them where it is merged."""
     parts = [one.replace("/Conv", "").split("/")[-1] for one in name.split("+")]
     return " + ".join(parts)
 
 
-def percent(part, whole):
+def percent(part: float, whole: float) -> str:
     """Such as "97.4%"."""
     return "{:.1%}".format(float(part) / whole) if whole else ""
 
 
-def document(sizes, compiled, say=lambda text: None):
+def document(
+    sizes: Dict[str, Size],
+    compiled: Callable[[str], "Compiled"],
+    say: Callable[[str], None] = lambda text: None,
+) -> str:
     """The text of ``CYCLES.md``; runs everything.
 
     Args:
@@ -189,7 +205,7 @@ def document(sizes, compiled, say=lambda text: None):
         say: function of one line, about what runs.
     """
     networks = {name: compiled(name) for name in sizes}
-    frames = OrderedDict()
+    frames: OrderedDict[Tuple[str, str], Frame] = OrderedDict()
     for name in sizes:
         for kind, window in WINDOWS.items():
             say("{}, {} window".format(name, kind))
@@ -230,7 +246,7 @@ padded channel.
 | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
-def _line(name, size, kind, frame):
+def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
     steps = sum(row.steps for row in frame.rows)
     macs = sum(row.macs for row in frame.rows)
     clock = size["assumed_clock_mhz"]
@@ -253,7 +269,7 @@ def _line(name, size, kind, frame):
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def _memory(usual, size, worse):
+def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
     lines = [
         "",
         "PYNQ-Z2, typical window, with memory worse than assumed:",
@@ -268,7 +284,7 @@ def _memory(usual, size, worse):
     return lines
 
 
-def _layers(titles, size, frame):
+def _layers(titles: str, size: Size, frame: Frame) -> List[str]:
     lines = [
         "",
         "## {}, typical window".format(titles),

@@ -9,9 +9,11 @@ again.
 """
 
 import importlib
+import pathlib
 import time
 import warnings
 from collections import namedtuple
+from typing import Any, Callable, Dict
 
 import numpy as np
 
@@ -49,16 +51,16 @@ class Buffer:
         host: address as the processor sees it.
     """
 
-    def __init__(self, held):
+    def __init__(self, held: Any) -> None:
         self._held = held  # PYNQ's buffer: it goes when this goes
         self.array = held.view(np.ndarray)
         self.address, self.host = int(held.device_address), self.array.ctypes.data
 
-    def flush(self):
+    def flush(self) -> None:
         """Write the processor's cache back to memory, for the whole buffer."""
         self._held.flush()
 
-    def invalidate(self):
+    def invalidate(self) -> None:
         """Drop the cached copy, to read what the fabric wrote; unflushed writes are lost."""
         self._held.invalidate()
 
@@ -76,11 +78,11 @@ class Fabric:
         BadOverlay: see there.
     """
 
-    def __init__(self, path, clock_mhz, device=None):
+    def __init__(self, path: pathlib.Path, clock_mhz: float, device: Any = None) -> None:
         _check_files(path)
         self.pynq = _library()
         self.path, self.clock_mhz = path, clock_mhz
-        self._written = {}
+        self._written: Dict[str, int] = {}
         self._cycles, self._should_s, self._started = 0, 0.0, 0.0  # of the last program
         try:
             self.device = device or self.pynq.Device.active_device
@@ -91,7 +93,7 @@ class Fabric:
             ) from None
         self._load()
 
-    def _load(self):
+    def _load(self) -> None:
         """Put the overlay into the fabric."""
         try:
             # apart from its download: PYNQ 4.0.0 needs a frequency that no Zynq-7000's .hwh has
@@ -123,7 +125,7 @@ class Fabric:
                 )
             )
 
-    def _slow_down(self):
+    def _slow_down(self) -> None:
         """Lower the clock until it is not above the one that the overlay was built for."""
         clocks, wanted = self.pynq.Clocks, float(self.clock_mhz)
         with warnings.catch_warnings():  # PYNQ's, that it takes the nearest one
@@ -133,17 +135,17 @@ class Fabric:
                 wanted *= 0.97
         self.clock_mhz = float(clocks.fclk0_mhz)
 
-    def write(self, name, value):
+    def write(self, name: str, value: int) -> None:
         """Write a register, unless it holds the value already."""
         if self._written.get(name) != value:
             self._cell.write(tables.REGISTERS[name], int(value))
             self._written[name] = value
 
-    def read(self, name):
+    def read(self, name: str) -> int:
         """Read a register."""
         return int(self._cell.read(tables.REGISTERS[name]))
 
-    def allocate(self, count):
+    def allocate(self, count: int) -> Buffer:
         """A ``Buffer`` of at least ``count`` bytes.
 
         Raises:
@@ -163,7 +165,7 @@ class Fabric:
         buffer.flush()
         return buffer
 
-    def check_place(self, address, count, aligned):
+    def check_place(self, address: int, count: int, aligned: int) -> None:
         """Refuse memory that the engine can't take.
 
         Raises:
@@ -180,12 +182,12 @@ class Fabric:
                 "below with the boot option cma=SIZE@0-2G".format(address)
             )
 
-    def reaches(self, array):
+    def reaches(self, array: Any) -> bool:
         """Whether PYNQ's buffer ``array`` is memory of this fabric."""
         end = array.device_address + array.nbytes
         return getattr(array, "device", None) is self.device and end <= ADDRESSES
 
-    def start(self, program, cycles):
+    def start(self, program: int, cycles: int) -> None:
         """Start a program and return at once. No program may be running.
 
         Args:
@@ -201,7 +203,7 @@ class Fabric:
             self.stop()
             raise
 
-    def finish(self, describe):
+    def finish(self, describe: Callable[[int], str]) -> None:
         """Wait until the program that ``start`` started has ended.
 
         Args:
@@ -233,7 +235,7 @@ class Fabric:
                 )
             )
 
-    def _wait(self, should_s, most_s):
+    def _wait(self, should_s: float, most_s: float) -> int:
         """STATUS once the program is not busy, or ``most_s`` after this call began."""
         soon, end = self._started + should_s * 1.5, time.monotonic() + most_s
         status = self.read("STATUS")
@@ -248,7 +250,7 @@ class Fabric:
                 time.sleep(POLL_S)
         return status
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop the running program. Load the overlay again when the engine does not stop."""
         self._written.clear()
         self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
@@ -259,12 +261,12 @@ class Fabric:
                 return
             time.sleep(POLL_S)
 
-    def close(self):
+    def close(self) -> None:
         """Leave the engine idle."""
         self._cell.write(tables.REGISTERS["CONTROL"], tables.STOP)
 
 
-def _check_files(path):
+def _check_files(path: pathlib.Path) -> None:
     for file in (path, path.with_suffix(".hwh")):
         if not file.is_file():
             raise BadOverlay(
@@ -276,7 +278,7 @@ def _check_files(path):
 _Library = namedtuple("_Library", "version Overlay allocate Clocks Device")
 
 
-def _library():
+def _library() -> _Library:
     """PYNQ's classes."""
     try:
         pynq = importlib.import_module("pynq")

@@ -6,7 +6,9 @@ address, the processor's ports and clocks. The registers in it are those of ``ta
 """
 
 import hashlib
+import pathlib
 import struct
+from typing import Any, Dict, Tuple
 from xml.sax.saxutils import quoteattr
 
 from kernels.fpga import tables
@@ -22,7 +24,7 @@ CLOCKS = 4  # of the processor, for the fabric
 PLL_MHZ = {"zynq": 1000, "zynqmp": 1500}
 
 # processor: its module, port to the registers, and parameters of clock {0}
-PROCESSORS = {
+PROCESSORS: Dict[str, Dict[str, Any]] = {
     "zynq": {
         "arch": "zynq",
         "module": "processing_system7",
@@ -49,12 +51,12 @@ PROCESSORS = {
 FREQUENCY = "PSU__CRL_APB__PL{0}_REF_CTRL__ACT_FREQMHZ"  # a Zynq-7000's .hwh has no such number
 
 
-def family_of(part):
+def family_of(part: str) -> str:
     """ "zynq" (7000) or "zynqmp", from a part's name."""
     return "zynq" if part.startswith("xc7z") else "zynqmp"
 
 
-def describe(family, clock_mhz):
+def describe(family: str, clock_mhz: float) -> str:
     """The text of a .hwh.
 
     Args:
@@ -69,7 +71,7 @@ def describe(family, clock_mhz):
     ).format(_attributes(ARCH=processor["arch"], NAME="hotpath"), modules)
 
 
-def _processor(family, processor, clock_mhz):
+def _processor(family: str, processor: Dict[str, Any], clock_mhz: float) -> str:
     parameters = dict(processor["others"])
     first, second = _divisors(PLL_MHZ[family] / clock_mhz)
     for index in range(CLOCKS):
@@ -100,13 +102,13 @@ def _processor(family, processor, clock_mhz):
     )
 
 
-def _divisors(ratio):
+def _divisors(ratio: float) -> Tuple[int, int]:
     """Two whole divisors whose product is the least that is no smaller than the ratio."""
     pairs = [(a * b, a, b) for a in range(1, 64) for b in range(1, 64) if a * b >= ratio]
     return min(pairs)[1:]
 
 
-def _engine():
+def _engine() -> str:
     registers = "".join(
         "<REGISTER{}>{}{}{}{}{}<FIELDS/></REGISTER>".format(
             _attributes(NAME=entry["name"]),
@@ -128,7 +130,9 @@ def _engine():
     return _module(CELL, "hotpath_engine", TYPE, {}, blocks, _bus("s_axil", "SLAVE"))
 
 
-def _module(name, kind, vlnv, parameters, inside, buses):
+def _module(
+    name: str, kind: str, vlnv: str, parameters: Dict[str, Any], inside: str, buses: str
+) -> str:
     listed = "".join(
         "<PARAMETER{}/>".format(_attributes(NAME=key, VALUE=value))
         for key, value in sorted(parameters.items())
@@ -143,21 +147,21 @@ def _module(name, kind, vlnv, parameters, inside, buses):
     )
 
 
-def _bus(name, kind):
+def _bus(name: str, kind: str) -> str:
     return "<BUSINTERFACE{}><PORTMAPS/></BUSINTERFACE>".format(
         _attributes(NAME=name, TYPE=kind, VLNV="xilinx.com:interface:aximm:1.0")
     )
 
 
-def _property(name, value):
+def _property(name: str, value: Any) -> str:
     return "<PROPERTY{}/>".format(_attributes(NAME=name, VALUE=value))
 
 
-def _attributes(**pairs):
+def _attributes(**pairs: Any) -> str:
     return "".join(" {}={}".format(key, quoteattr(str(pairs[key]))) for key in sorted(pairs))
 
 
-def empty_bit(part, text):
+def empty_bit(part: str, text: str) -> bytes:
     """A .bit with a valid header and no configuration in it.
 
     Args:
@@ -172,7 +176,7 @@ def empty_bit(part, text):
     return header + b"e" + struct.pack(">i", len(payload)) + payload
 
 
-def write(folder, name, part, clock_mhz):
+def write(folder: pathlib.Path, name: str, part: str, clock_mhz: float) -> pathlib.Path:
     """Write NAME.bit and NAME.hwh; returns the .bit's path.
 
     Args:

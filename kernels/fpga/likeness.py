@@ -4,6 +4,8 @@ A cosine does not depend on the features' scale, so the int8 words are taken as 
 those under the box.
 """
 
+from typing import Any, Optional, Sequence
+
 import numpy as np
 
 from kernels.fpga import native
@@ -24,12 +26,13 @@ class Seen:
         address: of the words.
     """
 
-    def __init__(self, channels, side):
+    def __init__(self, channels: int, side: int) -> None:
         self.shape = (1, channels, side * side)
         self.side = side
-        self.address, self._memory = 0, None
+        self.address = 0
+        self._memory: Any = None
 
-    def lie_in(self, memory, address):
+    def lie_in(self, memory: np.ndarray, address: int) -> None:
         """Set where the words are.
 
         Args:
@@ -39,7 +42,7 @@ class Seen:
         self._memory, self.address = memory, address
 
     @property
-    def words(self):
+    def words(self) -> np.ndarray:
         """int8 (blocks, side, side, 16)."""
         shape = (-(-self.shape[1] // WORD), self.side, self.side, WORD)
         return self._memory[: shape[0] * self.side**2 * WORD].view(np.int8).reshape(shape)
@@ -52,20 +55,33 @@ class Likeness:
         kernels: see ``kernels.cpu``.
     """
 
-    def __init__(self, kernels):
+    def __init__(self, kernels: Any) -> None:
         self._kernels = kernels
-        self._of_words = native.Likeness(kernels) if kernels.handle else of_words
+        self._of_words: Any = native.Likeness(kernels) if kernels.handle else of_words
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
 
-    def likeness(self, seen, rows, columns, reference=None, pooled=None):
+    def likeness(
+        self,
+        seen: Any,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        reference: Optional[np.ndarray] = None,
+        pooled: Optional[np.ndarray] = None,
+    ) -> float:
         """See ``kernels.golden.likeness``, the definition."""
         of = self._of_words if isinstance(seen, Seen) else self._kernels.likeness
         return of(seen, rows, columns, reference, pooled)
 
 
-def of_words(seen, rows, columns, reference=None, pooled=None):
+def of_words(
+    seen: Seen,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    reference: Optional[np.ndarray] = None,
+    pooled: Optional[np.ndarray] = None,
+) -> float:
     """``kernels.golden.likeness`` of int8 words: the definition of the compiled one."""
     cells = seen.words[:, rows[0] : rows[1], columns[0] : columns[1]]
     total = cells.sum(axis=(1, 2), dtype=np.int64).reshape(-1)[: seen.shape[1]]

@@ -9,10 +9,13 @@ Exact: a sum of products of int8 is a sum of whole numbers, which float32 adds w
 to 2**24 and float64 up to 2**53; what BLAS does in which order does not matter.
 """
 
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from kernels.fpga import tables
+from kernels.fpga.tables import Fields, Size
 
 BASE = 0x10000000  # physical address of memory[0]
 WORD = 16  # bytes of a word, lanes of int8
@@ -30,7 +33,7 @@ ERROR_BITS, COMMAND_BITS = 8, 16  # where STATUS has them
 class Fault(Exception):
     """A command that ends the program: its error code (``tables.ERRORS``)."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         super().__init__(name)
         self.code = tables.ERRORS[name]
 
@@ -48,10 +51,10 @@ class Machine:
         trace: list of (number of the command, name, steps of the array) of the last run.
     """
 
-    def __init__(self, size, memory_bytes=1 << 26):
+    def __init__(self, size: Size, memory_bytes: int = 1 << 26) -> None:
         self.size = size
         self.memory = np.zeros(memory_bytes, np.uint8)
-        self.trace = []
+        self.trace: List[Tuple[int, str, int]] = []
         self._lanes, self._words = size["lanes"], size["map_words"]
         self.maps = np.zeros((self._lanes, self._words, WORD), np.int8)
         self._stores = {  # what LOAD writes, as bytes
@@ -70,7 +73,7 @@ class Machine:
 
     # -- registers
 
-    def write(self, offset, value):
+    def write(self, offset: int, value: int) -> None:
         """Write a register; what can't be written is left as it is."""
         name = _NAMES.get(offset)
         if name == "CONTROL":
@@ -78,12 +81,12 @@ class Machine:
         elif name is not None and "w" in tables.ACCESS[name]:
             self._registers[offset] = value & 0xFFFFFFFF
 
-    def read(self, offset):
+    def read(self, offset: int) -> int:
         """Read a register; 0 where there is none to read."""
         name = _NAMES.get(offset)
         return self._registers[offset] if name and "r" in tables.ACCESS[name] else 0
 
-    def _control(self, value):
+    def _control(self, value: int) -> None:
         if value & tables.STOP:
             self._started = False
             self._set("STATUS", self._get("STATUS") & ~tables.IS_BUSY)
@@ -93,15 +96,15 @@ class Machine:
                 self._set(name, 0)
             self._set("STATUS", tables.IS_BUSY)
 
-    def _get(self, name):
+    def _get(self, name: str) -> int:
         return self._registers[tables.REGISTERS[name]]
 
-    def _set(self, name, value):
+    def _set(self, name: str, value: int) -> None:
         self._registers[tables.REGISTERS[name]] = int(value)
 
     # -- programs
 
-    def run(self, limit=None):
+    def run(self, limit: Optional[int] = None) -> bool:
         """Run a started program to its end.
 
         Args:
@@ -130,14 +133,14 @@ class Machine:
             self._stop(tables.IS_ERROR | fault.code << ERROR_BITS | number << COMMAND_BITS)
             return True
 
-    def _stop(self, status):
+    def _stop(self, status: int) -> None:
         steps = sum(entry[2] for entry in self.trace)
         self._set("BUSY", steps)
         self._set("CYCLES", steps)
         self._set("STATUS", status)
         self._started = False
 
-    def _fetch(self, number):
+    def _fetch(self, number: int) -> Tuple[str, Fields]:
         data = self._take(self._get("PROGRAM") + number * tables.COMMAND_BYTES, 64)
         try:
             return tables.unpack(data.tobytes())
@@ -146,29 +149,29 @@ class Machine:
 
     # -- memory
 
-    def _place(self, address, count, fault):
+    def _place(self, address: int, count: int, fault: str) -> int:
         """The address as an index of ``memory``, count bytes of which must be there."""
         start = address - BASE
         if start < 0 or start + count > self.memory.size:
             raise Fault(fault)
         return start
 
-    def _take(self, address, count):
+    def _take(self, address: int, count: int) -> np.ndarray:
         start = self._place(address, count, "READ")
         self._count("READ", count)
         return self.memory[start : start + count]
 
-    def _count(self, name, count):
+    def _count(self, name: str, count: int) -> None:
         self._set(name, self._get(name) + -(-count // self.size["bus_bytes"]))
 
-    def _region(self, fields):
+    def _region(self, fields: Fields) -> int:
         if fields["region"] not in _REGIONS:
             raise Fault("COMMAND")
         return self._get("REGION{}".format(fields["region"])) + fields["offset"]
 
     # -- the units
 
-    def _load(self, fields):
+    def _load(self, fields: Fields) -> int:
         if fields["target"] not in _TARGETS:
             raise Fault("COMMAND")
         store = self._stores[_TARGETS[fields["target"]]]
@@ -177,7 +180,7 @@ class Machine:
         store[first : first + data.size] = data[: max(0, store.size - first)]
         return 0
 
-    def _store(self, fields):
+    def _store(self, fields: Fields) -> int:
         rows, width = fields["rows"], fields["width"]
         words = self._map(fields, fields["split"], fields["first_row"], rows, 1, width)
         start = self._place(self._region(fields), rows * width * WORD, "WRITE")
@@ -185,7 +188,7 @@ class Machine:
         self._count("WRITTEN", rows * width * WORD)
         return 0
 
-    def _crop(self, fields):
+    def _crop(self, fields: Fields) -> int:
         rows, words, size = fields["rows"], fields["words"], fields["size"]
         picture = self._resized(fields["first_row"], rows, size)
         pixels = self._stores["PIXELS"].view(np.int8).reshape(3, 256)
@@ -207,7 +210,7 @@ class Machine:
         self.maps[banks, addresses] = result[:, None]
         return 0
 
-    def _resized(self, first, rows, size):
+    def _resized(self, first: int, rows: int, size: int) -> np.ndarray:
         """Rows ``first`` ... of the crop: (rows, size, 3) uint8."""
         columns = self._entries("COLUMNS", 0, size)
         left = columns[:, 0].astype(np.int16).astype(np.int64)
@@ -224,7 +227,9 @@ class Machine:
             total += (made * (entries[:, 2 + at] & 0x7FFF)[:, None, None]) >> 16
         return (total >> 2).astype(np.uint8)
 
-    def _across(self, lines, border, across):
+    def _across(
+        self, lines: np.ndarray, border: bool, across: Sequence[Sequence[np.ndarray]]
+    ) -> np.ndarray:
         """Some lines of the frame resized across: (lines, size, 3); line -1 is the border's."""
         colour = np.array([self._get("BORDER") >> shift & 0xFF for shift in (0, 8, 16)])
         length = self._get("LINE")
@@ -235,7 +240,7 @@ class Machine:
             else:
                 address = self._get("FRAME") + int(line) * self._get("STRIDE")
                 pixels[index] = self._take(address, length).reshape(-1, 3)
-        total = 0
+        total: Any = 0
         for place, weight, outside in across:
             value = pixels[:, np.clip(place, 0, pixels.shape[1] - 1)]
             if length == 0 or outside.any():
@@ -243,12 +248,12 @@ class Machine:
             total = total + value * weight[:, None]
         return total >> 4
 
-    def _entries(self, target, first, count):
+    def _entries(self, target: str, first: int, count: int) -> np.ndarray:
         """Entries of COLUMNS or ROWS as four uint16 each: (count, 4) int64."""
         entries = self._stores[target].view("<u2").reshape(-1, 4)
         return entries[(first + np.arange(count)) % MOST_COLUMNS].astype(np.int64)
 
-    def _conv(self, fields):
+    def _conv(self, fields: Fields) -> int:
         height, width = fields["out_height"], fields["out_width"]
         kernel = fields["kernel_height"], fields["kernel_width"]
         blocks, out_blocks = fields["in_blocks"], fields["out_blocks"]
@@ -283,7 +288,7 @@ class Machine:
         self.maps[banks, addresses] = made
         return groups * width * tiles
 
-    def _patches(self, fields):
+    def _patches(self, fields: Fields) -> np.ndarray:
         """What each output sees, (height, width, ky, kx, in_blocks * 16) int8, zeros outside."""
         height, width = fields["out_height"], fields["out_width"]
         strides = fields["stride_y"], fields["stride_x"]
@@ -301,7 +306,16 @@ class Machine:
         shape = (height, width) + kernel + (blocks * WORD,)
         return _windows(padded.reshape(tall, wide, -1), shape, strides, dilation)
 
-    def _map(self, fields, split, first, rows, blocks, width, prefix=""):
+    def _map(
+        self,
+        fields: Fields,
+        split: int,
+        first: int,
+        rows: int,
+        blocks: int,
+        width: int,
+        prefix: str = "",
+    ) -> np.ndarray:
         """Words of a map: (rows, blocks, width, 16) int8."""
         banks, addresses = self._addresses(
             split,
@@ -314,7 +328,16 @@ class Machine:
         )
         return self.maps[banks, addresses]
 
-    def _addresses(self, split, rows, base, row_pitch, block_pitch, blocks, width):
+    def _addresses(
+        self,
+        split: int,
+        rows: np.ndarray,
+        base: int,
+        row_pitch: int,
+        block_pitch: int,
+        blocks: int,
+        width: int,
+    ) -> Tuple[np.ndarray, np.ndarray]:
         """(bank, address) of a map's words, to be broadcast to (rows, blocks, width)."""
         log = self._lanes.bit_length() - 1
         bank = (rows >> split) & (self._lanes - 1)
@@ -324,7 +347,7 @@ class Machine:
         return bank[:, None, None], (address & ADDRESSES) % self._words
 
 
-def requantised(total, bias, shifts):
+def requantised(total: np.ndarray, bias: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Sums as int8: scaled by a power of two, halves to even, saturated.
 
     Args:
@@ -345,7 +368,7 @@ def requantised(total, bias, shifts):
     return total.astype(np.int8)
 
 
-def _product(values, weight):
+def _product(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Matrix product of int8 arrays, exact, as float32 or float64 whole numbers."""
     # |value| <= 128, so no partial sum is beyond this
     most = 128 * int(np.abs(weight.astype(np.int16)).sum(axis=0, dtype=np.int64).max())
@@ -353,7 +376,9 @@ def _product(values, weight):
     return np.dot(values.astype(kind), weight.astype(kind))
 
 
-def _windows(array, shape, strides, dilation=1):
+def _windows(
+    array: np.ndarray, shape: Tuple[int, ...], strides: Tuple[int, int], dilation: int = 1
+) -> np.ndarray:
     """Windows of (rows, columns, channels), as a view.
 
     Args:
@@ -372,7 +397,7 @@ def _windows(array, shape, strides, dilation=1):
 _NAMES = {offset: name for name, offset in tables.REGISTERS.items()}
 _TARGETS = {number: name for name, number in tables.TARGETS.items()}
 _REGIONS = frozenset(tables.REGIONS.values())
-_UNITS = {
+_UNITS: Dict[str, Callable[[Machine, Fields], int]] = {
     "LOAD": Machine._load,
     "CROP": Machine._crop,
     "CONV": Machine._conv,

@@ -7,6 +7,9 @@ rows and cells is done in C++. Without a compiler the same is done in NumPy
 
 import ctypes
 import struct
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
 
 from kernels.fpga import resize
 
@@ -23,14 +26,21 @@ class Window:
         line_bytes: most that the fabric takes of a row.
     """
 
-    def __init__(self, kernels, line_bytes):
+    def __init__(self, kernels: Any, line_bytes: int) -> None:
         self._call = kernels.handle.hp_fabric_window
         self._call.argtypes, self._call.restype = [ctypes.c_void_p], ctypes.c_int
         self._line = line_bytes
         self._job = ctypes.create_string_buffer(WINDOW_JOB.size)
         self._at = ctypes.addressof(self._job)
 
-    def take(self, frame, window, side, tables, pixels):
+    def take(
+        self,
+        frame: np.ndarray,
+        window: Sequence[int],
+        side: int,
+        tables: int,
+        pixels: Tuple[int, int],
+    ) -> Tuple[int, resize.Fetch]:
         """Prepare a window: write its tables and copy its pixels.
 
         Args:
@@ -84,7 +94,13 @@ class Maps:
         maps: list of float32 arrays to be written, C-contiguous.
     """
 
-    def __init__(self, kernels, entries, values, maps):
+    def __init__(
+        self,
+        kernels: Any,
+        entries: Sequence[Dict[str, Any]],
+        values: Sequence[np.ndarray],
+        maps: Sequence[np.ndarray],
+    ) -> None:
         self._call = kernels.handle.hp_fabric_maps
         self._call.argtypes, self._call.restype = [ctypes.c_void_p] * 2 + [ctypes.c_int], None
         self._held, self._count = (values, maps), len(maps)
@@ -102,7 +118,7 @@ class Maps:
                 out.ctypes.data,
             )
 
-    def read(self, memory):
+    def read(self, memory: int) -> None:
         """Read all maps; ``memory``: address of the target's memory."""
         self._call(memory, self._at, self._count)
 
@@ -114,12 +130,19 @@ class Likeness:
         kernels: ``kernels.cpu.binding.Kernels``.
     """
 
-    def __init__(self, kernels):
+    def __init__(self, kernels: Any) -> None:
         self._call = kernels.handle.hp_fabric_likeness
         self._call.argtypes = [ctypes.c_void_p] + [ctypes.c_int] * 6 + [ctypes.c_void_p] * 2
         self._call.restype = ctypes.c_double
 
-    def __call__(self, seen, rows, columns, reference=None, pooled=None):
+    def __call__(
+        self,
+        seen: Any,
+        rows: Sequence[int],
+        columns: Sequence[int],
+        reference: Optional[np.ndarray] = None,
+        pooled: Optional[np.ndarray] = None,
+    ) -> float:
         return self._call(
             seen.address,
             seen.shape[1],

@@ -4,7 +4,8 @@ Exactly the numbers of ``kernels.golden.crop``, laid out as ``tables.toml`` says
 and ROWS). The driver writes them into region 2 for every window.
 """
 
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
+from typing import NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -14,24 +15,33 @@ ENTRY = 8  # bytes a column or row
 IS_BORDER = 0x8000  # flag in a row's weights
 KEPT = 64  # window sides whose weights are remembered; a target's size changes little a frame
 
-Fetch = namedtuple("Fetch", "x0 y0 columns rows")
-Fetch.__doc__ = """The part of a frame that a window needs.
 
-Attributes:
-    x0, y0: its first pixel, which FRAME points at.
-    columns, rows: its size in pixels; both 0 where the whole window is outside. LINE is 3 times
-        the columns.
-"""
+class Fetch(NamedTuple):
+    """The part of a frame that a window needs.
+
+    Attributes:
+        x0, y0: its first pixel, which FRAME points at.
+        columns, rows: its size in pixels; both 0 where the whole window is outside. LINE is 3
+            times the columns.
+    """
+
+    x0: int
+    y0: int
+    columns: int
+    rows: int
+
 
 _COLUMN = np.dtype(
     [("left", "<i2"), ("flags", "u1"), ("zero", "u1"), ("weight", "<u2"), ("next", "<u2")]
 )
 _ROW = np.dtype([("top", "<i2"), ("bottom", "<i2"), ("weight", "<u2"), ("next", "<u2")])
 
-_remembered = OrderedDict()  # (which, source, target) -> arrays, the last used last
+_remembered: "OrderedDict[Tuple[str, int, int], golden.Taps]" = (
+    OrderedDict()
+)  # (which, source, target) -> arrays, the last used last
 
 
-def bytes_of(side):
+def bytes_of(side: int) -> Tuple[int, int]:
     """(offset of ROWS, bytes in all) of the tables of a crop of ``side`` pixels; COLUMNS is at 0.
 
     Both are loaded in beats of 16 bytes.
@@ -40,7 +50,9 @@ def bytes_of(side):
     return each, 2 * each
 
 
-def tables_for(frame_width, frame_height, window, side, out):
+def tables_for(
+    frame_width: int, frame_height: int, window: Sequence[int], side: int, out: np.ndarray
+) -> Fetch:
     """Write the tables of one window.
 
     Args:
@@ -84,17 +96,17 @@ def tables_for(frame_width, frame_height, window, side, out):
     return Fetch(x0, y0, columns, rows)
 
 
-def _inside(start, length, limit):
+def _inside(start: int, length: int, limit: int) -> Tuple[int, int]:
     """(first pixel inside, how many) of a span against 0 ... limit."""
     first = min(max(start, 0), limit)
     return first, max(0, min(start + length, limit) - first)
 
 
-def _outside(place, count):
+def _outside(place: np.ndarray, count: int) -> np.ndarray:
     return ((place < 0) | (place >= count)).astype(np.int64)
 
 
-def _weights(which, source, target):
+def _weights(which: str, source: int, target: int) -> golden.Taps:
     """First and second pixel within the window and their weights, remembered."""
     known = (which, source, target)
     found = _remembered.pop(known, None)

@@ -8,6 +8,7 @@ and ``RESOURCES.md``. Vivado will count differently; no clock is claimed from he
 import argparse
 import collections
 import sys
+from typing import Any, Dict, List, Tuple
 
 from kernels.errors import HotpathError
 from kernels.fpga import synthesis, tables
@@ -16,6 +17,8 @@ try:
     import tomllib
 except ImportError:  # before Python 3.11
     import tomli as tomllib
+
+Results = Dict[str, Dict[str, Any]]  # what ``synthesise`` gave, by board
 
 RESULTS = tables.FOLDER / "resources.toml"
 DOCUMENT = tables.FOLDER / "RESOURCES.md"
@@ -68,7 +71,7 @@ CELLS = {
 }
 
 
-def synthesise(board):
+def synthesise(board: str) -> Dict[str, Any]:
     """Run yosys on the engine of a board; minutes.
 
     Returns:
@@ -85,7 +88,7 @@ def synthesise(board):
     return counted
 
 
-def count(modules):
+def count(modules: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     """What a synthesised design takes.
 
     Args:
@@ -100,16 +103,16 @@ def count(modules):
     parts = {name.lstrip("\\"): _cells(module) for name, module in modules.items()}
     used = {cell for cells in parts.values() for cell in cells}
     (top,) = (name for name in parts if name not in used)
-    instances = collections.Counter()
+    instances: collections.Counter[str] = collections.Counter()
 
-    def visit(name, times):
+    def visit(name: str, times: int) -> None:
         instances[name] += times
         for cell, number in parts[name].items():
             if cell in parts:
                 visit(cell, times * number)
 
     visit(top, 1)
-    by_name = collections.OrderedDict()
+    by_name: collections.OrderedDict[str, Dict[str, Any]] = collections.OrderedDict()
     for name in sorted(instances, key=_plain):
         row = by_name.setdefault(_plain(name), dict.fromkeys(("instances",) + KINDS, 0))
         row["instances"] += instances[name]
@@ -124,11 +127,11 @@ def count(modules):
     }
 
 
-def _cells(module):
-    return module.get("num_cells_by_type", module.get("cells_by_type"))
+def _cells(module: Dict[str, Any]) -> Dict[str, int]:
+    return module["num_cells_by_type" if "num_cells_by_type" in module else "cells_by_type"]
 
 
-def _kind(cell):
+def _kind(cell: str) -> Tuple[str, float]:
     if cell not in CELLS:
         raise synthesis.NoSynthesis(
             "yosys made a cell {} that {} does not know".format(cell, __file__)
@@ -136,7 +139,7 @@ def _kind(cell):
     return CELLS[cell]
 
 
-def _plain(name):
+def _plain(name: str) -> str:
     """A module's own name: yosys puts parameters or a hash of them before and after it."""
     if name.startswith("$paramod$"):
         return name.split("\\")[-1]
@@ -145,7 +148,7 @@ def _plain(name):
     return name
 
 
-def over_budget(board, total):
+def over_budget(board: str, total: Dict[str, float]) -> List[str]:
     """Sentences on what is taken beyond the board's share; none is good."""
     there = tables.parts()[board]
     return [
@@ -157,23 +160,23 @@ def over_budget(board, total):
     ]
 
 
-def is_fresh(board, counted):
+def is_fresh(board: str, counted: Dict[str, Any]) -> bool:
     """Whether a count is of the RTL as it is."""
     return counted["source"] == synthesis.fingerprint(board)
 
 
-def results():
+def results() -> Results:
     """``resources.toml``: dict of board -> what ``synthesise`` gave."""
     if not RESULTS.is_file():
         return {}
     return tomllib.loads(RESULTS.read_text(encoding="utf-8"))
 
 
-def _number(value):
+def _number(value: float) -> str:
     return "{:g}".format(value) if isinstance(value, float) else str(value)
 
 
-def toml(found):
+def toml(found: Results) -> str:
     """The text of ``resources.toml``."""
     lines = ["# Written by `python -m kernels.fpga.resources`."]
     for board in sorted(found):
@@ -194,7 +197,7 @@ TITLES = collections.OrderedDict(
 )
 
 
-def document(found):
+def document(found: Results) -> str:
     """The text of ``RESOURCES.md``."""
     lines = [
         "# What the engine takes of each FPGA",
@@ -240,7 +243,7 @@ def document(found):
     return "\n".join(lines) + "\n"
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m kernels.fpga.resources", description=__doc__.partition("\n")[0]
     )

@@ -13,7 +13,7 @@ absorbs them).
 import collections
 import math
 import re
-from typing import Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from kernels.fpga import tables
 
@@ -29,23 +29,34 @@ SHIFTS = ("SRL16E", "SRLC32E")
 CARRIES = ("CARRY4", "CARRY8")
 NONE = -1.0  # arrival of a constant: no path
 
-Path = collections.namedtuple("Path", "ns start end cell levels")
-Path.__doc__ = """The longest path to one pin.
+Cell = Dict[str, Any]  # as yosys's ``write_json`` has it
+Arrival = Tuple[float, Optional[int]]  # ns, and the net before
+Inputs = List[Tuple[int, float]]  # nets, each with the ns from its driver on
 
-Attributes:
-    ns: setup included.
-    start: name of the net where it starts.
-    end: name of what it ends in.
-    cell: dict of the cell that it ends in; None for an output port.
-    levels: list of the types of the cells that it goes through.
-"""
+
+class Path(NamedTuple):
+    """The longest path to one pin.
+
+    Attributes:
+        ns: setup included.
+        start: name of the net where it starts.
+        end: name of what it ends in.
+        cell: dict of the cell that it ends in; None for an output port.
+        levels: list of the types of the cells that it goes through.
+    """
+
+    ns: float
+    start: str
+    end: str
+    cell: Optional[Cell]
+    levels: List[str]
 
 
 class UnknownCell(ValueError):
     """A kind of cell that has no delays here."""
 
 
-def delays():
+def delays() -> Dict[str, Any]:
     """``delays.toml`` as a dict."""
     return tomllib.loads((tables.FOLDER / "delays.toml").read_text(encoding="utf-8"))
 
@@ -59,12 +70,15 @@ class Timing:
         table: as ``delays`` gives it.
     """
 
-    def __init__(self, module, base, table=None):
+    def __init__(
+        self, module: Dict[str, Any], base: float, table: Optional[Dict[str, Any]] = None
+    ) -> None:
         self.table = table or delays()
         self.base = base
         self.cells, self.ports = module["cells"], module["ports"]
         self.names = _names(module["netnames"])
-        self.fan_out, self.drivers = collections.Counter(), {}
+        self.fan_out: collections.Counter[int] = collections.Counter()
+        self.drivers: Dict[int, Tuple[Optional[str], str, int]] = {}
         for name, cell in self.cells.items():
             for port, bits in cell["connections"].items():
                 driven = cell["port_directions"][port] == "output"
@@ -81,15 +95,15 @@ class Timing:
                     self.fan_out[bit] += 1
                 elif isinstance(bit, int):
                     self.drivers[bit] = None, name, index
-        self._known = {}
+        self._known: Dict[int, Arrival] = {}
 
-    def net(self, bit):
+    def net(self, bit: int) -> float:
         """Delay of a net."""
         return self.base + self.table["net"]["fan_out"] * math.log(max(self.fan_out[bit], 1), 2)
 
     # -- arrivals
 
-    def arrival(self, bit):
+    def arrival(self, bit: int) -> Arrival:
         """(ns at the driver of a net, the net before it on the longest path or None)."""
         stack = [bit]
         while stack:
@@ -103,19 +117,19 @@ class Timing:
                 self._check_loop(stack, missing)
                 stack += missing
                 continue
-            best = start, None
+            best: Arrival = start, None
             for source, delay in inputs:
                 best = max(best, (self._known[source][0] + delay, source), key=lambda b: b[0])
             self._known[one] = best
             stack.pop()
         return self._known[bit]
 
-    def _check_loop(self, stack, missing):
+    def _check_loop(self, stack: Sequence[int], missing: Sequence[int]) -> None:
         loop = set(stack).intersection(missing)
         if loop and len(stack) > len(self.drivers):
             raise ValueError("a combinational loop through {}".format(self.name(loop.pop())))
 
-    def _sources(self, bit):
+    def _sources(self, bit: int) -> Tuple[float, Inputs]:
         """(ns at which a register makes a net, or NONE; list of (net that it depends on, ns))."""
         if bit not in self.drivers:
             return NONE, []
@@ -148,7 +162,7 @@ class Timing:
             return table["lut_ram"]["out"], self._lut_ram(cell, port)
         raise UnknownCell("no delays for a cell {}".format(kind))
 
-    def _all(self, cell, prefixes, delay):
+    def _all(self, cell: Cell, prefixes: Tuple[str, ...], delay: float) -> Inputs:
         """Every input whose port starts with one of the prefixes, each through its net."""
         return [
             (bit, self.net(bit) + delay)
@@ -158,7 +172,7 @@ class Timing:
             if isinstance(bit, int)
         ]
 
-    def _mux(self, cell):
+    def _mux(self, cell: Cell) -> Inputs:
         found, delay = [], self.table["lut"]["mux"]
         for port, bits in cell["connections"].items():
             if port == "O":
@@ -169,7 +183,7 @@ class Timing:
                     found.append((bit, delay + (0.0 if near else self.net(bit))))
         return found
 
-    def _lut_ram(self, cell, port):
+    def _lut_ram(self, cell: Cell, port: str) -> Inputs:
         """The read address of an output; the last address of a cell is that of writes."""
         letter = port[-1] if port.startswith("DO") and len(port) == 3 else None
         prefixes: Tuple[str, ...] = ("A", "DPRA")
@@ -179,7 +193,7 @@ class Timing:
             prefixes = ("DPRA",)
         return self._all(cell, prefixes, self.table["lut_ram"]["through"])
 
-    def _carry(self, cell, port, index):
+    def _carry(self, cell: Cell, port: str, index: int) -> Inputs:
         table, connections = self.table["carry"], cell["connections"]
         found = []
         for stage in range(index + 1):
@@ -206,11 +220,11 @@ class Timing:
                 found.append((bit, table["cyinit"] + self.net(bit)))
         return found
 
-    def _dsp(self, cell):
+    def _dsp(self, cell: Cell) -> Tuple[float, Inputs]:
         table = self.table["dsp"]
         if _number(cell, "PREG", 1):
             return table["out_p"], []
-        inputs = []
+        inputs: Inputs = []
         if not _number(cell, "MREG", 1):
             pins = [pin for pin in "AB" if not _number(cell, pin + "REG", 1)]
             inputs += self._all(cell, tuple(pins), table["out_ab"]) if pins else []
@@ -218,13 +232,13 @@ class Timing:
             inputs += self._all(cell, ("C[", "C"), table["c_to_p"]) if _uses_c(cell) else []
         return table["out_m" if _number(cell, "MREG", 1) else "out_ab"], inputs
 
-    def _kind(self, bit):
+    def _kind(self, bit: int) -> Optional[str]:
         name = self.drivers.get(bit, (None,))[0]
         return None if name is None else self.cells[name]["type"]
 
     # -- ends
 
-    def paths(self):
+    def paths(self) -> List[Path]:
         """Every ``Path``, the longest first."""
         found = []
         for name, cell in self.cells.items():
@@ -248,10 +262,10 @@ class Timing:
         found.sort(key=lambda end: (-end[0], str(end[2]), end[3], end[1]))
         return [self._path(*end) for end in found]
 
-    def _is_near(self, bit):
+    def _is_near(self, bit: int) -> bool:
         return self.fan_out[bit] == 1 and self._kind(bit) in LUTS + MUXES + CARRIES
 
-    def _setup(self, cell, port):
+    def _setup(self, cell: Cell, port: str) -> Optional[float]:
         """ns before the clock at which an input must be there; None where no path ends."""
         kind, table = cell["type"], self.table
         if kind in FLIP_FLOPS:
@@ -272,7 +286,7 @@ class Timing:
             return None if "CLK" in port or reads else table["lut_ram"]["d"]
         return None
 
-    def _path(self, ns, bit, name, port):
+    def _path(self, ns: float, bit: int, name: Optional[str], port: str) -> Path:
         levels, one = [], bit
         while True:
             before = self.arrival(one)[1]
@@ -284,7 +298,7 @@ class Timing:
         cell = self.cells[name] if name else None
         return Path(ns, self.name(one), self._end(cell, name, port), cell, levels[::-1])
 
-    def _end(self, cell, name, port):
+    def _end(self, cell: Optional[Cell], name: Optional[str], port: str) -> str:
         """A register by the net that it drives; else a cell's name and pin, or a port."""
         if cell is None:
             return port
@@ -294,14 +308,14 @@ class Timing:
             return self.name(bit) + pin
         return "{}.{}".format(name, port)
 
-    def name(self, bit):
+    def name(self, bit: int) -> str:
         """The shortest name of a net."""
         return self.names.get(bit, "net {}".format(bit))
 
 
-def _names(netnames):
+def _names(netnames: Dict[str, Any]) -> Dict[int, str]:
     """dict of net -> its plainest name."""
-    found = {}
+    found: Dict[int, Tuple[Tuple[int, int], str]] = {}
     for name, entry in netnames.items():
         for index, bit in enumerate(entry["bits"]):
             if isinstance(bit, int):
@@ -312,7 +326,7 @@ def _names(netnames):
     return {bit: name for bit, (_, name) in found.items()}
 
 
-def _number(cell, name, default):
+def _number(cell: Cell, name: str, default: int) -> int:
     value = cell["parameters"].get(name)
     if value is None:
         return default
@@ -321,11 +335,11 @@ def _number(cell, name, default):
     return value
 
 
-def _uses_c(cell):
+def _uses_c(cell: Cell) -> bool:
     return any(isinstance(bit, int) for bit in cell["connections"].get("C", []))
 
 
-def _block_ram_setup(port, times):
+def _block_ram_setup(port: str, times: Dict[str, float]) -> Optional[float]:
     if "CLK" in port:
         return None
     for prefix, name in (("ADDR", "address"), ("DI", "data"), ("WE", "write")):
@@ -334,7 +348,7 @@ def _block_ram_setup(port, times):
     return times["enable"]
 
 
-def _dsp_setup(cell, port, times):
+def _dsp_setup(cell: Cell, port: str, times: Dict[str, float]) -> Optional[float]:
     if port == "CLK":
         return None
     if port.startswith(("CE", "RST")):

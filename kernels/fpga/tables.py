@@ -9,6 +9,7 @@ import pathlib
 import struct
 import sys
 from collections import OrderedDict
+from typing import Any, Dict, Tuple
 
 from kernels.errors import HotpathError
 
@@ -22,6 +23,10 @@ WRITTEN = ("rtl/tables.svh", "TABLES.md")
 COMMAND_BYTES = 64
 WORDS = COMMAND_BYTES // 4
 
+Size = Dict[str, Any]  # a section of sizes.toml
+Fields = Dict[str, int]  # a command's fields by name
+Place = Tuple[int, int, int]  # of a field: word, lowest bit, bits
+
 # bits that the texts of CONTROL and STATUS name
 START, STOP = 1, 2
 IS_BUSY, IS_DONE, IS_ERROR = 1, 2, 4
@@ -31,7 +36,7 @@ class BadTable(HotpathError):
     """A field or a value that a command does not have."""
 
 
-def _toml(name):
+def _toml(name: str) -> Dict[str, Any]:
     with open(str(FOLDER / name), "rb") as file:
         return tomllib.loads(file.read().decode("utf-8"))
 
@@ -44,17 +49,17 @@ ERRORS, REGIONS = TABLE["errors"], TABLE["regions"]
 TARGETS, OPCODES = TABLE["targets"], TABLE["opcodes"]
 
 
-def _fields(command):
+def _fields(command: str) -> "OrderedDict[str, Place]":
     together = OrderedDict(TABLE["command"]["ALL"])
     together.update(TABLE["command"].get(command, {}))
-    return OrderedDict((name, tuple(place)) for name, place in together.items())
+    return OrderedDict((name, (word, low, bits)) for name, (word, low, bits) in together.items())
 
 
 FIELDS = OrderedDict((command, _fields(command)) for command in OPCODES)
 NAMES = {number: command for command, number in OPCODES.items()}
 
 
-def pack(command, **fields):
+def pack(command: str, **fields: int) -> bytes:
     """A command's 64 bytes.
 
     Args:
@@ -81,7 +86,7 @@ def pack(command, **fields):
     return struct.pack("<16I", *words)
 
 
-def unpack(data):
+def unpack(data: bytes) -> Tuple[str, Fields]:
     """A command from its 64 bytes.
 
     Returns:
@@ -106,7 +111,7 @@ def unpack(data):
     return command, fields
 
 
-def size_register(size):
+def size_register(size: Size) -> int:
     """The SIZE register of an engine.
 
     Args:
@@ -122,7 +127,7 @@ def size_register(size):
     )
 
 
-def spelled(register):
+def spelled(register: int) -> str:
     """The contents of a SIZE register in words."""
     lanes, bus, crop = register & 0xF, register >> 4 & 0xFF, register >> 12 & 0xF
     words, tiles = 1 << (register >> 16 & 0xFF), 1 << (register >> 24 & 0xF)
@@ -131,17 +136,17 @@ def spelled(register):
     ).format(lanes, bus, crop, words, tiles, 1 << (register >> 28))
 
 
-def sizes():
+def sizes() -> Dict[str, Size]:
     """All sizes of ``sizes.toml``: dict of board -> dict."""
     return _toml("sizes.toml")
 
 
-def parts():
+def parts() -> Dict[str, Dict[str, Any]]:
     """The FPGAs of ``parts.toml``: dict of board -> dict of title, part and what the part has."""
     return _toml("parts.toml")
 
 
-def verilog():
+def verilog() -> str:
     """The text of ``rtl/tables.svh``."""
     lines = ["// Written by `python -m kernels.fpga.tables` from tables.toml; change that.", ""]
     lines.append("localparam logic [31:0] MAGIC = 32'h{:08X};".format(MAGIC))
@@ -168,7 +173,7 @@ def verilog():
     return "\n".join(lines) + "\n"
 
 
-def document():
+def document() -> str:
     """The text of ``TABLES.md``."""
     lines = [
         "# Registers and commands of the engine",
@@ -214,12 +219,12 @@ def document():
     return "\n".join(lines) + "\n"
 
 
-def texts():
+def texts() -> "OrderedDict[str, str]":
     """Path (relative to this folder) -> text of the files that are written."""
     return OrderedDict(zip(WRITTEN, (verilog(), document())))
 
 
-def main():
+def main() -> int:
     for name, text in texts().items():
         with open(str(FOLDER / name), "w") as file:
             file.write(text)

@@ -11,10 +11,13 @@ import collections
 import functools
 import re
 import sys
+from typing import Any, Dict, List, Sequence
 
 from kernels.errors import HotpathError
 from kernels.fpga import static_timing, synthesis, tables
-from kernels.fpga.static_timing import tomllib
+from kernels.fpga.static_timing import Path, tomllib
+
+Results = Dict[str, Dict[str, Any]]  # what ``measure`` gave, by board
 
 RESULTS = tables.FOLDER / "timing.toml"
 DOCUMENT = tables.FOLDER / "TIMING.md"
@@ -24,7 +27,7 @@ MARGIN = 0.15  # of a period, left for the clock net, for routing and for the to
 WORST = 10  # paths that are named
 
 
-def measure(board):
+def measure(board: str) -> Dict[str, Any]:
     """Synthesise the engine of a board and find its longest paths; minutes.
 
     Returns:
@@ -41,7 +44,7 @@ def measure(board):
     return found
 
 
-def analysed(module, family):
+def analysed(module: Dict[str, Any], family: str) -> Dict[str, Any]:
     """``worst_ns``, ``module`` and ``path`` of ``measure``, from a flat netlist."""
     table = static_timing.delays()
     scale = table["scale"][family]
@@ -51,7 +54,8 @@ def analysed(module, family):
         worst.append(round(paths[0].ns * scale, 2))
         if base == table["net"]["usual"]:
             usual = paths
-    modules, ends = {}, collections.Counter()
+    modules: Dict[str, float] = {}
+    ends: collections.Counter[str] = collections.Counter()
     for path in usual:
         name = module_of(path.end)
         ends[name] += 1
@@ -63,7 +67,7 @@ def analysed(module, family):
     }
 
 
-def _different(paths):
+def _different(paths: Sequence[Path]) -> List[Path]:
     """One path of those that end in the bits of one register."""
     seen, found = set(), []
     for path in paths:
@@ -74,7 +78,7 @@ def _different(paths):
     return found
 
 
-def _told(path, scale):
+def _told(path: Path, scale: float) -> Dict[str, Any]:
     levels = collections.Counter(re.sub(r"^LUT\d$", "LUT", one) for one in path.levels[1:])
     return {
         "ns": round(path.ns * scale, 2),
@@ -85,14 +89,14 @@ def _told(path, scale):
     }
 
 
-def line_of(path):
+def line_of(path: Path) -> str:
     """Where the RTL writes the end of a path: "file:line", or "" where yosys does not say."""
     source = path.cell["attributes"].get("src", "") if path.cell else ""
     match = re.search(r"(hp_\w+\.sv):(\d+)", source)
     return "{}:{}".format(*match.groups()) if match else ""
 
 
-def module_of(name):
+def module_of(name: str) -> str:
     """The module that a net or cell belongs to, from its hierarchical name."""
     known = _instances()
     found = synthesis.TOP
@@ -102,7 +106,7 @@ def module_of(name):
 
 
 @functools.lru_cache(maxsize=None)
-def _instances():
+def _instances() -> Dict[str, str]:
     """dict of instance -> module, of the whole RTL; modules that are dissolved are left out."""
     found = {}
     for path in synthesis.RTL.glob("*.sv"):
@@ -117,7 +121,7 @@ def _instances():
 # -- budget and clocks
 
 
-def over_budget(board, found):
+def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
     """Sentences on what is slower than the budget allows; none is good."""
     most = BUDGET_NS[synthesis.family(board)]
     usual = usual_ns(found)
@@ -130,13 +134,13 @@ def over_budget(board, found):
     ]
 
 
-def usual_ns(found):
+def usual_ns(found: Dict[str, Any]) -> float:
     """The longest path with the usual net model, ns."""
     net = static_timing.delays()["net"]
     return found["worst_ns"][net["bases"].index(net["usual"])]
 
 
-def clock_mhz(found):
+def clock_mhz(found: Dict[str, Any]) -> float:
     """The clock that the usual model holds with ``MARGIN``, MHz."""
     return (1 - MARGIN) * 1000 / usual_ns(found)
 
@@ -144,14 +148,14 @@ def clock_mhz(found):
 # -- files
 
 
-def results():
+def results() -> Results:
     """``timing.toml``: dict of board -> what ``measure`` gave."""
     if not RESULTS.is_file():
         return {}
     return tomllib.loads(RESULTS.read_text(encoding="utf-8"))
 
 
-def toml(found):
+def toml(found: Results) -> str:
     """The text of ``timing.toml``."""
     lines = ["# Written by `python -m kernels.fpga.timing`."]
     for board in sorted(found):
@@ -168,7 +172,7 @@ def toml(found):
     return "\n".join(lines) + "\n"
 
 
-def _literal(value):
+def _literal(value: Any) -> str:
     if isinstance(value, str):
         return '"{}"'.format(value.replace("\\", "\\\\").replace('"', '\\"'))
     return repr(value)
@@ -189,7 +193,7 @@ over its budget.
 | --- |{dashes}"""
 
 
-def document(found):
+def document(found: Results) -> str:
     """The text of ``TIMING.md``."""
     table = static_timing.delays()
     net = table["net"]
@@ -216,7 +220,7 @@ def document(found):
     return "\n".join(lines) + "\n"
 
 
-def _details(board, one):
+def _details(board: str, one: Dict[str, Any]) -> List[str]:
     most = BUDGET_NS[synthesis.family(board)]
     lines = [
         "",
@@ -245,7 +249,7 @@ def _details(board, one):
     return lines
 
 
-def main():
+def main() -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m kernels.fpga.timing", description=__doc__.partition("\n")[0]

@@ -4,11 +4,14 @@ The fabric crops. It reads the rows of the window from memory, so only they are 
 frame that lies in the fabric's memory already is read in place, unless the window is small.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from kernels.fpga import native, resize
+
+if TYPE_CHECKING:
+    from kernels.fpga.fabric import Fabric
 
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost
@@ -24,7 +27,7 @@ class Slot:
         side: of the largest crop, pixels.
     """
 
-    def __init__(self, fabric, side):
+    def __init__(self, fabric: "Fabric", side: int) -> None:
         self.resize = fabric.allocate(resize.bytes_of(side)[1])
         self.pixels = fabric.allocate(side * side * CHANNELS)
 
@@ -45,14 +48,18 @@ class Pictures:
         registers: dict of register -> value that a program needs to crop the window prepared last.
     """
 
-    def __init__(self, fabric, side, line_bytes, kernels):
+    def __init__(self, fabric: "Fabric", side: int, line_bytes: int, kernels: Any) -> None:
         self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes - BEAT
         self._native = native.Window(kernels, self.line_bytes) if kernels.handle else None
         self.slots = [Slot(fabric, side) for _ in range(2)]
-        self.registers = {}
-        self._planes = {}  # side -> uint8 (1, 3, side, side), made when first needed
+        self.registers: Dict[str, int] = {}
+        self._planes: Dict[
+            int, np.ndarray
+        ] = {}  # side -> uint8 (1, 3, side, side), made when first needed
 
-    def take(self, frame, window, border, side):
+    def take(
+        self, frame: np.ndarray, window: Sequence[int], border: Sequence[int], side: int
+    ) -> None:
         """Prepare a window; the slot used before stays as it is.
 
         Args:
@@ -81,7 +88,7 @@ class Pictures:
             "BORDER": int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16,
         }
 
-    def _is_read_in_place(self, frame, window):
+    def _is_read_in_place(self, frame: np.ndarray, window: Sequence[int]) -> bool:
         """Whether the fabric reads the frame where it is; else its window is copied.
 
         PYNQ synchronises a whole buffer, so that a small window is copied at less cost.
@@ -91,7 +98,9 @@ class Pictures:
         small = window[2] * window[3] * COPIED < frame.shape[0] * frame.shape[1]
         return not small and self.fabric.reaches(frame) and _is_plain(frame)
 
-    def _synchronised(self, slot, frame, fetch, held):
+    def _synchronised(
+        self, slot: Slot, frame: Any, fetch: resize.Fetch, held: bool
+    ) -> Tuple[int, int]:
         """Bring the window's pixels into memory; (address of the first, bytes of a row)."""
         count = fetch.columns * fetch.rows * CHANNELS
         if held:
@@ -103,8 +112,10 @@ class Pictures:
             slot.pixels.flush()
         return slot.pixels.address, fetch.columns * CHANNELS
 
-    def _prepare(self, slot, frame, window, side, held):
-        """Tables and pixels of a window, compiled or not: (outcome, ``resize.Fetch``)."""
+    def _prepare(
+        self, slot: Slot, frame: np.ndarray, window: Sequence[int], side: int, held: bool
+    ) -> Tuple[int, Any]:
+        """Tables and pixels of a window, compiled or not: (outcome, ``resize.Fetch`` or None)."""
         if min(frame.shape[0], window[3]) > MOST_ROWS:
             return native.LINE_TOO_LONG, None
         if self._native:
@@ -123,7 +134,9 @@ class Pictures:
             np.copyto(pixels, frame[y0 : y0 + rows, x0 : x0 + columns])
         return native.DONE, fetch
 
-    def _cropped(self, slot, frame, window, border, side):
+    def _cropped(
+        self, slot: Slot, frame: np.ndarray, window: Sequence[int], border: Sequence[int], side: int
+    ) -> resize.Fetch:
         """Crop on the processor; the fabric then crops the whole of that picture."""
         if side not in self._planes:
             self._planes[side] = np.zeros((1, CHANNELS, side, side), np.uint8)
@@ -141,6 +154,6 @@ class Crop(NamedTuple):
     side: int  # pixels
 
 
-def _is_plain(frame):
+def _is_plain(frame: np.ndarray) -> bool:
     """Whether a row's pixels follow each other as the fabric reads them."""
     return frame.strides[2] == 1 and frame.strides[1] == CHANNELS and frame.strides[0] > 0

@@ -6,17 +6,22 @@ work (``schedule``) and writes the commands (``program``). It loads no files; ``
 does.
 """
 
+from typing import Any, Dict, List, Tuple
+
 from kernels.fpga import resize, tables
 from kernels.fpga.compiler import quantise, timing
 from kernels.fpga.compiler.errors import CannotCompile
 from kernels.fpga.compiler.features import Store
-from kernels.fpga.compiler.graph import Part, View
-from kernels.fpga.compiler.layout import LANES, lay_out
+from kernels.fpga.compiler.graph import Part
+from kernels.fpga.compiler.layers import Map, Stored, View
+from kernels.fpga.compiler.layout import LANES, Buffer, lay_out
 from kernels.fpga.compiler.merge import merged
-from kernels.fpga.compiler.program import Data
+from kernels.fpga.compiler.program import Data, Writer
 from kernels.fpga.compiler.schedule import Scheduler, Work
 
 WORD = 16
+
+Reference = Tuple[str, Part, List[Work]]
 
 
 class Compiled:
@@ -28,11 +33,16 @@ class Compiled:
         reference: list of (part's name, ``Part``, list of ``Work``), for tests.
     """
 
-    def __init__(self, image, run, reference):
+    def __init__(self, image: bytes, run: Dict[str, Any], reference: List[Reference]) -> None:
         self.image, self.run, self.reference = image, run, reference
 
 
-def compile(network, models, ranges, size_name="pynq_z2"):
+def compile(
+    network: Any,
+    models: Dict[str, Any],
+    ranges: Dict[str, quantise.Ranges],
+    size_name: str = "pynq_z2",
+) -> Compiled:
     """Compile a network for one size of the engine.
 
     Args:
@@ -59,17 +69,26 @@ class Compiler:
         size: the section of ``sizes.toml``.
     """
 
-    def __init__(self, network, models, ranges, size_name, size):
+    def __init__(
+        self,
+        network: Any,
+        models: Dict[str, Any],
+        ranges: Dict[str, quantise.Ranges],
+        size_name: str,
+        size: tables.Size,
+    ) -> None:
         self.network, self.models, self.ranges = network, models, ranges
         self.size_name, self.size = size_name, size
-        self.data, self.work_bytes, self.reference = Data(), 0, []
+        self.data, self.work_bytes = Data(), 0
+        self.reference: List[Reference] = []
 
-    def run(self):
+    def run(self) -> Compiled:
         """Both parts; returns ``Compiled``."""
         search = Part(self.models["search"], self._features())
         self.stores = self._stores(search)
-        programs, layers = {}, []
-        told = {"maps": [], "seen": None}
+        programs: Dict[str, Tuple[bytes, Dict[str, Any]]] = {}
+        layers: List[Dict[str, Any]] = []
+        told: Dict[str, Any] = {"maps": [], "seen": None}
         for name, part in (("exemplar", self.exemplar), ("search", search)):
             made, entry = self._part(name, part, told)
             programs[name] = (made, entry)
@@ -90,7 +109,7 @@ class Compiler:
         run.update(told)
         return Compiled(bytes(image), run, self.reference)
 
-    def _features(self):
+    def _features(self) -> Dict[str, View]:
         """Read the exemplar's part; views of its results as the search's inputs."""
         self.exemplar = Part(self.models["exemplar"], {})
         found = {}
@@ -103,7 +122,7 @@ class Compiler:
             found[name] = View(view.layout, [stored])
         return found
 
-    def _stores(self, search):
+    def _stores(self, search: Part) -> Dict[Tuple[Map, str], Store]:
         """How the exemplar's features are kept, a ``Store`` for each use of them."""
         stores = {}
         for layer in search.layers:
@@ -114,7 +133,7 @@ class Compiler:
                     self.work_bytes += stores[key].bytes
         return stores
 
-    def _part(self, name, part, told):
+    def _part(self, name: str, part: Part, told: Dict[str, Any]) -> Tuple[bytes, Dict[str, Any]]:
         part.layers = merged(part.layers)
         lay_out(part, self.size["lanes"])
         if name == "exemplar":
@@ -132,7 +151,7 @@ class Compiler:
         self.reference.append((name, part, works))
         keeps = self._keeps(part, told) if name == "search" else []
 
-        def finish(writer):
+        def finish(writer: Writer) -> None:
             if name == "exemplar":
                 for store in self.stores.values():
                     store.tasks(writer, self.data)
@@ -169,7 +188,7 @@ class Compiler:
         }
         return program, entry
 
-    def _ends(self, part):
+    def _ends(self, part: Part) -> Dict[Map, float]:
         """dict of map that the processor alone reads -> share of its range that may be cut off."""
         read = {one for layer in part.layers for one in layer.inputs}
         ends = {}
@@ -180,11 +199,12 @@ class Compiler:
                     ends[one] = quantise.CUT if function or sigmoid else 0.0
         return ends
 
-    def _keeps(self, part, told):
+    def _keeps(self, part: Part, told: Dict[str, Any]) -> List[Tuple[Buffer, int, int]]:
         """What the search leaves in region 1: list of (``Buffer``, block, offset)."""
-        keeps, known = [], {}
+        keeps: List[Tuple[Buffer, int, int]] = []
+        known: Dict[Tuple[Buffer, int, int], int] = {}
 
-        def keep(one):
+        def keep(one: Map) -> Dict[str, Any]:
             blocks = -(-(one.lane + one.channels) // LANES)
             key = one.buffer, one.block, blocks
             if key not in known:
@@ -215,14 +235,3 @@ class Compiler:
                 told["seen"] = keep(layer.inputs[0])
                 break
         return keeps
-
-
-class Stored:
-    """The exemplar's features as the search's part sees them: a map that is there already."""
-
-    layer = None
-
-    def __init__(self, source):
-        self.source, self.name = source, source.name
-        self.channels, self.height, self.width = source.channels, source.height, source.width
-        self.exponent = None

@@ -3,15 +3,20 @@
 A set of addresses is a whole number with a bit for each, so that two sets are compared by ``&``.
 """
 
+from typing import Dict, Iterable, Optional, Tuple
+
 from kernels.fpga import tables
 from kernels.fpga.model import PARAMS_ENTRIES
+from kernels.fpga.tables import Fields, Size
+
+Touched = Dict[str, int]  # memory's name -> set of addresses
 
 UNITS = {"LOAD": "load", "CROP": "crop", "CONV": "conv", "STORE": "store"}
 _TARGETS = {number: name for name, number in tables.TARGETS.items()}
 _BEATS = {"WEIGHTS": 16, "PARAMS": 5}  # beats of what is counted as one; all else is one thing
 
 
-def accesses(name, fields, size):
+def accesses(name: str, fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     """What a command touches.
 
     Args:
@@ -26,29 +31,29 @@ def accesses(name, fields, size):
     )
 
 
-def _nothing(fields, size):
+def _nothing(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     return {}, {}
 
 
-def _load(fields, size):
+def _load(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     target = _TARGETS[fields["target"]]
     each = _BEATS.get(target)
     touched = 1
     if each:
         first, end = fields["beat"] // each, -(-(fields["beat"] + fields["bytes"] // 16) // each)
         touched = _run(first, end - first)
-    reads = {}
+    reads: Touched = {}
     if fields["region"] == tables.REGIONS["WORK"]:
         reads["WORK"] = _run(fields["offset"] // 16, fields["bytes"] // 16)
     return reads, {target: touched}
 
 
-def _crop(fields, size):
+def _crop(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     made = _map(size, fields, "", fields["split"], range(fields["rows"]), 1, fields["words"])
     return {"PIXELS": 1, "COLUMNS": 1, "ROWS": 1}, {"MAPS": made}
 
 
-def _conv(fields, size):
+def _conv(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     seen = set()
     top = (fields["pad_top"] ^ 0x8000) - 0x8000  # it has a sign
     for row in range(fields["out_height"]):
@@ -75,14 +80,22 @@ def _conv(fields, size):
     return reads, {"MAPS": written}
 
 
-def _store(fields, size):
+def _store(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     rows = range(fields["first_row"], fields["first_row"] + fields["rows"])
     read = _map(size, fields, "", fields["split"], rows, 1, fields["width"])
     words = fields["rows"] * fields["width"]
     return {"MAPS": read}, {"WORK": _run(fields["offset"] // 16, words)}
 
 
-def _map(size, fields, prefix, split, rows, blocks, width):
+def _map(
+    size: Size,
+    fields: Fields,
+    prefix: str,
+    split: int,
+    rows: Iterable[int],
+    blocks: int,
+    width: int,
+) -> int:
     """Addresses of a map's words, those of bank b from b * map_words on."""
     lanes, words = size["lanes"], size["map_words"]
     log = lanes.bit_length() - 1
@@ -98,7 +111,7 @@ def _map(size, fields, prefix, split, rows, blocks, width):
     return touched
 
 
-def _run(first, count, size=None):
+def _run(first: int, count: int, size: Optional[int] = None) -> int:
     """``count`` addresses from ``first`` on, around the end of a memory of ``size``."""
     found = ((1 << count) - 1) << first
     if size is not None and first + count > size:

@@ -1,5 +1,7 @@
 """Gives disjoint addresses to objects of one memory whose lifetimes overlap."""
 
+from typing import Dict, Optional, Sequence, Tuple
+
 import numpy as np
 
 
@@ -11,10 +13,10 @@ class Arena:
         times: steps of the program.
     """
 
-    def __init__(self, size, times):
+    def __init__(self, size: int, times: int) -> None:
         self._busy = np.zeros((times, size), bool)
 
-    def place(self, spans):
+    def place(self, spans: Sequence[Tuple[int, int, int, int]]) -> Optional[int]:
         """Reserve the lowest free range of addresses for an object.
 
         Args:
@@ -28,7 +30,7 @@ class Arena:
         if most > size:
             return None
         free = np.ones(size - most + 1, bool)
-        sums = {}
+        sums: Dict[Tuple[int, int], np.ndarray] = {}
         for offset, count, first, last in spans:
             if (first, last) not in sums:
                 busy = self._busy[first : last + 1].any(axis=0)
@@ -43,11 +45,11 @@ class Arena:
             self._busy[first : last + 1, base + offset : base + offset + count] = True
         return base
 
-    def release(self, base, count, first, last):
+    def release(self, base: int, count: int, first: int, last: int) -> None:
         """Release a range."""
         self._busy[first : last + 1, base : base + count] = False
 
-    def used(self):
+    def used(self) -> int:
         """Highest address ever taken, plus one."""
         where = np.flatnonzero(self._busy.any(axis=0))
         return int(where[-1]) + 1 if len(where) else 0

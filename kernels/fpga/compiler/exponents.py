@@ -5,12 +5,14 @@ has one exponent: the least with which 127 steps reach the end of its range. Wei
 exponent for each output channel: the one with the least squared error.
 """
 
+from typing import Any, Dict
+
 import numpy as np
 
 LEAST, MOST = -20, 8
 
 
-def activation_exponents(amax):
+def activation_exponents(amax: Dict[Any, float]) -> Dict[Any, int]:
     """dict of tensor -> exponent."""
     return {
         name: int(np.clip(np.ceil(np.log2(max(value, 1e-9) / 127)), LEAST, MOST))
@@ -18,7 +20,7 @@ def activation_exponents(amax):
     }
 
 
-def weight_exponents(weight):
+def weight_exponents(weight: np.ndarray) -> np.ndarray:
     """(channels,) int8: for each first-axis channel, the exponent of the least squared error."""
     flat = weight.reshape(len(weight), -1).astype(np.float64)
     tried = np.arange(LEAST, MOST + 1)
@@ -27,7 +29,7 @@ def weight_exponents(weight):
     return tried[errors.argmin(axis=0)].astype(np.int8)
 
 
-def rounded(weight, exponents):
+def rounded(weight: np.ndarray, exponents: np.ndarray) -> np.ndarray:
     """int8 weights at those exponents."""
     steps = 2.0 ** exponents.astype(float).reshape(-1, *[1] * (weight.ndim - 1))
     return np.clip(np.round(weight / steps), -127, 127).astype(np.int8)

@@ -9,8 +9,10 @@ import numpy as np
 
 from kernels.fpga import tables
 from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.layers import Map
 from kernels.fpga.compiler.layout import LANES, Buffer
-from kernels.fpga.compiler.program import Params, Task, Weights
+from kernels.fpga.compiler.program import Data, Params, Task, Weights, Writer
+from kernels.fpga.compiler.schedule import Work
 
 TILE = 256
 
@@ -27,14 +29,14 @@ class Store:
         bytes: that it takes there.
     """
 
-    def __init__(self, source, kind, offset):
+    def __init__(self, source: Map, kind: str, offset: int) -> None:
         self.source, self.kind, self.offset = source, kind, offset
         self.blocks = -(-source.channels // LANES)
         self.positions = source.height * source.width
         tiles = -(-self.positions // LANES) if kind == "pixelwise" else self.positions
         self.bytes = tiles * self.blocks * TILE
 
-    def check(self):
+    def check(self) -> None:
         """Raise ``CannotCompile`` where the map can't be stored in the order of tiles."""
         source = self.source
         if source.lane != 0 or source.buffer.pixels != 1:
@@ -45,7 +47,7 @@ class Store:
                 "16".format(source.name, source.width)
             )
 
-    def give(self, work):
+    def give(self, work: Work) -> None:
         """Tell a correlation where its tiles are."""
         work.region = tables.REGIONS["WORK"]
         work.offsets, offset = [], self.offset
@@ -53,14 +55,14 @@ class Store:
             work.offsets.append(offset)
             offset += block.number * TILE
 
-    def tasks(self, writer, data):
+    def tasks(self, writer: Writer, data: Data) -> None:
         """Add the commands that write the features to the exemplar's program."""
         if self.kind == "pixelwise":
             self._positions(writer)
         else:
             self._channels(writer, data)
 
-    def _positions(self, writer):
+    def _positions(self, writer: Writer) -> None:
         source = self.source
         rows = LANES // source.width
         offset = self.offset
@@ -70,7 +72,7 @@ class Store:
                 writer.store("features", source.buffer, block, first, count, offset)
                 offset += TILE
 
-    def _channels(self, writer, data):
+    def _channels(self, writer: Writer, data: Data) -> None:
         source = self.source
         tiles = np.zeros((LANES, LANES, LANES), np.int8)  # tile o keeps channel o alone
         tiles[np.arange(LANES), np.arange(LANES), np.arange(LANES)] = 1
@@ -84,7 +86,15 @@ class Store:
             offset = self.offset + block * self.positions * TILE
             writer.store("features", spread, 0, 0, source.height, offset)
 
-    def _select(self, writer, spread, block, column, weights, params):
+    def _select(
+        self,
+        writer: Writer,
+        spread: Buffer,
+        block: int,
+        column: int,
+        weights: Weights,
+        params: Params,
+    ) -> None:
         """Each channel of a column's words into a word of its own."""
         source = self.source
         buffer = source.buffer

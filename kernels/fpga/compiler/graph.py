@@ -6,87 +6,16 @@ rearranges (Reshape, Transpose, Concat) is kept as a ``View`` of the maps and co
 functions behind the last layer of an output (Exp, Sigmoid) are left to the processor.
 """
 
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
 import numpy as np
 from onnx import helper, numpy_helper
 
 from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.layers import Function, Layer, Map, Stored, View
 
+Output = Tuple[str, View, Optional[Function]]  # tensor's name, and what is behind the view
 HAS = "the engine has convolutions, sums, concatenations, correlations and functions of one value"
-
-
-class Map:
-    """Channels of a picture's size.
-
-    Attributes:
-        name: the ONNX tensor that it holds; where a function follows a layer, its result.
-        channels, height, width: shape.
-        sums: name of the tensor before a table's function, else the same.
-        layer: the ``Layer`` that makes it; None for the picture and for stored features.
-        buffer, block, lane: where it lies, set by ``layout``; channel c of the map is lane
-            (lane + c) % 16 of block + (lane + c) // 16.
-        exponent: of its whole numbers, set by ``quantise``; sums_exponent: before the table.
-        centre: value of the whole number 0, set by ``quantise``; not 0 in outputs alone.
-    """
-
-    def __init__(self, name, channels, height, width, layer=None):
-        self.name = self.sums = name
-        self.channels, self.height, self.width = channels, height, width
-        self.layer = layer
-        self.buffer = self.exponent = self.sums_exponent = None
-        self.block = self.lane = 0
-        self.centre = 0.0
-
-
-class Layer:
-    """A convolution with what follows it.
-
-    Attributes:
-        name: of its ONNX node; merged ones are joined by a plus.
-        kind: "conv", or "pixelwise" and "depthwise", whose weights are ``features``.
-        inputs: maps, whose channels follow each other.
-        outputs: maps, likewise; more than one where layers were merged.
-        weight: (outputs, inputs, height, width) float64; None for correlations.
-        bias: (outputs,) float64.
-        stride, pad: (y, x); pad is that of top and left. dilation: of both.
-        relu: whether one follows.
-        function: of float arrays, what a table does after; None for nothing.
-        features: the exemplar's ``Map``.
-    """
-
-    def __init__(self, name, kind, inputs, weight, bias, stride=(1, 1), pad=(0, 0), dilation=1):
-        self.name, self.kind, self.inputs = name, kind, list(inputs)
-        self.weight, self.bias = weight, bias
-        self.stride, self.pad, self.dilation = stride, pad, dilation
-        self.outputs, self.relu, self.function, self.features = [], False, None, None
-
-    @property
-    def kernel(self):
-        """(height, width)."""
-        if self.kind == "depthwise":
-            return self.features.height, self.features.width
-        return (1, 1) if self.weight is None else self.weight.shape[2:]
-
-
-class View:
-    """A tensor: some maps in one order of their values.
-
-    Layouts: "map" (1, C, H, W), "flat" (1, C, H*W), "turned" (1, H*W, C), "kernel" (C, 1, H, W).
-    """
-
-    def __init__(self, layout, maps):
-        self.layout, self.maps = layout, maps
-
-    @property
-    def shape(self):
-        """Shape of a tensor."""
-        channels = sum(one.channels for one in self.maps)
-        height, width = self.maps[0].height, self.maps[0].width
-        return {
-            "map": (1, channels, height, width),
-            "flat": (1, channels, height * width),
-            "turned": (1, height * width, channels),
-            "kernel": (channels, 1, height, width),
-        }[self.layout]
 
 
 class Part:
@@ -98,7 +27,7 @@ class Part:
         outputs: list of (tensor's name, ``View``, function of float arrays behind it or None).
     """
 
-    def __init__(self, model, features):
+    def __init__(self, model: Any, features: Dict[str, View]) -> None:
         """Read a graph.
 
         Args:
@@ -107,11 +36,12 @@ class Part:
         """
         self._graph = model.graph
         self._constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-        self._users = {}
+        self._users: Dict[str, List[Any]] = {}
         for node in model.graph.node:
             for name in node.input:
                 self._users.setdefault(name, []).append(node)
-        self._views, self.layers = dict(features), []
+        self._views = dict(features)
+        self.layers: List[Layer] = []
         outputs = {value.name for value in model.graph.output}
         for value in model.graph.input:
             if value.name in features or value.name in self._constants:
@@ -127,7 +57,7 @@ class Part:
 
     # -- nodes
 
-    def _read(self, node):
+    def _read(self, node: Any) -> None:
         if node.output[0] in self._trailing:
             return
         read = _READERS.get(node.op_type)
@@ -139,7 +69,7 @@ class Part:
             raise CannotCompile("{} needs {}; {}".format(_told(node), _why(node), HAS))
         self._views[node.output[0]] = view
 
-    def _view(self, node, index, layout="map"):
+    def _view(self, node: Any, index: int, layout: Optional[str] = "map") -> View:
         """The view of a node's input, in a layout."""
         name = node.input[index]
         view = self._views.get(name)
@@ -153,13 +83,13 @@ class Part:
             )
         return view
 
-    def _add_layer(self, node, layer, channels, height, width):
+    def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:
         made = Map(node.output[0], channels, height, width, layer)
         layer.outputs = [made]
         self.layers.append(layer)
         return View("map", [made])
 
-    def _conv(self, node):
+    def _conv(self, node: Any) -> View:
         view = self._view(node, 0)
         told = attributes(node)
         weight = self._constants.get(node.input[1])
@@ -197,7 +127,9 @@ class Part:
         )
         return self._add_layer(node, layer, count, rows, columns)
 
-    def _moving(self, node, view, stride, pads, dilation):
+    def _moving(
+        self, node: Any, view: View, stride: Tuple[int, ...], pads: Sequence[int], dilation: int
+    ) -> Tuple[Layer, int, Tuple[int, int]]:
         """A depthwise convolution whose kernel is made of the exemplar's features."""
         features = self._view(node, 1, None)
         channels = view.shape[1]
@@ -209,24 +141,31 @@ class Part:
                     _told(node), "x".join(map(str, features.shape)), group
                 )
             )
+        stored = features.maps[0]
+        if not isinstance(stored, Stored):
+            raise CannotCompile(
+                "{} correlates two maps of one graph; the engine correlates with the exemplar's "
+                "features alone".format(_told(node))
+            )
         bias = np.zeros(channels)
         layer = Layer(node.name, "depthwise", view.maps, None, bias, stride, tuple(pads[:2]))
-        layer.dilation, layer.features = dilation, features.maps[0]
-        return layer, channels, (features.maps[0].height, features.maps[0].width)
+        layer.dilation, layer.features = dilation, stored
+        return layer, channels, (stored.height, stored.width)
 
-    def _matmul(self, node):
+    def _matmul(self, node: Any) -> View:
         features, view = self._view(node, 0, "turned"), self._view(node, 1, "flat")
-        if len(features.maps) != 1 or features.maps[0].layer is not None:
+        stored = features.maps[0]
+        if len(features.maps) != 1 or not isinstance(stored, Stored):
             raise CannotCompile(
                 "{} multiplies two maps of the search region; {}".format(_told(node), HAS)
             )
         positions = features.shape[1]
         layer = Layer(node.name, "pixelwise", view.maps, None, np.zeros(positions))
-        layer.features = features.maps[0]
+        layer.features = stored
         made = self._add_layer(node, layer, positions, view.maps[0].height, view.maps[0].width)
         return View("flat", made.maps)
 
-    def _add(self, node):
+    def _add(self, node: Any) -> View:
         views = [self._view(node, index) for index in (0, 1)]
         if views[0].shape != views[1].shape:
             raise CannotCompile(
@@ -240,7 +179,7 @@ class Part:
         layer = Layer(node.name, "conv", maps, weight, np.zeros(channels))
         return self._add_layer(node, layer, channels, height, width)
 
-    def _concat(self, node):
+    def _concat(self, node: Any) -> View:
         if attributes(node).get("axis") not in (1, -3):
             raise CannotCompile(
                 "{} needs a concatenation along rows or columns; the engine's is of "
@@ -249,7 +188,7 @@ class Part:
         views = [self._view(node, index) for index in range(len(node.input))]
         return View("map", [one for view in views for one in view.maps])
 
-    def _rearranged(self, node):
+    def _rearranged(self, node: Any) -> View:
         view = self._view(node, 0, None)
         told = attributes(node)
         layout = None
@@ -274,7 +213,7 @@ class Part:
             )
         return View(layout, view.maps)
 
-    def _shape_of(self, node, view):
+    def _shape_of(self, node: Any, view: View) -> Tuple[int, ...]:
         if node.op_type in ("Identity", "Dropout"):
             return view.shape
         wanted = self._constants.get(node.input[1]) if len(node.input) > 1 else None
@@ -285,15 +224,20 @@ class Part:
         total = int(np.prod(view.shape))
         return tuple(total // known if size == -1 else size for size in wanted)
 
-    def _function(self, node):
+    def _function(self, node: Any) -> View:
         view = self._view(node, 0)
         layers = [one.layer for one in view.maps]
         layer = layers[0]
-        whole = layer is not None and layers.count(layer) == len(layers) == len(layer.outputs)
         alone = len(self._users[node.input[0]]) == 1 and node.input[0] not in self._outputs
-        if not whole or not alone or layer.function or (layer.relu and node.op_type == "Relu"):
+        if (
+            layer is None
+            or not layers.count(layer) == len(layers) == len(layer.outputs)
+            or not alone
+            or layer.function
+            or (layer.relu and node.op_type == "Relu")
+        ):
             view = self._copy(node, view)
-            layer = view.maps[0].layer
+            layer = self.layers[-1]
         made = view.maps[0]
         if node.op_type == "Relu":
             layer.relu = True
@@ -303,7 +247,7 @@ class Part:
         made.name = node.output[0]
         return View("map", view.maps)
 
-    def _copy(self, node, view):
+    def _copy(self, node: Any, view: View) -> View:
         """An identity layer, so that a function can follow."""
         _, channels, height, width = view.shape
         weight = np.eye(channels)[:, :, None, None]
@@ -312,8 +256,9 @@ class Part:
         made.maps[0].sums = node.input[0]
         return made
 
-    def _output(self, wanted):
-        name, functions = wanted, []
+    def _output(self, wanted: str) -> Output:
+        name = wanted
+        functions: List[Function] = []
         while name in self._trailing:
             node = self._trailing[name]
             functions.insert(0, function_of(node, self._constants))
@@ -321,7 +266,7 @@ class Part:
         if name not in self._views:
             raise CannotCompile("the output {} is none that the engine makes".format(wanted))
 
-        def behind(values):
+        def behind(values: np.ndarray) -> np.ndarray:
             for function in functions:
                 values = function(values)
             return values
@@ -329,10 +274,10 @@ class Part:
         return wanted, self._views[name], behind if functions else None
 
 
-def _trailing(graph, outputs):
+def _trailing(graph: Any, outputs: Iterable[str]) -> Dict[str, Any]:
     """dict of tensor -> node of functions between the last layers and the outputs."""
     made = {name: node for node in graph.node for name in node.output}
-    users = {}
+    users: Dict[str, int] = {}
     for node in graph.node:
         for name in node.input:
             users[name] = users.get(name, 0) + 1
@@ -346,7 +291,7 @@ def _trailing(graph, outputs):
     return found
 
 
-def ungrouped(weight, groups):
+def ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
     """The weights of a grouped convolution with zeros between the groups."""
     if groups == 1:
         return weight
@@ -359,14 +304,14 @@ def ungrouped(weight, groups):
     return full
 
 
-def attributes(node):
+def attributes(node: Any) -> Dict[str, Any]:
     """dict of a node's attributes."""
     return {one.name: helper.get_attribute_value(one) for one in node.attribute}
 
 
 # -- functions of one value
 
-FUNCTIONS = {
+FUNCTIONS: Dict[str, Callable[[np.ndarray, Dict[str, Any]], np.ndarray]] = {
     "Relu": lambda x, told: np.maximum(x, 0),
     "Exp": lambda x, told: np.exp(x),
     "Sigmoid": lambda x, told: 1 / (1 + np.exp(-x)),
@@ -384,7 +329,7 @@ FUNCTIONS = {
 }
 
 
-def function_of(node, constants):
+def function_of(node: Any, constants: Dict[str, np.ndarray]) -> Function:
     """The node as a function of a float64 array."""
     told = attributes(node)
     if node.op_type == "Clip":  # its limits are inputs since opset 11
@@ -395,11 +340,11 @@ def function_of(node, constants):
     return lambda values: function(np.asarray(values, np.float64), told)
 
 
-def _told(node):
+def _told(node: Any) -> str:
     return "{} ({})".format(node.name, node.op_type)
 
 
-def _why(node):
+def _why(node: Any) -> str:
     return {
         "Mul": "a product of two maps (squeeze-and-excitation, attention)",
         "GlobalAveragePool": "the mean of a whole map",
@@ -412,7 +357,7 @@ def _why(node):
     }.get(node.op_type, "an operation that there is not")
 
 
-_READERS = {
+_READERS: Dict[str, Callable[[Part, Any], View]] = {
     "Conv": Part._conv,
     "MatMul": Part._matmul,
     "Add": Part._add,

@@ -1,10 +1,13 @@
 """Checks that a program's waits order all dependent commands, whatever the speed of the units."""
 
+from typing import Dict, List, Optional, Sequence, Tuple
+
 from kernels.fpga import tables
-from kernels.fpga.compiler.access import UNITS, accesses
+from kernels.fpga.compiler.access import UNITS, Touched, accesses
+from kernels.fpga.tables import Fields, Size
 
 
-def hazards(program, size):
+def hazards(program: bytes, size: Size) -> List[str]:
     """Find pairs of dependent commands that no wait orders.
 
     Args:
@@ -14,9 +17,10 @@ def hazards(program, size):
     Returns:
         list of sentences; empty where the result does not depend on the units' speed.
     """
-    found, seen = [], []
+    found: List[str] = []
+    seen: List[Tuple[int, Touched, Touched, str]] = []
     counts = dict.fromkeys(UNITS.values(), 0)
-    places = {unit: [] for unit in counts}  # numbers of the unit's commands
+    places: Dict[str, List[int]] = {unit: [] for unit in counts}  # numbers of the unit's commands
     for number in range(len(program) // tables.COMMAND_BYTES):
         start = number * tables.COMMAND_BYTES
         name, fields = tables.unpack(program[start : start + tables.COMMAND_BYTES])
@@ -32,7 +36,6 @@ def hazards(program, size):
                 wanted = count
             for ended in places[unit][:wanted]:
                 before |= 1 << ended | seen[ended][0]
-        unit = UNITS.get(name)
         reads, writes = accesses(name, fields, size)
         if _meet(reads, writes):
             found.append("command {} ({}) writes what it reads".format(number, name))
@@ -50,13 +53,14 @@ def hazards(program, size):
             if any(fields["wait_" + u] != count for u, count in counts.items()):
                 found.append("the end does not wait for all commands")
             return found
+        unit = UNITS[name]
         seen.append((before, reads, writes, name))
         places[unit].append(number)
         counts[unit] += 1
     return found + ["the program has no end"]
 
 
-def _meet(one, other):
+def _meet(one: Touched, other: Touched) -> Optional[str]:
     """Name of a memory in which two sets of addresses meet, or None."""
     for memory in one:
         if one[memory] & other.get(memory, 0):
@@ -64,7 +68,7 @@ def _meet(one, other):
     return None
 
 
-def waits(commands, size):
+def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
     """The fewest waits with which a list of commands is right.
 
     Args:
@@ -74,7 +78,8 @@ def waits(commands, size):
     Returns:
         list of dicts of the fields wait_load, wait_crop, wait_conv, wait_store.
     """
-    found, seen = [], []
+    found: List[Fields] = []
+    seen: List[Tuple[str, int, Touched, Touched]] = []
     counts = dict.fromkeys(UNITS.values(), 0)
     for name, fields in commands:
         needed = dict.fromkeys(counts, 0)

@@ -5,10 +5,16 @@ words (five pixels of three channels) and the first layer's may be "pair" words 
 channels), which a convolution with rearranged weights reads and writes as any others.
 """
 
+from typing import Dict, List, Sequence, Set, Tuple
+
 from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.graph import Part
+from kernels.fpga.compiler.layers import Layer, Map
 
 LANES = 16
 PAIR_CHANNELS = 8
+
+Readers = Dict[Map, List[Layer]]
 
 
 class Buffer:
@@ -19,19 +25,24 @@ class Buffer:
         blocks, height, width: of 16 channels, rows, words a row and block.
         pixels: that a word holds: 1, 2 ("pair"), or 4 ("overlap": and their neighbours').
         split: of its rows over the banks.
+        base: its place in each bank, set by ``program``.
+        reader: a layer that reads it, set by ``lay_out`` where there are several banks.
     """
 
-    def __init__(self, name, blocks, height, width, pixels=1):
+    base: int
+    reader: Layer
+
+    def __init__(self, name: str, blocks: int, height: int, width: int, pixels: int = 1) -> None:
         self.name, self.blocks, self.height, self.width = name, blocks, height, width
         self.pixels, self.split = pixels, 0
 
     @property
-    def row_pitch(self):
+    def row_pitch(self) -> int:
         """Words from a bank's row to its next."""
         return self.blocks * self.width
 
 
-def lay_out(part, lanes):
+def lay_out(part: Part, lanes: int) -> List[Buffer]:
     """Give every map of a part its buffer, block and lane.
 
     Args:
@@ -44,7 +55,7 @@ def lay_out(part, lanes):
     Raises:
         CannotCompile: a concatenation or a first layer that can't be laid out.
     """
-    readers = {}
+    readers: Readers = {}
     for layer in part.layers:
         for one in layer.inputs:
             readers.setdefault(one, []).append(layer)
@@ -57,7 +68,7 @@ def lay_out(part, lanes):
     return buffers
 
 
-def _picture(part, readers):
+def _picture(part: Part, readers: Readers) -> Buffer:
     """The crop's buffer."""
     first = readers.get(part.picture, [])
     if len(first) != 1 or first[0].inputs != [part.picture]:
@@ -71,7 +82,7 @@ def _picture(part, readers):
     return part.picture.buffer
 
 
-def _can_pair(layer, readers, part):
+def _can_pair(layer: Layer, readers: Readers, part: Part) -> bool:
     """Whether the first layer may read overlap words and write pair words."""
     made = layer.outputs[0]
     plain = (
@@ -93,7 +104,7 @@ def _can_pair(layer, readers, part):
     )
 
 
-def _groups(layers):
+def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
     """Lists of layers whose results share a buffer, because some layer reads several of them."""
     group = {layer: [layer] for layer in layers}
     for layer in layers:
@@ -110,7 +121,8 @@ def _groups(layers):
                 first += second
                 for one in second:
                     group[one] = first
-    seen, found = set(), []
+    seen: Set[int] = set()
+    found: List[List[Layer]] = []
     for layer in layers:
         if id(group[layer]) not in seen:
             seen.add(id(group[layer]))
@@ -118,7 +130,7 @@ def _groups(layers):
     return found
 
 
-def _together(group, readers, part):
+def _together(group: Sequence[Layer], readers: Readers, part: Part) -> Buffer:
     """One buffer for the results of some layers, one after the other."""
     first = group[0].outputs[0]
     pixels = 1
@@ -141,7 +153,7 @@ def _together(group, readers, part):
     return buffer
 
 
-def _split(layer):
+def _split(layer: Layer) -> None:
     """Set how the rows that a layer reads lie over the banks."""
     buffer, wanted = layer.inputs[0].buffer, layer.stride[0] - 1
     known = getattr(buffer, "reader", None)
@@ -153,7 +165,7 @@ def _split(layer):
     buffer.reader, buffer.split = layer, wanted
 
 
-def places(maps):
+def places(maps: Sequence[Map]) -> Tuple[List[int], List[int]]:
     """(blocks, lanes) of every channel of some maps, in order: two lists."""
     blocks, lanes = [], []
     for one in maps:

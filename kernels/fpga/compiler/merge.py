@@ -5,14 +5,16 @@ their own tower's channels, the tiles that would be all zero are left out (see `
 step more is never taken. Fewer, wider layers have fewer words to drain.
 """
 
+from typing import Dict, List, Sequence, Set
+
 import numpy as np
 
-from kernels.fpga.compiler.graph import Layer
+from kernels.fpga.compiler.layers import Layer, Map
 
 LANES = 16
 
 
-def merged(layers):
+def merged(layers: Sequence[Layer]) -> List[Layer]:
     """The layers with towers merged, in an order in which each finds its inputs made."""
     layers = list(layers)
     at = 0
@@ -28,7 +30,7 @@ def merged(layers):
     return layers
 
 
-def _fit(layers, first, second):
+def _fit(layers: Sequence[Layer], first: int, second: int) -> bool:
     a, b = layers[first], layers[second]
     same = (
         a.kind == b.kind == "conv"
@@ -46,7 +48,7 @@ def _fit(layers, first, second):
     return not _depends(b, a)
 
 
-def _siblings(a, b):
+def _siblings(a: Layer, b: Layer) -> bool:
     """Whether both read the same maps, or each whole maps of one merged layer."""
     if a.inputs == b.inputs:
         return True
@@ -54,15 +56,15 @@ def _siblings(a, b):
     return len(makers) == 1 and None not in makers
 
 
-def _blocks(maps):
+def _blocks(maps: Sequence[Map]) -> int:
     return sum(-(-one.channels // LANES) for one in maps)
 
 
-def _blocks_of(layer):
+def _blocks_of(layer: Layer) -> int:
     return -(-len(layer.weight) // LANES)
 
 
-def _depends(layer, other):
+def _depends(layer: Layer, other: Layer) -> bool:
     """Whether a layer needs what another one makes."""
     ahead, seen = [one.layer for one in layer.inputs], set()
     while ahead:
@@ -75,9 +77,10 @@ def _depends(layer, other):
     return False
 
 
-def _joined(a, b):
+def _joined(a: Layer, b: Layer) -> Layer:
     inputs = a.inputs + [one for one in b.inputs if one not in a.inputs]
-    start, total = {}, 0
+    start: Dict[Map, int] = {}
+    total = 0
     for one in inputs:
         start[one] = total
         total += one.channels
@@ -98,8 +101,10 @@ def _joined(a, b):
     return made
 
 
-def _in_order(layers):
-    done, ordered, left = set(), [], list(layers)
+def _in_order(layers: Sequence[Layer]) -> List[Layer]:
+    done: Set[Layer] = set()
+    ordered: List[Layer] = []
+    left = list(layers)
     while left:
         for layer in left:
             if all(one.layer is None or one.layer in done for one in layer.inputs):

@@ -6,12 +6,26 @@ weights stand a layer ahead. Places are taken for as long as something is needed
 must wait for what follows from the places (``hazards.waits``).
 """
 
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+
 from kernels.fpga import tables
 from kernels.fpga.compiler import hazards
 from kernels.fpga.compiler.arena import Arena
 from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.graph import Part
+from kernels.fpga.compiler.layers import Layer
 from kernels.fpga.compiler.layout import Buffer
+from kernels.fpga.compiler.quantise import Numbers
+from kernels.fpga.compiler.tiles import Block
 from kernels.fpga.model import PARAMS_BYTES, PARAMS_ENTRIES
+from kernels.fpga.tables import Fields
+
+Command = Tuple[str, Fields, str]  # name, fields, layer
+Span = Tuple[Buffer, int, int]  # first row, end row
+Ahead = Dict[int, List[Command]]  # number of a task -> loads before it
+Times = Dict[Buffer, Dict[int, List[int]]]  # bank's row -> first and last task
 
 WORD, TILE = 16, 256
 AHEAD = 6  # layers that a load may stand before its own
@@ -30,9 +44,9 @@ class Weights:
         tile: the first one's place in the weight memory, set when it is found.
     """
 
-    def __init__(self, number, region, offset):
+    def __init__(self, number: int, region: int, offset: int) -> None:
         self.number, self.region, self.offset = number, region, offset
-        self.tile = None
+        self.tile: Any = None
 
 
 class Params:
@@ -44,8 +58,9 @@ class Params:
         entry: the first one's place, set when it is found.
     """
 
-    def __init__(self, data):
-        self.data, self.number, self.entry = data, len(data) // PARAMS_BYTES, None
+    def __init__(self, data: bytes) -> None:
+        self.data, self.number = data, len(data) // PARAMS_BYTES
+        self.entry: Any = None
 
 
 class Task:
@@ -60,19 +75,25 @@ class Task:
         made: function of nothing that gives the fields that depend on places.
     """
 
-    def __init__(self, name, layer, reads, writes, **fields):
+    def __init__(
+        self, name: str, layer: str, reads: List[Span], writes: List[Span], **fields: int
+    ) -> None:
         self.name, self.layer, self.reads, self.writes = name, layer, reads, writes
         self.fields = fields
-        self.weights = self.params = self.table = self.made = None
+        self.weights: Optional[Weights] = None
+        self.params: Optional[Params] = None
+        self.table: Optional[np.ndarray] = None
+        self.made: Any = None
 
 
 class Data:
     """The bytes of region 0; equal pieces are stored once."""
 
-    def __init__(self):
-        self.content, self._known = bytearray(), {}
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self._known: Dict[bytes, int] = {}
 
-    def add(self, data):
+    def add(self, data: bytes) -> int:
         """Offset of some bytes, a multiple of 16."""
         data = bytes(data)
         if data not in self._known:
@@ -91,18 +112,29 @@ class Writer:
         resize: (offset of ROWS in region 2, bytes in all).
     """
 
-    def __init__(self, size, data, pixels, resize):
+    def __init__(
+        self, size: tables.Size, data: Data, pixels: np.ndarray, resize: Tuple[int, int]
+    ) -> None:
         self.size, self.lanes = size, size["lanes"]
         self._data, self._pixels, self._resize = data, pixels, resize
-        self.tasks = []
+        self.tasks: List[Task] = []
 
     # -- tasks
 
-    def convolution(self, layer, block, numbers, weights, params, rows=None, source=None):
+    def convolution(
+        self,
+        layer: Layer,
+        block: Block,
+        numbers: Numbers,
+        weights: Weights,
+        params: Params,
+        rows: Optional[Tuple[int, int]] = None,
+        source: Optional[Tuple[Buffer, int]] = None,
+    ) -> Task:
         """Add the command that makes some rows of some blocks of a layer.
 
         Args:
-            layer: ``graph.Layer``.
+            layer: ``layers.Layer``.
             block: ``tiles.Block``.
             numbers: ``quantise.Numbers``.
             weights, params: ``Weights``, ``Params``.
@@ -142,7 +174,7 @@ class Writer:
         )
         moved = self._rows(task, layer, first, high - start, start, source is None)
 
-        def place():
+        def place() -> Fields:
             return {
                 "in_base": buffer.base + block.in_first * buffer.width + moved * buffer.row_pitch,
                 "out_base": out.base + (made.block + block.first) * out.width,
@@ -154,7 +186,7 @@ class Writer:
         self.add(task)
         return task
 
-    def _rows(self, task, layer, first, end, start, whole):
+    def _rows(self, task: Task, layer: Layer, first: int, end: int, start: int, whole: bool) -> int:
         """Set padding and height for a result from row ``first`` on.
 
         A whole map's base moves by as many rows as keep the others in their banks; the padding,
@@ -176,7 +208,7 @@ class Writer:
         task.fields["in_height"] = end - groups * group
         return groups << split
 
-    def crop(self, part, buffer, first, rows):
+    def crop(self, part: Part, buffer: Buffer, first: int, rows: int) -> Task:
         """Add the command that makes some rows of the crop."""
         task = Task(
             "CROP",
@@ -195,7 +227,9 @@ class Writer:
         self.add(task)
         return task
 
-    def store(self, name, buffer, block, first, rows, offset):
+    def store(
+        self, name: str, buffer: Buffer, block: int, first: int, rows: int, offset: int
+    ) -> None:
         """Add the command that writes rows of one block of a buffer to region 1."""
         task = Task(
             "STORE",
@@ -213,20 +247,20 @@ class Writer:
         task.made = lambda: {"base": buffer.base + block * buffer.width}
         self.add(task)
 
-    def add(self, task):
+    def add(self, task: Task) -> None:
         """Add a ``Task``."""
         self.tasks.append(task)
 
     # -- places
 
-    def finish(self):
+    def finish(self) -> Tuple[bytes, List[Command]]:
         """Assign all addresses and write the commands.
 
         Returns:
             (bytes of the commands, list of (name, fields, layer) of them).
         """
         self._place_maps()
-        ahead = {}  # number of a task -> loads before it
+        ahead: Ahead = {}
         self._place_params(ahead)
         self._place_weights(ahead)
         commands = self._commands(ahead)
@@ -235,8 +269,8 @@ class Writer:
             fields.update(wait)
         return b"".join(tables.pack(name, **fields) for name, fields, _ in commands), commands
 
-    def _place_maps(self):
-        times = {}  # buffer -> bank's row -> [first, last]
+    def _place_maps(self) -> None:
+        times: Times = {}
         before = 0
         for number, task in enumerate(self.tasks):
             if task.name == "CROP":  # made while the strip before is worked on
@@ -251,22 +285,23 @@ class Writer:
                 (place * buffer.row_pitch, buffer.row_pitch, first, last)
                 for place, (first, last) in times[buffer].items()
             ]
-            buffer.base = arena.place(spans)
-            if buffer.base is None:
+            base = arena.place(spans)
+            if base is None:
                 raise CannotCompile(
                     "the map {} needs {} words of each bank beside what is there at its time; "
                     "this size has {} in all".format(
                         buffer.name, self._words(buffer), self.size["map_words"]
                     )
                 )
+            buffer.base = base
         self.map_words = arena.used()
 
-    def _words(self, buffer):
+    def _words(self, buffer: Buffer) -> int:
         """Words of a bank that a buffer takes."""
         group = self.lanes << buffer.split
         return -(-buffer.height // group) * buffer.row_pitch << buffer.split
 
-    def _touch(self, times, buffer, low, high, number):
+    def _touch(self, times: Times, buffer: Buffer, low: int, high: int, number: int) -> None:
         log = self.lanes.bit_length() - 1
         known = times.setdefault(buffer, {})
         for row in range(low, high):
@@ -274,9 +309,9 @@ class Writer:
             entry = known.setdefault(place, [number, number])
             entry[0], entry[1] = min(entry[0], number), max(entry[1], number)
 
-    def _uses(self, attribute):
+    def _uses(self, attribute: str) -> List[Any]:
         """Things that tasks share, as list of [thing, first task, last task]."""
-        found = {}
+        found: Dict[int, List[Any]] = {}
         for number, task in enumerate(self.tasks):
             thing = getattr(task, attribute)
             if thing is not None:
@@ -284,7 +319,7 @@ class Writer:
                 entry[2] = number
         return list(found.values())
 
-    def _place_params(self, ahead):
+    def _place_params(self, ahead: Ahead) -> None:
         uses = self._uses("params")
         if sum(params.number for params, _, _ in uses) <= PARAMS_ENTRIES:
             entry = 0
@@ -300,7 +335,7 @@ class Writer:
             params.entry = entry
             ahead.setdefault(time, []).append(self._load("PARAMS", params.data, entry * 5))
 
-    def _place_weights(self, ahead):
+    def _place_weights(self, ahead: Ahead) -> None:
         uses = self._uses("weights")
         places = self._along(uses, self.size["weight_tiles"], "weight tiles")
         order = sorted(range(len(uses)), key=lambda i: uses[i][1])
@@ -316,7 +351,7 @@ class Writer:
             }
             ahead.setdefault(time, []).append(("LOAD", fields, "load"))
 
-    def _along(self, uses, size, what):
+    def _along(self, uses: Sequence[Any], size: int, what: str) -> List[Tuple[int, int]]:
         """Places of things in a memory: list of (base, number of the task its load precedes).
 
         Each load stands before the layer ahead of its own where there is room, so that it goes on
@@ -342,10 +377,11 @@ class Writer:
             at = starts.index(first)
             earlier = sorted(set(starts[max(0, at - AHEAD) : at]) | {times[index]})
             found = _first_fit(arena, thing.number, earlier, last)
+            assert found is not None  # its own place is free again
             bases[index], times[index] = found
         return list(zip(bases, times))
 
-    def _load(self, target, data, beat):
+    def _load(self, target: str, data: bytes, beat: int) -> Command:
         fields = {
             "region": tables.REGIONS["BUNDLE"],
             "target": tables.TARGETS[target],
@@ -357,7 +393,7 @@ class Writer:
 
     # -- commands
 
-    def _commands(self, ahead):
+    def _commands(self, ahead: Ahead) -> List[Command]:
         commands = [self._load("PIXELS", self._pixels.tobytes(), 0)]
         half = self._resize[0]
         for target, offset in (("COLUMNS", 0), ("ROWS", half)):
@@ -380,7 +416,9 @@ class Writer:
         return [(name, dict(_ZEROS[name], **fields), layer) for name, fields, layer in commands]
 
 
-def _first_fit(arena, number, times, last):
+def _first_fit(
+    arena: Arena, number: int, times: Iterable[int], last: int
+) -> Optional[Tuple[int, int]]:
     """(base, time) at the first of some times from which on there is room; None without."""
     for time in times:
         base = arena.place([(0, number, time, last)])
@@ -389,7 +427,7 @@ def _first_fit(arena, number, times, last):
     return None
 
 
-def rows_needed(layer, first, end):
+def rows_needed(layer: Layer, first: int, end: int) -> Tuple[int, int]:
     """(first, end) of the input's rows that some rows of a layer's result depend on."""
     height = layer.inputs[0].height
     low = first * layer.stride[0] - layer.pad[0]
@@ -398,7 +436,7 @@ def rows_needed(layer, first, end):
     return max(0, low), min(height, high)
 
 
-def strip_buffer(buffer, number, rows):
+def strip_buffer(buffer: Buffer, number: int, rows: int) -> Buffer:
     """A buffer for some rows of the crop."""
     made = Buffer("{}, strip {}".format(buffer.name, number), 1, rows, buffer.width, buffer.pixels)
     made.split = buffer.split

@@ -9,11 +9,16 @@ The rules are those of ``exponents``; besides
 - maps that a layer reads side by side need no common exponent: it goes into the weights.
 """
 
+from typing import Any, Dict, Optional, Tuple
+
 import numpy as np
 
 from kernels.fpga.compiler import exponents
 from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga.compiler.graph import Part
+from kernels.fpga.compiler.layers import Function, Layer, Map, Stored
 
+Ranges = Dict[str, Tuple[float, float]]  # tensor -> (low, high)
 LIMIT = 2**31 - 1
 MOST_SHIFT = 31
 # Of a range; what is beyond is cut off. Finer steps are worth it: on the clips that kestrel's
@@ -34,16 +39,22 @@ class Numbers:
         table: (256,) int8 or None.
     """
 
-    def __init__(self, weight, bias, shift, table):
+    def __init__(
+        self,
+        weight: Optional[np.ndarray],
+        bias: np.ndarray,
+        shift: np.ndarray,
+        table: Optional[np.ndarray],
+    ) -> None:
         self.weight, self.bias, self.shift, self.table = weight, bias, shift, table
 
 
-def exponent_of(low, high):
+def exponent_of(low: float, high: float) -> int:
     """The least exponent with which 127 steps reach ``REACH`` of both ends."""
     return exponents.activation_exponents({0: REACH * max(-low, high)})[0]
 
 
-def end_of(low, high, cut):
+def end_of(low: float, high: float, cut: float) -> Tuple[int, float]:
     """(exponent, centre) of an output: the least with which 255 steps reach from high to low.
 
     Args:
@@ -65,28 +76,30 @@ class Quantiser:
             may be cut off (``CUT``, where it tells nothing, or 0).
     """
 
-    def __init__(self, part, ranges, network, ends=None):
+    def __init__(
+        self, part: Part, ranges: Ranges, network: Any, ends: Optional[Dict[Map, float]] = None
+    ) -> None:
         self._ranges, self._network, self._ends = ranges, network, ends or {}
         part.picture.exponent = 0
         self._picture = part.picture
 
-    def layer(self, layer):
+    def layer(self, layer: Layer) -> Numbers:
         """The ``Numbers`` of a layer; its inputs have theirs already."""
         source = np.concatenate([np.full(one.channels, one.exponent) for one in layer.inputs])
         for one in layer.outputs:
             self._choose(one, layer)
         sums = np.concatenate([np.full(o.channels, o.sums_exponent) for o in layer.outputs])
         offset = np.concatenate([np.full(o.channels, o.centre) for o in layer.outputs])
-        if layer.kind == "conv":
+        if layer.features is None:
             numbers = self._constant(layer, source, sums, offset)
         else:
-            numbers = _moving(layer, source, sums)
+            numbers = _moving(layer, layer.features, source, sums)
         if layer.function is not None:
             made = layer.outputs[0]
             numbers.table = _table(layer.function, int(sums[0]), made.exponent, layer.relu)
         return numbers
 
-    def _choose(self, one, layer):
+    def _choose(self, one: Map, layer: Layer) -> None:
         """Set a map's exponents and centre."""
         low, high = self._range(one.name)
         if one in self._ends and not layer.relu and layer.function is None:
@@ -97,14 +110,16 @@ class Quantiser:
         if layer.function is not None:
             one.sums_exponent = exponent_of(*self._range(one.sums))
 
-    def _range(self, name):
+    def _range(self, name: str) -> Tuple[float, float]:
         if name not in self._ranges:
             raise CannotCompile(
                 "the table of ranges has none for {}; calibrate this network again".format(name)
             )
         return self._ranges[name]
 
-    def _constant(self, layer, source, sums, offset):
+    def _constant(
+        self, layer: Layer, source: np.ndarray, sums: np.ndarray, offset: np.ndarray
+    ) -> Numbers:
         weight, least = layer.weight, int(source.min())
         if layer.inputs == [self._picture]:
             scale = np.asarray(self._network.scale, np.float64)
@@ -132,11 +147,11 @@ class Quantiser:
         return Numbers(whole, rounded.astype(np.int32), shift, None)
 
 
-def _moving(layer, source, sums):
+def _moving(layer: Layer, features: Stored, source: np.ndarray, sums: np.ndarray) -> Numbers:
     """A correlation: the weights are the exemplar's features, at their own exponent."""
     if source.min() != source.max():
         raise CannotCompile("{} correlates maps of several exponents at once".format(layer.name))
-    shift = sums - (source[0] + layer.features.exponent)
+    shift = sums - (source[0] + features.exponent)
     low = int(shift.min())
     if low < 0 or shift.max() > MOST_SHIFT:
         raise CannotCompile(
@@ -145,7 +160,7 @@ def _moving(layer, source, sums):
     return Numbers(None, np.zeros(len(sums), np.int32), shift.astype(np.uint8), None)
 
 
-def _table(function, before, after, relu):
+def _table(function: Function, before: int, after: int, relu: bool) -> np.ndarray:
     """(256,) int8: the function's result of each byte."""
     values = np.arange(256, dtype=np.uint8).view(np.int8) * 2.0**before
     if relu:
@@ -153,14 +168,14 @@ def _table(function, before, after, relu):
     return np.clip(np.rint(function(values) / 2.0**after), -128, 127).astype(np.int8)
 
 
-def pixels(network):
+def pixels(network: Any) -> np.ndarray:
     """The table PIXELS: int8 (3, 256), of each blue, green and red value."""
     mean = np.asarray(network.mean, np.float64)[:: -1 if network.channels == "RGB" else 1]
     levels = np.rint(np.arange(256) - mean[:, None])
     return np.clip(levels, -128, 127).astype(np.int8)
 
 
-def values(one, function):
+def values(one: Map, function: Optional[Function]) -> np.ndarray:
     """(256,) float32: what a byte of an output means, behind the functions the engine leaves."""
     whole = np.arange(256, dtype=np.uint8).view(np.int8)
     found = whole * 2.0**one.exponent + one.centre

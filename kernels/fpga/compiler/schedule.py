@@ -1,14 +1,29 @@
 """Orders the work of a part as commands; strips of the crop come first."""
 
+from typing import Any, Callable, List, Optional, Tuple
+
 import numpy as np
 
 from kernels.fpga import resize, tables
 from kernels.fpga.compiler import quantise, timing
 from kernels.fpga.compiler.errors import CannotCompile
-from kernels.fpga.compiler.layout import LANES
-from kernels.fpga.compiler.program import Params, Weights, Writer, rows_needed, strip_buffer
+from kernels.fpga.compiler.graph import Part
+from kernels.fpga.compiler.layers import Layer
+from kernels.fpga.compiler.layout import LANES, Buffer
+from kernels.fpga.compiler.program import (
+    Command,
+    Data,
+    Params,
+    Weights,
+    Writer,
+    rows_needed,
+    strip_buffer,
+)
 from kernels.fpga.compiler.tiles import Block, blocks_of
 from kernels.fpga.model import MOST_COLUMNS, TILE
+
+Made = Tuple[bytes, List[Command], float, int]  # program, commands, cycles, words
+Loaded = Tuple[List[Tuple[Block, Weights]], Params]
 
 STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
 
@@ -16,11 +31,11 @@ STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a 
 class Work:
     """A layer with its numbers and tiles."""
 
-    def __init__(self, layer, numbers, data):
+    def __init__(self, layer: Layer, numbers: quantise.Numbers, data: Data) -> None:
         self.layer, self.numbers = layer, numbers
         self.blocks = blocks_of(layer, numbers.weight)
         self.region = tables.REGIONS["BUNDLE"]
-        self.offsets = [
+        self.offsets: List[Any] = [  # ints, but None for a correlation until ``Store.give``
             data.add(block.tiles.tobytes()) if block.tiles is not None else None
             for block in self.blocks
         ]
@@ -28,17 +43,17 @@ class Work:
         lanes = (made.block - layer.outputs[0].block) * LANES + made.lane + made.channels
         self._entries = -(-lanes // LANES)
 
-    def macs(self):
+    def macs(self) -> int:
         """Multiplications that the network asks for."""
         layer, made = self.layer, self.layer.outputs[0]
-        if layer.kind == "conv":
-            each = np.count_nonzero(layer.weight)
+        if layer.features is None:
+            each = int(np.count_nonzero(layer.weight))
         else:
             features = layer.features
             each = features.channels * features.height * features.width
-        return int(each) * made.height * made.width
+        return each * made.height * made.width
 
-    def params(self):
+    def params(self) -> bytes:
         """The bytes of the layer's entries."""
         bias = np.zeros(self._entries * LANES, "<i4")
         shift = np.zeros(self._entries * LANES, np.uint8)
@@ -70,7 +85,9 @@ class Scheduler:
         network: uses ``mean``, ``channels``.
     """
 
-    def __init__(self, part, works, size, data, network):
+    def __init__(
+        self, part: Part, works: List[Work], size: tables.Size, data: Data, network: Any
+    ) -> None:
         self.part, self.works, self.size, self.data = part, works, size, data
         self._pixels = quantise.pixels(network)
         if part.picture.width > MOST_COLUMNS:
@@ -80,7 +97,7 @@ class Scheduler:
                 )
             )
 
-    def best(self, finish):
+    def best(self, finish: Callable[[Writer], None]) -> Made:
         """The fastest program over all heights of strips.
 
         Args:
@@ -89,7 +106,8 @@ class Scheduler:
         Returns:
             (bytes, commands, cycles, words of the map memory).
         """
-        found, refused = None, None
+        found: Optional[Made] = None
+        refused: Optional[CannotCompile] = None
         for rows in STRIPS:
             try:
                 made = self._made(rows, finish)
@@ -101,10 +119,11 @@ class Scheduler:
             if rows >= self.works[0].layer.outputs[0].height:
                 break
         if found is None:
+            assert refused is not None
             raise refused
         return found
 
-    def _made(self, rows, finish):
+    def _made(self, rows: int, finish: Callable[[Writer], None]) -> Made:
         writer = Writer(
             self.size, self.data, self._pixels, resize.bytes_of(self.part.picture.width)
         )
@@ -113,7 +132,7 @@ class Scheduler:
         program, commands = writer.finish()
         return program, commands, timing.estimate(commands, self.size), writer.map_words
 
-    def _tasks(self, writer, rows):
+    def _tasks(self, writer: Writer, rows: int) -> None:
         chain = self._chain()
         ready = [self._loaded(work) for work in self.works]
         done = [0] * len(chain)
@@ -135,9 +154,9 @@ class Scheduler:
         for work, loaded in zip(self.works[len(chain) :], ready[len(chain) :]):
             self._conv(writer, work, loaded)
 
-    def _chain(self):
+    def _chain(self) -> List[Work]:
         """The layers that work on strips: as many as keep the array busy beside the crop."""
-        chain, cycles = [self.works[0]], 0
+        chain, cycles = [self.works[0]], 0.0
         crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
         for work, following in zip(self.works, self.works[1:]):
             layer = following.layer
@@ -150,14 +169,14 @@ class Scheduler:
             chain.append(following)
         return chain
 
-    def _loaded(self, work):
+    def _loaded(self, work: Work) -> Loaded:
         """What a layer's commands need: (list of (``Block``, ``Weights``), ``Params``)."""
-        pieces = []
+        pieces: List[Tuple[Block, Weights]] = []
         for block, offset in zip(work.blocks, work.offsets):
             pieces += self._pieces(block, offset, work.region)
         return pieces, Params(work.params())
 
-    def _pieces(self, block, offset, region):
+    def _pieces(self, block: Block, offset: int, region: int) -> List[Tuple[Block, Weights]]:
         """A block, cut by its output blocks where the weight memory holds no two of its size."""
         each = block.number // block.count
         most = max(1, self.size["weight_tiles"] // 2 // each)
@@ -177,12 +196,19 @@ class Scheduler:
             pieces.append((part, Weights(part.number, region, offset + first * each * TILE)))
         return pieces
 
-    def _conv(self, writer, work, loaded, rows=None, source=None):
+    def _conv(
+        self,
+        writer: Writer,
+        work: Work,
+        loaded: Loaded,
+        rows: Optional[Tuple[int, int]] = None,
+        source: Optional[Tuple[Buffer, int]] = None,
+    ) -> None:
         for block, weights in loaded[0]:
             writer.convolution(work.layer, block, work.numbers, weights, loaded[1], rows, source)
 
 
-def _available(layer, rows, lanes):
+def _available(layer: Layer, rows: int, lanes: int) -> int:
     """Rows of a layer's result that so many rows of its input allow, whole groups of lanes."""
     height = layer.outputs[0].height
     if rows >= layer.inputs[0].height:

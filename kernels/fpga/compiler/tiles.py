@@ -1,7 +1,10 @@
 """Weight tiles: a layer's int8 weights as the array takes them, one tile a step."""
 
+from typing import Any, List, Optional, Sequence, Tuple
+
 import numpy as np
 
+from kernels.fpga.compiler.layers import Layer, Map
 from kernels.fpga.compiler.layout import places
 
 LANES = 16
@@ -17,17 +20,27 @@ class Block:
         tiles: (count, height, width, in_count, 16, 16) int8; None for a correlation.
     """
 
-    def __init__(self, first, count, in_first, in_count, kernel, stride_x, pad_left, tiles=None):
+    def __init__(
+        self,
+        first: int,
+        count: int,
+        in_first: int,
+        in_count: int,
+        kernel: Tuple[int, ...],
+        stride_x: int,
+        pad_left: int,
+        tiles: Optional[np.ndarray] = None,
+    ) -> None:
         self.first, self.count, self.in_first, self.in_count = first, count, in_first, in_count
         self.kernel, self.stride_x, self.pad_left, self.tiles = kernel, stride_x, pad_left, tiles
 
     @property
-    def number(self):
+    def number(self) -> int:
         """Of its tiles."""
         return self.count * self.kernel[0] * self.kernel[1] * self.in_count
 
 
-def blocks_of(layer, weight):
+def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
     """The blocks of a layer: output blocks that meet the same input blocks go together.
 
     Args:
@@ -45,8 +58,9 @@ def blocks_of(layer, weight):
         first, count = _span(layer.inputs)
         kernel, pad = layer.kernel, layer.pad[1]
         return [Block(i, 1, first + i, 1, kernel, layer.stride[1], pad) for i in range(count)]
+    assert weight is not None
     tiles, stride_x, pad_left = _folded(layer, weight)
-    used = tiles.any(axis=(1, 2, 4, 5))  # (output blocks, input blocks)
+    used: Any = tiles.any(axis=(1, 2, 4, 5))  # (output blocks, input blocks)
     found, at = [], 0
     while at < len(tiles):
         low, high = _ends(used[at])
@@ -60,19 +74,19 @@ def blocks_of(layer, weight):
     return found
 
 
-def _ends(used):
+def _ends(used: np.ndarray) -> Tuple[int, int]:
     """(first, end) of the blocks used; one block where there is none."""
     where = np.flatnonzero(used)
     return (int(where[0]), int(where[-1]) + 1) if len(where) else (0, 1)
 
 
-def _span(maps):
+def _span(maps: Sequence[Map]) -> Tuple[int, int]:
     """(first block, number of blocks) of some maps that fill whole blocks in a row."""
     blocks, _ = places(maps)
     return blocks[0], blocks[-1] - blocks[0] + 1
 
 
-def _folded(layer, weight):
+def _folded(layer: Layer, weight: np.ndarray) -> Tuple[np.ndarray, int, int]:
     """All tiles of a layer, with stride and pad in words.
 
     A word of the result holds pixels ``made * w + j`` and one of the input ``read * w + i``; a

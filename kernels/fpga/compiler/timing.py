@@ -4,22 +4,26 @@ For choosing between programs and for a watchdog's limit. What counts is measure
 simulation.
 """
 
+from typing import Dict, List, Optional, Sequence, Tuple
+
 from kernels.fpga import tables
 from kernels.fpga.compiler.access import UNITS
+from kernels.fpga.tables import Fields, Size
 
 PIPELINE = 24  # cycles from a convolution's first step to its last word, about
+Command = Tuple[str, Fields, Optional[str]]  # name, fields with their waits, layer
 LINE_BYTES = 3 * 400  # of a row of the window, for want of a real one
 
 
-def estimate(commands, size):
+def estimate(commands: Sequence[Command], size: Size) -> float:
     """Cycles of a program.
 
     Args:
         commands: list of (name, fields with their waits, layer).
         size: dict of a section of ``sizes.toml``.
     """
-    ends = {unit: [0] for unit in UNITS.values()}
-    latest = 0
+    ends: Dict[str, List[float]] = {unit: [0] for unit in UNITS.values()}
+    latest: float = 0
     for name, fields, _ in commands:
         start = max(ends[unit][min(fields["wait_" + unit], len(ends[unit]) - 1)] for unit in ends)
         if name == "END":
@@ -30,7 +34,7 @@ def estimate(commands, size):
     return latest
 
 
-def cost(name, fields, size):
+def cost(name: str, fields: Fields, size: Size) -> float:
     """Cycles of a command that waits for nothing."""
     rate = size["bus_bytes"] * size["ddr_share"]
     if name == "LOAD":
@@ -44,23 +48,23 @@ def cost(name, fields, size):
     return max(steps(fields, size), words) + PIPELINE
 
 
-def steps(fields, size):
+def steps(fields: Fields, size: Size) -> int:
     """Steps of the array of a CONV."""
     groups = -(-fields["out_height"] // size["lanes"])
     taps = fields["kernel_height"] * fields["kernel_width"] * fields["in_blocks"]
     return groups * fields["out_width"] * fields["out_blocks"] * taps
 
 
-def by_layer(commands, size):
+def by_layer(commands: Sequence[Tuple[str, Fields, str]], size: Size) -> Dict[str, int]:
     """dict of layer -> steps of the array."""
-    found = {}
+    found: Dict[str, int] = {}
     for name, fields, layer in commands:
         if name == "CONV":
             found[layer] = found.get(layer, 0) + steps(fields, size)
     return found
 
 
-def unpacked(program):
+def unpacked(program: bytes) -> List[Command]:
     """list of (name, fields, None) of a program's bytes."""
     size = tables.COMMAND_BYTES
     parts = (program[at : at + size] for at in range(0, len(program), size))

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from multiprocessing.pool import ThreadPool
+from typing import Any, Dict, List, Optional, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RTL = os.path.join(os.path.dirname(HERE), "rtl")
@@ -43,7 +44,7 @@ class CannotBuild(Exception):
     """No Verilator, no C++ compiler, or one of them failed; the message says which."""
 
 
-def library(size, folder=None):
+def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
     """Path of the shared library of an engine of this size, compiled now if it is not yet.
 
     Args:
@@ -68,7 +69,7 @@ def library(size, folder=None):
     return path
 
 
-def missing():
+def missing() -> Optional[str]:
     """Why nothing can be compiled here, or None."""
     try:
         verilator_root(), _compiler()
@@ -77,7 +78,7 @@ def missing():
     return None
 
 
-def verilator_root():
+def verilator_root() -> str:
     """The folder with Verilator's ``bin`` and ``include``."""
     root = os.environ.get("VERILATOR_ROOT")
     if not root:
@@ -90,11 +91,11 @@ def verilator_root():
     return root
 
 
-def _verilator(root):
+def _verilator(root: str) -> str:
     return os.path.join(root, "bin", "verilator_bin")
 
 
-def _compiler():
+def _compiler() -> str:
     for name in (os.environ.get("CXX"), "g++", "c++", "clang++"):
         path = shutil.which(name) if name else None
         if path:
@@ -102,7 +103,7 @@ def _compiler():
     raise CannotBuild("no C++ compiler found (looked for g++, c++, clang++)")
 
 
-def _folder():
+def _folder() -> str:
     """The first folder that can be written: HOTPATH_CACHE or the checkout's, else the user's."""
     cache = os.environ.get("HOTPATH_CACHE") or os.path.join(ROOT, ".cache")
     home = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
@@ -116,7 +117,9 @@ def _folder():
     raise CannotBuild("neither {} nor {} can be written".format(cache, home))
 
 
-def _build(root, compiler, generics, bus_bytes, runtime, path):
+def _build(
+    root: str, compiler: str, generics: List[str], bus_bytes: int, runtime: List[str], path: str
+) -> None:
     """Verilate, compile and link; the result appears under its name only when it is whole."""
     with tempfile.TemporaryDirectory(prefix="hotpath-rtl-") as work:
         command = [_verilator(root)] + list(VERILATE) + generics
@@ -147,7 +150,7 @@ def _build(root, compiler, generics, bus_bytes, runtime, path):
         os.replace(partial, path)
 
 
-def _runtime(root, compiler, folder, key):
+def _runtime(root: str, compiler: str, folder: str, key: str) -> List[str]:
     """Objects of Verilator's own library, which all sizes share."""
     jobs, objects = [], []
     for name in RUNTIME:
@@ -164,11 +167,11 @@ def _runtime(root, compiler, folder, key):
     return objects
 
 
-def _include(root, *names):
+def _include(root: str, *names: str) -> str:
     return os.path.join(root, "include", *names)
 
 
-def _together(jobs):
+def _together(jobs: Sequence[List[str]]) -> None:
     pool = ThreadPool(os.cpu_count() or 1)
     try:
         pool.map(_run, jobs, chunksize=1)
@@ -176,7 +179,7 @@ def _together(jobs):
         pool.close()
 
 
-def _run(command, environment=None):
+def _run(command: List[str], environment: Optional[Dict[str, str]] = None) -> str:
     """What the command says; raises when it fails."""
     try:
         done = subprocess.run(
@@ -197,7 +200,7 @@ def _run(command, environment=None):
     return done.stdout
 
 
-def _digest(paths):
+def _digest(paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(os.path.basename(path).encode())
@@ -206,5 +209,5 @@ def _digest(paths):
     return digest.hexdigest()
 
 
-def _key(*parts):
+def _key(*parts: Any) -> str:
     return hashlib.sha256(repr((VERILATE, FLAGS) + parts).encode()).hexdigest()[:16]

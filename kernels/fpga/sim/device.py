@@ -16,6 +16,7 @@ import pathlib
 import struct
 import tempfile
 import weakref
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from kernels.fpga import hwh, tables
 from kernels.fpga.model import BASE
 from kernels.fpga.sim.build import CannotBuild
 
+NO_PYNQ: Optional[str] = None  # why PYNQ's library can't be loaded
 try:
     from pynq import Clocks
     from pynq.buffer import PynqBuffer
@@ -32,8 +34,6 @@ try:
     from pynqmetadata.views.runtime import RuntimeMetadataParser
 except ImportError as error:  # named in open_board, which every user goes through
     NO_PYNQ, Device, PynqBuffer = str(error), object, object
-else:
-    NO_PYNQ = None
 
 KINDS = ("model", "rtl")
 MACHINES = {"model": ("kernels.fpga.model", "Machine"), "rtl": ("kernels.fpga.sim.rtl", "Rtl")}
@@ -69,36 +69,39 @@ class SimulatedBoard(Device):
         downloads: how often an overlay was put into the fabric.
     """
 
-    def __init__(self, family, machine, cycles=CYCLES):
+    def __init__(self, family: str, machine: Any, cycles: int = CYCLES) -> None:
         super().__init__("hotpath-simulated-{:x}".format(id(self)))
         self.name, self.family = "simulated", family
         self.arch = "armv7l" if family == "zynq" else "aarch64"
         self.capabilities = {"REGISTER_RW": True}
         self.machine, self.cycles, self.downloads = machine, cycles, 0
-        self._engine = None  # (first address, end) once an overlay is there
+        self._engine: Optional[Tuple[int, int]] = (
+            None  # (first address, end) once an overlay is there
+        )
         self._others = _clock_registers(family)
-        self._next, self._free = BASE, {}
+        self._next = BASE
+        self._free: Dict[int, List[int]] = {}  # pages -> addresses
 
     # -- registers
 
-    def read_registers(self, address, length):
+    def read_registers(self, address: int, length: int) -> bytes:
         """PYNQ's hook: ``length`` bytes."""
         words = [self._read(address + place) for place in range(0, length, 4)]
         return struct.pack("<{}I".format(len(words)), *words)[:length]
 
-    def write_registers(self, address, data):
+    def write_registers(self, address: int, data: Any) -> None:
         """PYNQ's hook."""
         data = bytes(data)
         for place in range(0, len(data), 4):
             (value,) = struct.unpack("<I", data[place : place + 4].ljust(4, b"\0"))
             self._write(address + place, value)
 
-    def _read(self, address):
+    def _read(self, address: int) -> int:
         if self._engine and self._engine[0] <= address < self._engine[1]:
             return self.machine.read(address - self._engine[0]) & 0xFFFFFFFF
         return self._others.get(address, 0)
 
-    def _write(self, address, value):
+    def _write(self, address: int, value: int) -> None:
         if not (self._engine and self._engine[0] <= address < self._engine[1]):
             self._others[address] = value
             return
@@ -109,7 +112,7 @@ class SimulatedBoard(Device):
 
     # -- memory
 
-    def allocate(self, shape, dtype, **_):
+    def allocate(self, shape: Any, dtype: Any, **_: Any) -> "SimulatedBuffer":
         """PYNQ's hook: an array of the processor, and as many bytes of memory."""
         dtype = np.dtype(dtype)
         count = int(np.prod(shape)) * dtype.itemsize
@@ -129,33 +132,33 @@ class SimulatedBoard(Device):
         weakref.finalize(buffer, self._free.setdefault(pages, []).append, address)
         return buffer
 
-    def flush(self, bo, offset, virtual, length):
+    def flush(self, bo: Tuple[int, int], offset: int, virtual: int, length: int) -> None:
         """PYNQ's hook: what the processor wrote into memory."""
         self._memory(bo[0] + offset, length)[:] = _host(virtual, length)
 
-    def invalidate(self, bo, offset, virtual, length):
+    def invalidate(self, bo: Tuple[int, int], offset: int, virtual: int, length: int) -> None:
         """PYNQ's hook: memory as the processor sees it."""
         address, count = bo
         _host(virtual - offset, count)[:] = self._memory(address, count)
 
-    def _memory(self, address, count):
+    def _memory(self, address: int, count: int) -> np.ndarray:
         return self.machine.memory[address - BASE : address - BASE + count]
 
     # -- overlays
 
-    def get_bitfile_metadata(self, bitfile_name, partial=False):
+    def get_bitfile_metadata(self, bitfile_name: str, partial: bool = False) -> Any:
         """PYNQ's hook: what the .hwh says."""
         path = pathlib.Path(bitfile_name).with_suffix(".hwh")
         parser = RuntimeMetadataParser(Metadata(input=path))
         parser.refresh_hierarchy_dict()
         return parser
 
-    def download(self, bitstream, parser=None):
+    def download(self, bitstream: Any, parser: Any = None) -> None:
         """PYNQ's hook: put an overlay into the fabric."""
         self.configure(parser.ip_dict)
         super().post_download(bitstream, parser, self.name)
 
-    def configure(self, cells):
+    def configure(self, cells: Dict[str, Any]) -> None:
         """What an overlay's bitstream does: the engine is there, at its address, and idle.
 
         Args:
@@ -170,16 +173,16 @@ class SimulatedBoard(Device):
             self.machine.write(tables.REGISTERS["CONTROL"], tables.STOP)
         self.downloads += 1
 
-    def set_axi_port_width(self, parser):
+    def set_axi_port_width(self, parser: Any) -> None:
         """PYNQ's hook; the ports here are as wide as they are."""
 
 
-def _host(virtual, length):
+def _host(virtual: int, length: int) -> np.ndarray:
     """The processor's memory at an address as an array."""
     return np.ctypeslib.as_array((ctypes.c_uint8 * length).from_address(virtual))
 
 
-def _clock_registers(family):
+def _clock_registers(family: str) -> Dict[int, int]:
     """The processor's clock registers as a board's boot leaves them: PLLs of ``hwh.PLL_MHZ``."""
     pll = round(hwh.PLL_MHZ[family] / REFERENCE_MHZ[family])
     if family == "zynq":
@@ -192,13 +195,13 @@ def _clock_registers(family):
     return registers
 
 
-def forget_clocks():
+def forget_clocks() -> None:
     """PYNQ keeps the clocks of the first board that it saw in a process; have it look again."""
     if "_real_instance" in vars(Clocks):
         del Clocks._real_instance
 
 
-def check(name, kind):
+def check(name: Optional[str], kind: str) -> None:
     """Refuse what can't be simulated.
 
     Args:
@@ -224,7 +227,7 @@ def check(name, kind):
         )
 
 
-def open_board(name, kind, **options):
+def open_board(name: str, kind: str, **options: Any) -> Tuple[SimulatedBoard, pathlib.Path]:
     """A simulated board, and the files of its overlay.
 
     Args:

@@ -6,7 +6,7 @@ from ``sizes.toml``, where they are assumptions.
 """
 
 import ctypes
-from collections import namedtuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -18,15 +18,24 @@ UNITS = ("LOAD", "CROP", "CONV", "STORE")
 FAULTS = {None: 0, "read": 1, "write": 2, "hang": 3}
 FOREVER = 1 << 62
 
-Command = namedtuple("Command", "unit number start end busy starved")
-Command.__doc__ = """What became of a command.
 
-Attributes:
-    unit: name of its opcode.
-    number: in the program, from 0.
-    start, end: cycles after the program's start; end is None where it did not.
-    busy, starved: cycles in which the array took a step; in which it had the command and took none.
-"""
+class Command(NamedTuple):
+    """What became of a command.
+
+    Attributes:
+        unit: name of its opcode.
+        number: in the program, from 0.
+        start, end: cycles after the program's start; end is None where it did not.
+        busy, starved: cycles in which the array took a step; in which it had the command and took
+            none.
+    """
+
+    unit: str
+    number: int
+    start: int
+    end: Optional[int]
+    busy: int
+    starved: int
 
 
 class AxiViolation(RuntimeError):
@@ -54,9 +63,16 @@ class Rtl:
     """
 
     def __init__(
-        self, size, latency=None, share=None, stalls=0, seed=0, memory_bytes=1 << 26, bursts=16
-    ):
-        self._handle = None
+        self,
+        size: Dict[str, Any],
+        latency: Optional[int] = None,
+        share: Optional[float] = None,
+        stalls: int = 0,
+        seed: int = 0,
+        memory_bytes: int = 1 << 26,
+        bursts: int = 16,
+    ) -> None:
+        self._handle: Any = None
         self._library = _opened(build.library(size))
         self.size = size
         self.memory = np.zeros(memory_bytes, np.uint8)
@@ -69,12 +85,12 @@ class Rtl:
         )
         self._started = 0
 
-    def __del__(self):
+    def __del__(self) -> None:
         if self._handle:
             self._library.rtl_free(self._handle)
             self._handle = None
 
-    def write(self, offset, value):
+    def write(self, offset: int, value: int) -> None:
         """Write a register; takes a few cycles, as on the bus."""
         starts = offset == tables.REGISTERS["CONTROL"] and value & tables.START
         if starts and not self.read(tables.REGISTERS["STATUS"]) & tables.IS_BUSY:
@@ -83,13 +99,13 @@ class Rtl:
         self._library.rtl_write(self._handle, offset, value & 0xFFFFFFFF)
         self._check()
 
-    def read(self, offset):
+    def read(self, offset: int) -> int:
         """Read a register; takes a few cycles, as on the bus."""
         value = self._library.rtl_read(self._handle, offset)
         self._check()
         return value
 
-    def run(self, limit=None):
+    def run(self, limit: Optional[int] = None) -> bool:
         """Let the clock run until the engine is idle.
 
         Args:
@@ -105,7 +121,7 @@ class Rtl:
         self._check()
         return bool(idle)
 
-    def fault(self, kind, address=None):
+    def fault(self, kind: Optional[str], address: Optional[int] = None) -> None:
         """Set the fault of the memory from now on.
 
         Args:
@@ -115,35 +131,35 @@ class Rtl:
         """
         self._library.rtl_fault(self._handle, FAULTS[kind], address or 0, address is None)
 
-    def reset(self):
+    def reset(self) -> None:
         """As loading the overlay again: the engine forgets all, memory stays."""
         self._library.rtl_reset(self._handle)
 
     @property
-    def cycles(self):
+    def cycles(self) -> int:
         """Clock cycles since it was made, with those of the register accesses."""
         return self._library.rtl_cycles(self._handle)
 
     @property
-    def trace(self):
+    def trace(self) -> List[Command]:
         """The last program's commands in the order in which they started: list of ``Command``."""
         steps = ctypes.POINTER(ctypes.c_uint64)()
         count = self._library.rtl_trace(self._handle, ctypes.byref(steps))
         commands = []
         for i in range(count):
             unit, number, start, end, busy, starved = steps[6 * i : 6 * i + 6]
-            end = end - self._started if end else None
+            ended = end - self._started if end else None
             start -= self._started
-            commands.append(Command(UNITS[unit], number, start, end, busy, starved))
+            commands.append(Command(UNITS[unit], number, start, ended, busy, starved))
         return commands
 
-    def _check(self):
+    def _check(self) -> None:
         problem = self._library.rtl_problem(self._handle)
         if problem:
             raise AxiViolation(problem.decode())
 
 
-def _opened(path):
+def _opened(path: str) -> ctypes.CDLL:
     """The library with its functions' types."""
     library = ctypes.CDLL(path)
     handle, u64, u32 = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32

@@ -5,9 +5,11 @@ by ``overlay.tcl``. Vivado itself was never run on it.
 """
 
 import os
+import pathlib
 import shlex
 import shutil
 import subprocess
+from typing import Any, List, Tuple
 
 from kernels.errors import HotpathError
 from kernels.fpga import hwh, tables
@@ -29,7 +31,7 @@ class NoOverlay(HotpathError):
     """The overlay can't be made: no such board, no Vivado, or Vivado failed."""
 
 
-def command(name, jobs=2):
+def command(name: str, jobs: int = 2) -> List[str]:
     """What to run.
 
     Args:
@@ -50,7 +52,7 @@ def command(name, jobs=2):
     size = sizes[name]
     part = tables.parts()[name]["part"]
     family = hwh.family_of(part)
-    given = [
+    given: List[Tuple[str, Any]] = [
         ("board", name),
         ("part", part),
         ("clock_mhz", size["assumed_clock_mhz"]),
@@ -69,12 +71,12 @@ def command(name, jobs=2):
     return arguments
 
 
-def folder(name):
+def folder(name: str) -> pathlib.Path:
     """Where the overlay of a board lies: ``hotpath.bit`` and ``hotpath.hwh``."""
     return ROOT / "engines" / name / "overlay"
 
 
-def build(name, jobs=2):
+def build(name: str, jobs: int = 2) -> pathlib.Path:
     """Run Vivado to its end, its words on standard output.
 
     Returns:

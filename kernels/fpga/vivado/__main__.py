@@ -8,7 +8,7 @@ from kernels.errors import HotpathError
 from kernels.fpga import vivado
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels.fpga.vivado", description=__doc__)
     parser.add_argument("board", help="a section of kernels/fpga/sizes.toml, such as pynq_z2")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default: 2)")

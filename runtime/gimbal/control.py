@@ -1,11 +1,16 @@
-"""The control law: from the target's place in the frame to rates of the gimbal.
+"""The control law: compute the gimbal's rates from the target's position in the frame.
 
-A frame is old when its box is known, and the gimbal moves late. So the box is first turned into an
-angle in the gimbal's frame of reference, with the camera's attitude at the time when the frame was
-taken. That angle is filtered and predicted to the time when a command takes effect; the camera's
-own angle then is predicted from its last attitude and the rates that were commanded since. A PID
-acts on the difference of the two, and the target's own rate is added as feed-forward. So a delay
-costs no stability as long as ``delay.command`` is about right.
+The box of a frame is known some time after the frame was taken, and the gimbal moves some time
+after a command. Both delays are compensated:
+
+1. The box becomes an angle in the gimbal's frame of reference, with the camera's attitude at the
+   capture time.
+2. That angle is filtered and predicted to the time when a command takes effect.
+3. The camera's angle at that time is predicted from its last attitude and the rates that were
+   commanded since.
+4. A PID acts on the difference of the two angles. The target's rate is added as feed-forward.
+
+So the control stays stable as long as ``delay.command`` is about right.
 """
 
 import math
@@ -16,22 +21,26 @@ from runtime.gimbal.angles import between, pitch_yaw_of, ray_of, turned
 
 TRACKED, UNSURE, LOST = "tracked", "unsure", "lost"
 HISTORY_S = 3.0
-LONGEST_GAP_S = 0.5  # without a box for longer, the filter starts again
-LONGEST_AHEAD_S = 1.0  # nothing is predicted further
+LONGEST_GAP_S = 0.5  # after a longer time without a box, the filter starts again
+LONGEST_AHEAD_S = 1.0  # predictions go no further
 
 
 class Camera:
-    """The camera's angle on one axis: attitudes that were heard, and rates that were commanded."""
+    """The camera's angle on one axis, from received attitudes and commanded rates.
+
+    Args:
+        command_delay_s: time from a command to its effect, seconds.
+        fresh_s: an older attitude does not count as fresh, seconds.
+    """
 
     def __init__(self, command_delay_s: float, fresh_s: float) -> None:
         self._delay_s, self._fresh_s = command_delay_s, fresh_s
         self._heard: Deque[Tuple[float, float]] = deque()  # (seconds, radians), unwrapped
-        self._rates: Deque[Tuple[float, float]] = (
-            deque()
-        )  # (seconds when it takes effect, radians a second)
+        # (seconds when it takes effect, radians a second)
+        self._rates: Deque[Tuple[float, float]] = deque()
 
     def hear(self, at: float, angle: float) -> None:
-        """Note an attitude."""
+        """Note an attitude: the angle in radians at a time in seconds."""
         if self._heard:
             if at <= self._heard[-1][0]:
                 return
@@ -41,21 +50,24 @@ class Camera:
             self._heard.popleft()
 
     def command(self, at: float, rate: float) -> None:
-        """Note a rate that was sent."""
+        """Note a rate, radians a second, that was sent at a time in seconds."""
         self._rates.append((at + self._delay_s, rate))
         while self._rates[0][0] < at - HISTORY_S and len(self._rates) > 1:
             start = self._rates[1][0]
             if not self._heard or self._heard[-1][0] < start:
-                # no attitude came since: keep what the forgotten rate turned
+                # no attitude came since: keep the angle that the dropped rate led to
                 self._heard.append((start, self.angle(start)))
             self._rates.popleft()
 
     def fresh(self, now: float) -> bool:
-        """Whether an attitude was heard of late."""
+        """Whether the last attitude is at most ``fresh_s`` old."""
         return bool(self._heard) and now - self._heard[-1][0] <= self._fresh_s
 
     def angle(self, at: float) -> float:
-        """The angle at a time: between attitudes, or after the last one by the rates since."""
+        """The angle at a time, radians.
+
+        Between two attitudes it is interpolated. After the last one, the commanded rates are added.
+        """
         heard = self._heard
         if not heard:
             return self._turned(0.0, at)
@@ -70,7 +82,7 @@ class Camera:
         return heard[0][1]
 
     def _turned(self, start: float, end: float) -> float:
-        """What the commanded rates turn from one time to another."""
+        """The angle by which the commanded rates turn the camera between two times, radians."""
         total, until = 0.0, end
         for at, rate in reversed(self._rates):
             since = max(at, start)
@@ -82,12 +94,17 @@ class Camera:
         return total
 
     def forget(self) -> None:
-        """The gimbal was out of reach: what it was told may not have come."""
+        """Drop the commanded rates: the gimbal was out of reach and may not have received them."""
         self._rates.clear()
 
 
 class Filter:
-    """An alpha-beta filter of one angle."""
+    """An alpha-beta filter of one angle.
+
+    Args:
+        alpha, beta: shares of the error that correct the angle and the rate.
+        most: fastest rate, radians a second.
+    """
 
     def __init__(self, alpha: float, beta: float, most: float) -> None:
         self._alpha, self._beta, self._most = alpha, beta, most
@@ -95,7 +112,7 @@ class Filter:
         self.at: Optional[float] = None
 
     def add(self, at: float, angle: float) -> None:
-        """A new measurement, radians."""
+        """Add a measurement: the angle in radians at a time in seconds."""
         if self.at is None or at - self.at > LONGEST_GAP_S:
             self.angle, self.rate, self.at = angle, 0.0, at
             return
@@ -110,7 +127,7 @@ class Filter:
         self.at = at
 
     def predicted(self, at: float) -> float:
-        """The angle at a later time."""
+        """The angle at a later time, radians."""
         since = self.at if self.at is not None else at
         return self.angle + self.rate * min(max(0.0, at - since), LONGEST_AHEAD_S)
 
@@ -159,7 +176,7 @@ class Axis:
         return self._limited(wanted, step)
 
     def glide(self, now: float, share: float) -> float:
-        """Without a target: the given share of the target's last rate."""
+        """The rate without a target: a share of the target's last rate, radians a second."""
         self._error_before = None
         return self._limited(share * self.target.rate, self._step(now))
 
@@ -183,7 +200,7 @@ class Axis:
 
 
 class Control:
-    """Both axes of a gimbal, and what is done without a target.
+    """Controls both axes of a gimbal, with a target and without one.
 
     Args:
         settings: of ``settings.load_settings``.
@@ -208,7 +225,7 @@ class Control:
         self._seen_at: Optional[float] = None  # when a target was last seen in a frame
 
     def attitude(self, at: float, pitch: float, yaw: float) -> None:
-        """Note the camera's angles, radians, as the gimbal tells them."""
+        """Note the camera's angles, radians, as the gimbal reports them."""
         self.pitch.camera.hear(at, pitch)
         self.yaw.camera.hear(at, yaw)
 
@@ -220,7 +237,7 @@ class Control:
         size: Tuple[int, int],
         state: str,
     ) -> Tuple[float, float]:
-        """(pitch rate, yaw rate) to command now, radians a second.
+        """Return the (pitch rate, yaw rate) to command now, radians a second.
 
         Args:
             now: seconds of a clock.
@@ -241,24 +258,24 @@ class Control:
         return self._sent(now, rates)
 
     def state_of(self, score: float) -> str:
-        """``TRACKED`` or ``UNSURE``, of a target that is not lost and has that score."""
+        """The state of a target that is not lost and has that score: ``TRACKED`` or ``UNSURE``."""
         return UNSURE if score < self._lost["unsure"] else TRACKED
 
     def stop(self, now: float) -> Tuple[float, float]:
-        """Stand still at once: the user stopped, or the link is lost."""
+        """Return rates of zero: the user stopped, or the link is lost."""
         self.pitch.reset()
         self.yaw.reset()
         self._seen_at, self.doing = None, "idle"
         return self._sent(now, (0.0, 0.0))
 
     def forget(self) -> None:
-        """The gimbal was out of reach; start from what it tells next."""
+        """Start again from the next attitude: the gimbal was out of reach."""
         for axis in (self.pitch, self.yaw):
             axis.reset()
             axis.camera.forget()
 
     def _measure(self, captured_s: float, box: Sequence[float], size: Tuple[int, int]) -> None:
-        """Bring the box's centre to angles in the gimbal's frame of reference."""
+        """Turn the box's centre into angles in the gimbal's frame of reference; filter them."""
         centre = (box[0] + box[2] / 2.0, box[1] + box[3] / 2.0)
         pitch = self.pitch.camera.angle(captured_s)
         yaw = self.yaw.camera.angle(captured_s)
@@ -268,7 +285,7 @@ class Control:
         self.yaw.target.add(captured_s, target_yaw)
 
     def _share(self, now: float) -> float:
-        """Hold, coast, then stop: the share of the last rate that is kept."""
+        """The share of the last rate that is kept without a target: hold, coast, then stop."""
         if self._seen_at is None:
             self.doing = "idle"
             return 0.0
@@ -284,7 +301,7 @@ class Control:
         return 0.0
 
     def _sent(self, now: float, rates: Tuple[float, float]) -> Tuple[float, float]:
-        """Keep the pitch within its range, and note what is sent."""
+        """Keep the pitch within its range, note the rates that are sent, and return them."""
         pitch_rate, yaw_rate = rates
         pitch, (low, high) = self.pitch.camera.angle(now + self._delay_s), self._pitch_range
         if (pitch <= low and pitch_rate < 0) or (pitch >= high and pitch_rate > 0):

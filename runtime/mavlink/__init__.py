@@ -1,6 +1,7 @@
-"""MAVLink: the tracker as a camera component of a vehicle, and as the one who turns its gimbal.
+"""MAVLink: the tracker is a camera component of a vehicle, and it turns the vehicle's gimbal.
 
-``service`` runs the link in a thread of its own. ``camera`` and ``gimbal_manager`` hold the
-conversation; they know neither sockets nor the library. ``transport`` carries bytes, ``frames``
-finds packets in them and checks signatures, ``codec`` is the only file that imports pymavlink.
+``service`` runs the link in a thread of its own. ``camera`` and ``gimbal_manager`` decide what to
+answer and what to send; they use neither sockets nor the MAVLink library. ``transport`` carries
+bytes. ``frames`` finds packets in the bytes and checks signatures. ``codec`` is the only file that
+imports pymavlink.
 """

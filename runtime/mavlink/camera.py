@@ -1,60 +1,77 @@
-"""The conversation of a camera component: who it is, what it sends, what it answers.
+"""Answer the commands that a camera component gets, and send its reports.
 
-Pure: it takes decoded messages and the time, and returns messages to send. ``service`` does the
-rest. Protocol: mavlink.io/en/services/camera.html, mavlink.io/en/services/command.html.
+This file takes decoded messages and the time, and returns messages to send. It opens no link and
+reads no clock; ``service`` does both. Protocol: mavlink.io/en/services/camera.html and
+mavlink.io/en/services/command.html.
 """
 
 import math
 from collections import OrderedDict
-from typing import Any, Dict, List, Optional, Tuple
+from concurrent.futures import Future
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from runtime.errors import HotpathError
 from runtime.mavlink import numbers as m
 from runtime.mavlink import reports
+from runtime.mavlink.geo import Geo
+from runtime.mavlink.message import Message, Outgoing
+from runtime.mavlink.run import Run
 from runtime.mavlink.schedule import Schedule
 
-Outgoing = Tuple[str, Dict[str, Any]]
+Key = Tuple[int, int, int]  # (system, component, command): who sent which command
+Parameters = List[float]  # param1 to param7 of a command
+# a command's result (MAV_RESULT), and messages to send after its acknowledgement
+Answer = Tuple[int, List[Outgoing]]
+# the same, but the result is None while the frame loop carries the command out
+LaterAnswer = Tuple[Optional[int], List[Outgoing]]
 
 HEARTBEAT_S = 1.0
-FIRST_PROGRESS_S = 0.2  # a command that takes longer is said to be in progress
-PROGRESS_S = 0.5  # and again so often
-GIVE_UP_S = 5.0  # the frame loop did not answer: the command failed
-REMEMBERED_S = 3.0  # a command that is sent again within that time is only answered again
-REMEMBERED = 32  # answers at most
+FIRST_PROGRESS_S = 0.2  # a command that takes longer is answered with IN_PROGRESS
+PROGRESS_S = 0.5  # IN_PROGRESS is repeated after this time
+GIVE_UP_S = 5.0  # without an answer of the frame loop for this time, the command has failed
+REMEMBERED_S = 3.0  # a command that is repeated within this time is answered, but not done again
+REMEMBERED = 32  # most answers that are remembered
 TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)
 SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
-CLOCK_MODULUS_MS = 1 << 24  # a time in a command: whole milliseconds that a float holds exactly
+CLOCK_MODULUS_MS = 1 << 24  # of a time in a command: a float holds whole numbers exactly below it
 
 
 class Camera:
     """Answers commands and reports the target.
 
     Args:
-        run: ``run.Run``.
-        identity: ``reports.Identity``.
-        geo: ``geo.Geo``, or None where no target position is computed.
+        run: carries the commands out.
+        identity: what the camera says of itself.
+        geo: computes the target's position; None: no position is computed.
         link_delay_s: assumed age of the picture that the user sees, seconds.
     """
 
-    def __init__(self, run, identity, geo=None, link_delay_s=0.0):
+    def __init__(
+        self,
+        run: Run,
+        identity: reports.Identity,
+        geo: Optional[Geo] = None,
+        link_delay_s: float = 0.0,
+    ) -> None:
         self.identity = identity
         self._run, self._geo, self._link_delay_s = run, geo, link_delay_s
         self._schedule = Schedule()
         self._heartbeat_at = 0.0
-        self._mode = m.TRACK_NONE  # how the target was given
-        self._pending = OrderedDict()  # (system, component, command) -> _Pending
-        self._answered = OrderedDict()  # the same -> (parameters, result, when)
+        self._mode = m.TRACK_NONE  # whether the user gave a point or a rectangle
+        self._pending: OrderedDict[Key, _Pending] = OrderedDict()
+        # command -> (parameters, result, time of the answer)
+        self._answered: OrderedDict[Key, Tuple[Parameters, int, float]] = OrderedDict()
         self._pictures = 0
-        self._recording_since = None
-        self._sent_index = None  # frame of the last CAMERA_TRACKING_IMAGE_STATUS
+        self._recording_since: Optional[float] = None
+        self._sent_index: Optional[int] = None  # frame of the last CAMERA_TRACKING_IMAGE_STATUS
 
-    # what comes
+    # incoming messages
 
-    def hear(self, message, now: float) -> List[Outgoing]:
-        """Answer one message.
+    def hear(self, message: Message, now: float) -> List[Outgoing]:
+        """Return the answers to one message.
 
         Args:
-            message: ``codec.Message``.
+            message: a decoded message.
             now: seconds of the monotonic clock.
         """
         if message.name == "TIMESYNC" and message.fields["tc1"] == 0:
@@ -81,14 +98,17 @@ class Camera:
             return [self._ack(who, again)]
         told, extra = self._obey(who, parameters, now)
         if told is None:
-            return extra  # answered when the frame loop has done it
+            return extra  # acknowledged when the frame loop has done it
         if told == m.UNSUPPORTED and not addressed:
             return []  # meant for another component
         self._remember(who, parameters, told, now)
         return [self._ack(who, told)] + extra
 
     def tick(self, now: float) -> List[Outgoing]:
-        """What is due: heartbeat, answers, streams. Call it after each frame and at 20 Hz."""
+        """Return the messages that are due: heartbeat, answers, reports at an interval.
+
+        Call it after each frame, and 20 times a second.
+        """
         out = self._settle(now)
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_S
@@ -106,8 +126,8 @@ class Camera:
 
     # commands
 
-    def _obey(self, who, p, now) -> Tuple[Optional[int], List[Outgoing]]:
-        """Do a command: (its result or None while it is being done, messages to send besides)."""
+    def _obey(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """Carry a command out, or ask the frame loop to do it."""
         command = who[2]
         if command == m.CMD_REQUEST_MESSAGE:
             return self._give(p[0], now)
@@ -136,30 +156,33 @@ class Camera:
             return self._streaming(p[0], command == m.CMD_VIDEO_START_STREAMING), []
         return m.UNSUPPORTED, []
 
-    def _give(self, number, now):
-        """REQUEST_MESSAGE."""
-        number = _whole(number)
+    def _give(self, requested: float, now: float) -> Answer:
+        """REQUEST_MESSAGE: send the message of that number once."""
+        number = _whole(requested)
         messages = self._message(number, now) if number is not None else None
         if messages is None:
             return m.UNSUPPORTED, []
         return (m.ACCEPTED if messages else m.TEMPORARILY_REJECTED), messages
 
-    def _set_interval(self, number, interval_us, now):
-        number = _whole(number)
-        if number not in reports.STREAMED:
+    def _set_interval(self, requested: float, interval_us: float, now: float) -> int:
+        """SET_MESSAGE_INTERVAL; returns the result."""
+        number = _whole(requested)
+        if number is None or number not in reports.STREAMED:
             return m.UNSUPPORTED
         if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is None:
             return m.UNSUPPORTED
         return m.ACCEPTED if self._schedule.set(number, interval_us, now) else m.DENIED
 
-    def _get_interval(self, number):
-        number = _whole(number)
-        if number not in reports.STREAMED:
+    def _get_interval(self, requested: float) -> Answer:
+        """GET_MESSAGE_INTERVAL."""
+        number = _whole(requested)
+        if number is None or number not in reports.STREAMED:
             return m.UNSUPPORTED, []
         fields = {"message_id": number, "interval_us": self._schedule.interval_us(number)}
         return m.ACCEPTED, [("MESSAGE_INTERVAL", fields)]
 
-    def _track_point(self, who, p, now):
+    def _track_point(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """CAMERA_TRACK_POINT: x, y, radius as shares of the frame; param6 is the frame's time."""
         view = self._run.newest()
         radius = p[2] if math.isfinite(p[2]) else 0.0
         if view is None:
@@ -172,7 +195,8 @@ class Camera:
         seen_s = self._seen(p[5], now)
         return self._later(who, p, self._run.start_point, (point, radius * width, seen_s), now)
 
-    def _track_rectangle(self, who, p, now):
+    def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """CAMERA_TRACK_RECTANGLE: two corners as shares of the frame; param6 as for a point."""
         view = self._run.newest()
         if view is None:
             return m.TEMPORARILY_REJECTED, []
@@ -186,40 +210,50 @@ class Camera:
         self._mode = m.TRACK_RECTANGLE
         return self._later(who, p, self._run.start_box, (box, self._seen(p[5], now)), now)
 
-    def _seen(self, stated_ms, now):
-        """When the frame was taken that the user saw, seconds of the monotonic clock.
+    def _seen(self, stated_ms: float, now: float) -> float:
+        """The capture time of the frame that the user saw, seconds of the monotonic clock.
 
         Args:
-            stated_ms: its time_boot_ms modulo 2**24 as the command states it; 0 or NaN: not stated.
+            stated_ms: the command's value: that frame's time_boot_ms modulo 2**24. 0 or NaN: the
+                command states no time.
         """
         if not math.isfinite(stated_ms) or not 0 < stated_ms < CLOCK_MODULUS_MS:
             return now - self._link_delay_s
         age_ms = (reports.boot_ms(now) - int(stated_ms)) % CLOCK_MODULUS_MS
         return now - age_ms / 1e3
 
-    def _record(self, who, p, on, now):
-        can, running = self._run.recording
+    def _record(self, who: Key, p: Parameters, on: bool, now: float) -> LaterAnswer:
+        """VIDEO_START_CAPTURE and VIDEO_STOP_CAPTURE."""
+        can, _ = self._run.recording
         if not can:
             return m.DENIED, []
         self._recording_since = now if on else None
         return self._later(who, p, self._run.record, (on,), now)
 
-    def _capture(self, who, p, now):
+    def _capture(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """IMAGE_START_CAPTURE."""
         if not self._run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
-            return m.DENIED, []  # one picture a command
+            return m.DENIED, []  # a command takes one picture only
         return self._later(who, p, self._run.capture, (), now)
 
-    def _streaming(self, stream, on):
-        """The stream runs all the time: to start it is no change, to stop it is refused."""
+    def _streaming(self, stream: float, on: bool) -> int:
+        """The stream always runs: a start is accepted and changes nothing, a stop is denied."""
         number = _whole(stream)
         if number is None or number > len(self.identity.streams):
             return m.DENIED
         return m.ACCEPTED if on and self.identity.streams else m.DENIED
 
-    # answers that take their time
+    # commands that the frame loop carries out
 
-    def _later(self, who, parameters, function, arguments, now):
-        """Have the frame loop do it; the answer comes with a later tick."""
+    def _later(
+        self,
+        who: Key,
+        parameters: Parameters,
+        function: "Callable[..., Future[Any]]",
+        arguments: Tuple[Any, ...],
+        now: float,
+    ) -> LaterAnswer:
+        """Ask the frame loop to carry a command out. A later ``tick`` acknowledges it."""
         if who in self._pending:
             return m.TEMPORARILY_REJECTED, []
         try:
@@ -229,9 +263,9 @@ class Camera:
         self._pending[who] = _Pending(future, list(parameters), now)
         return None, self._settle(now)
 
-    def _settle(self, now):
-        """Acknowledge what the frame loop has done; say of the rest that it is in progress."""
-        out = []
+    def _settle(self, now: float) -> List[Outgoing]:
+        """Acknowledge the commands that are done; answer the others with IN_PROGRESS."""
+        out: List[Outgoing] = []
         for who, pending in list(self._pending.items()):
             if not pending.future.done() and now - pending.since < GIVE_UP_S:
                 if now >= pending.say_at:
@@ -244,7 +278,8 @@ class Camera:
             out += [self._ack(who, result)] + extra
         return out
 
-    def _result_of(self, who, pending, now):
+    def _result_of(self, who: Key, pending: "_Pending", now: float) -> Answer:
+        """The result of a command that is done or took too long."""
         if not pending.future.done():
             return m.FAILED, []
         if pending.future.exception() is not None:
@@ -255,20 +290,23 @@ class Camera:
         path = pending.future.result()
         return m.ACCEPTED, [reports.image_captured(self._pictures - 1, path, now)]
 
-    def _said_already(self, who, parameters, confirmation, now):
-        """The result to give again for a command that was only repeated; None for a new one."""
+    def _said_already(
+        self, who: Key, parameters: Parameters, confirmation: int, now: float
+    ) -> Optional[int]:
+        """The result of a command that is only a repetition; None for a new command."""
         pending = self._pending.get(who)
         if pending is not None and _same(pending.parameters, parameters):
             return m.IN_PROGRESS
         before = self._answered.get(who)
-        # MAVSDK repeats a command without counting it, and a target must not start twice
+        # MAVSDK repeats a command with confirmation 0, and a target must not start twice
         done = before and before[1] == m.ACCEPTED and who[2] in TRACKS
         if before and (confirmation or done) and _same(before[0], parameters):
             return before[1] if now - before[2] < REMEMBERED_S else None
         return None
 
-    def _remember(self, who, parameters, result, now):
-        if who[2] in TRACKS:  # what was selected before is selected anew if it comes again
+    def _remember(self, who: Key, parameters: Parameters, result: int, now: float) -> None:
+        """Keep an answer, so that a repetition of its command gets the same."""
+        if who[2] in TRACKS:  # after this, an earlier selection is a new command
             for command in TRACKS:
                 self._answered.pop((who[0], who[1], command), None)
         self._answered[who] = (list(parameters), result, now)
@@ -276,7 +314,8 @@ class Camera:
         while len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
 
-    def _ack(self, who, result):
+    def _ack(self, who: Key, result: int) -> Outgoing:
+        """COMMAND_ACK."""
         system, component, command = who
         progress = 255 if result == m.IN_PROGRESS else 0  # 255: not known
         return "COMMAND_ACK", {
@@ -290,8 +329,8 @@ class Camera:
 
     # messages
 
-    def _message(self, number, now) -> Optional[List[Outgoing]]:
-        """The messages of a number; [] where there is nothing to say now, None: not ours."""
+    def _message(self, number: int, now: float) -> Optional[List[Outgoing]]:
+        """The messages of that number. []: nothing to report now; None: we do not send it."""
         view, identity = self._run.newest(), self.identity
         if number == m.CAMERA_INFORMATION:
             return [reports.information(identity, self._run, view, self._geo is not None, now)]
@@ -316,18 +355,18 @@ class Camera:
 
 
 class _Pending:
-    """A command that the frame loop was asked to do."""
+    """A command that the frame loop was asked to carry out."""
 
-    def __init__(self, future, parameters, now):
+    def __init__(self, future: "Future[Any]", parameters: Parameters, now: float) -> None:
         self.future, self.parameters, self.since = future, parameters, now
         self.say_at = now + FIRST_PROGRESS_S
 
 
-def _whole(value):
-    """A parameter that must be a whole number; None for any other."""
+def _whole(value: float) -> Optional[int]:
+    """The value as an int; None if it is negative or not a whole number."""
     return int(value) if math.isfinite(value) and value == int(value) and value >= 0 else None
 
 
-def _same(a, b):
+def _same(a: Sequence[float], b: Sequence[float]) -> bool:
     """Whether two lists of parameters are equal; NaN equals NaN."""
     return all(x == y or (x != x and y != y) for x, y in zip(a, b))

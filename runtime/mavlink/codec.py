@@ -1,4 +1,4 @@
-"""Turn MAVLink packets into plain values and back: the only file that imports pymavlink."""
+"""Turn MAVLink packets into plain values and back. Only this file imports pymavlink."""
 
 import os
 import struct
@@ -11,12 +11,12 @@ from runtime.mavlink.message import Message
 
 
 class Codec:
-    """Encodes messages of one component and decodes everybody's.
+    """Encodes the messages of our component, and decodes messages of all components.
 
     Args:
-        system, component: ours.
+        system, component: our ids.
         key: 32 bytes to sign with, or None.
-        ticks: time of the signatures to start from (``frames.ticks_at``).
+        ticks: time stamp of the first signature (``frames.ticks_at``).
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Codec:
         return bytes(packet)
 
     def renew(self, ticks: int) -> None:
-        """Move the time of the signatures forward to the clock's."""
+        """Move the time stamp of the signatures forward to ``ticks``; never back."""
         self._mav.signing.timestamp = max(self._mav.signing.timestamp, ticks)
 
     def decode(self, packet: bytes) -> Optional[Message]:

@@ -1,11 +1,11 @@
 """Find MAVLink packets in bytes, check their signatures, and limit how many are taken.
 
-Everything that a stranger sends passes here first. A packet that is too long, not for us, signed
-wrongly or one too many never reaches the decoder.
+All bytes from outside pass here first. A packet never reaches the decoder when it is too long, of
+an unwanted kind, wrongly signed, or above the limit of packets a second.
 
-The signature is checked here and not by pymavlink: pymavlink notes the time stamp of a packet
-before it has compared the signature, so one forged packet with a late time stamp would shut the
-real sender out.
+The signature is checked here and not by pymavlink. pymavlink stores the time stamp of a packet
+before it compares the signature. So one forged packet with a late time stamp would shut the real
+sender out.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ V1, V2 = 0xFE, 0xFD  # first byte of a packet of MAVLink 1 and 2
 SIGNED = 1  # bit of the incompatibility flags
 SIGNATURE_BYTES = 13
 LONGEST = 280  # bytes of a packet with its signature
-BUFFER_BYTES = 4096  # of one sender that are not a packet yet
-STREAMS = 64  # of signed packets whose last time stamp is remembered
+BUFFER_BYTES = 4096  # most bytes of one sender that wait for the rest of their packet
+STREAMS = 64  # most streams of signed packets, and most senders, that are remembered
 SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
 TICKS_PER_S = 100000
-OLDEST_S = 60.0  # that the first packet of a stream may be behind our clock
+OLDEST_S = 60.0  # the first packet of a stream may be this far behind our clock
 
 
 class Splitter:
@@ -37,7 +37,8 @@ class Splitter:
         buffer += data
         if len(buffer) > BUFFER_BYTES:  # keep what may still become a packet
             del buffer[: len(buffer) - BUFFER_BYTES]
-        packets, at = [], 0
+        packets: List[bytes] = []
+        at = 0
         while at < len(buffer):
             if buffer[at] not in (V1, V2):
                 at += 1
@@ -51,8 +52,8 @@ class Splitter:
         return packets
 
 
-def _length(buffer, at):
-    """Bytes of the packet that starts there; None while its header is not complete."""
+def _length(buffer: bytearray, at: int) -> Optional[int]:
+    """Length in bytes of the packet that starts at ``at``; None: its header is not complete."""
     if buffer[at] == V1:
         return buffer[at + 1] + 8 if at + 1 < len(buffer) else None
     if at + 2 >= len(buffer):
@@ -84,7 +85,7 @@ class Signatures:
         self._last: OrderedDict[Tuple[int, ...], int] = OrderedDict()
 
     def good(self, packet: bytes, unix_s: float) -> bool:
-        """Whether it is signed with the key and newer than the last one of its stream."""
+        """Whether a packet is signed with the key and newer than the last one of its stream."""
         if packet[0] != V2 or not packet[2] & SIGNED or len(packet) < 12 + SIGNATURE_BYTES:
             return False
         digest = hashlib.sha256(self._key + packet[:-6]).digest()[:6]
@@ -95,7 +96,7 @@ class Signatures:
         stream = (packet[-13],) + sender(packet)
         if stream in self._last:
             if ticks <= self._last[stream]:
-                return False  # a packet that was recorded and is played again
+                return False  # somebody recorded the packet and sends it again
         elif ticks < ticks_at(unix_s - OLDEST_S):
             return False
         self._last[stream] = ticks
@@ -111,7 +112,7 @@ def ticks_at(unix_s: float) -> int:
 
 
 class Limit:
-    """A token bucket: ``rate`` a second in the long run, ``burst`` at once."""
+    """A token bucket: it gives ``rate`` tokens a second on average, and ``burst`` at once."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate, self._burst = float(rate), float(burst)
@@ -130,12 +131,12 @@ class Limit:
 
 
 class Gate:
-    """Lets packets through that we want, that are signed where they must be, and not too many.
+    """Lets a packet pass that is wanted, correctly signed, and below the limit of its sender.
 
     Args:
         wanted: message numbers.
-        signatures: ``Signatures``, or None where unsigned packets are taken.
-        rate: packets a second from one sender; ten senders may use it up at the same time.
+        signatures: ``Signatures``, or None: unsigned packets pass too.
+        rate: most packets a second from one sender. All senders together may send ten times that.
 
     Attributes:
         counts: dict of reason -> packets that were refused.
@@ -164,20 +165,20 @@ class Gate:
         """
         if len(packet) > LONGEST or number(packet) not in self._wanted:
             return self._refuse("unwanted")
-        # first the signature: forged packets must not use up what the real sender may send
+        # first the signature: forged packets must not use up the limit of the real sender
         if self._signatures is not None and not self._signatures.good(packet, unix_s):
             return self._refuse("unsigned")
         if not self._limit(sender(packet)).allows(now) or not self._whole.allows(now):
             return self._refuse("too many")
         return True
 
-    def _limit(self, who):
+    def _limit(self, who: Tuple[int, int]) -> Limit:
         if who not in self._limits:
             self._limits[who] = Limit(self._rate, self._rate)
             while len(self._limits) > STREAMS:
                 self._limits.popitem(last=False)
         return self._limits[who]
 
-    def _refuse(self, why):
+    def _refuse(self, why: str) -> bool:
         self.counts[why] += 1
         return False

@@ -1,29 +1,33 @@
-"""Where the target is on the earth, where that can be computed honestly.
+"""Compute the target's position on the earth, where the data suffice for it.
 
-The ray through the box's centre is turned by the camera's attitude and cut with a level plane at
-the height of the take-off point. That needs: the field of view, a fresh position and attitude of
-the vehicle (or of the gimbal), a ray that points down, and flat ground. Where one of them is
-missing nothing is sent. What the plane costs is stated as accuracy: an error of the attitude and of
-the ground's height is carried through to the ground.
+The ray through the box's centre is turned by the camera's attitude. It is intersected with a level
+plane at the height of the take-off point. That needs the field of view, a fresh position, a fresh
+attitude of the vehicle or of the gimbal, a ray that points down, and flat ground. If one of them is
+missing, nothing is sent. The stated accuracy assumes an error of the attitude and of the ground's
+height, and computes what both mean on the ground.
 """
 
 import math
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple, TypeVar
 
-from runtime.gimbal.angles import ray_of, turned
+from runtime.gimbal.angles import Vector, ray_of, turned
+from runtime.mavlink.message import Message, Outgoing
 from runtime.mavlink.reports import boot_ms, tracking_status
+from runtime.mavlink.run import View
+
+Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
 
 FRESH_S = 0.5  # a position or an attitude that is older is not used
-KEPT = 64  # attitudes, so that the one of the capture time is found
-SHALLOWEST_RAD = math.radians(5.0)  # below the horizon; flatter rays say nothing of the distance
+KEPT = 64  # last attitudes; the one nearest to the capture time is used
+SHALLOWEST_RAD = math.radians(5.0)  # below the horizon; a flatter ray gives no useful distance
 ATTITUDE_ERROR_RAD = math.radians(1.0)
-GROUND_ERROR_M = 3.0  # how far the ground may lie from the take-off's height
+GROUND_ERROR_M = 3.0  # assumed difference between the ground and the height of the take-off
 EARTH_M = 6371000.0
 NAN = float("nan")
 
 
 class Geo:
-    """Keeps the vehicle's position and attitude; computes the target's position.
+    """Keeps the vehicle's position and attitude, and computes the target's position.
 
     Args:
         fov_deg: (horizontal, vertical) field of view, degrees.
@@ -34,14 +38,15 @@ class Geo:
         self, fov_deg: Tuple[float, float], mount_rad: Tuple[float, float] = (0.0, 0.0)
     ) -> None:
         self._fov_deg, self._mount_rad = fov_deg, mount_rad
-        self._attitudes = []  # (seconds, roll, pitch, yaw) of the vehicle
-        self._cameras = []  # (seconds, pitch, yaw) of the gimbal, in the earth's frame
-        self._position: Any = (
-            None  # (seconds, latitude, longitude, altitude, height above take-off)
-        )
+        # (seconds, roll, pitch, yaw) of the vehicle
+        self._attitudes: List[Tuple[float, float, float, float]] = []
+        # (seconds, pitch, yaw) of the gimbal, in the earth's frame
+        self._cameras: List[Tuple[float, float, float]] = []
+        # (seconds, latitude, longitude, altitude, height above take-off)
+        self._position: Optional[Tuple[float, float, float, float, float]] = None
 
-    def hear(self, message, now: float) -> None:
-        """Note what the vehicle says of itself."""
+    def hear(self, message: Message, now: float) -> None:
+        """Note the attitude or the position that the vehicle reports."""
         fields = message.fields
         if message.name == "ATTITUDE":
             values = (fields["roll"], fields["pitch"], fields["yaw"])
@@ -57,10 +62,10 @@ class Geo:
             )
 
     def camera_at(self, now: float, pitch: float, yaw: float) -> None:
-        """Note a gimbal's angles in the earth's frame, radians; they replace the vehicle's."""
+        """Note a gimbal's angles in the earth's frame, radians; the vehicle's are a substitute."""
         _keep(self._cameras, (now, pitch, yaw))
 
-    def direction(self, view, point=None) -> Optional[Tuple[float, float, float]]:
+    def direction(self, view: View, point: Optional[Sequence[float]] = None) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
 
         Args:
@@ -79,8 +84,11 @@ class Geo:
         ray = turned(ray, 0.0, self._mount_rad[0], self._mount_rad[1])
         return turned(ray, vehicle[1], vehicle[2], vehicle[3])
 
-    def target(self, view):
-        """(latitude, longitude, altitude, distance, accuracy) in degrees and metres, or None."""
+    def target(self, view: Optional[View]) -> Optional[Tuple[float, float, float, float, float]]:
+        """(latitude, longitude, altitude, distance, accuracy) of the target, or None.
+
+        Latitude and longitude are in degrees, the others in metres.
+        """
         if view is None or view.track is None or view.track.lost or self._position is None:
             return None
         at, latitude, longitude, altitude, height = self._position
@@ -104,10 +112,10 @@ class Geo:
             error,
         )
 
-    def status(self, view, now: float) -> List:
-        """CAMERA_TRACKING_GEO_STATUS in a list; an empty one where it can't be computed."""
+    def status(self, view: Optional[View], now: float) -> List[Outgoing]:
+        """[CAMERA_TRACKING_GEO_STATUS], or an empty list if the position can't be computed."""
         found = self.target(view)
-        if found is None:
+        if found is None or view is None or view.track is None:
             return []
         latitude, longitude, altitude, away, error = found
         return [
@@ -132,8 +140,8 @@ class Geo:
             )
         ]
 
-    def fov_status(self, view, now: float) -> List:
-        """CAMERA_FOV_STATUS in a list; an empty one while the position is unknown."""
+    def fov_status(self, view: Optional[View], now: float) -> List[Outgoing]:
+        """[CAMERA_FOV_STATUS], or an empty list while the vehicle's position is unknown."""
         if view is None or self._position is None or now - self._position[0] > FRESH_S:
             return []
         _, latitude, longitude, altitude, _ = self._position
@@ -158,14 +166,15 @@ class Geo:
         ]
 
 
-def _keep(history, entry):
+def _keep(history: List[Entry], entry: Entry) -> None:
+    """Add an entry, and drop the oldest ones above ``KEPT``."""
     history.append(entry)
     if len(history) > KEPT:
         del history[: len(history) - KEPT]
 
 
-def _nearest(history, at):
-    """The entry whose time is nearest; None where all of them are too far."""
+def _nearest(history: List[Entry], at: float) -> Optional[Entry]:
+    """The entry with the time nearest to ``at``; None if that is more than ``FRESH_S`` away."""
     if not history:
         return None
     entry = min(history, key=lambda e: abs(e[0] - at))

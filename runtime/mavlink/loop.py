@@ -1,63 +1,72 @@
-"""The frame loop as the MAVLink service sees it: views of its frames, and requests to it.
+"""Connect the MAVLink service to the frame loop: views of its frames, and requests to it.
 
-A request goes through the page's controller, which does it between two frames. The click belongs to
-the frame that was seen: the controller's buffer has it, and catches up from there.
+A request goes to the page's controller, which carries it out between two frames. A click belongs to
+the frame that the user saw. The controller still has that frame in its buffer, starts the target on
+it, and tracks it up to the newest frame.
 """
 
 import os
 import threading
 import time
 from concurrent.futures import Future
+from typing import Dict, Optional, Sequence, Tuple
 
 import cv2
 
 from runtime.errors import HotpathError
 from runtime.mavlink.point import box_at
 from runtime.mavlink.run import Run, View
+from runtime.page.control import Controller
+from runtime.page.frame_buffer import TrackedFrame
+from runtime.types import Track
 
-ANSWER_S = 10.0  # of the frame loop, for a point
+ANSWER_S = 10.0  # longest wait for the frame loop to start the target of a point
 
 
 class Busy(HotpathError):
-    """A point is being looked at; only one at a time."""
+    """The request can't be carried out now; it may be repeated later."""
 
 
 class Loop(Run):
-    """Requests to a run through its controller.
+    """Sends requests to a run through its controller.
 
     Args:
-        controller: ``runtime.page.control``'s.
+        controller: of the run.
         captures: folder for pictures, or None.
     """
 
-    def __init__(self, controller, captures=None):
+    def __init__(self, controller: Controller, captures: Optional[str] = None) -> None:
         self._controller, self._captures = controller, captures
-        self._view = None
-        self._reported = None  # number of the target that is reported
-        self._looking = threading.Lock()
+        self._view: Optional[View] = None
+        self._reported: Optional[int] = None  # number of the target that is reported
+        self._looking = threading.Lock()  # held while a box is looked for at a point
 
-    def view_of(self, tracked):
+    def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
-        tracks = tracked.tracks
-        number = self._reported if self._reported in tracks else next(iter(tracks), None)
+        number = self._number_in(tracked.tracks)
+        track = None if number is None else tracked.tracks[number]
         height, width = tracked.frame.shape[:2]
         fps = self._controller.fps
-        self._view = View(
-            tracked.index, tracked.captured_s, (width, height), tracks.get(number), number, fps
-        )
+        self._view = View(tracked.index, tracked.captured_s, (width, height), track, number, fps)
         return self._view
 
-    def newest(self):
+    def _number_in(self, tracks: Dict[int, Track]) -> Optional[int]:
+        """Number of the target to report: the reported one, else the first, else None."""
+        return self._reported if self._reported in tracks else next(iter(tracks), None)
+
+    def newest(self) -> Optional[View]:
         return self._view
 
-    def start_box(self, box, seen_s):
+    def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
         return self._controller.call(self._start, box, seen_s)
 
-    def start_point(self, point, radius, seen_s):
+    def start_point(
+        self, point: Tuple[float, float], radius: float, seen_s: float
+    ) -> "Future[int]":
         tracked = self._controller.buffer.at(seen_s)
         if tracked is None or not self._looking.acquire(False):
             raise Busy("one point at a time")
-        done = Future()
+        done: Future[int] = Future()
         done.set_running_or_notify_cancel()
         # GrabCut takes longer than a frame, so neither the loop nor the link waits for it
         thread = threading.Thread(
@@ -66,63 +75,80 @@ class Loop(Run):
         thread.start()
         return done
 
-    def stop(self):
+    def stop(self) -> "Future[None]":
         return self._controller.call(self._stop)
 
-    def record(self, on):
+    def record(self, on: bool) -> "Future[None]":
         return self._controller.call(self._controller.record, on)
 
     @property
-    def recording(self):
+    def recording(self) -> Tuple[bool, bool]:
         return self._controller.can_record, self._controller.recording
 
-    def capture(self):
+    def capture(self) -> "Future[str]":
         return self._controller.call(self._capture)
 
     @property
-    def can_capture(self):
+    def can_capture(self) -> bool:
         return self._captures is not None
 
-    # done in the frame loop
+    # carried out in the frame loop
 
-    def _start(self, box, seen_s):
-        tracked = self._controller.buffer.at(seen_s)
-        tracks = self._controller.newest.tracks
-        number = self._reported if self._reported in tracks else next(iter(tracks), None)
-        box = _inside(box, tracked.frame.shape)
-        self._reported = self._controller.add_target(tracked.index, box, number)
-        return self._reported
+    def _newest_frame(self) -> TrackedFrame:
+        newest = self._controller.newest
+        if newest is None:
+            raise Busy("no frame was tracked yet; try again")
+        return newest
 
-    def _stop(self):
-        tracks = self._controller.newest.tracks
-        number = self._reported if self._reported in tracks else next(iter(tracks), None)
+    def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:
+        """Start a target on the frame that the user saw; it replaces the reported one."""
+        newest = self._newest_frame()
+        tracked = self._controller.buffer.at(seen_s) or newest
+        number = self._number_in(newest.tracks)
+        inside = _inside(box, tracked.frame.shape)
+        self._reported = started = self._controller.add_target(tracked.index, inside, number)
+        return started
+
+    def _stop(self) -> None:
+        """Drop the reported target."""
+        number = self._number_in(self._newest_frame().tracks)
         if number is not None:
             self._controller.drop_target(number)
         self._reported = None
 
-    def _capture(self):
+    def _capture(self) -> str:
         """Start writing the newest frame; the frame loop does not wait for the disk."""
-        tracked = self._controller.newest
+        tracked = self._newest_frame()
+        assert self._captures is not None, "there is no folder for pictures"
         name = "{}-{:06d}.jpg".format(time.strftime("%Y%m%d-%H%M%S", time.gmtime()), tracked.index)
         path = os.path.join(self._captures, name)
         threading.Thread(target=cv2.imwrite, args=(path, tracked.frame), daemon=True).start()
         return path
 
-    # a thread of its own
+    # carried out in a thread of its own
 
-    def _look(self, tracked, point, radius, done):
+    def _look(
+        self,
+        tracked: TrackedFrame,
+        point: Tuple[float, float],
+        radius: float,
+        done: "Future[int]",
+    ) -> None:
+        """Find the box at a point, and start a target in it."""
         try:
             box = box_at(tracked.frame, point, radius)
             started = self._controller.call(self._start, box, tracked.captured_s)
             done.set_result(started.result(ANSWER_S))
-        except Exception as error:  # told to the one who asked
+        except Exception as error:  # the camera answers the command with it
             done.set_exception(error)
         finally:
             self._looking.release()
 
 
-def _inside(box, shape):
-    """A box cut to the frame: half a target at its border can be marked."""
+def _inside(
+    box: Tuple[float, float, float, float], shape: Sequence[int]
+) -> Tuple[float, float, float, float]:
+    """The part of a box inside the frame: a target may be half out of it."""
     height, width = shape[:2]
     x, y = max(0.0, box[0]), max(0.0, box[1])
     return x, y, min(float(width), box[0] + box[2]) - x, min(float(height), box[1] + box[3]) - y

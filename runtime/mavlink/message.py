@@ -1,12 +1,20 @@
-"""A decoded MAVLink message as plain values; knows no library."""
+"""MAVLink messages as plain values. This file needs no MAVLink library."""
 
-from collections import namedtuple
+from typing import Any, Dict, NamedTuple, Tuple
 
-Message = namedtuple("Message", "name fields system component")
-Message.__doc__ = """A decoded message.
+Outgoing = Tuple[str, Dict[str, Any]]  # (name, fields) of a message to send
 
-Attributes:
-    name: such as "HEARTBEAT".
-    fields: dict of field -> number, bytes, or list of numbers; the field's names are MAVLink's.
-    system, component: who sent it.
-"""
+
+class Message(NamedTuple):
+    """A decoded message.
+
+    Attributes:
+        name: such as "HEARTBEAT".
+        fields: dict of field -> number, bytes, or list of numbers; the names are MAVLink's.
+        system, component: MAVLink's ids of the sender.
+    """
+
+    name: str
+    fields: Dict[str, Any]
+    system: int
+    component: int

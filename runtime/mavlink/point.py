@@ -1,9 +1,9 @@
-"""A box around what is at a point of a frame, where the user gave a point alone.
+"""Find a box around the object at a point of a frame, when the user gave only a point.
 
-No detector is needed: around the point several sizes are tried; in each, GrabCut parts what looks
-like the point's surroundings from the rest. The part is taken that has the sharpest border for its
-area. Measured in docs/mavlink.md: it finds about half of the targets, so a rectangle is the better
-way where the ground station offers one.
+No detector is needed. Regions of several sizes around the point are tried. In each, GrabCut
+separates the object at the point from the background. The object with the sharpest border for its
+area wins. It finds about half of the targets, see docs/mavlink.md. So a rectangle is better where
+the ground station offers one.
 """
 
 from typing import Optional, Tuple
@@ -11,10 +11,10 @@ from typing import Optional, Tuple
 import cv2
 import numpy as np
 
-SHARES = tuple(np.geomspace(0.08, 0.6, 5))  # sizes tried, as shares of the frame's shorter side
+SHARES = tuple(np.geomspace(0.08, 0.6, 5).tolist())  # sizes tried, shares of the shorter side
 RADIUS_SHARES = (1.4, 2.0, 2.8)  # sizes tried where a radius is given, in radii
-SIDE_PX = 64  # the region is scaled down to that
-DEFAULT_SHARE = 0.12  # of a square box where nothing parts
+SIDE_PX = 64  # a larger region is scaled down to this side
+DEFAULT_SHARE = 0.12  # side of the square box if GrabCut finds no object
 ITERATIONS = 2
 SMALLEST_PX = 6.0
 
@@ -22,12 +22,12 @@ SMALLEST_PX = 6.0
 def box_at(
     frame: np.ndarray, point: Tuple[float, float], radius: float = 0.0
 ) -> Tuple[float, float, float, float]:
-    """(x, y, w, h) of what is at a point, pixels of the frame.
+    """(x, y, w, h) of the object at a point, pixels of the frame.
 
     Args:
         frame: BGR uint8 (H, W, 3).
         point: (x, y), 0-based pixels inside the frame.
-        radius: about how large it is, pixels; 0: unknown.
+        radius: of the object, about, pixels; 0: unknown.
     """
     height, width = frame.shape[:2]
     short = min(height, width)
@@ -42,8 +42,10 @@ def box_at(
     return point[0] - side / 2, point[1] - side / 2, side, side
 
 
-def _part(frame, point, size) -> Optional[Tuple[float, Tuple[float, float, float, float]]]:
-    """(how good it is, box) of what parts from its surroundings at one size, or None."""
+def _part(
+    frame: np.ndarray, point: Tuple[float, float], size: float
+) -> Optional[Tuple[float, Tuple[float, float, float, float]]]:
+    """(score, box) of the object that GrabCut finds in a region of one size, or None."""
     height, width = frame.shape[:2]
     reach = int(size) + 8
     left, top = max(0, int(point[0]) - reach), max(0, int(point[1]) - reach)
@@ -62,7 +64,7 @@ def _part(frame, point, size) -> Optional[Tuple[float, Tuple[float, float, float
             ITERATIONS,
             cv2.GC_INIT_WITH_MASK,
         )
-    except cv2.error:  # one colour alone
+    except cv2.error:  # the region has only one colour
         return None
     inside = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
     _, labels, figures, _ = cv2.connectedComponentsWithStats(inside)
@@ -79,8 +81,8 @@ def _part(frame, point, size) -> Optional[Tuple[float, Tuple[float, float, float
     return score, (left + x / scale, top + y / scale, w / scale, h / scale)
 
 
-def _first_guess(shape, centre, half):
-    """GrabCut's mask: the point's surroundings, what may belong to it, and the background."""
+def _first_guess(shape: Tuple[int, int], centre: Tuple[float, float], half: float) -> np.ndarray:
+    """The mask that GrabCut starts from: object near the point, background far from it."""
     mask = np.full(shape, cv2.GC_BGD, np.uint8)
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     away = np.maximum(abs(columns - centre[0]), abs(rows - centre[1]))
@@ -91,8 +93,8 @@ def _first_guess(shape, centre, half):
     return mask
 
 
-def _sharpness(picture, part):
-    """Mean gradient on the border of a part over that of the whole picture; None: too small."""
+def _sharpness(picture: np.ndarray, part: np.ndarray) -> Optional[float]:
+    """Mean gradient on the border of a part, divided by the picture's; None: too small."""
     inner = cv2.erode(part, np.ones((3, 3), np.uint8)) > 0
     border = (cv2.dilate(part, np.ones((3, 3), np.uint8)) > 0) & ~inner
     if inner.sum() < 4 or not border.any():

@@ -1,31 +1,58 @@
-"""Fields of the messages that the camera component sends.
+"""Build the messages that the camera component sends.
 
-Each function returns (name, fields), or a list of such pairs. Times are those of the frame where
-the message is about one.
+Each function returns (name, fields), or a list of such pairs. A message about a frame carries the
+capture time of that frame; any other message carries the present time. ``now`` is in seconds of the
+monotonic clock.
 """
 
 import math
 import shutil
-from collections import namedtuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from runtime.mavlink import numbers as m
+from runtime.mavlink.message import Outgoing
+from runtime.mavlink.run import Run, View
+from runtime.types import Track
 
-Identity = namedtuple("Identity", "system component model fov_deg streams folder definition")
-Identity.__doc__ = """Who the camera is.
 
-Attributes:
-    system, component: MAVLink's ids.
-    model: such as "Hotpath kestrel".
-    fov_deg: (horizontal, vertical) field of view in degrees, or None.
-    streams: list of ``Stream``.
-    folder: where files are written, for the free space; None: nowhere.
-    definition: address of the camera's definition file, or "".
-"""
+class Stream(NamedTuple):
+    """A picture stream.
 
-Stream = namedtuple("Stream", "kind uri name bitrate_bps")
-Stream.__doc__ = """A picture stream: ``kind`` is STREAM_RTSP or STREAM_RTPUDP."""
+    Attributes:
+        kind: ``numbers.STREAM_RTSP`` or ``numbers.STREAM_RTPUDP``.
+        uri: its address, or its port for RTP over UDP.
+        name: shown to the user.
+        bitrate_bps: bits a second.
+    """
 
-OLD_REQUESTS = {  # one command a message, before REQUEST_MESSAGE came
+    kind: int
+    uri: str
+    name: str
+    bitrate_bps: int
+
+
+class Identity(NamedTuple):
+    """What the camera says of itself.
+
+    Attributes:
+        system, component: MAVLink's ids.
+        model: such as "Hotpath kestrel".
+        fov_deg: (horizontal, vertical) field of view in degrees, or None.
+        streams: the picture streams.
+        folder: where files are written; its free space is reported. None: nowhere.
+        definition: address of the camera's definition file, or "".
+    """
+
+    system: int
+    component: int
+    model: str
+    fov_deg: Optional[Tuple[float, float]]
+    streams: Sequence[Stream]
+    folder: Optional[str]
+    definition: str
+
+
+OLD_REQUESTS = {  # commands that ask for one kind of message; REQUEST_MESSAGE replaced them
     m.CMD_REQUEST_CAMERA_INFORMATION: m.CAMERA_INFORMATION,
     m.CMD_REQUEST_CAMERA_SETTINGS: m.CAMERA_SETTINGS,
     m.CMD_REQUEST_STORAGE_INFORMATION: m.STORAGE_INFORMATION,
@@ -51,13 +78,13 @@ STORAGE_READY, STORAGE_UNSUPPORTED = 2, 3  # STORAGE_STATUS
 DEFINITION_VERSION = 1
 
 
-def boot_ms(seconds):
-    """time_boot_ms of a time of the monotonic clock, which on Linux counts from the boot."""
+def boot_ms(seconds: float) -> int:
+    """Return time_boot_ms of a time of the monotonic clock, which on Linux counts from the boot."""
     return int(seconds * 1e3) & 0xFFFFFFFF
 
 
-def heartbeat():
-    """A camera that is there."""
+def heartbeat() -> Outgoing:
+    """HEARTBEAT of a camera."""
     return "HEARTBEAT", {
         "type": m.TYPE_CAMERA,
         "autopilot": m.AUTOPILOT_INVALID,
@@ -68,7 +95,9 @@ def heartbeat():
     }
 
 
-def information(identity, run, view, has_geo, now):
+def information(
+    identity: Identity, run: Run, view: Optional[View], has_geo: bool, now: float
+) -> Outgoing:
     """CAMERA_INFORMATION: what the camera can do."""
     flags = m.CAP_HAS_TRACKING_POINT | m.CAP_HAS_TRACKING_RECTANGLE
     flags |= m.CAP_HAS_TRACKING_GEO_STATUS if has_geo else 0
@@ -96,7 +125,7 @@ def information(identity, run, view, has_geo, now):
     }
 
 
-def settings(now):
+def settings(now: float) -> Outgoing:
     """CAMERA_SETTINGS: always in video mode, no zoom, no focus."""
     return "CAMERA_SETTINGS", {
         "time_boot_ms": boot_ms(now),
@@ -107,7 +136,7 @@ def settings(now):
     }
 
 
-def storage(identity, now):
+def storage(identity: Identity, now: float) -> Outgoing:
     """STORAGE_INFORMATION of the folder that files are written to."""
     total, used, free = _disk(identity.folder)
     return "STORAGE_INFORMATION", {
@@ -126,8 +155,10 @@ def storage(identity, now):
     }
 
 
-def capture_status(identity, run, recording_since, pictures, now):
-    """CAMERA_CAPTURE_STATUS."""
+def capture_status(
+    identity: Identity, run: Run, recording_since: Optional[float], pictures: int, now: float
+) -> Outgoing:
+    """CAMERA_CAPTURE_STATUS: whether the run writes to its files, and how many pictures it took."""
     running = all(run.recording)
     seconds = now - recording_since if running and recording_since is not None else 0.0
     return "CAMERA_CAPTURE_STATUS", {
@@ -142,7 +173,7 @@ def capture_status(identity, run, recording_since, pictures, now):
     }
 
 
-def image_captured(index, path, now):
+def image_captured(index: int, path: str, now: float) -> Outgoing:
     """CAMERA_IMAGE_CAPTURED of a picture that was written."""
     return "CAMERA_IMAGE_CAPTURED", {
         "time_boot_ms": boot_ms(now),
@@ -159,7 +190,7 @@ def image_captured(index, path, now):
     }
 
 
-def stream_information(identity, view):
+def stream_information(identity: Identity, view: Optional[View]) -> List[Outgoing]:
     """VIDEO_STREAM_INFORMATION of every stream."""
     return [
         (
@@ -177,7 +208,7 @@ def stream_information(identity, view):
     ]
 
 
-def stream_status(identity, view):
+def stream_status(identity: Identity, view: Optional[View]) -> List[Outgoing]:
     """VIDEO_STREAM_STATUS of every stream."""
     return [
         ("VIDEO_STREAM_STATUS", _stream(identity, number, stream, view))
@@ -185,7 +216,10 @@ def stream_status(identity, view):
     ]
 
 
-def _stream(identity, number, stream, view):
+def _stream(
+    identity: Identity, number: int, stream: Stream, view: Optional[View]
+) -> Dict[str, Any]:
+    """Fields that both messages about a stream have."""
     width, height = view.size if view else (0, 0)
     return {
         "stream_id": number,
@@ -200,14 +234,14 @@ def _stream(identity, number, stream, view):
     }
 
 
-def tracking(view, mode, now):
-    """CAMERA_TRACKING_IMAGE_STATUS, and before it the frame's number and capture time.
+def tracking(view: Optional[View], mode: int, now: float) -> List[Outgoing]:
+    """CAMERA_TRACKING_IMAGE_STATUS, and before it the frame's index and capture time.
 
-    The status has no field for a time. NAMED_VALUE_INT "frame" goes ahead of it: its
-    time_boot_ms is when the frame was taken, its value the frame's index.
+    CAMERA_TRACKING_IMAGE_STATUS has no field for a time. So NAMED_VALUE_INT "frame" is sent before
+    it: its time_boot_ms is the capture time of the frame, its value is the frame's index.
     """
     track = view.track if view else None
-    if track is None:
+    if view is None or track is None:
         mode, status, corners = m.TRACK_NONE, m.TRACKING_IDLE, [NAN] * 4
     else:
         status = tracking_status(track)
@@ -235,26 +269,31 @@ def tracking(view, mode, now):
     return [("NAMED_VALUE_INT", stamp), ("CAMERA_TRACKING_IMAGE_STATUS", fields)]
 
 
-def tracking_status(track):
-    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, or in error while the target is lost."""
+def tracking_status(track: Track) -> int:
+    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, or error while the target is lost."""
     return m.TRACKING_ERROR if track.lost else m.TRACKING_ACTIVE
 
 
-def corners_of(box, size):
-    """(left, top, right, bottom) of a box as shares of the frame, 0 to 1."""
+def corners_of(box: Sequence[float], size: Tuple[int, int]) -> List[float]:
+    """[left, top, right, bottom] of a box as shares of the frame, 0 to 1; NaN stays NaN.
+
+    Args:
+        box: (x, y, w, h), pixels of the frame.
+        size: (width, height) of the frame, pixels.
+    """
     x, y, w, h = box
     width, height = size
     corners = (x / width, y / height, (x + w) / width, (y + h) / height)
     return [min(1.0, max(0.0, value)) if math.isfinite(value) else NAN for value in corners]
 
 
-def _text(text, length):
-    """A text as the list of bytes that a field of that length takes."""
+def _text(text: bytes, length: int) -> List[int]:
+    """The bytes of a text, cut or filled with zeros to the length of its field."""
     return list(bytearray(text[: length - 1].ljust(length, b"\0")))
 
 
-def _disk(folder):
-    """(total, used, free) MiB; zeros where there is no folder."""
+def _disk(folder: Optional[str]) -> Tuple[float, float, float]:
+    """(total, used, free) MiB of the disk that holds a folder; zeros if there is no folder."""
     if folder is None:
         return 0.0, 0.0, 0.0
     try:

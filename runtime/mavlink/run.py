@@ -1,31 +1,40 @@
-"""What the camera component may ask of a run, and what it sees of it.
+"""The interface between the camera component and a run: its requests, and what it learns.
 
-The frame loop hands over each frame with ``show``, which keeps a reference and wakes the link's
-thread. Requests go the other way through the run's own queue, which the loop empties between two
-frames.
+The frame loop hands over each frame with ``Service.show``, which keeps a reference and wakes the
+link's thread. The requests of that thread wait in the run's own queue. The loop carries them out
+between two frames.
 """
 
-from collections import namedtuple
 from concurrent.futures import Future
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
-View = namedtuple("View", "index captured_s size track number fps")
-View.__doc__ = """What is known after a frame.
+from runtime.types import Track
 
-Attributes:
-    index: of the frame, from 0.
-    captured_s: when the frame was taken, seconds of the monotonic clock.
-    size: (width, height) of the frame, pixels.
-    track: ``Track`` of the target that is reported, or None.
-    number: of that target, or None.
-    fps: frames a second that are tracked, or None.
-"""
+
+class View(NamedTuple):
+    """What is known after a frame.
+
+    Attributes:
+        index: of the frame, from 0.
+        captured_s: when the frame was taken, seconds of the monotonic clock.
+        size: (width, height) of the frame, pixels.
+        track: ``Track`` of the target that is reported, or None.
+        number: of that target, or None.
+        fps: frames a second that are tracked, or None.
+    """
+
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    captured_s: float
+    size: Tuple[int, int]
+    track: Optional[Track]
+    number: Optional[int]
+    fps: Optional[float]
 
 
 class Run:
-    """The narrow side of a run that the link's thread uses. All of it is called from that thread.
+    """The requests that the link's thread may make of a run. Only that thread calls them.
 
-    Every request returns a ``Future``; its exception is a ``HotpathError`` with a sentence.
+    Every request returns a ``Future``. A request that fails sets a ``HotpathError`` in it.
     """
 
     def newest(self) -> Optional[View]:
@@ -33,7 +42,7 @@ class Run:
         raise NotImplementedError
 
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
-        """Follow the target in a box of the frame that was seen; replaces the one that is reported.
+        """Follow the target in a box of the frame that the user saw; drop the reported target.
 
         Args:
             box: (x, y, w, h), 0-based pixels.
@@ -44,26 +53,26 @@ class Run:
     def start_point(
         self, point: Tuple[float, float], radius: float, seen_s: float
     ) -> "Future[int]":
-        """Follow what is at a point of the frame that was seen; as ``start_box``.
+        """Follow what is at a point of the frame that the user saw, otherwise as ``start_box``.
 
         Args:
             point: (x, y), 0-based pixels.
-            radius: how large the user says that it is, pixels; 0 where that is not said.
+            radius: of the target, pixels, as the user states it; 0: not stated.
             seen_s: as for ``start_box``.
         """
         raise NotImplementedError
 
     def stop(self) -> "Future[None]":
-        """Follow the reported target no more."""
+        """Stop following the reported target."""
         raise NotImplementedError
 
     def record(self, on: bool) -> "Future[None]":
-        """Write to the run's files, or stop writing."""
+        """Start or stop writing to the run's files."""
         raise NotImplementedError
 
     @property
     def recording(self) -> Tuple[bool, bool]:
-        """(whether there are files to write, whether they are written now)."""
+        """(whether the run has files to write to, whether it writes to them now)."""
         raise NotImplementedError
 
     def capture(self) -> "Future[str]":

@@ -1,11 +1,11 @@
-"""When a message that somebody asked for at an interval is due."""
+"""Decide when the messages are due that were asked for at an interval."""
 
 import math
 from typing import Dict, List
 
 SHORTEST_S = 0.01
 LONGEST_S = 3600.0
-STALE_S = 0.5  # a message of frames is sent again that late although no new frame came
+STALE_S = 0.5  # without a new frame, a message about the old one is sent again after this time
 
 
 class Schedule:
@@ -16,7 +16,7 @@ class Schedule:
         self._due: Dict[int, float] = {}
 
     def set(self, number: int, interval_us: float, now: float) -> bool:
-        """Send that message at an interval; returns whether the interval is possible.
+        """Send that message at an interval. Return whether the interval is possible.
 
         Args:
             number: of the message; the caller checks that there is such a message.
@@ -46,10 +46,13 @@ class Schedule:
         return [number for number, at in self._due.items() if now >= at]
 
     def overdue(self, number: int, now: float) -> bool:
-        """Whether it waited so long for a new frame that the old one is sent again."""
+        """Whether a message has waited so long for a new frame that the old one is reported."""
         return now - self._due[number] > max(STALE_S, self._every_s[number])
 
     def sent(self, number: int, now: float) -> None:
-        """It was sent now; the next one keeps to the grid, without hurry after a pause."""
+        """Note that a message was sent now, and set when the next one is due.
+
+        Messages keep their even spacing. After a pause at most two missed ones are sent.
+        """
         every_s = self._every_s[number]
         self._due[number] = max(self._due[number] + every_s, now - every_s)

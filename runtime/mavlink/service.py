@@ -1,18 +1,27 @@
-"""Run the link: a thread that hears, answers and reports. The frame loop never waits for it."""
+"""Run the link in a thread: receive, answer and report. The frame loop never waits for it."""
 
 import select
 import socket
 import threading
 import time
 from collections import deque
+from typing import TYPE_CHECKING, Any, Deque, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from runtime.mavlink import frames
 from runtime.mavlink import numbers as m
-from runtime.mavlink.transport import UdpIn
+from runtime.mavlink.camera import Camera
+from runtime.mavlink.geo import Geo
+from runtime.mavlink.gimbal_manager import GimbalManager
+from runtime.mavlink.message import Message, Outgoing
+from runtime.mavlink.run import View
+from runtime.mavlink.transport import Address, Transport, UdpIn
 
-WAIT_S = 0.05  # longest pause; streams and heartbeats are looked at so often
+if TYPE_CHECKING:  # it needs pymavlink
+    from runtime.mavlink.codec import Codec
+
+WAIT_S = 0.05  # longest pause between two looks at what is due
 WANTED = frozenset(
     (
         0,  # HEARTBEAT: keeps a gimbal manager's link up
@@ -27,38 +36,48 @@ WANTED = frozenset(
         285,  # gimbal manager and gimbal device
     )
 )
-LATENCIES = 20000  # kept for the summary
+LATENCIES = 20000  # most that are kept for the summary
 
 
 class Service:
     """The MAVLink side of a run.
 
     Args:
-        transport: ``transport.Transport``.
-        codec: ``codec.Codec``.
-        camera: ``camera.Camera``.
-        geo: ``geo.Geo`` or None.
-        gimbal: ``gimbal_manager.GimbalManager`` or None.
-        key: bytes that packets must be signed with, or None.
-        rate: packets a second that are taken of one sender.
+        transport: carries the bytes.
+        codec: encodes and decodes the messages.
+        camera: answers commands and reports the target.
+        geo: gets the vehicle's position and attitude; may be None.
+        gimbal: steers the gimbal; may be None.
+        key: 32 bytes that packets must be signed with, or None.
+        rate: most packets a second from one sender.
 
     Attributes:
-        failures: exceptions that were caught while a packet was worked on; 0 unless there is a bug.
+        failures: exceptions that were caught while a packet was answered; 0 unless there is a bug.
+        last_failure: the last of them, or None.
         heard, sent: packets that were decoded and sent.
         refused: dict of reason -> packets that were not decoded.
     """
 
-    def __init__(self, transport, codec, camera, geo=None, gimbal=None, key=None, rate=200.0):
+    def __init__(
+        self,
+        transport: Transport,
+        codec: "Codec",
+        camera: Camera,
+        geo: Optional[Geo] = None,
+        gimbal: Optional[GimbalManager] = None,
+        key: Optional[bytes] = None,
+        rate: float = 200.0,
+    ) -> None:
         self.transport, self.camera = transport, camera
         self.failures = self.heard = self.sent = 0
-        self.last_failure = None
+        self.last_failure: Optional[Exception] = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
         signatures = frames.Signatures(key) if key is not None else None
         self._gate = frames.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
         self._splitter = frames.Splitter()
-        self._view = None
-        self._latency_ms = deque(maxlen=LATENCIES)
+        self._view: Optional[View] = None
+        self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -66,19 +85,19 @@ class Service:
         self._thread = threading.Thread(target=self._run, name="mavlink", daemon=True)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Start the thread."""
         self._thread.start()
 
-    def show(self, view) -> None:
-        """A frame was tracked. Called by the frame loop; returns at once."""
+    def show(self, view: View) -> None:
+        """Report a tracked frame. The frame loop calls this; it returns at once."""
         self._view = view
         try:
             self._wake_out.send(b"\0")
         except OSError:
-            pass  # it is awake, or closed
+            pass  # the thread is awake already, or the link is closed
 
     def close(self) -> None:
-        """Stop; may be called twice."""
+        """Stop the thread and close the link; may be called twice."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -88,8 +107,8 @@ class Service:
         self._wake_in.close()
         self._wake_out.close()
 
-    def latency_ms(self):
-        """Glass to command: from the capture of a frame to the sending of what it causes.
+    def latency_ms(self) -> Dict[str, float]:
+        """Glass to command: from the capture of a frame until its messages were sent.
 
         Returns:
             dict of "median", "p95", "p99" in milliseconds; empty before the first frame.
@@ -99,34 +118,35 @@ class Service:
             return {}
         return dict(zip(("median", "p95", "p99"), np.percentile(kept, (50, 95, 99)).tolist()))
 
-    # the thread's
+    # in the thread
 
-    def _run(self):
-        shown = None
+    def _run(self) -> None:
+        """Receive, answer and report until the link is closed."""
+        shown: Optional[View] = None
         while not self._closing.is_set():
             self._wait()
             now = time.monotonic()
-            view, out = self._view, []
+            view = self._view
+            out: List[Outgoing] = []
             for peer, data in self.transport.receive():
                 out += self.take(peer, data, now)
-            fresh = view is not None and view is not shown
+            fresh = view if view is not shown else None
             shown = view
-            if fresh and self._gimbal is not None:
-                out += self._gimbal.frame(view, now)
-            elif self._gimbal is not None:
-                out += self._gimbal.tick(now)
+            if self._gimbal is not None:
+                out += self._gimbal.frame(fresh, now) if fresh else self._gimbal.tick(now)
             out += self.camera.tick(now)
             self._send(out)
             if fresh:
-                self._latency_ms.append((time.monotonic() - view.captured_s) * 1e3)
+                self._latency_ms.append((time.monotonic() - fresh.captured_s) * 1e3)
 
-    def _wait(self):
-        watched = [self._wake_in]
+    def _wait(self) -> None:
+        """Wait for bytes or a frame, at most ``WAIT_S``."""
+        watched: List[Any] = [self._wake_in]
         if self.transport.fileno() is not None:
             watched.append(self.transport.fileno())
         try:
             readable, _, _ = select.select(watched, [], [], WAIT_S)
-        except (OSError, ValueError):  # the link was closed in between
+        except (OSError, ValueError):  # the link was closed meanwhile
             time.sleep(WAIT_S)
             return
         if self._wake_in in readable:
@@ -135,11 +155,17 @@ class Service:
             except OSError:
                 pass
 
-    def take(self, peer, data, now):
-        """Work on bytes that came; returns what is to be sent."""
-        # a datagram holds whole packets; on a stream they may come in pieces
+    def take(self, peer: Optional[Address], data: bytes, now: float) -> List[Outgoing]:
+        """Decode received bytes, and return the messages to send in answer.
+
+        Args:
+            peer: who sent a datagram; None: the bytes come from a stream.
+            data: the bytes.
+            now: seconds of the monotonic clock.
+        """
+        # a datagram holds whole packets; a stream may deliver them in pieces
         splitter = self._splitter if peer is None else frames.Splitter()
-        out = []
+        out: List[Outgoing] = []
         for packet in splitter.feed(data):
             if not self._gate.passes(packet, now, time.time()):
                 continue
@@ -147,18 +173,18 @@ class Service:
             if message is None:
                 continue
             self.heard += 1
-            if isinstance(self.transport, UdpIn):
+            if isinstance(self.transport, UdpIn) and peer is not None:
                 self.transport.welcome(peer)
             try:
                 out += self._hear(message, now)
-            except Exception as error:  # whatever a packet does, the run goes on
+            except Exception as error:  # no packet may end the run
                 self.failures += 1
                 self.last_failure = error
         return out
 
-    def _hear(self, message, now):
+    def _hear(self, message: Message, now: float) -> List[Outgoing]:
         if (message.system, message.component) == self._me:
-            return []  # our own, back from a router
+            return []  # our own message, which a router sent back
         if self._geo is not None and self._of_vehicle(message):
             self._geo.hear(message, now)
         if self._gimbal is not None:
@@ -166,13 +192,15 @@ class Service:
         return self.camera.hear(message, now)
 
     @property
-    def _me(self):
+    def _me(self) -> Tuple[int, int]:
+        """(system, component) of ours."""
         return self.camera.identity.system, self.camera.identity.component
 
-    def _of_vehicle(self, message):
+    def _of_vehicle(self, message: Message) -> bool:
+        """Whether the autopilot of our vehicle sent it."""
         return message.system == self._me[0] and message.component == m.COMPONENT_AUTOPILOT
 
-    def _send(self, out):
+    def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:
             self._codec.renew(frames.ticks_at(time.time()))
             self.transport.send(self._codec.encode(name, fields))

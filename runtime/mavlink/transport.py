@@ -1,6 +1,7 @@
-"""Carry bytes of a MAVLink link: UDP, TCP or a serial line. Knows nothing of MAVLink.
+"""Carry the bytes of a MAVLink link over UDP, TCP or a serial line.
 
-Nothing here blocks and nothing here ends the run: a link that is not there is tried again.
+No call here blocks, and no failure of a link ends the run: the link is opened again later. This
+file does not look at what the bytes mean.
 """
 
 import errno
@@ -10,32 +11,41 @@ import socket
 import termios
 import time
 import tty
-from typing import List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from runtime.errors import BadOutput
 
-RETRY_S = 1.0  # before a lost connection or a serial line is opened again
-PEERS = 8  # that a listening link answers at most
-PEER_S = 30.0  # a peer that says nothing is forgotten after that
+Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6
+Received = Tuple[Optional[Address], bytes]  # the sender, None on a stream, and its bytes
+
+RETRY_S = 1.0  # pause before a lost connection or a serial line is opened again
+PEERS = 8  # most peers that a listening link answers
+PEER_S = 30.0  # a peer that was silent for so long is forgotten
 READ_BYTES = 4096
-READS = 64  # at most so many in a turn
-BACKLOG_BYTES = 65536  # unsent on a stream; above that, packets are dropped
+READS = 64  # most reads in one call of ``receive``
+BACKLOG_BYTES = 65536  # most unsent bytes of a stream; packets above that are dropped
 WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
 
 
 def open_transport(url: str) -> "Transport":
-    """The transport of an address.
+    """Open the transport of an address.
 
     Args:
         url: see ``WAYS``; with or without ``//`` after the first colon.
 
     Raises:
-        BadOutput: the address is not one of them, or a port to listen at is taken.
+        BadOutput: the address has none of these forms, or a port to listen at is in use.
     """
     way, _, rest = url.partition(":")
     rest = rest[2:] if rest.startswith("//") else rest
     place, _, number = rest.rpartition(":")
-    kinds = {"udpout": UdpOut, "udpin": UdpIn, "tcp": Tcp, "tcpin": TcpIn, "serial": Serial}
+    kinds: Dict[str, Callable[[str, str, int], Transport]] = {
+        "udpout": UdpOut,
+        "udpin": UdpIn,
+        "tcp": Tcp,
+        "tcpin": TcpIn,
+        "serial": Serial,
+    }
     if way not in kinds or not place or not number.isdigit():
         raise BadOutput("--mavlink {}: not an address; give one of {}".format(url, WAYS))
     if way != "serial" and not 0 < int(number) < 65536:
@@ -44,7 +54,7 @@ def open_transport(url: str) -> "Transport":
 
 
 class Transport:
-    """Bytes to and from the other side.
+    """Sends bytes to the other side and receives bytes from it.
 
     Attributes:
         name: the address as the user gave it.
@@ -56,11 +66,11 @@ class Transport:
         self.up = False
 
     def fileno(self) -> Optional[int]:
-        """What to wait on; None while there is nothing to wait on."""
+        """The file descriptor to wait on, or None while the link is not open."""
         raise NotImplementedError
 
-    def receive(self) -> List[Tuple[object, bytes]]:
-        """What came: pairs of the sender and its bytes. Never blocks, never raises."""
+    def receive(self) -> List[Received]:
+        """Return what arrived: pairs of the sender and its bytes. Never blocks, never raises."""
         raise NotImplementedError
 
     def send(self, data: bytes) -> None:
@@ -73,17 +83,17 @@ class Transport:
 
 
 class UdpOut(Transport):
-    """Packets to one address; only packets from that address are taken."""
+    """Sends packets to one address, and takes packets from that address only."""
 
-    def __init__(self, name, host, port):
+    def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._address = (host, port)
-        self._socket = None
+        self._socket: Optional[socket.socket] = None
         self._next_try = 0.0
         self._connect()
 
-    def _connect(self):
-        """Look the name up and connect; a name that is not known yet is tried again."""
+    def _connect(self) -> None:
+        """Look the host's name up and connect; if that fails, a later call tries again."""
         now = time.monotonic()
         if self._socket is not None or now < self._next_try:
             return
@@ -101,17 +111,19 @@ class UdpOut(Transport):
             if made is not None:
                 made.close()
 
-    def fileno(self):
+    def fileno(self) -> Optional[int]:
         return self._socket.fileno() if self._socket else None
 
-    def receive(self):
-        got = []
-        for _ in range(READS if self._socket else 0):
+    def receive(self) -> List[Received]:
+        got: List[Received] = []
+        for _ in range(READS):
+            if self._socket is None:
+                break
             try:
                 got.append((self._address, self._socket.recv(READ_BYTES)))
             except BlockingIOError:
                 break
-            except ConnectionRefusedError:  # nobody listens there now
+            except ConnectionRefusedError:  # no program listens there now
                 self.up = False
             except OSError:
                 self.close()
@@ -119,7 +131,7 @@ class UdpOut(Transport):
         self.up = self.up or bool(got)
         return got
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         self._connect()
         if self._socket is None:
             return
@@ -129,20 +141,21 @@ class UdpOut(Transport):
             pass  # lost, as on a radio
         except OSError as error:
             if error.errno not in (errno.ENOBUFS, errno.EMSGSIZE):
-                self.close()  # the network went; opened again by the next packet
+                self.close()  # the network is gone; a later packet opens the socket again
 
-    def close(self):
+    def close(self) -> None:
         made, self._socket, self.up = self._socket, None, False
         if made is not None:
             made.close()
 
 
 class UdpIn(Transport):
-    """Listens at an address and answers everyone who was heard there of late."""
+    """Listens at an address, and sends to all peers that were heard there recently."""
 
-    def __init__(self, name, host, port):
+    def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
-        self._peers = {}  # address -> when it was heard
+        self._peers: Dict[Address, float] = {}  # address -> when it was heard
+        self._socket: Optional[socket.socket] = None
         try:
             family, kind, _, _, address = socket.getaddrinfo(
                 host, port, 0, socket.SOCK_DGRAM, 0, socket.AI_PASSIVE
@@ -155,12 +168,15 @@ class UdpIn(Transport):
                 "--mavlink {}: can't listen there: {}".format(name, error.strerror or error)
             ) from None
 
-    def fileno(self):
+    def fileno(self) -> Optional[int]:
         return self._socket.fileno() if self._socket else None
 
-    def receive(self):
-        got, now = [], time.monotonic()
-        for _ in range(READS if self._socket else 0):
+    def receive(self) -> List[Received]:
+        got: List[Received] = []
+        now = time.monotonic()
+        for _ in range(READS):
+            if self._socket is None:
+                break
             try:
                 data, peer = self._socket.recvfrom(READ_BYTES)
             except BlockingIOError:
@@ -173,46 +189,54 @@ class UdpIn(Transport):
         self.up = bool(self._peers)
         return got
 
-    def welcome(self, peer):
-        """Answer that peer from now on: it sent a packet that was good."""
+    def welcome(self, peer: Address) -> None:
+        """Send to that peer from now on, because it sent a valid packet."""
         if peer in self._peers or len(self._peers) < PEERS:
             self._peers[peer] = time.monotonic()
 
-    def send(self, data):
-        for peer in list(self._peers) if self._socket else ():
+    def send(self, data: bytes) -> None:
+        for peer in list(self._peers):
+            if self._socket is None:
+                break
             try:
                 self._socket.sendto(data, peer)
             except OSError:
                 pass  # lost
 
-    def close(self):
+    def close(self) -> None:
         made, self._socket = self._socket, None
         if made is not None:
             made.close()
 
 
 class _Stream(Transport):
-    """What a TCP connection and a serial line share: a backlog, and opening again."""
+    """The common part of TCP and serial lines: a backlog, and opening the link again.
 
-    def __init__(self, name):
+    ``_read`` and ``_write`` are called only while the link is open.
+    """
+
+    def __init__(self, name: str) -> None:
         super().__init__(name)
         self._backlog = bytearray()
         self._next_try = 0.0
 
-    def fileno(self):
+    def fileno(self) -> Optional[int]:
         raise NotImplementedError
 
-    def _read(self):
+    def _read(self) -> bytes:
+        """Bytes that arrived; none: the other side closed the link."""
         raise NotImplementedError
 
-    def _write(self, data):
+    def _write(self, data: bytes) -> int:
+        """Send the start of ``data``; returns how many bytes were sent."""
         raise NotImplementedError
 
-    def _open(self):
+    def _open(self) -> None:
+        """Try to open the link."""
         raise NotImplementedError
 
-    def _ready(self):
-        """Whether it is open; try to open it at most once in ``RETRY_S``."""
+    def _ready(self) -> bool:
+        """Whether the link is open. A closed one is tried at most once in ``RETRY_S``."""
         now = time.monotonic()
         if self.fileno() is None and now >= self._next_try:
             self._next_try = now + RETRY_S
@@ -220,8 +244,8 @@ class _Stream(Transport):
             self._open()
         return self.fileno() is not None
 
-    def receive(self):
-        got = []
+    def receive(self) -> List[Received]:
+        got: List[Received] = []
         for _ in range(READS if self._ready() else 0):
             try:
                 data = self._read()
@@ -237,13 +261,14 @@ class _Stream(Transport):
         self._flush()
         return got
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         if not self._ready() or len(self._backlog) + len(data) > BACKLOG_BYTES:
             return
         self._backlog += data
         self._flush()
 
-    def _flush(self):
+    def _flush(self) -> None:
+        """Send as much of the backlog as the link takes now."""
         try:
             while self._backlog and self.fileno() is not None:
                 sent = self._write(bytes(self._backlog))
@@ -258,13 +283,13 @@ class _Stream(Transport):
 class Tcp(_Stream):
     """A connection to a listening router or ground station."""
 
-    def __init__(self, name, host, port):
+    def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__(name)
         self._address = (host, port)
-        self._socket = None
+        self._socket: Optional[socket.socket] = None
         self._ready()
 
-    def _open(self):
+    def _open(self) -> None:
         made = None
         try:
             family, kind, _, _, address = socket.getaddrinfo(
@@ -281,10 +306,11 @@ class Tcp(_Stream):
             if made is not None:
                 made.close()
 
-    def fileno(self):
+    def fileno(self) -> Optional[int]:
         return self._socket.fileno() if self._socket else None
 
-    def _read(self):
+    def _read(self) -> bytes:
+        assert self._socket is not None, "the connection is closed"
         try:
             return self._socket.recv(READ_BYTES)
         except OSError as error:
@@ -292,10 +318,11 @@ class Tcp(_Stream):
                 raise BlockingIOError() from None
             raise
 
-    def _write(self, data):
+    def _write(self, data: bytes) -> int:
+        assert self._socket is not None, "the connection is closed"
         return self._socket.send(data)
 
-    def close(self):
+    def close(self) -> None:
         made, self._socket, self.up = self._socket, None, False
         if made is not None:
             made.close()
@@ -304,7 +331,7 @@ class Tcp(_Stream):
 class TcpIn(Tcp):
     """Listens for one connection at a time."""
 
-    def __init__(self, name, host, port):
+    def __init__(self, name: str, host: str, port: int) -> None:
         try:
             family, kind, _, _, address = socket.getaddrinfo(
                 host, port, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
@@ -320,22 +347,23 @@ class TcpIn(Tcp):
             ) from None
         super().__init__(name, host, port)
 
-    def _open(self):
+    def _open(self) -> None:
         self._next_try = 0.0
         try:
             self._socket, _ = self._listener.accept()
             self._socket.setblocking(False)
         except OSError:
-            pass  # nobody yet
+            pass  # no program has connected yet
 
 
 class Serial(_Stream):
     """A serial line, raw, without flow control."""
 
-    def __init__(self, name, device, baud):
+    def __init__(self, name: str, device: str, baud: int) -> None:
         super().__init__(name)
-        self._device, self._fd = device, None
-        self._speed = getattr(termios, "B{}".format(baud), None)
+        self._device = device
+        self._fd: Optional[int] = None
+        self._speed: Optional[int] = getattr(termios, "B{}".format(baud), None)
         if self._speed is None:
             raise BadOutput(
                 "--mavlink {}: {} baud is not a speed of a serial line; 57600, 115200 "
@@ -343,7 +371,7 @@ class Serial(_Stream):
             )
         self._ready()
 
-    def _open(self):
+    def _open(self) -> None:
         fd = None
         try:
             fd = os.open(self._device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
@@ -357,19 +385,21 @@ class Serial(_Stream):
             if fd is not None:
                 os.close(fd)
 
-    def fileno(self):
+    def fileno(self) -> Optional[int]:
         return self._fd
 
-    def _read(self):
-        # a line without data reads as empty, which on a socket would mean that it was closed
+    def _read(self) -> bytes:
+        assert self._fd is not None, "the serial line is closed"
+        # a line without data reads as empty, but ``receive`` takes empty for closed
         if not select.select([self._fd], [], [], 0)[0]:
             raise BlockingIOError()
         return os.read(self._fd, READ_BYTES)
 
-    def _write(self, data):
+    def _write(self, data: bytes) -> int:
+        assert self._fd is not None, "the serial line is closed"
         return os.write(self._fd, data)
 
-    def close(self):
+    def close(self) -> None:
         fd, self._fd, self.up = self._fd, None, False
         if fd is not None:
             os.close(fd)

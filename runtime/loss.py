@@ -8,7 +8,7 @@ search region are compared too:
                 and in this one
     certainty = score * likeness, smoothed over the frames
 
-Below ``lost_below`` the target is lost; without more, the box stays what the network says. Where a
+Below ``lost_below`` the target is lost. By default the box stays the network's box. Where a
 network has ``hold_below`` and the certainty is below that, the target stays where it was last
 certain, with that size. The search region then widens step by step until the certainty of what is
 found there is back.

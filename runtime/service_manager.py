@@ -32,7 +32,7 @@ class ServiceManager:
         self._say("READY=1\nSTATUS={}".format(status))
 
     def alive(self) -> None:
-        """The frame loop turns. Cheap: sends no more often than the watchdog needs."""
+        """Tell the watchdog that the frame loop runs; sends no more often than it needs."""
         now = time.monotonic()
         if self._every_s is not None and now >= self._next:
             self._next = now + self._every_s

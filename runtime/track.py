@@ -20,7 +20,7 @@ from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
 from runtime.multi.pipeline import Pipeline, Taken
-from runtime.networks.__main__ import list_networks
+from runtime.networks.listing import list_networks
 from runtime.service_manager import ServiceManager
 from runtime.types import Track
 from runtime.video.quiet import quiet

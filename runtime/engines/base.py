@@ -183,15 +183,15 @@ class Engine(Lane):
         raise NotImplementedError
 
     def batch(self, count: int) -> Optional[Batch]:
-        """A ``Batch`` for so many targets, made once; None where there is none."""
+        """Return a ``Batch`` for ``count`` targets, made at the first call, or None."""
         return None
 
     def lanes(self, count: int) -> Sequence[Lane]:
-        """So many ``Lane`` that share ``threads``, made once; empty where there are none."""
+        """Return ``count`` lanes that share ``threads``, made at the first call; or none."""
         return ()
 
     def describe(self) -> Dict[str, Any]:
-        """What runs where: dict with at least engine, version, device and precision."""
+        """Say what runs where: a dict with at least engine, version, device and precision."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 Three families of its Python interface are known, told apart by what they have, never by version:
 tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks (11), which
-only the builder sees (``boards.build.tensorrt``). Where a network was cut at its correlations
+only the builder sees (``boards.build.plans``). Where a network was cut at its correlations
 (``runtime.graphs.cut``), our kernels run between the parts.
 """
 

@@ -15,10 +15,10 @@ from runtime.networks import (
     fetch,
     find_toml,
     load_network,
-    names,
     schema,
     sha256_of,
 )
+from runtime.networks.listing import list_networks, paths_of
 
 
 def main(arguments: "typing.Optional[typing.List[str]]" = None) -> int:
@@ -86,26 +86,6 @@ def add_network(options: argparse.Namespace) -> None:
     )
 
 
-def list_networks(options: argparse.Namespace) -> None:
-    """Print one line for each network: family, crops, whether its files are here."""
-    row = "{:<16} {:<10} {:>8} {:>7}  {}"
-    print(row.format("network", "family", "exemplar", "search", "files"))
-    for name in names():
-        network = load_network(name)
-        files = "present" if _paths(network, options.networks_dir) else "missing"
-        print(row.format(name, network.family, network.exemplar, network.search, files))
-
-
-def _paths(
-    network: Network, networks_dir: "typing.Optional[str]"
-) -> "typing.Optional[typing.Dict[str, pathlib.Path]]":
-    """The paths of the files, or None when one is missing."""
-    try:
-        return network.locate(networks_dir)
-    except HotpathError:
-        return None
-
-
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
     network = load_network(options.network)
@@ -118,7 +98,7 @@ def show(options: argparse.Namespace) -> None:
         print("map              {}".format("x".join(map(str, shape))))
     for entry in network.files:
         print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
-    paths = _paths(network, options.networks_dir)
+    paths = paths_of(network, options.networks_dir)
     print("files            {}".format("present" if paths else "missing"))
     if paths:
         _show_graphs(network, paths)

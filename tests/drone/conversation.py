@@ -1,6 +1,6 @@
 """The whole conversation with two real ground stations, on annotated clips: is the box right?
 
-    python -m tests.drone.conversation ../shared/clips --write docs/mavlink-conversation.md
+    python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
 
 Clients: pymavlink's own link, and MAVSDK with its server (the package ``mavsdk``).
 """

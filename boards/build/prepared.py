@@ -74,7 +74,12 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     wanted = bundle.identity(order.network)["files"]
     same = all(built.get(part) == sha for part, sha in wanted.items() if sha is not None)
     asked = (order.board.name, order.precision, order.dla)
-    return same and (values["board"], values["precision"], values["dla"]) == asked
+    if (values["board"], values["precision"], values["dla"]) != asked or not same:
+        return False
+    table = order.table() if values["scales"] else None
+    if table is None:
+        return True
+    return table.is_file() and values["calibration_sha256"] == sha256_of(table)
 
 
 def shipped(network: Any) -> Optional[pathlib.Path]:

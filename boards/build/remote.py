@@ -18,6 +18,7 @@ from typing import IO, Callable, List, Optional, Tuple
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from runtime import bundle
+from runtime.libraries import PREFIX
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("runtime", "kernels", "boards")
@@ -49,7 +50,7 @@ def build(
     ssh: str = "ssh",
     say: Say = print,
 ) -> bundle.Bundle:
-    """Build a prepared folder on a board and bring the bundle back.
+    """Build a prepared folder on a board and bring the bundle back. It needs a checkout.
 
     Args:
         host: such as "user@jetson".
@@ -67,6 +68,11 @@ def build(
             the board's own words.
         BadBundle: the bundle that came back is not whole, or can't be written.
     """
+    if PREFIX:  # what is sent to the board are the folders of a checkout
+        raise BuildFailed(
+            "a build over ssh needs a checkout, not an installed package; clone the repository and "
+            "run `make engine BOARD=… HOST={}` there".format(host)
+        )
     command = shlex.split(ssh)
     if shutil.which(command[0]) is None:
         raise BuildFailed(

@@ -244,8 +244,7 @@ def graph(state: State) -> str:
     loaded = state.need_engine()
     said: List[str] = []
     tracker: Any = loading.create_tracker(*loaded, log=said.append)
-    uses_graph = getattr(tracker, "uses_graph", None)
-    if uses_graph is None:
+    if tracker.uses_graph is None:
         raise Skip("crop and select run on the processor")
     frames, start = film(3)
     _follow(tracker, frames, start)

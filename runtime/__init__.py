@@ -13,7 +13,9 @@ from runtime.libraries import check_packages, require
 check_packages()  # before anything else fails without a sentence
 require(("numpy",))
 
-from runtime.errors import (  # noqa: E402 (the checks come first)
+from boards.errors import UnknownBoard  # noqa: E402 (the checks come first)
+from kernels.cuda.errors import GpuFailed, NoCompiler, NoGpu  # noqa: E402
+from runtime.errors import (  # noqa: E402
     BadBox,
     BadBundle,
     BadFrame,
@@ -43,11 +45,15 @@ __all__ = [
     "BadOutput",
     "BadSource",
     "BundleMismatch",
+    "GpuFailed",
     "HotpathError",
     "NetworkFailed",
     "NoCamera",
+    "NoCompiler",
     "NoEngine",
+    "NoGpu",
     "NotReady",
+    "UnknownBoard",
     "UnknownNetwork",
     "load_targets",
     "load_tracker",
@@ -142,4 +148,4 @@ def load_targets(
         board=board,
         simulate=simulate,
     )
-    return Targets(*loaded, pipeline=pipeline)
+    return Targets(*loaded, pipeline=pipeline, log=log)

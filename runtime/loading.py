@@ -104,6 +104,11 @@ def _from_bundle(
         simulation.check(known, simulate)
     if folder is None:
         network = network or load_network(DEFAULT_NETWORK)
+        if board is not None and engine not in (engines.AUTO, board.engine):
+            raise NoEngine(
+                "a bundle of {} runs on {}, not on {}; name a board with --board, or a --bundle "
+                "that was built for {}".format(board.title, board.engine, engine, engine)
+            )
         bundle = find_bundle(board, network.name, precision)
     else:
         bundle = Bundle(folder)

@@ -86,7 +86,17 @@ def open_engine(
     known = _read(measured)
     if key in known:
         return opened(form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network)
-    both = opened(network), opened(form)
+    plain = opened(network)
+    try:
+        both = plain, opened(form)
+    except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
+        if log is not None:
+            log(
+                "{} runs in fp32, since its INT8 form can't be loaded: {}".format(
+                    network.name, error
+                )
+            )
+        return plain
     fp32_ms, int8_ms = measure(both)
     _write(measured, dict(known, **{key: {"fp32_ms": fp32_ms, "int8_ms": int8_ms}}))
     if log is not None:

@@ -147,12 +147,11 @@ class Frame:
             frame: as in ``begin``. If its size has changed, the target is scaled with it.
 
         Raises:
-            NetworkFailed: there is no target.
             GpuFailed: the GPU refused; the target stays as it was.
-            RuntimeError: all slots are in flight.
+            RuntimeError: there is no target, or all slots are in flight.
         """
         if self._newest is None:
-            raise NetworkFailed("there is no target yet; call begin first")
+            raise RuntimeError("there is no target yet; call begin first")
         if self.in_flight == len(self._slots):
             raise RuntimeError("{} frames are in flight; take a result".format(len(self._slots)))
         room = all(slot.fits(frame) for slot in self._slots)

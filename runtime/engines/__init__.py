@@ -38,7 +38,11 @@ def find(name: str) -> Type[Engine]:
     """
     engine = _load(name) if name in {m.name for m in pkgutil.iter_modules(__path__)} else None
     if engine is None:
-        raise NoEngine("no engine is called {!r}; there are: {}".format(name, ", ".join(names())))
+        raise NoEngine(
+            "no engine is called {!r}, or its file can't be imported; there are: {}".format(
+                name, ", ".join(names())
+            )
+        )
     return engine
 
 
@@ -114,8 +118,11 @@ def _first_that_opens(setup: Setup) -> Engine:
 
 
 def _load(name: str) -> Optional[Type[Engine]]:
-    """The engine in a file of this folder; None where the file holds none."""
-    module = importlib.import_module(__name__ + "." + name)
+    """The engine in a file of this folder; None where the file holds none or can't be imported."""
+    try:
+        module = importlib.import_module(__name__ + "." + name)
+    except (ImportError, SyntaxError):  # a user's own file; ``find`` says that it is no engine
+        return None
     engine = vars(module).get("Engine")
     is_engine = isinstance(engine, type) and issubclass(engine, Engine) and engine.name == name
     return engine if is_engine else None

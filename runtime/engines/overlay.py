@@ -51,10 +51,7 @@ class Engine(Base):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        from kernels import cpu
         from kernels.fpga.fabric import Fabric
-        from kernels.fpga.likeness import Seen
-        from kernels.fpga.window import Crop, Pictures
 
         bundle = self.bundle = self.bundle_of(setup)
         bundle.check_library("overlay", layout())
@@ -65,6 +62,20 @@ class Engine(Base):
         bundle.check_shapes(setup.network, sides, maps)
         path = pathlib.Path(str(setup.overlay or overlay_of(bundle)))
         self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device)
+        try:
+            self._prepare(bundle, run, size, sides)
+        except Exception:
+            self.fabric.close()
+            raise
+
+    def _prepare(
+        self, bundle: Any, run: Dict[str, Any], size: Dict[str, Any], sides: List[int]
+    ) -> None:
+        """Check the fabric's size, load the image and set up the crops and the maps."""
+        from kernels import cpu
+        from kernels.fpga.likeness import Seen
+        from kernels.fpga.window import Crop, Pictures
+
         self._check_size(size)
         self._file = bundle.path(run["image"])
         self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])

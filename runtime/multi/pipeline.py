@@ -83,6 +83,7 @@ class Pipeline:
         self._catch_up()
         sent = self._sent.popleft()
         tracks = sent.collect(self._targets.trackers)
+        self._targets.sum_steps()
         self._report(sent.taken, tracks, sent.spent_ms + (time.perf_counter() - started) * 1e3)
 
     def _catch_up(self) -> None:

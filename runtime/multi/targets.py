@@ -3,7 +3,7 @@
 ``runtime.multi.scheduling`` decides how they take a frame.
 """
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -34,13 +34,20 @@ class Targets:
     """
 
     def __init__(
-        self, network: Network, engine: Engine, kernels: Any, *, pipeline: int = 1
+        self,
+        network: Network,
+        engine: Engine,
+        kernels: Any,
+        *,
+        pipeline: int = 1,
+        log: Optional[Callable[[str], None]] = None,
     ) -> None:
         check_pipeline(engine, pipeline)
         self.network = network
         self.engine = engine
         self.kernels = kernels
         self.pipeline = pipeline
+        self._log = log
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
@@ -57,7 +64,10 @@ class Targets:
             BadFrame, BadBox: see ``Tracker.init``.
         """
         kernels = self.kernels.clone()  # targets may be followed in several threads
-        tracker = create_tracker(self.network, self.engine, kernels, pipeline=self.pipeline)
+        tracker = create_tracker(
+            self.network, self.engine, kernels, pipeline=self.pipeline, log=self._log
+        )
+        self._log = None  # what the next targets' trackers would say is the same
         try:
             tracker.init(frame, box)
         except HotpathError:
@@ -94,10 +104,14 @@ class Targets:
         if self._schedule is None:
             self._schedule = schedule(list(self._trackers.values()), self.engine)
         tracks = self._schedule.update(frame)
+        self.sum_steps(self._schedule.lanes)
+        return dict(zip(self._trackers, tracks))
+
+    def sum_steps(self, lanes: int = 1) -> None:
+        """Fill ``step_ms`` from the trackers; ``lanes`` of them took the frame at the same time."""
         for step in self.step_ms:
             total_ms = sum(tracker.step_ms[step] for tracker in self._trackers.values())
-            self.step_ms[step] = total_ms / self._schedule.lanes
-        return dict(zip(self._trackers, tracks))
+            self.step_ms[step] = total_ms / lanes
 
     def __len__(self) -> int:
         return len(self._trackers)

@@ -12,6 +12,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 import cv2
 import numpy as np
 
+from runtime.types import Track
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
 SMALLEST_LETTER_PX = 7.0
@@ -53,7 +55,7 @@ def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
         a new array of the same shape.
     """
     info = info or {}
-    tracks = [tracks] if hasattr(tracks, "box") else list(tracks)
+    tracks = [tracks] if isinstance(tracks, Track) else list(tracks)
     picture: np.ndarray = frame.copy()
     look = _Look(picture.shape)
     top = _fitting(look, _top_wordings(info)) if look.bands else ("", "")

@@ -220,6 +220,11 @@ def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
         loading.create_tracker(network, engine, cpu.load(), pipeline=2)
 
 
+def test_an_engine_that_the_board_does_not_run_is_one_sentence():
+    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; name a board with"):
+        loading.load("kestrel", engine="tensorrt", board="host")
+
+
 def test_other_inputs_need_a_new_bundle(made, tmp_path):
     path = tmp_path / "tiny.toml"
     text = made.path("tiny.toml").read_text().replace("search = 255", "search = 271")

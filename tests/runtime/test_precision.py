@@ -64,6 +64,15 @@ def test_the_kept_measurement_decides(home, int8_ms, name):
     assert opened(home) == (name, [])
 
 
+def test_a_form_that_can_not_be_loaded_leaves_fp32_running(home):
+    toml = home / "int8" / "tiny-int8.toml"
+    toml.write_text(toml.read_text().replace(".onnx", "_that_is_missing.onnx"))
+    name, said = opened(home)
+    assert name == "tiny" and len(said) == 1
+    assert said[0].startswith("tiny runs in fp32, since its INT8 form can't be loaded: ")
+    assert not (home / "cache" / "precision.json").exists()
+
+
 def test_another_processor_or_another_file_is_measured_anew(home):
     opened(home)
     assert len(opened(home, cpu=VNNI.replace("one", "three"))[1]) == 1

@@ -132,6 +132,16 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
     assert made.calibration_sha256 == bundle.sha256_of(tmp_path / "tiny-ranges.json")
     caches = {value for what, value in board.machine.seen if what == "cache"}
     assert caches == {"TRT-8201-EntropyCalibration2\nsearch: 40000000\n"}  # a scale of 2.0
+    # a newer table of ranges is not passed over for what was prepared from the old one
+    ranges["tensors"]["search"]["search"]["range"] = [-127.0, 508.0]
+    table.write(ranges, tmp_path / "tiny-ranges.json")
+    board = machine.Board("8.2", capability="7.2")
+    try:
+        assert run(toml, tmp_path / "e", *options + given) == 0, capsys.readouterr().err
+    finally:
+        board.leave()
+    made = bundle.Bundle(tmp_path / "e" / "jetson_xavier_nx" / "tiny-int8")
+    assert made.calibration_sha256 == bundle.sha256_of(tmp_path / "tiny-ranges.json")
     ranges["files"]["head"] = "ab" * 32
     table.write(ranges, tmp_path / "tiny-ranges.json")
     assert run(toml, tmp_path / "other", *options + given) == 2

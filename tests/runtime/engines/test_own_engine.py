@@ -106,6 +106,17 @@ def test_a_tracker_takes_it_by_its_name(home, toml):
     assert run(home, "-c", CODE, toml).strip().endswith("same boxes")
 
 
+def test_a_file_that_can_not_be_imported_stops_no_other_engine(home, toml):
+    (home / "runtime" / "engines" / "broken.py").write_text("import nothing_of_that_name\n")
+    (home / "runtime" / "engines" / "cut.py").write_text("class Engine(\n")
+    assert run(home, "-c", CODE, toml).strip().endswith("same boxes")
+    code = (
+        "from runtime import NoEngine, engines\n"
+        "try:\n    engines.find('broken')\nexcept NoEngine as error:\n    print(error)"
+    )
+    assert "its file can't be imported; there are: " in run(home, "-c", code)
+
+
 def test_the_command_line_takes_it_by_its_name(home, toml, tmp_path):
     film, truth = tiny.film(6)
     frames = tmp_path / "frames"

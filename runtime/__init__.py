@@ -15,6 +15,7 @@ require(("numpy",))
 
 from boards.errors import UnknownBoard  # noqa: E402 (the checks come first)
 from kernels.cuda.errors import GpuFailed, NoCompiler, NoGpu  # noqa: E402
+from kernels.fpga.errors import BadOverlay, FabricFailed, NoFabric  # noqa: E402
 from runtime.errors import (  # noqa: E402
     BadBox,
     BadBundle,
@@ -43,14 +44,17 @@ __all__ = [
     "BadFrame",
     "BadNetwork",
     "BadOutput",
+    "BadOverlay",
     "BadSource",
     "BundleMismatch",
+    "FabricFailed",
     "GpuFailed",
     "HotpathError",
     "NetworkFailed",
     "NoCamera",
     "NoCompiler",
     "NoEngine",
+    "NoFabric",
     "NoGpu",
     "NotReady",
     "UnknownBoard",

@@ -17,8 +17,8 @@ from typing import Any, Callable, Dict
 
 import numpy as np
 
-from kernels.errors import HotpathError, NetworkFailed
 from kernels.fpga import tables
+from kernels.fpga.errors import BadOverlay, FabricFailed, NoFabric
 from kernels.fpga.hwh import CELL
 
 WORD = 16  # bytes; what memory for the fabric is aligned to
@@ -28,18 +28,6 @@ PATIENCE, LEAST_S, MOST_S = 8, 0.05, 0.5  # times what a program should take; se
 POLL_S = 0.0001
 STOP_S = 0.05
 CLOCK_MARGIN = 1.01
-
-
-class NoFabric(HotpathError):
-    """No PYNQ library or no FPGA: nothing here can run an overlay."""
-
-
-class BadOverlay(NoFabric):
-    """An overlay that is missing, that PYNQ can't load, or that has no engine of ours."""
-
-
-class FabricFailed(NetworkFailed):
-    """A program that ended with an error, or did not end."""
 
 
 class Buffer:

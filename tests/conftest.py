@@ -7,8 +7,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so would the programs
-# under test, which they send it to.
+# A shell that starts the tests in the background makes them ignore Ctrl-C. The programs under test
+# would inherit this, but some tests end them by Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -21,18 +21,18 @@ def shared():
 
 @pytest.fixture(scope="session")
 def networks_dir(shared):
-    """The networks' published files among the development data."""
+    """The folder of published network files in the development data."""
     return _folder(shared / "models")
 
 
 @pytest.fixture(scope="session")
 def clips_dir(shared):
-    """The annotated clips among the development data."""
+    """The folder of annotated clips in the development data."""
     return _folder(shared / "clips")
 
 
 def _folder(path):
-    """The path when it is a folder; else skip the test and say which folder it lacks."""
+    """Return the path if it is a folder. Otherwise skip the test and name the missing folder."""
     if not path.is_dir():
         pytest.skip("no folder ../{}".format(path.relative_to(ROOT.parent)))
     return path

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of what runs on a board, on the Pythons that boards have: two at a time, each in an
-# environment of its own below .cache/pythons, which is set up again only when its contents change.
+# Run the tests of the on-board code on the Pythons that boards have, two at a time. Each Python has
+# its own environment below .cache/pythons, which is set up again only when its contents change.
 #   tests/pythons.sh PYTHON VERSION...       PYTHON reads pyproject.toml; VERSION is such as 3.6
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,15 +17,15 @@ interpreter() {
   done
 }
 
-# Set up one version's environment; quick when it is as it should be.
+# Set up one version's environment; quick when it is up to date.
 set_up() {
   local version=$1 python=$2 venv=$home/$1
   local wanted; wanted=$(cat "$home/requirements.txt" constraints.txt; echo "# $python")
   if [ "$(cat "$venv/as-installed.txt" 2>/dev/null)" = "$wanted" ]; then return; fi
   rm -rf "$venv"
-  # `set -e` does not hold here, the caller asks for the outcome
+  # `set -e` has no effect here, because the caller tests the result
   "$python" -m venv "$venv" || return
-  # 3.6 comes with a pip that knows neither today's wheels nor its own end of support
+  # the pip of 3.6 does not know today's wheels, and today's pip does not support 3.6
   if [ "$version" = 3.6 ]; then "$venv/bin/python" -m pip install -q -U 'pip<22' || return; fi
   "$venv/bin/python" -m pip --disable-pip-version-check install -q \
     -r "$home/requirements.txt" -c constraints.txt || return
@@ -36,8 +36,8 @@ run_one() {
   local version=$1 python venv=$home/$1 status=0
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
-  # what the GPU's kernels compute is the same under every Python: the oldest one is enough; streams,
-  # the page and the suite of frame rates wait a lot: the oldest and the newest one are
+  # the GPU kernels compute the same under every Python, so the oldest one is enough; the tests of
+  # streams, the page and frame rates wait a lot, so the oldest and the newest one are enough
   local leave=()
   if [ "$version" != 3.6 ]; then leave=(--ignore-glob='tests/kernels/cuda/test_'{b,c[or],l,s}'*'); fi
   if [ "$version" = 3.8 ] || [ "$version" = 3.10 ]; then
@@ -62,7 +62,7 @@ run_one() {
       tail -n 1 "$home/$version.log"
     fi
   } >"$home/$version.report"
-  cat "$home/$version.report" # in one write, since two run side by side
+  cat "$home/$version.report" # in one write, because two runs print at the same time
   return "$status"
 }
 

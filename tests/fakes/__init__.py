@@ -1,1 +1,1 @@
-"""Stand-ins for hardware and drivers, held to the real libraries."""
+"""Stand-ins for hardware and drivers. Tests compare them with the real libraries."""

@@ -1,8 +1,8 @@
-"""Networks of every family whose right answer is known, and a film for them.
+"""Networks of every family with a known right answer, and a film for them.
 
-A network measures where a bright rectangle lies in its picture, and gives the maps that its family
-would give for that box. Its TOML is a published one with the files' sums and addresses left out, so
-that a tracker that follows the rectangle proves the numbers of the TOML, too.
+A network measures where a bright rectangle lies in its picture. It gives the maps that its family
+would give for that box. Its TOML is a published one without checksums and URLs. So a tracker that
+follows the rectangle also proves the numbers of that TOML.
 """
 
 import re
@@ -32,7 +32,7 @@ def film(frames=25, width=320, height=240, size=(36, 24)):
 
 
 def write_network(folder, name):
-    """Write a published network's TOML without sums, and blob-finding files; returns the TOML."""
+    """Write a published network's TOML without checksums, and files for it; return the TOML."""
     text = (FOLDER / (name + ".toml")).read_text()
     path = folder / (name + ".toml")
     path.write_text(re.sub(r"(?m)^(sha256|url) = .*\n", "", text))
@@ -80,7 +80,7 @@ class Graph:
         return model
 
     def brightness(self, picture, network):
-        """0 to 1, (1, 1, side, side): the mean of the channels as they were in the frame."""
+        """Brightness, 0 to 1, (1, 1, side, side): mean of the channels in the frame's values."""
         scale = np.reshape(network.scale, (1, 3, 1, 1))
         mean = np.reshape(network.mean, (1, 3, 1, 1))
         pixels = self.Add(self.Div(picture, scale), mean)
@@ -88,7 +88,7 @@ class Graph:
         return self.Clip(self.Mul(self.Sub(grey, 64.0), 1 / 191.0), 0.0, 1.0)
 
     def measure(self, picture, network, side):
-        """Centre (from the picture's) and size of what is bright, pixels: 4 tensors."""
+        """Centre (from the picture's centre) and size of the bright area, pixels: 4 tensors."""
         bright = self.brightness(picture, network)
         mass = self.Add(self.ReduceSum(bright, axes=[2, 3], keepdims=1), 1e-6)
         # a warp puts the first and last pixel's centres on the window's ends
@@ -113,7 +113,7 @@ class Graph:
 
 
 def exemplar_graph(network):
-    """Exemplar -> one feature, how bright it is at most (1)."""
+    """A graph from the exemplar to one feature: its highest brightness, at most 1."""
     graph = Graph()
     bright = graph.brightness("picture", network)
     graph.ReduceMax(bright, axes=[2, 3], keepdims=1, output="feature")
@@ -150,7 +150,7 @@ def points(network):
         sides.append(graph.Add(graph.Add(offset, graph.Mul(extent, 0.5)), full))
     names = network.maps or ("cls", "bbox", "quality")
     graph.Concat(*sides, axis=1, output=names[1])
-    outputs = [(names[1], (1, 4, size, size))]  # the family finds its order by itself
+    outputs = [(names[1], (1, 4, size, size))]  # the family orders its maps itself
     if network.score == "softmax":
         graph.Concat(graph.Neg(logit), logit, axis=1, output=names[0])
         outputs.append((names[0], (1, 2, size, size)))
@@ -164,12 +164,12 @@ def points(network):
 
 
 def _logit(graph, distance, feature):
-    """High near the target, and only when the exemplar's feature came along."""
+    """A logit: high near the target, and only if the exemplar's feature is there."""
     return graph.Sub(graph.Sub(graph.Mul(feature, 16.0), 8.0), graph.Mul(distance, 0.01))
 
 
 def anchor_parts(network):
-    """Deltas that bring every anchor onto the bright rectangle."""
+    """Deltas that move every anchor onto the bright rectangle."""
     if network.file("network"):
         return kernel_parts(network)
     graph = Graph()
@@ -200,22 +200,22 @@ def _anchor_maps(graph, network, feature):
 
 
 def kernel_parts(network):
-    """As OpenCV's DaSiamRPN: two correlations whose weights come from the exemplar's features.
+    """Parts like OpenCV's DaSiamRPN: two correlations, with weights made from the exemplar.
 
-    The features are the picture's brightness in cells; the kernels' graphs make a weight of it that
-    is 1 for a bright exemplar, and the correlations pass on what was measured.
+    The features are the picture's brightness in cells. The kernels' graphs turn it into a weight,
+    which is 1 for a bright exemplar. The correlations pass the measured values on.
     """
     graph, size = Graph(), network.map_size
     count = len(network.ratios)
     cells = graph.AveragePool(
         graph.brightness("search", network), kernel_shape=[8, 8], strides=[8, 8], output="63"
     )
-    # what was measured travels as channels, so that a convolution by ones lets it pass
+    # the measured values are channels, so that a convolution by ones passes them on
     names = [name for name, _ in _anchor_maps(graph, network, graph.constant(1.0))]
     for name, output, channels in ((names[0], "65", 4 * count), (names[1], "68", 2 * count)):
-        ones = np.zeros((channels, 1, 1, 1), np.float32)  # to be replaced by the kernel's
+        ones = np.zeros((channels, 1, 1, 1), np.float32)  # replaced by the kernel's weights
         graph.Conv(name, ones, group=channels, output=output)
-    # the measurement needs a path from the features, or a cut there would leave nothing
+    # the measured values must depend on the features, else a cut there would leave nothing
     nothing = graph.Mul(graph.ReduceMax(cells, axes=[1, 2, 3], keepdims=1), 0.0)
     graph.Add("65", nothing, output="66")
     whole = graph.model(
@@ -291,7 +291,7 @@ def centre(network):
 
 
 def response(network):
-    """A bump where the bright rectangle is, highest when it has the size of the exemplar's."""
+    """A peak at the bright rectangle, highest if it has the size of the exemplar's rectangle."""
     graph = Graph()
     if network.filter == "ridge":
         bright = graph.brightness("search", network)

@@ -1,4 +1,4 @@
-"""Boards for tests: snapshots of boards, laid out below a folder, where a test changes files."""
+"""Boards for tests: snapshots of boards, restored below a folder, where tests change files."""
 
 import os
 import pathlib
@@ -52,7 +52,7 @@ def situation(board, **environ):
 
 
 def restore(path, folder):
-    """Lay a snapshot's files out below a folder, which then serves as a ``root``.
+    """Write a snapshot's files below a folder, which then serves as a ``root``.
 
     A file that could not be read becomes a folder, which can't be read either.
     """

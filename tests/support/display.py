@@ -8,13 +8,13 @@ import time
 
 
 def why_none():
-    """Why no display can be had here, or None."""
+    """Why no display is available here, or None."""
     missing = [name for name in ("Xvfb", "xdotool") if not shutil.which(name)]
     return "needs {}".format(" and ".join(missing)) if missing else None
 
 
 class Display:
-    """One display.
+    """One virtual display.
 
     Attributes:
         environment: for programs that open their windows on it.
@@ -29,12 +29,12 @@ class Display:
         return subprocess.call(command, env=self.environment, stderr=subprocess.DEVNULL) == 0
 
     def press(self, title, key, limit_s=30):
-        """Press a key in the window of that title, which may still have to open."""
+        """Wait for the window of that title, and press a key in it."""
         deadline = time.monotonic() + limit_s
         while not self.tool("search", "--name", title, "windowfocus"):
             assert time.monotonic() < deadline, "there is no window " + title
             time.sleep(0.1)
-        self.tool("key", key)  # it may close the window, which xdotool takes for an error
+        self.tool("key", key)  # the key may close the window; xdotool then reports an error
 
     def drag(self, start, end):
         """Drag the mouse between two points of the screen."""
@@ -47,7 +47,7 @@ class Display:
 
 @contextlib.contextmanager
 def display():
-    """Xvfb, for as long as the block runs."""
+    """Run Xvfb as long as the ``with`` block runs."""
     read_end, write_end = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write_end)], pass_fds=[write_end], stderr=subprocess.DEVNULL

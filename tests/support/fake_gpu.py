@@ -1,4 +1,4 @@
-"""Runs Python in a process of its own on the fake GPU: the real PyCUDA over the fake driver."""
+"""Run Python in a process of its own on the fake GPU: the real PyCUDA over the fake driver."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def python(code, driver=True, site=SITE, **variables):
 
 
 def track(variables=None, site=SITE, **options):
-    """Track a film; the dict of ``whole.run``."""
+    """Track a film; return the dict of ``whole.run``."""
     code = ["-m", "tests.fakes.cuda.whole", json.dumps(options)]
     result = json.loads(python(code, site=site, **(variables or {})))
     if "states" in result:

@@ -1,8 +1,8 @@
-"""A bundle for an FPGA board whose programs are written by hand, and whose right answer is known.
+"""A bundle for an FPGA board, with programs written by hand and a known right answer.
 
-A search region of 16 x 16 pixels is its own map: the score of a cell is how bright it is, its box
-always the same. So a tracker that follows a bright rectangle proves the whole way from frame to
-box: crop, tables, commands, memory, maps.
+A search region of 16 x 16 pixels is its own map: the score of a cell is its brightness, and all
+cells have boxes of the same size. So a tracker that follows a bright rectangle proves the whole way
+from frame to box: crop, tables, commands, memory, maps.
 """
 
 import numpy as np
@@ -40,11 +40,11 @@ sha256 = "{0}"
 """.format("0" * 64)
 
 TILE, PARAMS, PIXELS = 256, 80, 768
-# places in region 0
+# addresses in region 0
 PROGRAMS = {"exemplar": 0, "search": 1024}
 WEIGHTS_AT, PARAMS_AT, PIXELS_AT = 2048, 2304, 2400
 IMAGE = 3200
-# places in region 1
+# addresses in region 1
 PICTURE_AT, SCORE_AT = 0, EXEMPLAR * EXEMPLAR * 16
 MAP_BASE = 1024
 SIDE_PIXELS = 2  # distance from a cell to a side of its box, search pixels
@@ -129,7 +129,7 @@ def commands(name, side):
 
 
 def run_table():
-    """What the bundle says for the executor."""
+    """The part of the bundle that the executor reads."""
     signed = np.arange(256, dtype=np.uint8).view(np.int8).astype(float)
     place = {"offset": SCORE_AT, "height": SEARCH, "width": SEARCH}
     return {
@@ -159,7 +159,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
 
     Args:
         folder: ``pathlib.Path`` of all bundles.
-        changes: keys of bundle.json.
+        changes: keys of bundle.json with other values.
     """
     folder.mkdir(exist_ok=True)
     network = write_network(folder)

@@ -1,6 +1,7 @@
-"""Small networks for the FPGA compiler's tests: an exemplar's and a search's graph, random weights.
+"""Small networks for the FPGA compiler's tests: exemplar and search graphs with random weights.
 
-``Net`` has what the compiler asks of a ``Network``; ranges are measured on random pictures.
+``Net`` has the attributes of a ``Network`` that the compiler reads. Ranges are measured on random
+pictures.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ from kernels.fpga.compiler import Compiler
 
 
 class Net:
-    """A network as the compiler knows it."""
+    """The attributes of a network that the compiler reads."""
 
     name, channels = "net", "BGR"
     mean, scale = (118.0, 118.0, 118.0), (1 / 58.0,) * 3
@@ -88,7 +89,7 @@ def picture(rng, side):
 
 
 def measured(models, sides, rng, pictures=3):
-    """Ranges as the compiler takes them: dict of part -> dict of tensor -> (low, high)."""
+    """Measure the ranges for the compiler: dict of part -> dict of tensor -> (low, high)."""
     found = {part: {} for part in models}
     runners = {part: session(with_outputs(m, float_tensors(m))) for part, m in models.items()}
     for _ in range(pictures):
@@ -118,7 +119,7 @@ def compiled(models, sides, rng, size):
 
 
 def size(lanes, words=8192, tiles=512):
-    """A size like a board's, of so many lanes."""
+    """A size like a board's, with that number of lanes."""
     return dict(
         tables.sizes()["pynq_z2"],
         lanes=lanes,

@@ -1,8 +1,8 @@
-"""The whole numbers of a compiled network as Q/DQ ONNX: what ONNX Runtime makes of them.
+"""Compute the integers of a compiled network with ONNX Runtime, as a Q/DQ model.
 
-Each layer's int8 weights and int32 biases, as floats at their exponents, go back into the network's
-own graph, with QuantizeLinear and DequantizeLinear behind every layer. Sums of products are exact
-in float32 as long as they have 24 bits, which those of the tests' networks do.
+Each layer's int8 weights and int32 biases become floats, scaled by their exponents, and go back
+into the network's own graph. QuantizeLinear and DequantizeLinear follow every layer. Sums of
+products are exact in float32 if they fit into 24 bits. Those of the tests' networks do.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from kernels.fpga.compiler.graph import attributes
 
 
 def simulated(model, part, works):
-    """The graph with the compiled numbers, giving every map that the engine makes.
+    """Return the graph with the compiled numbers; its outputs are all maps that the engine makes.
 
     Args:
         model: the ONNX model that was compiled (``calib.qdq.prepared``).
@@ -44,7 +44,7 @@ def simulated(model, part, works):
 
 
 def _put_weights(model, node, work, row, made, makers):
-    """A convolution's whole weights as floats."""
+    """Put a convolution's integer weights into the graph as floats."""
     layer, numbers = work.layer, work.numbers
     step = made.sums_exponent - numbers.shift[row : row + made.channels].astype(int)
     wanted = set(_sources(node.input[0], makers, {one.name for one in layer.inputs}))
@@ -81,7 +81,7 @@ def _sources(name, makers, known):
 
 
 def _put_rounding(model, works):
-    """Q/DQ behind every map, and behind the sums before a table's function."""
+    """Add Q/DQ after every map, and after the sums that a table's function takes."""
     places = {}
     for work in works:
         for made in work.layer.outputs:
@@ -137,11 +137,11 @@ class Simulation:
             self.exponents[name], self.parts[name] = exponents, part
 
     def run(self, name, picture, network, features=None):
-        """A part on a picture.
+        """Run one part on a picture.
 
         Args:
             picture: uint8 (side, side, 3), BGR.
-            features: what the exemplar's run gave.
+            features: the result of the exemplar's run.
 
         Returns:
             dict of tensor -> value; maps as whole numbers (channels, height, width).

@@ -1,4 +1,4 @@
-"""A ground station over pymavlink's own link: commands, answers, and all that comes, recorded."""
+"""A ground station on pymavlink's own link: it sends commands and records every message."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ class Client:
         self.link.close()
 
     def pump(self, seconds, until=None):
-        """Hear for a time; returns the first message for which ``until`` is true, or None."""
+        """Receive for a time; return the first message for which ``until`` is true, or None."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             message = self.link.recv_match(
@@ -52,7 +52,7 @@ class Client:
         return None
 
     def wait(self, name, seconds=5.0, **fields):
-        """The next message of that name with those fields; fails when none comes."""
+        """Wait for a message of that name with those fields; fail if none comes."""
 
         def right(message):
             return message.get_type() == name and all(
@@ -77,7 +77,7 @@ class Client:
                 return ack.result
 
     def request(self, name):
-        """Ask for a message once; returns it."""
+        """Request a message once; return it."""
         number = getattr(common, "MAVLINK_MSG_ID_" + name)
         before = len(self.heard)
         assert self.command(common.MAV_CMD_REQUEST_MESSAGE, number) == 0
@@ -87,13 +87,13 @@ class Client:
         return self.wait(name)
 
     def interval(self, name, hz):
-        """Ask for a message at a rate; 0 stops it."""
+        """Request a message at a rate; 0 stops it."""
         number = getattr(common, "MAVLINK_MSG_ID_" + name)
         us = 1e6 / hz if hz else -1
         assert self.command(common.MAV_CMD_SET_MESSAGE_INTERVAL, number, us) == 0
 
     def rectangle(self, box, size):
-        """CAMERA_TRACK_RECTANGLE of a box in pixels; returns the result."""
+        """Send CAMERA_TRACK_RECTANGLE with a box in pixels; return the result."""
         x, y, w, h = box
         return self.command(
             common.MAV_CMD_CAMERA_TRACK_RECTANGLE,
@@ -105,7 +105,7 @@ class Client:
 
 
 class Program:
-    """``python -m runtime.track`` as a program of its own.
+    """Runs ``python -m runtime.track`` in a process of its own.
 
     Args:
         arguments: of the command line.
@@ -127,7 +127,7 @@ class Program:
             return file.read().decode("utf-8", "replace")
 
     def end(self, seconds=20):
-        """Ctrl-C; returns the exit code and all that was printed."""
+        """Send Ctrl-C; return the exit code and all that was printed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -135,7 +135,7 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError("it did not end: " + self.text()) from None
+            raise AssertionError("the program did not end: " + self.text()) from None
         return self.process.returncode, self.text()
 
     def __enter__(self):

@@ -1,4 +1,4 @@
-"""A run with a MAVLink service whose frame loop the test turns by hand: no sockets, no threads."""
+"""A run with a MAVLink service, without sockets and threads: the test calls for each frame."""
 
 import time
 from collections import namedtuple
@@ -23,7 +23,7 @@ FOV = (60.0, 46.0)
 
 
 class Nowhere(Transport):
-    """Keeps what is sent."""
+    """A transport that stores what is sent."""
 
     def __init__(self):
         super().__init__("nowhere")
@@ -47,12 +47,12 @@ class Stop:
 
 
 class HandTurnedRun:
-    """A tracker, its controller and a MAVLink service; ``turn`` is one frame.
+    """A tracker, its controller and a MAVLink service; ``turn`` processes one frame.
 
     Args:
-        pictures: list of BGR frames; shown in turn, for ever.
-        key: of signatures, or None.
-        rate: packets a second that are taken of one sender.
+        pictures: list of BGR frames, repeated without end.
+        key: the signing key, or None.
+        rate: packets a second that are accepted from one sender.
     """
 
     def __init__(self, pictures, key=None, rate=1e9, captures=None):
@@ -80,11 +80,11 @@ class HandTurnedRun:
         self.turn()
 
     def hear(self, data, peer=("127.0.0.1", 14550)):
-        """Bytes come in; returns the messages that are sent in answer."""
+        """Receive bytes; return the messages that are sent in answer."""
         return self.service.take(peer, data, time.monotonic())
 
     def turn(self):
-        """The frame loop takes the next frame; returns the messages that are sent for it."""
+        """Process the next frame; return the messages that are sent for it."""
         now = time.monotonic()
         self.controller.next_frame_is_due()
         frame = self.pictures[self.index % len(self.pictures)]

@@ -18,7 +18,7 @@ import cv2
 from tests.support import tiny
 from tests.support.streams.process import ROOT
 
-# Debian's Chromium as root, without its own calls to the outside
+# options for Debian's Chromium: it runs as root and makes no connections of its own
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -46,17 +46,17 @@ class PagedRun:
     """``python -m runtime.track --page`` on a source.
 
     Args:
-        folder: where its results and words go, and the tiny network lies (unless ``options`` name
-            another).
+        folder: for its results and its output. It holds the tiny network too, unless ``options``
+            name another one.
         source: as ``--video``.
         options: more of the command line.
         port: of the page; 0 for any.
-        start: the command in the place of ``python -m runtime.track --network …``.
+        start: the command to run instead of ``python -m runtime.track --network …``.
         environment: of the process; None for this one's.
 
     Attributes:
-        link: what it printed for the user to open.
-        address: the same without path.
+        link: the address that it printed for the user to open.
+        address: the link without its path.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class PagedRun:
         self.link = found.group(1)
         self.address = re.match(r"http://[^/]+", self.link).group()
         self.port = int(self.address.rsplit(":", 1)[1])
-        while self.ask("/api/state")[0] == 503:  # its first frame is on the way
+        while self.ask("/api/state")[0] == 503:  # no frame has come yet
             time.sleep(0.05)
 
     def words(self):
-        """What it said so far."""
+        """The text that it has printed so far."""
         return self._errors.read_text()
 
     def ask(self, path, body=None, method=None, **headers):
@@ -123,7 +123,7 @@ class PagedRun:
             )
 
     def state(self):
-        """What the page would show now."""
+        """The state that the page would show now."""
         return self.ask("/api/state")[2]
 
     def wait_for(self, what, limit_s=60.0):
@@ -151,11 +151,11 @@ class PagedRun:
         }
 
     def wait(self, limit_s=60.0):
-        """Wait for its end; returns the exit code."""
+        """Wait until the run ends; return its exit code."""
         return self.process.wait(limit_s)
 
     def kill(self):
-        """SIGKILL."""
+        """Send SIGKILL."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -168,7 +168,7 @@ class PagedRun:
 
 
 def no_browser():
-    """Why no browser can be driven here, or None."""
+    """Why tests can't use a browser here, or None."""
     try:
         import playwright  # noqa: F401 (only looked for)
     except ImportError:
@@ -215,7 +215,7 @@ def drag(page, box, touch=False):
 
 
 def _touch(page, start, end):
-    """A finger, by Chromium's own input events."""
+    """Drag a finger, by Chromium's own input events."""
     session = page.context.new_cdp_session(page)
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     for kind, at in (("touchStart", start), ("touchMove", middle), ("touchMove", end)):

@@ -1,15 +1,15 @@
-"""A tracker small enough to be built in a test, whose right answer is known, and a film for it.
+"""A network small enough to be built in a test, with a known right answer, and a film for it.
 
-The network answers where it is as bright as in the exemplar: its backbone averages 63x63 pixels
-every 16, its head multiplies by the exemplar's brightest cell and votes for boxes of ``BOX``
-search pixels.
+The network responds where the picture is as bright as the exemplar. Its backbone averages 63x63
+pixels at a stride of 16. Its head multiplies by the exemplar's brightest cell, and votes for boxes
+of ``BOX`` search pixels.
 """
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-BOX = 62.0  # search pixels, what the exemplar's box measures there (127 / 2 less rounding)
+BOX = 62.0  # search pixels: size of the exemplar's box there (127 / 2, less rounding)
 
 TOML = """
 family = "points"

@@ -1,6 +1,7 @@
-"""As ``tiny``, with a head that convolves by the exemplar: each channel for itself, and all.
+"""The network of ``tiny``, with a head that convolves by the exemplar's features.
 
-It also has what TensorRT 8.2 does not know: HardSwish, and opset 14.
+One convolution takes each channel separately, another one takes all channels. The network also has
+what TensorRT 8.2 does not know: HardSwish, and opset 14.
 """
 
 import numpy as np
@@ -67,7 +68,7 @@ def head():
 
 
 def _newer(model):
-    """The model in opset 14, which its operators mean the same in."""
+    """The model in opset 14, where its operators have the same meaning."""
     del model.opset_import[:]
     model.opset_import.append(helper.make_opsetid("", 14))
     model.ir_version = 7

@@ -1,4 +1,4 @@
-"""A vehicle that stands still in the air: an autopilot's heartbeat, attitude and position."""
+"""A simulated vehicle that hovers: it sends an autopilot's heartbeat, attitude and position."""
 
 import threading
 

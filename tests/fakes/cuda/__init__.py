@@ -1,1 +1,1 @@
-"""A processor in the place of an NVIDIA GPU, for tests; see ``build`` and driver.h."""
+"""A fake NVIDIA GPU for tests, which runs kernels on the CPU; see ``build`` and driver.h."""

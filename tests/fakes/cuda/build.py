@@ -1,7 +1,7 @@
-"""Compiles the fake driver with the product's .cu files in it, once for each state of the sources.
+"""Compile the fake driver with the product's .cu files in it, once for each state of the sources.
 
-The .cu files are not changed: each is compiled with ``shim.h`` before it, and the kernels found in
-it are entered in a table by name.
+Each .cu file is compiled unchanged, after ``shim.h``. A table maps the names of its kernels to the
+functions.
 """
 
 import glob
@@ -26,23 +26,23 @@ DYNAMIC = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
 
 
 def cu_files():
-    """The product's kernels and those of the tests."""
+    """Paths of the .cu files of the product and of the tests."""
     return sorted(glob.glob(os.path.join(KERNELS, "*.cu")) + glob.glob(os.path.join(HERE, "*.cu")))
 
 
 def kernel_names(path):
-    """Names of the kernels in a .cu file, in their order."""
+    """Names of the kernels in a .cu file, in order."""
     with open(path) as file:
         return KERNEL.findall(file.read())
 
 
 def counting():
-    """Path of ``shim.so`` with kernels that count what they do with doubles: see counted.h."""
+    """Path of a ``shim.so`` that counts the kernels' operations on doubles: see counted.h."""
     return os.path.join(_made("counting", ["-include", "counted.h"]), "shim.so")
 
 
 def driver():
-    """Path of a folder with the fake ``libcuda.so.1``, and of the same as a library without a name.
+    """Path of a folder with the fake driver, as ``libcuda.so.1`` and as ``shim.so``.
 
     Skips the test when there is no C++ compiler.
     """
@@ -50,7 +50,7 @@ def driver():
 
 
 def _made(name, flags):
-    """The folder of that name and of the sources' hash, made now if it is not there."""
+    """Return the folder for this name and the hash of the sources. Build it if it is missing."""
     compiler = shutil.which("g++")
     if not compiler:
         pytest.skip("no g++ to compile the stand-in for a GPU")
@@ -70,7 +70,7 @@ def _made(name, flags):
 
 
 def _compile(compiler, work, flags):
-    """Compile all there is.
+    """Compile the fake driver and the kernels.
 
     Args:
         compiler: its path.
@@ -90,7 +90,7 @@ def _compile(compiler, work, flags):
             file.write(STUB.format(name))
     _run([compiler] + FLAGS + ["-c", stubs, "-o", stubs + ".o"])
     objects.append(stubs + ".o")
-    # one that real libraries find by its name, and one that a test loads without their seeing it
+    # real libraries find the first one by its name; a test loads the second one unseen by them
     link = [compiler, "-shared", "-Wl,-Bsymbolic"]
     _run(link + ["-Wl,-soname,libcuda.so.1", "-o", os.path.join(work, "libcuda.so.1")] + objects)
     _run(link + ["-o", os.path.join(work, "shim.so")] + objects)
@@ -124,7 +124,7 @@ extern "C" __attribute__((visibility("default"))) int {0}() {{
 
 
 def missing_symbols():
-    """Functions of the driver that PyCUDA links to and the fake one has not; sorted."""
+    """Sorted names of the driver functions that PyCUDA links to and the fake driver lacks."""
     there = set()
     for path in glob.glob(os.path.join(HERE, "driver*.cpp")):
         with open(path) as file:
@@ -137,7 +137,7 @@ def missing_symbols():
 
 
 def _wrapped(source, path):
-    """A C++ file that is the .cu file and the table of its kernels."""
+    """Write a C++ file that includes the .cu file and registers its kernels; return its path."""
     with open(source) as file:
         text = file.read()
     lines = ['#include "shim.h"', '#include "{}"'.format(source)]

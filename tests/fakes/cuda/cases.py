@@ -32,7 +32,7 @@ DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8"
 
 
 class Memory:
-    """Arrays to and from a device. What is uploaded is kept until the copy is done."""
+    """Copies arrays to and from a device. It keeps uploaded arrays alive until the copy is done."""
 
     def __init__(self, device):
         self.device, self.stream = device, device.stream()
@@ -65,7 +65,7 @@ class Memory:
 
 
 def crop():
-    """Crops of all kinds, bit for bit the definition's, windows on every side of the frame."""
+    """Crops of all kinds equal the definition bit for bit, on every side of the frame."""
     device = devices.open_device()
     memory, random = Memory(device), np.random.RandomState(1)
     modules = [
@@ -110,7 +110,7 @@ def crop():
 
 
 def kinds():
-    """A source whose frames change their kind on the way is followed."""
+    """Tracking continues when the source changes the kind of its frames."""
     device, net = devices.open_device(), network()
     film, frames = Film(0), []
     for index in range(12):
@@ -131,7 +131,7 @@ def kinds():
 
 
 def two_targets():
-    """Two targets on one engine, frame by frame in turn, do not disturb one another."""
+    """Two targets that take turns on one engine do not disturb one another."""
     device, net = devices.open_device(), network()
     engine = Engine(device, net)
     films = [Film(0), Film(5)]
@@ -174,10 +174,10 @@ def tracker():
 
 
 def camera(*folders):
-    """Frames as cameras give them lead to the boxes of the same frames that OpenCV made BGR.
+    """Camera frames give the same boxes as these frames converted to BGR by OpenCV.
 
     Args:
-        folders: clips with their pictures in ``img`` and ``boxes.csv``; none: two films.
+        folders: clips with pictures in ``img`` and a ``boxes.csv``. Default: two films.
     """
     device, net = devices.open_device(), network(channels="RGB", mean=(124.0, 116.0, 104.0))
     engine = Engine(device, net)
@@ -229,7 +229,7 @@ def _boxes(net, engine, clip, box):
 
 
 def correlate():
-    """Both correlations through the device lie within their bound."""
+    """Both correlations, run on the device, lie within their error bounds."""
     device = devices.open_device()
     memory, random = Memory(device), np.random.RandomState(0)
     put, get, stream = memory.put, memory.get, memory.stream
@@ -261,7 +261,10 @@ def correlate():
 
 
 def pipelined():
-    """Two frames on the way give the tracks of one, while targets come, go and the size changes."""
+    """A pipeline of two frames gives the same tracks as one frame at a time.
+
+    Meanwhile targets are added and dropped, and the size of the frames changes.
+    """
     told = [_run(depth, graph) for depth in (1, 2) for graph in (False, True)]
     assert all(one == told[0] for one in told[1:])
     assert [index for index, _ in told[0]] == list(range(1, 41))
@@ -270,7 +273,7 @@ def pipelined():
 
 
 def _run(depth, graph):
-    """List of (index, dict of number -> track) of a film, at a depth of the pipeline."""
+    """Track a film at a pipeline depth; return a list of (index, dict of number -> track)."""
     device, net = devices.open_device(), network(border="zero", lost_below=0.9, hold_below=0.85)
     engine = Engine(device, net, seen=True)
     engine.capturable = graph
@@ -281,10 +284,10 @@ def _run(depth, graph):
     targets.add(film.frame(0), box)
     pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, tracks)))
     for index in range(1, 41):
-        frame = film.noise[:220, :300] if 12 <= index < 18 else film.frame(index)  # it is gone
+        frame = film.noise[:220, :300] if 12 <= index < 18 else film.frame(index)  # no target
         pipeline.take(Taken(frame, index, None, 0.0))
         assert pipeline.in_flight == depth - 1
-        if index == 8 + depth:  # frame 9 is the last one told
+        if index == 8 + depth:  # frame 9 was the last one reported
             assert targets.add(film.frame(9), told[-1][1][0].box) == 1
         if index == 18 + depth:
             targets.drop(0)
@@ -295,7 +298,7 @@ def _run(depth, graph):
 
 
 def owns():
-    """A target that is let go gives back all that was its own, and a closed tracker says so."""
+    """A released tracker frees all its memory, and later calls raise ``NotReady``."""
     device, net = devices.open_device(), network()
     engine, film = Engine(device, net), Film(3)
     before = len(device._memory)
@@ -316,7 +319,7 @@ def owns():
 
 
 def sizes():
-    """Frames of any size and strides, the next one another than the one on its way."""
+    """Frames of any size and strides are tracked; each one differs from the frame in flight."""
     told = []
     for depth, graph in ((1, False), (2, False), (2, True)):
         device, random = devices.open_device(), np.random.RandomState(4)
@@ -340,7 +343,7 @@ def sizes():
 
 
 def short_of_memory():
-    """A frame too large for the GPU is an error in its turn; those before and after it are not."""
+    """A frame too large for the GPU raises its error in order; the frames around it are tracked."""
     device, net = devices.open_device(), network(border="zero")
     film = Film(3)
     expected, _ = track_by_definition(net, film, 20)
@@ -352,7 +355,7 @@ def short_of_memory():
         device.alloc = functools.partial(_limited, alloc, 1 << 20)
         for index in range(1, 21):
             tracked.submit(film.frame(index))
-            if index in (5, 6):  # with a frame on its way
+            if index in (5, 6):  # with a frame in flight
                 try:
                     tracked.submit(np.zeros((800, 1000, 3), np.uint8))
                     raise AssertionError("there is no room for it")
@@ -373,7 +376,7 @@ def _limited(alloc, most, size):
 
 
 def fails_in_its_turn():
-    """What goes wrong with a frame is said when it is its turn, and all before it were told."""
+    """A frame's error is raised in order, after all earlier frames were reported."""
     for depth in (1, 2):
         device, net = devices.open_device(), network(border="zero")
         engine, film, told = Engine(device, net), Film(3), []

@@ -1,4 +1,4 @@
-// Operations on doubles, for each thread of a block: see counted.h.
+// Counts the operations on doubles of each thread of a block: see counted.h.
 #include "shim.h"
 
 namespace shim {
@@ -9,7 +9,7 @@ void count_doubles(long count) { operations[thread()] += count; }
 
 }  // namespace shim
 
-// The operations of a thread of a block, in all launches since the last reset.
+// The number of operations of one thread of a block, in all launches since the last reset.
 extern "C" __attribute__((visibility("default"))) long counted_doubles(unsigned thread) {
   return shim::operations[thread];
 }

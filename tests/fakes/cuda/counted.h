@@ -1,8 +1,8 @@
-// A double that counts what is done with it: .cu files are compiled with it in the place of double, to
-// count a kernel's operations on a GPU's units for doubles.
+// A double that counts its operations. The .cu files are compiled with it instead of double. So tests
+// count the operations that a kernel runs on a GPU's units for doubles.
 //
-// Additions, multiplications, comparisons, roundings and conversions count 1. Divisions, roots and
-// exponentials count the instructions on doubles that ptxas makes of them (fast path, sm_87).
+// Additions, multiplications, comparisons, roundings and conversions count 1. A division, root or
+// exponential counts the instructions on doubles that ptxas emits for it (fast path, sm_87).
 #pragma once
 
 #include <math.h>

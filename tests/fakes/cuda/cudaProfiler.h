@@ -1,4 +1,4 @@
-// What PyCUDA needs of a header that no wheel of the CUDA runtime holds.
+// The part of cudaProfiler.h that PyCUDA needs. No wheel of the CUDA runtime has this header.
 #pragma once
 #include <cuda.h>
 typedef enum CUoutput_mode_enum { CU_OUT_KEY_VALUE_PAIR = 0, CU_OUT_CSV = 1 } CUoutput_mode;

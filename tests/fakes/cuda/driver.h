@@ -1,16 +1,15 @@
-// A libcuda.so.1 for tests: device memory is host memory, kernels are the project's own .cu files
-// (shim.h). As strict as a GPU, or stricter:
-//   - work waits in its stream's queue until somebody synchronises with that stream, or another that
-//     waits for it, so what is read or overwritten too early is wrong every time; with
-//     FAKE_CUDA_EAGER_COPIES=1 an upload to a stream with nothing to do is done at once, so what is
-//     overwritten while others still read it is wrong every time;
-//   - new memory holds no numbers, is followed by a page that nobody may touch, and copies must lie
-//     within one allocation;
-//   - pinned memory that is freed before a copy has read it is overwritten;
-//   - while a stream is captured, nothing may allocate, synchronise or load;
-//   - a cubin must be one, of the device's architecture, and hold the kernel that is asked for.
-// FAKE_CUDA_VERSION (12060), FAKE_CUDA_CAPABILITY (87), FAKE_CUDA_MEMORY (bytes, 1 GiB) choose the
-// GPU. fake_count("launches") and so on tell what was done.
+// A libcuda.so.1 for tests. Device memory is host memory, and the kernels are the project's own .cu
+// files (shim.h). It is at least as strict as a GPU:
+//   - Work waits in its stream's queue until the program synchronises with that stream, or with one
+//     that waits for it. So memory that is read or overwritten too early is wrong every time.
+//   - With FAKE_CUDA_EAGER_COPIES=1 an upload to an idle stream is done at once. So memory that is
+//     overwritten while other work still reads it is wrong every time.
+//   - New memory holds NaN. A protected page follows it. A copy must lie within one allocation.
+//   - Pinned memory that is freed before a copy has read it is overwritten.
+//   - While a stream is being captured, the program must not allocate, synchronise or load.
+//   - A cubin must be valid, have the device's architecture, and contain the requested kernel.
+// FAKE_CUDA_VERSION (12060), FAKE_CUDA_CAPABILITY (87) and FAKE_CUDA_MEMORY (bytes, 1 GiB) describe
+// the GPU. fake_count("launches") and the like return how often something was done.
 #pragma once
 
 #include <stddef.h>
@@ -24,7 +23,7 @@
 
 #define API extern "C" __attribute__((visibility("default"))) int
 
-// CUresult, those that are given back here
+// the values of CUresult that this driver returns
 enum {
   OK = 0,
   INVALID_VALUE = 1,
@@ -51,12 +50,12 @@ struct Stream {
   bool capturing = false, broken = false;
   std::vector<Work> captured;
   std::deque<Work> queue;
-  uint64_t begun = 0;  // work that left the queue
+  uint64_t begun = 0;  // how many items of work left the queue
 };
 
 struct Event {
   Stream* stream = nullptr;  // nullptr: never recorded
-  uint64_t position = 0;     // in its queue; all before it is done when the event is
+  uint64_t position = 0;     // in its queue; the event is done when all work before it is done
   int64_t nanoseconds = 0;
 };
 
@@ -64,15 +63,15 @@ extern std::map<std::string, long> counts;
 
 Stream* stream_of(void* handle);
 
-// Puts work on a stream: into the graph while it is captured, else at the end of its queue. `early`
-// work is an upload, see above.
+// Adds work to a stream: to the graph during a capture, else to the end of its queue. `early` marks
+// an upload, see above.
 int submit(void* stream, Work work, bool early = false);
 
-// Does all queued work, or what a stream was given before a position; gives what went wrong so far.
+// Runs all queued work, or a stream's work before a position. Returns the error that has occurred.
 int finish();
 int finish(Stream* stream, uint64_t position);
 
-// Whether what is called is not allowed while any stream is captured; breaks that capture.
+// Whether a stream is being captured, so that the call is not allowed. Breaks the capture.
 bool disturbs_capture();
 
 // A number from the environment.

@@ -1,4 +1,4 @@
-// Memory of the fake driver and copies: see driver.h.
+// The fake driver's memory and copies: see driver.h.
 #include "driver.h"
 
 #include <stdlib.h>
@@ -98,7 +98,7 @@ API cuMemHostAlloc(void** address, size_t bytes, unsigned) {
 API cuMemFreeHost(void* address) {
   const auto block = pinned.find((uintptr_t)address);
   if (block == pinned.end()) return INVALID_VALUE;
-  // A pool gives the memory to somebody else at once, who overwrites it.
+  // A memory pool could reuse this memory at once, so overwrite it.
   const auto reader = being_read.lower_bound(block->first);
   if (reader != being_read.end() && *reader < block->first + block->second)
     memset(address, 0xdd, block->second);
@@ -152,7 +152,7 @@ API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
     return OK;
   });
   if (result || !waits) return result;
-  counts["synchronisations"]++;  // into pageable memory the copy is not asynchronous
+  counts["synchronisations"]++;  // a copy into pageable memory is synchronous
   return finish();
 }
 
@@ -171,7 +171,7 @@ API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
   return finish();
 }
 
-// The sum of canary bytes that somebody wrote over, in memory that is still in use.
+// The number of canary bytes that were overwritten, in memory that is still in use.
 extern "C" __attribute__((visibility("default"))) long fake_overruns() {
   long wrong = counts["overruns"];
   for (const auto& block : blocks)

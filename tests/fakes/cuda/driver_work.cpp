@@ -12,7 +12,7 @@ struct Graph {
 
 Stream default_stream;
 std::vector<Stream*> streams{&default_stream};
-int failure;  // stays, as on a GPU
+int failure;  // once set it stays, as on a GPU
 
 uint64_t queued(const Stream* stream) { return stream->begun + stream->queue.size(); }
 
@@ -109,7 +109,7 @@ API cuEventRecord(void* handle, void* stream) {
   return result;
 }
 
-// What was recorded when this is called is waited for, not what is recorded later.
+// Waits for what the event has recorded at the time of this call, not for a later recording.
 API cuStreamWaitEvent(void* handle, void* event, unsigned) {
   if (stream_of(handle)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
   const Event then = *(Event*)event;
@@ -192,7 +192,7 @@ API cuGraphExecDestroy(void* executable) {
   return OK;
 }
 
-// Forgets a failure, which on a GPU only a new process does.
+// Clears a failure. On a GPU only a new process can do that.
 extern "C" __attribute__((visibility("default"))) void fake_recover() {
   finish();
   fake::failure = OK;

@@ -1,4 +1,4 @@
-"""A network on the (fake) GPU in the place of an engine: the kernels of network.cu."""
+"""An engine for tests on the (fake) GPU: the kernels of network.cu compute its network."""
 
 import os
 
@@ -11,10 +11,10 @@ NETWORK = os.path.join(build.HERE, "network.cu")
 
 
 class Engine:
-    """See ``kernels.cuda.frame``.
+    """An engine as ``kernels.cuda.frame`` takes it.
 
     Args:
-        device: as opened.
+        device: an open device.
         network: one of ``networks.network``.
         seen: whether it gives the search region's features.
     """
@@ -39,7 +39,7 @@ class Engine:
             self.search_features_device = device.alloc(12 * cells), (1, 3, cells)
         self.stream = device.stream()
         self.calls = 0
-        self.before_search = lambda: None  # what a library might do that it must not
+        self.before_search = lambda: None  # a test replaces it by what a library must not do
 
     def new_features(self):
         return self.device.alloc(12)
@@ -70,7 +70,7 @@ class Engine:
             self.device.launch(self._see, size, size, arguments, self.stream)
 
     def close(self):
-        """All that it has is the device's."""
+        """Do nothing: all memory belongs to the device."""
 
     def _check(self, handle):
         if handle != self.device.handle(self.stream):

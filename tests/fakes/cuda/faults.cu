@@ -1,12 +1,12 @@
 // Kernels with the mistakes that the stand-in for a GPU must find.
 
-// Only some threads come to the barrier: a GPU hangs.
+// Only some threads reach the barrier: a GPU would hang.
 extern "C" __global__ void bad_barrier(int* out) {
   if (threadIdx.x < 7) __syncthreads();
   out[threadIdx.x] = 1;
 }
 
-// Half a warp takes part in a shuffle of the whole one.
+// Only half of a warp takes part in a shuffle of the whole warp.
 extern "C" __global__ void bad_shuffle(int* out) {
   if (threadIdx.x < 16) out[threadIdx.x] = __shfl_down_sync(0xffffffffu, (int)threadIdx.x, 1);
 }
@@ -19,5 +19,5 @@ extern "C" __global__ void bad_race(int* out) {
   values[threadIdx.x] = 0;
 }
 
-// One element too many.
+// Writes one element too many.
 extern "C" __global__ void bad_write(unsigned char* out, int bytes) { out[bytes] = 0; }

@@ -1,4 +1,4 @@
-"""A film of a coloured square that walks over noise, and its tracker by the definitions alone."""
+"""A film of a coloured square that moves over noise, and a tracker made of definitions alone."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from tests.fakes.cuda.shim import Shim
 
 
 class Film:
-    """Frames by number; always the same for a seed.
+    """Frames by number; the same seed always gives the same frames.
 
     Args:
-        seed: of the noise and the walk.
+        seed: of the noise and the motion.
         kind: "bgr" (a strided view), "nv12" or "device" (plain BGR).
-        change: number of the frame from which the film is larger, or None.
+        change: number of the first frame of the larger size, or None.
     """
 
     border = (90, 100, 110)
@@ -29,7 +29,7 @@ class Film:
         self.state = self.place(0) + (self.side, self.side)
 
     def place(self, index):
-        """Centre of the square in the small film; it leaves the frame at the edges at times."""
+        """Centre of the square in the small film; at times it crosses an edge of the frame."""
         x = 150 + 130 * np.sin(0.031 * index + self.phase[0])
         y = 110 + 95 * np.sin(0.043 * index + self.phase[1])
         return float(x), float(y)
@@ -46,7 +46,7 @@ class Film:
         return memory[:, 2:-1]
 
     def bgr(self, index):
-        """(H, W, 3) uint8: 220 x 300, or half as large again."""
+        """(H, W, 3) uint8: 220 x 300, or 1.5 times that size."""
         image = np.roll(self.noise, index * 7, axis=1)[:220, :300].copy()
         x, y = (int(round(v)) for v in self.place(index))
         half = self.side // 2
@@ -59,7 +59,7 @@ class Film:
 
     @staticmethod
     def nv12(image):
-        """Some camera's frame with the square in it; its colours need not be exact."""
+        """Convert a picture to NV12, as a camera gives it; the colours need not be exact."""
         luma = image[:, :, 1].copy()
         height, width = luma.shape
         chroma = np.empty((height // 2, width), np.uint8)
@@ -68,7 +68,7 @@ class Film:
 
 
 def track_by_definition(net, film, count):
-    """States and cells of a film by golden.py, geometry.py and points.py."""
+    """Track a film by golden.py, geometry.py and points.py; return the states and cells."""
     shim, decoder = Shim(), Points(net)
     state = np.array(film.state, np.float64)
     image = _bgr(film.frame(0))

@@ -1,9 +1,9 @@
-// A small network for tests of a whole frame: looks for the place whose colours are most like the
-// exemplar's middle. It has the shape of a real one: features of the exemplar, maps of a frame.
+// A small network for tests of a whole frame. It looks for the place with the colours most similar
+// to the exemplar's middle. Like a real network it gives exemplar features, and maps of a frame.
 
 namespace {
 
-// Mean of a square of a planar picture, clipped to it; fixed order of additions.
+// Mean of a square of a planar picture, clipped to the picture. The order of additions is fixed.
 __device__ float mean(const float* picture, int side, int channel, int row, int column, int half) {
   float sum = 0.0f;
   int count = 0;

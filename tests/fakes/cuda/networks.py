@@ -1,4 +1,4 @@
-"""Networks for the tests of the GPU's kernels: a TOML's values without a TOML."""
+"""Networks for the tests of the GPU kernels: the values of a TOML, written in Python."""
 
 from collections import namedtuple
 
@@ -40,5 +40,5 @@ Network = namedtuple("Network", sorted(DEFAULTS))
 
 
 def network(**changes):
-    """A network as ``runtime.networks`` gives them, with some values changed."""
+    """A network like those of ``runtime.networks``, with some values changed."""
     return Network(**dict(DEFAULTS, **changes))

@@ -4,7 +4,7 @@
 #   site-X.Y/    the real PyCUDA for each Python named, built against its headers alone (2 min)
 #   cupy-X.Y/    the real CuPy (137 MB), for the newest Python named
 # Usage: tests/fakes/cuda/prepare.sh PYTHON...        such as .venv/bin/python python3.6
-# Tests that miss a part say so and are skipped.
+# A test that lacks a part says so and is skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 home=$PWD/.cache/cuda
@@ -12,7 +12,7 @@ here=$PWD/tests/fakes/cuda
 mkdir -p "$home"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# CUDA's compiler and assembler: Python code is not in these wheels, any pip can unpack them.
+# CUDA's compiler and assembler. These wheels hold no Python code, so any pip can unpack them.
 tools() {
   local python=$1 mark=$home/tools/as-installed.txt
   local wanted="nvidia-cuda-nvrtc-cu12==12.6.85 nvidia-cuda-nvcc-cu12==12.6.85"
@@ -23,7 +23,7 @@ tools() {
   echo "$wanted" >"$mark"
 }
 
-# The real CuPy: imports without a driver, and its surface is what cupy_launch.py is held to.
+# The real CuPy. It imports without a driver, and a test compares cupy_launch.py with its names.
 cupy() {
   local python=$1 version=$2 mark=$home/cupy-$2/as-installed.txt wanted=cupy-cuda12x==14.2.0
   if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then return; fi
@@ -33,8 +33,8 @@ cupy() {
   echo "$wanted" >"$mark"
 }
 
-# The real PyCUDA. There are no wheels, and its build asks for a toolkit: the headers come from the
-# runtime's wheel, cudaProfiler.h is in no wheel, and an empty libcuda.so.1 is enough to link.
+# The real PyCUDA. It has no wheels, and its build needs a CUDA toolkit. The headers come from the
+# runtime's wheel, except cudaProfiler.h, which no wheel has. It links to an empty libcuda.so.1.
 pycuda() {
   local python=$1 version=$2 work=$home/build-$2 site=$home/site-$2
   local pycuda=2026.1 numpy=numpy headers=nvidia-cuda-runtime-cu12==12.9.79

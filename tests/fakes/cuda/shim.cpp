@@ -27,7 +27,7 @@ struct Fiber {
   bool started, done;
 };
 
-// Threads that arrived at a meeting, and how often all of them have met.
+// A barrier or shuffle: how many threads have arrived, and how often all of them have met.
 struct Meeting {
   unsigned arrived, met;
 };
@@ -133,13 +133,13 @@ Outcome run_block() {
     for (Fiber* fiber : waiting) resume(fiber);
     waiting.erase(std::remove_if(waiting.begin(), waiting.end(), [](Fiber* f) { return f->done; }),
                   waiting.end());
-    if (met == meetings() && count == waiting.size()) {  // nobody will ever come
+    if (met == meetings() && count == waiting.size()) {  // no further thread will arrive
       for (Fiber* fiber : pool) free(fiber->stack);
       pool.clear();
       return DIVERGED;
     }
   }
-  // what arrived somewhere and was never met by the rest
+  // some threads arrived where the others never did
   if (block_meeting.arrived) return DIVERGED;
   return DONE;
 }
@@ -195,5 +195,5 @@ const Kernel* find_kernel(const char* name) {
 
 }  // namespace shim
 
-// 0: threads start in their order, 1: backwards, else shuffled by that number.
+// Sets the order in which threads start: 0 forward, 1 backward, else shuffled with that seed.
 extern "C" __attribute__((visibility("default"))) void shim_order(unsigned number) { shim::seed = number; }

@@ -1,9 +1,9 @@
-// CUDA C++ on a processor, as far as kernels/cuda uses it: .cu files are compiled as they are, with
-// this header before them. A block's threads are fibers of one operating system thread.
+// The part of CUDA C++ that kernels/cuda uses, for a CPU. The .cu files are compiled unchanged, with
+// this header before them. The threads of a block are fibers of one operating system thread.
 //
-// It finds wrong results, and a barrier or shuffle that not all threads reach, where a GPU hangs. With
-// threads started in several orders it finds a missing barrier. It does not find wrong alignment,
-// low occupancy or low speed.
+// It finds wrong results, and a barrier or shuffle that some threads do not reach: a GPU would hang.
+// Started in several orders, the threads also reveal a missing barrier. It does not find wrong
+// alignment, low occupancy or low speed.
 #pragma once
 
 #include <math.h>
@@ -100,8 +100,8 @@ inline long long __double_as_longlong(double value) {
   return bits;
 }
 
-// The GPU's fast functions, each with as large an error as the CUDA C++ Programming Guide allows it
-// (tables of standard and intrinsic functions), in a direction that changes from call to call.
+// The GPU's fast functions. Each has the largest error that the CUDA C++ Programming Guide allows
+// (tables of standard and intrinsic functions). The sign of the error changes from call to call.
 namespace shim {
 inline float with_error(float value, float units) {
   static thread_local unsigned state = 1;

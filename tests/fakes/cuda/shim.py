@@ -11,17 +11,17 @@ class Failed(Exception):
 
 
 class Shim:
-    """Kernels by name; arrays are passed as they are, and written to.
+    """Runs kernels by name, directly on the memory of the arrays that it is given.
 
     Args:
-        path: of the library; None for the usual one.
+        path: of the library; None for the default library.
     """
 
     def __init__(self, path=None):
         self.library = ctypes.CDLL(path or os.path.join(build.driver(), "shim.so"))
 
     def order(self, number):
-        """In which order a block's threads start: 0 forward, 1 backward, else shuffled."""
+        """Set the order in which a block's threads start: 0 forward, 1 backward, else shuffled."""
         self.library.shim_order(number)
 
     def launch(self, name, grid, block, *arguments, **options):

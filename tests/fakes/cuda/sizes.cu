@@ -1,4 +1,4 @@
-// Sizes of the structures that Python lays out as well.
+// Sizes of the structures that Python code fills in too.
 #include "../../../kernels/cuda/frame.h"
 
 extern "C" __global__ void structure_sizes(int* out) {

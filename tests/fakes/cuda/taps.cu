@@ -1,4 +1,4 @@
-// Resize taps in doubles and in whole numbers, for a test that they are the same.
+// Resize taps in doubles and in integers. A test checks that both are the same.
 #include "../../../kernels/hotpath.h"
 
 // doubles, whole: three numbers for each output index. One thread an index.

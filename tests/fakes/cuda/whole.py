@@ -1,4 +1,4 @@
-"""A film tracked on the fake GPU, in a process of its own: options as JSON in, what happened out.
+"""Track a film on the fake GPU, in a process of its own: options as JSON in, a report as JSON out.
 
     python -m tests.fakes.cuda.whole '{"graph": true, "frames": 200}'
 
@@ -41,7 +41,7 @@ class Fake:
 
 
 def upload_frame(device, stream, picture):
-    """A BGR frame put on the device as BGRx, as a camera of the board would leave it there."""
+    """Upload a BGR frame as BGRx, the form in which a camera of the board leaves it."""
     height, width = picture.shape[:2]
     memory = np.zeros((height, width + 5, 4), np.uint8)
     memory[:, :width, :3] = picture
@@ -119,7 +119,7 @@ def collect(whole, found, failures):
 
 
 def poison(device, engine, whole):
-    """From now on the network gives no numbers."""
+    """Make the network give NaN from now on."""
     array = whole.poison = device.pinned(12)  # kept until the copy is done
     array.view(np.float32)[:] = np.nan
     device.upload(whole._features, array, engine.stream)
@@ -131,7 +131,7 @@ def refuse(engine, number):
 
 
 def behaviours(device, engine, whole):
-    """What a network's library might do inside its call."""
+    """Actions that a network's library might take inside its call: dict of name -> function."""
     return {
         "good": lambda: None,
         "synchronises": lambda: device.synchronise(engine.stream),

@@ -1,5 +1,5 @@
-// Runs select COUNT times on a map of 16 x 16 cells, for counting the instructions of one.
-//   select_cost COUNT KIND      KIND: 0 one peak, as a target gives; 1 every cell has to be counted
+// Runs select COUNT times on a map of 16 x 16 cells, to count the instructions of one run.
+//   select_cost COUNT KIND      KIND 0: one peak, as a target gives; 1: every cell must be computed
 #include "hotpath.cpp"
 
 #include <stdio.h>

@@ -1,1 +1,1 @@
-"""A board at the other end of a network, as PYNQ.remote's client expects it."""
+"""A fake board behind a network, with the services that PYNQ.remote's client expects."""

@@ -1,7 +1,7 @@
 """python -m tests.fakes.pynq.server BOARD OVERLAY.bit: a PYNQ.remote board on a free port.
 
-PYNQ's own services (``pynq.remote``) over ``kernels.fpga.sim.device``. The port is printed; the
-server runs until its standard input ends.
+It offers PYNQ's own services (``pynq.remote``) on ``kernels.fpga.sim.device``. It prints the port,
+and runs until its standard input ends.
 """
 
 import struct
@@ -19,7 +19,7 @@ from pynq.remote import remote_device_pb2 as remote
 from kernels.fpga.sim import device as simulation
 
 MANAGER = "/sys/class/fpga_manager/fpga0/"
-PIECE = 1 << 20  # bytes a message
+PIECE = 1 << 20  # bytes in a message
 
 
 class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
@@ -76,7 +76,7 @@ class Registers(mmio_pb2_grpc.MmioServicer):
 
 
 class Memory(buffer_pb2_grpc.RemoteBufferServicer):
-    """Buffers: arrays of the board's processor, and the memory behind them."""
+    """Buffers: arrays of the board's processor, and the memory that holds them."""
 
     def __init__(self, board):
         self._board, self._buffers = board, {}

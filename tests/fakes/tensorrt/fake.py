@@ -1,13 +1,14 @@
-"""A ``tensorrt`` of each family that runs its plans with ONNX Runtime, on the host's memory.
+"""A fake ``tensorrt`` for each family. It runs its plans with ONNX Runtime, in host memory.
 
-Every class has the names of the real bindings that the product uses and no other: where a family
-lacks one, it is lacking here (``tests/runtime/engines/test_tensorrt_surface.py`` holds both to
-surfaces.json). What is built and refused follows the real ones as far as it is known:
+Every class has exactly the names of the real bindings that the product uses. A name that a family
+lacks is missing here too: ``tests/runtime/engines/test_tensorrt_surface.py`` compares both with
+surfaces.json. As far as the real behaviour is known, the fakes build and refuse the same things:
 
-- a plan loads in the version and on the GPU that it was built for, else the real words are logged;
-- 8.2's parser knows no HardSwish and no convolution whose kernel is a tensor;
-- INT8 without Q/DQ wants a calibration cache with the version's own header;
-- an enqueue reads and writes at the addresses that were bound.
+- A plan loads only in the version and on the GPU that it was built for. Otherwise the fake logs the
+  message of the real TensorRT.
+- The parser of 8.2 knows neither HardSwish nor a convolution with a tensor as its kernel.
+- INT8 without Q/DQ needs a calibration cache with the version's own header.
+- An enqueue reads and writes at the addresses that were bound.
 """
 
 import ctypes
@@ -33,17 +34,17 @@ NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (ou
 
 
 class Machine:
-    """What the fakes' computer is like, for tests to change.
+    """The computer that the fakes simulate. Tests may change it.
 
     Attributes:
-        capability: of the GPU.
+        capability: compute capability of the GPU.
         memory: bytes left for contexts; None for plenty.
         dla_cores: how many there are.
         tensor_kernels: whether the parser takes a tensor as a convolution's kernel; None: as the
             version does.
         broken: whether the driver is too old for TensorRT's CUDA.
         seen: list of (what, value): flags set, caches read.
-        enqueue: function of a stream's handle and work (a function); at once, if not changed.
+        enqueue: function of a stream's handle and a function to run; by default it runs at once.
     """
 
     def __init__(self, capability="5.3"):
@@ -54,7 +55,7 @@ class Machine:
 
 
 def make(family, machine=None):
-    """The module of a family, one of ``VERSIONS``."""
+    """Return the fake module of a family, one of ``VERSIONS``."""
     machine = machine or Machine()
     version = VERSIONS[family]
     trt = types.ModuleType("tensorrt")
@@ -292,7 +293,7 @@ def make(family, machine=None):
 
 
 def _problems(model, family, machine):
-    """What the parser refuses, as its sentences."""
+    """The parser's messages, one for each thing that it refuses in a model."""
     takes = family != "8.2" if machine.tensor_kernels is None else machine.tensor_kernels
     problems = []
     for operator, inputs, outputs in model.nodes:
@@ -304,7 +305,7 @@ def _problems(model, family, machine):
 
 
 def _unbuildable(model, config, version, machine):
-    """What the builder logs before it returns None, or None."""
+    """The message that the builder logs before it fails, or None if it can build."""
     quantised = any(operator == "QuantizeLinear" for operator, _, _ in model.nodes)
     if "INT8" not in config._flags or quantised:
         return None

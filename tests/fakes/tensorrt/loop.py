@@ -1,9 +1,9 @@
-"""The command line on TensorRT's fake and the fake GPU, in a process of its own.
+"""Run the command line with the fake TensorRT on the fake GPU, in a process of its own.
 
     python -m tests.fakes.tensorrt.loop FOLDER --video SOURCE --box X,Y,W,H --pipeline 2 ...
 
-builds the bundle of the tiny network in FOLDER, which must be empty, and runs ``runtime.track`` on
-it with the rest of the arguments. Run by tests/runtime/multi/test_pipeline.py.
+builds the bundle of the tiny network in FOLDER, which must be empty. Then it runs ``runtime.track``
+on the bundle with the other arguments. tests/runtime/multi/test_pipeline.py uses it.
 """
 
 import pathlib

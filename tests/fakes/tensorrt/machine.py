@@ -1,8 +1,8 @@
-"""A board played by this computer: TensorRT's fake, a driver, and a device of the host's memory.
+"""Simulate a board on this computer: a fake TensorRT, a driver, and a device in host memory.
 
     python -m tests.fakes.tensorrt.machine FAMILY -m boards.build ...
 
-runs a program there, for tests that need one of its own. In a test's own process: ``Board``.
+runs a program on that board, in a process of its own. ``Board`` does so in the process of a test.
 """
 
 import json
@@ -21,11 +21,11 @@ from tests.fakes.tensorrt import fake
 
 
 class Driver:
-    """What ``kernels.cuda.driver`` asks of libcuda.so.1.
+    """The functions of libcuda.so.1 that ``kernels.cuda.driver`` calls.
 
     Args:
         capability: such as "5.3".
-        cu_init: what cuInit answers; 0 is well.
+        cu_init: the result of cuInit; 0 is success.
     """
 
     def __init__(self, capability="5.3", cu_init=0):
@@ -56,7 +56,7 @@ class Driver:
 
 
 class Device:
-    """See ``kernels.cuda.device``: addresses are the host's, kernels ``kernels.golden``."""
+    """A ``kernels.cuda.device`` with host addresses and the kernels of ``kernels.golden``."""
 
     name = "host"
 
@@ -66,7 +66,7 @@ class Device:
         self._memory, self.closed = {}, False
 
     def alloc(self, size):
-        array = np.full(int(size), 0xFF, np.uint8)  # not a number until it is written
+        array = np.full(int(size), 0xFF, np.uint8)  # NaN until it is written
         self._memory[array.ctypes.data] = array
         self.counters.allocations += 1
         return array.ctypes.data
@@ -148,7 +148,7 @@ class Device:
 
 
 class Board:
-    """This computer as a board, until ``leave``.
+    """Makes this computer appear as a board, until ``leave``.
 
     Args:
         family: of TensorRT, one of ``fake.VERSIONS``; None for none.
@@ -180,7 +180,7 @@ class Board:
         detect.detect = lambda root="/": found
 
     def leave(self):
-        """Be this computer again."""
+        """Make the computer appear as itself again."""
         detect.detect = self._detect
         driver.load, device.open_device, compiler.binary = self._kept
         sys.modules.pop("tensorrt", None)
@@ -189,7 +189,7 @@ class Board:
 
 
 def play():
-    """Be the board that the variable FAKE_BOARD describes, for the rest of this process."""
+    """Simulate the board that the variable FAKE_BOARD describes, until this process ends."""
     options = json.loads(os.environ.get("FAKE_BOARD") or "{}")
     board = Board(options.get("family", "8.2"), options.get("capability", "5.3"))
     board.machine.memory = options.get("memory")
@@ -197,12 +197,12 @@ def play():
 
 
 def interpreter(path, options, python=sys.executable):
-    """Write a Python that plays a board in every process.
+    """Write a script that starts Python on a simulated board.
 
     Args:
         path: of the script to write.
         options: dict of family, capability, memory and board (a profile's name).
-        python: that the script runs.
+        python: the interpreter that the script starts.
     """
     site = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
     path.write_text(
@@ -215,7 +215,7 @@ def interpreter(path, options, python=sys.executable):
 
 
 def main(arguments):
-    """Run ``-m MODULE ARGUMENTS`` on a board of the family that comes first."""
+    """Run ``-m MODULE ARGUMENTS`` on a board of the family in the first argument."""
     family, _, module = arguments[:3]
     os.environ["FAKE_BOARD"] = json.dumps(
         dict(json.loads(os.environ.get("FAKE_BOARD") or "{}"), family=family)

@@ -1,10 +1,10 @@
-"""The ONNX models in the fake's plans: what they hold, and running them with ONNX Runtime.
+"""Read the ONNX models in the fake's plans, and run them with ONNX Runtime.
 
-A board's Python has no onnx. Where this Python lacks it, another one runs the models: the one that
-the variable FAKE_PLANS_PYTHON names. The two speak over pipes, by lines of JSON with raw arrays
-behind them, since pickles of NumPy 1 and 2 differ.
+A board's Python has no onnx. Then another Python, named by the variable FAKE_PLANS_PYTHON, runs the
+models. Both exchange lines of JSON, each followed by raw arrays, through pipes. They do not use
+pickles, because those of NumPy 1 and 2 differ.
 
-    PYTHON -m tests.fakes.tensorrt.models     is the other end
+    PYTHON -m tests.fakes.tensorrt.models     starts the other end
 """
 
 import json
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 class Model:
-    """A model.
+    """One ONNX model.
 
     Attributes:
         data: its bytes.
@@ -43,7 +43,7 @@ class Model:
         self.constants = set(told["constants"])
 
     def session(self):
-        """Return a function of a dict of arrays that returns the outputs, in their order."""
+        """Return a function that takes a dict of arrays and returns the outputs in order."""
         if not onnx:
             return _other().session(self)
         session = _session(self.data)
@@ -144,7 +144,7 @@ def _receive(pipe):
 
 
 def serve(given, answers):
-    """Answer until the input ends."""
+    """Answer requests until the input ends."""
     sessions = []
     while True:
         head, arrays = _receive(given)

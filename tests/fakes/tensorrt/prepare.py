@@ -2,13 +2,14 @@
 
     python tests/fakes/tensorrt/prepare.py [PYTHON...]      such as .venv/bin/python python3.6
 
-For each Python named (default: the one that runs this) the bindings of every version that has a
-wheel for it, some 1 MB each. Their libraries need NVIDIA's own package index and a driver; a
-library of functions that return nothing is enough to import them and read what names they have.
+For each Python named (default: the one that runs this) it gets the bindings of every version that
+has a wheel for it, some 1 MB each. The real libraries need NVIDIA's own package index and a driver.
+A stub library, with functions that return nothing, is enough to import the bindings and to read
+their names.
 
     python tests/fakes/tensorrt/prepare.py --write [PYTHON]
 
-also writes the names to surfaces.json, which the tests of every Python are held to.
+also writes the names to surfaces.json. The tests compare the fakes with it, on every Python.
 """
 
 import glob
@@ -32,7 +33,7 @@ WHEELS = {
     "10.13.3.9": "tensorrt-cu12-bindings",
     "11.4.0.106": "tensorrt-cu12-bindings",
 }
-PYTHONS = {"8.6.1": ((3, 6), (3, 11))}  # that have a wheel; the others: from 3.8 on
+PYTHONS = {"8.6.1": ((3, 6), (3, 11))}  # with a wheel; other versions: 3.8 and newer
 PLATFORMS = ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "manylinux_2_31_x86_64")
 MISSING = re.compile(r"\bU (create\w+_INTERNAL|get\w*(?:Plugin|Parser)\w*|init\w+|_ZN\d+nv\w+)")
 MANGLED = re.compile(r"\bU (_Z\w*nv(?:parsers|caffe|uff|infer|onnx)\w*)")
@@ -67,7 +68,7 @@ def folder(version, python):
 def read(version, python, executable=None):
     """The names of prepared bindings: dict of version, module, classes.
 
-    Runs in a process of its own, since libraries can't be taken back.
+    This runs in a process of its own, because a library can't be unloaded.
     """
     home = folder(version, python)
     environment = dict(os.environ, PYTHONPATH=home, LD_LIBRARY_PATH=os.path.join(home, "stubs"))
@@ -84,7 +85,7 @@ def read(version, python, executable=None):
 
 
 def missing(version, python):
-    """Why a version is not there for a Python such as "3.11"; None when it is."""
+    """Why a version is missing for a Python such as "3.11"; None if it is there."""
     if os.path.isdir(folder(version, python)):
         return None
     first, last = PYTHONS.get(version, ((3, 8), (3, 13)))
@@ -96,7 +97,7 @@ def missing(version, python):
 
 
 def prepare(version, python):
-    """Bring one version for one Python; returns None, or why it can't be had."""
+    """Get one version for one Python. Return None, or why that is impossible."""
     home = folder(version, python)
     if os.path.isdir(home):
         return None
@@ -125,7 +126,7 @@ def prepare(version, python):
 
 
 def _stubs(work):
-    """Compile a library of every name that the bindings need."""
+    """Compile a library with every symbol that the bindings need."""
     binding = glob.glob(os.path.join(work, "tensorrt_bindings", "tensorrt*.so"))[0]
     if not shutil.which("cc") or not shutil.which("nm"):
         return "no cc and nm here"
@@ -157,7 +158,7 @@ def _run(command):
 
 
 def main(arguments):
-    """Prepare all; returns 1 when a version could not be had that has a wheel for that Python."""
+    """Prepare all versions. Return 1 if one of them has a wheel and could not be prepared."""
     pythons = [argument for argument in arguments if argument != "--write"] or [sys.executable]
     surfaces = {}
     for executable in pythons:

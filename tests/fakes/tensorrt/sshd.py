@@ -50,7 +50,7 @@ class Sshd:
             )
         )
         if os.getuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)  # where it parts with its rights
+            os.makedirs("/run/sshd", exist_ok=True)  # sshd's folder for privilege separation
         self.log = open(str(folder / "log"), "w")
         self.process = subprocess.Popen(
             [program, "-D", "-e", "-f", str(folder / "config")], stderr=self.log
@@ -59,7 +59,7 @@ class Sshd:
 
     @property
     def ssh(self):
-        """The ssh command with what reaches this server."""
+        """The ssh command with the options that reach this server."""
         return (
             "ssh -p {} -i {} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile="
             "/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes -F none".format(
@@ -74,7 +74,7 @@ class Sshd:
         )
 
     def _python3(self, before=""):
-        """The board's python3: this one, with the fake TensorRT and what lies in the way."""
+        """Write the board's python3: ``before``, then this Python with the fake TensorRT."""
         path = self.folder / "bin" / "python3"
         path.write_text(
             "#!/bin/sh\n{}\n"
@@ -86,7 +86,7 @@ class Sshd:
         path.chmod(0o755)
 
     def _fakes(self):
-        """A folder with the tests alone: the product must come over ssh."""
+        """A folder that holds only the tests: the product must come over ssh."""
         folder = self.folder / "fakes"
         if not folder.exists():
             folder.mkdir()

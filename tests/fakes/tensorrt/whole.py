@@ -1,10 +1,10 @@
-"""A film tracked by TensorRT's fake on the fake GPU, in a process of its own: JSON in, JSON out.
+"""Track a film by the fake TensorRT on the fake GPU, in a process of its own: JSON in, JSON out.
 
     python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PIPELINE TRACKING]
 
-Crop, correlation and select are the product's own kernels, on real PyCUDA over the fake driver; the
-network is the fake TensorRT's, which finds its tensors at the driver's addresses. Run by
-tests/runtime/engines/test_tensorrt_frame.py. FOLDER must be empty.
+Crop, correlation and select are the product's own kernels, on the real PyCUDA over the fake driver.
+The fake TensorRT runs the network, on tensors at the driver's addresses. FOLDER must be empty.
+tests/runtime/engines/test_tensorrt_frame.py uses it.
 """
 
 import ctypes
@@ -31,12 +31,12 @@ WORK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class Queue:
-    """Puts a function of Python on a stream of the driver, where a graph may capture it."""
+    """Puts a Python function on a stream of the driver, where a graph may capture it."""
 
     def __init__(self):
         self._launch = ctypes.CDLL("libcuda.so.1").cuLaunchHostFunc
         self._launch.argtypes = [ctypes.c_void_p, WORK, ctypes.c_void_p]
-        self._kept = []  # what the driver points to
+        self._kept = []  # objects that the driver has pointers to
 
     def __call__(self, handle, work):
         self._kept.append(WORK(lambda data: work()))
@@ -45,7 +45,7 @@ class Queue:
 
 
 def make(folder, name, family, **tracking):
-    """Be a Nano with that family of TensorRT, and build a bundle in FOLDER; returns it.
+    """Simulate a Nano with a family of TensorRT, build a bundle in FOLDER, and return it.
 
     Args:
         tracking: more keys of [tracking] in the network's TOML.
@@ -86,7 +86,7 @@ def run(folder, name, family):
 
 
 class Growing:
-    """A clip whose frames are half as large again from one on.
+    """A clip with frames that are 1.5 times as large from one frame on.
 
     Args:
         clip: frames, with ``boxes``.
@@ -104,12 +104,12 @@ class Growing:
 
 
 def covered():
-    """A film whose target goes away and comes back, and that grows meanwhile."""
+    """A film: the target disappears and comes back, and the frames become larger."""
     return Growing(Vanishing(tiny.Film(120), "cover"), 50)
 
 
 def watch(folder, name, family, pipeline, tracking):
-    """What is said of ``covered``."""
+    """Track ``covered``. Return the judgement of each frame, and the cost of one frame."""
     make(folder, name, family, **tracking)
     parts = loading.load(bundle=folder / "bundle", log=quiet)
     tracker = loading.create_tracker(*parts, log=quiet, pipeline=pipeline)
@@ -120,7 +120,7 @@ def watch(folder, name, family, pipeline, tracking):
 
 
 def cost(tracker, frame):
-    """What the device does for one more frame."""
+    """Count what the device does for one more frame."""
     device = tracker.engine.device
     before = device.counters.read()
     tracker.update(frame)
@@ -129,7 +129,7 @@ def cost(tracker, frame):
 
 
 def judge(tracker, clip, pipeline=1):
-    """list of [lost, certainty, widened, box] a frame."""
+    """Track a clip; return a list with [lost, certainty, widened, box] of each frame."""
     said = []
 
     def note(track):
@@ -151,7 +151,7 @@ def judge(tracker, clip, pipeline=1):
 
 
 def follow(tracker):
-    """Boxes of the film."""
+    """Track the film; return its boxes."""
     pictures, truth = tiny.film(FRAMES)
     tracker.init(pictures[0], truth[0])
     return [[float(v) for v in tracker.update(picture).box] for picture in pictures[1:]]

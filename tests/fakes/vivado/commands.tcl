@@ -1,7 +1,7 @@
-# Stand-ins for those of Vivado's commands that overlay.tcl uses. Each call is written to the file
-# $VIVADO_CALLS, fields apart by the unit separator; a command that is not below is an error, as a
-# misspelt one is in Vivado. $VIVADO_SLACK is the slack that timing is said to have, $VIVADO_CLOCK the
-# clock that the PS is said to make, $VIVADO_STATUS how runs end.
+# Stand-ins for the Vivado commands that overlay.tcl uses. Each call is written to the file
+# $VIVADO_CALLS, with the unit separator between fields. A command that is not defined below is an
+# error, as a misspelt one is in Vivado. $VIVADO_SLACK is the timing slack to report, $VIVADO_CLOCK
+# the clock of the PS to report, $VIVADO_STATUS the status in which runs end.
 
 set calls [open $env(VIVADO_CALLS) w]
 fconfigure $calls -translation lf
@@ -15,14 +15,14 @@ proc setting {name default} {
   return $default
 }
 
-# those that give nothing, or nothing that is used
+# commands that return nothing, or nothing that is used
 foreach name {update_compile_order create_bd_design create_bd_intf_port
               connect_bd_intf_net connect_bd_net assign_bd_address validate_bd_design save_bd_design
               launch_runs wait_on_run open_run report_utilization report_timing_summary} {
   proc $name args "record $name {*}\$args"
 }
 
-# those that find something by its name
+# commands that find an object by its name
 foreach name {get_bd_pins get_bd_intf_pins get_bd_intf_ports get_bd_addr_spaces get_bd_addr_segs
               get_files get_filesets get_runs} {
   proc $name {found} {return $found}

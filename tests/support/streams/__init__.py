@@ -6,8 +6,8 @@
 | ``mpegts`` | MPEG-4 in an MPEG transport stream over UDP        | nothing                       |
 | ``rtsp``   | H.264 over RTSP                                    | Debian's gst-rtsp-server, gi  |
 | ``camera`` | a V4L2 camera behind ``/dev/video7`` (preloaded C) | a C compiler, Linux           |
-| ``scene``  | the pictures: a target that moves, the time in it  | nothing                       |
+| ``scene``  | pictures of a moving target, with a clock in them  | nothing                       |
 
 Every sender is a context manager with ``address``, ``start``, ``kill``, ``freeze`` and ``thaw``;
-``watch`` reads a source in a process of its own and tells what happens to it.
+``watch`` reads a source in a process of its own and reports its events.
 """

@@ -1,4 +1,4 @@
-"""A V4L2 camera that is not there: a C library, preloaded into the program under test.
+"""A fake V4L2 camera: a C library, preloaded into the program under test.
 
 ``FakeCamera`` builds it, writes the pictures it shows, and plugs, unplugs or freezes the camera
 while the program runs.
@@ -29,7 +29,7 @@ class FakeCamera:
     Args:
         folder: where its library, pictures and state go (a test's own).
         pictures: list of BGR ``uint8`` frames of one even size to loop; None: ``scene``.
-        number: which camera.
+        number: of the camera.
     """
 
     def __init__(self, folder, pictures=None, number=7):
@@ -59,15 +59,15 @@ class FakeCamera:
         )
 
     def plug(self):
-        """The camera is there and works."""
+        """Plug the camera in: it works."""
         self._state.write_text("plugged")
 
     def unplug(self):
-        """The camera goes away: opening it says ENOENT, a running one ENODEV."""
+        """Unplug the camera: opening it fails with ENOENT, reading it with ENODEV."""
         self._state.write_text("unplugged")
 
     def freeze(self):
-        """The camera is there, but no picture ever becomes ready."""
+        """Freeze the camera: it is there, but no picture ever becomes ready."""
         self._state.write_text("frozen")
 
 

@@ -5,8 +5,8 @@
  * FAKE_V4L2_PICTURES a file of raw YUYV pictures, shown in a loop by the clock, 30 a second
  * FAKE_V4L2_SIZE     their size, e.g. 320x240
  *
- * The device is a memory file, so mmap works on it natively. A memory file is always ready to read:
- * the wait for a picture is in VIDIOC_DQBUF, and select only knows "frozen".
+ * The device is a memory file, so mmap works on it natively. A memory file is always ready to read.
+ * So VIDIOC_DQBUF waits for the next picture, and select only knows the state "frozen".
  * One opener at a time, as long as it lives.
  */
 #define _GNU_SOURCE
@@ -68,7 +68,7 @@ static char state(void) {
   const char* path = getenv("FAKE_V4L2_STATE");
   int file = path ? real_open(path, O_RDONLY | O_CLOEXEC) : -1;
   if (file >= 0) {
-    if (read(file, &letter, 1) != 1) letter = 'p'; /* being rewritten just now */
+    if (read(file, &letter, 1) != 1) letter = 'p'; /* the file is just being rewritten */
     real_close(file);
   }
   return letter;

@@ -1,6 +1,6 @@
 """Motion JPEG over HTTP, as cheap network cameras send it.
 
-``/`` streams for ever. Faults are addresses of their own: ``/half`` ends in the middle of the 20th
+``/`` streams for ever. Each fault has its own address: ``/half`` ends in the middle of the 20th
 JPEG, ``/stall`` goes silent after 20 pictures with the connection open, ``/sizes`` changes the
 pictures' size every 20, ``/grey`` sends grey JPEGs, ``/page`` is a web page, ``/nothing`` answers
 404.
@@ -23,7 +23,7 @@ class MjpegServer(Sender):
     """Motion JPEG at ``http://127.0.0.1:PORT/``.
 
     Args:
-        folder: pictures to send, there and back again for ever; None: ``scene``.
+        folder: pictures to send, forward and backward without end; None: ``scene``.
         fps: pictures a second.
     """
 
@@ -46,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
     """One viewer."""
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Print no log."""
 
     def do_GET(self):
         """Stream until the viewer leaves, or until the fault asked for."""
@@ -99,7 +99,7 @@ class _Server(ThreadingMixIn, HTTPServer):
         self.paths = scene.folder_of_pictures(folder) if folder else None
 
     def jpeg(self, sent, fault):
-        """The bytes of one picture: of the folder by count, of the scene by the clock."""
+        """One picture as JPEG: the folder's by its number, the scene's by the clock."""
         if self.paths:
             path = self.paths[sent % len(self.paths)]
             if path.endswith(".jpg"):

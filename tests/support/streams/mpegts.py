@@ -31,7 +31,7 @@ class UdpSender(Sender):
         return python_module("tests.support.streams.mpegts", self.port)
 
     def is_up(self):
-        """A sender of datagrams can't be asked: give it a moment."""
+        """Wait a moment: a sender of datagrams can't be asked."""
         time.sleep(1.0)
         return True
 

@@ -45,7 +45,7 @@ class Sender:
         return self
 
     def kill(self):
-        """SIGKILL: the connection is closed by the system, nothing is said."""
+        """Send SIGKILL: the system closes the connection, without a last message."""
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
@@ -53,11 +53,11 @@ class Sender:
             self.process = None
 
     def freeze(self):
-        """SIGSTOP: the connection stays open and silent."""
+        """Send SIGSTOP: the connection stays open and silent."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self):
-        """SIGCONT: go on."""
+        """Send SIGCONT: the sender continues."""
         self.process.send_signal(signal.SIGCONT)
 
     def __enter__(self):
@@ -73,14 +73,14 @@ def python_module(name, *arguments):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """A port of the loopback that nobody uses now."""
+    """A port of the loopback that is free now."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def answers(port):
-    """Whether somebody accepts connections at a loopback port."""
+    """Whether a port of the loopback accepts connections."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -36,11 +36,11 @@ def missing():
 
 
 def make_server():
-    """The sender as a ``Sender``; a function because the system's Python has no OpenCV."""
+    """Make the ``Sender``. It is made in a function because the system's Python has no OpenCV."""
     from tests.support.streams.process import Sender, answers, free_port
 
     class RtspServer(Sender):
-        """Sends to whoever asks at ``rtsp://127.0.0.1:PORT/t``."""
+        """Sends to every viewer of ``rtsp://127.0.0.1:PORT/t``."""
 
         def __init__(self):
             super().__init__()
@@ -59,7 +59,7 @@ def make_server():
 
 
 def main():
-    """Serve until killed; pictures as ``scene`` stamps them, on a grey ramp."""
+    """Serve until killed: pictures of a grey ramp with the clock of ``scene``."""
     import threading
 
     import gi

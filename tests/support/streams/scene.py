@@ -64,12 +64,12 @@ def tick_of(picture):
 
 
 def age_s(picture):
-    """How old a picture is that was just received, seconds."""
+    """Age of a picture that was just received, seconds."""
     return ((ticks_now() - tick_of(picture)) % (1 << BITS)) / float(FPS)
 
 
 def folder_of_pictures(folder):
-    """The paths of a folder's pictures, there and back again, so that a loop never jumps."""
+    """Paths of a folder's pictures, forward and then backward, so that a loop never jumps."""
     paths = sorted(
         glob.glob(os.path.join(folder, "*.jpg")) + glob.glob(os.path.join(folder, "*.png"))
     )

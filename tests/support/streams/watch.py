@@ -1,7 +1,7 @@
-"""Read a source as a program would, in a process of its own; for tests that pull its plug.
+"""Read a source in a process of its own, for tests that interrupt the source.
 
-Prints a line for what happens (``open``, ``lost``, ``back``), and at the end, which Ctrl-C brings,
-one line of JSON.
+It prints a line for each event (``open``, ``lost``, ``back``). Ctrl-C ends it. Then it prints one
+line of JSON.
 """
 
 import json
@@ -47,7 +47,7 @@ class Watcher:
                 self._news.wait(min(left, 0.2))
 
     def interrupt(self):
-        """Ctrl-C; return the JSON at the end, with ``exit_s``, how long the end took."""
+        """Send Ctrl-C; return the last JSON, with ``exit_s``: seconds until the process ended."""
         import signal
 
         start = time.monotonic()

@@ -1,7 +1,7 @@
-"""Lets every process of a Python play a board: put this folder on PYTHONPATH and set FAKE_BOARD.
+"""Let every process of a Python simulate a board: put this folder on PYTHONPATH, set FAKE_BOARD.
 
-The board is played as soon as ``runtime`` is imported, from whichever checkout that comes. The
-fakes come from this checkout.
+The simulation starts when ``runtime`` is imported, from any checkout. The fakes come from this
+checkout.
 """
 
 import os
@@ -13,7 +13,7 @@ for _ in range(5):
 
 
 class _Start:
-    """Finds no module; notices the import of ``runtime``."""
+    """An import hook that finds no module, but notices the import of ``runtime``."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

@@ -1,6 +1,6 @@
-"""As much of CuPy as kernels/cuda/cupy_launch.py may use, on whichever libcuda.so.1 is there.
+"""The part of CuPy that kernels/cuda/cupy_launch.py may use, on the libcuda.so.1 that is found.
 
-The real CuPy needs the real driver. Every public name here is checked to be in the real one.
+The real CuPy needs the real driver. A test checks that the real CuPy has every public name here.
 """
 
 from cupy import cuda

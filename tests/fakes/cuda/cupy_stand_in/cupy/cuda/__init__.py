@@ -72,7 +72,7 @@ def alloc(size):
 
 
 def alloc_pinned_memory(size):
-    """A block with the buffer protocol, larger than asked for, as the real one's pool gives."""
+    """Return a buffer that may be larger than requested, as the real CuPy's memory pool does."""
     address = ctypes.c_void_p()
     room = (size + 511) // 512 * 512
     if _driver.library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):

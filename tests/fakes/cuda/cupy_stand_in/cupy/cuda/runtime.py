@@ -1,4 +1,4 @@
-"""The runtime's functions, by the driver's."""
+"""Functions of the CUDA runtime, built on those of the driver."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""The definitions of pack, correlate and NV12, against OpenCV and slower readings."""
+"""The definitions of pack, correlate and NV12 agree with OpenCV and with slower arithmetic."""
 
 import cv2
 import numpy as np

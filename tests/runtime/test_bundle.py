@@ -1,4 +1,4 @@
-"""Bundles say what they were made from; what does not fit is one sentence with the way out."""
+"""A bundle states what it was built from. A mismatch gives one sentence that names the remedy."""
 
 import json
 import resource
@@ -153,7 +153,7 @@ def test_a_tuned_tracker_needs_no_new_bundle(made, tmp_path):
 
 
 def test_inputs_and_maps_are_compared_where_no_sha256_is_known(made, nano, tmp_path):
-    """Crop and select would go beyond what was allocated."""
+    """Otherwise crop and select would go beyond the allocated memory."""
     opened = len(nano.devices)
     network = with_toml(made, tmp_path, "search = 255", "search = 271")
     refused(made, "was built for pictures of tiny 127 and 255 pixels", COMMAND, network=network)

@@ -1,4 +1,4 @@
-"""Our tracker runs in the GOT-10k toolkit's own experiment, as it is."""
+"""Our tracker runs unchanged in the GOT-10k toolkit's own experiment."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a user reads whose Python lacks a library, or where another file hides one of ours."""
+"""The messages when a library is missing, or when another file hides one of our packages."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Whether a target is lost: said when it goes, looked for more widely, found when it is back."""
+"""A lost target is reported, searched for in a wider region, and found when it is back."""
 
 import csv
 
@@ -68,7 +68,7 @@ def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishi
 
 
 def _watched(tracker, widened):
-    """Note the width of the region after each frame."""
+    """Record the width of the region after each frame."""
     inner = tracker.select
 
     def choose(*arguments):
@@ -92,7 +92,7 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     alone = _follow(load_tracker(toml), vanishing)
     targets, tracks = load_targets(toml), []
     for index, frame in enumerate(vanishing):
-        frame[200:240, 280:320] = (210, 220, 230)  # a second one, that stays
+        frame[200:240, 280:320] = (210, 220, 230)  # a second object, which stays
         if index == 0:
             targets.add(frame, vanishing.boxes[0])
             targets.add(frame, (280, 200, 40, 40))

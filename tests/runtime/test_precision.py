@@ -1,4 +1,4 @@
-"""INT8 runs by itself where the processor has instructions for it and is measured to be faster."""
+"""INT8 is chosen automatically if the processor has instructions for it and it runs faster."""
 
 import json
 
@@ -18,7 +18,7 @@ ARM = "Features : fp asimd asimddp\nCPU part : 0xd42\n"
 
 @pytest.fixture
 def home(tmp_path):
-    """The tiny network with a form that is named INT8, in the folder ``int8``."""
+    """The tiny network, with a second copy in the folder ``int8`` that counts as its INT8 form."""
     folder = tmp_path / "int8"
     folder.mkdir()
     tiny.write_network(folder).rename(folder / "tiny-int8.toml")
@@ -27,7 +27,7 @@ def home(tmp_path):
 
 
 def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
-    """(name of what runs, what was said)."""
+    """(name of the network that runs, the messages)."""
     (home / "cpuinfo").write_text(cpu)
     said = []
     made = precision.open_engine(

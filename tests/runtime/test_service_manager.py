@@ -55,7 +55,7 @@ def test_without_a_service_manager_nothing_happens(tmp_path):
 
 
 def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
-    pytest.importorskip("pymavlink")  # a link plays a recording at its own speed
+    pytest.importorskip("pymavlink")  # with a link, a recording plays at its own speed
     import cv2
     import numpy as np
 

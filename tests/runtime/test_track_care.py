@@ -1,4 +1,4 @@
-"""The command line takes care of files, and of boxes and libraries not as they should be."""
+"""The command line protects files, and reports wrong boxes and broken libraries."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 
 
 def track(folder, *arguments, **options):
-    """The command line on the tiny network, to its end."""
+    """Run the command line on the tiny network to its end."""
     return subprocess.run(
         [sys.executable, "-m", "runtime.track", "--network", str(folder / "tiny.toml")]
         + [str(argument) for argument in arguments],
@@ -45,7 +45,7 @@ def track(folder, *arguments, **options):
 
 
 def sentence(done):
-    """The one line of a run that failed as it should."""
+    """The one line that a run printed when it failed as it should."""
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr

@@ -65,7 +65,7 @@ class Run:
         return list(csv.DictReader([line for line in lines if line.endswith("\n")]))
 
     def wait_for_rows(self, more, limit_s=25.0):
-        """Wait until ``more`` further rows came; returns how many there are."""
+        """Wait until ``more`` further rows came; return the number of all rows."""
         wanted, deadline = len(self.rows()) + more, time.monotonic() + limit_s
         while len(self.rows()) < wanted:
             assert self.process.poll() is None, self.errors.read_text()
@@ -81,7 +81,7 @@ class Run:
             time.sleep(0.05)
 
     def end(self):
-        """Ctrl-C; returns what was said."""
+        """Send Ctrl-C; return the output."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=ENDS_IN_S)
         assert self.process.returncode == 130
@@ -94,7 +94,7 @@ class Run:
 
 
 def _break_and_mend(run, break_it, mend_it, on_target=True):
-    """Break the source once the run is under way, mend it, and see that it goes on."""
+    """Break the source during the run, mend it, and check that the run goes on."""
     run.wait_for_rows(10)
     break_it()
     run.wait_for_words("lost")

@@ -1,4 +1,4 @@
-"""The kernels compile once, land where they can, and without a compiler have a stand-in."""
+"""The kernels compile once, into the first usable folder; without a compiler a fallback runs."""
 
 import os
 import stat

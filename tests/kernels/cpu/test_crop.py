@@ -1,4 +1,4 @@
-"""Every crop gives the bits of its definition, and the definition is what OpenCV does."""
+"""Every crop equals its definition bit for bit, and the definition equals OpenCV's resize."""
 
 import platform
 import subprocess
@@ -80,7 +80,7 @@ def check_all(crops, frame, window, size, border):
 
 @st.composite
 def windows(draw, columns, rows, largest):
-    """Square or not, inside, across an edge, around the frame, or wholly outside."""
+    """Windows, square or not: inside the frame, across an edge, around it, or wholly outside."""
     width = draw(st.integers(1, largest))
     height = draw(st.one_of(st.just(width), st.integers(1, largest)))
     x = draw(st.integers(-width - 5, columns + 5))

@@ -23,7 +23,7 @@ PLAIN = (
     False,
     "centre",
     "exact",
-)  # what else a point-based network can ask for: nothing
+)  # the defaults of the other keys that a point-based network has
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
 
 
@@ -46,7 +46,7 @@ def compiled(kernels, net):
 
 
 def random_maps(score, size, seed):
-    """Maps as networks give them: a blob of target, boxes of all sizes."""
+    """Random maps like a network's: one blob of high scores, and boxes of all sizes."""
     random = np.random.RandomState(seed)
     scores = random.normal(0, 2, (1, PLANES[score], size, size))
     scores[0, -1, random.randint(size), random.randint(size)] += random.uniform(0, 8)
@@ -67,7 +67,7 @@ def box(state):
 
 
 def same(decoder, definition, *arguments):
-    """Both give the same cell, score and box; where the definition fails, both fail."""
+    """Check that both give the same cell, score and box, or that both fail."""
     try:
         expected = run(definition, *arguments)
     except NetworkFailed:
@@ -210,7 +210,7 @@ def test_maps_and_states_of_another_shape_are_refused(kernels):
 
 
 def test_the_definition_is_the_trackers_published_arithmetic():
-    """A second, slower reading of the formulas, cell by cell in Python floats."""
+    """Compute the published formulas again, slowly: cell by cell in Python floats."""
     net = network()
     maps = random_maps("softmax", 16, 11)
     state, scale = (300.0, 200.0, 60.0, 45.0), 1.3

@@ -30,7 +30,7 @@ def table():
 
 
 def within(table, printed, name):
-    """Every kernel of a file is in what ptxas printed, within its limits."""
+    """Check that ptxas printed every kernel of a file, and that each is within its limits."""
     resources = budget.read_ptxas(printed)
     assert sorted(resources) == sorted(build.kernel_names(compiler.source(name))), printed
     for kernel, used in resources.items():

@@ -138,7 +138,7 @@ def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
 
 
 class Pretended:
-    """A compiler that notes what it is asked for."""
+    """A fake compiler that records what it is asked for."""
 
     def __init__(self, number, architectures):
         self.number, self.architectures = number, architectures

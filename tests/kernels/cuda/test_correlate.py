@@ -17,7 +17,7 @@ def shim():
 
 
 def depthwise(shim, exemplar, search, padding):
-    """Of one exemplar (C, h, w), or of several (count, C, h, w)."""
+    """Correlate one exemplar (C, h, w), or several (count, C, h, w)."""
     count = exemplar.shape[:-3]
     channels, h, w = exemplar.shape[-3:]
     _, rows, columns = search.shape

@@ -33,7 +33,7 @@ def pose_at(state):
 
 
 def picture_of(frame, part=None, chroma=None):
-    """A ``PICTURE`` of a part (x, y, w, h) of a frame in memory, which must be kept."""
+    """A ``PICTURE`` of a part (x, y, w, h) of a frame. The caller must keep the frame alive."""
     height, width = frame.shape[:2]
     x, y, w, h = part or (0, 0, width, height)
     record = np.zeros(1, layout.FRAME)

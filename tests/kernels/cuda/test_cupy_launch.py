@@ -1,4 +1,4 @@
-"""cupy_launch.py: every name it uses is in the real CuPy, and it does what pycuda_launch.py does.
+"""cupy_launch.py uses only names that the real CuPy has, and does what pycuda_launch.py does.
 
 It runs on a stand-in with those names on the fake driver; the real CuPy needs the real driver.
 """
@@ -37,7 +37,7 @@ print(json.dumps(found))
 
 
 def real(names):
-    """dict of dotted name -> "there" or "missing" in the real CuPy, which imports anywhere."""
+    """dict of dotted name -> "there" or "missing" in the real CuPy, which imports without a GPU."""
     if not os.path.isfile(os.path.join(REAL, "as-installed.txt")):
         pytest.skip(
             "no {}: CuPy was not prepared for this Python".format(os.path.relpath(REAL, build.ROOT))
@@ -77,7 +77,7 @@ def test_a_name_that_is_not_there_would_be_found():
 
 
 def test_the_stand_in_has_nothing_that_the_real_cupy_has_not():
-    """So that no test passes on a name that exists here alone."""
+    """Otherwise a test could pass with a name that only the stand-in has."""
     names = set()
     for folder, _, files in os.walk(STAND_IN):
         for name in files:

@@ -1,6 +1,6 @@
-"""The kernels on a real NVIDIA GPU, where there is one: the definitions, as on the fake one.
+"""The kernels on a real NVIDIA GPU, if there is one, agree with the definitions.
 
-Takes CuPy or PyCUDA, whichever is installed, and NVRTC or nvcc.
+The tests use CuPy or PyCUDA, whichever is installed, and NVRTC or nvcc.
 """
 
 import subprocess

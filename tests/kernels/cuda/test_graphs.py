@@ -1,4 +1,4 @@
-"""CUDA graphs over drivers of several ages: functions go by name, what is missing is said."""
+"""CUDA graphs on drivers of several versions: a function that a driver lacks is named."""
 
 import ctypes
 import shutil
@@ -17,7 +17,7 @@ CUDA_12 = CUDA_11_0 + " cuGraphInstantiateWithFlags cuGetErrorString"
 
 
 class Function:
-    """A function of the driver: notes its calls, gives a result, sets what a pointer points to."""
+    """A fake driver function: records its calls, writes through a pointer, and returns a result."""
 
     def __init__(self, name, library):
         self.name, self.library = name, library
@@ -115,7 +115,7 @@ int cudaGetLastError(void) { int error = last; last = 0; return error; }
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
-    """A library in the place of CUDA's runtime, loaded in this process."""
+    """A stand-in for CUDA's runtime library, loaded into this process."""
     if not shutil.which("gcc"):
         pytest.skip("no gcc to compile the stand-in for CUDA's runtime library")
     path = tmp_path_factory.mktemp("runtime") / "libcudart.so.12"

@@ -60,7 +60,7 @@ class OnGpu:
 
 
 def random_maps(net, random, logit):
-    """A blob whose score is about that of the logit, and boxes of all sizes."""
+    """Random maps: a blob with about the score of the logit, and boxes of all sizes."""
     size = net.map_size
     scores = random.normal(-6, 1, (1, 2, size, size))
     scores[0, 0] = 0

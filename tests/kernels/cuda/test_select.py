@@ -24,7 +24,7 @@ def shim():
 
 
 def random_maps(net, seed):
-    """Maps as networks give them: a blob of target, boxes of all sizes."""
+    """Random maps like a network's: one blob of high scores, and boxes of all sizes."""
     random = np.random.RandomState(seed)
     size = net.map_size
     scores = random.normal(0, 2, (1, PLANES[net.score], size, size))
@@ -221,7 +221,7 @@ def test_select_does_not_depend_on_the_order_of_threads(shim, order):
 
 @pytest.mark.parametrize("clip", ["otb-Couple", "otb-David"])
 def test_the_default_networks_maps_give_the_same_cell_and_box(shim, clips_dir, clip):
-    """Maps of a real network on a real clip; each frame starts from the state of the host's."""
+    """Maps of a real network on a real clip; each frame starts from the host's state."""
     pytest.importorskip("onnxruntime")
     from runtime import load_tracker
 

@@ -1,4 +1,4 @@
-"""The stand-in for a GPU finds the mistakes that it is there to find."""
+"""The stand-in for a GPU finds the mistakes that it was made to find."""
 
 import numpy as np
 import pytest

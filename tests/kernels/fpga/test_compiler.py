@@ -1,4 +1,4 @@
-"""What the FPGA compiler writes does in the engine's definition what the network says."""
+"""Programs of the FPGA compiler, run on the engine's definition, compute what the network does."""
 
 import sys
 
@@ -32,7 +32,7 @@ class Bed(Runner):
 
 
 def checked(compiled, models, network, size, sides, rng, frames=2):
-    """Every output of the engine is the simulation's, bit for bit, and no wait is missing."""
+    """Check that every output equals the simulation's bit for bit, and that no wait is missing."""
     bed, simulation = Bed(compiled, size), Simulation(compiled, models)
     for entry in compiled.run["programs"].values():
         assert hazards(program_of(compiled, entry), size) == []

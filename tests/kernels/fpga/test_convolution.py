@@ -1,4 +1,4 @@
-"""The fabric's convolution unit, simulated, is the NumPy model's bit for bit."""
+"""The fabric's convolution unit, simulated, equals the NumPy model bit for bit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The crop unit's RTL against kernels/golden.py, bit for bit, with a memory that stalls."""
+"""The crop unit's RTL equals kernels/golden.py bit for bit, also when the memory stalls."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def crop_on(machine, frame, window, side, border, pixels, overlap, first=0, rows
 
 
 def words_of(picture, pixels, overlap):
-    """What the map must hold of a picture (rows, side, 3) uint8."""
+    """The words that the map must hold for a picture (rows, side, 3) uint8."""
     values = pixels.reshape(3, 256)[np.arange(3), picture]
     rows, side = picture.shape[:2]
     if not overlap:
@@ -120,7 +120,7 @@ def test_a_band_of_a_random_window_is_the_definition(name):
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("columns", [50, 2000])
 def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
-    """Tables that no window has: neither rising nor neighbouring rows, free weights."""
+    """Use tables that no window gives: rows in any order, and arbitrary weights."""
     size, side = tables.sizes()[name], 40
     for seed in range(6):
         results = []
@@ -169,7 +169,7 @@ def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap
 
 @pytest.mark.parametrize("name", SIZES)
 def test_memory_does_not_hold_up_the_pixels_of_an_unscaled_crop(name):
-    """The pixel pipeline's own time and little more: lines come ahead."""
+    """A crop takes little more than the time of the pixel pipeline: lines are prefetched."""
     side = 255
     machine = rtl(name)
     frame = np.zeros((400, 500, 3), np.uint8)

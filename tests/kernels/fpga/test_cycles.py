@@ -1,4 +1,4 @@
-"""Cycles of a frame in the RTL: the committed figures are those of this RTL and compiler."""
+"""The committed cycles of a frame are those of this RTL and this compiler."""
 
 import sys
 
@@ -15,13 +15,13 @@ needs_verilator = pytest.mark.skipif(
     build.missing() is not None, reason="no simulation here: {}".format(build.missing())
 )
 
-MOST = {"pynq_z2": 600000, "kv260": 150000}  # cycles of a frame, what the engine is made for
+MOST = {"pynq_z2": 600000, "kv260": 150000}  # cycles of a frame that the engine is designed for
 LEAST_BUSY = 0.6  # of the convolutions' cycles
 
 
 @pytest.fixture(scope="module")
 def compiled():
-    """Function of a size's name -> the default network for it."""
+    """Return a function that compiles the default network for the size of a given name."""
     pytest.importorskip("onnxruntime")
     from calib.fpga.compile import compile_network
     from runtime.networks import load_network

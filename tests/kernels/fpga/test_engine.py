@@ -29,7 +29,7 @@ def good_program(bench, seed=0):
 
 
 def assert_right(machine, seed=0):
-    """A random program does on this machine what the definition does."""
+    """Check that a random program gives on this machine what it gives on the definition."""
     results = []
     for each in (machine, Machine(machine.size, BYTES)):
         each.memory[WORK : WORK + (1 << 20)] = 0
@@ -75,7 +75,7 @@ def test_a_memory_that_takes_few_bursts_at_once_changes_nothing_but_time(name, b
 
 @pytest.mark.parametrize("first", [100, 128, 200, 254])
 def test_a_convolution_may_begin_far_below_the_first_row_of_its_input(first):
-    """Its padding is then negative, by more than 8 bits hold."""
+    """Its padding is then negative and does not fit into 8 bits."""
     results = []
     for machine in (rtl(), Machine(tables.sizes()["pynq_z2"], BYTES)):
         bench, rng = Bench(machine), np.random.default_rng(first)
@@ -118,7 +118,7 @@ def test_programs_run_one_after_the_other_on_the_same_engine():
 
 
 def test_loads_of_any_length_reach_their_place():
-    """One after the other, from any multiple of 16, also over 4 KiB, also of no length."""
+    """They start at any multiple of 16, may cross a 4 KiB boundary, and may have length zero."""
     machine = rtl(stalls=10)
     rng = np.random.default_rng(1)
     pixels = rng.integers(-128, 128, 768).astype(np.int8)
@@ -278,7 +278,7 @@ def test_a_command_that_there_is_not_is_an_error_after_those_before_it(command):
 
 
 def test_a_program_at_the_end_of_memory_is_no_error():
-    """Commands are read ahead; what lies behind the END does not matter."""
+    """Commands are prefetched, but words after the END do not matter."""
     machine = rtl()
     program = tables.pack("END")
     machine.memory[-64:] = np.frombuffer(program, np.uint8)
@@ -319,7 +319,7 @@ def test_it_can_be_stopped_at_any_time_and_the_next_program_is_right(stalls):
 
 @pytest.mark.parametrize("after", [30, 300, 700, 1500])
 def test_a_memory_that_answers_late_is_waited_for_after_a_stop(after):
-    """Bursts in flight can't be taken back: busy until they end, then all is well."""
+    """Bursts in flight can't be cancelled: the engine is busy until they end, then it works."""
     machine = rtl()
     bench = Bench(machine)
     two_loads_and_a_crop(bench)

@@ -1,7 +1,7 @@
-"""Modules whose logic was rearranged for speed do what their plain forms do: proven by yosys.
+"""Yosys proves that modules optimised for speed do what their plain forms do.
 
-A FIFO is compared for every input of so many cycles from reset; the sequencer by induction, so for
-all time. The plain forms are in ``reference``.
+A FIFO is compared for every input over a number of cycles after reset. The sequencer is compared by
+induction, so for any number of cycles. The plain forms are in ``reference``.
 """
 
 import importlib.util
@@ -81,7 +81,7 @@ def test_the_sequencers_enables_are_those_of_its_plain_form(lanes):
 
 
 def test_a_write_answer_after_a_reset_is_not_counted():
-    """It belongs to a burst from before: whatever the memory answers, the writer stays idle."""
+    """It belongs to a burst before the reset. No answer of the memory wakes the writer."""
     commands = ["hierarchy -top hp_writer", "proc", "flatten", "memory_map", "opt -full"]
     commands += ["dffunmap", "opt_clean"]
     for wanted in ("idle 1", "failed 0"):

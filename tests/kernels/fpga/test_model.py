@@ -1,4 +1,4 @@
-"""The engine's definition against slow and obvious arithmetic, and against kernels/golden.py."""
+"""The engine's definition agrees with slow, obvious arithmetic and with kernels/golden.py."""
 
 from fractions import Fraction
 
@@ -28,7 +28,7 @@ def machine(lanes=1, **changed):
 
 
 def word_place(lanes, split, row):
-    """(bank, row within the bank) of a map's row, as the design says it."""
+    """(bank, row within the bank) of a map's row, as the design defines it."""
     log = lanes.bit_length() - 1
     return (row >> split) & (lanes - 1), (row >> (split + log) << split) | (row & (1 << split) - 1)
 
@@ -43,14 +43,14 @@ def fill(engine, values, base, row_pitch, block_pitch, split):
 
 
 def naive_conv(values, tiles, bias, shifts, fields, table):
-    """The convolution of the design's text, an output word at a time, in whole numbers."""
+    """The convolution as the design defines it: one output word at a time, in integers."""
     rows, blocks, width, _ = values.shape
     made = np.zeros((fields["out_height"], fields["out_blocks"], fields["out_width"], 16), np.int64)
     for oy, ob, ox in np.ndindex(*made.shape[:3]):
         total = bias[ob].astype(np.int64)
         for ky in range(fields["kernel_height"]):
             for kx in range(fields["kernel_width"]):
-                top = fields["pad_top"] - 65536 * (fields["pad_top"] > 32767)  # it has a sign
+                top = fields["pad_top"] - 65536 * (fields["pad_top"] > 32767)  # signed, 16 bits
                 y = oy * fields["stride_y"] + ky * fields["dilation"] - top
                 x = ox * fields["stride_x"] + kx * fields["dilation"] - fields["pad_left"]
                 if not (0 <= y < rows and 0 <= x < width):

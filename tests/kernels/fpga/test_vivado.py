@@ -1,4 +1,7 @@
-"""The Tcl that makes the overlay, with stand-ins for Vivado's commands; Vivado never ran it."""
+"""The overlay's Tcl script, run with stand-ins for Vivado's commands.
+
+Vivado itself has never run it.
+"""
 
 import json
 import os
@@ -17,8 +20,8 @@ RTL = ROOT / "kernels" / "fpga" / "rtl"
 FAKE = ROOT / "tests" / "fakes" / "vivado"
 BOARDS = sorted(tables.sizes())
 
-# Pins of the vendor's cells as its manuals name them: clocks and resets that must be driven, and
-# interfaces that must be connected, of the PS only what these settings of it turn on.
+# Pins of the vendor's cells, named as in its manuals: clocks and resets that must be driven, and
+# interfaces that must be connected. For the PS these are only the ones that its settings turn on.
 CELLS = {
     "processing_system7:5.5": (
         {"M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"},
@@ -58,7 +61,10 @@ def ports_of(path):
 
 @pytest.fixture
 def run(tmp_path):
-    """Function of (board, more environment): run the Tcl; (its calls, the process, its folder)."""
+    """Return a function (board, more environment) that runs the Tcl script.
+
+    It returns (calls of Vivado's commands, the process, its folder).
+    """
 
     def start(board, **more):
         arguments = vivado.command(board)
@@ -80,7 +86,7 @@ def run(tmp_path):
 
 
 def cells_of(calls):
-    """{cell: what it is} of a run's calls."""
+    """{cell: its kind} from the calls of a run."""
     return {
         call[-1]: call[call.index("-vlnv" if "-vlnv" in call else "-reference") + 1].replace(
             "xilinx.com:ip:", ""
@@ -185,7 +191,7 @@ def test_every_port_of_the_wrapper_belongs_to_an_interface():
 @needs_tclsh
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_memory_port_is_as_wide_as_the_engines_bus(run, board):
-    """And as wide as the .hwh of the simulated board says: PYNQ sets the port by it."""
+    """The .hwh of the simulated board must state the same width, because PYNQ reads it there."""
     calls, _, _ = run(board)
     of_ps = {call[1]: call[2] for call in calls if call[0] == "set_property" and call[3:] == ["ps"]}
     names = ("CONFIG.PCW_S_AXI_HP0_DATA_WIDTH", "CONFIG.PSU__SAXIGP2__DATA_WIDTH")

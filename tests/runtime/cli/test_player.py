@@ -1,4 +1,4 @@
-"""The window's clock and keys, without a window: what each key makes of the run."""
+"""The window's clock and keys, without a window: what each key does to the run."""
 
 import time
 
@@ -28,7 +28,7 @@ class Recording(Source):
 
 
 class Keys:
-    """Stands for the window: gives the keys of a list, remembers what was shown."""
+    """A stand-in for the window: returns the keys of a list, and records what was shown."""
 
     def __init__(self, *keys):
         self.keys, self.lines, self.box = list(keys), None, None
@@ -49,7 +49,7 @@ class Keys:
 
 
 class Targets:
-    """Remembers which boxes were added on which frame."""
+    """Records which boxes were added on which frame."""
 
     def __init__(self):
         self.boxes, self.numbers = [], (0,)

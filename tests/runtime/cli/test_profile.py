@@ -10,7 +10,7 @@ STEP_MS = {"crop": 1.0, "network": 2.0, "select": 0.5}
 
 
 def profiled(seconds, wait_ms=1.0, total_ms=4.0, frames=50, **notes):
-    """A profile of a run that took so long; notes are (milliseconds a frame, thread)."""
+    """A profile of a run of that duration; notes are (milliseconds a frame, thread)."""
     profile = Profile()
     profile._began = time.perf_counter() - seconds
     for _ in range(frames):

@@ -19,7 +19,7 @@ pytestmark = [
 
 
 def frames_of(path, count, limit_s=30):
-    """Wait until so many rows are written; returns the frames' indices."""
+    """Wait until that many rows are written; return the frames' indices."""
     deadline = time.monotonic() + limit_s
     while True:
         rows = rows_of(path) if path.exists() else []

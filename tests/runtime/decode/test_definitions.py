@@ -1,4 +1,4 @@
-"""Decoders held to slow definitions: a cell at a time, in plain floats, as in the papers."""
+"""Decoders agree with slow definitions from the papers: one cell at a time, in plain floats."""
 
 import math
 from types import SimpleNamespace
@@ -44,7 +44,7 @@ def sigmoid(value):
 
 
 def vote(network, proposals, state, scale, window):
-    """The winner among (score, x, y, w, h) and the state it leads to."""
+    """The winner among proposals (score, x, y, w, h), and the state after it was chosen."""
     best, top = None, -math.inf
     w0, h0 = state[2] * scale[0], state[3] * scale[1]
 
@@ -268,7 +268,7 @@ test_siamfc_follows_the_authors_arithmetic = settings(max_examples=5, deadline=N
 
 
 def fourier(pictures):
-    """The Fourier transform of (c, n, n) as the sum it is."""
+    """The Fourier transform of (c, n, n), computed as a plain sum."""
     n = pictures.shape[-1]
     waves = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n)
     return np.einsum("ur,crk,kv->cuv", waves, pictures, waves)
@@ -292,7 +292,7 @@ def test_ridge_regression_is_that_of_the_paper(seed, side):
 
     line = np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / (side - 1)) for i in range(side)])
     window = np.outer(line, line)
-    near = np.minimum(np.arange(side), side - np.arange(side))  # distance from the corner, around
+    near = np.minimum(np.arange(side), side - np.arange(side))  # cyclic distance from the corner
     bump = np.exp(-0.5 * near**2 / (side / 3 * 0.1) ** 2)
     label = fourier(np.outer(bump, bump)[None])[0]
 
@@ -329,7 +329,7 @@ def test_packed_transforms_unpack_to_numpys_order(seed, side):
 
 
 def test_ridge_regression_finds_a_shifted_target():
-    """The exemplar's own features, moved around the corner, give the label's peak there."""
+    """The exemplar's own features, shifted cyclically, move the label's peak by the same shift."""
     noise = np.random.RandomState(1)
     network = changed("dcfnet", search=45, features=4)
     decoder = decode.create(network, NO_KERNELS)

@@ -1,4 +1,4 @@
-"""Boxes beside those of OpenCV's own trackers, on networks that the tests build."""
+"""Our boxes compared with those of OpenCV's own trackers, on networks that the tests build."""
 
 import re
 
@@ -37,7 +37,7 @@ def test_dasiamrpn_has_the_boxes_and_scores_of_opencv(tmp_path):
         _, (x, y, w, h) = theirs.update(frame)
         track = ours.update(frame)
         assert track.score == pytest.approx(theirs.getTrackingScore(), abs=1e-5)
-        # theirs are cut to whole pixels: corner and size, and half of the size once more
+        # OpenCV truncates to whole pixels: the corner, the size, and half of the size again
         np.testing.assert_allclose(track.box[:2], (x, y), atol=1.001)
         np.testing.assert_array_equal(np.floor(track.box[2:]), (w, h))
 
@@ -136,7 +136,7 @@ def vit(path):
 
 
 def vit_scale(path, channel):
-    """What OpenCV multiplies a channel by, read from a network that tells."""
+    """OpenCV's factor for a channel, measured with a network that returns it."""
     graph = blobs.Graph()
     ends = [np.array(v, np.int64) for v in ([0, channel, 0, 0], [1, channel + 1, 1, 1])]
     value = graph.Slice("search", *ends)

@@ -1,4 +1,4 @@
-"""Engines: the graph cut at the exemplar gives what the network's own files give, on each."""
+"""On every engine the graphs split at the exemplar give the maps of the network's own files."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ def network(tmp_path):
 
 
 def _run_files(backbone, head, exemplar, search):
-    """The maps by the files as they are, one session each: the slow, obvious way."""
+    """Compute the maps from the unchanged files, one session each: the slow, obvious way."""
 
     def session(model, side=None):
         if side:
@@ -124,7 +124,7 @@ def test_inference_may_run_on_every_core(network, name):
     watcher = threading.Thread(target=watch)
     watcher.start()
     calls = 0
-    while calls < 200 or len(seen) <= 50:  # a busy computer lets the watcher look seldom
+    while calls < 200 or len(seen) <= 50:  # on a busy computer the watcher seldom runs
         engine.search(features)
         calls += 1
     done.append(True)

@@ -1,6 +1,6 @@
 """ONNX Runtime on device memory: the same maps, on the device's addresses and the stream given.
 
-Its CPU provider plays the GPU's: addresses are the host's.
+The CPU provider stands in for the GPU's. The addresses are the host's.
 """
 
 import numpy as np

@@ -210,7 +210,7 @@ def test_a_dropped_target_gives_its_memory_back(tmp_path):
 
 
 class Unhurried(model.Machine):
-    """A machine that is busy for some looks at STATUS, as a board is."""
+    """A machine that stays busy for some reads of STATUS, as a board does."""
 
     looks = 0
 
@@ -239,7 +239,7 @@ def test_a_programs_end_is_waited_for(tmp_path, monkeypatch):
     assert results[0] == results[1] and device.machine.looks == 0
 
 
-# what a board's caches do to a driver that forgets them
+# what goes wrong on a board if the driver does not flush or invalidate its caches
 
 
 def _silent(monkeypatch, name, skipped):

@@ -1,4 +1,4 @@
-"""What goes wrong on an FPGA board: one sentence within a second, and the board usable after it."""
+"""A fault on an FPGA board gives one sentence within a second; the board stays usable."""
 
 import json
 import subprocess
@@ -26,8 +26,8 @@ class Flawed(model.Machine):
     """A machine with a fault that can be switched on.
 
     Attributes:
-        fault: "READ" or "WRITE": memory answers with an error; "COMMAND": the next program's first
-            command is none; "hang": a program never ends; "dead": nor does a stop end it.
+        fault: "READ" or "WRITE": memory answers with an error; "COMMAND": the next program begins
+            with an illegal command; "hang": a program never ends; "dead": a stop does not end it.
     """
 
     fault = None
@@ -68,7 +68,7 @@ def engine(board):
 
 
 def refused(kind, *texts):
-    """The block must fail with one sentence that has the texts, within a second."""
+    """Check that the block fails within a second, with one sentence that contains the texts."""
     return Refused(kind, texts)
 
 
@@ -90,7 +90,7 @@ class Refused:
 
 
 def tracked(engine):
-    """Boxes of a short film: works, so the board is usable."""
+    """Track a short film and return the boxes: this shows that the board is usable."""
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
     tracker.init(FRAMES[0], BOXES[0])
     boxes = [tracker.update(frame).box for frame in FRAMES[1:]]
@@ -154,7 +154,7 @@ def test_a_program_that_can_not_be_stopped_is_ended_by_loading_the_overlay_again
     real = device.download
 
     def download(bitstream, parser=None):
-        device.machine.fault = None  # the fabric starts anew
+        device.machine.fault = None  # the fabric starts again without the fault
         real(bitstream, parser)
 
     device.download = download
@@ -180,7 +180,7 @@ def fabric_engine(tmp_path):
         pytest.skip(reason)
     made = bright.write_bundle(tmp_path)
     device, bit = simulation.open_board("pynq_z2", "rtl")
-    device.cycles = 100000  # what takes longer never ends
+    device.cycles = 100000  # a program that takes longer counts as endless
     return device, loading.open_engine(made, device=device, overlay=bit)
 
 
@@ -200,7 +200,7 @@ def test_the_rtl_is_usable_after_a_fault_of_its_memory(fabric_engine, fault, tex
     real = device.download
 
     def download(bitstream, parser=None):
-        device.machine.fault(None)  # what hung is there again when the overlay was loaded
+        device.machine.fault(None)  # loading the overlay ends the fault
         real(bitstream, parser)
 
     device.download = download
@@ -388,7 +388,7 @@ def test_no_memory_left(board, monkeypatch):
 
 
 def _in_a_process(code, tmp_path):
-    """What a fresh Python says."""
+    """Run code in a fresh Python; return its output."""
     bright.write_bundle(tmp_path)
     (tmp_path / "pynq_z2" / "overlay").mkdir()
     hwh.write(tmp_path / "pynq_z2" / "overlay", "hotpath", "xc7z020clg400-1", 100)

@@ -1,7 +1,7 @@
-"""The same executor on a board at the other end of a network: PYNQ.remote's own client, unchanged.
+"""The FPGA executor on a board behind a network, through PYNQ.remote's own unchanged client.
 
-The registers' and the memory's contract is thus held by a second implementation: every access is a
-call over gRPC to another process.
+So a second implementation checks the contract of registers and memory: every access is a gRPC call
+to another process.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ from tests.support import fpga_bundle as bright
 
 
 def _forget():
-    """PYNQ's client keeps what it knows of an overlay beside its own files."""
+    """Delete what PYNQ's client knows of an overlay. It stores that beside its own files."""
     import pynq.pl_server
 
     folder = pathlib.Path(pynq.pl_server.__file__).parent
@@ -37,7 +37,7 @@ def _forget():
 
 @pytest.fixture(params=["pynq_z2", "kv260"])
 def opened(request, tmp_path):
-    """(bundle, PYNQ's device, .bit) of a board at the other end."""
+    """(bundle, PYNQ's device, .bit) of a board behind a network."""
     from pynq.pl_server.device import Device
     from pynq.pl_server.remote_device import RemoteBuffer, RemoteDevice
 

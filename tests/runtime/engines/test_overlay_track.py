@@ -37,7 +37,7 @@ def bundles(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def clip():
-    """(frames, first box): the start of a real clip; where there is none, of a drawn one."""
+    """(frames, first box): the start of a real clip, or of a drawn clip if there is none."""
     folder = ROOT.parent / "shared" / "clips" / "otb-Crossing"
     if not folder.is_dir():
         frames, boxes = blobs.film(RTL_FRAMES + 1)
@@ -57,7 +57,7 @@ def opened(bundles, board, kind="model"):
 
 
 def work_of(tracker):
-    """All that the fabric left for a target."""
+    """All results that the fabric has stored for a target."""
     return tracker.features[0].array[: tracker.engine.bundle.run["work_bytes"]].tobytes()
 
 

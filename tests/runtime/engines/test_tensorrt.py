@@ -1,4 +1,4 @@
-"""From ONNX to boxes through TensorRT's interface, each family of it played by a fake."""
+"""From ONNX to boxes through TensorRT's interface, with a fake for each family."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def make_bundle(folder, name="tiny", precision="fp16", **more):
 
 
 def boxes(network, engine):
-    """Boxes of the film by the whole tracker."""
+    """Track the film by the whole tracker; return the boxes."""
     pictures, truth = tiny.film(12)
     tracker = HostTracker(network, engine, cpu.load())
     tracker.init(pictures[0], truth[0])

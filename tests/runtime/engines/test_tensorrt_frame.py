@@ -47,7 +47,7 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
 
 
 def check_cost(frame):
-    """A frame allocates nothing, waits once, and brings 64 bytes back."""
+    """Check that a frame allocates nothing, waits once, and downloads 64 bytes."""
     assert frame["allocations"] == 0 and frame["synchronisations"] <= 1
     assert frame["downloads"] == 1 and frame["download_bytes"] == 64
     assert frame["uploads"] == 1

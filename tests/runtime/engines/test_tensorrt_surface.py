@@ -1,4 +1,4 @@
-"""Every name of TensorRT that is used is one of the real bindings', and the fakes have no other."""
+"""The real TensorRT bindings have every name that the product uses; the fakes have no other."""
 
 import ast
 import inspect
@@ -20,8 +20,8 @@ with open(prepare.SURFACES) as file:
     SURFACES = json.load(file)
 REAL = {"8.2": "8.6.1", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
 
-# 8.2.1 has no wheel; what 8.6.1 has and 8.2.1 has not, of all that is used here: the release notes
-# of 8.4 (memory pools) and 8.5 (names of tensors).
+# 8.2.1 has no wheel. These are the names used here that 8.6.1 has and 8.2.1 lacks, by the release
+# notes of 8.4 (memory pools) and 8.5 (names of tensors).
 CAME_AFTER_8_2 = {
     "ICudaEngine": {"num_io_tensors", "get_tensor_name", "get_tensor_shape", "get_tensor_dtype"},
     "IExecutionContext": {"set_tensor_address", "execute_async_v3"},
@@ -31,7 +31,7 @@ CAME_AFTER_8_2 = {
 
 
 def need(version):
-    """Skip the test where the real bindings of a version are not."""
+    """Skip the test if the real bindings of a version are missing."""
     problem = prepare.missing(version, VERSION)
     if problem:
         pytest.skip(problem)

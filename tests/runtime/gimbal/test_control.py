@@ -1,4 +1,4 @@
-"""The control law: where it turns, how fast, and what it does without a target."""
+"""The control law: where the camera turns, how fast, and what happens without a target."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Networks cut at their correlations, or rewritten for a parser, give what they gave before."""
+"""Networks cut at their correlations, or rewritten for a parser, still give the same maps."""
 
 import numpy as np
 import onnx

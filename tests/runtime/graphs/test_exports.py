@@ -22,7 +22,7 @@ from tests.support import torch_module
 
 warnings.filterwarnings("ignore")
 
-# a network of every family, and how its files come
+# a network of every family, and the parts in its files
 FAMILIES = ("lighttrack", "siamfcpp", "siamrpnpp", "vittrack", "stark_s50", "siamfc_015")
 WAYS = {
     "opset 9": dict(opset=9, folding=False),
@@ -46,7 +46,7 @@ def follow(toml, engine, networks_dir=None, frames=6):
 
 
 def check(toml, folder, networks_dir=None, change=None, **way):
-    """Export all files of a network by PyTorch; the boxes must be those of the files themselves."""
+    """Export all files of a network by PyTorch; check that the boxes stay the same."""
     network = load_network(toml)
     plain, exported = folder / "plain", folder / "exported"
     for place in (plain, exported):

@@ -1,4 +1,4 @@
-"""All the ways in which a network's files come give the same boxes."""
+"""Every way to split a network into files gives the same boxes."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""The camera's conversation, message by message, without a link."""
+"""The messages that the camera receives and sends, one by one, without a link."""
 
 import math
 from concurrent.futures import Future
@@ -21,7 +21,7 @@ STREAM = Stream(m.STREAM_RTSP, "rtsp://10.0.0.1:8554/live", "tracked", 4000000)
 
 
 class Scripted(Run):
-    """A run that notes what it is asked and answers when the test says so."""
+    """A run that records its requests, and answers when the test says so."""
 
     def __init__(self):
         self.asked, self.future, self.refuse = [], None, False

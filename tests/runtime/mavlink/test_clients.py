@@ -66,7 +66,7 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
             seen = client.wait("NAMED_VALUE_INT", 20)
             while seen.value < 5:
                 seen = client.wait("NAMED_VALUE_INT", 5)
-            client.pump(0.6)  # the user's hand takes its time
+            client.pump(0.6)  # the time that the user needs to draw
             x, y, w, h = clip.boxes[seen.value]
             result = client.command(
                 common.MAV_CMD_CAMERA_TRACK_RECTANGLE,

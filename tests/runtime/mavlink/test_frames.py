@@ -1,4 +1,4 @@
-"""What a stranger's bytes may reach: packets are found, signatures checked, rates limited."""
+"""Untrusted bytes: packets are found in them, signatures are checked, rates are limited."""
 
 import hashlib
 import struct

@@ -1,4 +1,4 @@
-"""A target's place on the ground is told where it can be known, and nowhere else."""
+"""A target's position on the ground is reported only if it can be computed."""
 
 import math
 

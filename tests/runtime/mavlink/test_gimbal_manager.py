@@ -1,4 +1,4 @@
-"""Discovery, ownership and giving way, message by message."""
+"""Discovery and ownership of the gimbal, and yielding control, message by message."""
 
 import pytest
 

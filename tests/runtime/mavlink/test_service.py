@@ -1,4 +1,4 @@
-"""What a hostile or a busy link does to a run: nothing."""
+"""A hostile or busy link does not disturb a run."""
 
 import hashlib
 import os

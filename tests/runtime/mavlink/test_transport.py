@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 
 
 def receive(transport, seconds=3.0):
-    """The first bytes that come."""
+    """Wait for the first bytes and return them."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         got = transport.receive()
@@ -47,7 +47,7 @@ def test_udpout_talks_to_one_address_and_survives_that_nobody_listens(opened):
         peer.bind(("127.0.0.1", port))
         peer.settimeout(3)
         link.send(b"hello")
-        link.send(b"hello")  # the first may be eaten by an older error
+        link.send(b"hello")  # an older error may swallow the first packet
         data, address = peer.recvfrom(64)
         peer.sendto(b"answer", address)
         assert data == b"hello" and receive(link)[1] == b"answer" and link.up

@@ -1,4 +1,4 @@
-"""Several targets in one call of the network: the boxes of single runs, or not at all."""
+"""Several targets in one network call get the boxes of single runs, or are not batched."""
 
 import threading
 
@@ -34,7 +34,7 @@ def network(tmp_path):
 
 
 def _single(engine, crops, features):
-    """Maps of one target after the other."""
+    """Compute the maps of one target after the other."""
     maps = []
     for crop, own in zip(crops, features):
         engine.search_crop[...] = crop

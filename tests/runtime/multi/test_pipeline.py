@@ -43,7 +43,7 @@ def film(tmp_path_factory):
 
 
 def start(folder, boxes, cuda, *arguments):
-    """The command line on the fake GPU, started; ``folder`` is its own."""
+    """Start the command line on the fake GPU, in a folder that no other run uses."""
     (folder / "bundle").mkdir(parents=True)
     code = ["-m", "tests.fakes.tensorrt.loop", folder / "bundle", "--box", box_text(boxes)]
     environment = surroundings(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)
@@ -58,7 +58,7 @@ def start(folder, boxes, cuda, *arguments):
 
 
 def run(folder, boxes, cuda, *arguments):
-    """The same to its end; (exit code, standard error)."""
+    """Run the command line as ``start`` does, to its end; return (exit code, standard error)."""
     process = start(folder, boxes, cuda, *arguments)
     _, said = process.communicate(timeout=120)
     assert "PyCUDA" not in said and "Traceback" not in said, said
@@ -107,7 +107,7 @@ def test_pictures_have_their_own_boxes(film, tmp_path):
 
 
 def around_the_target(path):
-    """The part of a saved video in which the target and its box are: no times are written there."""
+    """The part of a saved video with the target and its box, where no times are drawn."""
     capture, parts = cv2.VideoCapture(str(path)), []
     while True:
         good, picture = capture.read()
@@ -213,7 +213,7 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not _rows(out):
             time.sleep(0.05)
-        before, still = -1, 0  # it says nothing for a second: it has stalled
+        before, still = -1, 0  # no output for a second: the run has stalled
         while time.monotonic() < deadline and still < 20:
             still, before = (still + 1 if _rows(out) == before else 0), _rows(out)
             time.sleep(0.05)
@@ -262,7 +262,7 @@ def test_targets_chosen_on_the_page_miss_no_frame(tmp_path):
 
 
 def _rows(path):
-    """Whole rows in a file by now."""
+    """The whole rows that are in a file now."""
     return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
 
 

@@ -1,4 +1,4 @@
-"""Threads that share a frame: all have done their part, none is left over, no error is lost."""
+"""Threads that share a frame all finish their part, none stays running, no error is lost."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""`networks add` finds what a stranger's files do not say."""
+"""`networks add` finds the settings that a user's files do not state."""
 
 import re
 

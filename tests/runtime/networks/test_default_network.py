@@ -1,4 +1,4 @@
-"""The network that ships with the repository: there without a download, and it follows things."""
+"""The network that ships with the repository needs no download and tracks targets."""
 
 import subprocess
 import sys

@@ -138,7 +138,7 @@ def test_masks_of_the_padding_are_left_open(tmp_path):
 
 
 def add_mask(path, image):
-    """Give a model a mask of its picture, whose true pixels it would take away."""
+    """Give a model an input for a mask of its picture; true pixels would be removed."""
     model = onnx.load(str(path))
     side = next(v for v in model.graph.input if v.name == image)
     side = side.type.tensor_type.shape.dim[2].dim_value

@@ -1,4 +1,4 @@
-"""Every TOML that comes with the runtime, run on files whose right answer is known."""
+"""Every TOML that comes with the runtime, run on files with a known right answer."""
 
 import numpy as np
 import pytest

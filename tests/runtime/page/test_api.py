@@ -240,7 +240,7 @@ def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen
                     seen.append(index)
                     if len(seen) < 6:
                         await socket.send_str(json.dumps({"seen": index}))
-                # two are on their way, and neither was said to be seen
+                # two pictures are in flight, and neither was acknowledged
                 pictures = 0
                 with pytest.raises(asyncio.TimeoutError):
                     while True:
@@ -256,7 +256,7 @@ def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen
 
 
 def test_a_run_that_stands_still_goes_on_talking(run):
-    """The page takes silence for a lost connection."""
+    """The page interprets silence as a lost connection."""
 
     async def listen():
         async with aiohttp.ClientSession() as session:

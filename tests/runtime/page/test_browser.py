@@ -49,7 +49,7 @@ def run(world):
 
 
 class Tab:
-    """A tab with the page of a run; at its end, nothing may have gone wrong inside."""
+    """A tab with the page of a run. At its end it checks that the page reported no error."""
 
     def __init__(self, chromium, link, expect_errors=False, **kind):
         self.context = chromium.new_context(**(kind or DESKTOP))
@@ -122,7 +122,8 @@ def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
         tab.page.mouse.down()
         begun = run.state()["frame"]
         tab.page.mouse.move(overlay["x"] + 360, overlay["y"] + 260)
-        run.wait_for(lambda state: state["frame"] > begun + 100)  # older than an idle ring keeps
+        # by then the buffer would have dropped the frame, if the page did not hold it
+        run.wait_for(lambda state: state["frame"] > begun + 100)
         tab.page.mouse.up()
         (number,) = targets(run, 1)
         frames = sorted(run.boxes(number))
@@ -177,7 +178,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         tab.page.get_by_role("button", name="Stop the run").click()
         assert run.wait() == 0
         tab.wait_for_text("#veil", "The run has ended")
-        tab.errors.clear()  # the browser tells that nobody answers any more
+        tab.errors.clear()  # the browser reports that the server is gone
 
 
 def test_a_box_by_keyboard_alone(chromium, world, run):

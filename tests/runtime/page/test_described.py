@@ -1,4 +1,4 @@
-"""The page's interface is what page/openapi.json says: Schemathesis asks it everything."""
+"""The page's interface agrees with page/openapi.json: Schemathesis tests all of it."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.slow
 
-# 410 and 422 hang on the moment: which frames are kept, and how large they are
+# 410 and 422 depend on which frames are kept, and on how large they are
 CONFIG = """
 [checks]
 positive_data_acceptance.expected-statuses = [

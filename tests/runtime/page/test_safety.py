@@ -33,7 +33,7 @@ def local(folder, tmp_path_factory):
 
 @pytest.fixture
 def guarded(folder, tmp_path):
-    """A run that serves all addresses, so that a token is asked for."""
+    """A run that serves all addresses, so that it requires a token."""
     with pages.PagedRun(
         tmp_path, folder / "frames", "--page-host", "0.0.0.0", network=str(folder / "tiny.toml")
     ) as run:
@@ -44,7 +44,7 @@ def guarded(folder, tmp_path):
 
 
 def handshake(run, path="/ws", **headers):
-    """The status with which a web socket is answered."""
+    """The HTTP status of the answer to a request for a web socket."""
     lines = {
         "Host": "127.0.0.1:{}".format(run.port),
         "Connection": "Upgrade",
@@ -62,7 +62,7 @@ def handshake(run, path="/ws", **headers):
 
 
 def no_redirect(run, path):
-    """One GET that is not sent on: (status, headers)."""
+    """Send one GET without following a redirect; return (status, headers)."""
     connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
     connection.request("GET", path)
     answer = connection.getresponse()
@@ -239,7 +239,7 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
         assert refused > 200  # the others were cut off without a word
         assert seen > 20
         deadline = time.monotonic() + 15
-        while True:  # they are gone after a while
+        while True:  # they are closed after a while
             try:
                 assert run.ask("/api/state")[0] == 200
                 break
@@ -253,8 +253,11 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
 
 
 async def _flood(run):
-    """A thousand connections beside a viewer: (pictures it saw meanwhile, connections
-    answered 503, connections answered otherwise)."""
+    """Open a thousand connections beside a viewer.
+
+    Returns:
+        (pictures that it saw meanwhile, connections answered 503, connections answered otherwise).
+    """
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(run.address + "/ws") as viewer:
             body = {"frame": 0, "box": [96, 72, 40, 40]}
@@ -273,7 +276,7 @@ async def _flood(run):
             crowd = []
             for _ in range(1000):
                 reader, writer = await asyncio.open_connection("127.0.0.1", run.port)
-                writer.write(b"GET /api/state HTTP/1.1\r\n")  # and no more
+                writer.write(b"GET /api/state HTTP/1.1\r\n")  # and nothing after it
                 crowd.append((reader, writer))
             for reader, writer in crowd:
                 try:

@@ -1,4 +1,4 @@
-"""The picture leaves as RTSP, RTP and a file, and the frame loop waits for none of them."""
+"""Pictures are sent as RTSP, RTP and a file, and the frame loop waits for none of them."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ SIZE = (318, 200)  # a width that GStreamer would pad
 
 
 def frame_of(number):
-    """A frame whose brightness steps tell its number: 16 bits as black and white columns."""
+    """A frame that shows its number: 16 bits as black and white columns."""
     frame = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     for bit in range(16):
         if number >> bit & 1:
@@ -76,7 +76,7 @@ def opened():
 
 
 def receive(command, feed, frames=12, seconds=20):
-    """Pictures that a program writes raw to its standard output while frames are fed."""
+    """Run a program while frames are fed; return the raw pictures from its standard output."""
     size = SIZE[0] * SIZE[1] * 3
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         os.set_blocking(program.stdout.fileno(), False)

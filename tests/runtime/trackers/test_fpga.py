@@ -28,7 +28,7 @@ def trackers_on(engine, count, pipeline):
 
 
 def starts(boxes, count):
-    """First boxes of so many targets: the same one, shifted a little."""
+    """First boxes of that many targets: the same box, shifted a little."""
     x, y, w, h = boxes[0]
     return [(x + i, y - i, w, h) for i in range(count)]
 
@@ -58,7 +58,7 @@ def test_the_boxes_are_those_of_one_frame_at_a_time(tmp_path, count, pipeline):
 
 
 def test_the_next_program_runs_while_its_frame_is_reported(tmp_path, monkeypatch):
-    """When a track is given, the fabric has the next frame already."""
+    """When a track is returned, the fabric already has the next frame."""
     frames, boxes = bright.film(4)
     device, engine = opened(tmp_path)
     (tracker,) = trackers_on(engine, 1, 2)

@@ -1,4 +1,4 @@
-"""The host's tracker: a network that gives nothing finite is seen in that very frame."""
+"""The host's tracker reports in the same frame that a network gave no finite number."""
 
 import numpy as np
 import onnx
@@ -15,9 +15,9 @@ FAMILIES = ("lighttrack", "dasiamrpn", "siamfc_030", "dcfnet", "stark_lightning"
 
 
 def fail_on_white(network, search, names):
-    """Add to those outputs of a search graph a term that is 0, and NaN where a picture has white.
+    """Add a term to outputs of a search graph: 0, or NaN if the picture has a white pixel.
 
-    It comes last, so that no later operator can turn it into a number.
+    The term is added last, so that no later operator can turn NaN into a number.
     """
     search = onnx.ModelProto.FromString(search.SerializeToString())
     graph, node = search.graph, onnx.helper.make_node
@@ -42,7 +42,7 @@ def fail_on_white(network, search, names):
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Let every network that is loaded fail on white, in the output of that number or in all."""
+    """Make every loaded network fail on white, in the output of that number or in all."""
 
     def arrange(number=None):
         build = assemble.build
@@ -58,7 +58,7 @@ def failing(monkeypatch):
 
 
 def check(tracker, film, boxes):
-    """A frame with a white pixel is an error; the target stays, and is found in the next frame."""
+    """Check that a white pixel is an error, and that the next frame finds the target again."""
     tracker.init(film[0], boxes[0])
     before = tracker.update(film[1])
     assert isinstance(before.box, Box)

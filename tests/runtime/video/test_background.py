@@ -1,4 +1,4 @@
-"""A saved video is encoded beside the loop: nothing is lost, errors arrive, late frames count."""
+"""A video is encoded in its own thread: recordings lose no frame, errors and drops are reported."""
 
 import threading
 import time

@@ -21,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture
 def fake(tmp_path):
-    """A plugged camera 7; OpenCV gives a hanging one up after a second."""
+    """A plugged-in camera 7; OpenCV gives up on a hanging camera after a second."""
     made = FakeCamera(tmp_path)
     made.env = dict(made.environment(), OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT="1")
     return made

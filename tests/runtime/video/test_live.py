@@ -1,4 +1,4 @@
-"""Live sources give the newest frame and outlive their senders; never do they wait too long.
+"""Live sources give the newest frame, survive the loss of a sender, and never wait too long.
 
 Every sender is a real process on the loopback that is killed, frozen and started again.
 """
@@ -19,7 +19,7 @@ from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
 from tests.support.streams.mpegts import UdpSender
 from tests.support.streams.watch import Watcher
 
-# the slowest way back: a pause that has just begun, the opening, and this busy machine
+# the slowest recovery: a pause that has just begun, the opening, and delays of a busy machine
 BACK_S = LONGEST_PAUSE_S + DATAGRAM_OPEN_TIMEOUT_S + 4.0
 
 
@@ -38,7 +38,7 @@ def frames_until(source, done, limit_s=20.0):
 
 
 def count(number):
-    """A condition for ``frames_until``: so many frames."""
+    """A condition for ``frames_until``: that many frames have come."""
     return lambda frames: len(frames) >= number
 
 
@@ -62,7 +62,7 @@ def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(kind):
         for pull, put_back in ((running.kill, running.start), (running.freeze, running.thaw)):
             gaps, said = len(source.gaps), len(log)
             pull()
-            # what was on its way still comes, then nothing but WAITING, and it is said once
+            # frames in flight still come, then only WAITING, and the loss is reported once
             _, longest_s = frames_until(source, lambda _, said=said: len(log) > said)
             assert longest_s < 0.3 + 0.7
             assert "lost after frame {}".format(source.given - 1) in log[-1]

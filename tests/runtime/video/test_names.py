@@ -25,7 +25,7 @@ UTF8, LATIN = "\u00f6 \u8996 d".encode("utf-8"), b"a\xff"
 
 
 def said(spec, cwd=ROOT):
-    """What a program in the C locale, which gives every name to OpenCV itself, says of a source."""
+    """Open a source in the C locale, where every name goes to OpenCV itself; return the output."""
     env = environment(LANG="C", LC_ALL="C", PYTHONPATH=str(ROOT))
     command = [sys.executable, "-c", READ_ALL, spec]
     done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE)

@@ -179,7 +179,7 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
         assert b"nobody reads this pipe" in process.communicate(timeout=20)[0]
     finally:
         process.kill()
-    # not blocking, as its writer comes later
+    # not blocking, because the writer opens it later
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         process = run(code, path)
         time.sleep(1.0)  # the pipe is full by then
@@ -253,7 +253,7 @@ def test_rows_are_added_to_an_older_file_and_a_cut_line_is_removed(tmp_path):
         with open_results(path, ("frame", "score"), append=True) as first:
             first.write((0, 0.5))
         with open(str(path), "ab") as file:
-            file.write(b"1,0.")  # the power went
+            file.write(b"1,0.")  # the power failed
         with open_results(path, ("frame", "score"), append=True) as second:
             second.write((0, 0.75))
         lines = path.read_text().splitlines()

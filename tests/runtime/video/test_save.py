@@ -21,7 +21,7 @@ from tests.support.streams import scene
 from tests.support.streams.process import ROOT
 
 HAS_AV = save._pyav() is not None
-# (ending, h264): Motion JPEG is tested wherever PyAV is or is not
+# (ending, h264): Motion JPEG is tested with and without PyAV
 KINDS = [(".mp4", False)]
 KINDS += [(".mp4", None), (".mkv", None), (".avi", None)] if HAS_AV else []
 each_kind = pytest.mark.parametrize("kind, h264", KINDS)

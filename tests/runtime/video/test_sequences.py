@@ -12,7 +12,7 @@ from tests.runtime.video.test_sources import write_pictures
 
 
 def first_box(folder):
-    """The first box of a sequence, by the way that the command line takes."""
+    """The first box of a sequence, read as the command line reads it."""
     with open_source(str(folder)) as source:
         return source.first_box
 

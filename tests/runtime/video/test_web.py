@@ -24,7 +24,7 @@ from tests.support.streams.process import ROOT, answers, free_port
 
 @contextlib.contextmanager
 def web_server(folder):
-    """``python -m http.server`` on a folder; gives its address."""
+    """Run ``python -m http.server`` on a folder; give its address."""
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
@@ -78,7 +78,7 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
 
     class HalfAFile(BaseHTTPRequestHandler):
         def log_message(self, *_):
-            """Say nothing."""
+            """Print no log."""
 
         def do_GET(self):
             self.send_response(200)

@@ -6,8 +6,8 @@
 `default_nettype none
 
 /*
- * hp_fifo beside its plain form. "differs" is high in a cycle in which they do not do the same: with
- * OUTPUT_REGISTER 0 in every signal, with 1 in the sequence of entries.
+ * hp_fifo beside its plain form. "differs" is high in each cycle in which they differ. With
+ * OUTPUT_REGISTER 0 all signals are compared, with 1 the sequence of entries.
  */
 module fifo_miter #
 (
@@ -47,7 +47,7 @@ fifo (
 
 generate
     if (OUTPUT_REGISTER) begin : registered
-        // the register holds one entry more, so the plain form is deeper; it follows what fifo does
+        // the register holds one more entry, so the plain form is deeper; it takes the steps of fifo
         localparam DEEP = 2 * DEPTH;
         wire [$clog2(DEEP):0] plain_level;
         logic there_reg;  // an entry was in the plain form in the cycle before and is still there

@@ -1,4 +1,4 @@
-"""Annotated clips of the usual benchmarks, as sequences: ``len(clip)`` frames, ``clip[i]`` is one.
+"""Read annotated clips of the usual benchmarks; ``len(clip)`` frames, ``clip[i]`` is one frame.
 
 | data set            | annotation                               | pixels counted from |
 |---------------------|------------------------------------------|---------------------|
@@ -12,8 +12,8 @@
 | MOT                 | ``gt/gt.txt``: one clip a target         | 1                   |
 
 ``runtime.video.sequence`` reads the files that the runtime reads too. The loaders of ``got10k`` are
-not used: they refuse a folder that does not hold their whole data set. Runs on every Python that a
-board has, as ``calib.metrics`` and ``calib.follow`` do.
+not used, because they refuse a folder that does not hold their whole data set. This file runs on
+every Python that a board has, as ``calib.metrics`` and ``calib.follow`` do.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from runtime.video import recorded, sequence
 
 DEPTH = 4  # folders below the one that was named
 VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")
-FEWEST_MOT = 10  # frames that a target of MOT must be seen in to make a clip
+FEWEST_MOT = 10  # a target of MOT must be visible in this many frames to make a clip
 
 
 class Clip:
@@ -40,7 +40,7 @@ class Clip:
         name: of the folder; with ``.2`` or ``-id7`` where it has several targets.
         folder: ``pathlib.Path``.
         boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN where the target is absent. The
-            first frame always has a box: what comes before it is left out.
+            first frame always has a box: earlier frames are left out.
     """
 
     def __init__(self, name, folder, frames, boxes):
@@ -131,7 +131,7 @@ def find_clips(folders, trim=False, log=None):
         list of ``Clip`` in the order of the names; no name twice.
 
     Raises:
-        BadClips: nothing there, no annotation, or another number of boxes than of frames.
+        BadClips: there are no clips, no annotation, or not as many boxes as frames.
     """
     found = []
     for folder in map(pathlib.Path, folders):
@@ -169,7 +169,7 @@ def _without_annotation(folder):
 
 
 def _named_apart(clips):
-    """The clips sorted; the same name from two folders gets the folder's name before it."""
+    """Sort the clips; where two folders have the same name, put the parent's name before it."""
     clips = list({(clip.folder.resolve(), clip.name): clip for clip in clips}.values())
     names = [clip.name for clip in clips]
     for clip in clips:

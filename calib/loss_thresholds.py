@@ -1,17 +1,18 @@
-"""python -m calib.loss_thresholds: below which certainty a target counts as lost, fitted on clips.
+"""python -m calib.loss_thresholds: fit on clips the certainty below which a target is called lost.
 
     python -m calib.loss_thresholds --clips DIR --networks kestrel,nanotrack_v2
 
 The sequences are the clips of DIR, and copies in which the target goes away for a while
-(``calib.vanishing``). The truth: a target is lost where it is absent or its overlap with the box is
-below 0.1. It is not lost where the overlap is above 0.3.
+(``calib.vanishing``). By definition, a target is lost where it is absent or its overlap with the
+box is below 0.1. It is not lost where the overlap is above 0.3.
 
-The first table says how well ``certainty`` and, for comparison, the plain score tell the two apart,
-on runs that do nothing about it: area under the curve, precision and recall. The score's threshold
-is its best on these clips. The certainty's threshold is found for each clip on all other clips.
+The first table says how well ``certainty`` and, for comparison, the plain score separate the two
+cases: area under the curve, precision and recall. These runs do not react to a loss. The score's
+threshold is its best on these clips. The certainty's threshold for each clip is fitted on all other
+clips.
 
-The second table compares what can be done below the TOML's ``hold_below``: nothing, hold the last
-certain box, or search in a wider region too. ``--knowing`` leaves the last two out.
+The second table compares three policies below the TOML's ``hold_below``: do nothing, hold the last
+certain box, or hold it and search in a wider region. ``--knowing`` leaves the last two out.
 """
 
 import copy
@@ -102,7 +103,7 @@ class Run:
         kind: "clip", or one of ``KINDS``.
         overlaps: with the true box, NaN where there is none.
         gone: bool, no target in the frame.
-        score, certainty, lost: as the tracker said.
+        score, certainty, lost: as the tracker reported them.
     """
 
     def __init__(self, sequence, rows):
@@ -202,7 +203,7 @@ def best_threshold(runs, what):
 
 
 def acting(runs):
-    """Overlap on clips as they are, and what comes after a target's reappearance."""
+    """Overlap on the unchanged clips, and on the frames after a target has come back."""
     overlaps = [np.nanmean(run.overlaps) for run in runs if run.kind == "clip"]
     found, after = [], []
     for run in runs:

@@ -8,7 +8,7 @@
 | ``precision``         | share of frames whose centre is within 20 pixels            | OTB      |
 | ``norm_precision``    | the same within 0.2 of the box's width and height           | LaSOT    |
 
-Frames without the target are left out everywhere. Held to ``got10k`` by the tests.
+All figures leave out frames without the target. The tests compare them with ``got10k``.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def overlap(boxes, truth, bound=None):
 
     Args:
         boxes, truth: (n, 4) (x, y, w, h).
-        bound: (width, height): both are cut to the frame first, as GOT-10k's report does.
+        bound: (width, height) of the frame: both boxes are cut to it first, as in GOT-10k's report.
 
     Returns:
         (n,) float64; NaN where a box is NaN.
@@ -42,7 +42,7 @@ def _corners(boxes, bound):
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     if bound is None:
         return corners
-    # the toolkit cuts the corner first and then the size, which is left as it was
+    # the toolkit moves the corner into the frame without changing the size, then it cuts the size
     low = np.clip(boxes[:, :2], 0, bound)
     return np.concatenate([low, low + np.clip(boxes[:, 2:], 0, np.asarray(bound) - low)], axis=1)
 
@@ -73,10 +73,10 @@ def curves(boxes, truth):
 
 
 def figures(boxes, truth):
-    """dict of ``FIGURES`` of one clip.
+    """Compute the ``FIGURES`` of one clip, as a dict.
 
     Args:
-        boxes: (n, 4), the first being the one that the tracker was given.
+        boxes: (n, 4); the first one is the box that the tracker was given.
         truth: (n, 4), NaN where the target is absent.
     """
     ious = overlap(boxes[1:], truth[1:])

@@ -1,14 +1,14 @@
-"""Measure ranges of a graph's tensors: histograms by ONNX Runtime, then one range a method.
+"""Measure ranges of a graph's tensors: histograms by ONNX Runtime, then one range per method.
 
 | method     | range                                                                       |
 |------------|-----------------------------------------------------------------------------|
-| minmax     | all that was seen                                                           |
+| minmax     | all values                                                                  |
 | percentile | all but 0.01 % of the values                                                |
 | entropy    | least Kullback-Leibler divergence between values and their 128 levels       |
 | mse        | least squared error of the values in 256 levels                             |
 
-Entropy: Migacz, "8-bit inference with TensorRT", GTC 2017; held to ONNX Runtime's own by the tests,
-which is the same and some fifty times slower.
+Entropy: Migacz, "8-bit inference with TensorRT", GTC 2017. The tests compare it with ONNX Runtime's
+own implementation, which gives the same ranges and is some fifty times slower.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ METHODS = ("minmax", "percentile", "entropy", "mse")
 PERCENTILE = 99.99
 BINS = 2048
 WIDEN = 4  # above this many times the range, bins get wider instead of more
-MOST_VALUES = 8192  # values counted of a tensor for one input
+MOST_VALUES = 8192  # values of a tensor that are counted for one input
 ENTROPY_BINS, LEVELS = 1024, 128
 SHRINK = np.linspace(0.2, 1.0, 81)  # shares of the whole range that mse tries
 

@@ -1,7 +1,8 @@
 """Clips in which the target goes away for a while and comes back, made from clips where it stays.
 
-Two ways, both without chance: ``cover`` paints the target over with what lies beside it, so that
-the scene stays and the target alone is gone; ``cut`` shows another clip, as films and cameras do.
+There are two ways, neither of them random. ``cover`` paints the target over with what lies beside
+it, so that the scene stays and only the target is gone. ``cut`` shows another clip meanwhile, as
+films and cameras do.
 """
 
 import cv2
@@ -23,7 +24,7 @@ class Vanishing:
 
     Attributes:
         name, boxes: as those of ``Clip``; boxes are NaN where the target is gone.
-        gone: bool (frames,), where it was made to go.
+        gone: bool (frames,), True where the target was removed.
     """
 
     def __init__(self, clip, kind, other=None):
@@ -63,7 +64,7 @@ def _cover(frame, box, side):
     bottom = min(height, int(y + h + GROWN * h) + 3)
     w, h = right - left, bottom - top
     sides = [(w, 0), (-w, 0), (0, h), (0, -h)]
-    if side in range(4):  # the same as in the frame before, if it can be
+    if side in range(4):  # keep the side of the frame before, if possible
         sides.insert(0, sides[side])
     for dx, dy in sides:
         if 0 <= left + dx and right + dx <= width and 0 <= top + dy and bottom + dy <= height:

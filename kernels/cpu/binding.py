@@ -1,7 +1,7 @@
 """The compiled kernels as Python calls.
 
-A call costs two or three microseconds besides its work, of a frame's millisecond. Therefore the
-addresses of arrays that stay the same are kept.
+A frame takes about a millisecond. Each call costs two or three microseconds besides its work, so
+the addresses of arrays that stay the same are kept.
 """
 
 import ctypes

@@ -1,6 +1,7 @@
-// The work of the processor on an FPGA board: it writes the tables and pixels of a window, converts
-// the words of the maps to floats, and compares the features of two targets. Included by hotpath.cpp; the definitions
-// are resize.py, likeness.py and the driver's NumPy in kernels/fpga and runtime/engines/overlay.py.
+// The processor's work on an FPGA board. It writes the tables and pixels of a window, converts the
+// words of the maps to floats, and compares the features of two targets. hotpath.cpp includes this
+// file. The definitions are resize.py, likeness.py and the driver's NumPy in kernels/fpga, and
+// runtime/engines/overlay.py.
 
 // A window for the fabric. kernels/fpga/native.py fills it in, in the same order.
 struct hp_window_job {
@@ -123,7 +124,7 @@ void hp_fabric_maps(const uint8_t* memory, const hp_words* maps, int count) {
   }
 }
 
-// As hp_likeness, for int8: blocks of side x side words of 16 channels.
+// Does for int8 what hp_likeness does. Features are blocks of side x side words of 16 channels.
 double hp_fabric_likeness(const int8_t* words, int channels, int side, int row, int row_end,
                           int column, int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));

@@ -1,7 +1,7 @@
 """Rewrites the search graph of one target for several, where this can't change any result.
 
 ``several`` visits each node once. Each tensor that depends on a picture or an exemplar must hold
-the targets one after the other along axis 0, and each operator must keep them apart. An operator
+the targets one after the other along axis 0. Each operator must keep the targets apart. An operator
 that is not known to do so ends the attempt. Two kinds of node are rewritten:
 
 - a Reshape to a constant shape gets N times the length of axis 0;

@@ -293,10 +293,10 @@ class _Cutter:
 
 
 def _once(names: "typing.Iterable[str]") -> "typing.List[str]":
-    """The names in their order, each once."""
+    """The names in order, without repetitions."""
     return list(dict.fromkeys(names))
 
 
 def _ordered(nodes: "typing.Iterable[NodeProto]") -> "typing.List[str]":
-    """What the nodes give, in their order."""
+    """Names of the nodes' outputs, in order."""
     return [name for node in nodes for name in node.output]

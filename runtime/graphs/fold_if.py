@@ -1,7 +1,7 @@
 """Folds every If of a model whose condition depends on shapes alone.
 
-Exporters leave an If where they did not know a shape. Here all shapes are known. Executors need not
-understand If then, and OpenVINO 2022, the last one for Python 3.6, does not.
+Exporters leave an If where they did not know a shape. Here all shapes are known. After folding, an
+executor need not support If. OpenVINO 2022, the last one for Python 3.6, does not support it.
 """
 
 import typing

@@ -34,7 +34,7 @@ def normalise(model: "ModelProto") -> "ModelProto":
         a model with the same inputs and outputs; the model itself where nothing is to be folded.
 
     Raises:
-        BadNetwork: a shape can't be known without onnxslim, which is not installed; or with it.
+        BadNetwork: a shape can't be computed: onnxslim is not installed, or it is not enough.
     """
     unknown = unknown_shapes(model)
     if not unknown and not any(node.op_type in FOLDED for node in model.graph.node):
@@ -67,7 +67,7 @@ def _slimmed(onnxslim: typing.Any, model: "ModelProto") -> "ModelProto":
     inputs = [value.name for value in model.graph.input]
     try:
         slim: ModelProto = onnxslim.slim(models.copy(model))
-    except Exception as error:  # its passes raise whatever they meet
+    except Exception as error:  # its passes raise errors of any class
         raise BadNetwork(
             "onnxslim {} can't fold the graph: {}; export it with constant folding".format(
                 onnxslim.__version__, models.first_line(error)

@@ -1,7 +1,7 @@
 """Rewrites quantised operators (QOperator form) as quantisers around plain ones (QDQ form).
 
-OpenVINO and TensorRT know only the second form. The numbers are the same but for the rounding of
-sums in float32.
+OpenVINO and TensorRT know only the second form. The results are the same, except for the rounding
+of sums in float32.
 """
 
 import typing

@@ -66,14 +66,14 @@ def _add_parser(commands: typing.Any) -> None:
     command.set_defaults(run=add_network)
     command.add_argument("files", nargs="+", metavar="FILE.onnx", help="all files of the network")
     command.add_argument("--name", required=True, help="name of the network")
-    command.add_argument("--like", help="a network with the same numbers; nothing is tried then")
+    command.add_argument("--like", help="take the settings of this network; try no others")
     command.add_argument("--clips", metavar="DIR", help="annotated clips on which to try settings")
     command.add_argument("--out", metavar="DIR", default=".", help="folder to write to")
-    command.add_argument("--engine", default="auto", help="engine that tries them")
+    command.add_argument("--engine", default="auto", help="engine to try the settings with")
 
 
 def add_network(options: argparse.Namespace) -> None:
-    """Write the TOML of a stranger's network."""
+    """Write the TOML for a user's own network."""
     from runtime.networks import add  # needs the onnx library
 
     add.add(

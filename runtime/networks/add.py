@@ -1,4 +1,4 @@
-"""Adds a network: writes the TOML for ONNX files, and says how each key was found."""
+"""Add a network: write the TOML for its ONNX files, and say how each key was found."""
 
 import math
 import pathlib
@@ -36,16 +36,16 @@ def add(
         files: its ONNX files.
         name: of the TOML, without ``.toml``.
         folder: where the TOML and copies of the files go.
-        like: name of a network, or a TOML, with the same numbers; None to find them.
+        like: name of a network, or a TOML, with the settings to take; None to find them.
         clips: folder of annotated clips to try on; None to take the usual values.
-        engine: that tries them.
+        engine: name of the engine to try them with.
         say: function of one line.
 
     Returns:
         the TOML's path.
 
     Raises:
-        BadNetwork: the files are of no known form.
+        BadNetwork: the files have no known form.
         BadSource: no annotated clip.
         BadOutput: the TOML is there already, or can't be written.
     """

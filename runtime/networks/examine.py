@@ -1,4 +1,4 @@
-"""Examines what a network's files hold and what they compute, for ``networks check``.
+"""Examine the content of a network's files, and what they compute, for ``networks check``.
 
 The weights are read, and the network runs on two pictures. A damaged file, or a TOML with the wrong
 mean and scale, shows in numbers that no tracker could use.

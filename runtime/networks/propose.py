@@ -1,7 +1,8 @@
-"""Reads a stranger's ONNX files and proposes what a network's TOML would say of them.
+"""Propose a network's TOML from a user's ONNX files.
 
-The tensors tell the parts, the sides, the family, the maps and the stride. What no tensor tells
-(colours, crop, border) has alternatives here; ``runtime.networks.trial`` chooses among them.
+The tensors determine the parts, the sides, the family, the maps and the stride. They do not
+determine colours, crop and border. For these there are alternatives here, and
+``runtime.networks.trial`` chooses among them.
 """
 
 import pathlib
@@ -18,7 +19,7 @@ Table = typing.Dict[str, typing.Any]
 Changes = typing.Dict[str, typing.Any]  # key of [input], [head] or [tracking] -> value
 
 SIDES = ((127, 255), (128, 256), (127, 256), (127, 287), (112, 224), (128, 320), (127, 303))
-EXEMPLARS = (127, 128, 112, 120, 96, 144)  # beside a search region of a known side
+EXEMPLARS = (127, 128, 112, 120, 96, 144)  # tried where only the search region's side is known
 
 _MEAN, _SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]  # of ImageNet, RGB
 COLOURS: "typing.Dict[str, Changes]" = {
@@ -51,7 +52,7 @@ BORDERS: "typing.Dict[str, Changes]" = {
     "black": {"border": "zero"},
 }
 
-# [tracking] of each family, where no network is named to be like
+# [tracking] of each family, used without ``--like``
 TRACKING: "typing.Dict[str, Changes]" = {
     "points": {"penalty": 0.1, "window": 0.4, "lr": 0.4},
     "anchors": {"penalty": 0.05, "window": 0.42, "lr": 0.38},
@@ -71,10 +72,10 @@ TRACKING: "typing.Dict[str, Changes]" = {
 
 
 class Proposal(typing.NamedTuple):
-    """What the tensors say.
+    """What follows from the tensors.
 
     Attributes:
-        table: the TOML, without a choice of what no tensor tells.
+        table: the TOML, without the keys that no tensor determines.
         alternatives: dict of a question -> dict of an answer -> the keys that it sets.
     """
 
@@ -92,7 +93,7 @@ def propose(paths: "typing.Sequence[pathlib.Path]") -> Proposal:
         ``Proposal``.
 
     Raises:
-        BadNetwork: a file is no ONNX, or the files are of no form that is known here.
+        BadNetwork: a file is no ONNX, or the files have no known form.
     """
     files = {path: normalise.to_float32(models.read(path)) for path in paths}
     named = name_parts(files)
@@ -101,7 +102,7 @@ def propose(paths: "typing.Sequence[pathlib.Path]") -> Proposal:
         try:
             outputs = _outputs(named, sides)
             family, head, choices = _family(named, outputs, sides)
-        except Exception as error:  # whatever shape inference raises for sides that do not fit
+        except Exception as error:  # shape inference raises several classes
             problems.append(models.first_line(error))
             continue
         table: Table = {
@@ -125,7 +126,7 @@ Named = typing.Dict[str, typing.Tuple[pathlib.Path, "ModelProto"]]
 
 
 def name_parts(files: "typing.Mapping[pathlib.Path, ModelProto]") -> Named:
-    """Tell by their inputs which part each file is."""
+    """Find out which part each file is, by its inputs."""
     pictures = {path: [_is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
     only = [path for path, flags in pictures.items() if flags == [True]]
     both = [path for path, flags in pictures.items() if flags == [True, True]]
@@ -161,7 +162,7 @@ def name_parts(files: "typing.Mapping[pathlib.Path, ModelProto]") -> Named:
 def _heads(
     files: "typing.Mapping[pathlib.Path, ModelProto]", rest: "typing.List[pathlib.Path]"
 ) -> "typing.List[typing.Tuple[str, pathlib.Path]]":
-    """The head, or the fusion and the parts of the maps, which are told by their file names."""
+    """The head; or the fusion and the parts of the maps, which their file names identify."""
     if len(rest) == 1:
         return [("head", rest[0])]
     words = {"score": ("score", "cls", "center", "ctr"), "size": ("size",), "offset": ("offset",)}

@@ -56,7 +56,7 @@ def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> V
 
 
 def on_boards(graphs: "Graphs") -> Verdicts:
-    """What is known to prevent a network from running on each board.
+    """Say for each board what is known to prevent a network from running there.
 
     Args:
         graphs: its ``assemble.Graphs``.

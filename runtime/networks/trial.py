@@ -1,8 +1,9 @@
 """Measures a network's settings on annotated clips: the overlap of one step of its tracker.
 
-The tracker takes its target in the first frame. In each of some later frames it starts from the
-true box of the frame before, moved and scaled at random with a fixed seed, and takes one step. The
-mean overlap with the true box tells right settings from wrong ones within a few dozen steps.
+The tracker takes its target in the first frame. For each of some later frames it starts from the
+true box of the frame before, and takes one step. That box is first moved and scaled at random, with
+a fixed seed. The mean overlap with the true box tells right settings from wrong ones within a few
+dozen steps.
 """
 
 import pathlib

@@ -77,7 +77,7 @@ class Controller:
         self._targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
         self._can_record = can_record
-        self._run = secrets.token_hex(4)  # tells a browser that comes back that the run is new
+        self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
         self._version = 0  # grows with each frame and each change
@@ -165,7 +165,7 @@ class Controller:
             Refused: the frame or the target to replace is gone, or there are too many targets.
             BadBox: no target can have the box.
         """
-        if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # whatever the frame is
+        if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # on any frame
             raise Refused(422, "a box must be at least {0:g} x {0:g} pixels".format(SMALLEST_PX))
         frames = self.buffer.since(index)
         if not frames or self._newest is None:

@@ -1,8 +1,8 @@
 """Keep the frames of the last seconds, so that a target can be selected on the frame that was seen.
 
-The network, the browser and the user's hand take time: by the time a selection arrives, the loop
-is some frames further. The selection names the index of the frame that was displayed, and the
-tracker starts on that frame.
+The network, the browser and the user take time. When a selection arrives, the loop is already some
+frames further. The selection names the index of the frame that was displayed, and the tracker
+starts on that frame.
 """
 
 import threading

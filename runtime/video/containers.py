@@ -1,4 +1,4 @@
-"""What the bytes of a video or picture file state, before a decoder reads them."""
+"""Read what the bytes of a video or picture file state, before a decoder reads the file."""
 
 import os
 import re
@@ -62,8 +62,8 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
     """The top-level boxes of an MP4 file, ISO/IEC 14496-12 section 4.2.
 
     Yields:
-        ``(kind, start, end)``: four bytes and two positions. In a file that is cut off, the end of
-        the last box lies beyond the end of the file, or bytes follow that are no box.
+        ``(kind, start, end)``: four bytes and two positions. If a file is cut off, its last box
+        ends beyond the end of the file, or bytes follow that are no box.
     """
     size, position = os.path.getsize(path), 0
     with open(path, "rb", buffering=0) as file:

@@ -235,7 +235,7 @@ def _bottom_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
 
 
 def _joined(*texts: str) -> str:
-    """The texts that are not empty, two blanks apart: a bar would hang below the band."""
+    """Join the texts that are not empty by two blanks: a bar would reach below the band."""
     return "  ".join(text for text in texts if text)
 
 

@@ -54,8 +54,8 @@ class LiveSource(Source):
     The constructor opens the source, and raises the error of a failed opening. A later loss is not
     an error: the source is opened again after 0.3 s, then with pauses that double up to 2 s, for
     ever. Meanwhile ``read`` returns ``WAITING``. Each reopening, and each silence of more than
-    ``gap_s``, becomes one entry of ``gaps``. ``log`` is told when it ends; of a long silence it is
-    also told when it starts.
+    ``gap_s``, becomes one entry of ``gaps``. ``log`` is called when it ends. For a long silence it
+    is called when it starts, too.
 
     Args:
         device: has ``name`` and ``open() -> cv2.VideoCapture``. It has ``read_timeout_s`` where

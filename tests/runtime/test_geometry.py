@@ -71,7 +71,7 @@ def test_stark_looks_at_a_square_of_the_boxs_area(box):
 def test_vittrack_halves_whole_pixels_as_opencv_does(box):
     network, (x, y, w, h) = load_network("vittrack"), box
     side = math.ceil(math.sqrt(w * h) * 4)
-    assume(side >= max(w, h))  # else, 16 times as long as wide, it would be rounded the other way
+    assume(side >= max(w, h))  # a box 16 times as long as wide is rounded the other way
     window, _ = geometry.search_window(network, state_of(box))
     # C++ divides towards zero
     assert window == (x + int((w - side) / 2), y + int((h - side) / 2), side, side)

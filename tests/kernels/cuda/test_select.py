@@ -168,7 +168,7 @@ def test_maps_without_a_number_are_flagged_and_leave_the_target_where_it_was(shi
 
 
 def test_an_infinite_box_that_wins_is_flagged_and_leaves_the_target_where_it_was(shim):
-    net = network(window=1.0)  # the middle wins whatever the network says
+    net = network(window=1.0)  # the window alone decides, so the middle cell wins
     scores, distances = random_maps(net, 1)
     distances[:] = np.inf
     scores[:] = 0

@@ -138,7 +138,7 @@ def test_what_depends_on_the_exemplar_alone_is_not_in_the_search_graph(network):
     graphs = assemble.build(network, network.locate())
     operators = [node.op_type for node in graphs.search.graph.node]
     assert "GlobalMaxPool" not in operators
-    assert operators.count("Conv") == 2  # the backbone's and the box branch's
+    assert operators.count("Conv") == 2  # one in the backbone, one in the box branch
     assert [value.name for value in graphs.search.graph.input] == ["search"] + list(graphs.features)
 
 

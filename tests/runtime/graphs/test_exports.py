@@ -61,7 +61,7 @@ def check(toml, folder, networks_dir=None, change=None, **way):
         torch_module.export(model, exported / network.file(part).name, **way)
     for engine in ENGINES:
         expected = follow(plain / "net.toml", engine)
-        assert np.abs(np.diff(expected, axis=0)).max() > 0.1  # it does follow something
+        assert np.abs(np.diff(expected, axis=0)).max() > 0.1  # the box does move
         np.testing.assert_allclose(follow(exported / "net.toml", engine), expected, atol=1e-3)
     return exported
 

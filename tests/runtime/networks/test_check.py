@@ -269,7 +269,7 @@ def test_an_unknown_family_is_named_with_those_there_are():
     _, _, mistakes = schema.read({"family": "dots", "head": {"anything": 1}})
     sentences = [schema.sentence(mistake) for mistake in mistakes]
     assert any("no family is called 'dots'; there are: anchors, centre" in s for s in sentences)
-    assert not any("anything" in s for s in sentences)  # it may be that family's
+    assert not any("anything" in s for s in sentences)  # the unknown family may have this key
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "1", [1]])

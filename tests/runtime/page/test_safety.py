@@ -236,7 +236,7 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
     with pages.PagedRun(tmp_path, film / "frames", network=str(folder / "tiny.toml")) as run:
         seen, refused, served = asyncio.new_event_loop().run_until_complete(_flood(run))
         assert served == 0
-        assert refused > 200  # the others were cut off without a word
+        assert refused > 200  # the others were closed without an answer
         assert seen > 20
         deadline = time.monotonic() + 15
         while True:  # they are closed after a while

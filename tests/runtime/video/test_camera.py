@@ -60,7 +60,7 @@ def test_ctrl_c_is_answered_while_the_camera_is_gone(fake):
         watcher.wait_for("lost after frame")
         end = watcher.interrupt()
     assert end["exit_code"] == 0 and end["exit_s"] < 4.0
-    assert len(end["gaps"]) == 1  # the one that lasted to the end
+    assert len(end["gaps"]) == 1  # the gap that lasted until the end
 
 
 def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path):

@@ -185,7 +185,7 @@ def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, tmp_path, numb
         time.sleep(0.05)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    assert process.returncode == 128 + number, said
     given = int(re.search(r"(\d+) frames of", said).group(1))
     assert 20 < given < 2400
     assert [int(row["frame"]) for row in rows_of(out)] == list(range(given))
@@ -219,7 +219,7 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    assert process.returncode == 128 + signal.SIGINT, said
     assert before > 2 and before == _rows(out)
 
 

@@ -13,7 +13,7 @@ from tests.fakes.tensorrt import machine
 from tests.fps import evidence
 from tests.support import ROOT, tiny
 
-PARTS = ("boards", "kernels", "runtime", "tests")
+PARTS = ("boards", "calib", "kernels", "runtime", "tests")
 WHO = {
     "GIT_AUTHOR_NAME": "a",
     "GIT_AUTHOR_EMAIL": "a@b",

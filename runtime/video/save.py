@@ -228,6 +228,7 @@ class _PyAvWriter:
         if not self._counted:
             self._stream.codec_context.time_base = self._time_base
         self._written = 0
+        self._is_open = False  # the encoder opens with the first frame
 
     def write(self, frame: np.ndarray, tick: int) -> None:
         """Encode one frame of the video's size at ``tick`` of the 90 kHz clock."""
@@ -235,13 +236,16 @@ class _PyAvWriter:
         picture.pts = self._written if self._counted else tick
         picture.time_base = self._time_base
         self._written += 1
-        for packet in self._stream.encode(picture):
+        packets = self._stream.encode(picture)
+        self._is_open = True
+        for packet in packets:
             self._container.mux(packet)
 
     def close(self) -> None:
         """Write what the encoder still holds, and close."""
         try:
-            for packet in self._stream.encode():
+            # PyAV 19 ends the process when an encoder that could not be opened is flushed
+            for packet in self._stream.encode() if self._is_open else ():
                 self._container.mux(packet)
         finally:
             self._container.close()

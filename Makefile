@@ -28,7 +28,7 @@ FORCE ?=
 # csh exports a HOST of its own
 override HOST := $(if $(filter command line,$(origin HOST)),$(HOST))
 
-PYTHONS ?= 3.6 3.8 3.10 3.13
+PYTHONS ?= 3.6 3.13 3.8 3.10  # two at a time, the longest first
 TESTS ?=
 JOBS ?=
 

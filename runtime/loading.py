@@ -106,8 +106,10 @@ def _from_bundle(
         network = network or load_network(DEFAULT_NETWORK)
         if board is not None and engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                "a bundle of {} runs on {}, not on {}; name a board with --board, or a --bundle "
-                "that was built for {}".format(board.title, board.engine, engine, engine)
+                "a bundle of {} runs on {}, not on {}; leave --engine away, or name another "
+                "--board or a --bundle that was built for {}".format(
+                    board.title, board.engine, engine, engine
+                )
             )
         bundle = find_bundle(board, network.name, precision)
     else:

@@ -221,7 +221,7 @@ def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
 
 
 def test_an_engine_that_the_board_does_not_run_is_one_sentence():
-    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; name a board with"):
+    with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; leave --engine away"):
         loading.load("kestrel", engine="tensorrt", board="host")
 
 

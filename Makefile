@@ -28,7 +28,7 @@ FORCE ?=
 # csh exports a HOST of its own
 override HOST := $(if $(filter command line,$(origin HOST)),$(HOST))
 
-PYTHONS ?= 3.6 3.13 3.8 3.10  # two at a time, the longest first
+PYTHONS ?= 3.6 3.13 3.8 3.10  # the longest first
 TESTS ?=
 JOBS ?=
 
@@ -48,7 +48,7 @@ help: ## this text
 	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
 	  TESTS 'what `make test` runs (default: all), such as tests/runtime/test_track.py' \
-	  JOBS 'how many processes `make test` runs in (default: one)' \
+	  JOBS 'how many processes `make test` runs in (default: one), or how many Pythons at a time (two)' \
 	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
 	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
 	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'

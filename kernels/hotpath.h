@@ -191,16 +191,28 @@ struct hp_bgr {
 
 HP_FN int hp_saturate(int value) { return value < 0 ? 0 : value > 255 ? 255 : value; }
 
-// A camera's pixel as BGR: ITU-R BT.601, luma 16 .. 235, in OpenCV's fixed-point numbers (20 bits).
-HP_FN hp_bgr hp_from_yuv(int luma, int u, int v) {
-  const int grey = (luma < 16 ? 0 : luma - 16) * 1220542, half = 1 << 19;
+// What Y, U and V give to blue, green and red, in units of 2^-20. kernels/planes.py has the numbers.
+struct hp_matrix {
+  int black;  // the Y of black
+  int grey, u_blue, u_green, v_green, v_red;
+};
+
+// A camera's pixel as BGR.
+HP_FN hp_bgr hp_from_planes(hp_matrix m, int luma, int u, int v) {
+  const int grey = (luma < m.black ? 0 : luma - m.black) * m.grey, half = 1 << 19;
   hp_bgr pixel;
   u -= 128;
   v -= 128;
-  pixel.value[0] = hp_saturate((grey + half + 2116026 * u) >> 20);
-  pixel.value[1] = hp_saturate((grey + half - 852492 * v - 409993 * u) >> 20);
-  pixel.value[2] = hp_saturate((grey + half + 1673527 * v) >> 20);
+  pixel.value[0] = hp_saturate((grey + half + m.u_blue * u) >> 20);
+  pixel.value[1] = hp_saturate((grey + half + m.u_green * u + m.v_green * v) >> 20);
+  pixel.value[2] = hp_saturate((grey + half + m.v_red * v) >> 20);
   return pixel;
+}
+
+// The same for ITU-R BT.601, luma 16 .. 235, in OpenCV's fixed-point numbers.
+HP_FN hp_bgr hp_from_yuv(int luma, int u, int v) {
+  const hp_matrix bt601 = {16, 1220542, 2116026, -409993, -852492, 1673527};
+  return hp_from_planes(bt601, luma, u, v);
 }
 
 // ---- where to look: square windows, defined in runtime/geometry.py ------------------------------

@@ -6,16 +6,18 @@ the addresses of arrays that stay the same are kept.
 
 import ctypes
 import struct
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from kernels.cpu.build import Library
 from kernels.cpu.checks import check_frame, planes
 from kernels.golden import argmax, hanning_window
+from kernels.planes import Planes
 from kernels.settings import SCORES, PointsSettings
 
-CROP_JOB = struct.Struct("=20q6f")  # hp_crop_job in hotpath.cpp
+CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in hotpath.cpp
+PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 
 
 class PointsRecord(ctypes.Structure):
@@ -63,7 +65,12 @@ class Kernels:
         self._likeness.restype = double
         self._features: Any = None
         self._features_at = 0
+        self._to_bgr = handle.hp_planes_to_bgr
+        self._to_bgr.argtypes = [pointer] + [ctypes.c_int64] * 2 + [pointer] * 2
+        self._to_bgr.restype = None
         self._job = ctypes.create_string_buffer(CROP_JOB.size)
+        self._planes = ctypes.create_string_buffer(PLANES.size)
+        self._planes_at = ctypes.addressof(self._planes)
         if release_lock:
             handle = ctypes.CDLL(library.path, handle=handle._handle)
         self._crop = handle.hp_crop
@@ -81,7 +88,7 @@ class Kernels:
 
     def crop(
         self,
-        frame: np.ndarray,
+        frame: Union[np.ndarray, Planes],
         window: Tuple[int, int, int, int],
         border: Sequence[int],
         out: np.ndarray,
@@ -94,7 +101,7 @@ class Kernels:
         Gives the same bits as ``golden.pack(golden.crop(...))``.
 
         Args:
-            frame: (H, W, 3) uint8, BGR, any strides.
+            frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
             window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
             border: 3 ints of 0..255, BGR, for the pixels outside the frame.
             out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten.
@@ -107,13 +114,14 @@ class Kernels:
         x, y, window_width, window_height = window
         check_frame(frame, window_width, window_height)
         height, width, _ = frame.shape
+        pixels_at, strides, planes_at = self._pixels_of(frame)
         if out is not self._out or width != self._frame_width:
             self._bind(out, width)
         CROP_JOB.pack_into(
             self._job,
             0,
-            frame.ctypes.data,
-            *frame.strides,
+            pixels_at,
+            *strides,
             width,
             height,
             x,
@@ -128,10 +136,27 @@ class Kernels:
             not any(mean) and scale[0] == scale[1] == scale[2] == 1,
             swap,
             self._workspace_at,
+            planes_at,
             *mean,
             *scale,
         )
         self._crop(self._job_at)
+
+    def to_bgr(self, picture: Planes) -> np.ndarray:
+        """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""
+        if picture.samples is None:
+            return np.ascontiguousarray(picture.planes[0][:, :, :3])
+        out = np.empty(picture.shape, np.uint8)
+        space = np.empty(3 * picture.width + 256, np.uint8)
+        record = ctypes.create_string_buffer(_record(picture))  # other threads may convert too
+        self._to_bgr(
+            ctypes.addressof(record),
+            picture.width,
+            picture.height,
+            out.ctypes.data,
+            space.ctypes.data,
+        )
+        return out
 
     def points(self, settings: PointsSettings) -> "Points":
         """Select for heads in which every cell votes for a box around its own point."""
@@ -163,6 +188,15 @@ class Kernels:
             None if pooled is None else pooled.ctypes.data,
         )
 
+    def _pixels_of(self, frame: Union[np.ndarray, Planes]) -> Tuple[int, Tuple[int, ...], int]:
+        """Address and strides of a frame's pixels, and the address of its planes, or zeros."""
+        if isinstance(frame, Planes):
+            if frame.samples is not None:
+                self._planes.raw = _record(frame)
+                return 0, (0, 0, 0), self._planes_at
+            frame = frame.planes[0]
+        return frame.ctypes.data, frame.strides, 0
+
     def _bind(self, out: np.ndarray, frame_width: int) -> None:
         """Keep the address of ``out``, and allocate scratch memory for it."""
         _, self._out_height, self._out_width = planes(out).shape
@@ -173,6 +207,21 @@ class Kernels:
         if self._workspace is None or self._workspace.size < needed:
             self._workspace = np.empty(needed, np.uint8)
             self._workspace_at = self._workspace.ctypes.data
+
+
+def _record(picture: Planes) -> bytes:
+    """A picture in planes as ``hp_planes``."""
+    samples: Any = picture.samples
+    luma, u, v = samples.luma, samples.u, samples.v
+    colour = (0, 0, 0, 0) if u is None else (u.ctypes.data, v.ctypes.data) + u.strides
+    return PLANES.pack(
+        luma.ctypes.data,
+        *luma.strides,
+        *colour,
+        samples.shift_x,
+        samples.shift_y,
+        *picture.factors,
+    )
 
 
 class Points:

@@ -1,13 +1,19 @@
 """Checks of a crop's arguments, for the compiled kernels and for those in NumPy."""
 
+from typing import Union
+
 import numpy as np
+
+from kernels.planes import Planes
 
 MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring pixels apart
 
 
-def check_frame(frame: np.ndarray, width: int, height: int) -> None:
-    """Raise ``ValueError`` unless ``frame`` is BGR uint8 and the window has pixels."""
-    if frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+def check_frame(frame: Union[np.ndarray, Planes], width: int, height: int) -> None:
+    """Raise ``ValueError`` unless ``frame`` is BGR uint8 or planes, and the window has pixels."""
+    if not isinstance(frame, Planes) and (
+        frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size
+    ):
         raise ValueError("frame: {} {}".format(frame.dtype, frame.shape))
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise ValueError("a window of {}x{} pixels".format(width, height))

@@ -1,12 +1,13 @@
 """The kernels for computers without a compiler: OpenCV's resize, and the definitions."""
 
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
 from kernels import golden
 from kernels.cpu import checks
+from kernels.planes import Planes
 from kernels.settings import PointsSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
@@ -24,7 +25,7 @@ class Kernels:
 
     def crop(
         self,
-        frame: np.ndarray,
+        frame: Union[np.ndarray, Planes],
         window: Tuple[int, int, int, int],
         border: Sequence[int],
         out: np.ndarray,
@@ -36,7 +37,7 @@ class Kernels:
         x, y, width, height = (int(value) for value in window)
         checks.check_frame(frame, width, height)
         planes = checks.planes(out)
-        if width * height <= MAX_PADDED_PIXELS:
+        if not isinstance(frame, Planes) and width * height <= MAX_PADDED_PIXELS:
             image = _padded(frame, x, y, width, height, border)
             if image.shape[:2] != planes.shape[1:]:
                 image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
@@ -50,6 +51,10 @@ class Kernels:
             planes -= np.asarray(mean, np.float32)[:, None, None]
         if tuple(scale) != (1, 1, 1):
             planes *= np.asarray(scale, np.float32)[:, None, None]
+
+    def to_bgr(self, picture: Planes) -> np.ndarray:
+        """Convert a whole picture; see ``golden.bgr_from_planes``."""
+        return golden.bgr_from_planes(picture)
 
     def points(self, settings: PointsSettings) -> None:
         """None: there is no faster select than its definition."""

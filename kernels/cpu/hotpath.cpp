@@ -16,6 +16,8 @@
 
 typedef int64_t i64;
 
+#include "planes.h"
+
 // One crop, filled in by kernels/cpu/binding.py: same order there.
 struct hp_crop_job {
   i64 frame, row_stride, pixel_stride, channel_stride;  // address and bytes
@@ -25,6 +27,7 @@ struct hp_crop_job {
   i64 out, out_width, out_height;
   i64 as_float, plain, swap;  // plain: mean 0, scale 1
   i64 workspace;
+  i64 planes;               // address of an hp_planes that is read instead of frame; else 0
   float mean[3], scale[3];  // per channel of the result
 };
 
@@ -50,7 +53,8 @@ struct workspace {
   block* blocks;
 };
 
-const i64 SLACK = 128;
+const i64 SLACK = 256;
+const i64 SPARSE = 12;  // source pixels per pixel of the result from which single ones are converted
 
 i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
   const i64 lanes = padded(out_width);
@@ -236,8 +240,29 @@ void horizontal_vbmi(const plan* p, const uint8_t* row, int16_t* out) {
 }
 #endif
 
-// A row of the frame as packed pixels, copied only when the frame is strided.
+// The columns of a row that the window covers, converted. Of a window that is far larger than the
+// result, only the pixels that the horizontal pass reads.
+const uint8_t* row_from_planes(const hp_crop_job* job, const plan* p, i64 y) {
+  const hp_planes* planes = (const hp_planes*)(intptr_t)job->planes;
+  uint8_t* packed = p->space.packed;
+  const i64 from = job->x > 0 ? job->x : 0;
+  i64 to = job->x + job->width;
+  if (to > job->frame_width) to = job->frame_width;
+  if (job->width < SPARSE * job->out_width) {
+    if (from < to) convert_row(planes, y, from, to, packed);
+    return packed;
+  }
+  for (i64 i = 0; i < job->out_width; ++i) {
+    const i64 left = job->x + p->space.columns[i].first;
+    for (i64 x = left < from ? from : left; x < to && x < left + 2; ++x)
+      convert_pixel(planes, y, x, packed);
+  }
+  return packed;
+}
+
+// A row of the frame as packed pixels, copied only when the frame is strided or in planes.
 const uint8_t* packed_row(const hp_crop_job* job, const plan* p, i64 y) {
+  if (job->planes) return row_from_planes(job, p, y);
   const uint8_t* row = (const uint8_t*)(intptr_t)job->frame + y * job->row_stride;
   if (job->pixel_stride == 3 && job->channel_stride == 1) return row;
   const i64 from = job->x > 0 ? job->x : 0;
@@ -376,6 +401,15 @@ void hp_crop(const hp_crop_job* job) {
       source[i] = p.space.rows[slot];
     }
     vertical(job, &p, row, tap, source[0], source[1]);
+  }
+}
+
+// Converts a picture in planes to rows of BGR without gaps. `space`: 3 * width + 256 bytes.
+void hp_planes_to_bgr(const hp_planes* planes, i64 width, i64 height, uint8_t* out,
+                      uint8_t* space) {
+  for (i64 y = 0; y < height; ++y, out += 3 * width) {
+    convert_row(planes, y, 0, width, space);
+    memcpy(out, space, (size_t)(3 * width));
   }
 }
 

@@ -22,6 +22,7 @@ FOLDERS = {  # files of other kinds
     "kernels.fpga.vivado": ["*.tcl", "*.xdc", "boards/*"],
     "boards": ["reference/*"],
     "boards.build": ["shipped/*/*"],
+    "runtime.networks": ["int8/*"],
     "runtime.page": ["static/*"],
 }
 INIT = '''"""Hotpath: a visual object tracker; see ``load_tracker``."""

@@ -11,7 +11,7 @@ from collections import namedtuple
 import cv2
 
 from calib.errors import BadRun, Missing
-from runtime import engines, load_tracker
+from runtime import engines, load_tracker, precision
 from runtime.networks import load_network, sha256_of
 from runtime.types import Track
 
@@ -47,8 +47,8 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
             _peer_class(name)
             found.append(_identified(Spec(name, None, "opencv", threads, networks_dir, "")))
             continue
-        for precision in precisions:
-            wanted = name if precision == "fp32" else int8_toml(name, int8_dir)
+        for number_format in precisions:
+            wanted = name if number_format == "fp32" else int8_toml(name, int8_dir)
             network = load_network(wanted)
             network.locate(networks_dir)
             spec = Spec(network.name, str(wanted), engine, threads, networks_dir, "")
@@ -61,10 +61,13 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
 
 
 def int8_toml(name, int8_dir):
-    """Return the path of the TOML that ``calib.int8`` wrote for a network."""
+    """The TOML of a network's INT8 form: that of ``calib.int8``, else the one that is shipped."""
     stem = pathlib.Path(name).stem if name.endswith(".toml") else name
     path = pathlib.Path(int8_dir) / (stem + INT8 + ".toml")
     if not path.is_file():
+        form = precision.int8_form(load_network(name))
+        if form is not None:
+            return form.path
         raise BadRun(
             "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
             "--network {0} --clips DIR --out {2}`".format(name, path, int8_dir)

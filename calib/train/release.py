@@ -7,7 +7,7 @@ The steps, in order:
     export       the ONNX files and the TOML of the candidate, in OUT
     int8         its table of ranges and its INT8 form, measured on --clips
     judge        the candidate and its INT8 form against the network that ships (calib.train.judge)
-    install      copy the files and the table of ranges into runtime/networks
+    install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost (calib.loss_thresholds)
     figures      mean overlap on --clips, in README.md
     picture      docs/track.png, from the clip that `make track` downloads
@@ -39,6 +39,8 @@ from runtime.video.draw import draw
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "kestrel"
+INT8 = NAME + "-int8"
+FORMS = (NAME, INT8)
 STEPS = ("export", "int8", "judge", "install", "thresholds", "figures", "picture", "cycles")
 CLIP = ".cache/carphone_pristine.mp4"
 FACE = (64, 34, 48, 65)  # x, y, w, h in its first frame
@@ -117,7 +119,7 @@ def run_int8(options):
     toml = str(work(options, NAME + ".toml"))
     folder = str(work(options, "int8"))
     passed("calib.int8", int8.main(["--network", toml, "--clips", *options.clips, "--out", folder]))
-    forms = json.loads(work(options, "int8", NAME + "-int8.json").read_text())["forms"]
+    forms = json.loads(work(options, "int8", INT8 + ".json").read_text())["forms"]
     for form, figures in forms.items():
         if form != "fp32" and figures["same_cell"] < SAME_CELL:
             say(
@@ -129,7 +131,7 @@ def run_int8(options):
 
 def run_judge(options):
     """Hold the candidate and its INT8 form to the rule."""
-    candidates = [work(options, NAME + ".toml"), work(options, "int8", NAME + "-int8.toml")]
+    candidates = [work(options, NAME + ".toml"), work(options, "int8", INT8 + ".toml")]
     shipped = str(networks(options) / (NAME + ".toml"))
     arguments = [*map(str, candidates), "--against", shipped, "--gain", *options.gain]
     if options.keep:
@@ -139,26 +141,29 @@ def run_judge(options):
 
 
 def run_install(options):
-    """Copy the network's files, and its table of ranges without what the compiler does not need."""
+    """Copy both forms of the network, and the table of ranges without what nobody reads there."""
     ranges = work(options, "int8", NAME + "-ranges.json")
-    paths = [work(options, NAME + end) for end in ("_exemplar.onnx", "_search.onnx", ".toml")]
+    names = [name + end for name in FORMS for end in ("_exemplar.onnx", "_search.onnx", ".toml")]
+    paths = [work(options, "int8" if name.startswith(INT8) else "", name) for name in names]
     for path in [*paths, ranges]:
         if not path.is_file():
             raise BadRun("{} is not there; run the steps export and int8 first".format(path))
+    (networks(options) / "int8").mkdir(exist_ok=True)
     for path in paths:
-        shutil.copyfile(str(path), str(networks(options) / path.name))
+        shutil.copyfile(str(path), str(networks(options) / path.relative_to(work(options))))
     text = trim.text(trim.trimmed(table.read(ranges)))
     (networks(options) / ranges.name).write_text(text)
 
 
 def run_thresholds(options):
-    """Fit the certainty below which a target counts as lost, and write it into the TOML."""
+    """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
     toml, report = networks(options) / (NAME + ".toml"), work(options, "thresholds.json")
     report.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["--networks", str(toml), "--clips", *options.clips, "--knowing"]
     passed("calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)]))
     below = json.loads(report.read_text())[0]["knowing"]["lost_below"]
-    replace(toml, r"(?m)^(lost_below = )[0-9.]+", "{:.2f}".format(below))
+    for path in (toml, networks(options) / "int8" / (INT8 + ".toml")):
+        replace(path, r"(?m)^(lost_below = )[0-9.]+", "{:.2f}".format(below))
 
 
 def run_figures(options):

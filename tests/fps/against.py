@@ -169,6 +169,7 @@ def _asked(case, settings, clip, frames, tree, say):
     told["load"] = {
         "network": network,
         "engine": case.engine,
+        "precision": "fp32",  # the file as it is, also if it is an INT8 form
         "threads": settings.threads,
         "networks_dir": _absolute(settings.networks_dir),
     }

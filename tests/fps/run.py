@@ -5,6 +5,7 @@ Every round times all cases, so that a board that gets hotter does so for all of
 
 import hashlib
 import json
+import os
 import time
 import uuid
 from collections import namedtuple
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from calib.metrics import overlap
-from runtime import bundle, engines, load_tracker, loading
+from runtime import bundle, engines, load_tracker, loading, precision
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 from tests.fps import evidence as files
@@ -201,15 +202,15 @@ def on_processor(case, settings):
     network = load_network(case.network)
     if case.precision == "int8":
         toml = "{}/{}-int8.toml".format(settings.int8_dir, network.name)
-        try:
-            network = load_network(toml)
-        except HotpathError:
+        form = load_network(toml) if os.path.isfile(toml) else precision.int8_form(network)
+        if form is None:
             raise NoPrecision(
                 "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
                 "--network {0} --clips DIR --out {2}`, or name its folder with --int8-dir".format(
                     network.name, toml, settings.int8_dir
                 )
-            ) from None
+            )
+        network = form
     elif case.precision != "fp32":
         raise NoPrecision(
             "{} runs on TensorRT alone; name it with --engines tensorrt".format(case.precision)

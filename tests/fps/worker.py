@@ -8,6 +8,7 @@ Each line is one JSON. The first line of the input is {"load": arguments of ``lo
 {"error": sentence}. The process ends when its input ends.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -40,7 +41,8 @@ def _serve(loop, answers):
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError("runtime came from {}".format(runtime.__file__))
-    tracker = runtime.load_tracker(**settings["load"])
+    known = inspect.signature(runtime.load_tracker).parameters  # of this commit
+    tracker = runtime.load_tracker(**{k: v for k, v in settings["load"].items() if k in known})
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])
     kernels = getattr(tracker, "kernels", None)  # of the processor; a GPU's tracker has none

@@ -14,7 +14,15 @@ from runtime.networks import FOLDER, load_network  # noqa: E402
 from tests.support import tiny  # noqa: E402
 
 README = "| `kestrel` (default) | points | .111 | our own | in the repository |\n"
-SHIPPED = ("kestrel.toml", "kestrel_exemplar.onnx", "kestrel_search.onnx", "kestrel-ranges.json")
+SHIPPED = (
+    "kestrel.toml",
+    "kestrel_exemplar.onnx",
+    "kestrel_search.onnx",
+    "kestrel-ranges.json",
+    "int8/kestrel-int8.toml",
+    "int8/kestrel-int8_exemplar.onnx",
+    "int8/kestrel-int8_search.onnx",
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +30,7 @@ def world(tmp_path_factory):
     """A repository with what ships, two clips, and a checkpoint that has learnt nothing."""
     folder = tmp_path_factory.mktemp("world")
     root = folder / "repository"
-    (root / "runtime" / "networks").mkdir(parents=True)
+    (root / "runtime" / "networks" / "int8").mkdir(parents=True)
     (root / "docs").mkdir()
     (root / ".cache").mkdir()
     for name in SHIPPED:
@@ -60,7 +68,8 @@ def test_weights_that_are_not_better_are_not_installed(world):
     assert before == {name: (folder / name).read_bytes() for name in SHIPPED}
     release.run(options(world, "--steps", "install"))
     assert all(before[name] != (folder / name).read_bytes() for name in SHIPPED)
-    assert load_network(str(folder / "kestrel.toml")).locate()
+    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+        assert load_network(str(folder / name)).locate()
     for name in SHIPPED:
         (folder / name).write_bytes(before[name])
 
@@ -68,8 +77,9 @@ def test_weights_that_are_not_better_are_not_installed(world):
 def test_the_threshold_and_the_figure_of_the_readme_are_those_measured(world):
     root = world / "repository"
     release.run(options(world, "--steps", "thresholds", "figures"))
-    network = load_network(str(root / "runtime" / "networks" / "kestrel.toml"))
-    assert network.lost_below != load_network("kestrel").lost_below
+    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+        network = load_network(str(root / "runtime" / "networks" / name))
+        assert network.lost_below != load_network("kestrel").lost_below
     text = (root / "README.md").read_text()
     overlap = float(text.split("|")[3])
     assert 0.5 < overlap < 1 and text == README.replace(".111", "{:.3f}".format(overlap)[1:])

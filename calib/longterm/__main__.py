@@ -1,0 +1,226 @@
+"""python -m calib.longterm: how well trackers say that a target is gone, and find it again.
+
+    python -m calib.longterm --clips DIR... --films films.json --half development --networks kestrel
+    python -m calib.longterm --clips DIR... --films films.json --ids report-01-otb-Diving
+    python -m calib.longterm --clips DIR... --sets clips,vanish
+
+The first command measures on long films (``python -m calib.longterm.films`` describes them), the
+last on the clips themselves and on copies in which the target goes away (``calib.vanishing``).
+Films are parted in two halves: fit settings on one and publish the figures of the other.
+``calib.longterm.metrics`` says what each figure means. OUT/runs keeps what every tracker gave on
+every film; that is not run again as long as code, network and film are the same.
+"""
+
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import time
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from calib import command, trackers
+from calib.clips import find_clips
+from calib.command import chosen, say
+from calib.errors import BadRun
+from calib.longterm import films, judge
+from calib.longterm.metrics import figures
+from calib.vanishing import KINDS, Vanishing
+from runtime import DEFAULT_NETWORK
+
+SETS = ("clips", "vanish", "films")
+COLUMNS = (
+    ("precision", "prec.", "{:.3f}"),
+    ("recall", "recall", "{:.3f}"),
+    ("f", "F", "{:.3f}"),
+    ("f_best", "F best", "{:.3f}"),
+    ("max_gm", "MaxGM", "{:.3f}"),
+    ("found_in_30", "found/30", "{:.3f}"),
+    ("frames_to_find", "frames", "{:.1f}"),
+    ("false_returns", "false/1000", "{:.2f}"),
+    ("claimed_while_gone", "claimed", "{:.3f}"),
+    ("mean_overlap", "overlap", "{:.3f}"),
+    ("p50_ms", "p50 ms", "{:.2f}"),
+    ("p99_ms", "p99 ms", "{:.2f}"),
+)
+LEGEND = (
+    "found/30: share of returns found within 30 frames; frames: median until then; false/1000: "
+    "wrong claims that start, for 1,000 frames without the target; claimed: share of those frames "
+    "with a box; overlap: of the box, whether claimed or not"
+)
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.longterm", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.longterm", __doc__)
+    command.add_clip_options(cli)
+    cli.add_argument("--films", metavar="FILE", help="description of long films")
+    cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
+    cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
+    cli.add_argument(
+        "--sets",
+        metavar="NAME,NAME",
+        help="of {}; default: films, or clips".format(", ".join(SETS)),
+    )
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
+    command.add_network_options(cli)
+    cli.add_argument("--threads", type=int, default=1, metavar="N")
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    cli.add_argument("--each", action="store_true", help="print the figures of each film too")
+    cli.add_argument("--out", default="out/longterm", metavar="DIR")
+    return cli
+
+
+def run(options):
+    """Track what was not tracked yet; print and write the figures."""
+    clips = find_clips(options.clips, log=say)
+    specs = trackers.specs(
+        options.networks.split(","),
+        ["fp32"],
+        options.engine,
+        options.threads,
+        options.networks_dir,
+        ".",
+    )
+    report = {}
+    for name in sets(options):
+        members = members_of(name, clips, options)
+        follow_all(specs, members, options)
+        report[name] = {spec.name: measured(spec, members, options) for spec in specs}
+        say(text(name, members, report[name], options.each))
+    say(LEGEND)
+    out = pathlib.Path(options.out) / "longterm.json"
+    out.write_text(json.dumps(report, indent=1))
+    say("wrote {}".format(out))
+
+
+def sets(options):
+    """The sets that the options ask for."""
+    wanted = (options.sets or ("films" if options.films else "clips")).split(",")
+    unknown = [name for name in wanted if name not in SETS]
+    if unknown:
+        raise BadRun("no set is called {}; there are: {}".format(unknown[0], ", ".join(SETS)))
+    if "films" in wanted and not options.films:
+        raise BadRun("name the films with --films FILE; `python -m calib.longterm.films` makes it")
+    return wanted
+
+
+def members_of(name, clips, options):
+    """The clips or films of a set."""
+    if name == "films":
+        found = films.read(options.films, clips, options.half)
+        return chosen(found, options.ids)
+    clips = chosen(clips, options.only)
+    if name == "clips":
+        return clips
+    found = []
+    for index, clip in enumerate(clips):  # as in calib.loss_thresholds
+        if np.isfinite(clip.boxes).all():
+            found += [Vanishing(clip, kind, clips[(index + 1) % len(clips)]) for kind in KINDS]
+    return found
+
+
+# -- tracking
+
+
+def follow_all(specs, members, options):
+    """Run every tracker over every film, unless its run is kept."""
+    todo = [
+        (spec, member)
+        for spec in specs
+        for member in members
+        if judge.stored(*_place(spec, member, options.out)) is None
+    ]
+    frames = sum(len(member) for _, member in todo)
+    with tqdm(total=frames, unit=" frames", disable=None) as bar:
+        if options.jobs <= 1:
+            for spec, member in todo:
+                follow_one(spec, member, options.out)
+                bar.update(len(member))
+            return
+        with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
+            waiting = {
+                pool.submit(follow_one, spec, member, options.out): member for spec, member in todo
+            }
+            for done in concurrent.futures.as_completed(waiting):
+                done.result()
+                bar.update(len(waiting[done]))
+
+
+def follow_one(spec, member, out):
+    """Run one tracker over one film and keep what it gave."""
+    cv2.setNumThreads(1)
+    run = judge.follow(_tracker(spec), member, time.perf_counter)
+    judge.store(run, *_place(spec, member, out))
+
+
+@functools.lru_cache(maxsize=1)
+def _tracker(spec):
+    return trackers.build(spec)
+
+
+def _place(spec, member, out):
+    """(path, key) of a run."""
+    parts = spec.identity, _code(), _identity(member)
+    key = hashlib.sha256("".join(parts).encode()).hexdigest()
+    return judge.path_of(out, "{}-{}".format(spec.name, spec.engine), member), key
+
+
+_code = functools.lru_cache(maxsize=1)(judge.code_identity)
+
+
+def _identity(member):
+    if isinstance(member, Vanishing):
+        other = member.other.sha256 if member.kind == "cut" else ""
+        return member.clip.sha256 + other + member.kind
+    return member.sha256
+
+
+# -- figures
+
+
+def measured(spec, members, options):
+    """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures)."""
+    runs = [judge.stored(*_place(spec, member, options.out)) for member in members]
+    judged = [run.judged(member) for run, member in zip(runs, members)]
+    ms = np.concatenate([run.ms[1:] for run in runs])
+    times = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
+    return {
+        "all": dict(figures(judged), worst_ms=float(ms.max()), **times),
+        "each": {member.name: figures([one]) for member, one in zip(members, judged)},
+    }
+
+
+def text(name, members, report, each):
+    """A table of one set as text."""
+    count = "{} {}, {} frames".format(len(members), name, sum(map(len, members)))
+    rows = [(tracker, entry["all"]) for tracker, entry in report.items()]
+    if each:
+        for tracker, entry in report.items():
+            rows += [("{} {}".format(tracker, film), row) for film, row in entry["each"].items()]
+    wide = max(len(title) for title, _ in rows + [(count, None)]) + 2
+    lines = [count.ljust(wide) + "".join("{:>12}".format(title) for _, title, _ in COLUMNS)]
+    for title, row in rows:
+        cells = (_cell(row, key, form) for key, _, form in COLUMNS)
+        lines.append(title.ljust(wide) + "".join("{:>12}".format(cell) for cell in cells))
+    return "\n".join(lines)
+
+
+def _cell(row, key, form):
+    value = row.get(key)
+    return "" if value is None or np.isnan(value) else form.format(value)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

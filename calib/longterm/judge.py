@@ -1,0 +1,116 @@
+"""Run a tracker over a film and keep what it claimed; a finished run is not run again."""
+
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+
+import kernels
+import runtime
+from calib.longterm.metrics import Judged
+
+SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
+
+
+class Run:
+    """What a tracker gave in every frame of a film; arrays of n values.
+
+    Attributes:
+        boxes: (n, 4) float64.
+        claimed: bool, whether it says that the target is in the box.
+        confidence: float64, its certainty, or its score where nothing watches it.
+        ms: float64, time of the frame; the start comes first.
+        states: text, ``tracked`` or ``lost``, or what the tracker says itself.
+    """
+
+    FIELDS = ("boxes", "claimed", "confidence", "ms", "states")
+
+    def __init__(self, boxes, claimed, confidence, ms, states):
+        self.boxes, self.claimed, self.confidence = boxes, claimed, confidence
+        self.ms, self.states = ms, states
+
+    def judged(self, film):
+        """The run against the film's truth."""
+        known = getattr(film, "known", None)
+        return Judged(self.boxes, self.claimed, self.confidence, film.boxes, known)
+
+
+def follow(tracker, film, clock):
+    """Track a film from its first box.
+
+    Args:
+        tracker: has ``init(frame, box)`` and ``update(frame)``; its ``Track`` has ``lost`` or
+            ``state``, and a box is claimed in every state but ``lost`` and ``unsure``.
+        film: frames and ``boxes``, as a ``calib.clips.Clip`` has them.
+        clock: function that gives seconds.
+
+    Returns:
+        A ``Run``.
+    """
+    rows = []
+    for index, frame in enumerate(film):
+        started = clock()
+        if index == 0:
+            tracker.init(frame, film.boxes[0])
+            row = film.boxes[0], True, 1.0, "tracked"
+        else:
+            track = tracker.update(frame)
+            certainty = getattr(tracker, "certainty", None)
+            state = state_of(track)
+            confidence = track.score if certainty is None else certainty
+            row = track.box, claims(state), confidence, state
+        rows.append(row[:3] + ((clock() - started) * 1e3,) + row[3:])
+    boxes, claimed, confidence, ms, states = zip(*rows)
+    numbers = np.array(boxes, float), np.array(claimed, bool), np.array(confidence, float)
+    return Run(*numbers, np.array(ms), np.array(states))
+
+
+def state_of(track):
+    """The state that a ``Track`` tells: a text."""
+    state = getattr(track, "state", None)
+    if state is None:
+        return "lost" if getattr(track, "lost", False) else "tracked"
+    return str(getattr(state, "value", state))
+
+
+def claims(state):
+    """Whether a tracker in this state claims that the target is in its box."""
+    return state not in ("lost", "unsure")
+
+
+def code_identity():
+    """sha256 of all code of the runtime and the kernels, on which every run depends."""
+    digest = hashlib.sha256()
+    for package in (runtime, kernels):
+        root = pathlib.Path(package.__file__).parent
+        for path in sorted(root.rglob("*")):
+            if path.suffix in SOURCES and path.is_file():
+                digest.update(str(path.relative_to(root)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def path_of(out, name, film):
+    """The file of a tracker's run over a film."""
+    return pathlib.Path(out) / "runs" / name / (film.name + ".npz")
+
+
+def stored(path, key):
+    """The ``Run`` that was kept in a file; None when there is none, or one of another key."""
+    try:
+        with np.load(str(path)) as kept:
+            if str(kept["key"]) != key:
+                return None
+            return Run(*(kept[field] for field in Run.FIELDS))
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+
+
+def store(run, path, key):
+    """Keep a run, completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with open(str(part), "wb") as file:
+        np.savez_compressed(file, key=key, **{field: getattr(run, field) for field in Run.FIELDS})
+    os.replace(str(part), str(path))

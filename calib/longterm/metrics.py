@@ -1,0 +1,187 @@
+"""The figures of long-term tracking: what a tracker claims while the target comes and goes.
+
+A tracker claims a box in a frame, or it claims none. A frame holds the target, or it does not.
+
+| figure                 | what                                                     | as in  |
+|------------------------|----------------------------------------------------------|--------|
+| ``precision``          | mean overlap over the claimed frames, 0 while absent     | VOT-LT |
+| ``recall``             | mean overlap over the frames with the target, 0 unclaimed| VOT-LT |
+| ``f``                  | harmonic mean of both, as the tracker claims             | VOT-LT |
+| ``f_best``             | the same at the best threshold of the confidence         | VOT-LT |
+| ``max_gm``             | see ``max_geometric_mean``                               | OxUvA  |
+| ``found_in_30``        | share of returns found within 30 frames with the target  |        |
+| ``frames_to_find``     | median of the frames with the target until then          |        |
+| ``false_returns``      | claims that start wrong, for 1,000 absent frames         |        |
+| ``claimed_while_gone`` | share of the absent frames that have a claim             |        |
+| ``mean_overlap``       | of the box, whether claimed or not                       |        |
+
+VOT-LT: Lukežič et al., "Now you see me: evaluating performance in long-term visual tracking",
+2018. The tests compare with the toolkit ``vot``. OxUvA: Valmadre et al., "Long-term Tracking in the
+Wild", ECCV 2018.
+"""
+
+import math
+
+import numpy as np
+
+from calib.metrics import overlap
+
+FOUND = 0.4  # overlap from which on a target counts as found
+WRONG = 0.1  # overlap below which a claim is wrong
+LOCATED = 0.5  # overlap from which on OxUvA counts a claim as right
+GONE = 10  # frames without the target, after which its next frame is a return
+WITHIN = 30  # frames with the target in which it should be found
+RESOLUTION = 100  # thresholds of the confidence, as in the toolkit
+COUNTS = ("returns", "in_time", "false", "absent", "claimed_absent", "present", "located")
+
+
+class Judged:
+    """One tracker on one film; every array has a value for each frame that counts.
+
+    Args:
+        boxes: (n, 4), what the tracker gave in every frame.
+        claimed: (n,) bool, whether it claims that box.
+        confidence: (n,), higher means more certain.
+        truth: (n, 4), NaN where the target is absent.
+        known: (n,) bool, False where the target is half hidden and no answer is wrong; None for all
+            True. The first frame, in which the target was given, is left out in any case.
+
+    Attributes:
+        overlaps: 0 where the target is absent.
+        present, claimed: bool.
+        confidence: NaN where nothing is claimed.
+        drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN where absent.
+    """
+
+    def __init__(self, boxes, claimed, confidence, truth, known=None):
+        known = np.ones(len(truth), bool) if known is None else np.array(known, bool)
+        known[0] = False
+        self.drawn = overlap(boxes, truth)[known]
+        self.present = np.isfinite(self.drawn)
+        self.overlaps = np.where(self.present, self.drawn, 0.0)
+        self.claimed = np.asarray(claimed, bool)[known]
+        confidence = np.asarray(confidence, float)[known]
+        self.confidence = np.where(self.claimed, confidence, np.nan)
+
+    def precision_recall(self, threshold=-math.inf):
+        """(precision, recall) of the claims whose confidence reaches a threshold.
+
+        Without any claim they are 1 and 0, as in the toolkit; recall is NaN where the target is
+        never there.
+        """
+        chosen = self.confidence >= threshold
+        if not chosen.any():
+            return 1.0, 0.0
+        present = self.present.sum()
+        total = float(self.overlaps[chosen].sum())
+        return total / int(chosen.sum()), total / int(present) if present else math.nan
+
+    def returns(self):
+        """Frames with the target until it was found, one number a return; ``inf`` where never.
+
+        A return is a run of at least ``GONE`` frames with the target, after at least as many
+        without it.
+        """
+        turns = np.flatnonzero(np.diff(self.present)) + 1
+        edges = [0, *turns.tolist(), len(self.present)]
+        runs = list(zip(edges[:-1], edges[1:]))
+        waits = []
+        for (gone, first), (_, end) in zip(runs[:-1], runs[1:]):
+            if self.present[first] and first - gone >= GONE and end - first >= GONE:
+                found = self.claimed[first:end] & (self.overlaps[first:end] >= FOUND)
+                waits.append(int(np.argmax(found)) if found.any() else math.inf)
+        return waits
+
+    def false_returns(self):
+        """Number of claims that start after a frame without one, and start on something else."""
+        before = np.concatenate([[True], self.claimed[:-1]])  # the film starts on the target
+        return int((self.claimed & ~before & (self.overlaps < WRONG)).sum())
+
+    def counts(self):
+        """dict of ``COUNTS``, which add up over films."""
+        waits = self.returns()
+        return {
+            "returns": len(waits),
+            "in_time": sum(wait < WITHIN for wait in waits),
+            "false": self.false_returns(),
+            "absent": int((~self.present).sum()),
+            "claimed_absent": int((~self.present & self.claimed).sum()),
+            "present": int(self.present.sum()),
+            "located": int((self.claimed & (self.overlaps >= LOCATED)).sum()),
+        }
+
+
+def figures(films):
+    """All figures of a list of ``Judged``, as a dict; NaN where there is nothing to measure.
+
+    Precision and recall are means over the films, and F is made from those means, as in the
+    toolkit. The other figures count the frames of all films together.
+    """
+    total = {key: sum(film.counts()[key] for film in films) for key in COUNTS}
+    waits = [wait for film in films for wait in film.returns()]
+    precision, recall = np.mean([film.precision_recall() for film in films], axis=0)
+    drawn = [np.nanmean(film.drawn) for film in films if film.present.any()]
+    return {
+        "precision": float(precision),
+        "recall": float(recall),
+        "f": f_score(precision, recall),
+        "f_best": best_f(films),
+        "max_gm": max_geometric_mean(
+            _share(total["located"], total["present"]),
+            1 - _share(total["claimed_absent"], total["absent"]),
+        ),
+        "found_in_30": _share(total["in_time"], total["returns"]),
+        "frames_to_find": float(np.median(waits)) if waits else math.nan,
+        "false_returns": 1000 * _share(total["false"], total["absent"]),
+        "claimed_while_gone": _share(total["claimed_absent"], total["absent"]),
+        "mean_overlap": float(np.mean(drawn)) if drawn else math.nan,
+        "returns": total["returns"],
+        "absent": total["absent"],
+    }
+
+
+def f_score(precision, recall):
+    """Harmonic mean of precision and recall; 0 where both are 0."""
+    total = precision + recall
+    return float(2 * precision * recall / total) if total else 0.0
+
+
+def best_f(films):
+    """The highest F over the thresholds of the confidence that the toolkit would try."""
+    confidence = np.concatenate([film.confidence for film in films])
+    best = 0.0
+    for threshold in thresholds(confidence[np.isfinite(confidence)]):
+        precision, recall = np.mean([film.precision_recall(threshold) for film in films], axis=0)
+        best = max(best, f_score(precision, recall))
+    return best
+
+
+def thresholds(scores, resolution=RESOLUTION):
+    """Thresholds that part the scores into equal numbers, from infinity down to minus infinity."""
+    scores = np.sort(scores)[::-1]
+    inside = resolution - 2
+    if len(scores) > inside:
+        apart = len(scores) // inside
+        places = np.round(np.linspace(apart, len(scores) - apart, inside)).astype(int)
+        scores = scores[places]
+    return [math.inf, *scores.tolist(), -math.inf]
+
+
+def max_geometric_mean(tpr, tnr):
+    """The best sqrt(TPR * TNR) after some claims, drawn by lot, are withdrawn.
+
+    With a share p of claims withdrawn, TPR becomes (1 - p) TPR, and TNR (1 - p) TNR + p. A tracker
+    that always claims a box has TNR 0, but it reaches sqrt(TPR) / 2.
+
+    Args:
+        tpr: share of the frames with the target in which the claimed box is right.
+        tnr: share of the frames without the target in which nothing is claimed.
+    """
+    if math.isnan(tpr) or math.isnan(tnr):
+        return math.nan
+    share = (1 - 2 * tnr) / (2 * (1 - tnr)) if tnr < 0.5 else 0.0
+    return math.sqrt((1 - share) * tpr * ((1 - share) * tnr + share))
+
+
+def _share(part, whole):
+    return part / whole if whole else math.nan

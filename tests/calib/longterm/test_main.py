@@ -1,0 +1,104 @@
+"""The judge: its figures for known trackers, kept runs, sentences."""
+
+import json
+
+import numpy as np
+import pytest
+
+from calib.clips import find_clips
+from calib.longterm import __main__ as command
+from calib.longterm import films, judge
+from runtime.types import Track
+from tests.support import tiny
+
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def place(halves, tmp_path_factory):
+    """A folder with a description ``films.json`` of the halves, and the tiny network."""
+    tmp_path = tmp_path_factory.mktemp("judge")
+    tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
+    arguments = ["--development", str(halves[0]), "--report", str(halves[1]), "--count", "1"]
+    assert films.main([*arguments, "--out", str(tmp_path / "films.json")]) == 0
+    return tmp_path
+
+
+def run(place, halves, *more):
+    arguments = ["--clips", *map(str, halves)]
+    arguments += ["--networks", str(place / "tiny.toml"), "--out", str(place / "out")]
+    code = command.main([*arguments, *more])
+    return code, json.loads((place / "out" / "longterm.json").read_text()) if not code else None
+
+
+def test_films_are_judged_once_and_reported(place, halves, capsys):
+    films_of = ["--films", str(place / "films.json"), "--half", "report", "--each"]
+    code, report = run(place, halves, *films_of)
+    assert code == 0
+    (entry,) = report["films"].values()
+    assert entry["all"]["returns"] >= 3 and 0 < entry["all"]["recall"] < 1
+    assert "MaxGM" in capsys.readouterr().err
+    (kept,) = (place / "out" / "runs").rglob("*.npz")
+    before = kept.stat().st_mtime_ns
+    assert run(place, halves, *films_of)[1] == report and kept.stat().st_mtime_ns == before
+
+
+def test_clips_and_their_vanishing_copies_are_sets(place, halves):
+    code, report = run(place, halves, "--sets", "clips,vanish", "--only", "one-far")
+    assert code == 0
+    assert report["clips"]["tiny"]["all"]["mean_overlap"] > 0.4
+    assert report["clips"]["tiny"]["all"]["absent"] == 0
+    assert report["vanish"]["tiny"]["all"]["absent"] == 60
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (["--sets", "long"], "no set is called long"),
+        (["--sets", "films"], "--films FILE"),
+        (["--films", "none.json"], "describes no films"),
+    ],
+)
+def test_wrong_options_are_one_sentence(place, halves, capsys, options, sentence):
+    assert run(place, halves, *options)[0] == 2
+    told = capsys.readouterr().err.strip()
+    assert sentence in told.splitlines()[-1] and "Traceback" not in told
+
+
+class Oracle:
+    """Knows the truth; claims it with a delay of ``late`` frames after each return."""
+
+    def __init__(self, film, late):
+        self._film, self._late = film, late
+
+    def init(self, frame, box):
+        self._index, self._since = 0, self._late
+
+    def update(self, frame):
+        self._index += 1
+        box = self._film.boxes[self._index]
+        seen = bool(np.isfinite(box).all())
+        self._since = self._since + 1 if seen else 0
+        shown = seen and self._since > self._late
+        return Track(tuple(box) if seen else (0.0, 0.0, 5.0, 5.0), 0.9, not shown)
+
+
+@pytest.mark.parametrize("late", [0, 5])
+def test_a_tracker_that_knows_the_truth_gets_it_back(place, halves, late):
+    clips = find_clips(halves)
+    (film,) = films.read(place / "films.json", clips, "development")
+    ticks = iter(range(10**6))
+    run = judge.follow(Oracle(film, late), film, lambda: next(ticks))
+    found = command.figures([run.judged(film)])
+    assert found["precision"] == 1.0 and found["false_returns"] == 0.0
+    assert found["found_in_30"] == 1.0 and found["frames_to_find"] <= late
+    assert (found["recall"] == 1.0) == (late == 0)
+
+
+def test_what_a_tracker_calls_unsure_or_lost_is_no_claim():
+    class Stated:
+        state = "unsure"
+
+    assert judge.state_of(Stated()) == "unsure" and not judge.claims("unsure")
+    assert judge.state_of(Track((0.0, 0, 1, 1), 1.0, True)) == "lost"
+    assert judge.claims("found") and judge.claims("tracked")

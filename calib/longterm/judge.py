@@ -40,8 +40,8 @@ def follow(tracker, film, clock):
     """Track a film from its first box.
 
     Args:
-        tracker: has ``init(frame, box)`` and ``update(frame)``; its ``Track`` has ``lost`` or
-            ``state``, and a box is claimed in every state but ``lost`` and ``unsure``.
+        tracker: has ``init(frame, box)`` and ``update(frame)``. It claims a box unless it says
+            that the target is lost.
         film: frames and ``boxes``, as a ``calib.clips.Clip`` has them.
         clock: function that gives seconds.
 
@@ -57,9 +57,8 @@ def follow(tracker, film, clock):
         else:
             track = tracker.update(frame)
             certainty = getattr(tracker, "certainty", None)
-            state = state_of(track)
             confidence = track.score if certainty is None else certainty
-            row = track.box, claims(state), confidence, state
+            row = track.box, not track.lost, confidence, state_of(track)
         rows.append(row[:3] + ((clock() - started) * 1e3,) + row[3:])
     boxes, claimed, confidence, ms, states = zip(*rows)
     numbers = np.array(boxes, float), np.array(claimed, bool), np.array(confidence, float)
@@ -67,16 +66,8 @@ def follow(tracker, film, clock):
 
 
 def state_of(track):
-    """The state that a ``Track`` tells: a text."""
-    state = getattr(track, "state", None)
-    if state is None:
-        return "lost" if getattr(track, "lost", False) else "tracked"
-    return str(getattr(state, "value", state))
-
-
-def claims(state):
-    """Whether a tracker in this state claims that the target is in its box."""
-    return state not in ("lost", "unsure")
+    """The state that a ``Track`` tells: a text, "lost" where no box is claimed."""
+    return "lost" if track.lost else getattr(track, "state", "tracked")
 
 
 def code_identity():

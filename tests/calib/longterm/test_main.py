@@ -95,10 +95,8 @@ def test_a_tracker_that_knows_the_truth_gets_it_back(place, halves, late):
     assert (found["recall"] == 1.0) == (late == 0)
 
 
-def test_what_a_tracker_calls_unsure_or_lost_is_no_claim():
-    class Stated:
-        state = "unsure"
-
-    assert judge.state_of(Stated()) == "unsure" and not judge.claims("unsure")
-    assert judge.state_of(Track((0.0, 0, 1, 1), 1.0, True)) == "lost"
-    assert judge.claims("found") and judge.claims("tracked")
+def test_a_lost_target_is_not_claimed_whatever_else_the_tracker_tells(place, halves):
+    (film,) = films.read(place / "films.json", find_clips(halves), "development")
+    ticks = iter(range(10**6))
+    run = judge.follow(Oracle(film, 0), film, lambda: next(ticks))
+    assert np.array_equal(run.states == "lost", ~run.claimed) and (run.states == "lost").any()

@@ -21,6 +21,7 @@ from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.networks.listing import list_networks
+from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
 from runtime.types import Track
 from runtime.video.quiet import quiet
@@ -91,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
                 outputs.write(first, tracks)
                 manager.ready("tracking in {}".format(source.name))
                 bar.step(source, tracks, 0.0)
-                broken = follow(options, targets, source, outputs, bar, stop, manager)
+                with Pace(source, targets, options.latency) as pace:
+                    broken = follow(options, targets, source, pace, outputs, bar, stop, manager)
     manager.stopping()
     outputs.summary(source)
     if broken:
@@ -150,6 +152,7 @@ def follow(
     options: argparse.Namespace,
     targets: Any,
     source: Any,
+    pace: Pace,
     outputs: Outputs,
     bar: Progress,
     stop: StopRequest,
@@ -172,7 +175,7 @@ def follow(
         # wait for a frame; with one in flight only look whether the next is there already
         started = time.perf_counter()
         try:
-            frame = source.read(0.0 if pipeline.in_flight else POLL_S)
+            frame = pace.read(0.0 if pipeline.in_flight else POLL_S)
         except HotpathError as error:
             broken = error
             break

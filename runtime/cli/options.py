@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Callable, List, Optional, Tuple
 
-from runtime import DEFAULT_NETWORK, engines, precision
+from runtime import DEFAULT_NETWORK, engines, pace, precision
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -103,6 +103,14 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--simulate",
         choices=("model", "rtl"),
         help="simulate the FPGA --board: its definition in NumPy, or its RTL",
+    )
+    group.add_argument(
+        "--latency",
+        choices=pace.LATENCIES,
+        default=pace.NORMAL,
+        help="of live sources on a processor: how much work brings the boxes early. normal warms "
+        "the caches up once before each frame, low several times and keeps the cores awake, "
+        "saving never (default: %(default)s)",
     )
     group.add_argument(
         "--pipeline",

@@ -52,6 +52,11 @@ class Sequential:
         """Find every target in the next frame; see ``Tracker.update``."""
         return [tracker.update(frame) for tracker in self._trackers]
 
+    def rehearse(self, frame: np.ndarray) -> None:
+        """See ``Tracker.rehearse``."""
+        for tracker in self._trackers:
+            tracker.rehearse(frame)
+
 
 class Threaded:
     """Trackers that take a frame in threads; those of one lane take it one after the other.
@@ -68,15 +73,19 @@ class Threaded:
         self.lanes = len(lanes)
         self._count = len(trackers)
         self._shares = [_Share(trackers[n :: self.lanes], lane) for n, lane in enumerate(lanes)]
-        self._threads = ThreadGroup([share.update for share in self._shares])
+        self._threads = ThreadGroup([share.work for share in self._shares])
 
     def update(self, frame: np.ndarray) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""
-        self._threads.run(frame)
+        self._threads.run((frame, False))
         tracks: List[Any] = [None] * self._count
         for number, share in enumerate(self._shares):
             tracks[number :: self.lanes] = share.tracks
         return tracks
+
+    def rehearse(self, frame: np.ndarray) -> None:
+        """See ``Tracker.rehearse``."""
+        self._threads.run((frame, True))
 
 
 class _Share:
@@ -88,8 +97,14 @@ class _Share:
         for tracker in trackers:
             tracker.search_on(lane)
 
-    def update(self, frame: np.ndarray) -> None:
-        self.tracks = [tracker.update(frame) for tracker in self._trackers]
+    def work(self, argument: Tuple[np.ndarray, bool]) -> None:
+        """Take a frame, or rehearse it."""
+        frame, is_rehearsal = argument
+        if is_rehearsal:
+            for tracker in self._trackers:
+                tracker.rehearse(frame)
+        else:
+            self.tracks = [tracker.update(frame) for tracker in self._trackers]
 
 
 class Batched:
@@ -125,6 +140,10 @@ class Batched:
             for tracker, own in zip(self._trackers, maps):
                 tracker.learn(own)
         return tracks
+
+    def rehearse(self, frame: np.ndarray) -> None:
+        """See ``Tracker.rehearse``; select, which takes little time here, is left out."""
+        self._search(frame, self._trackers[0].decoder.factors[0])
 
     def _search(
         self, frame: np.ndarray, factor: float

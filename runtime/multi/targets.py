@@ -107,6 +107,22 @@ class Targets:
         self.sum_steps(self._schedule.lanes)
         return dict(zip(self._trackers, tracks))
 
+    def rehearse(self, frame: np.ndarray) -> bool:
+        """Do a frame's work again and forget it; see ``Tracker.rehearse``.
+
+        Args:
+            frame: the last one that ``update`` took.
+
+        Returns:
+            whether anything was done: not before the first ``update`` with the present targets,
+            and not on a GPU or an FPGA.
+        """
+        trackers = self._trackers.values()
+        if self._schedule is None or not all(tracker.can_rehearse for tracker in trackers):
+            return False
+        self._schedule.rehearse(frame)
+        return len(trackers) > 0
+
     def sum_steps(self, lanes: int = 1) -> None:
         """Fill ``step_ms`` from the trackers; ``lanes`` of them took the frame at the same time."""
         for step in self.step_ms:

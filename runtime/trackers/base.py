@@ -28,11 +28,13 @@ class Tracker:
         state: float64 [cx, cy, w, h], centre and size in frame pixels; None before ``init``.
         step_ms: dict of the last frame's time in each step, milliseconds: crop, network, select.
         kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
+        can_rehearse: whether ``rehearse`` does anything.
         is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
     """
 
     is_deterministic = True
     kernels_name = ""
+    can_rehearse = False  # whether ``rehearse`` does anything
 
     def __init__(self, network: Network, engine: Engine) -> None:
         self.name = network.name
@@ -68,6 +70,16 @@ class Tracker:
             NetworkFailed: the network gave nothing finite.
         """
         raise NotImplementedError
+
+    def rehearse(self, frame: np.ndarray) -> None:
+        """Do the work of a frame again and forget what it finds, where ``can_rehearse``.
+
+        Afterwards the processor's caches hold the network's weights and the code of a frame, so
+        that the next frame takes less time. See ``runtime.pace``.
+
+        Args:
+            frame: the last one that ``update`` or ``init`` took.
+        """
 
     def track(
         self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False

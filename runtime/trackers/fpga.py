@@ -28,6 +28,8 @@ class FpgaTracker(HostTracker):
         kernels: select, and the crop of windows that are too wide for the fabric.
     """
 
+    can_rehearse = False  # the program and its weights lie in memory that no cache holds
+
     def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
         super().__init__(network, engine, Likeness(kernels))
 

@@ -33,6 +33,8 @@ class HostTracker(Tracker):
         kernels: crop and select (see ``kernels.cpu.load``).
     """
 
+    can_rehearse = True
+
     def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
         super().__init__(network, engine)
         self.kernels, self.kernels_name = kernels, kernels.name
@@ -77,6 +79,23 @@ class HostTracker(Tracker):
             self.crop(frame, 1.0)
             self.learn(self.timed("network", self._lane.search, self.features))
         return track
+
+    def rehearse(self, frame: np.ndarray) -> None:
+        """See ``Tracker.rehearse``; of several windows, and of learning, only the first search."""
+        if self.state is None or frame.shape != self._frame_shape:
+            return
+        scale = self.crop(frame, self.decoder.factors[0])
+        maps = self._lane.search(self.features)
+        if self.decoder.learns or len(self.decoder.factors) > 1:
+            return
+        self._before[:] = self.state
+        height, width = self._frame_shape[:2]
+        try:
+            self.decoder.select(maps, self.state, scale, width, height)
+        except NetworkFailed:
+            pass  # the frame that was rehearsed has told it
+        finally:
+            self.state[:] = self._before
 
     def search_on(self, lane: Lane) -> None:
         """Search there from now on: on the engine, or on one of its lanes."""

@@ -39,6 +39,7 @@ class Source:
             tells it, for recordings the frame rate (None where that is unknown).
         captured_s: capture time of the last frame, seconds of the monotonic clock: when it came
             (live sources), or when it was read (recordings).
+        arrived_s: when the last frame was decoded and ready for ``read``, on the same clock.
         dropped: frames that a newer one replaced before ``read`` was called (live sources only).
         gaps: list of ``(frame index, seconds)``: the silence before the frame of that index (live
             sources only).
@@ -55,7 +56,7 @@ class Source:
         self.annotated = False
         self.given = 0
         self.time_s: Optional[float] = None
-        self.captured_s = 0.0
+        self.captured_s = self.arrived_s = 0.0
         self.dropped = 0
         self.gaps: List[Tuple[int, float]] = []
 
@@ -90,7 +91,7 @@ class Source:
     def _give(self, frame: np.ndarray) -> np.ndarray:
         """Count ``frame`` and return it; a recording's clock is its frame rate."""
         if not self.live:
-            self.captured_s = time.monotonic()
+            self.captured_s = self.arrived_s = time.monotonic()
             self.time_s = self.given / self.fps if self.fps else self.time_s
         self.given += 1
         return frame

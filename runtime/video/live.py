@@ -119,7 +119,7 @@ class LiveSource(Source):
             return WAITING
         if gap:
             self._record_gap(silent_s)
-        self.time_s, self.captured_s = at - self._first_at, at
+        self.time_s, self.captured_s, self.arrived_s = at - self._first_at, at, at
         return self._give(frame)
 
     def close(self) -> None:

@@ -189,6 +189,12 @@ def hanning_window(size: int) -> np.ndarray:
     return np.outer(np.hanning(size), np.hanning(size))
 
 
+def inner_hanning_window(size: int) -> np.ndarray:
+    """The cosine window without its zero edges: (size, size) float64."""
+    line = np.hanning(size + 2)[1:-1]
+    return np.outer(line, line)
+
+
 def argmax(votes: np.ndarray) -> int:
     """Row-major index of the highest finite vote; of equal votes the lowest index.
 

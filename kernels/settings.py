@@ -4,21 +4,31 @@ The tracker fills them in, so that the kernels need not know what a network file
 stay the same while a target is followed.
 """
 
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Sequence, Tuple, Union
 
-# Names of choices, with their numbers in hotpath.h.
-SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
+# Names of choices, with their numbers in geometry.h and families.h.
+SHAPES = {"square": 0, "stretched": 1, "area": 2}  # of a window
 ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2, "cut": 3}  # how a corner becomes a whole pixel
+CLIPS = {"centre": 0, "position": 1, "corners": 2, "inside": 3, "none": 4}  # what stays in a frame
+BOX_PIXELS = {"exact": 0, "round": 1, "floor": 2}  # how a box gets whole pixels
+SCORES = {"softmax": 0, "sigmoid": 1, "none": 2}  # what a score map holds
+QUALITIES = {"none": 0, "product": 1, "blend": 2}  # how a quality map changes the score
+RELATIVES = {"target": 0, "window": 1}  # what the search region is centred on
+OUTPUTS = {"two_maps": 0, "one_map": 0, "box": 1}  # what a corner head gives
 
 
 class WindowSettings(NamedTuple):
-    """Where a tracker looks: at squares around the target.
+    """Where a tracker looks: at windows around the target.
 
     Attributes:
         exemplar, search: sides of the network's two inputs, in pixels.
-        context: share of (width + height) that is added to both sides of the box.
+        context: of a square, share of (width + height) that is added to both sides of the box.
         corner: twice the distance from the window's first pixel to its centre, less its side.
         rounding: a name in ``ROUNDINGS``.
+        shape: a name in ``SHAPES``.
+        exemplar_margin, search_margin: of a stretched window, shares of the box on each side.
+        exemplar_factor, search_factor: of an area, its side in roots of the box's area.
+        warp: whether windows have fractions of pixels.
     """
 
     exemplar: int
@@ -26,6 +36,12 @@ class WindowSettings(NamedTuple):
     context: float
     corner: int
     rounding: str
+    shape: str = "square"
+    exemplar_margin: float = 0.0
+    search_margin: float = 0.0
+    exemplar_factor: float = 0.0
+    search_factor: float = 0.0
+    warp: bool = False
 
 
 class InputSettings(NamedTuple):
@@ -41,8 +57,22 @@ class InputSettings(NamedTuple):
     swap: bool
 
 
+class BoxLimits(NamedTuple):
+    """Limits of the target's box.
+
+    Attributes:
+        min_size: smallest side, in frame pixels.
+        clip: a name in ``CLIPS``.
+        pixels: a name in ``BOX_PIXELS``.
+    """
+
+    min_size: float
+    clip: str = "centre"
+    pixels: str = "exact"
+
+
 class PointsSettings(NamedTuple):
-    """Select for heads in which every cell votes for a box around its own point.
+    """Select for heads in which every cell votes for boxes, around its own point or of anchors.
 
     Attributes:
         size: cells on each side of the maps.
@@ -51,8 +81,13 @@ class PointsSettings(NamedTuple):
         influence: share of the window in a vote, 0 to 1.
         rate: how fast the size follows, 0 to 1.
         power: of penalty * score * rate, the share by which the size follows: 0, 1 or 2.
-        min_size: smallest side of a box, in frame pixels.
         score: a name in ``SCORES``.
+        limits: of the box.
+        quality: a name in ``QUALITIES``.
+        quality_share: of the quality in the score, with "blend".
+        inclusive: whether a box is one search pixel wider than its distances say.
+        anchors: (width, height) of each anchor in search pixels; none for boxes around points.
+        window_power: of the Hanning window.
     """
 
     size: int
@@ -61,8 +96,54 @@ class PointsSettings(NamedTuple):
     influence: float
     rate: float
     power: int
-    min_size: float
     score: str
+    limits: BoxLimits
+    quality: str = "none"
+    quality_share: float = 0.0
+    inclusive: bool = False
+    anchors: Sequence[Tuple[float, float]] = ()
+    window_power: float = 1.0
+
+
+class CentreSettings(NamedTuple):
+    """Select for heads that give a score of the centre, its place in the cell, and a size.
+
+    Attributes:
+        size: cells on each side of the maps.
+        score: a name in ``SCORES``, not "softmax".
+        min_score: below it the target stays where it was.
+        relative_to: a name in ``RELATIVES``.
+        window: where the tracker looks.
+        limits: of the box.
+    """
+
+    size: int
+    score: str
+    min_score: float
+    relative_to: str
+    window: WindowSettings
+    limits: BoxLimits
+
+
+class CornersSettings(NamedTuple):
+    """Select for heads that give heat maps of two corners, or the box.
+
+    Attributes:
+        size: cells on each side of the heat maps; 0 for a box.
+        search: side of the search region, in pixels.
+        output: a name in ``OUTPUTS``.
+        cell_centre: where in its cell a corner lies, 0 to 1.
+        limits: of the box.
+    """
+
+    size: int
+    search: int
+    output: str
+    cell_centre: float
+    limits: BoxLimits
+
+
+SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
 class LossSettings(NamedTuple):

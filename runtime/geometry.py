@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Callable, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
+from kernels.settings import BoxLimits, WindowSettings
 from runtime.types import Box
 
 if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
@@ -24,6 +25,29 @@ if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, whic
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
 
 FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
+
+
+def window_settings(network: "Network") -> WindowSettings:
+    """The numbers of ``exemplar_window`` and ``search_window`` that the kernels take."""
+    shape = network.crop
+    return WindowSettings(
+        exemplar=network.exemplar,
+        search=network.search,
+        context=network.context if shape == "square" else 0.0,
+        corner=FROM_CENTRE[network.corner],
+        rounding=network.rounding,
+        shape=shape,
+        exemplar_margin=network.exemplar_margin if shape == "stretched" else 0.0,
+        search_margin=network.search_margin if shape == "stretched" else 0.0,
+        exemplar_factor=network.exemplar_factor if shape == "area" else 0.0,
+        search_factor=network.search_factor if shape == "area" else 0.0,
+        warp=network.resample == "warp",
+    )
+
+
+def box_limits(network: "Network") -> BoxLimits:
+    """The numbers of ``keep`` that the kernels take."""
+    return BoxLimits(network.min_size, network.clip, network.box_pixels)
 
 
 def context_side(size: Union[Sequence[float], np.ndarray], context: float) -> float:

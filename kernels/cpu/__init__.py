@@ -1,6 +1,6 @@
 """The hot path on a processor: in C++ if there is a compiler, else in NumPy and OpenCV.
 
-``load`` returns an object with ``name`` ("c++" or "numpy"), ``crop``, ``points`` and ``likeness``;
+``load`` returns an object with ``name`` ("c++" or "numpy"), ``crop``, ``select`` and ``likeness``;
 see ``binding.Kernels``. ``python -m kernels.cpu`` compiles it and prints where it is.
 """
 

@@ -12,28 +12,12 @@ import numpy as np
 
 from kernels.cpu.build import Library
 from kernels.cpu.checks import check_frame, planes
-from kernels.golden import argmax, hanning_window
+from kernels.cpu.select import Select
 from kernels.planes import Planes
-from kernels.settings import SCORES, PointsSettings
+from kernels.settings import SelectSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in hotpath.cpp
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
-
-
-class PointsRecord(ctypes.Structure):
-    """``hp_points`` of hotpath.h."""
-
-    _fields_ = [
-        ("stride", ctypes.c_double),
-        ("penalty", ctypes.c_double),
-        ("influence", ctypes.c_double),
-        ("rate", ctypes.c_double),
-        ("min_size", ctypes.c_double),
-        ("size", ctypes.c_int),
-        ("score", ctypes.c_int),
-        ("power", ctypes.c_int),
-        ("unused", ctypes.c_int),
-    ]
 
 
 class Kernels:
@@ -53,10 +37,7 @@ class Kernels:
     def __init__(self, library: Library, release_lock: bool = False) -> None:
         handle: Any = library.handle
         self._library, self.handle = library, handle
-        self._select = handle.hp_points_select
         pointer, double = ctypes.c_void_p, ctypes.c_double
-        self._select.argtypes = [pointer] * 4 + [double] * 4 + [pointer] * 2
-        self._select.restype = ctypes.c_int
         self._workspace_bytes = handle.hp_crop_workspace
         self._workspace_bytes.argtypes = [ctypes.c_int64, ctypes.c_int64]
         self._workspace_bytes.restype = ctypes.c_int64
@@ -158,9 +139,9 @@ class Kernels:
         )
         return out
 
-    def points(self, settings: PointsSettings) -> "Points":
-        """Select for heads in which every cell votes for a box around its own point."""
-        return Points(self._select, settings)
+    def select(self, settings: SelectSettings) -> Select:
+        """Select for the family of trackers that the settings are of."""
+        return Select(self.handle, settings)
 
     def likeness(
         self,
@@ -222,87 +203,3 @@ def _record(picture: Planes) -> bytes:
         samples.shift_y,
         *picture.factors,
     )
-
-
-class Points:
-    """Select in C++. ``runtime.decode.points.Points`` defines the cell and the box."""
-
-    def __init__(self, select: Any, settings: PointsSettings) -> None:
-        size = settings.size
-        self._select = select
-        self._settings = PointsRecord(
-            stride=settings.stride,
-            penalty=settings.penalty,
-            influence=settings.influence,
-            rate=settings.rate,
-            min_size=settings.min_size,
-            size=size,
-            score=SCORES[settings.score],
-            power=settings.power,
-        )
-        self._settings_at = ctypes.addressof(self._settings)
-        self._window = hanning_window(size)
-        self._window_at = self._window.ctypes.data
-        self._cells = size * size
-        self._score_planes = 2 if settings.score == "softmax" else 1
-        self._score, self._nothing = np.zeros(1), np.full(1, np.nan)
-        self._score_at = self._score.ctypes.data
-        self._arrays: Tuple[Any, Any, Any] = (None, None, None)
-        self._addresses = (0, 0, 0)
-
-    def select(
-        self,
-        maps: Sequence[np.ndarray],
-        state: np.ndarray,
-        scale: Tuple[float, float],
-        frame_width: float,
-        frame_height: float,
-    ) -> Tuple[int, float]:
-        """Pick the best cell and move the target there.
-
-        Args:
-            maps: scores (1, 1 or 2, size, size) and distances (1, 4, size, size), float32.
-            state: float64 [cx, cy, w, h], frame pixels; updated in place.
-            scale: (x, y), search pixels per frame pixel.
-            frame_width, frame_height: frame pixels.
-
-        Returns:
-            (index of the winning cell, row-major; its score).
-
-        Raises:
-            NetworkFailed: no vote is finite.
-            ValueError: the arrays have other types or sizes.
-        """
-        score_map, distance_map = maps
-        arrays = self._arrays
-        if score_map is not arrays[0] or distance_map is not arrays[1] or state is not arrays[2]:
-            self._bind(score_map, distance_map, state)
-        score_at, distance_at, state_at = self._addresses
-        best = self._select(
-            self._settings_at,
-            score_at,
-            distance_at,
-            self._window_at,
-            scale[0],
-            scale[1],
-            frame_width,
-            frame_height,
-            state_at,
-            self._score_at,
-        )
-        if best < 0:
-            argmax(self._nothing)  # raises the definition's error
-        return best, float(self._score[0])
-
-    def _bind(self, score_map: np.ndarray, distance_map: np.ndarray, state: np.ndarray) -> None:
-        """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
-        if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
-            raise ValueError("state: {} {}".format(state.dtype, state.shape))
-        scores = np.ascontiguousarray(score_map, np.float32)
-        distances = np.ascontiguousarray(distance_map, np.float32)
-        if scores.size != self._score_planes * self._cells or distances.size != 4 * self._cells:
-            raise ValueError("maps: {} and {}".format(score_map.shape, distance_map.shape))
-        self._addresses = scores.ctypes.data, distances.ctypes.data, state.ctypes.data
-        self._held = scores, distances
-        same = scores is score_map and distances is distance_map  # else convert in every frame
-        self._arrays = (score_map, distance_map, state) if same else (None, None, None)

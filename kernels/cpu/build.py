@@ -17,9 +17,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 SOURCES = (
     os.path.join(HERE, "hotpath.cpp"),
+    os.path.join(HERE, "select.h"),
     os.path.join(HERE, "fabric.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, os.pardir, "hotpath.h"),
+    os.path.join(HERE, os.pardir, "geometry.h"),
+    os.path.join(HERE, os.pardir, "families.h"),
 )
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")

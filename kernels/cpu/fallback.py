@@ -8,7 +8,7 @@ import numpy as np
 from kernels import golden
 from kernels.cpu import checks
 from kernels.planes import Planes
-from kernels.settings import PointsSettings
+from kernels.settings import SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -56,7 +56,7 @@ class Kernels:
         """Convert a whole picture; see ``golden.bgr_from_planes``."""
         return golden.bgr_from_planes(picture)
 
-    def points(self, settings: PointsSettings) -> None:
+    def select(self, settings: SelectSettings) -> None:
         """None: there is no faster select than its definition."""
 
     def likeness(

@@ -1,8 +1,9 @@
-// Crop and select on a processor: loops over the arithmetic of ../hotpath.h, called through ctypes.
+// The hot path on a processor: loops over the arithmetic of ../hotpath.h, called through ctypes. The
+// crop is here; select.h has the select of every family.
 //
 // Crop does the horizontal pass of every source row once, as three planes of int16, and blends two
 // of them into a row of the result. HP_PORTABLE leaves the x86 instructions out; the bits are equal.
-#include "../hotpath.h"
+#include "../families.h"
 
 #include <string.h>
 
@@ -413,54 +414,6 @@ void hp_planes_to_bgr(const hp_planes* planes, i64 width, i64 height, uint8_t* o
   }
 }
 
-// Finds the winning cell and moves `state` (cx, cy, w, h in frame pixels) there. Scores are one or
-// two planes of size x size, distances four. Returns the cell, row-major; -1 if no vote is finite.
-int hp_points_select(const hp_points* points, const float* scores, const float* distances,
-                     const double* window, double scale_x, double scale_y, double frame_width,
-                     double frame_height, double* state, double* score) {
-  const int count = points->size * points->size;
-  const int kind = points->score;
-  const float* target = kind == HP_SOFTMAX ? scores + count : scores;
-  const float *left = distances, *top = left + count, *right = top + count, *bottom = right + count;
-  const hp_target wanted = hp_search_target(state[2], state[3], scale_x, scale_y);
-
-  // A cell that cannot reach the vote of the middle one need not be counted.
-  const bool bounded = kind != HP_PROBABILITY && points->penalty >= 0 && points->influence >= 0 &&
-                       points->influence <= 1;
-  double least = -INFINITY;
-  if (bounded) {
-    const int i = points->size / 2 * points->size + points->size / 2;
-    const double vote = hp_vote(points, &wanted, window[i],
-                                hp_probability(kind, target[i], scores[i]), left[i], top[i],
-                                right[i], bottom[i]).vote;
-    if (isfinite(vote)) least = vote;
-  }
-
-  int best = -1;
-  hp_ballot winner;
-  memset(&winner, 0, sizeof winner);
-  winner.vote = -INFINITY;
-  for (int i = 0; i < count; ++i) {
-    const double width = (double)left[i] + right[i], height = (double)top[i] + bottom[i];
-    if (width > 0 && height > 0 && hp_vote_bound(points, window[i], 1.0) < least) continue;
-    const double p = hp_probability(kind, target[i], scores[i]);
-    if (width > 0 && height > 0 && hp_vote_bound(points, window[i], p) < least) continue;
-    const hp_ballot cell = hp_vote(points, &wanted, window[i], p, left[i], top[i], right[i],
-                                   bottom[i]);
-    if (!isfinite(cell.vote) || !(cell.vote > winner.vote)) continue;
-    best = i;
-    winner = cell;
-    if (bounded) least = least > cell.vote ? least : cell.vote;
-  }
-  if (best < 0) return best;
-  hp_move(points, &winner, best % points->size, left[best], right[best], scale_x, frame_width,
-          &state[0], &state[2]);
-  hp_move(points, &winner, best / points->size, top[best], bottom[best], scale_y, frame_height,
-          &state[1], &state[3]);
-  *score = winner.score;
-  return best;
-}
-
 // Cosine of a reference and the features averaged over a box of cells: the definition is `likeness`
 // in runtime/loss.py. `features` are channels of side x side cells; `reference` and `pooled` may be 0.
 double hp_likeness(const float* features, int channels, int side, int row, int row_end, int column,
@@ -478,4 +431,5 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 
 }  // extern "C"
 
+#include "select.h"
 #include "fabric.h"

@@ -31,6 +31,8 @@ HEADERS = (
     os.path.join(HERE, "frame.h"),
     os.path.join(HERE, "loss_monitor.h"),
     os.path.join(HERE, os.pardir, "hotpath.h"),
+    os.path.join(HERE, os.pardir, "geometry.h"),
+    os.path.join(HERE, os.pardir, "families.h"),
 )
 FLAGS = ("--fmad=false", "--std=c++14")  # the sources alone decide where a value is rounded
 CUDA_HOMES = ("/usr/local/cuda", "/opt/cuda")
@@ -201,6 +203,7 @@ class Nvrtc:
         options = FLAGS + (
             "--gpu-architecture={}_{}".format("compute" if ptx else "sm", capability),
             "--include-path=" + HERE,
+            "--include-path=" + os.path.dirname(HERE),  # where families.h finds geometry.h
         )
         with open(path, "rb") as file:
             text = file.read()

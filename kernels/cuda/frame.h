@@ -3,7 +3,7 @@
 #ifndef HOTPATH_CUDA_FRAME_H
 #define HOTPATH_CUDA_FRAME_H
 
-#include "../hotpath.h"
+#include "../families.h"
 
 enum { HP_FRAME_BGR = 0, HP_FRAME_NV12 = 1 };
 

@@ -1,4 +1,4 @@
-"""The structures of frame.h and hotpath.h as NumPy types, and functions that fill them in."""
+"""The structures of frame.h and families.h as NumPy types, and functions that fill them in."""
 
 import math
 from typing import Optional, Sequence, Tuple
@@ -7,6 +7,9 @@ import numpy as np
 
 from kernels.golden import hanning_window
 from kernels.settings import (
+    BOX_PIXELS,
+    CLIPS,
+    QUALITIES,
     ROUNDINGS,
     SCORES,
     InputSettings,
@@ -38,8 +41,10 @@ LIMITS = np.dtype(
 )
 MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4)])
 POINTS = np.dtype(
-    [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8"), ("min_size", "f8")]
-    + [("size", "i4"), ("score", "i4"), ("power", "i4"), ("unused", "i4")]
+    [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8")]
+    + [("quality_share", "f8"), ("min_size", "f8"), ("clip", "i4"), ("pixels", "i4")]
+    + [("size", "i4"), ("score", "i4"), ("power", "i4"), ("quality", "i4")]
+    + [("inclusive", "i4"), ("anchors", "i4")]
 )
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
@@ -69,9 +74,12 @@ def view(settings: WindowSettings) -> np.ndarray:
 def points(settings: PointsSettings) -> Tuple[np.ndarray, np.ndarray]:
     """One ``POINTS``, and the cosine window that goes with it: (cells,) float64."""
     record = np.zeros(1, POINTS)
-    for name in ("stride", "penalty", "influence", "rate", "min_size", "size", "power"):
+    for name in ("stride", "penalty", "influence", "rate", "quality_share", "size", "power"):
         record[name] = getattr(settings, name)
-    record["score"] = SCORES[settings.score]
+    record["score"], record["quality"] = SCORES[settings.score], QUALITIES[settings.quality]
+    record["inclusive"], record["anchors"] = settings.inclusive, len(settings.anchors)
+    record["min_size"], record["clip"] = settings.limits.min_size, CLIPS[settings.limits.clip]
+    record["pixels"] = BOX_PIXELS[settings.limits.pixels]
     return record, np.ascontiguousarray(hanning_window(settings.size).ravel())
 
 

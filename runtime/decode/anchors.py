@@ -16,9 +16,16 @@ import typing
 import numpy as np
 
 from kernels.golden import hanning_window
-from runtime.decode.shared.family import Maps, Scale
+from kernels.settings import PointsSettings
+from runtime.decode.shared.family import Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
-from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, ticks
+from runtime.decode.shared.voting import (
+    VOTE_KEYS,
+    Vote,
+    probability,
+    ticks,
+    vote_settings,
+)
 
 if typing.TYPE_CHECKING:
     from runtime.networks.network import Network
@@ -47,8 +54,16 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "Anchors":
-    """Make the decoder. The kernels have no compiled one."""
-    return Anchors(network)
+    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    return compiled(Anchors(network), kernels.select(anchors_settings(network)))
+
+
+def anchors_settings(network: "Network") -> PointsSettings:
+    """The numbers of ``select`` that the kernels take."""
+    sizes = anchor_sizes(network.stride, network.ratios, network.scales)
+    return vote_settings(network)._replace(
+        anchors=tuple(map(tuple, sizes.tolist())), window_power=network.window_power
+    )
 
 
 def anchor_sizes(

@@ -14,9 +14,10 @@ import typing
 import numpy as np
 
 from kernels.errors import NO_SCORE
-from kernels.golden import argmax
+from kernels.golden import argmax, inner_hanning_window
+from kernels.settings import CentreSettings
 from runtime import geometry
-from runtime.decode.shared.family import Family, Maps, Scale
+from runtime.decode.shared.family import Family, Maps, Scale, compiled
 from runtime.decode.shared.keys import LIMITS, MAP_SIZE, Keys, key
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
@@ -45,14 +46,20 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "Centre":
-    """Make the decoder. The kernels have no compiled one."""
-    return Centre(network)
+    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    return compiled(Centre(network), kernels.select(centre_settings(network)))
 
 
-def inner_hanning(size: int) -> np.ndarray:
-    """The Hanning window without its zero edges: (size, size) float64."""
-    line = np.hanning(size + 2)[1:-1]
-    return np.outer(line, line)
+def centre_settings(network: "Network") -> CentreSettings:
+    """The numbers of ``select`` that the kernels take."""
+    return CentreSettings(
+        size=network.map_size,
+        score=network.score,
+        min_score=network.min_score,
+        relative_to=network.relative_to,
+        window=geometry.window_settings(network),
+        limits=geometry.box_limits(network),
+    )
 
 
 class Centre(Family):
@@ -64,7 +71,7 @@ class Centre(Family):
 
     def __init__(self, network: "Network") -> None:
         self.network = network
-        self.window = inner_hanning(network.map_size)
+        self.window = inner_hanning_window(network.map_size)
 
     def select(
         self,

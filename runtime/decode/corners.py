@@ -15,8 +15,9 @@ import typing
 import numpy as np
 
 from kernels.errors import NO_SCORE
+from kernels.settings import CornersSettings
 from runtime import geometry
-from runtime.decode.shared.family import Family, Maps, Scale
+from runtime.decode.shared.family import Family, Maps, Scale, compiled
 from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
 from runtime.errors import NetworkFailed
 
@@ -47,8 +48,20 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "Corners":
-    """Make the decoder. The kernels have no compiled one."""
-    return Corners(network)
+    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    return compiled(Corners(network), kernels.select(corners_settings(network)))
+
+
+def corners_settings(network: "Network") -> CornersSettings:
+    """The numbers of ``select`` that the kernels take."""
+    has_maps = network.output != "box"
+    return CornersSettings(
+        size=network.map_size if has_maps else 0,
+        search=network.search,
+        output=network.output,
+        cell_centre=network.cell_centre if has_maps else 0.0,
+        limits=geometry.box_limits(network),
+    )
 
 
 class Corners(Family):

@@ -10,7 +10,7 @@ Some networks give a third map, the quality of each box. ``product`` multiplies 
 Xu et al., "SiamFC++", AAAI 2020. ``blend`` averages it with the score: Zhang et al., "Ocean", ECCV
 2020, section 3.3.
 
-``Points`` is the definition. kernels/cpu computes the plain case in C++, and tests compare the two.
+``Points`` is the definition. kernels/cpu computes it in C++, and tests compare the two.
 """
 
 import typing
@@ -19,9 +19,15 @@ import numpy as np
 
 from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
-from runtime.decode.shared.family import Maps, Scale
+from runtime.decode.shared.family import Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
-from runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, ticks
+from runtime.decode.shared.voting import (
+    VOTE_KEYS,
+    Vote,
+    probability,
+    ticks,
+    vote_settings,
+)
 
 if typing.TYPE_CHECKING:
     from runtime.networks.network import Network
@@ -48,31 +54,16 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "Points":
-    """Make the decoder. It selects in C++ where the kernels know this case."""
-    plain = (
-        network.quality == "none"
-        and not network.inclusive
-        and network.clip == "centre"
-        and network.box_pixels == "exact"
-    )
-    points = Points(network)
-    compiled = kernels.points(points_settings(network)) if plain else None
-    if compiled:
-        points.select = compiled.select  # type: ignore[method-assign]  # one call less a frame
-    return points
+    """Make the decoder; it selects in C++ where the kernels are compiled."""
+    return compiled(Points(network), kernels.select(points_settings(network)))
 
 
 def points_settings(network: "Network") -> PointsSettings:
     """The numbers of ``select`` that the kernels take."""
-    return PointsSettings(
-        size=network.map_size,
-        stride=network.stride,
-        penalty=network.penalty,
-        influence=network.window,
-        rate=network.lr,
-        power=network.lr_power,
-        min_size=network.min_size,
-        score=network.score,
+    return vote_settings(network)._replace(
+        quality=network.quality,
+        quality_share=network.quality_share if network.quality == "blend" else 0.0,
+        inclusive=network.inclusive,
     )
 
 

@@ -9,7 +9,7 @@ from kernels.cuda import frames
 from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
 from kernels.cuda.frames import Nv12, OnDevice
-from kernels.settings import FrameSettings, InputSettings, LossSettings, WindowSettings
+from kernels.settings import FrameSettings, InputSettings, LossSettings
 from runtime import geometry, loss
 from runtime.decode.points import points_settings
 from runtime.engines.base import Engine
@@ -43,13 +43,7 @@ def frame_settings(network: Network) -> FrameSettings:
                 "onnxruntime".format(network.name, key, value, getattr(network, key))
             )
     return FrameSettings(
-        window=WindowSettings(
-            exemplar=network.exemplar,
-            search=network.search,
-            context=network.context,
-            corner=geometry.FROM_CENTRE[network.corner],
-            rounding=network.rounding,
-        ),
+        window=geometry.window_settings(network),
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
         points=points_settings(network),
         loss=LossSettings(

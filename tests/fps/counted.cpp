@@ -45,15 +45,18 @@ static void crop(i64 x, i64 y, i64 side, bool as_float) {
 
 static void select(int kind) {
   const int size = 16, count = size * size;
-  hp_points points = {16, 0.15, 0.45, 0.35, 10, size, kind, 1};
+  const hp_bounds bounds = {10, HP_CLIP_CENTRE, HP_EXACT};
+  const hp_points points = {16, 0.15, 0.45, 0.35, 0, bounds, size, kind, 1};
   std::vector<float> scores(2 * count), distances(4 * count);
   std::vector<double> window(count, 0.25);
   for (float& value : scores) value = (float)(next_number() % 4000) / 1000 - 2;
   for (float& value : distances) value = 20 + (float)(next_number() % 4000) / 100;
   double target[4] = {640, 360, 80, 60}, score = 0;
+  const float* maps[2] = {scores.data(), distances.data()};
+  const hp_tables tables = {window.data(), 0};
+  const hp_frame_view view = {{1.4, 1.4}, {1280, 720}};
   CALLGRIND_TOGGLE_COLLECT;
-  const int best = hp_points_select(&points, scores.data(), distances.data(), window.data(), 1.4,
-                                    1.4, 1280, 720, target, &score);
+  const int best = hp_points_select(&points, maps, &tables, &view, target, &score);
   CALLGRIND_TOGGLE_COLLECT;
   printf("%d %g\n", best, score);
 }

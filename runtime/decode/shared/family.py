@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 Maps = typing.Sequence[np.ndarray]
+Decoder = typing.TypeVar("Decoder", bound="Family")
 Scale = typing.Tuple[float, float]
 
 
@@ -77,3 +78,15 @@ class Family:
 
     def learn(self, maps: Maps, memory: typing.Any) -> None:
         """Update the model from the window around the target just found, where ``learns``."""
+
+
+def compiled(decoder: Decoder, kernel: typing.Any) -> Decoder:
+    """Let a decoder select in C++.
+
+    Args:
+        decoder: the definition.
+        kernel: what the kernels' ``select`` gives; None where they are not compiled.
+    """
+    if kernel is not None:
+        decoder.select = kernel.select  # type: ignore[method-assign]  # one call less a frame
+    return decoder

@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 from kernels.golden import argmax
+from kernels.settings import PointsSettings
 from runtime import geometry
 from runtime.decode.shared.family import Family, Scale
 from runtime.decode.shared.keys import LIMITS, Keys, key
@@ -22,6 +23,20 @@ VOTE_KEYS: Keys = dict(
     # 2 as Ocean and LightTrack, which smooth twice
     lr_power=key(int, 1, low=0, high=2),
 )
+
+
+def vote_settings(network: "Network") -> PointsSettings:
+    """The numbers of ``Vote`` that the kernels take."""
+    return PointsSettings(
+        size=network.map_size,
+        stride=network.stride,
+        penalty=network.penalty,
+        influence=network.window,
+        rate=network.lr,
+        power=network.lr_power,
+        score=network.score,
+        limits=geometry.box_limits(network),
+    )
 
 
 class Vote(Family):

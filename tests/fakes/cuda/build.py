@@ -155,7 +155,7 @@ def _key(compiler):
     key = hashlib.sha256(text.encode())
     headers = glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, "*.cpp"))
     headers += glob.glob(os.path.join(KERNELS, "*.h"))
-    headers += [os.path.join(ROOT, "kernels", "hotpath.h"), os.path.abspath(__file__)]
+    headers += glob.glob(os.path.join(ROOT, "kernels", "*.h")) + [os.path.abspath(__file__)]
     for path in sorted(headers) + cu_files():
         with open(path, "rb") as file:
             key.update(file.read())

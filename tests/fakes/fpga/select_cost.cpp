@@ -19,12 +19,16 @@ int main(int, char** arguments) {
     scores[i] = (float)(flat ? 2 + i * 1e-3 : fmax(-8, 4 - away / 4));  // logits
     for (int k = 0; k < 4; ++k) distances[k * side * side + i] = 20 + (i * 7 + k * 3) % 9;
   }
-  const hp_points points = {16, 0.15, 0.49, 0.385, 10, side, HP_SIGMOID, 1};
+  const hp_bounds bounds = {10, HP_CLIP_CENTRE, HP_EXACT};
+  const hp_points points = {16, 0.15, 0.49, 0.385, 0, bounds, side, HP_SIGMOID, 1};
+  const float* maps[2] = {scores, distances};
+  const hp_tables tables = {window, 0};
+  const hp_frame_view view = {{1.0, 1.0}, {640, 480}};
   double score = 0;
   int sum = 0;
   for (int i = 0; i < count; ++i) {
     double state[4] = {320, 240, 60, 80};
-    sum += hp_points_select(&points, scores, distances, window, 1.0, 1.0, 640, 480, state, &score);
+    sum += hp_points_select(&points, maps, &tables, &view, state, &score);
   }
   printf("%d %f\n", sum, score);
 }

@@ -42,7 +42,7 @@ def network(score="softmax", size=16, **changes):
 
 
 def compiled(kernels, net):
-    return kernels.points(points_settings(net))
+    return kernels.select(points_settings(net))
 
 
 def random_maps(score, size, seed):

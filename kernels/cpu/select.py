@@ -1,0 +1,296 @@
+"""The compiled select of every family, as Python calls: ``select.h``.
+
+The structures have the fields of ``../families.h`` and ``../geometry.h`` in the same order.
+"""
+
+import ctypes
+import struct
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from kernels.golden import argmax, hanning_window, inner_hanning_window
+from kernels.settings import (
+    BOX_PIXELS,
+    CLIPS,
+    OUTPUTS,
+    QUALITIES,
+    RELATIVES,
+    ROUNDINGS,
+    SCORES,
+    SHAPES,
+    BoxLimits,
+    CentreSettings,
+    CornersSettings,
+    PointsSettings,
+    SelectSettings,
+    WindowSettings,
+)
+
+VIEW = struct.Struct("=4d")  # hp_frame_view
+NOTHING = np.full(1, np.nan)
+
+_DOUBLE, _INT = ctypes.c_double, ctypes.c_int
+
+
+class Bounds(ctypes.Structure):
+    """``hp_bounds``."""
+
+    _fields_ = [("min_size", _DOUBLE), ("clip", _INT), ("pixels", _INT)]
+
+
+class Geometry(ctypes.Structure):
+    """``hp_geometry``."""
+
+    _fields_ = [
+        ("context", _DOUBLE),
+        ("exemplar_margin", _DOUBLE),
+        ("search_margin", _DOUBLE),
+        ("exemplar_factor", _DOUBLE),
+        ("search_factor", _DOUBLE),
+        ("exemplar", _INT),
+        ("search", _INT),
+        ("crop", _INT),
+        ("corner", _INT),
+        ("rounding", _INT),
+        ("warp", _INT),
+    ]
+
+
+class PointsHead(ctypes.Structure):
+    """``hp_points``."""
+
+    _fields_ = [
+        ("stride", _DOUBLE),
+        ("penalty", _DOUBLE),
+        ("influence", _DOUBLE),
+        ("rate", _DOUBLE),
+        ("quality_share", _DOUBLE),
+        ("bounds", Bounds),
+        ("size", _INT),
+        ("score", _INT),
+        ("power", _INT),
+        ("quality", _INT),
+        ("inclusive", _INT),
+        ("anchors", _INT),
+    ]
+
+
+class CentreHead(ctypes.Structure):
+    """``hp_centre``."""
+
+    _fields_ = [
+        ("min_score", _DOUBLE),
+        ("bounds", Bounds),
+        ("geometry", Geometry),
+        ("size", _INT),
+        ("score", _INT),
+        ("relative", _INT),
+        ("unused", _INT),
+    ]
+
+
+class CornersHead(ctypes.Structure):
+    """``hp_corners``."""
+
+    _fields_ = [
+        ("cell_centre", _DOUBLE),
+        ("bounds", Bounds),
+        ("size", _INT),
+        ("search", _INT),
+        ("output", _INT),
+        ("unused", _INT),
+    ]
+
+
+class Head:
+    """What ``Select`` needs of a network.
+
+    Attributes:
+        function: name in the library.
+        record: the structure with the numbers.
+        planes: how many float32 values each of the library's maps has.
+        window: float64, the weight of each cell; empty where there is none.
+        anchors: float64 (k, 2), width and height of each; empty where there are none.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        record: ctypes.Structure,
+        planes: Sequence[int],
+        window: Any = (),
+        anchors: Any = (),
+    ) -> None:
+        self.function = function
+        self.record = record
+        self.planes = tuple(planes)
+        self.window = np.ascontiguousarray(window, np.float64)
+        self.anchors = np.ascontiguousarray(anchors, np.float64)
+
+
+def bounds(limits: BoxLimits) -> Bounds:
+    """The limits of a box as the library takes them."""
+    return Bounds(limits.min_size, CLIPS[limits.clip], BOX_PIXELS[limits.pixels])
+
+
+def geometry(settings: WindowSettings) -> Geometry:
+    """Where a tracker looks, as the library takes it."""
+    return Geometry(
+        settings.context,
+        settings.exemplar_margin,
+        settings.search_margin,
+        settings.exemplar_factor,
+        settings.search_factor,
+        settings.exemplar,
+        settings.search,
+        SHAPES[settings.shape],
+        settings.corner,
+        ROUNDINGS[settings.rounding],
+        settings.warp,
+    )
+
+
+def _points(settings: PointsSettings) -> Head:
+    cells, count = settings.size**2, max(1, len(settings.anchors))
+    record = PointsHead(
+        settings.stride,
+        settings.penalty,
+        settings.influence,
+        settings.rate,
+        settings.quality_share,
+        bounds(settings.limits),
+        settings.size,
+        SCORES[settings.score],
+        settings.power,
+        QUALITIES[settings.quality],
+        settings.inclusive,
+        len(settings.anchors),
+    )
+    planes = [cells * count * (2 if settings.score == "softmax" else 1), 4 * cells * count]
+    if settings.quality != "none":
+        planes.append(cells)
+    function = "hp_anchors_select" if settings.anchors else "hp_points_select"
+    window = hanning_window(settings.size) ** settings.window_power
+    return Head(function, record, planes, window, settings.anchors)
+
+
+def _centre(settings: CentreSettings) -> Head:
+    cells = settings.size**2
+    record = CentreHead(
+        settings.min_score,
+        bounds(settings.limits),
+        geometry(settings.window),
+        settings.size,
+        SCORES[settings.score],
+        RELATIVES[settings.relative_to],
+    )
+    window = inner_hanning_window(settings.size)
+    return Head("hp_centre_select", record, (cells, 2 * cells, 2 * cells), window)
+
+
+def _corners(settings: CornersSettings) -> Head:
+    cells = settings.size**2
+    record = CornersHead(
+        settings.cell_centre,
+        bounds(settings.limits),
+        settings.size,
+        settings.search,
+        OUTPUTS[settings.output],
+    )
+    return Head("hp_corners_select", record, (4,) if settings.output == "box" else (cells, cells))
+
+
+_HEADS: Dict[Any, Any] = {
+    PointsSettings: _points,
+    CentreSettings: _centre,
+    CornersSettings: _corners,
+}
+
+
+class Select:
+    """Select of one network in C++. The family's file in ``runtime/decode`` is the definition.
+
+    Args:
+        library: the loaded kernels.
+        settings: the numbers of the network.
+    """
+
+    def __init__(self, library: Any, settings: SelectSettings) -> None:
+        head = self._head = _HEADS[type(settings)](settings)
+        self._function = getattr(library, head.function)
+        self._function.argtypes = [ctypes.c_void_p] * 6
+        self._function.restype = ctypes.c_int
+        self._head_at = ctypes.addressof(head.record)
+        self._tables = np.array([head.window.ctypes.data, head.anchors.ctypes.data], np.uint64)
+        self._tables_at = self._tables.ctypes.data
+        self._maps_at = np.zeros(len(head.planes), np.uint64)
+        self._maps = self._maps_at.ctypes.data
+        self._view = ctypes.create_string_buffer(VIEW.size)
+        self._view_at = ctypes.addressof(self._view)
+        self._score = np.zeros(1)
+        self._score_at = self._score.ctypes.data
+        self._given: Tuple[Any, ...] = (None,) * (len(head.planes) + 1)
+        self._state_at = 0
+
+    def select(
+        self,
+        maps: Sequence[np.ndarray],
+        state: np.ndarray,
+        scale: Tuple[float, float],
+        frame_width: float,
+        frame_height: float,
+    ) -> Tuple[int, float]:
+        """Pick the best cell and move the target there.
+
+        Args:
+            maps: float32, in the order and of the shapes that the family's ``shapes`` says.
+            state: float64 [cx, cy, w, h], frame pixels; updated in place.
+            scale: (x, y), search pixels per frame pixel.
+            frame_width, frame_height: frame pixels.
+
+        Returns:
+            (index of the winning cell, row-major; its score).
+
+        Raises:
+            NetworkFailed: nothing is finite.
+            ValueError: the arrays have other types or sizes.
+        """
+        given = self._given
+        if state is not given[-1] or any(a is not b for a, b in zip(maps, given)):
+            self._bind(maps, state)
+        VIEW.pack_into(self._view, 0, scale[0], scale[1], frame_width, frame_height)
+        best = self._function(
+            self._head_at,
+            self._maps,
+            self._tables_at,
+            self._view_at,
+            self._state_at,
+            self._score_at,
+        )
+        if best < 0:
+            argmax(NOTHING)  # raises the definition's error
+        return best, float(self._score[0])
+
+    def _bind(self, maps: Sequence[np.ndarray], state: np.ndarray) -> None:
+        """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
+        if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
+            raise ValueError("state: {} {}".format(state.dtype, state.shape))
+        held = [np.ascontiguousarray(values, np.float32) for values in maps]
+        addresses: List[int] = []
+        sizes: List[int] = []
+        for values in held:
+            sizes.append(values.size)
+            addresses.append(values.ctypes.data)
+        planes = self._head.planes
+        if len(held) == 1 and len(planes) == 2:  # one map with two channels
+            sizes = [sizes[0] - planes[1], planes[1]]
+            addresses.append(addresses[0] + 4 * planes[0])
+        if tuple(sizes) != planes:
+            raise ValueError("maps: {}".format(", ".join(str(values.shape) for values in maps)))
+        self._maps_at[:] = addresses
+        self._state_at = state.ctypes.data
+        self._held = held
+        same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
+        none = (None,) * (len(planes) + 1)
+        self._given = tuple(maps) + (state,) if same else none

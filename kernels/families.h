@@ -1,0 +1,269 @@
+// Select of every family of trackers, one cell or one axis of the box at a time. The loops over cells
+// are in cpu/ and cuda/. The definitions are the files of runtime/decode.
+#ifndef HOTPATH_FAMILIES_H
+#define HOTPATH_FAMILIES_H
+
+#include "geometry.h"
+
+enum { HP_SOFTMAX = 0, HP_SIGMOID = 1, HP_PROBABILITY = 2 };  // contents of the score map
+
+// Probability of the target from float32 logits; only HP_SOFTMAX uses `other`.
+HP_FN double hp_probability(int kind, double target, double other) {
+  if (kind == HP_SOFTMAX) return 1.0 / (1.0 + exp(other - target));
+  return kind == HP_SIGMOID ? 1.0 / (1.0 + exp(-target)) : target;
+}
+
+// ---- heads in which every cell proposes boxes: runtime/decode/points.py and anchors.py -----------
+
+enum { HP_NO_QUALITY = 0, HP_PRODUCT = 1, HP_BLEND = 2 };  // use of the quality map
+
+// Numbers that stay the same while a target is followed.
+struct hp_points {
+  double stride;         // search pixels a cell
+  double penalty;        // strength of the penalty on changes of size and ratio
+  double influence;      // of the window, 0 to 1
+  double rate;           // how fast the size follows
+  double quality_share;  // of the quality in the score, with HP_BLEND
+  hp_bounds bounds;
+  int size;              // cells a side
+  int score;             // HP_SOFTMAX ..
+  int power;             // of the rate at which the size follows: 0, 1 or 2
+  int quality;           // HP_NO_QUALITY ..
+  int inclusive;         // whether a box is one search pixel wider than its distances say
+  int anchors;           // boxes a cell; 0 for heads without anchors
+};
+
+// The target before the frame, in search pixels.
+struct hp_target {
+  double side;   // of the square with the area of the box and its context
+  double ratio;  // width / height
+};
+
+// A box that a cell proposes: its centre, from the search region's centre, and its size. In search
+// pixels.
+struct hp_proposal {
+  double x, y, width, height;
+};
+
+// The vote of a cell; width and height in search pixels.
+struct hp_ballot {
+  double score, penalty, vote, width, height;
+};
+
+// Score of a cell that also has a quality, whose logit is given.
+HP_FN double hp_with_quality(const hp_points* points, double score, double quality) {
+  quality = hp_probability(HP_SIGMOID, quality, 0.0);
+  if (points->quality == HP_PRODUCT) return hp_mul(score, quality);
+  return hp_mul(1.0 - points->quality_share, score) + hp_mul(points->quality_share, quality);
+}
+
+// Place of a column or row, search pixels from the region's centre.
+HP_FN double hp_point(const hp_points* points, int place) {
+  return hp_mul(place - points->size / 2, points->stride);
+}
+
+// Box length from the two distances of a point.
+HP_FN double hp_length(const hp_points* points, double before, double after) {
+  return before + after + (points->inclusive ? 1.0 : 0.0);
+}
+
+// Box of an anchor of the given size, moved by its deltas.
+HP_FN hp_proposal hp_anchor_box(const hp_points* points, int column, int row, double width,
+                                double height, double dx, double dy, double dw, double dh) {
+  hp_proposal box;
+  box.x = hp_point(points, column) + hp_mul(dx, width);
+  box.y = hp_point(points, row) + hp_mul(dy, height);
+  box.width = hp_mul(width, exp(dw));
+  box.height = hp_mul(height, exp(dh));
+  return box;
+}
+
+// A ratio or its inverse, whichever is larger.
+HP_FN double hp_change(double ratio) {
+  const double inverse = 1.0 / ratio;
+  return ratio > inverse ? ratio : inverse;
+}
+
+// Side of the square that has the area of the box with its context.
+HP_FN double hp_side(double width, double height) {
+  const double context = (width + height) / 2.0;
+  return sqrt(hp_mul(width + context, height + context));
+}
+
+HP_FN hp_target hp_search_target(double width, double height, double scale_x, double scale_y) {
+  hp_target target;
+  width = hp_mul(width, scale_x);
+  height = hp_mul(height, scale_y);
+  target.side = hp_side(width, height);
+  target.ratio = width / height;
+  return target;
+}
+
+// Vote of a box of the given size and probability.
+HP_FN hp_ballot hp_vote_for(const hp_points* points, const hp_target* target, double window,
+                            double score, double width, double height) {
+  hp_ballot cell;
+  cell.score = score;
+  cell.width = width;
+  cell.height = height;
+  const double size_change = hp_change(hp_side(width, height) / target->side);
+  const double ratio_change = hp_change(target->ratio / (width / height));
+  const double change = hp_mul(ratio_change, size_change) - 1.0;
+  cell.penalty = exp(hp_mul(-change, points->penalty));
+  cell.vote = hp_mul(hp_mul(cell.penalty, score), 1.0 - points->influence) +
+              hp_mul(window, points->influence);
+  return cell;
+}
+
+// Vote of one cell from its probability and its four distances in search pixels.
+HP_FN hp_ballot hp_vote(const hp_points* points, const hp_target* target, double window,
+                        double score, double left, double top, double right, double bottom) {
+  return hp_vote_for(points, target, window, score, hp_length(points, left, right),
+                     hp_length(points, top, bottom));
+}
+
+// Upper limit of a cell's vote, if its box has an area, its score is at most `score`, the penalty is
+// not negative and the influence lies in 0 .. 1. Exact, because every rounding is monotone.
+HP_FN double hp_vote_bound(const hp_points* points, double window, double score) {
+  return hp_mul(score, 1.0 - points->influence) + hp_mul(window, points->influence);
+}
+
+// How far the size moves towards the winning box: 0 to 1, or all the way with the power 0.
+HP_FN double hp_rate(const hp_points* points, const hp_ballot* best) {
+  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->rate);
+  if (points->power == 0) return 1.0;
+  return points->power == 1 ? rate : hp_mul(rate, rate);
+}
+
+// Moves one axis of the target to the winning box. `middle`: its centre, from the search region's.
+// `scale`: search pixels per frame pixel. `frame`: the frame's width or height.
+HP_FN void hp_move_to(const hp_points* points, const hp_ballot* best, double middle, double length,
+                      double scale, double frame, double* centre, double* size) {
+  *centre += middle / scale;
+  *size += hp_mul(length / scale - *size, hp_rate(points, best));
+  hp_keep(&points->bounds, frame, centre, size);
+}
+
+// The same from a point's distances. `place`: the cell's column or row. `before` and `after`: its
+// distances to the left and right, or top and bottom.
+HP_FN void hp_move(const hp_points* points, const hp_ballot* best, int place, double before,
+                   double after, double scale, double frame, double* centre, double* size) {
+  const double middle = hp_point(points, place) + (after - before) / 2.0;
+  hp_move_to(points, best, middle, hp_length(points, before, after), scale, frame, centre, size);
+}
+
+// ---- heads that give the box as shares of the search region: centre.py and corners.py ------------
+
+// Takes one axis of a box: `middle` and `share` are its centre and length as shares of the region,
+// `side` the region's side in search pixels.
+HP_FN void hp_take_share(const hp_bounds* bounds, double side, double middle, double share,
+                         double scale, double frame, double* centre, double* size) {
+  *centre += hp_mul(middle - 0.5, side) / scale;
+  *size = hp_mul(share, side) / scale;
+  hp_keep(bounds, frame, centre, size);
+}
+
+enum { HP_FROM_TARGET = 0, HP_FROM_WINDOW = 1 };  // what the search region is centred on
+
+struct hp_centre {
+  double min_score;  // below it the target stays where it was
+  hp_bounds bounds;
+  hp_geometry geometry;
+  int size;      // cells a side
+  int score;     // HP_SIGMOID or HP_PROBABILITY
+  int relative;  // HP_FROM_TARGET ..
+  int unused;
+};
+
+// Where the search region's centre lies: the target's, or the window's in whole pixels.
+HP_FN void hp_region_centre(const hp_centre* head, const double* state, double* x, double* y) {
+  *x = state[0];
+  *y = state[1];
+  if (head->relative == HP_FROM_TARGET) return;
+  double scale[2];
+  const hp_window window = hp_search_window(&head->geometry, state, 1.0, scale);
+  *x = window.x + window.width / 2.0;
+  *y = window.y + window.height / 2.0;
+}
+
+HP_FN double hp_centre_vote(const hp_centre* head, double raw, double window) {
+  return hp_mul(hp_probability(head->score, raw, 0.0), window);
+}
+
+// Share of the region at which the centre lies: in a column or row, moved by the cell's offset.
+HP_FN double hp_centre_share(const hp_centre* head, int place, double offset) {
+  return (place + offset) / head->size;
+}
+
+enum { HP_TWO_HEATS = 0, HP_BOX = 1 };  // what a corner head gives
+
+struct hp_corners {
+  double cell_centre;  // where in its cell a corner lies, 0 to 1
+  hp_bounds bounds;
+  int size;            // cells a side
+  int search;          // pixels, side of the search region
+  int output;          // HP_TWO_HEATS, or HP_BOX: centre and size as shares
+  int unused;
+};
+
+// Share of the region at which a column or row of a heat map lies.
+HP_FN double hp_corner_share(const hp_corners* head, int place) {
+  return (place + head->cell_centre) / head->size;
+}
+
+// Weight of a cell in the mean: its softmax, not yet divided by the sum.
+HP_FN double hp_heat(double heat, double hottest) { return exp(heat - hottest); }
+
+// ---- heads that respond to the target at several sizes: response.py ------------------------------
+
+struct hp_response {
+  double influence;  // of the window, 0 to 1
+  double stride;     // search pixels a cell of the network's response
+  double scale_lr;   // how fast the size follows
+  double min_size;   // frame pixels
+  int size;          // cells a side of the network's response
+  int upsample;      // how many times it is enlarged
+  int scales;        // sizes that are tried
+  int unused;
+};
+
+// The four source pixels around one output pixel of a cubic enlargement, and their weights. Source
+// pixels outside the map are its outermost ones.
+struct hp_cubic {
+  int first;  // source index of weight[0], before clamping
+  float weight[4];
+};
+
+// As OpenCV's resize with INTER_CUBIC, which takes a = -0.75.
+HP_FN hp_cubic hp_cubic_tap(int index, double scale) {
+  const float place = (float)(hp_mul(index + 0.5, scale) - 0.5);
+  const float whole = floorf(place), x = place - whole, a = -0.75f;
+  const float y = 1.0f - x, far = x + 1.0f;
+  hp_cubic tap;
+  tap.first = (int)whole - 1;
+  tap.weight[0] = ((a * far - 5.0f * a) * far + 8.0f * a) * far - 4.0f * a;
+  tap.weight[1] = ((a + 2.0f) * x - (a + 3.0f)) * x * x + 1.0f;
+  tap.weight[2] = ((a + 2.0f) * y - (a + 3.0f)) * y * y + 1.0f;
+  tap.weight[3] = 1.0f - tap.weight[0] - tap.weight[1] - tap.weight[2];
+  return tap;
+}
+
+// A response, normalised by the smallest one and by the sum of all, with the window added. The
+// window's sum is one.
+HP_FN double hp_response_vote(const hp_response* head, double response, double least, double sum,
+                              double window) {
+  const double share = (response - least) / (sum + 1e-16);
+  return hp_mul(1.0 - head->influence, share) + hp_mul(head->influence, window);
+}
+
+// Moves one axis to a column or row of the enlarged response. `factor`: the size that won.
+HP_FN void hp_response_move(const hp_response* head, int place, double factor, double scale,
+                            double frame, double* centre, double* size) {
+  const double half = (head->size * head->upsample - 1) / 2.0;
+  const double moved = hp_mul(place - half, head->stride) / head->upsample;
+  *centre = hp_clip_centre(*centre + hp_mul(moved, factor) / scale, frame);
+  *size = hp_max(head->min_size,
+                 hp_mul(*size, 1.0 - head->scale_lr + hp_mul(head->scale_lr, factor)));
+}
+
+#endif  // HOTPATH_FAMILIES_H

@@ -17,6 +17,7 @@ import numpy as np
 
 from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
+from runtime.decode.shared import conventions
 from runtime.decode.shared.family import Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
 from runtime.decode.shared.voting import (
@@ -31,13 +32,14 @@ if typing.TYPE_CHECKING:
     from runtime.networks.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
-    "head": {
-        "stride": STRIDE,
-        "map_size": MAP_SIZE,
-        "ratios": key(list, low=0.01, high=100),  # height by width of the anchors
-        "scales": key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
-        "score": key(str, "softmax", ("softmax", "sigmoid", "none")),
-    },
+    "head": dict(
+        conventions.TARGET,
+        stride=STRIDE,
+        map_size=MAP_SIZE,
+        ratios=key(list, low=0.01, high=100),  # height by width of the anchors
+        scales=key(list, (8.0,), low=0.01, high=1000),  # sides of the anchors, in strides
+        score=key(str, "softmax", ("softmax", "sigmoid", "none")),
+    ),
     "tracking": dict(
         VOTE_KEYS,
         # of the Hanning window; OpenCV takes the square root, 0.5

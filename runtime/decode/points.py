@@ -19,6 +19,7 @@ import numpy as np
 
 from kernels.golden import hanning_window
 from kernels.settings import PointsSettings
+from runtime.decode.shared import conventions
 from runtime.decode.shared.family import Maps, Scale, compiled
 from runtime.decode.shared.keys import MAP_SIZE, STRIDE, Keys, key
 from runtime.decode.shared.voting import (
@@ -33,14 +34,15 @@ if typing.TYPE_CHECKING:
     from runtime.networks.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
-    "head": {
-        "stride": STRIDE,
-        "map_size": MAP_SIZE,
-        "score": key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
-        "quality": key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
-        "quality_share": key(float, low=0, high=1, when=("quality", ("blend",))),
-        "inclusive": key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
-    },
+    "head": dict(
+        conventions.KEYS,
+        stride=STRIDE,
+        map_size=MAP_SIZE,
+        score=key(str, "softmax", ("softmax", "sigmoid", "none")),  # of the score map
+        quality=key(str, "none", ("none", "product", "blend")),  # a third map, through a sigmoid
+        quality_share=key(float, low=0, high=1, when=("quality", ("blend",))),
+        inclusive=key(bool, False),  # distances end at pixel centres, so a box is 1 px wider
+    ),
     "tracking": VOTE_KEYS,
 }
 

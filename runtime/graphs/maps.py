@@ -2,9 +2,11 @@
 
 import typing
 
-from onnx import helper
+import numpy as np
+from onnx import helper, numpy_helper
 
 from runtime import decode
+from runtime.decode.shared import conventions
 from runtime.errors import BadNetwork
 from runtime.graphs import models
 
@@ -47,7 +49,22 @@ def order(network: "Network", search: "ModelProto") -> "ModelProto":
         )
     del search.graph.output[:]
     search.graph.output.extend(chosen)
-    return models.prune(search)
+    return models.prune(_multiply(network, search))
+
+
+def _multiply(network: "Network", search: "ModelProto") -> "ModelProto":
+    """Bring the maps into the convention that the decoders know."""
+    factors = conventions.factors(network)
+    graph = search.graph
+    for place, value in enumerate(list(graph.output)):
+        if place not in factors:
+            continue
+        name = "converted/" + base_name(value.name)
+        array = np.array(factors[place], np.float32).reshape(-1, 1, 1)
+        graph.initializer.append(numpy_helper.from_array(array, name + "/factors"))
+        graph.node.append(helper.make_node("Mul", [value.name, name + "/factors"], [name]))
+        graph.output[place].name = name
+    return models.infer_shapes(search) if factors else search
 
 
 def base_name(name: str) -> str:

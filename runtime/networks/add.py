@@ -1,22 +1,19 @@
 """Add a network: write the TOML for its ONNX files, and say how each key was found."""
 
-import math
 import pathlib
 import shutil
 import typing
 
-import numpy as np
-
 from boards import toml
 from runtime.errors import BadNetwork, BadOutput
-from runtime.networks import find_toml, schema
-from runtime.networks.network import Network, sha256_of
-from runtime.networks.propose import Changes, Proposal, Table, propose
-from runtime.networks.trial import Trial, read_clips
+from runtime.networks import find_toml
+from runtime.networks.choose import Choice, choose, network_of, table_for
+from runtime.networks.network import sha256_of
+from runtime.networks.propose import Proposal, Table, propose
+from runtime.networks.trial import Trial
+from runtime.networks.trial_clips import Clip, bundled_clip, read_clips
 
-FEW, MANY = 2, 8  # steps of each clip, to sort out and to decide
-CLOSE = 0.01  # overlaps that differ by less can't be told apart
-KEPT = 4  # candidates that are measured again with more steps
+STEPS = 160  # of all clips together
 
 Say = typing.Callable[[str], typing.Any]
 
@@ -37,7 +34,8 @@ def add(
         name: of the TOML, without ``.toml``.
         folder: where the TOML and copies of the files go.
         like: name of a network, or a TOML, with the settings to take; None to find them.
-        clips: folder of annotated clips to try on; None to take the usual values.
+        clips: folder of annotated clips to try on; None for the clip of `make track`, or the usual
+            values where that is not there.
         engine: name of the engine to try them with.
         say: function of one line.
 
@@ -68,10 +66,10 @@ def add(
             table[section] = dict(original.get(section, {}))
         table["family"] = original["family"]
         proposal = Proposal(table, {})
-    if clips and not like:
-        table = _tried(proposal, paths, clips, engine, say)
     else:
-        table = _first(proposal, say)
+        found = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
+        settle = _tried if found else _first
+        table = settle(proposal, paths, found, engine, say)
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     network_of(table, path)  # it must be whole
@@ -80,101 +78,55 @@ def add(
     return path
 
 
-def network_of(table: Table, path: pathlib.Path) -> Network:
-    """The network that a table describes.
-
-    Raises:
-        BadNetwork: the table has a mistake.
-    """
-    values, files, mistakes = schema.read(table)
-    if mistakes:
-        raise BadNetwork("{}: {}".format(path, schema.sentence(mistakes[0])))
-    return Network(path.stem, path, values, files)
-
-
-def changed(table: Table, changes: Changes) -> Table:
-    """A copy of a table with other values of some keys."""
-    result = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
-    for key, value in changes.items():
-        section = next(s for s in ("input", "tracking", "head") if _has(s, key))
-        result[section][key] = value
-    return result
-
-
-def _has(section: str, key: str) -> bool:
-    if section == "head":
-        return True  # the family's keys
-    return key in schema.SECTIONS[section]
-
-
-def _first(proposal: Proposal, say: Say) -> Table:
+def _first(
+    proposal: Proposal,
+    paths: "typing.Mapping[str, pathlib.Path]",
+    clips: "typing.List[Clip]",
+    engine: str,
+    say: Say,
+) -> Table:
     """The first answer to every question, without a trial."""
-    table = proposal.table
-    for question, answers in proposal.alternatives.items():
-        name, changes = next(iter(answers.items()))
-        table = changed(table, changes)
-        say(
-            "{:<10} {} (not tried; name annotated clips with --clips to find it)".format(
-                question, name
-            )
-        )
-    return table
+    answers = {question: next(iter(given)) for question, given in proposal.alternatives.items()}
+    for question, answer in answers.items():
+        say("{:<10} {} (not tried)".format(question, answer))
+    say(
+        "untried    name annotated clips with --clips to find these settings, or run `make track` "
+        "once to get a clip"
+    )
+    return table_for(proposal, answers)
 
 
 def _tried(
     proposal: Proposal,
     paths: "typing.Mapping[str, pathlib.Path]",
-    clips: pathlib.Path,
+    clips: "typing.List[Clip]",
     engine: str,
     say: Say,
 ) -> Table:
-    """The answers with the best one-step overlap: all questions together, then each alone."""
-    trial = Trial(paths, read_clips(clips, MANY), engine)
-    questions = dict(proposal.alternatives)
-    chosen = {question: next(iter(answers)) for question, answers in questions.items()}
-
-    def measure(answers: "typing.Dict[str, str]", steps: int) -> np.ndarray:
-        table = proposal.table
-        for question, answer in answers.items():
-            table = changed(table, questions[question][answer])
-        return trial.overlaps(network_of(table, pathlib.Path("trial.toml")), steps)
-
+    """The answers with the best one-step overlap."""
+    trial = Trial(paths, clips, engine, unsmoothed=True)
     try:
-        joint = [dict(chosen)]
-        for question in ("colours", "crop", "maps", "score"):
-            answers = list(questions.get(question, ()))
-            if answers:
-                joint = [dict(c, **{question: answer}) for c in joint for answer in answers]
-        ranked = sorted(joint, key=lambda answers: -measure(answers, FEW).mean())[:KEPT]
-        chosen = max(ranked, key=lambda answers: measure(answers, MANY).mean())
-        for question, alternatives in questions.items():
-            results = {a: measure(dict(chosen, **{question: a}), MANY) for a in alternatives}
-            best = max(results.values(), key=lambda overlaps: float(overlaps.mean()))
-            # the usual answer comes first, and stays unless another one is clearly better
-            chosen[question] = next(a for a in results if _is_close(best, results[a]))
-            _report(question, results, chosen[question], say)
+        table, choices = choose(proposal, trial)
     finally:
         trial.close()
-    table = proposal.table
-    for question, answer in chosen.items():
-        table = changed(table, questions[question][answer])
+    say("tried      {} steps on {}; overlap:".format(len(trial.steps), _names(clips)))
+    for choice in choices:
+        _report(choice, say)
     return table
 
 
-def _is_close(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two settings can't be told apart by their overlaps in the same steps."""
-    difference = first - second
-    error = float(difference.std()) / max(1.0, math.sqrt(len(difference)))
-    return bool(abs(difference.mean()) < max(CLOSE, 2 * error))
+def _names(clips: "typing.List[Clip]") -> str:
+    return clips[0].name if len(clips) == 1 else "{} clips".format(len(clips))
 
 
-def _report(question: str, results: "typing.Dict[str, np.ndarray]", best: str, say: Say) -> None:
+def _report(choice: Choice, say: Say) -> None:
     """Say what was decided, with the overlap of each alternative."""
-    say("{:<10} {} {:.3f}".format(question, best, results[best].mean()))
-    for answer, overlaps in sorted(results.items(), key=lambda item: -float(item[1].mean())):
-        if answer != best:
-            close = ", can't be told apart" if _is_close(results[best], overlaps) else ""
-            say("{:<10}   {} {:.3f}{}".format("", answer, overlaps.mean(), close))
+    means = {answer: float(overlaps.mean()) for answer, overlaps in choice.overlaps.items()}
+    say("{:<10} {} {:.3f}".format(choice.question, choice.answer, means[choice.answer]))
+    for answer in sorted(means, key=lambda answer: -means[answer]):
+        if answer != choice.answer:
+            equal = ", can't be told apart" if answer in choice.equal else ""
+            say("{:<10}   {} {:.3f}{}".format("", answer, means[answer], equal))
 
 
 def _write(table: Table, path: pathlib.Path, paths: "typing.Mapping[str, pathlib.Path]") -> None:

@@ -79,6 +79,9 @@ class Network:
     stride: int
     map_size: int
     score: str
+    target: str
+    unit: str
+    signs: str
     quality: str
     quality_share: float
     inclusive: bool

@@ -51,6 +51,7 @@ BORDERS: "typing.Dict[str, Changes]" = {
     "mean colour": {"border": "mean"},
     "black": {"border": "zero"},
 }
+TARGETS: "typing.Dict[str, Changes]" = {"second half": {}, "first half": {"target": "first"}}
 
 # [tracking] of each family, used without ``--like``
 TRACKING: "typing.Dict[str, Changes]" = {
@@ -277,12 +278,20 @@ def _family(
         head.update(output=kind, cell_centre=0.0, correlation="attention")
         return "corners", head, choices
     if 4 in channels and set(channels) <= {1, 2, 4}:
+        choices["unit"] = {
+            "search pixels": {},
+            "cells": {"unit": "cells"},
+            "search regions": {"unit": "region"},
+        }
+        choices["signs"] = {"outward": {}, "along the axes": {"signs": "axes"}}
         choices["stride"] = {str(s): {"stride": s} for s in (stride, stride // 2) if s}
         return "points", dict(head, stride=stride, **_scores(channels, choices)), choices
     count = max(channels) // 4
     if count > 1 and sorted(channels) in ([count, 4 * count], [2 * count, 4 * count]):
         head.update(stride=stride, ratios=[0.33, 0.5, 1.0, 2.0, 3.0][:count], scales=[8.0])
         head["score"] = "softmax" if min(channels) == 2 * count else "sigmoid"
+        if head["score"] == "softmax":
+            choices["target"] = TARGETS
         return "anchors", dict(head, correlation="depthwise"), choices
     raise ValueError("no family has maps of {} channels".format(channels))
 
@@ -307,6 +316,7 @@ def _scores(
         keys["quality"] = "product"
     if 2 in channels:
         keys["score"] = "softmax"
+        choices["target"] = TARGETS
     else:
         choices["score"] = {"sigmoid": {"score": "sigmoid"}, "as it is": {"score": "none"}}
     return keys

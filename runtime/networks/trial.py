@@ -1,77 +1,32 @@
-"""Measures a network's settings on annotated clips: the overlap of one step of its tracker.
+"""Measures settings of a network on annotated clips: the overlap of one step of its tracker.
 
 The tracker takes its target in the first frame. For each of some later frames it starts from the
 true box of the frame before, and takes one step. That box is first moved and scaled at random, with
 a fixed seed. The mean overlap with the true box tells right settings from wrong ones within a few
 dozen steps.
+
+Settings that differ only in what happens after the network share its crops and its runs.
 """
 
+import copy
 import pathlib
 import typing
 
 import numpy as np
 
 from kernels import cpu
-from runtime import engines, geometry
-from runtime.errors import BadSource, HotpathError
+from runtime import decode, engines, geometry
+from runtime.decode.shared import conventions
+from runtime.errors import HotpathError
+from runtime.networks import schema
 from runtime.networks.network import Network
+from runtime.networks.trial_clips import Clip, Step
 from runtime.trackers.host import HostTracker
-from runtime.video import recorded, sequence
 
-SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
-MOST_FRAMES = 300  # of a clip that are looked at
+# The size of a target follows at once and nothing holds it back, so that wrong settings show.
+UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
 
-Frame = typing.Tuple[np.ndarray, np.ndarray, np.ndarray]  # picture, box before, true box
-
-
-class Clip(typing.NamedTuple):
-    """A clip's first frame and the frames to step in."""
-
-    name: str
-    first: np.ndarray
-    box: np.ndarray
-    steps: typing.List[Frame]
-
-
-def read_clips(folder: pathlib.Path, steps: int) -> "typing.List[Clip]":
-    """Read some frames of each annotated clip of a folder.
-
-    Args:
-        folder: one clip, or a folder of clips.
-        steps: frames of each clip, evenly spread.
-
-    Raises:
-        BadSource: there is no annotated clip.
-    """
-    clips = []
-    for place in [folder] + sorted(path for path in folder.iterdir() if path.is_dir()):
-        try:
-            boxes = sequence.read_boxes(str(place))
-            paths = recorded.picture_paths(str(place)) or recorded.picture_paths(str(place / "img"))
-        except HotpathError:
-            continue
-        count = min(len(boxes), len(paths), MOST_FRAMES)
-        seen = [i for i in range(1, count) if boxes[i] is not None and boxes[i - 1] is not None]
-        if not seen or boxes[0] is None:
-            continue
-        chosen = sorted({seen[int(i)] for i in np.linspace(0, len(seen) - 1, steps)})
-        clips.append(
-            Clip(
-                place.name,
-                recorded.read_picture(paths[0]),
-                np.array(boxes[0]),
-                [
-                    (recorded.read_picture(paths[i]), np.array(boxes[i - 1]), np.array(boxes[i]))
-                    for i in chosen
-                ],
-            )
-        )
-    if not clips:
-        raise BadSource(
-            "{} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside "
-            "the frames".format(folder)
-        )
-    return clips
+Inputs = typing.Tuple[typing.Any, ...]
 
 
 class Trial:
@@ -79,8 +34,13 @@ class Trial:
 
     Args:
         paths: dict of part -> path.
-        clips: from ``read_clips``.
+        clips: from ``trial_clips``.
         engine: name of an engine, or "auto".
+        unsmoothed: whether settings are measured without the smoothing of their tracker.
+
+    Attributes:
+        steps: list of (clip, step), in the order in which they are taken.
+        problem: the last error with which settings did not run; None for none.
     """
 
     def __init__(
@@ -88,45 +48,49 @@ class Trial:
         paths: "typing.Mapping[str, pathlib.Path]",
         clips: "typing.List[Clip]",
         engine: str = "auto",
+        unsmoothed: bool = False,
     ) -> None:
-        self.paths, self.clips, self.engine = dict(paths), clips, engine
+        self.paths, self.engine, self.unsmoothed = dict(paths), engine, unsmoothed
+        most = max(len(clip.steps) for clip in clips)
+        # a step of each clip, then the next one of each clip
+        self.steps = [
+            (clip, clip.steps[i]) for i in range(most) for clip in clips if i < len(clip.steps)
+        ]
+        self.problem: typing.Optional[HotpathError] = None
         self._kernels = cpu.load()
         self._engines: typing.Dict[typing.Any, typing.Any] = {}
 
-    def overlap(self, network: Network, steps: "typing.Optional[int]" = None) -> float:
-        """Mean of ``overlaps``."""
-        return float(np.mean(self.overlaps(network, steps)))
+    def overlap(self, network: Network) -> float:
+        """Mean overlap of a network in all steps."""
+        return float(np.mean(self.overlaps([network])))
 
-    def overlaps(self, network: Network, steps: "typing.Optional[int]" = None) -> np.ndarray:
-        """One-step overlaps of a network.
+    def overlaps(
+        self,
+        networks: "typing.Sequence[Network]",
+        first: int = 0,
+        last: "typing.Optional[int]" = None,
+    ) -> np.ndarray:
+        """One-step overlaps of some networks.
 
         Args:
-            network: the settings.
-            steps: at most so many steps of each clip; None for all.
+            networks: the settings.
+            first, last: the steps to take, as in a slice of ``steps``.
 
         Returns:
-            (steps of all clips,) float64, 0 to 1; zeros where it can't run with these settings.
+            (networks, steps) float64, 0 to 1; zeros where it can't run with these settings.
         """
-        nothing = np.zeros(sum(len(clip.steps[:steps]) for clip in self.clips))
-        try:
-            tracker = HostTracker(network, self._engine(network), self._kernels)
-        except HotpathError:
-            return nothing
-        noise, overlaps = np.random.RandomState(5), []
-        for clip in self.clips:
+        steps = self.steps[first:last]
+        results = np.zeros((len(networks), len(steps)))
+        groups: typing.Dict[typing.Any, typing.List[int]] = {}
+        for place, network in enumerate(networks):
+            groups.setdefault((_inputs(network), _graph(network)), []).append(place)
+        for places in groups.values():
+            together = [self._prepared(networks[place]) for place in places]
             try:
-                tracker.init(clip.first, clip.box.tolist())
-            except HotpathError:
-                return nothing
-            for picture, before, true in clip.steps[:steps]:
-                start = _moved(before, noise)
-                height, width = picture.shape[:2]
-                tracker.state[:] = geometry.state_of(network, start, width, height)
-                try:
-                    overlaps.append(overlap_of(tracker.update(picture).box, true.tolist()))
-                except HotpathError:
-                    overlaps.append(0.0)
-        return np.array(overlaps)
+                results[places] = self._group(together, steps)
+            except HotpathError as error:
+                self.problem = error  # nothing runs with this crop, or with these maps
+        return results
 
     def close(self) -> None:
         """Release the engines."""
@@ -134,27 +98,98 @@ class Trial:
             engine.close()
         self._engines = {}
 
+    def _prepared(self, network: Network) -> Network:
+        if not self.unsmoothed or not hasattr(network, "lr_power"):
+            return network
+        result = copy.copy(network)
+        for name, value in UNSMOOTHED.items():
+            setattr(result, name, value)
+        return result
+
+    def _group(
+        self, networks: "typing.List[Network]", steps: "typing.List[typing.Tuple[Clip, Step]]"
+    ) -> np.ndarray:
+        """Overlaps of networks that crop the same pictures and run the same graph."""
+        first = _unconverted(networks[0])
+        engine = self._engine(first)
+        tracker = HostTracker(first, engine, self._kernels)
+        decoders = [tracker.decoder]
+        decoders += [decode.create(_unconverted(n), self._kernels) for n in networks[1:]]
+        factors = [conventions.factors(network) for network in networks]
+        results = np.zeros((len(networks), len(steps)))
+        started: typing.Optional[Clip] = None
+        for column in sorted(range(len(steps)), key=lambda i: steps[i][0].name):
+            clip, step = steps[column]
+            if clip is not started:
+                started = clip
+                tracker.init(clip.first, clip.box.tolist())
+            height, width = step.picture.shape[:2]
+            state = geometry.state_of(first, tuple(step.start.tolist()), width, height)
+            tracker.state[:] = state
+            tracker.begin(step.picture)
+            collected: typing.List[typing.Any] = [None] * len(networks)
+            for index, factor in enumerate(tracker.decoder.factors):
+                scale = tracker.crop(step.picture, factor)
+                maps = engine.search(tracker.features)
+                for place, decoder in enumerate(decoders):
+                    mine = _converted(maps, factors[place])
+                    collected[place] = decoder.look(index, mine, tracker.memory)
+            for place, decoder in enumerate(decoders):
+                moved = state.copy()
+                try:
+                    decoder.select(collected[place], moved, scale, width, height)
+                except HotpathError:
+                    continue
+                results[place, column] = overlap_of(
+                    geometry.box_of(networks[place], moved), step.box.tolist()
+                )
+        return results
+
     def _engine(self, network: Network) -> typing.Any:
         """An engine for the settings that the graph depends on."""
-        keys = ("family", "exemplar", "search", "map_size", "maps", "score", "quality", "output")
-        name = tuple(getattr(network, key, None) for key in keys)
-        if name not in self._engines:
-            self._engines[name] = engines.create(self.engine, network, self.paths)
-        return self._engines[name]
+        key = _graph(network)
+        if key not in self._engines:
+            self._engines[key] = engines.create(self.engine, network, self.paths)
+        return self._engines[key]
 
 
-def _moved(box: np.ndarray, noise: np.random.RandomState) -> "typing.Tuple[float, ...]":
-    """A box near another one."""
-    side = float(np.sqrt(box[2] * box[3]))
-    centre = box[:2] + box[2:] / 2 + noise.uniform(-SHIFT, SHIFT, 2) * side
-    size = box[2:] * np.exp(noise.uniform(-SCALE, SCALE))
-    return tuple(float(v) for v in np.concatenate([centre - size / 2, size]))
+def _inputs(network: Network) -> Inputs:
+    """The values that determine what is cropped."""
+    return tuple(getattr(network, name, None) for name in schema.SECTIONS["input"])
+
+
+def _graph(network: Network) -> Inputs:
+    """The values that determine the graph that an engine runs, conventions aside."""
+    return network.family, network.exemplar, network.search, network.maps, decode.shapes(network)
+
+
+def _unconverted(network: Network) -> Network:
+    """A copy for which the graph's maps stay as the files give them."""
+    result = copy.copy(network)
+    for name, key in conventions.KEYS.items():
+        if hasattr(result, name):
+            setattr(result, name, key.default)
+    return result
+
+
+def _converted(
+    maps: "typing.Sequence[np.ndarray]", factors: "typing.Dict[int, conventions.Factors]"
+) -> "typing.Sequence[np.ndarray]":
+    """The maps as the graph would give them with the conventions in it."""
+    if not factors:
+        return maps
+    result = list(maps)
+    for place, values in factors.items():
+        result[place] = maps[place] * np.array(values, np.float32).reshape(-1, 1, 1)
+    return result
 
 
 def overlap_of(first: "typing.Sequence[float]", second: "typing.Sequence[float]") -> float:
     """Intersection over union of two boxes (x, y, w, h)."""
-    low = np.maximum(first[:2], second[:2])
-    high = np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:]))
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    union = float(first[2] * first[3] + second[2] * second[3]) - shared
+    ax, ay, aw, ah = (float(value) for value in first)
+    bx, by, bw, bh = (float(value) for value in second)
+    width = min(ax + aw, bx + bw) - max(ax, bx)
+    height = min(ay + ah, by + bh) - max(ay, by)
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = aw * ah + bw * bh - shared
     return shared / union if union > 0 else 0.0

@@ -40,6 +40,7 @@ class HostTracker(Tracker):
         self.kernels, self.kernels_name = kernels, kernels.name
         self.decoder = decode.create(network, kernels)
         self.features: Any = None  # of the exemplar, as the engine's search takes them
+        self.memory: Any = None  # of the decoder, about the target
         self._monitor = LossMonitor(network, kernels) if network.lost_below > 0 else None
         self._before = np.zeros(4)  # the last frame's state
         self._border = np.zeros(3, np.uint8)  # colour of the pixels outside the frame
@@ -58,7 +59,7 @@ class HostTracker(Tracker):
 
         # exemplar: crop and features, kept for all later frames
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
-        self.features, self._memory = self.decoder.remember(self.engine.exemplar(), self.state)
+        self.features, self.memory = self.decoder.remember(self.engine.exemplar(), self.state)
         if self._monitor:
             self._monitor.begin(self.state, *self._first_features(frame))
 
@@ -132,7 +133,7 @@ class HostTracker(Tracker):
 
     def collect_maps(self, index: int, maps: Any) -> Any:
         """Take in the network's maps of window ``index``; returns what ``select`` takes."""
-        return self.timed("select", self.decoder.look, index, maps, self._memory)
+        return self.timed("select", self.decoder.look, index, maps, self.memory)
 
     def select(self, maps: Any, scale: Tuple[float, float], search_features: Any = None) -> Track:
         """Move to the best cell, unless the target is lost; returns the ``Track``.
@@ -161,7 +162,7 @@ class HostTracker(Tracker):
 
     def learn(self, maps: Any) -> None:
         """Learn from the maps of the window around the target that was just found."""
-        self.timed("select", self.decoder.learn, maps, self._memory)
+        self.timed("select", self.decoder.learn, maps, self.memory)
 
     @property
     def certainty(self) -> Optional[float]:

@@ -8,10 +8,12 @@ import onnx
 import pytest
 
 from runtime import load_tracker
-from runtime.networks import load_network
+from runtime.networks import load_network, trial_clips
 from runtime.networks.__main__ import main
 from runtime.networks.propose import propose
-from runtime.networks.trial import Trial, overlap_of, read_clips
+from runtime.networks.trial import Trial, overlap_of
+from runtime.networks.trial_clips import read_clips
+from tests.runtime.decode import test_conventions
 from tests.support import blobs
 
 
@@ -73,11 +75,41 @@ def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
         assert overlap_of(tracker.update(frame).box, box) > 0.8
 
 
-def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys):
+def test_units_signs_and_the_target_are_found_by_trying(tmp_path, clips):
+    files = files_of(tmp_path, "siamban")
+    search = test_conventions.search_file(tmp_path)
+    multiply = test_conventions.multiply
+    multiply(search, test_conventions.names_of(search, 4)[0], (-1 / 8, -1 / 8, 1 / 8, 1 / 8))
+    multiply(search, test_conventions.names_of(search, 2)[0], (-1,))
+    out = tmp_path / "out"
+    arguments = ["add"] + files + ["--name", "mine", "--clips", str(clips), "--out", str(out)]
+    assert main(arguments) == 0
+    network = load_network(out / "mine.toml")
+    assert (network.unit, network.signs) == ("cells", "axes")
+
+
+def test_without_clips_the_clip_of_make_track_is_used(tmp_path, capsys, monkeypatch):
+    clip = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 240))
+    for frame in blobs.film(8)[0]:
+        writer.write(frame)
+    writer.release()
+    monkeypatch.setattr(trial_clips, "BUNDLED", clip)
+    monkeypatch.setattr(trial_clips, "FACE", (100.0, 120.0, 36.0, 24.0))
+    files = files_of(tmp_path, "lighttrack")
+    out = tmp_path / "out"
+    assert main(["add"] + files + ["--name", "mine", "--out", str(out)]) == 0
+    assert "tried      7 steps on clip; overlap" in capsys.readouterr().out
+    load_tracker(out / "mine.toml").close()
+
+
+def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trial_clips, "BUNDLED", tmp_path / "none.mp4")
     files = files_of(tmp_path, "siamfc_015")
     out = tmp_path / "out"
     assert main(["add"] + files + ["--name", "mine", "--out", str(out)]) == 0
-    assert re.search("colours +BGR, 0 to 255 .not tried", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.search("colours +BGR, 0 to 255 .not tried", said) and "--clips" in said
     load_tracker(out / "mine.toml").close()
 
 
@@ -113,7 +145,7 @@ def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
 def test_a_right_setting_has_a_higher_overlap_than_a_wrong_one(tmp_path, clips):
     toml = blobs.write_network(tmp_path, "lighttrack")
     network = load_network(toml)
-    trial = Trial(network.locate(), read_clips(clips, 3), "onnxruntime")
+    trial = Trial(network.locate(), read_clips(clips, 6), "onnxruntime")
     right = trial.overlap(network)
     network.scale = (0.001,) * 3
     wrong = trial.overlap(network)

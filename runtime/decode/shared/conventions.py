@@ -1,0 +1,48 @@
+"""Conventions in which exports of one family differ. Each is a factor for each channel of a map.
+
+``runtime.graphs.maps`` multiplies the maps of the search graph by these factors. So the decoders,
+and the kernels of all boards, know one convention alone: the target is the second half of the
+channels of a softmax, and distances are search pixels that count outward.
+"""
+
+import typing
+
+from runtime.decode.shared.keys import Keys, key
+
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+Factors = typing.Tuple[float, ...]  # one for each channel of a map, or one for all
+
+# which half of the score's channels is the target; the other one is the background
+TARGET: Keys = {
+    "target": key(str, "second", ("second", "first"), when=("score", ("softmax",))),
+}
+DISTANCES: Keys = {
+    # what a distance of 1 is: a search pixel, a cell (stride), or the side of the search region
+    "unit": key(str, "pixels", ("pixels", "cells", "region")),
+    # "outward": left, top, right and bottom are positive inside the box; "axes": they are
+    # x1, y1, x2, y2 less the cell's point, so that left and top are negative
+    "signs": key(str, "outward", ("outward", "axes")),
+}
+KEYS: Keys = dict(TARGET, **DISTANCES)
+
+
+def factors(network: "Network") -> "typing.Dict[int, Factors]":
+    """What the maps of a network must be multiplied by.
+
+    Args:
+        network: uses the keys above, where its family has them.
+
+    Returns:
+        dict of the place of a map in the family's order -> its factors; no entry where all are 1.
+    """
+    found: typing.Dict[int, Factors] = {}
+    if getattr(network, "target", "second") == "first":
+        found[0] = (-1.0,)  # 1 / (1 + exp(a - b)) becomes 1 / (1 + exp(b - a))
+    unit, signs = getattr(network, "unit", "pixels"), getattr(network, "signs", "outward")
+    if (unit, signs) != ("pixels", "outward"):
+        one = {"pixels": 1, "cells": getattr(network, "stride", 1), "region": network.search}[unit]
+        near = -one if signs == "axes" else one
+        found[1] = (float(near), float(near), float(one), float(one))
+    return found

@@ -1,0 +1,161 @@
+"""Chooses among the alternatives of a proposal by trying them on annotated clips.
+
+Every combination of answers takes a few steps. Those that are clearly worse than the best one are
+left out, and the others take more steps (successive halving). The last step asks each question
+alone, with all other answers fixed, so that a report can say what cannot be told apart.
+"""
+
+import itertools
+import math
+import pathlib
+import typing
+
+import numpy as np
+
+from runtime.errors import BadNetwork
+from runtime.networks import schema
+from runtime.networks.network import Network
+from runtime.networks.propose import Changes, Proposal, Table
+from runtime.networks.trial import Trial
+
+CLOSE = 0.01  # overlaps that differ by less can't be told apart
+FEWEST = 8  # steps of the first round
+SIFTING = 48  # steps of answers that are clearly worse, in the last comparison
+GROWTH = 3  # how many times more steps the next round takes
+KEPT = 0.1  # share of the combinations that may take part in the next round
+
+Answers = typing.Dict[str, str]  # question -> answer
+Overlaps = typing.Dict[str, np.ndarray]  # answer -> its overlap in each step
+
+
+class Choice(typing.NamedTuple):
+    """The answer to one question.
+
+    Attributes:
+        question, answer: texts.
+        overlaps: of each answer in all steps, the other questions answered as in the best
+            combination. Those of clearly worse answers end after ``SIFTING`` steps.
+        equal: the other answers that cannot be told apart from this one.
+    """
+
+    question: str
+    answer: str
+    overlaps: Overlaps
+    equal: typing.List[str]
+
+    def with_answer(self, answer: str) -> "Choice":
+        """The same choice with another one of the equal answers."""
+        equal = [a for a in [self.answer] + self.equal if a != answer]
+        return self._replace(answer=answer, equal=equal)
+
+
+def choose(proposal: Proposal, trial: Trial) -> "typing.Tuple[Table, typing.List[Choice]]":
+    """Find the best answers.
+
+    Args:
+        proposal: from ``propose``.
+        trial: with the clips.
+
+    Returns:
+        (table, choices): the TOML with the answers in it, and how each was found.
+
+    Raises:
+        BadNetwork: the files run with no answers at all.
+    """
+    best = _best(proposal, trial)
+    tried = _each_alone(proposal, trial, best)
+    choices = []
+    for question, overlaps in tried.items():
+        top = max(overlaps, key=lambda answer: float(overlaps[answer].mean()))
+        equal = [a for a in overlaps if not is_worse(overlaps[a], overlaps[top])]
+        # the usual answer comes first, and stays unless another one is clearly better
+        choices.append(Choice(question, equal[0], overlaps, equal[1:]))
+    usual = {choice.question: choice.answer for choice in choices}
+    rows = trial.overlaps([network_for(proposal, answers) for answers in (usual, best)])
+    if is_worse(rows[0], rows[1]):  # each alone is as good, but not all together
+        usual = best
+        choices = [choice.with_answer(best[choice.question]) for choice in choices]
+    return table_for(proposal, usual), choices
+
+
+def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> "typing.Dict[str, Overlaps]":
+    """Overlaps of each answer to each question, with all others answered as in ``best``."""
+    pairs = [(q, answer) for q, answers in proposal.alternatives.items() for answer in answers]
+    networks = [network_for(proposal, dict(best, **{q: answer})) for q, answer in pairs]
+    rows = list(trial.overlaps(networks, 0, SIFTING))
+    chosen = rows[[best[q] == answer for q, answer in pairs].index(True)]
+    near = [i for i, row in enumerate(rows) if not is_worse(row, chosen)]
+    more = trial.overlaps([networks[i] for i in near], SIFTING)
+    for i, row in zip(near, more):
+        rows[i] = np.concatenate([rows[i], row])
+    tried: typing.Dict[str, Overlaps] = {q: {} for q in proposal.alternatives}
+    for (question, answer), row in zip(pairs, rows):
+        tried[question][answer] = row
+    return tried
+
+
+def _best(proposal: Proposal, trial: Trial) -> Answers:
+    """The combination with the highest overlap, by successive halving."""
+    questions = proposal.alternatives
+    left = [dict(zip(questions, answers)) for answers in itertools.product(*questions.values())]
+    overlaps = np.zeros((len(left), 0))
+    while len(left) > 1 and overlaps.shape[1] < len(trial.steps):
+        done = overlaps.shape[1]
+        more = trial.overlaps(
+            [network_for(proposal, answers) for answers in left], done, max(FEWEST, done * GROWTH)
+        )
+        overlaps = np.concatenate([overlaps, more], axis=1)
+        order = np.argsort(-overlaps.mean(axis=1), kind="stable")
+        most = max(2, math.ceil(KEPT * len(left)))
+        best = overlaps[order[0]]
+        kept = [i for i in order[:most] if not is_worse(overlaps[i], best)]
+        left, overlaps = [left[i] for i in kept], overlaps[kept]
+    if overlaps.size and not overlaps.any():
+        raise trial.problem or BadNetwork(
+            "the network finds no target with any of the settings tried; write the TOML by hand "
+            "(runtime/networks/README.md)"
+        )
+    return left[0]
+
+
+def is_worse(overlaps: np.ndarray, best: np.ndarray) -> bool:
+    """Whether settings are clearly worse than others, by their overlaps in the same first steps."""
+    count = min(len(best), len(overlaps))
+    difference = best[:count] - overlaps[:count]
+    error = float(difference.std()) / math.sqrt(max(1, len(difference) - 1))
+    return bool(difference.mean() > max(CLOSE, 2 * error))
+
+
+def network_for(proposal: Proposal, answers: Answers) -> Network:
+    """The network of a proposal with these answers."""
+    return network_of(table_for(proposal, answers), pathlib.Path("trial.toml"))
+
+
+def table_for(proposal: Proposal, answers: Answers) -> Table:
+    """The table of a proposal with these answers."""
+    table = proposal.table
+    for question, answer in answers.items():
+        table = changed(table, proposal.alternatives[question][answer])
+    return table
+
+
+def network_of(table: Table, path: pathlib.Path) -> Network:
+    """The network that a table describes.
+
+    Raises:
+        BadNetwork: the table has a mistake.
+    """
+    values, files, mistakes = schema.read(table)
+    if mistakes:
+        raise BadNetwork("{}: {}".format(path, schema.sentence(mistakes[0])))
+    return Network(path.stem, path, values, files)
+
+
+def changed(table: Table, changes: Changes) -> Table:
+    """A copy of a table with other values of some keys."""
+    result = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
+    for key, value in changes.items():
+        # a key of no fixed section is one of the family's
+        section = next((s for s in ("input", "tracking") if key in schema.SECTIONS[s]), "head")
+        result[section][key] = value
+    return result

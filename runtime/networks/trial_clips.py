@@ -1,0 +1,139 @@
+"""The annotated clips on which settings of a network are tried."""
+
+import pathlib
+import typing
+
+import numpy as np
+
+from kernels import cpu
+from runtime import engines
+from runtime.errors import BadSource, HotpathError
+from runtime.networks import load_network
+from runtime.trackers.host import HostTracker
+from runtime.video import recorded, sequence
+
+SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
+MOST_FRAMES = 300  # of a clip that are looked at
+SEED = 5
+
+# The clip of `make track`, with the box of the face. Its other boxes are those of the network that
+# comes with the runtime.
+BUNDLED = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "carphone_pristine.mp4"
+FACE = (64.0, 34.0, 48.0, 65.0)
+TRUTH_BY = "kestrel"
+
+
+class Step(typing.NamedTuple):
+    """One step of a tracker.
+
+    Attributes:
+        picture: BGR uint8 (H, W, 3).
+        start: the box to start from, (4,) float64.
+        box: the true box, (4,) float64.
+    """
+
+    picture: np.ndarray
+    start: np.ndarray
+    box: np.ndarray
+
+
+class Clip(typing.NamedTuple):
+    """A clip's name, its first frame with the box, and the steps to take."""
+
+    name: str
+    first: np.ndarray
+    box: np.ndarray
+    steps: typing.List[Step]
+
+
+def read_clips(folder: pathlib.Path, steps: int) -> "typing.List[Clip]":
+    """Read some frames of each annotated clip of a folder.
+
+    Args:
+        folder: one clip, or a folder of clips.
+        steps: of all clips together, evenly spread; each clip has two or more.
+
+    Raises:
+        BadSource: there is no folder, or no annotated clip in it.
+    """
+    if not folder.is_dir():
+        raise BadSource("{} is not a folder; name a folder of annotated clips".format(folder))
+    found = []
+    for place in [folder] + sorted(path for path in folder.iterdir() if path.is_dir()):
+        try:
+            boxes = sequence.read_boxes(str(place))
+            paths = recorded.picture_paths(str(place)) if boxes else []
+        except HotpathError:
+            continue
+        count = min(len(boxes), len(paths), MOST_FRAMES)
+        known = [i for i in range(1, count) if boxes[i] is not None and boxes[i - 1] is not None]
+        if known and boxes[0] is not None:
+            found.append((place.name, paths, boxes, known))
+    clips, noise = [], np.random.RandomState(SEED)
+    for name, paths, boxes, known in found:
+        chosen = _spread(known, max(2, steps // len(found)))
+        pictures = {i: recorded.read_picture(paths[i]) for i in [0] + chosen}
+        clips.append(_clip(name, pictures, boxes, chosen, noise))
+    if not clips:
+        raise BadSource(
+            "{} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside "
+            "the frames".format(folder)
+        )
+    return clips
+
+
+def bundled_clip(steps: int) -> "typing.List[Clip]":
+    """The clip of `make track`, with the boxes of the network that comes with the runtime.
+
+    Args:
+        steps: how many, evenly spread.
+
+    Returns:
+        list of one ``Clip``; empty where the clip is not there.
+    """
+    if not BUNDLED.is_file():
+        return []
+    network = load_network(TRUTH_BY)
+    runner = engines.create("auto", network, network.locate())
+    tracker = HostTracker(network, runner, cpu.load())
+    pictures: typing.Dict[int, np.ndarray] = {}
+    boxes: typing.List[typing.Tuple[float, ...]] = []
+    with recorded.VideoFile(str(BUNDLED)) as source:
+        while len(boxes) < MOST_FRAMES:
+            frame = source.read()
+            if frame is None:
+                break
+            if boxes:
+                boxes.append(tuple(tracker.update(frame).box))
+            else:
+                tracker.init(frame, FACE)
+                boxes.append(FACE)
+            pictures[len(boxes) - 1] = np.array(frame)
+    runner.close()
+    chosen = _spread(list(range(1, len(boxes))), steps)
+    return [_clip(BUNDLED.stem, pictures, boxes, chosen, np.random.RandomState(SEED))]
+
+
+def _spread(indices: "typing.List[int]", count: int) -> "typing.List[int]":
+    return sorted({indices[int(i)] for i in np.linspace(0, len(indices) - 1, count)})
+
+
+def _clip(
+    name: str,
+    pictures: "typing.Mapping[int, np.ndarray]",
+    boxes: "typing.Sequence[typing.Any]",
+    chosen: "typing.List[int]",
+    noise: np.random.RandomState,
+) -> Clip:
+    steps = [
+        Step(pictures[i], _moved(np.array(boxes[i - 1]), noise), np.array(boxes[i])) for i in chosen
+    ]
+    return Clip(name, pictures[0], np.array(boxes[0]), steps)
+
+
+def _moved(box: np.ndarray, noise: np.random.RandomState) -> np.ndarray:
+    """A box near another one."""
+    side = float(np.sqrt(box[2] * box[3]))
+    centre = box[:2] + box[2:] / 2 + noise.uniform(-SHIFT, SHIFT, 2) * side
+    size = box[2:] * np.exp(noise.uniform(-SCALE, SCALE))
+    return np.concatenate([centre - size / 2, size])

@@ -1,6 +1,7 @@
 """python -m tests.fps: is this commit slower on this board? With evidence that others can check.
 
     python -m tests.fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
+    python -m tests.fps --pace 30                 also with frames at a camera's rate
     python -m tests.fps --against GITREF          this checkout and another commit, in turns
     python -m tests.fps compare A B               two evidence files
     python -m tests.fps report EVIDENCE...        page, Markdown, JUnit XML anew
@@ -19,6 +20,7 @@ import sys
 
 from runtime import DEFAULT_NETWORK, engines
 from runtime.errors import HotpathError
+from runtime.pace import LATENCIES, NORMAL
 from tests.fps import against, clips, compare, history, lock, report, run
 from tests.fps import evidence as files
 from tests.fps import place as places
@@ -99,6 +101,15 @@ def _add_run(parser):
         metavar="SECONDS",
         help="longest warm-up (default: %(default)s)",
     )
+    parser.add_argument(
+        "--pace",
+        type=float,
+        metavar="FPS",
+        help="time rounds at this frame rate too: a thread decodes JPEG as a camera's source does",
+    )
+    parser.add_argument(
+        "--latency", choices=LATENCIES, default=NORMAL, help="of --pace (default: %(default)s)"
+    )
     parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
 
 
@@ -126,6 +137,8 @@ def _settings(options, place):
         int8_dir=options.int8_dir,
         warm_s=options.warm_up,
         device_steps=options.device_steps,
+        pace=options.pace,
+        latency=options.latency,
     )
     if options.quick:
         settings.__dict__.update(QUICK)
@@ -134,6 +147,10 @@ def _settings(options, place):
 
 
 def _run(options):
+    if options.pace is not None and not 1 <= options.pace <= 240:
+        raise HotpathError("--pace {:g}: give 1 to 240 frames a second".format(options.pace))
+    if options.pace and options.against:
+        raise HotpathError("--pace times this checkout alone; leave --against away")
     place = places.Place(options.root, options.board)
     settings = _settings(options, place)
     out = pathlib.Path(options.out)

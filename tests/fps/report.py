@@ -48,6 +48,10 @@ HEAD = (
     "select ms",
     "sustained FPS",
     "mJ/frame",
+    "paced FPS",
+    "paced median ms",
+    "paced p95",
+    "paced / flat out",
 )
 
 
@@ -82,8 +86,21 @@ def cells(evidence):
             row.append("{:.3f}".format(steps[step]["median"]) if step in steps else "")
         for key, form in (("sustained_fps", "{:.1f}"), ("energy_mj", "{:.2f}")):
             row.append("" if figures[key] is None else form.format(figures[key]))
-        table.append(row)
+        table.append(row + _paced_cells(result, total["median"]))
     return table
+
+
+def _paced_cells(result, flat_ms):
+    """What frames at a camera's pace took, and how many times the time of frames in memory."""
+    if "paced" not in result:
+        return [""] * 4
+    total = result["paced"]["figures"]["total"]
+    return [
+        "{:g}".format(result["paced"]["fps"]),
+        "{:.3f}".format(total["median"]),
+        "{:.3f}".format(total["p95"]),
+        "{:.2f}".format(total["median"] / flat_ms),
+    ]
 
 
 def title(evidence):

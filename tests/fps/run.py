@@ -17,10 +17,12 @@ from calib.metrics import overlap
 from runtime import bundle, engines, load_tracker, loading, precision
 from runtime.errors import HotpathError
 from runtime.networks import load_network
+from runtime.pace import NORMAL
 from tests.fps import evidence as files
 from tests.fps import place as places
 from tests.fps import stats
 from tests.fps.loop import Loop, waited_s
+from tests.fps.pace import LEARNING, PacedLoop
 from tests.fps.sampler import Sampler, Silent
 from tests.fps.verdict import judge
 
@@ -47,6 +49,8 @@ class Settings:
         period_s: between samples of the board; 0 for none.
         networks_dir, int8_dir: folders, or None.
         warm_s: longest warm-up.
+        pace: frames a second of the paced rounds; None for none.
+        latency: of ``runtime.pace``, in the paced rounds.
         device_steps: whether a GPU's steps are timed by its own events, which takes the place of
             the one graph that they are else.
     """
@@ -55,7 +59,7 @@ class Settings:
         self.networks, self.precisions, self.engines = ["kestrel"], ["fp32"], ["auto"]
         self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
         self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
-        self.device_steps = False
+        self.pace, self.latency, self.device_steps = None, NORMAL, False
         self.__dict__.update(values)
 
     def cases(self):
@@ -95,6 +99,8 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
         for number in range(settings.rounds):
             for loop, result in loops:
                 one_round(loop, result, settings.frames, sampler, began)
+                if settings.pace:
+                    paced_round(loop.tracker, result, settings, clip)
                 _save(evidence, sampler, reference, path)
             say("round {} of {} on {}".format(number + 1, settings.rounds, clip.name))
         for loop, _ in loops:
@@ -260,6 +266,17 @@ def one_round(loop, result, frames, sampler, began):
     add_round(result, started - began, seconds, ms, boxes, share)
 
 
+def paced_round(tracker, result, settings, clip):
+    """Time a round whose frames come at a camera's pace, and add it to the result."""
+    loop = PacedLoop(tracker, clip.frames, clip.box, settings.pace, settings.latency)
+    ms, _ = loop.run(settings.frames + LEARNING)
+    kept = {step: [round(v, 5) for v in values[LEARNING:]] for step, values in ms.items()}
+    paced = {"fps": settings.pace, "latency": settings.latency, "rounds": [], "figures": {}}
+    result.setdefault("paced", paced)["rounds"].append(
+        {"ms": kept, "processor_ms": round(loop.processor_ms, 4)}
+    )
+
+
 def add_round(result, started_s, seconds, ms, boxes, share):
     """Add a round to a result."""
     first = [box for _, box in boxes[:CHECKED]]
@@ -288,10 +305,9 @@ def finish(evidence, reference):
     for result in evidence["results"]:
         if not result["rounds"]:
             continue
-        steps = {}
-        for step in result["rounds"][0]["ms"]:
-            ms = np.concatenate([r["ms"].get(step, []) for r in result["rounds"]])
-            steps[step] = stats.figures(np.maximum(ms, 1e-6))
+        steps = _figures(result["rounds"])
+        if "paced" in result:
+            result["paced"]["figures"] = _figures(result["paced"]["rounds"])
         result["figures"] = {
             "steps": steps,
             "fps": steps["total"]["fps"],
@@ -302,6 +318,15 @@ def finish(evidence, reference):
         if expected is not None:
             result["reference_boxes"] = same_boxes(expected["boxes"], result["boxes"])
     evidence["verdict"] = judge(evidence)
+
+
+def _figures(rounds):
+    """dict of step -> figures, over all rounds."""
+    steps = {}
+    for step in rounds[0]["ms"]:
+        ms = np.concatenate([r["ms"].get(step, []) for r in rounds])
+        steps[step] = stats.figures(np.maximum(ms, 1e-6))
+    return steps
 
 
 def _key(evidence, result):

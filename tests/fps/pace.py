@@ -1,0 +1,125 @@
+"""An emulated camera in this process: frames at a fixed rate, decoded in the source's thread.
+
+``PacedCamera`` is a device of ``runtime.video.live.LiveSource``. So what is timed is the way that
+a real camera's frames take: the source's thread decodes, the frame loop waits, and another core
+may do the one or the other.
+"""
+
+import os
+import time
+
+import cv2
+
+from runtime.errors import HotpathError
+from runtime.pace import NORMAL, Pace
+from runtime.video.base import WAITING
+from runtime.video.live import LiveSource
+
+QUALITY = 85  # of the JPEG pictures
+LONGEST_WAIT_S = 2.0
+LEARNING = 10  # first frames of a run, in which the source's rate is learned; not counted
+
+
+class PacedCamera:
+    """Gives a clip's frames at a fixed rate, each decoded from JPEG as a USB camera's are.
+
+    Args:
+        frames: list of BGR uint8 (H, W, 3).
+        fps: frames a second.
+        cores: processor cores of the thread that decodes; None for any.
+    """
+
+    name = "paced"
+
+    def __init__(self, frames, fps, cores=None):
+        settings = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+        self._pictures = [cv2.imencode(".jpg", frame, settings)[1] for frame in frames]
+        self._fps, self._cores = fps, cores
+
+    def open(self):
+        """The device's capture; it starts with the second picture."""
+        if self._cores is not None:
+            os.sched_setaffinity(0, self._cores)
+        self._place = 0
+        self._due = time.monotonic()
+        return self
+
+    def get(self, _):
+        """The only property that is asked for is the frame rate."""
+        return self._fps
+
+    def due_next(self):
+        """When the next frame is due, seconds of the monotonic clock."""
+        return self._due + 1.0 / self._fps
+
+    def read(self):
+        """Wait until the next frame is due, then decode it: (True, frame)."""
+        self._due += 1.0 / self._fps
+        self._place = self._place % len(self._pictures) + 1
+        time.sleep(max(0.0, self._due - time.monotonic()))
+        return True, cv2.imdecode(self._pictures[self._place % len(self._pictures)], 1)
+
+    def release(self):
+        """Nothing is held."""
+
+
+class OneTarget:
+    """A tracker in the shape that ``Pace`` asks for."""
+
+    def __init__(self, tracker):
+        self._tracker = tracker
+
+    def rehearse(self, frame):
+        """See ``runtime.multi.targets.Targets.rehearse``."""
+        if not self._tracker.can_rehearse:
+            return False
+        self._tracker.rehearse(frame)
+        return True
+
+
+class PacedLoop:
+    """As ``tests.fps.loop.Loop``, with frames that come at a camera's pace.
+
+    Args:
+        tracker, frames, box: as ``Loop``'s.
+        fps: frames a second.
+        latency: of ``runtime.pace``.
+        cores: of the thread that decodes, or None.
+    """
+
+    def __init__(self, tracker, frames, box, fps, latency=NORMAL, cores=None):
+        self.tracker, self._box = tracker, box
+        self._first = frames[0]
+        self._camera = PacedCamera(frames, fps, cores)
+        self._latency = latency
+        self.processor_ms = 0.0  # of the whole process, a frame of the last run
+
+    def run(self, count, between=None):
+        """Time ``count`` frames.
+
+        Returns:
+            (dict of step -> list of ms, list of (number, box)). ``total`` is the tracker's time,
+            ``arrival_to_box`` the time since the frame was decoded.
+        """
+        tracker = self.tracker
+        tracker.init(self._first, self._box)
+        steps, boxes = {"total": [], "arrival_to_box": []}, []
+        source = LiveSource(self._camera)
+        began_s = time.process_time()
+        with source, Pace(source, OneTarget(tracker), self._latency) as pace:
+            while len(boxes) < count:
+                frame = pace.read(LONGEST_WAIT_S)
+                if frame is WAITING or frame is None:
+                    raise HotpathError("the paced frames stopped; the machine is too busy")
+                started = time.monotonic()
+                track = tracker.update(frame)
+                ended = time.monotonic()
+                steps["total"].append((ended - started) * 1e3)
+                steps["arrival_to_box"].append((ended - source.arrived_s) * 1e3)
+                for name, value in tracker.step_ms.items():
+                    steps.setdefault(name, []).append(value)
+                boxes.append((len(boxes) + 1, tuple(float(v) for v in track.box)))
+                if between is not None:
+                    between()
+        self.processor_ms = (time.process_time() - began_s) * 1e3 / count
+        return {name: ms for name, ms in steps.items() if name == "total" or any(ms)}, boxes

@@ -123,6 +123,33 @@ HP_FN hp_tap hp_resize_tap_whole(int index, hp_scale scale) {
   return hp_tap_at(difference < 0 ? -place : place);
 }
 
+// ---- windows with fractions of pixels
+
+// Places along one side of a window, in units of 2^-32 source pixels: the first one, and the step.
+struct hp_line {
+  long long first, step;
+};
+
+// The first of `count` places lies at `start`, the last one `length` further.
+HP_FN hp_line hp_warp_line(double start, double length, int count) {
+  hp_line line;
+  line.first = (long long)rint(start * 4294967296.0);
+  line.step = count > 1 ? (long long)rint(length / (count - 1) * 4294967296.0) : 0;
+  return line;
+}
+
+// Tap of an output index. Pixels outside the window count too.
+HP_FN hp_tap hp_warp_tap(hp_line line, int index) {
+  const long long place = line.first + line.step * index + (1 << 20);  // rounded to 11 bits
+  hp_tap tap;
+  tap.first = (int)(place >> 32);
+  tap.weight1 = (int)(place >> 21 & (HP_WEIGHT_ONE - 1));
+  tap.weight0 = HP_WEIGHT_ONE - tap.weight1;
+  return tap;
+}
+
+// ---- windows of whole pixels
+
 // Columns: outside the outermost centres of the window's `source` columns, one column counts alone.
 HP_FN hp_tap hp_clamp_column(hp_tap tap, int source) {
   const int inside = tap.first >= 0 && tap.first < source - 1;

@@ -260,51 +260,6 @@ _CLIPS = {
 }
 
 
-class Warp:
-    """Crops windows of fractional pixels, for networks that were trained on ``warpAffine``.
-
-    The window's first and last pixel centres come to lie on the first and last of the result.
-    It replaces the kernels' crop, which works in whole pixels.
-
-    Args:
-        out: (1, 3, h, w) float32 array that will be written to.
-    """
-
-    def __init__(self, out: np.ndarray) -> None:
-        self.out = out
-        height, width = out.shape[2:]
-        self._picture = np.zeros((height, width, 3), np.uint8)
-        self._map = np.zeros((2, 3))
-
-    def crop(
-        self,
-        frame: np.ndarray,
-        window: Window,
-        border: Union[Sequence[int], np.ndarray],
-        mean: Sequence[float],
-        scale: Sequence[float],
-        swap: bool,
-    ) -> None:
-        """As ``kernels.crop``, with a window of floats."""
-        x0, y0, w, h = window
-        height, width = self._picture.shape[:2]
-        self._map[:] = ((w / (width - 1), 0, x0), (0, h / (height - 1), y0))
-        cv2.warpAffine(
-            frame,
-            self._map,
-            (width, height),
-            dst=self._picture,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=tuple(int(value) for value in border),
-        )
-        for channel in range(3):
-            plane = self.out[0, channel]
-            np.copyto(plane, self._picture[:, :, 2 - channel if swap else channel])
-            plane -= np.float32(mean[channel])
-            plane *= np.float32(scale[channel])
-
-
 def border_colour(network: "Network", frame: np.ndarray) -> np.ndarray:
     """The colour of the pixels outside the frame: (3,) uint8, BGR."""
     if network.border == "zero":

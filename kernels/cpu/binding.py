@@ -11,12 +11,13 @@ from typing import Any, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from kernels.cpu.build import Library
-from kernels.cpu.checks import check_frame, planes
+from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
 from kernels.cpu.select import Select
 from kernels.planes import Planes
 from kernels.settings import SelectSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in hotpath.cpp
+WINDOW = struct.Struct("=4d")
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 
 
@@ -57,6 +58,11 @@ class Kernels:
         self._crop = handle.hp_crop
         self._crop.argtypes = [ctypes.c_void_p]
         self._crop.restype = None
+        self._crop_several = handle.hp_crop_several
+        self._crop_several.argtypes = [pointer, ctypes.c_int64, pointer, ctypes.c_int64]
+        self._crop_several.restype = None
+        self._window = ctypes.create_string_buffer(WINDOW.size)
+        self._window_at = ctypes.addressof(self._window)
         self._job_at = ctypes.addressof(self._job)
         self._out: Any = None
         self._workspace: Any = None
@@ -92,6 +98,67 @@ class Kernels:
         Raises:
             ValueError: the frame or ``out`` has another type or shape, or the window no pixel.
         """
+        self._fill_job(frame, window, border, out, mean, scale, swap)
+        self._crop(self._job_at)
+
+    def crop_several(
+        self,
+        frame: Union[np.ndarray, Planes],
+        windows: np.ndarray,
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float] = (0, 0, 0),
+        scale: Sequence[float] = (1, 1, 1),
+        swap: bool = False,
+        warp: bool = False,
+    ) -> None:
+        """Crop several windows of a frame in one call, each to its place of a batch.
+
+        Args:
+            frame, border, mean, scale, swap: as in ``crop``.
+            windows: (n, 4) numbers, x, y, w, h of each in frame pixels. Whole numbers; with
+                ``warp`` they may have fractions, and ``golden.warp`` is the definition.
+            out: (n, 3, h, w), float32 or uint8, C-contiguous; overwritten.
+
+        Raises:
+            ValueError: the arrays have another type or shape, or a window has no pixel.
+        """
+        windows = np.ascontiguousarray(windows, np.float64)
+        check_windows(windows, out)
+        largest = windows.max(axis=0)
+        check_frame(frame, largest[2], largest[3])
+        self._fill_job(frame, (0, 0, 1, 1), border, out[0], mean, scale, swap)
+        self._crop_several(self._job_at, len(windows), windows.ctypes.data, warp)
+
+    def warp(
+        self,
+        frame: Union[np.ndarray, Planes],
+        window: Sequence[float],
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float] = (0, 0, 0),
+        scale: Sequence[float] = (1, 1, 1),
+        swap: bool = False,
+    ) -> None:
+        """As ``crop``, of a window with fractions of pixels; ``golden.warp`` is the definition."""
+        x, y, width, height = window
+        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+            raise ValueError("a window of {}x{} pixels".format(width, height))
+        self._fill_job(frame, (0, 0, 1, 1), border, out, mean, scale, swap)
+        WINDOW.pack_into(self._window, 0, x, y, width, height)
+        self._crop_several(self._job_at, 1, self._window_at, True)
+
+    def _fill_job(
+        self,
+        frame: Union[np.ndarray, Planes],
+        window: Sequence[int],
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float],
+        scale: Sequence[float],
+        swap: bool,
+    ) -> None:
+        """Write ``hp_crop_job``."""
         x, y, window_width, window_height = window
         check_frame(frame, window_width, window_height)
         height, width, _ = frame.shape
@@ -121,7 +188,6 @@ class Kernels:
             *mean,
             *scale,
         )
-        self._crop(self._job_at)
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""

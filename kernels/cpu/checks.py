@@ -9,7 +9,7 @@ from kernels.planes import Planes
 MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring pixels apart
 
 
-def check_frame(frame: Union[np.ndarray, Planes], width: int, height: int) -> None:
+def check_frame(frame: Union[np.ndarray, Planes], width: float, height: float) -> None:
     """Raise ``ValueError`` unless ``frame`` is BGR uint8 or planes, and the window has pixels."""
     if not isinstance(frame, Planes) and (
         frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size
@@ -27,3 +27,13 @@ def planes(out: np.ndarray) -> np.ndarray:
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError("out must be C-contiguous and writeable")
     return view
+
+
+def check_windows(windows: np.ndarray, out: np.ndarray) -> None:
+    """Raise ``ValueError`` unless ``out`` has a place for each window, and all have pixels."""
+    if windows.ndim != 2 or windows.shape[1] != 4 or not len(windows):
+        raise ValueError("windows: {}".format(windows.shape))
+    if out.ndim != 4 or len(out) != len(windows) or not out.flags.c_contiguous:
+        raise ValueError("out: {} for {} windows".format(out.shape, len(windows)))
+    if not np.isfinite(windows).all() or windows[:, 2:].min() <= 0:
+        raise ValueError("a window without pixels")

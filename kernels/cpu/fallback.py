@@ -1,6 +1,6 @@
 """The kernels for computers without a compiler: OpenCV's resize, and the definitions."""
 
-from typing import Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -43,14 +43,51 @@ class Kernels:
                 image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)
         else:
             image = golden.crop(frame, (x, y, width, height), planes.shape[1:], border)
-        channels = image[:, :, ::-1] if swap else image
-        np.copyto(planes, channels.transpose(2, 0, 1))
-        if out.dtype == np.uint8:
-            return
-        if any(mean):
-            planes -= np.asarray(mean, np.float32)[:, None, None]
-        if tuple(scale) != (1, 1, 1):
-            planes *= np.asarray(scale, np.float32)[:, None, None]
+        _pack(image, planes, mean, scale, swap)
+
+    def crop_several(
+        self,
+        frame: Union[np.ndarray, Planes],
+        windows: np.ndarray,
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float] = (0, 0, 0),
+        scale: Sequence[float] = (1, 1, 1),
+        swap: bool = False,
+        warp: bool = False,
+    ) -> None:
+        """Crop several windows of a frame; see ``binding.Kernels.crop_several``."""
+        windows = np.asarray(windows, np.float64)
+        checks.check_windows(windows, out)
+        crop: Any = self.warp if warp else self.crop
+        for window, place in zip(windows.tolist(), out):
+            crop(frame, window, border, place, mean, scale, swap)
+
+    def warp(
+        self,
+        frame: Union[np.ndarray, Planes],
+        window: Sequence[float],
+        border: Sequence[int],
+        out: np.ndarray,
+        mean: Sequence[float] = (0, 0, 0),
+        scale: Sequence[float] = (1, 1, 1),
+        swap: bool = False,
+    ) -> None:
+        """Resample a window with fractions of pixels, within one grey level of ``golden.warp``."""
+        x, y, width, height = window
+        checks.check_frame(frame, width, height)
+        planes = checks.planes(out)
+        rows, columns = planes.shape[1:]
+        steps = width / max(columns - 1, 1), height / max(rows - 1, 1)
+        image = cv2.warpAffine(
+            self.to_bgr(frame) if isinstance(frame, Planes) else frame,
+            np.array([[steps[0], 0, x], [0, steps[1], y]]),
+            (columns, rows),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=tuple(int(value) for value in border),
+        )
+        _pack(image, planes, mean, scale, swap)
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         """Convert a whole picture; see ``golden.bgr_from_planes``."""
@@ -86,3 +123,21 @@ def _padded(
         return inside
     value = [int(c) for c in border]
     return cv2.copyMakeBorder(inside, *margins, borderType=cv2.BORDER_CONSTANT, value=value)
+
+
+def _pack(
+    image: np.ndarray,
+    planes: np.ndarray,
+    mean: Sequence[float],
+    scale: Sequence[float],
+    swap: bool,
+) -> None:
+    """Write a crop (h, w, 3) to its three planes, as ``golden.pack``."""
+    channels = image[:, :, ::-1] if swap else image
+    np.copyto(planes, channels.transpose(2, 0, 1))
+    if planes.dtype == np.uint8:
+        return
+    if any(mean):
+        planes -= np.asarray(mean, np.float32)[:, None, None]
+    if tuple(scale) != (1, 1, 1):
+        planes *= np.asarray(scale, np.float32)[:, None, None]

@@ -15,6 +15,8 @@
 #endif
 #endif
 
+#define HP_INLINE inline __attribute__((always_inline))  // in the rows' loop, where a call costs 5 %
+
 typedef int64_t i64;
 
 #include "planes.h"
@@ -88,11 +90,21 @@ struct plan {
   bool bordered;    // whether any column is not inside
 };
 
-void plan_columns(const hp_crop_job* job, plan* p) {
+// Tap of a column or row, from the window's first pixel.
+hp_tap warp_tap(hp_line line, int index, i64 origin) {
+  hp_tap tap = hp_warp_tap(line, index);
+  tap.first -= (int)origin;
+  return tap;
+}
+
+template <bool WARP>
+void plan_columns(const hp_crop_job* job, const hp_line* lines, plan* p) {
   const int count = (int)job->out_width, source = (int)job->width;
   const double scale = hp_resize_scale(source, count);
   hp_tap* taps = p->space.columns;
-  for (int i = 0; i < count; ++i) taps[i] = hp_clamp_column(hp_resize_tap(i, scale), source);
+  for (int i = 0; i < count; ++i)
+    taps[i] = WARP ? warp_tap(lines[0], i, job->x)
+                   : hp_clamp_column(hp_resize_tap(i, scale), source);
 
   p->first = count;
   p->last = 0;
@@ -144,7 +156,8 @@ void horizontal_edge(const hp_crop_job* job, const plan* p, const uint8_t* row, 
 }
 
 // Columns inside the frame, one by one. A column whose right pixel has no weight reads its left one.
-void horizontal_inside(const plan* p, const uint8_t* row, int from, int to, int16_t* out) {
+HP_INLINE void horizontal_inside(const plan* p, const uint8_t* row, int from, int to,
+                                 int16_t* out) {
   for (int i = from; i < to; ++i) {
     const int w0 = p->space.weights[2 * i], w1 = p->space.weights[2 * i + 1];
     const uint8_t* left = row + p->space.offsets[i];
@@ -185,8 +198,8 @@ inline void horizontal_8(const uint8_t* row, const int32_t* at, const int16_t* w
 }
 
 // The first columns of from..to, as many as 8-byte loads can reach; returns where it stopped.
-int horizontal_avx2(const plan* p, const uint8_t* row, i64 row_bytes, int from, int to,
-                    int16_t* out) {
+HP_INLINE int horizontal_avx2(const plan* p, const uint8_t* row, i64 row_bytes, int from,
+                              int to, int16_t* out) {
   int end = to;
   while (end > from && p->space.offsets[end - 1] + 8 > row_bytes) --end;
   if (end - from < 8) return from;
@@ -276,7 +289,7 @@ const uint8_t* packed_row(const hp_crop_job* job, const plan* p, i64 y) {
   return packed;
 }
 
-void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t* out) {
+HP_INLINE void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t* out) {
   const uint8_t* row = packed_row(job, p, y);
   if (p->bordered) {
     horizontal_edge(job, p, row, 0, p->first, out);
@@ -311,8 +324,8 @@ inline void blend(const int16_t* __restrict top, const int16_t* __restrict botto
   }
 }
 
-void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const int16_t* top,
-              const int16_t* bottom) {
+HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap,
+                        const int16_t* top, const int16_t* bottom) {
   const int count = (int)job->out_width;
   const int16_t w0 = (int16_t)tap.weight0, w1 = (int16_t)tap.weight1;
   for (int c = 0; c < 3; ++c) {
@@ -331,6 +344,50 @@ void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap, const 
     else
       blend(upper, lower, w0, w1, count, out,
             [mean, scale](int value) { return hp_normalise(value, mean, scale); });
+  }
+}
+
+// Crops one window. WARP: it has fractions of pixels; `lines` are its columns and rows.
+template <bool WARP>
+HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
+  plan p;
+  carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
+        job->frame_width);
+  p.lanes = padded(job->out_width);
+  plan_columns<WARP>(job, lines, &p);
+#ifdef HP_VBMI
+  plan_blocks(job, &p);
+#endif
+  const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
+  if (p.bordered || rows_outside) fill_border(job, &p);
+
+  i64 held[2] = {-1, -1};  // the frame's row that each of the two row buffers holds
+  const double scale = hp_resize_scale((int)job->height, (int)job->out_height);
+  for (int row = 0; row < job->out_height; ++row) {
+    const hp_tap tap = WARP ? warp_tap(lines[1], row, job->y) : hp_resize_tap(row, scale);
+    const int16_t* source[2];
+    int keep = -1;  // the buffer that the first of the two rows is in
+    for (int i = 0; i < 2; ++i) {
+      const i64 y = job->y + hp_clamp_row(tap.first + i, (int)job->height);
+      if (y < 0 || y >= job->frame_height) {
+        source[i] = p.space.rows[2];
+        continue;
+      }
+      int slot = held[0] == y ? 0 : held[1] == y ? 1 : -1;
+      if (slot < 0) {
+        // the older row goes, but never the one that this row of the result also needs
+        slot = keep >= 0 ? 1 - keep : held[0] <= held[1] ? 0 : 1;
+        if (keep < 0) {
+          const i64 next = job->y + hp_clamp_row(tap.first + 1, (int)job->height);
+          if (held[slot] == next) slot = 1 - slot;
+        }
+        horizontal(job, &p, y, p.space.rows[slot]);
+        held[slot] = y;
+      }
+      keep = slot;
+      source[i] = p.space.rows[slot];
+    }
+    vertical(job, &p, row, tap, source[0], source[1]);
   }
 }
 
@@ -363,45 +420,31 @@ i64 hp_crop_workspace(i64 out_width, i64 frame_width) {
   return carve(0, 0, out_width, frame_width) + 64;
 }
 
-void hp_crop(const hp_crop_job* job) {
-  plan p;
-  carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
-        job->frame_width);
-  p.lanes = padded(job->out_width);
-  plan_columns(job, &p);
-#ifdef HP_VBMI
-  plan_blocks(job, &p);
-#endif
-  const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
-  if (p.bordered || rows_outside) fill_border(job, &p);
+void hp_crop(const hp_crop_job* job) { crop_window<false>(job, 0); }
 
-  i64 held[2] = {-1, -1};  // the frame's row that each of the two row buffers holds
-  const double scale = hp_resize_scale((int)job->height, (int)job->out_height);
-  for (int row = 0; row < job->out_height; ++row) {
-    const hp_tap tap = hp_resize_tap(row, scale);
-    const int16_t* source[2];
-    int keep = -1;  // the buffer that the first of the two rows is in
-    for (int i = 0; i < 2; ++i) {
-      const i64 y = job->y + hp_clamp_row(tap.first + i, (int)job->height);
-      if (y < 0 || y >= job->frame_height) {
-        source[i] = p.space.rows[2];
-        continue;
-      }
-      int slot = held[0] == y ? 0 : held[1] == y ? 1 : -1;
-      if (slot < 0) {
-        // the older row goes, but never the one that this row of the result also needs
-        slot = keep >= 0 ? 1 - keep : held[0] <= held[1] ? 0 : 1;
-        if (keep < 0) {
-          const i64 next = job->y + hp_clamp_row(tap.first + 1, (int)job->height);
-          if (held[slot] == next) slot = 1 - slot;
-        }
-        horizontal(job, &p, y, p.space.rows[slot]);
-        held[slot] = y;
-      }
-      keep = slot;
-      source[i] = p.space.rows[slot];
+// Crops several windows, each to its place in `out`. `windows`: x, y, width, height of each. With
+// `warp` they have fractions of pixels, and reach from the first place of the result to the last.
+void hp_crop_several(const hp_crop_job* job, i64 count, const double* windows, i64 warp) {
+  hp_crop_job one = *job;
+  const int columns = (int)job->out_width, rows = (int)job->out_height;
+  for (i64 i = 0; i < count; ++i, windows += 4) {
+    if (warp) {
+      const hp_line lines[2] = {hp_warp_line(windows[0], windows[2], columns),
+                                hp_warp_line(windows[1], windows[3], rows)};
+      // the pixels that the taps read; none of them is clamped
+      one.x = hp_warp_tap(lines[0], 0).first;
+      one.y = hp_warp_tap(lines[1], 0).first;
+      one.width = hp_warp_tap(lines[0], columns - 1).first + 2 - one.x;
+      one.height = hp_warp_tap(lines[1], rows - 1).first + 2 - one.y;
+      crop_window<true>(&one, lines);
+    } else {
+      one.x = (i64)windows[0];
+      one.y = (i64)windows[1];
+      one.width = (i64)windows[2];
+      one.height = (i64)windows[3];
+      hp_crop(&one);
     }
-    vertical(job, &p, row, tap, source[0], source[1]);
+    one.out += 3 * job->out_width * job->out_height * (i64)(job->as_float ? sizeof(float) : 1);
   }
 }
 

@@ -194,12 +194,8 @@ class HostTracker(Tracker):
         """The function (frame, window) that writes the input ``out`` of the network."""
         network = self.network
         swap = network.channels == "RGB"
-        if network.resample == "warp":
-            warp = geometry.Warp(out)
-            return lambda frame, window: warp.crop(
-                frame, window, self._border, network.mean, network.scale, swap
-            )
-        return lambda frame, window: self.kernels.crop(
+        crop = self.kernels.warp if network.resample == "warp" else self.kernels.crop
+        return lambda frame, window: crop(
             frame, window, self._border, out, network.mean, network.scale, swap
         )
 

@@ -143,26 +143,6 @@ def test_the_centre_stays_inside_and_the_size_within_the_frame(box):
     )
 
 
-def test_a_warp_puts_the_windows_ends_on_the_crops_ends():
-    frame = np.zeros((60, 80, 3), np.uint8)
-    frame[:, :, 0] = np.arange(80) * 3
-    frame[:, :, 2] = (np.arange(60) * 4)[:, None]
-    out = np.zeros((1, 3, 16, 16), np.float32)
-    warp = geometry.Warp(out)
-    warp.crop(frame, (10.5, 20.0, 30.0, 15.0), (0, 0, 0), (1.0, 2.0, 3.0), (2.0, 2.0, 2.0), True)
-    across, down = 10.5 + np.arange(16) * 2.0, 20.0 + np.arange(16)
-    np.testing.assert_allclose(out[0, 2, 5], (across * 3 - 3) * 2, atol=2.1)  # RGB: blue is last
-    np.testing.assert_allclose(out[0, 0, :, 5], (down * 4 - 1) * 2, atol=2.1)
-    np.testing.assert_allclose(out[0, 1], (0 - 2) * 2)
-
-
-def test_a_warp_outside_the_frame_has_the_borders_colour():
-    out = np.zeros((1, 3, 8, 8), np.float32)
-    frame = np.full((40, 40, 3), 200, np.uint8)
-    geometry.Warp(out).crop(frame, (-100, -100, 20, 20), (7, 8, 9), (0,) * 3, (1,) * 3, False)
-    np.testing.assert_array_equal(out[0, :, 4, 4], (7, 8, 9))
-
-
 @pytest.mark.parametrize("border, expected", [("mean", 100), ("mean_rounded", 101), ("zero", 0)])
 def test_the_border_is_the_mean_cut_or_rounded_or_black(border, expected):
     frame = np.full((10, 10, 3), 100, np.uint8)

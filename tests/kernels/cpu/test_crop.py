@@ -1,5 +1,6 @@
 """Every crop equals its definition bit for bit, and the definition equals OpenCV's resize."""
 
+import math
 import platform
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.cpu import binding, build, fallback
+from kernels.planes import Planes
 
 VIEWS = {
     "whole": lambda frame: frame,
@@ -138,6 +140,106 @@ def test_the_definition_is_opencvs_bordered_resize(rows, columns, size, data):
     border = (9, 99, 199)
     expected = opencv(frame, window, size, border).astype(int)
     assert np.abs(golden.crop(frame, window, size, border) - expected).max() <= 1
+
+
+def bilinear(frame, window, size, border):
+    """A warp in floats, pixel by pixel: (h, w, 3) float64."""
+    x, y, width, height = window
+    rows, columns = frame.shape[:2]
+
+    def pixel(row, column):
+        inside = 0 <= row < rows and 0 <= column < columns
+        return np.array(frame[row, column] if inside else border, np.float64)
+
+    out = np.zeros(size + (3,))
+    for i, j in np.ndindex(*size):
+        at_y = y + height * i / max(size[0] - 1, 1)
+        at_x = x + width * j / max(size[1] - 1, 1)
+        row, column = math.floor(at_y), math.floor(at_x)
+        low, right = at_y - row, at_x - column
+        upper = pixel(row, column) * (1 - right) + pixel(row, column + 1) * right
+        lower = pixel(row + 1, column) * (1 - right) + pixel(row + 1, column + 1) * right
+        out[i, j] = upper * (1 - low) + lower * low
+    return out
+
+
+PLACES = st.tuples(st.floats(-60, 90), st.floats(-60, 90), st.floats(0.5, 200), st.floats(0.5, 200))
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLACES, st.tuples(st.integers(1, 9), st.integers(1, 9)), st.integers(0, 99))
+def test_a_warp_is_bilinear_to_a_grey_level(window, size, seed):
+    frame = noise(40, 50, seed)
+    expected = bilinear(frame, window, size, (7, 80, 200))
+    assert np.abs(golden.warp(frame, window, size, (7, 80, 200)) - expected).max() <= 1.01
+
+
+@settings(max_examples=150, deadline=None)
+@given(PLACES, st.tuples(st.integers(1, 70), st.integers(1, 70)), st.sampled_from(sorted(VIEWS)))
+@example((0.0, 0.0, 39.0, 29.0), (30, 40), "whole")  # each pixel on its own
+def test_a_warp_equals_its_definition(crops, window, size, view):
+    frame = VIEWS[view](noise(60, 80))
+    image = golden.warp(frame, window, size, (9, 99, 199))
+    for name, kernels in crops.items():
+        for dtype, swap in ((np.float32, True), (np.uint8, False)):
+            out = np.empty((1, 3) + size, dtype)
+            kernels.warp(frame, window, (9, 99, 199), out, MEAN, SCALE, swap)
+            expected = golden.pack(image, MEAN, SCALE, swap, dtype)
+            if name == "numpy" and int(cv2.__version__.split(".")[0]) >= 5:
+                step = 1 if dtype == np.uint8 else max(SCALE)
+                difference = np.abs(out.astype(np.float64) - expected).max()
+                assert difference <= step * 1.01
+            elif name != "numpy":
+                np.testing.assert_array_equal(out, expected, name)
+
+
+def test_a_warp_of_planes_is_that_of_the_converted_picture(crops):
+    luma, colour = noise(40, 64)[:, :, 0], noise(20, 64, 1)[:, :, 0]
+    picture = Planes("NV12", (luma, np.ascontiguousarray(colour)), 64, 40)
+    frame = golden.bgr_from_planes(picture)
+    for name, kernels in crops.items():
+        given, converted = np.zeros((2, 3, 31, 33), np.uint8)
+        for source, out in ((picture, given), (frame, converted)):
+            kernels.warp(source, (-5.5, 3.25, 80.0, 30.5), (1, 2, 3), out)
+        np.testing.assert_array_equal(given, converted, name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PLACES, min_size=1, max_size=5), st.booleans(), st.booleans())
+def test_several_windows_in_one_call_are_those_of_single_calls(crops, places, warp, as_bytes):
+    frame, size = noise(60, 80), (21, 33)
+    windows = np.array(places)
+    if not warp:
+        windows = np.maximum(np.rint(windows), (-100, -100, 1, 1))
+    for kernels in crops.values():
+        batch = np.zeros((len(windows), 3) + size, np.uint8 if as_bytes else np.float32)
+        kernels.crop_several(frame, windows, (4, 5, 6), batch, MEAN, SCALE, True, warp)
+        one = np.zeros((1, 3) + size, batch.dtype)
+        for window, share in zip(windows.tolist(), batch):
+            if warp:
+                kernels.warp(frame, window, (4, 5, 6), one, MEAN, SCALE, True)
+            else:
+                kernels.crop(frame, [int(v) for v in window], (4, 5, 6), one, MEAN, SCALE, True)
+            np.testing.assert_array_equal(share, one[0])
+
+
+@pytest.mark.parametrize(
+    "windows, places, text",
+    [
+        (np.ones((2, 4)), 3, "out"),
+        (np.ones((2, 3)), 2, "windows"),
+        (np.zeros((0, 4)), 0, "windows"),
+        (np.array([[0, 0, 5, 5], [0, 0, 0, 5.0]]), 2, "without pixels"),
+        (np.array([[0, 0, 5, np.nan]]), 1, "without pixels"),
+        (np.array([[0, 0, 1e9, 5.0]]), 1, "a window of"),
+    ],
+)
+def test_windows_that_are_none_are_refused(crops, windows, places, text):
+    for kernels in crops.values():
+        with pytest.raises(ValueError, match=text):
+            kernels.crop_several(
+                noise(8, 8), windows, (0, 0, 0), np.zeros((places, 3, 4, 4), np.float32)
+            )
 
 
 def test_the_same_size_is_a_plain_copy():

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga test test-pythons test-boards lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga test test-pythons test-boards test-arm lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -40,7 +40,7 @@ help: ## this text
 	  BOX 'X,Y,W,H of the target in the first frame (default: the face; else drawn with the mouse)' \
 	  NETWORK 'a name of `python -m runtime.networks list`, or a TOML of your own' \
 	  NETWORKS_DIR 'folder with files of networks' \
-	  ENGINE 'openvino or onnxruntime (default: the faster one)' \
+	  ENGINE 'openvino or onnxruntime (default: the faster one); for make engine also ncnn' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
 	  BOARD 'a name of `python -m boards list`, for make engine, make overlay and make fps' \
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
@@ -104,7 +104,7 @@ engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/
 	$(strip $(if $(JETSON),python3,$(PY)) -m boards.build '$(BOARD)' \
 	  $(if $(NETWORK),--network '$(NETWORK)') $(if $(PRECISION),--precision $(PRECISION)) \
 	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') $(if $(HOST),--host '$(HOST)') \
-	  $(if $(FORCE),--force) $(ARGS))
+	  $(if $(ENGINE),--engine $(ENGINE)) $(if $(FORCE),--force) $(ARGS))
 
 overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
 	@if [ -z "$(BOARD)" ]; then \
@@ -152,6 +152,9 @@ test-pythons: setup ## the tests of what runs on a board, on the Pythons of boar
 
 test-boards: setup ## what the doctor advises, executed on fresh boards (large wheels, 10 min)
 	@nice $(PY) -m tests.fresh_boards
+
+test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB, 5 min); ARGS=--whole for more
+	@nice $(PY) -m tests.arm $(ARGS)
 
 lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .

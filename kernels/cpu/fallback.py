@@ -1,5 +1,6 @@
 """The kernels for computers without a compiler: OpenCV's resize, and the definitions."""
 
+import platform
 from typing import Any, Optional, Sequence, Tuple, Union
 
 import cv2
@@ -11,6 +12,10 @@ from kernels.planes import Planes
 from kernels.settings import SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
+
+# OpenCV's builds for ARM resize with other libraries (Carotene, KleidiCV). Their pixels differ from
+# the definition by up to two levels where a picture shrinks, so the definition itself runs there.
+RESIZE_IS_EXACT = platform.machine() in ("x86_64", "AMD64", "i686")
 
 
 class Kernels:
@@ -37,7 +42,8 @@ class Kernels:
         x, y, width, height = (int(value) for value in window)
         checks.check_frame(frame, width, height)
         planes = checks.planes(out)
-        if not isinstance(frame, Planes) and width * height <= MAX_PADDED_PIXELS:
+        is_small = width * height <= MAX_PADDED_PIXELS
+        if RESIZE_IS_EXACT and is_small and not isinstance(frame, Planes):
             image = _padded(frame, x, y, width, height, border)
             if image.shape[:2] != planes.shape[1:]:
                 image = cv2.resize(image, planes.shape[:0:-1], interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,60 @@
+"""Run the tests of the on-board code on an emulated ARM machine.
+
+    python -m tests.arm [MACHINE...] [--whole]
+
+MACHINE is a table of ``machines.toml`` (default: aarch64). Its folder is made once below
+``.cache/arm``. After the tests, the C++ crop is compiled for each core, runs on it, and is compared
+with its definition, bit for bit. Then the boxes of trackers there are compared with those here.
+
+Exit codes: 0, 1 when a test failed, 2 when a program or a download is missing.
+"""
+
+import argparse
+import sys
+import time
+
+from tests.arm import same_boxes, same_crops
+from tests.arm.machine import Machine, Missing, load_table
+
+TIMEOUT_S = 1800  # of one test; the emulation takes 10 to 20 times as long as this computer
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", TIMEOUT_S)
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    table = load_table()
+    cli = argparse.ArgumentParser(
+        prog="python -m tests.arm",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.add_argument("machines", nargs="*", metavar="MACHINE", help=", ".join(table))
+    cli.add_argument("--whole", action="store_true", help="also the tests that take long")
+    options = cli.parse_args(arguments)
+    unknown = [name for name in options.machines if name not in table]
+    if unknown:
+        cli.error("there is no machine {}; there are: {}".format(unknown[0], ", ".join(table)))
+    failed = False
+    for name in options.machines or ["aarch64"]:
+        try:
+            failed = not _try(Machine(name, table[name]), options.whole) or failed
+        except Missing as error:
+            print("tests.arm: {}: {}".format(name, error), file=sys.stderr)
+            return 2
+    return 1 if failed else 0
+
+
+def _try(machine, whole):
+    """Run all tests of a machine; whether they passed."""
+    started = time.monotonic()
+    machine.set_up()
+    print("{}: made in {:.0f} s".format(machine.name, time.monotonic() - started), flush=True)
+    tests = machine.table["whole" if whole else "tests"]
+    done = machine.run(machine.table["cores"][0], list(PYTEST) + tests)
+    results = [done.returncode == 0, same_crops.compare(machine), same_boxes.compare_few(machine)]
+    print("{:.0f} s".format(time.monotonic() - started), flush=True)
+    return all(results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

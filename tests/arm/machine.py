@@ -1,0 +1,158 @@
+"""An ARM machine in a folder: Debian's files, real wheels, and QEMU to run its programs here.
+
+    root/   Debian's packages, unpacked; nothing of them was executed
+    site/   the wheels
+    bin/    ``python3``, and for each core a folder with ``c++``
+
+``bin/python3`` runs the machine's Python under QEMU. It is that Python's own name too
+(``sys.executable``), so that a test may start processes. ``c++`` is the cross compiler: it takes
+-mcpu=native for the core, as the compiler of such a board does.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    import tomli as tomllib
+
+TABLE = pathlib.Path(__file__).with_name("machines.toml")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOME = ROOT / ".cache" / "arm"
+MIRROR = "deb http://deb.debian.org/debian {} main"
+PYTHON = """#!/bin/sh
+exec {qemu} -L {root} -0 "$0" -E PYTHONHOME={root}/usr -E PYTHONPATH={work}:{site} \
+{root}/usr/bin/python{version} "$@"
+"""
+COMPILER = """#!/bin/bash
+# The core is part of the version, so that each core has a library of its own.
+if [ "$*" = --version ]; then echo "$({compiler} --version | head -1) for {core}"; exit; fi
+for flag; do
+  case $flag in
+    -march=native) echo "error: this compiler knows -mcpu=native" >&2; exit 1;;
+    -mcpu=native) flags+=(-mcpu={core});;
+    *) flags+=("$flag");;
+  esac
+done
+exec {compiler} "${{flags[@]}}"
+"""
+
+
+class Missing(Exception):
+    """A program or a download is missing; the text says which."""
+
+
+def load_table():
+    """Read ``machines.toml``: dict of name -> table."""
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+class Machine:
+    """One machine of ``machines.toml``.
+
+    Args:
+        name: of its table.
+        table: the table.
+    """
+
+    def __init__(self, name, table):
+        self.name, self.table = name, table
+        self.folder = HOME / name
+        self.root, self.site, self.bin = (self.folder / n for n in ("root", "site", "bin"))
+
+    @property
+    def python(self):
+        """Path of the program that runs the machine's Python here."""
+        return self.bin / "python3"
+
+    def set_up(self):
+        """Make the folder, or nothing when it is complete.
+
+        Raises:
+            Missing: a program that this needs is not installed, or a download failed.
+        """
+        for program in ("mmdebstrap", self.table["qemu"], self.table["compiler"]):
+            if shutil.which(program) is None:
+                raise Missing("{} is not installed".format(program))
+        stamp = self.folder / "complete"
+        wanted = hashlib.sha256(
+            json.dumps([self.table, PYTHON, COMPILER, str(ROOT)], sort_keys=True).encode()
+        ).hexdigest()
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+        self.bin.mkdir(parents=True)
+        self._unpack_packages()
+        self._unpack_wheels()
+        self._write_programs()
+        stamp.write_text(wanted)
+
+    def _unpack_packages(self):
+        command = ["mmdebstrap", "--variant=extract", "--quiet"]
+        command += ["--architectures=" + self.table["debian"]]
+        command += ["--include=" + ",".join(self.table["packages"]), self.table["release"]]
+        self._download(command + [str(self.root), MIRROR.format(self.table["release"])])
+
+    def _unpack_wheels(self):
+        if not self.table["wheels"]:
+            return
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+        command += ["--no-deps", "--only-binary", ":all:", "--target", str(self.site)]
+        command += ["--python-version", self.table["python"].replace(".", "")]
+        for version in self.table["platforms"]:
+            command += ["--platform", "manylinux_{}_{}".format(version, self.name)]
+        command += ["--platform", "manylinux2014_" + self.name, "--platform", "any"]
+        self._download(command + self.table["wheels"])
+
+    def _download(self, command):
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        if done.returncode:
+            text = done.stdout.decode(errors="replace")[-1500:]
+            raise Missing("`{}` failed:\n{}".format(" ".join(command), text))
+
+    def _write_programs(self):
+        values = dict(self.table, root=self.root, site=self.site, work=ROOT)
+        _write(self.python, PYTHON.format(version=self.table["python"], **values))
+        for core in self.table["cores"]:
+            for name in ("c++", "g++"):
+                text = COMPILER.format(core=core, **values)
+                _write(self.bin / core / name, text)
+
+    def run(self, core, arguments, **options):
+        """Run the machine's Python.
+
+        Args:
+            core: name of the core that QEMU emulates.
+            arguments: of Python.
+            options: of ``subprocess.run``.
+
+        Returns:
+            ``subprocess.CompletedProcess``.
+        """
+        path = [str(self.bin / core), str(self.bin), os.environ.get("PATH", os.defpath)]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_"))}
+        variables = dict(
+            kept,
+            PATH=os.pathsep.join(path),
+            QEMU_CPU=core,
+            OMP_NUM_THREADS="1",
+            HYPOTHESIS_STORAGE_DIRECTORY=str(self.folder / "hypothesis"),
+        )
+        command = [str(self.python)] + [str(argument) for argument in arguments]
+        return subprocess.run(
+            command, cwd=str(ROOT), env=variables, stdin=subprocess.DEVNULL, **options
+        )
+
+
+def _write(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)

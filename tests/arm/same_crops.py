@@ -1,0 +1,47 @@
+"""Compare the C++ crop of every core of an ARM machine with its definition, computed here."""
+
+import os
+import tempfile
+
+import numpy as np
+
+from kernels import golden
+from tests.arm.crops import BORDER, KINDS
+from tests.arm.machine import HOME
+
+CASES = 60
+SIZES = ((255, 255), (127, 127), (16, 15), (33, 70), (1, 1))
+
+
+def compare(machine):
+    """Crop on each core; whether every byte is right."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    results = []
+    with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
+        path = os.path.join(folder, "cases.npz")
+        np.savez(path, **_cases(np.random.RandomState(20)))
+        for core in machine.table["cores"]:
+            print(core, end=": ", flush=True)
+            done = machine.run(core, ["-m", "tests.arm.crops", path])
+            results.append(done.returncode == 0)
+    return all(results)
+
+
+def _cases(random):
+    """Random windows of two views of a noisy frame: inside it, across an edge, and beyond."""
+    frame = random.randint(0, 256, (200, 320, 3)).astype(np.uint8)
+    views = {"whole": frame, "strided": frame[3:-2, ::2, ::-1]}
+    values = {"frame": frame, "count": CASES}
+    for number in range(CASES):
+        view = ("whole", "strided")[number % 2]
+        rows, columns = views[view].shape[:2]
+        width, height = (int(side) for side in random.randint(1, 500, 2))
+        x, y = random.randint(-width - 5, columns + 5), random.randint(-height - 5, rows + 5)
+        window, size = (int(x), int(y), width, height), SIZES[number % len(SIZES)]
+        picture = golden.crop(views[view], window, size, BORDER)
+        values["view{}".format(number)] = view
+        values["window{}".format(number)] = window
+        for kind, (dtype, mean, scale, swap) in enumerate(KINDS):
+            packed = golden.pack(picture, mean, scale, swap, dtype)
+            values["out{}-{}".format(number, kind)] = packed
+    return values

@@ -15,7 +15,8 @@ from boards.errors import BadBoard, UnknownBoard
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 HOST = "host"
-COMPUTERS = (HOST, "nvidia_gpu")  # these run bundles for the host
+# These run bundles for the host, which are a network's own files.
+COMPUTERS = (HOST, "nvidia_gpu", "raspberry_pi4", "raspberry_pi5", "rk3588")
 NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
 Section = Dict[str, Any]

@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
     add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
     add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")
+    add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
     add("--host", metavar="USER@BOARD", help="build on that board over ssh")
     add("--ssh", default="ssh", metavar="COMMAND", help='such as "ssh -p 2222"')
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
@@ -81,9 +82,10 @@ def _build(options: argparse.Namespace) -> None:
         host=options.host,
         ssh=options.ssh,
         force=options.force,
+        engine=options.engine,
     )
     # a provider runs the network's own files, whatever the board's engine is
-    build = network_files.build if order.provider else engines.build_of(board)
+    build = network_files.build if order.provider else engines.build_of(board, options.engine)
     made = build(order, say)
     if made is not None:
         _tell(made)

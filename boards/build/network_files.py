@@ -48,8 +48,8 @@ def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
         setup = Setup(order.network, paths, settings={"provider": order.provider})
         engine = engines.open_engine("onnxruntime_gpu", setup)
     else:
-        is_here = engines.find(order.board.engine).is_installed()
-        engine = engines.create(order.board.engine if is_here else "auto", order.network, paths)
+        is_here = engines.find(order.engine).is_installed()
+        engine = engines.create(order.engine if is_here else "auto", order.network, paths)
     engine.search(engine.exemplar() if len(paths) > 1 or "whole" in paths else ())
     about: Dict[str, Any] = engine.describe()
     engine.close()

@@ -25,6 +25,7 @@ class Order:
         provider: of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
         host: the board at the other end of ssh, such as "user@nano", or None.
         ssh: the ssh command with its options.
+        engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
 
     Raises:
@@ -44,6 +45,7 @@ class Order:
         host: Optional[str] = None,
         ssh: str = "ssh",
         force: bool = False,
+        engine: Optional[str] = None,
     ) -> None:
         self.board = board
         self.network = network
@@ -55,8 +57,11 @@ class Order:
         self.host = host
         self.ssh = ssh
         self.force = force
+        self.engine = engine or board.engine
         self._check_precision()
         self.target = bundle.folder_of(board.name, network.name, precision, out)
+        if self.engine != board.engine:  # the board's own engine has a bundle of that name
+            self.target = self.target.with_name("{}-{}".format(self.target.name, engine))
 
     def paths(self) -> Dict[str, pathlib.Path]:
         """Return the network's files: dict of part -> path."""
@@ -67,6 +72,12 @@ class Order:
         """Return the table of ranges: the one that was named, else the one that was made here."""
         made = pathlib.Path(TABLE.format(self.network.name))
         return self.calibration or (made if made.is_file() else None)
+
+    def table_or_shipped(self) -> Optional[pathlib.Path]:
+        """Return the table of ranges, else the one that comes with the network."""
+        name = self.network.name + "-ranges.json"
+        beside: pathlib.Path = self.network.path.with_name(name)
+        return self.table() or (beside if beside.is_file() else None)
 
     def command(self, precision: Optional[str] = None) -> str:
         """Return the command that builds this bundle, or that of another precision."""

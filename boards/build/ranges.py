@@ -1,12 +1,12 @@
 """The scales of an INT8 build, from a table of ranges.
 
-This file and ``engines/overlay.py`` are the only ones of ``boards`` that import ``calib``. They do
-so off the board only: a prepared folder already holds the scales.
+This file, ``engines/overlay.py`` and ``engines/ncnn_int8.py`` are the only ones of ``boards`` that
+import ``calib``. They do so off the board only: a prepared folder already holds the scales.
 """
 
 import pathlib
 import struct
-from typing import Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Optional
 
 import numpy as np
 
@@ -22,18 +22,46 @@ class Scales(NamedTuple):
     sha256: str  # of the table
 
 
+class Table(NamedTuple):
+    """A table of ranges, as ``calib.table`` reads it."""
+
+    values: Dict[str, Any]
+    sha256: str
+
+
 def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Scales:
-    """Read the order's table of ranges.
+    """Return the scales of the order's table of ranges.
 
     Args:
         order: what is to be built.
         paths: dict of part -> path of the network's files.
 
     Raises:
+        BuildFailed, BadTable: see ``read``.
+    """
+    table = read(order, paths, order.table())
+    from calib.table import amax
+
+    found = {
+        tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
+        for tensor, magnitude in amax(table.values).items()
+    }
+    return Scales(found, table.sha256)
+
+
+def read(order: Order, paths: Dict[str, pathlib.Path], path: Optional[pathlib.Path]) -> Table:
+    """Read a table of ranges, and check that it is of the order's network.
+
+    Args:
+        order: what is to be built.
+        paths: dict of part -> path of the network's files.
+        path: of the table; None where there is none.
+
+    Raises:
         BuildFailed: there is no table, or it was measured on other files.
         BadTable: the file is no table.
     """
-    name, path = order.network.name, order.table()
+    name = order.network.name
     if path is None:
         raise BuildFailed(
             "INT8 needs the ranges of {0}, and there is no table of them; run `python -m "
@@ -48,8 +76,4 @@ def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Scales:
             "{} was measured on {} with other files; run `python -m calib.int8 --network {}` "
             "again".format(path, ranges["network"], name)
         )
-    found = {
-        tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
-        for tensor, magnitude in table.amax(ranges).items()
-    }
-    return Scales(found, sha256_of(path))
+    return Table(ranges, sha256_of(path))

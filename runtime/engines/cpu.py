@@ -84,11 +84,7 @@ class CpuEngine(CpuLane, base.Engine):
 
     def __init__(self, setup: base.Setup) -> None:
         base.Engine.__init__(self, setup)
-        from runtime.graphs import assemble, search_features
-
-        self._graphs, self._features_name = search_features.with_search_features(
-            self.network, assemble.build(self.network, setup.paths)
-        )
+        self._graphs, self._features_name = self.read_graphs(setup)
         self._exemplar = self.bind(self._graphs.exemplar, self.threads)
         self.exemplar_crop = self._exemplar.arrays[self._graphs.image[0]]
         self._batches: Dict[int, Optional[CpuBatch]] = {}
@@ -96,11 +92,27 @@ class CpuEngine(CpuLane, base.Engine):
         search = self.bind(self._graphs.search, self.threads)
         CpuLane.__init__(self, self._graphs, search, self._features_name)
 
+    def read_graphs(self, setup: base.Setup) -> Tuple[Any, Optional[str]]:
+        """Read the two graphs of the network.
+
+        Args:
+            setup: as in ``__init__``.
+
+        Returns:
+            (graphs, name): a ``runtime.graphs.assemble.Graphs`` whose two models ``bind`` takes,
+            and the name of the output with the search region's features, or None.
+        """
+        from runtime.graphs import assemble, search_features
+
+        return search_features.with_search_features(
+            self.network, assemble.build(self.network, setup.paths)
+        )
+
     def bind(self, model: Any, threads: int) -> Any:
         """Bind a model to fixed arrays.
 
         Args:
-            model: an ONNX model.
+            model: one of the two models that ``read_graphs`` gives.
             threads: of one call.
 
         Returns:

@@ -11,6 +11,7 @@ from boards import load_board, names, schema
 from boards.errors import BadBoard, UnknownBoard
 
 EXPECTED = {
+    "android",
     "host",
     "jetson_agx_orin",
     "jetson_agx_xavier",
@@ -23,6 +24,9 @@ EXPECTED = {
     "kv260",
     "nvidia_gpu",
     "pynq_z2",
+    "raspberry_pi4",
+    "raspberry_pi5",
+    "rk3588",
     "ultra96",
     "zcu104",
 }

@@ -8,7 +8,7 @@ and ``boards.build.network_files`` builds for it.
 import difflib
 import importlib
 import importlib.util
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from boards import Board
 from boards.build import network_files
@@ -16,20 +16,25 @@ from boards.errors import BuildFailed
 from runtime import engines
 
 
-def build_of(board: Board) -> Callable[..., Any]:
-    """Return the function that builds bundles for a board's engine.
+def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
+    """Return the function that builds bundles for a board.
+
+    Args:
+        board: the ``Board``.
+        engine: name of the engine; None for the board's own.
 
     Raises:
-        BuildFailed: the board's profile names an engine that does not exist.
+        BuildFailed: there is no engine of that name.
     """
-    names = engines.names()
-    if board.engine not in names:
-        near = difflib.get_close_matches(board.engine, names, n=1)
+    names, name = engines.names(), engine or board.engine
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
         hint = "; did you mean {}?".format(near[0]) if near else ""
+        where = "--engine" if engine else board.path
         raise BuildFailed(
-            "{}: engine {!r} is no file of runtime/engines{}".format(board.path, board.engine, hint)
+            "{}: engine {!r} is no file of runtime/engines{}".format(where, name, hint)
         )
-    module = "boards.build.engines." + board.engine
+    module = "boards.build.engines." + name
     if importlib.util.find_spec(module) is None:
         return network_files.build
     build: Callable[..., Any] = importlib.import_module(module).build

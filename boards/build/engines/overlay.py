@@ -1,9 +1,8 @@
 """Build for an FPGA board: compile the programs and weights of the overlay's engine."""
 
-import pathlib
 import shutil
 import sys
-from typing import Callable, Optional
+from typing import Callable
 
 from boards.build.order import Order
 from boards.build.writer import Writer
@@ -43,7 +42,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
             "kernels/fpga/sizes.toml does not say how large the engine is on a {}; add a section "
             "[{}] there".format(board.title, board.name)
         )
-    table = _table(order)
+    table = order.table_or_shipped()
     if table is None:
         raise BuildFailed(
             "{0} has no table of ranges; run `python -m calib.int8 --network {0} --clips DIR` "
@@ -66,9 +65,3 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
                 "run": dict(compiled.run, image=IMAGE),
             }
         )
-
-
-def _table(order: Order) -> Optional[pathlib.Path]:
-    """Return the order's table of ranges, else the one that comes with the network."""
-    beside: pathlib.Path = order.network.path.with_name(order.network.name + "-ranges.json")
-    return order.table() or (beside if beside.is_file() else None)

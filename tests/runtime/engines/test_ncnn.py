@@ -1,0 +1,128 @@
+"""ncnn gives the maps and boxes of ONNX Runtime, in float32 to the last digits, in INT8 nearly."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ncnn")
+pytest.importorskip("pnnx")
+pytest.importorskip("onnxruntime")
+
+from boards import load_board
+from boards.build.engines import ncnn as builder
+from boards.build.order import Order
+from calib.clips import find_clips
+from calib.metrics import overlap
+from runtime import engines, load_tracker, loading
+from runtime.bundle import Bundle
+from runtime.engines import ncnn as adapter
+from runtime.engines.base import Setup
+from runtime.errors import BadBundle, BadNetwork, NoEngine
+from runtime.networks import load_network
+
+FRAMES = 12
+LIMIT_PX = 1e-3
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """dict of precision -> folder of a bundle of kestrel."""
+    out, board = tmp_path_factory.mktemp("engines"), load_board("raspberry_pi5")
+    network = load_network("kestrel")
+    return {
+        precision: builder.build(Order(board, network, precision, out), lambda text: None).folder
+        for precision in ("fp32", "fp16", "int8")
+    }
+
+
+@pytest.fixture(scope="module")
+def clip(clips_dir):
+    """(frames, first box) of the beginning of a clip."""
+    found = next(c for c in find_clips([clips_dir]) if c.name == "otb-Crossing")
+    return [found[index] for index in range(FRAMES)], found.boxes[0]
+
+
+def boxes(tracker, clip):
+    frames, box = clip
+    tracker.init(frames[0], box)
+    return np.array([tracker.update(frame).box for frame in frames[1:]])
+
+
+def test_maps_and_features_equal_those_of_onnx_runtime(bundles):
+    network = load_network("kestrel")
+    ours = loading.open_engine(Bundle(bundles["fp32"]))
+    theirs = engines.create("onnxruntime", network, network.locate())
+    random = np.random.RandomState(3)
+    for _ in range(2):
+        pictures = [random.uniform(-2, 2, (1, 3, side, side)) for side in (127, 255)]
+        found = []
+        for engine in (ours, theirs):
+            engine.exemplar_crop[...], engine.search_crop[...] = pictures
+            maps = engine.search(engine.exemplar())
+            found.append([a.copy() for a in maps] + [engine.search_features.copy()])
+        for got, want in zip(*found):
+            assert got.shape == want.shape
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_boxes_in_float32_are_those_of_onnx_runtime(bundles, clip):
+    expected = boxes(load_tracker("kestrel", engine="onnxruntime", precision="fp32"), clip)
+    tracker = load_tracker(bundle=bundles["fp32"], board="raspberry_pi5")
+    assert np.abs(boxes(tracker, clip) - expected).max() <= LIMIT_PX
+    assert tracker.engine.describe()["engine"] == "ncnn"
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_boxes_in_fewer_bits_overlap_those_in_float32(bundles, clip, precision):
+    exact = boxes(load_tracker(bundle=bundles["fp32"], board="raspberry_pi5"), clip)
+    tracker = load_tracker(bundle=bundles[precision], board="raspberry_pi5")
+    got = boxes(tracker, clip)
+    assert tracker.engine.describe()["precision"] == precision
+    assert overlap(got, exact).min() >= 0.85
+    assert np.abs(got - exact).max() > 1e-6  # it is another precision indeed
+
+
+def test_it_runs_bundles_only(bundles):
+    network = load_network("kestrel")
+    with pytest.raises(NoEngine, match="ncnn runs bundles only; build one with `make engine"):
+        adapter.Engine(Setup(network, network.locate()))
+
+
+def test_several_targets_run_one_after_another(bundles):
+    engine = loading.open_engine(Bundle(bundles["fp32"]))
+    assert engine.batch(2) is None and engine.lanes(2) == ()
+
+
+def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
+    bundle = Bundle(bundles["fp32"])
+    (tmp_path / "broken.param").write_text("no model\n")
+    bundle.path = lambda name: tmp_path / "broken.param"
+    with pytest.raises(BadNetwork, match="can't load .*broken.param of kestrel; build the bundle"):
+        adapter.Engine(Setup(load_network("kestrel"), {}, bundle=bundle))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"models": {}}, "does not have the models"),
+        ({"maps": ["x/other"]}, "lacks a tensor"),
+        ({"features": "x"}, "features is no list"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(bundles, change, reason):
+    run = dict(Bundle(bundles["fp32"]).run, **change)
+    with pytest.raises(ValueError, match=reason):
+        adapter.Engine.check_bundle(run, {})
+
+
+def test_shapes_that_are_no_shapes_are_refused(bundles):
+    run = Bundle(bundles["fp32"]).run
+    model = dict(run["models"]["search"], inputs=[["search", [1, 3, -255, 255]]])
+    with pytest.raises(ValueError, match="search.inputs is no list of names and shapes"):
+        adapter.Engine.check_bundle(dict(run, models=dict(run["models"], search=model)), {})
+
+
+def test_a_part_that_is_no_part_of_the_bundle_is_refused(bundles):
+    bundle = Bundle(bundles["fp32"])
+    bundle.run["models"]["search"]["bin"] = "../other.bin"
+    with pytest.raises(BadBundle, match=r"\.\./other\.bin is none of its parts"):
+        bundle.check_run(adapter.Engine.check_bundle(bundle.run, {}))

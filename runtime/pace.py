@@ -42,12 +42,13 @@ class Pace:
     Attributes:
         rehearsals: how many were done.
         rehearsed_s: seconds that all of them took.
+        frame_rehearsed_s: seconds of those before the last frame.
     """
 
     def __init__(
         self, source: Any, targets: Any, latency: str = NORMAL, cpu_latency: str = CPU_LATENCY
     ) -> None:
-        self.rehearsals, self.rehearsed_s = 0, 0.0
+        self.rehearsals, self.rehearsed_s, self.frame_rehearsed_s = 0, 0.0, 0.0
         self._source, self._targets = source, targets
         self._count = REHEARSALS[latency] if source.live else 0
         self._polls = latency == LOW
@@ -67,11 +68,13 @@ class Pace:
         """As ``Source.read``. Rehearses where the time until the next frame allows it."""
         deadline = time.monotonic() + timeout_s
         frame: Any = WAITING
+        before_s = self.rehearsed_s
         due_s = self._due_s()
         if due_s is not None and due_s < deadline:
             frame = self._rehearse(due_s)
         if frame is WAITING:
             frame = self._source.read(max(0.0, deadline - time.monotonic()))
+        self.frame_rehearsed_s = self.rehearsed_s - before_s
         if self._count and frame is not None and frame is not WAITING:
             self._remember(frame)
         return frame

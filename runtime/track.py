@@ -188,6 +188,7 @@ def follow(
 
         # find the targets in it, and write them
         wait_ms = (time.perf_counter() - started) * 1e3
+        outputs.note_source(source, pace)
         captured_s = source.captured_s
         pipeline.take(Taken(frame, source.given - 1, source.time_s, wait_ms, captured_s))
     pipeline.empty()

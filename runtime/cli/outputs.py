@@ -22,6 +22,7 @@ from runtime.video.background import BackgroundVideo
 from runtime.video.output_file import check_folder
 from runtime.video.sources import reads
 
+RECENT = 300  # frames of the latency that the page shows
 COLUMNS = results.COLUMNS + ("target", "lost")
 
 
@@ -119,6 +120,7 @@ class Outputs:
             stop,
             write_row=self.write_row,
             recent_ms=self.profile.recent_ms,
+            latency_ms=lambda: self.profile.latency_ms(RECENT),
             columns=COLUMNS,
             can_record=any(files),
         )
@@ -135,11 +137,21 @@ class Outputs:
         assert self.page is not None, "the page needs a Controller"
         self._server = serve(self.page, self._options, say)
 
+    def note_source(self, source: Any, pace: Any) -> None:
+        """Add to the profile what happened before a frame came: capture, decoding, rehearsals."""
+        capture_ms = (source.arrived_s - source.captured_s) * 1e3 - source.decode_ms
+        if source.live and capture_ms > 0:
+            self.profile.note("capture", capture_ms, "")
+        if source.decode_ms:
+            self.profile.note("decode", source.decode_ms, "source")
+        if pace.frame_rehearsed_s:
+            self.profile.note("rehearse", pace.frame_rehearsed_s * 1e3, is_work=False)
+
     def write(self, taken: Taken, tracks: Dict[int, Track]) -> None:
         """Write the rows of one frame, one a target, and its picture."""
         frame, index, time_s = taken.frame, taken.index, taken.time_s
         began = time.perf_counter()
-        if self._live and taken.captured_s is not None:
+        if self._live and taken.captured_s is not None and index:
             self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
         for number, track in tracks.items():
             self.write_row(index, time_s, number, track)
@@ -251,6 +263,13 @@ class Outputs:
                 "{median:.2f} ms a frame (median, p95 {p95:.2f}), {fps:.0f} FPS of tracking, "
                 "mean score {score:.2f}".format(
                     fps=1e3 / total["median"], score=score / count, **total
+                )
+            )
+        latency = self.profile.latency_ms()
+        if latency:
+            lines.append(
+                "glass to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})".format(
+                    **latency
                 )
             )
         if source.live:

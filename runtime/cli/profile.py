@@ -18,8 +18,9 @@ class Profile:
         capacity: frames kept.
 
     ``wait`` is the time until the source gave the frame: of a recording, the time of decoding it.
-    ``total`` is the time from the frame to its boxes: crop, network, select and what lies between
-    them. ``note`` adds the times of other steps.
+    A live source captures and decodes in a thread of its own. ``total`` is the time from the frame
+    to its boxes: crop, network, select and what lies between them. ``note`` adds the times of other
+    steps.
     """
 
     def __init__(self, capacity: int = KEPT) -> None:
@@ -42,13 +43,21 @@ class Profile:
         self._busy_ms["wait"] = self._busy_ms.get("wait", 0.0) + wait_ms
         self._busy_ms["tracking"] = self._busy_ms.get("tracking", 0.0) + total_ms
 
-    def note(self, step: str, ms: float, thread: str = "loop") -> None:
-        """Add the time of another step, which ran in that thread; each step has one thread."""
+    def note(self, step: str, ms: float, thread: str = "loop", is_work: bool = True) -> None:
+        """Add the time of another step.
+
+        Args:
+            step: its name in the table.
+            ms: milliseconds.
+            thread: in which it ran, the same for all times of a step; "" for a time that passes
+                through several threads.
+            is_work: False for what gives way to other work, which therefore limits nothing.
+        """
         if step not in self._notes:
             self._notes[step] = deque(maxlen=KEPT)
             self._threads[step] = thread
         self._notes[step].append(ms)
-        if thread:
+        if thread and is_work:
             self._busy_ms[step] = self._busy_ms.get(step, 0.0) + ms
 
     def figures(self) -> Dict[str, Dict[str, float]]:
@@ -64,6 +73,15 @@ class Profile:
         if not len(last):
             return {}
         return dict(zip(STEPS, (float(v) for v in np.median(self._ms[last], axis=0))))
+
+    def latency_ms(self, frames: int = 0) -> Dict[str, float]:
+        """From capture to boxes over the last frames: median, p95, p99; empty without them.
+
+        Args:
+            frames: how many; 0 for all that are kept.
+        """
+        times = np.array(self._notes.get("latency", ()))[-frames:]
+        return _percentiles(times) if len(times) else {}
 
     def table(self, live: bool = False) -> str:
         """The figures as lines of text; steps that are not timed alone (on a GPU) are left out.
@@ -93,8 +111,15 @@ class Profile:
         """
         elapsed_s = time.perf_counter() - self._began
         fps = self.frames / max(elapsed_s, 1e-9)
-        return "{} frames in {:.1f} s: {:.0f} a second in all, limited by {}".format(
-            self.frames, elapsed_s, fps, self._limit(elapsed_s * 1e3, live, paced)
+        tracking_fps = self.frames * 1e3 / max(self._busy_ms.get("tracking", 0.0), 1e-6)
+        return (
+            "{} frames in {:.1f} s: {:.0f} a second in all, {:.0f} of tracking; limited by {}"
+        ).format(
+            self.frames,
+            elapsed_s,
+            fps,
+            tracking_fps,
+            self._limit(elapsed_s * 1e3, live, paced),
         )
 
     def _limit(self, elapsed_ms: float, live: bool, paced: bool) -> str:

@@ -48,6 +48,8 @@ class Controller:
         stop: object whose attribute ``requested`` ends the loop.
         write_row: function (index, time_s, target number, ``Track``) that writes one result.
         recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
+        latency_ms: function that gives the latency of the last frames, from capture to boxes:
+            median, p95 and p99, a dict; empty where it is not known.
         columns: names of the values in a row.
         can_record: whether the command line named files to record to.
 
@@ -67,6 +69,7 @@ class Controller:
         recent_ms: Callable[[], Dict[str, float]],
         columns: Sequence[str],
         can_record: bool,
+        latency_ms: Callable[[], Dict[str, float]] = dict,
     ) -> None:
         self.source = source
         self.columns = list(columns)
@@ -76,7 +79,7 @@ class Controller:
         self.ended = False
         self._targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
-        self._can_record = can_record
+        self._latency_ms, self._can_record = latency_ms, can_record
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
@@ -294,6 +297,7 @@ class Controller:
             "engine": self._engine,
             "fps": self._fps(),
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},
+            "latency_ms": {name: round(ms, 2) for name, ms in self._latency_ms().items()},
             "dropped": source.dropped,
             "gaps": {
                 "count": len(source.gaps),

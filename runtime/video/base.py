@@ -37,8 +37,10 @@ class Source:
         given: index of the next frame: how many ``read`` has returned, unless ``seek`` was called.
         time_s: time of the last frame, seconds since the first one. For live sources the clock
             tells it, for recordings the frame rate (None where that is unknown).
-        captured_s: capture time of the last frame, seconds of the monotonic clock: when it came
-            (live sources), or when it was read (recordings).
+        captured_s: capture time of the last frame, seconds of the monotonic clock: from its stamp,
+            else when it came (live sources), or when it was read (recordings).
+        decode_ms: how long the source's own thread decoded the last frame; 0 where that is not
+            known, and for recordings, which ``read`` decodes.
         arrived_s: when the last frame was decoded and ready for ``read``, on the same clock.
         dropped: frames that a newer one replaced before ``read`` was called (live sources only).
         gaps: list of ``(frame index, seconds)``: the silence before the frame of that index (live
@@ -57,6 +59,7 @@ class Source:
         self.given = 0
         self.time_s: Optional[float] = None
         self.captured_s = self.arrived_s = 0.0
+        self.decode_ms = 0.0
         self.dropped = 0
         self.gaps: List[Tuple[int, float]] = []
 

@@ -11,12 +11,16 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, NoCamera
+from runtime.video import stamps
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
 DATAGRAM_OPEN_TIMEOUT_S = 10.0  # FFmpeg before 5 listens to a transport stream for 4 to 6 s
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
 RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
+
+# addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
+STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
 # sensor-id is the CSI connector. The pictures stay in NVMM until nvvidconv copies them out as BGRx.
 # With drop=1 max-buffers=1 only the newest picture waits.
@@ -34,6 +38,8 @@ class Camera:
     After it was unplugged, the camera is expected under the same number: the kernel gives it that
     number again unless another device has it.
     """
+
+    stamps = stamps.MONOTONIC
 
     def __init__(self, number: int, root: str = "/") -> None:
         self.number, self.root = number, root
@@ -105,6 +111,8 @@ class Stream:
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         self.address = address
+        in_real_time = address.lower().startswith(STAMPED)
+        self.stamps = stamps.SENDER if in_real_time else stamps.NONE
         if open_timeout_s is None:
             datagrams = address.lower().startswith(("udp:", "rtp:"))
             open_timeout_s = DATAGRAM_OPEN_TIMEOUT_S if datagrams else OPEN_TIMEOUT_S

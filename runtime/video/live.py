@@ -3,13 +3,15 @@
 import queue
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Tuple
 
 import cv2
 
 from runtime.errors import BadSource, HotpathError
+from runtime.video import stamps
 from runtime.video.base import WAITING, Source, capture_fps, to_bgr
 from runtime.video.cameras import READ_TIMEOUT_S
+from runtime.video.stamps import CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -82,7 +84,9 @@ class LiveSource(Source):
         self._closing = threading.Event()
         # the attributes below are read and written under the lock of _news
         self._frame: Any = None  # the newest frame, until ``read`` takes it
-        self._frame_at = 0.0  # its time, seconds of the monotonic clock
+        self._frame_at = 0.0  # when it came, seconds of the monotonic clock
+        self._captured_at = 0.0  # when it was taken
+        self._decode_ms = 0.0  # how long its decoding took
         self._silent_s = 0.0  # the longest silence since the last frame given
         self._was_reopened = False  # opened again since the last frame given
         self._started = False  # the first frame has come
@@ -110,7 +114,7 @@ class LiveSource(Source):
             frame, self._frame = self._frame, None
             if self._closing.is_set():
                 return None
-            at = self._frame_at
+            at, captured_at, self.decode_ms = self._frame_at, self._captured_at, self._decode_ms
             if frame is not None:
                 gap = self._was_reopened or self._silent_s > self._gap_s
                 silent_s, self._silent_s, self._was_reopened = self._silent_s, 0.0, False
@@ -119,7 +123,8 @@ class LiveSource(Source):
             return WAITING
         if gap:
             self._record_gap(silent_s)
-        self.time_s, self.captured_s, self.arrived_s = at - self._first_at, at, at
+        self.time_s = captured_at - self._first_at
+        self.captured_s, self.arrived_s = captured_at, at
         return self._give(frame)
 
     def close(self) -> None:
@@ -176,19 +181,21 @@ class LiveSource(Source):
     def _receive(self, capture: Any) -> None:
         """Put every frame where ``read`` finds it, until the first failure."""
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
+        clock = CaptureClock(getattr(self._device, "stamps", stamps.NONE))
         fresh = True
         while not self._closing.is_set():
             asked = time.monotonic()
-            good, frame = capture.read()
+            good, frame, decode_ms = _grab_and_decode(capture)
             now = time.monotonic()
             # a read that timed out may still return an old frame that the decoder held back,
             # although the connection is dead
             if not good or frame is None or (not fresh and now - asked > 0.9 * timeout_s):
                 break
-            self._put(to_bgr(frame), now, fresh)
+            captured = clock.captured_s(capture.get(cv2.CAP_PROP_POS_MSEC), now)
+            self._put(to_bgr(frame), now, fresh, captured, decode_ms)
             fresh = False
 
-    def _put(self, frame: Any, now: float, fresh: bool) -> None:
+    def _put(self, frame: Any, now: float, fresh: bool, captured: float, decode_ms: float) -> None:
         """Make ``frame`` the newest one; ``fresh`` where the device was just opened."""
         self._received += 1
         with self._news:
@@ -198,8 +205,9 @@ class LiveSource(Source):
                 self._silent_s = max(self._silent_s, now - self._frame_at)
                 self._was_reopened = self._was_reopened or fresh
             else:
-                self._started, self._first_at = True, now
-            self._frame, self._frame_at = frame, now
+                self._started, self._first_at = True, captured
+            self._frame, self._frame_at, self._captured_at = frame, now, captured
+            self._decode_ms = decode_ms
             self._news.notify_all()
 
     def _fail(self, trouble: Optional[Exception]) -> None:
@@ -227,3 +235,14 @@ class LiveSource(Source):
                 self.name, self.given, silent_s
             )
         )
+
+
+def _grab_and_decode(capture: Any) -> Tuple[bool, Any, float]:
+    """As ``capture.read()``, with the milliseconds of decoding; 0 where they are not known."""
+    if not isinstance(capture, cv2.VideoCapture):
+        return (*capture.read(), 0.0)
+    if not capture.grab():
+        return False, None, 0.0
+    started = time.perf_counter()
+    good, frame = capture.retrieve()
+    return good, frame, (time.perf_counter() - started) * 1e3

@@ -73,6 +73,11 @@ export class Figures {
     const busy = state.targets.length > 0;
     this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms",
       busy ? steps.join(" · ") : "no target", { wide: true });
+    const late = state.latency_ms;
+    if (late?.median !== undefined) {
+      this.#figure("Glass to box", number(late.median, 1), "ms",
+        `p95 ${number(late.p95, 1)} · p99 ${number(late.p99, 1)}`, { wide: true });
+    }
     if (board.temp_c != null) {
       this.#figure("Temperature", number(board.temp_c), "°C", "", { warn: board.temp_c >= 85 });
     }

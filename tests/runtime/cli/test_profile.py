@@ -48,5 +48,27 @@ def test_the_last_line_says_what_limits_the_program(arguments, live, paced, word
     assert profiled(**arguments).program_line(live, paced).endswith(words)
 
 
+def test_work_that_gives_way_limits_nothing_and_decoding_elsewhere_does():
+    profile = profiled(2.0, decode=(38.0, "source"), rehearse=(0.0, "loop"))
+    assert profile.program_line(True, False).endswith("limited by decode")
+    profile = Profile()
+    profile._began = time.perf_counter() - 1.0
+    for _ in range(50):
+        profile.add(0.0, STEP_MS, 4.0)
+        profile.note("rehearse", 15.0, is_work=False)
+    assert profile.program_line(True, False).endswith("limited by the source")
+    assert "rehearse   15.000" in profile.table(True)
+
+
+def test_the_latency_is_of_the_last_frames():
+    profile = Profile()
+    assert profile.latency_ms() == {}
+    for ms in (100.0, 10.0, 20.0, 30.0):
+        profile.note("latency", ms, "")
+    assert profile.latency_ms(3)["median"] == 20.0
+    assert profile.latency_ms()["median"] == 25.0 and profile.latency_ms()["p99"] > 90.0
+
+
 def test_frames_a_second_are_those_of_the_whole_program():
-    assert "50 frames in 2.0 s: 25 a second in all" in profiled(2.0).program_line(False, False)
+    line = profiled(2.0, total_ms=4.0).program_line(False, False)
+    assert line.startswith("50 frames in 2.0 s: 25 a second in all, 250 of tracking; limited by")

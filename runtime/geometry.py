@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from kernels.settings import BoxLimits, WindowSettings
+from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.types import Box
 
 if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
@@ -260,9 +261,16 @@ _CLIPS = {
 }
 
 
-def border_colour(network: "Network", frame: np.ndarray) -> np.ndarray:
-    """The colour of the pixels outside the frame: (3,) uint8, BGR."""
+def border_colour(network: "Network", frame: AnyFrame) -> np.ndarray:
+    """The colour of the pixels outside the frame: (3,) uint8, BGR.
+
+    Of a frame in planes it is the colour of the mean Y, U and V: within 1 of the converted frame's
+    mean, unless many pixels lie outside BGR's range (see ``kernels.planes.Planes.mean``).
+    """
     if network.border == "zero":
         return np.zeros(3, np.uint8)
-    mean = np.array(cv2.mean(frame)[:3])
+    if isinstance(frame, PlanarFrame):
+        mean = frame.planes.mean()
+    else:
+        mean = np.array(cv2.mean(bgr_of(frame))[:3])
     return (np.rint(mean) if network.border == "mean_rounded" else mean).astype(np.uint8)

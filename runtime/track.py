@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         simulate=options.simulate,
     )
     with contextlib.closing(targets), open_source(
-        options.video, say, options.fps, options.depth
+        options.video, say, options.fps, options.depth, planes=True
     ) as source:
         if not source.live and not source.fps and source.frames != 1:
             say("{}: states no frame rate, so times are left empty; give --fps".format(source.name))

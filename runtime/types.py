@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from runtime.errors import BadBox, BadFrame
+from runtime.frames import AnyFrame, Picture
 
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 
@@ -33,12 +34,14 @@ class Track(NamedTuple):
     lost: bool = False
 
 
-def checked_frame(frame: Any) -> np.ndarray:
-    """Return ``frame`` when it is BGR ``uint8`` of shape (H, W, 3).
+def checked_frame(frame: Any) -> AnyFrame:
+    """Return ``frame`` when it is BGR ``uint8`` of shape (H, W, 3), or a ``Picture``.
 
     Raises:
-        BadFrame: it is not.
+        BadFrame: it is neither.
     """
+    if isinstance(frame, Picture):
+        return frame
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
         raise BadFrame("a frame must be a uint8 array, not {}; convert it first".format(kind))

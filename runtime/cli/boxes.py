@@ -4,9 +4,8 @@ import argparse
 import re
 from typing import Any, List, Sequence, Tuple
 
-import numpy as np
-
 from runtime.errors import BadBox
+from runtime.frames import AnyFrame, bgr_of
 from runtime.types import Box, checked_box
 from runtime.video import window
 
@@ -14,7 +13,7 @@ GIVE_A_BOX = "give --box X,Y,W,H in pixels of the first frame, or in per cent of
 MOST_BYTES = 1 << 20  # of a file of boxes
 
 
-def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> List[Box]:
+def first_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> List[Box]:
     """The targets in the first frame.
 
     They come from --box and --boxes, else from the source's ground truth, else from the mouse.
@@ -42,7 +41,7 @@ def first_boxes(options: argparse.Namespace, source: Any, frame: np.ndarray) -> 
     return [_fitting_box(box, frame.shape) for box in given]
 
 
-def _drawn_box(source: Any, frame: np.ndarray) -> Box:
+def _drawn_box(source: Any, frame: AnyFrame) -> Box:
     """The box that the user draws with the mouse."""
     reason = window.no_window()
     if reason:
@@ -50,7 +49,7 @@ def _drawn_box(source: Any, frame: np.ndarray) -> Box:
         if source.annotated:
             truth = "has no target in its first frame, by its ground truth,"
         raise BadBox("no target: {} {} and {}; {}".format(source.name, truth, reason, GIVE_A_BOX))
-    return Box(*window.Window().select_box(frame))
+    return Box(*window.Window().select_box(bgr_of(frame)))
 
 
 def _fitting_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:

@@ -13,6 +13,7 @@ from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
 from runtime.errors import BadOutput, HotpathError
+from runtime.frames import AnyFrame, bgr_of
 from runtime.multi.pipeline import Taken
 from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
@@ -64,7 +65,7 @@ class Outputs:
         targets: Any,
         source: Any,
         stop: Any,
-        first_frame: np.ndarray,
+        first_frame: AnyFrame,
     ) -> None:
         self.profile = Profile()
         self.page: Optional[Controller] = None
@@ -163,7 +164,7 @@ class Outputs:
         began = self._note("writing", began)
         if not (self._video or self._player):
             return
-        picture = draw.draw(frame, list(tracks.values()), self._captions(index, tracks))
+        picture = draw.draw(bgr_of(frame), list(tracks.values()), self._captions(index, tracks))
         began = self._note("drawing", began)
         if self._player:
             self._player.show(frame, picture, index)

@@ -7,6 +7,7 @@ from typing import Any, Callable, List, Optional, Tuple
 import numpy as np
 
 from runtime.errors import BadBox
+from runtime.frames import AnyFrame, bgr_of
 from runtime.video.window import Window
 
 DEFAULT_FPS = 25.0  # of a recording that states no frame rate
@@ -56,7 +57,7 @@ class Player:
         self._actions = {key: action for key, _, action in actions}
         self._keys = [text for _, text, _ in actions] + ["Q or Esc: end the run"]
 
-    def show(self, frame: np.ndarray, picture: np.ndarray, index: int) -> None:
+    def show(self, frame: AnyFrame, picture: np.ndarray, index: int) -> None:
         """Show a tracked frame; ``picture`` is the frame with boxes drawn on it."""
         self._shown = Shown(frame, picture, index)
         self._refresh()
@@ -127,7 +128,7 @@ class Player:
         if self._shown is None:
             return
         try:
-            box = self._window.select_box(self._shown.frame)
+            box = self._window.select_box(bgr_of(self._shown.frame))
             number = self._targets.add(self._shown.frame, box)
         except BadBox as error:  # the targets stay as they are
             self._say(str(error))

@@ -7,9 +7,8 @@ import time
 from collections import deque
 from typing import Callable, Deque, Dict, Mapping, NamedTuple, Optional
 
-import numpy as np
-
 from runtime.errors import HotpathError
+from runtime.frames import AnyFrame
 from runtime.multi.targets import Targets
 from runtime.trackers.base import PipelinedTracker, Tracker
 from runtime.types import Track
@@ -19,14 +18,14 @@ class Taken(NamedTuple):
     """A frame that was read.
 
     Attributes:
-        frame: BGR uint8 (H, W, 3).
+        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``.
         index: 0-based in its source.
         time_s: of the source, or None.
         wait_ms: how long the source took for it.
         captured_s: when it was taken, seconds of the monotonic clock; None where not known.
     """
 
-    frame: np.ndarray
+    frame: AnyFrame
     index: int  # type: ignore[assignment]  # in the place of a tuple's own method
     time_s: Optional[float]
     wait_ms: float

@@ -7,9 +7,8 @@ end before one call of both on two threads does, and the rest of a frame is in t
 import time
 from typing import Any, List, Sequence, Tuple, Union
 
-import numpy as np
-
 from runtime.engines.base import Batch, Engine, Lane
+from runtime.frames import AnyFrame
 from runtime.multi.threads import ThreadGroup
 from runtime.trackers.base import Tracker
 from runtime.trackers.host import HostTracker
@@ -48,11 +47,11 @@ class Sequential:
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = trackers
 
-    def update(self, frame: np.ndarray) -> List[Track]:
+    def update(self, frame: AnyFrame) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""
         return [tracker.update(frame) for tracker in self._trackers]
 
-    def rehearse(self, frame: np.ndarray) -> None:
+    def rehearse(self, frame: AnyFrame) -> None:
         """See ``Tracker.rehearse``."""
         for tracker in self._trackers:
             tracker.rehearse(frame)
@@ -75,7 +74,7 @@ class Threaded:
         self._shares = [_Share(trackers[n :: self.lanes], lane) for n, lane in enumerate(lanes)]
         self._threads = ThreadGroup([share.work for share in self._shares])
 
-    def update(self, frame: np.ndarray) -> List[Track]:
+    def update(self, frame: AnyFrame) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""
         self._threads.run((frame, False))
         tracks: List[Any] = [None] * self._count
@@ -83,7 +82,7 @@ class Threaded:
             tracks[number :: self.lanes] = share.tracks
         return tracks
 
-    def rehearse(self, frame: np.ndarray) -> None:
+    def rehearse(self, frame: AnyFrame) -> None:
         """See ``Tracker.rehearse``."""
         self._threads.run((frame, True))
 
@@ -97,7 +96,7 @@ class _Share:
         for tracker in trackers:
             tracker.search_on(lane)
 
-    def work(self, argument: Tuple[np.ndarray, bool]) -> None:
+    def work(self, argument: Tuple[AnyFrame, bool]) -> None:
         """Take a frame, or rehearse it."""
         frame, is_rehearsal = argument
         if is_rehearsal:
@@ -125,7 +124,7 @@ class Batched:
         self._croppers = [t.cropper(crop) for t, crop in zip(trackers, batch.crops)]
         self._features = [tracker.features for tracker in trackers]
 
-    def update(self, frame: np.ndarray) -> List[Track]:
+    def update(self, frame: AnyFrame) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""
         for tracker in self._trackers:
             tracker.begin(frame)
@@ -141,12 +140,12 @@ class Batched:
                 tracker.learn(own)
         return tracks
 
-    def rehearse(self, frame: np.ndarray) -> None:
+    def rehearse(self, frame: AnyFrame) -> None:
         """See ``Tracker.rehearse``; select, which takes little time here, is left out."""
         self._search(frame, self._trackers[0].decoder.factors[0])
 
     def _search(
-        self, frame: np.ndarray, factor: float
+        self, frame: AnyFrame, factor: float
     ) -> Tuple[List[Tuple[float, float]], Sequence[Any]]:
         """Run the network on all search regions: (scale of each, maps of each)."""
         batch, scales, network_ms = self._batch, [], 0.0

@@ -5,10 +5,9 @@
 
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-import numpy as np
-
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
+from runtime.frames import AnyFrame
 from runtime.loading import check_pipeline, create_tracker
 from runtime.multi.scheduling import Schedule, schedule
 from runtime.networks import Network
@@ -53,7 +52,7 @@ class Targets:
         self._next = 0
         self._schedule: Optional[Schedule] = None  # of those that are followed now
 
-    def add(self, frame: np.ndarray, box: Sequence[float]) -> int:
+    def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
         """Take a target; returns its number.
 
         Args:
@@ -95,11 +94,11 @@ class Targets:
         """dict of number -> tracker, of the targets that are followed now."""
         return dict(self._trackers)
 
-    def follow(self, number: int, frame: np.ndarray) -> Track:
+    def follow(self, number: int, frame: AnyFrame) -> Track:
         """Find one target only in a frame, for a target that was added late."""
         return self._trackers[number].update(frame)
 
-    def update(self, frame: np.ndarray) -> Dict[int, Track]:
+    def update(self, frame: AnyFrame) -> Dict[int, Track]:
         """Find every target in the next frame: dict of number -> ``Track``."""
         if self._schedule is None:
             self._schedule = schedule(list(self._trackers.values()), self.engine)
@@ -107,7 +106,7 @@ class Targets:
         self.sum_steps(self._schedule.lanes)
         return dict(zip(self._trackers, tracks))
 
-    def rehearse(self, frame: np.ndarray) -> bool:
+    def rehearse(self, frame: AnyFrame) -> bool:
         """Do a frame's work again and forget it; see ``Tracker.rehearse``.
 
         Args:

@@ -10,9 +10,9 @@ import math
 from typing import Any, Callable, Dict, List, Sequence
 
 import cv2
-import numpy as np
 from aiohttp import web
 
+from runtime.frames import AnyFrame, bgr_of
 from runtime.page.control import Controller, Refused
 from runtime.page.frame_buffer import TrackedFrame
 
@@ -148,8 +148,9 @@ class Api:
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
 
 
-def encoded(frame: np.ndarray, width: int) -> bytes:
-    """JPEG of a BGR frame, scaled down to at most that width."""
+def encoded(frame: AnyFrame, width: int) -> bytes:
+    """JPEG of a frame, scaled down to at most that width."""
+    frame = bgr_of(frame)
     if frame.shape[1] > width:
         height = max(1, int(round(frame.shape[0] * width / float(frame.shape[1]))))
         frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)

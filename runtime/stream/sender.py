@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
+from runtime.frames import AnyFrame, bgr_of
 from runtime.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
@@ -113,13 +114,11 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
 
-    def show(
-        self, frame: np.ndarray, index: int, captured_s: float, tracks: Dict[int, Any]
-    ) -> None:
+    def show(self, frame: AnyFrame, index: int, captured_s: float, tracks: Dict[int, Any]) -> None:
         """A frame was tracked. Returns at once; of frames that come too fast the newest is taken.
 
         Args:
-            frame: BGR uint8 (H, W, 3); must not be changed afterwards.
+            frame: as a tracker takes it; must not be changed afterwards.
             index: of the frame.
             captured_s: when it was taken, seconds of the monotonic clock.
             tracks: dict of number -> ``Track``.
@@ -234,7 +233,7 @@ class Sender:
             self._send(STOP_RECORDING, b"")
 
     def _write(self, shown: Shown) -> None:
-        frame = shown.frame
+        frame = bgr_of(shown.frame)
         if self._box and shown.tracks:
             frame = with_boxes(frame, shown.tracks)
         picture = to_i420(frame)

@@ -12,6 +12,7 @@ import numpy as np
 
 from runtime.engines.base import Engine
 from runtime.errors import NotReady
+from runtime.frames import AnyFrame
 from runtime.networks import Network
 from runtime.types import Track
 
@@ -44,11 +45,11 @@ class Tracker:
         self.step_ms: Dict[str, float] = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._closed = False
 
-    def init(self, frame: np.ndarray, box: Sequence[float]) -> None:
+    def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target.
 
         Args:
-            frame: BGR uint8 (H, W, 3).
+            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``.
             box: (x, y, w, h), 0-based pixels of the frame; it may reach beyond the frame.
 
         Raises:
@@ -57,12 +58,12 @@ class Tracker:
         """
         raise NotImplementedError
 
-    def update(self, frame: np.ndarray) -> Track:
+    def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame.
 
         Args:
-            frame: BGR uint8 (H, W, 3). When its size is not the last one's, the target is scaled
-                with it.
+            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``. When its size is
+                not the last one's, the target is scaled with it.
 
         Raises:
             BadFrame: not a picture.
@@ -71,7 +72,7 @@ class Tracker:
         """
         raise NotImplementedError
 
-    def rehearse(self, frame: np.ndarray) -> None:
+    def rehearse(self, frame: AnyFrame) -> None:
         """Do the work of a frame again and forget what it finds, where ``can_rehearse``.
 
         Afterwards the processor's caches hold the network's weights and the code of a frame, so
@@ -148,7 +149,7 @@ class PipelinedTracker(Tracker):
         """Frames that were submitted and not collected."""
         raise NotImplementedError
 
-    def submit(self, frame: np.ndarray) -> None:
+    def submit(self, frame: AnyFrame) -> None:
         """Send the next frame to the device; returns at once.
 
         Args:
@@ -170,7 +171,7 @@ class PipelinedTracker(Tracker):
         """
         raise NotImplementedError
 
-    def update(self, frame: np.ndarray) -> Track:
+    def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``Tracker.update``.
 
         Raises:

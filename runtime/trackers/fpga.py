@@ -13,6 +13,7 @@ import numpy as np
 from kernels.fpga.likeness import Likeness
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
+from runtime.frames import AnyFrame, bgr_of
 from runtime.networks import Network
 from runtime.trackers.base import PipelinedTracker
 from runtime.trackers.host import Cropper, HostTracker
@@ -40,7 +41,7 @@ class FpgaTracker(HostTracker):
             out: ``kernels.fpga.window.Crop``.
         """
         show = out.pictures.take
-        return lambda frame, window: show(frame, window, self._border, out.side)
+        return lambda frame, window: show(bgr_of(frame), window, self._border, out.side)
 
 
 class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
@@ -66,13 +67,13 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
         """Frames that were submitted and not collected."""
         return len(self._jobs)
 
-    def init(self, frame: np.ndarray, box: Sequence[float]) -> None:
+    def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target; see ``Tracker.init``. Results of frames in flight are dropped."""
         self._queue.settle()
         self._jobs.clear()
         super().init(frame, box)
 
-    def submit(self, frame: np.ndarray) -> None:
+    def submit(self, frame: AnyFrame) -> None:
         """See ``PipelinedTracker.submit``."""
         self.check_target()
         frame = checked_frame(frame)
@@ -91,7 +92,7 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
         self.step_ms.update(job.step_ms)
         return job.result()
 
-    def update(self, frame: np.ndarray) -> Track:
+    def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``PipelinedTracker.update``."""
         if self.in_flight:
             raise RuntimeError("a frame is in flight; collect its result before this update")
@@ -113,7 +114,7 @@ class _Job:
         frame: checked; it is copied when its window is not known yet.
     """
 
-    def __init__(self, tracker: PipelinedFpgaTracker, frame: np.ndarray) -> None:
+    def __init__(self, tracker: PipelinedFpgaTracker, frame: AnyFrame) -> None:
         self.tracker, self._frame = tracker, frame
         self._engine: Any = tracker.engine
         self.step_ms: Dict[str, float] = {}
@@ -131,7 +132,7 @@ class _Job:
     def keep(self) -> None:
         """Copy the frame, unless its window was copied already."""
         if self._registers is None:
-            self._frame = np.array(self._frame)
+            self._frame = np.array(bgr_of(self._frame))
 
     def prepare(self) -> None:
         """Bring the window into memory; the target's state must be that of the frame before."""

@@ -2,21 +2,24 @@
 
 from typing import Any, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from kernels.cuda import frames
 from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
 from kernels.cuda.frames import Nv12, OnDevice
+from kernels.planes import MATRICES, Planes
 from kernels.settings import FrameSettings, InputSettings, LossSettings
 from runtime import geometry, loss
 from runtime.decode.points import points_settings
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame
+from runtime.frames import Picture, PlanarFrame
 from runtime.networks import Network
 from runtime.trackers.base import PipelinedTracker
 from runtime.types import Track, checked_box, checked_frame
+
+BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
 # The kernels implement one choice of these keys of a network's TOML: key -> that choice.
 SUPPORTED = {
@@ -78,11 +81,25 @@ def checked_size(frame: Any) -> Tuple[int, int]:
     return frame.shape[1], frame.shape[0]
 
 
+def as_uploaded(frame: Any) -> Any:
+    """A ``Picture`` as the GPU's crop reads it: NV12, BGRx, or converted to BGR; others as is."""
+    if not isinstance(frame, Picture):
+        return frame
+    planes = frame.planes if isinstance(frame, PlanarFrame) else None
+    if planes and planes.kind == "BGRx":
+        return planes.planes[0]
+    is_even = not (frame.shape[0] % 2 or frame.shape[1] % 2)
+    if planes and planes.kind == "NV12" and planes.factors == BT601 and is_even:
+        return Nv12(*planes.planes)
+    return frame.bgr()
+
+
 class GpuTracker(PipelinedTracker):
     """Follows one target.
 
     Besides BGR arrays it takes frames as cameras give them, without a conversion on the processor:
-    BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and ``OnDevice``. Boxes are those of the
+    ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``kernels.cuda.frames.Nv12`` and
+    ``OnDevice``. Boxes are those of the
     frames that OpenCV converts to BGR.
 
     Args:
@@ -115,6 +132,7 @@ class GpuTracker(PipelinedTracker):
             BadFrame: also for a first frame on the GPU, if the network's border is its mean colour.
         """
         self.check_open()
+        frame = as_uploaded(frame)
         width, height = checked_size(frame)
         box = checked_box(box, (height, width))
         self.state = None
@@ -126,6 +144,7 @@ class GpuTracker(PipelinedTracker):
     def submit(self, frame: Any) -> None:
         """See ``PipelinedTracker.submit``."""
         self.check_target()
+        frame = as_uploaded(frame)
         checked_size(frame)
         self._frame.submit(frame)
 
@@ -164,8 +183,8 @@ class GpuTracker(PipelinedTracker):
     def _border(self, frame: Any) -> np.ndarray:
         """The colour of the pixels outside the frame: (3,) uint8, BGR."""
         if isinstance(frame, Nv12) and self.network.border != "zero":
-            planes = np.concatenate([frame.luma, frame.chroma])
-            frame = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_NV12)
+            height, width = frame.luma.shape
+            frame = PlanarFrame(Planes("NV12", frame, width, height))
         elif isinstance(frame, OnDevice) and self.network.border != "zero":
             raise BadFrame(
                 "the first frame is on the GPU, but {} needs its mean colour; init with the frame "

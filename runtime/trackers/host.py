@@ -16,12 +16,13 @@ import numpy as np
 from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.engines.base import Engine, Lane
+from runtime.frames import AnyFrame, pixels_of
 from runtime.loss import LossMonitor
 from runtime.networks import Network
 from runtime.trackers.base import Tracker
 from runtime.types import Track, checked_box, checked_frame
 
-Cropper = Callable[[np.ndarray, Any], None]
+Cropper = Callable[[AnyFrame, Any], None]
 
 
 class HostTracker(Tracker):
@@ -47,7 +48,7 @@ class HostTracker(Tracker):
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self.search_on(engine)
 
-    def init(self, frame: np.ndarray, box: Sequence[float]) -> None:
+    def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target; see ``Tracker.init``."""
         self.check_open()
         frame = checked_frame(frame)
@@ -63,7 +64,7 @@ class HostTracker(Tracker):
         if self._monitor:
             self._monitor.begin(self.state, *self._first_features(frame))
 
-    def update(self, frame: np.ndarray) -> Track:
+    def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``Tracker.update``."""
         self.begin(frame)
 
@@ -81,7 +82,7 @@ class HostTracker(Tracker):
             self.learn(self.timed("network", self._lane.search, self.features))
         return track
 
-    def rehearse(self, frame: np.ndarray) -> None:
+    def rehearse(self, frame: AnyFrame) -> None:
         """See ``Tracker.rehearse``; of several windows, and of learning, only the first search."""
         if self.state is None or frame.shape != self._frame_shape:
             return
@@ -105,7 +106,7 @@ class HostTracker(Tracker):
 
     # the steps of a frame, which ``runtime.multi.scheduling`` takes with several trackers at once
 
-    def begin(self, frame: np.ndarray) -> None:
+    def begin(self, frame: AnyFrame) -> None:
         """Check a frame, and scale the target where the frame's size changed; see ``update``."""
         self.check_target()
         checked_frame(frame)
@@ -114,12 +115,12 @@ class HostTracker(Tracker):
         self.step_ms.update(crop=0.0, network=0.0, select=0.0)
 
     def crop(
-        self, frame: np.ndarray, factor: float, cropper: Optional[Cropper] = None
+        self, frame: AnyFrame, factor: float, cropper: Optional[Cropper] = None
     ) -> Tuple[float, float]:
         """Write the search region, ``factor`` times as large, into the engine's input.
 
         Args:
-            frame: BGR uint8 (H, W, 3).
+            frame: as in ``update``.
             factor: of the search region's sides.
             cropper: writes the input (see ``cropper``); None for the one of ``search_on``.
 
@@ -174,7 +175,7 @@ class HostTracker(Tracker):
         """As ``Tracker``'s."""
         return self._monitor.widened if self._monitor else 1.0
 
-    def _first_features(self, frame: np.ndarray) -> Tuple[Any, Any]:
+    def _first_features(self, frame: AnyFrame) -> Tuple[Any, Any]:
         """Search around the first box: (features of the search region or None, scale)."""
         features = self._lane.search_features
         if features is None and not self.decoder.compares:
@@ -196,7 +197,7 @@ class HostTracker(Tracker):
         swap = network.channels == "RGB"
         crop = self.kernels.warp if network.resample == "warp" else self.kernels.crop
         return lambda frame, window: crop(
-            frame, window, self._border, out, network.mean, network.scale, swap
+            pixels_of(frame), window, self._border, out, network.mean, network.scale, swap
         )
 
     def _rescale(self, shape: Tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadFrame
+from runtime.frames import AnyFrame, Picture
 from runtime.video.depth import whole_range
 
 
@@ -64,7 +65,7 @@ class Source:
         self.gaps: List[Tuple[int, float]] = []
 
     def read(self, timeout_s: float = 1.0) -> Any:
-        """Return the next frame, BGR ``uint8`` (H, W, 3).
+        """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of ``runtime.frames``.
 
         Args:
             timeout_s: how long a live source may wait; recordings return at once.
@@ -91,13 +92,18 @@ class Source:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _give(self, frame: np.ndarray) -> np.ndarray:
+    def _give(self, frame: AnyFrame) -> AnyFrame:
         """Count ``frame`` and return it; a recording's clock is its frame rate."""
         if not self.live:
             self.captured_s = self.arrived_s = time.monotonic()
             self.time_s = self.given / self.fps if self.fps else self.time_s
         self.given += 1
         return frame
+
+
+def checked_picture(frame: Any) -> AnyFrame:
+    """What a capture gave: a ``Picture`` as it is, any other picture as ``to_bgr`` gives it."""
+    return frame if isinstance(frame, Picture) else to_bgr(frame)
 
 
 def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video import stamps
+from runtime.video import pyav, stamps
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
@@ -102,6 +102,11 @@ class Stream:
 
     Both of OpenCV's timeouts are set, because its own are 30 s, and a silent sender would block a
     read for so long. Datagrams get more time to open, because nobody can refuse a connection.
+
+    Args:
+        address: the address.
+        open_timeout_s, read_timeout_s: seconds; the first is None for the default.
+        planes: whether frames may be ``Picture``s: PyAV decodes where it is installed.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Stream:
         address: str,
         open_timeout_s: Optional[float] = None,
         read_timeout_s: float = READ_TIMEOUT_S,
+        planes: bool = False,
     ) -> None:
         self.address = address
         in_real_time = address.lower().startswith(STAMPED)
@@ -118,14 +124,16 @@ class Stream:
             open_timeout_s = DATAGRAM_OPEN_TIMEOUT_S if datagrams else OPEN_TIMEOUT_S
         self.name = without_password(address)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
+        self.planes = planes and pyav.pyav() is not None
 
     def open(self) -> Any:
-        """An open ``cv2.VideoCapture``; raises ``BadSource`` where nobody answers in time."""
+        """An open capture; raises ``BadSource`` where nobody answers in time."""
         if not is_utf8(self.address):
             raise BadSource(
                 "{!a}: an address must be UTF-8; write any other byte as %FF".format(self.name)
             )
-        capture = _open_with_timeouts(self.address, self.open_timeout_s, self.read_timeout_s)
+        opener = pyav.open_stream if self.planes else _open_with_timeouts
+        capture: Any = opener(self.address, self.open_timeout_s, self.read_timeout_s)
         if not capture.isOpened():
             raise BadSource(
                 "{}: no stream there (nobody answered within {:g} s, or it is no video); check the "

@@ -9,7 +9,7 @@ import cv2
 
 from runtime.errors import BadSource, HotpathError
 from runtime.video import stamps
-from runtime.video.base import WAITING, Source, capture_fps, to_bgr
+from runtime.video.base import WAITING, Source, capture_fps, checked_picture
 from runtime.video.cameras import READ_TIMEOUT_S
 from runtime.video.stamps import CaptureClock
 
@@ -60,8 +60,8 @@ class LiveSource(Source):
     is called when it starts, too.
 
     Args:
-        device: has ``name`` and ``open() -> cv2.VideoCapture``. It has ``read_timeout_s`` where
-            OpenCV's ``read`` gives up after that time.
+        device: has ``name`` and ``open()``, which returns a ``cv2.VideoCapture`` or its like. It
+            has ``read_timeout_s`` where ``read`` gives up after that time.
         log: called with one line of text, only inside ``read``.
         gap_s: silence that counts as a gap, seconds.
         opened: the result of the first ``device.open()``, where the caller opened it.
@@ -192,7 +192,7 @@ class LiveSource(Source):
             if not good or frame is None or (not fresh and now - asked > 0.9 * timeout_s):
                 break
             captured = clock.captured_s(capture.get(cv2.CAP_PROP_POS_MSEC), now)
-            self._put(to_bgr(frame), now, fresh, captured, decode_ms)
+            self._put(checked_picture(frame), now, fresh, captured, decode_ms)
             fresh = False
 
     def _put(self, frame: Any, now: float, fresh: bool, captured: float, decode_ms: float) -> None:

@@ -8,8 +8,15 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadFrame, BadSource
-from runtime.video import sequence
-from runtime.video.base import Source, capture_fps, is_utf8, stated_frames, to_bgr
+from runtime.video import pyav, sequence
+from runtime.video.base import (
+    Source,
+    capture_fps,
+    checked_picture,
+    is_utf8,
+    stated_frames,
+    to_bgr,
+)
 from runtime.video.containers import (
     is_cut_off,
     is_in_fragments,
@@ -25,14 +32,14 @@ Log = Optional[Callable[[str], None]]
 
 
 class Recording(Source):
-    """All frames of an open ``cv2.VideoCapture`` that has an end, in order.
+    """All frames of an open capture that has an end, in order.
 
     A recording that ends early gives all frames that can be decoded, then raises ``BadSource`` with
     the frame at which it broke. What the container states decides what "early" is.
 
     Args:
         name: its name in messages.
-        capture: the capture; ``close`` closes it.
+        capture: a ``cv2.VideoCapture`` or a ``pyav.AvCapture``; ``close`` closes it.
         cut_off: True where the file is known to be shorter than its headers state.
     """
 
@@ -81,14 +88,14 @@ class Recording(Source):
             self._capture = None
 
     def _decode(self) -> Any:
-        """The next decoded frame as BGR ``uint8``, or None where there is none."""
+        """The next decoded frame, or None where there is none."""
         if self._capture is None:
             return None
         good, frame = self._capture.read()
         if not good or frame is None:
             return None
         self._last_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        return to_bgr(frame)
+        return checked_picture(frame)
 
     def _ended_early(self) -> bool:
         """Whether frames are missing that the container states.
@@ -124,14 +131,19 @@ class VideoFile(Recording):
 
     MPEG programme and transport streams do not state their length: when they are cut off, they are
     shorter videos. The same holds for a fragmented MP4 that is cut between two fragments.
+
+    Args:
+        path: the file.
+        log: not used.
+        planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays (OpenCV).
     """
 
-    def __init__(self, path: str, log: Log = None) -> None:
+    def __init__(self, path: str, log: Log = None, planes: bool = False) -> None:
         _check_readable(path)
         if looks_like_text(path):
             raise BadSource("{}: is text, not a video".format(path))
         cut_off = is_cut_off(path)
-        super().__init__(path, _open_capture(path), log, cut_off)
+        super().__init__(path, _open_capture(path, planes), log, cut_off)
         if cut_off and is_in_fragments(path):
             self.frames = None  # OpenCV guesses it from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
@@ -284,8 +296,11 @@ def _check_readable(path: str) -> None:
         raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
 
 
-def _open_capture(path: str) -> Any:
-    """An OpenCV capture of a file: by FFmpeg where OpenCV has it, else by any other backend."""
+def _open_capture(path: str, planes: bool) -> Any:
+    """A capture of a file: PyAV's, or OpenCV's by FFmpeg, else by any other backend."""
+    capture = pyav.open_recording(path) if planes else None
+    if capture is not None:
+        return capture
     has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()
     backend = cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY
     full = os.path.abspath(path)  # FFmpeg would take "a:b.mp4" for a protocol

@@ -9,6 +9,7 @@ import re
 from typing import Any, Callable, List, Optional
 
 from runtime.errors import BadSource
+from runtime.frames import can_read_planes
 from runtime.video import sequence
 from runtime.video.base import WAITING, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
@@ -30,7 +31,11 @@ STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
 
 def open_source(
-    spec: Any, log: Log = None, fps: Optional[float] = None, depth: Optional[int] = None
+    spec: Any,
+    log: Log = None,
+    fps: Optional[float] = None,
+    depth: Optional[int] = None,
+    planes: bool = False,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -42,6 +47,8 @@ def open_source(
             called here and inside ``read`` only.
         fps: frames a second of a recording, instead of what the recording states.
         depth: bits of 16-bit pictures that are in use; None for the range of their values.
+        planes: whether frames may be ``Picture``s of ``runtime.frames``, which cost no conversion,
+            where the source and the kernels can do that. Otherwise all are BGR arrays.
 
     Returns:
         A ``Source``. Use it with ``with``, or call ``close()``.
@@ -50,13 +57,13 @@ def open_source(
         NoCamera: there is no such camera, or it can't be used.
         BadSource: anything else that gives no frame; the sentence says why.
     """
-    source = _opened(os.fspath(spec), log, depth)
+    source = _opened(os.fspath(spec), log, depth, planes and can_read_planes())
     if fps and not source.live:
         source.fps = fps
     return source
 
 
-def _opened(spec: str, log: Log, depth: Optional[int]) -> Source:
+def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     camera = re.match(r"(?:cam|/dev/video)(\d+)$", spec)
     if camera:
         return LiveSource(Camera(int(camera.group(1))), log)
@@ -65,8 +72,8 @@ def _opened(spec: str, log: Log, depth: Optional[int]) -> Source:
         return LiveSource(CsiCamera(int(csi.group(1))), log)
     scheme = _scheme(spec)
     if scheme and scheme != "file":
-        return _open_address(spec, scheme, log)
-    return _open_path(_path_of(spec), log, depth)
+        return _open_address(spec, scheme, log, planes)
+    return _open_path(_path_of(spec), log, depth, planes)
 
 
 def reads(spec: Any) -> List[str]:
@@ -98,7 +105,7 @@ def _path_of(spec: str) -> str:
     return spec[len("file://") :] if _scheme(spec) == "file" else spec
 
 
-def _open_address(spec: str, scheme: str, log: Log) -> Source:
+def _open_address(spec: str, scheme: str, log: Log, planes: bool) -> Source:
     """A stream, or a recording on a server: a recording states how many frames it has."""
     if scheme not in STREAMS:
         raise BadSource(
@@ -106,16 +113,16 @@ def _open_address(spec: str, scheme: str, log: Log) -> Source:
                 spec, scheme, ", ".join(name + "://" for name in STREAMS)
             )
         )
-    stream = Stream(spec)
+    stream = Stream(spec, planes=planes)
     capture = open_in_background(stream)
     if stated_frames(capture) is None:
         return LiveSource(stream, log, opened=capture)
     capture.release()
-    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S)
+    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes)
     return Recording(stream.name, open_in_background(patient), log)
 
 
-def _open_path(path: str, log: Log, depth: Optional[int]) -> Source:
+def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     """A folder, a picture or a video file."""
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
@@ -123,4 +130,4 @@ def _open_path(path: str, log: Log, depth: Optional[int]) -> Source:
         raise BadSource("{}: no such file or folder, and no camera's name (cam0)".format(path))
     if os.path.isdir(path):
         return FrameFolder(path, log, depth)
-    return SingleFrame(path, log, depth) if is_picture(path) else VideoFile(path, log)
+    return SingleFrame(path, log, depth) if is_picture(path) else VideoFile(path, log, planes)

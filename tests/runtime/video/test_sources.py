@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadFrame, BadSource, NoCamera
+from runtime.frames import Picture, bgr_of, can_read_planes
 from runtime.video.base import WAITING, to_bgr
 from runtime.video.cameras import CSI_PIPELINE, Camera, list_cameras
 from runtime.video.recorded import natural_key
@@ -95,17 +96,28 @@ def test_what_is_no_picture_is_refused(frame):
 # ---- video files
 
 
-def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path):
-    source = open_source(write_video(tmp_path / "a.avi", 30, 15))
+@pytest.fixture(params=[False, True], ids=["opencv", "pyav"])
+def planes(request):
+    """Whether the frames may be pictures in planes, which PyAV decodes."""
+    if request.param:
+        pytest.importorskip("av")
+        if not can_read_planes():
+            pytest.skip("no C++ compiler")
+    return request.param
+
+
+def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path, planes):
+    source = open_source(write_video(tmp_path / "a.avi", 30, 15), planes=planes)
     assert (source.live, source.frames, source.fps) == (False, 30, 15.0)
     frames = read_all(source)
-    assert [scene.tick_of(frame) for frame in frames] == list(range(30))
+    assert [scene.tick_of(bgr_of(frame)) for frame in frames] == list(range(30))
+    assert all(isinstance(frame, Picture) == planes for frame in frames)
     assert source.given == 30 and source.time_s == pytest.approx(29 / 15.0)
     assert source.dropped == 0 and source.gaps == []
 
 
-def test_reading_on_after_the_end_stays_at_the_end(tmp_path):
-    with open_source(write_video(tmp_path / "a.avi", 3)) as source:
+def test_reading_on_after_the_end_stays_at_the_end(tmp_path, planes):
+    with open_source(write_video(tmp_path / "a.avi", 3), planes=planes) as source:
         while source.read() is not None:
             pass
         assert source.read() is None
@@ -113,25 +125,25 @@ def test_reading_on_after_the_end_stays_at_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [".avi", ".mkv"])
-def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind):
+def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind, planes):
     path = write_video(tmp_path / ("a" + kind), 120)
     with open(path, "r+b") as file:
         file.truncate(os.path.getsize(path) // 2)
     good = 0
-    with open_source(path) as source, pytest.raises(BadSource) as caught:
+    with open_source(path, planes=planes) as source, pytest.raises(BadSource) as caught:
         while source.read() is not None:
             good += 1
     assert 50 <= good <= 65
     assert "broke at frame {} of 120".format(good) in str(caught.value)
 
 
-def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path):
+def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path, planes):
     path = tmp_path / "a.mp4"
     path.write_bytes(
         struct.pack(">I4s", 16, b"ftyp") + b"isom0000" + b"\0\0\xff\xffmdat" + bytes(99)
     )
     with pytest.raises(BadSource, match="cut off before its index"):
-        open_source(str(path))
+        open_source(str(path), planes=planes)
 
 
 @pytest.mark.parametrize(
@@ -143,23 +155,23 @@ def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path):
     ],
 )
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.bin"])
-def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, words, name):
+def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, words, name, planes):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(BadSource) as caught:
-        open_source(str(path))
+        open_source(str(path), planes=planes)
     assert words in str(caught.value) and str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path):
+def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, planes):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x10ftypisom" + bytes(500))
     code = (
         "import sys; from runtime.video.quiet import quiet; quiet()\n"
         "from runtime.video.sources import open_source\n"
-        "try: open_source(sys.argv[1])\n"
+        "try: open_source(sys.argv[1], planes={})\n"
         "except Exception as error: print(error)\n"
-    )
+    ).format(planes)
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "a.mp4")],
         cwd=str(ROOT),
@@ -321,7 +333,7 @@ def test_waiting_is_no_frame_and_not_the_end():
 
 
 @pytest.mark.parametrize("kind", ["a.avi", "frames"])
-def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind):
+def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
     if kind == "frames":
         pictures = [np.full((48, 64, 3), 5 * index, np.uint8) for index in range(30)]
         for index, picture in enumerate(pictures):
@@ -330,19 +342,19 @@ def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind):
     else:
         path = str(tmp_path / kind)
         write_video(path, 30)
-    frames = read_all(open_source(path))
-    with open_source(path) as source:
+    frames = [bgr_of(frame) for frame in read_all(open_source(path, planes=planes))]
+    with open_source(path, planes=planes) as source:
         for index in (7, 3, 29, 0, 12):
             assert source.seek(index)
-            np.testing.assert_array_equal(source.read(), frames[index])
+            np.testing.assert_array_equal(bgr_of(source.read()), frames[index])
             assert source.given == index + 1
         assert source.seek(999)  # beyond the end: the last frame
-        np.testing.assert_array_equal(source.read(), frames[-1])
+        np.testing.assert_array_equal(bgr_of(source.read()), frames[-1])
         assert source.read() is None
 
 
 @pytest.mark.parametrize("tool", ["h264", "avi"])
-def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool):
+def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
     if tool == "h264":
         av = pytest.importorskip("av")
         path = str(tmp_path / "a.h264")
@@ -366,7 +378,7 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool):
         data[stream + 20 : stream + 28] = bytes(8)  # the stream's rate, and
         data[32:36] = bytes(4)  # the file's
         pathlib.Path(path).write_bytes(bytes(data))
-    with open_source(path) as source:
+    with open_source(path, planes=planes) as source:
         assert source.fps is None
         source.read()
         assert source.time_s is None

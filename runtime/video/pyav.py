@@ -1,0 +1,239 @@
+"""Decode videos and streams by PyAV, which gives the planes without converting them.
+
+``AvCapture`` has the methods of ``cv2.VideoCapture`` that the sources use, and gives the same
+frames. Where it can't (no PyAV, a rotated video), the sources take OpenCV's.
+"""
+
+import math
+from collections import deque
+from typing import Any, Deque, Dict, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from kernels.planes import Planes
+from runtime.frames import AnyFrame, PlanarFrame
+
+# FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
+FORMATS = {
+    "yuv420p": ("I420", False),
+    "yuvj420p": ("I420", True),
+    "yuv422p": ("I422", False),
+    "yuvj422p": ("I422", True),
+    "yuv444p": ("I444", False),
+    "yuvj444p": ("I444", True),
+    "nv12": ("NV12", False),
+    "yuyv422": ("YUYV", False),
+    "uyvy422": ("UYVY", False),
+    "gray": ("GREY", True),
+    "bgr0": ("BGRx", True),
+}
+BT709, FULL_RANGE = 1, 2  # FFmpeg's AVCOL_SPC_BT709, AVCOL_RANGE_JPEG
+BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
+SEEK_FRAMES = 16  # before the wanted frame, where a search for a key frame starts
+
+
+def pyav() -> Any:
+    """The module ``av`` where it is installed and loads, else None."""
+    try:
+        import av
+    except ImportError:  # not installed, or built for another libc
+        return None
+    return av
+
+
+def open_recording(path: str) -> Optional["AvCapture"]:
+    """An open capture of a recording, or None where PyAV can't read it as OpenCV does."""
+    av = pyav()
+    if av is None:
+        return None
+    try:
+        capture = AvCapture(av, av.open(path), "AUTO")
+    except (av.FFmpegError, OSError, ValueError):
+        return None
+    if capture.isOpened() and not capture.rotated:
+        return capture
+    capture.release()
+    return None
+
+
+def open_stream(address: str, open_timeout_s: float, read_timeout_s: float) -> "AvCapture":
+    """A capture of a stream; it is not open where nobody answers in time."""
+    av = pyav()
+    options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
+    try:
+        container = av.open(address, options=options, timeout=(open_timeout_s, read_timeout_s))
+    except (av.FFmpegError, OSError, ValueError):
+        container = None
+    # threads that take a frame each would hold frames back
+    return AvCapture(av, container, "SLICE")
+
+
+class AvCapture:
+    """The first video stream of a container, frame by frame.
+
+    Args:
+        av: PyAV.
+        container: open for reading, or None.
+        thread_type: PyAV's, for the decoder.
+
+    Attributes:
+        rotated: whether the video asks to be turned when it is shown.
+    """
+
+    def __init__(self, av: Any, container: Any, thread_type: str) -> None:
+        self._container: Any = container
+        self._stream: Any = None
+        self._errors = (av.FFmpegError, OSError, ValueError)
+        self._decoded: Deque[Any] = deque()
+        self._ended = False
+        self._time_s = 0.0  # of the last frame
+        self.rotated = False
+        videos = container.streams.video if container is not None else ()
+        if not videos:
+            return
+        self._stream = videos[0]
+        self._stream.thread_type = thread_type
+        self._packets = container.demux(self._stream)
+        first = self._next()
+        if first is None:
+            self._stream = None
+            return
+        self.rotated = bool(getattr(first, "rotation", 0)) or _has_matrix(self._stream)
+        self._decoded.appendleft(first)
+
+    def isOpened(self) -> bool:
+        """Whether there is a video whose first frame was decoded."""
+        return self._stream is not None
+
+    def read(self) -> Tuple[bool, Any]:
+        """(True, the next frame), or (False, None) where there is none."""
+        frame = self._next() if self._stream is not None else None
+        if frame is None:
+            return False, None
+        self._time_s = self._seconds(frame)
+        return True, _frame(frame)
+
+    def get(self, what: int) -> float:
+        """Frame rate, number of frames, or time of the last frame in milliseconds; else 0."""
+        if self._stream is None:
+            return 0.0
+        if what == cv2.CAP_PROP_FPS:
+            return self._fps()
+        if what == cv2.CAP_PROP_FRAME_COUNT:
+            return float(self._stream.frames or math.floor(self._length_s() * self._fps() + 0.5))
+        return self._time_s * 1e3 if what == cv2.CAP_PROP_POS_MSEC else 0.0
+
+    def set(self, what: int, index: float) -> bool:
+        """With ``CAP_PROP_POS_FRAMES`` make the frame of that index the next one."""
+        fps = self._fps() if self._stream is not None else 0.0
+        if what != cv2.CAP_PROP_POS_FRAMES or fps <= 0:
+            return False
+        back = SEEK_FRAMES
+        while True:
+            start = max(0, int(index) - back)
+            try:
+                self._seek(start / fps)
+            except self._errors:
+                return False
+            frame = self._next()
+            if frame is None or (self._index(frame, fps) > index and start > 0):
+                back *= 2  # the key frame that was found lies behind
+                if start == 0:
+                    return False
+                continue
+            while frame is not None and self._index(frame, fps) < index:
+                frame = self._next()
+            if frame is not None:
+                self._decoded.appendleft(frame)
+            return frame is not None
+
+    def release(self) -> None:
+        """Close the file or the connection."""
+        self._decoded.clear()
+        self._stream = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _next(self) -> Any:
+        """The next decoded frame, or None at the end. Packets that can't be decoded are skipped."""
+        bad = 0
+        while not self._decoded and not self._ended and bad < BAD_PACKETS:
+            try:
+                packet = next(self._packets)
+            except StopIteration:
+                break
+            except self._errors:  # the file or the connection broke: what the decoder still holds
+                packet, self._ended = None, True
+            try:
+                self._decoded.extend(self._stream.codec_context.decode(packet))
+                bad = 0
+            except EOFError:
+                self._ended = True
+            except self._errors:
+                bad += 1
+        return self._decoded.popleft() if self._decoded else None
+
+    def _seek(self, seconds: float) -> None:
+        """Go to the key frame at or before a time."""
+        base = self._stream.time_base
+        offset = int(seconds / base) + (self._stream.start_time or 0)
+        self._decoded.clear()
+        self._container.seek(offset, stream=self._stream)
+        self._packets, self._ended = self._container.demux(self._stream), False
+
+    def _seconds(self, frame: Any) -> float:
+        """Time of a frame since the start of the stream."""
+        if frame.pts is None:
+            return self._time_s
+        base = frame.time_base or self._stream.time_base
+        return float((frame.pts - (self._stream.start_time or 0)) * base)
+
+    def _index(self, frame: Any, fps: float) -> int:
+        return int(round(self._seconds(frame) * fps))
+
+    def _fps(self) -> float:
+        rate = self._stream.guessed_rate or self._stream.average_rate
+        return float(rate) if rate else 0.0
+
+    def _length_s(self) -> float:
+        if self._container.duration and self._container.duration > 0:
+            return float(self._container.duration) / 1e6
+        return float((self._stream.duration or 0) * self._stream.time_base)
+
+
+def _has_matrix(stream: Any) -> bool:
+    """Whether the container states a rotation, for versions whose frames do not."""
+    sides: Dict[Any, Any] = getattr(stream, "side_data", None) or {}
+    return bool(sides.get("DISPLAYMATRIX", 0))
+
+
+def _frame(decoded: Any) -> AnyFrame:
+    """PyAV's frame: its planes where the kernels can read them, else BGR."""
+    kind, full = FORMATS.get(decoded.format.name, (None, False))
+    if kind is None:
+        converted: np.ndarray = decoded.to_ndarray(format="bgr24")
+        return converted
+    width, height = decoded.width, decoded.height
+    planes = []
+    for number, plane in enumerate(decoded.planes):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        planes.append(rows[: plane.height, : _row_bytes(kind, number, width)])
+    if kind == "BGRx":
+        planes = [planes[0].reshape(height, width, 4)]
+    matrix = "709" if decoded.colorspace == BT709 else "601"
+    full = full or decoded.color_range == FULL_RANGE
+    return PlanarFrame(Planes(kind, planes, width, height, matrix, full))
+
+
+def _row_bytes(kind: str, number: int, width: int) -> int:
+    """Bytes that a row of a plane has, without what the decoder adds for alignment."""
+    half = (width + 1) // 2
+    if kind in ("YUYV", "UYVY"):
+        return 4 * half
+    if kind == "BGRx":
+        return 4 * width
+    if number and kind in ("I420", "I422"):
+        return half
+    return 2 * half if number and kind == "NV12" else width

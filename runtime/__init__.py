@@ -90,7 +90,7 @@ def load_tracker(
             processor has instructions for it and is faster so (see ``runtime.precision``).
         networks_dir: folder with the network's files, sub-folders included; None looks beside the
             TOML and among the downloaded ones.
-        threads: of the network's execution; None for one.
+        threads: of the network's execution, at most as many as there are cores; None for one.
         log: function of one sentence, told what a user may want to know; None for silence.
         bundle: folder that ``make engine`` wrote; None for none, or for the one of this board.
         pipeline: frames that may be in flight at a time. More than one needs a GPU or an FPGA,

@@ -6,6 +6,7 @@ load            -> Loaded: network, engine, kernels
 create_tracker  -> the tracker of one target on that engine
 """
 
+import os
 import pathlib
 from typing import Any, Callable, NamedTuple, Optional, Union
 
@@ -58,7 +59,7 @@ def load(
         network: name or TOML; None for the bundle's own, or for ``DEFAULT_NETWORK``.
         engine: "auto", or the name of an engine.
         networks_dir: folder with the network's files.
-        threads: of one call of the network, on a processor.
+        threads: of one call of the network, on a processor; at most as many as it has cores.
         log: function of one sentence, or None.
         bundle: folder of a bundle; None for the one of the board and ``network``.
         precision: "auto", "fp32" or "int8", see ``runtime.precision``. A bundle must have it;
@@ -69,6 +70,7 @@ def load(
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see ``runtime.errors``.
     """
+    threads = usable_threads(threads, log)
     runs_files = engine == engines.AUTO or engines.find(engine).runs_files
     if bundle or board or simulate or not runs_files:
         of_bundle = None if precision == precisions.AUTO else precision
@@ -82,6 +84,24 @@ def load(
         log=log,
     )
     return Loaded(opened.network, opened, cpu.load(log))
+
+
+def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
+    """The number of threads, at most as many as this process may use of the processor's cores.
+
+    Raises:
+        NoEngine: it is no whole number above 0.
+    """
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise NoEngine("threads must be a whole number above 0, not {!r}".format(threads))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if threads is None or not cores or threads <= cores:
+        return threads
+    if log:
+        log(
+            "{} threads: this computer lends {} cores, so {} are used".format(threads, cores, cores)
+        )
+    return cores
 
 
 def _from_bundle(

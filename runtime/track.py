@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         engine=options.engine,
         precision=options.precision,
         networks_dir=options.networks_dir,
-        threads=usable_threads(options.threads),
+        threads=options.threads,
         log=say,
         bundle=options.bundle,
         pipeline=options.pipeline,
@@ -99,15 +99,6 @@ def run(options: argparse.Namespace) -> int:
     if broken:
         raise broken
     return stop.exit_code
-
-
-def usable_threads(threads: int) -> int:
-    """The number of threads, at most as many as there are processor cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if not cores or threads <= cores:
-        return threads
-    say("--threads {}: this computer lends {} cores, so {} are used".format(threads, cores, cores))
-    return cores
 
 
 class StopRequest:

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from runtime import BadNetwork, load_tracker
-from runtime import track as program
 from tests.runtime.test_track import command, rows_of, track
 from tests.support.pages import write_world
 
@@ -106,14 +105,6 @@ def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(folder, tmp_path)
     )
     assert "states no frame rate" not in done.stderr
     assert float(rows_of(out)[10]["time_s"]) == 0.5
-
-
-def test_more_threads_than_cores_are_not_used(capsys):
-    cores = len(os.sched_getaffinity(0))
-    assert program.usable_threads(1000) == cores
-    assert "--threads 1000" in capsys.readouterr().err
-    assert program.usable_threads(1) == 1
-    assert capsys.readouterr().err == ""
 
 
 def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path):

@@ -22,6 +22,7 @@ class Engine(CpuEngine):
 
     name = "openvino"
     preference = 1
+    batch_from = 4
     libraries = ("openvino",)
     install = "pip install openvino"
 

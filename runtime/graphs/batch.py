@@ -262,6 +262,14 @@ def _flatten(self: _Rewriter, node: "NodeProto") -> None:
     self.need(_attribute(node, "axis", 1) == 1)
 
 
+def _quantise(self: _Rewriter, node: "NodeProto") -> None:
+    """One scale for all numbers, or one for each place along an axis other than the first."""
+    _alone(self, node)
+    rank = len(self.shape(node.input[0]))
+    one = np.size(self.constant(node.input[1])) == 1
+    self.need(one or _attribute(node, "axis", 1) % rank != 0)
+
+
 def _resize(self: _Rewriter, node: "NodeProto") -> None:
     """Scales are given for each axis; sizes would contain the number of targets."""
     _alone(self, node)
@@ -272,11 +280,13 @@ def _resize(self: _Rewriter, node: "NodeProto") -> None:
 _RULES: "typing.Dict[str, typing.Callable[[_Rewriter, NodeProto], Nodes]]" = {
     "Concat": _concat,
     "Conv": _conv,
+    "DequantizeLinear": _quantise,
     "Flatten": _flatten,
     "Gemm": _gemm,
     "LayerNormalization": _along(-1),
     "LogSoftmax": _along(0),
     "MatMul": _matmul,
+    "QuantizeLinear": _quantise,
     "ReduceMax": _reduce,
     "ReduceMean": _reduce,
     "ReduceMin": _reduce,

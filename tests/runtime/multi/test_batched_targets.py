@@ -8,20 +8,25 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from runtime import engines, load_targets, load_tracker
+from kernels import cpu
+from runtime import engines, load_targets, load_tracker, loading
 from runtime.errors import BadFrame
 from runtime.graphs import assemble, batch
+from runtime.multi import scheduling
 from runtime.networks import load_network
-from tests.support import tiny
+from tests.conftest import ROOT
+from tests.support import blobs, tiny
 from tests.support.clips import clip_at
 
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
+INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PUBLISHED = (
     "nanotrack_v1",
     "nanotrack_v2",
     "nanotrack_v3",
     "kestrel",
+    INT8,
     "fear_xs",
     "lighttrack",
     "siamfc_015",
@@ -130,6 +135,42 @@ def test_a_graph_whose_shapes_are_bound_to_one_target_is_not_batched(network):
             node.attribute.append(helper.make_attribute("axes", [0]))
             node.attribute.append(helper.make_attribute("keepdims", 1))
     assert batch.several(search, 2) is None
+
+
+@pytest.mark.parametrize(
+    "name, threads, count, way",
+    [
+        ("openvino", 1, 2, "Batched"),
+        ("openvino", 2, 2, "Threaded"),
+        ("openvino", 2, 4, "Batched"),
+        ("onnxruntime", 1, 8, "Batched"),
+        ("onnxruntime", 2, 8, "Threaded"),
+        ("onnxruntime", 1, 1, "Sequential"),
+    ],
+)
+def test_the_way_of_several_targets_follows_the_rule(network, name, threads, count, way):
+    engine = engines.create(name, network, network.locate(), threads)
+    frames, boxes = blobs.film(1)
+    trackers = []
+    for _ in range(count):
+        trackers.append(loading.create_tracker(network, engine, cpu.load()))
+        trackers[-1].init(frames[0], boxes[0])
+    chosen = scheduling.schedule(trackers, engine)
+    assert type(chosen).__name__ == way
+    assert len(chosen.update(frames[0])) == count
+    engine.close()
+
+
+def test_targets_of_a_graph_that_allows_no_batch_take_turns_or_threads(network):
+    for threads, way in ((1, "Sequential"), (2, "Threaded")):
+        engine = engines.create("openvino", network, network.locate(), threads)
+        engine.batch = lambda count: None
+        frames, boxes = blobs.film(1)
+        trackers = [loading.create_tracker(network, engine, cpu.load()) for _ in range(4)]
+        for tracker in trackers:
+            tracker.init(frames[0], boxes[0])
+        assert type(scheduling.schedule(trackers, engine)).__name__ == way
+        engine.close()
 
 
 def _film_of_two():

@@ -13,7 +13,7 @@ from runtime.networks.propose import Proposal, Table, propose
 from runtime.networks.trial import Trial
 from runtime.networks.trial_clips import Clip, bundled_clip, read_clips
 
-STEPS = 160  # of all clips together
+STEPS = 240  # of all clips together
 
 Say = typing.Callable[[str], typing.Any]
 
@@ -121,7 +121,7 @@ def _names(clips: "typing.List[Clip]") -> str:
 
 def _report(choice: Choice, say: Say) -> None:
     """Say what was decided, with the overlap of each alternative."""
-    means = {answer: float(overlaps.mean()) for answer, overlaps in choice.overlaps.items()}
+    means = choice.overlaps
     say("{:<10} {} {:.3f}".format(choice.question, choice.answer, means[choice.answer]))
     for answer in sorted(means, key=lambda answer: -means[answer]):
         if answer != choice.answer:

@@ -20,9 +20,10 @@ from runtime.networks.trial import Trial
 
 CLOSE = 0.01  # overlaps that differ by less can't be told apart
 FEWEST = 8  # steps of the first round
-SIFTING = 48  # steps of answers that are clearly worse, in the last comparison
+SIFTING = 24  # steps of answers that are clearly worse, in the last comparison
 GROWTH = 3  # how many times more steps the next round takes
 KEPT = 0.1  # share of the combinations that may take part in the next round
+ALONE = ("border",)  # matters too little to be part of the combinations
 
 Answers = typing.Dict[str, str]  # question -> answer
 Overlaps = typing.Dict[str, np.ndarray]  # answer -> its overlap in each step
@@ -33,14 +34,14 @@ class Choice(typing.NamedTuple):
 
     Attributes:
         question, answer: texts.
-        overlaps: of each answer in all steps, the other questions answered as in the best
-            combination. Those of clearly worse answers end after ``SIFTING`` steps.
+        overlaps: of each answer, the mean with the other questions answered as in the best
+            combination. Clearly worse answers took ``SIFTING`` steps only.
         equal: the other answers that cannot be told apart from this one.
     """
 
     question: str
     answer: str
-    overlaps: Overlaps
+    overlaps: typing.Dict[str, float]
     equal: typing.List[str]
 
     def with_answer(self, answer: str) -> "Choice":
@@ -66,15 +67,20 @@ def choose(proposal: Proposal, trial: Trial) -> "typing.Tuple[Table, typing.List
     tried = _each_alone(proposal, trial, best)
     choices = []
     for question, overlaps in tried.items():
-        top = max(overlaps, key=lambda answer: float(overlaps[answer].mean()))
-        equal = [a for a in overlaps if not is_worse(overlaps[a], overlaps[top])]
-        # the usual answer comes first, and stays unless another one is clearly better
-        choices.append(Choice(question, equal[0], overlaps, equal[1:]))
+        whole = [a for a in overlaps if len(overlaps[a]) == len(overlaps[best[question]])]
+        top = max(whole, key=lambda answer: float(overlaps[answer].mean()))
+        means = {a: mean_beside(overlaps[a], overlaps[top]) for a in overlaps}
+        # the usual answer comes first, and stays unless another one is better
+        answer = next(a for a in whole if means[a] > means[top] - CLOSE / 2)
+        equal = [a for a in whole if a != answer and not is_worse(overlaps[a], overlaps[top])]
+        choices.append(Choice(question, answer, means, equal))
     usual = {choice.question: choice.answer for choice in choices}
-    rows = trial.overlaps([network_for(proposal, answers) for answers in (usual, best)])
-    if is_worse(rows[0], rows[1]):  # each alone is as good, but not all together
-        usual = best
-        choices = [choice.with_answer(best[choice.question]) for choice in choices]
+    changes = sum(usual[question] != best[question] for question in best)
+    if changes > 1:
+        rows = trial.overlaps([network_for(proposal, answers) for answers in (usual, best)])
+        if is_worse(rows[0], rows[1]):  # each alone is as good, but not all together
+            usual = best
+            choices = [choice.with_answer(best[choice.question]) for choice in choices]
     return table_for(proposal, usual), choices
 
 
@@ -96,7 +102,10 @@ def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> "typing.Dict
 
 def _best(proposal: Proposal, trial: Trial) -> Answers:
     """The combination with the highest overlap, by successive halving."""
-    questions = proposal.alternatives
+    questions = {
+        question: list(answers)[:1] if question in ALONE else list(answers)
+        for question, answers in proposal.alternatives.items()
+    }
     left = [dict(zip(questions, answers)) for answers in itertools.product(*questions.values())]
     overlaps = np.zeros((len(left), 0))
     while len(left) > 1 and overlaps.shape[1] < len(trial.steps):
@@ -124,6 +133,15 @@ def is_worse(overlaps: np.ndarray, best: np.ndarray) -> bool:
     difference = best[:count] - overlaps[:count]
     error = float(difference.std()) / math.sqrt(max(1, len(difference) - 1))
     return bool(difference.mean() > max(CLOSE, 2 * error))
+
+
+def mean_beside(overlaps: np.ndarray, best: np.ndarray) -> float:
+    """Mean overlap of settings that may have taken fewer steps than the best ones.
+
+    It is the mean of the best ones less the mean difference in the steps that both took.
+    """
+    count = len(overlaps)
+    return float(best.mean() - (best[:count] - overlaps).mean())
 
 
 def network_for(proposal: Proposal, answers: Answers) -> Network:

@@ -5,13 +5,26 @@ A tracker reads the part of such a frame that it needs. Whoever looks at the who
 """
 
 from functools import lru_cache
-from typing import Any, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
 from kernels import cpu
 from kernels.planes import Planes
+
+try:
+    import simplejpeg
+except ImportError:  # OpenCV decodes in twice the time
+    simplejpeg = None
+
+SCALES = (1, 2, 4, 8)  # at which a JPEG can be decoded
+REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 
 
 class Picture:
@@ -66,6 +79,42 @@ class PlanarFrame(Picture):
         return converted
 
 
+class JpegFrame(Picture):
+    """A frame of Motion JPEG. It is decoded when it is read, at the scale that is needed.
+
+    Args:
+        data: uint8 (n,), the JPEG file. It must not change.
+
+    Raises:
+        ValueError: it is cut off, or no JPEG.
+    """
+
+    def __init__(self, data: np.ndarray) -> None:
+        super().__init__()
+        self._data = data
+        self.shape = jpeg_shape(data.tobytes())
+        self._reduced: Dict[int, np.ndarray] = {}
+
+    def reduced(self, ratio: float) -> Tuple[np.ndarray, int]:
+        """The frame at the smallest scale that still has ``1 / ratio`` of its resolution.
+
+        Args:
+            ratio: frame pixels per pixel that is wanted.
+
+        Returns:
+            (BGR uint8, n): its sides are those of the frame divided by n, 1, 2, 4 or 8, rounded up.
+        """
+        scale = max(n for n in SCALES if n == 1 or n <= ratio)
+        if scale == 1 or self._bgr is not None:
+            return self.bgr(), 1
+        if scale not in self._reduced:
+            self._reduced[scale] = _decoded(self._data, self.shape, scale)
+        return self._reduced[scale], scale
+
+    def _converted(self) -> np.ndarray:
+        return _decoded(self._data, self.shape, 1)
+
+
 AnyFrame = Union[np.ndarray, Picture]
 
 
@@ -82,6 +131,52 @@ def pixels_of(frame: AnyFrame) -> Union[np.ndarray, Planes]:
 def can_read_planes() -> bool:
     """Whether planes pay: without compiled kernels OpenCV converts whole frames faster."""
     return bool(_kernels().name == "c++")
+
+
+def jpeg_shape(data: bytes) -> Tuple[int, int, int]:
+    """(height, width, 3) of a JPEG file.
+
+    Raises:
+        ValueError: it is cut off, or no JPEG.
+    """
+    if data[:2] != b"\xff\xd8" or data.rfind(b"\xff\xd9") < 0:
+        raise ValueError("no whole JPEG")
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], data[at + 2] << 8 | data[at + 3]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height, width = data[at + 5] << 8 | data[at + 6], data[at + 7] << 8 | data[at + 8]
+            if height and width:
+                return height, width, 3
+            break
+        at += 2 + length
+    raise ValueError("a JPEG without a size")
+
+
+def _decoded(data: np.ndarray, shape: Tuple[int, int, int], scale: int) -> np.ndarray:
+    """A JPEG as BGR, at 1 / ``scale`` of its size; grey where it can't be decoded."""
+    height, width = -(-shape[0] // scale), -(-shape[1] // scale)
+    picture: Any = None
+    if simplejpeg is not None:
+        try:
+            picture = simplejpeg.decode_jpeg(
+                data,
+                "BGR",
+                fastdct=True,
+                fastupsample=True,
+                min_height=height,
+                min_width=width,
+                min_factor=scale,
+                strict=False,
+            )
+        except ValueError:  # a kind of JPEG that it does not know
+            picture = None
+    if picture is None:
+        picture = cv2.imdecode(data, REDUCED[scale])
+    if picture is None or picture.shape != (height, width, 3):
+        picture = np.full((height, width, 3), 128, np.uint8)
+    bgr: np.ndarray = picture
+    return bgr
 
 
 @lru_cache(maxsize=1)

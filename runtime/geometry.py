@@ -261,6 +261,28 @@ _CLIPS = {
 }
 
 
+def reduced_window(
+    window: Window, size: Tuple[int, int], scale: int, has_fractions: bool
+) -> Tuple[float, float, float, float]:
+    """The window that a picture of 1 / ``scale`` of the frame's size has in place of a frame's.
+
+    Args:
+        window: (x, y, w, h) in frame pixels.
+        size: (width, height) of the crop.
+        scale: how many frame pixels a side of the picture's pixel has.
+        has_fractions: whether the window reaches from the first pixel's centre of the crop to the
+            last one's, as with ``resample = "warp"``; else from edge to edge.
+
+    Returns:
+        (x, y, w, h) in pixels of the picture, from the first pixel's centre to the last one's.
+    """
+    x, y, w, h = (float(value) for value in window)
+    if not has_fractions:
+        step_x, step_y = w / size[0], h / size[1]
+        x, y, w, h = x + (step_x - 1) / 2, y + (step_y - 1) / 2, w - step_x, h - step_y
+    return (x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5, w / scale, h / scale
+
+
 def border_colour(network: "Network", frame: AnyFrame) -> np.ndarray:
     """The colour of the pixels outside the frame: (3,) uint8, BGR.
 

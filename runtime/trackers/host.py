@@ -16,7 +16,7 @@ import numpy as np
 from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.engines.base import Engine, Lane
-from runtime.frames import AnyFrame, pixels_of
+from runtime.frames import AnyFrame, JpegFrame, pixels_of
 from runtime.loss import LossMonitor
 from runtime.networks import Network
 from runtime.trackers.base import Tracker
@@ -195,10 +195,21 @@ class HostTracker(Tracker):
         """The function (frame, window) that writes the input ``out`` of the network."""
         network = self.network
         swap = network.channels == "RGB"
-        crop = self.kernels.warp if network.resample == "warp" else self.kernels.crop
-        return lambda frame, window: crop(
-            pixels_of(frame), window, self._border, out, network.mean, network.scale, swap
-        )
+        has_fractions = network.resample == "warp"
+        crop = self.kernels.warp if has_fractions else self.kernels.crop
+        rest = out, network.mean, network.scale, swap
+        size = out.shape[-1], out.shape[-2]
+
+        def write(frame: AnyFrame, window: geometry.Window) -> None:
+            if isinstance(frame, JpegFrame):  # decode it no larger than the crop needs it
+                picture, scale = frame.reduced(min(window[2] / size[0], window[3] / size[1]))
+                if scale > 1:
+                    reduced = geometry.reduced_window(window, size, scale, has_fractions)
+                    self.kernels.warp(picture, reduced, self._border, *rest)
+                    return
+            crop(pixels_of(frame), window, self._border, *rest)
+
+        return write
 
     def _rescale(self, shape: Tuple[int, ...]) -> None:
         """A source changed its resolution: carry the target over in proportion."""

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video import pyav, stamps
+from runtime.video import pyav, raw, stamps
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
@@ -37,17 +37,22 @@ class Camera:
 
     After it was unplugged, the camera is expected under the same number: the kernel gives it that
     number again unless another device has it.
+
+    Args:
+        number: of the camera.
+        root: the folder that holds ``sys`` and ``dev``.
+        planes: whether frames may be ``Picture``s, from the camera's raw buffers.
     """
 
     stamps = stamps.MONOTONIC
 
-    def __init__(self, number: int, root: str = "/") -> None:
-        self.number, self.root = number, root
+    def __init__(self, number: int, root: str = "/", planes: bool = False) -> None:
+        self.number, self.root, self.planes = number, root, planes
         self.path = "/dev/video{}".format(number)
         self.name = "cam{}".format(number)
 
     def open(self) -> Any:
-        """An open ``cv2.VideoCapture``; raises ``NoCamera`` where the camera gives no video."""
+        """An open capture; raises ``NoCamera`` where the camera gives no video."""
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
@@ -58,7 +63,7 @@ class Camera:
                 "{}: {} is there but gives no video; it may be in use or no camera; "
                 "see --list-cameras".format(self.name, self.path)
             )
-        return capture
+        return raw.with_raw_buffers(capture) if self.planes else capture
 
     def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""

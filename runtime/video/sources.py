@@ -66,7 +66,7 @@ def open_source(
 def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     camera = re.match(r"(?:cam|/dev/video)(\d+)$", spec)
     if camera:
-        return LiveSource(Camera(int(camera.group(1))), log)
+        return LiveSource(Camera(int(camera.group(1)), planes=planes), log)
     csi = re.match(r"csi(\d+)$", spec)
     if csi:
         return LiveSource(CsiCamera(int(csi.group(1))), log)

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from runtime import frames as frames_of
 from runtime import geometry
-from runtime.frames import PlanarFrame, bgr_of, pixels_of
+from runtime.frames import JpegFrame, PlanarFrame, bgr_of, pixels_of
 from tests.support import tiny
 from tests.support.pictures_in_planes import noise_in, planes_of
 
@@ -54,3 +55,67 @@ def test_the_border_of_planes_is_within_one_of_the_converted_frame(kind):
     frame = PlanarFrame(planes_of(picture, kind))
     colours = [geometry.border_colour(Network, one).astype(int) for one in (frame, bgr_of(frame))]
     assert np.abs(colours[0] - colours[1]).max() <= 1
+
+
+def jpeg(picture, quality=95):
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].reshape(-1)
+
+
+@pytest.fixture(params=["simplejpeg", "opencv"])
+def decoder(request, monkeypatch):
+    """Both decoders of JPEG, one after another."""
+    if request.param == "opencv":
+        monkeypatch.setattr(frames_of, "simplejpeg", None)
+    elif frames_of.simplejpeg is None:
+        pytest.skip("no simplejpeg")
+
+
+@pytest.mark.parametrize("size", [(320, 240), (321, 243), (64, 40)])
+@pytest.mark.parametrize("ratio, scale", [(0.3, 1), (1.9, 1), (2.0, 2), (5.0, 4), (99.0, 8)])
+def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(decoder, size, ratio, scale):
+    picture = cv2.GaussianBlur(tiny.film(1, *size)[0][0], (0, 0), 3)
+    frame = JpegFrame(jpeg(picture))
+    assert frame.shape == picture.shape
+    reduced, found = frame.reduced(ratio)
+    assert found == scale
+    assert reduced.shape[:2] == (-(-size[1] // scale), -(-size[0] // scale))
+    wanted = cv2.resize(picture, reduced.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert cv2.absdiff(reduced, wanted).mean() < 2.0
+    assert frame.reduced(ratio)[0] is reduced
+
+
+def test_a_whole_frame_that_is_there_is_used_at_every_scale():
+    frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
+    assert frame.reduced(8.0)[0] is not bgr_of(frame)
+    assert frame.reduced(8.0) == (bgr_of(frame), 1)
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, 500, -2])
+def test_a_jpeg_that_is_cut_off_is_refused(length):
+    data = jpeg(tiny.film(1)[0][0])
+    with pytest.raises(ValueError, match="JPEG"):
+        JpegFrame(data[:length])
+
+
+def test_a_damaged_jpeg_is_still_a_picture(decoder):
+    data = jpeg(tiny.film(1)[0][0])
+    data[len(data) // 2 : len(data) // 2 + 40] = 255
+    assert bgr_of(JpegFrame(data)).shape == (240, 320, 3)
+
+
+def test_boxes_of_a_reduced_decoding_are_those_of_the_whole_frame(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from runtime import load_tracker
+
+    toml = tiny.write_network(tmp_path)
+    film, boxes = tiny.film(20, width=1280, height=960, side=160)
+    clips = [[JpegFrame(jpeg(picture)) for picture in film]]
+    clips.append([frame.bgr() for frame in (JpegFrame(jpeg(picture)) for picture in film)])
+    found = []
+    for clip in clips:
+        tracker = load_tracker(toml, engine="onnxruntime", networks_dir=tmp_path)
+        tracker.init(clip[0], boxes[0])
+        found.append(np.array([tracker.update(frame).box for frame in clip[1:]]))
+        tracker.close()
+    assert clips[0][-1]._reduced  # it was decoded small
+    assert np.median(np.abs(found[0] - found[1])) < 0.5

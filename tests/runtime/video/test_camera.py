@@ -27,8 +27,9 @@ def fake(tmp_path):
     return made
 
 
-def test_a_camera_unplugged_and_plugged_in_again_goes_on(fake):
-    with Watcher("cam7", fake.env) as watcher:
+@pytest.mark.parametrize("planes", [False, True], ids=["converted", "raw"])
+def test_a_camera_unplugged_and_plugged_in_again_goes_on(fake, planes):
+    with Watcher("cam7", fake.env, planes) as watcher:
         watcher.wait_for("open")
         fake.unplug()
         watcher.wait_for("lost after frame")
@@ -63,19 +64,25 @@ def test_ctrl_c_is_answered_while_the_camera_is_gone(fake):
     assert len(end["gaps"]) == 1  # the gap that lasted until the end
 
 
-def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path):
+@pytest.mark.parametrize("kind", ["YUYV", "UYVY", "GREY", "MJPG"])
+@pytest.mark.parametrize("planes", [False, True], ids=["converted", "raw"])
+def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path, kind, planes):
     pictures = [scene.picture_at(tick) for tick in range(4)]
-    fake = FakeCamera(tmp_path, pictures)
+    fake = FakeCamera(tmp_path, pictures, kind=kind)
     code = (
         "import sys, cv2\n"
+        "from runtime.frames import Picture, bgr_of\n"
         "from runtime.video.sources import open_source\n"
         "from tests.support.streams import scene\n"
-        "with open_source('cam7') as source:\n"
+        "with open_source('cam7', planes={0}) as source:\n"
         "    frame = source.read(5.0)\n"
+        "    assert isinstance(frame, Picture) == {0}\n"
         "    assert source.fps == 30 and source.name == 'cam7', (source.fps, source.name)\n"
         "truth = scene.picture_at(scene.tick_of(frame))\n"
-        "print(cv2.absdiff(frame, truth).mean())\n"
-    )
+        "if {1!r} == 'GREY':\n"
+        "    truth = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)\n"
+        "print(cv2.absdiff(bgr_of(frame), truth).mean())\n"
+    ).format(planes, kind)
     out = subprocess.check_output(
         [sys.executable, "-c", code], cwd=str(ROOT), env=fake.environment()
     )

@@ -4,20 +4,31 @@ Every sender is a real process on the loopback that is killed, frozen and starte
 """
 
 import contextlib
+import functools
 import threading
 import time
 
 import pytest
 
 from runtime.errors import BadSource
+from runtime.video import cameras, sources
 from runtime.video.base import WAITING
 from runtime.video.cameras import DATAGRAM_OPEN_TIMEOUT_S, Stream
 from runtime.video.live import LONGEST_PAUSE_S, LiveSource
 from runtime.video.sources import open_source
-from tests.support.streams import rtsp, scene
+from tests.support.streams import rtsp, scene, watch
 from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
 from tests.support.streams.mpegts import UdpSender
 from tests.support.streams.watch import Watcher
+
+
+@pytest.fixture(autouse=True)
+def each_decoder(planes, monkeypatch):
+    """Run every test with OpenCV's decoder and with PyAV's."""
+    for name, opener in (("open_source", sources.open_source), ("Stream", cameras.Stream)):
+        monkeypatch.setitem(globals(), name, functools.partial(opener, planes=planes))
+    monkeypatch.setitem(globals(), "Watcher", functools.partial(watch.Watcher, planes=planes))
+
 
 # the slowest recovery: a pause that has just begun, the opening, and delays of a busy machine
 BACK_S = LONGEST_PAUSE_S + DATAGRAM_OPEN_TIMEOUT_S + 4.0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadFrame, BadSource, NoCamera
-from runtime.frames import Picture, bgr_of, can_read_planes
+from runtime.frames import Picture, bgr_of
 from runtime.video.base import WAITING, to_bgr
 from runtime.video.cameras import CSI_PIPELINE, Camera, list_cameras
 from runtime.video.recorded import natural_key
@@ -94,16 +94,6 @@ def test_what_is_no_picture_is_refused(frame):
 
 
 # ---- video files
-
-
-@pytest.fixture(params=[False, True], ids=["opencv", "pyav"])
-def planes(request):
-    """Whether the frames may be pictures in planes, which PyAV decodes."""
-    if request.param:
-        pytest.importorskip("av")
-        if not can_read_planes():
-            pytest.skip("no C++ compiler")
-    return request.param
 
 
 def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path, planes):

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 
 import cv2
-import numpy as np
 
+from tests.support.pictures_in_planes import planes_of
 from tests.support.streams import scene
 
 SOURCE = pathlib.Path(__file__).resolve().parent / "fake_v4l2.c"
@@ -30,13 +30,14 @@ class FakeCamera:
         folder: where its library, pictures and state go (a test's own).
         pictures: list of BGR ``uint8`` frames of one even size to loop; None: ``scene``.
         number: of the camera.
+        kind: of its pixels: YUYV, UYVY, GREY or MJPG.
     """
 
-    def __init__(self, folder, pictures=None, number=7):
+    def __init__(self, folder, pictures=None, number=7, kind="YUYV"):
         self.folder, self.number = pathlib.Path(str(folder)), number
         self._library = self.folder / "fake_v4l2.so"
         self._state = self.folder / "camera.state"
-        self._raw = self.folder / "camera.yuyv"
+        self._raw, self.kind = self.folder / "camera.raw", kind
         subprocess.check_call(
             [compiler(), "-O1", "-Wall", "-Wextra", "-shared", "-fPIC"]
             + ["-o", str(self._library), str(SOURCE), "-ldl"]
@@ -44,7 +45,9 @@ class FakeCamera:
         if pictures is None:
             pictures = [scene.picture_at(tick) for tick in range(ROUND)]
         self.height, self.width = pictures[0].shape[:2]
-        self._raw.write_bytes(b"".join(yuyv(picture) for picture in pictures))
+        raw = [encoded(picture, kind) for picture in pictures]
+        self._bytes = max(len(picture) for picture in raw)
+        self._raw.write_bytes(b"".join(picture.ljust(self._bytes, b"\0") for picture in raw))
         self.plug()
 
     def environment(self):
@@ -56,6 +59,8 @@ class FakeCamera:
             FAKE_V4L2_STATE=str(self._state),
             FAKE_V4L2_PICTURES=str(self._raw),
             FAKE_V4L2_SIZE="{}x{}".format(self.width, self.height),
+            FAKE_V4L2_FORMAT=self.kind,
+            FAKE_V4L2_BYTES=str(self._bytes),
         )
 
     def plug(self):
@@ -71,16 +76,8 @@ class FakeCamera:
         self._state.write_text("frozen")
 
 
-def yuyv(picture):
-    """A BGR picture as the bytes of YUYV 4:2:2, limited range, as cameras send it."""
-    height, width = picture.shape[:2]
-    planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).reshape(-1)
-    area = height * width
-    u, v = (
-        np.repeat(planes[at : at + area // 4].reshape(height // 2, width // 2), 2, axis=0)
-        for at in (area, area + area // 4)
-    )
-    packed = np.empty((height, width, 2), np.uint8)
-    packed[:, :, 0] = planes[:area].reshape(height, width)
-    packed[:, 0::2, 1], packed[:, 1::2, 1] = u, v
-    return packed.tobytes()
+def encoded(picture, kind):
+    """A BGR picture as the bytes that a camera sends."""
+    if kind == "MJPG":
+        return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    return planes_of(picture, kind).planes[0].tobytes()

@@ -2,8 +2,10 @@
  *
  * FAKE_V4L2_DEVICE   the path it answers to, e.g. /dev/video7
  * FAKE_V4L2_STATE    a file whose first letter is the state: p(lugged), u(nplugged), f(rozen)
- * FAKE_V4L2_PICTURES a file of raw YUYV pictures, shown in a loop by the clock, 30 a second
+ * FAKE_V4L2_PICTURES a file of pictures, shown in a loop by the clock, 30 a second
  * FAKE_V4L2_SIZE     their size, e.g. 320x240
+ * FAKE_V4L2_FORMAT   four letters, e.g. YUYV or MJPG
+ * FAKE_V4L2_BYTES    bytes of each picture in the file
  *
  * The device is a memory file, so mmap works on it natively. A memory file is always ready to read.
  * So VIDIOC_DQBUF waits for the next picture, and select only knows the state "frozen".
@@ -28,7 +30,7 @@ enum { MAX_BUFFERS = 16, FPS = 30, PAGE = 4096 };
 static struct {
   int fd;               /* -1: closed */
   int streaming;
-  unsigned width, height, picture_bytes;
+  unsigned width, height, picture_bytes, format;
   unsigned slot_bytes;  /* one picture in memory: whole pages, for mmap */
   unsigned buffers;     /* asked for by REQBUFS */
   unsigned queue[MAX_BUFFERS], queued;
@@ -86,7 +88,11 @@ static int open_camera(void) {
   const char* pictures = getenv("FAKE_V4L2_PICTURES");
   if (!size || !pictures || sscanf(size, "%ux%u", &camera.width, &camera.height) != 2)
     return errno = EIO, -1;
-  camera.picture_bytes = camera.width * camera.height * 2;
+  const char* letters = getenv("FAKE_V4L2_FORMAT");
+  const char* bytes_each = getenv("FAKE_V4L2_BYTES");
+  if (!letters || strlen(letters) != 4 || !bytes_each) return errno = EIO, -1;
+  camera.format = v4l2_fourcc(letters[0], letters[1], letters[2], letters[3]);
+  camera.picture_bytes = (unsigned)atoi(bytes_each);
   camera.slot_bytes = (camera.picture_bytes + PAGE - 1) / PAGE * PAGE;
   camera.pictures = real_open(pictures, O_RDONLY | O_CLOEXEC);
   if (camera.pictures < 0) return -1;
@@ -176,9 +182,9 @@ static int set_format(struct v4l2_format* format) {
   struct v4l2_pix_format* picture = &format->fmt.pix;
   picture->width = camera.width;
   picture->height = camera.height;
-  picture->pixelformat = V4L2_PIX_FMT_YUYV;
+  picture->pixelformat = camera.format;
   picture->field = V4L2_FIELD_NONE;
-  picture->bytesperline = camera.width * 2;
+  picture->bytesperline = camera.format == V4L2_PIX_FMT_MJPEG ? 0 : camera.picture_bytes / camera.height;
   picture->sizeimage = camera.picture_bytes;
   picture->colorspace = V4L2_COLORSPACE_SRGB;
   return 0;
@@ -218,7 +224,7 @@ static int answer(unsigned request_code, void* data) {
     case VIDIOC_QUERYCAP: return describe(data);
     case VIDIOC_ENUM_FMT:
       if (((struct v4l2_fmtdesc*)data)->index) break;
-      ((struct v4l2_fmtdesc*)data)->pixelformat = V4L2_PIX_FMT_YUYV;
+      ((struct v4l2_fmtdesc*)data)->pixelformat = camera.format;
       return 0;
     case VIDIOC_G_FMT:
     case VIDIOC_S_FMT:

@@ -12,6 +12,8 @@ import time
 import cv2
 import numpy as np
 
+from runtime.frames import bgr_of
+
 WIDTH, HEIGHT, FPS = 320, 240, 30
 BITS, BLOCK, ROWS = 16, WIDTH // 16, 16
 TARGET_PX = 48
@@ -55,6 +57,7 @@ def stamped(picture, tick):
 
 def tick_of(picture):
     """The tick that a picture carries."""
+    picture = bgr_of(picture)
     block = picture.shape[1] // BITS
     tick = 0
     for bit in range(BITS):

@@ -20,8 +20,9 @@ class Watcher:
         lines: what it printed so far.
     """
 
-    def __init__(self, spec, env=None):
+    def __init__(self, spec, env=None, planes=False):
         command = [sys.executable, "-m", "tests.support.streams.watch", spec]
+        command += ["planes"] if planes else []
         self.process = subprocess.Popen(
             command, cwd=str(ROOT), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -76,7 +77,7 @@ class Watcher:
                 self._news.notify_all()
 
 
-def main(spec):
+def main(spec, planes=False):
     """Read until Ctrl-C; see the module's docstring."""
     from runtime.errors import HotpathError
     from runtime.video.sources import WAITING, open_source
@@ -88,7 +89,7 @@ def main(spec):
 
     longest_read_s, shape, ticks = 0.0, None, []
     try:
-        with open_source(spec, say) as source:
+        with open_source(spec, say, planes=planes) as source:
             say("open")
             try:
                 while True:
@@ -121,4 +122,4 @@ def main(spec):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], "planes" in sys.argv[2:]))

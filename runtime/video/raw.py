@@ -1,0 +1,86 @@
+"""A V4L2 camera's buffers as they come, without OpenCV's conversion to BGR."""
+
+from typing import Any, Tuple
+
+import cv2
+import numpy as np
+
+from kernels.planes import Planes
+from runtime.frames import JpegFrame, PlanarFrame
+
+# the camera's format -> kind of planes
+KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}
+MOTION_JPEG = ("MJPG", "JPEG")
+
+
+def with_raw_buffers(capture: Any) -> Any:
+    """Make an open ``cv2.VideoCapture`` of a camera give raw buffers, where they can be read.
+
+    Returns:
+        a ``RawCapture``; ``capture`` itself where its format must be converted.
+    """
+    kind = fourcc(capture)
+    if kind not in KINDS and kind not in MOTION_JPEG:
+        return capture
+    if not capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+        return capture
+    return RawCapture(capture, kind)
+
+
+def fourcc(capture: Any) -> str:
+    """The four letters of the format that a camera sends."""
+    number = int(capture.get(cv2.CAP_PROP_FOURCC))
+    return "".join(chr(number >> shift & 0xFF) for shift in (0, 8, 16, 24))
+
+
+class RawCapture:
+    """Has the methods of ``cv2.VideoCapture`` that live sources use.
+
+    Args:
+        capture: an open ``cv2.VideoCapture`` that does not convert.
+        kind: the four letters of its format.
+    """
+
+    def __init__(self, capture: Any, kind: str) -> None:
+        self._capture, self._kind = capture, kind
+        self._width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self._height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+    def read(self) -> Tuple[bool, Any]:
+        """(True, the next frame), or (False, None) where none came or it is damaged."""
+        good, buffer = self._capture.read()
+        if not good or buffer is None:
+            return False, None
+        try:
+            if self._kind in MOTION_JPEG:
+                return True, JpegFrame(buffer.reshape(-1))
+            return True, PlanarFrame(self._planes(buffer))
+        except ValueError:  # a picture that is cut off
+            return False, None
+
+    def get(self, what: int) -> float:
+        """A property, as ``cv2.VideoCapture`` gives it."""
+        return float(self._capture.get(what))
+
+    def release(self) -> None:
+        """Release the camera."""
+        self._capture.release()
+
+    def _planes(self, buffer: np.ndarray) -> Planes:
+        """A buffer without gaps between its rows as ``Planes``; OpenCV left the gaps out."""
+        width, height, flat = self._width, self._height, buffer.reshape(-1)
+        columns, rows = (width + 1) // 2, (height + 1) // 2
+        kind = KINDS[self._kind]
+        if kind in ("YUYV", "UYVY"):
+            planes = [flat.reshape(height, -1)]
+        elif kind == "GREY":
+            return Planes(kind, [flat.reshape(height, width)], width, height, full_range=True)
+        else:
+            area, colour = width * height, columns * rows
+            planes = [flat[:area].reshape(height, width)]
+            if kind == "NV12":
+                planes.append(flat[area:].reshape(rows, 2 * columns))
+            else:
+                planes.append(flat[area : area + colour].reshape(rows, columns))
+                planes.append(flat[area + colour :].reshape(rows, columns))
+        return Planes(kind, planes, width, height)

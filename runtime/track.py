@@ -15,10 +15,12 @@ from typing import Any, Dict, List, Optional
 
 from runtime import load_targets
 from runtime.cli.boxes import first_boxes
+from runtime.cli.detector import open_detector, open_finder
 from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
+from runtime.multi.finding import TargetFinder
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.networks.listing import list_networks
 from runtime.pace import Pace
@@ -65,6 +67,7 @@ def print_cameras() -> int:
 def run(options: argparse.Namespace) -> int:
     """Track through a whole source; returns the exit code."""
     check_outputs(options)
+    detector = open_detector(options)
     manager = ServiceManager(os.environ)
     targets = load_targets(
         options.network,
@@ -78,14 +81,19 @@ def run(options: argparse.Namespace) -> int:
         board=options.board,
         simulate=options.simulate,
     )
-    with contextlib.closing(targets), open_source(
+    with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
         options.video, say, options.fps, options.depth, planes=True
     ) as source:
         if not source.live and not source.fps and source.frames != 1:
             say("{}: states no frame rate, so times are left empty; give --fps".format(source.name))
         frame = first_frame(source)
-        boxes = first_boxes(options, source, frame)
+        by_detector = detector and not (options.box or options.boxes)
+        boxes = [] if by_detector else first_boxes(options, source, frame)
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
+        finder = open_finder(options, detector, targets, source.live)
+        if finder:
+            cleanup.callback(finder.close)
+            tracks = finder.first(frame, tracks)
         with StopRequest() as stop, Outputs(options, targets, source, stop, frame) as outputs:
             with Progress(source, options.frames) as bar:
                 first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
@@ -93,7 +101,9 @@ def run(options: argparse.Namespace) -> int:
                 manager.ready("tracking in {}".format(source.name))
                 bar.step(source, tracks, 0.0)
                 with Pace(source, targets, options.latency) as pace:
-                    broken = follow(options, targets, source, pace, outputs, bar, stop, manager)
+                    broken = follow(
+                        options, targets, source, pace, outputs, bar, stop, manager, finder
+                    )
     manager.stopping()
     outputs.summary(source)
     if broken:
@@ -148,11 +158,16 @@ def follow(
     bar: Progress,
     stop: StopRequest,
     manager: ServiceManager,
+    finder: Optional[TargetFinder],
 ) -> Optional[HotpathError]:
     """The frame loop. Returns the error with which the source broke, or None."""
 
     def tell(taken: Taken, tracks: Dict[int, Track], total_ms: float) -> None:
         outputs.profile.add(taken.wait_ms, targets.step_ms, total_ms)
+        if finder:
+            started = time.perf_counter()
+            tracks = finder.step(taken.frame, tracks)
+            outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
         outputs.write(taken, tracks)
         bar.step(source, tracks, total_ms)
 

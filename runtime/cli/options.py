@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Callable, List, Optional, Tuple
 
-from runtime import DEFAULT_NETWORK, engines, pace, precision
+from runtime import DEFAULT_NETWORK, detect, engines, pace, precision
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
     cli = argparse.ArgumentParser(prog="python -m runtime.track", description=DESCRIPTION)
     _add_source(cli.add_argument_group("what to track, and where"))
+    _add_detector(cli.add_argument_group("detector"))
     _add_network(cli.add_argument_group("network and engine"))
     _add_outputs(cli.add_argument_group("results, video and window"))
     _add_page(cli.add_argument_group("page in the browser"))
@@ -61,6 +62,30 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         help="bits in use of 16-bit pictures, such as 12 (default: the range of their values)",
     )
     group.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
+
+
+def _add_detector(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--detector",
+        metavar="NAME|FILE.toml",
+        help="find the target without a box; there are: {}".format(", ".join(detect.names())),
+    )
+    group.add_argument(
+        "--class",
+        dest="classes",
+        metavar="NAME,NAME",
+        help="what the detector finds, such as person",
+    )
+    group.add_argument(
+        "--all", action="store_true", help="every object that the detector finds is a target"
+    )
+    group.add_argument(
+        "--every",
+        type=count,
+        default=10,
+        metavar="N",
+        help="frames from one look of the detector to the next (default: %(default)s)",
+    )
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:

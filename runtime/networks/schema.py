@@ -115,7 +115,7 @@ def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mi
         list of ``Mistake`` (empty when all is well).
     """
     mistakes: typing.List[Mistake] = []
-    values = _read_section("", TOP, table, mistakes, ("file", "published") + tuple(SECTIONS))
+    values = read_section("", TOP, table, mistakes, ("file", "published") + tuple(SECTIONS))
     keys = _keys_of(values.get("family"), mistakes)
     given: typing.Dict[str, Table] = {}
     for section in SECTIONS:
@@ -124,7 +124,7 @@ def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mi
             mistakes.append(Mistake(section, None, "must be a section, [{}]".format(section)))
             entries = {}
         given[section] = entries
-        values.update(_read_section(section, keys[section], entries, mistakes))
+        values.update(read_section(section, keys[section], entries, mistakes))
     _apply_conditions(keys, given, values, mistakes)
     published = table.get("published", {})
     if not isinstance(published, dict):
@@ -155,13 +155,25 @@ def _keys_of(
     return keys
 
 
-def _read_section(
-    section: str,
+def read_section(
+    section: Section,
     keys: "typing.Optional[Keys]",
     entries: Table,
     mistakes: "typing.List[Mistake]",
     also: "typing.Tuple[str, ...]" = (),
 ) -> Table:
+    """Check one section of a TOML and fill in its defaults.
+
+    Args:
+        section: for the mistakes.
+        keys: what the section may hold; None to check nothing.
+        entries: the section as it was read.
+        mistakes: what is wrong is added here.
+        also: further names that the section may hold.
+
+    Returns:
+        dict of key -> value, without the keys that have a mistake.
+    """
     if keys is None:
         return {}
     values: Table = {}

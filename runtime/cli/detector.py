@@ -1,0 +1,44 @@
+"""The detector of a run: its options, and the finder of targets that they ask for."""
+
+import argparse
+from typing import Any, Optional
+
+from runtime.detect import Detector, load_detector
+from runtime.errors import BadNetwork
+from runtime.multi.finding import TargetFinder
+
+
+def open_detector(options: argparse.Namespace) -> Optional[Detector]:
+    """Load the detector of ``--detector``; None without one.
+
+    Raises:
+        UnknownNetwork, BadNetwork, NoEngine: see ``runtime.detect.load_detector``.
+        BadNetwork: an option that needs another one.
+    """
+    if not options.detector:
+        for name, given in (("--class", options.classes), ("--all", options.all)):
+            if given:
+                raise BadNetwork("{} needs a detector; give --detector NAME too".format(name))
+        return None
+    if not options.classes:
+        raise BadNetwork(
+            "--detector {} needs to know what to find; give --class too, such as --class "
+            "person".format(options.detector)
+        )
+    return load_detector(
+        options.detector,
+        classes=[name.strip() for name in options.classes.split(",")],
+        networks_dir=options.networks_dir,
+        threads=options.threads,
+    )
+
+
+def open_finder(
+    options: argparse.Namespace, detector: Optional[Detector], targets: Any, live: bool
+) -> Optional[TargetFinder]:
+    """The finder of targets of a run; None without a detector."""
+    if detector is None:
+        return None
+    return TargetFinder(
+        targets, detector, every=options.every, everything=options.all, background=live
+    )

@@ -1,0 +1,43 @@
+"""How much two pictures of objects look alike: by the colours in the middle of their boxes."""
+
+from typing import Any, Optional, Sequence
+
+import cv2
+import numpy as np
+
+INNER = 0.7  # share of the box's sides whose pixels count: its corners are background
+BINS = (12, 8, 4)  # of hue, saturation and value
+KEPT = 0.9  # share of what was seen before in what is remembered
+
+
+def histogram(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
+    """The colours of a box: float32 that sum to 1; None where the box has no pixel in the frame.
+
+    Args:
+        frame: BGR uint8 (H, W, 3).
+        box: (x, y, w, h), pixels.
+    """
+    x, y, w, h = box
+    left, top = x + w * (1 - INNER) / 2, y + h * (1 - INNER) / 2
+    rows = slice(max(0, int(top)), max(0, int(np.ceil(top + h * INNER))))
+    columns = slice(max(0, int(left)), max(0, int(np.ceil(left + w * INNER))))
+    patch = frame[rows, columns]
+    if not patch.size:
+        return None
+    hsv = cv2.cvtColor(np.ascontiguousarray(patch), cv2.COLOR_BGR2HSV)
+    counts: Any = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
+    return (counts / counts.sum()).ravel()
+
+
+def likeness(one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
+    """Bhattacharyya coefficient of two histograms, 0 to 1; 0 where one is None."""
+    if one is None or two is None:
+        return 0.0
+    return float(np.sqrt(one * two).sum())
+
+
+def remembered(old: Optional[np.ndarray], new: Optional[np.ndarray]) -> Optional[np.ndarray]:
+    """What is known of an object after it was seen again."""
+    if old is None or new is None:
+        return new if old is None else old
+    return KEPT * old + (1 - KEPT) * new

@@ -1,0 +1,1 @@
+"""The names of the classes of public data sets: a TOML each."""

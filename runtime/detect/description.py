@@ -1,0 +1,64 @@
+"""One detector as its TOML describes it: the family, the input, the classes and the file."""
+
+import pathlib
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from runtime.errors import BadNetwork
+from runtime.networks.network import File
+
+
+class Description:
+    """The numbers of a detector's TOML.
+
+    Attributes:
+        name: of the TOML, without ``.toml``.
+        path: of the TOML.
+        file: its ONNX file.
+        class_names: names of the classes, in the order of their numbers.
+        side: (width, height) of the network's input, pixels.
+        resize: "stretch": both sides are scaled separately. "letterbox": the frame keeps its shape,
+            stands in the top left corner, and the rest is grey.
+        channels: "BGR" or "RGB".
+        mean, scale: (value - mean) * scale, in the order of ``channels``.
+        score: boxes below it are left out.
+        overlap: of two boxes of a class that overlap more, the one with the lower score is left
+            out.
+    """
+
+    family: str
+    licence: str
+    source: str
+    classes: str
+    side: Tuple[int, int]
+    resize: str
+    channels: str
+    mean: Tuple[float, ...]
+    scale: Tuple[float, ...]
+    score: float
+    overlap: float
+    strides: Tuple[float, ...]
+    map_size: int
+    object_share: float
+
+    def __init__(
+        self,
+        name: str,
+        path: pathlib.Path,
+        values: Dict[str, Any],
+        file: File,
+        class_names: List[str],
+    ) -> None:
+        self.name, self.path, self.file, self.class_names = name, path, file, class_names
+        for key, value in values.items():
+            setattr(self, key, value)
+        self.side = (int(self.side[0]), int(self.side[1]))
+
+
+def check_shape(description: Description, outputs: Sequence[Any], shape: Tuple[int, ...]) -> None:
+    """Raise ``BadNetwork`` unless the first output has the shape."""
+    found: Optional[Tuple[int, ...]] = tuple(outputs[0].shape) if outputs else None
+    if found != shape:
+        raise BadNetwork(
+            "{}: the family {} needs an output of the shape {}, and the network gives {}; correct "
+            "the TOML".format(description.path, description.family, shape, found)
+        )

@@ -1,0 +1,128 @@
+"""Find the objects of a class in a frame."""
+
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from runtime.detect import boxes as box_lists
+from runtime.detect import families
+from runtime.detect.description import Description
+from runtime.detect.session import Runner
+from runtime.errors import NetworkFailed
+from runtime.frames import bgr_of
+from runtime.types import checked_frame
+
+PADDING = 114  # grey of what a letterbox leaves free, as the detectors were trained
+SMALLEST_PX = 4  # smallest side of a box that is given, frame pixels
+
+
+class Detections(NamedTuple):
+    """Objects in a frame, the best first.
+
+    Attributes:
+        boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, inside it.
+        scores: (n,) float64, 0 to 1.
+        classes: (n,) int, numbers of the detector's classes.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+class Detector:
+    """Finds objects; made by ``runtime.detect.load_detector``.
+
+    Args:
+        description: of the detector.
+        inputs: names of the network's inputs, the picture first.
+        run: runs the network.
+        wanted: numbers of the classes to find; None for all.
+
+    Attributes:
+        name: of the detector.
+    """
+
+    def __init__(
+        self, description: Description, inputs: List[str], run: Runner, wanted: Optional[List[int]]
+    ) -> None:
+        self.name = description.name
+        self.description = description
+        self._inputs, self._run, self._wanted = inputs, run, wanted
+        self._family = families.module_of(description.family)
+
+    def detect(self, frame: Any) -> Detections:
+        """Find the objects in a frame.
+
+        Args:
+            frame: BGR uint8 (H, W, 3), or a ``runtime.frames.Picture``.
+
+        Raises:
+            BadFrame: not a picture.
+            BadNetwork: the network gives something else than its family.
+            NetworkFailed: the network gave nothing finite.
+        """
+        frame = bgr_of(checked_frame(frame))
+        picture, scale = self._prepared(frame)
+        feeds = {self._inputs[0]: picture}
+        if len(self._inputs) > 1:  # graphs that place their boxes themselves take the size
+            feeds[self._inputs[1]] = np.array([self.description.side], np.int64)
+        found, scores, classes = self._family.decode(self._run(feeds), self.description)
+        if not np.isfinite(scores).all():
+            raise NetworkFailed(
+                "{} gave no finite score; its file may be damaged".format(self.name)
+            )
+        chosen = scores >= self.description.score
+        if self._wanted is not None:
+            chosen &= np.isin(classes, self._wanted)
+        found = found[chosen] / (scale * 2)
+        return self._without_doubles(_inside(found, frame), scores[chosen], classes[chosen])
+
+    def proposals(self, frame: Any) -> Tuple[np.ndarray, np.ndarray]:
+        """Places where a lost target may be, the best first.
+
+        Args:
+            frame: as in ``detect``.
+
+        Returns:
+            (boxes, scores): (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, and (n,)
+            float64, 0 to 1.
+        """
+        found = self.detect(frame)
+        return found.boxes, found.scores
+
+    def _prepared(self, frame: np.ndarray) -> Tuple[np.ndarray, Tuple[float, float]]:
+        """The network's picture, (1, 3, h, w) float32, and input pixels per frame pixel."""
+        description = self.description
+        width, height = description.side
+        x, y = width / frame.shape[1], height / frame.shape[0]
+        if description.resize == "letterbox":
+            x = y = min(x, y)
+        size = max(1, int(frame.shape[1] * x)), max(1, int(frame.shape[0] * y))
+        small = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+        picture = np.full((height, width, 3), PADDING, np.uint8)
+        picture[: size[1], : size[0]] = small
+        if description.channels == "RGB":
+            picture = picture[:, :, ::-1]
+        mean, factor = (np.array(v, np.float32) for v in (description.mean, description.scale))
+        values = (picture - mean) * factor
+        return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32), (x, y)
+
+    def _without_doubles(self, found: Any, scores: Any, classes: Any) -> Detections:
+        good = (found[:, 2:] >= SMALLEST_PX).all(axis=1)
+        found, scores, classes = found[good], scores[good].astype(float), classes[good]
+        order = np.argsort(-scores, kind="mergesort")
+        if self.description.overlap < 1:
+            far = (classes * 1e5)[:, None]  # boxes of other classes never overlap
+            moved = np.concatenate([found[:, :1] + far, found[:, 1:]], axis=1)
+            order = box_lists.kept(moved, scores, self.description.overlap)
+        return Detections(found[order], scores[order], classes[order])
+
+
+def _inside(found: Any, frame: np.ndarray) -> np.ndarray:
+    """The boxes, cut to the frame."""
+    height, width = frame.shape[:2]
+    low = np.clip(found[:, :2], 0, (width, height))
+    high = np.clip(found[:, :2] + found[:, 2:], 0, (width, height))
+    return np.concatenate([low, high - low], axis=1).astype(float)

@@ -1,0 +1,1 @@
+"""The detectors that are described here: a TOML each."""

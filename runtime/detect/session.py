@@ -1,0 +1,60 @@
+"""Run a detector's ONNX file on a processor, with ONNX Runtime or else with OpenVINO."""
+
+import importlib
+import importlib.util
+import pathlib
+from typing import Any, Callable, Dict, List, Tuple
+
+from runtime.errors import BadNetwork, NoEngine
+
+Runner = Callable[[Dict[str, Any]], List[Any]]
+
+
+def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
+    """Load an ONNX file.
+
+    Args:
+        path: of the file.
+        threads: of one call.
+
+    Returns:
+        (names of the inputs, function of a dict of name -> array that gives the outputs in order).
+
+    Raises:
+        NoEngine: neither library is installed.
+        BadNetwork: the file can't be loaded.
+    """
+    for library, opened in (("onnxruntime", _onnxruntime), ("openvino", _openvino)):
+        if importlib.util.find_spec(library) is None:
+            continue
+        try:
+            return opened(str(path), threads)
+        except Exception as error:  # their classes are private and differ by version
+            text = (str(error).strip().splitlines() or [repr(error)])[0]
+            raise BadNetwork("{} can't load {}: {}".format(library, path, text)) from None
+    raise NoEngine("a detector needs ONNX Runtime or OpenVINO; run `pip install onnxruntime`")
+
+
+def _onnxruntime(path: str, threads: int) -> Tuple[List[str], Runner]:
+    library: Any = importlib.import_module("onnxruntime")
+    options = library.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = library.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return [entry.name for entry in session.get_inputs()], lambda feeds: session.run(None, feeds)
+
+
+def _openvino(path: str, threads: int) -> Tuple[List[str], Runner]:
+    library: Any = importlib.import_module("openvino")
+    if not hasattr(library, "Core"):  # before 2023.1 the top package is empty
+        library = importlib.import_module("openvino.runtime")
+    core = library.Core()
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    compiled = core.compile_model(core.read_model(path), "CPU", settings)
+
+    def run(feeds: Dict[str, Any]) -> List[Any]:
+        results = compiled(feeds)
+        return [results[port].copy() for port in compiled.outputs]
+
+    return [port.any_name for port in compiled.inputs], run

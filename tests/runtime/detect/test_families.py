@@ -1,0 +1,71 @@
+"""What families decode equals the authors' arithmetic, one cell after the other in plain Python."""
+
+import math
+
+import numpy as np
+import pytest
+
+from runtime.detect import describe
+from runtime.detect.families import deim, fastestdet, yolox
+from runtime.errors import BadNetwork
+
+
+def near(found, wanted):
+    return np.allclose(found, wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_yolox_equals_a_plain_loop_over_its_cells():
+    description = describe("yolox_nano")
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(0, 1, (3549, 4)), rng.random((3549, 81))], axis=1)
+    boxes, scores, classes = yolox.decode([rows[None]], description)
+    index = 0
+    for stride in (8, 16, 32):
+        for y in range(416 // stride):
+            for x in range(416 // stride):
+                if index % 97 == 0:
+                    row = rows[index]
+                    w, h = math.exp(row[2]) * stride, math.exp(row[3]) * stride
+                    left = (row[0] + x) * stride - w / 2
+                    top = (row[1] + y) * stride - h / 2
+                    best = max(range(80), key=lambda k: row[5 + k])
+                    assert near(boxes[index], (left, top, w, h))
+                    assert near(scores[index], row[4] * row[5 + best])
+                    assert classes[index] == best
+                index += 1
+    assert index == len(boxes)
+
+
+def test_fastestdet_equals_a_plain_loop_over_its_cells():
+    description = describe("fastestdet")
+    rng = np.random.default_rng(1)
+    maps = rng.normal(0, 1, (85, 22, 22))
+    maps[[0, *range(5, 85)]] = rng.random((81, 22, 22))
+    boxes, scores, classes = fastestdet.decode([maps[None]], description)
+    for y in range(0, 22, 5):
+        for x in range(0, 22, 3):
+            cell, values = y * 22 + x, maps[:, y, x]
+            cx, cy = (x + math.tanh(values[1])) / 22, (y + math.tanh(values[2])) / 22
+            w, h = (1 / (1 + math.exp(-values[k])) for k in (3, 4))
+            wanted = [352 * v for v in (cx - w / 2, cy - h / 2, w, h)]
+            best = max(range(80), key=lambda k: values[5 + k])
+            assert near(boxes[cell], wanted) and classes[cell] == best
+            assert near(scores[cell], values[0] ** 0.6 * values[5 + best] ** 0.4)
+
+
+def test_deim_turns_corners_into_sizes():
+    outputs = [
+        np.array([[3, 0]]),
+        np.array([[[1, 2, 11, 22], [5, 5, 6, 7]]]),
+        np.array([[0.9, 0.5]]),
+    ]
+    boxes, scores, classes = deim.decode(outputs, describe("deimv2_atto"))
+    assert boxes.tolist() == [[1, 2, 10, 20], [5, 5, 1, 2]]
+    assert scores.tolist() == [0.9, 0.5] and classes.tolist() == [3, 0]
+
+
+def test_outputs_of_another_family_are_refused():
+    wrong = [np.zeros((1, 10, 85))]
+    for family, name in ((yolox, "yolox_nano"), (fastestdet, "fastestdet"), (deim, "deimv2_atto")):
+        with pytest.raises(BadNetwork, match="needs"):
+            family.decode(wrong, describe(name))

@@ -1,0 +1,81 @@
+"""A detector small enough to be built in a test, with a known right answer, and frames for it.
+
+It is of the family ``fastestdet``. The objectness of a cell is its brightest channel, its classes
+are "blue" and "red", and every box has the side ``BOX``, with its corner region's middle at the
+cell's top left corner.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIDE, CELLS = 128, 16  # input pixels, cells a side
+BOX = 0.1875  # of the picture's side: 24 of 128 pixels
+
+TOML = """
+family = "fastestdet"
+classes = "colours.toml"
+[input]
+side = [128, 128]
+scale = [0.00392156862745098, 0.00392156862745098, 0.00392156862745098]
+[detection]
+map_size = 16
+score = 0.5
+overlap = 0.2
+[[file]]
+name = "tiny_detector.onnx"
+"""
+
+
+def write_detector(folder, toml=TOML):
+    """Write the TOML, the names of its classes and the ONNX file; returns the TOML's path."""
+    onnx.save(model(), str(folder / "tiny_detector.onnx"))
+    (folder / "colours.toml").write_text('names = ["blue", "red"]\n')
+    path = folder / "tiny_detector.toml"
+    path.write_text(toml)
+    return path
+
+
+def model():
+    """(1, 3, 128, 128) blue, green, red, 0 to 1 -> (1, 7, 16, 16)."""
+    size = np.log(BOX / (1 - BOX))
+    regression = np.zeros((1, 4, CELLS, CELLS), np.float32)
+    regression[:, 2:] = size
+    colours = np.zeros((2, 3, 1, 1), np.float32)
+    colours[0, 0] = colours[1, 2] = 1
+    # a cell's value is the mean of the box around its corner, so that a whole square is brightest
+    pool = {"kernel_shape": [24, 24], "strides": [8, 8], "pads": [12, 12, 4, 4]}
+    nodes = [
+        helper.make_node("AveragePool", ["image"], ["cells"], count_include_pad=1, **pool),
+        helper.make_node("ReduceMax", ["cells"], ["object"], axes=[1], keepdims=1),
+        helper.make_node("Conv", ["cells", "colours"], ["classes"]),
+        helper.make_node("Concat", ["object", "regression", "classes"], ["out"], axis=1),
+    ]
+    floats = TensorProto.FLOAT
+    graph = helper.make_graph(
+        nodes,
+        "tiny_detector",
+        [helper.make_tensor_value_info("image", floats, (1, 3, SIDE, SIDE))],
+        [helper.make_tensor_value_info("out", floats, (1, 7, CELLS, CELLS))],
+        [
+            numpy_helper.from_array(regression, "regression"),
+            numpy_helper.from_array(colours, "colours"),
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)])
+    made.ir_version = 6
+    return made
+
+
+def frame(squares, width=256, height=256):
+    """Squares on black, BGR uint8 (height, width, 3).
+
+    Args:
+        squares: list of (colour, x, y): "blue" or "red", and the top left corner in pixels. Each is
+            as large as the boxes that the detector gives.
+    """
+    picture = np.zeros((height, width, 3), np.uint8)
+    for colour, x, y in squares:
+        w, h = int(BOX * width), int(BOX * height)
+        picture[y : y + h, x : x + w, {"blue": 0, "red": 2}[colour]] = 255
+    return picture

@@ -1,0 +1,159 @@
+"""Times ONNX backbones on this computer's engines: all of them in turns, and layer by layer."""
+
+import json
+import os
+import pathlib
+import statistics
+import time
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from calib import qdq, ranges
+from calib.errors import Missing
+from runtime import engines
+
+WARM_UP, ROUNDS = 5, 40
+PICTURES = 4  # that ranges are measured on
+
+
+class OnnxRuntime:
+    """One model in ONNX Runtime; ``run()`` is one picture."""
+
+    name = "onnxruntime"
+
+    def __init__(self, model, threads=1, profile=None):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        if profile:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        (taken,) = self._session.get_inputs()
+        self._feed = {taken.name: picture(taken.shape[-1], 0)}
+
+    def run(self):
+        """One picture."""
+        self._session.run(None, self._feed)
+
+    def layers(self):
+        """dict of node -> median milliseconds; the session ends."""
+        path = pathlib.Path(self._session.end_profiling())
+        events = json.loads(path.read_text())
+        path.unlink()
+        times = {}
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+                name = event["name"][: -len("_kernel_time")]
+                times.setdefault(name, []).append(event["dur"] / 1e3)
+        return {name: statistics.median(each) for name, each in times.items()}
+
+
+class OpenVino:
+    """One model in OpenVINO; ``run()`` is one picture."""
+
+    name = "openvino"
+
+    def __init__(self, model, threads=1, profile=None):
+        import openvino
+
+        core = openvino.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": "1",
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERF_COUNT": bool(profile),
+        }
+        compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
+        self._request = compiled.create_infer_request()
+        self._request.set_input_tensor(
+            openvino.Tensor(picture(compiled.input(0).shape[-1], 0), shared_memory=False)
+        )
+
+    def run(self):
+        """One picture."""
+        self._request.infer(share_outputs=True)
+
+    def layers(self):
+        """dict of node -> milliseconds of the last picture."""
+        return {
+            entry.node_name: entry.real_time.total_seconds() * 1e3
+            for entry in self._request.profiling_info
+            if entry.real_time.total_seconds() > 0
+        }
+
+
+RUNNERS = {runner.name: runner for runner in (OpenVino, OnnxRuntime)}
+
+
+def picture(side, seed):
+    """A picture of blurred noise, float32 (1, 3, side, side), of zero mean and unit variance."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(1, 3, -(-side // 8), -(-side // 8)))
+    fine = np.kron(coarse, np.ones((1, 1, 8, 8)))[..., :side, :side] + rng.normal(
+        size=(1, 3, side, side)
+    )
+    return (fine / fine.std()).astype(np.float32)
+
+
+def int8(model):
+    """The INT8 form for ONNX Runtime and OpenVINO, with ranges of blurred noise.
+
+    Such ranges are good for times alone; ``calib.int8`` measures those of a tracker.
+    """
+    prepared = qdq.prepared(model)
+    histograms = ranges.Histograms(prepared)
+    (taken,) = prepared.graph.input
+    side = taken.type.tensor_type.shape.dim[3].dim_value
+    for seed in range(PICTURES):
+        histograms.add({taken.name: picture(side, seed)})
+    return qdq.quantised(prepared, histograms.ranges("minmax"))
+
+
+def runners(names=None):
+    """The engines to time on: dict of name -> class.
+
+    Raises:
+        Missing: none is installed.
+    """
+    found = [n for n in (names or engines.installed()) if n in RUNNERS and n in engines.installed()]
+    if not found:
+        raise Missing("no engine of {} is installed; run `make setup`".format(", ".join(RUNNERS)))
+    return {name: RUNNERS[name] for name in found}
+
+
+def in_turns(calls, rounds=ROUNDS):
+    """Time functions in turns, so that a busy moment meets all of them.
+
+    Args:
+        calls: dict of key -> function without arguments.
+
+    Returns:
+        dict of key -> list of milliseconds.
+    """
+    times = {key: [] for key in calls}
+    for number in range(WARM_UP + rounds):
+        for key, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if number >= WARM_UP:
+                times[key].append((time.perf_counter() - started) * 1e3)
+    return times
+
+
+def by_layer(runner, model, folder, threads=1):
+    """dict of node -> milliseconds of a model on an engine."""
+    made = runner(model, threads, profile=os.path.join(str(folder), "profile"))
+    for _ in range(WARM_UP + 5):
+        made.run()
+    return made.layers()
+
+
+def read(path):
+    """An ONNX model of a file that this package wrote."""
+    return onnx.load(str(path))

@@ -143,6 +143,30 @@ class CornersSettings(NamedTuple):
     limits: BoxLimits
 
 
+class ResponseSettings(NamedTuple):
+    """Select for heads that respond to the target, which is looked for at several sizes.
+
+    Attributes:
+        size: cells on each side of the network's response.
+        upsample: how many times the response is enlarged.
+        stride: search pixels from one cell to the next.
+        influence: share of the window in a vote, 0 to 1.
+        scale_lr: how fast the size follows, 0 to 1.
+        min_size: smallest side of a box, in frame pixels.
+        factors: sizes that are tried, relative to the search region.
+        damping: factors of their responses.
+    """
+
+    size: int
+    upsample: int
+    stride: float
+    influence: float
+    scale_lr: float
+    min_size: float
+    factors: Sequence[float]
+    damping: Sequence[float]
+
+
 SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from kernels.cpu.build import Library
 from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
+from kernels.cpu.response import Response
 from kernels.cpu.select import Select
 from kernels.planes import Planes
-from kernels.settings import SelectSettings
+from kernels.settings import ResponseSettings, SelectSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in hotpath.cpp
 WINDOW = struct.Struct("=4d")
@@ -208,6 +209,10 @@ class Kernels:
     def select(self, settings: SelectSettings) -> Select:
         """Select for the family of trackers that the settings are of."""
         return Select(self.handle, settings)
+
+    def response(self, settings: ResponseSettings) -> Response:
+        """Select for heads that respond to the target at several sizes."""
+        return Response(self.handle, settings)
 
     def likeness(
         self,

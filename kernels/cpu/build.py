@@ -18,6 +18,7 @@ INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  
 SOURCES = (
     os.path.join(HERE, "hotpath.cpp"),
     os.path.join(HERE, "select.h"),
+    os.path.join(HERE, "response.h"),
     os.path.join(HERE, "fabric.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, os.pardir, "hotpath.h"),

@@ -9,7 +9,7 @@ import numpy as np
 from kernels import golden
 from kernels.cpu import checks
 from kernels.planes import Planes
-from kernels.settings import SelectSettings
+from kernels.settings import ResponseSettings, SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -101,6 +101,9 @@ class Kernels:
 
     def select(self, settings: SelectSettings) -> None:
         """None: there is no faster select than its definition."""
+
+    def response(self, settings: ResponseSettings) -> None:
+        """None, as ``select``."""
 
     def likeness(
         self,

@@ -475,4 +475,5 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 }  // extern "C"
 
 #include "select.h"
+#include "response.h"
 #include "fabric.h"

@@ -1,61 +1,41 @@
 // Select of the families whose maps have cells: loops over the arithmetic of ../families.h.
-// hotpath.cpp includes this file. select.py calls the functions; all have the same arguments:
+// hotpath.cpp includes this file; select.py fills in hp_select_job.
 //
-//   head            the numbers of the network
-//   maps            the network's maps in the order of the family's file in runtime/decode
-//   tables          numbers of each cell or anchor, which stay the same
-//   view            search pixels per frame pixel in x and y; the frame's width and height
-//   state           cx, cy, w, h in frame pixels, moved to the winner
-//   score           of the winner
-//
-// They return the winning cell, or -1 if nothing is finite; then the state stays.
-
-struct hp_tables {
-  const double* window;
-  const double* anchors;  // width and height of each, search pixels
-};
+// The functions return the winning cell, or -1 if nothing is finite; then the state stays.
 
 struct hp_frame_view {
-  double scale[2], frame[2];
+  double scale[2], frame[2];  // search pixels per frame pixel in x and y; frame's width and height
+};
+
+struct hp_select_job {
+  const void* head;        // the network's numbers: hp_points ..
+  const float* maps[3];    // in the order of the family's file in runtime/decode
+  const double* window;    // of each cell
+  const double* anchors;   // width and height of each, search pixels
+  float* space;            // as many values as there are boxes
+  double* state;           // cx, cy, w, h in frame pixels, moved to the winner
+  double* score;           // of the winner
+  hp_frame_view view;
 };
 
 namespace {
 
-// The best box so far. Cells that cannot reach `least` need not be counted.
-struct contest {
-  const hp_points* points;
-  hp_target target;
-  bool bounded;
-  double least;
-  int best;
-  hp_ballot winner;
+const int LARGEST_ROW = 512;  // cells a side of a heat map: runtime/decode allows no more
+const int WIDTH = 16;  // values that are worked on at once
 
-  contest(const hp_points* points, const double* state, const hp_frame_view* view)
-      : points(points), best(-1) {
-    target = hp_search_target(state[2], state[3], view->scale[0], view->scale[1]);
-    bounded = points->score != HP_PROBABILITY && points->penalty >= 0 && points->influence >= 0 &&
-              points->influence <= 1;
-    least = -INFINITY;
-    memset(&winner, 0, sizeof winner);
-    winner.vote = -INFINITY;
-  }
-
-  // Whether a box with an area and at most this score can win.
-  bool can_win(double window, double score) const {
-    return !(hp_vote_bound(points, window, score) < least);
-  }
-
-  void raise(double vote) {
-    if (bounded && isfinite(vote) && vote > least) least = vote;
-  }
-
-  void take(int cell, const hp_ballot& ballot) {
-    if (!isfinite(ballot.vote) || !(ballot.vote > winner.vote)) return;
-    best = cell;
-    winner = ballot;
-    raise(ballot.vote);
-  }
-};
+// e^x within 2e-6 of its size, without a table or a call, so that loops of it become vectors.
+inline float rough_exp(float x) {
+  x = x < -80.0f ? -80.0f : x > 80.0f ? 80.0f : x;
+  const float power = x * 1.44269504f, magic = 12582912.0f;  // adding it rounds to whole numbers
+  const float whole = power + magic - magic, f = (power - whole) * 0.693147181f;
+  const float tail = f * f * (0.5f + f * (0.16666667f + f * (0.041666667f + f * 0.0083333333f)));
+  union {
+    int bits;
+    float value;
+  } scale;
+  scale.bits = ((int)whole + 127) << 23;
+  return (1.0f + f + tail) * scale.value;
+}
 
 // Score of a cell from the score map and the quality map.
 struct scores {
@@ -73,41 +53,146 @@ struct scores {
     return quality ? hp_with_quality(points, score, quality[cell]) : score;
   }
 
-  // The cell with the highest logit.
-  int highest(int count) const {
-    const bool two = points->score == HP_SOFTMAX;
-    int best = 0;
-    float most = -INFINITY;
-    for (int i = 0; i < count; ++i) {
-      const float logit = two ? target[i] - other[i] : target[i];
-      if (logit > most) most = logit, best = i;
-    }
-    return best;
+  // Rough scores of `count` boxes.
+  void rough(int count, float* __restrict out) const {
+    if (points->score == HP_SOFTMAX)
+      for (int i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + rough_exp(other[i] - target[i]));
+    else if (points->score == HP_SIGMOID)
+      for (int i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + rough_exp(-target[i]));
+    else
+      memcpy(out, target, count * sizeof(float));
+    if (!quality) return;
+    const float share = (float)points->quality_share;
+    if (points->quality == HP_PRODUCT)
+      for (int i = 0; i < count; ++i) out[i] *= 1.0f / (1.0f + rough_exp(-quality[i]));
+    else
+      for (int i = 0; i < count; ++i)
+        out[i] = (1.0f - share) * out[i] + share / (1.0f + rough_exp(-quality[i]));
   }
 };
+
+// The vote that each box can reach at most, a little too high. `bounds` holds the rough scores.
+void bound_votes(const hp_points* points, const double* window, int cells, float* __restrict bounds) {
+  const float influence = (float)points->influence, others = 1.0f - influence;
+  for (int i = 0; i < cells; ++i) {
+    const float score = bounds[i] > 0.0f ? bounds[i] : 0.0f;
+    const float bound = score * others + (float)window[i] * influence;
+    bounds[i] = bound * 1.00001f + 1e-5f;
+  }
+}
+
+// Finds the box with the highest vote, the first of equal ones. `ballot(i)` is its vote; only boxes
+// are counted that can win. Returns -1 if no vote is finite.
+template <class Ballot>
+int highest_vote(const float* bounds, int count, hp_ballot* winner, Ballot ballot) {
+  float top = -INFINITY;  // of the boxes with a bound
+  for (int i = 0; i < count; ++i) top = bounds[i] > top && bounds[i] < INFINITY ? bounds[i] : top;
+  double least = -INFINITY;
+  for (int i = 0; i < count; ++i) {
+    if (bounds[i] != top) continue;
+    const double vote = ballot(i).vote;
+    if (isfinite(vote)) least = vote;
+    break;
+  }
+  int best = -1;
+  winner->vote = -INFINITY;
+  for (int i = 0; i < count; ++i) {
+    if (bounds[i] < least) continue;
+    const hp_ballot found = ballot(i);
+    if (!isfinite(found.vote) || !(found.vote > winner->vote)) continue;
+    best = i;
+    *winner = found;
+    if (found.vote > least) least = found.vote;
+  }
+  return best;
+}
+
+// Whether bounds hold: the penalty lowers a vote, and no share is negative.
+bool has_bounds(const hp_points* points) {
+  return points->penalty >= 0 && points->influence >= 0 && points->influence <= 1;
+}
 
 bool finite(double a, double b, double c, double d) {
   return isfinite(a) && isfinite(b) && isfinite(c) && isfinite(d);
 }
 
-// Mean place of a heat map, as shares of the region; returns the highest probability.
+// e^x for x <= 0 within 4e-16 of its size, without a table or a call: loops of it become vectors.
+inline double vector_exp(double x) {
+  x = x < -700.0 ? -700.0 : x;
+  const double magic = 6755399441055744.0;  // adding it rounds to whole numbers
+  const double shifted = x * 1.4426950408889634 + magic, whole = shifted - magic;
+  const double f = (x - whole * 0.693147180369123816490) - whole * 1.90821492927058770002e-10;
+  double sum = 1.0 / 6227020800.0;  // 1 / 13!
+  sum = sum * f + 1.0 / 479001600.0;
+  sum = sum * f + 1.0 / 39916800.0;
+  sum = sum * f + 1.0 / 3628800.0;
+  sum = sum * f + 1.0 / 362880.0;
+  sum = sum * f + 1.0 / 40320.0;
+  sum = sum * f + 1.0 / 5040.0;
+  sum = sum * f + 1.0 / 720.0;
+  sum = sum * f + 1.0 / 120.0;
+  sum = sum * f + 1.0 / 24.0;
+  sum = sum * f + 1.0 / 6.0;
+  sum = sum * f + 0.5;
+  sum = sum * f + 1.0;
+  sum = sum * f + 1.0;
+  union {
+    double value;
+    i64 bits;
+  } number, scale;
+  number.value = shifted;
+  scale.bits = (i64)((uint64_t)(number.bits + 1023) << 52);
+  return sum * scale.value;
+}
+
+// The highest of some values, and whether all are finite.
+float highest_of(const float* values, int count, bool* all_finite) {
+  float high[WIDTH], odd[WIDTH];
+  for (int i = 0; i < WIDTH; ++i) high[i] = -INFINITY, odd[i] = 0;
+  int from = 0;
+  for (; from + WIDTH <= count; from += WIDTH)
+    for (int i = 0; i < WIDTH; ++i) {
+      const float value = values[from + i];
+      high[i] = value > high[i] ? value : high[i];
+      odd[i] += value - value;
+    }
+  for (; from < count; ++from) {
+    high[0] = values[from] > high[0] ? values[from] : high[0];
+    odd[0] += values[from] - values[from];
+  }
+  float most = high[0], sum = 0;
+  for (int i = 0; i < WIDTH; ++i) {
+    most = high[i] > most ? high[i] : most;
+    sum += odd[i];
+  }
+  *all_finite = sum == 0;
+  return most;
+}
+
+// Mean place of a heat map, as shares of the region; returns the highest probability. A value of the
+// heat that is not finite makes all of them no numbers, unless it is the lowest.
 double mean_place(const hp_corners* head, const float* heat, double* x, double* y) {
-  const int size = head->size;
-  float hottest = heat[0];
-  for (int i = 1; i < size * size; ++i) hottest = heat[i] > hottest ? heat[i] : hottest;
+  const int size = head->size, count = size * size;
+  bool all_finite;
+  const double hottest = highest_of(heat, count, &all_finite);
   double sum = 0, sum_x = 0, sum_y = 0;
+  double weights[LARGEST_ROW];
   for (int row = 0; row < size; ++row) {
+    const float* values = heat + row * size;
+    if (all_finite)
+      for (int i = 0; i < size; ++i) weights[i] = vector_exp(values[i] - hottest);
+    else
+      for (int i = 0; i < size; ++i) weights[i] = hp_heat(values[i], hottest);
     double of_row = 0;
-    for (int column = 0; column < size; ++column) {
-      const double weight = hp_heat(heat[row * size + column], hottest);
-      of_row += weight;
-      sum_x += weight * hp_corner_share(head, column);
+    for (int i = 0; i < size; ++i) {
+      of_row += weights[i];
+      sum_x += weights[i] * i;
     }
     sum += of_row;
-    sum_y += of_row * hp_corner_share(head, row);
+    sum_y += of_row * row;
   }
-  *x = sum_x / sum;
-  *y = sum_y / sum;
+  *x = (sum_x / sum + head->cell_centre) / size;
+  *y = (sum_y / sum + head->cell_centre) / size;
   return 1.0 / sum;
 }
 
@@ -115,89 +200,93 @@ double mean_place(const hp_corners* head, const float* heat, double* x, double* 
 
 extern "C" {
 
-int hp_points_select(const hp_points* points, const float* const* maps, const hp_tables* tables,
-                     const hp_frame_view* view, double* state, double* score) {
+int hp_points_select(const hp_select_job* job) {
+  const hp_points* points = (const hp_points*)job->head;
   const int size = points->size, count = size * size;
-  const float *left = maps[1], *top = left + count, *right = top + count, *bottom = right + count;
-  const double* window = tables->window;
-  const scores from(points, maps, count);
-  contest votes(points, state, view);
-  const auto ballot = [&](int i, double p) {
-    return hp_vote(points, &votes.target, window[i], p, left[i], top[i], right[i], bottom[i]);
-  };
-  if (votes.bounded) {
-    const int middle = size / 2 * size + size / 2;
-    votes.raise(ballot(middle, from.at(middle)).vote);
+  const float* left = job->maps[1];
+  const float *top = left + count, *right = top + count, *bottom = right + count;
+  const hp_frame_view* view = &job->view;
+  double* state = job->state;
+  const scores from(points, job->maps, count);
+  const hp_target target = hp_search_target(state[2], state[3], view->scale[0], view->scale[1]);
+
+  float* bounds = job->space;
+  from.rough(count, bounds);
+  bound_votes(points, job->window, count, bounds);
+  const float extra = points->inclusive ? 1.0f : 0.0f;
+  const bool bounded = has_bounds(points);
+  for (int i = 0; i < count; ++i) {  // a box without an area has no bound
+    const bool has_area = left[i] + right[i] + extra > 0 && top[i] + bottom[i] + extra > 0;
+    bounds[i] = has_area & bounded ? bounds[i] : INFINITY;
   }
-  for (int i = 0; i < count; ++i) {
-    const bool has_area = hp_length(points, left[i], right[i]) > 0 &&
-                          hp_length(points, top[i], bottom[i]) > 0;
-    if (has_area && !votes.can_win(window[i], 1.0)) continue;
-    const double p = from.at(i);
-    if (has_area && !votes.can_win(window[i], p)) continue;
-    votes.take(i, ballot(i, p));
-  }
-  const int best = votes.best;
+  hp_ballot winner;
+  const int best = highest_vote(bounds, count, &winner, [&](int i) {
+    return hp_vote(points, &target, job->window[i], from.at(i), left[i], top[i], right[i],
+                   bottom[i]);
+  });
   if (best < 0) return best;
-  hp_move(points, &votes.winner, best % size, left[best], right[best], view->scale[0],
-          view->frame[0], &state[0], &state[2]);
-  hp_move(points, &votes.winner, best / size, top[best], bottom[best], view->scale[1],
-          view->frame[1], &state[1], &state[3]);
-  *score = votes.winner.score;
+  hp_move(points, &winner, best % size, left[best], right[best], view->scale[0], view->frame[0],
+          &state[0], &state[2]);
+  hp_move(points, &winner, best / size, top[best], bottom[best], view->scale[1], view->frame[1],
+          &state[1], &state[3]);
+  *job->score = winner.score;
   return best;
 }
 
 // The cell is an index among (anchors, size, size).
-int hp_anchors_select(const hp_points* points, const float* const* maps, const hp_tables* tables,
-                      const hp_frame_view* view, double* state, double* score) {
+int hp_anchors_select(const hp_select_job* job) {
+  const hp_points* points = (const hp_points*)job->head;
   const int size = points->size, cells = size * size, count = points->anchors * cells;
-  const float* deltas = maps[1];
-  const scores from(points, maps, count);
-  contest votes(points, state, view);
+  const float* deltas = job->maps[1];
+  const hp_frame_view* view = &job->view;
+  double* state = job->state;
+  const scores from(points, job->maps, count);
+  const hp_target target = hp_search_target(state[2], state[3], view->scale[0], view->scale[1]);
   const auto box = [&](int i) {
-    const double* anchor = tables->anchors + i / cells * 2;
+    const double* anchor = job->anchors + i / cells * 2;
     return hp_anchor_box(points, i % size, i % cells / size, anchor[0], anchor[1], deltas[i],
                          deltas[count + i], deltas[2 * count + i], deltas[3 * count + i]);
   };
-  const auto ballot = [&](int i, double p) {
+
+  float* bounds = job->space;
+  from.rough(count, bounds);
+  for (int k = 0; k < points->anchors; ++k)  // an anchor's box always has an area
+    bound_votes(points, job->window, cells, bounds + k * cells);
+  if (!has_bounds(points))
+    for (int i = 0; i < count; ++i) bounds[i] = INFINITY;
+  hp_ballot winner;
+  const int best = highest_vote(bounds, count, &winner, [&](int i) {
     const hp_proposal proposed = box(i);
-    return hp_vote_for(points, &votes.target, tables->window[i % cells], p, proposed.width,
+    return hp_vote_for(points, &target, job->window[i % cells], from.at(i), proposed.width,
                        proposed.height);
-  };
-  if (votes.bounded) {
-    const int likely = from.highest(count);
-    votes.raise(ballot(likely, from.at(likely)).vote);
-  }
-  for (int i = 0; i < count; ++i) {
-    const double window = tables->window[i % cells];
-    if (!votes.can_win(window, 1.0)) continue;  // an anchor's box always has an area
-    const double p = from.at(i);
-    if (votes.can_win(window, p)) votes.take(i, ballot(i, p));
-  }
-  if (votes.best < 0) return votes.best;
-  const hp_proposal best = box(votes.best);
-  hp_move_to(points, &votes.winner, best.x, best.width, view->scale[0], view->frame[0], &state[0],
+  });
+  if (best < 0) return best;
+  const hp_proposal found = box(best);
+  hp_move_to(points, &winner, found.x, found.width, view->scale[0], view->frame[0], &state[0],
              &state[2]);
-  hp_move_to(points, &votes.winner, best.y, best.height, view->scale[1], view->frame[1], &state[1],
+  hp_move_to(points, &winner, found.y, found.height, view->scale[1], view->frame[1], &state[1],
              &state[3]);
-  *score = votes.winner.score;
-  return votes.best;
+  *job->score = winner.score;
+  return best;
 }
 
-int hp_centre_select(const hp_centre* head, const float* const* maps, const hp_tables* tables,
-                     const hp_frame_view* view, double* state, double* score) {
+int hp_centre_select(const hp_select_job* job) {
+  const hp_centre* head = (const hp_centre*)job->head;
   const int size = head->size, count = size * size, side = head->geometry.search;
+  const float *sizes = job->maps[1], *offsets = job->maps[2];
+  const hp_frame_view* view = &job->view;
+  double* state = job->state;
   int best = -1;
   double most = -INFINITY;
   for (int i = 0; i < count; ++i) {
-    const double vote = hp_centre_vote(head, maps[0][i], tables->window[i]);
+    const double vote = hp_centre_vote(head, job->maps[0][i], job->window[i]);
     if (isfinite(vote) && vote > most) most = vote, best = i;
   }
   if (best < 0) return best;
-  *score = most;
+  *job->score = most;
   if (most < head->min_score) return best;
-  const double w = maps[1][best], h = maps[1][count + best];
-  const double dx = maps[2][best], dy = maps[2][count + best];
+  const double w = sizes[best], h = sizes[count + best];
+  const double dx = offsets[best], dy = offsets[count + best];
   if (!finite(w, h, dx, dy)) return -1;
   double x, y;
   hp_region_centre(head, state, &x, &y);
@@ -211,27 +300,29 @@ int hp_centre_select(const hp_centre* head, const float* const* maps, const hp_t
 }
 
 // A finished box has the cell 0 and the score 1.
-int hp_corners_select(const hp_corners* head, const float* const* maps, const hp_tables*,
-                      const hp_frame_view* view, double* state, double* score) {
-  double x, y, w, h, found = 1.0;
+int hp_corners_select(const hp_select_job* job) {
+  const hp_corners* head = (const hp_corners*)job->head;
+  const float* first = job->maps[0];
+  const hp_frame_view* view = &job->view;
+  double x, y, w, h, score = 1.0;
   int best = 0;
   if (head->output == HP_BOX) {
-    x = maps[0][0], y = maps[0][1], w = maps[0][2], h = maps[0][3];
+    x = first[0], y = first[1], w = first[2], h = first[3];
   } else {
     double x1, y1, x2, y2;
-    const double first = mean_place(head, maps[0], &x1, &y1);
-    const double second = mean_place(head, maps[1], &x2, &y2);
+    const double top_left = mean_place(head, first, &x1, &y1);
+    const double bottom_right = mean_place(head, job->maps[1], &x2, &y2);
     for (int i = 1; i < head->size * head->size; ++i)
-      if (maps[0][i] > maps[0][best]) best = i;
+      if (first[i] > first[best]) best = i;
     x = (x1 + x2) / 2, y = (y1 + y2) / 2, w = x2 - x1, h = y2 - y1;
-    found = sqrt(first * second);
+    score = sqrt(top_left * bottom_right);
   }
   if (!finite(x, y, w, h)) return -1;
-  *score = found;
-  hp_take_share(&head->bounds, head->search, x, w, view->scale[0], view->frame[0], &state[0],
-                &state[2]);
-  hp_take_share(&head->bounds, head->search, y, h, view->scale[1], view->frame[1], &state[1],
-                &state[3]);
+  *job->score = score;
+  hp_take_share(&head->bounds, head->search, x, w, view->scale[0], view->frame[0],
+                &job->state[0], &job->state[2]);
+  hp_take_share(&head->bounds, head->search, y, h, view->scale[1], view->frame[1],
+                &job->state[1], &job->state[3]);
   return best;
 }
 

@@ -27,7 +27,8 @@ from kernels.settings import (
     WindowSettings,
 )
 
-VIEW = struct.Struct("=4d")  # hp_frame_view
+JOB = struct.Struct("=9Q")  # the addresses of hp_select_job
+VIEW = struct.Struct("=4d")  # hp_frame_view, which follows them
 NOTHING = np.full(1, np.nan)
 
 _DOUBLE, _INT = ctypes.c_double, ctypes.c_int
@@ -219,19 +220,13 @@ class Select:
     def __init__(self, library: Any, settings: SelectSettings) -> None:
         head = self._head = _HEADS[type(settings)](settings)
         self._function = getattr(library, head.function)
-        self._function.argtypes = [ctypes.c_void_p] * 6
+        self._function.argtypes = [ctypes.c_void_p]
         self._function.restype = ctypes.c_int
-        self._head_at = ctypes.addressof(head.record)
-        self._tables = np.array([head.window.ctypes.data, head.anchors.ctypes.data], np.uint64)
-        self._tables_at = self._tables.ctypes.data
-        self._maps_at = np.zeros(len(head.planes), np.uint64)
-        self._maps = self._maps_at.ctypes.data
-        self._view = ctypes.create_string_buffer(VIEW.size)
-        self._view_at = ctypes.addressof(self._view)
-        self._score = np.zeros(1)
-        self._score_at = self._score.ctypes.data
-        self._given: Tuple[Any, ...] = (None,) * (len(head.planes) + 1)
-        self._state_at = 0
+        self._space = np.zeros(head.window.size * max(1, len(head.anchors)) + 1, np.float32)
+        self._score = ctypes.c_double()
+        self._job = ctypes.create_string_buffer(JOB.size + VIEW.size)
+        self._job_at = ctypes.addressof(self._job)
+        self._given: Tuple[Any, ...] = (None,) * 4
 
     def select(
         self,
@@ -256,21 +251,20 @@ class Select:
             NetworkFailed: nothing is finite.
             ValueError: the arrays have other types or sizes.
         """
-        given = self._given
-        if state is not given[-1] or any(a is not b for a, b in zip(maps, given)):
+        first, second, third, held_state = self._given
+        count = len(maps)  # 1 to 3
+        if (
+            state is not held_state
+            or maps[0] is not first
+            or maps[count >> 1] is not second
+            or maps[-1] is not third
+        ):
             self._bind(maps, state)
-        VIEW.pack_into(self._view, 0, scale[0], scale[1], frame_width, frame_height)
-        best = self._function(
-            self._head_at,
-            self._maps,
-            self._tables_at,
-            self._view_at,
-            self._state_at,
-            self._score_at,
-        )
+        VIEW.pack_into(self._job, JOB.size, scale[0], scale[1], frame_width, frame_height)
+        best = self._function(self._job_at)
         if best < 0:
             argmax(NOTHING)  # raises the definition's error
-        return best, float(self._score[0])
+        return best, self._score.value
 
     def _bind(self, maps: Sequence[np.ndarray], state: np.ndarray) -> None:
         """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
@@ -288,9 +282,20 @@ class Select:
             addresses.append(addresses[0] + 4 * planes[0])
         if tuple(sizes) != planes:
             raise ValueError("maps: {}".format(", ".join(str(values.shape) for values in maps)))
-        self._maps_at[:] = addresses
-        self._state_at = state.ctypes.data
+        addresses += [0] * (3 - len(addresses))
+        head = self._head
+        JOB.pack_into(
+            self._job,
+            0,
+            ctypes.addressof(head.record),
+            *addresses,
+            head.window.ctypes.data,
+            head.anchors.ctypes.data,
+            self._space.ctypes.data,
+            state.ctypes.data,
+            ctypes.addressof(self._score),
+        )
         self._held = held
         same = all(a is b for a, b in zip(held, maps))  # else convert in every frame
-        none = (None,) * (len(planes) + 1)
-        self._given = tuple(maps) + (state,) if same else none
+        watched = (maps[0], maps[len(maps) >> 1], maps[-1], state)
+        self._given = watched if same else (None,) * 4

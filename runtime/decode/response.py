@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from kernels.golden import argmax, hanning_window
+from kernels.settings import ResponseSettings
 from runtime.decode.shared.family import Family, Maps, Scale
 from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
 
@@ -68,8 +69,26 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "typing.Union[Ridge, Siamese]":
-    """Make the decoder of the network's filter. The kernels have no compiled one."""
-    return Ridge(network) if network.filter == "ridge" else Siamese(network)
+    """Make the decoder of the network's filter; Siamese selects in C++ where that is compiled."""
+    if network.filter == "ridge":
+        return Ridge(network)
+    compiled = kernels.response(response_settings(network))
+    return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
+
+
+def response_settings(network: "Network") -> ResponseSettings:
+    """The numbers of ``Siamese`` that the kernels take."""
+    steps = scale_steps(network.scales)
+    return ResponseSettings(
+        size=network.map_size,
+        upsample=network.upsample,
+        stride=network.stride,
+        influence=network.window,
+        scale_lr=network.scale_lr,
+        min_size=network.min_size,
+        factors=[network.scale_step ** float(step) for step in steps],
+        damping=[1.0 if step == 0 else network.scale_penalty for step in steps],
+    )
 
 
 def scale_steps(count: int) -> np.ndarray:
@@ -165,6 +184,37 @@ class Siamese(Family):
         state[1] = min(max(state[1], 0.0), frame_height)
         state[2:] = np.maximum(state[2:], network.min_size)
         return best, float(1 / (1 + np.exp(-peak)))
+
+
+class CompiledSiamese(Siamese):
+    """``Siamese`` in C++.
+
+    Args:
+        network: uses the keys above.
+        kernel: ``kernels.cpu.response.Response``.
+    """
+
+    def __init__(self, network: "Network", kernel: typing.Any) -> None:
+        super().__init__(network)
+        self._kernel = kernel
+        self._peaks, self._responses = kernel.peaks, kernel.responses
+
+    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+        """Up-sample one scale's response."""
+        self._kernel.look(index, maps[0])
+        return (self._responses,)
+
+    def select(
+        self,
+        maps: Maps,
+        state: np.ndarray,
+        scale: Scale,
+        frame_width: int,
+        frame_height: int,
+    ) -> "typing.Tuple[int, float]":
+        """See ``Siamese.select``; ``maps`` are those of ``look``."""
+        best, score, self._peak = self._kernel.select(state, scale, frame_width, frame_height)
+        return best, score
 
 
 class Ridge(Family):

@@ -52,11 +52,11 @@ static void select(int kind) {
   for (float& value : scores) value = (float)(next_number() % 4000) / 1000 - 2;
   for (float& value : distances) value = 20 + (float)(next_number() % 4000) / 100;
   double target[4] = {640, 360, 80, 60}, score = 0;
-  const float* maps[2] = {scores.data(), distances.data()};
-  const hp_tables tables = {window.data(), 0};
-  const hp_frame_view view = {{1.4, 1.4}, {1280, 720}};
+  std::vector<float> space(count);
+  const hp_select_job job = {&points, {scores.data(), distances.data(), 0}, window.data(), 0,
+                             space.data(), target, &score, {{1.4, 1.4}, {1280, 720}}};
   CALLGRIND_TOGGLE_COLLECT;
-  const int best = hp_points_select(&points, maps, &tables, &view, target, &score);
+  const int best = hp_points_select(&job);
   CALLGRIND_TOGGLE_COLLECT;
   printf("%d %g\n", best, score);
 }

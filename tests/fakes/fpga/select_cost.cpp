@@ -21,14 +21,14 @@ int main(int, char** arguments) {
   }
   const hp_bounds bounds = {10, HP_CLIP_CENTRE, HP_EXACT};
   const hp_points points = {16, 0.15, 0.49, 0.385, 0, bounds, side, HP_SIGMOID, 1};
-  const float* maps[2] = {scores, distances};
-  const hp_tables tables = {window, 0};
-  const hp_frame_view view = {{1.0, 1.0}, {640, 480}};
+  static float space[side * side];
   double score = 0;
   int sum = 0;
   for (int i = 0; i < count; ++i) {
     double state[4] = {320, 240, 60, 80};
-    sum += hp_points_select(&points, maps, &tables, &view, state, &score);
+    const hp_select_job job = {&points, {scores, distances, 0}, window, 0,
+                               space,   state, &score, {{1.0, 1.0}, {640, 480}}};
+    sum += hp_points_select(&job);
   }
   printf("%d %f\n", sum, score);
 }

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from runtime import load_tracker
+from runtime.engines import openvino
 from runtime.errors import HotpathError
 from runtime.networks.__main__ import main
 from tests.support import blobs, tiny
@@ -35,6 +36,22 @@ def originals(tmp_path_factory):
     folders.append(tmp_path_factory.mktemp("tiny"))
     tiny.write_network(folders[-1])
     return folders
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_once():
+    """Compile equal graphs once: most mutations leave them as they are, and each is run twice."""
+    compiled, compile_anew = {}, openvino.Engine._compiled
+
+    def compile_or_take(self, model, threads):
+        key = model.SerializeToString(), threads
+        if key not in compiled:
+            compiled[key] = compile_anew(self, model, threads)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino.Engine, "_compiled", compile_or_take)
+        yield
 
 
 def mutate_toml(text, draw):

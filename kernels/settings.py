@@ -193,9 +193,18 @@ class LossSettings(NamedTuple):
 
 
 class FrameSettings(NamedTuple):
-    """All that a whole frame needs to know of a network."""
+    """All that a whole frame needs to know of a network.
+
+    Attributes:
+        window: where the tracker looks.
+        input: how the network takes a crop.
+        select: how its maps become a box.
+        loss: when the target is lost.
+        factors: sizes of the windows that are searched in a frame.
+    """
 
     window: WindowSettings
     input: InputSettings
-    points: PointsSettings
+    select: SelectSettings
     loss: LossSettings
+    factors: Sequence[float] = (1.0,)

@@ -19,7 +19,7 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib
 
 TABLE = os.path.join(compiler.HERE, "budget.toml")
-SOURCES = ("crop", "select", "correlate")
+SOURCES = ("crop", "aim", "points", "anchors", "centre", "corners", "correlate")
 WARP = 32
 SCHEDULERS = 4  # of a multiprocessor; each issues one instruction a cycle
 LATENCY = 5  # cycles until the result of an instruction can be used
@@ -115,8 +115,8 @@ def main() -> int:
             return 2
         print("| GPU | crop to 255 x 255 | select and loss monitor |\n|---|---|---|")
         for name, gpu in sorted(table["gpu"].items()):
-            ptx = nvrtc.compile(compiler.source("select"), gpu["capability"], ptx=True)[0]
-            counts = count_ptx(ptx.decode())["hp_select"]
+            ptx = nvrtc.compile(compiler.source("points"), gpu["capability"], ptx=True)[0]
+            counts = count_ptx(ptx.decode())["hp_select_points"]
             crop, select = crop_us(table, gpu, 255), select_us(table, gpu, counts)
             print("| {} | {:.0f} us (estimate) | {:.0f} us (estimate) |".format(name, crop, select))
     except HotpathError as error:

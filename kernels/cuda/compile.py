@@ -27,12 +27,8 @@ from kernels.cuda.errors import NoCompiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
-HEADERS = (
-    os.path.join(HERE, "frame.h"),
-    os.path.join(HERE, "loss_monitor.h"),
-    os.path.join(HERE, os.pardir, "hotpath.h"),
-    os.path.join(HERE, os.pardir, "geometry.h"),
-    os.path.join(HERE, os.pardir, "families.h"),
+HEADERS = sorted(
+    glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )
 FLAGS = ("--fmad=false", "--std=c++14")  # the sources alone decide where a value is rounded
 CUDA_HOMES = ("/usr/local/cuda", "/opt/cuda")
@@ -353,7 +349,7 @@ def _write(path: str, content: bytes) -> str:
 def _key(path: str, version: str) -> str:
     """Hash of everything that the compiled code depends on, except the GPU."""
     key = hashlib.sha256(repr((version, FLAGS)).encode())
-    for name in (path,) + HEADERS:
+    for name in [path] + HEADERS:
         with open(name, "rb") as file:
             key.update(file.read())
     return key.hexdigest()[:16]

@@ -78,15 +78,17 @@ __device__ void store(const hp_input* input, const lane* channel, int value, voi
 
 }  // namespace
 
-// Writes 3 planes of side x side. plan: see hp_plan_crop. Grid: blocks of blockDim.x columns and
-// ROWS * blockDim.y rows that cover the side both ways.
+// Writes 3 planes of side x side for each window. plan: the lines of one window after those of another,
+// first its rows, then its columns. Grid: blocks of blockDim.x columns and ROWS * blockDim.y rows that
+// cover the side both ways; gridDim.z is the number of windows.
 extern "C" __global__ void __launch_bounds__(256, 4)
-    hp_crop(const hp_frame* __restrict__ frame, const hp_line* __restrict__ plan,
+    hp_crop(const hp_frame* __restrict__ frame, const hp_plan_line* __restrict__ plan,
             const hp_input* __restrict__ input, void* __restrict__ out) {
   const int side = input->side;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
   if (column >= side) return;
-  const hp_line across = plan[side + column];
+  plan += blockIdx.z * 2 * side;
+  const hp_plan_line across = plan[side + column];
   job own;
   own.frame = frame;
   own.y = frame->y;
@@ -108,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
     const int to = input->swap ? 2 - c : c;
     channels[c].mean = input->mean[to];
     channels[c].scale = input->scale[to];
-    channels[c].plane = to * side * side;
+    channels[c].plane = (3 * blockIdx.z + to) * side * side;
   }
 
   const int begin = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
@@ -118,7 +120,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
   int index = begin * side + column;
 #pragma unroll 1
   for (int row = begin; row < end; ++row, index += side) {
-    const hp_line down = plan[row];
+    const hp_plan_line down = plan[row];
     if (down.first != top) {
       upper = lower;
       if (down.first != bottom) upper = blend(&own, down.first);

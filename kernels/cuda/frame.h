@@ -30,11 +30,13 @@ struct hp_input {
   int border[3];  // B, G, R outside the frame
 };
 
-// Where the tracker looks; runtime/geometry.py is the definition.
+enum { HP_MOST_WINDOWS = 15 };  // that a frame is searched in
+
+// Where the tracker looks.
 struct hp_view {
-  double context;
-  int exemplar, search;  // sides of the network's inputs, pixels
-  int corner, rounding;
+  hp_geometry geometry;
+  double factors[HP_MOST_WINDOWS];  // of the sides of each window of a frame
+  int windows, unused;
 };
 
 enum {
@@ -48,11 +50,10 @@ enum {
 // The target. These 64 bytes are all that a frame downloads. After an error the state is the last
 // frame's.
 struct hp_pose {
-  double state[4];  // cx, cy, w, h in frame pixels
-  double score;
+  double state[4];          // cx, cy, w, h in frame pixels
+  float score, certainty;   // rounded; hp_monitor has the exact certainty
   int cell;
-  float certainty;  // rounded; hp_monitor has the exact one
-  int x, y, side;   // window of the next frame
+  int x, y, width, height;  // of the next frame, what its windows cover
   short flags;
   short sequence;   // low bits of the frame's number
 };
@@ -77,40 +78,9 @@ struct
 #ifdef __CUDACC__
     __align__(16)
 #endif
-    hp_line {
+    hp_plan_line {
   int first, second;
   int weight0, weight1;
 };
-
-// The window of the exemplar or of the search region. By one thread.
-static __device__ void hp_aim_window(const hp_view* view, const hp_monitor* monitor, hp_pose* pose,
-                                     int exemplar) {
-  double side = hp_context_side(pose->state[2], pose->state[3], view->context);
-  if (!exemplar) side = hp_mul(hp_mul(side, view->search) / view->exemplar, monitor->widened);
-  pose->side = hp_whole_side(side);
-  pose->x = hp_first_pixel(pose->state[0], pose->side, view->corner, view->rounding);
-  pose->y = hp_first_pixel(pose->state[1], pose->side, view->corner, view->rounding);
-}
-
-// The plan of a crop: first its out_side rows, then its out_side columns. By a whole block, which
-// must have met since `scale` was computed.
-static __device__ void hp_plan_crop(const hp_pose* pose, int out_side, hp_scale scale,
-                                    hp_line* plan) {
-  for (int i = threadIdx.x; i < out_side; i += blockDim.x) {
-    const hp_tap tap = hp_resize_tap_whole(i, scale);
-    const hp_tap across = hp_clamp_column(tap, pose->side);
-    hp_line row, column;
-    row.first = pose->y + hp_clamp_row(tap.first, pose->side);
-    row.second = pose->y + hp_clamp_row(tap.first + 1, pose->side);
-    row.weight0 = tap.weight0;
-    row.weight1 = tap.weight1;
-    column.first = pose->x + across.first;
-    column.second = pose->x + hp_clamp_row(across.first + 1, pose->side);
-    column.weight0 = across.weight0;
-    column.weight1 = across.weight1;
-    plan[i] = row;
-    plan[out_side + i] = column;
-  }
-}
 
 #endif  // HOTPATH_CUDA_FRAME_H

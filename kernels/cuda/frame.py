@@ -10,14 +10,16 @@ The network is an engine with device memory:
     engine.stream                                 a stream of the device, for all of its work
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
-    engine.scores, engine.distances               addresses of its maps, float32
+    engine.maps                                   addresses of its maps, float32
+    engine.reserve(places)                        makes room for several search regions and their
+                                                  maps; those of a place follow the last one's
     engine.search_features_device                 (address, shape) of the search region's features;
                                                   None if the network gives none
     engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
     engine.free_features(features)                frees it
     engine.exemplar_device(stream, features)      enqueues the exemplar's part; takes a handle
-    engine.search_device(stream, features)        enqueues a frame's part
+    engine.search_device(stream, features, place) enqueues a frame's part for one search region
 
 The last two return at once. After their first call they allocate and synchronise nothing. Several
 targets share one engine: each has a ``Frame`` and features of its own.
@@ -99,6 +101,7 @@ class Frame:
         self._copies = device.stream() if slots > 1 else self._stream
         self._kernels = FrameKernels(device, settings, engine)
         try:
+            engine.reserve(self._kernels.windows)
             self._features = engine.new_features()
             self._slots = [Slot(device, 4 if profile else 0) for _ in range(slots)]
         except HotpathError:
@@ -132,7 +135,7 @@ class Frame:
         kernels.aim(exemplar=False)
         # Run the search once before it is captured: libraries initialise in their first call.
         kernels.crop(slot.upload_at, exemplar=False)
-        self.engine.search_device(self._handle, self._features)
+        self._search()
         kernels.remember()
         self.device.download(slot.result, kernels.pose, self._stream)
         self.device.synchronise(self._stream)
@@ -242,7 +245,7 @@ class Frame:
         """The part (x, y, w, h) of the next frame that the search region covers."""
         assert self._newest is not None
         pose = self._newest.pose
-        window = int(pose["x"]), int(pose["y"]), int(pose["side"])
+        window = int(pose["x"]), int(pose["y"]), int(pose["width"]), int(pose["height"])
         return frames.part_of(window, *self._size)
 
     def _upload(
@@ -292,11 +295,16 @@ class Frame:
         self._mark(slot, 0)
         kernels.crop(slot.upload_at, exemplar=False)
         self._mark(slot, 1)
-        self.engine.search_device(self._handle, self._features)
+        self._search()
         self._mark(slot, 2)
         kernels.select(slot.upload_at)
         self.device.download(slot.result, kernels.pose, self._stream)
         self._mark(slot, 3)
+
+    def _search(self) -> None:
+        """Enqueue the network for each window of a frame."""
+        for place in range(self._kernels.windows):
+            self.engine.search_device(self._handle, self._features, place)
 
     def _mark(self, slot: Slot, number: int) -> None:
         if slot.marks:

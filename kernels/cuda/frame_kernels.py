@@ -7,6 +7,7 @@ import numpy as np
 from kernels.cuda import compile as compiler
 from kernels.cuda import layout
 from kernels.cuda.errors import GpuFailed
+from kernels.cuda.heads import head
 from kernels.cuda.loss_monitor import LossMonitor
 from kernels.settings import FrameSettings
 
@@ -27,6 +28,7 @@ class FrameKernels:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
 
     Attributes:
+        windows: how many a frame is searched in.
         pose: address of the target's ``layout.POSE``.
         monitor: the ``LossMonitor``.
     """
@@ -35,12 +37,15 @@ class FrameKernels:
         self.device, self.settings, self.engine = device, settings, engine
         self._stream = engine.stream
         self._owned: List[int] = []
-        self._modules = [self._module(name) for name in ("crop", "select")]
-        crop, select = self._modules  # a kernel lives as long as its module
+        self.windows = len(settings.factors)
+        self._head = head(settings.select)
+        sources = "crop", "aim", self._head.source
+        self._modules = [self._module(name) for name in sources]
+        crop, aim, select = self._modules  # a kernel lives as long as its module
         self._crop = device.kernel(crop, "hp_crop")
-        self._aim = device.kernel(select, "hp_aim")
-        self._select = device.kernel(select, "hp_select")
-        self._remember = device.kernel(select, "hp_remember")
+        self._aim = device.kernel(aim, "hp_aim")
+        self._remember = device.kernel(aim, "hp_remember")
+        self._select = device.kernel(select, self._head.kernel)
         self.monitor = LossMonitor(
             device, settings.loss, engine.search_features_device, self._stream
         )
@@ -53,12 +58,10 @@ class FrameKernels:
     def _allocate(self) -> None:
         settings, device = self.settings, self.device
         self.pose = self._alloc(layout.POSE.itemsize)
-        longest = max(settings.window.search, settings.window.exemplar)
+        longest = max(self.windows * settings.window.search, settings.window.exemplar)
         self._plan = self._alloc(2 * layout.LINE.itemsize * longest)
-        points, window = layout.points(settings.points)
-        self._points, self._window = self._constant(points), self._constant(window)
-        self._rough_window = self._constant(window.astype(np.float32))
-        self._view = self._constant(layout.view(settings.window))
+        self._tables = [self._constant(array) for array in self._head.constants]
+        self._view = self._constant(layout.view(settings.window, settings.factors))
         self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
 
@@ -98,7 +101,7 @@ class FrameKernels:
         self.device.launch(self._aim, (1, 1, 1), SELECT_BLOCK, arguments, self._stream)
 
     def crop(self, frame: int, exemplar: bool) -> None:
-        """Enqueue: crop a frame into one of the network's inputs.
+        """Enqueue: crop the windows of a frame into the network's inputs.
 
         Args:
             frame: address of its ``layout.FRAME``.
@@ -107,7 +110,8 @@ class FrameKernels:
         engine, side = self.engine, self._sides()[not exemplar]
         out = engine.exemplar_input if exemplar else engine.search_input
         columns, rows = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1]
-        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, 1)
+        windows = 1 if exemplar else self.windows
+        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, windows)
         self._launch(
             self._crop, grid, CROP_BLOCK, frame, self._plan, self._inputs[not exemplar], out
         )
@@ -126,8 +130,7 @@ class FrameKernels:
             frame: address of the ``layout.FRAME`` that was cropped.
         """
         engine, monitor = self.engine, self.monitor
-        addresses = [self._points, self._view, self._window, self._rough_window]
-        addresses += [engine.scores, engine.distances, frame]
+        addresses = self._tables + list(self._head.maps(engine.maps)) + [self._view, frame]
         addresses += [monitor.limits, monitor.features, monitor.reference, monitor.address]
         self._launch(self._select, (1, 1, 1), SELECT_BLOCK, *(addresses + [self.pose, self._plan]))
 

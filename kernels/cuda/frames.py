@@ -87,19 +87,21 @@ def capacity(frame: AnyFrame) -> int:
     return PIXELS_AT + pixels * frame.shape[2]
 
 
-def part_of(window: Tuple[int, int, int], width: int, height: int) -> Tuple[int, int, int, int]:
+def part_of(
+    window: Tuple[int, int, int, int], width: int, height: int
+) -> Tuple[int, int, int, int]:
     """The part of a frame that a window covers.
 
     Args:
-        window: (x, y, side) in frame pixels; may lie partly or wholly outside.
+        window: (x, y, w, h) in frame pixels; may lie partly or wholly outside.
         width, height: of the frame.
 
     Returns:
         (x, y, w, h) with even edges, as NV12 needs them; may be empty.
     """
-    x, y, side = window
+    x, y, across, down = window
     left, top = min(max(x, 0), width), min(max(y, 0), height)
-    right, bottom = min(max(x + side, left), width), min(max(y + side, top), height)
+    right, bottom = min(max(x + across, left), width), min(max(y + down, top), height)
     left, top = left - left % 2, top - top % 2
     right, bottom = min(right + right % 2, width), min(bottom + bottom % 2, height)
     return left, top, right - left, bottom - top

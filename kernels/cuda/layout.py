@@ -5,16 +5,14 @@ from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.golden import hanning_window
 from kernels.settings import (
     BOX_PIXELS,
     CLIPS,
-    QUALITIES,
     ROUNDINGS,
-    SCORES,
+    SHAPES,
+    BoxLimits,
     InputSettings,
     LossSettings,
-    PointsSettings,
     WindowSettings,
 )
 
@@ -28,23 +26,38 @@ INPUT = np.dtype(
     [("mean", "f4", 3), ("scale", "f4", 3), ("step", "f4"), ("side", "i4"), ("format", "i4")]
     + [("swap", "i4"), ("border", "i4", 3)]
 )
+GEOMETRY = np.dtype(
+    [("context", "f8"), ("exemplar_margin", "f8"), ("search_margin", "f8")]
+    + [("exemplar_factor", "f8"), ("search_factor", "f8"), ("exemplar", "i4"), ("search", "i4")]
+    + [("crop", "i4"), ("corner", "i4"), ("rounding", "i4"), ("warp", "i4")]
+)
+MOST_WINDOWS = 15  # that a frame is searched in, as in frame.h
 VIEW = np.dtype(
-    [("context", "f8"), ("exemplar", "i4"), ("search", "i4"), ("corner", "i4"), ("rounding", "i4")]
+    [("geometry", GEOMETRY), ("factors", "f8", MOST_WINDOWS), ("windows", "i4"), ("unused", "i4")]
 )
 POSE = np.dtype(
-    [("state", "f8", 4), ("score", "f8"), ("cell", "i4"), ("certainty", "f4")]
-    + [("x", "i4"), ("y", "i4"), ("side", "i4"), ("flags", "i2"), ("sequence", "i2")]
+    [("state", "f8", 4), ("score", "f4"), ("certainty", "f4"), ("cell", "i4"), ("x", "i4")]
+    + [("y", "i4"), ("width", "i4"), ("height", "i4"), ("flags", "i2"), ("sequence", "i2")]
 )
 LIMITS = np.dtype(
     [("lost_below", "f8"), ("hold_below", "f8"), ("hold_widen", "f8"), ("hold_limit", "f8")]
     + [("kept", "f8"), ("inner", "f8"), ("stride", "f8"), ("channels", "i4"), ("side", "i4")]
 )
 MONITOR = np.dtype([("certainty", "f8"), ("widened", "f8"), ("held", "f8", 4)])
+BOUNDS = np.dtype([("min_size", "f8"), ("clip", "i4"), ("pixels", "i4")])
 POINTS = np.dtype(
     [("stride", "f8"), ("penalty", "f8"), ("influence", "f8"), ("rate", "f8")]
-    + [("quality_share", "f8"), ("min_size", "f8"), ("clip", "i4"), ("pixels", "i4")]
+    + [("quality_share", "f8"), ("bounds", BOUNDS)]
     + [("size", "i4"), ("score", "i4"), ("power", "i4"), ("quality", "i4")]
     + [("inclusive", "i4"), ("anchors", "i4")]
+)
+CENTRE = np.dtype(
+    [("min_score", "f8"), ("bounds", BOUNDS), ("geometry", GEOMETRY)]
+    + [("size", "i4"), ("score", "i4"), ("relative", "i4"), ("unused", "i4")]
+)
+CORNERS = np.dtype(
+    [("cell_centre", "f8"), ("bounds", BOUNDS)]
+    + [("size", "i4"), ("search", "i4"), ("output", "i4"), ("unused", "i4")]
 )
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
@@ -56,31 +69,44 @@ NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
 LOST, HELD = 8, 16
 
 
-def view(settings: WindowSettings) -> np.ndarray:
+def view(settings: WindowSettings, factors: Sequence[float] = (1.0,)) -> np.ndarray:
     """Where a tracker looks: one ``VIEW``.
 
+    Args:
+        settings: the numbers.
+        factors: sizes of the windows that are searched in a frame.
+
     Raises:
-        ValueError: an input is larger than the plan of a crop can be.
+        ValueError: an input is larger than a crop can be, or there are too many windows.
     """
     if max(settings.exemplar, settings.search) > MOST_OUTPUTS:
         raise ValueError("a side of {} pixels".format(max(settings.exemplar, settings.search)))
+    if len(factors) > MOST_WINDOWS:
+        raise ValueError("{} windows".format(len(factors)))
     record = np.zeros(1, VIEW)
-    record["context"], record["corner"] = settings.context, settings.corner
-    record["exemplar"], record["search"] = settings.exemplar, settings.search
-    record["rounding"] = ROUNDINGS[settings.rounding]
+    record["geometry"] = geometry(settings)
+    record["factors"][0, : len(factors)] = factors
+    record["windows"] = len(factors)
     return record
 
 
-def points(settings: PointsSettings) -> Tuple[np.ndarray, np.ndarray]:
-    """One ``POINTS``, and the cosine window that goes with it: (cells,) float64."""
-    record = np.zeros(1, POINTS)
-    for name in ("stride", "penalty", "influence", "rate", "quality_share", "size", "power"):
+def geometry(settings: WindowSettings) -> np.ndarray:
+    """The shapes of windows: one ``GEOMETRY``."""
+    record = np.zeros(1, GEOMETRY)
+    for name in ("context", "exemplar", "search", "corner", "warp"):
         record[name] = getattr(settings, name)
-    record["score"], record["quality"] = SCORES[settings.score], QUALITIES[settings.quality]
-    record["inclusive"], record["anchors"] = settings.inclusive, len(settings.anchors)
-    record["min_size"], record["clip"] = settings.limits.min_size, CLIPS[settings.limits.clip]
-    record["pixels"] = BOX_PIXELS[settings.limits.pixels]
-    return record, np.ascontiguousarray(hanning_window(settings.size).ravel())
+    for name in ("exemplar_margin", "search_margin", "exemplar_factor", "search_factor"):
+        record[name] = getattr(settings, name)
+    record["crop"], record["rounding"] = SHAPES[settings.shape], ROUNDINGS[settings.rounding]
+    return record
+
+
+def bounds(limits: BoxLimits) -> np.ndarray:
+    """The limits of a box: one ``BOUNDS``."""
+    record = np.zeros(1, BOUNDS)
+    record["min_size"], record["clip"] = limits.min_size, CLIPS[limits.clip]
+    record["pixels"] = BOX_PIXELS[limits.pixels]
+    return record
 
 
 def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.ndarray:

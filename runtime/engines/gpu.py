@@ -32,6 +32,11 @@ class Memory:
             self._addresses[name] = self.device.alloc(self.size(name))
         return self._addresses[name]
 
+    def enlarge(self, name: str, times: int) -> None:
+        """Give a tensor a new address, at which it has room so many times."""
+        self.device.free(self.address(name))
+        self._addresses[name] = self.device.alloc(times * self.size(name))
+
     def size(self, name: str) -> int:
         """Bytes of a tensor."""
         size = FLOAT_BYTES
@@ -60,7 +65,8 @@ class GpuEngine(base.Engine):
         exemplar_input, search_input: addresses of the inputs, (1, 3, side, side).
         input_dtype, input_step: of the inputs, as ``kernels.cuda.layout`` has them.
         capturable: whether its work may be captured in a CUDA graph.
-        scores, distances: addresses of the two maps of a network that has two.
+        maps: addresses of the maps, in the order of the network's family. With several places (see
+            ``reserve``) those of a place follow the last one's.
         search_features_device: (address, shape) of the search region's features, or None.
         search_features: the same on the host, where the network's targets are watched; else None.
     """
@@ -107,8 +113,8 @@ class GpuEngine(base.Engine):
         self._results = tuple(self._host[name] for name in self._maps)
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
         self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
-        if len(self._maps) == 2:
-            self.scores, self.distances = (memory.address(name) for name in self._maps)
+        self.maps = tuple(memory.address(name) for name in self._maps)
+        self._places, self._place = 1, 0
         if search_features is not None:
             address, shape = memory.address(search_features), memory.shapes[search_features]
             self.search_features_device = address, shape
@@ -158,6 +164,29 @@ class GpuEngine(base.Engine):
         for address in features.values():
             self.device.free(address)
 
+    def reserve(self, places: int) -> None:
+        """Make room for that many search regions and their maps.
+
+        No frame may be in flight. A tracker that was made before for fewer places can't go on.
+        """
+        if places <= self._places:
+            return
+        memory, names = self.memory, ("search",) + self._maps
+        for name in names:
+            memory.enlarge(name, places)
+        self.search_input = memory.address("search")
+        self.maps = tuple(memory.address(name) for name in self._maps)
+        self._places = places
+        self._move_to(0)
+
+    def _move_to(self, place: int) -> None:
+        """Let the parts of a frame read and write one place."""
+        memory = self.memory
+        for name in ("search",) + self._maps:
+            at = {name: memory.address(name) + place * memory.size(name)}
+            self._bind(self._frame, at)
+        self._place = place
+
     def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:
         """Put the exemplar's part on the stream; it writes its features to ``features``."""
         if features is not self._written:
@@ -165,8 +194,16 @@ class GpuEngine(base.Engine):
             self._written = features
         self._exemplar.run(handle)
 
-    def search_device(self, handle: Any, features: Dict[str, int]) -> None:
-        """Put the parts of a frame on the stream, for the target with these features."""
+    def search_device(self, handle: Any, features: Dict[str, int], place: int = 0) -> None:
+        """Put the parts of a frame on the stream, for the target with these features.
+
+        Args:
+            handle: of the stream.
+            features: from ``new_features``.
+            place: which of the search regions (see ``reserve``).
+        """
+        if place != self._place:
+            self._move_to(place)
         if features is not self._read:
             self._bind(self._frame, features)
             self._read = features

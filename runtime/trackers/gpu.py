@@ -1,6 +1,6 @@
 """The tracker whose whole frame runs on the GPU."""
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -9,8 +9,11 @@ from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.planes import MATRICES, Planes
-from kernels.settings import FrameSettings, InputSettings, LossSettings
+from kernels.settings import FrameSettings, InputSettings, LossSettings, SelectSettings
 from runtime import geometry, loss
+from runtime.decode.anchors import anchors_settings
+from runtime.decode.centre import centre_settings
+from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame
@@ -21,15 +24,12 @@ from runtime.types import Track, checked_box, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
-# The kernels implement one choice of these keys of a network's TOML: key -> that choice.
-SUPPORTED = {
-    "family": "points",
-    "crop": "square",
-    "resample": "resize",
-    "quality": "none",
-    "inclusive": False,
-    "clip": "centre",
-    "box_pixels": "exact",
+# The families whose select the GPU has: name -> function of the network that gives its numbers.
+SELECTS: Dict[str, Callable[[Network], SelectSettings]] = {
+    "points": points_settings,
+    "anchors": anchors_settings,
+    "centre": centre_settings,
+    "corners": corners_settings,
 }
 
 
@@ -39,16 +39,16 @@ def frame_settings(network: Network) -> FrameSettings:
     Raises:
         NotOnGpu: the kernels lack this network's crop or select.
     """
-    for key, value in SUPPORTED.items():
-        if getattr(network, key, value) != value:
-            raise NotOnGpu(
-                "{}: the GPU's crop and select support {} = {!r}, not {!r}; run it with --engine "
-                "onnxruntime".format(network.name, key, value, getattr(network, key))
+    if network.family not in SELECTS:
+        raise NotOnGpu(
+            "{}: the GPU has no select of the family {!r}; run it with --engine onnxruntime".format(
+                network.name, network.family
             )
+        )
     return FrameSettings(
         window=geometry.window_settings(network),
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
-        points=points_settings(network),
+        select=SELECTS[network.family](network),
         loss=LossSettings(
             lost_below=network.lost_below,
             hold_below=network.hold_below,
@@ -56,7 +56,7 @@ def frame_settings(network: Network) -> FrameSettings:
             hold_limit=network.hold_limit,
             kept=loss.KEPT,
             inner=loss.INNER,
-            stride=network.stride,
+            stride=getattr(network, "stride", 1),
         ),
     )
 

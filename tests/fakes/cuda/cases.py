@@ -72,7 +72,7 @@ def crop():
         device.module(
             compiler.binary(compiler.source(name), device.capability, device.driver_version)
         )
-        for name in ("crop", "select")
+        for name in ("crop", "aim")
     ]
     kernel = device.kernel(modules[0], "hp_crop")
     aim = device.kernel(modules[1], "hp_aim")

@@ -25,9 +25,11 @@ struct Counted {
   Counted(float number) : value(number) { count_doubles(1); }
   explicit operator float() const { return count_doubles(1), (float)value; }
   explicit operator int() const { return count_doubles(1), (int)value; }
+  explicit operator long long() const { return count_doubles(1), (long long)value; }
 
   Counted operator-() const { return -value; }
   Counted& operator+=(Counted other) { return *this = *this + other; }
+  Counted& operator-=(Counted other) { return *this = *this - other; }
 
   friend Counted operator+(Counted a, Counted b) { return count_doubles(1), a.value + b.value; }
   friend Counted operator-(Counted a, Counted b) { return count_doubles(1), a.value - b.value; }
@@ -50,6 +52,7 @@ inline shim::Counted exp(shim::Counted x) {
 }
 inline shim::Counted rint(shim::Counted x) { return shim::count_doubles(1), rint(x.value); }
 inline shim::Counted floor(shim::Counted x) { return shim::count_doubles(1), floor(x.value); }
+inline shim::Counted trunc(shim::Counted x) { return shim::count_doubles(1), trunc(x.value); }
 inline shim::Counted ceil(shim::Counted x) { return shim::count_doubles(1), ceil(x.value); }
 inline long long __double_as_longlong(shim::Counted x) { return __double_as_longlong(x.value); }
 

@@ -32,7 +32,7 @@ class Engine:
         cells = network.map_size**2
         self.exemplar_input = device.alloc(12 * network.exemplar**2)
         self.search_input = device.alloc(12 * network.search**2)
-        self.scores, self.distances = device.alloc(8 * cells), device.alloc(16 * cells)
+        self.maps = device.alloc(8 * cells), device.alloc(16 * cells)
         self.search_features_device = None
         if seen:
             self._see = device.kernel(module, "tiny_seen")
@@ -53,14 +53,18 @@ class Engine:
         arguments += (np.uint64(features),)
         self.device.launch(self._exemplar, (1, 1, 1), (3, 1, 1), arguments, self.stream)
 
-    def search_device(self, handle, features):
+    def reserve(self, places):
+        if places > 1:
+            raise AssertionError("this network is searched in one window")
+
+    def search_device(self, handle, features, place=0):
         self._check(handle)
         self.calls += 1
         self.before_search()
         network = self.network
         arguments = np.uint64(self.search_input), np.uint64(features)
         arguments += np.int32(network.search), np.int32(network.map_size), np.int32(network.stride)
-        arguments += np.uint64(self.scores), np.uint64(self.distances)
+        arguments += tuple(np.uint64(address) for address in self.maps)
         size = network.map_size, 1, 1
         self.device.launch(self._search, size, size, arguments, self.stream)
         if self.search_features_device:

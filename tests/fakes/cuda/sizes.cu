@@ -10,4 +10,7 @@ extern "C" __global__ void structure_sizes(int* out) {
   out[5] = sizeof(hp_line);
   out[6] = sizeof(hp_limits);
   out[7] = sizeof(hp_monitor);
+  out[8] = sizeof(hp_geometry);
+  out[9] = sizeof(hp_centre);
+  out[10] = sizeof(hp_corners);
 }

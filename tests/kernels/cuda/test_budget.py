@@ -11,8 +11,10 @@ from kernels.cuda import compile as compiler
 from tests.fakes.cuda import build
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
+from tests.fakes.cuda.turn import Turn
+from tests.kernels.cuda import test_families
 from tests.kernels.cuda.test_compile import CAPABILITIES, NVRTC, PTXAS, THOR
-from tests.kernels.cuda.test_loss_monitor import OnGpu, random_maps
+from tests.kernels.cuda.test_loss_monitor import random_maps
 
 budget = pytest.importorskip("kernels.cuda.budget")  # needs a reader of TOML
 
@@ -91,15 +93,34 @@ def test_a_frame_does_few_operations_on_doubles(table, size, channels):
     shim.library.counted_doubles.restype = ctypes.c_long
     net = network(map_size=size, lost_below=0.6, hold_below=0.5)
     gpu, features = (
-        OnGpu(shim, net, (1, channels, size * size)),
+        Turn(shim, net, (1, channels, size * size)),
         random.normal(1, 1, (1, channels, size * size)),
     )
     features = features.astype(np.float32)
     gpu.begin((300.0, 200.0, 60.0, 50.0), features)
     for _ in range(10):
         shim.library.reset_counted_doubles()
-        gpu.update(random_maps(net, random, random.uniform(-4, 4)), features)
+        gpu.select(random_maps(net, random, random.uniform(-4, 4)), features)
         counts = [shim.library.counted_doubles(thread) for thread in range(gpu.threads)]
         assert 0 < sum(counts) <= table["frame"]["doubles"]
         assert max(counts) <= table["frame"]["doubles_of_a_thread"]
         assert sum(count > 0 for count in counts) <= 4  # threads that touch a double at all
+
+
+@pytest.mark.parametrize("family", sorted(test_families.FAMILIES))
+def test_a_familys_select_does_few_operations_on_doubles(table, family):
+    shim, limits = Shim(build.counting()), table["families"][family]
+    shim.library.counted_doubles.restype = ctypes.c_long
+    stretched = {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0}
+    net = test_families.of_family(family)._replace(
+        lost_below=0.6, hold_below=0.5, clip="inside", box_pixels="round", **stretched
+    )
+    for seed in range(5):
+        turn = Turn(shim, net, frame=test_families.FRAME)
+        turn.begin((300.0, 200.0, 60.0, 50.0))
+        shim.library.reset_counted_doubles()
+        turn.select(test_families.random_maps(net, seed))
+        counts = [shim.library.counted_doubles(thread) for thread in range(turn.threads)]
+        assert 0 < sum(counts) <= limits["doubles"]
+        assert max(counts) <= limits["doubles_of_a_thread"]
+        assert sum(count > 0 for count in counts) <= 8

@@ -15,7 +15,7 @@ from tests.fakes.cuda import build
 TOOLS = os.path.join(build.CACHE, "tools")
 NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
 PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
-NAMES = ("crop", "select", "correlate")
+NAMES = ("crop", "aim", "points", "anchors", "centre", "corners", "correlate")
 # Nano, TX2, Xavier, Orin, and one GPU of a data centre
 CAPABILITIES = (53, 62, 72, 87, 90)
 THOR = 110
@@ -59,7 +59,7 @@ def test_the_nanos_code_needs_nothing_newer_than_cuda_10_2(nvrtc, tmp_path, name
 
 
 def test_an_instruction_newer_than_the_stated_version_is_found(nvrtc, tmp_path):
-    ptx = re.sub(r"\.version \d+\.\d+", ".version 5.0", ptx_of(nvrtc, "select", 53))
+    ptx = re.sub(r"\.version \d+\.\d+", ".version 5.0", ptx_of(nvrtc, "points", 53))
     status, printed = assemble(ptx, 53, str(tmp_path))
     assert status != 0 and "shfl" in printed
 

@@ -66,7 +66,7 @@ def crop(shim, net, picture, state, exemplar=False, dtype="float32", step=1.0, b
     given_input = layout.network_input(frame_settings(net).input, side, dtype, step, border)
     blocks = ((side + 31) // 32, (side + 63) // 64)
     shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
-    window = tuple(int(pose[name][0]) for name in ("x", "y", "side", "side"))
+    window = tuple(int(pose[name][0]) for name in ("x", "y", "width", "height"))
     return out, window
 
 
@@ -135,7 +135,7 @@ def test_window_is_that_of_geometry(shim, state, context, corner, rounding, exem
         expected = geometry.exemplar_window(net, np.array(state))
     else:
         expected, _ = geometry.search_window(net, np.array(state))
-    assert tuple(int(pose[name][0]) for name in ("x", "y", "side", "side")) == tuple(expected)
+    assert tuple(int(pose[name][0]) for name in ("x", "y", "width", "height")) == tuple(expected)
 
 
 @pytest.mark.parametrize("half", [0.5, 1.5, 2.5, -0.5, -1.5])
@@ -146,7 +146,7 @@ def test_window_corners_on_half_pixels_round_as_in_geometry(shim, half, rounding
     pose, plan = pose_at(state), np.zeros(2 * 8, layout.LINE)
     shim.launch("hp_aim", 1, 32, view_of(net), UNMONITORED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array(state))
-    assert (pose["x"][0], pose["side"][0]) == (expected[0], expected[2])
+    assert (pose["x"][0], pose["width"][0]) == (expected[0], expected[2])
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
@@ -155,7 +155,7 @@ def test_window_sides_on_half_pixels_round_as_in_geometry(shim, size):
     pose, plan = pose_at((50, 50, size, size)), np.zeros(2 * 12, layout.LINE)
     shim.launch("hp_aim", 1, 32, view_of(net), UNMONITORED, 0, pose, plan)
     expected, _ = geometry.search_window(net, np.array((50, 50, size, size), np.float64))
-    assert pose["side"][0] == expected[2]
+    assert pose["width"][0] == expected[2]
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -245,7 +245,8 @@ def test_an_input_too_large_for_the_plan_is_refused():
 
 
 def test_structures_have_the_sizes_that_python_lays_out(shim):
-    sizes = np.zeros(8, np.int32)
+    sizes = np.zeros(11, np.int32)
     shim.launch("structure_sizes", 1, 1, sizes)
     kinds = ("FRAME", "INPUT", "VIEW", "POSE", "POINTS", "LINE", "LIMITS", "MONITOR")
+    kinds += ("GEOMETRY", "CENTRE", "CORNERS")
     assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]

@@ -10,9 +10,9 @@ from kernels.cuda import layout
 from runtime import geometry
 from runtime.decode.points import Points
 from runtime.loss import LossMonitor
-from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
+from tests.fakes.cuda.turn import Turn
 
 FRAME = (1280, 720)
 CERTAINTY = 1e-9  # largest difference from the definition's certainty
@@ -21,42 +21,6 @@ CERTAINTY = 1e-9  # largest difference from the definition's certainty
 @pytest.fixture(scope="module")
 def shim():
     return Shim()
-
-
-class OnGpu:
-    """Select and the loss monitor of one target, by the kernels.
-
-    Args:
-        shape: (1, channels, cells) of the features, or None.
-        threads: of the block.
-    """
-
-    def __init__(self, shim, net, shape, threads=256):
-        self.shim, self.threads, numbers = shim, threads, frame_settings(net)
-        self.limits, self.view = layout.limits(numbers.loss, shape), layout.view(numbers.window)
-        self.points, self.window = layout.points(numbers.points)
-        self.reference = np.full(shape[1], np.nan, np.float32) if shape else None
-        self.pose, self.plan = np.zeros(1, layout.POSE), np.zeros(2 * net.search, layout.LINE)
-        self.picture = np.zeros(1, layout.FRAME)
-        self.picture["frame_width"], self.picture["frame_height"] = FRAME
-        self.picture["width"], self.picture["height"] = FRAME
-
-    def begin(self, state, features):
-        self.monitor = layout.monitor(state)
-        self.pose["state"] = state
-        if features is not None:
-            self._launch("hp_remember", self.limits, self.view, self.pose, features, self.reference)
-
-    def update(self, maps, features):
-        """The pose after a frame."""
-        rough_window = self.window.astype(np.float32)
-        arguments = [self.points, self.view, self.window, rough_window, *maps, self.picture]
-        arguments += [self.limits, features, self.reference, self.monitor, self.pose, self.plan]
-        self._launch("hp_select", *arguments)
-        return self.pose[0]
-
-    def _launch(self, name, *arguments):
-        self.shim.launch(name, 1, self.threads, *arguments)
 
 
 def random_maps(net, random, logit):
@@ -73,7 +37,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     """Follow a target by the definitions and by the kernels; compare every frame."""
     random = np.random.RandomState(seed)
     shape = (1, channels, side * side) if channels else None
-    host, gpu = LossMonitor(net, fallback.Kernels()), OnGpu(shim, net, shape, threads)
+    host, gpu = LossMonitor(net, fallback.Kernels()), Turn(shim, net, shape, threads)
     select = Points(net)
     state = np.append(random.uniform(100, 600, 2), random.uniform(20, 200, 2))
     home = random.normal(1, 1, shape) if channels else None
@@ -95,7 +59,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
         scale = scale[0] / host.widened, scale[1] / host.widened
         maps = random_maps(net, random, random.uniform(-4, 0 if 8 < index < 16 else 4))
         seen = features(random.choice([0.0, 0.5, 2.0]))
-        pose = gpu.update(maps, seen)
+        pose = gpu.select(maps, seen)
         cell, score = select.select(maps, state, scale, *FRAME)
         lost = host.watch(state, before, score, seen, scale)  # may bring the state back
         assert pose["cell"] == cell
@@ -106,7 +70,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
         assert gpu.monitor["widened"][0] == host.widened
         np.testing.assert_allclose(pose["state"], state, rtol=0, atol=1e-6)
         window, _ = geometry.search_window(net, pose["state"], host.widened)
-        assert (pose["x"], pose["y"], pose["side"], pose["side"]) == window
+        assert (pose["x"], pose["y"], pose["width"], pose["height"]) == window
 
 
 @settings(max_examples=60, deadline=None)
@@ -136,12 +100,12 @@ def test_the_order_of_threads_does_not_matter(shim, order):
 
 def test_a_frame_in_which_nothing_was_found_changes_nothing(shim):
     net = network(lost_below=0.6, hold_below=0.5)
-    gpu = OnGpu(shim, net, (1, 3, 25))
+    gpu = Turn(shim, net, (1, 3, 25))
     features = np.ones((1, 3, 25), np.float32)
     gpu.begin((300.0, 190.0, 40.0, 30.0), features)
     before = gpu.monitor.tobytes(), gpu.pose["state"].tobytes()
     maps = random_maps(net, np.random.RandomState(0), 2.0)
-    pose = gpu.update((maps[0] * np.float32(np.nan), maps[1]), features)
+    pose = gpu.select((maps[0] * np.float32(np.nan), maps[1]), features)
     assert pose["flags"] == layout.NO_SCORE
     assert (gpu.monitor.tobytes(), gpu.pose["state"].tobytes()) == before
 
@@ -149,20 +113,20 @@ def test_a_frame_in_which_nothing_was_found_changes_nothing(shim):
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
 def test_features_that_are_no_numbers_are_not_the_target(shim, value):
     net = network(lost_below=0.6)
-    gpu = OnGpu(shim, net, (1, 3, 25))
+    gpu = Turn(shim, net, (1, 3, 25))
     features = np.ones((1, 3, 25), np.float32)
     gpu.begin((300.0, 190.0, 40.0, 30.0), features)
     certainty, random = 1.0, np.random.RandomState(0)
     with np.errstate(invalid="ignore"):
         broken = features * np.float32(value)
     for _ in range(5):
-        pose = gpu.update(random_maps(net, random, 4.0), broken)
+        pose = gpu.select(random_maps(net, random, 4.0), broken)
         certainty *= 0.6
         assert abs(gpu.monitor["certainty"][0] - certainty) < 1e-12
     assert pose["flags"] == layout.LOST
 
 
 def test_part_of_a_warp_is_refused_by_the_stand_in(shim):
-    gpu = OnGpu(shim, network(lost_below=0.6), (1, 3, 25), threads=16)
+    gpu = Turn(shim, network(lost_below=0.6), (1, 3, 25), threads=16)
     with pytest.raises(Failed):
         gpu.begin((300.0, 190.0, 40.0, 30.0), np.ones((1, 3, 25), np.float32))

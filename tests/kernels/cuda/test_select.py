@@ -10,11 +10,10 @@ from kernels.cuda import layout
 from runtime import geometry
 from runtime.decode.points import Points
 from runtime.errors import NetworkFailed
-from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
+from tests.fakes.cuda.turn import Turn
 
-UNMONITORED = layout.monitor(np.zeros(4))
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
 
 
@@ -35,19 +34,11 @@ def random_maps(net, seed):
     return scores.astype(np.float32), distances.astype(np.float32)
 
 
-def select(shim, net, maps, state, frame=(1280, 720), threads=256, part=None):
-    """The pose after one frame."""
-    points, window = layout.points(frame_settings(net).points)
-    view, plan = layout.view(frame_settings(net).window), np.zeros(2 * net.search, layout.LINE)
-    pose, picture = np.zeros(1, layout.POSE), np.zeros(1, layout.FRAME)
-    pose["state"] = state
-    picture["frame_width"], picture["frame_height"], picture["sequence"] = frame + (41,)
-    picture["x"], picture["y"], picture["width"], picture["height"] = part or (0, 0) + frame
-    shim.launch("hp_aim", 1, threads, view, UNMONITORED, 0, pose, plan)
-    arguments = [points, view, window, window.astype(np.float32), *maps, picture]
-    arguments += [None, None, None, UNMONITORED, pose, plan]
-    shim.launch("hp_select", 1, threads, *arguments)
-    return pose[0], plan
+def select(shim, net, maps, state, **options):
+    """The pose and the plan after one frame; ``options``: of ``Turn``."""
+    turn = Turn(shim, net, **options)
+    turn.begin(state)
+    return turn.select(maps), turn.plan
 
 
 def definition(net, maps, state, frame=(1280, 720)):
@@ -68,7 +59,7 @@ def same(shim, net, maps, state, **options):
         return
     pose, _ = select(shim, net, maps, state, **options)
     assert pose["flags"] == 0 and pose["cell"] == cell and pose["sequence"] == 41
-    assert abs(pose["score"] - score) < 1e-9
+    assert abs(pose["score"] - score) < 1e-7
     np.testing.assert_allclose(pose["state"], moved, rtol=0, atol=1e-6)
 
 
@@ -197,13 +188,10 @@ def test_the_next_window_and_plan_are_those_of_the_new_state(shim):
     net = network()
     pose, plan = select(shim, net, random_maps(net, 5), (400, 300, 60, 50))
     (x, y, side, _), _ = geometry.search_window(net, pose["state"])
-    assert (pose["x"], pose["y"], pose["side"]) == (x, y, side)
-    again, fresh = np.zeros(1, layout.POSE), np.zeros(2 * net.search, layout.LINE)
-    again["state"] = pose["state"]
-    shim.launch(
-        "hp_aim", 1, 32, layout.view(frame_settings(net).window), UNMONITORED, 0, again, fresh
-    )
-    assert plan.tobytes() == fresh.tobytes()
+    assert (pose["x"], pose["y"], pose["width"], pose["height"]) == (x, y, side, side)
+    fresh = Turn(shim, net, threads=32)
+    fresh.begin(pose["state"])
+    assert plan.tobytes() == fresh.plan.tobytes()
 
 
 @pytest.mark.parametrize("order", [1, 2, 5, 9])
@@ -227,23 +215,16 @@ def test_the_default_networks_maps_give_the_same_cell_and_box(shim, clips_dir, c
 
     tracker, told = load_tracker(engine="onnxruntime"), []
     net, select_on_host = tracker.network, tracker.decoder.select
-    points, window = layout.points(frame_settings(net).points)
-    view = layout.view(frame_settings(net).window)
 
     def compare(maps, state, scale, width, height):
-        pose, plan = np.zeros(1, layout.POSE), np.zeros(2 * net.search, layout.LINE)
-        picture, monitor = np.zeros(1, layout.FRAME), layout.monitor(state)
-        monitor["widened"], pose["state"] = tracker.widened, state
-        for names in (("frame_width", "frame_height"), ("width", "height")):
-            picture[names[0]], picture[names[1]] = width, height
-        shim.launch("hp_aim", 1, 256, view, monitor, 0, pose, plan)
-        arguments = [points, view, window, window.astype(np.float32)]
-        arguments += [np.ascontiguousarray(values) for values in maps] + [picture]
-        arguments += [None, None, None, monitor, pose, plan]
-        shim.launch("hp_select", 1, 256, *arguments)
+        turn = Turn(shim, net, frame=(width, height))
+        turn.begin(state)
+        turn.monitor["widened"] = tracker.widened
+        turn.aim(False)
+        pose = turn.select(maps)
         cell, score = select_on_host(maps, state, scale, width, height)
-        told.append(np.abs(pose["state"][0] - state).max())
-        assert pose["cell"][0] == cell
+        told.append(np.abs(pose["state"] - state).max())
+        assert pose["cell"] == cell
         return cell, score
 
     tracker.decoder.select = compare

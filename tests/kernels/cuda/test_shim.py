@@ -24,9 +24,9 @@ def test_a_shuffle_that_not_all_lanes_reach_is_an_error(shim):
 def test_it_goes_on_after_an_error(shim):
     with pytest.raises(Failed):
         shim.launch("bad_barrier", 1, 64, np.zeros(64, np.int32))
-    out = np.zeros(8, np.int32)
+    out = np.zeros(64, np.int32)  # more than there are structures
     shim.launch("structure_sizes", 1, 1, out)
-    assert out.all()
+    assert out[0] > 0
 
 
 def test_a_missing_barrier_shows_in_the_result(shim):

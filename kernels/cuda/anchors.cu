@@ -1,0 +1,99 @@
+// Select for heads that score and move several boxes of fixed shapes in every cell: the same anchor
+// and the same box as runtime/decode/anchors.py. An index is that of (anchors, size, size).
+#include "select.h"
+
+namespace {
+
+// Beyond these deltas the bound of the error of an exponential is too wide.
+const float LARGEST_DELTA = 16.0f;
+
+struct anchor_votes {
+  const hp_points* points;
+  const hp_target* target;
+  const hp_rough_target* rough_target;
+  const float *scores, *deltas;
+  const double *window, *sizes;
+  const float *rough_window, *rough_sizes;
+  int cells, count;
+
+  __device__ hp_interval rough(int index) const {
+    const int anchor = index / cells;
+    const float across = deltas[2 * count + index], down = deltas[3 * count + index];
+    const hp_rough_score score = hp_rough_score_of(points->score, scores, index, count);
+    if (fabsf(across) > LARGEST_DELTA || fabsf(down) > LARGEST_DELTA) {
+      const hp_interval any = {-hp_infinity(), score.possible ? hp_infinity() : -hp_infinity()};
+      return any;
+    }
+    return hp_rough_vote(rough_target, score, rough_sizes[2 * anchor] * __expf(across),
+                         rough_sizes[2 * anchor + 1] * __expf(down),
+                         rough_window[index - anchor * cells]);
+  }
+
+  __device__ double exact(int index, hp_ballot* found) const {
+    const double other = scores[index];
+    const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + index] : other;
+    const double score = hp_probability(points->score, wanted, other);
+    double width = 0.0, height = 0.0;
+#pragma unroll 1  // the code of one exponential serves both, and no register spills
+    for (int axis = 0; axis < 2; ++axis) {
+      const double length = sizes[2 * (index / cells) + axis];
+      width = height;
+      height = hp_mul(length, exp((double)deltas[(2 + axis) * count + index]));
+    }
+    *found = hp_vote_for(points, target, window[index % cells], score, width, height);
+    return found->vote;
+  }
+};
+
+struct anchor_memory {
+  hp_turn_memory turn;
+  hp_vote_memory votes;
+  hp_target target;  // before the frame
+  hp_rough_target rough;
+  hp_ballot best;
+};
+
+}  // namespace
+
+// One block of whole warps. scores: one or two planes for each anchor; deltas: four. window,
+// rough_window: one plane, in doubles and in floats; sizes, rough_sizes: width and height of each
+// anchor, search pixels.
+extern "C" __global__ void __launch_bounds__(256)
+    hp_select_anchors(const hp_points* __restrict__ points, const double* __restrict__ window,
+                      const float* __restrict__ rough_window, const double* __restrict__ sizes,
+                      const float* __restrict__ rough_sizes, const float* __restrict__ scores,
+                      const float* __restrict__ deltas, const hp_view* __restrict__ view,
+                      const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
+                      const float* __restrict__ features, const float* __restrict__ reference,
+                      hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
+  __shared__ anchor_memory all;
+  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  hp_begin_turn(&turn, &all.turn);
+  if (threadIdx.x == 0) {
+    all.target = hp_search_target(all.turn.before[2], all.turn.before[3], all.turn.scale[0],
+                                  all.turn.scale[1]);
+    // The exponential of a delta is wrong by up to 21 units in the last place, and a change of the
+    // box by up to four times as much.
+    all.rough = hp_rough_target_of(points, &all.target, 4e-5f);
+  }
+  __syncthreads();
+  const int cells = points->size * points->size, count = points->anchors * cells;
+  const anchor_votes votes = {points, &all.target, &all.rough,   scores,      deltas, window,
+                              sizes,  rough_window, rough_sizes, cells, count};
+  const int winner = hp_find_winner(votes, count, &all.votes, &all.best);
+  if (threadIdx.x == 0) all.turn.cell = winner;
+  __syncthreads();
+  if (threadIdx.x == 0) all.turn.score = all.turn.certain = all.best.score;
+  if (winner >= 0 && threadIdx.x < 2) {
+    const int axis = threadIdx.x, cell = winner % cells;
+    const double anchor = sizes[2 * (winner / cells) + axis];
+    const int place = axis ? cell / points->size : cell % points->size;
+    const double middle =
+        hp_point(points, place) + hp_mul((double)deltas[axis * count + winner], anchor);
+    hp_move_to(points, &all.best, middle, axis ? all.best.height : all.best.width,
+               all.turn.scale[axis], hp_frame_side(&turn, axis), all.turn.after + axis,
+               all.turn.after + axis + 2);
+  }
+  __syncthreads();
+  hp_end_turn(&turn, &all.turn);
+}

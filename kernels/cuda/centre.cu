@@ -1,0 +1,81 @@
+// Select for heads with a score of the target's centre, its place in the cell, and its size: the same
+// cell and the same box as runtime/decode/centre.py.
+#include "select.h"
+
+namespace {
+
+struct centre_votes {
+  const hp_centre* head;
+  const float* scores;
+  const double* window;
+  const float* rough_window;
+
+  __device__ hp_interval rough(int cell) const {
+    const hp_rough_score score = hp_rough_score_of(head->score, scores, cell, 0);
+    hp_interval vote = {-hp_infinity(), -hp_infinity()};
+    if (!score.possible) return vote;
+    const float value = score.value * rough_window[cell];
+    // Twice what two roundings and the GPU's fast functions can add up to.
+    const float error = 1e-37f + (head->score == HP_SIGMOID ? 4e-6f : 5e-7f * fabsf(value));
+    vote.low = value - error;
+    vote.high = value + error;
+    return vote;
+  }
+
+  __device__ double exact(int cell, double* vote) const {
+    return *vote = hp_centre_vote(head, scores[cell], window[cell]);
+  }
+};
+
+struct centre_memory {
+  hp_turn_memory turn;
+  hp_vote_memory votes;
+  double vote;
+};
+
+// Moves to the winning cell. By one thread; all->turn.before is the state.
+__device__ void move(const hp_turn* turn, const hp_centre* head, const float* sizes,
+                     const float* offsets, centre_memory* all) {
+  const int size = head->size, count = size * size, cell = all->turn.cell;
+  const float across = offsets[cell], down = offsets[count + cell];
+  const float width = sizes[cell], height = sizes[count + cell];
+  const double sum = (double)across + down + width + height;  // a number if all four are
+  if (!hp_is_number(sum)) {
+    all->turn.cell = -1;
+    return;
+  }
+  double* after = all->turn.after;
+  hp_region_centre(head, all->turn.before, after, after + 1);
+  const double side = head->geometry.search;
+  hp_take_share(&head->bounds, side, hp_centre_share(head, cell % size, across), width,
+                all->turn.scale[0], hp_frame_side(turn, 0), after, after + 2);
+  hp_take_share(&head->bounds, side, hp_centre_share(head, cell / size, down), height,
+                all->turn.scale[1], hp_frame_side(turn, 1), after + 1, after + 3);
+}
+
+}  // namespace
+
+// One block of whole warps. scores: one plane of size x size; sizes, offsets: two, x and y. window,
+// rough_window: one plane, in doubles and in floats.
+extern "C" __global__ void __launch_bounds__(256)
+    hp_select_centre(const hp_centre* __restrict__ head, const double* __restrict__ window,
+                     const float* __restrict__ rough_window, const float* __restrict__ scores,
+                     const float* __restrict__ sizes, const float* __restrict__ offsets,
+                     const hp_view* __restrict__ view, const hp_frame* __restrict__ frame,
+                     const hp_limits* __restrict__ limits, const float* __restrict__ features,
+                     const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
+                     hp_plan_line* plan) {
+  __shared__ centre_memory all;
+  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  hp_begin_turn(&turn, &all.turn);
+  const centre_votes votes = {head, scores, window, rough_window};
+  const int cell = hp_find_winner(votes, head->size * head->size, &all.votes, &all.vote);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    all.turn.cell = cell;
+    all.turn.score = all.turn.certain = all.vote;
+    if (cell >= 0 && !(all.vote < head->min_score)) move(&turn, head, sizes, offsets, &all);
+  }
+  __syncthreads();
+  hp_end_turn(&turn, &all.turn);
+}

@@ -1,0 +1,178 @@
+// Select for heads in which the means of two heat maps are the box's corners, or which give the
+// finished box: the same box as runtime/decode/corners.py.
+//
+// Sums are pairs of floats, some 45 bits, as in the loss monitor.
+#include "select.h"
+
+namespace {
+
+enum { TERMS = 13 };  // of the series of an exponential; the rest is below 2^-52
+
+// e to the power of a number from -87 to 0.
+__device__ hp_pair exponential(hp_pair value) {
+  const float whole = rintf(value.high * 1.44269504f);
+  // the logarithm of two is the first float less the rest; the product with the first one is exact
+  const hp_pair first = {whole * -0.693359375f, 0.0f};
+  const hp_pair rest = {2.1219444e-4f, -1.646595e-12f};
+  const hp_pair steps = {whole, 0.0f};
+  const hp_pair part =
+      hp_pair_add(hp_pair_add(value, first), hp_pair_multiply(rest, steps));
+  const hp_pair one = {1.0f, 0.0f};
+  hp_pair sum = one;
+#pragma unroll 1
+  for (int i = TERMS; i > 0; --i) {
+    const float high = 1.0f / (float)i;
+    const hp_pair share = {high, fmaf(-high, (float)i, 1.0f) / (float)i};
+    sum = hp_pair_add(one, hp_pair_multiply(hp_pair_multiply(part, share), sum));
+  }
+  const float power = __int_as_float((int)(whole + 127.0f) << 23);
+  sum.high *= power;
+  sum.low *= power;
+  return sum;
+}
+
+struct heat_sums {
+  hp_pair all, columns, rows;  // of weights; of weights times the cell's column and row
+};
+
+__device__ heat_sums heat_add(heat_sums a, heat_sums b) {
+  heat_sums sum;
+  sum.all = hp_pair_add(a.all, b.all);
+  sum.columns = hp_pair_add(a.columns, b.columns);
+  sum.rows = hp_pair_add(a.rows, b.rows);
+  return sum;
+}
+
+__device__ heat_sums heat_down(heat_sums value, int distance) {
+  value.all = hp_pair_down(value.all, distance);
+  value.columns = hp_pair_down(value.columns, distance);
+  value.rows = hp_pair_down(value.rows, distance);
+  return value;
+}
+
+struct corner_memory {
+  hp_turn_memory turn;
+  hp_vote_memory votes;
+  heat_sums parts[HP_MOST_WARPS];
+  heat_sums sums[2];
+  int hottest;  // cell of the first map
+  bool broken;  // whether a value is not finite
+};
+
+struct hot_cell {
+  float heat;
+  int cell;
+};
+
+// The hottest cell, of equal ones the first, in every thread. A map with a value that is not a number
+// or is infinite sets `broken`; minus infinity is no heat.
+__device__ hot_cell hottest_of(const float* heat, int count, corner_memory* all) {
+  hp_rank best = {0, -1};
+  for (int cell = threadIdx.x; cell < count; cell += blockDim.x) {
+    const float value = heat[cell];
+    if (!(value < hp_infinity())) all->broken = true;
+    const int bits = __float_as_int(value + 0.0f);
+    const hp_rank mine = {bits < 0 ? bits ^ 0x7fffffff : bits, cell};
+    best = hp_higher(best, mine);
+  }
+  const int cell = hp_block_highest(best, all->votes.ranks).cell;
+  const hot_cell found = {heat[cell], cell};
+  return found;
+}
+
+// Sums of a heat map in all->sums[index]. By a whole block.
+__device__ void sum_heat(const float* heat, int size, float hottest, int index,
+                         corner_memory* all) {
+  const hp_pair zero = {0.0f, 0.0f};
+  heat_sums mine = {zero, zero, zero};
+  for (int cell = threadIdx.x; cell < size * size; cell += blockDim.x) {
+    const hp_pair cold = hp_two_sum(heat[cell], -hottest);
+    if (!(cold.high > -87.0f)) continue;
+    const hp_pair weight = exponential(cold);
+    const hp_pair column = {(float)(cell % size), 0.0f}, row = {(float)(cell / size), 0.0f};
+    const heat_sums here = {weight, hp_pair_multiply(weight, column),
+                            hp_pair_multiply(weight, row)};
+    mine = heat_add(mine, here);
+  }
+#pragma unroll 1
+  for (int distance = 16; distance > 0; distance >>= 1)
+    mine = heat_add(mine, heat_down(mine, distance));
+  if (!(threadIdx.x & 31)) all->parts[threadIdx.x >> 5] = mine;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+#pragma unroll 1
+    for (int warp = 1; warp < (int)(blockDim.x >> 5); ++warp)
+      mine = heat_add(mine, all->parts[warp]);
+    all->sums[index] = mine;
+  }
+  __syncthreads();
+}
+
+// Moves to the box of shares cx, cy, w, h. By one thread.
+__device__ void take_box(const hp_turn* turn, const hp_corners* head, const double* box,
+                         corner_memory* all) {
+  double* after = all->turn.after;
+  for (int axis = 0; axis < 2; ++axis)
+    hp_take_share(&head->bounds, head->search, box[axis], box[axis + 2], all->turn.scale[axis],
+                  hp_frame_side(turn, axis), after + axis, after + axis + 2);
+  for (int i = 0; i < 4; ++i)
+    if (!hp_is_number(box[i])) all->turn.cell = -1;
+}
+
+// Share of the region at which the mean of a heat map lies.
+__device__ double mean_share(const hp_corners* head, hp_pair sum, hp_pair all) {
+  return (hp_pair_value(sum) / hp_pair_value(all) + head->cell_centre) / head->size;
+}
+
+// The box and the score from both maps' sums. By one thread.
+__device__ void take_corners(const hp_turn* turn, const hp_corners* head, corner_memory* all) {
+  double box[4];
+  const heat_sums *first = all->sums, *second = all->sums + 1;
+  const double x1 = mean_share(head, first->columns, first->all);
+  const double y1 = mean_share(head, first->rows, first->all);
+  const double x2 = mean_share(head, second->columns, second->all);
+  const double y2 = mean_share(head, second->rows, second->all);
+  box[0] = (x1 + x2) / 2.0;
+  box[1] = (y1 + y2) / 2.0;
+  box[2] = x2 - x1;
+  box[3] = y2 - y1;
+  all->turn.score = sqrt(1.0 / hp_pair_value(first->all) * (1.0 / hp_pair_value(second->all)));
+  all->turn.cell = all->broken ? -1 : all->hottest;
+  take_box(turn, head, box, all);
+}
+
+}  // namespace
+
+// One block of whole warps. first, second: heat of the top left and of the bottom right corner, one
+// plane of size x size each; or first: centre and size as shares of the region.
+extern "C" __global__ void __launch_bounds__(256)
+    hp_select_corners(const hp_corners* __restrict__ head, const float* __restrict__ first,
+                      const float* __restrict__ second, const hp_view* __restrict__ view,
+                      const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
+                      const float* __restrict__ features, const float* __restrict__ reference,
+                      hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
+  __shared__ corner_memory all;
+  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  hp_begin_turn(&turn, &all.turn);
+  if (threadIdx.x == 0) all.broken = false;
+  __syncthreads();
+  if (head->output == HP_BOX) {
+    if (threadIdx.x == 0) {
+      const double box[4] = {first[0], first[1], first[2], first[3]};
+      all.turn.cell = 0;
+      all.turn.score = 1.0;
+      take_box(&turn, head, box, &all);
+    }
+  } else {
+    const int size = head->size;
+    const hot_cell top_left = hottest_of(first, size * size, &all);
+    if (threadIdx.x == 0) all.hottest = top_left.cell;
+    sum_heat(first, size, top_left.heat, 0, &all);
+    const hot_cell bottom_right = hottest_of(second, size * size, &all);
+    sum_heat(second, size, bottom_right.heat, 1, &all);
+    if (threadIdx.x == 0) take_corners(&turn, head, &all);
+  }
+  if (threadIdx.x == 0) all.turn.certain = all.turn.score;
+  __syncthreads();
+  hp_end_turn(&turn, &all.turn);
+}

@@ -1,0 +1,95 @@
+// Select for heads in which every cell votes for a box around its own point: the same cell and the
+// same box as runtime/decode/points.py.
+#include "select.h"
+
+namespace {
+
+struct point_votes {
+  const hp_points* points;
+  const hp_target* target;
+  const hp_rough_target* rough_target;
+  const float *scores, *distances, *qualities;
+  const double* window;
+  const float* rough_window;
+  int count;
+
+  __device__ hp_interval rough(int cell) const {
+    const float* from = distances + cell;
+    const float extra = points->inclusive ? 1.0f : 0.0f;
+    hp_rough_score score = hp_rough_score_of(points->score, scores, cell, count);
+    if (qualities) score = with_quality(score, hp_rough_score_of(HP_SIGMOID, qualities, cell, 0));
+    return hp_rough_vote(rough_target, score, from[0] + from[2 * count] + extra,
+                         from[count] + from[3 * count] + extra, rough_window[cell]);
+  }
+
+  __device__ hp_rough_score with_quality(hp_rough_score score, hp_rough_score quality) const {
+    const float share = rough_target->quality_share;
+    score.possible = score.possible && quality.possible;
+    score.value = points->quality == HP_PRODUCT
+                      ? score.value * quality.value
+                      : (1.0f - share) * score.value + share * quality.value;
+    return score;
+  }
+
+  __device__ double exact(int cell, hp_ballot* found) const {
+    const double other = scores[cell];
+    const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + cell] : other;
+    const float* from = distances + cell;
+    double score = hp_probability(points->score, wanted, other);
+    if (qualities) score = hp_with_quality(points, score, qualities[cell]);
+    *found = hp_vote(points, target, window[cell], score, from[0], from[count], from[2 * count],
+                     from[3 * count]);
+    return found->vote;
+  }
+};
+
+struct point_memory {
+  hp_turn_memory turn;
+  hp_vote_memory votes;
+  hp_target target;  // before the frame
+  hp_rough_target rough;
+  hp_ballot best;
+};
+
+// Moves one axis to the winning cell: 0 is x, 1 is y.
+__device__ void move_axis(const hp_turn* turn, const hp_points* points, const float* distances,
+                          int axis, point_memory* all) {
+  const int count = points->size * points->size, cell = all->turn.cell;
+  const float* from = distances + cell + axis * count;
+  hp_move(points, &all->best, axis ? cell / points->size : cell % points->size, from[0],
+          from[2 * count], all->turn.scale[axis], hp_frame_side(turn, axis),
+          all->turn.after + axis, all->turn.after + axis + 2);
+}
+
+}  // namespace
+
+// One block of whole warps. scores: one or two planes of size x size; distances: four; qualities: one
+// or 0. window, rough_window: one plane, in doubles and in floats.
+extern "C" __global__ void __launch_bounds__(256, 1)
+    hp_select_points(const hp_points* __restrict__ points, const double* __restrict__ window,
+                     const float* __restrict__ rough_window, const float* __restrict__ scores,
+                     const float* __restrict__ distances, const float* __restrict__ qualities,
+                     const hp_view* __restrict__ view, const hp_frame* __restrict__ frame,
+                     const hp_limits* __restrict__ limits, const float* __restrict__ features,
+                     const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
+                     hp_plan_line* plan) {
+  __shared__ point_memory all;
+  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  hp_begin_turn(&turn, &all.turn);
+  if (threadIdx.x == 0) {
+    all.target = hp_search_target(all.turn.before[2], all.turn.before[3], all.turn.scale[0],
+                                  all.turn.scale[1]);
+    all.rough = hp_rough_target_of(points, &all.target, 4e-6f);
+  }
+  __syncthreads();
+  const int count = points->size * points->size;
+  const point_votes votes = {points, &all.target, &all.rough, scores, distances, qualities,
+                             window, rough_window, count};
+  const int cell = hp_find_winner(votes, count, &all.votes, &all.best);
+  if (threadIdx.x == 0) all.turn.cell = cell;
+  __syncthreads();
+  if (threadIdx.x == 0) all.turn.score = all.turn.certain = all.best.score;
+  if (cell >= 0 && threadIdx.x < 2) move_axis(&turn, points, distances, threadIdx.x, &all);
+  __syncthreads();
+  hp_end_turn(&turn, &all.turn);
+}

@@ -1,0 +1,109 @@
+// What the selects of all families share: the frame around them. A family's kernel finds its box; then
+// the state moves there, the loss monitor decides whether the target is lost, and the next frame's
+// crop is planned. The target's state stays on the GPU.
+//
+// What needs doubles is done once, by one or two threads: doubles are slow on small GPUs.
+#ifndef HOTPATH_CUDA_SELECT_H
+#define HOTPATH_CUDA_SELECT_H
+
+#include "loss_monitor.h"
+#include "votes.h"
+#include "window.h"
+
+// What a select works on besides the network's maps. Addresses of device memory.
+struct hp_turn {
+  const hp_view* view;
+  const hp_frame* frame;
+  const hp_limits* limits;  // 0 if the target is not monitored
+  const float* features;    // limits->channels planes of limits->side^2 cells, or 0
+  const float* reference;   // one for each channel
+  hp_monitor* monitor;
+  hp_pose* pose;
+  hp_plan_line* plan;
+};
+
+// What single threads of the block tell the others.
+struct hp_turn_memory {
+  double before[4], after[4];  // states
+  double scale[2];             // search pixels per frame pixel, x and y
+  double score;                // of the cell that was found
+  double certain;              // the score as the loss monitor takes it
+  int cell;                    // -1: none was found
+  int flags;
+  hp_span cells[2];  // columns and rows of the features under the box
+  hp_plans plans;
+  hp_products products[HP_MOST_WARPS];
+};
+
+// Copies the state and computes the scale. The block meets afterwards.
+static __device__ void hp_begin_turn(const hp_turn* turn, hp_turn_memory* all) {
+  if (threadIdx.x) return;
+  for (int i = 0; i < 4; ++i) all->before[i] = all->after[i] = turn->pose->state[i];
+  hp_scale_of(turn->view, turn->pose->state, turn->monitor->widened, all->scale);
+}
+
+// The frame's width or height.
+static __device__ double hp_frame_side(const hp_turn* turn, int axis) {
+  return axis ? turn->frame->frame_height : turn->frame->frame_width;
+}
+
+// Whether the part of the windows inside the frame was uploaded.
+static __device__ bool hp_uploaded(const hp_frame* frame, const hp_pose* pose) {
+  const int left = pose->x > 0 ? pose->x : 0, top = pose->y > 0 ? pose->y : 0;
+  int right = pose->x + pose->width, bottom = pose->y + pose->height;
+  if (right > frame->frame_width) right = frame->frame_width;
+  if (bottom > frame->frame_height) bottom = frame->frame_height;
+  if (left >= right || top >= bottom) return true;
+  return left >= frame->x && top >= frame->y && right <= frame->x + frame->width &&
+         bottom <= frame->y + frame->height;
+}
+
+// Takes the new state over unless something is wrong with it. By one thread.
+static __device__ void hp_settle(const hp_turn* turn, hp_turn_memory* all) {
+  hp_pose* pose = turn->pose;
+  int flags = hp_uploaded(turn->frame, pose) ? 0 : HP_NOT_UPLOADED;
+  if (all->cell < 0) flags |= HP_NO_SCORE;
+  if (!flags && !hp_is_number(all->score)) flags = HP_NOT_FINITE;
+  if (!flags)
+    for (int i = 0; i < 4; ++i)
+      if (!hp_is_number(all->after[i])) flags = HP_NOT_FINITE;
+  if (!flags) {
+    for (int i = 0; i < 4; ++i) pose->state[i] = all->after[i];
+    pose->score = (float)all->score;
+  }
+  pose->sequence = (short)turn->frame->sequence;
+  pose->cell = all->cell;
+  pose->flags = (short)flags;
+  all->flags = flags;
+}
+
+// Decides whether the target is lost. By a whole block, after hp_settle found no error.
+static __device__ void hp_monitor_loss(const hp_turn* turn, hp_turn_memory* all) {
+  const int axis = threadIdx.x;
+  hp_products sums = hp_no_products();
+  if (turn->features) {
+    if (axis < 2)
+      all->cells[axis] =
+          hp_axis_cells(turn->limits, all->after[axis] - all->before[axis], all->after[axis + 2],
+                        all->scale[axis]);
+    __syncthreads();
+    sums = hp_compare_features(turn->limits, turn->features, turn->reference, all->cells[1],
+                               all->cells[0], all->products);
+  }
+  if (threadIdx.x) return;
+  double now = all->certain;
+  if (turn->features) now = hp_mul(now, hp_cosine_of(sums));
+  hp_judge(turn->limits, now, turn->monitor, turn->pose);
+}
+
+// The end of a frame. By a whole block, after the family wrote all->after, score, certain and cell,
+// and the block met.
+static __device__ void hp_end_turn(const hp_turn* turn, hp_turn_memory* all) {
+  if (threadIdx.x == 0) hp_settle(turn, all);
+  __syncthreads();
+  if (turn->limits && !all->flags) hp_monitor_loss(turn, all);
+  __syncthreads();
+  hp_aim_block(turn->view, turn->monitor, 0, turn->pose, turn->plan, &all->plans);
+}
+
+#endif  // HOTPATH_CUDA_SELECT_H

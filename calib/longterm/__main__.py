@@ -101,8 +101,15 @@ def run(options):
         say(text(name, members, report[name], options.each))
     say(LEGEND)
     out = pathlib.Path(options.out) / "longterm.json"
-    out.write_text(json.dumps(report, indent=1))
+    out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
     say("wrote {}".format(out))
+
+
+def _finite(value):
+    """The report with None in place of what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def sets(options):

@@ -23,9 +23,14 @@ namespace {
 const int LARGEST_ROW = 512;  // cells a side of a heat map: runtime/decode allows no more
 const int WIDTH = 16;  // values that are worked on at once
 
+// The range of rough_exp.
+inline float limited(float x) {
+  x = x < -80.0f ? -80.0f : x;
+  return x > 80.0f ? 80.0f : x;
+}
+
 // e^x within 2e-6 of its size, without a table or a call, so that loops of it become vectors.
 inline float rough_exp(float x) {
-  x = x < -80.0f ? -80.0f : x > 80.0f ? 80.0f : x;
   const float power = x * 1.44269504f, magic = 12582912.0f;  // adding it rounds to whole numbers
   const float whole = power + magic - magic, f = (power - whole) * 0.693147181f;
   const float tail = f * f * (0.5f + f * (0.16666667f + f * (0.041666667f + f * 0.0083333333f)));
@@ -56,18 +61,22 @@ struct scores {
   // Rough scores of `count` boxes.
   void rough(int count, float* __restrict out) const {
     if (points->score == HP_SOFTMAX)
-      for (int i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + rough_exp(other[i] - target[i]));
+      for (int i = 0; i < count; ++i) out[i] = limited(other[i] - target[i]);
     else if (points->score == HP_SIGMOID)
-      for (int i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + rough_exp(-target[i]));
-    else
+      for (int i = 0; i < count; ++i) out[i] = limited(-target[i]);
+    if (points->score == HP_PROBABILITY)
       memcpy(out, target, count * sizeof(float));
-    if (!quality) return;
-    const float share = (float)points->quality_share;
-    if (points->quality == HP_PRODUCT)
-      for (int i = 0; i < count; ++i) out[i] *= 1.0f / (1.0f + rough_exp(-quality[i]));
     else
-      for (int i = 0; i < count; ++i)
-        out[i] = (1.0f - share) * out[i] + share / (1.0f + rough_exp(-quality[i]));
+      for (int i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + rough_exp(out[i]));
+    if (!quality) return;
+    // score * (offset + factor * quality) + share * quality
+    const bool product = points->quality == HP_PRODUCT;
+    const float share = product ? 0.0f : (float)points->quality_share;
+    const float offset = product ? 0.0f : 1.0f - share, factor = product ? 1.0f : 0.0f;
+    for (int i = 0; i < count; ++i) {
+      const float good = 1.0f / (1.0f + rough_exp(limited(-quality[i])));
+      out[i] = out[i] * (offset + factor * good) + share * good;
+    }
   }
 };
 

@@ -22,14 +22,17 @@ RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow net
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
-# sensor-id is the CSI connector. The pictures stay in NVMM until nvvidconv copies them out as BGRx.
-# With drop=1 max-buffers=1 only the newest picture waits.
+# sensor-id is the CSI connector. The pictures stay in NVMM until nvvidconv copies them out, as NV12
+# for trackers that read planes, else as BGRx, which the processor then converts. With drop=1
+# max-buffers=1 only the newest picture waits.
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
     "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
-    "nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR ! "
+    "nvvidconv ! {output} ! "
     "appsink drop=1 max-buffers=1 sync=false"
 )
+CSI_NV12 = "video/x-raw,format=NV12"
+CSI_BGR = "video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR"
 
 
 class Camera:
@@ -79,21 +82,47 @@ class Camera:
 
 
 class CsiCamera:
-    """A Jetson's CSI camera by its connector, through GStreamer (OpenCV must be built with it)."""
+    """A Jetson's CSI camera by its connector, through GStreamer (OpenCV must be built with it).
 
-    def __init__(self, number: int, width: int = 1280, height: int = 720, fps: int = 30) -> None:
+    Args:
+        number: of the connector.
+        width, height, fps: of the frames, pixels and frames a second.
+        planes: whether frames may be ``Picture``s: NV12, as the camera gives it.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        width: int = 1280,
+        height: int = 720,
+        fps: int = 30,
+        planes: bool = False,
+    ) -> None:
         self.name = "csi{}".format(number)
-        self.pipeline = CSI_PIPELINE.format(number=number, width=width, height=height, fps=fps)
+        self.width, self.height, self.fps, self.planes = width, height, fps, planes
+        self._number = number
+
+    def pipeline(self, output: str) -> str:
+        """The GStreamer pipeline; ``output``: ``CSI_NV12`` or ``CSI_BGR``."""
+        return CSI_PIPELINE.format(
+            number=self._number, width=self.width, height=self.height, fps=self.fps, output=output
+        )
 
     def open(self) -> Any:
-        """An open ``cv2.VideoCapture``; raises ``NoCamera`` where the camera gives no video."""
+        """An open capture; raises ``NoCamera`` where the camera gives no video."""
         if not has_gstreamer():
             raise NoCamera(
                 "{}: a CSI camera needs OpenCV with GStreamer, and this OpenCV {} has none; on a "
                 "Jetson use the system's own (make the environment with "
                 "--system-site-packages)".format(self.name, cv2.__version__)
             )
-        capture = cv2.VideoCapture(self.pipeline, cv2.CAP_GSTREAMER)
+        if self.planes:
+            capture = cv2.VideoCapture(self.pipeline(CSI_NV12), cv2.CAP_GSTREAMER)
+            planar = raw.RawCapture(capture, "NV12", (self.width, self.height))
+            if capture.isOpened() and planar.read()[0]:
+                return planar
+            capture.release()  # OpenCV before 4.5 takes no NV12 from a pipeline
+        capture = cv2.VideoCapture(self.pipeline(CSI_BGR), cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             raise NoCamera(
                 "{}: the camera gives no video; check its cable, and that the service "

@@ -1,6 +1,6 @@
 """A V4L2 camera's buffers as they come, without OpenCV's conversion to BGR."""
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -39,12 +39,13 @@ class RawCapture:
     Args:
         capture: an open ``cv2.VideoCapture`` that does not convert.
         kind: the four letters of its format.
+        size: (width, height); None for what the capture states.
     """
 
-    def __init__(self, capture: Any, kind: str) -> None:
+    def __init__(self, capture: Any, kind: str, size: Optional[Tuple[int, int]] = None) -> None:
         self._capture, self._kind = capture, kind
-        self._width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        self._height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        stated = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        self._width, self._height = size or tuple(int(capture.get(what)) for what in stated)
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) where none came or it is damaged."""

@@ -69,7 +69,7 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
         return LiveSource(Camera(int(camera.group(1)), planes=planes), log)
     csi = re.match(r"csi(\d+)$", spec)
     if csi:
-        return LiveSource(CsiCamera(int(csi.group(1))), log)
+        return LiveSource(CsiCamera(int(csi.group(1)), planes=planes), log)
     scheme = _scheme(spec)
     if scheme and scheme != "file":
         return _open_address(spec, scheme, log, planes)

@@ -69,7 +69,7 @@ def chosen(clips, only):
     return [clip for clip in clips if clip.name in wanted]
 
 
-def run(name, body, cli, arguments=None, stopped=RESUMES):
+def run(name, body, cli, arguments=None, stopped=RESUMES, parse=None):
     """Parse the options, call ``body`` with them and return the exit code.
 
     Args:
@@ -78,12 +78,14 @@ def run(name, body, cli, arguments=None, stopped=RESUMES):
         cli: the command's parser.
         arguments: list of texts; None for those of the process.
         stopped: what Ctrl-C prints.
+        parse: function of (cli, list of texts) that gives the options; None for the parser's own.
 
     Returns:
         0, or what ``body`` returns; 2 after a ``HotpathError``; 130 after Ctrl-C.
     """
-    options = cli.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        options = parse(cli, given) if parse else cli.parse_args(given)
         result = body(options)
         return result if type(result) is int else 0
     except HotpathError as error:

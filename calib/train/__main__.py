@@ -11,7 +11,7 @@ import torch
 from calib import command
 from calib.clips import find_clips
 from calib.one_step_overlap import Pairs
-from calib.train import plots
+from calib.train import plots, record
 from calib.train.bank import build_bank
 from calib.train.errors import BadImages, TrainingStopped
 from calib.train.export import export
@@ -30,7 +30,7 @@ FEWEST_PICTURES = 4
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    return command.run("calib.train", run, parser(), arguments)
+    return command.run("calib.train", run, parser(), arguments, parse=record.arguments)
 
 
 def run(options):
@@ -41,6 +41,8 @@ def run(options):
     cv2.setNumThreads(1)
     log = Log(out / "log.jsonl")
     log(event="started", torch=torch.__version__, arguments=vars(options))
+    for told in record.write(out, options):
+        log(event="differs", what=told)
     work, writers = prepare(options, out, log)
     try:
         run_stages(options, out, log, work)

@@ -91,6 +91,10 @@ def _add_data(add):
 def _add_network(add):
     add("--out", required=True, metavar="DIR", help="folder of this run")
     add(
+        "--resume", metavar="RUN", help="go on with the run of a folder, here or brought from there"
+    )
+    add("--repeat", metavar="RUN", help="start a run anew with its options and seed; needs --out")
+    add(
         "--teacher",
         nargs="+",
         default=["nanotrack_v2"],

@@ -9,17 +9,19 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import cv2
 
 from runtime.errors import HotpathError
-from runtime.mavlink.point import box_at
+from runtime.mavlink.point import SEARCHES, STARTS, candidates, middle_of
 from runtime.mavlink.run import Run, View
 from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
-from runtime.types import Track
+from runtime.types import Box, Track
 
+POINT_S = 1.5  # longest search for the box of a point
+TURN_S = 0.02  # of it between two frames
 ANSWER_S = 10.0  # longest wait for the frame loop to start the target of a point
 
 
@@ -68,7 +70,7 @@ class Loop(Run):
             raise Busy("one point at a time")
         done: Future[int] = Future()
         done.set_running_or_notify_cancel()
-        # GrabCut takes longer than a frame, so neither the loop nor the link waits for it
+        # the search takes several frames, so neither the loop nor the link waits for all of it
         thread = threading.Thread(
             target=self._look, args=(tracked, point, radius, done), name="point", daemon=True
         )
@@ -136,13 +138,26 @@ class Loop(Run):
     ) -> None:
         """Find the box at a point, and start a target in it."""
         try:
-            box = box_at(tracked.frame, point, radius)
+            box = self._box_at(tracked.frame, point, radius)
             started = self._controller.call(self._start, box, tracked.captured_s)
             done.set_result(started.result(ANSWER_S))
         except Exception as error:  # the camera answers the command with it
             done.set_exception(error)
         finally:
             self._looking.release()
+
+    def _box_at(self, frame: Any, point: Tuple[float, float], radius: float) -> Box:
+        """The box of the object at a point; the frame loop searches a few candidates at a time."""
+        tried, found = candidates(frame, point, radius), []
+        ends_s, done = time.monotonic() + POINT_S, 0
+        while done < len(tried) and (not done or time.monotonic() < ends_s):
+            call = self._controller.call(
+                self._controller.settled_boxes, frame, tried[done:], STARTS, SEARCHES, TURN_S
+            )
+            answers = call.result(ANSWER_S)
+            found += [box for box in answers if box is not None]
+            done += len(answers)
+        return middle_of(found or tried)
 
 
 def _inside(

@@ -1,51 +1,66 @@
 """Find a box around the object at a point of a frame, when the user gave only a point.
 
-No detector is needed. Regions of several sizes around the point are tried. In each, GrabCut
-separates the object at the point from the background. The object with the sharpest border for its
-area wins. It finds about half of the targets, see docs/mavlink.md. So a rectangle is better where
-the ground station offers one.
+No detector is needed. Rectangles of several sizes and shapes around the point are tried, and what
+GrabCut separates there from the background. The tracker starts in each and searches the same
+frame: its box moves towards an object's border. What most of them agree on is the object.
+``python -m tests.drone.points`` measures how good that is. A rectangle is better where the ground
+station offers one.
 """
 
-from typing import Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-SHARES = tuple(np.geomspace(0.08, 0.6, 5).tolist())  # sizes tried, shares of the shorter side
-RADIUS_SHARES = (1.4, 2.0, 2.8)  # sizes tried where a radius is given, in radii
+from runtime.types import Box
+
+SHARES = tuple(np.geomspace(0.05, 0.5, 6).tolist())  # sides tried, shares of the shorter side
+SHAPES = (1.0, 0.5, 2.0)  # width by height of the rectangles
+RADIUS_SHARES = (1.4, 2.0, 2.8)  # sides tried where a radius is given, in radii
+CUT_SHARES = tuple(np.geomspace(0.08, 0.6, 5).tolist())  # sizes of GrabCut's regions
 SIDE_PX = 64  # a larger region is scaled down to this side
-DEFAULT_SHARE = 0.12  # side of the square box if GrabCut finds no object
 ITERATIONS = 2
+STARTS, SEARCHES = 2, 4  # starts of the tracker in each rectangle, and searches after each
 SMALLEST_PX = 6.0
 
 
-def box_at(
-    frame: np.ndarray, point: Tuple[float, float], radius: float = 0.0
-) -> Tuple[float, float, float, float]:
-    """(x, y, w, h) of the object at a point, pixels of the frame.
+def candidates(frame: np.ndarray, point: Tuple[float, float], radius: float = 0.0) -> List[Box]:
+    """The boxes to start in, those first that say most.
 
     Args:
         frame: BGR uint8 (H, W, 3).
-        point: (x, y), 0-based pixels inside the frame.
+        point: (x, y), 0-based pixels; moved into the frame where it lies outside.
         radius: of the object, about, pixels; 0: unknown.
     """
     height, width = frame.shape[:2]
     short = min(height, width)
-    point = (min(max(point[0], 0.0), width - 1.0), min(max(point[1], 0.0), height - 1.0))
+    x, y = min(max(point[0], 0.0), width - 1.0), min(max(point[1], 0.0), height - 1.0)
     known = radius >= SMALLEST_PX
-    sizes = [radius * s for s in RADIUS_SHARES] if known else [short * s for s in SHARES]
     cv2.setRNGSeed(1)  # GrabCut clusters with random numbers; the same click gives the same box
-    found = [part for part in (_part(frame, point, min(s, short)) for s in sizes) if part]
-    if found:
-        return max(found)[1]
-    side = 2 * radius if known else DEFAULT_SHARE * short
-    return point[0] - side / 2, point[1] - side / 2, side, side
+    sizes = [radius * s for s in RADIUS_SHARES] if known else [short * s for s in CUT_SHARES]
+    cuts = [_part(frame, (x, y), min(size, short)) for size in sizes]
+    found = [box for box in cuts if box is not None]
+    sizes = sizes if known else [short * s for s in SHARES]
+    for shape in SHAPES:
+        for size in sizes:
+            side = max(SMALLEST_PX, min(size, float(short)))
+            w, h = side * shape**0.5, side / shape**0.5
+            found.append(Box(x - w / 2, y - h / 2, w, h))
+    return found
 
 
-def _part(
-    frame: np.ndarray, point: Tuple[float, float], size: float
-) -> Optional[Tuple[float, Tuple[float, float, float, float]]]:
-    """(score, box) of the object that GrabCut finds in a region of one size, or None."""
+def middle_of(boxes: Sequence[Sequence[float]]) -> Box:
+    """The box that overlaps most with all of them together (intersection over union)."""
+    x, y, w, h = np.array(boxes, np.float64).T
+    left, top = np.maximum.outer(x, x), np.maximum.outer(y, y)
+    right, bottom = np.minimum.outer(x + w, x + w), np.minimum.outer(y + h, y + h)
+    common = np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
+    overlaps = common / (np.add.outer(w * h, w * h) - common)
+    return Box(*(float(v) for v in boxes[int(overlaps.sum(axis=1).argmax())]))
+
+
+def _part(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optional[Box]:
+    """The box of the object that GrabCut finds in a region of one size, or None."""
     height, width = frame.shape[:2]
     reach = int(size) + 8
     left, top = max(0, int(point[0]) - reach), max(0, int(point[1]) - reach)
@@ -72,13 +87,10 @@ def _part(
     label = labels[min(rows - 1, int(centre[1])), min(columns - 1, int(centre[0]))]
     if label == 0:
         return None
-    x, y, w, h, area = (float(v) for v in figures[label])
-    score = _sharpness(small, (labels == label).astype(np.uint8))
-    if score is None or min(w, h) / scale < SMALLEST_PX:
+    x, y, w, h = (float(v) for v in figures[label][:4])
+    if min(w, h) / scale < SMALLEST_PX:
         return None
-    touched = (x <= 1) + (y <= 1) + (x + w >= columns - 1) + (y + h >= rows - 1)
-    score *= 0.5**touched * area / (w * h)
-    return score, (left + x / scale, top + y / scale, w / scale, h / scale)
+    return Box(left + x / scale, top + y / scale, w / scale, h / scale)
 
 
 def _first_guess(shape: Tuple[int, int], centre: Tuple[float, float], half: float) -> np.ndarray:
@@ -91,14 +103,3 @@ def _first_guess(shape: Tuple[int, int], centre: Tuple[float, float], half: floa
     core = (columns - centre[0]) ** 2 + (rows - centre[1]) ** 2 < max(1.5, 0.25 * half) ** 2
     mask[core] = cv2.GC_FGD
     return mask
-
-
-def _sharpness(picture: np.ndarray, part: np.ndarray) -> Optional[float]:
-    """Mean gradient on the border of a part, divided by the picture's; None: too small."""
-    inner = cv2.erode(part, np.ones((3, 3), np.uint8)) > 0
-    border = (cv2.dilate(part, np.ones((3, 3), np.uint8)) > 0) & ~inner
-    if inner.sum() < 4 or not border.any():
-        return None
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    gradient = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    return float(gradient[border].mean() / (gradient.mean() + 1.0))

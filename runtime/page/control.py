@@ -199,6 +199,49 @@ class Controller:
             self.pause(False)
         return number
 
+    def settled_boxes(
+        self,
+        frame: np.ndarray,
+        boxes: Sequence[Sequence[float]],
+        starts: int,
+        searches: int,
+        budget_s: float,
+    ) -> List[Optional[Box]]:
+        """Where targets that are started in boxes end in the same frame.
+
+        Args:
+            frame: as ``Tracker.init`` takes it.
+            boxes: (x, y, w, h) each, pixels of the frame.
+            starts: how often each is started, every time where it was found.
+            searches: after each start.
+            budget_s: no other box is begun after that time.
+
+        Returns:
+            the results of the first of the boxes, at least one; None where the network failed.
+        """
+        ends_s = time.monotonic() + budget_s
+        found: List[Optional[Box]] = []
+        for box in boxes:
+            try:
+                found.append(
+                    self._settled_box(frame, checked_box(box, frame.shape), starts, searches)
+                )
+            except HotpathError:
+                found.append(None)
+            if time.monotonic() > ends_s:
+                break
+        return found
+
+    def _settled_box(self, frame: np.ndarray, box: Box, starts: int, searches: int) -> Box:
+        for _ in range(starts):
+            number = self._targets.add(frame, box)
+            try:
+                for _ in range(searches):
+                    box = self._targets.follow(number, frame).box
+            finally:
+                self._targets.drop(number)
+        return box
+
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
         if self._newest is None or number not in self._newest.tracks:

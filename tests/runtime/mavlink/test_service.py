@@ -14,8 +14,11 @@ from runtime.cli.links import read_key
 from runtime.errors import BadOutput
 from runtime.mavlink import frames
 from runtime.mavlink.codec import Codec
-from runtime.mavlink.point import box_at
+from runtime.mavlink.point import candidates, middle_of
+from runtime.types import Box
+from tests.drone.conversation import overlap
 from tests.drone.fuzz import fuzz
+from tests.drone.points import box_at
 from tests.support.mavlink_run import HandTurnedRun
 
 KEY = hashlib.sha256(b"key").digest()
@@ -80,13 +83,28 @@ def test_a_point_becomes_a_target(run):
     assert said[-1] == 0 and len(run.targets) == 1
 
 
-def test_the_box_at_a_point_is_the_thing_there():
-    x, y, w, h = box_at(pictures()[0], (75.0, 60.0))
-    assert abs(x - 65) < 6 and abs(y - 45) < 6 and abs(w - 20) < 8 and abs(h - 30) < 8
+def test_the_box_at_a_point_is_the_thing_there(run):
+    x, y, w, h = box_at(run.controller, pictures()[0], (76.0, 58.0))
+    assert overlap(np.array((x, y, w, h)), np.array((65, 45, 20, 30))) > 0.5
     plain = np.full((120, 160, 3), 90, np.uint8)
     for point in ((0.0, 0.0), (159.0, 119.0), (80.0, 60.0), (1e9, -1e9)):
-        box = box_at(plain, point)
-        assert box[2] > 4 and box[3] > 4
+        box = box_at(run.controller, plain, point, radius=10.0)
+        assert box[2] > 1 and box[3] > 1
+    assert len(run.targets) == 0
+
+
+def test_the_middle_of_boxes_is_the_one_that_most_agree_on():
+    boxes = [(10, 10, 20, 20), (11, 10, 20, 20), (10, 12, 20, 22), (60, 60, 5, 5), (0, 0, 90, 90)]
+    assert middle_of(boxes) in [Box(*map(float, box)) for box in boxes[:3]]
+    assert middle_of(boxes[3:4]) == (60, 60, 5, 5)
+
+
+def test_candidates_lie_around_the_point_and_follow_a_stated_radius():
+    plain = np.full((120, 160, 3), 90, np.uint8)
+    for box in candidates(plain, (1e9, -5.0))[-18:]:  # GrabCut's come before these
+        assert abs(box.x + box.w / 2 - 159) < 1e-6 and abs(box.y + box.h / 2) < 1e-6
+    sides = [(box.w * box.h) ** 0.5 for box in candidates(plain, (50.0, 50.0), 20.0)[-9:]]
+    assert 20 < min(sides) < max(sides) < 60
 
 
 def test_two_thousand_hostile_packets_raise_nothing():

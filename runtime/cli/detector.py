@@ -4,6 +4,7 @@ import argparse
 from typing import Any, Optional
 
 from runtime.detect import Detector, load_detector
+from runtime.detect.reid import load_reid
 from runtime.errors import BadNetwork
 from runtime.multi.finding import TargetFinder
 
@@ -16,15 +17,17 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
         BadNetwork: an option that needs another one.
     """
     if not options.detector:
-        for name, given in (("--class", options.classes), ("--all", options.all)):
-            if given:
-                raise BadNetwork("{} needs a detector; give --detector NAME too".format(name))
+        for name in ("class", "all", "reid"):
+            if getattr(options, "classes" if name == "class" else name):
+                raise BadNetwork("--{} needs a detector; give --detector NAME too".format(name))
         return None
     if not options.classes:
         raise BadNetwork(
             "--detector {} needs to know what to find; give --class too, such as --class "
             "person".format(options.detector)
         )
+    if options.reid and not options.all:
+        raise BadNetwork("--reid tells several targets apart; give --all too")
     return load_detector(
         options.detector,
         classes=[name.strip() for name in options.classes.split(",")],
@@ -36,9 +39,23 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
 def open_finder(
     options: argparse.Namespace, detector: Optional[Detector], targets: Any, live: bool
 ) -> Optional[TargetFinder]:
-    """The finder of targets of a run; None without a detector."""
+    """The finder of targets of a run; None without a detector.
+
+    Raises:
+        UnknownNetwork, BadNetwork, NoEngine: of ``--reid``.
+    """
     if detector is None:
         return None
+    appearance = None
+    if options.reid:
+        appearance = load_reid(
+            options.reid, networks_dir=options.networks_dir, threads=options.threads
+        )
     return TargetFinder(
-        targets, detector, every=options.every, everything=options.all, background=live
+        targets,
+        detector,
+        every=options.every,
+        everything=options.all,
+        background=live,
+        appearance=appearance,
     )

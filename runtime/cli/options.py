@@ -80,6 +80,12 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
         "--all", action="store_true", help="every object that the detector finds is a target"
     )
     group.add_argument(
+        "--reid",
+        metavar="NAME|FILE.toml",
+        help="know lost targets again by a network, such as osnet_x0_25 for persons, instead of by "
+        "their colours",
+    )
+    group.add_argument(
         "--every",
         type=count,
         default=10,

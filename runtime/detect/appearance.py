@@ -1,4 +1,4 @@
-"""How much two pictures of objects look alike: by the colours in the middle of their boxes."""
+"""How much two pictures of objects look alike; here by the colours in the middle of their boxes."""
 
 from typing import Any, Optional, Sequence
 
@@ -8,32 +8,53 @@ import numpy as np
 INNER = 0.7  # share of the box's sides whose pixels count: its corners are background
 BINS = (12, 8, 4)  # of hue, saturation and value
 KEPT = 0.9  # share of what was seen before in what is remembered
+ALIKE = 0.8  # of two histograms of the same object
 
 
-def histogram(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
-    """The colours of a box: float32 that sum to 1; None where the box has no pixel in the frame.
+class Appearance:
+    """Compares objects.
 
-    Args:
-        frame: BGR uint8 (H, W, 3).
-        box: (x, y, w, h), pixels.
+    Attributes:
+        alike: likeness from which on two pictures may show the same object.
     """
-    x, y, w, h = box
-    left, top = x + w * (1 - INNER) / 2, y + h * (1 - INNER) / 2
-    rows = slice(max(0, int(top)), max(0, int(np.ceil(top + h * INNER))))
-    columns = slice(max(0, int(left)), max(0, int(np.ceil(left + w * INNER))))
-    patch = frame[rows, columns]
-    if not patch.size:
-        return None
-    hsv = cv2.cvtColor(np.ascontiguousarray(patch), cv2.COLOR_BGR2HSV)
-    counts: Any = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
-    return (counts / counts.sum()).ravel()
+
+    alike: float
+
+    def describe(self, frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
+        """What an object looks like: (n,) float; None where the box has no pixel in the frame.
+
+        Args:
+            frame: BGR uint8 (H, W, 3).
+            box: (x, y, w, h), pixels.
+        """
+        raise NotImplementedError
+
+    def likeness(self, one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
+        """How much two objects look alike, at most 1; 0 where one is None."""
+        raise NotImplementedError
 
 
-def likeness(one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
-    """Bhattacharyya coefficient of two histograms, 0 to 1; 0 where one is None."""
-    if one is None or two is None:
-        return 0.0
-    return float(np.sqrt(one * two).sum())
+class Colours(Appearance):
+    """Compares objects by the histograms of their colours."""
+
+    alike = ALIKE
+
+    def describe(self, frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
+        """Hue, saturation and value in the middle of the box: counts that sum to 1."""
+        x, y, w, h = box
+        left, top = x + w * (1 - INNER) / 2, y + h * (1 - INNER) / 2
+        rows = slice(max(0, int(top)), max(0, int(np.ceil(top + h * INNER))))
+        columns = slice(max(0, int(left)), max(0, int(np.ceil(left + w * INNER))))
+        patch = frame[rows, columns]
+        if not patch.size:
+            return None
+        hsv = cv2.cvtColor(np.ascontiguousarray(patch), cv2.COLOR_BGR2HSV)
+        counts: Any = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
+        return (counts / counts.sum()).ravel()
+
+    def likeness(self, one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
+        """Bhattacharyya coefficient of two histograms."""
+        return 0.0 if one is None or two is None else float(np.sqrt(one * two).sum())
 
 
 def remembered(old: Optional[np.ndarray], new: Optional[np.ndarray]) -> Optional[np.ndarray]:

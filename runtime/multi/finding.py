@@ -1,9 +1,10 @@
 """Targets that a detector finds: the first one without a box from the user, or every object.
 
 Every few frames the detector looks at a frame. Its boxes are matched with the targets by overlap,
-then with lost targets by their colours. What is left becomes a target: the best box where there is
-no target yet, or all of them. In a live source the detector works in a thread, and its answer
-counts for the frame that it saw. In a recording the run waits for it, so that it can be repeated.
+then with lost targets by what they look like. What is left becomes a target: the best box where
+there is no target yet, or all of them. In a live source the detector works in a thread, and its
+answer counts for the frame that it saw. In a recording the run waits for it, so that it can be
+repeated.
 """
 
 import time
@@ -13,7 +14,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from runtime.detect import Detections, Detector
-from runtime.detect.appearance import histogram, likeness, remembered
+from runtime.detect.appearance import Appearance, Colours, remembered
 from runtime.detect.boxes import overlaps
 from runtime.errors import BadBox
 from runtime.frames import AnyFrame, bgr_of
@@ -23,7 +24,6 @@ from runtime.types import Box, Track
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
 DOUBLE = 0.7  # overlap of two targets that are one
-ALIKE = 0.8  # likeness of the colours of a lost target
 MISSED = 3  # looks without a detection after which a target ends
 MISSED_LOST = 15  # the same of a lost target
 MOST = 32  # targets
@@ -45,6 +45,7 @@ class TargetFinder:
         every: frames from one look of the detector to the next.
         everything: whether all objects become targets, or one.
         background: whether the detector works in a thread.
+        appearance: compares lost targets with objects; None compares their colours.
 
     Attributes:
         detect_ms: how long the detector's last look took.
@@ -58,15 +59,17 @@ class TargetFinder:
         every: int,
         everything: bool,
         background: bool,
+        appearance: Optional[Appearance] = None,
     ) -> None:
         self.detect_ms = 0.0
+        self._appearance = appearance or Colours()
         self._targets, self._detector = targets, detector
         self._every, self._everything = every, everything
         self._pool = ThreadPoolExecutor(1) if background else None
         self._waiting: Optional[Tuple[_Look, Future[Detections]]] = None
         self._since = 0  # frames since the last look
         self._missed: Dict[int, int] = {}  # target -> looks without a detection
-        self._colours: Dict[int, Any] = {}  # target -> histogram
+        self._looks: Dict[int, Any] = {}  # target -> what it looks like
         self._seen_once: List[Any] = []  # boxes that matched nothing in the last look
         self._found_one = False
 
@@ -134,8 +137,8 @@ class TargetFinder:
         for number, index in pairs.items():
             box = Box(*found.boxes[index].tolist())
             self._missed[number] = 0
-            seen = histogram(bgr_of(look.frame), box)
-            self._colours[number] = remembered(self._colours.get(number), seen)
+            seen = self._appearance.describe(bgr_of(look.frame), box)
+            self._looks[number] = remembered(self._looks.get(number), seen)
             overlap = overlaps([known[number].box], [box])[0, 0]
             if (known[number].lost or overlap < DRIFTED) and self._targets.pipeline == 1:
                 self._targets.restart(number, look.frame, box)
@@ -157,14 +160,14 @@ class TargetFinder:
         live = [number for number, track in known.items() if not track.lost]
         lost = [number for number, track in known.items() if track.lost]
         shares = overlaps([known[number].box for number in live], found.boxes)
-        pairs = _best_pairs(live, shares, SAME, set())
-        picture = bgr_of(frame)
-        colours = [histogram(picture, box) for box in found.boxes]
-        alike = np.zeros((len(lost), len(colours)))
-        for row, number in enumerate(lost):
-            alike[row] = [likeness(self._colours.get(number), colour) for colour in colours]
-        taken = set(pairs.values())
-        pairs.update(_best_pairs(lost, alike, ALIKE, taken))
+        pairs = _best_pairs(live, shares, SAME)
+        free = sorted(set(range(len(found.boxes))) - set(pairs.values())) if lost else []
+        alike = np.zeros((len(lost), len(found.boxes)))
+        for index in free:
+            look = self._appearance.describe(bgr_of(frame), found.boxes[index])
+            for row, number in enumerate(lost):
+                alike[row, index] = self._appearance.likeness(self._looks.get(number), look)
+        pairs.update(_best_pairs(lost, alike, self._appearance.alike))
         # what lies on a target that has a better detection is no new object
         covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(found.boxes), bool)
         taken = set(pairs.values())
@@ -185,7 +188,7 @@ class TargetFinder:
         except BadBox:  # a detector may give a box that no target can have
             return
         self._found_one = True
-        self._colours[number], self._missed[number] = histogram(bgr_of(seen), box), 0
+        self._looks[number], self._missed[number] = self._appearance.describe(bgr_of(seen), box), 0
         track = Track(box, float(found.scores[index]))
         tracks[number] = self._now(number, frame, seen is not frame, track)
 
@@ -209,19 +212,17 @@ class TargetFinder:
 
     def _end(self, number: int, tracks: Dict[int, Track]) -> None:
         self._targets.drop(number)
-        for table in (tracks, self._missed, self._colours):
+        for table in (tracks, self._missed, self._looks):
             table.pop(number, None)
 
 
-def _best_pairs(numbers: List[int], values: np.ndarray, least: float, taken: Any) -> Dict[int, int]:
+def _best_pairs(numbers: List[int], values: np.ndarray, least: float) -> Dict[int, int]:
     """Pair each number with a column, the highest values first; none below ``least``."""
     pairs: Dict[int, int] = {}
-    used = set(taken)
     for place in np.argsort(-values, axis=None, kind="mergesort"):
         row, column = np.unravel_index(place, values.shape)
         if values[row, column] < least:
             break
-        if numbers[row] not in pairs and int(column) not in used:
+        if numbers[row] not in pairs and int(column) not in pairs.values():
             pairs[numbers[row]] = int(column)
-            used.add(int(column))
     return pairs

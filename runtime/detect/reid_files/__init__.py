@@ -1,0 +1,1 @@
+"""The re-identification networks that are described here: a TOML each."""

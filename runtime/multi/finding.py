@@ -5,6 +5,9 @@ then with lost targets by what they look like. What is left becomes a target: th
 there is no target yet, or all of them. In a live source the detector works in a thread, and its
 answer counts for the frame that it saw. In a recording the run waits for it, so that it can be
 repeated.
+
+The search for a lost target is told where objects of the class are, and looks there first. One
+target alone is followed without the detector while it is not lost.
 """
 
 import time
@@ -68,7 +71,8 @@ class TargetFinder:
         self._pool = ThreadPoolExecutor(1) if background else None
         self._waiting: Optional[Tuple[_Look, Future[Detections]]] = None
         self._since = 0  # frames since the last look
-        self._missed: Dict[int, int] = {}  # target -> looks without a detection
+        # target that was found here -> looks without a detection; those of the user never end
+        self._missed: Dict[int, int] = {}
         self._looks: Dict[int, Any] = {}  # target -> what it looks like
         self._seen_once: List[Any] = []  # boxes that matched nothing in the last look
         self._found_one = False
@@ -92,9 +96,10 @@ class TargetFinder:
             frame: as in ``first``.
             tracks: number -> ``Track`` of the targets in it.
         """
-        if self._found_one and not self._everything:
-            return tracks
         self._since += 1
+        lost = any(track.lost for track in tracks.values())
+        if self._found_one and not self._everything and not lost:
+            return tracks
         if self._pool is None:
             if self._since < self._every:
                 return tracks
@@ -132,14 +137,19 @@ class TargetFinder:
     ) -> Dict[int, Track]:
         """Bring the targets in line with what the detector found in ``look.frame``."""
         late = look.frame is not frame
+        self._suggest(found, tracks)
+        if self._found_one and not self._everything:
+            return tracks
         known = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
         pairs, left = self._matched(look.frame, known, found)
         for number, index in pairs.items():
             box = Box(*found.boxes[index].tolist())
-            self._missed[number] = 0
             seen = self._appearance.describe(bgr_of(look.frame), box)
             self._looks[number] = remembered(self._looks.get(number), seen)
             overlap = overlaps([known[number].box], [box])[0, 0]
+            if number not in self._missed:
+                continue
+            self._missed[number] = 0
             if (known[number].lost or overlap < DRIFTED) and self._targets.pipeline == 1:
                 self._targets.restart(number, look.frame, box)
                 track = Track(box, float(found.scores[index]))
@@ -152,6 +162,12 @@ class TargetFinder:
                 self._add(look.frame, frame, found, index, tracks)
         self._seen_once = [found.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
+
+    def _suggest(self, found: Detections, tracks: Dict[int, Track]) -> None:
+        """Tell the search for each lost target where objects of its class are."""
+        for number, tracker in self._targets.trackers.items():
+            if number in tracks and tracks[number].lost:
+                tracker.suggest(found.boxes)
 
     def _matched(
         self, frame: AnyFrame, known: Dict[int, Track], found: Detections
@@ -201,14 +217,16 @@ class TargetFinder:
         if not self._everything:
             return
         for number, track in known.items():
-            if number not in pairs:
-                self._missed[number] = self._missed.get(number, 0) + 1
-            if self._missed[number] >= (MISSED_LOST if track.lost else MISSED):
-                self._end(number, tracks)
+            if number in self._missed and number not in pairs:
+                self._missed[number] += 1
+                if self._missed[number] >= (MISSED_LOST if track.lost else MISSED):
+                    self._end(number, tracks)
         live = [n for n in known if n in tracks and not tracks[n].lost]
         shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
         for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
-            self._end(max(live[row], live[column]), tracks)
+            younger = max(live[row], live[column])
+            if younger in self._missed:
+                self._end(younger, tracks)
 
     def _end(self, number: int, tracks: Dict[int, Track]) -> None:
         self._targets.drop(number)

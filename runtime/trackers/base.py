@@ -109,6 +109,15 @@ class Tracker:
 
     forward_test = track  # its name in the toolkit's later versions
 
+    def suggest(self, boxes: np.ndarray) -> None:
+        """Take places where a lost target may be, such as a detector's boxes.
+
+        The search for the target looks there first. Without such a search, nothing happens.
+
+        Args:
+            boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
+        """
+
     @property
     def certainty(self) -> Optional[float]:
         """How certain it is that the target is there, 0 to 1; None where nothing watches it."""

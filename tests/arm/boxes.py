@@ -4,7 +4,8 @@
 
 FRAMES.npz holds ``frames``, (count, H, W, 3) uint8 BGR, and ``box``. They are decoded pixels, so
 that two machines see the same. Each KEY=VALUE is an argument of ``runtime.load_tracker``. OUT.json
-gets the engine's own description, and for each frame after the first (x, y, w, h, score).
+gets the names of network and engine, and for each frame after the first (x, y,
+w, h, score).
 """
 
 import json
@@ -24,7 +25,8 @@ def main(path, out, *pairs):
     tracks = [tracker.update(frame) for frame in frames[1:]]
     rows = [[float(value) for value in track.box] + [float(track.score)] for track in tracks]
     with open(out, "w") as file:
-        json.dump({"engine": tracker.engine.describe(), "rows": rows}, file)
+        described = {"network": tracker.name, "engine": tracker.engine.describe()}
+        json.dump(dict(described, rows=rows), file)
 
 
 if __name__ == "__main__":

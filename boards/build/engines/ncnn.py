@@ -7,16 +7,13 @@ import importlib.util
 import pathlib
 import shutil
 import subprocess
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
-from boards.build import ranges
-from boards.build.engines import ncnn_int8
+from boards.build.engines import converted, ncnn_int8
 from boards.build.order import Order
-from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from runtime import bundle
 
-PARTS = ("exemplar", "search")
 TIMEOUT_S = 300
 
 
@@ -27,47 +24,16 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         BuildFailed: pnnx is not installed or can't convert the network, or there is no table of
             ranges for INT8.
     """
-    paths = order.paths()
     program = _converter(order)
-    try:
-        from runtime.graphs import assemble, search_features
-    except ImportError as error:
-        raise BuildFailed(
-            "a bundle for ncnn is built on a computer with onnx ({}); run `{}` there and copy {} "
-            "to the board".format(error, order.command(), order.target)
-        ) from None
-    built = assemble.build(order.network, paths)
-    graphs, features = search_features.with_search_features(order.network, built)
-    table = None
-    if order.precision == "int8":
-        table = ranges.read(order, paths, order.table_or_shipped())
-    with Writer(order.target) as writer:
-        models: Dict[str, Any] = {}
-        for part in PARTS:
-            model = getattr(graphs, part)
-            models[part] = _convert(program, writer.folder, part, model, order.precision)
-            if table is not None:
-                names = ncnn_int8.quantise(writer.folder, part, model, table.values)
-                say("{}: {} convolutions in INT8".format(part, len(names)))
-        shutil.copy(str(order.network.path), str(writer.folder / (order.network.name + ".toml")))
-        return writer.finish(
-            {
-                "network": bundle.identity(order.network, paths),
-                "board": order.board.name,
-                "engine": "ncnn",
-                "precision": order.precision,
-                "libraries": {"ncnn": _version()},
-                "compute_capability": None,
-                "calibration_sha256": table.sha256 if table else None,
-                "settings": {},
-                "run": {
-                    "models": models,
-                    "features": list(graphs.features),
-                    "maps": list(graphs.maps),
-                    "search_features": features,
-                },
-            }
-        )
+
+    def convert(part: converted.Part) -> Dict[str, str]:
+        files = _convert(program, part, order.precision)
+        if part.table is not None:
+            names = ncnn_int8.quantise(part.folder, part.name, part.model, part.table)
+            say("{}: {} convolutions in INT8".format(part.name, len(names)))
+        return files
+
+    return converted.build(order, _version(), convert)
 
 
 def _converter(order: Order) -> str:
@@ -90,29 +56,27 @@ def _version() -> str:
     return metadata.version("pnnx")
 
 
-def _convert(
-    program: str, folder: pathlib.Path, part: str, model: Any, precision: str
-) -> Dict[str, Any]:
-    """Convert one model into the folder; returns its entry of ``run.models``."""
-    inputs, outputs = (_shapes(values) for values in (model.graph.input, model.graph.output))
-    sides = ",".join("[{}]f32".format(",".join(map(str, shape))) for _, shape in inputs)
-    work = folder / (part + "-work")
+def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, str]:
+    """Convert one model into the bundle's folder; returns the names of its files."""
+    sides = ",".join("[{}]f32".format(",".join(map(str, shape))) for _, shape in part.inputs)
+    work = part.folder / (part.name + "-work")
     work.mkdir()
-    (work / "model.onnx").write_bytes(model.SerializeToString())
+    (work / "model.onnx").write_bytes(part.model.SerializeToString())
     command = [program, "model.onnx", "inputshape=" + sides]
     command += ["fp16={:d}".format(precision == "fp16")]
     text = _run(command, work)
+    files = {}
     for ending in ("param", "bin"):
         made = work / ("model.ncnn." + ending)
         if not made.is_file():
             raise BuildFailed(
-                "pnnx can't convert the {} of the network: {}".format(part, _last_line(text))
+                "pnnx can't convert the {} of the network: {}".format(part.name, _last_line(text))
             )
-        shutil.move(str(made), str(folder / "{}.{}".format(part, ending)))
+        files[ending] = "{}.{}".format(part.name, ending)
+        shutil.move(str(made), str(part.folder / files[ending]))
     shutil.rmtree(str(work))
-    _check_operators((folder / (part + ".param")).read_text(), part)
-    files = {"param": part + ".param", "bin": part + ".bin"}
-    return dict(files, inputs=inputs, outputs=outputs)
+    _check_operators((part.folder / files["param"]).read_text(), part.name)
+    return files
 
 
 def _run(command: List[str], folder: pathlib.Path) -> str:
@@ -139,11 +103,6 @@ def _check_operators(param: str, part: str) -> None:
                 "ncnn has no operator {}, which the {} of the network needs; take another "
                 "engine".format(kind, part)
             )
-
-
-def _shapes(values: Any) -> List[List[Any]]:
-    """[name, shape] of each tensor, in the order that pnnx keeps."""
-    return [[v.name, [dim.dim_value for dim in v.type.tensor_type.shape.dim]] for v in values]
 
 
 def _last_line(text: str) -> Optional[str]:

@@ -1,0 +1,90 @@
+"""What the builders for ncnn and RKNN share: the two graphs, and the bundle's entries."""
+
+import pathlib
+import shutil
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from boards.build import ranges
+from boards.build.order import Order
+from boards.build.writer import Writer
+from boards.errors import BuildFailed
+from runtime import bundle
+
+PARTS = ("exemplar", "search")
+
+
+class Part(NamedTuple):
+    """One of the two graphs, for a converter.
+
+    Attributes:
+        name: "exemplar" or "search".
+        model: the ONNX model.
+        inputs, outputs: [name, shape] of each tensor, in the model's order.
+        table: of ranges (``calib.table``) for INT8, or None.
+        folder: where its files are written.
+    """
+
+    name: str
+    model: Any
+    inputs: List[List[Any]]
+    outputs: List[List[Any]]
+    table: Optional[Dict[str, Any]]
+    folder: pathlib.Path
+
+
+def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]]) -> bundle.Bundle:
+    """Build a bundle of two converted graphs.
+
+    Args:
+        order: what is to be built.
+        version: of the converter.
+        convert: function of a ``Part`` that writes its files, and returns their names by key.
+
+    Raises:
+        BuildFailed: there is no onnx, or no table of ranges for INT8; or what ``convert`` raises.
+    """
+    paths = order.paths()
+    try:
+        from runtime.graphs import assemble, search_features
+    except ImportError as error:
+        raise BuildFailed(
+            "a bundle for {} is built on a computer with onnx ({}); run `{}` there and copy {} to "
+            "the board".format(order.engine, error, order.command(), order.target)
+        ) from None
+    built = assemble.build(order.network, paths)
+    graphs, features = search_features.with_search_features(order.network, built)
+    table = None
+    if order.precision == "int8":
+        table = ranges.read(order, paths, order.table_or_shipped())
+    with Writer(order.target) as writer:
+        models: Dict[str, Any] = {}
+        for name in PARTS:
+            model = getattr(graphs, name)
+            inputs, outputs = _shapes(model.graph.input), _shapes(model.graph.output)
+            values = table.values if table else None
+            files = convert(Part(name, model, inputs, outputs, values, writer.folder))
+            models[name] = dict(files, inputs=inputs, outputs=outputs)
+        toml = order.network.name + ".toml"
+        shutil.copy(str(order.network.path), str(writer.folder / toml))
+        return writer.finish(
+            {
+                "network": bundle.identity(order.network, paths),
+                "board": order.board.name,
+                "engine": order.engine,
+                "precision": order.precision,
+                "libraries": {order.engine: version},
+                "compute_capability": None,
+                "calibration_sha256": table.sha256 if table else None,
+                "settings": {},
+                "run": {
+                    "models": models,
+                    "features": list(graphs.features),
+                    "maps": list(graphs.maps),
+                    "search_features": features,
+                },
+            }
+        )
+
+
+def _shapes(values: Any) -> List[List[Any]]:
+    return [[v.name, [dim.dim_value for dim in v.type.tensor_type.shape.dim]] for v in values]

@@ -1,0 +1,113 @@
+"""What engines share whose bundles hold the two graphs in a format of the engine's own.
+
+Such a network is converted off the board, so the board needs no onnx. The bundle's entry ``run``
+has the names of all tensors:
+
+    {"models": {"exemplar": MODEL, "search": MODEL}, "features": [name], "maps": [name],
+     "search_features": name or null}
+    MODEL: {KEY: file name, "inputs": [[name, shape]], "outputs": [[name, shape]]}
+
+KEY is each of the engine's ``files``. Inputs and outputs are in the converted model's order.
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from runtime.engines.base import Batch, Lane, Setup
+from runtime.engines.cpu import CpuEngine
+
+IMAGES = ("exemplar", "search")
+LISTS = ("features", "maps")
+
+
+class Model(NamedTuple):
+    """One of the two models: paths of its files, and its tensors in the model's order."""
+
+    paths: Dict[str, str]
+    inputs: Sequence[Tuple[str, Sequence[int]]]
+    outputs: Sequence[Tuple[str, Sequence[int]]]
+
+
+class Graphs(NamedTuple):
+    """The two models; the attributes are those of ``runtime.graphs.assemble.Graphs``."""
+
+    exemplar: Model
+    search: Model
+    features: Sequence[str]
+    image: Tuple[str, str]
+    maps: Sequence[str]
+
+
+class ConvertedEngine(CpuEngine):
+    """An engine of such bundles; a subclass gives ``bind`` and ``describe``.
+
+    Class attributes:
+        files: the keys of a model's files.
+    """
+
+    runs_files = False
+    files: Tuple[str, ...] = ()
+
+    def __init__(self, setup: Setup) -> None:
+        self._precision = self.bundle_of(setup).precision
+        super().__init__(setup)
+
+    @classmethod
+    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+        """See ``runtime.engines.base.Engine``."""
+        if not isinstance(run.get("models"), dict) or set(run["models"]) != set(IMAGES):
+            raise ValueError("run.models does not have the models exemplar and search")
+        named: List[str] = []
+        for name, model in run["models"].items():
+            if not isinstance(model, dict):
+                raise ValueError("run.models.{} is no table".format(name))
+            for key in ("inputs", "outputs"):
+                if not _are_shapes(model.get(key)):
+                    raise ValueError(
+                        "run.models.{}.{} is no list of names and shapes".format(name, key)
+                    )
+            named += [model.get(key, "") for key in cls.files]
+        for key in LISTS:
+            if not isinstance(run.get(key), list):
+                raise ValueError("run.{} is no list of names".format(key))
+        search = run["models"]["search"]
+        given = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
+        features = {name for name, _ in run["models"]["exemplar"]["outputs"]}
+        complete = set(run["maps"]) <= given["outputs"] and set(run["features"]) <= features
+        if not complete or IMAGES[1] not in given["inputs"]:
+            raise ValueError("run.models lacks a tensor that run names")
+        return named
+
+    def read_graphs(self, setup: Setup) -> Tuple[Any, Optional[str]]:
+        """See ``CpuEngine.read_graphs``."""
+        bundle = self.bundle_of(setup)
+        models = []
+        for name in IMAGES:
+            entry = bundle.run["models"][name]
+            paths = {key: str(bundle.path(entry[key])) for key in self.files}
+            models.append(Model(paths, entry["inputs"], entry["outputs"]))
+        graphs = Graphs(models[0], models[1], bundle.run["features"], IMAGES, bundle.run["maps"])
+        return graphs, bundle.run.get("search_features")
+
+    @property
+    def precision(self) -> str:
+        """That of the bundle."""
+        return self._precision
+
+    def batch(self, count: int) -> Optional[Batch]:
+        """None: a converted model has one size of its inputs."""
+        return None
+
+    def lanes(self, count: int) -> Sequence[Lane]:
+        """None: these libraries hold the interpreter's lock during a call, or have one device."""
+        return ()
+
+
+def _are_shapes(entries: Any) -> bool:
+    return isinstance(entries, list) and all(
+        isinstance(entry, list)
+        and len(entry) == 2
+        and isinstance(entry[0], str)
+        and isinstance(entry[1], list)
+        and all(isinstance(side, int) and side > 0 for side in entry[1])
+        for entry in entries
+    )

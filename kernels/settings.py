@@ -205,6 +205,6 @@ class FrameSettings(NamedTuple):
 
     window: WindowSettings
     input: InputSettings
-    select: SelectSettings
+    select: Union[SelectSettings, ResponseSettings]
     loss: LossSettings
     factors: Sequence[float] = (1.0,)

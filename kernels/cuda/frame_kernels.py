@@ -5,11 +5,11 @@ from typing import Any, List, Sequence, Tuple
 import numpy as np
 
 from kernels.cuda import compile as compiler
-from kernels.cuda import layout
+from kernels.cuda import layout, response
 from kernels.cuda.errors import GpuFailed
 from kernels.cuda.heads import head
 from kernels.cuda.loss_monitor import LossMonitor
-from kernels.settings import FrameSettings
+from kernels.settings import FrameSettings, ResponseSettings
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
@@ -38,14 +38,18 @@ class FrameKernels:
         self._stream = engine.stream
         self._owned: List[int] = []
         self.windows = len(settings.factors)
-        self._head = head(settings.select)
-        sources = "crop", "aim", self._head.source
-        self._modules = [self._module(name) for name in sources]
+        self._head: Any = None
+        self._response: Any = None  # instead of a head, for networks that respond
+        source, select_name = response.SOURCE, response.KERNEL
+        if not isinstance(settings.select, ResponseSettings):
+            self._head = head(settings.select)
+            source, select_name = self._head.source, self._head.kernel
+        self._modules = [self._module(name) for name in ("crop", "aim", source)]
         crop, aim, select = self._modules  # a kernel lives as long as its module
         self._crop = device.kernel(crop, "hp_crop")
         self._aim = device.kernel(aim, "hp_aim")
         self._remember = device.kernel(aim, "hp_remember")
-        self._select = device.kernel(select, self._head.kernel)
+        self._select = device.kernel(select, select_name)
         self.monitor = LossMonitor(
             device, settings.loss, engine.search_features_device, self._stream
         )
@@ -60,7 +64,12 @@ class FrameKernels:
         self.pose = self._alloc(layout.POSE.itemsize)
         longest = max(self.windows * settings.window.search, settings.window.exemplar)
         self._plan = self._alloc(2 * layout.LINE.itemsize * longest)
-        self._tables = [self._constant(array) for array in self._head.constants]
+        if isinstance(settings.select, ResponseSettings):
+            self._response = response.Response(
+                settings.select, self._last_kernel, self._constant, self._alloc, self._launch
+            )
+        else:
+            self._tables = [self._constant(array) for array in self._head.constants]
         self._view = self._constant(layout.view(settings.window, settings.factors))
         self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
@@ -119,6 +128,8 @@ class FrameKernels:
     def remember(self) -> None:
         """Enqueue: take the features that the network gave last as the target's."""
         monitor = self.monitor
+        if self._response is not None:
+            self._response.remember(self.engine.maps[0])
         if monitor.features:
             addresses = monitor.limits, self._view, self.pose, monitor.features, monitor.reference
             self._launch(self._remember, (1, 1, 1), SELECT_BLOCK, *addresses)
@@ -130,7 +141,11 @@ class FrameKernels:
             frame: address of the ``layout.FRAME`` that was cropped.
         """
         engine, monitor = self.engine, self.monitor
-        addresses = self._tables + list(self._head.maps(engine.maps)) + [self._view, frame]
+        if self._response is not None:
+            addresses = self._response.find(engine.maps[0])
+        else:
+            addresses = self._tables + list(self._head.maps(engine.maps))
+        addresses += [self._view, frame]
         addresses += [monitor.limits, monitor.features, monitor.reference, monitor.address]
         self._launch(self._select, (1, 1, 1), SELECT_BLOCK, *(addresses + [self.pose, self._plan]))
 
@@ -143,6 +158,10 @@ class FrameKernels:
 
     def _sides(self) -> Tuple[int, int]:
         return self.settings.window.exemplar, self.settings.window.search
+
+    def _last_kernel(self, name: str) -> Any:
+        """A kernel of the source that has the select."""
+        return self.device.kernel(self._modules[-1], name)
 
     def _module(self, name: str) -> Any:
         device = self.device
@@ -164,7 +183,7 @@ class FrameKernels:
         return address
 
     def _launch(
-        self, kernel: Any, grid: Tuple[int, int, int], block: Tuple[int, int, int], *addresses: int
+        self, kernel: Any, grid: Tuple[int, int, int], block: Tuple[int, int, int], *addresses: Any
     ) -> None:
-        arguments = [np.uint64(address) for address in addresses]
+        arguments = [a if isinstance(a, np.int32) else np.uint64(a) for a in addresses]
         self.device.launch(kernel, grid, block, arguments, self._stream)

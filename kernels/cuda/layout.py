@@ -59,6 +59,11 @@ CORNERS = np.dtype(
     [("cell_centre", "f8"), ("bounds", BOUNDS)]
     + [("size", "i4"), ("search", "i4"), ("output", "i4"), ("unused", "i4")]
 )
+RESPONSE = np.dtype(
+    [("influence", "f8"), ("stride", "f8"), ("scale_lr", "f8"), ("min_size", "f8")]
+    + [("size", "i4"), ("upsample", "i4"), ("scales", "i4"), ("unused", "i4")]
+)
+CUBIC = np.dtype([("first", "i4"), ("weight", "f4", 4)])
 LINE = np.dtype(("i4", 4))
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
 

@@ -9,12 +9,13 @@ from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.planes import MATRICES, Planes
-from kernels.settings import FrameSettings, InputSettings, LossSettings, SelectSettings
+from kernels.settings import FrameSettings, InputSettings, LossSettings
 from runtime import geometry, loss
 from runtime.decode.anchors import anchors_settings
 from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
+from runtime.decode.response import response_settings
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame
 from runtime.frames import Picture, PlanarFrame
@@ -25,11 +26,12 @@ from runtime.types import Track, checked_box, checked_frame
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
 # The families whose select the GPU has: name -> function of the network that gives its numbers.
-SELECTS: Dict[str, Callable[[Network], SelectSettings]] = {
+SELECTS: Dict[str, Callable[[Network], Any]] = {
     "points": points_settings,
     "anchors": anchors_settings,
     "centre": centre_settings,
     "corners": corners_settings,
+    "response": response_settings,
 }
 
 
@@ -39,16 +41,19 @@ def frame_settings(network: Network) -> FrameSettings:
     Raises:
         NotOnGpu: the kernels lack this network's crop or select.
     """
-    if network.family not in SELECTS:
+    ridge = network.family == "response" and network.filter == "ridge"
+    if network.family not in SELECTS or ridge:
         raise NotOnGpu(
-            "{}: the GPU has no select of the family {!r}; run it with --engine onnxruntime".format(
-                network.name, network.family
+            "{}: the GPU has no select of {}; run it with --engine onnxruntime".format(
+                network.name,
+                'filter = "ridge"' if ridge else "the family {!r}".format(network.family),
             )
         )
+    select = SELECTS[network.family](network)
     return FrameSettings(
         window=geometry.window_settings(network),
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
-        select=SELECTS[network.family](network),
+        select=select,
         loss=LossSettings(
             lost_below=network.lost_below,
             hold_below=network.hold_below,
@@ -58,6 +63,7 @@ def frame_settings(network: Network) -> FrameSettings:
             inner=loss.INNER,
             stride=getattr(network, "stride", 1),
         ),
+        factors=getattr(select, "factors", (1.0,)),
     )
 
 

@@ -13,4 +13,6 @@ extern "C" __global__ void structure_sizes(int* out) {
   out[8] = sizeof(hp_geometry);
   out[9] = sizeof(hp_centre);
   out[10] = sizeof(hp_corners);
+  out[11] = sizeof(hp_response);
+  out[12] = sizeof(hp_cubic);
 }

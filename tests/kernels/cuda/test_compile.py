@@ -15,7 +15,7 @@ from tests.fakes.cuda import build
 TOOLS = os.path.join(build.CACHE, "tools")
 NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
 PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
-NAMES = ("crop", "aim", "points", "anchors", "centre", "corners", "correlate")
+NAMES = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
 # Nano, TX2, Xavier, Orin, and one GPU of a data centre
 CAPABILITIES = (53, 62, 72, 87, 90)
 THOR = 110

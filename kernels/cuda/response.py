@@ -1,0 +1,132 @@
+"""Select for networks that respond to the target at several sizes: kernels and their memory."""
+
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from kernels.cuda import layout
+from kernels.golden import hanning_window
+from kernels.settings import ResponseSettings
+
+SOURCE, KERNEL = "response", "hp_select_response"
+ENLARGE_BLOCK = (32, 8, 1)
+ENLARGE_ROWS = 16  # rows of the enlarged response that one thread writes, as in response.cu
+PLACE_BLOCK = (256, 1, 1)
+PLACES = 64  # blocks that look for the best place
+HEIGHTS_BYTES = RANK_BYTES = 16  # of the structures in response.cu and votes.h
+
+Launch = Callable[..., None]
+
+
+class Tables(NamedTuple):
+    """What the kernels take that stays the same while a target is followed.
+
+    Attributes:
+        head: one ``layout.RESPONSE``.
+        taps: one ``layout.CUBIC`` for each column or row of the enlarged response.
+        damping: float64, of each size's response.
+        line, rough_line: the Hanning window's axis in doubles and in floats. Behind it: the sum of
+            its outer product, and the inverse of that.
+    """
+
+    head: np.ndarray
+    taps: np.ndarray
+    damping: np.ndarray
+    line: np.ndarray
+    rough_line: np.ndarray
+
+
+def tables(settings: ResponseSettings) -> Tables:
+    """The tables of a network."""
+    head = np.zeros(1, layout.RESPONSE)
+    for name in ("influence", "stride", "scale_lr", "min_size", "size", "upsample"):
+        head[name] = getattr(settings, name)
+    head["scales"] = len(settings.damping)
+    side = settings.size * settings.upsample
+    total = hanning_window(side).sum()
+    share = 1 / total if total > 0 else 0.0
+    line = np.append(np.hanning(side), (total, share))
+    damping = np.array(settings.damping, np.float64)
+    return Tables(head, cubic_taps(settings.size, side), damping, line, line.astype(np.float32))
+
+
+def cubic_taps(size: int, side: int) -> np.ndarray:
+    """Taps of a cubic enlargement, as ``hp_cubic_tap`` in families.h computes them."""
+    scale = 1.0 / (float(side) / float(size))
+    place = ((np.arange(side) + 0.5) * scale - 0.5).astype(np.float32)
+    whole, a, one = np.floor(place), np.float32(-0.75), np.float32(1)
+    x = place - whole
+    y, far = one - x, x + one
+    taps = np.zeros(side, layout.CUBIC)
+    taps["first"] = whole.astype(np.int32) - 1
+    weight = taps["weight"]
+    five, eight, four = (np.float32(number) * a for number in (5, 8, 4))
+    weight[:, 0] = ((a * far - five) * far + eight) * far - four
+    for column, near in ((1, x), (2, y)):
+        weight[:, column] = ((a + np.float32(2)) * near - (a + np.float32(3))) * near * near + one
+    weight[:, 3] = one - weight[:, 0] - weight[:, 1] - weight[:, 2]
+    return taps
+
+
+def enlarge_grid(settings: ResponseSettings) -> Tuple[int, int, int]:
+    """Blocks of hp_enlarge; the first two numbers' product is the number of its parts."""
+    side, rows = settings.size * settings.upsample, ENLARGE_ROWS * ENLARGE_BLOCK[1]
+    columns = ENLARGE_BLOCK[0]
+    return (side + columns - 1) // columns, (side + rows - 1) // rows, len(settings.damping)
+
+
+class Response:
+    """The select of one target, up to the last kernel.
+
+    Args:
+        settings: the network's numbers.
+        kernel: function of a kernel's name, gives the kernel.
+        constant: function of an array, copies it to the device, gives its address.
+        alloc: function of a number of bytes, gives an address.
+        launch: function (kernel, grid, block, arguments).
+    """
+
+    def __init__(
+        self,
+        settings: ResponseSettings,
+        kernel: Callable[[str], Any],
+        constant: Callable[[np.ndarray], int],
+        alloc: Callable[[int], int],
+        launch: Launch,
+    ) -> None:
+        self._launch = launch
+        self._enlarge, self._place = kernel("hp_enlarge"), kernel("hp_place")
+        self._remember = kernel("hp_remember_peak")
+        given = [constant(array) for array in tables(settings)]
+        self._head, self._taps, self._damping, self._line, self._rough_line = given
+        self._grid = enlarge_grid(settings)
+        parts = self._grid[0] * self._grid[1]
+        self._count = np.int32(parts)
+        scales, side = len(settings.damping), settings.size * settings.upsample
+        self._enlarged = alloc(4 * scales * side * side)
+        self._parts = alloc(HEIGHTS_BYTES * scales * parts)
+        self._found = alloc(RANK_BYTES * PLACES)
+        self._first = alloc(8)
+
+    def remember(self, responses: int) -> None:
+        """Enqueue: take the peak of the response that the network gave last as the target's."""
+        self._enlarge_all(responses)
+        arguments = self._head, self._damping, self._parts, self._count, self._first
+        self._launch(self._remember, (1, 1, 1), (1, 1, 1), *arguments)
+
+    def find(self, responses: int) -> List[Any]:
+        """Enqueue: find the best places; returns what the last kernel takes first.
+
+        Args:
+            responses: address of the responses of all sizes, one after the other.
+        """
+        self._enlarge_all(responses)
+        arguments: Sequence[Any] = (self._head, self._damping, self._line, self._rough_line)
+        arguments = tuple(arguments) + (self._enlarged, self._parts, self._count, self._found)
+        self._launch(self._place, (PLACES, 1, 1), PLACE_BLOCK, *arguments)
+        last = [self._head, self._damping, self._parts, self._count, self._found]
+        return last + [np.int32(PLACES), self._first]
+
+    def _enlarge_all(self, responses: int) -> None:
+        arguments = self._head, self._taps, responses, self._enlarged, self._parts
+        self._launch(self._enlarge, self._grid, ENLARGE_BLOCK, *arguments)

@@ -1,8 +1,8 @@
 """Hotpath: a visual object tracker whose frame takes hardly longer than the network alone.
 
 Call ``tracker = load_tracker()``, then ``tracker.init(frame, (x, y, w, h))`` once. For every later
-frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.score`` and
-``track.lost``. The errors that these calls raise can be imported from here.
+frame call ``track = tracker.update(frame)``, which has ``track.box``, ``track.score``,
+``track.lost`` and ``track.state``. The errors that these calls raise can be imported from here.
 """
 
 import pathlib
@@ -78,6 +78,8 @@ def load_tracker(
     pipeline: int = 1,
     board: Optional[str] = None,
     simulate: Optional[str] = None,
+    recover: Optional[bool] = None,
+    budget_ms: Optional[float] = None,
 ) -> "Tracker":
     """Make a tracker, ready for ``init``.
 
@@ -97,6 +99,10 @@ def load_tracker(
             and then ``submit`` and ``collect`` instead of ``update``.
         board: name of this board; None to detect it.
         simulate: "model" or "rtl": simulate an FPGA board that is not there.
+        recover: whether a lost target is searched for in the whole picture (``runtime.recovery``);
+            None: where network and engine can.
+        budget_ms: what a frame of that search may take beyond a tracked frame's time; None for half
+            of that time.
 
     Returns:
         A ``runtime.trackers.base.Tracker``, of the host, the GPU or the FPGA. Only one thread may
@@ -118,7 +124,9 @@ def load_tracker(
         board=board,
         simulate=simulate,
     )
-    return loading.create_tracker(*loaded, log=log, pipeline=pipeline)
+    return loading.create_tracker(
+        *loaded, log=log, pipeline=pipeline, recover=recover, budget_ms=budget_ms
+    )
 
 
 def load_targets(
@@ -133,6 +141,8 @@ def load_targets(
     pipeline: int = 1,
     board: Optional[str] = None,
     simulate: Optional[str] = None,
+    recover: Optional[bool] = None,
+    budget_ms: Optional[float] = None,
 ) -> "Targets":
     """Make ``runtime.multi.targets.Targets``: several targets that share one engine.
 
@@ -152,4 +162,4 @@ def load_targets(
         board=board,
         simulate=simulate,
     )
-    return Targets(*loaded, pipeline=pipeline, log=log)
+    return Targets(*loaded, pipeline=pipeline, log=log, recover=recover, budget_ms=budget_ms)

@@ -8,7 +8,7 @@ create_tracker  -> the tracker of one target on that engine
 
 import os
 import pathlib
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 
 import boards
 from boards import detect
@@ -20,7 +20,7 @@ from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, load_network
-from runtime.trackers.base import Tracker
+from runtime.trackers.base import PipelinedTracker, Tracker
 from runtime.trackers.host import HostTracker
 
 Log = Optional[Callable[[str], None]]
@@ -240,7 +240,14 @@ def open_engine(
 
 
 def create_tracker(
-    network: Network, engine: Engine, kernels: Any, *, log: Log = None, pipeline: int = 1
+    network: Network,
+    engine: Engine,
+    kernels: Any,
+    *,
+    log: Log = None,
+    pipeline: int = 1,
+    recover: Optional[bool] = None,
+    budget_ms: Optional[float] = None,
 ) -> Tracker:
     """A tracker of one target: the whole frame on the GPU or in the FPGA, else the host's.
 
@@ -248,6 +255,10 @@ def create_tracker(
         network, engine, kernels: as in ``Loaded``.
         log: function of one sentence, or None.
         pipeline: frames that may be in flight at a time.
+        recover: whether a lost target is searched for; None: where network and engine can. Where
+            they cannot, one sentence says so.
+        budget_ms: what a frame of the search may take beyond a tracked frame's time; None for half
+            of that.
 
     Raises:
         NoEngine: more than one frame at a time, and the tracker is the host's.
@@ -257,19 +268,36 @@ def create_tracker(
         from runtime.trackers.gpu import GpuTracker
 
         try:
-            return GpuTracker(network, engine, pipeline=pipeline, log=log)
+            tracker: Tracker = GpuTracker(network, engine, pipeline=pipeline, log=log)
+            return _checked_search(tracker, recover, log)
         except (NotOnGpu, NoCompiler) as error:
             why = "crop and select run on the processor: {}".format(error)
     check_pipeline(engine, pipeline, why)
+    searching: Dict[str, Any] = {"recover": recover is not False, "budget_ms": budget_ms}
     if why and log is not None:
         log(why)
     if engine.fabric is not None:
         from runtime.trackers.fpga import FpgaTracker, PipelinedFpgaTracker
 
         if pipeline > 1:
-            return PipelinedFpgaTracker(network, engine, kernels, pipeline)
-        return FpgaTracker(network, engine, kernels)
-    return HostTracker(network, engine, kernels)
+            tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)
+        else:
+            tracker = FpgaTracker(network, engine, kernels, **searching)
+    else:
+        tracker = HostTracker(network, engine, kernels, **searching)
+    return _checked_search(tracker, recover, log)
+
+
+def _checked_search(tracker: Tracker, recover: Optional[bool], log: Log) -> Tracker:
+    """Say so where a search was asked for and the tracker has none; returns the tracker.
+
+    The trackers of one file may or may not search, by their network. Those that never do say so
+    without being asked.
+    """
+    never = isinstance(tracker, PipelinedTracker) and recover is not False
+    if (recover or never) and not tracker.searches and log is not None:
+        log("a lost target is not searched for: {}".format(tracker.why_no_search))
+    return tracker
 
 
 def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:

@@ -66,7 +66,7 @@ class LossMonitor:
         self._reference = None
         if features is not None:
             self._reference = np.zeros(features.shape[1], np.float32)
-            rows, columns = self._cells(features, 0.0, 0.0, state, scale)
+            rows, columns = cells_under(self.network, features, 0.0, 0.0, state, scale)
             self._compare(features, rows, columns, None, self._reference)
 
     def rescale(self, factors: Sequence[float]) -> None:
@@ -91,7 +91,7 @@ class LossMonitor:
         now = score
         if self._reference is not None:
             x, y = (state[0] - before[0]) * scale[0], (state[1] - before[1]) * scale[1]
-            rows, columns = self._cells(features, x, y, state, scale)
+            rows, columns = cells_under(network, features, x, y, state, scale)
             now *= max(0.0, self._compare(features, rows, columns, self._reference, None))
         self.certainty += (now - self.certainty) * (1 - KEPT)
         self.lost = self.certainty < network.lost_below
@@ -110,19 +110,23 @@ class LossMonitor:
         if now >= network.hold_below:
             self._held[:] = state
 
-    def _cells(self, features: Any, x: float, y: float, state: np.ndarray, scale: Any) -> Cells:
-        """The cells under the inner part of a box, at least one: (first, end) of rows, columns.
 
-        Args:
-            features: (1, channels, cells).
-            x, y: the box's centre from the search region's, search pixels.
-            state: only the size is used, frame pixels.
-            scale: (x, y), search pixels per frame pixel.
-        """
-        side = math.sqrt(features.shape[2])
-        cell = self.network.stride
-        columns = _span(x / cell, state[2] * scale[0] * INNER / cell, side)
-        return _span(y / cell, state[3] * scale[1] * INNER / cell, side), columns
+def cells_under(
+    network: Network, features: Any, x: float, y: float, state: np.ndarray, scale: Any
+) -> Cells:
+    """The cells under the inner part of a box, at least one: (first, end) of rows, columns.
+
+    Args:
+        network: uses ``stride``.
+        features: (1, channels, cells).
+        x, y: the box's centre from the search region's, search pixels.
+        state: only the size is used, frame pixels.
+        scale: (x, y), search pixels per frame pixel.
+    """
+    side = math.sqrt(features.shape[2])
+    cell = network.stride
+    columns = _span(x / cell, state[2] * scale[0] * INNER / cell, side)
+    return _span(y / cell, state[3] * scale[1] * INNER / cell, side), columns
 
 
 def _span(centre: float, length: float, side: float) -> Tuple[int, int]:

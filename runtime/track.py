@@ -80,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
         pipeline=options.pipeline,
         board=options.board,
         simulate=options.simulate,
+        recover=options.recover,
+        budget_ms=options.budget,
     )
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
         options.video, say, options.fps, options.depth, planes=True

@@ -27,11 +27,14 @@ class Track(NamedTuple):
         score: the network's confidence in the winning cell, 0 to 1.
         lost: whether the target is no longer in that box, nor anywhere else in the search region
             (see ``runtime.loss``).
+        state: "tracked", "unsure", "lost" or "found" (see ``runtime.states``); ``lost`` is True in
+            the state "lost" alone.
     """
 
     box: Box
     score: float
     lost: bool = False
+    state: str = "tracked"
 
 
 def checked_frame(frame: Any) -> AnyFrame:

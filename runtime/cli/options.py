@@ -135,6 +135,27 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         choices=("model", "rtl"),
         help="simulate the FPGA --board: its definition in NumPy, or its RTL",
     )
+    recover = group.add_mutually_exclusive_group()
+    recover.add_argument(
+        "--recover",
+        dest="recover",
+        action="store_true",
+        default=None,
+        help="search for a lost target in the whole picture (default: where the network can)",
+    )
+    recover.add_argument(
+        "--no-recover",
+        dest="recover",
+        action="store_false",
+        help="say that a target is lost, and do not search for it",
+    )
+    group.add_argument(
+        "--budget",
+        type=_number(0, 10000),
+        metavar="MS",
+        help="what a frame of the search may take beyond a tracked frame's time (default: half of "
+        "that time)",
+    )
     group.add_argument(
         "--latency",
         choices=pace.LATENCIES,

@@ -24,7 +24,7 @@ from runtime.video.output_file import check_folder
 from runtime.video.sources import reads
 
 RECENT = 300  # frames of the latency that the page shows
-COLUMNS = results.COLUMNS + ("target", "lost")
+COLUMNS = results.COLUMNS + ("target", "lost", "state")
 
 
 def check_outputs(options: argparse.Namespace) -> None:
@@ -75,6 +75,7 @@ class Outputs:
         self._live = source.live
         self._scores = np.zeros(2)  # their number and their sum
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
+        self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
         self._video: Optional[BackgroundVideo] = None
@@ -122,7 +123,7 @@ class Outputs:
             write_row=self.write_row,
             recent_ms=self.profile.recent_ms,
             latency_ms=lambda: self.profile.latency_ms(RECENT),
-            columns=COLUMNS,
+            columns=COLUMNS[:-1],  # numbers alone
             can_record=any(files),
         )
 
@@ -164,7 +165,8 @@ class Outputs:
         began = self._note("writing", began)
         if not (self._video or self._player):
             return
-        picture = draw.draw(bgr_of(frame), list(tracks.values()), self._captions(index, tracks))
+        captions = self._captions(index, time_s, tracks)
+        picture = draw.draw(bgr_of(frame), list(tracks.values()), captions)
         began = self._note("drawing", began)
         if self._player:
             self._player.show(frame, picture, index)
@@ -193,12 +195,21 @@ class Outputs:
 
     def write_row(self, index: int, time_s: Optional[float], number: int, track: Track) -> None:
         """Write one target in one frame."""
-        row = (index, time_s) + tuple(track.box) + (track.score, number, track.lost)
+        row = (
+            (index, time_s)
+            + tuple(track.box)
+            + (
+                track.score,
+                number,
+                track.lost,
+                track.state,
+            )
+        )
         if index:
             self._scores += (1, track.score)
         self._last[number] = (index, track)
         if self.page:
-            self.page.add_row(row)
+            self.page.add_row(row[:-1])
         if self._results and self._recording:
             self._results.write(row)
 
@@ -207,10 +218,13 @@ class Outputs:
         """Whether frames go to the files now; the page can switch it."""
         return self.page is None or self.page.recording
 
-    def _captions(self, index: int, tracks: Dict[int, Track]) -> Dict[str, Any]:
+    def _captions(
+        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> Dict[str, Any]:
         """What is written onto the picture."""
         marks = {
             "lost": [track.lost for track in tracks.values()],
+            "since": self._times_since_loss(index, time_s, tracks),
             "names": list(tracks) if len(tracks) > 1 else None,
             "trails": self._extended_trails(tracks) if self._options.trail else None,
             "blur": self._options.blur,
@@ -227,6 +241,23 @@ class Outputs:
             steps=steps,
             frame=index,
         )
+
+    def _times_since_loss(
+        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> List[str]:
+        """For how long each target has been lost: "" for those that are not."""
+        lost = {number: (index, time_s) for number, track in tracks.items() if track.lost}
+        self._lost = {number: self._lost.get(number, now) for number, now in lost.items()}
+        texts = []
+        for number in tracks:
+            frame, began_s = self._lost.get(number, (index, None))
+            if number not in self._lost:
+                texts.append("")
+            elif time_s is None or began_s is None:
+                texts.append("{} frames".format(index - frame))
+            else:
+                texts.append("{:.1f} s".format(max(0.0, time_s - began_s)))
+        return texts
 
     def _extended_trails(self, tracks: Dict[int, Track]) -> List[List[Tuple[float, float]]]:
         """Each target's centres over the last frames, without frames where it was lost."""

@@ -18,8 +18,8 @@ from collections import deque
 from typing import Deque, Dict, Optional, Sequence, Tuple
 
 from runtime.gimbal.angles import between, pitch_yaw_of, ray_of, turned
+from runtime.states import LOST, TRACKED, UNSURE
 
-TRACKED, UNSURE, LOST = "tracked", "unsure", "lost"
 HISTORY_S = 3.0
 LONGEST_GAP_S = 0.5  # after a longer time without a box, the filter starts again
 LONGEST_AHEAD_S = 1.0  # predictions go no further

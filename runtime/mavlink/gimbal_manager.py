@@ -13,6 +13,7 @@ from runtime.mavlink import numbers as m
 from runtime.mavlink.geo import Geo
 from runtime.mavlink.message import Message, Outgoing
 from runtime.mavlink.run import View
+from runtime.states import UNSURE
 
 Component = Tuple[int, int]  # (system, component)
 
@@ -171,7 +172,11 @@ class GimbalManager:
         view = self._view
         assert view is not None and view.track is not None, "no target is followed"
         track = view.track
-        state = law.LOST if track.lost else self.control.state_of(track.score)
+        state = self.control.state_of(track.score)
+        if track.lost:
+            state = law.LOST
+        elif track.state == UNSURE:
+            state = law.UNSURE
         if now - view.captured_s > max(self._link_s, 0.5):
             state = law.LOST  # no frames come from the source
         rates = self.control.update(now, view.captured_s, track.box, view.size, state)

@@ -23,6 +23,7 @@ class Targets:
         engine: an engine that holds it; it serves all targets.
         kernels: crop and select.
         pipeline: frames that may be in flight at a time; more than one needs a GPU or an FPGA.
+        recover, budget_ms: see ``runtime.loading.create_tracker``.
 
     Raises:
         NoEngine: more than one frame at a time, and neither a GPU nor an FPGA.
@@ -40,6 +41,8 @@ class Targets:
         *,
         pipeline: int = 1,
         log: Optional[Callable[[str], None]] = None,
+        recover: Optional[bool] = None,
+        budget_ms: Optional[float] = None,
     ) -> None:
         check_pipeline(engine, pipeline)
         self.network = network
@@ -47,6 +50,7 @@ class Targets:
         self.kernels = kernels
         self.pipeline = pipeline
         self._log = log
+        self._recovery: Dict[str, Any] = {"recover": recover, "budget_ms": budget_ms}
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
@@ -64,7 +68,12 @@ class Targets:
         """
         kernels = self.kernels.clone()  # targets may be followed in several threads
         tracker = create_tracker(
-            self.network, self.engine, kernels, pipeline=self.pipeline, log=self._log
+            self.network,
+            self.engine,
+            kernels,
+            pipeline=self.pipeline,
+            log=self._log,
+            **self._recovery,
         )
         self._log = None  # what the next targets' trackers would say is the same
         try:

@@ -94,6 +94,10 @@ class Network:
 
     # [tracking]
     lost_below: float
+    unsure_below: float
+    doubt_below: float
+    look_above: float
+    found_above: float
     hold_below: float
     hold_widen: float
     hold_limit: float

@@ -119,7 +119,7 @@ class Controller:
             self._wait_for_target = self.paused
         self._change(tracked)
 
-    def add_row(self, row: Sequence[Optional[float]]) -> None:
+    def add_row(self, row: Sequence[Any]) -> None:
         """Remember a row of results; None stands for an unknown value."""
         self._rows[self._row_count % ROWS_KEPT] = [np.nan if v is None else v for v in row]
         self._row_count += 1
@@ -383,6 +383,7 @@ def target_json(number: int, track: Track) -> Dict[str, Any]:
         "box": [round(float(v), 2) for v in track.box] if finite else None,
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
+        "state": track.state,
     }
 
 

@@ -30,12 +30,16 @@ class Tracker:
         step_ms: dict of the last frame's time in each step, milliseconds: crop, network, select.
         kernels_name: which kernels crop and select: "c++", "numpy" or "cuda".
         can_rehearse: whether ``rehearse`` does anything.
+        searches: whether a lost target is searched for (``runtime.recovery``).
+        why_no_search: the reason why it is not.
         is_deterministic: for the GOT-10k toolkit, as ``name`` and ``track`` are.
     """
 
     is_deterministic = True
     kernels_name = ""
     can_rehearse = False  # whether ``rehearse`` does anything
+    searches = False
+    why_no_search = "this tracker cannot"
 
     def __init__(self, network: Network, engine: Engine) -> None:
         self.name = network.name

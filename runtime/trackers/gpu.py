@@ -20,6 +20,7 @@ from runtime.engines.base import Engine
 from runtime.errors import BadFrame
 from runtime.frames import Picture, PlanarFrame
 from runtime.networks import Network
+from runtime.states import StateMachine
 from runtime.trackers.base import PipelinedTracker
 from runtime.types import Track, checked_box, checked_frame
 
@@ -120,12 +121,14 @@ class GpuTracker(PipelinedTracker):
     """
 
     kernels_name = "cuda"
+    why_no_search = "on the GPU only its state is known, because the frame is one fixed graph"
 
     def __init__(
         self, network: Network, engine: Engine, *, pipeline: int = 1, **options: Any
     ) -> None:
         super().__init__(network, engine)
         self._certainty, self._widened = 1.0, 1.0  # of the frame that was collected last
+        self._states = StateMachine(network)
         self._profile = options.get("profile", False)
         self._frame = Frame(
             engine.device, frame_settings(network), engine, slots=pipeline, **options
@@ -146,6 +149,7 @@ class GpuTracker(PipelinedTracker):
         self._frame.begin(frame, tuple(state), tuple(self._border(frame)))
         self.state = state
         self._certainty, self._widened = 1.0, 1.0
+        self._states.begin()
 
     def submit(self, frame: Any) -> None:
         """See ``PipelinedTracker.submit``."""
@@ -164,7 +168,8 @@ class GpuTracker(PipelinedTracker):
         network = self.network
         wider = min(self._widened * network.hold_widen, network.hold_limit) if found.held else 1.0
         self._widened = wider
-        return Track(geometry.box_of(network, found.state), found.score, found.lost)
+        state = self._states.step(found.lost, self.certainty)
+        return Track(geometry.box_of(network, found.state), found.score, found.lost, state)
 
     @property
     def uses_graph(self) -> bool:

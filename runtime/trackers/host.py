@@ -19,8 +19,14 @@ from runtime.engines.base import Engine, Lane
 from runtime.frames import AnyFrame, JpegFrame, pixels_of
 from runtime.loss import LossMonitor
 from runtime.networks import Network
+from runtime.recovery import colour
+from runtime.recovery.budget import Budget
+from runtime.recovery.search import Search
+from runtime.states import LOST, TRACKED, StateMachine
 from runtime.trackers.base import Tracker
 from runtime.types import Track, checked_box, checked_frame
+
+FOLLOWED = 8  # frames after a loss in which the usual window alone is searched
 
 Cropper = Callable[[AnyFrame, Any], None]
 
@@ -32,21 +38,37 @@ class HostTracker(Tracker):
         network: the ``Network``.
         engine: an engine that holds it (see ``runtime.engines.base``).
         kernels: crop and select (see ``kernels.cpu.load``).
+        recover: whether a lost target is searched for, where network and engine allow it.
+        budget_ms: see ``runtime.recovery.budget``.
     """
 
     can_rehearse = True
 
-    def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
+    def __init__(
+        self,
+        network: Network,
+        engine: Engine,
+        kernels: Any,
+        *,
+        recover: bool = False,
+        budget_ms: Optional[float] = None,
+    ) -> None:
         super().__init__(network, engine)
         self.kernels, self.kernels_name = kernels, kernels.name
         self.decoder = decode.create(network, kernels)
         self.features: Any = None  # of the exemplar, as the engine's search takes them
         self.memory: Any = None  # of the decoder, about the target
         self._monitor = LossMonitor(network, kernels) if network.lost_below > 0 else None
+        self._states = StateMachine(network)
+        self._budget = Budget(budget_ms)
+        self._search: Optional[Search] = None
+        self._frame: Any = None  # that is being searched
         self._before = np.zeros(4)  # the last frame's state
         self._border = np.zeros(3, np.uint8)  # colour of the pixels outside the frame
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self.search_on(engine)
+        if recover and not self.why_no_search:
+            self._search = Search(network, kernels, self._budget, self._colours_under())
 
     def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target; see ``Tracker.init``."""
@@ -61,8 +83,12 @@ class HostTracker(Tracker):
         # exemplar: crop and features, kept for all later frames
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
         self.features, self.memory = self.decoder.remember(self.engine.exemplar(), self.state)
+        self._states.begin()
         if self._monitor:
-            self._monitor.begin(self.state, *self._first_features(frame))
+            features, scale = self._first_features(frame)
+            self._monitor.begin(self.state, features, scale)
+            if self._search:
+                self._search.begin(frame, self.state, features, scale)
 
     def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``Tracker.update``."""
@@ -76,6 +102,9 @@ class HostTracker(Tracker):
         # select the best cell and move there
         track = self.select(maps, scale, self._lane.search_features)
 
+        # while the target is lost: further windows, where the budget allows
+        track = self.search_more(frame, track)
+
         # families that learn search again, where the target was found
         if self.decoder.learns:
             self.crop(frame, 1.0)
@@ -85,6 +114,8 @@ class HostTracker(Tracker):
     def rehearse(self, frame: AnyFrame) -> None:
         """See ``Tracker.rehearse``; of several windows, and of learning, only the first search."""
         if self.state is None or frame.shape != self._frame_shape:
+            return
+        if self._search and self._search.active:  # its next window belongs to the next frame
             return
         scale = self.crop(frame, self.decoder.factors[0])
         maps = self._lane.search(self.features)
@@ -113,6 +144,8 @@ class HostTracker(Tracker):
         if frame.shape != self._frame_shape:
             self._rescale(frame.shape)
         self.step_ms.update(crop=0.0, network=0.0, select=0.0)
+        self._frame = frame
+        self._budget.begin()
 
     def crop(
         self, frame: AnyFrame, factor: float, cropper: Optional[Cropper] = None
@@ -127,8 +160,10 @@ class HostTracker(Tracker):
         Returns:
             (x, y), search pixels per frame pixel.
         """
-        widened = self.widened
-        window, scale = geometry.search_window(self.network, self.state, factor * widened)
+        state, widened = self.state, self.widened
+        if self._search and self._search.active:
+            _, state, widened = self._search.next_window(state, frame)
+        window, scale = geometry.search_window(self.network, state, factor * widened)
         self.timed("crop", cropper or self._crop_search, frame, window)
         return scale if widened == 1.0 else (scale[0] / widened, scale[1] / widened)
 
@@ -150,20 +185,73 @@ class HostTracker(Tracker):
         self._before[:] = self.state
         started = time.perf_counter()
         height, width = self._frame_shape[:2]
-        _, score = self.decoder.select(maps, self.state, scale, width, height)
-        lost = self._monitor is not None and self._monitor.watch(
-            self.state, self._before, self.decoder.certain(score), search_features, scale
-        )
-        self.step_ms["select"] += (time.perf_counter() - started) * 1e3
+        if self._search and self._search.active:
+            found, score = self._search.judge(
+                self._frame, maps, self.decoder, search_features, scale, self.state
+            )
+            lost = not found
+            if found and self._monitor:
+                self._monitor.certainty = (1 + self.network.lost_below) / 2
+        else:
+            _, score = self.decoder.select(maps, self.state, scale, width, height)
+            lost = self._monitor is not None and self._monitor.watch(
+                self.state, self._before, self.decoder.certain(score), search_features, scale
+            )
+            if self._search:
+                lost |= self._search.doubts(
+                    self._frame, self.state, self._before, score, search_features, scale
+                )
         box = geometry.box_of(self.network, self.state)
         if not math.isfinite(sum(box) + score):
             self.state[:] = self._before
             raise NetworkFailed(NO_SCORE)
-        return Track(box, score, lost)
+        state = self._states.step(lost, self.certainty)
+        if self._search and not self._search.active:
+            self._prepare_search(state)
+        self.step_ms["select"] += (time.perf_counter() - started) * 1e3
+        return Track(box, score, lost, state)
+
+    def _prepare_search(self, state: str) -> None:
+        """Keep the place of a tracked target; start the search of one that stays lost."""
+        search = self._search
+        assert search is not None, "no target is searched for"
+        if state == TRACKED:
+            search.certain(self.state)
+        elif state == LOST and self._states.lost_frames > FOLLOWED:
+            search.start()
+        self._budget.tracked()
+
+    def search_more(self, frame: AnyFrame, track: Track) -> Track:
+        """Search further windows of a frame while the target is lost and the budget allows."""
+        search = self._search
+        if search is None:
+            return track
+        while search.active and not search.waits and self._budget.fits():
+            scale = self.crop(frame, 1.0)
+            maps = self.timed("network", self._lane.search, self.features)
+            track = self.select(maps, scale, self._lane.search_features)
+        self._frame = None
+        return track
 
     def learn(self, maps: Any) -> None:
         """Learn from the maps of the window around the target that was just found."""
         self.timed("select", self.decoder.learn, maps, self.memory)
+
+    @property
+    def searches(self) -> bool:  # type: ignore[override]  # read only here
+        """See ``Tracker.searches``."""
+        return self._search is not None
+
+    @property
+    def why_no_search(self) -> str:  # type: ignore[override]  # read only here
+        """See ``Tracker.why_no_search``; empty where nothing forbids a search."""
+        if self._monitor is None or self.network.found_above <= 0:
+            return "no thresholds for it in the TOML of {}".format(self.network.name)
+        if self._lane.search_features is None:
+            return "the graph of {} shows no features to compare".format(self.network.name)
+        if len(self.decoder.factors) > 1 or self.decoder.learns:
+            return "{} searches several sizes, or learns".format(self.network.name)
+        return ""
 
     @property
     def certainty(self) -> Optional[float]:
@@ -211,10 +299,32 @@ class HostTracker(Tracker):
 
         return write
 
+    def _colours_under(self) -> Callable[[AnyFrame, np.ndarray], np.ndarray]:
+        """The function (frame, state) that gives the colours in a box (see ``recovery.colour``)."""
+        network, side = self.network, colour.PATCH
+        patch = np.zeros((1, 3, side, side), np.float32)
+        crop = HostTracker.cropper(self, patch)  # of the processor, also beside a fabric
+        mean, scale = (
+            np.array(v, np.float32)[:, None, None] for v in (network.mean, network.scale)
+        )
+
+        def colours(frame: AnyFrame, state: np.ndarray) -> np.ndarray:
+            cx, cy, w, h = (float(value) for value in state)
+            window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
+            crop(frame, window)
+            picture = np.clip(np.rint(patch[0] / scale + mean), 0, 255).astype(np.uint8)
+            if network.channels == "RGB":
+                picture = picture[::-1]
+            return colour.histogram(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+
+        return colours
+
     def _rescale(self, shape: Tuple[int, ...]) -> None:
         """A source changed its resolution: carry the target over in proportion."""
         x, y = shape[1] / self._frame_shape[1], shape[0] / self._frame_shape[0]
         self.state *= (x, y, x, y)
         if self._monitor:
             self._monitor.rescale((x, y, x, y))
+        if self._search:
+            self._search.rescale((x, y, x, y))
         self._frame_shape = shape

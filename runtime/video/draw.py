@@ -33,7 +33,8 @@ TARGETS = (
     (60, 235, 245),
     (255, 235, 90),
 )
-LOST = (150, 150, 150)
+LOST = (70, 70, 235)
+DASH_PX = 7  # of a lost target's box, line widths
 LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 
 
@@ -47,6 +48,7 @@ def draw(frame: np.ndarray, tracks: Any, info: Any = None) -> np.ndarray:
             ``network`` and ``engine`` (text), ``fps`` (number), ``frame`` (index);
             ``steps``: ordered dict of a step's name -> milliseconds, with their sum ``total``;
             ``lost``: a bool, or a list of one bool a track;
+            ``since``: list of a text for each track, for how long it has been lost;
             ``names``: list of a label for each track;
             ``trails``: list of one list of points (x, y) a track, oldest first;
             ``blur``: True to blur the targets instead of drawing boxes.
@@ -154,12 +156,14 @@ def _draw_track(
     corners = np.clip((x, y, x + w, y + h), -LARGEST_PX, LARGEST_PX)
     left, top, right, bottom = (int(round(corner)) for corner in corners)
     # a dark line around the bright one makes it visible on any background
-    cv2.rectangle(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
-    cv2.rectangle(picture, (left, top), (right, bottom), colour, look.box_px)
+    frame = _draw_dashed if lost else cv2.rectangle
+    frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
+    frame(picture, (left, top), (right, bottom), colour, look.box_px)
 
     names = info.get("names")
     text = "{} ".format(names[number]) if names else ""
-    text = _ascii(text + ("lost" if lost else "{:.2f}".format(track.score)))
+    since = info["since"][number] if lost and info.get("since") else ""
+    text = _ascii(text + (_joined("lost", since) if lost else "{:.2f}".format(track.score)))
     pad = max(2, look.margin_px // 2)
     width, height = look.text_width(text) + 2 * pad, int(round(look.letter_px)) + 2 * pad
     above = top - height - look.box_px // 2
@@ -169,6 +173,25 @@ def _draw_track(
     at_x = max(0, min(left - look.box_px // 2, look.width - width))
     cv2.rectangle(picture, (at_x, at_y), (at_x + width, at_y + height), colour, cv2.FILLED)
     _put(picture, look, text, (at_x + pad, at_y + height - pad), DARK)
+
+
+def _draw_dashed(
+    picture: np.ndarray,
+    first: Tuple[int, int],
+    last: Tuple[int, int],
+    colour: Tuple[int, int, int],
+    line_px: int,
+) -> None:
+    """A rectangle of dashes, as ``cv2.rectangle``; what lies outside the picture is left out."""
+    height, width = picture.shape[:2]
+    dash = DASH_PX * max(1, round(min(height, width) / 240.0))
+    (left, top), (right, bottom) = first, last
+    for x in range(max(left, left % (2 * dash) - 2 * dash), min(right, width), 2 * dash):
+        for y in (top, bottom):
+            cv2.line(picture, (x, y), (min(x + dash, right), y), colour, line_px)
+    for y in range(max(top, top % (2 * dash) - 2 * dash), min(bottom, height), 2 * dash):
+        for x in (left, right):
+            cv2.line(picture, (x, y), (x, min(y + dash, bottom)), colour, line_px)
 
 
 def _draw_band(picture: np.ndarray, look: _Look, at_y: int, texts: Tuple[str, str]) -> None:

@@ -103,7 +103,7 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
 
 
 def test_a_track_is_not_lost_unless_that_is_said():
-    assert Track((1, 2, 3, 4), 0.5) == ((1, 2, 3, 4), 0.5, False)
+    assert Track((1, 2, 3, 4), 0.5) == ((1, 2, 3, 4), 0.5, False, "tracked")
 
 
 @pytest.mark.parametrize("kernels", [cpu.load(), fallback.Kernels()], ids=lambda k: k.name)

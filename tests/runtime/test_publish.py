@@ -31,7 +31,13 @@ def test_a_listener_gets_each_frame_with_its_time():
     assert abs(message["captured_us"] / 1e6 - (time.time() - 0.02)) < 1.0
     assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 20
     assert message["targets"] == [
-        {"number": 3, "box": [1.0, 2.0, 30.0, 40.0], "score": 0.875, "lost": False}
+        {
+            "number": 3,
+            "box": [1.0, 2.0, 30.0, 40.0],
+            "score": 0.875,
+            "lost": False,
+            "state": "tracked",
+        }
     ]
 
 

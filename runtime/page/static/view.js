@@ -2,7 +2,7 @@
 
 // as in a saved video
 const COLOURS = ["#3cdc50", "#ffaa28", "#3caaff", "#ff6edc", "#f5eb3c", "#5aebff"];
-const LOST = "#aab4bd";
+const LOST = "#ff4646";
 const DARK = "rgb(8 12 16 / .85)";
 const TRAIL_FRAMES = 75;
 
@@ -20,6 +20,7 @@ export class View {
     this.frozen = false;
     this.draft = null; // the box being drawn
     this.selected = null;
+    this.losses = new Map(); // target number -> {frame, time_s} of its loss
     this.trails = new Map(); // target number -> [[frame, x, y], ...]
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     new ResizeObserver(() => this.draw()).observe(stage);
@@ -27,6 +28,7 @@ export class View {
 
   clear() {
     this.states.clear();
+    this.losses.clear();
     this.trails.clear();
     this.newest = null;
     this.draft = null;
@@ -37,7 +39,13 @@ export class View {
     this.states.delete(state.frame);
     this.states.set(state.frame, state);
     while (this.states.size > 12) this.states.delete(this.states.keys().next().value);
-    for (const target of state.targets) this.#addToTrail(state.frame, target);
+    for (const target of state.targets) {
+      this.#addToTrail(state.frame, target);
+      if (!target.lost) this.losses.delete(target.number);
+      else if (!this.losses.has(target.number)) {
+        this.losses.set(target.number, { frame: state.frame, time_s: state.time_s });
+      }
+    }
     for (const number of this.trails.keys()) {
       if (!state.targets.some((target) => target.number === number)) this.trails.delete(number);
     }
@@ -86,6 +94,17 @@ export class View {
     trail.push([frame, x + w / 2, y + h / 2]);
     while (trail.length && frame - trail[0][0] > TRAIL_FRAMES) trail.shift();
     this.trails.set(target.number, trail);
+  }
+
+  // for how long a target has been lost in the frame that is shown
+  #sinceLoss(number) {
+    const loss = this.losses.get(number);
+    if (!loss || this.state.frame < loss.frame) return "lost";
+    const seconds = this.state.time_s - loss.time_s;
+    if (this.state.time_s === null || loss.time_s === null) {
+      return `lost ${this.state.frame - loss.frame} frames`;
+    }
+    return `lost ${Math.max(0, seconds).toFixed(1)} s`;
   }
 
   // where the picture lies in the stage, CSS pixels, and how many of them a frame pixel is
@@ -163,7 +182,7 @@ export class View {
     pen.setLineDash([]);
 
     // above the box where there is room, else below it, else inside
-    const text = target.lost ? `${target.number}  lost` : `${target.number}  ${target.score.toFixed(2)}`;
+    const text = target.lost ? `${target.number}  ${this.#sinceLoss(target.number)}` : `${target.number}  ${target.score.toFixed(2)}`;
     pen.font = "700 15px system-ui, sans-serif";
     const wide = pen.measureText(text).width + 14, high = 24;
     let top = y - high - 3;

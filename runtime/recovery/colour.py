@@ -1,0 +1,78 @@
+"""The target's colours: how alike two boxes are, and where in a picture such colours are.
+
+Pixels are sorted into bins of hue and brightness; grey ones by their brightness alone.
+"""
+
+from typing import List, Optional, Tuple
+
+import cv2
+import numpy as np
+
+PATCH = 24  # pixels a side of the picture that a histogram is made of
+HUES, LEVELS, GREYS = 15, 4, 8
+BINS = HUES * LEVELS + GREYS
+GREY = 40  # saturation below which a pixel has no hue
+SAMPLES = 5  # along the target's shorter side, of the map
+MOST = 160  # samples along the longer side of the picture
+
+_STEP = (np.arange(PATCH) + 0.5) / PATCH - 0.5
+_WEIGHT = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
+
+
+def bins(picture: np.ndarray) -> np.ndarray:
+    """The bin of each pixel: int (H, W) from BGR uint8 (H, W, 3)."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2HSV).astype(np.intp)
+    hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
+    coloured = np.minimum(hue // 12, HUES - 1) * LEVELS + value // 64
+    return np.where(saturation < GREY, HUES * LEVELS + value // 32, coloured)
+
+
+def histogram(picture: np.ndarray) -> np.ndarray:
+    """Hue and brightness in a box, where the middle weighs more: float64 (BINS,), sum 1.
+
+    Args:
+        picture: BGR uint8 (PATCH, PATCH, 3), the box resized.
+    """
+    counts = np.bincount(bins(picture).ravel(), _WEIGHT, minlength=BINS)
+    result: np.ndarray = counts / counts.sum()
+    return result
+
+
+def propose(
+    frame: np.ndarray,
+    size: np.ndarray,
+    colour: np.ndarray,
+    visited: List[Tuple[float, float]],
+    apart: float,
+) -> Optional[Tuple[float, float]]:
+    """The place whose colours are most like the target's (back-projection).
+
+    Source: Swain and Ballard, "Color Indexing", IJCV 1991: a bin tells the more of the target, the
+    rarer it is in the rest of the picture.
+
+    Args:
+        frame: BGR uint8 (H, W, 3).
+        size: (w, h) of the target, frame pixels.
+        colour: ``histogram`` of the target.
+        visited: centres (x, y) of places to leave out, frame pixels.
+        apart: half a side of what is left out around each, frame pixels.
+
+    Returns:
+        (x, y), frame pixels; None where all is left out.
+    """
+    height, width = frame.shape[:2]
+    step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
+    index = bins(frame[step // 2 :: step, step // 2 :: step])
+    scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
+    share = colour / np.maximum(colour + scene, 1e-9)
+    cells = (max(1, int(size[0] / step)), max(1, int(size[1] / step)))
+    alike = cv2.boxFilter(share[index].astype(np.float32), -1, cells)
+    for x, y in visited:
+        columns = slice(max(0, int((x - apart) / step)), max(0, int((x + apart) / step) + 1))
+        rows = slice(max(0, int((y - apart) / step)), max(0, int((y + apart) / step) + 1))
+        alike[rows, columns] = 0.0
+    best = int(np.argmax(alike))
+    if alike.flat[best] <= 0.0:
+        return None
+    row, column = divmod(best, alike.shape[1])
+    return (column + 0.5) * step, (row + 0.5) * step

@@ -1,0 +1,53 @@
+"""A window is begun only where it fits into what is left of the frame."""
+
+import pytest
+
+from runtime.recovery import budget
+from runtime.recovery.budget import Budget
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test moves, in milliseconds."""
+    now = [0.0]
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: now[0] / 1e3)
+    return now
+
+
+def tracked(budget_ms, clock, own_ms=4.0):
+    one = Budget(budget_ms)
+    for _ in range(5):
+        one.begin()
+        clock[0] += own_ms
+        one.tracked()
+    return one
+
+
+def test_by_default_half_a_frame_is_too_little_for_a_second_window(clock):
+    one = tracked(None, clock)
+    one.window(4.0)
+    assert one.limit_ms == pytest.approx(6.0)
+    one.begin()
+    clock[0] += 4.0
+    assert not one.fits()
+
+
+def test_a_window_that_fits_is_begun_and_no_other(clock):
+    one = tracked(11.0, clock)
+    one.window(4.0)
+    one.begin()
+    windows = 0
+    while one.fits():
+        clock[0] += 4.0
+        windows += 1
+    assert windows == 3 and one.elapsed_ms() <= one.limit_ms
+
+
+def test_windows_that_grow_slower_are_begun_less_often(clock):
+    one = tracked(11.0, clock)
+    one.window(4.0)
+    for _ in range(100):
+        one.window(9.0)
+    one.begin()
+    clock[0] += 4.0
+    assert not one.fits()

@@ -1,0 +1,53 @@
+"""Colours tell boxes apart, and say where in a picture a target may be."""
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.recovery.colour import PATCH, propose
+from runtime.recovery.colour import histogram as histogram_of
+
+RED, GREEN = (40, 30, 220), (60, 200, 40)
+
+
+@pytest.fixture
+def picture():
+    frame = np.random.RandomState(2).randint(90, 110, (480, 640, 3)).astype(np.uint8)
+    frame[100:160, 200:240] = RED
+    frame[300:360, 500:540] = GREEN
+    return frame
+
+
+def histogram(picture, state):
+    cx, cy, w, h = state
+    inside = picture[int(cy - h / 2) : int(cy + h / 2), int(cx - w / 2) : int(cx + w / 2)]
+    return histogram_of(cv2.resize(inside, (PATCH, PATCH), interpolation=cv2.INTER_AREA))
+
+
+def alike(one, other):
+    return np.sqrt(one * other).sum()
+
+
+def test_a_box_is_like_itself_and_unlike_another_colour(picture):
+    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+    green = histogram(picture, np.array([520, 330, 40, 60.0]))
+    assert red.sum() == pytest.approx(1)
+    assert alike(red, red) == pytest.approx(1)
+    assert alike(red, green) < 0.1
+
+
+def test_the_place_of_the_colour_is_proposed(picture):
+    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+    x, y = propose(picture, np.array([40.0, 60.0]), red, [], 50.0)
+    assert abs(x - 220) < 15 and abs(y - 130) < 15
+
+
+def test_a_place_that_was_searched_is_left_out(picture):
+    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+    place = propose(picture, np.array([40.0, 60.0]), red, [(220, 130)], 60.0)
+    assert place is None or abs(place[0] - 220) >= 50 or abs(place[1] - 130) >= 50
+
+
+def test_nothing_is_proposed_where_all_was_searched(picture):
+    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+    assert propose(picture, np.array([40.0, 60.0]), red, [(320, 240)], 1000.0) is None

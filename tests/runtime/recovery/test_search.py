@@ -1,0 +1,141 @@
+"""A target that comes back elsewhere in the picture is found, at the price that was agreed."""
+
+import numpy as np
+import pytest
+
+from calib.metrics import overlap
+from runtime import load_targets, load_tracker
+from runtime.multi.scheduling import Batched
+from runtime.networks import load_network
+from runtime.recovery.search import CONFIRMED
+from runtime.states import FOUND, LOST
+from tests.support import tiny
+
+SIDE = 40
+GONE, BACK, END = 15, 35, 90
+THRESHOLDS = {"lost_below": 0.5, "doubt_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+
+
+class Elsewhere:
+    """A blue square rests at the left, is gone for a while, and comes back far away.
+
+    Meanwhile, and after it, a grey square of its brightness stands in the middle.
+    """
+
+    def __init__(self, back=True):
+        noise = np.random.RandomState(4)
+        self.boxes = np.full((END, 4), np.nan)
+        self.frames = []
+        for index in range(END):
+            frame = noise.randint(0, 40, (480, 640, 3)).astype(np.uint8)
+            if index >= GONE:
+                frame[200:240, 300:340] = (130, 130, 130)
+            if index < GONE:
+                self.boxes[index] = (60 + index, 80, SIDE, SIDE)
+            elif back and index >= BACK:
+                self.boxes[index] = (540 - (index - BACK) / 2, 400, SIDE, SIDE)
+            if np.isfinite(self.boxes[index]).all():
+                x, y = self.boxes[index, :2].astype(int)
+                frame[y : y + SIDE, x : x + SIDE] = (250, 120, 100)
+            self.frames.append(frame)
+
+
+@pytest.fixture
+def toml(tmp_path):
+    return tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS))
+
+
+def follow(tracker, film):
+    tracker.init(film.frames[0], film.boxes[0])
+    return [tracker.update(frame) for frame in film.frames[1:]]
+
+
+def test_a_target_that_is_back_elsewhere_is_found(toml):
+    film = Elsewhere()
+    tracks = follow(load_tracker(toml), film)
+    states = [track.state for track in tracks]
+    assert LOST not in states[: GONE - 1]
+    assert set(states[GONE + 8 : BACK - 1]) == {LOST}
+    assert states.count(FOUND) == 1 and BACK <= states.index(FOUND) < BACK + 40
+    first = states.index(FOUND)
+    boxes = np.array([track.box for track in tracks[first : first + 15]])
+    assert overlap(boxes, film.boxes[first + 1 : first + 16]).min() > 0.5
+
+
+def test_without_the_search_it_is_not(toml):
+    states = [track.state for track in follow(load_tracker(toml, recover=False), Elsewhere())]
+    assert set(states[GONE + 8 :]) == {LOST}
+
+
+def test_what_looks_alike_in_another_colour_is_not_taken_for_it(toml):
+    states = [track.state for track in follow(load_tracker(toml), Elsewhere(back=False))]
+    assert set(states[GONE + 8 :]) == {LOST}
+
+
+def test_a_new_target_ends_the_search(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    follow(tracker, film)
+    tracker.init(film.frames[BACK - 1], (300, 200, SIDE, SIDE))
+    track = tracker.update(film.frames[BACK - 1])
+    assert not track.lost and overlap(np.array([track.box]), np.array([(300, 200, 40, 40)])) > 0.5
+
+
+def test_targets_of_one_batch_are_found_too(toml):
+    film, targets = Elsewhere(), load_targets(toml)
+    targets.add(film.frames[0], film.boxes[0])
+    targets.add(film.frames[0], film.boxes[0])
+    states = [[t.state for t in targets.update(f).values()] for f in film.frames[1:]]
+    assert isinstance(targets._schedule, Batched)
+    for own in zip(*states):
+        assert own.count(FOUND) == 1 and own.index(FOUND) >= BACK
+
+
+def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    frames = film.frames[1:30] + [np.ascontiguousarray(f[::2, ::2]) for f in film.frames[30:]]
+    states = [tracker.update(frame).state for frame in frames]
+    assert states.count(FOUND) == 1 and BACK <= states.index(FOUND)
+
+
+@pytest.mark.parametrize("budget_ms, windows", [(0.0, 1), (1e6, 10)])
+def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, windows):
+    film, tracker = Elsewhere(back=False), load_tracker(toml, budget_ms=0.0)
+    tracker.init(film.frames[0], film.boxes[0])
+    for frame in film.frames[1 : GONE + 12]:
+        tracker.update(frame)
+    tracker._budget._budget_ms = budget_ms
+    count, search = [0], tracker._lane.search
+    most = 50
+
+    def counted(features):
+        count[0] += 1
+        if count[0] == most:  # the budget is as good as endless
+            tracker._budget._budget_ms = 0.0
+        return search(features)
+
+    tracker._lane.search = counted
+    assert tracker.update(film.frames[GONE + 12]).state == LOST
+    assert count[0] == 1 if windows == 1 else count[0] == most
+
+
+def test_two_frames_must_agree(toml):
+    """A target that shows itself in a single frame is not claimed."""
+    film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
+    tracker.init(film.frames[0], film.boxes[0])
+    empty = Elsewhere(back=False).frames
+    for frame in film.frames[1 : GONE + 12]:
+        tracker.update(frame)
+    tracker._budget._budget_ms = 30.0
+    assert CONFIRMED == 2
+    states = [tracker.update(f).state for f in [film.frames[70], empty[71], empty[72]] * 3]
+    assert set(states) == {LOST}
+
+
+def test_why_there_is_no_search_is_said(tmp_path):
+    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.5))
+    said = []
+    tracker = load_tracker(toml, recover=True, log=said.append)
+    assert not tracker.searches
+    assert any("not searched for: no thresholds" in sentence for sentence in said)
+    assert load_network(toml).found_above == 0

@@ -244,9 +244,14 @@ class Runner:
         self._say({"lr": round(self.rate(), 6)}, self.mean)
 
     def _judge(self):
+        """Judge the averaged weights, and keep them for ``calib.sweep``."""
         with torch.no_grad():
             figures = self.stage.judge(self.average.eval())
         self._say({"event": "judged"}, figures)
+        folder = self.path.parent / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        name = "{}-{}.pt".format(self.stage.name, self.steps * self.stage.batch)
+        save(folder / name, {"config": self.network.config, "average": self.average.state_dict()})
 
     def _say(self, kind, figures):
         """Log a line about the present step."""

@@ -44,6 +44,7 @@ def test_the_record_names_seed_versions_commit_and_data(world):
     assert kept["seed"] == 5 and kept["options"]["shape"] == "tiny"
     assert torch.__version__.startswith(start["versions"]["torch"].split("+")[0])
     assert start["data"]["images"]["files"] == 60
+    assert (world / "run" / "checkpoints" / "backbone-64.pt").is_file()
     assert start["git"] is None or len(start["git"]) >= 40
 
 

@@ -1,0 +1,76 @@
+"""Whole frames with crop and select in C++ give the boxes of the definitions, on real clips.
+
+Where its files are not at hand, a network is a small one with its family's maps
+(``tests.support.blobs``).
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kernels import cpu, golden
+from kernels.cpu import fallback
+from runtime import engines
+from runtime.errors import BadNetwork
+from runtime.networks import load_network, names
+from runtime.trackers.host import HostTracker
+from tests.support import blobs
+from tests.support.clips import clip_at
+
+CLIPS = ("otb-Couple", "otb-David")
+FRAMES = 60
+
+
+class Definitions(fallback.Kernels):
+    """The definitions; OpenCV's resize in ``fallback`` has the bits of ``golden.crop``."""
+
+    def warp(self, frame, window, border, out, mean=(0, 0, 0), scale=(1, 1, 1), swap=False):
+        image = golden.warp(frame, window, out.shape[2:], border)
+        out[:] = golden.pack(image, mean, scale, swap, out.dtype)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    loaded = cpu.load()
+    if loaded.name != "c++":
+        pytest.skip("no C++ compiler")
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def clips(clips_dir):
+    """The first frames of each clip, with its first box."""
+    found = []
+    for name in CLIPS:
+        clip = clip_at(clips_dir / name)
+        found.append((list(itertools.islice(clip, FRAMES)), clip.boxes[0]))
+    return found
+
+
+def located(name, networks_dir, tmp_path):
+    """(network, paths of its files, clips): real files, or small ones where none are at hand."""
+    network = load_network(name)
+    try:
+        return network, network.locate(networks_dir), len(CLIPS)
+    except BadNetwork:
+        network = load_network(blobs.write_network(tmp_path, name))
+        return network, network.locate(tmp_path), 1
+
+
+@pytest.mark.parametrize("name", names())
+def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips, kernels):
+    network, paths, count = located(name, networks_dir, tmp_path)
+    engine = engines.create(engines.installed()[0], network, paths)
+    for frames, box in clips[:count]:
+        fast, slow = (HostTracker(network, engine, way) for way in (kernels, Definitions()))
+        fast.init(frames[0], box)
+        slow.init(frames[0], box)
+        boxes = []
+        for frame in frames[1:]:
+            found, wanted = fast.update(frame), slow.update(frame)
+            np.testing.assert_allclose(found.box, wanted.box, rtol=0, atol=1e-4)
+            assert abs(found.score - wanted.score) < 1e-5 and found.lost == wanted.lost
+            boxes.append(tuple(found.box))
+        assert len(set(boxes)) > FRAMES // 2  # it moves
+    engine.close()

@@ -15,6 +15,7 @@ from runtime.networks import (
     fetch,
     find_toml,
     load_network,
+    placement,
     schema,
     sha256_of,
 )
@@ -98,8 +99,11 @@ def show(options: argparse.Namespace) -> None:
         print("map              {}".format("x".join(map(str, shape))))
     for entry in network.files:
         print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
+    print("\nparts of a frame on each board")
+    for title, sentence in placement.on_boards(network):
+        print("{:<32} {}".format(title, sentence))
     paths = paths_of(network, options.networks_dir)
-    print("files            {}".format("present" if paths else "missing"))
+    print("\nfiles            {}".format("present" if paths else "missing"))
     if paths:
         _show_graphs(network, paths)
 

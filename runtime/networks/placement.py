@@ -1,0 +1,66 @@
+"""Which part of a frame runs where on each board: crop, network, select.
+
+It follows from the network's TOML and the board's; neither files nor the board are needed. Where a
+board has no C++ compiler, NumPy and OpenCV do what is said to run in C++.
+"""
+
+import typing
+
+import boards
+from kernels.cuda.errors import NotOnGpu
+
+if typing.TYPE_CHECKING:
+    from runtime.networks.network import Network
+
+
+def on_boards(network: "Network") -> "typing.List[typing.Tuple[str, str]]":
+    """Say for each board which part of a frame runs where.
+
+    Args:
+        network: the ``Network``.
+
+    Returns:
+        list of (title, sentence).
+    """
+    return [(board.title, _sentence(board, network)) for board in _boards()]
+
+
+def _boards() -> "typing.List[boards.Board]":
+    return [boards.load_board(name) for name in boards.names()]
+
+
+def _sentence(board: "boards.Board", network: "Network") -> str:
+    if board.engine in ("tensorrt", "onnxruntime_gpu"):
+        why = why_not_on_gpu(network)
+        if why is None:
+            return "crop, network and select on the GPU"
+        return "network on the GPU; {}, because {}".format(_on_processor(network), why)
+    if board.engine == "overlay":
+        if network.resample == "warp":
+            return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
+        select = "select in {} on the processor".format(_select(network))
+        return "crop and network in the FPGA, if it has their operators; " + select
+    return "network on the processor; " + _on_processor(network)
+
+
+def _on_processor(network: "Network") -> str:
+    if _select(network) == "C++":
+        return "crop and select in C++ on the processor"
+    return "crop in C++ and select in {} on the processor".format(_select(network))
+
+
+def _select(network: "Network") -> str:
+    return "NumPy" if getattr(network, "filter", None) == "ridge" else "C++"
+
+
+def why_not_on_gpu(network: "Network") -> "typing.Optional[str]":
+    """Why crop and select of a network do not run on a GPU; None where they do."""
+    from runtime.trackers.gpu import frame_settings
+
+    try:
+        frame_settings(network)
+    except NotOnGpu as error:
+        reason = str(error).split("; ")[0]  # what follows is what to run instead
+        name = network.name + ": "
+        return reason[len(name) :] if reason.startswith(name) else reason
+    return None

@@ -1,0 +1,63 @@
+"""``networks show`` says truthfully which part of a frame runs where."""
+
+import subprocess
+import sys
+
+import pytest
+
+import boards
+from kernels.cuda.errors import NotOnGpu
+from runtime import decode
+from runtime.networks import load_network, names, placement
+from runtime.trackers.gpu import frame_settings
+
+
+@pytest.mark.parametrize("name", names())
+def test_boards_with_a_gpu_are_told_what_the_gpus_tracker_says(name):
+    network = load_network(name)
+    told = dict(placement.on_boards(network))["Jetson Nano"]
+    try:
+        frame_settings(network)
+    except NotOnGpu as error:
+        assert told.startswith("network on the GPU; crop")
+        assert told.split(", because ")[1] in str(error)
+    else:
+        assert told == "crop, network and select on the GPU"
+
+
+@pytest.mark.parametrize("name", names())
+def test_cpp_is_said_where_the_kernels_have_the_family(name):
+    class Asked:
+        """Kernels that know whether a compiled select was asked for."""
+
+        asked = False
+
+        def __getattr__(self, name):
+            def make(settings):
+                self.asked = True
+
+            return make
+
+    network, kernels = load_network(name), Asked()
+    decode.create(network, kernels)
+    told = dict(placement.on_boards(network))["this computer"]
+    assert ("select in C++" in told) == kernels.asked
+    assert kernels.asked or "select in NumPy" in told
+
+
+def test_an_fpga_takes_no_windows_with_fractions_of_pixels():
+    for name in names():
+        network = load_network(name)
+        told = dict(placement.on_boards(network))["Kria KV260"]
+        assert told.startswith("not in the FPGA") == (network.resample == "warp")
+
+
+def test_show_has_a_line_for_each_board():
+    done = subprocess.run(
+        [sys.executable, "-m", "runtime.networks", "show", "kestrel"],
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        check=True,
+    )
+    part = done.stdout.split("parts of a frame on each board")[1].split("\n\n")[0]
+    assert len(part.strip().splitlines()) == len(boards.names())

@@ -73,6 +73,7 @@ class Search:
         self._wide: Optional[Iterator[Window]] = None
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self._started = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, features: Any, scale: Any) -> None:
@@ -104,7 +105,17 @@ class Search:
         self.active = True
         self._streak, self._turn = 0, 0
         self._visited.clear()
+        self._suggested.clear()
         self._candidate = self._wide = None
+
+    def suggest(self, states: np.ndarray) -> None:
+        """Take places to search before all others; they replace earlier ones.
+
+        Args:
+            states: (n, 4) [cx, cy, w, h], frame pixels, the best first.
+        """
+        self._suggested.clear()
+        self._suggested.extend(states[:REMEMBERED])
 
     def rescale(self, factors: Any) -> None:
         """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
@@ -130,6 +141,8 @@ class Search:
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._candidate is not None:
             return Window(CHECK, self._candidate, 1.0)
+        if self._suggested:
+            return Window(WIDE, self._suggested.popleft(), COLOURED)
         turns = DOUBTFUL if self.evidence.smoothed > self.network.look_above else TURNS
         turn = turns[self._turn % len(turns)]
         self._turn += 1

@@ -130,6 +130,13 @@ class HostTracker(Tracker):
         finally:
             self.state[:] = self._before
 
+    def suggest(self, boxes: np.ndarray) -> None:
+        """See ``Tracker.suggest``."""
+        if self._search and self._search.active:
+            height, width = self._frame_shape[:2]
+            states = [geometry.state_of(self.network, box, width, height) for box in boxes]
+            self._search.suggest(np.array(states).reshape(-1, 4))
+
     def search_on(self, lane: Lane) -> None:
         """Search there from now on: on the engine, or on one of its lanes."""
         self._lane = lane

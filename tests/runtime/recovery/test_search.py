@@ -62,6 +62,24 @@ def test_a_target_that_is_back_elsewhere_is_found(toml):
     assert overlap(boxes, film.boxes[first + 1 : first + 16]).min() > 0.5
 
 
+def test_a_place_that_a_detector_suggests_is_searched_first(toml):
+    film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
+    tracker.init(film.frames[0], film.boxes[0])
+    for index in range(1, BACK):
+        tracker.update(film.frames[index])
+    tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), film.boxes[BACK]]))
+    # the wrong place, the right one, and two frames that confirm it
+    states = [tracker.update(film.frames[BACK + index]).state for index in range(4)]
+    assert states == [LOST, LOST, LOST, FOUND]
+
+
+def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0)]))
+    assert tracker.update(film.frames[1]).state == "tracked"
+
+
 def test_without_the_search_it_is_not(toml):
     states = [track.state for track in follow(load_tracker(toml, recover=False), Elsewhere())]
     assert set(states[GONE + 8 :]) == {LOST}

@@ -75,8 +75,13 @@ def int8_toml(name, int8_dir):
     return path
 
 
-def build(spec):
-    """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``."""
+def build(spec, **more):
+    """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``.
+
+    Args:
+        spec: a ``Spec``.
+        more: further arguments of ``load_tracker``; a peer takes none.
+    """
     if spec.network is None:
         return _Peer(spec)
     return load_tracker(
@@ -85,6 +90,7 @@ def build(spec):
         engine=spec.engine,
         networks_dir=spec.networks_dir,
         threads=spec.threads,
+        **more,
     )
 
 

@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import time
+from collections import namedtuple
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -35,6 +36,8 @@ from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
 
 SETS = ("clips", "vanish", "films")
+RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
+Case = namedtuple("Case", "name spec more")  # more: arguments of load_tracker, as pairs
 COLUMNS = (
     ("precision", "prec.", "{:.3f}"),
     ("recall", "recall", "{:.3f}"),
@@ -75,6 +78,13 @@ def parser():
     )
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
+    cli.add_argument(
+        "--recover",
+        choices=tuple(RECOVER),
+        default="on",
+        help="search for lost targets, do not, or measure both (default: %(default)s)",
+    )
+    cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--each", action="store_true", help="print the figures of each film too")
@@ -93,16 +103,25 @@ def run(options):
         options.networks_dir,
         ".",
     )
+    cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
     report = {}
     for name in sets(options):
         members = members_of(name, clips, options)
-        follow_all(specs, members, options)
-        report[name] = {spec.name: measured(spec, members, options) for spec in specs}
+        follow_all(cases, members, options)
+        report[name] = {case.name: measured(case, members, options) for case in cases}
         say(text(name, members, report[name], options.each))
     say(LEGEND)
     out = pathlib.Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
     say("wrote {}".format(out))
+
+
+def case_of(spec, way, options):
+    """The ``Case`` of a network, with or without the search for lost targets."""
+    if way == "off" and spec.network:
+        return Case(spec.name + " without search", spec, (("recover", False),))
+    budget = () if options.budget is None else (("budget_ms", options.budget),)
+    return Case(spec.name, spec, budget if spec.network else ())
 
 
 def _finite(value):
@@ -141,47 +160,47 @@ def members_of(name, clips, options):
 # -- tracking
 
 
-def follow_all(specs, members, options):
+def follow_all(cases, members, options):
     """Run every tracker over every film, unless its run is kept."""
     todo = [
-        (spec, member)
-        for spec in specs
+        (case, member)
+        for case in cases
         for member in members
-        if judge.stored(*_place(spec, member, options.out)) is None
+        if judge.stored(*_place(case, member, options.out)) is None
     ]
     frames = sum(len(member) for _, member in todo)
     with tqdm(total=frames, unit=" frames", disable=None) as bar:
         if options.jobs <= 1:
-            for spec, member in todo:
-                follow_one(spec, member, options.out)
+            for case, member in todo:
+                follow_one(case, member, options.out)
                 bar.update(len(member))
             return
         with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
             waiting = {
-                pool.submit(follow_one, spec, member, options.out): member for spec, member in todo
+                pool.submit(follow_one, case, member, options.out): member for case, member in todo
             }
             for done in concurrent.futures.as_completed(waiting):
                 done.result()
                 bar.update(len(waiting[done]))
 
 
-def follow_one(spec, member, out):
+def follow_one(case, member, out):
     """Run one tracker over one film and keep what it gave."""
     cv2.setNumThreads(1)
-    run = judge.follow(_tracker(spec), member, time.perf_counter)
-    judge.store(run, *_place(spec, member, out))
+    run = judge.follow(_tracker(case), member, time.perf_counter)
+    judge.store(run, *_place(case, member, out))
 
 
 @functools.lru_cache(maxsize=1)
-def _tracker(spec):
-    return trackers.build(spec)
+def _tracker(case):
+    return trackers.build(case.spec, **dict(case.more))
 
 
-def _place(spec, member, out):
+def _place(case, member, out):
     """(path, key) of a run."""
-    parts = spec.identity, _code(), _identity(member)
+    parts = case.spec.identity, repr(case.more), _code(), _identity(member)
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(out, "{}-{}".format(spec.name, spec.engine), member), key
+    return judge.path_of(out, "{}-{}".format(case.name, case.spec.engine), member), key
 
 
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)
@@ -197,9 +216,9 @@ def _identity(member):
 # -- figures
 
 
-def measured(spec, members, options):
+def measured(case, members, options):
     """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures)."""
-    runs = [judge.stored(*_place(spec, member, options.out)) for member in members]
+    runs = [judge.stored(*_place(case, member, options.out)) for member in members]
     judged = [run.judged(member) for run, member in zip(runs, members)]
     ms = np.concatenate([run.ms[1:] for run in runs])
     times = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))

@@ -51,6 +51,15 @@ def test_clips_and_their_vanishing_copies_are_sets(place, halves):
     assert report["vanish"]["tiny"]["all"]["absent"] == 60
 
 
+def test_trackers_are_measured_with_and_without_the_search(place, halves):
+    more = ["--sets", "clips", "--only", "one-far", "--recover", "both"]
+    code, report = run(place, halves, *more)
+    assert code == 0
+    assert set(report["clips"]) == {"tiny without search", "tiny"}
+    kept = {path.parent.name for path in (place / "out" / "runs").rglob("one-far.npz")}
+    assert len(kept) == 2
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [

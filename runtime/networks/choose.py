@@ -138,10 +138,11 @@ def is_worse(overlaps: np.ndarray, best: np.ndarray) -> bool:
 def mean_beside(overlaps: np.ndarray, best: np.ndarray) -> float:
     """Mean overlap of settings that may have taken fewer steps than the best ones.
 
-    It is the mean of the best ones less the mean difference in the steps that both took.
+    It is the mean of the best ones less the mean difference in the steps that both took, and not
+    below 0.
     """
     count = len(overlaps)
-    return float(best.mean() - (best[:count] - overlaps).mean())
+    return max(0.0, float(best.mean() - (best[:count] - overlaps).mean()))
 
 
 def network_for(proposal: Proposal, answers: Answers) -> Network:

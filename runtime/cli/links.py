@@ -127,6 +127,7 @@ def _open_mavlink(
     from runtime.gimbal.control import Control
     from runtime.gimbal.settings import load_settings
     from runtime.mavlink.camera import Camera
+    from runtime.mavlink.definition import ADDRESS
     from runtime.mavlink.geo import Geo
     from runtime.mavlink.gimbal_manager import GimbalManager
     from runtime.mavlink.loop import Loop
@@ -145,7 +146,7 @@ def _open_mavlink(
     if options.gimbal is not None:
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
-    identity = Identity(me[0], me[1], network, fov, _streams(options), _folder(options), "")
+    identity = Identity(me[0], me[1], network, fov, _streams(options), _folder(options), ADDRESS)
     loop = Loop(controller, options.captures)
     camera = Camera(loop, identity, geo, options.link_delay)
     transport = open_transport(options.mavlink)

@@ -12,9 +12,12 @@ import numpy as np
 from runtime.mavlink import frames
 from runtime.mavlink import numbers as m
 from runtime.mavlink.camera import Camera
+from runtime.mavlink.definition import PATH, Settings, definition
+from runtime.mavlink.ftp import FileServer
 from runtime.mavlink.geo import Geo
 from runtime.mavlink.gimbal_manager import GimbalManager
 from runtime.mavlink.message import Message, Outgoing
+from runtime.mavlink.reports import DEFINITION_VERSION
 from runtime.mavlink.run import View
 from runtime.mavlink.transport import Address, Transport, UdpIn
 
@@ -30,10 +33,14 @@ WANTED = frozenset(
         75,
         76,  # COMMAND_INT, COMMAND_LONG
         77,  # COMMAND_ACK of the gimbal manager
+        110,  # FILE_TRANSFER_PROTOCOL
         111,  # TIMESYNC
         280,
         281,
         285,  # gimbal manager and gimbal device
+        320,
+        321,
+        323,  # PARAM_EXT_REQUEST_READ, PARAM_EXT_REQUEST_LIST, PARAM_EXT_SET
     )
 )
 LATENCIES = 20000  # most that are kept for the summary
@@ -72,6 +79,10 @@ class Service:
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
+        me = camera.identity
+        file = definition(me.model, DEFINITION_VERSION, camera)
+        self._settings = Settings(camera, me.system, me.component)
+        self._files = FileServer({PATH: file}, me.system, me.component)
         signatures = frames.Signatures(key) if key is not None else None
         self._gate = frames.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
@@ -189,7 +200,8 @@ class Service:
             self._geo.hear(message, now)
         if self._gimbal is not None:
             self._gimbal.hear(message, now)
-        return self.camera.hear(message, now)
+        out = self.camera.hear(message, now)
+        return out + self._settings.hear(message) + self._files.hear(message)
 
     @property
     def _me(self) -> Tuple[int, int]:

@@ -11,8 +11,8 @@ try:
 except ImportError:  # before Python 3.11
     try:
         import tomli as tomllib
-    except ImportError:  # a fresh board; `read` says which library is missing
-        tomllib = None
+    except ImportError:  # a fresh board
+        from kernels import small_toml as tomllib
 
 
 def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict[str, typing.Any]":
@@ -26,13 +26,8 @@ def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict
         dict of the file's keys and sections.
 
     Raises:
-        error: the file can't be opened or is no TOML, or no library on this computer reads TOML.
+        error: the file can't be opened or is no TOML.
     """
-    if tomllib is None:
-        raise error(
-            "{} can't be read, because this Python lacks the library tomli; run "
-            "`sudo apt-get install python3-pip && python3 -m pip install tomli`".format(path.name)
-        )
     try:
         with open(str(path), "rb") as file:
             table: typing.Dict[str, typing.Any] = tomllib.loads(file.read().decode("utf-8"))

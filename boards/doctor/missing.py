@@ -10,7 +10,6 @@ from typing import Callable, Dict, List, NamedTuple
 
 from boards import NVIDIA
 from boards.doctor.situation import Situation
-from boards.installed import at_least
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
@@ -38,8 +37,6 @@ def missing(situation: Situation) -> List[Missing]:
         for entry in needs
         if not any(name in here for name in ALTERNATIVES.get(entry.name, (entry.name,)))
     ]
-    if not at_least(situation.installed.python, (3, 11)) and "tomli" not in here:
-        lacking.append(Missing("tomli", "reads the TOML files", pip("tomli")))
     by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
     if by_pip and situation.installed.managed:
         lacking[by_pip[0] : by_pip[0]] = _environment()

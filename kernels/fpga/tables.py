@@ -16,7 +16,10 @@ from kernels.errors import HotpathError
 try:
     import tomllib
 except ImportError:  # before Python 3.11
-    import tomli as tomllib
+    try:
+        import tomli as tomllib
+    except ImportError:  # a fresh board
+        from kernels import small_toml as tomllib
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 WRITTEN = ("rtl/tables.svh", "TABLES.md")

@@ -136,7 +136,7 @@ def test_the_schema_finds_all_mistakes_at_once():
     assert len(mistakes) >= 4
 
 
-def test_without_a_toml_reader_the_sentence_names_the_command():
+def test_the_doctor_needs_no_library_that_reads_toml():
     """A fresh Jetson has Python 3.6 or 3.8 and no tomli: a process of its own, without either."""
     code = "import sys; sys.modules['tomllib'] = sys.modules['tomli'] = None; "
     code += "from boards.__main__ import main; sys.exit(main([]))"
@@ -147,5 +147,4 @@ def test_without_a_toml_reader_the_sentence_names_the_command():
         stderr=subprocess.PIPE,
         universal_newlines=True,
     )
-    assert done.returncode == 2
-    assert "pip install tomli" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode in (0, 1) and not done.stderr, done.stderr

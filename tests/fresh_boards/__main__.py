@@ -13,7 +13,6 @@ Exit codes: 0, 1 when an environment failed.
 import argparse
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -142,10 +141,7 @@ def _checkout(board):
 def _install(board, work):
     """Execute what the doctor prints, until it prints nothing."""
     ask = "python3 -m boards --root {} missing".format(board.root)
-    told = board.run("doctor", ask, work, (0, 2))
-    if "tomli" in told and "`" in told:  # the doctor itself can't run yet, and says the way out
-        _step(board, "install", re.search("`(.*)`", told).group(1), work)
-        told = board.run("doctor", ask, work)
+    told = board.run("doctor", ask, work)
     for command in told.splitlines():
         _execute(board, command, work)
     _link_environment(board)

@@ -216,21 +216,14 @@ def test_show_counts_and_says_where_a_network_runs(tmp_path):
     assert re.search(r"Jetson Orin Nano +no obstacle is known", said)
 
 
-def test_a_board_without_tomli_is_one_sentence(tmp_path):
+def test_a_board_without_tomli_reads_networks():
     code = (
         "import sys; sys.modules.update(tomllib=None, tomli=None)\n"
-        "from runtime import track\n"
-        "sys.exit(track.main(['--video', 'cam0']))"
+        "from runtime.networks import load_network, names\n"
+        "print(sum(load_network(name).search > 0 for name in names()) == len(names()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-        cwd=str(ROOT),
-    )
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "kestrel.toml can't be read" in done.stderr and "pip install tomli" in done.stderr
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=str(ROOT))
+    assert told == b"True\n"
 
 
 def test_counts_are_those_of_the_formulas():

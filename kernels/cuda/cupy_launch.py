@@ -42,7 +42,8 @@ class Device:
     def free(self, address: int) -> None:
         self._memory.pop(address, None)
 
-    def pinned(self, size: int) -> np.ndarray:
+    def pinned(self, size: int, upload: bool = False) -> np.ndarray:
+        # CuPy's pool has one kind; on the boards that it runs on the processor's caches hold it
         try:
             memory = cupy.cuda.alloc_pinned_memory(int(size))
         except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:

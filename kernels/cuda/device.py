@@ -5,7 +5,8 @@ Both ``cupy_launch`` and ``pycuda_launch`` define a class ``Device`` with the sa
     device.name, device.capability (87), device.driver_version (12060), device.counters
     device.alloc(bytes)                 -> address on the GPU, valid until ``free`` or ``close``
     device.free(address)
-    device.pinned(bytes)                -> uint8 array that the GPU can copy from and to by itself
+    device.pinned(bytes, upload=False)  -> uint8 array that the GPU can copy from and to by itself;
+                                        ``upload``: the processor only writes to it, in order
     device.stream()                     -> stream; ``device.handle(stream)`` is the driver's handle
     device.upload(address, array, stream), device.download(array, address, stream)
     device.module(path)                 -> module, from a cubin or PTX file
@@ -17,6 +18,9 @@ Both ``cupy_launch`` and ``pycuda_launch`` define a class ``Device`` with the sa
     device.close()
 
 Uploads, downloads and launches return at once; a pinned array must be kept until its copy is done.
+On a Nano and a TX2 the processor's caches hold no pinned memory, since the GPU does not see them
+(NVIDIA, "CUDA for Tegra"). Writes to write-combined memory are gathered into bursts. An upload
+of ordinary memory would wait while the driver copies it into pinned memory of its own.
 ``arguments`` are NumPy scalars of the kernel's own types (``uint64`` for addresses). Use a device
 only in the thread that opened it.
 """

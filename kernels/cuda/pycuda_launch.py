@@ -49,9 +49,10 @@ class Device:
         except cuda.Error:  # the GPU stopped, and its memory is gone
             pass
 
-    def pinned(self, size: int) -> np.ndarray:
+    def pinned(self, size: int, upload: bool = False) -> np.ndarray:
+        flags = cuda.host_alloc_flags.WRITECOMBINED if upload else 0
         try:
-            array = cuda.pagelocked_empty(int(size), np.uint8)
+            array = cuda.pagelocked_empty(int(size), np.uint8, mem_flags=flags)
         except cuda.Error as error:
             raise GpuFailed(_no_memory(size, error)) from None
         self.counters.allocations += 1

@@ -51,7 +51,7 @@ class Slot:
         self.close(device)
         address = device.alloc(size)
         try:
-            self.staging = device.pinned(size)
+            self.staging = device.pinned(size, upload=True)
         except GpuFailed:
             device.free(address)
             raise

@@ -85,13 +85,14 @@ API cuMemFree_v2(uint64_t address) {
   return finish();
 }
 
-API cuMemHostAlloc(void** address, size_t bytes, unsigned) {
+API cuMemHostAlloc(void** address, size_t bytes, unsigned flags) {
   if (disturbs_capture()) return CAPTURE_UNSUPPORTED;
   *address = aligned_alloc(PAGE, (bytes + PAGE - 1) / PAGE * PAGE);
   if (!*address) return OUT_OF_MEMORY;
   memset(*address, 0xff, bytes);
   pinned[(uintptr_t)*address] = bytes;
   counts["pinned_allocations"]++;
+  if (flags & 4) counts["write_combined"]++;
   return OK;
 }
 

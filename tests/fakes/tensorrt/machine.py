@@ -71,7 +71,7 @@ class Device:
         self.counters.allocations += 1
         return array.ctypes.data
 
-    def pinned(self, size):
+    def pinned(self, size, upload=False):
         self.counters.allocations += 1
         return np.zeros(int(size), np.uint8)
 

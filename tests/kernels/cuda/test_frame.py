@@ -189,6 +189,21 @@ gpu.close()
     assert python(["-c", code]).startswith("GpuFailed the GPU refuses a kernel")
 
 
+def test_only_the_memory_that_frames_are_packed_into_is_write_combined():
+    code = """
+import ctypes
+from kernels.cuda import device, slot
+gpu, fake = device.open_device(), ctypes.CDLL("libcuda.so.1")
+one = slot.Slot(gpu, 0)
+before = fake.fake_count(b"write_combined")
+one.fit(gpu, 5000)
+print(before, fake.fake_count(b"write_combined"), fake.fake_count(b"pinned_allocations"))
+one.close(gpu)
+gpu.close()
+"""
+    assert python(["-c", code]) == "0 1 2\n"
+
+
 OPEN = """
 from kernels.cuda import device
 try:

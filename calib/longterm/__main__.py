@@ -34,10 +34,12 @@ from calib.longterm import films, judge
 from calib.longterm.metrics import figures
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
+from runtime.detect import load_detector
 
 SETS = ("clips", "vanish", "films")
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
-Case = namedtuple("Case", "name spec more")  # more: arguments of load_tracker, as pairs
+# more: arguments of load_tracker, as pairs; detector: its name, the class, frames between looks
+Case = namedtuple("Case", "name spec more detector")
 COLUMNS = (
     ("precision", "prec.", "{:.3f}"),
     ("recall", "recall", "{:.3f}"),
@@ -85,6 +87,11 @@ def parser():
         help="search for lost targets, do not, or measure both (default: %(default)s)",
     )
     cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
+    cli.add_argument("--detector", metavar="NAME", help="tells the search where --class is")
+    cli.add_argument("--class", dest="wanted", metavar="NAME", help="what the detector finds")
+    cli.add_argument(
+        "--every", type=int, default=10, metavar="N", help="frames from one look to the next"
+    )
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--each", action="store_true", help="print the figures of each film too")
@@ -94,6 +101,8 @@ def parser():
 
 def run(options):
     """Track what was not tracked yet; print and write the figures."""
+    if bool(options.detector) != bool(options.wanted):
+        raise BadRun("--detector NAME and --class NAME belong together")
     clips = find_clips(options.clips, log=say)
     specs = trackers.specs(
         options.networks.split(","),
@@ -119,9 +128,12 @@ def run(options):
 def case_of(spec, way, options):
     """The ``Case`` of a network, with or without the search for lost targets."""
     if way == "off" and spec.network:
-        return Case(spec.name + " without search", spec, (("recover", False),))
+        return Case(spec.name + " without search", spec, (("recover", False),), None)
     budget = () if options.budget is None else (("budget_ms", options.budget),)
-    return Case(spec.name, spec, budget if spec.network else ())
+    if not options.detector or not spec.network:
+        return Case(spec.name, spec, budget if spec.network else (), None)
+    detector = options.detector, options.wanted, options.every
+    return Case("{} with {}".format(spec.name, detector[0]), spec, budget, detector)
 
 
 def _finite(value):
@@ -193,12 +205,17 @@ def follow_one(case, member, out):
 
 @functools.lru_cache(maxsize=1)
 def _tracker(case):
-    return trackers.build(case.spec, **dict(case.more))
+    tracker = trackers.build(case.spec, **dict(case.more))
+    if case.detector is None:
+        return tracker
+    name, wanted, every = case.detector
+    detector = load_detector(name, classes=[wanted], networks_dir=case.spec.networks_dir)
+    return judge.Suggested(tracker, detector, every)
 
 
 def _place(case, member, out):
     """(path, key) of a run."""
-    parts = case.spec.identity, repr(case.more), _code(), _identity(member)
+    parts = case.spec.identity, repr(case.more + (case.detector,)), _code(), _identity(member)
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
     return judge.path_of(out, "{}-{}".format(case.name, case.spec.engine), member), key
 

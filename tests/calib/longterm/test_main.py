@@ -60,9 +60,37 @@ def test_trackers_are_measured_with_and_without_the_search(place, halves):
     assert len(kept) == 2
 
 
+def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
+    frames = [np.full((4, 4, 3), index, np.uint8) for index in range(9)]
+    told = []
+
+    class Lost:
+        certainty = 0.1
+
+        def init(self, frame, box):
+            self.frame = None
+
+        def update(self, frame):
+            self.frame = int(frame[0, 0, 0])
+            return Track((0.0, 0, 1, 1), 0.1, self.frame > 3)
+
+        def suggest(self, boxes):
+            told.append((self.frame, boxes))
+
+    class Detector:
+        def proposals(self, frame):
+            return [int(frame[0, 0, 0])], [1.0]
+
+    tracker = judge.Suggested(Lost(), Detector(), 2)
+    tracker.init(frames[0], (0, 0, 1, 1))
+    assert [tracker.update(frame).lost for frame in frames[1:]] == [False] * 3 + [True] * 5
+    assert told == [(4, [4]), (6, [6]), (8, [8])] and tracker.certainty == 0.1
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [
+        (["--detector", "yolox_nano"], "belong together"),
         (["--sets", "long"], "no set is called long"),
         (["--sets", "films"], "--films FILE"),
         (["--films", "none.json"], "describes no films"),

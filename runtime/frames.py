@@ -4,6 +4,7 @@ A tracker reads the part of such a frame that it needs. Whoever looks at the who
 ``bgr_of``, which converts it once.
 """
 
+import time
 from functools import lru_cache
 from typing import Any, Dict, Optional, Tuple, Union
 
@@ -87,10 +88,14 @@ class JpegFrame(Picture):
 
     Raises:
         ValueError: it is cut off, or no JPEG.
+
+    Attributes:
+        decode_ms: how long it was decoded, at all scales.
     """
 
     def __init__(self, data: np.ndarray) -> None:
         super().__init__()
+        self.decode_ms = 0.0
         self._data = data
         self.shape = jpeg_shape(data.tobytes())
         self._reduced: Dict[int, np.ndarray] = {}
@@ -108,11 +113,17 @@ class JpegFrame(Picture):
         if scale == 1 or self._bgr is not None:
             return self.bgr(), 1
         if scale not in self._reduced:
-            self._reduced[scale] = _decoded(self._data, self.shape, scale)
+            self._reduced[scale] = self._decoded(scale)
         return self._reduced[scale], scale
 
     def _converted(self) -> np.ndarray:
-        return _decoded(self._data, self.shape, 1)
+        return self._decoded(1)
+
+    def _decoded(self, scale: int) -> np.ndarray:
+        started = time.perf_counter()
+        pixels = _decoded(self._data, self.shape, scale)
+        self.decode_ms += (time.perf_counter() - started) * 1e3
+        return pixels
 
 
 AnyFrame = Union[np.ndarray, Picture]

@@ -13,7 +13,7 @@ from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
 from runtime.errors import BadOutput, HotpathError
-from runtime.frames import AnyFrame, bgr_of
+from runtime.frames import AnyFrame, JpegFrame, bgr_of
 from runtime.multi.pipeline import Taken
 from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
@@ -155,6 +155,8 @@ class Outputs:
         began = time.perf_counter()
         if self._live and taken.captured_s is not None and index:
             self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
+        if isinstance(frame, JpegFrame) and frame.decode_ms:  # where it was looked at
+            self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
         for number, track in tracks.items():
             self.write_row(index, time_s, number, track)
         tracked = TrackedFrame(frame, index, time_s, dict(tracks), taken.captured_s)

@@ -240,7 +240,8 @@ class LiveSource(Source):
 def _grab_and_decode(capture: Any) -> Tuple[bool, Any, float]:
     """As ``capture.read()``, with the milliseconds of decoding; 0 where they are not known."""
     if not isinstance(capture, cv2.VideoCapture):
-        return (*capture.read(), 0.0)
+        good, frame = capture.read()
+        return good, frame, getattr(capture, "decode_ms", 0.0)
     if not capture.grab():
         return False, None, 0.0
     started = time.perf_counter()

@@ -5,6 +5,7 @@ frames. Where it can't (no PyAV, a rotated video), the sources take OpenCV's.
 """
 
 import math
+import time
 from collections import deque
 from typing import Any, Deque, Dict, Optional, Tuple
 
@@ -79,6 +80,7 @@ class AvCapture:
 
     Attributes:
         rotated: whether the video asks to be turned when it is shown.
+        decode_ms: how long the last call of the decoder took.
     """
 
     def __init__(self, av: Any, container: Any, thread_type: str) -> None:
@@ -89,6 +91,7 @@ class AvCapture:
         self._ended = False
         self._time_s = 0.0  # of the last frame
         self.rotated = False
+        self.decode_ms = 0.0
         videos = container.streams.video if container is not None else ()
         if not videos:
             return
@@ -166,8 +169,10 @@ class AvCapture:
                 break
             except self._errors:  # the file or the connection broke: what the decoder still holds
                 packet, self._ended = None, True
+            started = time.perf_counter()
             try:
                 self._decoded.extend(self._stream.codec_context.decode(packet))
+                self.decode_ms = (time.perf_counter() - started) * 1e3
                 bad = 0
             except EOFError:
                 self._ended = True

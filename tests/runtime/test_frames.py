@@ -119,3 +119,15 @@ def test_boxes_of_a_reduced_decoding_are_those_of_the_whole_frame(tmp_path):
         tracker.close()
     assert clips[0][-1]._reduced  # it was decoded small
     assert np.median(np.abs(found[0] - found[1])) < 0.5
+
+
+def test_a_jpeg_says_how_long_it_was_decoded():
+    frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
+    assert frame.decode_ms == 0.0  # not before somebody looks
+    frame.reduced(2.0)
+    reduced_ms = frame.decode_ms
+    assert reduced_ms > 0.0
+    frame.reduced(2.0)
+    assert frame.decode_ms == reduced_ms  # decoded once
+    bgr_of(frame)
+    assert frame.decode_ms > reduced_ms

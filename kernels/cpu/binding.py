@@ -13,6 +13,7 @@ import numpy as np
 from kernels.cpu.build import Library
 from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
 from kernels.cpu.response import Response
+from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
 from kernels.planes import Planes
 from kernels.settings import ResponseSettings, SelectSettings
@@ -213,6 +214,17 @@ class Kernels:
     def response(self, settings: ResponseSettings) -> Response:
         """Select for heads that respond to the target at several sizes."""
         return Response(self.handle, settings)
+
+    def ridge(
+        self,
+        channels: int,
+        side: int,
+        label: np.ndarray,
+        window: np.ndarray,
+        regularisation: float,
+    ) -> Ridge:
+        """The regression of heads that learn the target in every frame; see ``ridge.Ridge``."""
+        return Ridge(self.handle, channels, side, label, window, regularisation)
 
     def likeness(
         self,

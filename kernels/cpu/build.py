@@ -19,6 +19,7 @@ SOURCES = (
     os.path.join(HERE, "hotpath.cpp"),
     os.path.join(HERE, "select.h"),
     os.path.join(HERE, "response.h"),
+    os.path.join(HERE, "ridge.h"),
     os.path.join(HERE, "fabric.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, os.pardir, "hotpath.h"),

@@ -105,6 +105,16 @@ class Kernels:
     def response(self, settings: ResponseSettings) -> None:
         """None, as ``select``."""
 
+    def ridge(
+        self,
+        channels: int,
+        side: int,
+        label: np.ndarray,
+        window: np.ndarray,
+        regularisation: float,
+    ) -> None:
+        """None, as ``select``."""
+
     def likeness(
         self,
         features: np.ndarray,

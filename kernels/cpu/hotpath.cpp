@@ -476,4 +476,5 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 
 #include "select.h"
 #include "response.h"
+#include "ridge.h"
 #include "fabric.h"

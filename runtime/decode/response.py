@@ -69,9 +69,17 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "typing.Union[Ridge, Siamese]":
-    """Make the decoder of the network's filter; Siamese selects in C++ where that is compiled."""
+    """Make the decoder of the network's filter, in C++ where the kernels are compiled."""
     if network.filter == "ridge":
-        return Ridge(network)
+        decoder = Ridge(network)
+        kernel = kernels.ridge(
+            network.features,
+            network.search,
+            decoder.label,
+            decoder.window,
+            network.regularisation,
+        )
+        return decoder if kernel is None else CompiledRidge(network, kernel)
     compiled = kernels.response(response_settings(network))
     return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
 
@@ -255,7 +263,8 @@ class Ridge(Family):
         self._usual = features[0][0].mean(axis=(1, 2))
         self._target = self._difference_from_usual(features[0])
         self._likeness = 1.0
-        memory = {"size": state[2:].copy(), "filter": None, "exemplar": None}
+        memory: typing.Dict[str, typing.Any] = {"size": state[2:].copy()}
+        memory.update(filter=None, exemplar=None)
         self._follow(memory, features[0], 1.0)
         return (), memory
 
@@ -339,6 +348,31 @@ class Ridge(Family):
             cv2.dft(feature, self._packed)  # some ten times faster than numpy.fft
             unpack(self._packed, spectrum)
         return self._spectra
+
+
+class CompiledRidge(Ridge):
+    """``Ridge`` in C++.
+
+    Args:
+        network: uses the keys above.
+        kernel: ``kernels.cpu.ridge.Ridge``.
+    """
+
+    def __init__(self, network: "Network", kernel: typing.Any) -> None:
+        super().__init__(network)
+        self._kernel = kernel
+
+    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
+        """Compute the response of one scale."""
+        self._kernel.respond(maps[0], memory["model"], self._responses[index])
+        return self._responses, memory["size"]
+
+    def _follow(
+        self, memory: "typing.Dict[str, typing.Any]", features: np.ndarray, rate: float
+    ) -> None:
+        if "model" not in memory:
+            memory["model"] = self._kernel.model()
+        self._kernel.follow(features, memory["model"], rate)
 
 
 def unpack(packed: np.ndarray, spectrum: np.ndarray) -> None:

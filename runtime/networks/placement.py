@@ -13,6 +13,9 @@ if typing.TYPE_CHECKING:
     from runtime.networks.network import Network
 
 
+ON_PROCESSOR = "crop and select in C++ on the processor"
+
+
 def on_boards(network: "Network") -> "typing.List[typing.Tuple[str, str]]":
     """Say for each board which part of a frame runs where.
 
@@ -34,23 +37,13 @@ def _sentence(board: "boards.Board", network: "Network") -> str:
         why = why_not_on_gpu(network)
         if why is None:
             return "crop, network and select on the GPU"
-        return "network on the GPU; {}, because {}".format(_on_processor(network), why)
+        return "network on the GPU; {}, because {}".format(ON_PROCESSOR, why)
     if board.engine == "overlay":
         if network.resample == "warp":
             return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
-        select = "select in {} on the processor".format(_select(network))
+        select = "select in C++ on the processor"
         return "crop and network in the FPGA, if it has their operators; " + select
-    return "network on the processor; " + _on_processor(network)
-
-
-def _on_processor(network: "Network") -> str:
-    if _select(network) == "C++":
-        return "crop and select in C++ on the processor"
-    return "crop in C++ and select in {} on the processor".format(_select(network))
-
-
-def _select(network: "Network") -> str:
-    return "NumPy" if getattr(network, "filter", None) == "ridge" else "C++"
+    return "network on the processor; " + ON_PROCESSOR
 
 
 def why_not_on_gpu(network: "Network") -> "typing.Optional[str]":

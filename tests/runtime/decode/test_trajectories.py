@@ -21,6 +21,8 @@ from tests.support.clips import clip_at
 CLIPS = ("otb-Couple", "otb-David")
 FRAMES = 60
 
+pytestmark = pytest.mark.slow
+
 
 class Definitions(fallback.Kernels):
     """The definitions; OpenCV's resize in ``fallback`` has the bits of ``golden.crop``."""

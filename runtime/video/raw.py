@@ -1,6 +1,7 @@
 """A V4L2 camera's buffers as they come, without OpenCV's conversion to BGR."""
 
-from typing import Any, Optional, Tuple
+import sys
+from typing import Any, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from runtime.frames import JpegFrame, PlanarFrame
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}
 MOTION_JPEG = ("MJPG", "JPEG")
+MOST_BUFFERS = 4  # that are kept to be written again
+UNUSED = 2  # references: the list's, and that of the function that counts them
 
 
 def with_raw_buffers(capture: Any) -> Any:
@@ -44,14 +47,17 @@ class RawCapture:
 
     def __init__(self, capture: Any, kind: str, size: Optional[Tuple[int, int]] = None) -> None:
         self._capture, self._kind = capture, kind
+        self._buffers: List[np.ndarray] = []
         stated = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
         self._width, self._height = size or tuple(int(capture.get(what)) for what in stated)
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) where none came or it is damaged."""
-        good, buffer = self._capture.read()
+        good, buffer = self._capture.read(self._unused())
         if not good or buffer is None:
             return False, None
+        if self._kind not in MOTION_JPEG and not any(buffer is own for own in self._buffers):
+            self._buffers = self._buffers[-MOST_BUFFERS + 1 :] + [buffer]
         try:
             if self._kind in MOTION_JPEG:
                 return True, JpegFrame(buffer.reshape(-1))
@@ -66,6 +72,13 @@ class RawCapture:
     def release(self) -> None:
         """Release the camera."""
         self._capture.release()
+
+    def _unused(self) -> Optional[np.ndarray]:
+        """A buffer that no frame uses any more: to write there is faster than into new memory."""
+        for number in range(len(self._buffers)):
+            if sys.getrefcount(self._buffers[number]) == UNUSED:
+                return self._buffers[number]
+        return None
 
     def _planes(self, buffer: np.ndarray) -> Planes:
         """A buffer without gaps between its rows as ``Planes``; OpenCV left the gaps out."""

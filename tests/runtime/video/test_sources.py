@@ -336,7 +336,7 @@ def test_the_csi_pipelines_are_some_that_gstreamer_can_run():
     class Capture:
         """Gives the buffer as OpenCV's capture does."""
 
-        def read(self):
+        def read(self, buffer=None):
             return True, data.reshape(720, 640)
 
     good, frame = RawCapture(Capture(), "NV12", (640, 480)).read()
@@ -346,7 +346,7 @@ def test_the_csi_pipelines_are_some_that_gstreamer_can_run():
     class BgrCapture:
         """Gives BGR although NV12 was asked for, as OpenCV before 4.5."""
 
-        def read(self):
+        def read(self, buffer=None):
             return True, bars
 
     assert RawCapture(BgrCapture(), "NV12", (640, 480)).read() == (False, None)

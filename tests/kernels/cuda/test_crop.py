@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.cuda import layout
+from kernels.cuda.frames import part_of
 from kernels.settings import ROUNDINGS
 from runtime import geometry
 from runtime.trackers.gpu import frame_settings
@@ -250,3 +251,60 @@ def test_structures_have_the_sizes_that_python_lays_out(shim):
     kinds = ("FRAME", "INPUT", "VIEW", "POSE", "POINTS", "LINE", "LIMITS", "MONITOR")
     kinds += ("GEOMETRY", "CENTRE", "CORNERS", "RESPONSE", "CUBIC")
     assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]
+
+
+shapes = st.sampled_from(
+    [
+        {},
+        {"resample": "warp", "corner": "(s-1)/2"},
+        {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 2.0, "rounding": "cut"},
+        {"crop": "stretched", "exemplar_margin": 1.0, "search_margin": 1.0, "resample": "warp"},
+        {"crop": "area", "exemplar_factor": 2.0, "search_factor": 4.0, "corner": "s/2"},
+        {"crop": "area", "exemplar_factor": 2.0, "search_factor": 5.0, "rounding": "up"},
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.tuples(st.integers(1, 90), st.integers(1, 120)),
+    states,
+    shapes,
+    st.sampled_from([(1.0,), (0.9, 1.0, 1.1), (1.03, 1.0)]),
+    st.sampled_from([1, 8, 33]),
+    st.booleans(),
+    st.sampled_from([1.0, 1.21]),
+    st.integers(0, 10**6),
+)
+def test_several_windows_of_every_shape_are_cropped_in_one_launch(
+    shim, shape, state, looks, factors, side, exemplar, widened, seed
+):
+    """The pose says which part of the frame they need; the crop is given no more."""
+    random = np.random.RandomState(seed)
+    frame = random.randint(0, 256, shape + (3,)).astype(np.uint8)
+    net = network(search=side, exemplar=side, **looks)
+    plan = np.zeros(2 * side * len(factors), layout.LINE)
+    pose, monitor = pose_at(state), layout.monitor(state)
+    monitor["widened"] = widened
+    view = layout.view(frame_settings(net).window, factors)
+    shim.launch("hp_aim", 1, 64, view, monitor, int(exemplar), pose, plan)
+    count = 1 if exemplar else len(factors)
+    out = np.zeros((count, 3, side, side), np.float32)
+    given_input = layout.network_input(frame_settings(net).input, side, "float32", 1.0, (1, 2, 3))
+    blocks = ((side + 31) // 32, (side + 63) // 64, count)
+    covered = tuple(int(pose[name][0]) for name in ("x", "y", "width", "height"))
+    x, y, w, h = part_of(covered, shape[1], shape[0])
+    part = np.ascontiguousarray(frame[y : y + h, x : x + w])
+    picture = picture_of(part)
+    picture["x"], picture["y"] = x, y
+    picture["frame_width"], picture["frame_height"] = shape[1], shape[0]
+    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
+    resampled = golden.warp if net.resample == "warp" else golden.crop
+    for index, found in enumerate(out):
+        centre = np.array(state, np.float64)
+        window = (
+            geometry.exemplar_window(net, centre)
+            if exemplar
+            else geometry.search_window(net, centre, factors[index] * widened)[0]
+        )
+        same_bits(found[None], golden.pack(resampled(frame, window, side, (1, 2, 3))))

@@ -204,4 +204,6 @@ def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path
     for step in ("decode", "drawing", "encoding", "writing"):
         assert step in done.stderr
     last = done.stderr.strip().splitlines()[-1]
-    assert re.match(r"29 frames in [\d.]+ s: \d+ a second in all, limited by \w+", last)
+    assert re.match(
+        r"29 frames in [\d.]+ s: \d+ a second in all, \d+ of tracking; limited by \w+", last
+    )

@@ -1,0 +1,50 @@
+"""A camera's raw buffers: written again when no frame uses them, and never before."""
+
+import cv2
+import numpy as np
+
+from runtime.frames import PlanarFrame
+from runtime.video.raw import RawCapture
+
+WIDTH, HEIGHT = 64, 48
+
+
+class Capture:
+    """Gives YUYV pictures of one value that counts up, in the buffer that it is given."""
+
+    def __init__(self):
+        self.value, self.buffers = 0, set()
+
+    def read(self, buffer=None):
+        self.value += 1
+        if buffer is None:
+            buffer = np.empty((HEIGHT, WIDTH, 2), np.uint8)
+        buffer[:] = self.value
+        self.buffers.add(buffer.ctypes.data)
+        return True, buffer
+
+    def get(self, what):
+        return {cv2.CAP_PROP_FRAME_WIDTH: WIDTH, cv2.CAP_PROP_FRAME_HEIGHT: HEIGHT}[what]
+
+
+def test_frames_that_are_held_keep_their_pixels():
+    camera = RawCapture(Capture(), "YUYV")
+    frames = [camera.read()[1] for _ in range(12)]
+    assert all(isinstance(frame, PlanarFrame) for frame in frames)
+    assert [int(frame.planes.planes[0][0, 0]) for frame in frames] == list(range(1, 13))
+
+
+def test_buffers_are_written_again_when_no_frame_uses_them():
+    capture = Capture()
+    camera, held = RawCapture(capture, "YUYV"), []
+    for _ in range(40):
+        held = held[-1:] + [camera.read()[1]]
+    assert len(capture.buffers) <= 4
+
+
+def test_a_buffer_of_another_size_is_no_frame():
+    class Short(Capture):
+        def read(self, buffer=None):
+            return True, np.zeros((HEIGHT - 1, WIDTH, 2), np.uint8)
+
+    assert RawCapture(Short(), "YUYV").read() == (False, None)

@@ -38,13 +38,16 @@ inline const uint8_t* gather(const uint8_t* from, i64 step, int count, uint8_t* 
 }
 
 #if defined(HP_VBMI)
+// Where pixel i of 64 lies after two packing instructions.
+inline int packed_place(int i) { return i % 16 / 4 * 16 + i / 16 * 4 + i % 4; }
+
 // Byte k of 64 packed pixels: first of blue and green, then of these and red.
 struct pick_table {
   uint8_t two[3][64], all[3][64];
   pick_table() {
     for (int i = 0; i < 192; ++i) {
-      two[i / 64][i % 64] = (uint8_t)(i / 3 + (i % 3 == 1 ? 64 : 0));
-      all[i / 64][i % 64] = (uint8_t)(i % 3 == 2 ? 64 + i / 3 : i % 64);
+      two[i / 64][i % 64] = (uint8_t)(packed_place(i / 3) + (i % 3 == 1 ? 64 : 0));
+      all[i / 64][i % 64] = (uint8_t)(i % 3 == 2 ? 64 + packed_place(i / 3) : i % 64);
     }
   }
 };
@@ -60,20 +63,14 @@ struct shuffle_table {
 #endif
 
 #if defined(HP_VBMI)
-// Writes BATCH pixels of three channels, 16 in each register, as packed BGR.
-inline void interleave(const __m128i (*channel)[4], uint8_t* out) {
+// Writes BATCH pixels as packed BGR; each register has the 64 values of a channel.
+inline void interleave(const __m512i* channel, uint8_t* out) {
   static const pick_table table;
-  __m512i whole[3];
-  for (int c = 0; c < 3; ++c) {
-    const __m256i low = _mm256_set_m128i(channel[c][1], channel[c][0]);
-    const __m256i high = _mm256_set_m128i(channel[c][3], channel[c][2]);
-    whole[c] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-  }
   for (int part = 0; part < 3; ++part) {
     const __m512i two =
-        _mm512_permutex2var_epi8(whole[0], _mm512_loadu_si512(table.two[part]), whole[1]);
+        _mm512_permutex2var_epi8(channel[0], _mm512_loadu_si512(table.two[part]), channel[1]);
     const __m512i all =
-        _mm512_permutex2var_epi8(two, _mm512_loadu_si512(table.all[part]), whole[2]);
+        _mm512_permutex2var_epi8(two, _mm512_loadu_si512(table.all[part]), channel[2]);
     _mm512_storeu_si512(out + 64 * part, all);
   }
 }
@@ -99,50 +96,46 @@ inline void interleave(const uint8_t (*channel)[BATCH], uint8_t* out) {
 #endif
 
 #ifdef HP_VBMI
-// Converts 16 pixels; `colour`: what U and V of each give to B, G and R.
-inline void convert_16(__m512i black, __m512i factor, const uint8_t* luma, const __m512i* colour,
-                       int at, __m128i (*channel)[4]) {
-  const __m512i y = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(luma + at)));
-  const __m512i above = _mm512_max_epi32(_mm512_sub_epi32(y, black), _mm512_setzero_si512());
-  const __m512i grey = _mm512_add_epi32(_mm512_mullo_epi32(above, factor),
-                                        _mm512_set1_epi32(1 << 19));
-  for (int c = 0; c < 3; ++c) {
-    const __m512i value = _mm512_srai_epi32(_mm512_add_epi32(grey, colour[c]), 20);
-    const __m512i positive = _mm512_max_epi32(value, _mm512_setzero_si512());
-    channel[c][at / 16] = _mm512_cvtusepi32_epi8(positive);
-  }
+// What 16 samples of U and V give to B, G and R, one half for rounding included.
+inline void colours(hp_matrix m, const uint8_t* u, const uint8_t* v, __m512i* colour) {
+  const __m512i a = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)u));
+  const __m512i b = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)v));
+  const int half = 1 << 19, green = m.u_green + m.v_green;
+  colour[0] = _mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_blue)),
+                               _mm512_set1_epi32(half - 128 * m.u_blue));
+  colour[1] = _mm512_add_epi32(
+      _mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_green)),
+                       _mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_green))),
+      _mm512_set1_epi32(half - 128 * green));
+  colour[2] = _mm512_add_epi32(_mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_red)),
+                               _mm512_set1_epi32(half - 128 * m.v_red));
 }
 
-// Converts BATCH pixels to packed BGR; with SHIFT 1, U and V have half as many samples.
+// Converts BATCH pixels to packed BGR; with SHIFT 1, U and V have half as many samples. Values fit
+// into 16 bits before they are limited to 0 .. 255.
 template <int SHIFT>
 inline void convert_batch(hp_matrix m, const uint8_t* luma, const uint8_t* u, const uint8_t* v,
                           uint8_t* out) {
-  const __m512i black = _mm512_set1_epi32(m.black), factor = _mm512_set1_epi32(m.grey);
-  const __m512i middle = _mm512_set1_epi32(128);
   const __m512i first = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
   const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-  __m128i channel[3][4];
+  const __m512i factor = _mm512_set1_epi32(m.grey);
+  const __m128i black = _mm_set1_epi8((char)m.black);
+  __m512i value[3][4], colour[3];
 #pragma GCC unroll 4
-  for (int i = 0; i < BATCH >> SHIFT; i += 16) {
-    const __m512i a = _mm512_sub_epi32(
-        _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(u + i))), middle);
-    const __m512i b = _mm512_sub_epi32(
-        _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(v + i))), middle);
-    const __m512i colour[3] = {
-        _mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_blue)),
-        _mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(m.u_green)),
-                         _mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_green))),
-        _mm512_mullo_epi32(b, _mm512_set1_epi32(m.v_red))};
-    if (!SHIFT) {
-      convert_16(black, factor, luma, colour, i, channel);
-      continue;
+  for (int i = 0; i < 4; ++i) {
+    if (SHIFT == 0 || i % 2 == 0) colours(m, u + (16 * i >> SHIFT), v + (16 * i >> SHIFT), colour);
+    const __m128i y = _mm_subs_epu8(_mm_loadu_si128((const __m128i*)(luma + 16 * i)), black);
+    const __m512i grey = _mm512_mullo_epi32(_mm512_cvtepu8_epi32(y), factor);
+    for (int c = 0; c < 3; ++c) {
+      const __m512i own =
+          SHIFT ? _mm512_permutexvar_epi32(i % 2 ? second : first, colour[c]) : colour[c];
+      value[c][i] = _mm512_srai_epi32(_mm512_add_epi32(grey, own), 20);
     }
-    __m512i half[3];
-    for (int c = 0; c < 3; ++c) half[c] = _mm512_permutexvar_epi32(first, colour[c]);
-    convert_16(black, factor, luma, half, 2 * i, channel);
-    for (int c = 0; c < 3; ++c) half[c] = _mm512_permutexvar_epi32(second, colour[c]);
-    convert_16(black, factor, luma, half, 2 * i + 16, channel);
   }
+  __m512i channel[3];
+  for (int c = 0; c < 3; ++c)
+    channel[c] = _mm512_packus_epi16(_mm512_packs_epi32(value[c][0], value[c][1]),
+                                     _mm512_packs_epi32(value[c][2], value[c][3]));
   interleave(channel, out);
 }
 #else

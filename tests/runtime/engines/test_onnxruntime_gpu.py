@@ -3,6 +3,8 @@
 The CPU provider stands in for the GPU's. The addresses are the host's.
 """
 
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,32 @@ def test_the_device_interface_copies_nothing_through_the_host(engine):
         got = np.zeros_like(want)
         device.download(got, address, stream)
         np.testing.assert_array_equal(got, want)
+
+
+def test_several_search_regions_have_places_of_their_own(engine):
+    device, stream = engine.device, engine.stream
+    engine.exemplar_crop[...], _ = pictures(4)
+    features, regions = engine.exemplar(), [pictures(seed)[1] for seed in range(3)]
+    wanted = []
+    for region in regions:
+        engine.search_crop[...] = region
+        wanted.append([array.copy() for array in engine.search(features)])
+    engine.reserve(3)
+    handle, mine = device.handle(stream), engine.new_features()
+    engine.exemplar_device(handle, mine)
+    for place, region in enumerate(regions):
+        ctypes.memmove(
+            engine.search_input + place * region.nbytes, region.ctypes.data, region.nbytes
+        )
+    for place in range(3):
+        engine.search_device(handle, mine, place)
+    for index, address in enumerate(engine.maps):
+        for place, want in enumerate(wanted):
+            got = np.zeros_like(want[index])
+            ctypes.memmove(got.ctypes.data, address + place * got.nbytes, got.nbytes)
+            np.testing.assert_array_equal(got, want[index])
+    engine.search_crop[...] = regions[1]  # the host's way still works, at the first place
+    np.testing.assert_array_equal(engine.search(features)[0], wanted[1][0])
 
 
 def test_the_search_regions_features_are_given_where_targets_are_watched(tmp_path, monkeypatch):

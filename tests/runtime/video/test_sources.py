@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadFrame, BadSource, NoCamera
-from runtime.frames import Picture, bgr_of
+from runtime.frames import Picture, bgr_of, can_read_planes
 from runtime.video.base import WAITING, to_bgr
 from runtime.video.cameras import CSI_BGR, CSI_NV12, Camera, CsiCamera, list_cameras
 from runtime.video.raw import RawCapture
 from runtime.video.recorded import natural_key
+from runtime.video.save import open_video
 from runtime.video.sources import open_source
 from tests.support.streams import scene
 from tests.support.streams.process import ROOT
@@ -375,6 +376,50 @@ def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
         assert source.seek(999)  # beyond the end: the last frame
         np.testing.assert_array_equal(bgr_of(source.read()), frames[-1])
         assert source.read() is None
+
+
+def test_a_rotated_video_is_turned_as_its_container_states(tmp_path, planes):
+    path = tmp_path / "a.mp4"
+    with open_video(str(path), 25.0, h264=False) as video:
+        for index in range(3):
+            video.write(np.full((48, 64, 3), 60 * index, np.uint8))
+    data = bytearray(path.read_bytes())
+    at = data.find(b"tkhd") + 4 + 40  # the matrix of the track's header
+    quarter = (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    data[at : at + 36] = struct.pack(">9i", *quarter)
+    path.write_bytes(bytes(data))
+    with open_source(str(path), planes=planes) as source:
+        assert source.read().shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize(
+    "pixels, size", [("yuv420p", (65, 49)), ("yuv422p", (63, 48)), ("yuv444p", (61, 47))]
+)
+@pytest.mark.parametrize("matrix, full", [(1, False), (6, False), (1, True), (6, True)])
+def test_planes_have_the_matrix_and_the_range_of_the_stream(tmp_path, pixels, size, matrix, full):
+    av = pytest.importorskip("av")
+    if not can_read_planes():
+        pytest.skip("no C++ compiler")
+    path = str(tmp_path / "a.mkv")
+    colour = np.array([200, 90, 40], np.uint8)
+    with av.open(path, "w") as out:
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = size[0], size[1], pixels
+        stream.codec_context.colorspace = matrix
+        stream.codec_context.color_range = 2 if full else 1
+        picture = np.full((size[1], size[0], 3), colour)
+        planes = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(
+            format=pixels,
+            dst_colorspace={1: "ITU709", 6: "ITU601"}[matrix],
+            dst_color_range=2 if full else 1,
+        )
+        for packet in stream.encode(planes) + stream.encode():
+            out.mux(packet)
+    with open_source(path, planes=True) as source:
+        frame = source.read()
+    assert (frame.planes.matrix, frame.planes.full_range) == ({1: "709", 6: "601"}[matrix], full)
+    # FFmpeg 6 makes a wrong last column of chroma where the width is odd
+    assert np.abs(bgr_of(frame)[:, :-1].astype(int) - colour).max() <= 3
 
 
 @pytest.mark.parametrize("tool", ["h264", "avi"])

@@ -20,7 +20,7 @@ from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, load_network
-from runtime.trackers.base import PipelinedTracker, Tracker
+from runtime.trackers.base import Tracker
 from runtime.trackers.host import HostTracker
 
 Log = Optional[Callable[[str], None]]
@@ -282,7 +282,7 @@ def create_tracker(
         if pipeline > 1:
             tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)
         else:
-            tracker = FpgaTracker(network, engine, kernels, **searching)
+            tracker = FpgaTracker(network, engine, kernels)
     else:
         tracker = HostTracker(network, engine, kernels, **searching)
     return _checked_search(tracker, recover, log)
@@ -291,10 +291,10 @@ def create_tracker(
 def _checked_search(tracker: Tracker, recover: Optional[bool], log: Log) -> Tracker:
     """Say so where a search was asked for and the tracker has none; returns the tracker.
 
-    The trackers of one file may or may not search, by their network. Those that never do say so
-    without being asked.
+    Trackers of a GPU and of an FPGA say so without being asked.
     """
-    never = isinstance(tracker, PipelinedTracker) and recover is not False
+    never = not isinstance(tracker, HostTracker) or tracker.engine.fabric is not None
+    never = never and recover is not False
     if (recover or never) and not tracker.searches and log is not None:
         log("a lost target is not searched for: {}".format(tracker.why_no_search))
     return tracker

@@ -90,10 +90,20 @@ class Search:
         score: float,
         features: Any,
         scale: Any,
+        lost: bool,
     ) -> bool:
-        """Whether the evidence says that a target that is followed is lost; see ``Evidence.of``."""
+        """Whether the evidence says that a target that is followed is lost.
+
+        Args:
+            frame, state, window, score, features, scale: as in ``Evidence.of``.
+            lost: whether it was lost in the last frame; then more evidence is needed.
+        """
+        network = self.network
+        needed = network.doubt_below
+        if lost:
+            needed = (network.doubt_below + network.found_above) / 2
         evidence = self.evidence.of(frame, state, window, score, features, scale)
-        return self.evidence.smooth(evidence) < self.network.doubt_below
+        return self.evidence.smooth(evidence) < needed
 
     def certain(self, state: np.ndarray) -> None:
         """The target was tracked in a frame: keep its place, and learn."""

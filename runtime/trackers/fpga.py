@@ -27,13 +27,14 @@ class FpgaTracker(HostTracker):
         network: the ``Network``.
         engine: an engine that has a ``fabric``.
         kernels: select, and the crop of windows that are too wide for the fabric.
-        search: ``recover`` and ``budget_ms``, as in ``HostTracker``.
     """
 
     can_rehearse = False  # the program and its weights lie in memory that no cache holds
 
-    def __init__(self, network: Network, engine: Engine, kernels: Any, **search: Any) -> None:
-        super().__init__(network, engine, Likeness(kernels), **search)
+    why_no_search = "in an FPGA only its state is known"
+
+    def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
+        super().__init__(network, engine, Likeness(kernels))
 
     def cropper(self, out: Any) -> Cropper:
         """The function (frame, window) that shows the fabric what to crop.
@@ -55,8 +56,6 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
         network, engine, kernels: as in ``FpgaTracker``.
         pipeline: frames that may be in flight at a time.
     """
-
-    why_no_search = "with frames in flight only its state is known; leave --pipeline away"
 
     def __init__(self, network: Network, engine: Any, kernels: Any, pipeline: int) -> None:
         super().__init__(network, engine, kernels)

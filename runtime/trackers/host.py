@@ -206,7 +206,13 @@ class HostTracker(Tracker):
             )
             if self._search:
                 lost |= self._search.doubts(
-                    self._frame, self.state, self._before, score, search_features, scale
+                    self._frame,
+                    self.state,
+                    self._before,
+                    score,
+                    search_features,
+                    scale,
+                    self._states.state == LOST,
                 )
         box = geometry.box_of(self.network, self.state)
         if not math.isfinite(sum(box) + score):

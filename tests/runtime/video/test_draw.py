@@ -182,3 +182,20 @@ def test_a_window_is_shown_until_the_user_presses_q():
         said = program.communicate(timeout=10)[1]
     assert program.returncode == 0
     assert said == b"", "no warnings about fonts"
+
+
+def test_a_lost_target_has_a_red_broken_line_and_the_time_since():
+    track = Track((100, 80, 100, 80), 0.5, True, "lost")
+    held = draw(black((480, 360)), Track(track.box, 0.5))
+    lost = draw(black((480, 360)), track, {"lost": [True], "since": ["1.2 s"]})
+    side = lost[90:150, 100].astype(int)
+    red = (side[:, 2] > side[:, 1] + 100).sum()
+    assert 10 < red < 50, "a part of the line is red"
+    assert held[90:150, 100].any(axis=1).all() and not side.any(axis=1).all()
+    without = draw(black((480, 360)), track, {"lost": [True]})
+    assert (lost != without).any()
+
+
+def test_a_lost_target_beyond_the_picture_is_drawn_at_once():
+    for box in ((-5e6, -5e6, 1e7, 1e7), (1e6, 1e6, 5, 5), (-30, -30, 50, 50)):
+        draw(black((320, 240)), Track(box, 0.5, True, "lost"), {"lost": [True]})

@@ -15,6 +15,10 @@
 #endif
 #endif
 
+#if !defined(HP_PORTABLE) && defined(__aarch64__) && defined(__ARM_NEON)
+#define HP_NEON 1
+#endif
+
 #define HP_INLINE inline __attribute__((always_inline))  // in the rows' loop, where a call costs 5 %
 
 typedef int64_t i64;
@@ -40,12 +44,23 @@ const int LANES = 32;  // planes are padded to this many values
 
 i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
 
-// A block of 16 columns that lies within 128 bytes of a row: see horizontal_vbmi.
+#ifdef HP_NEON
+const int BLOCK = 8;
+// A block of 8 columns that lies within 64 bytes of a row: see neon.h.
+struct block {
+  uint8_t pick[16];   // of every column, its left pixel's first byte, from base; then the right ones'
+  int16_t weights[8]; // of the right pixels, times -16
+  i64 column, base;   // first column, and its first byte in the row
+};
+#else
+const int BLOCK = 16;
+// A block of 16 columns that lies within 128 bytes of a row: see horizontal_blocks.
 struct block {
   uint16_t pick[32];  // of every column, its two pixels' first bytes, from base
   i64 column, base;   // first column, and its first byte in the row
   uint64_t low, high; // which of the 128 bytes the row has
 };
+#endif
 
 struct workspace {
   int16_t* rows[3];   // horizontal pass: two source rows, and the border's
@@ -63,7 +78,7 @@ i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
   const i64 lanes = padded(out_width);
   const i64 sizes[8] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
                         lanes * (i64)sizeof(hp_tap), frame_width * 3 + SLACK,
-                        (lanes / 16 + 1) * (i64)sizeof(block)};
+                        (lanes / BLOCK + 1) * (i64)sizeof(block)};
   char* parts[8];
   i64 used = 0;
   for (int i = 0; i < 8; ++i) {
@@ -86,7 +101,7 @@ struct plan {
   workspace space;
   i64 lanes;        // int16 values from one plane to the next
   int first, last;  // columns of the result whose two pixels lie inside the frame
-  int blocks;       // 16 columns each that cover first..last, 0 where they do not fit
+  int blocks;       // BLOCK columns each that cover first..last, 0 where they do not fit
   bool bordered;    // whether any column is not inside
 };
 
@@ -236,7 +251,7 @@ void plan_blocks(const hp_crop_job* job, plan* p) {
 }
 
 // One byte permutation picks both pixels of 16 columns; masked loads never touch what is beyond.
-void horizontal_vbmi(const plan* p, const uint8_t* row, int16_t* out) {
+void horizontal_blocks(const plan* p, const uint8_t* row, int16_t* out) {
   const __mmask64 even = 0x5555555555555555ull;
   for (int k = 0; k < p->blocks; ++k) {
     const block* b = p->space.blocks + k;
@@ -252,6 +267,10 @@ void horizontal_vbmi(const plan* p, const uint8_t* row, int16_t* out) {
     }
   }
 }
+#endif
+
+#ifdef HP_NEON
+#include "neon.h"
 #endif
 
 // The columns of a row that the window covers, converted. Of a window that is far larger than the
@@ -296,9 +315,9 @@ HP_INLINE void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t*
     horizontal_edge(job, p, row, p->last, (int)job->out_width, out);
   }
   int done = p->first;
-#ifdef HP_VBMI
+#if defined(HP_VBMI) || defined(HP_NEON)
   if (p->blocks) {
-    horizontal_vbmi(p, row, out);
+    horizontal_blocks(p, row, out);
     return;
   }
 #endif
@@ -332,6 +351,17 @@ HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap t
     const int16_t* upper = top + (job->swap ? 2 - c : c) * p->lanes;
     const int16_t* lower = bottom + (job->swap ? 2 - c : c) * p->lanes;
     const i64 at = (c * job->out_height + row) * job->out_width;
+#ifdef HP_NEON
+    if (count >= LANES && job->as_float) {
+      blend_rows(upper, lower, w0, w1, count, (float*)(intptr_t)job->out + at, job->mean[c],
+                 job->scale[c]);
+      continue;
+    }
+    if (count >= LANES) {
+      blend_rows(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at, 0, 0);
+      continue;
+    }
+#endif
     if (!job->as_float) {
       blend(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at,
             [](int value) { return (uint8_t)value; });
@@ -355,7 +385,7 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
         job->frame_width);
   p.lanes = padded(job->out_width);
   plan_columns<WARP>(job, lines, &p);
-#ifdef HP_VBMI
+#if defined(HP_VBMI) || defined(HP_NEON)
   plan_blocks(job, &p);
 #endif
   const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;

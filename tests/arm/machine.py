@@ -126,12 +126,13 @@ class Machine:
                 text = COMPILER.format(core=core, **values)
                 _write(self.bin / core / name, text)
 
-    def run(self, core, arguments, **options):
+    def run(self, core, arguments, more=None, **options):
         """Run the machine's Python.
 
         Args:
             core: name of the core that QEMU emulates.
             arguments: of Python.
+            more: dict of environment variables.
             options: of ``subprocess.run``.
 
         Returns:
@@ -145,6 +146,7 @@ class Machine:
             QEMU_CPU=core,
             OMP_NUM_THREADS="1",
             HYPOTHESIS_STORAGE_DIRECTORY=str(self.folder / "hypothesis"),
+            **(more or {}),
         )
         command = [str(self.python)] + [str(argument) for argument in arguments]
         return subprocess.run(

@@ -38,14 +38,14 @@ BOARD = "raspberry_pi5"  # of the bundles for engines that run nothing else
 
 def compare_few(machine):
     """Compare the default network on a few frames; whether no box differs by too much."""
-    frames = _first_frames(CLIP, FEW)
+    frames = first_frames(CLIP, FEW)
     if frames is None:
         print("no {}; run `make {}`".format(CLIP, CLIP.relative_to(ROOT)))
         return False
     results = []
     for engine in machine.table["engines"]:
         try:
-            load = _arguments("kestrel", engine, "fp32", None)
+            load = arguments("kestrel", engine, "fp32", None)
         except BuildFailed as error:
             print("{}, left out: {}".format(engine, error))
             continue
@@ -53,9 +53,9 @@ def compare_few(machine):
     return all(results)
 
 
-def main(arguments=None):
+def main(words=None):
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(words)
     table = load_table()
     machine = Machine(options.machine, table[options.machine])
     machine.set_up()
@@ -68,7 +68,7 @@ def main(arguments=None):
         for network, engine, precision in itertools.product(
             options.networks, options.engines, options.precisions
         ):
-            load = _arguments(network, engine, precision, options.networks_dir)
+            load = arguments(network, engine, precision, options.networks_dir)
             same = _compare(machine, core, clip.name, frames, clip.boxes[0], load)
             good = same and good
     return 0 if good else 1
@@ -92,7 +92,7 @@ def _parser():
     return cli
 
 
-def _arguments(network, engine, precision, networks_dir):
+def arguments(network, engine, precision, networks_dir):
     """The arguments of ``runtime.load_tracker``; an engine that needs a bundle gets a new one."""
     if engine == "ncnn":
         folder = str(networks_dir) if networks_dir else None
@@ -139,7 +139,7 @@ def _read(path):
         return json.load(file)
 
 
-def _first_frames(path, count):
+def first_frames(path, count):
     """The first frames of a video, or None where it can't be read."""
     video, frames = cv2.VideoCapture(str(path)), []
     while len(frames) < count:

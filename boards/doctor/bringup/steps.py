@@ -32,7 +32,7 @@ FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
 OTHER_PX = 2.0  # boxes of two engines or precisions
 CORRELATION_ERROR = 1e-4  # of the greatest value: float32 sums in another order
-KERNELS = ("crop", "select", "correlate")
+KERNELS = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
 GPU_FAMILIES = ("jetson", "nvidia")
 
 
@@ -222,7 +222,7 @@ def boxes(state: State) -> str:
         others = [name for name in runtime_engines.installed() if name != loaded.engine.name]
         if not others:
             raise Skip("there is no other engine here to compare with")
-        other = loading.load(state.network, engine=others[0])
+        other = loading.load(state.network, engine=others[0], precision="fp32")
         wanted, limit = _follow(loading.create_tracker(*other), frames, start), OTHER_PX
         other.engine.close()
     else:

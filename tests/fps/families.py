@@ -18,7 +18,15 @@ from runtime import decode, geometry, load_tracker
 from runtime.errors import HotpathError
 from runtime.networks import load_network, names
 
-WHOLE_FRAMES = ("vittrack", "fear_xs", "lighttrack", "siamfc_015", "siamfc_030")
+WHOLE_FRAMES = (
+    "vittrack",
+    "lightfc",
+    "fear_xs",
+    "lighttrack",
+    "siamfc_015",
+    "siamfc_030",
+    "dcfnet",
+)
 ROUND_S = 0.002  # of a way in each turn: short, so that some turns are not interrupted
 STATE = (640.5, 355.25, 92.0, 61.0)
 

@@ -7,8 +7,6 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.errors import HotpathError
 
-NAMES = ("crop", "select", "correlate")
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m kernels.cuda", description=__doc__)
@@ -24,7 +22,7 @@ def main() -> int:
             text = "GPU of compute capability {}.{}, through {}"
             print(text.format(capability // 10, capability % 10, device.name))
             device.close()
-        for name in NAMES:
+        for name in compiler.SOURCES:
             print(compiler.binary(compiler.source(name), capability, driver_version))
     except HotpathError as error:
         print(error, file=sys.stderr)

@@ -19,7 +19,7 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib
 
 TABLE = os.path.join(compiler.HERE, "budget.toml")
-SOURCES = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
+SOURCES = compiler.SOURCES
 WARP = 32
 SCHEDULERS = 4  # of a multiprocessor; each issues one instruction a cycle
 LATENCY = 5  # cycles until the result of an instruction can be used

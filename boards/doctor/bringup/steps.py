@@ -32,7 +32,6 @@ FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
 OTHER_PX = 2.0  # boxes of two engines or precisions
 CORRELATION_ERROR = 1e-4  # of the greatest value: float32 sums in another order
-KERNELS = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
 GPU_FAMILIES = ("jetson", "nvidia")
 
 
@@ -152,7 +151,7 @@ def kernels(state: State) -> str:
     from kernels.cuda import compile as compiler
 
     kinds = []
-    for name in KERNELS:
+    for name in compiler.SOURCES:
         path = compiler.binary(compiler.source(name), gpu.capability, gpu.driver_version)
         gpu.module(path)
         kinds.append("{} {}".format(name, pathlib.Path(str(path)).suffix.lstrip(".")))

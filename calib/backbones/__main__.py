@@ -30,9 +30,10 @@ from tqdm import tqdm
 
 import boards
 from calib import command
-from calib.backbones import fabric, figures, sources, speed, table
+from calib.backbones import fabric, figures, kestrel, speed, table
 from calib.command import say
 from calib.errors import BadRun
+from calib.train import foreign
 from kernels.fpga import tables
 
 NAME = "calib.backbones"
@@ -146,9 +147,9 @@ def row(name, options, out, sizes):
 
 def make(name, options, out, identity):
     """Load, fold, export and count one backbone."""
-    backbone, differs = sources.folded(
-        sources.load(name, options.stride, pretrained=options.pretrained), options.exemplar
-    )
+    module = kestrel.load(name, options.stride, pretrained=options.pretrained)
+    foreign.settle(module, options.exemplar)
+    backbone, differs = foreign.folded(module, options.exemplar)
     model = figures.write(backbone, out / (stem(name) + ".onnx"), options.side)
     figures.write(backbone, out / (stem(name) + "-exemplar.onnx"), options.exemplar)
     onnx.save(speed.int8(model), str(out / (stem(name) + "-int8.onnx")))

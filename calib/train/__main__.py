@@ -17,11 +17,11 @@ from calib.train.errors import BadImages, TrainingStopped
 from calib.train.export import export
 from calib.train.geometry import PAIRS
 from calib.train.loop import Log, Runner, Stage
-from calib.train.network import Kestrel, macs
+from calib.train.network import BACKBONES, Kestrel, macs
 from calib.train.options import parser
 from calib.train.pairs import Drawer
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
-from calib.train.stages import Standard, Work
+from calib.train.stages import NAMES, Standard, Work
 from calib.train.teacher import Teachers
 
 START_PAIRS = 2048  # in the ring before the first step
@@ -35,6 +35,13 @@ def main(arguments=None):
 
 def run(options):
     """Train, and export the network after the last stage."""
+    foreign = options.shape not in BACKBONES
+    options.stages = options.stages or [n for n in NAMES if n != "finish" or not foreign]
+    if foreign and "finish" in options.stages:
+        raise TrainingStopped(
+            "stage finish rounds the backbones {} alone; leave it out of --stages and quantise {} "
+            "with calib.int8".format(", ".join(BACKBONES), options.shape)
+        )
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)

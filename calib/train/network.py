@@ -8,14 +8,15 @@ Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, 
 padding of the convolutions is the mean colour.
 """
 
+import copy
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from calib.train import rounding
-from calib.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH
+from calib.train import foreign, rounding
+from calib.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH, STRIDE
 
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
 
@@ -81,17 +82,33 @@ def units(inputs, widths):
 
 
 class Backbone(nn.Module):
-    """Images -> standardised features of the teachers, (N, channels, cells, cells)."""
+    """Images -> standardised features of the teachers, (N, channels, cells, cells).
+
+    Args:
+        shape: one of ``BACKBONES``, or a name that ``calib.backbones.foreign.load`` takes.
+        channels: of the teachers' features.
+    """
 
     def __init__(self, shape, channels):
         super().__init__()
-        layers, width = [], 3
-        for outputs, stride, *dilation in BACKBONES[shape]:
-            layers.append(Unit(width, outputs, stride=stride, dilation=sum(dilation) or 1))
-            width = outputs
-        self.layers = nn.Sequential(*layers)
+        if shape in BACKBONES:
+            layers, width = [], 3
+            for outputs, stride, *dilation in BACKBONES[shape]:
+                layers.append(Unit(width, outputs, stride=stride, dilation=sum(dilation) or 1))
+                width = outputs
+            self.layers = nn.Sequential(*layers)
+        else:
+            self.layers = foreign.load(shape, STRIDE, seed=torch.initial_seed())
+            with torch.no_grad():
+                width = self.layers(torch.zeros(1, 3, 64, 64)).shape[1]
         self.project = nn.Conv2d(width, channels, 1)
         self.width = width
+
+    def deployed(self):
+        """The layers as convolutions with bias; those of ``BACKBONES`` may be rounded."""
+        if not isinstance(self.layers, nn.Sequential) or not isinstance(self.layers[0], Unit):
+            return foreign.folded(copy.deepcopy(self.layers))[0]
+        return nn.Sequential(*map(plain, self.layers))
 
     def forward(self, images):
         return self.project(self.layers(images))
@@ -194,7 +211,7 @@ class ExemplarGraph(nn.Module):
     def __init__(self, network):
         super().__init__()
         backbone = network.backbones[0]
-        self.layers = nn.Sequential(*map(plain, backbone.layers))
+        self.layers = backbone.deployed()
         self.project = merged(backbone.project, network.head.exemplar, 1.0 / network.head.width)
 
     def forward(self, image):
@@ -208,7 +225,7 @@ class SearchGraph(nn.Module):
         super().__init__()
         head = network.head
         self.width = head.width
-        self.layers = nn.Sequential(*map(plain, network.backbone.layers))
+        self.layers = network.backbone.deployed()
         self.project = merged(network.backbone.project, head.search)
         self.match = nn.Identity()  # rounding.py hooks the correlation here
         self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
@@ -287,13 +304,12 @@ def macs(network):
     Returns:
         dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).
     """
-    side, width, backbone, parameters = SEARCH, 3, 0, 0
+    with torch.no_grad():
+        search = network.backbone.deployed()
+    backbone, side = _macs(search, SEARCH)
+    parameters = _numbers(search)
     if network.own is not None:
-        parameters += sum(unit.weight.numel() + len(unit.weight) for unit in network.own.layers)
-    for unit in network.backbone.layers:
-        side = (side - 1) // unit.stride + 1
-        backbone += unit.weight.numel() * side * side
-        parameters += unit.weight.numel() + len(unit.weight)
+        parameters += _numbers(network.own.deployed())
     head, width = network.head, network.head.width
     weights = network.backbone.width * width + EXEMPLAR_CELLS**2 * width
     layers = [head.reduce, *head.trunk, *head.score_tower, *head.box_tower, head.score, head.box]
@@ -306,3 +322,22 @@ def macs(network):
         "head": weights * side * side / 1e6,
         "parameters": parameters / 1e6,
     }
+
+
+def _numbers(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _macs(module, side):
+    """Multiply-accumulates of a module's convolutions on a picture, and the side of its map."""
+    counted = []
+
+    def count(layer, _, out):
+        counted.append(layer.weight.numel() * out.shape[-1] * out.shape[-2])
+
+    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        found = module(torch.zeros(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return sum(counted), found.shape[-1]

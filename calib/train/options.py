@@ -102,7 +102,14 @@ def _add_network(add):
         help="networks to learn from",
     )
     add("--networks-dir", metavar="DIR", help="folder with the teachers' files")
-    add("--shape", default="k80", choices=sorted(BACKBONES), help="layers of the backbone")
+    add(
+        "--shape",
+        "--backbone",
+        default="k80",
+        metavar="SHAPE|timm:NAME|FILE.py:CLASS",
+        help="layers of the backbone: {}, a model of timm, or a class of yours with a stride of 16 "
+        "(default: k80)".format(", ".join(BACKBONES)),
+    )
     add(
         "--own",
         choices=sorted(BACKBONES),
@@ -114,7 +121,12 @@ def _add_network(add):
         metavar="FILE",
         help="checkpoint that the first stage starts from, instead of the stage before it",
     )
-    add("--stages", nargs="+", default=list(NAMES), choices=NAMES, help="stages to run")
+    add(
+        "--stages",
+        nargs="+",
+        choices=NAMES,
+        help="stages to run (default: all; without finish for a backbone that is not ours)",
+    )
     add(
         "--quality",
         type=float,

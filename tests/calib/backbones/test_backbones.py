@@ -14,8 +14,9 @@ pytest.importorskip("matplotlib")
 from torch import nn  # noqa: E402  (after the check for torch)
 
 from calib.backbones import __main__ as backbones  # noqa: E402
-from calib.backbones import fabric, figures, sources, speed  # noqa: E402
+from calib.backbones import fabric, figures, kestrel, speed  # noqa: E402
 from calib.errors import BadRun  # noqa: E402
+from calib.train import foreign  # noqa: E402
 
 SMALL = """
 from torch import nn
@@ -58,7 +59,9 @@ def own(tmp_path_factory):
 
 
 def opened(name, tmp_path, side=63):
-    folded, differs = sources.folded(sources.load(name))
+    module = kestrel.load(name)
+    foreign.settle(module)
+    folded, differs = foreign.folded(module)
     return folded, differs, figures.write(folded, tmp_path / "net.onnx", side)
 
 
@@ -71,8 +74,9 @@ def result_of(model, picture):
 
 @pytest.mark.parametrize("name", ["{}:Small", "{}:Branched", "kestrel:tiny"])
 def test_the_folded_onnx_computes_what_the_module_computes(name, own, tmp_path):
-    module = sources.load(name.format(own))
-    folded, differs = sources.folded(module)  # which settles the module's batch norms
+    module = kestrel.load(name.format(own))
+    foreign.settle(module)
+    folded, differs = foreign.folded(module)
     model = figures.write(folded, tmp_path / "net.onnx", 63)
     picture = speed.picture(63, 3)
     with torch.no_grad():
@@ -88,7 +92,7 @@ def test_a_fold_that_changes_the_map_is_refused(own):
             return nn.Conv2d(3, 4, 3, 16)
 
     with pytest.raises(BadRun, match="map differs"):
-        sources.folded(Wrong(3, 4, 3, 16).eval())
+        foreign.folded(Wrong(3, 4, 3, 16).eval())
 
 
 def test_counts_are_those_by_hand(own, tmp_path):
@@ -136,7 +140,7 @@ def test_an_fpga_gives_cycles_or_names_what_it_refuses(own, tmp_path):
 )
 def test_a_backbone_that_can_not_be_opened_is_one_sentence(name, words, own):
     with pytest.raises(BadRun, match=words):
-        sources.load(name.format(own))
+        kestrel.load(name.format(own))
 
 
 def test_models_of_timm_are_cut_at_the_stride_and_folded(tmp_path):
@@ -147,9 +151,9 @@ def test_models_of_timm_are_cut_at_the_stride_and_folded(tmp_path):
     assert differs < 1e-4 and (found.channels, found.cells) == (256, 4)
     assert set(found.operators) == {"Conv", "Relu"}  # one branch alone is left
     with pytest.raises(BadRun, match="no model mobileone_x9; near it: mobileone_s0"):
-        sources.load("mobileone_x9")
+        kestrel.load("mobileone_x9")
     with pytest.raises(BadRun, match="no map of stride 3; its strides: 2, 4, 8, 16, 32"):
-        sources.load("mobileone_s0", stride=3)
+        kestrel.load("mobileone_s0", stride=3)
 
 
 def test_the_command_writes_rows_table_and_plot_and_keeps_rows(own, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The network that ships: its size, its operators, and that folding changes nothing."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -132,3 +133,16 @@ def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_p
         assert licence(*lines) == export.UNSETTLED
     (tmp_path / "log.jsonl").unlink()
     assert export.licence_of(tmp_path / "joint.pt") == export.UNSETTLED
+
+
+def test_a_backbone_of_timm_is_folded_and_exported(tmp_path):
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("needs timm: make setup ALSO=train,backbones")
+    torch.manual_seed(3)
+    net = network.Kestrel("timm:mobilenetv2_050", 48).eval()
+    assert 80 < network.macs(net)["backbone"] < 95  # what lies behind the map is left out
+    torch.save({"config": net.config, "average": net.state_dict()}, tmp_path / "run.pt")
+    told = export.export(tmp_path / "run.pt", tmp_path)
+    assert told["fold_error"] < 1e-3
+    model = onnx.load(str(tmp_path / "kestrel_search.onnx"))
+    assert any(a.i == 48 for n in model.graph.node for a in n.attribute if a.name == "group")

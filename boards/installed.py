@@ -41,6 +41,8 @@ PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "openvino": (("openvino",), ()),
     "onnxruntime": (("onnxruntime", "onnxruntime-gpu"), ()),
     "onnx": (("onnx",), ()),
+    "ncnn": (("ncnn",), ()),
+    "rknnlite": (("rknn-toolkit-lite2",), ()),
     "pycparser": (("pycparser",), ()),
     "pip": (("pip",), ("python3-pip",)),
     "tomli": (("tomli",), ()),

@@ -117,7 +117,7 @@ class Timing:
                 self._check_loop(stack, missing)
                 stack += missing
                 continue
-            best: Arrival = start, None
+            best: Arrival = (start, None)
             for source, delay in inputs:
                 best = max(best, (self._known[source][0] + delay, source), key=lambda b: b[0])
             self._known[one] = best

@@ -7,13 +7,16 @@ of sums in float32.
 import typing
 
 import numpy as np
+import onnx
 from onnx import helper, numpy_helper, version_converter
 
+from runtime.errors import BadNetwork
 from runtime.graphs import models
 
 if typing.TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
+CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
 PER_CHANNEL_FROM = 13  # the opset in which DequantizeLinear has an axis
 
 
@@ -25,11 +28,21 @@ def to_qdq(model: "ModelProto") -> "ModelProto":
 
     Returns:
         a model of opset 13 or newer; the model itself where there is no such node.
+
+    Raises:
+        BadNetwork: the installed onnx can't bring the model to opset 13.
     """
     if not any(node.op_type == "QLinearConv" for node in model.graph.node):
         return model
     model = models.copy(model)
     if models.opset(model) < PER_CHANNEL_FROM:
+        if tuple(int(part) for part in onnx.__version__.split(".")[:2]) < CONVERTS:
+            raise BadNetwork(
+                "onnx {} can't convert a quantised network of opset {}; prepare it where there is "
+                "onnx 1.12 or newer (Python 3.7), with `make engine`".format(
+                    onnx.__version__, models.opset(model)
+                )
+            )
         model = version_converter.convert_version(model, PER_CHANNEL_FROM)
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     nodes: typing.List[NodeProto] = []

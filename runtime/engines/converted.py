@@ -38,7 +38,7 @@ class Graphs(NamedTuple):
 
 
 class ConvertedEngine(CpuEngine):
-    """An engine of such bundles; a subclass gives ``bind`` and ``describe``.
+    """An engine of such bundles; a subclass gives ``bind``.
 
     Class attributes:
         files: the keys of a model's files.

@@ -78,9 +78,15 @@ def _shares(array: Any, count: int) -> Tuple[Any, ...]:
 
 
 class CpuEngine(CpuLane, base.Engine):
-    """An engine on a processor; a subclass gives ``bind`` and says what it is."""
+    """An engine on a processor; a subclass gives ``bind``.
+
+    Class attributes:
+        processor: the hardware, for ``describe``.
+    """
 
     runs_files = runs_bundles = True
+    processor = "CPU"
+    _library: Any  # the module that runs the network; a subclass imports it
 
     def __init__(self, setup: base.Setup) -> None:
         base.Engine.__init__(self, setup)
@@ -120,6 +126,21 @@ class CpuEngine(CpuLane, base.Engine):
             ``run()``, which waits for the result without holding Python's lock.
         """
         raise NotImplementedError
+
+    def describe(self) -> Dict[str, Any]:
+        """What runs where: engine, library version, device, precision, threads."""
+        return {
+            "engine": self.name,
+            "version": self.version,
+            "device": self.processor,
+            "precision": self.precision,
+            "threads": self.threads,
+        }
+
+    @property
+    def version(self) -> Optional[str]:
+        """Of the library."""
+        return str(self._library.__version__)
 
     @property
     def precision(self) -> str:

@@ -20,22 +20,12 @@ class Engine(ConvertedEngine):
     install = "python3 -m pip install ncnn"
 
     def __init__(self, setup: Setup) -> None:
-        self._library: Any = importlib.import_module("ncnn")
+        self._library = importlib.import_module("ncnn")
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
         """See ``CpuEngine.bind``."""
         return _Bound(self._library, self.network.name, model, threads, self.precision)
-
-    def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision, threads."""
-        return {
-            "engine": self.name,
-            "version": self._library.__version__,
-            "device": "CPU",
-            "precision": self.precision,
-            "threads": self.threads,
-        }
 
 
 class _Bound:

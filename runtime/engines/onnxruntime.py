@@ -17,7 +17,7 @@ class Engine(CpuEngine):
     install = "pip install onnxruntime"
 
     def __init__(self, setup: Setup) -> None:
-        self._library: Any = importlib.import_module("onnxruntime")
+        self._library = importlib.import_module("onnxruntime")
         super().__init__(setup)
 
     @classmethod
@@ -30,16 +30,6 @@ class Engine(CpuEngine):
     def bind(self, model: Any, threads: int) -> Any:
         """See ``CpuEngine.bind``."""
         return _Bound(self._library, self.network.name, model, threads)
-
-    def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision, threads."""
-        return {
-            "engine": self.name,
-            "version": self._library.__version__,
-            "device": "CPU",
-            "precision": self.precision,
-            "threads": self.threads,
-        }
 
 
 class _Bound:

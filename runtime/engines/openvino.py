@@ -6,7 +6,7 @@ one stream runs in the thread that calls it.
 """
 
 import importlib
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
@@ -34,15 +34,10 @@ class Engine(CpuEngine):
         """See ``CpuEngine.bind``."""
         return _Bound(self._library, self._compiled(model, threads))
 
-    def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision, threads."""
-        return {
-            "engine": self.name,
-            "version": self._library.get_version().split("-")[0],
-            "device": "CPU",
-            "precision": self.precision,
-            "threads": self.threads,
-        }
+    @property
+    def version(self) -> Optional[str]:
+        """See ``CpuEngine.version``."""
+        return str(self._library.get_version().split("-")[0])
 
     def _compiled(self, model: Any, threads: int) -> Any:
         core = self._library.Core()

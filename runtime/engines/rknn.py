@@ -5,7 +5,7 @@ hardware: the calls are held to the signatures of the published package.
 """
 
 import importlib
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from runtime.engines.base import Setup
 from runtime.engines.converted import ConvertedEngine, Model
@@ -18,26 +18,23 @@ class Engine(ConvertedEngine):
     name = "rknn"
     title = "Rockchip NPU"
     files = ("model",)
+    processor = "RK3588 NPU"
     libraries = ("rknnlite",)
     install = "python3 -m pip install rknn-toolkit-lite2"
 
     def __init__(self, setup: Setup) -> None:
-        self._library: Any = importlib.import_module("rknnlite.api").RKNNLite
+        self._library = importlib.import_module("rknnlite.api").RKNNLite
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:
         """See ``CpuEngine.bind``."""
         return _Bound(self._library, self.network.name, model)
 
-    def describe(self) -> Dict[str, Any]:
-        """What runs where: engine, library version, device, precision."""
-        return {
-            "engine": self.name,
-            "version": self.bundle.libraries.get(self.name),  # lite2 states none
-            "device": "RK3588 NPU",
-            "precision": self.precision,
-            "threads": self.threads,
-        }
+    @property
+    def version(self) -> Optional[str]:
+        """Of the toolkit that converted the network: rknn-toolkit-lite2 states none."""
+        version: Optional[str] = self.bundle.libraries.get(self.name)
+        return version
 
     def close(self) -> None:
         """Release the NPU."""

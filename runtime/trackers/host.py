@@ -295,10 +295,13 @@ class HostTracker(Tracker):
     def cropper(self, out: Any) -> Cropper:
         """The function (frame, window) that writes the input ``out`` of the network."""
         network = self.network
-        swap = network.channels == "RGB"
-        has_fractions = network.resample == "warp"
+        return self._writer(out, network.mean, network.scale, network.channels == "RGB")
+
+    def _writer(self, out: Any, *packing: Any) -> Cropper:
+        """The function (frame, window) that writes a crop; mean, scale and swap as in ``crop``."""
+        has_fractions = self.network.resample == "warp"
         crop = self.kernels.warp if has_fractions else self.kernels.crop
-        rest = out, network.mean, network.scale, swap
+        rest = (out,) + packing
         size = out.shape[-1], out.shape[-2]
 
         def write(frame: AnyFrame, window: geometry.Window) -> None:
@@ -314,21 +317,14 @@ class HostTracker(Tracker):
 
     def _colours_under(self) -> Callable[[AnyFrame, np.ndarray], np.ndarray]:
         """The function (frame, state) that gives the colours in a box (see ``recovery.colour``)."""
-        network, side = self.network, colour.PATCH
-        patch = np.zeros((1, 3, side, side), np.float32)
-        crop = HostTracker.cropper(self, patch)  # of the processor, also beside a fabric
-        mean, scale = (
-            np.array(v, np.float32)[:, None, None] for v in (network.mean, network.scale)
-        )
+        patch = np.zeros((3, colour.PATCH, colour.PATCH), np.uint8)
+        crop = self._writer(patch)
 
         def colours(frame: AnyFrame, state: np.ndarray) -> np.ndarray:
             cx, cy, w, h = (float(value) for value in state)
             window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
             crop(frame, window)
-            picture = np.clip(np.rint(patch[0] / scale + mean), 0, 255).astype(np.uint8)
-            if network.channels == "RGB":
-                picture = picture[::-1]
-            return colour.histogram(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+            return colour.histogram(patch.transpose(1, 2, 0))
 
         return colours
 

@@ -118,14 +118,13 @@ class Siamese(Family):
 
     def __init__(self, network: "Network") -> None:
         self.network = network
-        steps = scale_steps(network.scales)
-        self.factors = tuple(network.scale_step ** float(step) for step in steps)
+        settings = response_settings(network)
+        self.factors, self._damping = tuple(settings.factors), np.array(settings.damping)
         side = network.map_size * network.upsample
         self.window = hanning_window(side)
         self.window /= self.window.sum()
         self._responses = np.zeros((network.scales, side, side), np.float32)
         self._peaks = np.zeros(network.scales)
-        self._damping = np.where(steps == 0, 1.0, network.scale_penalty)
         self._middle = network.scales // 2
         self._first = self._peak = (
             0.0  # the response's height in the first frame and in the last one

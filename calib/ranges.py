@@ -117,11 +117,13 @@ def with_outputs(model, names):
     return copy
 
 
-def session(model, threads=1):
-    """An ONNX Runtime session of a model in memory, on the CPU."""
+def session(model, threads=1, profile=None):
+    """An ONNX Runtime session of a model in memory, on the CPU; it profiles into a file."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
+    if profile:
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

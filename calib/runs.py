@@ -14,6 +14,7 @@ import sys
 from calib import command
 from calib.errors import BadRun
 from calib.train import record
+from calib.train.plots import read_log
 
 NAME = "calib.runs"
 COLUMNS = ("run", "started", "stage", "pairs", "hours", "figures", "seed", "commit")
@@ -67,7 +68,7 @@ def summary(folder):
     """What is known of a run, a dict that is fit for JSON."""
     kept = record.read(folder)
     log = folder / "log.jsonl"
-    lines = list(_objects(log.read_text())) if log.is_file() else []
+    lines = read_log(log) if log.is_file() else []
     steps = [line for line in lines if "pairs" in line and "stage" in line]
     seconds = {line["stage"]: line["seconds"] for line in steps}
     judged = [line for line in steps if line.get("event") == "judged"]
@@ -84,15 +85,6 @@ def summary(folder):
         "options": kept["options"],
         "history": kept["history"],
     }
-
-
-def _objects(text):
-    """The objects of a log; a killed run may have left half a line."""
-    for line in text.splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
 
 
 def best(judged):

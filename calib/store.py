@@ -18,7 +18,7 @@ class Store:
         self.computed = 0  # results that were not kept before
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "figures.jsonl"
-        self._figures = dict(_entries(self._path))
+        self._figures = {key: value for key, _, value in entries(self._path)}
 
     def figure(self, name, depends, compute):
         """Return a value that JSON can hold; ``compute`` is called once."""
@@ -50,12 +50,13 @@ def _key(name, depends):
     return "{}-{}".format(name, hashlib.sha256(text.encode()).hexdigest()[:24])
 
 
-def _entries(path):
+def entries(path):
+    """Yield (key, name, value) of each line of a file of results."""
     if not path.is_file():
         return
     for line in path.read_text().splitlines():
         try:
-            key, _, value = json.loads(line)
+            key, name, value = json.loads(line)
         except ValueError:  # a kill cut this line short
             continue
-        yield key, value
+        yield key, name, value

@@ -32,6 +32,9 @@ from calib.errors import BadRun, Missing
 from calib.follow import follow
 from calib.one_step_overlap import Finder, Pairs
 from calib.report import pyplot
+from calib.store import entries
+from calib.train.judging import estimate
+from calib.train.validate import overlaps
 from runtime import engines, load_tracker
 from runtime.networks import load_network, sha256_of
 
@@ -154,10 +157,8 @@ class Judge:
         """dict of ``ao``, ``eao``, ``ms`` of a frame, and the one-step ``overlaps`` by pair."""
         network = load_network(str(toml))
         engine = engines.create(self.engine, network, network.locate(None))
-        pairs, finder = Pairs(self.clips, network), Finder(network, engine)
-        exemplars = [finder.exemplar(crop) for crop in pairs.exemplars]
-        found = (finder.search(exemplars[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
-        overlaps = pairs.overlaps(found)
+        pairs = Pairs(self.clips, network)
+        found = overlaps(Finder(network, engine), pairs)
         engine.close()
         tracker = load_tracker(str(toml), engine=self.engine, precision="fp32", threads=1)
         ao, runs, ms = [], [], []
@@ -171,7 +172,7 @@ class Judge:
             "ao": float(np.mean(ao)),
             "eao": eao.score(runs),
             "ms": float(np.median(ms)),
-            "overlaps": [round(float(value), 4) for value in overlaps],
+            "overlaps": [round(float(value), 4) for value in found],
             "clip": [int(index) for index in pairs.clip],
         }
 
@@ -179,7 +180,7 @@ class Judge:
 def measured(networks, judge, out, options):
     """dict of name -> figures; each is kept in results.jsonl as soon as it is there."""
     path = out / "results.jsonl"
-    kept = dict(_entries(path))
+    kept = {key: found for key, _, found in entries(path)}
     keys = {name: judge.identity(toml) for name, toml in networks.items()}
     todo = [name for name in networks if keys[name] not in kept]
     if todo:
@@ -194,25 +195,9 @@ def measured(networks, judge, out, options):
             bar.close()
     results = {name: dict(kept[keys[name]]) for name in networks}
     for each in results.values():
-        mean, error = _estimate(each["overlaps"], each["clip"])
+        mean, error = estimate(each["overlaps"], each["clip"])
         each.update(one_step=mean, one_step_error=error)
     return results
-
-
-def _estimate(values, clip):
-    from calib.train.judging import estimate
-
-    return estimate(values, clip)
-
-
-def _entries(path):
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            try:
-                key, _, found = json.loads(line)
-            except ValueError:  # a kill cut this line short
-                continue
-            yield key, found
 
 
 def choose(results, names):
@@ -225,7 +210,7 @@ def choose(results, names):
     best, gained = last, 0.0
     for name in names[:-1]:
         difference = np.subtract(results[name]["overlaps"], results[last]["overlaps"])
-        gain, error = _estimate(difference, results[last]["clip"])
+        gain, error = estimate(difference, results[last]["clip"])
         if gain > error and gain > gained:
             best, gained, sure = name, gain, error
     if best == last:

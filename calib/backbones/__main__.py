@@ -116,14 +116,9 @@ def target(name):
     raise BadRun("{} runs on this computer's engines; leave --board away".format(board.title))
 
 
-def stem(name):
-    """Name of a backbone's files."""
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name.replace("timm:", "", 1))
-
-
 def row(name, options, out, sizes):
     """The row of a backbone: the one that is kept if it was made alike, else a new one."""
-    path = out / (stem(name) + ".json")
+    path = out / (table.stem(name) + ".json")
     identity = {
         "name": name,
         "stride": options.stride,
@@ -139,7 +134,7 @@ def row(name, options, out, sizes):
         kept = make(name, options, out, identity)
     missing = [size for size in sizes if size not in kept["cycles"]]
     if missing:
-        models = [speed.read(out / (stem(name) + end)) for end in (".onnx", "-exemplar.onnx")]
+        models = [onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")]
         kept["cycles"].update(fabric.cycles(*models, missing))
     store(kept, out)
     return kept
@@ -150,9 +145,9 @@ def make(name, options, out, identity):
     module = kestrel.load(name, options.stride, pretrained=options.pretrained)
     foreign.settle(module, options.exemplar)
     backbone, differs = foreign.folded(module, options.exemplar)
-    model = figures.write(backbone, out / (stem(name) + ".onnx"), options.side)
-    figures.write(backbone, out / (stem(name) + "-exemplar.onnx"), options.exemplar)
-    onnx.save(speed.int8(model), str(out / (stem(name) + "-int8.onnx")))
+    model = figures.write(backbone, out / (table.stem(name) + ".onnx"), options.side)
+    figures.write(backbone, out / (table.stem(name) + "-exemplar.onnx"), options.exemplar)
+    onnx.save(speed.int8(model), str(out / (table.stem(name) + "-int8.onnx")))
     made = dict(identity, fold_error=differs, cycles={})
     made.update(figures.count(model)._asdict())
     return made
@@ -163,7 +158,7 @@ def time_all(rows, engines, options, out):
     calls, models = {}, {}
     for each in rows:
         for precision, end in (("fp32", ".onnx"), ("int8", "-int8.onnx")):
-            model = speed.read(out / (stem(each["name"]) + end))
+            model = onnx.load(out / (table.stem(each["name"]) + end))
             for engine, runner in engines.items():
                 key = each["name"], engine, precision
                 models[key] = model
@@ -200,7 +195,7 @@ def conditions(options):
 
 def store(each, out):
     """Write a row's file."""
-    (out / (stem(each["name"]) + ".json")).write_text(json.dumps(each, indent=1))
+    (out / (table.stem(each["name"]) + ".json")).write_text(json.dumps(each, indent=1))
 
 
 def _kept(path, identity):

@@ -7,12 +7,11 @@ import statistics
 import time
 
 import numpy as np
-import onnx
-import onnxruntime
 
 from calib import qdq, ranges
 from calib.errors import Missing
 from runtime import engines
+from runtime.engines.openvino import settings_of
 
 WARM_UP, ROUNDS = 5, 40
 PICTURES = 4  # that ranges are measured on
@@ -24,14 +23,7 @@ class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, model, threads=1, profile=None):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        if profile:
-            options.enable_profiling, options.profile_file_prefix = True, str(profile)
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = ranges.session(model, threads, profile)
         (taken,) = self._session.get_inputs()
         self._feed = {taken.name: picture(taken.shape[-1], 0)}
 
@@ -61,14 +53,7 @@ class OpenVino:
         import openvino
 
         core = openvino.Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": "1",
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERF_COUNT": bool(profile),
-        }
+        settings = dict(settings_of(core, threads), PERF_COUNT=bool(profile))
         compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
         self._request = compiled.create_infer_request()
         self._request.set_input_tensor(
@@ -152,8 +137,3 @@ def by_layer(runner, model, folder, threads=1):
     for _ in range(WARM_UP + 5):
         made.run()
     return made.layers()
-
-
-def read(path):
-    """An ONNX model of a file that this package wrote."""
-    return onnx.load(str(path))

@@ -18,6 +18,11 @@ HEAD = (
 )
 
 
+def stem(name):
+    """Name of a backbone's files."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name.replace("timm:", "", 1))
+
+
 def key(each):
     """The least median of a row, milliseconds; the table is sorted by it."""
     return min(found["median"] for engine in each["ms"].values() for found in engine.values())
@@ -129,9 +134,8 @@ def jetson_commands(rows, out, board):
     flags = ["--fp16"] + (["--int8"] if "int8" in board.precision["exists"] else [])
     for each in sorted(rows, key=key):
         for flag in flags:
-            stem = each["name"].replace("timm:", "", 1).replace(":", "_").replace("/", "_")
             lines.append(
                 "/usr/src/tensorrt/bin/trtexec --onnx={}.onnx {} --avgRuns=100 "
-                "--useSpinWait".format(stem, flag)
+                "--useSpinWait".format(stem(each["name"]), flag)
             )
     return "\n".join(lines)

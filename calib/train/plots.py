@@ -28,9 +28,15 @@ def batch_picture(pairs, path, rows=5, columns=8):
 
 
 def read_log(path):
-    """The objects of a log."""
+    """The objects of a log; half a line, which a killed run may have left, is passed over."""
+    found = []
     with open(path) as file:
-        return [json.loads(line) for line in file if line.strip()]
+        for line in file:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+    return found
 
 
 def curves(log_path, path):

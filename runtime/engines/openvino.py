@@ -43,7 +43,7 @@ class Engine(CpuEngine):
         core = self._library.Core()
         try:
             return core.compile_model(
-                core.read_model(model.SerializeToString()), "CPU", _settings(core, threads)
+                core.read_model(model.SerializeToString()), "CPU", settings_of(core, threads)
             )
         except RuntimeError as error:
             raise BadNetwork(
@@ -91,7 +91,7 @@ class _Bound:
             return request.infer
 
 
-def _settings(core: Any, threads: int) -> Dict[str, Any]:
+def settings_of(core: Any, threads: int) -> Dict[str, Any]:
     """Latency on ``threads`` threads, in float32: some CPUs use bfloat16 otherwise."""
     wanted = {
         "PERFORMANCE_HINT": "LATENCY",

@@ -16,6 +16,7 @@ from runtime.loss import LossMonitor
 from runtime.networks import load_network
 from runtime.types import Track
 from tests.support import tiny
+from tests.support.clips import tracks_of
 
 GONE = range(40, 70)
 
@@ -33,19 +34,9 @@ def vanishing():
     return clip
 
 
-def _follow(tracker, clip):
-    tracks = []
-    for index, frame in enumerate(clip):
-        if index == 0:
-            tracker.init(frame, clip.boxes[0])
-        else:
-            tracks.append(tracker.update(frame))
-    return tracks
-
-
 def test_a_target_that_went_is_lost_until_it_is_back(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
-    lost = np.array([track.lost for track in _follow(load_tracker(toml), vanishing)])
+    lost = np.array([track.lost for track in tracks_of(load_tracker(toml), vanishing)])
     assert not lost[: GONE[0] - 1].any()
     assert lost[GONE[0] + 5 : GONE[-1]].all()
     assert not lost[GONE[-1] + 10 :].any()
@@ -57,7 +48,7 @@ def test_while_lost_the_box_stays_and_the_search_region_widens(tmp_path, vanishi
     tracker = load_tracker(toml)
     widened = []
     _watched(tracker, widened)
-    tracks = _follow(tracker, vanishing)
+    tracks = tracks_of(tracker, vanishing)
     held = [track.box for track in tracks if track.lost]
     assert len(set(held)) == 1
     at = [index for index, track in enumerate(tracks) if track.lost]
@@ -80,16 +71,16 @@ def _watched(tracker, widened):
 
 
 def test_saying_that_it_is_lost_changes_no_box(tmp_path, vanishing):
-    plain = _follow(load_tracker(tiny.write_network(tmp_path)), vanishing)
+    plain = tracks_of(load_tracker(tiny.write_network(tmp_path)), vanishing)
     assert not any(track.lost for track in plain)
-    said = _follow(load_tracker(write_watched(tmp_path, lost_below=0.5)), vanishing)
+    said = tracks_of(load_tracker(write_watched(tmp_path, lost_below=0.5)), vanishing)
     assert any(track.lost for track in said)
     np.testing.assert_array_equal([t.box for t in said], [t.box for t in plain])
 
 
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5, hold_below=0.5, hold_widen=1.1)
-    alone = _follow(load_tracker(toml), vanishing)
+    alone = tracks_of(load_tracker(toml), vanishing)
     targets, tracks = load_targets(toml), []
     for index, frame in enumerate(vanishing):
         frame[200:240, 280:320] = (210, 220, 230)  # a second object, which stays

@@ -12,6 +12,7 @@ from runtime import load_tracker, track
 from runtime.networks import load_network
 from runtime.states import FOUND, LOST, TRACKED, UNSURE, StateMachine
 from tests.support import tiny
+from tests.support.clips import tracks_of
 
 
 @pytest.fixture
@@ -44,12 +45,7 @@ def test_a_new_target_begins_as_tracked(machine):
 def test_the_state_lost_is_what_track_lost_says(tmp_path):
     clip = Vanishing(tiny.Film(100), "cover")
     tracker = load_tracker(tiny.write_network(tmp_path, tiny.watched(lost_below=0.5)))
-    tracks = []
-    for index, frame in enumerate(clip):
-        if index == 0:
-            tracker.init(frame, clip.boxes[0])
-        else:
-            tracks.append(tracker.update(frame))
+    tracks = tracks_of(tracker, clip)
     assert [t.lost for t in tracks] == [t.state == LOST for t in tracks]
     assert [t.state for t in tracks].count(FOUND) == clip.gone.any() == 1
 

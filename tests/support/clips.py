@@ -21,3 +21,14 @@ def clip_at(folder):
     """The one annotated clip of a folder."""
     (clip,) = find_clips([folder])
     return clip
+
+
+def tracks_of(tracker, clip):
+    """The tracks of all frames after the first one, from whose box the tracker starts."""
+    tracks = []
+    for index, frame in enumerate(clip):
+        if index == 0:
+            tracker.init(frame, clip.boxes[0])
+        else:
+            tracks.append(tracker.update(frame))
+    return tracks

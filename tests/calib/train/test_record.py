@@ -3,8 +3,6 @@
 import json
 import shutil
 
-import cv2
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
@@ -14,19 +12,14 @@ from calib import runs  # noqa: E402  (after the check for torch)
 from calib.train import __main__ as train  # noqa: E402
 from calib.train import record  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
-from tests.support import tiny  # noqa: E402
+from tests.support.training import write_training  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """Pictures, a teacher, and the folder of a short run."""
     folder = tmp_path_factory.mktemp("world")
-    (folder / "images").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(60):
-        picture = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120))
-        cv2.imwrite(str(folder / "images" / "{:02d}.png".format(i)), picture)
-    tiny.write_network(folder)
+    write_training(folder)
     given = ["--images", folder / "images", "--teacher", folder / "tiny.toml", "--seed", 5]
     given += ["--out", folder / "run", "--shape", "tiny", "--batch", 8, "--ring", 64, "--held", 16]
     given += ["--stages", "backbone", "--pairs", "backbone=64"]

@@ -20,6 +20,7 @@ from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E4
 from calib.train.plots import read_log  # noqa: E402
 from calib.train.stages import NAMES  # noqa: E402
 from tests.support import tiny  # noqa: E402
+from tests.support.training import write_training  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -28,12 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 def world(tmp_path_factory):
     """Pictures, and a teacher that knows brightness."""
     folder = tmp_path_factory.mktemp("world")
-    (folder / "images").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(60):
-        picture = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120))
-        cv2.imwrite(str(folder / "images" / "{:02d}.png".format(i)), picture)
-    tiny.write_network(folder)
+    write_training(folder)
     return folder
 
 

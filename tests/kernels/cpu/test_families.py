@@ -5,23 +5,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kernels.cpu import binding, build, fallback
+from kernels.cpu import fallback
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network, names
 
 CLIPS = ("centre", "position", "corners", "inside", "none")
 ODD = (np.nan, np.inf, -np.inf, 0.0, -1.0, -40.0, 1e30)
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    try:
-        return binding.Kernels(build.library((), (str(tmp_path_factory.mktemp("kernels")),)))
-    except build.CannotBuild as error:
-        if "no C++ compiler" not in str(error):
-            raise
-        pytest.skip(str(error))
 
 
 def voting(name):

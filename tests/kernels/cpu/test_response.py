@@ -5,20 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.cpu import binding, build, fallback
+from kernels.cpu import fallback
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    try:
-        return binding.Kernels(build.library((), (str(tmp_path_factory.mktemp("kernels")),)))
-    except build.CannotBuild as error:
-        if "no C++ compiler" not in str(error):
-            raise
-        pytest.skip(str(error))
 
 
 def network(**values):

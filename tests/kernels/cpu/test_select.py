@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.cpu import binding, build
 from kernels.golden import argmax, hanning_window
 from runtime.decode.points import Points, points_settings
 from runtime.decode.shared.voting import probability
@@ -25,16 +24,6 @@ PLAIN = (
     "exact",
 )  # the defaults of the other keys that a point-based network has
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
-
-
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    try:
-        return binding.Kernels(build.library((), (str(tmp_path_factory.mktemp("kernels")),)))
-    except build.CannotBuild as error:
-        if "no C++ compiler" not in str(error):
-            raise
-        pytest.skip(str(error))
 
 
 def network(score="softmax", size=16, **changes):

@@ -18,7 +18,7 @@ from kernels.cpu.select import Select
 from kernels.planes import Planes
 from kernels.settings import ResponseSettings, SelectSettings
 
-CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in hotpath.cpp
+CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
 WINDOW = struct.Struct("=4d")
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 

@@ -17,6 +17,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 SOURCES = (
     os.path.join(HERE, "hotpath.cpp"),
+    os.path.join(HERE, "crop.h"),
+    os.path.join(HERE, "avx.h"),
     os.path.join(HERE, "select.h"),
     os.path.join(HERE, "response.h"),
     os.path.join(HERE, "ridge.h"),

@@ -1,4 +1,4 @@
-// Crop on 64-bit ARM processors, included by hotpath.cpp. Compilers leave the horizontal pass scalar,
+// Crop on 64-bit ARM processors, included by crop.h. Compilers leave the horizontal pass scalar,
 // since its columns lie anywhere in the row: 33 instructions a column with its three channels. With
 // table lookups it takes 5, and the vertical pass 6 instead of 10 (python -m tests.arm.count).
 #include <arm_neon.h>

@@ -1,0 +1,87 @@
+// Crop on x86 processors, included by crop.h: the horizontal pass of the columns inside the frame, with
+// AVX2, or with the byte permutations of AVX-512.
+
+// Eight columns: the two pixels of each as 8 bytes, sorted into channels, one multiply-add each.
+inline void horizontal_8(const uint8_t* row, const int32_t* at, const int16_t* weights, i64 lanes,
+                         int16_t* out) {
+  const __m128i order = _mm_setr_epi8(0, 3, 8, 11, 1, 4, 9, 12, 2, 5, 10, 13, -1, -1, -1, -1);
+  __m128i pair[4];
+  for (int i = 0; i < 4; ++i) {
+    i64 a, b;
+    memcpy(&a, row + at[2 * i], 8);
+    memcpy(&b, row + at[2 * i + 1], 8);
+    pair[i] = _mm_shuffle_epi8(_mm_set_epi64x(b, a), order);  // B B B B G G G G R R R R of 2 columns
+  }
+  const __m128i low01 = _mm_unpacklo_epi32(pair[0], pair[1]);
+  const __m128i low23 = _mm_unpacklo_epi32(pair[2], pair[3]);
+  const __m128i high01 = _mm_unpackhi_epi32(pair[0], pair[1]);
+  const __m128i high23 = _mm_unpackhi_epi32(pair[2], pair[3]);
+  const __m256i w = _mm256_loadu_si256((const __m256i*)weights);
+  const __m256i b = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(low01, low23));
+  const __m256i g = _mm256_cvtepu8_epi16(_mm_unpackhi_epi64(low01, low23));
+  const __m256i r = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(high01, high23));
+  const __m256i b32 = _mm256_srai_epi32(_mm256_madd_epi16(b, w), 4);
+  const __m256i g32 = _mm256_srai_epi32(_mm256_madd_epi16(g, w), 4);
+  const __m256i r32 = _mm256_srai_epi32(_mm256_madd_epi16(r, w), 4);
+  const __m256i bg = _mm256_permute4x64_epi64(_mm256_packs_epi32(b32, g32), 0xD8);
+  const __m256i rr = _mm256_permute4x64_epi64(_mm256_packs_epi32(r32, r32), 0xD8);
+  _mm_storeu_si128((__m128i*)out, _mm256_castsi256_si128(bg));
+  _mm_storeu_si128((__m128i*)(out + lanes), _mm256_extracti128_si256(bg, 1));
+  _mm_storeu_si128((__m128i*)(out + 2 * lanes), _mm256_castsi256_si128(rr));
+}
+
+// The first columns of from..to, as many as 8-byte loads can reach; returns where it stopped.
+HP_INLINE int horizontal_avx2(const plan* p, const uint8_t* row, i64 row_bytes, int from,
+                              int to, int16_t* out) {
+  int end = to;
+  while (end > from && p->space.offsets[end - 1] + 8 > row_bytes) --end;
+  if (end - from < 8) return from;
+  for (int i = from; i < end; i += 8) {
+    if (i > end - 8) i = end - 8;  // the last eight may overlap the ones before
+    horizontal_8(row, p->space.offsets + i, p->space.weights + 2 * i, p->lanes, out + i);
+  }
+  return end;
+}
+
+#ifdef HP_VBMI
+// Blocks of 16 columns, each within 128 bytes of the row: up to 2.6 source pixels per result pixel.
+void plan_blocks(const hp_crop_job* job, plan* p) {
+  const i64 row_bytes = job->frame_width * 3;
+  p->blocks = 0;
+  int count = 0;
+  if (p->last - p->first < 16) return;
+  for (int i = p->first; i < p->last; i += 16) {
+    if (i > p->last - 16) i = p->last - 16;
+    block* b = p->space.blocks + count++;
+    b->column = i;
+    b->base = p->space.offsets[i];
+    if (p->space.offsets[i + 15] + 5 - b->base > 127) return;
+    const i64 left = row_bytes - b->base;
+    b->low = left >= 64 ? ~0ull : (1ull << left) - 1;
+    b->high = left >= 128 ? ~0ull : left <= 64 ? 0 : (1ull << (left - 64)) - 1;
+    for (int k = 0; k < 16; ++k) {
+      b->pick[2 * k] = (uint16_t)(p->space.offsets[i + k] - b->base);
+      b->pick[2 * k + 1] = (uint16_t)(b->pick[2 * k] + 3);
+    }
+  }
+  p->blocks = count;
+}
+
+// One byte permutation picks both pixels of 16 columns; masked loads never touch what is beyond.
+void horizontal_blocks(const plan* p, const uint8_t* row, int16_t* out) {
+  const __mmask64 even = 0x5555555555555555ull;
+  for (int k = 0; k < p->blocks; ++k) {
+    const block* b = p->space.blocks + k;
+    const __m512i low = _mm512_maskz_loadu_epi8(b->low, row + b->base);
+    const __m512i high = _mm512_maskz_loadu_epi8(b->high, row + b->base + 64);
+    __m512i pick = _mm512_loadu_si512(b->pick);
+    const __m512i w = _mm512_loadu_si512(p->space.weights + 2 * b->column);
+    for (int c = 0; c < 3; ++c) {
+      const __m512i pixels = _mm512_maskz_permutex2var_epi8(even, low, pick, high);
+      const __m512i sums = _mm512_srai_epi32(_mm512_madd_epi16(pixels, w), 4);
+      _mm256_storeu_si256((__m256i*)(out + c * p->lanes + b->column), _mm512_cvtepi32_epi16(sums));
+      pick = _mm512_add_epi16(pick, _mm512_set1_epi16(1));
+    }
+  }
+}
+#endif

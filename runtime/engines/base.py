@@ -104,8 +104,8 @@ class Engine(Lane):
         runs_bundles: whether it runs bundles (see ``runtime.bundle``).
         preference: place in the order in which "auto" tries engines, the lowest first; None where
             "auto" never takes it.
-        batch_from: number of targets from which one call of all of them on several threads takes
-            less time than a thread for each; None where it never does.
+        batches_on_threads: whether one call of several targets on several threads takes less time
+            than a thread for each target.
         libraries: modules that it imports and that do not come with this project.
         install: the command that installs them.
 
@@ -123,7 +123,7 @@ class Engine(Lane):
     runs_files = False
     runs_bundles = False
     preference: Optional[int] = None
-    batch_from: Optional[int] = None
+    batches_on_threads = False
     libraries: Tuple[str, ...] = ()
     install = ""
 

@@ -22,7 +22,7 @@ class Engine(CpuEngine):
 
     name = "openvino"
     preference = 1
-    batch_from = 4
+    batches_on_threads = True
     libraries = ("openvino",)
     install = "pip install openvino"
 

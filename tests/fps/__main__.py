@@ -94,18 +94,12 @@ def _add_ways(parser):
 def _ways(options):
     from tests.fps import ways
 
+    settings = {"engine": options.engine, "networks_dir": options.networks_dir}
     for network in options.networks:
         for precision in options.precision:
             for cores in options.cores:
-                rows = ways.measure(
-                    network,
-                    precision,
-                    cores,
-                    options.counts,
-                    options.frames,
-                    engine=options.engine,
-                    networks_dir=options.networks_dir,
-                )
+                given = (network, precision, cores, options.counts, options.frames)
+                rows = ways.measure_apart(*given, **settings)
                 ways.print_rows("{} {}, {} cores".format(network, precision, cores), rows)
     return 0
 

@@ -36,13 +36,15 @@ run_one() {
   local version=$1 python venv=$home/$1 status=0
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
-  # the GPU kernels compute the same under every Python, so the oldest one is enough; the tests of
-  # streams, vehicles, the page and frame rates wait a lot, and those of the processor's kernels
-  # compute a lot, so the oldest and the newest are enough
+  # The kernels compute the same under every Python, so the oldest one is enough. The tests of
+  # streams, vehicles and the page wait a lot, so the oldest and the newest are enough.
   local leave=()
-  if [ "$version" != 3.6 ]; then leave=(--ignore-glob='tests/kernels/cuda/test_'{b,c[or],fa,l,r,s,w}'*'); fi
+  if [ "$version" != 3.6 ]; then
+    leave=(--ignore-glob='tests/kernels/cuda/test_'{b,c[or],fa,l,r,s,w}'*')
+    leave+=(--ignore=tests/{fps,kernels/cpu,kernels/fpga})
+  fi
   if [ "$version" = 3.8 ] || [ "$version" = 3.10 ]; then
-    leave+=(--ignore=tests/{fps,kernels/cpu,kernels/fpga,runtime/{gimbal,mavlink,page,stream}})
+    leave+=(--ignore=tests/runtime/{gimbal,mavlink,page,stream})
     leave+=(--ignore=tests/runtime/{test_track_live,multi/test_pipeline,video/test_live,video/test_web}.py)
   fi
   {

@@ -4,14 +4,16 @@ A tracker reads the part of such a frame that it needs. Whoever looks at the who
 ``bgr_of``, which converts it once.
 """
 
+import threading
 import time
 from functools import lru_cache
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
 from kernels import cpu
+from kernels.jpeg import SCALES, NotBaseline
 from kernels.planes import Planes
 
 try:
@@ -19,7 +21,10 @@ try:
 except ImportError:  # OpenCV decodes in twice the time
     simplejpeg = None
 
-SCALES = (1, 2, 4, 8)  # at which a JPEG can be decoded
+SPARE_DECODERS = 3  # that are kept for the next frames
+END = b"\xff\xd9"  # the marker
+HEAD_BYTES, TAIL_BYTES = 2048, 4096  # where size and end of a JPEG usually are
+MARGIN = 2  # pixels around a window that are decoded too
 REDUCED = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -80,41 +85,103 @@ class PlanarFrame(Picture):
         return converted
 
 
+class JpegDecoders:
+    """Decoders for the frames of one camera. Their memory is used again for later frames."""
+
+    def __init__(self) -> None:
+        self._spare: List[Any] = []
+
+    def take(self) -> Any:
+        """A decoder that no frame uses, or None where the kernels have none."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return _kernels().jpeg()
+
+    def give_back(self, decoder: Any) -> None:
+        """Keep a decoder for another frame."""
+        if len(self._spare) < SPARE_DECODERS:
+            self._spare.append(decoder)
+
+
 class JpegFrame(Picture):
-    """A frame of Motion JPEG. It is decoded when it is read, at the scale that is needed.
+    """A frame of Motion JPEG. What is read of it is decoded when it is read, at the scale needed.
 
     Args:
         data: uint8 (n,), the JPEG file. It must not change.
+        decoders: those of the camera; None for one of its own.
 
     Raises:
         ValueError: it is cut off, or no JPEG.
 
     Attributes:
-        decode_ms: how long it was decoded, at all scales.
+        decode_ms: how long it was decoded, all windows and scales together.
     """
 
-    def __init__(self, data: np.ndarray) -> None:
+    def __init__(self, data: np.ndarray, decoders: Optional[JpegDecoders] = None) -> None:
         super().__init__()
         self.decode_ms = 0.0
         self._data = data
-        self.shape = jpeg_shape(data.tobytes())
+        self._decoders = decoders or JpegDecoders()
+        self._decoder: Any = None  # for windows; False where this file can't be decoded so
+        self._lock = threading.Lock()
+        self.shape = jpeg_shape(data)
         self._reduced: Dict[int, np.ndarray] = {}
 
-    def reduced(self, ratio: float) -> Tuple[np.ndarray, int]:
-        """The frame at the smallest scale that still has ``1 / ratio`` of its resolution.
+    def __del__(self) -> None:
+        if getattr(self, "_decoder", None):
+            self._decoders.give_back(self._decoder)
+
+    def part(
+        self, window: Tuple[float, float, float, float], ratio: float
+    ) -> Tuple[Union[np.ndarray, Planes], int]:
+        """Decode a window at the smallest scale that still has ``1 / ratio`` of its resolution.
 
         Args:
+            window: x, y, w, h in frame pixels; may lie partly or wholly outside.
             ratio: frame pixels per pixel that is wanted.
 
         Returns:
-            (BGR uint8, n): its sides are those of the frame divided by n, 1, 2, 4 or 8, rounded up.
+            (BGR uint8 or ``Planes`` of the whole frame, n): its sides are the frame's divided by n,
+            1, 2, 4 or 8, rounded up. Outside the windows that were asked for, pixels of
+            planes have any value. They are valid as long as the frame is there.
         """
         scale = max(n for n in SCALES if n == 1 or n <= ratio)
-        if scale == 1 or self._bgr is not None:
-            return self.bgr(), 1
+        if self._bgr is not None:
+            return self._bgr, 1
+        started = time.perf_counter()
+        with self._lock:
+            planes = self._planes(window, scale)
+        if planes is None:
+            return self._whole(scale), scale
+        self.decode_ms += (time.perf_counter() - started) * 1e3
+        return planes, scale
+
+    def _planes(self, window: Tuple[float, float, float, float], scale: int) -> Optional[Planes]:
+        """The window in planes; None where the file is damaged, or of a kind for other decoders."""
+        if self._decoder is None:
+            decoder = self._decoders.take()
+            self._decoder = decoder if decoder and decoder.open(self._data) else False
+        if not self._decoder:
+            return None
+        x, y, w, h = window
+        margin = MARGIN * scale
+        around = x - margin, y - margin, x + w + margin, y + h + margin
+        try:
+            planes: Planes = self._decoder.planes(around, scale)
+        except NotBaseline:
+            self._decoders.give_back(self._decoder)
+            self._decoder = False
+            return None
+        return planes
+
+    def _whole(self, scale: int) -> np.ndarray:
+        """The whole frame at a scale."""
+        if scale == 1:
+            return self.bgr()
         if scale not in self._reduced:
             self._reduced[scale] = self._decoded(scale)
-        return self._reduced[scale], scale
+        return self._reduced[scale]
 
     def _converted(self) -> np.ndarray:
         return self._decoded(1)
@@ -144,23 +211,27 @@ def can_read_planes() -> bool:
     return bool(_kernels().name == "c++")
 
 
-def jpeg_shape(data: bytes) -> Tuple[int, int, int]:
-    """(height, width, 3) of a JPEG file.
+def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:
+    """(height, width, 3) of a JPEG file, uint8 (n,).
 
     Raises:
         ValueError: it is cut off, or no JPEG.
     """
-    if data[:2] != b"\xff\xd8" or data.rfind(b"\xff\xd9") < 0:
+    head = data[:HEAD_BYTES].tobytes()
+    is_whole = data[-TAIL_BYTES:].tobytes().rfind(END) >= 0 or data.tobytes().rfind(END) >= 0
+    if head[:2] != b"\xff\xd8" or not is_whole:
         raise ValueError("no whole JPEG")
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], data[at + 2] << 8 | data[at + 3]
+    while at + 9 <= len(head) and head[at] == 0xFF:
+        marker, length = head[at + 1], head[at + 2] << 8 | head[at + 3]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
-            height, width = data[at + 5] << 8 | data[at + 6], data[at + 7] << 8 | data[at + 8]
+            height, width = head[at + 5] << 8 | head[at + 6], head[at + 7] << 8 | head[at + 8]
             if height and width:
                 return height, width, 3
             break
         at += 2 + length
+        if at + 9 > len(head) and len(head) < len(data):
+            head = data.tobytes()
     raise ValueError("a JPEG without a size")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kernels.cpu.build import Library
 from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
+from kernels.cpu.jpeg import JpegDecoder
 from kernels.cpu.response import Response
 from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
@@ -225,6 +226,10 @@ class Kernels:
     ) -> Ridge:
         """The regression of heads that learn the target in every frame; see ``ridge.Ridge``."""
         return Ridge(self.handle, channels, side, label, window, regularisation)
+
+    def jpeg(self) -> JpegDecoder:
+        """A decoder for parts of JPEG files; see ``jpeg.JpegDecoder``."""
+        return JpegDecoder(ctypes.CDLL(self._library.path, handle=self._library.handle._handle))
 
     def likeness(
         self,

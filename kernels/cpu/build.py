@@ -24,6 +24,8 @@ SOURCES = (
     os.path.join(HERE, "ridge.h"),
     os.path.join(HERE, "fabric.h"),
     os.path.join(HERE, "planes.h"),
+    os.path.join(HERE, "jpeg.h"),
+    os.path.join(HERE, "jpeg_tables.h"),
     os.path.join(HERE, "neon.h"),
     os.path.join(HERE, os.pardir, "hotpath.h"),
     os.path.join(HERE, os.pardir, "geometry.h"),

@@ -115,6 +115,9 @@ class Kernels:
     ) -> None:
         """None, as ``select``."""
 
+    def jpeg(self) -> None:
+        """None: OpenCV decodes whole pictures faster than the definition."""
+
     def likeness(
         self,
         features: np.ndarray,

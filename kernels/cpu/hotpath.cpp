@@ -72,6 +72,7 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 
 }  // extern "C"
 
+#include "jpeg.h"
 #include "select.h"
 #include "response.h"
 #include "ridge.h"

@@ -305,13 +305,16 @@ class HostTracker(Tracker):
         size = out.shape[-1], out.shape[-2]
 
         def write(frame: AnyFrame, window: geometry.Window) -> None:
-            if isinstance(frame, JpegFrame):  # decode it no larger than the crop needs it
-                picture, scale = frame.reduced(min(window[2] / size[0], window[3] / size[1]))
-                if scale > 1:
-                    reduced = geometry.reduced_window(window, size, scale, has_fractions)
-                    self.kernels.warp(picture, reduced, self._border, *rest)
-                    return
-            crop(pixels_of(frame), window, self._border, *rest)
+            if not isinstance(frame, JpegFrame):
+                crop(pixels_of(frame), window, self._border, *rest)
+                return
+            # decode no more of it, and no larger, than the crop needs
+            picture, scale = frame.part(window, min(window[2] / size[0], window[3] / size[1]))
+            if scale == 1:
+                crop(picture, window, self._border, *rest)
+            else:
+                reduced = geometry.reduced_window(window, size, scale, has_fractions)
+                self.kernels.warp(picture, reduced, self._border, *rest)
 
         return write
 

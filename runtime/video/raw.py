@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from kernels.planes import Planes
-from runtime.frames import JpegFrame, PlanarFrame
+from runtime.frames import JpegDecoders, JpegFrame, PlanarFrame
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}
@@ -48,6 +48,7 @@ class RawCapture:
     def __init__(self, capture: Any, kind: str, size: Optional[Tuple[int, int]] = None) -> None:
         self._capture, self._kind = capture, kind
         self._buffers: List[np.ndarray] = []
+        self._decoders = JpegDecoders()
         stated = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
         self._width, self._height = size or tuple(int(capture.get(what)) for what in stated)
 
@@ -60,7 +61,7 @@ class RawCapture:
             self._buffers = self._buffers[-MOST_BUFFERS + 1 :] + [buffer]
         try:
             if self._kind in MOTION_JPEG:
-                return True, JpegFrame(buffer.reshape(-1))
+                return True, JpegFrame(buffer.reshape(-1), self._decoders)
             return True, PlanarFrame(self._planes(buffer))
         except ValueError:  # a picture that is cut off
             return False, None

@@ -62,32 +62,63 @@ def jpeg(picture, quality=95):
 
 
 @pytest.fixture(params=["simplejpeg", "opencv"])
-def decoder(request, monkeypatch):
-    """Both decoders of JPEG, one after another."""
+def whole_decoder(request, monkeypatch):
+    """Both decoders of whole files, one after another."""
     if request.param == "opencv":
         monkeypatch.setattr(frames_of, "simplejpeg", None)
     elif frames_of.simplejpeg is None:
         pytest.skip("no simplejpeg")
 
 
+class NoDecoders:
+    """As on a computer without a compiler."""
+
+    def take(self):
+        """None."""
+
+
+def whole(width, height):
+    return (0, 0, width, height)
+
+
 @pytest.mark.parametrize("size", [(320, 240), (321, 243), (64, 40)])
 @pytest.mark.parametrize("ratio, scale", [(0.3, 1), (1.9, 1), (2.0, 2), (5.0, 4), (99.0, 8)])
-def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(decoder, size, ratio, scale):
+@pytest.mark.parametrize("decoders", [None, NoDecoders()], ids=["parts", "whole"])
+def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(whole_decoder, size, ratio, scale, decoders):
     picture = cv2.GaussianBlur(tiny.film(1, *size)[0][0], (0, 0), 3)
-    frame = JpegFrame(jpeg(picture))
+    frame = JpegFrame(jpeg(picture), decoders)
     assert frame.shape == picture.shape
-    reduced, found = frame.reduced(ratio)
+    reduced, found = frame.part(whole(*size), ratio)
     assert found == scale
     assert reduced.shape[:2] == (-(-size[1] // scale), -(-size[0] // scale))
-    wanted = cv2.resize(picture, reduced.shape[1::-1], interpolation=cv2.INTER_AREA)
-    assert cv2.absdiff(reduced, wanted).mean() < 2.0
-    assert frame.reduced(ratio)[0] is reduced
+    pixels = reduced if decoders else PlanarFrame(reduced).bgr()
+    wanted = cv2.resize(picture, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert cv2.absdiff(pixels, wanted).mean() < 2.0
 
 
 def test_a_whole_frame_that_is_there_is_used_at_every_scale():
     frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
-    assert frame.reduced(8.0)[0] is not bgr_of(frame)
-    assert frame.reduced(8.0) == (bgr_of(frame), 1)
+    assert frame.part(whole(320, 240), 8.0)[0] is not bgr_of(frame)
+    assert frame.part(whole(320, 240), 8.0) == (bgr_of(frame), 1)
+
+
+def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
+    picture = cv2.GaussianBlur(tiny.film(1)[0][0], (0, 0), 3)
+    data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].reshape(-1)
+    pixels, scale = JpegFrame(data).part((10, 10, 50, 50), 1.0)
+    assert scale == 1 and cv2.absdiff(pixels, picture).mean() < 4.0
+
+
+def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
+    decoders, places = frames_of.JpegDecoders(), []
+    for picture in tiny.film(4)[0]:
+        frame = JpegFrame(jpeg(picture), decoders)
+        places.append(frame.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data)
+        del frame
+    assert len(set(places)) == 1
+    frames = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(4)[0]]
+    planes = [frame.part((10, 10, 50, 50), 1.0)[0] for frame in frames]
+    assert len({each.planes[0].ctypes.data for each in planes}) == 4  # while they are there
 
 
 @pytest.mark.parametrize("length", [0, 1, 20, 500, -2])
@@ -97,18 +128,20 @@ def test_a_jpeg_that_is_cut_off_is_refused(length):
         JpegFrame(data[:length])
 
 
-def test_a_damaged_jpeg_is_still_a_picture(decoder):
+def test_a_damaged_jpeg_is_still_a_picture(whole_decoder):
     data = jpeg(tiny.film(1)[0][0])
     data[len(data) // 2 : len(data) // 2 + 40] = 255
     assert bgr_of(JpegFrame(data)).shape == (240, 320, 3)
+    assert JpegFrame(data).part((0, 0, 320, 240), 1.0)[0].shape == (240, 320, 3)
 
 
-def test_boxes_of_a_reduced_decoding_are_those_of_the_whole_frame(tmp_path):
+@pytest.mark.parametrize("side", [60, 160])  # at full scale, and reduced
+def test_boxes_of_decoded_parts_are_those_of_the_whole_frame(tmp_path, side):
     pytest.importorskip("onnxruntime")
     from runtime import load_tracker
 
     toml = tiny.write_network(tmp_path)
-    film, boxes = tiny.film(20, width=1280, height=960, side=160)
+    film, boxes = tiny.film(20, width=1280, height=960, side=side)
     clips = [[JpegFrame(jpeg(picture)) for picture in film]]
     clips.append([frame.bgr() for frame in (JpegFrame(jpeg(picture)) for picture in film)])
     found = []
@@ -117,17 +150,15 @@ def test_boxes_of_a_reduced_decoding_are_those_of_the_whole_frame(tmp_path):
         tracker.init(clip[0], boxes[0])
         found.append(np.array([tracker.update(frame).box for frame in clip[1:]]))
         tracker.close()
-    assert clips[0][-1]._reduced  # it was decoded small
+    assert all(frame._bgr is None for frame in clips[0][1:])
     assert np.median(np.abs(found[0] - found[1])) < 0.5
 
 
 def test_a_jpeg_says_how_long_it_was_decoded():
     frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
     assert frame.decode_ms == 0.0  # not before somebody looks
-    frame.reduced(2.0)
-    reduced_ms = frame.decode_ms
-    assert reduced_ms > 0.0
-    frame.reduced(2.0)
-    assert frame.decode_ms == reduced_ms  # decoded once
+    frame.part((10, 10, 50, 50), 2.0)
+    part_ms = frame.decode_ms
+    assert part_ms > 0.0
     bgr_of(frame)
-    assert frame.decode_ms > reduced_ms
+    assert frame.decode_ms > part_ms

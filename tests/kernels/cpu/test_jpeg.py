@@ -1,0 +1,130 @@
+"""Parts of JPEG files: the windows that are decoded equal the definition's whole picture."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import jpeg
+from kernels.cpu import binding, build
+from tests.support.jpegs import encoded, picture, without_tables
+
+OPENCV = {
+    "plain": [],
+    "restarts": ["IMWRITE_JPEG_RST_INTERVAL", 3],
+    "a restart each row": ["IMWRITE_JPEG_RST_INTERVAL", 10],
+    "own tables": ["IMWRITE_JPEG_OPTIMIZE", 1],
+    "best": ["IMWRITE_JPEG_QUALITY", 100],
+    "worst": ["IMWRITE_JPEG_QUALITY", 3],
+}
+
+
+def by_opencv(how, width=150, height=90):
+    values = [getattr(cv2, word) if isinstance(word, str) else word for word in OPENCV[how]]
+    return cv2.imencode(".jpg", picture(width, height), values)[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def decoders(tmp_path_factory):
+    """With vector instructions and without."""
+    folders = (str(tmp_path_factory.mktemp("kernels")),)
+    try:
+        libraries = [build.library(flags, folders) for flags in ((), ("-DHP_PORTABLE",))]
+    except build.CannotBuild as error:
+        if "no C++ compiler" not in str(error):
+            raise
+        pytest.skip(str(error))
+    return [binding.Kernels(library).jpeg() for library in libraries]
+
+
+@pytest.fixture(scope="module")
+def files():
+    """Files by name, and what the definition makes of them: name -> (data, scale -> planes)."""
+    found = {how: by_opencv(how) for how in OPENCV}
+    found["no tables"] = without_tables(found["plain"])
+    try:
+        for sampling in ("444", "422", "Gray"):
+            found[sampling] = encoded(picture(70, 50), sampling)
+    except ImportError:
+        pass
+    return {
+        name: (data, {scale: jpeg.decode(data, scale) for scale in jpeg.SCALES})
+        for name, data in found.items()
+    }
+
+
+def opened(decoder, data):
+    assert decoder.open(np.frombuffer(data, np.uint8))
+    return decoder
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_windows_in_any_order_equal_the_definition(decoders, files, data):
+    file, truth = files[data.draw(st.sampled_from(sorted(files)))]
+    for decoder in decoders:
+        opened(decoder, file)
+    height, width = truth[1].shape[:2]
+    for _ in range(data.draw(st.integers(1, 4))):
+        scale = data.draw(st.sampled_from(jpeg.SCALES))
+        left, top = data.draw(st.integers(-40, width)), data.draw(st.integers(-40, height))
+        right = left + data.draw(st.integers(1, 90))
+        bottom = top + data.draw(st.integers(1, 90))
+        for decoder in decoders:
+            found = decoder.planes((left, top, right, bottom), scale)
+            assert (found.kind, found.shape) == (truth[scale].kind, truth[scale].shape)
+            for own, wanted in zip(found.planes, truth[scale].planes):
+                down, across = height / own.shape[0], width / own.shape[1]
+                part = np.s_[
+                    int(np.ceil(max(top, 0) / down)) : max(0, int(bottom / down)),
+                    int(np.ceil(max(left, 0) / across)) : max(0, int(right / across)),
+                ]
+                np.testing.assert_array_equal(own[part], wanted[part])
+
+
+def test_no_more_than_the_window_is_decoded(decoders, files):
+    for decoder in decoders:
+        opened(decoder, files["plain"][0])
+        whole = decoder.planes((0, 0, 150, 90), 1)
+        for plane in whole.planes:
+            plane[:] = 1
+        opened(decoder, files["plain"][0])
+        luma = decoder.planes((50, 50, 60, 60), 1).planes[0]
+        assert (luma != 1).any() and (luma[:48] == 1).all() and (luma[64:] == 1).all()
+        assert (luma[:, :48] == 1).all() and (luma[:, 64:] == 1).all()
+
+
+def test_damaged_files_give_planes_or_an_error(decoders, files):
+    random, damaged = np.random.RandomState(0), 0
+    for number in range(400):
+        data = np.frombuffer(files[sorted(files)[number % len(files)]][0], np.uint8).copy()
+        places = random.randint(2, len(data), 5)
+        data[places] = random.randint(0, 256, 5)
+        if number % 3 == 0:
+            data = data[: random.randint(3, len(data))].copy()
+        for decoder in decoders:
+            if not decoder.open(data) or max(decoder.shape) > 1000:
+                continue
+            height, width = decoder.shape[:2]
+            try:
+                assert decoder.planes((0, 0, width, height), 1).shape == decoder.shape
+            except jpeg.NotBaseline:
+                damaged += 1
+    assert damaged > 20
+
+
+@pytest.mark.parametrize("how", ["IMWRITE_JPEG_PROGRESSIVE"])
+def test_other_kinds_are_left_to_other_decoders(decoders, how):
+    data = cv2.imencode(".jpg", picture(64, 48), [getattr(cv2, how), 1])[1].reshape(-1)
+    assert not any(decoder.open(data) for decoder in decoders)
+
+
+def test_memory_is_used_again_for_the_next_file(decoders, files):
+    for decoder in decoders:
+        places = set()
+        for how in ("plain", "own tables", "worst", "plain"):
+            luma = opened(decoder, files[how][0]).planes((0, 0, 150, 90), 1).planes[0]
+            np.testing.assert_array_equal(luma, files[how][1][1].planes[0])
+            places.add(luma.ctypes.data)
+        assert len(places) == 1

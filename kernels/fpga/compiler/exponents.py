@@ -24,9 +24,14 @@ def weight_exponents(weight: np.ndarray) -> np.ndarray:
     """(channels,) int8: for each first-axis channel, the exponent of the least squared error."""
     flat = weight.reshape(len(weight), -1).astype(np.float64)
     tried = np.arange(LEAST, MOST + 1)
-    steps = 2.0 ** tried[:, None, None]
-    errors = ((np.clip(np.round(flat / steps), -127, 127) * steps - flat) ** 2).sum(axis=2)
+    # one step at a time: all at once, the layers of a large network take gigabytes
+    errors = np.array([_squared_error(flat, 2.0**exponent) for exponent in tried])
     return tried[errors.argmin(axis=0)].astype(np.int8)
+
+
+def _squared_error(rows: np.ndarray, step: float) -> np.ndarray:
+    """(rows,) squared error of weights (rows, n) that are rounded to int8 times a step."""
+    return ((np.clip(np.round(rows / step), -127, 127) * step - rows) ** 2).sum(axis=1)
 
 
 def rounded(weight: np.ndarray, exponents: np.ndarray) -> np.ndarray:

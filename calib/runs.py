@@ -70,7 +70,7 @@ def summary(folder):
     log = folder / "log.jsonl"
     lines = read_log(log) if log.is_file() else []
     steps = [line for line in lines if "pairs" in line and "stage" in line]
-    seconds = {line["stage"]: line["seconds"] for line in steps}
+    last = {line["stage"]: line for line in steps}
     judged = [line for line in steps if line.get("event") == "judged"]
     return {
         "run": str(folder),
@@ -79,7 +79,9 @@ def summary(folder):
         "seed": kept["seed"],
         "stage": steps[-1]["stage"] if steps else None,
         "pairs": steps[-1]["pairs"] if steps else 0,
-        "seconds": sum(seconds.values()),
+        "pairs_of_stages": {stage: line["pairs"] for stage, line in last.items()},
+        "seconds": sum(line["seconds"] for line in last.values()),
+        "processor_seconds": sum(line.get("processor_seconds", 0) for line in last.values()),
         "judged": judged[-1] if judged else {},
         "best": best(judged),
         "options": kept["options"],

@@ -125,14 +125,16 @@ def exported(path, out):
     folder = out / path.stem
     told = folder / "checkpoint.sha256"
     sha = sha256_of(path)
-    if not (told.is_file() and told.read_text() == sha and (folder / "kestrel.toml").is_file()):
-        try:
-            from calib.train import export
-        except ImportError:
-            raise Missing("checkpoints need PyTorch; run `make setup ALSO=train`") from None
-        export.export(path, folder)
-        told.write_text(sha)
-    return folder / "kestrel.toml"
+    written = sorted(folder.glob("*.toml"))
+    if written and told.is_file() and told.read_text() == sha:
+        return written[0]
+    try:
+        from calib.train import export
+    except ImportError:
+        raise Missing("checkpoints need PyTorch; run `make setup ALSO=train`") from None
+    toml = export.export(path, folder)["toml"]
+    told.write_text(sha)
+    return pathlib.Path(toml)
 
 
 class Judge:
@@ -227,7 +229,7 @@ def tuned(toml, options, out):
     given += ["--only", options.only] if options.only else []
     if tune.main(given):
         raise BadRun("calib.tune failed, see above; the sweep itself is in {}".format(out))
-    report = json.loads((out / "tune" / "kestrel-tune.json").read_text())
+    report = json.loads((out / "tune" / (toml.stem + "-tune.json")).read_text())
     return {key: report[key] for key in ("best", "score", "score_held_out")}
 
 

@@ -2,24 +2,26 @@
 
     python -m calib.train.export RUN/finish.pt FOLDER
 
-``kestrel_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
-``kestrel_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
-(1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in the TOML.
+``NAME_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
+``NAME_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
+(1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in ``NAME.toml``. NAME is
+kestrel, or that of a backbone of timm or of one's own.
 """
 
 import hashlib
 import json
 import pathlib
+import re
 
 import torch
 
 from calib import command
 from calib.train.errors import TrainingStopped
 from calib.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
-from calib.train.network import Folded, Kestrel, macs
+from calib.train.network import BACKBONES, Folded, Kestrel, macs
 
 TOML = """\
-# Kestrel: plain 3x3 and 1x1 convolutions, pixel-wise correlation, {macs:.1f} MMAC.
+# {title}, pixel-wise correlation, {macs:.1f} MMAC.
 family = "points"
 licence = "{licence}"
 source = "calib/train/README.md"
@@ -48,14 +50,16 @@ lost_below = 0.54         # certainty (runtime/loss.py), by calib.loss_threshold
 
 [[file]]
 part = "exemplar"
-name = "kestrel_exemplar.onnx"
+name = "{name}_exemplar.onnx"
 sha256 = "{exemplar}"
 
 [[file]]
 part = "search"
-name = "kestrel_search.onnx"
+name = "{name}_search.onnx"
 sha256 = "{search}"
 """
+KESTREL = "Kestrel: plain 3x3 and 1x1 convolutions"
+OTHER = "{} before the head of kestrel: trained by calib.train"
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 UNSETTLED = "not settled: trained on research-only pictures, see calib/train/README.md"
 FREE = (
@@ -114,24 +118,37 @@ def licence_of(checkpoint):
     return FREE if seen and seen <= FREE_CLASSES else UNSETTLED
 
 
+def name_of(shape):
+    """The name of a tracker's files: kestrel, or that of the model or class of its backbone."""
+    if shape in BACKBONES:
+        return "kestrel"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", shape.rpartition(":")[2])
+
+
 def export(checkpoint, folder):
-    """Write both graphs and ``kestrel.toml`` into ``folder``; returns figures about them."""
+    """Write both graphs and the TOML into ``folder``.
+
+    Returns:
+        dict: ``toml``, its path; ``fold_error``; ``macs_m`` and ``parameters_m``, millions;
+        ``size_mb``.
+    """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     network = load(checkpoint)
     folded = network if isinstance(network, Folded) else Folded(network).eval()
     error = fold_error(network, folded)
     exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
+    shape = network.config["shape"]
+    name = name_of(shape)
+    paths = {part: folder / "{}_{}.onnx".format(name, part) for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
         features = exemplar_graph(z)
     sums = {
-        "exemplar": write_onnx(
-            exemplar_graph, folder / "kestrel_exemplar.onnx", {"image": z}, ["features"]
-        ),
+        "exemplar": write_onnx(exemplar_graph, paths["exemplar"], {"image": z}, ["features"]),
         "search": write_onnx(
             search_graph,
-            folder / "kestrel_search.onnx",
+            paths["search"],
             {"exemplar": features, "image": x},
             ["score", "distances"],
         ),
@@ -139,11 +156,20 @@ def export(checkpoint, folder):
     size = macs(Kestrel(**{k: v for k, v in network.config.items() if k != "folded"}))
     total = size["backbone"] + size["head"]
     text = TOML.format(
-        macs=total, licence=licence_of(checkpoint), mean=MEAN, scale=SCALE, **TRACKING, **sums
+        title=KESTREL if shape in BACKBONES else OTHER.format(shape),
+        name=name,
+        macs=total,
+        licence=licence_of(checkpoint),
+        mean=MEAN,
+        scale=SCALE,
+        **TRACKING,
+        **sums,
     )
-    (folder / "kestrel.toml").write_text(text)
-    size_mb = sum(path.stat().st_size for path in folder.glob("kestrel_*.onnx")) / 1e6
+    toml = folder / (name + ".toml")
+    toml.write_text(text)
+    size_mb = sum(path.stat().st_size for path in paths.values()) / 1e6
     return {
+        "toml": str(toml),
         "fold_error": error,
         "macs_m": total,
         "parameters_m": size["parameters"],

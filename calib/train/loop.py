@@ -48,7 +48,7 @@ class Log:
         if self._board is None or "pairs" not in values:
             return
         for name, value in values.items():
-            if isinstance(value, float) or name == "seconds":
+            if isinstance(value, float):
                 self._board.add_scalar(
                     "{}/{}".format(values["stage"], name), value, values["pairs"]
                 )
@@ -126,7 +126,8 @@ class Runner:
             parameter.requires_grad_(True)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, stage.lr)
-        self.steps, self.seconds, self.mean = 0, 0.0, {}
+        self.steps, self.mean = 0, {}
+        self.seconds = self.processor_seconds = 0.0  # by the clock; of this process on its cores
         self.finished = self.fell = False  # fell: the learning rate has begun to fall
         self._resume()
 
@@ -152,6 +153,7 @@ class Runner:
             optimiser.load_state_dict(values)
         torch.set_rng_state(state["random"].cpu())
         self.steps, self.seconds = state["steps"], state["seconds"]
+        self.processor_seconds = state.get("processor_seconds", 0.0)
         self.finished, self.mean = state["finished"], state["mean"]
         self.fell = state.get("fell", False)
 
@@ -164,6 +166,7 @@ class Runner:
             "random": torch.get_rng_state(),
             "steps": self.steps,
             "seconds": self.seconds,
+            "processor_seconds": self.processor_seconds,
             "finished": self.finished,
             "fell": self.fell,
             "mean": self.mean,
@@ -196,9 +199,10 @@ class Runner:
             if self.falling() and not self.fell:
                 self._save(self.stable_path)
                 self.fell = True
-            started = time.monotonic()
+            started, spent = time.monotonic(), time.process_time()
             self._step()
             self.seconds += time.monotonic() - started
+            self.processor_seconds += time.process_time() - spent
             if self.steps % LOG_STEPS == 0:
                 self._report()
             if time.monotonic() - saved > self.checkpoint_seconds:
@@ -260,6 +264,7 @@ class Runner:
             steps=self.steps,
             pairs=self.steps * self.stage.batch,
             seconds=round(self.seconds, 1),
+            processor_seconds=round(self.processor_seconds, 1),
             **kind,
             **{name: round(float(value), 4) for name, value in figures.items()},
         )

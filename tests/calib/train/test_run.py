@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
-from calib.train import blend  # noqa: E402  (after the check for torch)
+from calib.train import blend, record  # noqa: E402  (after the check for torch)
 from calib.train.__main__ import parser, run  # noqa: E402
 from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
@@ -35,7 +35,7 @@ def world(tmp_path_factory):
 
 def main(arguments):
     """Train in this process; a mistake is raised."""
-    run(parser().parse_args(arguments))
+    run(record.arguments(parser(), arguments))
 
 
 def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
@@ -79,8 +79,10 @@ def test_features_of_the_teacher_are_learnt(world, tmp_path):
     assert found[-1] > 0.3 > found[0]
 
 
-def test_a_killed_training_goes_on_where_it_was_and_ends_as_well(world, tmp_path):
-    arguments = command(world, tmp_path / "killed", "--stages", "backbone", pairs=(960, 1, 1, 1))
+def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
+    main(command(world, tmp_path / "fill", "--stages", "backbone", pairs=(8, 1, 1, 1)))
+    more = ["--stages", "backbone", "--processes", "0"]  # the ring stays as it is
+    arguments = command(world, tmp_path / "killed", *more, pairs=(960, 1, 1, 1))
     arguments += ["--checkpoint-seconds", "0.2"]
     started = [sys.executable, "-m", "calib.train", *arguments]
     process = subprocess.Popen(started, cwd=str(ROOT), stdout=subprocess.DEVNULL)
@@ -90,16 +92,17 @@ def test_a_killed_training_goes_on_where_it_was_and_ends_as_well(world, tmp_path
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    main(arguments)
-    main(command(world, tmp_path / "whole", "--stages", "backbone", pairs=(960, 1, 1, 1)))
-    ends = []
-    for name in ("killed", "whole"):
-        lines = read_log(tmp_path / name / "log.jsonl")
-        ends.append(judged(tmp_path / name, "backbone")[-1]["r2_search"])
-        if name == "killed":
-            resumed = [line for line in lines if line.get("event") == "resumed"]
-            assert resumed and 0 < resumed[0]["steps"] < 120
-    assert ends[0] == pytest.approx(ends[1], abs=0.1)
+    main(["--resume", str(tmp_path / "killed")])
+    main(command(world, tmp_path / "whole", *more, pairs=(960, 1, 1, 1)))
+    lines = read_log(tmp_path / "killed" / "log.jsonl")
+    resumed = [line for line in lines if line.get("event") == "resumed"]
+    assert resumed and 0 < resumed[0]["steps"] < 120
+    assert lines[-1]["processor_seconds"] > 0
+    ends = [
+        torch.load(tmp_path / n / "backbone.pt", weights_only=False) for n in ("killed", "whole")
+    ]
+    for name, value in ends[0]["average"].items():
+        assert torch.equal(value, ends[1]["average"][name]), name
 
 
 def test_a_finished_training_is_not_run_again(world, tmp_path):
@@ -153,7 +156,7 @@ def test_a_backbone_of_ones_own_becomes_a_tracker(world, tmp_path, capsys):
     stages = ["--stages", "backbone", "head", "tune"]
     main(command(world, tmp_path / "run", *named, *stages))
     frames, boxes = tiny.film(3)
-    tracker = load_tracker(str(tmp_path / "run" / "export" / "kestrel.toml"), engine="onnxruntime")
+    tracker = load_tracker(str(tmp_path / "run" / "export" / "Mine.toml"), engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
     assert tracker.update(frames[1]).box.w > 0
     with pytest.raises(TrainingStopped, match="stage finish rounds the backbones k64"):

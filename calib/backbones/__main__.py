@@ -16,10 +16,8 @@ Run it again with more names: rows that are there are not made again, except for
 compare only within one run. Weights are random unless --pretrained: costs do not depend on them.
 """
 
-import datetime
 import json
 import pathlib
-import platform
 import statistics
 import sys
 
@@ -93,7 +91,7 @@ def run(options):
     for each in rows:
         each["accuracy"] = accuracy.get(each["name"])
         store(each, out)
-    table.write(rows, out, conditions(options))
+    table.write(rows, out, rows[0]["measured"])
     print((out / "table.md").read_text())
     if jetson:
         print(table.jetson_commands(rows, out, jetson))
@@ -170,27 +168,14 @@ def time_all(rows, engines, options, out):
     for (name, engine, precision), found in times.items():
         each = next(r for r in rows if r["name"] == name)
         each["ms"].setdefault(engine, {})[precision] = {
-            "median": statistics.median(found),
-            "p95": float(np.percentile(found, 95)),
+            "median": statistics.median(found.warm),
+            "p95": float(np.percentile(found.warm, 95)),
+            "median_cold": statistics.median(found.cold),
         }
         layers = speed.by_layer(engines[engine], models[name, engine, precision], out)
         each["layers_ms"].setdefault(engine, {})[precision] = layers
     for each in rows:
-        each["measured"] = conditions(options)
-
-
-def conditions(options):
-    """What the times hang on."""
-    processor = platform.processor() or platform.machine()
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    return {
-        "command": "python -m {} {}".format(NAME, " ".join(sys.argv[1:])),
-        "date": datetime.date.today().isoformat(),
-        "processor": names[0] if names else processor,
-        "threads": options.threads,
-        "rounds": options.rounds,
-    }
+        each["measured"] = speed.conditions(NAME, options.threads, options.rounds)
 
 
 def store(each, out):

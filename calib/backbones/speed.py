@@ -1,9 +1,13 @@
 """Times ONNX backbones on this computer's engines: all of them in turns, and layer by layer."""
 
+import collections
+import datetime
 import json
 import os
 import pathlib
+import platform
 import statistics
+import sys
 import time
 
 import numpy as np
@@ -15,6 +19,8 @@ from runtime.engines.openvino import settings_of
 
 WARM_UP, ROUNDS = 5, 40
 PICTURES = 4  # that ranges are measured on
+
+Times = collections.namedtuple("Times", "cold warm")  # two lists of milliseconds
 
 
 class OnnxRuntime:
@@ -115,19 +121,23 @@ def runners(names=None):
 def in_turns(calls, rounds=ROUNDS):
     """Time functions in turns, so that a busy moment meets all of them.
 
+    Each turn is two calls. In the first one the caches hold what the others left there, as at a
+    camera's pace. The second one is the same again at once, as flat out.
+
     Args:
         calls: dict of key -> function without arguments.
 
     Returns:
-        dict of key -> list of milliseconds.
+        dict of key -> ``Times``.
     """
-    times = {key: [] for key in calls}
+    times = {key: Times([], []) for key in calls}
     for number in range(WARM_UP + rounds):
         for key, call in calls.items():
-            started = time.perf_counter()
-            call()
-            if number >= WARM_UP:
-                times[key].append((time.perf_counter() - started) * 1e3)
+            for kept in times[key]:
+                started = time.perf_counter()
+                call()
+                if number >= WARM_UP:
+                    kept.append((time.perf_counter() - started) * 1e3)
     return times
 
 
@@ -137,3 +147,16 @@ def by_layer(runner, model, folder, threads=1):
     for _ in range(WARM_UP + 5):
         made.run()
     return made.layers()
+
+
+def conditions(command, threads, rounds):
+    """What times hang on, of the module that was run: a dict of texts and numbers."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return {
+        "command": "python -m {} {}".format(command, " ".join(sys.argv[1:])),
+        "date": datetime.date.today().isoformat(),
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "threads": threads,
+        "rounds": rounds,
+    }

@@ -72,8 +72,8 @@ def write(rows, out, conditions):
     lines = ["| " + " | ".join(line) + " |" for line in (title, ["---"] * len(title), *body)]
     lines += [
         "",
-        "{processor}, threads: {threads}, median of {rounds} rounds in turns, {date}: "
-        "`{command}`.".format(**conditions),
+        "{processor}, threads: {threads}, median of {rounds} rounds in turns, each the second run "
+        "of two, {date}: `{command}`.".format(**conditions),
     ]
     told = [
         "- {}: {}".format(each["name"], next(t for t in each["cycles"].values() if type(t) is str))

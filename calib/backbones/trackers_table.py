@@ -1,0 +1,133 @@
+"""The table and the plot of trained trackers."""
+
+from calib.report import COLOURS, pyplot
+
+MARKS = {"fp32": "o", "int8": "s"}
+
+
+def write(rows, told, out):
+    """Write table.md and trackers.png into a folder.
+
+    Args:
+        rows: of ``calib.backbones.trackers``, one a tracker.
+        told: dict of ``clips``, ``ranges`` and ``conditions``.
+
+    Returns:
+        the table's text.
+    """
+    rows = sorted(rows, key=lambda row: -row["one_step"]["fp32"][0])
+    boards = groups(rows)
+    lines = [title(rows[0], boards), ["---"] * len(title(rows[0], boards))]
+    lines += [cells(row, boards) for row in rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text += "\n\n" + "\n".join(notes(rows, told, boards)) + "\n"
+    (out / "table.md").write_text(text)
+    plot(rows, boards, out / "trackers.png")
+    return text
+
+
+def groups(rows):
+    """Lists of FPGA boards; those of a list have the same cycles everywhere."""
+    found = {}
+    for board in rows[0]["cycles"]:
+        found.setdefault(tuple(str(row["cycles"][board]) for row in rows), []).append(board)
+    return list(found.values())
+
+
+def title(row, boards):
+    """The titles of the columns."""
+    times = ["{} {}, ms".format(e, p) for e, found in row["ms"].items() for p in found]
+    return [
+        "tracker",
+        "pairs",
+        "minutes",
+        "MMAC",
+        "one-step fp32",
+        "INT8",
+        "change",
+        "mean overlap fp32",
+        "INT8",
+        *times,
+        *("{}, cycles".format(", ".join(names)) for names in boards),
+    ]
+
+
+def cells(row, boards):
+    """The texts of a row."""
+    found = [
+        row["name"],
+        "{:,}".format(row["pairs"].get("backbone", 0)),
+        "{:.1f}".format(row["minutes"]),
+        "{:.0f}".format((row["macs"] or 0) / 1e6),
+        "{:.3f} ± {:.3f}".format(*row["one_step"]["fp32"]),
+        "{:.3f}".format(row["one_step"]["int8"][0]),
+        "{:+.4f} ± {:.4f}".format(*row["change"]["one_step"]),
+        "{:.3f} ± {:.3f}".format(*row["mean_overlap"]["fp32"]),
+        "{:.3f}".format(row["mean_overlap"]["int8"][0]),
+    ]
+    for engine in row["ms"].values():
+        found += ["{:.2f}".format(ms) for ms in engine.values()]
+    for names in boards:
+        told = row["cycles"][names[0]]
+        found.append("{:,}".format(told) if isinstance(told, int) else "no")
+    return found
+
+
+def notes(rows, told, boards):
+    """What the figures hang on, and what the FPGA engine refuses."""
+    seeds = sorted({row["seed"] for row in rows})
+    yield (
+        "Pairs of stage backbone; processor minutes of all stages that the run itself trained; "
+        "seed {}. Overlaps on {} clips, standard error by bootstrap over clips; ranges from {} "
+        "other clips, every layer in 8 bit.".format(
+            ", ".join(map(str, seeds)), len(told["clips"]), len(told["ranges"])
+        )
+    )
+    yield (
+        "Times: {processor}, threads: {threads}, median of {rounds} whole frames in turns, each "
+        "the second of two, {date}: `{command}`.".format(**told["conditions"])
+    )
+    for row in rows:
+        for names in boards:
+            if not isinstance(row["cycles"][names[0]], int):
+                yield "{} on {}: {}.".format(row["name"], ", ".join(names), row["cycles"][names[0]])
+
+
+def plot(rows, boards, path):
+    """One-step overlap against the time on each target: a panel an engine and an FPGA size."""
+    plt = pyplot()
+    engines = list(rows[0]["ms"])
+    fitting = [
+        names[0] for names in boards if any(isinstance(r["cycles"][names[0]], int) for r in rows)
+    ]
+    panels = engines + fitting[:1] + fitting[-1:] * (len(fitting) > 1)
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(4.2 * len(panels), 4.4), sharey=True, squeeze=False
+    )
+    for axis, panel in zip(axes[0], panels):
+        axis.set_title(panel)
+        axis.set_xlabel("ms a frame" if panel in engines else "thousand cycles a frame, int8")
+        axis.grid(True, alpha=0.3)
+        for row, colour in zip(rows, COLOURS * 9):
+            _draw(axis, row, panel, colour)
+        axis.set_xlim(left=0)
+    axes[0][0].set_ylabel("one-step overlap, standard error")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncol=len(rows), frameon=False)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.savefig(str(path), dpi=90)
+    plt.close(figure)
+
+
+def _draw(axis, row, panel, colour):
+    """A tracker in a panel: fp32 a circle, INT8 a square, joined by a line."""
+    if panel in row["ms"]:
+        xs = row["ms"][panel]
+    elif isinstance(row["cycles"][panel], int):
+        xs = {"int8": row["cycles"][panel] / 1e3}
+    else:
+        return
+    points = [(xs[p], *row["one_step"][p], mark) for p, mark in MARKS.items() if p in xs]
+    for x, mean, error, mark in points:
+        axis.errorbar(x, mean, error, marker=mark, color=colour, capsize=3, alpha=0.9)
+    axis.plot(*zip(*[point[:2] for point in points]), color=colour, label=row["name"])

@@ -38,15 +38,15 @@ HP_INLINE void refill(jpeg_bits* b) {
   b->left |= 56;
 }
 
-HP_INLINE void drop(jpeg_bits* b, int count) {
-  b->window <<= count;
-  b->left -= count;
+HP_INLINE void drop(jpeg_bits* b, uint32_t count) {
+  b->window <<= count & 63;
+  b->left -= (int)(count & 63);
 }
 
 jpeg_bits bits_at(const uint8_t* data, i64 bit) {
   jpeg_bits b = {data + bit / 8, 0, 0};
   refill(&b);
-  drop(&b, (int)(bit % 8));
+  drop(&b, (uint32_t)(bit % 8));
   return b;
 }
 
@@ -70,7 +70,7 @@ HP_INLINE int next_symbol(const hp_jpeg_codes* codes, jpeg_bits* b) {
     entry = long_code(codes, b->window);
     if (!entry) return -1;
   }
-  drop(b, entry >> 8);
+  drop(b, (uint32_t)entry >> 8);
   return entry & 255;
 }
 
@@ -78,7 +78,7 @@ HP_INLINE int next_symbol(const hp_jpeg_codes* codes, jpeg_bits* b) {
 HP_INLINE int next_value(jpeg_bits* b, int size) {
   const int value = (int)(b->window >> 1 >> (63 - size));
   const int negative = (int)(~b->window >> 63) & (size != 0);
-  drop(b, size);
+  drop(b, (uint32_t)size);
   return value - (negative ? (1 << size) - 1 : 0);
 }
 
@@ -86,6 +86,12 @@ HP_INLINE int next_value(jpeg_bits* b, int size) {
 
 HP_INLINE bool next_dc(const hp_jpeg_codes* codes, jpeg_bits* b, i64* before) {
   refill(b);
+  const uint32_t entry = codes->value[b->window >> (64 - LOOK)];
+  if (__builtin_expect(entry != 0, 1)) {
+    drop(b, entry);
+    *before += (int32_t)entry >> 16;
+    return true;
+  }
   const int size = next_symbol(codes, b);
   if (size < 0) return false;
   *before += next_value(b, size);
@@ -103,14 +109,14 @@ HP_INLINE bool skip_ac(const hp_jpeg_codes* codes, jpeg_bits* b) {
         const int found = long_code(codes, b->window);
         if (!found) return false;
         const int run = found >> 4 & 15, size = found & 15;
-        drop(b, (found >> 8) + size);
+        drop(b, (uint32_t)((found >> 8) + size));
         covered += size || run == 15 ? run + 1 : 64;
-      } else if (__builtin_expect(covered + (entry >> 24) < 63, 1)) {
-        drop(b, entry >> 12 & 31);
-        covered += entry >> 17 & 127;
+      } else if (__builtin_expect(covered + (entry >> 13 & 63) < 63, 1)) {
+        drop(b, entry);
+        covered += entry >> 6 & 127;
       } else {
-        drop(b, entry & 31);
-        covered += entry >> 5 & 127;
+        drop(b, entry >> 19);
+        covered += entry >> 25;
       }
     }
   } while (covered < 63);
@@ -124,9 +130,9 @@ HP_INLINE int next_ac(const hp_jpeg_codes* codes, jpeg_bits* b, const int32_t* q
     refill(b);
     for (int twice = 0; twice < 2 && place < 63; ++twice) {
       const uint32_t entry = codes->value[b->window >> (64 - LOOK)];
-      int value = (int32_t)entry >> 16, covered = (int)(entry >> 5 & 127);
+      int value = (int32_t)entry >> 16, covered = (int)(entry >> 6 & 127);
       if (__builtin_expect(entry != 0, 1)) {
-        drop(b, (int)(entry & 31));
+        drop(b, entry);
       } else {
         const int symbol = next_symbol(codes, b);
         if (symbol < 0) return -1;

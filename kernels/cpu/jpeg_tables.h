@@ -22,7 +22,7 @@ struct hp_jpeg_codes {
   i64 known;                  // bytes of spec; 0: not read yet
   uint16_t symbol[1 << LOOK]; // length of the code * 256 + symbol; 0: the code is longer, or none
   uint32_t skip[1 << LOOK];   // AC: see fill_skip
-  uint32_t value[1 << LOOK];  // AC: see fill_values
+  uint32_t value[1 << LOOK];  // see fill_values
   int32_t last[17];           // largest code of each length; -1: none
   int32_t place[17];          // place of a length's symbols in spec, less their first code
 };
@@ -55,9 +55,9 @@ struct hp_jpeg {
 
 namespace {
 
-// What several short codes take: bits 0-4 length of the first with its value, 5-11 coefficients
-// that it covers; 12-16 and 17-23 the same of all codes that fit, 24-29 coefficients before the
-// last one. The end of a block covers 64.
+// What several short codes take: bits 0-5 their length with the values, 6-12 coefficients that they
+// cover, 13-18 coefficients before the last one; 19-24 and 25-31 length and coefficients of the first
+// one alone. The end of a block covers 64. A length stands lowest because a shift reads six bits.
 void fill_skip(hp_jpeg_codes* codes) {
   for (uint32_t index = 0; index < 1u << LOOK; ++index) {
     int used = 0, covered = 0, before = 0;
@@ -69,15 +69,15 @@ void fill_skip(hp_jpeg_codes* codes) {
       before = covered;
       covered += size || run == 15 ? run + 1 : 64;
       used += length + size;
-      if (!first) first = (uint32_t)(used | covered << 5);
+      if (!first) first = (uint32_t)used << 19 | (uint32_t)covered << 25;
     }
     codes->skip[index] =
-        first ? first | (uint32_t)used << 12 | (uint32_t)covered << 17 | (uint32_t)before << 24 : 0;
+        first ? first | (uint32_t)used | (uint32_t)covered << 6 | (uint32_t)before << 13 : 0;
   }
 }
 
-// A short code and its value, where both fit: bits 0-4 their length, 5-11 coefficients that they
-// cover, 16-31 the value. Else 0.
+// A short code and its value, where both fit: bits 0-5 their length, 6-12 coefficients that they
+// cover (AC), 16-31 the value. Else 0.
 void fill_values(hp_jpeg_codes* codes) {
   for (uint32_t index = 0; index < 1u << LOOK; ++index) {
     const int entry = codes->symbol[index], size = entry & 15, run = entry >> 4 & 15;
@@ -87,7 +87,7 @@ void fill_values(hp_jpeg_codes* codes) {
     const int bits = (int)(index >> (LOOK - length)) & ((1 << size) - 1);
     const int value = size && !(bits >> (size - 1)) ? bits - (1 << size) + 1 : bits;
     const int covered = size || run == 15 ? run + 1 : 64;
-    codes->value[index] = (uint32_t)length | (uint32_t)covered << 5 | (uint32_t)value << 16;
+    codes->value[index] = (uint32_t)length | (uint32_t)covered << 6 | (uint32_t)value << 16;
   }
 }
 
@@ -113,10 +113,8 @@ i64 read_codes(hp_jpeg_codes* codes, bool ac, const uint8_t* spec, i64 length) {
     }
     codes->last[bits] = spec[bits - 1] ? code - 1 : -1;
   }
-  if (ac) {
-    fill_skip(codes);
-    fill_values(codes);
-  }
+  fill_values(codes);
+  if (ac) fill_skip(codes);
   return codes->known = 16 + count;
 }
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video import pyav, raw, stamps
+from runtime.video import pyav, raw, stamps, v4l2
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
@@ -44,29 +44,45 @@ class Camera:
     Args:
         number: of the camera.
         root: the folder that holds ``sys`` and ``dev``.
-        planes: whether frames may be ``Picture``s, from the camera's raw buffers.
+        planes: whether frames may be ``Picture``s, in the camera's own buffers.
+        size: (width, height) that is asked for, pixels; None for the default, 640x480.
     """
 
     stamps = stamps.MONOTONIC
 
-    def __init__(self, number: int, root: str = "/", planes: bool = False) -> None:
-        self.number, self.root, self.planes = number, root, planes
+    def __init__(
+        self,
+        number: int,
+        root: str = "/",
+        planes: bool = False,
+        size: Optional[Tuple[int, int]] = None,
+    ) -> None:
+        self.number, self.root, self.planes, self.size = number, root, planes, size
         self.path = "/dev/video{}".format(number)
         self.name = "cam{}".format(number)
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_NONBLOCK))
+            device = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             raise NoCamera(self._why_not(error)) from None
+        if self.planes:
+            own = v4l2.open_camera(device, self.size)
+            if own is not None:
+                return own
+        else:
+            os.close(device)
         capture = cv2.VideoCapture(self.path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise NoCamera(
                 "{}: {} is there but gives no video; it may be in use or no camera; "
                 "see --list-cameras".format(self.name, self.path)
             )
-        return raw.with_raw_buffers(capture) if self.planes else capture
+        if self.size is not None:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.size[1])
+        return capture
 
     def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""

@@ -1,0 +1,147 @@
+"""Structures, request numbers and constants of Linux's ``videodev2.h`` that a capture needs."""
+
+import ctypes
+from typing import Any
+
+_u32, _long = ctypes.c_uint32, ctypes.c_long
+
+CAPTURE, MMAP, ANY_FIELD = 1, 1, 0  # kind of buffers, of memory; frames or fields
+CAN_CAPTURE, CAN_STREAM, HAS_DEVICE_CAPS = 0x1, 0x04000000, 0x80000000
+IS_DAMAGED, CLOCK_MASK, MONOTONIC = 0x40, 0xE000, 0x2000  # flags of a buffer
+FULL_RANGE, BT709 = 1, 2  # of Format.quantization and .encoding
+
+
+class Capability(ctypes.Structure):
+    """``v4l2_capability``."""
+
+    _fields_ = [
+        ("driver", ctypes.c_char * 16),
+        ("card", ctypes.c_char * 32),
+        ("bus", ctypes.c_char * 32),
+        ("version", _u32),
+        ("capabilities", _u32),
+        ("device_caps", _u32),
+        ("reserved", _u32 * 3),
+    ]
+
+
+class FormatName(ctypes.Structure):
+    """``v4l2_fmtdesc``."""
+
+    _fields_ = [
+        ("index", _u32),
+        ("type", _u32),
+        ("flags", _u32),
+        ("description", ctypes.c_char * 32),
+        ("pixels", _u32),
+        ("code", _u32),
+        ("reserved", _u32 * 3),
+    ]
+
+
+class Picture(ctypes.Structure):
+    """``v4l2_pix_format``."""
+
+    _fields_ = [
+        ("width", _u32),
+        ("height", _u32),
+        ("pixels", _u32),
+        ("field", _u32),
+        ("row_bytes", _u32),
+        ("bytes", _u32),
+        ("colorspace", _u32),
+        ("private", _u32),
+        ("flags", _u32),
+        ("encoding", _u32),
+        ("quantization", _u32),
+        ("transfer", _u32),
+    ]
+
+
+class _FormatOf(ctypes.Union):
+    _fields_ = [("picture", Picture), ("bytes", ctypes.c_ubyte * 200), ("align", ctypes.c_void_p)]
+
+
+class Format(ctypes.Structure):
+    """``v4l2_format``."""
+
+    _fields_ = [("type", _u32), ("of", _FormatOf)]
+
+
+class Fraction(ctypes.Structure):
+    """``v4l2_fract``: seconds."""
+
+    _fields_ = [("numerator", _u32), ("denominator", _u32)]
+
+
+class Rate(ctypes.Structure):
+    """``v4l2_streamparm`` of a capture."""
+
+    _fields_ = [
+        ("type", _u32),
+        ("capability", _u32),
+        ("mode", _u32),
+        ("interval", Fraction),
+        ("rest", _u32 * 46),
+    ]
+
+
+class Interval(ctypes.Structure):
+    """``v4l2_frmivalenum``; of a range, ``least`` is the shortest interval."""
+
+    _fields_ = [
+        ("index", _u32),
+        ("pixels", _u32),
+        ("width", _u32),
+        ("height", _u32),
+        ("type", _u32),
+        ("least", Fraction),
+        ("rest", _u32 * 4),
+        ("reserved", _u32 * 2),
+    ]
+
+
+class Request(ctypes.Structure):
+    """``v4l2_requestbuffers``."""
+
+    _fields_ = [("count", _u32), ("type", _u32), ("memory", _u32), ("rest", _u32 * 2)]
+
+
+class _Place(ctypes.Union):
+    _fields_ = [("offset", _u32), ("address", ctypes.c_ulong)]
+
+
+class Buffer(ctypes.Structure):
+    """``v4l2_buffer``."""
+
+    _fields_ = [
+        ("index", _u32),
+        ("type", _u32),
+        ("used", _u32),
+        ("flags", _u32),
+        ("field", _u32),
+        ("seconds", _long),
+        ("microseconds", _long),
+        ("timecode", _u32 * 4),
+        ("sequence", _u32),
+        ("memory", _u32),
+        ("at", _Place),
+        ("length", _u32),
+        ("reserved", _u32),
+        ("request", _u32),
+    ]
+
+
+def _number(direction: int, code: int, structure: Any) -> int:
+    """A request's number: 1 writes to the driver, 2 reads, 3 both."""
+    return direction << 30 | ctypes.sizeof(structure) << 16 | ord("V") << 8 | code
+
+
+QUERY = _number(2, 0, Capability)
+LIST_FORMATS = _number(3, 2, FormatName)
+SET_FORMAT = _number(3, 5, Format)
+REQUEST_BUFFERS = _number(3, 8, Request)
+QUERY_BUFFER, QUEUE, DEQUEUE = (_number(3, code, Buffer) for code in (9, 15, 17))
+START, STOP = (_number(1, code, ctypes.c_int) for code in (18, 19))
+GET_RATE, SET_RATE = (_number(3, code, Rate) for code in (21, 22))
+LIST_INTERVALS = _number(3, 75, Interval)

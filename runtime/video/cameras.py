@@ -67,12 +67,14 @@ class Camera:
             device = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
             raise NoCamera(self._why_not(error)) from None
+        capture: Any = None
         if self.planes:
-            own = v4l2.open_camera(device, self.size)
-            if own is not None:
-                return own
+            capture = v4l2.open_camera(device, self.size)
         else:
             os.close(device)
+        return self._checked(capture or self._open_with_opencv())
+
+    def _open_with_opencv(self) -> Any:
         capture = cv2.VideoCapture(self.path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise NoCamera(
@@ -83,6 +85,19 @@ class Camera:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.size[1])
         return capture
+
+    def _checked(self, capture: Any) -> Any:
+        """The capture; raises ``NoCamera`` where its frames have another size than asked for."""
+        sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        found = tuple(int(capture.get(side)) for side in sides)
+        if self.size in (None, found):
+            return capture
+        capture.release()
+        assert self.size is not None
+        raise NoCamera(
+            "{}: gives frames of {}x{} where {}x{} are asked for; ask for a size that it has "
+            "(v4l2-ctl --list-formats-ext), or for none".format(self.name, *found + self.size)
+        )
 
     def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""

@@ -74,25 +74,27 @@ def planes_in(
         pixels: uint8 (n,).
         kind: a value of ``KINDS``.
         size: (width, height), pixels.
-        row_bytes: from row to row of the first plane; 0 for no gaps between rows. Rows of I420's
-            colours are half as long.
+        row_bytes: from row to row of the first plane; rows of I420's colours are half as long. 0:
+            there are no gaps, and nothing follows.
         matrix, full_range: as in ``Planes``; grey has the full range always.
 
     Raises:
-        ValueError: the buffer is too short.
+        ValueError: the buffer has another length.
     """
     width, height = size
     columns, rows = (width + 1) // 2, (height + 1) // 2
     first = 4 * columns if kind in ("YUYV", "UYVY") else width
-    row_bytes = row_bytes or first
-    parts = [(height, first, row_bytes)]
+    step = row_bytes or first
+    parts = [(height, first, step)]
     if kind == "NV12":
-        parts.append((rows, 2 * columns, row_bytes))
+        parts.append((rows, 2 * columns, step))
     elif kind == "I420":
-        parts += [(rows, columns, (row_bytes + 1) // 2)] * 2
+        parts += [(rows, columns, (step + 1) // 2)] * 2
     planes, at = [], 0
     for lines, used, step in parts:
         end = at + lines * step
         planes.append(pixels[at:end].reshape(lines, step)[:, :used])
         at = end
+    if not row_bytes and at != pixels.size:  # not of this kind
+        raise ValueError("{} bytes where {} has {}".format(pixels.size, kind, at))
     return Planes(kind, planes, width, height, matrix, full_range or kind == "GREY")

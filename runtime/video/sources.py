@@ -40,9 +40,10 @@ def open_source(
     """Open the source that ``spec`` names.
 
     Args:
-        spec: ``cam0`` or ``/dev/video0`` (V4L2), ``csi0`` (a Jetson's CSI camera), an address
-            (``rtsp://``, ``http://``, ``udp://`` and the like), a video file, a picture, a folder
-            of frames, or a sequence folder of VOT, OTB, GOT-10k or UAV123.
+        spec: ``cam0`` or ``/dev/video0`` (V4L2; ``cam0@1280x720`` for a size), ``csi0`` (a Jetson's
+            CSI camera), an address (``rtsp://``, ``http://``, ``udp://`` and the like), a video
+            file, a picture, a folder of frames, or a sequence folder of VOT, OTB, GOT-10k or
+            UAV123.
         log: called with one line of text that the user should read, such as a lost camera. It is
             called here and inside ``read`` only.
         fps: frames a second of a recording, instead of what the recording states.
@@ -64,9 +65,11 @@ def open_source(
 
 
 def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
-    camera = re.match(r"(?:cam|/dev/video)(\d+)$", spec)
+    camera = re.match(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$", spec)
     if camera:
-        return LiveSource(Camera(int(camera.group(1)), planes=planes), log)
+        number, width, height = (int(part) if part else None for part in camera.groups())
+        size = (width, height) if width and height else None
+        return LiveSource(Camera(number or 0, planes=planes, size=size), log)
     csi = re.match(r"csi(\d+)$", spec)
     if csi:
         return LiveSource(CsiCamera(int(csi.group(1)), planes=planes), log)

@@ -30,10 +30,11 @@ class FakeCamera:
         folder: where its library, pictures and state go (a test's own).
         pictures: list of BGR ``uint8`` frames of one even size to loop; None: ``scene``.
         number: of the camera.
-        kind: of its pixels: YUYV, UYVY, GREY or MJPG.
+        kind: of its pixels: YUYV, UYVY, GREY, MJPG, or BGR3, which only OpenCV captures.
+        damage: function (number, bytes) that gives what is sent instead of a picture's bytes.
     """
 
-    def __init__(self, folder, pictures=None, number=7, kind="YUYV"):
+    def __init__(self, folder, pictures=None, number=7, kind="YUYV", damage=None):
         self.folder, self.number = pathlib.Path(str(folder)), number
         self._library = self.folder / "fake_v4l2.so"
         self._state = self.folder / "camera.state"
@@ -46,6 +47,7 @@ class FakeCamera:
             pictures = [scene.picture_at(tick) for tick in range(ROUND)]
         self.height, self.width = pictures[0].shape[:2]
         raw = [encoded(picture, kind) for picture in pictures]
+        raw = [damage(*each) for each in enumerate(raw)] if damage else raw
         self._bytes = max(len(picture) for picture in raw)
         self._raw.write_bytes(b"".join(picture.ljust(self._bytes, b"\0") for picture in raw))
         self.plug()
@@ -80,4 +82,6 @@ def encoded(picture, kind):
     """A BGR picture as the bytes that a camera sends."""
     if kind == "MJPG":
         return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    if kind == "BGR3":
+        return picture.tobytes()
     return planes_of(picture, kind).planes[0].tobytes()

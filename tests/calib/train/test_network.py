@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -144,5 +145,6 @@ def test_a_backbone_of_timm_is_folded_and_exported(tmp_path):
     torch.save({"config": net.config, "average": net.state_dict()}, tmp_path / "run.pt")
     told = export.export(tmp_path / "run.pt", tmp_path)
     assert told["fold_error"] < 1e-3
-    model = onnx.load(str(tmp_path / "kestrel_search.onnx"))
+    assert pathlib.Path(told["toml"]) == tmp_path / "mobilenetv2_050.toml"
+    model = onnx.load(str(tmp_path / "mobilenetv2_050_search.onnx"))
     assert any(a.i == 48 for n in model.graph.node for a in n.attribute if a.name == "group")

@@ -14,7 +14,7 @@ certain, with that size. The search region then widens step by step until the ce
 found there is back.
 
 Some networks have no such features in their graph (``runtime.graphs.search_features``); they have
-the score only. For SiamFC and DCFNet, ``runtime.decode.response`` computes one from their responses
+the score only. For SiamFC and DCFNet, ``runtime.decode`` computes one from their responses
 and features. runtime/networks/README.md says how ``lost_below`` was found, and how well it works.
 """
 

@@ -17,7 +17,7 @@ from kernels.cpu.response import Response
 from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
 from kernels.planes import Planes
-from kernels.settings import ResponseSettings, SelectSettings
+from kernels.settings import ResponseSettings, RidgeSettings, SelectSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
 WINDOW = struct.Struct("=4d")
@@ -216,16 +216,9 @@ class Kernels:
         """Select for heads that respond to the target at several sizes."""
         return Response(self.handle, settings)
 
-    def ridge(
-        self,
-        channels: int,
-        side: int,
-        label: np.ndarray,
-        window: np.ndarray,
-        regularisation: float,
-    ) -> Ridge:
+    def ridge(self, settings: RidgeSettings) -> Ridge:
         """The regression of heads that learn the target in every frame; see ``ridge.Ridge``."""
-        return Ridge(self.handle, channels, side, label, window, regularisation)
+        return Ridge(self.handle, settings)
 
     def jpeg(self) -> JpegDecoder:
         """A decoder for parts of JPEG files; see ``jpeg.JpegDecoder``."""

@@ -30,6 +30,7 @@ SOURCES = (
     os.path.join(HERE, os.pardir, "hotpath.h"),
     os.path.join(HERE, os.pardir, "geometry.h"),
     os.path.join(HERE, os.pardir, "families.h"),
+    os.path.join(HERE, os.pardir, "fourier.h"),
 )
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")

@@ -9,7 +9,7 @@ import numpy as np
 from kernels import golden
 from kernels.cpu import checks
 from kernels.planes import Planes
-from kernels.settings import ResponseSettings, SelectSettings
+from kernels.settings import ResponseSettings, RidgeSettings, SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -105,14 +105,7 @@ class Kernels:
     def response(self, settings: ResponseSettings) -> None:
         """None, as ``select``."""
 
-    def ridge(
-        self,
-        channels: int,
-        side: int,
-        label: np.ndarray,
-        window: np.ndarray,
-        regularisation: float,
-    ) -> None:
+    def ridge(self, settings: RidgeSettings) -> None:
         """None, as ``select``."""
 
     def jpeg(self) -> None:

@@ -1,7 +1,9 @@
 // The Fourier transforms and the ridge regression of DCFNet: 16 channels are transformed at once.
-// hotpath.cpp includes this file; ridge.py calls it. runtime/decode/response.py is the definition.
+// hotpath.cpp includes this file; ridge.py calls it. runtime/decode/shared/ridge.py is the definition.
 //
 // A spectrum has blocks of n / 2 + 1 columns of n rows; a cell is 16 channels, real parts first.
+
+#include "../fourier.h"
 
 typedef float hp_lanes __attribute__((vector_size(64), aligned(4)));  // 16 floats
 
@@ -21,65 +23,16 @@ struct hp_ridge {
 
 namespace {
 
-HP_INLINE hp_cell plus(const hp_cell& a, const hp_cell& b) { return {a.re + b.re, a.im + b.im}; }
-
-HP_INLINE hp_cell minus(const hp_cell& a, const hp_cell& b) { return {a.re - b.re, a.im - b.im}; }
-
-HP_INLINE hp_cell times(const hp_cell& a, float factor) { return {a.re * factor, a.im * factor}; }
-
-// a * (c + i s).
-HP_INLINE hp_cell turned(const hp_cell& a, float c, float s) {
-  return {a.re * c - a.im * s, a.re * s + a.im * c};
-}
-
-// a - i b.
-HP_INLINE hp_cell minus_i(const hp_cell& a, const hp_cell& b) {
-  return {a.re + b.im, a.im - b.re};
-}
-
-// Sums of five values with the fifth roots of one.
-HP_INLINE void five(hp_cell* a) {
-  const float c1 = 0.30901699437494745f, c2 = -0.8090169943749475f;
-  const float s1 = 0.9510565162951535f, s2 = 0.5877852522924731f;
-  const hp_cell near = plus(a[1], a[4]), far = plus(a[2], a[3]);
-  const hp_cell near_apart = minus(a[1], a[4]), far_apart = minus(a[2], a[3]);
-  const hp_cell m1 = plus(a[0], plus(times(near, c1), times(far, c2)));
-  const hp_cell m2 = plus(a[0], plus(times(near, c2), times(far, c1)));
-  const hp_cell n1 = plus(times(near_apart, s1), times(far_apart, s2));
-  const hp_cell n2 = minus(times(near_apart, s2), times(far_apart, s1));
-  a[0] = plus(a[0], plus(near, far));
-  a[1] = minus_i(m1, n1);
-  a[4] = minus_i(m1, times(n1, -1));
-  a[2] = minus_i(m2, n2);
-  a[3] = minus_i(m2, times(n2, -1));
-}
-
-// One stage of Stockham's transform with a factor of 2 or 5. `ahead` is the product of the factors
-// before; `rest` what is left after this one.
+// One stage of the transform of a line; see ../fourier.h.
 template <int FACTOR>
-void stage(const float* waves, int side, int ahead, int rest, const hp_cell* __restrict from,
+void stage(const float* waves, int ahead, int rest, const hp_cell* __restrict from,
            hp_cell* __restrict to) {
   for (int q = 0; q < rest; ++q) {
     float c[FACTOR], s[FACTOR];
-    for (int k = 0; k < FACTOR; ++k) {
-      const float* wave = waves + 2 * (q * k * ahead % side);
-      c[k] = wave[0];
-      s[k] = wave[1];
-    }
-    for (int t = 0; t < ahead; ++t) {
-      hp_cell a[FACTOR];
-      for (int r = 0; r < FACTOR; ++r) a[r] = from[t + ahead * (q + rest * r)];
-      if (FACTOR == 5) {
-        five(a);
-      } else {
-        const hp_cell first = a[0];
-        a[0] = plus(first, a[1]);
-        a[1] = minus(first, a[1]);
-      }
-      hp_cell* out = to + t + ahead * FACTOR * q;
-      out[0] = a[0];
-      for (int k = 1; k < FACTOR; ++k) out[ahead * k] = q ? turned(a[k], c[k], s[k]) : a[k];
-    }
+    hp_turns<FACTOR>(waves, q, ahead, c, s);
+    for (int t = 0; t < ahead; ++t)
+      hp_butterfly<FACTOR>(from + t + ahead * q, rest, to + t + ahead * FACTOR * q, ahead, c, s,
+                           q > 0);
   }
 }
 
@@ -88,15 +41,9 @@ void stage_of(int factor, const float* waves, int side, int ahead, int rest, con
               hp_cell* to) {
   for (int q = 0; q < rest; ++q)
     for (int t = 0; t < ahead; ++t)
-      for (int k = 0; k < factor; ++k) {
-        hp_cell sum = from[t + ahead * q];
-        for (int r = 1; r < factor; ++r) {
-          const float* wave = waves + 2 * (r * k % factor * (side / factor));
-          sum = plus(sum, turned(from[t + ahead * (q + rest * r)], wave[0], wave[1]));
-        }
-        const float* wave = waves + 2 * (q * k * ahead % side);
-        to[t + ahead * (factor * q + k)] = turned(sum, wave[0], wave[1]);
-      }
+      for (int k = 0; k < factor; ++k)
+        to[t + ahead * (factor * q + k)] =
+            hp_any_butterfly(factor, waves, side, from + t + ahead * q, rest, ahead, q, k);
 }
 
 // Transforms the `side` cells of `from`; returns where the result is: `one`, `other`, or `from` itself
@@ -105,11 +52,10 @@ const hp_cell* transform(const float* waves, int side, const hp_cell* from, hp_c
                          hp_cell* other) {
   int left = side, ahead = 1;
   while (left > 1) {
-    int factor = 2;
-    while (left % factor) ++factor;
+    const int factor = hp_smallest_factor(left);
     left /= factor;
-    if (factor == 5) stage<5>(waves, side, ahead, left, from, one);
-    else if (factor == 2) stage<2>(waves, side, ahead, left, from, one);
+    if (factor == 5) stage<5>(waves, ahead, left, from, one);
+    else if (factor == 2) stage<2>(waves, ahead, left, from, one);
     else stage_of(factor, waves, side, ahead, left, from, one);
     ahead *= factor;
     from = one;
@@ -159,7 +105,7 @@ void for_spectrum(const hp_ridge* ridge, const float* features, Take take) {
       load_rows(ridge, features, block, y, line);
       const hp_cell* both = transform(ridge->waves, side, line, spare, line);
       for (int k = 0; k < columns; ++k) {  // the transforms of two real rows
-        const hp_cell a = times(both[k], 0.5f), b = times(both[k ? side - k : 0], 0.5f);
+        const hp_cell a = hp_times(both[k], 0.5f), b = hp_times(both[k ? side - k : 0], 0.5f);
         half[(i64)k * side + y] = {a.re + b.re, a.im - b.im};
         if (y + 1 < side) half[(i64)k * side + y + 1] = {a.im + b.im, b.re - a.re};
       }
@@ -247,7 +193,7 @@ void hp_ridge_follow(const hp_ridge* ridge, const float* features, double rate, 
       const hp_cell& now = cells[y];
       hp_cell& kept = exemplar[place + y];
       sum[y] += sum_of(now.re * now.re + now.im * now.im);
-      kept = rate == 1 ? now : plus(kept, times(minus(now, kept), step));
+      kept = rate == 1 ? now : hp_plus(kept, hp_times(hp_minus(now, kept), step));
     }
   });
   for (i64 i = 0; i < places; ++i) {

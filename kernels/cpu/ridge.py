@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kernels.settings import RidgeSettings
+
 LANES = 16  # channels that are transformed at once
 
 
@@ -37,38 +39,28 @@ class Model(NamedTuple):
 
 
 class Ridge:
-    """The regression in C++. ``runtime.decode.response.Ridge`` defines its results.
+    """The regression in C++. ``runtime.decode.shared.ridge.Ridge`` defines its results.
 
     Args:
         library: the loaded kernels.
-        channels, side: the features are float32 (channels, side, side).
-        label: complex (side, side // 2 + 1), the wanted response's ``numpy.fft.rfft2``.
-        window: float32 (side, side), the features' factors.
-        regularisation: added to the spectrum's energy.
+        settings: the network's numbers.
     """
 
-    def __init__(
-        self,
-        library: Any,
-        channels: int,
-        side: int,
-        label: np.ndarray,
-        window: np.ndarray,
-        regularisation: float,
-    ) -> None:
+    def __init__(self, library: Any, settings: RidgeSettings) -> None:
+        side, channels = settings.side, settings.channels
         columns, blocks = side // 2 + 1, -(-channels // LANES)
         turns = -2 * np.pi * np.arange(side) / side
         self._shape = (blocks, columns, side, 2, LANES)
         self._cells = channels * side * side
         self._held = (
             np.stack((np.cos(turns), np.sin(turns)), axis=1).astype(np.float32),
-            np.ascontiguousarray(window, np.float32),
-            np.ascontiguousarray(label.T, np.complex128),
+            np.ascontiguousarray(settings.window, np.float32),
+            np.ascontiguousarray(settings.label.T, np.complex128),
             np.zeros((columns, side, 2)),
             np.zeros((columns * side + 2 * side) * 2 * LANES, np.float32),
         )
         addresses = [array.ctypes.data for array in self._held]
-        self._record = Record(side, channels, blocks, regularisation, *addresses)
+        self._record = Record(side, channels, blocks, settings.regularisation, *addresses)
         self._at = ctypes.addressof(self._record)
         pointer = ctypes.c_void_p
         self._respond, self._follow = library.hp_ridge_respond, library.hp_ridge_follow

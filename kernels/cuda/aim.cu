@@ -15,13 +15,15 @@ struct take_reference {
 
 }  // namespace
 
-// Windows and plans of the target's exemplar, or of its search region. One block. plan: the lines of
-// one window after those of another: first the rows, then the columns.
+// Windows and plans of the target's exemplar, or of its search region. One block for each target. plan:
+// the lines of one window after those of another: first the rows, then the columns.
 extern "C" __global__ void __launch_bounds__(256)
     hp_aim(const hp_view* __restrict__ view, const hp_monitor* __restrict__ monitor, int exemplar,
            hp_pose* pose, hp_plan_line* plan) {
   __shared__ hp_plans plans;
-  hp_aim_block(view, monitor, exemplar, pose, plan, &plans);
+  const int target = blockIdx.x;
+  hp_aim_block(view, monitor + target, exemplar, pose + target,
+               plan + hp_plan_lines(view) * target, &plans);
 }
 
 // Remembers the features of the first search region as the target's. One block of whole warps.

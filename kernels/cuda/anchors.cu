@@ -55,9 +55,9 @@ struct anchor_memory {
 
 }  // namespace
 
-// One block of whole warps. scores: one or two planes for each anchor; deltas: four. window,
-// rough_window: one plane, in doubles and in floats; sizes, rough_sizes: width and height of each
-// anchor, search pixels.
+// One block of whole warps for each target. scores: one or two planes for each anchor of each target;
+// deltas: four. window, rough_window: one plane, in doubles and in floats; sizes, rough_sizes: width
+// and height of each anchor, search pixels.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_anchors(const hp_points* __restrict__ points, const double* __restrict__ window,
                       const float* __restrict__ rough_window, const double* __restrict__ sizes,
@@ -67,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(256)
                       const float* __restrict__ features, const float* __restrict__ reference,
                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ anchor_memory all;
-  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
+                                  pose, plan);
   hp_begin_turn(&turn, &all.turn);
   if (threadIdx.x == 0) {
     all.target = hp_search_target(all.turn.before[2], all.turn.before[3], all.turn.scale[0],
@@ -78,6 +79,8 @@ extern "C" __global__ void __launch_bounds__(256)
   }
   __syncthreads();
   const int cells = points->size * points->size, count = points->anchors * cells;
+  scores += blockIdx.x * (points->score == HP_SOFTMAX ? 2 : 1) * count;
+  deltas += blockIdx.x * 4 * count;
   const anchor_votes votes = {points, &all.target, &all.rough,   scores,      deltas, window,
                               sizes,  rough_window, rough_sizes, cells, count};
   const int winner = hp_find_winner(votes, count, &all.votes, &all.best);

@@ -55,8 +55,8 @@ __device__ void move(const hp_turn* turn, const hp_centre* head, const float* si
 
 }  // namespace
 
-// One block of whole warps. scores: one plane of size x size; sizes, offsets: two, x and y. window,
-// rough_window: one plane, in doubles and in floats.
+// One block of whole warps for each target. scores: one plane of size x size for each target; sizes,
+// offsets: two, x and y. window, rough_window: one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_centre(const hp_centre* __restrict__ head, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const float* __restrict__ scores,
@@ -66,10 +66,15 @@ extern "C" __global__ void __launch_bounds__(256)
                      const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
                      hp_plan_line* plan) {
   __shared__ centre_memory all;
-  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
+                                  pose, plan);
   hp_begin_turn(&turn, &all.turn);
+  const int count = head->size * head->size;
+  scores += blockIdx.x * count;
+  sizes += blockIdx.x * 2 * count;
+  offsets += blockIdx.x * 2 * count;
   const centre_votes votes = {head, scores, window, rough_window};
-  const int cell = hp_find_winner(votes, head->size * head->size, &all.votes, &all.vote);
+  const int cell = hp_find_winner(votes, count, &all.votes, &all.vote);
   __syncthreads();
   if (threadIdx.x == 0) {
     all.turn.cell = cell;

@@ -28,7 +28,17 @@ from kernels.cuda.errors import NoCompiler
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 # The kernels' own .cu files.
-SOURCES = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
+SOURCES = (
+    "crop",
+    "aim",
+    "points",
+    "anchors",
+    "centre",
+    "corners",
+    "response",
+    "ridge",
+    "correlate",
+)
 HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )

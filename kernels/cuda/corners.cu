@@ -143,8 +143,9 @@ __device__ void take_corners(const hp_turn* turn, const hp_corners* head, corner
 
 }  // namespace
 
-// One block of whole warps. first, second: heat of the top left and of the bottom right corner, one
-// plane of size x size each; or first: centre and size as shares of the region.
+// One block of whole warps for each target. first, second: heat of the top left and of the bottom right
+// corner, one plane of size x size each; or first: centre and size as shares of the region. The maps of
+// two targets are head->apart floats apart.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_corners(const hp_corners* __restrict__ head, const float* __restrict__ first,
                       const float* __restrict__ second, const hp_view* __restrict__ view,
@@ -152,7 +153,10 @@ extern "C" __global__ void __launch_bounds__(256)
                       const float* __restrict__ features, const float* __restrict__ reference,
                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ corner_memory all;
-  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
+                                  pose, plan);
+  first += blockIdx.x * head->apart;
+  second += blockIdx.x * head->apart;
   hp_begin_turn(&turn, &all.turn);
   if (threadIdx.x == 0) all.broken = false;
   __syncthreads();

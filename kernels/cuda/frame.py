@@ -2,6 +2,9 @@
 
     upload -> crop -> network -> select -> download
 
+A family that learns crops the window around the target that it found, runs the network on that, and
+learns from it, before the download.
+
 The target's state stays on the GPU. Select moves it, decides whether the target is lost, and plans
 the next frame's crop. All that follows the upload is one CUDA graph where the driver has graphs.
 
@@ -17,6 +20,7 @@ The network is an engine with device memory:
                                                   None if the network gives none
     engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
+    engine.addresses(features)                    addresses of one target's features
     engine.free_features(features)                frees it
     engine.exemplar_device(stream, features)      enqueues the exemplar's part; takes a handle
     engine.search_device(stream, features, place) enqueues a frame's part for one search region
@@ -136,7 +140,7 @@ class Frame:
         # Run the search once before it is captured: libraries initialise in their first call.
         kernels.crop(slot.upload_at, exemplar=False)
         self._search()
-        kernels.remember()
+        kernels.remember(self.engine.addresses(self._features))
         self.device.download(slot.result, kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
@@ -262,7 +266,7 @@ class Frame:
         self._fit(frame)
         self._size = width, height
         self._kernels.move(newest.pose["state"] * (x, y, x, y))
-        self._kernels.monitor.rescale((x, y, x, y))
+        self._kernels.monitor.rescale(self._kernels.memory, (x, y, x, y))
         self._kernels.aim(exemplar=False)
         # Download into the next slot: the others may hold results that were not read yet.
         following = self._slots[self._submitted % len(self._slots)]
@@ -298,6 +302,10 @@ class Frame:
         self._search()
         self._mark(slot, 2)
         kernels.select(slot.upload_at)
+        if kernels.learns:
+            kernels.crop(slot.upload_at, exemplar=False, windows=1)
+            self.engine.search_device(self._handle, self._features)
+            kernels.learn()
         self.device.download(slot.result, kernels.pose, self._stream)
         self._mark(slot, 3)
 

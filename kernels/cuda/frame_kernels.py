@@ -1,58 +1,56 @@
 """The kernels of a frame and the structures they share: what is launched with which arguments."""
 
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cuda import compile as compiler
-from kernels.cuda import layout, response
+from kernels.cuda import layout
 from kernels.cuda.errors import GpuFailed
-from kernels.cuda.heads import head
 from kernels.cuda.loss_monitor import LossMonitor
-from kernels.settings import FrameSettings, ResponseSettings
+from kernels.cuda.response import Response
+from kernels.cuda.ridge import Ridge
+from kernels.cuda.select import HeadSelect, Plan, Select, Tools
+from kernels.cuda.target_memory import TargetMemory, upload_record
+from kernels.settings import FrameSettings, ResponseSettings, RidgeSettings
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
 SELECT_BLOCK = (256, 1, 1)
 
+# The selects of several kernels; all others are one.
+SELECTS: Dict[Any, Any] = {ResponseSettings: Response, RidgeSettings: Ridge}
+
 
 class FrameKernels:
-    """Crop, aim and select for one target, with their memory on the device.
+    """Crop, aim and select for one target or several, with their memory on the device.
 
     Args:
         device: see ``kernels.cuda.device``.
         settings: the network's numbers.
         engine: see ``kernels.cuda.frame``.
+        targets: whose crops and selects are one launch each.
 
     Raises:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
 
     Attributes:
-        windows: how many a frame is searched in.
-        pose: address of the target's ``layout.POSE``.
+        windows: how many a frame is searched in, for each target.
+        memory: what the device keeps of the targets. A group of targets puts another one here.
         monitor: the ``LossMonitor``.
+        learns: whether a frame ends with a search around the target that was found.
+        groups: whether there may be several targets.
     """
 
-    def __init__(self, device: Any, settings: FrameSettings, engine: Any) -> None:
-        self.device, self.settings, self.engine = device, settings, engine
+    def __init__(self, device: Any, settings: FrameSettings, engine: Any, targets: int = 1) -> None:
+        self.device, self.settings, self.engine, self.targets = device, settings, engine, targets
         self._stream = engine.stream
         self._owned: List[int] = []
+        self._modules: Dict[str, Any] = {}  # a kernel lives as long as its module
         self.windows = len(settings.factors)
-        self._head: Any = None
-        self._response: Any = None  # instead of a head, for networks that respond
-        source, select_name = response.SOURCE, response.KERNEL
-        if not isinstance(settings.select, ResponseSettings):
-            self._head = head(settings.select)
-            source, select_name = self._head.source, self._head.kernel
-        self._modules = [self._module(name) for name in ("crop", "aim", source)]
-        crop, aim, select = self._modules  # a kernel lives as long as its module
-        self._crop = device.kernel(crop, "hp_crop")
-        self._aim = device.kernel(aim, "hp_aim")
-        self._remember = device.kernel(aim, "hp_remember")
-        self._select = device.kernel(select, select_name)
-        self.monitor = LossMonitor(
-            device, settings.loss, engine.search_features_device, self._stream
-        )
+        self._crop = self._kernel("crop", "hp_crop")
+        self._aim = self._kernel("aim", "hp_aim")
+        self._remember = self._kernel("aim", "hp_remember")
         try:
             self._allocate()
         except GpuFailed:
@@ -61,18 +59,26 @@ class FrameKernels:
 
     def _allocate(self) -> None:
         settings, device = self.settings, self.device
-        self.pose = self._alloc(layout.POSE.itemsize)
-        longest = max(self.windows * settings.window.search, settings.window.exemplar)
+        tools = Tools(self._kernel, self._constant, self._alloc, self._launch)
+        kind = SELECTS.get(type(settings.select), HeadSelect)
+        self._select: Select = kind(settings, tools, self.targets)
+        self.learns, self.groups = self._select.learns, self._select.groups
+        self._view = self._constant(kind.view(settings))
+        self.monitor = LossMonitor(self.engine, settings.loss, self._constant)
+        longest = max(
+            self.targets * self.windows * settings.window.search, settings.window.exemplar
+        )
         self._plan = self._alloc(2 * layout.LINE.itemsize * longest)
-        if isinstance(settings.select, ResponseSettings):
-            self._response = response.Response(
-                settings.select, self._last_kernel, self._constant, self._alloc, self._launch
-            )
-        else:
-            self._tables = [self._constant(array) for array in self._head.constants]
-        self._view = self._constant(layout.view(settings.window, settings.factors))
-        self._inputs = [self._alloc(layout.INPUT.itemsize) for _ in range(2)]
+        sizes = {"pose": layout.POSE.itemsize, "input": layout.INPUT.itemsize}
+        sizes.update(self.monitor.sizes, **self._select.sizes)
+        self._own_memory = self.memory = TargetMemory(device, sizes, self.targets)
+        self._exemplar_input = self._alloc(layout.INPUT.itemsize)
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
+
+    @property
+    def pose(self) -> int:
+        """Address of the first target's ``layout.POSE``."""
+        return self.memory.address("pose")
 
     def begin(self, state: Sequence[float], border: Sequence[int]) -> None:
         """Upload a new target.
@@ -83,16 +89,17 @@ class FrameKernels:
         """
         settings, engine = self.settings, self.engine
         at = layout.POSE.itemsize
-        for address, side in zip(self._inputs, self._sides()):
+        for exemplar in (True, False):
+            side = settings.window.exemplar if exemplar else settings.window.search
             record = layout.network_input(
                 settings.input, side, engine.input_dtype, engine.input_step, border
             )
             part = self._setup[at : at + record.nbytes]
             part[:] = record.view(np.uint8)
-            self.device.upload(address, part, self._stream)
+            self.device.upload(self._input(exemplar), part, self._stream)
             at += record.nbytes
         self.move(state)
-        self.monitor.begin(state)
+        self.monitor.begin(self.memory, state)
 
     def move(self, state: Sequence[float]) -> None:
         """Upload a state: [cx, cy, w, h], frame pixels."""
@@ -104,77 +111,89 @@ class FrameKernels:
 
     def aim(self, exemplar: bool) -> None:
         """Enqueue: plan the crop of the exemplar or of the search region around the state."""
-        addresses = (self._view, self.monitor.address), (self.pose, self._plan)
-        first, last = ([np.uint64(a) for a in part] for part in addresses)
-        arguments = first + [np.int32(exemplar)] + last
-        self.device.launch(self._aim, (1, 1, 1), SELECT_BLOCK, arguments, self._stream)
+        view, monitor, pose, plan = self._planned()
+        arguments = view, monitor, np.int32(exemplar), pose, plan
+        self._launch(self._aim, (self.targets, 1, 1), SELECT_BLOCK, arguments)
 
-    def crop(self, frame: int, exemplar: bool) -> None:
+    def crop(self, frame: int, exemplar: bool, windows: int = 0) -> None:
         """Enqueue: crop the windows of a frame into the network's inputs.
 
         Args:
             frame: address of its ``layout.FRAME``.
             exemplar: whether the exemplar was planned.
+            windows: that were planned for each target; 0: those of a frame.
         """
-        engine, side = self.engine, self._sides()[not exemplar]
-        out = engine.exemplar_input if exemplar else engine.search_input
+        engine, window = self.engine, self.settings.window
+        side, out = window.search, engine.search_input
+        windows = windows or self.windows
+        if exemplar:
+            side, out, windows = window.exemplar, engine.exemplar_input, 1
         columns, rows = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1]
-        windows = 1 if exemplar else self.windows
-        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, windows)
-        self._launch(
-            self._crop, grid, CROP_BLOCK, frame, self._plan, self._inputs[not exemplar], out
-        )
+        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, self.targets * windows)
+        arguments = frame, self._plan, self._input(exemplar), np.int32(windows), out
+        self._launch(self._crop, grid, CROP_BLOCK, arguments)
 
-    def remember(self) -> None:
-        """Enqueue: take the features that the network gave last as the target's."""
-        monitor = self.monitor
-        if self._response is not None:
-            self._response.remember(self.engine.maps[0])
+    def remember(self, features: Sequence[int]) -> None:
+        """Enqueue: take what the network gave last as the target's.
+
+        Args:
+            features: addresses of the exemplar's features.
+        """
+        monitor, memory = self.monitor, self.memory
+        self._select.remember(memory, self.engine.maps, features, self._planned())
         if monitor.features:
-            addresses = monitor.limits, self._view, self.pose, monitor.features, monitor.reference
-            self._launch(self._remember, (1, 1, 1), SELECT_BLOCK, *addresses)
+            addresses = monitor.limits, self._view, self.pose, monitor.features
+            arguments = addresses + (memory.address("reference"),)
+            self._launch(self._remember, (1, 1, 1), SELECT_BLOCK, arguments)
 
     def select(self, frame: int) -> None:
-        """Enqueue: move the target, decide whether it is lost, and plan the next crop.
+        """Enqueue: move the targets, decide whether they are lost, and plan the next crop.
 
         Args:
             frame: address of the ``layout.FRAME`` that was cropped.
         """
-        engine, monitor = self.engine, self.monitor
-        if self._response is not None:
-            addresses = self._response.find(engine.maps[0])
-        else:
-            addresses = self._tables + list(self._head.maps(engine.maps))
-        addresses += [self._view, frame]
-        addresses += [monitor.limits, monitor.features, monitor.reference, monitor.address]
-        self._launch(self._select, (1, 1, 1), SELECT_BLOCK, *(addresses + [self.pose, self._plan]))
+        monitor, memory = self.monitor, self.memory
+        view, watched, pose, plan = self._planned()
+        addresses = self._select.find(memory, self.engine.maps)
+        addresses += [view, frame]
+        addresses += [monitor.limits, monitor.features, memory.address("reference"), watched]
+        addresses += [pose, plan]
+        self._launch(self._select.kernel, (self.targets, 1, 1), SELECT_BLOCK, addresses)
+
+    def learn(self) -> None:
+        """Enqueue, where the family ``learns``: learn from the maps of the window that select
+        planned, and plan the next crop."""
+        self._select.learn(self.memory, self.engine.maps, self._planned())
 
     def close(self) -> None:
         """Free the memory."""
         for address in self._owned:
             self.device.free(address)
         self._owned = []
-        self.monitor.close()
+        if self._own_memory is not None:
+            self._own_memory.close()
 
-    def _sides(self) -> Tuple[int, int]:
-        return self.settings.window.exemplar, self.settings.window.search
+    _own_memory: Any = None
 
-    def _last_kernel(self, name: str) -> Any:
-        """A kernel of the source that has the select."""
-        return self.device.kernel(self._modules[-1], name)
+    def _planned(self) -> Plan:
+        return Plan(self._view, self.memory.address("monitor"), self.pose, self._plan)
 
-    def _module(self, name: str) -> Any:
+    def _input(self, exemplar: bool) -> int:
+        return self._exemplar_input if exemplar else self.memory.address("input")
+
+    def _kernel(self, source: str, name: str) -> Any:
+        """A kernel of one of the kernels' own .cu files."""
         device = self.device
-        path = compiler.binary(compiler.source(name), device.capability, device.driver_version)
-        return device.module(path)
+        if source not in self._modules:
+            path = compiler.source(source)
+            path = compiler.binary(path, device.capability, device.driver_version)
+            self._modules[source] = device.module(path)
+        return device.kernel(self._modules[source], name)
 
     def _constant(self, values: np.ndarray) -> int:
         """Copy an array to the device; returns its address, valid until ``close``."""
-        staging = self.device.pinned(values.nbytes)
-        staging[:] = values.view(np.uint8).ravel()
         address = self._alloc(values.nbytes)
-        self.device.upload(address, staging, self._stream)
-        self.device.synchronise(self._stream)
+        upload_record(self.device, address, values, self._stream)
         return address
 
     def _alloc(self, size: int) -> int:
@@ -183,7 +202,12 @@ class FrameKernels:
         return address
 
     def _launch(
-        self, kernel: Any, grid: Tuple[int, int, int], block: Tuple[int, int, int], *addresses: Any
+        self,
+        kernel: Any,
+        grid: Tuple[int, int, int],
+        block: Tuple[int, int, int],
+        arguments: Sequence[Any],
+        shared: int = 0,
     ) -> None:
-        arguments = [a if isinstance(a, np.int32) else np.uint64(a) for a in addresses]
-        self.device.launch(kernel, grid, block, arguments, self._stream)
+        given = [a if isinstance(a, np.int32) else np.uint64(a) for a in arguments]
+        self.device.launch(kernel, grid, block, given, self._stream, shared)

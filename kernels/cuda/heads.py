@@ -80,7 +80,9 @@ def _corners(settings: CornersSettings) -> Head:
     for name in ("cell_centre", "size", "search"):
         record[name] = getattr(settings, name)
     record["output"], record["bounds"] = OUTPUTS[settings.output], layout.bounds(settings.limits)
-    plane = 4 * settings.size**2  # bytes, from the first channel of one map to the second
+    cells = settings.size**2
+    record["apart"] = {"box": 4, "one_map": 2 * cells, "two_maps": cells}[settings.output]
+    plane = 4 * cells  # bytes, from the first channel of one map to the second
 
     def both(maps: Sequence[int]) -> Tuple[int, ...]:
         return tuple(maps) if len(maps) == 2 else (maps[0], maps[0] + plane)

@@ -124,6 +124,26 @@ static __device__ hp_products hp_no_products() {
   return none;
 }
 
+// The sum of a block's products, in thread 0: of every lane that is a multiple of `apart`. By a whole
+// block; `parts` has one for each warp.
+static __device__ hp_products hp_block_products(hp_products mine, int apart, hp_products* parts) {
+#pragma unroll 1
+  for (int distance = 16; distance >= apart; distance >>= 1) {
+    hp_products other;
+    other.product = hp_pair_down(mine.product, distance);
+    other.own = hp_pair_down(mine.own, distance);
+    other.other = hp_pair_down(mine.other, distance);
+    mine = hp_products_add(mine, other);
+  }
+  if (!(threadIdx.x & 31)) parts[threadIdx.x >> 5] = mine;
+  __syncthreads();
+  if (threadIdx.x) return mine;
+#pragma unroll 1
+  for (int warp = 1; warp < (int)(blockDim.x >> 5); ++warp)
+    mine = hp_products_add(mine, parts[warp]);
+  return mine;
+}
+
 // Calls `take(channel, sum)` for every channel, in the first lane of its group. By a whole block.
 template <class Take>
 static __device__ void hp_each_channel(const hp_limits* limits, const float* features,
@@ -159,21 +179,7 @@ static __device__ hp_products hp_compare_features(const hp_limits* limits, const
   hp_products mine = hp_no_products();
   const hp_compare compare = {reference, &mine};
   hp_each_channel(limits, features, rows, columns, compare);
-#pragma unroll 1
-  for (int distance = 16; distance >= HP_CHANNEL_LANES; distance >>= 1) {
-    hp_products other;
-    other.product = hp_pair_down(mine.product, distance);
-    other.own = hp_pair_down(mine.own, distance);
-    other.other = hp_pair_down(mine.other, distance);
-    mine = hp_products_add(mine, other);
-  }
-  if (!(threadIdx.x & 31)) parts[threadIdx.x >> 5] = mine;
-  __syncthreads();
-  if (threadIdx.x) return mine;
-#pragma unroll 1
-  for (int warp = 1; warp < (int)(blockDim.x >> 5); ++warp)
-    mine = hp_products_add(mine, parts[warp]);
-  return mine;
+  return hp_block_products(mine, HP_CHANNEL_LANES, parts);
 }
 
 // The cosine of the features and the reference; 0 if it is negative or not a number. The sums need

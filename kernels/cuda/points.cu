@@ -63,8 +63,8 @@ __device__ void move_axis(const hp_turn* turn, const hp_points* points, const fl
 
 }  // namespace
 
-// One block of whole warps. scores: one or two planes of size x size; distances: four; qualities: one
-// or 0. window, rough_window: one plane, in doubles and in floats.
+// One block of whole warps for each target. scores: one or two planes of size x size for each target;
+// distances: four; qualities: one, or 0. window, rough_window: one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_points(const hp_points* __restrict__ points, const double* __restrict__ window,
                      const float* __restrict__ rough_window, const float* __restrict__ scores,
@@ -74,7 +74,8 @@ extern "C" __global__ void __launch_bounds__(256, 1)
                      const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
                      hp_plan_line* plan) {
   __shared__ point_memory all;
-  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
+                                  pose, plan);
   hp_begin_turn(&turn, &all.turn);
   if (threadIdx.x == 0) {
     all.target = hp_search_target(all.turn.before[2], all.turn.before[3], all.turn.scale[0],
@@ -83,6 +84,9 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   }
   __syncthreads();
   const int count = points->size * points->size;
+  scores += blockIdx.x * (points->score == HP_SOFTMAX ? 2 : 1) * count;
+  distances += blockIdx.x * 4 * count;
+  if (qualities) qualities += blockIdx.x * count;
   const point_votes votes = {points, &all.target, &all.rough, scores, distances, qualities,
                              window, rough_window, count};
   const int cell = hp_find_winner(votes, count, &all.votes, &all.best);

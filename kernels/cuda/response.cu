@@ -128,9 +128,9 @@ struct places {
 
 }  // namespace
 
-// responses: one plane of size x size for each scale; taps: one for each column or row of the enlarged
-// response; enlarged: one plane for each scale; parts: gridDim.x * gridDim.y for each scale. Grid:
-// blocks of blockDim.x columns and ROWS * blockDim.y rows, one layer for each scale.
+// responses: one plane of size x size for each scale of each target; taps: one for each column or row
+// of the enlarged response; enlarged: one plane for each scale; parts: gridDim.x * gridDim.y for each
+// scale. Grid: blocks of blockDim.x columns and ROWS * blockDim.y rows, one layer for each scale.
 extern "C" __global__ void __launch_bounds__(256)
     hp_enlarge(const hp_response* __restrict__ head, const hp_cubic* __restrict__ taps,
                const float* __restrict__ responses, float* __restrict__ enlarged,
@@ -187,9 +187,9 @@ extern "C" __global__ void hp_remember_peak(const hp_response* __restrict__ head
   *first_peak = hp_mul(heights_of(parts, middle, count).most, damping[middle]);
 }
 
-// Blocks of whole warps; each looks through a part of the response with the highest peak. line,
-// rough_line: the Hanning window's axis in doubles and in floats; its square's sum is the first number
-// behind it. found: one for each block.
+// Blocks of whole warps; each looks through a part of the response with the highest peak of a target,
+// which is blockIdx.y. line, rough_line: the Hanning window's axis in doubles and in floats; its
+// square's sum is the first number behind it. found: one for each block.
 extern "C" __global__ void __launch_bounds__(256)
     hp_place(const hp_response* __restrict__ head, const double* __restrict__ damping,
              const double* __restrict__ line, const float* __restrict__ rough_line,
@@ -199,14 +199,16 @@ extern "C" __global__ void __launch_bounds__(256)
   __shared__ chosen best;
   __shared__ hp_vote_memory votes;
   __shared__ double vote;
-  choose(head, damping, parts, count, all, &best);
+  const int target = blockIdx.y;
+  choose(head, damping, parts + target * head->scales * count, count, all, &best);
   __syncthreads();
   const int side = head->size * head->upsample, cells = side * side;
   const int share = (cells + gridDim.x - 1) / gridDim.x, begin = blockIdx.x * share;
   const int length = begin + share < cells ? share : cells - begin;
   int place = -1;
   if (best.index >= 0 && length > 0) {
-    const places all_places = {head,       &best,      enlarged + best.index * cells,
+    const float* response = enlarged + (target * head->scales + best.index) * cells;
+    const places all_places = {head,       &best,      response,
                                line,       rough_line, line[side],
                                rough_line[side + 1],   side,
                                begin};
@@ -216,11 +218,11 @@ extern "C" __global__ void __launch_bounds__(256)
   if (threadIdx.x == 0) {
     hp_rank mine = {0, -1};
     if (place >= 0) mine = hp_rank_of(vote, begin + place);
-    found[blockIdx.x] = mine;
+    found[target * gridDim.x + blockIdx.x] = mine;
   }
 }
 
-// One block of whole warps. found: `blocks` of them, from hp_place.
+// One block of whole warps for each target. found: `blocks` of them for each target, from hp_place.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_response(const hp_response* __restrict__ head, const double* __restrict__ damping,
                        const heights* __restrict__ parts, int count,
@@ -233,7 +235,12 @@ extern "C" __global__ void __launch_bounds__(256)
   __shared__ heights peaks[HP_MOST_WINDOWS];
   __shared__ chosen best;
   __shared__ hp_rank ranks[HP_MOST_WARPS];
-  const hp_turn turn = {view, frame, limits, features, reference, monitor, pose, plan};
+  const int target = blockIdx.x;
+  const hp_turn turn =
+      hp_turn_of(target, view, frame, limits, features, reference, monitor, pose, plan);
+  parts += target * head->scales * count;
+  found += target * blocks;
+  first_peak += target;
   hp_begin_turn(&turn, &all);
   choose(head, damping, parts, count, peaks, &best);
   hp_rank mine = {0, -1};

@@ -1,21 +1,21 @@
 """Select for networks that respond to the target at several sizes: kernels and their memory."""
 
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from kernels.cuda import layout
+from kernels.cuda.select import Plan, Select, Tools
+from kernels.cuda.target_memory import TargetMemory
 from kernels.golden import hanning_window
-from kernels.settings import ResponseSettings
+from kernels.settings import FrameSettings, ResponseSettings
 
-SOURCE, KERNEL = "response", "hp_select_response"
+SOURCE = "response"
 ENLARGE_BLOCK = (32, 8, 1)
 ENLARGE_ROWS = 16  # rows of the enlarged response that one thread writes, as in response.cu
 PLACE_BLOCK = (256, 1, 1)
 PLACES = 64  # blocks that look for the best place
 HEIGHTS_BYTES = RANK_BYTES = 16  # of the structures in response.cu and votes.h
-
-Launch = Callable[..., None]
 
 
 class Tables(NamedTuple):
@@ -75,58 +75,46 @@ def enlarge_grid(settings: ResponseSettings) -> Tuple[int, int, int]:
     return (side + columns - 1) // columns, (side + rows - 1) // rows, len(settings.damping)
 
 
-class Response:
-    """The select of one target, up to the last kernel.
+class Response(Select):
+    """See ``Select``."""
 
-    Args:
-        settings: the network's numbers.
-        kernel: function of a kernel's name, gives the kernel.
-        constant: function of an array, copies it to the device, gives its address.
-        alloc: function of a number of bytes, gives an address.
-        launch: function (kernel, grid, block, arguments).
-    """
+    sizes = {"first_peak": 8}
 
-    def __init__(
-        self,
-        settings: ResponseSettings,
-        kernel: Callable[[str], Any],
-        constant: Callable[[np.ndarray], int],
-        alloc: Callable[[int], int],
-        launch: Launch,
-    ) -> None:
-        self._launch = launch
-        self._enlarge, self._place = kernel("hp_enlarge"), kernel("hp_place")
-        self._remember = kernel("hp_remember_peak")
-        given = [constant(array) for array in tables(settings)]
+    def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
+        settings: Any = frame.select
+        self._launch = tools.launch
+        self._enlarge, self._place, self._remember, self.kernel = (
+            tools.kernel(SOURCE, name)
+            for name in ("hp_enlarge", "hp_place", "hp_remember_peak", "hp_select_response")
+        )
+        given = [tools.constant(array) for array in tables(settings)]
         self._head, self._taps, self._damping, self._line, self._rough_line = given
-        self._grid = enlarge_grid(settings)
-        parts = self._grid[0] * self._grid[1]
-        self._count = np.int32(parts)
-        scales, side = len(settings.damping), settings.size * settings.upsample
-        self._enlarged = alloc(4 * scales * side * side)
-        self._parts = alloc(HEIGHTS_BYTES * scales * parts)
-        self._found = alloc(RANK_BYTES * PLACES)
-        self._first = alloc(8)
+        columns, rows, scales = enlarge_grid(settings)
+        self._grid = columns, rows, scales * targets
+        self._count, self._targets = np.int32(columns * rows), targets
+        side = settings.size * settings.upsample
+        self._enlarged = tools.alloc(4 * scales * side * side * targets)
+        self._parts = tools.alloc(HEIGHTS_BYTES * scales * columns * rows * targets)
+        self._found = tools.alloc(RANK_BYTES * PLACES * targets)
 
-    def remember(self, responses: int) -> None:
+    def remember(
+        self, memory: TargetMemory, maps: Sequence[int], features: Sequence[int], plan: Plan
+    ) -> None:
         """Enqueue: take the peak of the response that the network gave last as the target's."""
-        self._enlarge_all(responses)
-        arguments = self._head, self._damping, self._parts, self._count, self._first
-        self._launch(self._remember, (1, 1, 1), (1, 1, 1), *arguments)
+        self._enlarge_all(maps[0])
+        first = memory.address("first_peak")
+        arguments = self._head, self._damping, self._parts, self._count, first
+        self._launch(self._remember, (1, 1, 1), (1, 1, 1), arguments)
 
-    def find(self, responses: int) -> List[Any]:
-        """Enqueue: find the best places; returns what the last kernel takes first.
-
-        Args:
-            responses: address of the responses of all sizes, one after the other.
-        """
-        self._enlarge_all(responses)
+    def find(self, memory: TargetMemory, maps: Sequence[int]) -> List[Any]:
+        """See ``Select.find``. The responses of all sizes lie one after the other."""
+        self._enlarge_all(maps[0])
         arguments: Sequence[Any] = (self._head, self._damping, self._line, self._rough_line)
         arguments = tuple(arguments) + (self._enlarged, self._parts, self._count, self._found)
-        self._launch(self._place, (PLACES, 1, 1), PLACE_BLOCK, *arguments)
+        self._launch(self._place, (PLACES, self._targets, 1), PLACE_BLOCK, arguments)
         last = [self._head, self._damping, self._parts, self._count, self._found]
-        return last + [np.int32(PLACES), self._first]
+        return last + [np.int32(PLACES), memory.address("first_peak")]
 
     def _enlarge_all(self, responses: int) -> None:
         arguments = self._head, self._taps, responses, self._enlarged, self._parts
-        self._launch(self._enlarge, self._grid, ENLARGE_BLOCK, *arguments)
+        self._launch(self._enlarge, self._grid, ENLARGE_BLOCK, arguments)

@@ -22,6 +22,22 @@ struct hp_turn {
   hp_plan_line* plan;
 };
 
+// The turn of a block's target. What several targets have lies one after the other.
+static __device__ hp_turn hp_turn_of(int target, const hp_view* view, const hp_frame* frame,
+                                     const hp_limits* limits, const float* features,
+                                     const float* reference, hp_monitor* monitor, hp_pose* pose,
+                                     hp_plan_line* plan) {
+  if (features) {
+    features += (long long)target * limits->channels * limits->side * limits->side;
+    reference += target * limits->channels;
+  }
+  const hp_turn turn = {view,      frame,
+                        limits,    features,
+                        reference, monitor + target,
+                        pose + target, plan + hp_plan_lines(view) * target};
+  return turn;
+}
+
 // What single threads of the block tell the others.
 struct hp_turn_memory {
   double before[4], after[4];  // states

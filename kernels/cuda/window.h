@@ -5,6 +5,11 @@
 
 #include "frame.h"
 
+// Lines of the plan of one target's windows.
+static __device__ int hp_plan_lines(const hp_view* view) {
+  return 2 * view->geometry.search * view->windows;
+}
+
 // Search pixels per frame pixel, x and y. `widened`: see hp_monitor.
 static __device__ void hp_scale_of(const hp_view* view, const double* state, double widened,
                                    double* scale) {
@@ -85,8 +90,9 @@ static __device__ void hp_plan_window(const hp_planned* window, int side, int wa
   }
 }
 
-// What all windows cover together, for the upload. By one thread.
-static __device__ void hp_cover(const hp_plans* plans, int count, hp_pose* pose) {
+// What all windows cover together, and what is read around them, for the upload. By one thread.
+static __device__ void hp_cover(const hp_view* view, const hp_plans* plans, int count,
+                                hp_pose* pose) {
   int left = plans->windows[0].x, top = plans->windows[0].y;
   int right = left + plans->windows[0].width, bottom = top + plans->windows[0].height;
   for (int i = 1; i < count; ++i) {
@@ -96,10 +102,12 @@ static __device__ void hp_cover(const hp_plans* plans, int count, hp_pose* pose)
     right = window->x + window->width > right ? window->x + window->width : right;
     bottom = window->y + window->height > bottom ? window->y + window->height : bottom;
   }
-  pose->x = left;
-  pose->y = top;
-  pose->width = right - left;
-  pose->height = bottom - top;
+  const int across = view->margin + (int)(view->reach * (float)(right - left));
+  const int down = view->margin + (int)(view->reach * (float)(bottom - top));
+  pose->x = left - across;
+  pose->y = top - down;
+  pose->width = right - left + 2 * across;
+  pose->height = bottom - top + 2 * down;
 }
 
 // Plans the crop of the exemplar, or of all windows of the next frame. By a whole block, after the
@@ -118,7 +126,7 @@ static __device__ void hp_aim_block(const hp_view* view, const hp_monitor* monit
     plans->windows[threadIdx.x] = hp_planned_of(window, side, geometry->warp);
   }
   __syncthreads();
-  if (threadIdx.x == 0) hp_cover(plans, count, pose);
+  if (threadIdx.x == 0) hp_cover(view, plans, count, pose);
   for (int i = 0; i < count; ++i)
     hp_plan_window(plans->windows + i, side, geometry->warp, plan + 2 * side * i);
 }

@@ -16,6 +16,7 @@ from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
 from runtime.decode.response import response_settings
+from runtime.decode.shared.ridge import ridge_settings
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame
 from runtime.frames import Picture, PlanarFrame
@@ -26,13 +27,18 @@ from runtime.types import Track, checked_box, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
+
+def _respond_settings(network: Network) -> Any:
+    return ridge_settings(network) if network.filter == "ridge" else response_settings(network)
+
+
 # The families whose select the GPU has: name -> function of the network that gives its numbers.
 SELECTS: Dict[str, Callable[[Network], Any]] = {
     "points": points_settings,
     "anchors": anchors_settings,
     "centre": centre_settings,
     "corners": corners_settings,
-    "response": response_settings,
+    "response": _respond_settings,
 }
 
 
@@ -42,12 +48,10 @@ def frame_settings(network: Network) -> FrameSettings:
     Raises:
         NotOnGpu: the kernels lack this network's crop or select.
     """
-    ridge = network.family == "response" and network.filter == "ridge"
-    if network.family not in SELECTS or ridge:
+    if network.family not in SELECTS:
         raise NotOnGpu(
-            "{}: the GPU has no select of {}; run it with --engine onnxruntime".format(
-                network.name,
-                'filter = "ridge"' if ridge else "the family {!r}".format(network.family),
+            "{}: the GPU has no select of the family {!r}; run it with --engine onnxruntime".format(
+                network.name, network.family
             )
         )
     select = SELECTS[network.family](network)

@@ -99,7 +99,7 @@ def crop():
         asked = memory.put(layout.network_input(frame_settings(net).input, 255, dtype, *options))
         arguments = np.uint64(view), np.uint64(watch), np.int32(0), np.uint64(pose), np.uint64(plan)
         device.launch(aim, (1, 1, 1), (256, 1, 1), arguments, memory.stream)
-        arguments = [np.uint64(a) for a in (address, plan, asked, out)]
+        arguments = [np.uint64(a) for a in (address, plan, asked)] + [np.int32(1), np.uint64(out)]
         device.launch(kernel, (8, 4, 1), (32, 8, 1), arguments, memory.stream)
         found = memory.get(out, (1, 3, 255, 255), DTYPES[dtype])
         window, _ = geometry.search_window(net, record["state"][0])

@@ -66,7 +66,7 @@ def crop(shim, net, picture, state, exemplar=False, dtype="float32", step=1.0, b
     )
     given_input = layout.network_input(frame_settings(net).input, side, dtype, step, border)
     blocks = ((side + 31) // 32, (side + 63) // 64)
-    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
+    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, 1, out)
     window = tuple(int(pose[name][0]) for name in ("x", "y", "width", "height"))
     return out, window
 
@@ -246,10 +246,10 @@ def test_an_input_too_large_for_the_plan_is_refused():
 
 
 def test_structures_have_the_sizes_that_python_lays_out(shim):
-    sizes = np.zeros(13, np.int32)
+    sizes = np.zeros(14, np.int32)
     shim.launch("structure_sizes", 1, 1, sizes)
     kinds = ("FRAME", "INPUT", "VIEW", "POSE", "POINTS", "LINE", "LIMITS", "MONITOR")
-    kinds += ("GEOMETRY", "CENTRE", "CORNERS", "RESPONSE", "CUBIC")
+    kinds += ("GEOMETRY", "CENTRE", "CORNERS", "RESPONSE", "CUBIC", "RIDGE")
     assert list(sizes) == [getattr(layout, kind).itemsize for kind in kinds]
 
 
@@ -298,7 +298,7 @@ def test_several_windows_of_every_shape_are_cropped_in_one_launch(
     picture = picture_of(part)
     picture["x"], picture["y"] = x, y
     picture["frame_width"], picture["frame_height"] = shape[1], shape[0]
-    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, out)
+    shim.launch("hp_crop", blocks, (32, 8), picture, plan, given_input, count, out)
     resampled = golden.warp if net.resample == "warp" else golden.crop
     for index, found in enumerate(out):
         centre = np.array(state, np.float64)

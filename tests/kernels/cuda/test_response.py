@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.cuda import layout, response
-from kernels.cuda.response import Response
 from runtime import geometry
 from runtime.decode.response import Siamese
 from runtime.errors import NetworkFailed
-from runtime.trackers.gpu import frame_settings
+from tests.fakes.cuda.arrays import OnArrays
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 
@@ -21,53 +20,6 @@ FRAME = (640, 480)
 @pytest.fixture(scope="module")
 def shim():
     return Shim()
-
-
-class OnGpu:
-    """The kernels of one target, on arrays of the host."""
-
-    def __init__(self, shim, net, lost=False):
-        numbers = frame_settings(net)
-        self.shim, self._arrays = shim, {}
-        self.view = layout.view(numbers.window, numbers.factors)
-        self.limits = layout.limits(numbers.loss, None) if net.lost_below else None
-        self.pose = np.zeros(1, layout.POSE)
-        self.plan = np.zeros(2 * net.search * len(numbers.factors), layout.LINE)
-        self.picture = np.zeros(1, layout.FRAME)
-        for names in (("frame_width", "frame_height"), ("width", "height")):
-            self.picture[names[0]], self.picture[names[1]] = FRAME
-        self.response = Response(numbers.select, str, self._constant, self._alloc, self._launch)
-
-    def begin(self, state, maps):
-        self.monitor = layout.monitor(state)
-        self.pose["state"] = state
-        self.response.remember(self._constant(maps))
-        self.shim.launch("hp_aim", 1, 256, self.view, self.monitor, 0, self.pose, self.plan)
-
-    def select(self, maps):
-        first = self.response.find(self._constant(maps))
-        last = [self.view, self.picture, self.limits, None, None]
-        last += [self.monitor, self.pose, self.plan]
-        self._launch(response.KERNEL, 1, 256, *(first + last))
-        return self.pose[0]
-
-    def _constant(self, array):
-        array = np.ascontiguousarray(array).copy()
-        self._arrays[array.ctypes.data] = array
-        return array.ctypes.data
-
-    def _alloc(self, size):
-        return self._constant(np.zeros(size, np.uint8))
-
-    def _launch(self, kernel, grid, block, *arguments):
-        taken = []
-        for argument in arguments:
-            if isinstance(argument, np.int32):
-                argument = int(argument)
-            elif isinstance(argument, int):
-                argument = self._arrays[argument]
-            taken.append(argument)
-        self.shim.launch(kernel, grid, block, *taken)
 
 
 def siamese(**changes):
@@ -109,13 +61,13 @@ def define(decoder, net, maps, state):
 def same(shim, net, seed, holes=0.0):
     random = np.random.RandomState(seed)
     state = np.append(random.uniform(0, 480, 2), random.uniform(10, 300, 2))
-    decoder, gpu = Siamese(net), OnGpu(shim, net)
+    decoder, gpu = Siamese(net), OnArrays(shim, net, FRAME)
     first, maps = random_responses(net, random), random_responses(net, random)
     decoder.first((first[net.scales // 2][None, None],))
     gpu.begin(state, first)
     broken = random.uniform(size=maps.shape) < holes
     maps[broken] = random.choice([np.nan, np.inf, -np.inf], broken.sum())
-    pose, before = gpu.select(maps), state.copy()
+    pose, before = gpu.frame(maps), state.copy()
     try:
         with np.errstate(all="ignore"):
             cell, score, certain = define(decoder, net, maps, state)

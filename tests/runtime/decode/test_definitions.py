@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import decode
+from runtime.decode.shared.ridge import unpack
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
 
@@ -326,7 +327,7 @@ def test_ridge_regression_is_that_of_the_paper(seed, side):
 def test_packed_transforms_unpack_to_numpys_order(seed, side):
     picture = np.random.RandomState(seed).randn(side, side).astype(np.float32)
     spectrum = np.zeros((side, side // 2 + 1), np.complex64)
-    decode.module_of("response").unpack(cv2.dft(picture), spectrum)
+    unpack(cv2.dft(picture), spectrum)
     np.testing.assert_allclose(spectrum, np.fft.rfft2(picture), atol=1e-3)
 
 

@@ -1,0 +1,102 @@
+"""What every family's select is to a frame: what is launched, with which arguments.
+
+``HeadSelect`` is one kernel. ``response.py`` and ``ridge.py`` have families that need several.
+"""
+
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+
+import numpy as np
+
+from kernels.cuda import layout
+from kernels.cuda.heads import head
+from kernels.cuda.target_memory import TargetMemory
+from kernels.settings import FrameSettings
+
+
+class Tools(NamedTuple):
+    """How a select reaches the device.
+
+    Attributes:
+        kernel: function (source, name) that gives a kernel.
+        constant: function of an array that copies it to the device and gives its address.
+        alloc: function of a number of bytes that gives an address.
+        launch: function (kernel, grid, block, arguments, shared bytes); an argument is an address
+            or a ``numpy.int32``.
+    """
+
+    kernel: Callable[[str, str], Any]
+    constant: Callable[[np.ndarray], int]
+    alloc: Callable[[int], int]
+    launch: Callable[..., None]
+
+
+class Plan(NamedTuple):
+    """Addresses that kernels take that plan a crop: of view, monitor, pose and plan."""
+
+    view: int
+    monitor: int
+    pose: int
+    lines: int
+
+
+class Select:
+    """The select of one network, for one target or several.
+
+    Args:
+        frame: the network's numbers.
+        tools: how it reaches the device.
+        targets: of each launch.
+
+    Attributes:
+        kernel: the last kernel. It takes what ``find`` gives, then the frame's own arguments.
+        sizes: bytes of each kind of memory that a target needs between frames.
+        learns: whether a frame ends with a search around the target that was found.
+        groups: whether there may be several targets.
+    """
+
+    sizes: Dict[str, int] = {}
+    learns = False
+    groups = True
+    kernel: Any = None
+
+    def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def view(frame: FrameSettings) -> np.ndarray:
+        """Where a tracker looks in a frame: one ``layout.VIEW``."""
+        return layout.view(frame.window, frame.factors)
+
+    def remember(
+        self, memory: TargetMemory, maps: Sequence[int], features: Sequence[int], plan: Plan
+    ) -> None:
+        """Enqueue: take what the network gave last as the target's.
+
+        Args:
+            memory: of the target.
+            maps: addresses of the maps of the first search.
+            features: addresses of the exemplar's features.
+            plan: of the next crop.
+        """
+
+    def find(self, memory: TargetMemory, maps: Sequence[int]) -> List[Any]:
+        """Enqueue all kernels but the last; return what the last one takes first."""
+        raise NotImplementedError
+
+    def learn(self, memory: TargetMemory, maps: Sequence[int], plan: Plan) -> None:
+        """Enqueue, where the family ``learns``: learn from the maps, and plan the next crop."""
+        raise NotImplementedError
+
+
+class HeadSelect(Select):
+    """See ``Select``: one kernel, which takes the network's maps."""
+
+    def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
+        settings: Any = frame.select
+        self._head = head(settings)
+        self.kernel = tools.kernel(self._head.source, self._head.kernel)
+        self._tables = [tools.constant(array) for array in self._head.constants]
+
+    def find(self, memory: TargetMemory, maps: Sequence[int]) -> List[Any]:
+        """See ``Select.find``."""
+        return self._tables + list(self._head.maps(maps))

@@ -89,6 +89,8 @@ def prepare(options, out, log):
     held = held_pairs(options, bank, teachers, out / "held.npz")
     plots.batch_picture(held, out / "batch.png")
     ring = Ring(cache / "ring", options.ring, teachers.channels)
+    if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
+        log(event="waiting", what="another run must draw pairs into {}".format(cache))
     writers = fill_ring(options, ring, cache)
     work = Work(
         ring,

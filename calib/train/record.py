@@ -151,7 +151,7 @@ def arguments(cli, given):
         given: list of texts.
 
     Raises:
-        BadRun: no such run; a repeated one has no --out.
+        BadRun: no such run; a repeated one has no --out, or nothing that draws its pairs.
     """
     first = cli.__class__(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
@@ -174,4 +174,10 @@ def arguments(cli, given):
             action.required = False
     known = {action.dest for action in cli._actions}
     cli.set_defaults(**{key: value for key, value in stored.items() if key in known})
-    return cli.parse_args(given)
+    options = cli.parse_args(given)
+    if named.repeat and not options.processes and options.cache is None:
+        raise BadRun(
+            "{} drew no pairs of its own (--processes 0); give --processes 1, or name a cache that "
+            "holds pairs with --cache".format(folder)
+        )
+    return options

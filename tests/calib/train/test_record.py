@@ -67,6 +67,7 @@ def test_a_repeated_run_has_the_same_options_and_a_folder_of_its_own(world, tmp_
         (["--resume", "{}/nowhere"], "is not there; name the folder of a run"),
         (["--repeat", "{}/run"], "name it with --out"),
         (["--repeat", "{}/run", "--out", "{}/run"], "name it with --out"),
+        (["--repeat", "{}/run", "--out", "{}/new", "--processes", "0"], "drew no pairs of its own"),
     ],
 )
 def test_a_run_that_can_not_go_on_is_one_sentence(world, given, words, capsys):

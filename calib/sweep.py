@@ -262,19 +262,15 @@ def _line(name, each):
 def write_page(report, folder, out):
     """Write report.html: the table, the curves of the sweep and those of the training."""
     plot(report["results"], report["chosen"], out / "sweep.png")
-    rows = [
-        "<tr{}><td>{}<td>{:.4f} ± {:.4f}<td>{:.3f}<td>{:.3f}<td>{:.2f}".format(
-            " class=chosen" if name == report["chosen"] else "",
-            html.escape(name),
-            each["one_step"],
-            each["one_step_error"],
-            each["ao"],
-            each["eao"],
-            each["ms"],
+    rows = [_row(name, each, name == report["chosen"]) for name, each in report["results"].items()]
+    if "unseen_figures" in report:
+        rows.append(_row("the chosen one on --unseen", report["unseen_figures"], True))
+    tuned = ""
+    if "tuned" in report:
+        tuned = "<p>Tuned on held-out clips: {start:.3f} to {best:.3f}.".format(
+            **report["tuned"]["score_held_out"]
         )
-        for name, each in report["results"].items()
-    ]
-    curves = "<h2>The training</h2><img src=../curves.png>"
+    curves = "<h2>The training</h2><img src=../curves.png alt='losses and validation'>"
     parts = [
         "<!doctype html><meta charset=utf-8><title>{0}</title><style>".format(
             html.escape(report["run"])
@@ -282,11 +278,11 @@ def write_page(report, folder, out):
         "body{font:16px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}",
         "td,th{padding:.2em 1em;text-align:right}td:first-child{text-align:left}",
         ".chosen{font-weight:bold}img{max-width:100%}</style>",
-        "<h1>{}</h1><p>Chosen: {}, {}.".format(
-            html.escape(report["run"]), html.escape(report["chosen"]), html.escape(report["why"])
+        "<h1>{}</h1><p>Chosen: {}, {}.{}".format(
+            html.escape(report["run"]), html.escape(report["chosen"]), report["why"], tuned
         ),
-        "<pre>{}</pre>".format(html.escape(text(report).split("\n* ")[-1])),
-        "<img src=sweep.png><table><tr><th>checkpoint<th>one-step<th>AO<th>EAO<th>ms a frame",
+        "<p><img src=sweep.png alt='figures of each checkpoint'>",
+        "<table><tr><th>checkpoint<th>one-step<th>AO<th>EAO<th>ms a frame",
         *rows,
         "</table>",
         curves if (folder / "curves.png").is_file() else "",
@@ -294,10 +290,25 @@ def write_page(report, folder, out):
     (out / "report.html").write_text("\n".join(parts), encoding="utf-8")
 
 
+def _row(name, each, chosen):
+    """A row of the page's table."""
+    return "<tr{}><td>{}<td>{:.4f} ± {:.4f}<td>{:.3f}<td>{:.3f}<td>{:.2f}".format(
+        " class=chosen" if chosen else "",
+        html.escape(name),
+        each["one_step"],
+        each["one_step_error"],
+        each["ao"],
+        each["eao"],
+        each["ms"],
+    )
+
+
 def plot(results, pick, path):
-    """One-step overlap with its standard error, AO and EAO of each checkpoint."""
+    """One-step overlap with its standard error, AO and EAO of each checkpoint; below, its time."""
     plt = pyplot()
-    figure, axes = plt.subplots(figsize=(10, 5))
+    figure, (axes, times) = plt.subplots(
+        2, figsize=(10, 6), sharex=True, gridspec_kw={"height_ratios": (4, 1)}
+    )
     places, names = np.arange(len(results)), list(results)
     found = list(results.values())
     axes.errorbar(
@@ -311,9 +322,13 @@ def plot(results, pick, path):
     axes.plot(places, [each["ao"] for each in found], marker="s", label="AO")
     axes.plot(places, [each["eao"] for each in found], marker="^", label="EAO")
     axes.axvline(names.index(pick), color="0.6", linestyle="--", label="chosen")
-    axes.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
-    axes.grid(True, alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, frameon=False)
+    times.plot(places, [each["ms"] for each in found], marker=".", color="0.3")
+    times.set_ylabel("ms a frame")
+    times.set_ylim(bottom=0)
+    times.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
+    for each in (axes, times):
+        each.grid(True, alpha=0.3)
     figure.tight_layout()
     figure.savefig(str(path), dpi=120)
     plt.close(figure)

@@ -208,8 +208,8 @@ class Runner:
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
-            if self.progress() * stage.judgements >= next_judgement:
-                next_judgement += 1
+            if next_judgement <= self.progress() * stage.judgements < stage.judgements:
+                next_judgement += 1  # the last one is after the stage
                 self._judge()
         if not self.finished:
             self.finished = True

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 
+NO_CURVES = {"time", "stage", "event", "steps", "pairs", "seconds", "processor_seconds", "lr"}
 COLOURS = ((0, 200, 0), (0, 0, 230), (220, 200, 0), (150, 150, 150))  # one a kind of pair
 
 
@@ -40,7 +41,10 @@ def read_log(path):
 
 
 def curves(log_path, path):
-    """Losses (left) and validation (right) of every stage, against pairs."""
+    """Losses (left) and validation (right) of every stage, against pairs.
+
+    Overlaps (os_NAME) have their standard errors (se_NAME) as bars.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -61,14 +65,20 @@ def curves(log_path, path):
 
 
 def _plot(axis, lines, title):
-    skip = {"time", "stage", "event", "steps", "pairs", "seconds", "lr"}
-    names = list(dict.fromkeys(name for line in lines for name in line if name not in skip))
+    names = list(dict.fromkeys(name for line in lines for name in line if name not in NO_CURVES))
     for name in names:
+        if name.startswith("se_"):
+            continue  # the error of os_
         points = [(line["pairs"] / 1000, line[name]) for line in lines if name in line]
-        axis.plot(
+        error = name.replace("os_", "se_", 1)
+        told = error != name and error in names
+        errors = [line.get(error, 0.0) for line in lines if name in line] if told else None
+        axis.errorbar(
             *zip(*points),
+            errors,
             label=name.strip("_"),
             linewidth=1,
+            capsize=2,
             marker="." if len(points) < 30 else None,
         )
     axis.set_title(title)

@@ -98,6 +98,8 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     resumed = [line for line in lines if line.get("event") == "resumed"]
     assert resumed and 0 < resumed[0]["steps"] < 120
     assert lines[-1]["processor_seconds"] > 0
+    told = [line["pairs"] for line in judged(tmp_path / "whole", "backbone")]
+    assert told == sorted(set(told)) and told[-1] == 960 and len(told) == 8  # the last one once
     ends = [
         torch.load(tmp_path / n / "backbone.pt", weights_only=False) for n in ("killed", "whole")
     ]

@@ -75,7 +75,7 @@ class Response:
             np.zeros(side),
         )
         self._held = arrays
-        self._arrays = np.array([array.ctypes.data for array in arrays], np.uint64)
+        self._arrays = np.array([array.ctypes.data for array in arrays], np.uintp)
         self._arrays_at = self._arrays.ctypes.data
         prepare(self._head_at, self._arrays_at)
         self._cells = settings.size**2

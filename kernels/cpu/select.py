@@ -27,7 +27,7 @@ from kernels.settings import (
     WindowSettings,
 )
 
-JOB = struct.Struct("=9Q")  # the addresses of hp_select_job
+JOB = struct.Struct("@9P0d")  # the addresses of hp_select_job; then aligned for doubles
 VIEW = struct.Struct("=4d")  # hp_frame_view, which follows them
 NOTHING = np.full(1, np.nan)
 
@@ -265,6 +265,17 @@ class Select:
         if best < 0:
             argmax(NOTHING)  # raises the definition's error
         return best, self._score.value
+
+    def bound(self, maps: Sequence[np.ndarray], state: np.ndarray) -> Tuple[int, int]:
+        """(address of the function, address of its job), for a call from C++.
+
+        Args:
+            maps, state: as in ``select``; float32 and C-contiguous, and they stay where they are.
+        """
+        self._bind(maps, state)
+        address = ctypes.cast(self._function, ctypes.c_void_p).value
+        assert address is not None, "a function has an address"
+        return address, self._job_at
 
     def _bind(self, maps: Sequence[np.ndarray], state: np.ndarray) -> None:
         """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""

@@ -180,9 +180,14 @@ def state_of(
     return state
 
 
+def corner_less(network: "Network") -> int:
+    """What a box's width is less before its half is the corner's distance from the centre."""
+    return 1 if network.box_corner == "(w-1)/2" else 0
+
+
 def box_of(network: "Network", state: np.ndarray) -> Box:
     """The box of a state."""
-    less = 1 if network.box_corner == "(w-1)/2" else 0
+    less = corner_less(network)
     cx, cy, w, h = (float(value) for value in state)
     return Box(cx - (w - less) / 2, cy - (h - less) / 2, w, h)
 

@@ -23,6 +23,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.settings import LossSettings
 from runtime.networks import Network
 
 KEPT = 0.6  # share of the last frame's certainty in this one's
@@ -30,6 +31,19 @@ INNER = 0.8  # share of the box's sides whose cells are averaged: its corners ar
 
 
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
+
+
+def loss_settings(network: Network) -> LossSettings:
+    """The numbers of ``LossMonitor`` that the kernels take."""
+    return LossSettings(
+        lost_below=network.lost_below,
+        hold_below=network.hold_below,
+        hold_widen=network.hold_widen,
+        hold_limit=network.hold_limit,
+        kept=KEPT,
+        inner=INNER,
+        stride=getattr(network, "stride", 1),
+    )
 
 
 class LossMonitor:
@@ -43,14 +57,16 @@ class LossMonitor:
         lost: whether the target is lost.
         certainty: of the last frame, smoothed; 1 in the first.
         widened: how many times as long as usual the search region's sides are.
+        reference: float32 (channels,), of the first frame; None where nothing is compared.
+        held: the state when it was last certain.
     """
 
     def __init__(self, network: Network, kernels: Any) -> None:
         self.network = network
         self.lost, self.certainty, self.widened = False, 1.0, 1.0
         self._compare = kernels.likeness
-        self._reference: Optional[np.ndarray] = None  # (channels,), of the first frame
-        self._held = np.zeros(4)  # the state when it was last certain
+        self.reference: Optional[np.ndarray] = None
+        self.held = np.zeros(4)
 
     def begin(self, state: np.ndarray, features: Any, scale: Any) -> None:
         """Take a new target.
@@ -62,16 +78,16 @@ class LossMonitor:
             scale: (x, y), search pixels per frame pixel.
         """
         self.lost, self.certainty, self.widened = False, 1.0, 1.0
-        self._held[:] = state
-        self._reference = None
+        self.held[:] = state
+        self.reference = None
         if features is not None:
-            self._reference = np.zeros(features.shape[1], np.float32)
+            self.reference = np.zeros(features.shape[1], np.float32)
             rows, columns = cells_under(self.network, features, 0.0, 0.0, state, scale)
-            self._compare(features, rows, columns, None, self._reference)
+            self._compare(features, rows, columns, None, self.reference)
 
     def rescale(self, factors: Sequence[float]) -> None:
         """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
-        self._held *= factors
+        self.held *= factors
 
     def watch(
         self, state: np.ndarray, before: np.ndarray, score: float, features: Any, scale: Any
@@ -89,10 +105,10 @@ class LossMonitor:
         """
         network = self.network
         now = score
-        if self._reference is not None:
+        if self.reference is not None:
             x, y = (state[0] - before[0]) * scale[0], (state[1] - before[1]) * scale[1]
             rows, columns = cells_under(network, features, x, y, state, scale)
-            now *= max(0.0, self._compare(features, rows, columns, self._reference, None))
+            now *= max(0.0, self._compare(features, rows, columns, self.reference, None))
         self.certainty += (now - self.certainty) * (1 - KEPT)
         self.lost = self.certainty < network.lost_below
         if network.hold_below > 0:
@@ -104,11 +120,11 @@ class LossMonitor:
         network = self.network
         if self.certainty < network.hold_below:
             self.widened = min(self.widened * network.hold_widen, network.hold_limit)
-            state[:] = self._held
+            state[:] = self.held
             return
         self.widened = 1.0
         if now >= network.hold_below:
-            self._held[:] = state
+            self.held[:] = state
 
 
 def cells_under(

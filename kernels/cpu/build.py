@@ -39,6 +39,8 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-st
 NATIVE: Tuple[Tuple[str, ...], ...] = (("-march=native",), ("-mcpu=native",), ())
 if platform.machine().startswith(("aarch64", "arm")):
     NATIVE = (("-mcpu=native",), ("-march=native",), ())
+if platform.machine().startswith("arm"):  # 32 bits; Debian's compiler leaves NEON out by itself
+    NATIVE = (("-mcpu=native", "-mfpu=auto"),) + NATIVE
 TIMEOUT_S = 300
 
 

@@ -1,7 +1,8 @@
 // The processor's work on an FPGA board. It writes the tables and pixels of a window, converts the
-// words of the maps to floats, and compares the features of two targets. hotpath.cpp includes this
-// file. The definitions are resize.py, likeness.py and the driver's NumPy in kernels/fpga, and
-// runtime/engines/overlay.py.
+// words of the maps to floats, and compares the features of two targets. hp_fabric_aim and
+// hp_fabric_found do all that a frame needs before and after the fabric's program. hotpath.cpp
+// includes this file. The definitions are resize.py, likeness.py and the driver's NumPy in
+// kernels/fpga, and runtime/{engines/overlay,trackers/host,geometry,loss}.py.
 
 // A window for the fabric. kernels/fpga/native.py fills it in, in the same order.
 struct hp_window_job {
@@ -31,8 +32,47 @@ struct hp_words {
   i64 values, out;                    // 256 floats by the byte's bits; channels x cells floats
 };
 
-enum { HP_WORD = 16, HP_OUTSIDE = 0x8000 };
-enum { HP_WINDOW_DONE, HP_LINE_TOO_LONG, HP_PIXELS_TOO_MANY };
+// A target's frames. kernels/fpga/frame.py fills this in, in the same order. What is not said to be
+// a result stays the same from frame to frame.
+struct hp_fabric_frame {
+  hp_window_job window;                // with its memory; the rest is a result
+  // registers of the program, PROGRAM .. BORDER: REGION2 .. LINE are results
+  uint32_t registers[8];
+  // addresses of the tables and of the pixels for the fabric, and the known size of a frame
+  i64 fabric_tables, fabric_pixels, known_width, known_height;
+  // addresses
+  i64 geometry;                        // of hp_geometry
+  i64 select, select_job;              // a function of select.h, and its hp_select_job
+  i64 maps, map_count;                 // of hp_words
+  i64 held;                            // 4 doubles, the state when it was last certain: a result
+  i64 reference;                       // floats, the first frame's features; 0: none are compared
+  i64 features, channels, side;        // bytes into the target's memory; cells a side
+  // numbers of runtime/loss.py
+  i64 watched;                         // whether the target is monitored
+  double lost_below, hold_below, hold_widen, hold_limit, kept, inner, stride;
+  double corner;                       // what the width is less, for the box's corner: 0 or 1
+  // results, which the next frame takes
+  double certainty, widened, scale[2];
+  // results
+  double box[4], score;
+  i64 lost;
+};
+
+enum { HP_WORD = 16, HP_OUTSIDE = 0x8000, HP_MOST_ROWS = 0x7fff };
+enum { HP_WINDOW_DONE, HP_LINE_TOO_LONG, HP_PIXELS_TOO_MANY, HP_OTHER_FRAME };
+enum { HP_FOUND = 0, HP_NOTHING_FINITE = -1 };
+// Words: PROGRAM .. BORDER, CONTROL; and among the former.
+enum { HP_FIRST_REGISTER = 4, HP_REGISTERS = 8, HP_CONTROL = 2 };
+enum { HP_REGION2 = 3, HP_FRAME, HP_STRIDE, HP_LINE };
+
+// NumPy's array interface for C: what a capsule of __array_struct__ points at.
+struct hp_array {
+  int two, dimensions;
+  char kind;
+  int item_bytes, flags;
+  const intptr_t *shape, *strides;
+  const void* data;
+};
 
 namespace {
 
@@ -46,31 +86,89 @@ i64 inside(i64 start, i64 length, i64 limit, i64* count) {
   return first;
 }
 
+// hp_resize_tap without calls of libm, which 32-bit ARM would make. A place is above -1 and below
+// 2^22; weights are 0 .. 2048. Adding 1.5 * 2^23 rounds such a float to a whole number, half to even.
+inline hp_tap quick_tap(int index, double scale) {
+  const float place = (float)(hp_mul(index + 0.5, scale) - 0.5), magic = 12582912.0f;
+  hp_tap tap;
+  tap.first = (int)(place + 1.0f) - 1;
+  tap.first -= (float)tap.first > place;  // where adding 1 rounded up
+  const float part = place - (float)tap.first;
+  tap.weight0 = (int)((1.0f - part) * (float)HP_WEIGHT_ONE + magic - magic);
+  tap.weight1 = (int)(part * (float)HP_WEIGHT_ONE + magic - magic);
+  return tap;
+}
+
+inline int within(int value, int high) { return value < -1 ? -1 : value > high ? high : value; }
+
+inline bool is_outside(int value, int count) { return (unsigned)value >= (unsigned)count; }
+
+// Entries of one window.
+struct entries {
+  int width, height, columns, rows, shift_x, shift_y;  // shift: from the window to what is fetched
+
+  explicit entries(const hp_window_job* job)
+      : width((int)job->width), height((int)job->height), columns((int)job->columns),
+        rows((int)job->rows), shift_x((int)(job->x - job->x0)), shift_y((int)(job->y - job->y0)) {}
+
+  void column(hp_column_entry* entry, hp_tap tap) const {
+    tap = hp_clamp_column(tap, width);
+    const int place = tap.first + shift_x;
+    entry->left = (int16_t)within(place, columns);
+    entry->flags = (uint8_t)(is_outside(place, columns) | is_outside(place + 1, columns) << 1);
+    entry->zero = 0;
+    entry->weight = (uint16_t)tap.weight0;
+    entry->next = (uint16_t)tap.weight1;
+  }
+
+  void row(hp_row_entry* entry, hp_tap tap) const {
+    const int top = hp_clamp_row(tap.first, height) + shift_y;
+    const int bottom = hp_clamp_row(tap.first + 1, height) + shift_y;
+    entry->top = (int16_t)within(top, rows);
+    entry->bottom = (int16_t)within(bottom, rows);
+    entry->weight = (uint16_t)(tap.weight0 | (is_outside(top, rows) ? HP_OUTSIDE : 0));
+    entry->next = (uint16_t)(tap.weight1 | (is_outside(bottom, rows) ? HP_OUTSIDE : 0));
+  }
+};
+
 void write_tables(const hp_window_job* job) {
-  const int side = (int)job->side;
   hp_column_entry* column = (hp_column_entry*)job->tables;
-  double scale = hp_resize_scale((int)job->width, side);
-  for (int i = 0; i < side; ++i) {
-    const hp_tap tap = hp_clamp_column(hp_resize_tap(i, scale), (int)job->width);
-    const i64 place = tap.first + job->x - job->x0;
-    column[i].left = (int16_t)between(place, -1, job->columns);
-    column[i].flags = (uint8_t)((place < 0 || place >= job->columns) |
-                                (place + 1 < 0 || place + 1 >= job->columns) << 1);
-    column[i].zero = 0;
-    column[i].weight = (uint16_t)tap.weight0;
-    column[i].next = (uint16_t)tap.weight1;
-  }
   hp_row_entry* row = (hp_row_entry*)(job->tables + job->rows_at);
-  scale = hp_resize_scale((int)job->height, side);
+  const entries to(job);
+  const int side = (int)job->side;
+  const double across = hp_resize_scale(to.width, side), down = hp_resize_scale(to.height, side);
   for (int i = 0; i < side; ++i) {
-    const hp_tap tap = hp_resize_tap(i, scale);
-    const i64 top = hp_clamp_row(tap.first, (int)job->height) + job->y - job->y0;
-    const i64 bottom = hp_clamp_row(tap.first + 1, (int)job->height) + job->y - job->y0;
-    row[i].top = (int16_t)between(top, -1, job->rows);
-    row[i].bottom = (int16_t)between(bottom, -1, job->rows);
-    row[i].weight = (uint16_t)(tap.weight0 | (top < 0 || top >= job->rows ? HP_OUTSIDE : 0));
-    row[i].next = (uint16_t)(tap.weight1 | (bottom < 0 || bottom >= job->rows ? HP_OUTSIDE : 0));
+    const hp_tap tap = quick_tap(i, across);
+    to.column(column + i, tap);
+    to.row(row + i, to.width == to.height ? tap : quick_tap(i, down));
   }
+}
+
+// A row of pixels. memcpy of Debian's 32-bit ARM takes three times as many instructions.
+inline void copy_bytes(uint8_t* to, const uint8_t* from, size_t count) {
+#if defined(__arm__) && defined(__ARM_NEON)
+  if (count >= 64) {
+    const uint8_t *last_from = from + count - 64, *last_to = to + count - 64;
+    size_t blocks = count / 64;
+    __asm__ volatile(
+        "1: vld1.8 {d16-d19}, [%[from]]!\n"
+        "vld1.8 {d20-d23}, [%[from]]!\n"
+        "subs %[blocks], %[blocks], #1\n"
+        "vst1.8 {d16-d19}, [%[to]]!\n"
+        "vst1.8 {d20-d23}, [%[to]]!\n"
+        "bne 1b\n"
+        "vld1.8 {d16-d19}, [%[last_from]]!\n"  // the last 64 bytes, part of them once more
+        "vld1.8 {d20-d23}, [%[last_from]]\n"
+        "vst1.8 {d16-d19}, [%[last_to]]!\n"
+        "vst1.8 {d20-d23}, [%[last_to]]\n"
+        : [from] "+r"(from), [to] "+r"(to), [blocks] "+r"(blocks), [last_from] "+r"(last_from),
+          [last_to] "+r"(last_to)
+        :
+        : "d16", "d17", "d18", "d19", "d20", "d21", "d22", "d23", "cc", "memory");
+    return;
+  }
+#endif
+  memcpy(to, from, count);
 }
 
 void copy_pixels(const hp_window_job* job) {
@@ -79,7 +177,7 @@ void copy_pixels(const hp_window_job* job) {
   uint8_t* to = (uint8_t*)job->pixels;
   for (i64 y = 0; y < job->rows; ++y, from += job->row_stride, to += job->columns * 3) {
     if (job->pixel_stride == 3 && job->channel_stride == 1) {
-      memcpy(to, from, (size_t)(job->columns * 3));
+      copy_bytes(to, from, (size_t)(job->columns * 3));
       continue;
     }
     for (i64 x = 0; x < job->columns; ++x)
@@ -138,6 +236,134 @@ double hp_fabric_likeness(const int8_t* words, int channels, int side, int row, 
       cosine.add(c, sum[c - first] * share);
   }
   return cosine.value();
+}
+
+}  // extern "C"
+
+namespace {
+
+// Cells within half a length of a centre: first and end; runtime/loss.py, _span.
+void cells_within(double centre, double length, int side, int* first, int* end) {
+  const double half = hp_max(length / 2.0, 0.5), middle = side / 2;
+  const double low = ceil(centre - half + middle), high = floor(centre + half + middle) + 1.0;
+  *first = low > 0.0 ? low < side - 1 ? (int)low : side - 1 : 0;
+  *end = high < side ? high > *first + 1 ? (int)high : *first + 1 : side;
+}
+
+// Moves a target that is not certain back, and widens the search region; as LossMonitor._hold.
+void hold(hp_fabric_frame* frame, double* state, double now) {
+  double* held = (double*)frame->held;
+  const size_t bytes = 4 * sizeof(double);
+  if (frame->certainty < frame->hold_below) {
+    frame->widened = hp_min(hp_mul(frame->widened, frame->hold_widen), frame->hold_limit);
+    memcpy(state, held, bytes);
+    return;
+  }
+  frame->widened = 1.0;
+  if (now >= frame->hold_below) memcpy(held, state, bytes);
+}
+
+// Judges what was found in a frame; as LossMonitor.watch.
+void watch(hp_fabric_frame* frame, double* state, const double* before, double now,
+           const uint8_t* memory) {
+  if (frame->reference) {
+    const double x = hp_mul(state[0] - before[0], frame->scale[0]);
+    const double y = hp_mul(state[1] - before[1], frame->scale[1]);
+    const double cell = frame->stride;
+    const int side = (int)frame->side;
+    int column, column_end, row, row_end;
+    cells_within(x / cell, hp_mul(hp_mul(state[2], frame->scale[0]), frame->inner) / cell, side,
+                 &column, &column_end);
+    cells_within(y / cell, hp_mul(hp_mul(state[3], frame->scale[1]), frame->inner) / cell, side,
+                 &row, &row_end);
+    const double alike = hp_fabric_likeness(
+        (const int8_t*)(memory + frame->features), (int)frame->channels, side, row, row_end, column,
+        column_end, (const float*)frame->reference, 0);
+    now = hp_mul(now, alike > 0.0 ? alike : 0.0);
+  }
+  frame->certainty += hp_mul(now - frame->certainty, 1.0 - frame->kept);
+  frame->lost = frame->certainty < frame->lost_below;
+  if (frame->hold_below > 0.0) hold(frame, state, now);
+}
+
+}  // namespace
+
+extern "C" {
+
+// Finds the window to search from the target's state.
+void hp_fabric_place(hp_fabric_frame* frame) {
+  const hp_select_job* job = (const hp_select_job*)frame->select_job;
+  hp_window_job* to = &frame->window;
+  to->frame_width = frame->known_width;
+  to->frame_height = frame->known_height;
+  const hp_window window = hp_search_window((const hp_geometry*)frame->geometry, job->state,
+                                            frame->widened, frame->scale);
+  if (frame->widened != 1.0) {
+    frame->scale[0] /= frame->widened;
+    frame->scale[1] /= frame->widened;
+  }
+  to->x = (i64)window.x;
+  to->y = (i64)window.y;
+  to->width = (i64)window.width;
+  to->height = (i64)window.height;
+}
+
+// Finds the window to search in a frame, writes its tables, copies its pixels, and prepares the
+// registers. A frame that is no uint8 array of the known size is HP_OTHER_FRAME.
+int hp_fabric_aim(hp_fabric_frame* frame, const hp_array* array) {
+  hp_window_job* to = &frame->window;
+  if (array->dimensions != 3 || array->kind != 'u' || array->item_bytes != 1 ||
+      array->shape[0] != frame->known_height || array->shape[1] != frame->known_width ||
+      array->shape[2] != 3)
+    return HP_OTHER_FRAME;
+  to->frame = (i64)(intptr_t)array->data;
+  to->row_stride = array->strides[0];
+  to->pixel_stride = array->strides[1];
+  to->channel_stride = array->strides[2];
+  hp_fabric_place(frame);
+  to->columns = to->rows = 0;
+  if ((to->frame_height < to->height ? to->frame_height : to->height) > HP_MOST_ROWS)
+    return HP_LINE_TOO_LONG;
+  const int done = hp_fabric_window(to);
+  if (done != HP_WINDOW_DONE) return done;
+  frame->registers[HP_REGION2] = (uint32_t)frame->fabric_tables;
+  frame->registers[HP_FRAME] = (uint32_t)frame->fabric_pixels;
+  frame->registers[HP_STRIDE] = frame->registers[HP_LINE] = (uint32_t)(to->columns * 3);
+  return done;
+}
+
+// Reads the maps, moves the target to the winning cell, judges whether it is lost, and gives its box.
+// On HP_NOTHING_FINITE the target stays where it was.
+int hp_fabric_found(hp_fabric_frame* frame, const uint8_t* memory) {
+  hp_select_job* job = (hp_select_job*)frame->select_job;
+  double* state = job->state;
+  const double before[4] = {state[0], state[1], state[2], state[3]};
+  hp_fabric_maps(memory, (const hp_words*)frame->maps, (int)frame->map_count);
+  job->view.scale[0] = frame->scale[0];
+  job->view.scale[1] = frame->scale[1];
+  job->view.frame[0] = (double)frame->window.frame_width;
+  job->view.frame[1] = (double)frame->window.frame_height;
+  if (((int (*)(const hp_select_job*))frame->select)(job) < 0) return HP_NOTHING_FINITE;
+  if (frame->watched) watch(frame, state, before, *job->score, memory);
+  const double x = state[0] - (state[2] - frame->corner) / 2.0;
+  const double y = state[1] - (state[3] - frame->corner) / 2.0;
+  if (!isfinite(x + y + state[2] + state[3] + *job->score)) {
+    memcpy(state, before, sizeof before);
+    return HP_NOTHING_FINITE;
+  }
+  frame->box[0] = x;
+  frame->box[1] = y;
+  frame->box[2] = state[2];
+  frame->box[3] = state[3];
+  frame->score = *job->score;
+  return HP_FOUND;
+}
+
+// Writes the registers PROGRAM .. BORDER and starts the program.
+void hp_fabric_start(volatile uint32_t* registers, const uint32_t* values, uint32_t start) {
+  for (int i = 0; i < HP_REGISTERS; ++i) registers[HP_FIRST_REGISTER + i] = values[i];
+  __sync_synchronize();
+  registers[HP_CONTROL] = start;
 }
 
 }  // extern "C"

@@ -13,11 +13,11 @@ import pathlib
 import time
 import warnings
 from collections import namedtuple
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
-from kernels.fpga import tables
+from kernels.fpga import native, tables
 from kernels.fpga.errors import BadOverlay, FabricFailed, NoFabric
 from kernels.fpga.hwh import CELL
 
@@ -28,6 +28,8 @@ PATIENCE, LEAST_S, MOST_S = 8, 0.05, 0.5  # times what a program should take; se
 POLL_S = 0.0001
 STOP_S = 0.05
 CLOCK_MARGIN = 1.01
+# registers that a program needs, in the order of their offsets
+GIVEN = ("PROGRAM", "REGION0", "REGION1", "REGION2", "FRAME", "STRIDE", "LINE", "BORDER")
 
 
 class Buffer:
@@ -37,20 +39,33 @@ class Buffer:
         array: uint8, as the processor sees it.
         address: as the fabric sees it.
         host: address as the processor sees it.
+        size: bytes.
     """
 
     def __init__(self, held: Any) -> None:
         self._held = held  # PYNQ's buffer: it goes when this goes
         self.array = held.view(np.ndarray)
         self.address, self.host = int(held.device_address), self.array.ctypes.data
+        self.size = self.array.size
+
+        # PYNQ's own methods look the address up again, by 13,000 instructions of a Cortex-A9
+        self._range: Any = None
+        if type(held).flush.__module__ == "pynq.buffer" and not held.coherent:
+            self._range = held.bo, held.offset, self.host, held.nbytes
 
     def flush(self) -> None:
         """Write the processor's cache back to memory, for the whole buffer."""
-        self._held.flush()
+        if self._range:
+            self._held.device.flush(*self._range)
+        else:
+            self._held.flush()
 
     def invalidate(self) -> None:
         """Drop the cached copy, to read what the fabric wrote; unflushed writes are lost."""
-        self._held.invalidate()
+        if self._range:
+            self._held.device.invalidate(*self._range)
+        else:
+            self._held.invalidate()
 
 
 class Fabric:
@@ -60,18 +75,23 @@ class Fabric:
         path: of the .bit; the .hwh lies beside it.
         clock_mhz: most that the overlay was built for.
         device: PYNQ's; None for the one that is there.
+        kernels: the processor's (see ``kernels.cpu.load``); compiled ones write all registers of
+            a program in one call.
 
     Raises:
         NoFabric: no PYNQ, or no board.
         BadOverlay: see there.
     """
 
-    def __init__(self, path: pathlib.Path, clock_mhz: float, device: Any = None) -> None:
+    def __init__(
+        self, path: pathlib.Path, clock_mhz: float, device: Any = None, kernels: Any = None
+    ) -> None:
         _check_files(path)
         self.pynq = _library()
         self.path, self.clock_mhz = path, clock_mhz
         self._written: Dict[str, int] = {}
         self._cycles, self._should_s, self._started = 0, 0.0, 0.0  # of the last program
+        self._kernels = kernels
         try:
             self.device = device or self.pynq.Device.active_device
         except RuntimeError as error:
@@ -104,6 +124,7 @@ class Fabric:
             )
         self._cell = getattr(self._overlay, CELL)
         self._written.clear()
+        self._registers = self._mapped()
         self._slow_down()
         if self.read("ID") != tables.MAGIC:
             raise BadOverlay(
@@ -112,6 +133,14 @@ class Fabric:
                     self.path, self.read("ID"), tables.MAGIC
                 )
             )
+
+    def _mapped(self) -> Optional[native.Registers]:
+        """The registers, where PYNQ maps them into this process and the kernels are compiled."""
+        array = getattr(getattr(self._cell, "mmio", None), "array", None)
+        if not isinstance(array, np.ndarray) or array.dtype != np.uint32:
+            return None
+        is_compiled = getattr(self._kernels, "handle", None) is not None
+        return native.Registers(self._kernels, array) if is_compiled else None
 
     def _slow_down(self) -> None:
         """Lower the clock until it is not above the one that the overlay was built for."""
@@ -175,17 +204,45 @@ class Fabric:
         end = array.device_address + array.nbytes
         return getattr(array, "device", None) is self.device and end <= ADDRESSES
 
-    def start(self, program: int, cycles: int) -> None:
+    def start(self, program: int, cycles: int, registers: Dict[str, int]) -> None:
         """Start a program and return at once. No program may be running.
 
         Args:
             program: address of its first command.
             cycles: that it should take.
+            registers: values of ``GIVEN`` but PROGRAM.
         """
+        values = [program] + [registers[name] for name in GIVEN[1:]]
+        if self._registers is not None:
+            self._begin(cycles)
+            self._registers.start(values)
+            return
+        self._write_and_start(values, cycles)
+
+    def start_prepared(self, frames: Any, cycles: int) -> None:
+        """Start the program of a target's next frame and return at once.
+
+        Args:
+            frames: ``kernels.fpga.frame.Frames``, after ``aim``.
+            cycles: as in ``start``.
+        """
+        if self._registers is not None:
+            self._begin(cycles)
+            self._registers.start_at(frames.registers_at)
+            return
+        self._write_and_start(frames.registers, cycles)
+
+    def _begin(self, cycles: int) -> None:
+        """A program of so many cycles begins."""
         self._cycles, self._should_s = cycles, cycles / (self.clock_mhz * 1e6)
-        self.write("PROGRAM", program)
+        self._started = time.monotonic()
+
+    def _write_and_start(self, values: Sequence[int], cycles: int) -> None:
+        """Start a program through PYNQ's calls; values of ``GIVEN``."""
+        for name, value in zip(GIVEN, values):
+            self.write(name, value)
         try:
-            self._started = time.monotonic()
+            self._begin(cycles)
             self._cell.write(tables.REGISTERS["CONTROL"], tables.START)
         except BaseException:  # Ctrl-C too: the next program must not meet this one
             self.stop()
@@ -223,14 +280,17 @@ class Fabric:
                 )
             )
 
+    def _status(self) -> int:
+        return self.read("STATUS") if self._registers is None else self._registers.status
+
     def _wait(self, should_s: float, most_s: float) -> int:
         """STATUS once the program is not busy, or ``most_s`` after this call began."""
         soon, end = self._started + should_s * 1.5, time.monotonic() + most_s
-        status = self.read("STATUS")
+        status = self._status()
         if status & tables.IS_BUSY:
             time.sleep(max(0.0, self._started + should_s * 0.9 - time.monotonic()))
         while status & tables.IS_BUSY:
-            status, now = self.read("STATUS"), time.monotonic()
+            status, now = self._status(), time.monotonic()
             if now > end:
                 break
             # Busy-poll until then: latency matters more than processor time here.

@@ -11,11 +11,12 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.fpga import resize
+from kernels.fpga import resize, tables
 
 WINDOW_JOB = struct.Struct("=20q")  # hp_window_job in fabric.h
 WORDS = struct.Struct("=6q")  # hp_words
-DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = 0, 1, 2
+REGISTERS = struct.Struct("=8I")  # PROGRAM to BORDER
+DONE, LINE_TOO_LONG, PIXELS_TOO_MANY, OTHER_FRAME = range(4)
 
 
 class Window:
@@ -87,6 +88,9 @@ class Window:
 class Maps:
     """Reads maps from a target's memory.
 
+    Attributes:
+        at, count: address of the ``hp_words`` that say where they are, and how many there are.
+
     Args:
         kernels: ``kernels.cpu.binding.Kernels``.
         entries: of ``run["maps"]`` in a bundle.
@@ -103,9 +107,9 @@ class Maps:
     ) -> None:
         self._call = kernels.handle.hp_fabric_maps
         self._call.argtypes, self._call.restype = [ctypes.c_void_p] * 2 + [ctypes.c_int], None
-        self._held, self._count = (values, maps), len(maps)
+        self._held, self.count = (values, maps), len(maps)
         self._jobs = ctypes.create_string_buffer(WORDS.size * len(maps))
-        self._at = ctypes.addressof(self._jobs)
+        self.at = ctypes.addressof(self._jobs)
         for index, (entry, table, out) in enumerate(zip(entries, values, maps)):
             WORDS.pack_into(
                 self._jobs,
@@ -120,7 +124,41 @@ class Maps:
 
     def read(self, memory: int) -> None:
         """Read all maps; ``memory``: address of the target's memory."""
-        self._call(memory, self._at, self._count)
+        self._call(memory, self.at, self.count)
+
+
+class Registers:
+    """Starts programs with one call, where the registers are memory of this process.
+
+    Args:
+        kernels: ``kernels.cpu.binding.Kernels``.
+        array: uint32, the registers.
+    """
+
+    def __init__(self, kernels: Any, array: np.ndarray) -> None:
+        self._call = kernels.handle.hp_fabric_start
+        self._call.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_uint32]
+        self._call.restype = None
+        self._array, self._array_at = array, array.ctypes.data
+        self._values = ctypes.create_string_buffer(REGISTERS.size)
+        self._values_at = ctypes.addressof(self._values)
+
+        status_at = self._array_at + tables.REGISTERS["STATUS"]
+        self._status = ctypes.c_uint32.from_address(status_at)
+
+    @property
+    def status(self) -> int:
+        """What STATUS says now."""
+        return self._status.value
+
+    def start(self, values: Sequence[int]) -> None:
+        """Write the registers PROGRAM to BORDER and start the program."""
+        REGISTERS.pack_into(self._values, 0, *values)
+        self.start_at(self._values_at)
+
+    def start_at(self, address: int) -> None:
+        """As ``start``, with the values at an address: 8 uint32."""
+        self._call(self._array_at, address, tables.START)
 
 
 class Likeness:

@@ -36,7 +36,7 @@ class Pictures:
     """The frame's pixels in the fabric's memory, shared by the crops of all targets.
 
     There are two slots, used in turn: while the fabric reads one window, the processor may prepare
-    the next one.
+    the next one. The first of ``slots`` was used last.
 
     Args:
         fabric: ``kernels.fpga.fabric.Fabric``.

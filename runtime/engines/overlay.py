@@ -35,6 +35,9 @@ class Engine(Base):
     Attributes:
         exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
         search_features: ``kernels.fpga.likeness.Seen``, or None.
+        features_offset: where these lie in a target's memory.
+        maps: float32 arrays, which every search overwrites.
+        map_jobs: ``kernels.fpga.native.Maps``, which reads them; None without compiled kernels.
         queue: of ``runtime.trackers.fpga``, where several frames are in flight; else None.
 
     Raises:
@@ -51,6 +54,7 @@ class Engine(Base):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
+        from kernels import cpu
         from kernels.fpga.fabric import Fabric
 
         bundle = self.bundle = self.bundle_of(setup)
@@ -61,18 +65,18 @@ class Engine(Base):
         maps = [(1, e["channels"], e["height"], e["width"]) for e in run["maps"]]
         bundle.check_shapes(setup.network, sides, maps)
         path = pathlib.Path(str(setup.overlay or overlay_of(bundle)))
-        self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device)
+        kernels = cpu.load()
+        self.fabric = Fabric(path, size["assumed_clock_mhz"], setup.device, kernels)
         try:
-            self._prepare(bundle, run, size, sides)
+            self._prepare(bundle, run, size, sides, kernels)
         except Exception:
             self.fabric.close()
             raise
 
     def _prepare(
-        self, bundle: Any, run: Dict[str, Any], size: Dict[str, Any], sides: List[int]
+        self, bundle: Any, run: Dict[str, Any], size: Dict[str, Any], sides: List[int], kernels: Any
     ) -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
-        from kernels import cpu
         from kernels.fpga.likeness import Seen
         from kernels.fpga.window import Crop, Pictures
 
@@ -81,13 +85,12 @@ class Engine(Base):
         self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
         self._load_image()
-        kernels = cpu.load()
         pictures = Pictures(self.fabric, max(sides), size["line_bytes"], kernels)
         self.exemplar_crop, self.search_crop = (Crop(pictures, side) for side in sides)
-        self._maps, self._read = _reader(run["maps"], kernels)
+        self.maps, self.map_jobs, self._read = _reader(run["maps"], kernels)
         seen = run.get("seen")
         if seen:
-            self._features_offset = seen["offset"]
+            self.features_offset = seen["offset"]
             self.search_features = Seen(seen["channels"], seen["height"])
 
     @classmethod
@@ -156,24 +159,36 @@ class Engine(Base):
         (self._work,) = features
         self._start("search", self._work, registers)
 
-    def finish(self) -> Tuple[Any, ...]:
-        """Wait for the search that ``start`` began; returns its maps, as ``search``."""
+    def start_prepared(self, features: Any, frames: Any) -> None:
+        """As ``start``, with a window that ``kernels.fpga.frame.Frames`` prepared."""
+        (self._work,) = features
+        self.fabric.start_prepared(frames, self._programs["search"]["cycles"])
+
+    def places(self, features: Any) -> Tuple[int, int, int]:
+        """Addresses for the fabric: the search's first command, region 0, and region 1."""
+        image = self._image.address
+        return image + self._programs["search"]["offset"], image, features[0].address
+
+    def wait(self) -> Any:
+        """Wait for the search that ``start`` began; returns the target's ``Buffer``."""
         work = self._work
         self._wait("search")
         work.invalidate()
+        return work
+
+    def finish(self) -> Tuple[Any, ...]:
+        """Wait for the search that ``start`` began; returns its maps, as ``search``."""
+        work = self.wait()
         self._read(work)
         if self.search_features is not None:
-            first = self._features_offset
+            first = self.features_offset
             self.search_features.lie_in(work.array[first:], work.host + first)
-        return self._maps
+        return self.maps
 
     def _start(self, name: str, work: Any, registers: Dict[str, int]) -> None:
-        fabric, program = self.fabric, self._programs[name]
-        fabric.write("REGION0", self._image.address)
-        fabric.write("REGION1", work.address)
-        for register, value in registers.items():
-            fabric.write(register, value)
-        fabric.start(self._image.address + program["offset"], program["cycles"])
+        program, image = self._programs[name], self._image.address
+        values = dict(registers, REGION0=image, REGION1=work.address)
+        self.fabric.start(image + program["offset"], program["cycles"], values)
 
     def _wait(self, name: str) -> None:
         self.fabric.finish(lambda number: self._described(name, number))
@@ -220,8 +235,8 @@ def layout() -> str:
 
 def _reader(
     entries: List[Dict[str, Any]], kernels: Any
-) -> Tuple[Tuple[Any, ...], Callable[[Any], None]]:
-    """(maps, function that reads them from a target's ``Buffer``).
+) -> Tuple[Tuple[Any, ...], Any, Callable[[Any], None]]:
+    """(maps, ``native.Maps`` or None, function that reads them from a target's ``Buffer``).
 
     Args:
         entries: ``run["maps"]``: offset, channels, height, width, lane, values of each.
@@ -234,8 +249,8 @@ def _reader(
     values = [np.array(entry["values"], np.float32) for entry in entries]
     maps = [np.zeros((1, e["channels"], e["height"], e["width"]), np.float32) for e in entries]
     if kernels.handle:
-        read = native.Maps(kernels, entries, values, maps).read
-        return tuple(maps), lambda work: read(work.host)
+        jobs = native.Maps(kernels, entries, values, maps)
+        return tuple(maps), jobs, lambda work: jobs.read(work.host)
 
     def slowly(work: Any) -> None:
         for entry, table, out in zip(entries, values, maps):
@@ -245,7 +260,7 @@ def _reader(
             words = words.reshape((-1,) + out.shape[2:] + (WORD,))
             out[0] = table[words[lanes // WORD, :, :, lanes % WORD]]
 
-    return tuple(maps), slowly
+    return tuple(maps), None, slowly
 
 
 def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:

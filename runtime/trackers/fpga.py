@@ -1,23 +1,28 @@
 """The trackers whose crop and network run in the FPGA.
 
-Select runs on the processor. It reads a few hundred bytes of maps, and takes its logarithms and
-exponentials from tables. With several frames in flight the fabric computes one frame or target
-while the processor reads, prepares and reports others.
+Select runs on the processor. With several frames in flight the fabric computes one frame or target
+while the processor reads, prepares and reports others. Where the kernels are compiled, what is done
+for a frame before and after the fabric's program is one call each (``kernels.fpga.frame``);
+``HostTracker`` has the same steps in Python, with the same boxes bit for bit.
 """
 
+import time
 from collections import deque
 from typing import Any, Deque, Dict, Optional, Sequence
 
 import numpy as np
 
+from kernels.fpga.frame import Features, Frames, Watched
 from kernels.fpga.likeness import Likeness
+from runtime import geometry
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
 from runtime.frames import AnyFrame, bgr_of
+from runtime.loss import loss_settings
 from runtime.networks import Network
 from runtime.trackers.base import PipelinedTracker
 from runtime.trackers.host import Cropper, HostTracker
-from runtime.types import Track, checked_frame
+from runtime.types import Box, Track, checked_frame
 
 
 class FpgaTracker(HostTracker):
@@ -33,8 +38,95 @@ class FpgaTracker(HostTracker):
 
     why_no_search = "in an FPGA only its state is known"
 
+    engine: Any
+
     def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
         super().__init__(network, engine, Likeness(kernels))
+        self.frames = self._compiled_frames(kernels)
+
+    def _compiled_frames(self, kernels: Any) -> Optional[Frames]:
+        """The calls of ``kernels.fpga.frame``; None where a frame's steps are taken in Python."""
+        engine, network, decoder = self.engine, self.network, self.decoder
+        is_single = len(decoder.factors) == 1 and not decoder.learns and not decoder.compares
+        if not is_single or decoder.kernel is None or network.resample == "warp":
+            return None
+        if engine.map_jobs is None or not getattr(kernels, "handle", None):
+            return None
+        seen = engine.search_features
+        features = seen and Features(engine.features_offset, seen.shape[1], seen.side)
+        corner = geometry.corner_less(network)
+        return Frames(
+            kernels,
+            engine.search_crop,
+            engine.map_jobs,
+            engine.maps,
+            decoder.kernel,
+            geometry.window_settings(network),
+            loss_settings(network),
+            corner,
+            features,
+        )
+
+    def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
+        """Take a target; see ``Tracker.init``."""
+        super().init(frame, box)
+        self._hand_over()
+
+    def _rescale(self, shape: Any) -> None:
+        super()._rescale(shape)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the target to the compiled calls: it is new, or was changed in Python."""
+        if self.frames is None:
+            return
+        monitor = self._monitor
+        watched: Watched = (1.0, 1.0, self._before, None)
+        if monitor is not None:
+            watched = monitor.certainty, monitor.widened, monitor.held, monitor.reference
+        places = self.engine.places(self.features)
+        self.frames.begin(self.state, self._frame_shape, self._border, places, watched)
+
+    def update(self, frame: AnyFrame) -> Track:
+        """Find the target in the next frame; see ``Tracker.update``."""
+        if self.frames is None:
+            return super().update(frame)
+        self.aim(frame)
+        started = time.perf_counter()
+        self.engine.start_prepared(self.features, self.frames)
+        work = self.engine.wait()
+        self.step_ms["network"] = (time.perf_counter() - started) * 1e3
+        return self.found(work)
+
+    def aim(self, frame: AnyFrame) -> None:
+        """Check a frame and show the fabric the window to search, where ``frames`` is there."""
+        assert self.frames is not None, "the steps are taken in Python"
+        started = time.perf_counter()
+        if self._closed or self.state is None:
+            self.check_target()
+        if type(frame) is not np.ndarray or not self.frames.aim(frame):
+            self.begin(frame)
+            self.frames.aim_at(bgr_of(frame))  # it may lie in the fabric's memory already
+        self.step_ms["crop"] = (time.perf_counter() - started) * 1e3
+
+    def found(self, work: Any) -> Track:
+        """Select in a finished program's results, where ``frames`` is there.
+
+        Args:
+            work: the target's ``kernels.fpga.fabric.Buffer``.
+
+        Raises:
+            NetworkFailed: nothing that was found is finite; the target stays where it was.
+        """
+        assert self.frames is not None, "the steps are taken in Python"
+        started = time.perf_counter()
+        certainty, widened, _, _, x, y, w, h, score, lost = self.frames.found(work.host)
+        monitor, lost = self._monitor, bool(lost)
+        if monitor is not None:
+            monitor.certainty, monitor.widened, monitor.lost = certainty, widened, lost
+        state = self._states.step(lost, certainty if monitor is not None else None)
+        self.step_ms["select"] = (time.perf_counter() - started) * 1e3
+        return Track(Box(x, y, w, h), score, lost, state)
 
     def cropper(self, out: Any) -> Cropper:
         """The function (frame, window) that shows the fabric what to crop.
@@ -99,7 +191,7 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
         if self.in_flight:
             raise RuntimeError("a frame is in flight; collect its result before this update")
         self._queue.settle()
-        return HostTracker.update(self, frame)
+        return FpgaTracker.update(self, frame)
 
     def release(self) -> None:
         """Stop following the target; see ``Tracker.release``."""
@@ -120,7 +212,8 @@ class _Job:
         self.tracker, self._frame = tracker, frame
         self._engine: Any = tracker.engine
         self.step_ms: Dict[str, float] = {}
-        self._registers: Optional[Dict[str, int]] = None
+        self._registers: Dict[str, int] = {}
+        self._is_prepared = False
         self._track: Optional[Track] = None
         self._failure: Optional[HotpathError] = None
         self.is_done = False
@@ -133,27 +226,39 @@ class _Job:
 
     def keep(self) -> None:
         """Copy the frame, unless its window was copied already."""
-        if self._registers is None:
+        if not self._is_prepared:
             self._frame = np.array(bgr_of(self._frame))
 
     def prepare(self) -> None:
         """Bring the window into memory; the target's state must be that of the frame before."""
-        if self._registers is None:
+        if not self._is_prepared:
             tracker = self.tracker
-            tracker.begin(self._frame)
-            self._scale = tracker.crop(self._frame, tracker.decoder.factors[0])
+            if tracker.frames is not None:
+                tracker.aim(self._frame)
+            else:
+                tracker.begin(self._frame)
+                self._scale = tracker.crop(self._frame, tracker.decoder.factors[0])
             self._registers = self._engine.search_crop.pictures.registers
+            self._is_prepared = True
             self.step_ms = dict(tracker.step_ms)
 
     def start(self) -> None:
         """Start the program."""
         self.prepare()
-        self._engine.start(self.tracker.features, self._registers)
+        tracker = self.tracker
+        if tracker.frames is not None:
+            self._engine.start_prepared(tracker.features, tracker.frames)
+        else:
+            self._engine.start(tracker.features, self._registers)
 
     def finish(self) -> None:
         """Wait for the program and select."""
         tracker = self.tracker
         tracker.step_ms.update(self.step_ms)
+        if tracker.frames is not None:
+            self._track = tracker.found(tracker.timed("network", self._engine.wait))
+            self.step_ms = dict(tracker.step_ms)
+            return
         decoder, scale = tracker.decoder, self._scale
         maps = tracker.collect_maps(0, tracker.timed("network", self._engine.finish))
         for index, factor in enumerate(decoder.factors[1:], 1):

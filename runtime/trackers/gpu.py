@@ -9,8 +9,8 @@ from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Frame
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.planes import MATRICES, Planes
-from kernels.settings import FrameSettings, InputSettings, LossSettings
-from runtime import geometry, loss
+from kernels.settings import FrameSettings, InputSettings
+from runtime import geometry
 from runtime.decode.anchors import anchors_settings
 from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
@@ -20,6 +20,7 @@ from runtime.decode.shared.ridge import ridge_settings
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame
 from runtime.frames import Picture, PlanarFrame
+from runtime.loss import loss_settings
 from runtime.networks import Network
 from runtime.states import StateMachine
 from runtime.trackers.base import PipelinedTracker
@@ -59,15 +60,7 @@ def frame_settings(network: Network) -> FrameSettings:
         window=geometry.window_settings(network),
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
         select=select,
-        loss=LossSettings(
-            lost_below=network.lost_below,
-            hold_below=network.hold_below,
-            hold_widen=network.hold_widen,
-            hold_limit=network.hold_limit,
-            kept=loss.KEPT,
-            inner=loss.INNER,
-            stride=getattr(network, "stride", 1),
-        ),
+        loss=loss_settings(network),
         factors=getattr(select, "factors", (1.0,)),
     )
 

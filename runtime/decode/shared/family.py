@@ -16,11 +16,13 @@ class Family:
         factors: sizes of the windows to search in each frame, relative to the search region.
         learns: whether the family updates its model of the target after every frame.
         compares: whether ``certain`` needs the maps of the first frame, given to ``first``.
+        kernel: the compiled select, where that is all that ``select`` does; else None.
     """
 
     factors: typing.Tuple[float, ...] = (1.0,)
     learns: bool = False
     compares: bool = False
+    kernel: typing.Any = None
 
     def remember(
         self, features: "typing.Tuple[np.ndarray, ...]", state: np.ndarray
@@ -88,5 +90,6 @@ def compiled(decoder: Decoder, kernel: typing.Any) -> Decoder:
         kernel: what the kernels' ``select`` gives; None where they are not compiled.
     """
     if kernel is not None:
+        decoder.kernel = kernel
         decoder.select = kernel.select  # type: ignore[method-assign]  # one call less a frame
     return decoder

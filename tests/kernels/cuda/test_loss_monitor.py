@@ -52,7 +52,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
     host.begin(state, first, scale)
     gpu.begin(state, first)
     if channels:
-        np.testing.assert_allclose(gpu.reference, host._reference, rtol=2.0**-23)
+        np.testing.assert_allclose(gpu.reference, host.reference, rtol=2.0**-23)
     for index in range(frames):
         before = state.copy()
         _, scale = geometry.search_window(net, before)

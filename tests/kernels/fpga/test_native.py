@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels import cpu, golden
 from kernels.cpu import fallback
-from kernels.fpga import native, resize
+from kernels.fpga import fabric, native, resize, tables
 from kernels.fpga.likeness import Likeness, Seen, of_words
 from runtime.engines import overlay
 
@@ -97,7 +97,7 @@ def test_floats_of_a_maps_words(kernels, lane, channels):
 
     results = []
     for each in (kernels, fallback.Kernels()):
-        maps, read = overlay._reader(entries, each)
+        maps, _, read = overlay._reader(entries, each)
         read(Work)
         results.append([array.copy() for array in maps])
     for channel in range(channels):
@@ -129,3 +129,15 @@ def test_likeness_of_words(kernels, channels):
         assert likeness(seen, (4, 6), (0, 16), reference) == pytest.approx(alike, rel=1e-6)
     float_seen = Likeness(kernels).likeness(plain, (4, 6), (0, 16), wanted)
     assert float_seen == pytest.approx(alike, rel=1e-6)
+
+
+def test_registers_in_memory_are_written_in_one_call(kernels):
+    words = np.zeros(16, np.uint32)
+    registers = native.Registers(kernels, words)
+    values = [0x10000 + index for index in range(len(fabric.GIVEN))]
+    registers.start(values)
+    written = dict(zip(fabric.GIVEN, values), CONTROL=tables.START)
+    for name, place in tables.REGISTERS.items():
+        assert words[place // 4] == written.get(name, 0), name
+    words[tables.REGISTERS["STATUS"] // 4] = 0x80000102
+    assert registers.status == 0x80000102

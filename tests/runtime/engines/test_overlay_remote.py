@@ -112,10 +112,11 @@ def test_an_error_at_the_other_end_is_one_sentence_and_the_board_goes_on(opened)
     engine = loading.open_engine(made, device=device)
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
     frames, boxes = bright.film(3)
-    tracker.init(frames[0], boxes[0])
     real = engine._programs["search"]["offset"]
     engine._programs["search"]["offset"] = bright.WEIGHTS_AT  # no commands there
+    tracker.init(frames[0], boxes[0])
     with pytest.raises(fabric.FabricFailed, match="no command that the engine knows"):
         tracker.update(frames[1])
     engine._programs["search"]["offset"] = real
+    tracker.init(frames[0], boxes[0])
     assert np.allclose(tracker.update(frames[1]).box, boxes[1], atol=3.5)

@@ -90,7 +90,7 @@ def test_every_size_of_the_engine_finds_the_same(bundles, clip):
         _, tracker = opened(bundles, board)
         tracker.init(frames[0], box)
         tracks = [tracker.update(frame) for frame in frames[1:3]]
-        maps = [array.tobytes() for array in tracker.engine._maps]
+        maps = [array.tobytes() for array in tracker.engine.maps]
         found[board] = tracks, maps
     for board in BOARDS[1:]:
         assert found[board] == found["pynq_z2"], board

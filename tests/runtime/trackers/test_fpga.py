@@ -15,9 +15,9 @@ from runtime.multi.targets import Targets
 from tests.support import fpga_bundle as bright
 
 
-def opened(folder):
-    """(simulated board, engine) of the hand-written bundle."""
-    made = bright.write_bundle(folder)
+def opened(folder, **run):
+    """(simulated board, engine) of the hand-written bundle; ``run``: entries of its run table."""
+    made = bright.write_bundle(folder, run=dict(bright.run_table(), **run))
     device, overlay = simulation.open_board("pynq_z2", "model")
     return device, loading.open_engine(made, device=device, board="pynq_z2", overlay=overlay)
 
@@ -81,12 +81,13 @@ def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
     for tracker, box in zip((first, second), starts(boxes, 2)):
         tracker.init(frames[0], box)
     first.submit(frames[1])
-    before = engine.search_crop.pictures.registers
+    slots = engine.search_crop.pictures.slots
+    used = slots[0]
     second.submit(frames[1])
-    prepared = engine.search_crop.pictures.registers
-    assert prepared["REGION2"] != before["REGION2"]  # in the other slot
+    assert slots[0] is not used and second.frames.registers[3] == slots[0].resize.address
+    prepared = slots[0]
     first.collect(), second.collect()
-    assert engine.search_crop.pictures.registers is prepared  # and not made again
+    assert slots[0] is prepared  # and not made again
 
 
 def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
@@ -140,3 +141,97 @@ def test_mistakes_are_said_and_leave_what_is_in_flight(tmp_path):
     tracker.submit(frames[3])
     tracker.init(frames[3], boxes[3])  # drops the frame in flight
     assert tracker.in_flight == 0 and tracker.update(frames[4]).score > 0
+
+
+# one compiled call before the fabric and one after it: the boxes of the steps in Python
+
+
+def in_python(tracker):
+    """The same tracker, with every step in Python."""
+    tracker.frames = None
+    return tracker
+
+
+def noisy(film, seed):
+    """A film with noise, and blank frames in which the target is lost."""
+    rng = np.random.default_rng(seed)
+    frames = [np.clip(f + rng.integers(-30, 31, f.shape), 0, 255).astype(np.uint8) for f in film]
+    for index in rng.choice(np.arange(2, len(frames)), 3, replace=False):
+        frames[index][:] = rng.integers(0, 256, 3)
+    return frames
+
+
+def about(tracker):
+    """All that a frame leaves behind."""
+    return tuple(tracker.state), tracker.certainty, tracker.widened
+
+
+KEYS = (
+    {},
+    {"lost_below": 0.9, "unsure_below": 0.95},
+    {"lost_below": 0.9, "hold_below": 0.95, "hold_widen": 1.3, "hold_limit": 2.5},
+)
+# the score map stands for the features
+SEEN = {"offset": bright.SCORE_AT, "channels": 7, "height": bright.SEARCH, "width": bright.SEARCH}
+
+
+@pytest.mark.parametrize("seen", [None, SEEN])
+@pytest.mark.parametrize("changes", KEYS)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_compiled_calls_give_the_boxes_of_the_steps_in_python(tmp_path, seed, changes, seen):
+    film, boxes = bright.film(14)
+    frames, results = noisy(film, seed), []
+    frames[9:] = [np.repeat(np.repeat(f, 2, 0), 2, 1) for f in frames[9:]]  # another resolution
+    for prepare in (in_python, lambda tracker: tracker):
+        _, engine = opened(tmp_path, seen=seen)
+        network = changed(engine.network, changes)
+        tracker = prepare(loading.create_tracker(network, engine, cpu.load()))
+        tracker.init(frames[0], boxes[0])
+        results.append([(tracker.update(frame), about(tracker)) for frame in frames[1:]])
+    assert tracker.frames is not None
+    assert results[0] == results[1]
+    if changes:
+        assert any(track.lost for track, _ in results[0])
+
+
+def changed(network, values):
+    """The network with other thresholds."""
+    for key, value in values.items():
+        setattr(network, key, value)
+    return network
+
+
+@pytest.mark.parametrize("box", [(2, 1, 30, 9), (-20, 60, 40, 40), (90, 65, 30, 30)])
+def test_compiled_windows_across_the_frames_edges(tmp_path, box):
+    frames, results = noisy(bright.film(8)[0], 5), []
+    for prepare in (in_python, lambda tracker: tracker):
+        _, engine = opened(tmp_path)
+        tracker = prepare(loading.create_tracker(engine.network, engine, cpu.load()))
+        tracker.init(frames[0], box)
+        views = [frames[1][:, ::-1], frames[2][::-1], np.asfortranarray(frames[3]), frames[4]]
+        results.append([(tracker.update(frame), about(tracker)) for frame in views])
+    assert results[0] == results[1]
+
+
+def test_a_frame_that_is_none_is_refused_before_anything_is_done(tmp_path):
+    frames, boxes = bright.film(4)
+    _, engine = opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 1)
+    tracker.init(frames[0], boxes[0])
+    before = about(tracker)
+    for wrong in (frames[1][..., :2], frames[1].astype(float), frames[1].astype(np.int8), None):
+        with pytest.raises(BadFrame):
+            tracker.update(wrong)
+    assert about(tracker) == before
+    assert tracker.update(frames[1]).score > 0
+
+
+def test_a_window_that_the_fabric_cannot_take_is_cropped_first(tmp_path):
+    wide = np.random.default_rng(3).integers(0, 256, (40, 3000, 3), dtype=np.uint8)
+    results = []
+    for prepare in (in_python, lambda tracker: tracker):
+        _, engine = opened(tmp_path)
+        tracker = prepare(loading.create_tracker(engine.network, engine, cpu.load()))
+        tracker.init(wide, (10, 5, 2900, 30))
+        results.append([(tracker.update(wide), about(tracker)) for _ in range(2)])
+    assert results[0] == results[1]

@@ -1,0 +1,207 @@
+"""The processor's part of a target's frames: one compiled call before the fabric, one after it.
+
+``aim`` finds the window and brings its tables and pixels into the fabric's memory. ``found`` reads
+the maps, selects, and judges whether the target is lost. ``kernels/cpu/fabric.h`` has both calls.
+The tracker's steps in Python are their definition, and what is done where they cannot be used.
+"""
+
+import ctypes
+import struct
+from typing import Any, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from kernels.cpu import select as selects
+from kernels.errors import NO_SCORE, NetworkFailed
+from kernels.fpga import native, resize
+from kernels.fpga.window import Crop
+from kernels.settings import LossSettings, WindowSettings
+
+# Parts of hp_fabric_frame in fabric.h, and where they lie. First comes its hp_window_job.
+WINDOW, MEMORY = struct.Struct("=4q"), struct.Struct("=6q")
+WINDOW_AT, MEMORY_AT = 6 * 8, 10 * 8
+REGISTERS_AT = native.WINDOW_JOB.size
+PLACES = struct.Struct("=2q")
+PLACES_AT = REGISTERS_AT + native.REGISTERS.size
+NUMBERS = struct.Struct("=13q8d")
+NUMBERS_AT = PLACES_AT + PLACES.size
+TARGET, RESULT = struct.Struct("=2d"), struct.Struct("=9dq")
+RESULT_AT = NUMBERS_AT + NUMBERS.size
+
+# (certainty, widened, held, reference) of ``runtime.loss.LossMonitor``
+Watched = Tuple[float, float, np.ndarray, Optional[np.ndarray]]
+# (certainty, widened, scale in x and y, x, y, w, h of the box, score, lost)
+Found = Tuple[float, float, float, float, float, float, float, float, float, int]
+
+
+class Features(NamedTuple):
+    """Where the search region's features lie in a target's memory.
+
+    Attributes:
+        offset: bytes.
+        channels, side: of the features; side in cells.
+    """
+
+    offset: int
+    channels: int
+    side: int
+
+
+class Frames:
+    """The frames of one target.
+
+    Args:
+        kernels: ``kernels.cpu.binding.Kernels``.
+        crop: of the search region.
+        maps: ``native.Maps`` of the search program.
+        arrays: that ``maps`` writes.
+        select: the network's compiled select.
+        window: where the tracker looks.
+        loss: when the target is lost.
+        corner: what a box's width is less before its half is the distance to the corner, 0 or 1.
+        features: that are compared; None where there are none.
+
+    Attributes:
+        registers_at: address of the values of PROGRAM to BORDER, as ``aim`` prepared them.
+    """
+
+    def __init__(
+        self,
+        kernels: Any,
+        crop: Crop,
+        maps: native.Maps,
+        arrays: Tuple[np.ndarray, ...],
+        select: selects.Select,
+        window: WindowSettings,
+        loss: LossSettings,
+        corner: int,
+        features: Optional[Features],
+    ) -> None:
+        pointer, handle = ctypes.c_void_p, kernels.handle
+        self._pictures, self._side = crop.pictures, crop.side
+        self._aim, self._place = handle.hp_fabric_aim, handle.hp_fabric_place
+        self._aim.argtypes, self._aim.restype = [pointer] * 2, ctypes.c_int
+        self._place.argtypes, self._place.restype = [pointer], None
+        self._find = handle.hp_fabric_found
+        self._find.argtypes, self._find.restype = [pointer] * 2, ctypes.c_int
+        self._pointer = ctypes.pythonapi.PyCapsule_GetPointer
+        self._pointer.argtypes, self._pointer.restype = [ctypes.py_object, pointer], pointer
+        self._job = ctypes.create_string_buffer(RESULT_AT + RESULT.size)
+        self._at = ctypes.addressof(self._job)
+        self.registers_at = self._at + REGISTERS_AT
+        self._geometry = selects.geometry(window)
+        self._maps, self._arrays, self._select = maps, arrays, select
+        self._loss, self._corner, self._features = loss, corner, features
+        self._rows_at = resize.bytes_of(crop.side)[0]
+        self._border: Any = None
+        self._held: Any = None
+
+    def begin(
+        self,
+        state: np.ndarray,
+        shape: Tuple[int, ...],
+        border: np.ndarray,
+        places: Tuple[int, int, int],
+        watched: Watched,
+    ) -> None:
+        """Take a target, or what was changed about it between two frames.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels; ``found`` moves it.
+            shape: of the frames.
+            border: 3 uint8 values for the pixels outside the frame.
+            places: addresses for the fabric: the search program's first command, regions 0 and 1.
+            watched: of ``runtime.loss.LossMonitor``: certainty, widened, held (which ``found``
+                changes) and reference.
+        """
+        certainty, widened, held, reference = watched
+        features = self._features if reference is not None else None
+        function, job = self._select.bound(self._arrays, state)
+        self._border, self._held = border, (state, held, reference)
+        blue, green, red = (int(value) for value in border)
+        colour = blue | green << 8 | red << 16
+        native.REGISTERS.pack_into(self._job, REGISTERS_AT, *places, 0, 0, 0, 0, colour)
+        NUMBERS.pack_into(
+            self._job,
+            NUMBERS_AT,
+            shape[1],
+            shape[0],
+            ctypes.addressof(self._geometry),
+            function,
+            job,
+            self._maps.at,
+            self._maps.count,
+            held.ctypes.data,
+            reference.ctypes.data if features and reference is not None else 0,
+            *(features or (0, 0, 0)),
+            self._loss.lost_below > 0,
+            *self._loss,
+            self._corner,
+        )
+        TARGET.pack_into(self._job, RESULT_AT, certainty, widened)
+
+    @property
+    def registers(self) -> Tuple[int, ...]:
+        """The values of PROGRAM to BORDER that ``aim`` prepared."""
+        return native.REGISTERS.unpack_from(self._job, REGISTERS_AT)
+
+    def aim(self, frame: np.ndarray) -> bool:
+        """Bring the window to search into the fabric's memory, and prepare the registers.
+
+        Args:
+            frame: any array in ordinary memory.
+
+        Returns:
+            False where it is no BGR uint8 frame of the shape that ``begin`` was told; nothing was
+            done then.
+        """
+        pictures, job = self._pictures, self._job
+        slot = pictures.slots[1]  # the other one may be in use
+        tables, pixels = slot.resize, slot.pixels
+        MEMORY.pack_into(
+            job,
+            MEMORY_AT,
+            self._side,
+            tables.host,
+            self._rows_at,
+            pixels.host,
+            pixels.size,
+            pictures.line_bytes,
+        )
+        PLACES.pack_into(job, PLACES_AT, tables.address, pixels.address)
+        capsule = frame.__array_struct__  # what it points at lives as long as it
+        done = self._aim(self._at, self._pointer(capsule, None))
+        if done == native.DONE:
+            tables.flush()
+            pixels.flush()
+            pictures.slots.reverse()
+            return True
+        if done != native.OTHER_FRAME:
+            self.aim_at(frame)
+        return done != native.OTHER_FRAME
+
+    def aim_at(self, frame: np.ndarray) -> None:
+        """As ``aim``, for a BGR frame that may lie in the fabric's memory; it is read there then.
+
+        Args:
+            frame: BGR uint8 (H, W, 3) of the shape that ``begin`` was told.
+        """
+        self._place(self._at)
+        window = WINDOW.unpack_from(self._job, WINDOW_AT)
+        self._pictures.take(frame, window, self._border, self._side)
+        given = [self._pictures.registers[name] for name in ("REGION2", "FRAME", "STRIDE", "LINE")]
+        values = self.registers
+        native.REGISTERS.pack_into(self._job, REGISTERS_AT, *values[:3], *given, values[7])
+
+    def found(self, memory: int) -> Found:
+        """Find the target in the maps that the fabric wrote, and move its state.
+
+        Args:
+            memory: address of the target's memory, as the processor sees it.
+
+        Raises:
+            NetworkFailed: nothing that was found is finite; the target stays where it was.
+        """
+        if self._find(self._at, memory) < 0:
+            raise NetworkFailed(NO_SCORE)
+        return RESULT.unpack_from(self._job, RESULT_AT)

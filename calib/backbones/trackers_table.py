@@ -96,38 +96,40 @@ def notes(rows, told, boards):
 def plot(rows, boards, path):
     """One-step overlap against the time on each target: a panel an engine and an FPGA size."""
     plt = pyplot()
-    engines = list(rows[0]["ms"])
-    fitting = [
-        names[0] for names in boards if any(isinstance(r["cycles"][names[0]], int) for r in rows)
-    ]
-    panels = engines + fitting[:1] + fitting[-1:] * (len(fitting) > 1)
+    unit = "ms a frame (circle: fp32, square: INT8)"
+    panels = [(engine, engine, unit) for engine in rows[0]["ms"]]
+    for names in boards:
+        if any(isinstance(row["cycles"][names[0]], int) for row in rows):
+            panels.append((", ".join(names), names[0], "thousand cycles a frame, INT8"))
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(4.2 * len(panels), 4.4), sharey=True, squeeze=False
+        1, len(panels), figsize=(3.6 * len(panels), 4.2), sharey=True, squeeze=False
     )
-    for axis, panel in zip(axes[0], panels):
-        axis.set_title(panel)
-        axis.set_xlabel("ms a frame" if panel in engines else "thousand cycles a frame, int8")
+    for axis, (name, target, unit) in zip(axes[0], panels):
+        axis.set_title(name)
+        axis.set_xlabel(unit)
         axis.grid(True, alpha=0.3)
         for row, colour in zip(rows, COLOURS * 9):
-            _draw(axis, row, panel, colour)
-        axis.set_xlim(left=0)
+            _draw(axis, row, target, colour)
+        axis.set_xlim(0, 1.12 * axis.get_xlim()[1])
     axes[0][0].set_ylabel("one-step overlap, standard error")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncol=len(rows), frameon=False)
     figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.savefig(str(path), dpi=90)
+    figure.savefig(str(path), dpi=80)
     plt.close(figure)
 
 
-def _draw(axis, row, panel, colour):
+def _draw(axis, row, target, colour):
     """A tracker in a panel: fp32 a circle, INT8 a square, joined by a line."""
-    if panel in row["ms"]:
-        xs = row["ms"][panel]
-    elif isinstance(row["cycles"][panel], int):
-        xs = {"int8": row["cycles"][panel] / 1e3}
+    if target in row["ms"]:
+        xs = row["ms"][target]
+    elif isinstance(row["cycles"][target], int):
+        xs = {"int8": row["cycles"][target] / 1e3}
     else:
         return
     points = [(xs[p], *row["one_step"][p], mark) for p, mark in MARKS.items() if p in xs]
     for x, mean, error, mark in points:
-        axis.errorbar(x, mean, error, marker=mark, color=colour, capsize=3, alpha=0.9)
+        axis.errorbar(
+            x, mean, error, marker=mark, color=colour, markersize=8, elinewidth=0.7, capsize=2
+        )
     axis.plot(*zip(*[point[:2] for point in points]), color=colour, label=row["name"])

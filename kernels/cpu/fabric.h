@@ -290,6 +290,17 @@ void watch(hp_fabric_frame* frame, double* state, const double* before, double n
 
 extern "C" {
 
+// Copies a frame of packed BGR; whether it is one, with rows of any distance.
+int hp_fabric_copy(const hp_array* from, uint8_t* to) {
+  if (from->dimensions != 3 || from->kind != 'u' || from->item_bytes != 1) return 0;
+  if (from->shape[2] != 3 || from->strides[2] != 1 || from->strides[1] != 3) return 0;
+  i64 rows = from->shape[0], bytes = from->shape[1] * 3;
+  if (from->strides[0] == bytes) bytes *= rows, rows = 1;
+  for (i64 y = 0; y < rows; ++y)
+    copy_bytes(to + y * bytes, (const uint8_t*)from->data + y * from->strides[0], (size_t)bytes);
+  return 1;
+}
+
 // Finds the window to search from the target's state.
 void hp_fabric_place(hp_fabric_frame* frame) {
   const hp_select_job* job = (const hp_select_job*)frame->select_job;

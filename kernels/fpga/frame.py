@@ -84,8 +84,7 @@ class Frames:
         self._place.argtypes, self._place.restype = [pointer], None
         self._find = handle.hp_fabric_found
         self._find.argtypes, self._find.restype = [pointer] * 2, ctypes.c_int
-        self._pointer = ctypes.pythonapi.PyCapsule_GetPointer
-        self._pointer.argtypes, self._pointer.restype = [ctypes.py_object, pointer], pointer
+        self._pointer = native.capsule_pointer()
         self._job = ctypes.create_string_buffer(RESULT_AT + RESULT.size)
         self._at = ctypes.addressof(self._job)
         self.registers_at = self._at + REGISTERS_AT

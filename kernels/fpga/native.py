@@ -7,7 +7,7 @@ rows and cells is done in C++. Without a compiler the same is done in NumPy
 
 import ctypes
 import struct
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -125,6 +125,41 @@ class Maps:
     def read(self, memory: int) -> None:
         """Read all maps; ``memory``: address of the target's memory."""
         self._call(memory, self.at, self.count)
+
+
+class FrameCopies:
+    """Copies frames into memory that is used again.
+
+    Args:
+        kernels: ``kernels.cpu.binding.Kernels``.
+    """
+
+    def __init__(self, kernels: Any) -> None:
+        self._copy, self._pointer = kernels.handle.hp_fabric_copy, capsule_pointer()
+        self._copy.argtypes, self._copy.restype = [ctypes.c_void_p] * 2, ctypes.c_int
+        self._spare: List[np.ndarray] = []
+
+    def take(self, frame: np.ndarray) -> np.ndarray:
+        """A copy of a BGR uint8 frame, until it is given to ``give_back``."""
+        copy = self._spare.pop() if self._spare else np.empty(frame.shape, np.uint8)
+        if copy.shape != frame.shape:
+            copy = np.empty(frame.shape, np.uint8)
+        capsule = frame.__array_struct__  # what it points at lives as long as it
+        if not self._copy(self._pointer(capsule, None), copy.ctypes.data):
+            np.copyto(copy, frame)
+        return copy
+
+    def give_back(self, copy: np.ndarray) -> None:
+        """Let the memory be used again; nobody may read ``copy`` afterwards."""
+        self._spare.append(copy)
+
+
+def capsule_pointer() -> Any:
+    """Python's function (capsule, None) that gives its address; of ``array.__array_struct__``."""
+    function = ctypes.pythonapi.PyCapsule_GetPointer
+    function.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    function.restype = ctypes.c_void_p
+    return function
 
 
 class Registers:

@@ -14,6 +14,7 @@ import numpy as np
 
 from kernels.fpga.frame import Features, Frames, Watched
 from kernels.fpga.likeness import Likeness
+from kernels.fpga.native import FrameCopies
 from runtime import geometry
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
@@ -154,6 +155,7 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
         if engine.queue is None:
             engine.queue = ProgramQueue(engine)
         self._queue, self._pipeline = engine.queue, pipeline
+        self.copies = FrameCopies(kernels) if getattr(kernels, "handle", None) else None
         self._jobs: Deque[_Job] = deque()  # frames in flight, the oldest first
 
     @property
@@ -214,6 +216,7 @@ class _Job:
         self.step_ms: Dict[str, float] = {}
         self._registers: Dict[str, int] = {}
         self._is_prepared = False
+        self._copy: Optional[np.ndarray] = None
         self._track: Optional[Track] = None
         self._failure: Optional[HotpathError] = None
         self.is_done = False
@@ -226,8 +229,13 @@ class _Job:
 
     def keep(self) -> None:
         """Copy the frame, unless its window was copied already."""
-        if not self._is_prepared:
-            self._frame = np.array(bgr_of(self._frame))
+        if self._is_prepared:
+            return
+        frame, copies = bgr_of(self._frame), self.tracker.copies
+        if copies is None:
+            self._frame = np.array(frame)
+        else:
+            self._frame = self._copy = copies.take(frame)
 
     def prepare(self) -> None:
         """Bring the window into memory; the target's state must be that of the frame before."""
@@ -274,7 +282,9 @@ class _Job:
     def end(self, failure: Optional[HotpathError] = None) -> None:
         """Nothing more will be done; ``failure``: what ``result`` raises."""
         self._failure, self.is_done = failure, True
-        del self._frame
+        if self._copy is not None and self.tracker.copies is not None:
+            self.tracker.copies.give_back(self._copy)
+        del self._frame, self._copy
 
     def result(self) -> Track:
         """The ``Track``; raises what went wrong."""

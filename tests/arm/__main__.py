@@ -22,7 +22,7 @@ PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", TIMEOUT_S
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    table = load_table()
+    table = {name: machine for name, machine in load_table().items() if "tests" in machine}
     cli = argparse.ArgumentParser(
         prog="python -m tests.arm",
         description=__doc__,

@@ -44,15 +44,21 @@ def main(arguments=None):
     except Missing as error:
         print("tests.arm.count: {}".format(error), file=sys.stderr)
         return 2
-    plugin = machine.folder / "count.so"
-    subprocess.run(
-        ["cc", "-O2", "-shared", "-fPIC", "-o", str(plugin), str(HERE / "count.c")], check=True
-    )
+    plugin = plugin_for(machine)
     print("| core | window | instructions a crop | a pixel of three channels | estimated ms |")
     print("|---|---|---|---|---|")
     for core in CORES:
         _crop(machine, plugin, core)
     return 0
+
+
+def plugin_for(machine):
+    """Compile the plugin of QEMU; returns its path."""
+    plugin = machine.folder / "count.so"
+    subprocess.run(
+        ["cc", "-O2", "-shared", "-fPIC", "-o", str(plugin), str(HERE / "count.c")], check=True
+    )
+    return plugin
 
 
 def _crop(machine, plugin, core):
@@ -65,7 +71,8 @@ def _crop(machine, plugin, core):
         counts = []
         for crops in (1, 5):
             command = [machine.table["qemu"], "-cpu", core, str(program), str(side), str(crops)]
-            counts.append(_counted(plugin, functools.partial(_run, command)))
+            text = logged(plugin, functools.partial(_run, command))
+            counts.append(int(re.search(r"instructions (\d+)", text).group(1)))
         each = (counts[1] - counts[0]) / 4
         row = "| {} | {} | {:,.0f} | {:.1f} | {:.2f} |"
         print(row.format(core, side, each, each / PIXELS, _ms(core, each)), flush=True)
@@ -76,12 +83,12 @@ def _run(command, more):
     subprocess.run(command, env=dict(os.environ, **more), check=True)
 
 
-def _counted(plugin, run):
-    """The instructions of a run of QEMU: ``run`` takes environment variables as ``more``."""
+def logged(plugin, run):
+    """What the plugin writes in a run of QEMU: ``run`` takes environment variables as ``more``."""
     with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
         more = {"QEMU_PLUGIN": "file=" + str(plugin), "QEMU_LOG": "plugin"}
         run(more=dict(more, QEMU_LOG_FILENAME=log.name))
-        return int(re.search(r"instructions (\d+)", log.read()).group(1))
+        return log.read()
 
 
 def _ms(core, instructions):

@@ -28,7 +28,7 @@ HOME = ROOT / ".cache" / "arm"
 MIRROR = "deb http://deb.debian.org/debian {} main"
 PYTHON = """#!/bin/sh
 exec {qemu} -L {root} -0 "$0" -E PYTHONHOME={root}/usr -E PYTHONPATH={work}:{site} \
-{root}/usr/bin/python{version} "$@"
+-E LD_LIBRARY_PATH={paths} {root}/usr/bin/python{version} "$@"
 """
 COMPILER = """#!/bin/bash
 # The core is part of the version, so that each core has a library of its own.
@@ -119,7 +119,8 @@ class Machine:
             raise Missing("`{}` failed:\n{}".format(" ".join(command), text))
 
     def _write_programs(self):
-        values = dict(self.table, root=self.root, site=self.site, work=ROOT)
+        paths = ":".join(str(self.root) + path for path in self.table.get("libraries", ()))
+        values = dict(self.table, root=self.root, site=self.site, work=ROOT, paths=paths)
         _write(self.python, PYTHON.format(version=self.table["python"], **values))
         for core in self.table["cores"]:
             for name in ("c++", "g++"):

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         budget_ms=options.budget,
     )
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
-        options.video, say, options.fps, options.depth, planes=True
+        options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
     ) as source:
         if not source.live and not source.fps and source.frames != 1:
             say("{}: states no frame rate, so times are left empty; give --fps".format(source.name))

@@ -5,6 +5,7 @@ import os
 from typing import Callable, List, Optional, Tuple
 
 from runtime import DEFAULT_NETWORK, detect, engines, pace, precision
+from runtime.video import hardware
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -60,6 +61,13 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         type=between(9, 16),
         metavar="BITS",
         help="bits in use of 16-bit pictures, such as 12 (default: the range of their values)",
+    )
+    group.add_argument(
+        "--decoder",
+        choices=hardware.DECODERS,
+        default=hardware.SOFTWARE,
+        help="what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg "
+        "reaches, with the processor where that does not work (default: %(default)s)",
     )
     group.add_argument("--frames", type=count, metavar="N", help="stop after N frames")
 

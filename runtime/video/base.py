@@ -150,6 +150,13 @@ def stated_frames(capture: Any) -> Optional[int]:
     return int(stated) if 0 < stated < 1e9 else None
 
 
+def tell_decoder(source: Source, capture: Any) -> None:
+    """Log what a capture says about its decoder, if anything."""
+    note = getattr(capture, "note", "")
+    if note:
+        source.log("{}: {}".format(source.name, note))
+
+
 def is_utf8(text: str) -> bool:
     """Whether OpenCV can take a name or an address: it crashes on text that is not UTF-8.
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 
 from runtime.errors import BadSource, NoCamera
-from runtime.video import pyav, raw, stamps, v4l2
+from runtime.video import hardware, pyav, raw, stamps, v4l2
 from runtime.video.base import is_utf8, without_password
 
 OPEN_TIMEOUT_S = 4.0  # an RTSP handshake takes about 1 s on a good network
@@ -172,6 +172,7 @@ class Stream:
         address: the address.
         open_timeout_s, read_timeout_s: seconds; the first is None for the default.
         planes: whether frames may be ``Picture``s: PyAV decodes where it is installed.
+        decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
 
     def __init__(
@@ -180,8 +181,9 @@ class Stream:
         open_timeout_s: Optional[float] = None,
         read_timeout_s: float = READ_TIMEOUT_S,
         planes: bool = False,
+        decoder: str = hardware.SOFTWARE,
     ) -> None:
-        self.address = address
+        self.address, self.decoder = address, decoder
         in_real_time = address.lower().startswith(STAMPED)
         self.stamps = stamps.SENDER if in_real_time else stamps.NONE
         if open_timeout_s is None:
@@ -197,8 +199,12 @@ class Stream:
             raise BadSource(
                 "{!a}: an address must be UTF-8; write any other byte as %FF".format(self.name)
             )
-        opener = pyav.open_stream if self.planes else _open_with_timeouts
-        capture: Any = opener(self.address, self.open_timeout_s, self.read_timeout_s)
+        timeouts = self.open_timeout_s, self.read_timeout_s
+        capture: Any
+        if self.planes:
+            capture = pyav.open_stream(self.address, *timeouts, decoder=self.decoder)
+        else:
+            capture = _open_with_timeouts(self.address, *timeouts)
         if not capture.isOpened():
             raise BadSource(
                 "{}: no stream there (nobody answered within {:g} s, or it is no video); check the "

@@ -9,7 +9,7 @@ import cv2
 
 from runtime.errors import BadSource, HotpathError
 from runtime.video import stamps
-from runtime.video.base import WAITING, Source, capture_fps, checked_picture
+from runtime.video.base import WAITING, Source, capture_fps, checked_picture, tell_decoder
 from runtime.video.cameras import READ_TIMEOUT_S
 from runtime.video.stamps import CaptureClock
 
@@ -79,6 +79,7 @@ class LiveSource(Source):
         super().__init__(device.name, log)
         self._device = device
         self._opened = opened
+        tell_decoder(self, opened)
         self._gap_s = gap_s
         self._news = threading.Condition()
         self._closing = threading.Event()

@@ -14,6 +14,7 @@ import numpy as np
 
 from kernels.planes import Planes
 from runtime.frames import AnyFrame, PlanarFrame
+from runtime.video import hardware
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {
@@ -43,13 +44,13 @@ def pyav() -> Any:
     return av
 
 
-def open_recording(path: str) -> Optional["AvCapture"]:
+def open_recording(path: str, decoder: str = hardware.SOFTWARE) -> Optional["AvCapture"]:
     """An open capture of a recording, or None where PyAV can't read it as OpenCV does."""
     av = pyav()
     if av is None:
         return None
     try:
-        capture = AvCapture(av, av.open(path), "AUTO")
+        capture = _opened(av, path, decoder, "AUTO")
     except (av.FFmpegError, OSError, ValueError):
         return None
     if capture.isOpened() and not capture.rotated:
@@ -58,16 +59,34 @@ def open_recording(path: str) -> Optional["AvCapture"]:
     return None
 
 
-def open_stream(address: str, open_timeout_s: float, read_timeout_s: float) -> "AvCapture":
+def open_stream(
+    address: str,
+    open_timeout_s: float,
+    read_timeout_s: float,
+    decoder: str = hardware.SOFTWARE,
+) -> "AvCapture":
     """A capture of a stream; it is not open where nobody answers in time."""
     av = pyav()
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
+    timeouts = open_timeout_s, read_timeout_s
     try:
-        container = av.open(address, options=options, timeout=(open_timeout_s, read_timeout_s))
+        # threads that take a frame each would hold frames back
+        return _opened(av, address, decoder, "SLICE", options=options, timeout=timeouts)
     except (av.FFmpegError, OSError, ValueError):
-        container = None
-    # threads that take a frame each would hold frames back
-    return AvCapture(av, container, "SLICE")
+        return AvCapture(av, None, "SLICE")
+
+
+def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> "AvCapture":
+    """A capture with a decoder, and a sentence about it."""
+    capture, note = hardware.open_capture(
+        av,
+        decoder,
+        lambda **more: av.open(path, **how, **more),
+        lambda container, name: AvCapture(av, container, thread_type, name),
+    )
+    capture.note = note
+    found: AvCapture = capture
+    return found
 
 
 class AvCapture:
@@ -77,15 +96,21 @@ class AvCapture:
         av: PyAV.
         container: open for reading, or None.
         thread_type: PyAV's, for the decoder.
+        decoder: name of a decoder of FFmpeg; None for the usual one of the codec.
 
     Attributes:
+        note: a sentence about the decoder for the user, or "".
         rotated: whether the video asks to be turned when it is shown.
         decode_ms: how long the last call of the decoder took.
     """
 
-    def __init__(self, av: Any, container: Any, thread_type: str) -> None:
+    def __init__(
+        self, av: Any, container: Any, thread_type: str, decoder: Optional[str] = None
+    ) -> None:
         self._container: Any = container
         self._stream: Any = None
+        self._context: Any = None  # of the decoder
+        self.note = ""
         self._errors = (av.FFmpegError, OSError, ValueError)
         self._decoded: Deque[Any] = deque()
         self._ended = False
@@ -97,6 +122,10 @@ class AvCapture:
             return
         self._stream = videos[0]
         self._stream.thread_type = thread_type
+        self._context = self._stream.codec_context
+        if decoder is not None:
+            self._context = av.CodecContext.create(decoder, "r")
+            self._context.extradata = self._stream.codec_context.extradata
         self._packets = container.demux(self._stream)
         first = self._next()
         if first is None:
@@ -171,7 +200,7 @@ class AvCapture:
                 packet, self._ended = None, True
             started = time.perf_counter()
             try:
-                self._decoded.extend(self._stream.codec_context.decode(packet))
+                self._decoded.extend(self._context.decode(packet))
                 self.decode_ms = (time.perf_counter() - started) * 1e3
                 bad = 0
             except EOFError:
@@ -186,6 +215,7 @@ class AvCapture:
         offset = int(seconds / base) + (self._stream.start_time or 0)
         self._decoded.clear()
         self._container.seek(offset, stream=self._stream)
+        self._context.flush_buffers()
         self._packets, self._ended = self._container.demux(self._stream), False
 
     def _seconds(self, frame: Any) -> float:

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadFrame, BadSource
-from runtime.video import pyav, sequence
+from runtime.video import hardware, pyav, sequence
 from runtime.video.base import (
     Source,
     capture_fps,
     checked_picture,
     is_utf8,
     stated_frames,
+    tell_decoder,
     to_bgr,
 )
 from runtime.video.containers import (
@@ -48,6 +49,7 @@ class Recording(Source):
         self._capture, self._cut_off = capture, cut_off
         self.fps = capture_fps(capture)
         self.frames = stated_frames(capture)
+        tell_decoder(self, capture)
         self._last_s = 0.0  # time stamp of the last frame decoded
         self._first = self._decode()
         if self._first is None:
@@ -134,16 +136,23 @@ class VideoFile(Recording):
 
     Args:
         path: the file.
-        log: not used.
+        log: told which decoder decodes it, where hardware was asked for.
         planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays (OpenCV).
+        decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
 
-    def __init__(self, path: str, log: Log = None, planes: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        log: Log = None,
+        planes: bool = False,
+        decoder: str = hardware.SOFTWARE,
+    ) -> None:
         _check_readable(path)
         if looks_like_text(path):
             raise BadSource("{}: is text, not a video".format(path))
         cut_off = is_cut_off(path)
-        super().__init__(path, _open_capture(path, planes), log, cut_off)
+        super().__init__(path, _open_capture(path, planes, decoder), log, cut_off)
         if cut_off and is_in_fragments(path):
             self.frames = None  # OpenCV guesses it from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
@@ -296,9 +305,9 @@ def _check_readable(path: str) -> None:
         raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
 
 
-def _open_capture(path: str, planes: bool) -> Any:
+def _open_capture(path: str, planes: bool, decoder: str) -> Any:
     """A capture of a file: PyAV's, or OpenCV's by FFmpeg, else by any other backend."""
-    capture = pyav.open_recording(path) if planes else None
+    capture = pyav.open_recording(path, decoder) if planes else None
     if capture is not None:
         return capture
     has_ffmpeg = cv2.CAP_FFMPEG in cv2.videoio_registry.getBackends()

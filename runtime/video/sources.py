@@ -10,7 +10,7 @@ from typing import Any, Callable, List, Optional
 
 from runtime.errors import BadSource
 from runtime.frames import can_read_planes
-from runtime.video import sequence
+from runtime.video import hardware, pyav, sequence
 from runtime.video.base import WAITING, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
 from runtime.video.live import LiveSource, open_in_background
@@ -36,6 +36,7 @@ def open_source(
     fps: Optional[float] = None,
     depth: Optional[int] = None,
     planes: bool = False,
+    decoder: str = hardware.SOFTWARE,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -50,6 +51,8 @@ def open_source(
         depth: bits of 16-bit pictures that are in use; None for the range of their values.
         planes: whether frames may be ``Picture``s of ``runtime.frames``, which cost no conversion,
             where the source and the kernels can do that. Otherwise all are BGR arrays.
+        decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. Where it
+            does not work, the processor decodes; ``log`` is told which one does.
 
     Returns:
         A ``Source``. Use it with ``with``, or call ``close()``.
@@ -58,13 +61,16 @@ def open_source(
         NoCamera: there is no such camera, or it can't be used.
         BadSource: anything else that gives no frame; the sentence says why.
     """
-    source = _opened(os.fspath(spec), log, depth, planes and can_read_planes())
+    planes = planes and can_read_planes()
+    if decoder != hardware.SOFTWARE and log and not (planes and pyav.pyav()):
+        log("{}: OpenCV decodes; --decoder needs PyAV and a C++ compiler".format(spec))
+    source = _opened(os.fspath(spec), log, depth, planes, decoder)
     if fps and not source.live:
         source.fps = fps
     return source
 
 
-def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     camera = re.match(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$", spec)
     if camera:
         number, width, height = (int(part) if part else None for part in camera.groups())
@@ -75,8 +81,8 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
         return LiveSource(CsiCamera(int(csi.group(1)), planes=planes), log)
     scheme = _scheme(spec)
     if scheme and scheme != "file":
-        return _open_address(spec, scheme, log, planes)
-    return _open_path(_path_of(spec), log, depth, planes)
+        return _open_address(spec, scheme, log, planes, decoder)
+    return _open_path(_path_of(spec), log, depth, planes, decoder)
 
 
 def reads(spec: Any) -> List[str]:
@@ -108,7 +114,7 @@ def _path_of(spec: str) -> str:
     return spec[len("file://") :] if _scheme(spec) == "file" else spec
 
 
-def _open_address(spec: str, scheme: str, log: Log, planes: bool) -> Source:
+def _open_address(spec: str, scheme: str, log: Log, planes: bool, decoder: str) -> Source:
     """A stream, or a recording on a server: a recording states how many frames it has."""
     if scheme not in STREAMS:
         raise BadSource(
@@ -116,16 +122,16 @@ def _open_address(spec: str, scheme: str, log: Log, planes: bool) -> Source:
                 spec, scheme, ", ".join(name + "://" for name in STREAMS)
             )
         )
-    stream = Stream(spec, planes=planes)
+    stream = Stream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream)
     if stated_frames(capture) is None:
         return LiveSource(stream, log, opened=capture)
     capture.release()
-    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes)
+    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
     return Recording(stream.name, open_in_background(patient), log)
 
 
-def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
@@ -133,4 +139,6 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
         raise BadSource("{}: no such file or folder, and no camera's name (cam0)".format(path))
     if os.path.isdir(path):
         return FrameFolder(path, log, depth)
-    return SingleFrame(path, log, depth) if is_picture(path) else VideoFile(path, log, planes)
+    if is_picture(path):
+        return SingleFrame(path, log, depth)
+    return VideoFile(path, log, planes, decoder)

@@ -200,7 +200,7 @@ def _program(options, film, box, folder):
 
 def _measure_camera(options, fake):
     """A camera's frames read and tracked, in processes of their own."""
-    for stage in ("crop", "track"):
+    for stage in ("read", "crop", "track"):
         _measure_stage(options, fake, stage)
 
 

@@ -1,0 +1,86 @@
+"""Hardware decoders: used where they work, else the processor decodes and a sentence says so."""
+
+import numpy as np
+import pytest
+
+from runtime.frames import bgr_of, can_read_planes
+from runtime.video import hardware
+from runtime.video.save import open_video
+from runtime.video.sources import open_source
+from tests.support import tiny
+
+av = pytest.importorskip("av")
+pytestmark = pytest.mark.skipif(not can_read_planes(), reason="no C++ compiler")
+
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A short H.264 film with frames that are sent out of order."""
+    path = str(tmp_path_factory.mktemp("film") / "film.mp4")
+    with open_video(path, 25.0, h264=True) as video:
+        for picture in tiny.film(FRAMES)[0]:
+            video.write(picture)
+    return path
+
+
+def frames_of(path, decoder):
+    """(all frames as BGR, lines that were logged)."""
+    lines, frames = [], []
+    with open_source(path, lines.append, planes=True, decoder=decoder) as source:
+        frame = source.read()
+        while frame is not None:
+            frames.append(bgr_of(frame))
+            frame = source.read()
+    return np.stack(frames), lines
+
+
+@pytest.mark.parametrize("decoder", hardware.DECODERS[1:])
+def test_the_frames_are_the_same_with_every_decoder_or_without(film, decoder):
+    wanted, silence = frames_of(film, hardware.SOFTWARE)
+    assert silence == [] and len(wanted) == FRAMES
+    found, lines = frames_of(film, decoder)
+    np.testing.assert_array_equal(found, wanted)
+    assert len(lines) == 1 and lines[0].startswith("{}: decoded by ".format(film))
+    if "decoded by the processor (" in lines[0]:
+        names = [decoder] if decoder != hardware.AUTO else hardware.DECODERS[2:]
+        reasons = ["{}: ".format(name) for name in names] + ["has no hardware decoder"]
+        assert any(reason in lines[0] for reason in reasons)
+
+
+@pytest.fixture
+def by_name(monkeypatch):
+    """A decoder that FFmpeg is asked for by its name; it is the processor's here."""
+    monkeypatch.setitem(hardware.BY_NAME, "named", "{}")
+    return "named"
+
+
+def test_a_decoder_by_name_gives_the_same_frames(film, by_name):
+    found, lines = frames_of(film, by_name)
+    np.testing.assert_array_equal(found, frames_of(film, hardware.SOFTWARE)[0])
+    assert lines == ["{}: decoded by named".format(film)]
+
+
+def test_a_decoder_by_name_goes_to_any_frame(film, by_name):
+    wanted, _ = frames_of(film, hardware.SOFTWARE)
+    with open_source(film, planes=True, decoder=by_name) as source:
+        for index in (30, 3, 17, 39, 0):
+            assert source.seek(index)
+            np.testing.assert_array_equal(bgr_of(source.read()), wanted[index])
+
+
+def test_a_decoder_that_gives_no_frame_is_passed_over(film, monkeypatch):
+    monkeypatch.setitem(hardware.BY_NAME, "wrong", "mjpeg")  # does not decode H.264
+    found, lines = frames_of(film, "wrong")
+    assert len(found) == FRAMES
+    assert lines == ["{}: decoded by the processor (wrong: decodes no frame)".format(film)]
+
+
+def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
+    from runtime.video import pyav
+
+    monkeypatch.setattr(pyav, "pyav", lambda: None)
+    found, lines = frames_of(film, hardware.AUTO)
+    assert len(found) == FRAMES
+    assert lines == ["{}: OpenCV decodes; --decoder needs PyAV and a C++ compiler".format(film)]

@@ -86,9 +86,12 @@ def run(options):
         forms = {"fp32": toml, "int8": quantised(toml, ranges, options, out / "work" / name)}
         judge = Judge(clips, options.engine, Store(out / "work" / name))
         rows.append(dict(trained(folder), name=name, **judge.figures(forms)))
+    first = rows[0]["overlaps"]
     for row, times in zip(rows, frame_times(rows, clips[0], options.rounds)):
         row["ms"] = times
+        row["to_first"] = estimate(np.subtract(row["overlaps"], first), row["clip"])
     told = {"clips": [clip.name for clip in clips], "ranges": [clip.name for clip in ranges]}
+    told["first"] = rows[0]["name"]
     told["conditions"] = speed.conditions(NAME, 1, options.rounds)
     (out / "trackers.json").write_text(json.dumps(dict(told, trackers=rows), indent=1))
     print(trackers_table.write(rows, told, out))
@@ -162,7 +165,8 @@ class Judge:
         Returns:
             dict: ``toml``; ``macs``, ``parameters``; ``one_step``, ``mean_overlap`` by precision,
             each with its error over the clips; ``lost``, share of pairs with an overlap below .3;
-            ``change`` from fp32 to INT8, of both overlaps; ``cycles`` by FPGA board.
+            ``change`` from fp32 to INT8, of both overlaps; ``cycles`` by FPGA board; ``overlaps``
+            of the pairs in fp32, and the ``clip`` of each.
         """
         files = {name: self._files(toml) for name, toml in forms.items()}
         depends = [self.engine, [clip.sha256 for clip in self.clips]]
@@ -176,6 +180,7 @@ class Judge:
             found["one_step"][name] = estimate(*pairs[name])
             found["mean_overlap"][name] = estimate(tracks[name], range(len(self.clips)))
             found["lost"][name] = float(np.mean(np.less(pairs[name][0], LOST)))
+        found["overlaps"], found["clip"] = pairs["fp32"]
         changes = np.subtract(pairs["int8"][0], pairs["fp32"][0])
         found["change"]["one_step"] = estimate(changes, pairs["fp32"][1])
         changes = np.subtract(tracks["int8"], tracks["fp32"])

@@ -10,14 +10,16 @@ def write(rows, told, out):
 
     Args:
         rows: of ``calib.backbones.trackers``, one a tracker.
-        told: dict of ``clips``, ``ranges`` and ``conditions``.
+        told: dict of ``clips``, ``ranges``, ``conditions`` and ``first``, the tracker that the
+            others are compared with.
 
     Returns:
         the table's text.
     """
     rows = sorted(rows, key=lambda row: -row["one_step"]["fp32"][0])
     boards = groups(rows)
-    lines = [title(rows[0], boards), ["---"] * len(title(rows[0], boards))]
+    titles = title(rows[0], told["first"], boards)
+    lines = [titles, ["---"] * len(titles)]
     lines += [cells(row, boards) for row in rows]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     text += "\n\n" + "\n".join(notes(rows, told, boards)) + "\n"
@@ -34,7 +36,7 @@ def groups(rows):
     return list(found.values())
 
 
-def title(row, boards):
+def title(row, first, boards):
     """The titles of the columns."""
     times = ["{} {}, ms".format(e, p) for e, found in row["ms"].items() for p in found]
     return [
@@ -43,6 +45,7 @@ def title(row, boards):
         "minutes",
         "MMAC",
         "one-step fp32",
+        "to {}".format(first),
         "INT8",
         "change",
         "mean overlap fp32",
@@ -60,6 +63,7 @@ def cells(row, boards):
         "{:.1f}".format(row["minutes"]),
         "{:.0f}".format((row["macs"] or 0) / 1e6),
         "{:.3f} ± {:.3f}".format(*row["one_step"]["fp32"]),
+        "{:+.3f} ± {:.3f}".format(*row["to_first"]),
         "{:.3f}".format(row["one_step"]["int8"][0]),
         "{:+.4f} ± {:.4f}".format(*row["change"]["one_step"]),
         "{:.3f} ± {:.3f}".format(*row["mean_overlap"]["fp32"]),

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 from torch import nn  # noqa: E402  (after the check for torch)
 
 from calib.backbones import __main__ as backbones  # noqa: E402
-from calib.backbones import fabric, figures, kestrel, speed  # noqa: E402
+from calib.backbones import fabric, figures, kestrel, separable, speed  # noqa: E402
 from calib.errors import BadRun  # noqa: E402
 from calib.train import foreign  # noqa: E402
 
@@ -72,7 +72,9 @@ def result_of(model, picture):
     return session.run(None, {"picture": picture})[0]
 
 
-@pytest.mark.parametrize("name", ["{}:Small", "{}:Branched", "kestrel:tiny"])
+@pytest.mark.parametrize(
+    "name", ["{}:Small", "{}:Branched", "kestrel:tiny", separable.__file__ + ":Separable"]
+)
 def test_the_folded_onnx_computes_what_the_module_computes(name, own, tmp_path):
     module = kestrel.load(name.format(own))
     foreign.settle(module)
@@ -109,6 +111,13 @@ def test_counts_are_those_by_hand(own, tmp_path):
     # sigmoid and product of the swish, and the sum
     assert (branched.elementwise, branched.branches, branched.grouped) == (3, 2, 1)
     assert branched.receptive_field == 4 + 2 * 16
+
+
+def test_a_turn_is_a_run_after_the_others_and_the_same_again():
+    order = []
+    times = speed.in_turns({name: lambda name=name: order.append(name) for name in "ab"}, rounds=3)
+    assert order == list("aabb") * (speed.WARM_UP + 3)
+    assert all(len(found.cold) == len(found.warm) == 3 for found in times.values())
 
 
 def test_int8_is_near_the_floats(own, tmp_path):

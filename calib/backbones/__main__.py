@@ -33,6 +33,7 @@ from calib.command import say
 from calib.errors import BadRun
 from calib.train import foreign
 from kernels.fpga import tables
+from runtime.networks import sha256_of
 
 NAME = "calib.backbones"
 
@@ -127,6 +128,9 @@ def row(name, options, out, sizes):
         "timm": _timm_version(),
         "onnx": onnx.__version__,
     }
+    file = pathlib.Path(name.rpartition(":")[0])
+    if file.is_file():  # one's own class: another file, another row
+        identity["file"] = sha256_of(file)
     kept = _kept(path, identity)
     if kept is None:
         kept = make(name, options, out, identity)

@@ -192,6 +192,17 @@ def test_the_command_writes_rows_table_and_plot_and_keeps_rows(own, tmp_path, ca
     assert "trtexec --onnx=kestrel_tiny.onnx --fp16" in capsys.readouterr().out
 
 
+def test_a_row_of_a_class_is_made_anew_when_its_file_changes(tmp_path):
+    file, out = tmp_path / "net.py", tmp_path / "out"
+    file.write_text(SMALL)
+    options = backbones.parser().parse_args([str(file) + ":Small", "--side", "63"])
+    options.exemplar = 31
+    first = backbones.row(options.names[0], options, out, [])
+    assert backbones.row(options.names[0], options, out, []) == first
+    file.write_text(SMALL.replace("(16, 16), (16, 16)", "(16, 16), (16, 24)"))
+    assert backbones.row(options.names[0], options, out, [])["channels"] == 24
+
+
 def test_what_is_left_out_is_told_and_the_exit_code_is_not_zero(own, tmp_path, capsys):
     arguments = ["kestrel:tiny", own + ":Two", "--out", str(tmp_path), "--rounds", "1"]
     arguments += ["--side", "63", "--exemplar", "31", "--board", "pynq_z2"]

@@ -147,7 +147,13 @@ class Runner:
                     self.path, state["config"]
                 )
             )
-        self.network.load_state_dict(state["network"])
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError:
+            raise TrainingStopped(
+                "the weights of {} do not fit {}, whose file has changed since; bring back that "
+                "file, or choose another --out".format(path, self.network.config["shape"])
+            ) from None
         self.average.load_state_dict(state["average"])
         for optimiser, values in zip(self.optimisers, state["optimisers"]):
             optimiser.load_state_dict(values)

@@ -163,6 +163,9 @@ def test_a_backbone_of_ones_own_becomes_a_tracker(world, tmp_path, capsys):
     assert tracker.update(frames[1]).box.w > 0
     with pytest.raises(TrainingStopped, match="stage finish rounds the backbones k64"):
         main(command(world, tmp_path / "other", *named, "--stages", "finish"))
+    (tmp_path / "mine.py").write_text(code.replace("8, 8, 16", "8, 16, 16"))
+    with pytest.raises(TrainingStopped, match="do not fit .*mine.py:Mine, whose file has changed"):
+        main(command(world, tmp_path / "run", *named, *stages))
 
 
 def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path):

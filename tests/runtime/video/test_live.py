@@ -8,9 +8,11 @@ import functools
 import threading
 import time
 
+import cv2
 import pytest
 
 from runtime.errors import BadSource
+from runtime.frames import JpegFrame, bgr_of
 from runtime.video import cameras, sources
 from runtime.video.base import WAITING
 from runtime.video.cameras import DATAGRAM_OPEN_TIMEOUT_S, Stream
@@ -121,6 +123,16 @@ def test_frames_that_change_size_are_passed_on():
         frames, _ = frames_until(source, count(3 * FAULT_AFTER))
     assert {frame.shape[2] for frame in frames} == {3}
     assert len({frame.shape for frame in frames}) in (1, 2)  # FFmpeg's scaler may hold the first
+
+
+def test_motion_jpeg_is_not_decoded_before_somebody_looks(planes):
+    with MjpegServer() as running, open_source(running.address) as source:
+        frame = frames_until(source, count(5))[0][-1]
+    assert isinstance(frame, JpegFrame) == planes
+    if planes:
+        assert frame.decode_ms == 0.0
+    truth = scene.picture_at(scene.tick_of(frame))
+    assert cv2.absdiff(bgr_of(frame), truth).mean() < 6.0  # grey levels
 
 
 def test_a_grey_stream_becomes_bgr():

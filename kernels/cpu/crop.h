@@ -240,22 +240,17 @@ inline void blend(const int16_t* __restrict top, const int16_t* __restrict botto
 HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap,
                         const int16_t* top, const int16_t* bottom) {
   const int count = (int)job->out_width;
+#ifdef HP_NEON
+  if (count >= LANES) {
+    vertical_rows(job, p, row, tap, top, bottom);
+    return;
+  }
+#endif
   const int16_t w0 = (int16_t)tap.weight0, w1 = (int16_t)tap.weight1;
   for (int c = 0; c < 3; ++c) {
     const int16_t* upper = top + (job->swap ? 2 - c : c) * p->lanes;
     const int16_t* lower = bottom + (job->swap ? 2 - c : c) * p->lanes;
     const i64 at = (c * job->out_height + row) * job->out_width;
-#ifdef HP_NEON
-    if (count >= LANES && job->as_float) {
-      blend_rows(upper, lower, w0, w1, count, (float*)(intptr_t)job->out + at, job->mean[c],
-                 job->scale[c]);
-      continue;
-    }
-    if (count >= LANES) {
-      blend_rows(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at, 0, 0);
-      continue;
-    }
-#endif
     if (!job->as_float) {
       blend(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at,
             [](int value) { return (uint8_t)value; });
@@ -282,6 +277,9 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
 #if defined(HP_VBMI) || defined(HP_NEON)
   plan_blocks(job, &p);
 #endif
+#ifdef HP_NEON
+  const bool direct = is_direct(job, &p);
+#endif
   const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
   if (p.bordered || rows_outside) fill_border(job, &p);
 
@@ -289,6 +287,9 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
   const double scale = hp_resize_scale((int)job->height, (int)job->out_height);
   for (int row = 0; row < job->out_height; ++row) {
     const hp_tap tap = WARP ? warp_tap(lines[1], row, job->y) : hp_resize_tap(row, scale);
+#ifdef HP_NEON
+    if (direct && direct_row(job, &p, row, tap)) continue;
+#endif
     const int16_t* source[2];
     int keep = -1;  // the buffer that the first of the two rows is in
     for (int i = 0; i < 2; ++i) {

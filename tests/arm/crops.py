@@ -19,6 +19,8 @@ KINDS = (
     (np.uint8, (0, 0, 0), (1, 1, 1), False),
     (np.float32, (0, 0, 0), (1, 1, 1), False),
     (np.float32, MEAN, SCALE, True),
+    (np.float32, (118, 117, 0), SCALE, True),
+    (np.uint8, (0, 0, 0), (1, 1, 1), True),
 )
 
 

@@ -9,7 +9,7 @@ from kernels import golden
 from tests.arm.crops import BORDER, KINDS
 from tests.arm.machine import HOME
 
-CASES = 60
+CASES = 90
 SIZES = ((255, 255), (127, 127), (16, 15), (33, 70), (1, 1))
 
 
@@ -29,15 +29,19 @@ def compare(machine):
 
 def _cases(random):
     """Random windows of two views of a noisy frame: inside it, across an edge, and beyond."""
-    frame = random.randint(0, 256, (200, 320, 3)).astype(np.uint8)
+    frame = random.randint(0, 256, (400, 700, 3)).astype(np.uint8)
     views = {"whole": frame, "strided": frame[3:-2, ::2, ::-1]}
     values = {"frame": frame, "count": CASES}
     for number in range(CASES):
         view = ("whole", "strided")[number % 2]
         rows, columns = views[view].shape[:2]
-        width, height = (int(side) for side in random.randint(1, 500, 2))
-        x, y = random.randint(-width - 5, columns + 5), random.randint(-height - 5, rows + 5)
-        window, size = (int(x), int(y), width, height), SIZES[number % len(SIZES)]
+        if number % 3:
+            width, height = (int(side) for side in random.randint(1, 500, 2))
+            x, y = random.randint(-width - 5, columns + 5), random.randint(-height - 5, rows + 5)
+        else:
+            width, height = random.randint(columns // 4, columns), random.randint(rows // 4, rows)
+            x, y = random.randint(0, columns - width + 1), random.randint(0, rows - height + 1)
+        window, size = (int(x), int(y), int(width), int(height)), SIZES[number % len(SIZES)]
         picture = golden.crop(views[view], window, size, BORDER)
         values["view{}".format(number)] = view
         values["window{}".format(number)] = window

@@ -21,10 +21,11 @@ from tests.arm.machine import ROOT, Machine, Missing, load_table
 HERE = ROOT / "tests" / "arm"
 # Core -> (clock of a usual board in MHz, instructions a cycle that are assumed, board).
 CORES = {
-    "cortex-a53": (1400, 0.9, "Zynq UltraScale+, Raspberry Pi 3"),
+    "cortex-a53": (1400, 0.9, "Raspberry Pi 3; a Kria KV260 has 1333 MHz"),
     "cortex-a57": (1430, 1.4, "Jetson Nano"),
     "cortex-a72": (1500, 1.6, "Raspberry Pi 4"),
     "cortex-a76": (2400, 2.4, "Raspberry Pi 5, RK3588"),
+    "cortex-a78ae": (2000, 2.4, "Jetson Orin NX"),
 }
 SIDES = (180, 300, 600)  # of the window, frame pixels; the result has 255
 PIXELS = 255 * 255
@@ -70,12 +71,13 @@ def _crop(machine, plugin, core):
     for side in SIDES:
         counts = []
         for crops in (1, 5):
-            command = [machine.table["qemu"], "-cpu", core, str(program), str(side), str(crops)]
+            command = [machine.table["qemu"], "-cpu", machine.emulated(core), str(program)]
+            command += [str(side), str(crops)]
             text = logged(plugin, functools.partial(_run, command))
             counts.append(int(re.search(r"instructions (\d+)", text).group(1)))
         each = (counts[1] - counts[0]) / 4
         row = "| {} | {} | {:,.0f} | {:.1f} | {:.2f} |"
-        print(row.format(core, side, each, each / PIXELS, _ms(core, each)), flush=True)
+        print(row.format(core, side, each, each / PIXELS, milliseconds(core, each)), flush=True)
 
 
 def _run(command, more):
@@ -91,7 +93,8 @@ def logged(plugin, run):
         return log.read()
 
 
-def _ms(core, instructions):
+def milliseconds(core, instructions):
+    """An estimate of the time that a core takes for so many instructions."""
     clock_mhz, per_cycle, _ = CORES[core]
     return instructions / per_cycle / clock_mhz / 1e3
 

@@ -71,6 +71,10 @@ class Machine:
         """Path of the program that runs the machine's Python here."""
         return self.bin / "python3"
 
+    def emulated(self, core):
+        """Name of the core that QEMU emulates for ``core``: an older one where it lacks that."""
+        return self.table.get("emulated", {}).get(core, core)
+
     def set_up(self):
         """Make the folder, or nothing when it is complete.
 
@@ -105,9 +109,10 @@ class Machine:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
         command += ["--no-deps", "--only-binary", ":all:", "--target", str(self.site)]
         command += ["--python-version", self.table["python"].replace(".", "")]
+        processor = self.table.get("processor", self.name)  # its name in wheels
         for version in self.table["platforms"]:
-            command += ["--platform", "manylinux_{}_{}".format(version, self.name)]
-        command += ["--platform", "manylinux2014_" + self.name, "--platform", "any"]
+            command += ["--platform", "manylinux_{}_{}".format(version, processor)]
+        command += ["--platform", "manylinux2014_" + processor, "--platform", "any"]
         self._download(command + self.table["wheels"])
 
     def _download(self, command):
@@ -131,7 +136,7 @@ class Machine:
         """Run the machine's Python.
 
         Args:
-            core: name of the core that QEMU emulates.
+            core: name of one of the machine's cores.
             arguments: of Python.
             more: dict of environment variables.
             options: of ``subprocess.run``.
@@ -144,7 +149,7 @@ class Machine:
         variables = dict(
             kept,
             PATH=os.pathsep.join(path),
-            QEMU_CPU=core,
+            QEMU_CPU=self.emulated(core),
             OMP_NUM_THREADS="1",
             HYPOTHESIS_STORAGE_DIRECTORY=str(self.folder / "hypothesis"),
             **(more or {}),

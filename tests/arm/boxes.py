@@ -1,14 +1,15 @@
-"""Follow a target through frames and write the boxes, on whatever machine this runs.
+"""Follow targets through frames and write the boxes, on whatever machine this runs.
 
-    python -m tests.arm.boxes FRAMES.npz OUT.json KEY=VALUE...
+    python -m tests.arm.boxes OUT.json FRAMES.npz... KEY=VALUE...
 
 FRAMES.npz holds ``frames``, (count, H, W, 3) uint8 BGR, and ``box``. They are decoded pixels, so
 that two machines see the same. Each KEY=VALUE is an argument of ``runtime.load_tracker``. OUT.json
-gets the names of network and engine, and for each frame after the first (x, y,
-w, h, score).
+gets the names of network and engine, and for each file its rows: for each frame after the first
+(x, y, w, h, score).
 """
 
 import json
+import pathlib
 import sys
 
 import numpy as np
@@ -16,17 +17,19 @@ import numpy as np
 from runtime import load_tracker
 
 
-def main(path, out, *pairs):
+def main(out, *words):
     """See above."""
-    with np.load(path) as clip:
-        frames, box = clip["frames"], tuple(float(value) for value in clip["box"])
-    tracker = load_tracker(**dict(pair.split("=", 1) for pair in pairs))
-    tracker.init(frames[0], box)
-    tracks = [tracker.update(frame) for frame in frames[1:]]
-    rows = [[float(value) for value in track.box] + [float(track.score)] for track in tracks]
+    tracker = load_tracker(**dict(word.split("=", 1) for word in words if "=" in word))
+    rows = {}
+    for path in [pathlib.Path(word) for word in words if "=" not in word]:
+        with np.load(str(path)) as clip:
+            frames, box = clip["frames"], tuple(float(value) for value in clip["box"])
+        tracker.init(frames[0], box)
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        rows[path.stem] = [[float(v) for v in track.box] + [float(track.score)] for track in tracks]
+    described = {"network": tracker.name, "engine": tracker.engine.describe(), "rows": rows}
     with open(out, "w") as file:
-        described = {"network": tracker.name, "engine": tracker.engine.describe()}
-        json.dump(dict(described, rows=rows), file)
+        json.dump(described, file)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """Compare the boxes of trackers on an ARM machine with those on this computer.
 
-    python -m tests.arm.same_boxes --clips DIR --names otb-Crossing otb-Couple --frames 100 \\
-        --networks kestrel nanotrack_v2 --precisions fp32 int8 --networks-dir DIR
+    python -m tests.arm.same_boxes --clips DIR --networks-dir DIR --int8-dir DIR
 
-Both sides get the same decoded pixels (see ``tests.arm.boxes``). The networks compute in float32 or
-INT8, and the sums differ in their order; so boxes may differ by ``LIMIT_PX``, and no more.
-Exit codes: 0, 1 when a box differs by more.
+Each row of the table is a network in a precision on an engine; each clip has a column with the
+largest difference of a box's numbers, pixels. Both sides get the same decoded frames (see
+``tests.arm.boxes``). The sums of a network differ in their order; so boxes may differ by
+``LIMIT_PX``, and no more. Results are kept below ``.cache/arm/boxes``: a run that was stopped goes
+on with ``--resume``.
+
+An INT8 network comes from ``--int8-dir``, where ``python -m calib.int8`` wrote it, else it is the
+one that ships. Exit codes: 0, 1 when a box differs by more.
 """
 
 import argparse
@@ -33,7 +37,10 @@ CLIP = ROOT / ".cache" / "carphone_pristine.mp4"
 FACE = (64, 34, 48, 65)
 FEW = 6  # frames of the comparison that `make test-arm` does
 ENGINES = ("onnxruntime", "openvino", "ncnn")
+NETWORKS = ("kestrel", "nanotrack_v2")
+CLIPS = ("otb-Couple", "otb-Crossing", "otb-DragonBaby")
 BOARD = "raspberry_pi5"  # of the bundles for engines that run nothing else
+HEAD = "| network | numbers | engine here, there | {} | largest, px |"
 
 
 def compare_few(machine):
@@ -45,33 +52,51 @@ def compare_few(machine):
     results = []
     for engine in machine.table["engines"]:
         try:
-            load = arguments("kestrel", engine, "fp32", None)
+            load = arguments("kestrel", "fp32", engine)
         except BuildFailed as error:
             print("{}, left out: {}".format(engine, error))
             continue
-        results.append(_compare(machine, machine.table["cores"][0], CLIP.stem, frames, FACE, load))
+        with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
+            path = save(folder, CLIP.stem, frames, FACE)
+            sides = both_sides(machine, machine.table["cores"][0], [path], load, folder)
+        worst = largest(sides)[CLIP.stem]
+        results.append(worst <= LIMIT_PX)
+        text = "{}, {} frames of {}: at most {:.2g} px apart{}"
+        more = "" if results[-1] else ", which is more than {:g}".format(LIMIT_PX)
+        print(text.format(title(sides), FEW, CLIP.stem, worst, more), flush=True)
     return all(results)
 
 
 def main(words=None):
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(words)
-    table = load_table()
-    machine = Machine(options.machine, table[options.machine])
+    machine = Machine(options.machine, load_table()[options.machine])
     machine.set_up()
     core = options.core or machine.table["cores"][0]
-    good = True
-    for clip in find_clips([options.clips]):
-        if clip.name not in options.names:
-            continue
-        frames = np.stack([clip[i] for i in range(min(options.frames, len(clip)))])
-        for network, engine, precision in itertools.product(
-            options.networks, options.engines, options.precisions
-        ):
-            load = arguments(network, engine, precision, options.networks_dir)
-            same = _compare(machine, core, clip.name, frames, clip.boxes[0], load)
-            good = same and good
-    return 0 if good else 1
+    kept = HOME / "boxes"
+    kept.mkdir(parents=True, exist_ok=True)
+    results = []
+    with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
+        clips = [clip for clip in find_clips([options.clips]) if clip.name in options.names]
+        paths = [
+            save(folder, clip.name, clip_frames(clip, options.frames), clip.boxes[0])
+            for clip in clips
+        ]
+        names = [path.stem for path in paths]
+        print("{} frames of each clip, {}\n".format(options.frames, core))
+        print(HEAD.format(" | ".join(names)) + "\n" + "|---" * (len(names) + 4) + "|", flush=True)
+        for case in itertools.product(options.networks, options.precisions, options.engines):
+            known = kept / "{}-{}-{}-{}.json".format(*case, options.frames)
+            if not options.resume and known.is_file():
+                known.unlink()
+            sides = complete(known, machine, core, case, paths, options)
+            worst = largest(sides)
+            figures = [worst[name] for name in names]
+            cells = [case[0], case[1], versions(sides)]
+            cells += ["{:.1e}".format(value) for value in figures + [max(figures)]]
+            print("| " + " | ".join(cells) + " |", flush=True)
+            results.append(max(figures) <= LIMIT_PX)
+    return 0 if all(results) else 1
 
 
 def _parser():
@@ -81,62 +106,97 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     cli.add_argument("--machine", default="aarch64")
-    cli.add_argument("--core", help="that QEMU emulates (default: the machine's first)")
+    cli.add_argument("--core", help="(default: the machine's first)")
     cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
-    cli.add_argument("--names", nargs="+", required=True, help="of clips")
-    cli.add_argument("--frames", type=int, default=100)
-    cli.add_argument("--networks", nargs="+", default=["kestrel"])
+    cli.add_argument("--names", nargs="+", default=list(CLIPS), help="of clips")
+    cli.add_argument("--frames", type=int, default=100, help="of each clip")
+    cli.add_argument("--networks", nargs="+", default=list(NETWORKS))
     cli.add_argument("--networks-dir", type=pathlib.Path, metavar="DIR")
+    cli.add_argument("--int8-dir", type=pathlib.Path, default=ROOT / "out" / "int8", metavar="DIR")
     cli.add_argument("--engines", nargs="+", default=list(ENGINES))
-    cli.add_argument("--precisions", nargs="+", default=["fp32"])
+    cli.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
+    cli.add_argument("--resume", action="store_true", help="take results that are there")
     return cli
 
 
-def arguments(network, engine, precision, networks_dir):
+def complete(known, machine, core, case, paths, options):
+    """What both sides wrote, of all clips; those that the file ``known`` has are not run again."""
+    sides = json.loads(known.read_text()) if known.is_file() else None
+    paths = [path for path in paths if sides is None or path.stem not in sides[0]["rows"]]
+    if paths:
+        load = arguments(*case, options.networks_dir, options.int8_dir)
+        more = both_sides(machine, core, paths, load, str(paths[0].parent))
+        for old, new in zip(sides or (), more):
+            new["rows"].update(old["rows"])
+        sides = more
+        known.write_text(json.dumps(sides))
+    return sides
+
+
+def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
     """The arguments of ``runtime.load_tracker``; an engine that needs a bundle gets a new one."""
+    folder = str(networks_dir) if networks_dir else None
     if engine == "ncnn":
-        folder = str(networks_dir) if networks_dir else None
-        order = Order(load_board(BOARD), load_network(network), precision, HOME / "bundles", folder)
+        table = (int8_dir or ROOT) / "{}-ranges.json".format(network)
+        order = Order(
+            load_board(BOARD),
+            load_network(network),
+            precision,
+            HOME / "bundles",
+            folder,
+            table if precision == "int8" and table.is_file() else None,
+        )
         made = build_of(order.board, engine)(order, lambda text: None)
         return {"bundle": str(made.folder), "board": BOARD}
+    form = (int8_dir or ROOT) / "{}-int8.toml".format(network)
+    if precision == "int8" and form.is_file():
+        network = str(form)
     load = {"network": network, "engine": engine, "precision": precision}
-    return dict(load, networks_dir=str(networks_dir)) if networks_dir else load
+    return dict(load, networks_dir=folder) if folder else load
 
 
-def _compare(machine, core, name, frames, box, load):
-    """Follow a target on both sides, print one line, and say whether the boxes are the same."""
-    HOME.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
-        clip = os.path.join(folder, "frames.npz")
-        np.savez(clip, frames=frames, box=np.asarray(box, float))
-        here, there = (os.path.join(folder, side) for side in ("here.json", "there.json"))
-        pairs = ["{}={}".format(*pair) for pair in sorted(load.items())]
-        command = ["-m", "tests.arm.boxes", clip]
-        subprocess.run([sys.executable] + command + [here] + pairs, cwd=str(ROOT), check=True)
-        machine.run(core, command + [there] + pairs, check=True)
-        ours, theirs = (_read(path) for path in (here, there))
-    rows = [np.array(side["rows"]) for side in (ours, theirs)]
-    worst = np.abs(rows[0] - rows[1])[:, :4].max()
-    good = bool(worst <= LIMIT_PX)
-    print(
-        "{} {} {} frames, {network} {engine} {precision}: at most {:.2g} px apart{}".format(
-            core,
-            name,
-            len(frames),
-            worst,
-            "" if good else ", which is more than {:g}".format(LIMIT_PX),
-            network=ours["network"],
-            engine=" ".join((ours["engine"]["engine"], theirs["engine"]["version"])),
-            precision=theirs["engine"]["precision"],
-        ),
-        flush=True,
-    )
-    return good
+def clip_frames(clip, count):
+    """The first frames of an annotated clip."""
+    return [clip[index] for index in range(min(count, len(clip)))]
 
 
-def _read(path):
-    with open(path) as file:
-        return json.load(file)
+def save(folder, name, frames, box):
+    """Write decoded frames for ``tests.arm.boxes``; returns the path."""
+    path = pathlib.Path(folder) / (name + ".npz")
+    np.savez(str(path), frames=np.stack(frames), box=np.asarray(box, float))
+    return path
+
+
+def both_sides(machine, core, paths, load, folder):
+    """Follow the targets on both sides: [what was written here, what was written there]."""
+    files = [os.path.join(folder, side + ".json") for side in ("here", "there")]
+    pairs = ["{}={}".format(*pair) for pair in sorted(load.items())]
+    rest = [str(path) for path in paths] + pairs
+    command = ["-m", "tests.arm.boxes"]
+    subprocess.run([sys.executable] + command + [files[0]] + rest, cwd=str(ROOT), check=True)
+    machine.run(core, command + [files[1]] + rest, check=True)
+    return [json.loads(pathlib.Path(path).read_text()) for path in files]
+
+
+def largest(sides):
+    """dict of clip -> the largest difference of a box's numbers, pixels."""
+    here, there = (side["rows"] for side in sides)
+    return {
+        name: float(np.abs(np.array(here[name]) - np.array(there[name]))[:, :4].max())
+        for name in here
+    }
+
+
+def versions(sides):
+    """Name of the engine, and its versions here and there."""
+    here, there = (side["engine"] for side in sides)
+    return "{} {}, {}".format(here["engine"], here["version"], there["version"])
+
+
+def title(sides):
+    """What was compared."""
+    there = sides[1]
+    return "{} {} {}".format(there["network"], there["engine"]["precision"], versions(sides))
 
 
 def first_frames(path, count):

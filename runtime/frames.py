@@ -132,6 +132,21 @@ class JpegFrame(Picture):
         if getattr(self, "_decoder", None):
             self._decoders.give_back(self._decoder)
 
+    @property
+    def nbytes(self) -> int:
+        """As ``Picture``'s, with the file."""
+        return self._data.nbytes + super().nbytes
+
+    def rest(self) -> None:
+        """Give the decoder's memory back; ``part`` decodes again. Its planes are no longer valid.
+
+        For frames that were tracked, and are kept for later.
+        """
+        with self._lock:
+            decoder, self._decoder = self._decoder, None
+        if decoder:
+            self._decoders.give_back(decoder)
+
     def part(
         self, window: Tuple[float, float, float, float], ratio: float
     ) -> Tuple[Union[np.ndarray, Planes], int]:

@@ -75,6 +75,7 @@ class Outputs:
         self._live = source.live
         self._scores = np.zeros(2)  # their number and their sum
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
+        self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
         self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
         self._results: Any = None
@@ -153,6 +154,9 @@ class Outputs:
         """Write the rows of one frame, one a target, and its picture."""
         frame, index, time_s = taken.frame, taken.index, taken.time_s
         began = time.perf_counter()
+        if isinstance(self._before, JpegFrame):  # rehearsals are over
+            self._before.rest()
+        self._before = frame
         if self._live and taken.captured_s is not None and index:
             self.profile.note("latency", (time.monotonic() - taken.captured_s) * 1e3, "")
         if isinstance(frame, JpegFrame) and frame.decode_ms:  # where it was looked at

@@ -121,6 +121,17 @@ def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
     assert len({each.planes[0].ctypes.data for each in planes}) == 4  # while they are there
 
 
+def test_a_kept_frame_gives_its_decoder_to_the_next_one_and_decodes_again():
+    decoders = frames_of.JpegDecoders()
+    first, second = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(2)[0]]
+    wanted = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60].copy()
+    place = first.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data
+    first.rest()
+    assert second.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data == place
+    again = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60]
+    np.testing.assert_array_equal(again, wanted)
+
+
 @pytest.mark.parametrize("length", [0, 1, 20, 500, -2])
 def test_a_jpeg_that_is_cut_off_is_refused(length):
     data = jpeg(tiny.film(1)[0][0])

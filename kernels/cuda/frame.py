@@ -13,7 +13,8 @@ The network is an engine with device memory:
     engine.stream                                 a stream of the device, for all of its work
     engine.exemplar_input, engine.search_input    addresses of its (1, 3, side, side) inputs
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
-    engine.maps                                   addresses of its maps, float32
+    engine.output_dtype                           "float32" or "float16": of maps and features
+    engine.maps                                   addresses of its maps
     engine.reserve(places)                        makes room for several search regions and their
                                                   maps; those of a place follow the last one's
     engine.search_features_device                 (address, shape) of the search region's features;
@@ -72,8 +73,10 @@ class Frame:
         slots: frames that may be in flight at a time. With more than one, whole frames are
             uploaded, because the next search region is not known yet. The uploads have a stream of
             their own, so that they overlap with the frame before.
-        graph: whether to use a CUDA graph; None: where that is proven. An engine that is not
-            ``capturable`` never runs in a graph.
+        graph: whether to use a CUDA graph; None: yes, but with a driver below
+            ``graphs.PROVEN_FROM`` only if the graph of a target's first frame gives the same bits
+            as its steps, and never for a network that learns. An engine that is not ``capturable``
+            never runs in a graph.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence if frames can't be launched as a graph.
 
@@ -92,8 +95,8 @@ class Frame:
         log: Optional[Callable[[str], None]] = None,
     ) -> None:
         self.device, self.engine = device, engine
-        wanted = device.driver_version >= graphs.PROVEN_FROM if graph is None else graph
-        self.uses_graph = wanted and engine.capturable and not profile
+        self._unproven = graph is None and device.driver_version < graphs.PROVEN_FROM
+        self.uses_graph = graph is not False and engine.capturable and not profile
         self._log = log or (lambda sentence: None)
         self._stream = engine.stream
         self._handle = device.handle(self._stream)
@@ -104,6 +107,8 @@ class Frame:
         self._features: Any = None
         self._copies = device.stream() if slots > 1 else self._stream
         self._kernels = FrameKernels(device, settings, engine)
+        if self._unproven and self._kernels.learns:  # the proof would be learnt too
+            self.uses_graph = False
         try:
             engine.reserve(self._kernels.windows)
             self._features = engine.new_features()
@@ -146,6 +151,8 @@ class Frame:
         self._newest = slot
         if self.uses_graph:
             self._capture()
+        if self._unproven and slot.graph is not None:
+            self._prove(slot, slot.graph, state)
 
     def submit(self, frame: frames.AnyFrame) -> None:
         """Send the next frame and return at once; ``result`` waits for its result.
@@ -288,10 +295,30 @@ class Frame:
                     slot.captured = self.device.counters.rewind(before)
                     slot.captured["graph_launches"] = 1
         except (graphs.NoGraph, HotpathError) as error:
-            self.uses_graph = False
-            for slot in self._slots:
-                slot.drop_graph()
-            self._log("frames are launched step by step: {}".format(error))
+            self._drop_graphs(str(error))
+
+    def _drop_graphs(self, why: str) -> None:
+        self.uses_graph = False
+        for slot in self._slots:
+            slot.drop_graph()
+        self._log("frames are launched step by step: {}".format(why))
+
+    def _prove(self, slot: Slot, graph: graphs.Graph, state: Sequence[float]) -> None:
+        """Search the first frame step by step and as a graph; use the graph if both agree."""
+        kernels, results = self._kernels, []
+        steps = functools.partial(self._enqueue, slot)
+        for search in (steps, functools.partial(graph.launch, self._handle)):
+            search()
+            self.device.synchronise(self._stream)
+            results.append(slot.result.tobytes())
+            kernels.move(state)
+            kernels.monitor.begin(kernels.memory, state)
+            kernels.aim(exemplar=False)
+        self.device.download(slot.result, kernels.pose, self._stream)
+        self.device.synchronise(self._stream)
+        self._unproven = False
+        if results[0] != results[1]:
+            self._drop_graphs("as a graph the first frame has another result")
 
     def _enqueue(self, slot: Slot) -> None:
         """Enqueue a frame's steps, after its upload."""

@@ -130,12 +130,20 @@ def refuse(engine, number):
         raise NetworkFailed("the library refuses")
 
 
+def overwrite(device, engine, black):
+    """Put a black picture into the captured frame, after its crop."""
+    if engine.calls == 2:
+        device.upload(engine.search_input, black, engine.stream)
+
+
 def behaviours(device, engine, whole):
     """Actions that a network's library might take inside its call: dict of name -> function."""
+    black = device.pinned(12 * engine.network.search**2)
     return {
         "good": lambda: None,
         "synchronises": lambda: device.synchronise(engine.stream),
         "allocates": lambda: device.alloc(100),
+        "overwrites": functools.partial(overwrite, device, engine, black),
         "refuses": functools.partial(refuse, engine, 2),  # the second call is captured
     }
 

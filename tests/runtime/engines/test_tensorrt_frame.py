@@ -21,9 +21,9 @@ NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 @pytest.mark.parametrize(
     "name, family, cuda",
     [
-        ("tiny", "8.2", "10020"),  # a Nano: step by step
+        ("tiny", "8.2", "10020"),  # a Nano
         ("tiny_cut", "8.2", "10020"),
-        ("tiny_cut", "8.2", "12060"),  # as one graph, our correlation in the middle of it
+        ("tiny_cut", "8.2", "12060"),  # our correlation in the middle of the graph
         ("tiny_cut", "10", "12060"),
         ("tiny", "11", "13020"),
     ],
@@ -32,7 +32,7 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     (tmp_path / "gpu").mkdir()
     code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path / "gpu"), name, family]
     result = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
-    assert result["graph"] == (cuda != "10020")
+    assert result["graph"]
     assert result["kind"] == "GpuTracker" and result["library"] == "pycuda"
     assert result["capability"] == "5.3"
     assert result["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")

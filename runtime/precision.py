@@ -60,7 +60,8 @@ def open_engine(
     """
 
     def opened(form: Network) -> Engine:
-        return engines.create(engine, form, form.locate(networks_dir), threads)
+        name = int8_engine(engine) if form.name.endswith(SUFFIX) else engine
+        return engines.create(name, form, form.locate(networks_dir), threads)
 
     if precision not in PRECISIONS:
         raise NoEngine(
@@ -82,7 +83,8 @@ def open_engine(
     name = engine if engine != engines.AUTO else (engines.installed() + [engine])[0]
     if not has_int8(text) or name not in engines.installed():
         return opened(network)
-    key = _key(text, name, threads or engines.THREADS, network, form)
+    names = sorted({name, int8_engine(engine)})
+    key = _key(text, names, threads or engines.THREADS, network, form)
     known = _read(measured)
     if key in known:
         return opened(form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network)
@@ -120,6 +122,15 @@ def int8_form(network: Network) -> Optional[Network]:
     return None
 
 
+def int8_engine(engine: str) -> str:
+    """The engine that INT8 networks run in: of "auto", the first that computes in whole numbers."""
+    if engine != engines.AUTO:
+        return engine
+    installed = engines.installed()
+    able = [name for name in installed if engines.find(name).computes_int8()]
+    return (able or installed or [engine])[0]
+
+
 def has_int8(cpuinfo: str) -> bool:
     """Whether a processor has instructions for INT8, by the text of its ``/proc/cpuinfo``."""
     return bool(INSTRUCTIONS.intersection(cpuinfo.split()))
@@ -139,13 +150,14 @@ def measure(both: Tuple[Engine, Engine]) -> Tuple[float, float]:
     return fp32_ms, int8_ms
 
 
-def _key(cpuinfo: str, engine: str, threads: int, network: Network, form: Network) -> str:
-    """What a measurement depends on: processor, engine and its library, threads, files."""
+def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: Network) -> str:
+    """What a measurement depends on: processor, engines and their libraries, threads, files."""
     lines = sorted({line for line in cpuinfo.splitlines() if _names_processor(line)})
     files = [[entry.name, entry.sha256] for each in (network, form) for entry in each.files]
-    library = [importlib.util.find_spec(name) for name in engines.find(engine).libraries]
+    libraries = [library for name in names for library in engines.find(name).libraries]
+    library = [importlib.util.find_spec(name) for name in libraries]
     dates = [os.path.getmtime(spec.origin) for spec in library if spec and spec.origin]
-    text = json.dumps([lines, engine, dates, threads, files])
+    text = json.dumps([lines, "+".join(names), dates, threads, files])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -159,6 +159,11 @@ class Engine(Lane):
         return all(importlib.util.find_spec(library) is not None for library in cls.libraries)
 
     @classmethod
+    def computes_int8(cls) -> bool:
+        """Whether it computes INT8 networks in whole numbers on this processor."""
+        return True
+
+    @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
         """Check the entries of a ``bundle.json`` that are this engine's own.
 

@@ -6,6 +6,7 @@ one stream runs in the thread that calls it.
 """
 
 import importlib
+import platform
 from typing import Any, Callable, Dict, Optional
 
 from runtime.engines.base import Setup
@@ -29,6 +30,15 @@ class Engine(CpuEngine):
     def __init__(self, setup: Setup) -> None:
         self._library = _library()
         super().__init__(setup)
+
+    @classmethod
+    def computes_int8(cls) -> bool:
+        """See ``runtime.engines.base.Engine``.
+
+        On ARM, OpenVINO 2025.2 rounds all values to INT8 and computes with them in float32. That
+        takes longer than the network in float32 (``python -m tests.arm.frame_cost``).
+        """
+        return platform.machine().lower() not in ("aarch64", "arm64", "armv7l")
 
     def bind(self, model: Any, threads: int) -> Any:
         """See ``CpuEngine.bind``."""

@@ -123,3 +123,19 @@ def test_a_tracker_and_the_command_line_take_it(home, capsys, engine):
     assert track.main(arguments + rest) == 0
     told = capsys.readouterr().err
     assert "tiny-int8: 3 frames" in told and ", fp32" in told
+
+
+def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
+    """On ARM OpenVINO computes INT8 in float32."""
+    pytest.importorskip("openvino")
+    network = load_network(home / "tiny.toml")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    made = {wanted: precision.open_engine(network, wanted, "auto") for wanted in ("fp32", "int8")}
+    assert {wanted: engine.name for wanted, engine in made.items()} == {
+        "fp32": "openvino",
+        "int8": "onnxruntime",
+    }
+    named = precision.open_engine(network, "int8", "openvino")
+    assert named.name == "openvino"
+    for engine in [*made.values(), named]:
+        engine.close()

@@ -110,6 +110,30 @@ class Planes:
         """Bytes of all planes."""
         return sum(plane.nbytes for plane in self.planes)
 
+    def part(self, x: int, y: int, width: int, height: int) -> Tuple["Planes", int, int]:
+        """A rectangle inside the picture, without a copy.
+
+        Args:
+            x, y, width, height: pixels.
+
+        Returns:
+            (``Planes``, x, y): it begins at x and y, which may be one pixel further left or up, so
+            that colour samples stay whole.
+        """
+        right, bottom = KINDS[self.kind] or (0, 0)
+        u, v = x >> right, y >> bottom  # of the first colour sample
+        columns, rows = -(-(x + width) >> right), -(-(y + height) >> bottom)
+        x0, y0 = u << right, v << bottom
+        lines, places = slice(y0, y + height), slice(x0, x + width)
+        if self.kind in ("YUYV", "UYVY"):
+            planes = [self.planes[0][lines, 4 * u : 4 * columns]]
+        else:
+            each = 2 if self.kind == "NV12" else 1
+            planes = [self.planes[0][lines, places]]
+            planes += [p[v:rows, each * u : each * columns] for p in self.planes[1:]]
+        size = x + width - x0, y + height - y0
+        return Planes(self.kind, planes, *size, self.matrix, self.full_range), x0, y0
+
     def mean(self) -> np.ndarray:
         """Mean colour, float64 (3,): blue, green, red.
 

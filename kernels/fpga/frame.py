@@ -15,6 +15,7 @@ from kernels.cpu import select as selects
 from kernels.errors import NO_SCORE, NetworkFailed
 from kernels.fpga import native, resize
 from kernels.fpga.window import Crop
+from kernels.planes import Planes
 from kernels.settings import LossSettings, WindowSettings
 
 # Parts of hp_fabric_frame in fabric.h, and where they lie. First comes its hp_window_job.
@@ -78,7 +79,7 @@ class Frames:
         features: Optional[Features],
     ) -> None:
         pointer, handle = ctypes.c_void_p, kernels.handle
-        self._pictures, self._side = crop.pictures, crop.side
+        self._pictures, self._side, self._to_bgr = crop.pictures, crop.side, kernels.to_bgr
         self._aim, self._place = handle.hp_fabric_aim, handle.hp_fabric_place
         self._aim.argtypes, self._aim.restype = [pointer] * 2, ctypes.c_int
         self._place.argtypes, self._place.restype = [pointer], None
@@ -187,10 +188,33 @@ class Frames:
         """
         self._place(self._at)
         window = WINDOW.unpack_from(self._job, WINDOW_AT)
+        self._show(frame, window)
+
+    def _show(self, frame: np.ndarray, window: Tuple[int, ...]) -> None:
+        """Bring a window of a BGR frame into the fabric's memory, and prepare the registers."""
         self._pictures.take(frame, window, self._border, self._side)
         given = [self._pictures.registers[name] for name in ("REGION2", "FRAME", "STRIDE", "LINE")]
         values = self.registers
         native.REGISTERS.pack_into(self._job, REGISTERS_AT, *values[:3], *given, values[7])
+
+    def aim_in_planes(self, planes: Planes) -> bool:
+        """As ``aim_at``, for a frame in planes; only the window is converted to BGR.
+
+        Args:
+            planes: of the shape that ``begin`` was told.
+
+        Returns:
+            False where the window lies outside the frame; nothing was done then.
+        """
+        self._place(self._at)
+        x, y, width, height = WINDOW.unpack_from(self._job, WINDOW_AT)
+        left, top = max(x, 0), max(y, 0)
+        columns, rows = min(x + width, planes.width) - left, min(y + height, planes.height) - top
+        if columns < 1 or rows < 1:
+            return False
+        part, left, top = planes.part(left, top, columns, rows)
+        self._show(self._to_bgr(part), (x - left, y - top, width, height))
+        return True
 
     def found(self, memory: int) -> Found:
         """Find the target in the maps that the fabric wrote, and move its state.

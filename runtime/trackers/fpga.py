@@ -18,7 +18,7 @@ from kernels.fpga.native import FrameCopies
 from runtime import geometry
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
-from runtime.frames import AnyFrame, bgr_of
+from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.loss import loss_settings
 from runtime.networks import Network
 from runtime.trackers.base import PipelinedTracker
@@ -107,7 +107,9 @@ class FpgaTracker(HostTracker):
             self.check_target()
         if type(frame) is not np.ndarray or not self.frames.aim(frame):
             self.begin(frame)
-            self.frames.aim_at(bgr_of(frame))  # it may lie in the fabric's memory already
+            planes = frame.planes if isinstance(frame, PlanarFrame) else None
+            if planes is None or not self.frames.aim_in_planes(planes):
+                self.frames.aim_at(bgr_of(frame))  # it may lie in the fabric's memory already
         self.step_ms["crop"] = (time.perf_counter() - started) * 1e3
 
     def found(self, work: Any) -> Track:
@@ -229,7 +231,7 @@ class _Job:
 
     def keep(self) -> None:
         """Copy the frame, unless its window was copied already."""
-        if self._is_prepared:
+        if self._is_prepared or isinstance(self._frame, PlanarFrame):  # planes do not change
             return
         frame, copies = bgr_of(self._frame), self.tracker.copies
         if copies is None:

@@ -127,3 +127,17 @@ def test_the_mean_is_that_of_the_converted_pixels(kind, how, seed):
 def test_planes_that_do_not_fit_are_refused(kind, shapes, matrix):
     with pytest.raises(ValueError, match=kind):
         Planes(kind, [np.zeros(shape, np.uint8) for shape in shapes], 6, shapes[0][0], matrix)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_part_has_the_colours_of_the_whole(kind):
+    picture, random = noise_in(kind, 37, 23), np.random.RandomState(4)
+    whole = golden.bgr_from_planes(picture)
+    for _ in range(30):
+        x, y = random.randint(0, 37), random.randint(0, 23)
+        width, height = random.randint(1, 38 - x), random.randint(1, 24 - y)
+        part, left, top = picture.part(x, y, width, height)
+        assert x - 1 <= left <= x and y - 1 <= top <= y
+        assert part.shape == (y + height - top, x + width - left, 3)
+        got = golden.bgr_from_planes(part)
+        assert np.array_equal(got, whole[top : y + height, left : x + width])

@@ -10,9 +10,11 @@ from kernels.fpga import fabric, tables
 from kernels.fpga.sim import device as simulation
 from runtime import loading
 from runtime.errors import BadFrame
+from runtime.frames import PlanarFrame
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.multi.targets import Targets
 from tests.support import fpga_bundle as bright
+from tests.support.pictures_in_planes import planes_of
 
 
 def opened(folder, **run):
@@ -235,3 +237,26 @@ def test_a_window_that_the_fabric_cannot_take_is_cropped_first(tmp_path):
         tracker.init(wide, (10, 5, 2900, 30))
         results.append([(tracker.update(wide), about(tracker)) for _ in range(2)])
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("kind", ["YUYV", "NV12", "I420", "BGRx"])
+@pytest.mark.parametrize("box", [(2, 1, 30, 9), (40, 20, 12, 12), (90, 65, 30, 30)])
+def test_of_a_frame_in_planes_the_window_alone_is_converted(tmp_path, kind, box):
+    pictures = [PlanarFrame(planes_of(f, kind)) for f in noisy(bright.film(6)[0], 7)]
+    frames, results = [picture.bgr().copy() for picture in pictures], []
+    for given, pipeline in ((frames, 1), (pictures, 1), (pictures, 2)):
+        _, engine = opened(tmp_path)
+        (tracker,) = trackers_on(engine, 1, pipeline)
+        tracker.init(frames[0], box)
+        if pipeline == 1:
+            results.append([tracker.update(frame) for frame in given[1:]])
+            continue
+        fresh = [PlanarFrame(planes_of(f, kind)) for f in noisy(bright.film(6)[0], 7)]
+        found = []
+        tracker.submit(fresh[1])
+        for frame in fresh[2:]:
+            tracker.submit(frame)
+            found.append(tracker.collect())
+        results.append(found + [tracker.collect()])
+        assert all(frame._bgr is None for frame in fresh[1:])
+    assert results[0] == results[1] == results[2]

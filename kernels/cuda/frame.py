@@ -15,14 +15,19 @@ The network is an engine with device memory:
     engine.input_dtype, engine.input_step         name in ``layout.FORMATS``; step of int8
     engine.output_dtype                           "float32" or "float16": of maps and features
     engine.maps                                   addresses of its maps
-    engine.reserve(places)                        makes room for several search regions and their
-                                                  maps; those of a place follow the last one's
+    engine.reserve(places, targets)               makes room for several search regions and their
+                                                  maps, those of a place after the last one's, and
+                                                  for the features of so many targets
+    engine.moves                                  how often that has moved them
     engine.search_features_device                 (address, shape) of the search region's features;
                                                   None if the network gives none
     engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
     engine.addresses(features)                    addresses of one target's features
     engine.free_features(features)                frees it
+    engine.batch_device(list of features)         runs the network on as many regions in one call:
+                                                  an object with run(handle) and close(); None if
+                                                  the network takes one search region at a time
     engine.exemplar_device(stream, features)      enqueues the exemplar's part; takes a handle
     engine.search_device(stream, features, place) enqueues a frame's part for one search region
 
@@ -35,10 +40,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import numpy as np
 
-from kernels.cuda import driver, frames, graphs, layout
+from kernels.cuda import frames, graphs, layout
 from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame_kernels import FrameKernels
 from kernels.cuda.slot import Slot
+from kernels.cuda.target_memory import TargetMemory
 from kernels.errors import NO_SCORE, HotpathError, NetworkFailed
 from kernels.settings import FrameSettings
 
@@ -102,16 +108,19 @@ class Frame:
         self._handle = device.handle(self._stream)
         self._newest: Optional[Slot] = None  # the slot that was submitted last
         self._submitted = self._collected = 0
+        self._group: Any = None  # that has the target's memory
+        self._was_moved = False  # since the last crop was planned here
+        self._captured_at = engine.moves
         self._size = (0, 0)
         self._slots: List[Slot] = []
-        self._features: Any = None
+        self.features: Any = None
         self._copies = device.stream() if slots > 1 else self._stream
-        self._kernels = FrameKernels(device, settings, engine)
-        if self._unproven and self._kernels.learns:  # the proof would be learnt too
+        self.kernels = FrameKernels(device, settings, engine)
+        if self._unproven and self.kernels.learns:  # the proof would be learnt too
             self.uses_graph = False
         try:
-            engine.reserve(self._kernels.windows)
-            self._features = engine.new_features()
+            engine.reserve(self.kernels.windows, 1)
+            self.features = engine.new_features()
             self._slots = [Slot(device, 4 if profile else 0) for _ in range(slots)]
         except HotpathError:
             self.close()
@@ -130,22 +139,26 @@ class Frame:
             GpuFailed: out of memory, or a kernel failed.
         """
         self._drain()
+        if self._was_moved or self._captured_at != self.engine.moves:
+            for slot in self._slots:
+                slot.drop_graph()
+        self._was_moved = False
         self._newest = None  # there is no target until all of this has worked
         self._submitted = self._collected = 0
         self._fit(frame)
         self._size = frames.size_of(frame)
         slot = self._slots[0]
-        kernels = self._kernels
+        kernels = self.kernels
         kernels.begin(state, border)
         self._upload(slot, frame, (0, 0) + self._size, self._stream)
         kernels.aim(exemplar=True)
         kernels.crop(slot.upload_at, exemplar=True)
-        self.engine.exemplar_device(self._handle, self._features)
+        self.engine.exemplar_device(self._handle, self.features)
         kernels.aim(exemplar=False)
         # Run the search once before it is captured: libraries initialise in their first call.
         kernels.crop(slot.upload_at, exemplar=False)
         self._search()
-        kernels.remember(self.engine.addresses(self._features))
+        kernels.remember(self.engine.addresses(self.features))
         self.device.download(slot.result, kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
@@ -171,6 +184,7 @@ class Frame:
         room = all(slot.fits(frame) for slot in self._slots)
         if frames.size_of(frame) != self._size or not room:
             self._rescale(self._newest, frame)
+        self._return()
         slot = self._slots[self._submitted % len(self._slots)]
         try:
             self._send(slot, frame)
@@ -193,7 +207,10 @@ class Frame:
         slot = self._timed = self._slots[self._collected % len(self._slots)]
         self._collected += 1
         self.device.wait(slot.done)
-        pose = slot.pose
+        return self._found(slot.pose)
+
+    @staticmethod
+    def _found(pose: Any) -> Found:
         flags = int(pose["flags"])
         if flags & layout.NOT_UPLOADED:
             raise GpuFailed("the search region was not uploaded; take the target again")
@@ -217,6 +234,58 @@ class Frame:
         steps = zip(("crop", "network", "select"), marks, marks[1:])
         return {name: self.device.elapsed_ms(first, second) for name, first, second in steps}
 
+    # in a group of targets, which takes the frames (see ``kernels.cuda.group``)
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """(width, height) of the last frame."""
+        return self._size
+
+    def join(self, group: Any, memory: TargetMemory) -> None:
+        """Move the target's memory to a place of a group's.
+
+        Raises:
+            RuntimeError: there is no target, or a frame is in flight.
+        """
+        if self._newest is None or self.in_flight:
+            raise RuntimeError("only a target without a frame in flight joins a group")
+        self.kernels.memory.copy_to(memory, self._stream)
+        self.kernels.memory, self._group, self._was_moved = memory, group, True
+
+    def leave(self, group: Any) -> None:
+        """Move the target's memory back, if it is in this group."""
+        if self._group is not group:
+            return
+        self.kernels.memory.copy_to(self.kernels.own_memory, self._stream)
+        self.kernels.memory, self._group = self.kernels.own_memory, None
+
+    def accept(self, row: Any) -> Found:
+        """Take what a group found: a ``layout.POSE``.
+
+        Raises:
+            NetworkFailed, GpuFailed: as ``result``.
+        """
+        assert self._newest is not None
+        self._newest.poses[0] = row
+        return self._found(row)
+
+    def rescale(self, frame: frames.AnyFrame) -> None:
+        """Scale the target to another size of frames."""
+        assert self._newest is not None
+        self._rescale(self._newest, frame)
+
+    def _return(self) -> None:
+        """Aim and capture again, if a group has moved the target or the engine its memory."""
+        if self._was_moved:
+            self.kernels.aim(exemplar=False)
+        elif self._captured_at == self.engine.moves:
+            return
+        self._was_moved = False
+        for slot in self._slots:
+            slot.drop_graph()
+        if self.uses_graph:
+            self._capture()
+
     @property
     def in_flight(self) -> int:
         """Number of frames that were submitted and whose results were not taken yet."""
@@ -227,10 +296,11 @@ class Frame:
         self._settle()
         for slot in self._slots:
             slot.close(self.device)
-        self._kernels.close()
-        if self._features is not None:
-            self.engine.free_features(self._features)
-        self._newest = self._features = None
+        self._group = None
+        self.kernels.close()
+        if self.features is not None:
+            self.engine.free_features(self.features)
+        self._newest = self.features = None
         self._submitted = self._collected = 0
 
     def _fit(self, frame: frames.AnyFrame) -> None:
@@ -272,12 +342,12 @@ class Frame:
         x, y = float(width) / self._size[0], float(height) / self._size[1]
         self._fit(frame)
         self._size = width, height
-        self._kernels.move(newest.pose["state"] * (x, y, x, y))
-        self._kernels.monitor.rescale(self._kernels.memory, (x, y, x, y))
-        self._kernels.aim(exemplar=False)
+        self.kernels.move(newest.pose["state"] * (x, y, x, y))
+        self.kernels.monitor.rescale(self.kernels.memory, (x, y, x, y))
+        self.kernels.aim(exemplar=False)
         # Download into the next slot: the others may hold results that were not read yet.
         following = self._slots[self._submitted % len(self._slots)]
-        self.device.download(following.result, self._kernels.pose, self._stream)
+        self.device.download(following.result, self.kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = following
         if self.uses_graph:
@@ -286,14 +356,11 @@ class Frame:
     def _capture(self) -> None:
         """Capture the graph of every slot that has none."""
         try:
-            functions = graphs.Driver(driver.load())
             for slot in self._slots:
                 if slot.graph is None:
-                    before = self.device.counters.read()
                     body = functools.partial(self._enqueue, slot)
-                    slot.graph = graphs.Graph(functions, self._handle, body)
-                    slot.captured = self.device.counters.rewind(before)
-                    slot.captured["graph_launches"] = 1
+                    slot.capture(self.device, self._handle, body)
+            self._captured_at = self.engine.moves
         except (graphs.NoGraph, HotpathError) as error:
             self._drop_graphs(str(error))
 
@@ -305,7 +372,7 @@ class Frame:
 
     def _prove(self, slot: Slot, graph: graphs.Graph, state: Sequence[float]) -> None:
         """Search the first frame step by step and as a graph; use the graph if both agree."""
-        kernels, results = self._kernels, []
+        kernels, results = self.kernels, []
         steps = functools.partial(self._enqueue, slot)
         for search in (steps, functools.partial(graph.launch, self._handle)):
             search()
@@ -322,7 +389,7 @@ class Frame:
 
     def _enqueue(self, slot: Slot) -> None:
         """Enqueue a frame's steps, after its upload."""
-        kernels = self._kernels
+        kernels = self.kernels
         self._mark(slot, 0)
         kernels.crop(slot.upload_at, exemplar=False)
         self._mark(slot, 1)
@@ -331,15 +398,15 @@ class Frame:
         kernels.select(slot.upload_at)
         if kernels.learns:
             kernels.crop(slot.upload_at, exemplar=False, windows=1)
-            self.engine.search_device(self._handle, self._features)
+            self.engine.search_device(self._handle, self.features)
             kernels.learn()
         self.device.download(slot.result, kernels.pose, self._stream)
         self._mark(slot, 3)
 
     def _search(self) -> None:
         """Enqueue the network for each window of a frame."""
-        for place in range(self._kernels.windows):
-            self.engine.search_device(self._handle, self._features, place)
+        for place in range(self.kernels.windows):
+            self.engine.search_device(self._handle, self.features, place)
 
     def _mark(self, slot: Slot, number: int) -> None:
         if slot.marks:

@@ -36,7 +36,8 @@ class FrameKernels:
 
     Attributes:
         windows: how many a frame is searched in, for each target.
-        memory: what the device keeps of the targets. A group of targets puts another one here.
+        memory: what the device keeps of the targets. A group of targets puts its own here.
+        own_memory: what stood there before.
         monitor: the ``LossMonitor``.
         learns: whether a frame ends with a search around the target that was found.
         groups: whether there may be several targets.
@@ -46,6 +47,7 @@ class FrameKernels:
         self.device, self.settings, self.engine, self.targets = device, settings, engine, targets
         self._stream = engine.stream
         self._owned: List[int] = []
+        self.own_memory: Any = None
         self._modules: Dict[str, Any] = {}  # a kernel lives as long as its module
         self.windows = len(settings.factors)
         self._crop = self._kernel("crop", "hp_crop")
@@ -71,7 +73,7 @@ class FrameKernels:
         self._plan = self._alloc(2 * layout.LINE.itemsize * longest)
         sizes = {"pose": layout.POSE.itemsize, "input": layout.INPUT.itemsize}
         sizes.update(self.monitor.sizes, **self._select.sizes)
-        self._own_memory = self.memory = TargetMemory(device, sizes, self.targets)
+        self.own_memory = self.memory = TargetMemory(device, sizes, self.targets)
         self._exemplar_input = self._alloc(layout.INPUT.itemsize)
         self._setup = device.pinned(layout.POSE.itemsize + 2 * layout.INPUT.itemsize)
 
@@ -170,10 +172,8 @@ class FrameKernels:
         for address in self._owned:
             self.device.free(address)
         self._owned = []
-        if self._own_memory is not None:
-            self._own_memory.close()
-
-    _own_memory: Any = None
+        if self.own_memory is not None:
+            self.own_memory.close()
 
     def _planned(self) -> Plan:
         return Plan(self._view, self.memory.address("monitor"), self.pose, self._plan)

@@ -1,12 +1,12 @@
 """The memory of one frame in flight: its pixels, its result, and the graph bound to both."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
-from kernels.cuda import frames, layout
+from kernels.cuda import driver, frames, layout
 from kernels.cuda.errors import GpuFailed
-from kernels.cuda.graphs import Graph
+from kernels.cuda.graphs import Driver, Graph
 
 
 class Slot:
@@ -15,10 +15,11 @@ class Slot:
     Args:
         device: see ``kernels.cuda.device``.
         marks: number of events that time the frame's steps.
+        targets: that the frame is searched for.
 
     Attributes:
-        result: pinned uint8 array that a ``layout.POSE`` is downloaded to.
-        pose: the same memory as a ``layout.POSE``.
+        result: pinned uint8 array that a ``layout.POSE`` of each target is downloaded to.
+        poses: the same memory as ``layout.POSE``; ``pose`` is the first target's.
         uploaded, done: events.
         staging: pinned uint8 array that the frame is packed into.
         upload_at: address on the GPU that ``staging`` is copied to; 0: none yet.
@@ -26,10 +27,11 @@ class Slot:
         captured: what the device's counters count for one launch of the graph.
     """
 
-    def __init__(self, device: Any, marks: int) -> None:
-        self.result = device.pinned(layout.POSE.itemsize)
+    def __init__(self, device: Any, marks: int, targets: int = 1) -> None:
+        self.result = device.pinned(layout.POSE.itemsize * targets)
         self.marks = [device.event() for _ in range(marks)]
-        self.pose = self.result.view(layout.POSE)[0]
+        self.poses = self.result.view(layout.POSE)
+        self.pose = self.poses[0]
         self.uploaded, self.done = device.event(), device.event()
         self.staging = np.zeros(0, np.uint8)
         self.upload_at = 0
@@ -56,6 +58,17 @@ class Slot:
             device.free(address)
             raise
         self.upload_at = address
+
+    def capture(self, device: Any, handle: Any, body: Callable[[], None]) -> None:
+        """Capture the work of a frame, which ``body`` puts on the stream.
+
+        Raises:
+            NoGraph: the driver refuses.
+        """
+        before = device.counters.read()
+        self.graph = Graph(Driver(driver.load()), handle, body)
+        self.captured = device.counters.rewind(before)
+        self.captured["graph_launches"] = 1
 
     def close(self, device: Any) -> None:
         """Free the buffers and the graph."""

@@ -1,6 +1,6 @@
 """What the GPU keeps of one target from frame to frame, or of several, one after the other."""
 
-from typing import Any, Dict, Mapping
+from typing import Any, Mapping, Optional
 
 import numpy as np
 
@@ -12,15 +12,23 @@ class TargetMemory:
         device: see ``kernels.cuda.device``.
         sizes: dict of kind -> bytes of one target.
         targets: how many there is room for.
+        at: dict of kind -> address, of memory that belongs to somebody else; None to allocate it.
 
     Raises:
         GpuFailed: out of memory.
     """
 
-    def __init__(self, device: Any, sizes: Mapping[str, int], targets: int = 1) -> None:
-        self._device, self._sizes = device, dict(sizes)
-        self._at: Dict[str, int] = {}
-        self._owned = True
+    def __init__(
+        self,
+        device: Any,
+        sizes: Mapping[str, int],
+        targets: int = 1,
+        at: Optional[Mapping[str, int]] = None,
+    ) -> None:
+        self._device, self._sizes, self._owned = device, dict(sizes), at is None
+        self._at = dict(at or {})
+        if at is not None:
+            return
         try:
             for kind, size in self._sizes.items():
                 self._at[kind] = device.alloc(size * targets)
@@ -34,13 +42,13 @@ class TargetMemory:
 
     def place(self, target: int) -> "TargetMemory":
         """The memory of one of the targets. It is valid until this memory is closed."""
-        one = TargetMemory(self._device, {})
-        one._sizes, one._owned = self._sizes, False
-        one._at = {kind: at + target * self._sizes[kind] for kind, at in self._at.items()}
-        return one
+        at = {kind: at + target * self._sizes[kind] for kind, at in self._at.items()}
+        return TargetMemory(self._device, self._sizes, at=at)
 
     def copy_to(self, other: "TargetMemory", stream: Any) -> None:
         """Copy the first target's memory to that of ``other``. It waits for the stream."""
+        if not self._sizes:
+            return
         device, parts, used = self._device, [], 0
         staging = device.pinned(sum(self._sizes.values()))
         for kind, size in self._sizes.items():
@@ -54,7 +62,7 @@ class TargetMemory:
         device.synchronise(stream)
 
     def close(self) -> None:
-        """Free the memory."""
+        """Free the memory, where it is this object's own."""
         if self._owned:
             for address in self._at.values():
                 self._device.free(address)

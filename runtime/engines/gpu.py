@@ -7,6 +7,7 @@ as ``kernels.cuda.frame`` says.
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from kernels.cuda.target_memory import TargetMemory
 from runtime.engines import base
 
 IMAGES = ("exemplar", "search")
@@ -51,6 +52,37 @@ class Memory:
         return array
 
 
+class DeviceBatch:
+    """The search of several regions in one call, on the places that the engine has reserved.
+
+    Args:
+        engine: the ``GpuEngine``.
+        part: the network for so many regions, as ``GpuEngine`` describes a part.
+        features: of each region's target.
+    """
+
+    def __init__(
+        self, engine: "GpuEngine", part: Any, features: Sequence[Mapping[str, int]]
+    ) -> None:
+        memory = engine.memory
+        sizes = {name: memory.size(name) for name in features[0]}
+        self._part, self._features = part, TargetMemory(engine.device, sizes, len(features))
+        for number, own in enumerate(features):
+            source = TargetMemory(engine.device, sizes, at=own)
+            source.copy_to(self._features.place(number), engine.stream)
+        for name in sizes:
+            part.bind(name, self._features.address(name))
+
+    def run(self, handle: Any) -> None:
+        """Put it on the stream."""
+        self._part.run(handle)
+
+    def close(self) -> None:
+        """Free the copies of the features."""
+        self._part = None
+        self._features.close()
+
+
 class GpuEngine(base.Engine):
     """An engine whose parts run on a GPU.
 
@@ -68,6 +100,7 @@ class GpuEngine(base.Engine):
         maps: addresses of the maps, in the order of the network's family. With several places (see
             ``reserve``) those of a place follow the last one's.
         search_features_device: (address, shape) of the search region's features, or None.
+        moves: how often ``reserve`` has moved the inputs and maps.
         search_features: the same on the host, where the network's targets are watched; else None.
     """
 
@@ -77,6 +110,7 @@ class GpuEngine(base.Engine):
     input_step = 1.0
     search_features_device: Optional[Tuple[int, Tuple[int, ...]]] = None
     capturable = True
+    moves = 0
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
@@ -114,7 +148,8 @@ class GpuEngine(base.Engine):
         self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
         self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
         self.maps = tuple(memory.address(name) for name in self._maps)
-        self._places, self._place = 1, 0
+        self._places, self._place, self._regions = 1, 0, 1
+        self._compared = search_features
         if search_features is not None:
             address, shape = memory.address(search_features), memory.shapes[search_features]
             self.search_features_device = address, shape
@@ -168,20 +203,39 @@ class GpuEngine(base.Engine):
         for address in features.values():
             self.device.free(address)
 
-    def reserve(self, places: int) -> None:
+    def reserve(self, places: int, targets: int = 1) -> None:
         """Make room for that many search regions and their maps.
 
-        No frame may be in flight. A tracker that was made before for fewer places can't go on.
+        No frame may be in flight. Graphs that were captured before are no longer valid (``moves``).
+
+        Args:
+            places: the search regions of all targets.
+            targets: whose features of the search region are kept, those of their last one.
         """
         if places <= self._places:
             return
-        memory, names = self.memory, ("search",) + self._maps
-        for name in names:
+        memory = self.memory
+        for name in ("search",) + self._maps:
             memory.enlarge(name, places)
         self.search_input = memory.address("search")
         self.maps = tuple(memory.address(name) for name in self._maps)
-        self._places = places
+        if self._compared is not None:
+            memory.enlarge(self._compared, targets)
+            self.search_features_device = (
+                memory.address(self._compared),
+                memory.shapes[self._compared],
+            )
+        self._places, self._regions = places, places // targets
+        self.moves += 1
         self._move_to(0)
+
+    def batch_device(self, features: Sequence[Dict[str, int]]) -> Optional["DeviceBatch"]:
+        """The search of several regions in one call; None where the network takes one at a time.
+
+        Args:
+            features: of each region's target, from ``new_features``; they are copied.
+        """
+        return None
 
     def _move_to(self, place: int) -> None:
         """Let the parts of a frame read and write one place."""
@@ -189,6 +243,9 @@ class GpuEngine(base.Engine):
         for name in ("search",) + self._maps:
             at = {name: memory.address(name) + place * memory.size(name)}
             self._bind(self._frame, at)
+        if self._compared is not None:
+            own = place // self._regions * memory.size(self._compared)
+            self._bind(self._frame, {self._compared: memory.address(self._compared) + own})
         self._place = place
 
     def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:

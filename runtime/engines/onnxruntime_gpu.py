@@ -5,10 +5,10 @@ through the host between the steps of a frame. This is the engine for the GPU of
 """
 
 import importlib
-from typing import Any, Dict
+from typing import Any, Dict, Optional, Sequence
 
 from runtime.engines.base import Setup
-from runtime.engines.gpu import GpuEngine
+from runtime.engines.gpu import DeviceBatch, GpuEngine
 from runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
@@ -74,9 +74,20 @@ class Engine(GpuEngine):
             for value in list(model.graph.input) + list(model.graph.output):
                 shapes[value.name] = assemble.shape_of(value)
         self._allocate(shapes, graphs.features, graphs.maps, name)
+        self._search_model = graphs.search
         self._exemplar = _OnStream(self._library, self, graphs.exemplar)
         self._frame = [_OnStream(self._library, self, graphs.search)]
         self.warm_up()
+
+    def batch_device(self, features: Sequence[Dict[str, int]]) -> Optional[DeviceBatch]:
+        """See ``GpuEngine.batch_device``; None where the graph may mix the targets."""
+        from runtime.graphs import batch
+
+        model = batch.several(self._search_model, len(features))
+        if model is None:
+            return None
+        part = _OnStream(self._library, self, model, len(features))
+        return DeviceBatch(self, part, features)
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""
@@ -90,15 +101,17 @@ class Engine(GpuEngine):
 
 
 class _OnStream:
-    """A session bound to the device's memory, on a stream of ours."""
+    """A session bound to the device's memory, on a stream of ours, for so many targets."""
 
-    def __init__(self, library: Any, engine: Engine, model: Any) -> None:
+    def __init__(self, library: Any, engine: Engine, model: Any, targets: int = 1) -> None:
         import numpy as np
 
         self._handle, self._float = engine.device.handle(engine.stream), np.float32
         names, self._kind = PROVIDERS[engine.provider]
         self._session = self._open(library, engine, model, names)
-        self._binding, self._shapes = self._session.io_binding(), engine.memory.shapes
+        self._binding = self._session.io_binding()
+        shapes = engine.memory.shapes
+        self._shapes = {name: (targets * shape[0],) + shape[1:] for name, shape in shapes.items()}
         self._binders = {v.name: self._binding.bind_input for v in self._session.get_inputs()}
         self._binders.update(
             (v.name, self._binding.bind_output) for v in self._session.get_outputs()

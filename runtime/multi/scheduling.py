@@ -9,15 +9,22 @@ The rule, by ``python -m tests.fps ways`` with kestrel, 2 to 16 targets, an x86-
   each of two targets, and 20 % less with three. On ONNX Runtime a thread for each target takes 2 to
   7 % less time than the batch in INT8, and 6 to 9 % more in float32. It takes less of the
   processor there, since the batch's threads spin (``Engine.batches_on_threads``).
+
+On a GPU the targets are a group wherever the family allows it: then a frame is as many launches as
+for one target, and the network one call where the engine has a batch.
 """
 
 import time
-from typing import Any, List, Sequence, Tuple, Union
+from typing import Any, List, Sequence, Tuple
 
+from kernels.cuda.errors import GpuFailed, NotOnGpu
+from kernels.cuda.group import Group
 from runtime.engines.base import Batch, Engine, Lane
+from runtime.errors import HotpathError
 from runtime.frames import AnyFrame
 from runtime.multi.threads import ThreadGroup
 from runtime.trackers.base import Tracker
+from runtime.trackers.gpu import GpuTracker, as_uploaded, checked_size
 from runtime.trackers.host import HostTracker
 from runtime.types import Track
 
@@ -29,6 +36,12 @@ def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
         trackers: each has its target, and kernels of its own.
         engine: the one that all of them were made on.
     """
+    on_gpu = [t for t in trackers if isinstance(t, GpuTracker) and t.can_join]
+    if 1 < len(trackers) == len(on_gpu):
+        try:
+            return Grouped(on_gpu)
+        except (NotOnGpu, GpuFailed) as error:
+            return Sequential(trackers, str(error))
     on_host = [tracker for tracker in trackers if isinstance(tracker, HostTracker)]
     count = len(trackers)
     if 1 < count == len(on_host):
@@ -45,17 +58,38 @@ def schedule(trackers: Sequence[Tracker], engine: Engine) -> "Schedule":
     return Sequential(trackers)
 
 
-class Sequential:
-    """Trackers that take a frame one after the other.
+class Schedule:
+    """A way in which several trackers take a frame.
 
     Attributes:
         lanes: how many trackers work at a time.
+        sentence: why the targets are no batch; empty where they are, or need not be.
     """
 
     lanes = 1
+    sentence = ""
 
-    def __init__(self, trackers: Sequence[Tracker]) -> None:
-        self._trackers = trackers
+    def update(self, frame: AnyFrame) -> List[Track]:
+        """Find every target in the next frame; see ``Tracker.update``."""
+        raise NotImplementedError
+
+    def rehearse(self, frame: AnyFrame) -> None:
+        """See ``Tracker.rehearse``."""
+
+    def close(self) -> None:
+        """Let the trackers go on without it."""
+
+
+class Sequential(Schedule):
+    """Trackers that take a frame one after the other.
+
+    Args:
+        trackers: any.
+        sentence: why they are no batch.
+    """
+
+    def __init__(self, trackers: Sequence[Tracker], sentence: str = "") -> None:
+        self._trackers, self.sentence = trackers, sentence
 
     def update(self, frame: AnyFrame) -> List[Track]:
         """Find every target in the next frame; see ``Tracker.update``."""
@@ -67,15 +101,12 @@ class Sequential:
             tracker.rehearse(frame)
 
 
-class Threaded:
+class Threaded(Schedule):
     """Trackers that take a frame in threads; those of one lane take it one after the other.
 
     Args:
         trackers: no two with the same kernels.
         lanes: of the engine, at most as many as trackers.
-
-    Attributes:
-        lanes: how many trackers work at a time.
     """
 
     def __init__(self, trackers: Sequence[HostTracker], lanes: Sequence[Lane]) -> None:
@@ -116,18 +147,13 @@ class _Share:
             self.tracks = [tracker.update(frame) for tracker in self._trackers]
 
 
-class Batched:
+class Batched(Schedule):
     """Trackers whose search regions go through the network in one call.
 
     Args:
         trackers: of one network, each with its target.
         batch: of the engine, for so many.
-
-    Attributes:
-        lanes: how many trackers work at a time.
     """
-
-    lanes = 1
 
     def __init__(self, trackers: Sequence[HostTracker], batch: Batch) -> None:
         self._trackers, self._batch = trackers, batch
@@ -172,4 +198,42 @@ class Batched:
         return scales, maps
 
 
-Schedule = Union[Sequential, Threaded, Batched]
+class Grouped(Schedule):
+    """Trackers of a GPU whose targets are cropped and selected in one launch each.
+
+    Args:
+        trackers: of one engine, each with its target.
+
+    Raises:
+        NotOnGpu: the family has no group.
+        GpuFailed: out of memory.
+    """
+
+    def __init__(self, trackers: Sequence[GpuTracker]) -> None:
+        self._trackers = trackers
+        self._group = Group([tracker.frame for tracker in trackers])
+        if not self._group.batched:
+            self.sentence = (
+                "the network runs once for each target: this graph or engine takes one search "
+                "region at a time; crop and select take all targets at once"
+            )
+
+    def update(self, frame: AnyFrame) -> List[Track]:
+        """Find every target in the next frame; see ``Tracker.update``."""
+        for tracker in self._trackers:
+            tracker.check_target()
+        picture: Any = as_uploaded(frame)
+        checked_size(picture)
+        tracks, failure = [], None
+        for tracker, found in zip(self._trackers, self._group.update(picture)):
+            if isinstance(found, HotpathError):
+                failure = failure or found
+            else:
+                tracks.append(tracker.tell(found))
+        if failure is not None:
+            raise failure
+        return tracks
+
+    def close(self) -> None:
+        """Let the trackers go on without it."""
+        self._group.close()

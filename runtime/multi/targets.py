@@ -55,6 +55,8 @@ class Targets:
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
         self._schedule: Optional[Schedule] = None  # of those that are followed now
+        self._last: Optional[Schedule] = None  # also when targets have come or gone since
+        self._say = log  # one sentence about the way
 
     def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
         """Take a target; returns its number.
@@ -115,10 +117,21 @@ class Targets:
     def update(self, frame: AnyFrame) -> Dict[int, Track]:
         """Find every target in the next frame: dict of number -> ``Track``."""
         if self._schedule is None:
-            self._schedule = schedule(list(self._trackers.values()), self.engine)
+            self._schedule = self._scheduled()
         tracks = self._schedule.update(frame)
         self.sum_steps(self._schedule.lanes)
         return dict(zip(self._trackers, tracks))
+
+    def _scheduled(self) -> Schedule:
+        """The way of the targets that are followed now; the last one is closed."""
+        made = schedule(list(self._trackers.values()), self.engine)
+        if self._last is not None:
+            self._last.close()
+        self._last = made
+        if made.sentence and self._say is not None:
+            self._say(made.sentence)
+            self._say = None
+        return made
 
     def rehearse(self, frame: AnyFrame) -> bool:
         """Do a frame's work again and forget it; see ``Tracker.rehearse``.
@@ -149,4 +162,7 @@ class Targets:
         """Stop following all targets, and release the engine's memory."""
         for number in self.numbers:
             self.drop(number)
+        if self._last is not None:
+            self._last.close()
+            self._last = None
         self.engine.close()

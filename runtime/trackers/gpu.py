@@ -6,7 +6,7 @@ import numpy as np
 
 from kernels.cuda import frames
 from kernels.cuda.errors import NotOnGpu
-from kernels.cuda.frame import Frame
+from kernels.cuda.frame import Found, Frame
 from kernels.cuda.frames import Nv12, OnDevice
 from kernels.planes import MATRICES, Planes
 from kernels.settings import FrameSettings, InputSettings
@@ -113,6 +113,10 @@ class GpuTracker(PipelinedTracker):
             you ``collect`` the last one's ``Track``.
         options: of ``Frame``: graph, profile, log. ``step_ms`` is measured with ``profile`` only.
 
+    Attributes:
+        frame: the ``Frame`` of the target.
+        can_join: whether it may take frames in a group (``kernels.cuda.group``).
+
     Raises:
         NotOnGpu, NoCompiler, GpuFailed: see ``kernels.cuda.frame.Frame``.
     """
@@ -127,7 +131,8 @@ class GpuTracker(PipelinedTracker):
         self._certainty, self._widened = 1.0, 1.0  # of the frame that was collected last
         self._states = StateMachine(network)
         self._profile = options.get("profile", False)
-        self._frame = Frame(
+        self.can_join = pipeline == 1 and not self._profile
+        self.frame = Frame(
             engine.device, frame_settings(network), engine, slots=pipeline, **options
         )
 
@@ -143,7 +148,7 @@ class GpuTracker(PipelinedTracker):
         box = checked_box(box, (height, width))
         self.state = None
         state = geometry.state_of(self.network, box, width, height)
-        self._frame.begin(frame, tuple(state), tuple(self._border(frame)))
+        self.frame.begin(frame, tuple(state), tuple(self._border(frame)))
         self.state = state
         self._certainty, self._widened = 1.0, 1.0
         self._states.begin()
@@ -153,14 +158,18 @@ class GpuTracker(PipelinedTracker):
         self.check_target()
         frame = as_uploaded(frame)
         checked_size(frame)
-        self._frame.submit(frame)
+        self.frame.submit(frame)
 
     def collect(self) -> Track:
         """See ``PipelinedTracker.collect``."""
-        found = self._frame.result()
-        self.state = found.state
+        found = self.frame.result()
         if self._profile:
-            self.step_ms.update(self._frame.step_ms())
+            self.step_ms.update(self.frame.step_ms())
+        return self.tell(found)
+
+    def tell(self, found: Found) -> Track:
+        """The ``Track`` of what was found, alone or in a group of targets."""
+        self.state = found.state
         self._certainty = found.certainty
         network = self.network
         wider = min(self._widened * network.hold_widen, network.hold_limit) if found.held else 1.0
@@ -171,12 +180,12 @@ class GpuTracker(PipelinedTracker):
     @property
     def uses_graph(self) -> bool:
         """Whether a frame runs as one CUDA graph."""
-        return self._frame.uses_graph
+        return self.frame.uses_graph
 
     @property
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
-        return self._frame.in_flight
+        return self.frame.in_flight
 
     @property
     def certainty(self) -> Optional[float]:
@@ -203,5 +212,5 @@ class GpuTracker(PipelinedTracker):
     def release(self) -> None:
         """Release the target's memory on the GPU; see ``Tracker.release``."""
         if not self._closed:
-            self._frame.close()
+            self.frame.close()
         super().release()

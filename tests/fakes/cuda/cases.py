@@ -297,6 +297,38 @@ def _run(depth, graph):
     return told
 
 
+def grouped():
+    """Targets of a network with a fixed batch share crop, select, upload and download."""
+    device, net = devices.open_device(), network(border="zero", lost_below=0.6)
+    film, boxes = Film(3), [(100, 100, 40, 40), (90, 95, 40, 44), (120, 90, 50, 40)]
+    for graph in (False, True):
+        engine, said = Engine(device, net, seen=True), []
+        engine.capturable = graph
+        alone = [GpuTracker(net, Engine(device, net, seen=True), graph=graph) for _ in boxes]
+        targets = Targets(net, engine, cpu.load(), log=said.append)
+        for tracker, box in zip(alone, boxes):
+            tracker.init(film.frame(0), box)
+            targets.add(film.frame(0), box)
+        for index in range(1, 12):
+            if index == 6:  # one begins again
+                alone[1].init(film.frame(5), boxes[0])
+                targets.restart(1, film.frame(5), boxes[0])
+            before = device.counters.read()
+            tracks = targets.update(film.frame(index))
+            after = device.counters.read()
+            wanted = [tracker.update(film.frame(index)) for tracker in alone]
+            assert list(tracks.values()) == wanted, index
+        cost = {name: after[name] - before[name] for name in after}
+        assert cost["launches"] == 1 + 3 * 2 + 1 and cost["graph_launches"] == graph
+        assert cost["allocations"] == 0 and cost["download_bytes"] == 3 * 64
+        assert cost["uploads"] == cost["downloads"] == cost["synchronisations"] == 1
+        assert any("once for each target" in sentence for sentence in said)
+        targets.close()
+        for tracker in alone:
+            tracker.release()
+    device.close()
+
+
 def owns():
     """A released tracker frees all its memory, and later calls raise ``NotReady``."""
     device, net = devices.open_device(), network()
@@ -403,8 +435,8 @@ def _refuse(engine, number):
         raise NetworkFailed("refused")
 
 
-ALL = (camera, correlate, crop, fails_in_its_turn, kinds, owns, pipelined, short_of_memory, sizes)
-ALL += (tracker, two_targets)
+ALL = (camera, correlate, crop, fails_in_its_turn, grouped, kinds, owns, pipelined)
+ALL += (short_of_memory, sizes, tracker, two_targets)
 CASES = {case.__name__: case for case in ALL}
 NAMES = sorted(CASES)
 

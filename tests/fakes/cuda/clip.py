@@ -19,6 +19,7 @@ from kernels.cuda import device as devices
 from runtime import engines
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
+from runtime.multi.targets import Targets
 from runtime.networks import load_network
 from runtime.trackers.gpu import GpuTracker
 from runtime.trackers.host import HostTracker
@@ -30,8 +31,8 @@ COSTS = "allocations launches uploads downloads download_bytes synchronisations"
 class OnFakeStream(adapter._OnStream):
     """Runs after the work that was put on the stream before it, as it would on a GPU."""
 
-    def __init__(self, library, engine, model):
-        super().__init__(library, engine, model)
+    def __init__(self, library, engine, *rest):
+        super().__init__(library, engine, *rest)
         self._engine = engine
 
     def run(self, handle):
@@ -79,17 +80,38 @@ def follow(tracker, frames, box, depth=1):
     return told
 
 
-def follow_two(network, engine, frames, box):
-    """Boxes of two targets that take turns on one engine."""
+def boxes_of(box, count):
+    """The first boxes of several targets."""
     x, y, w, h = box
-    boxes = box, (x + w / 4, y + h / 4, w, h)
-    trackers = [GpuTracker(network, engine) for _ in boxes]
-    for tracker, first in zip(trackers, boxes):
-        tracker.init(frames[0], first)
-    told = [[list(tracker.update(frame).box) for tracker in trackers] for frame in frames[1:]]
-    for tracker in trackers:
+    return [(x + i * w / 4, y + i * h / 5, w, h) for i in range(count)]
+
+
+def follow_several(network, engine, frames, box, options):
+    """What a group of targets and the same targets one by one find, and what a frame costs."""
+    boxes, said = boxes_of(box, options["targets"]), []
+    targets = Targets(network, engine, cpu.load(), log=said.append)
+    for first in boxes[:-1]:
+        targets.add(frames[0], first)
+    told, counters = [], engine.device.counters
+    for index, frame in enumerate(frames[1:]):
+        if index == 2:  # the last one comes late, and the first one goes
+            targets.add(frames[0], boxes[-1])
+        if index == len(frames) - 4:
+            targets.drop(0)
+        before = counters.read()
+        tracks = targets.update(frame)
+        after = counters.read()
+        cost = {name: after[name] - before[name] for name in COSTS}
+        told.append({number: list(track.box) for number, track in tracks.items()})
+    for number in targets.numbers:
+        targets.drop(number)
+    wanted = []
+    for number, first in enumerate(boxes):
+        tracker = GpuTracker(network, engine)
+        late = number == len(boxes) - 1
+        wanted.append([t[0] for t in follow(tracker, frames[:1] + frames[1 + 2 * late :], first)])
         tracker.release()
-    return [[pair[index] for pair in told] for index in (0, 1)], boxes
+    return {"found": told, "wanted": wanted, "frame": cost, "said": said}
 
 
 def run(options):
@@ -101,10 +123,8 @@ def run(options):
     depth, report = options.get("pipeline", 1), []
     for folder in options["clips"]:
         frames, box = read_clip(folder, options.get("frames", 60))
-        if options.get("targets") == 2:
-            both, boxes = follow_two(network, engine, frames, box)
-            wanted = [follow(HostTracker(network, host, cpu.load()), frames, b) for b in boxes]
-            report.append({"found": both, "wanted": [[t[0] for t in told] for told in wanted]})
+        if options.get("targets"):
+            report.append(follow_several(network, engine, frames, box, options))
             continue
         if options.get("hidden"):
             frames[12:20] = [np.full_like(frame, 128) for frame in frames[12:20]]

@@ -22,6 +22,7 @@ class Engine:
     input_dtype = "float32"
     input_step = 1.0
     capturable = pipelines = True
+    moves = 0
     fabric = None
 
     def __init__(self, device, network, seen=False):
@@ -32,7 +33,8 @@ class Engine:
         cells = network.map_size**2
         self.exemplar_input = device.alloc(12 * network.exemplar**2)
         self.search_input = device.alloc(12 * network.search**2)
-        self.maps = device.alloc(8 * cells), device.alloc(16 * cells)
+        self._map_bytes, self.places = (8 * cells, 16 * cells), 1
+        self.maps = tuple(device.alloc(size) for size in self._map_bytes)
         self.search_features_device = None
         if seen:
             self._see = device.kernel(module, "tiny_seen")
@@ -56,24 +58,39 @@ class Engine:
         arguments += (np.uint64(features),)
         self.device.launch(self._exemplar, (1, 1, 1), (3, 1, 1), arguments, self.stream)
 
-    def reserve(self, places):
-        if places > 1:
-            raise AssertionError("this network is searched in one window")
+    def reserve(self, places, targets=1):
+        if places <= self.places:
+            return
+        self.places, sizes = places, (12 * self.network.search**2,) + self._map_bytes
+        addresses = [self.device.alloc(places * size) for size in sizes]
+        self.search_input, self.maps = addresses[0], tuple(addresses[1:])
+        if self.search_features_device:
+            shape = self.search_features_device[1]
+            self.search_features_device = (
+                self.device.alloc(4 * targets * shape[1] * shape[2]),
+                shape,
+            )
+        self.moves += 1
+
+    def batch_device(self, features):
+        return None  # its kernels take one search region
 
     def search_device(self, handle, features, place=0):
         self._check(handle)
         self.calls += 1
         self.before_search()
         network = self.network
-        arguments = np.uint64(self.search_input), np.uint64(features)
+        picture = self.search_input + place * 12 * network.search**2
+        arguments = np.uint64(picture), np.uint64(features)
         arguments += np.int32(network.search), np.int32(network.map_size), np.int32(network.stride)
-        arguments += tuple(np.uint64(address) for address in self.maps)
+        maps = zip(self.maps, self._map_bytes)
+        arguments += tuple(np.uint64(address + place * size) for address, size in maps)
         size = network.map_size, 1, 1
         self.device.launch(self._search, size, size, arguments, self.stream)
         if self.search_features_device:
-            arguments = (
-                arguments[:1] + arguments[2:5] + (np.uint64(self.search_features_device[0]),)
-            )
+            at, shape = self.search_features_device
+            at += place * 4 * shape[1] * shape[2]
+            arguments = arguments[:1] + arguments[2:5] + (np.uint64(at),)
             self.device.launch(self._see, size, size, arguments, self.stream)
 
     def close(self):

@@ -122,7 +122,7 @@ def poison(device, engine, whole):
     """Make the network give NaN from now on."""
     array = whole.poison = device.pinned(12)  # kept until the copy is done
     array.view(np.float32)[:] = np.nan
-    device.upload(whole._features, array, engine.stream)
+    device.upload(whole.features, array, engine.stream)
 
 
 def refuse(engine, number):

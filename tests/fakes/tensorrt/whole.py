@@ -76,7 +76,7 @@ def run(folder, name, family):
         "boxes": found,
         "kind": type(tracker).__name__,
         "form": made.run["form"],
-        "graph": tracker._frame.uses_graph,
+        "graph": tracker.frame.uses_graph,
         "library": tracker.engine.device.name,
         "capability": made.compute_capability,
         "frame": cost(tracker, tiny.film(1)[0][0]),

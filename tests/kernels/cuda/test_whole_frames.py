@@ -104,8 +104,61 @@ def test_a_hidden_target_is_lost_as_the_host_says_with_two_frames_in_flight(
     assert {track[2] for track in report[0]["found"]} == {False, True}
 
 
-def test_two_targets_take_turns_on_one_engine(tmp_path, clips_dir):
+# A network of each family, and whether its graph takes several targets in one call.
+GROUPS = {"siamrpn_alexnet": True, "lightfc": True, "stark_s50": True, "kestrel": True}
+
+
+def check_group(clip, launches, batched):
+    """Check that a group's boxes are those of each target alone; the last target comes 2 late.
+
+    Args:
+        clip: a dict of the report.
+        launches: those of a frame with one target.
+        batched: whether the network is one call.
+    """
+    wanted = [list(boxes) for boxes in clip["wanted"]]
+    last = len(wanted) - 1
+    for index, found in enumerate(clip["found"]):
+        for number, box in found.items():
+            at = index - 2 if int(number) == last else index
+            np.testing.assert_allclose(box, wanted[int(number)][at], rtol=0, atol=1e-4)
+    assert "0" in clip["found"][0] and "0" not in clip["found"][-1]
+    assert len({tuple(box) for box in clip["found"][-1].values()}) == last
+    frame = clip["frame"]
+    assert frame["launches"] == launches and frame["allocations"] == 0
+    assert frame["uploads"] == frame["downloads"] == frame["synchronisations"] == 1
+    assert frame["download_bytes"] == 64 * last
+    assert batched != any("once for each target" in sentence for sentence in clip["said"])
+
+
+@pytest.mark.parametrize("name", sorted(GROUPS))
+def test_a_group_of_targets_finds_what_each_finds_alone(name, tmp_path, clips_dir, networks_dir):
+    options = {"frames": 8, "targets": 3}
+    if name == "kestrel":
+        report = track(name, [clips_dir / CLIPS[1]], **options)
+    else:
+        toml = blobs.write_network(tmp_path, name)
+        report = track(toml, [clips_dir / CLIPS[1]], **options)
+    check_group(report[0], own_launches(name), GROUPS[name])
+
+
+def test_a_group_through_cupy(tmp_path, clips_dir):
+    toml = blobs.write_network(tmp_path, "stark_s50")
+    report = track(toml, [clips_dir / CLIPS[0]], frames=8, targets=3, library="cupy")
+    check_group(report[0], 2, True)
+
+
+def test_a_group_of_targets_that_are_searched_for_at_several_sizes(tmp_path, clips_dir):
     toml = blobs.write_network(tmp_path, "siamdw")
-    clip = track(toml, [clips_dir / CLIPS[1]], frames=8, targets=2)[0]
-    np.testing.assert_allclose(clip["found"], clip["wanted"], rtol=0, atol=1e-4)
-    assert clip["found"][0] != clip["found"][1]
+    report = track(toml, [clips_dir / CLIPS[0]], frames=6, targets=2)
+    check_group(report[0], 4, True)
+
+
+@pytest.mark.slow
+def test_targets_of_a_network_that_learns_take_turns(tmp_path, clips_dir):
+    toml = blobs.write_network(tmp_path, "dcfnet")
+    clip = track(toml, [clips_dir / CLIPS[0]], frames=6, targets=2)[0]
+    assert any("take turns" in sentence for sentence in clip["said"])
+    np.testing.assert_allclose(
+        [found["0"] for found in clip["found"][:2]], clip["wanted"][0][:2], rtol=0, atol=1e-4
+    )

@@ -159,8 +159,12 @@ test-pythons: setup ## the tests of what runs on a board, on the Pythons of boar
 test-boards: setup ## what the doctor advises, executed on fresh boards (large wheels, 10 min)
 	@nice $(PY) -m tests.fresh_boards
 
-test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB, 5 min); ARGS=--whole for more
-	@nice $(PY) -m tests.arm $(ARGS)
+test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB, 5 min); FULL=1 CLIPS=DIR: boxes, hours
+	@if [ -n "$(FULL)" ] && [ -z "$(CLIPS)" ]; then \
+	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
+	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips '$(CLIPS)' --resume \
+	  $(if $(NETWORKS_DIR),--networks-dir '$(NETWORKS_DIR)') \
+	  $(if $(INT8_DIR),--int8-dir '$(INT8_DIR)'),tests.arm) $(ARGS))
 
 lint: setup ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .

@@ -80,6 +80,7 @@ def load_tracker(
     simulate: Optional[str] = None,
     recover: Optional[bool] = None,
     budget_ms: Optional[float] = None,
+    online: Optional[bool] = None,
 ) -> "Tracker":
     """Make a tracker, ready for ``init``.
 
@@ -103,6 +104,8 @@ def load_tracker(
             None: where network and engine can.
         budget_ms: what a frame of that search may take beyond a tracked frame's time; None for half
             of that time.
+        online: whether a classifier learns the target while it is tracked (``runtime.online``);
+            None for what the network's TOML says.
 
     Returns:
         A ``runtime.trackers.base.Tracker``, of the host, the GPU or the FPGA. Only one thread may
@@ -125,7 +128,12 @@ def load_tracker(
         simulate=simulate,
     )
     return loading.create_tracker(
-        *loaded, log=log, pipeline=pipeline, recover=recover, budget_ms=budget_ms
+        *loaded,
+        log=log,
+        pipeline=pipeline,
+        recover=recover,
+        budget_ms=budget_ms,
+        online=online,
     )
 
 
@@ -143,6 +151,7 @@ def load_targets(
     simulate: Optional[str] = None,
     recover: Optional[bool] = None,
     budget_ms: Optional[float] = None,
+    online: Optional[bool] = None,
 ) -> "Targets":
     """Make ``runtime.multi.targets.Targets``: several targets that share one engine.
 
@@ -162,4 +171,11 @@ def load_targets(
         board=board,
         simulate=simulate,
     )
-    return Targets(*loaded, pipeline=pipeline, log=log, recover=recover, budget_ms=budget_ms)
+    return Targets(
+        *loaded,
+        pipeline=pipeline,
+        log=log,
+        recover=recover,
+        budget_ms=budget_ms,
+        online=online,
+    )

@@ -248,6 +248,7 @@ def create_tracker(
     pipeline: int = 1,
     recover: Optional[bool] = None,
     budget_ms: Optional[float] = None,
+    online: Optional[bool] = None,
 ) -> Tracker:
     """A tracker of one target: the whole frame on the GPU or in the FPGA, else the host's.
 
@@ -259,9 +260,12 @@ def create_tracker(
             they cannot, one sentence says so.
         budget_ms: what a frame of the search may take beyond a tracked frame's time; None for half
             of that.
+        online: whether a classifier learns the target while it is tracked; None for what the
+            network's TOML says, where network and engine can.
 
     Raises:
-        NoEngine: more than one frame at a time, and the tracker is the host's.
+        NoEngine: more than one frame at a time, and the tracker is the host's; or ``online``, and
+            network or engine cannot.
     """
     why = None
     if engine.device is not None:
@@ -269,14 +273,16 @@ def create_tracker(
 
         try:
             tracker: Tracker = GpuTracker(network, engine, pipeline=pipeline, log=log)
+            _check_online(online, "a GPU")
             return _checked_search(tracker, recover, log)
         except (NotOnGpu, NoCompiler) as error:
             why = "crop and select run on the processor: {}".format(error)
     check_pipeline(engine, pipeline, why)
-    searching: Dict[str, Any] = {"recover": recover is not False, "budget_ms": budget_ms}
+    more: Dict[str, Any] = {"recover": recover is not False, "budget_ms": budget_ms}
     if why and log is not None:
         log(why)
     if engine.fabric is not None:
+        _check_online(online, "an FPGA")
         from runtime.trackers.fpga import FpgaTracker, PipelinedFpgaTracker
 
         if pipeline > 1:
@@ -284,7 +290,7 @@ def create_tracker(
         else:
             tracker = FpgaTracker(network, engine, kernels)
     else:
-        tracker = HostTracker(network, engine, kernels, **searching)
+        tracker = HostTracker(network, engine, kernels, online=online, **more)
     return _checked_search(tracker, recover, log)
 
 
@@ -298,6 +304,16 @@ def _checked_search(tracker: Tracker, recover: Optional[bool], log: Log) -> Trac
     if (recover or never) and not tracker.searches and log is not None:
         log("a lost target is not searched for: {}".format(tracker.why_no_search))
     return tracker
+
+
+def _check_online(online: Optional[bool], where: str) -> None:
+    """Refuse the online head where no host's tracker runs."""
+    if online:
+        raise NoEngine(
+            "no online head on {}: leave --online out, or take an engine of the processor".format(
+                where
+            )
+        )
 
 
 def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> None:

@@ -6,12 +6,11 @@
     found     the first frame in which a lost target is claimed again
 
 The certainty (``runtime.loss``) decides, by ``lost_below`` and ``unsure_below`` of the network's
-TOML. While a target is searched for (``runtime.recovery``) it stays lost until it is found.
+TOML. Where lost targets are searched for (``runtime.recovery``) the evidence decides in its place,
+and a target stays lost until it is found.
 """
 
 from typing import Optional
-
-from runtime.networks import Network
 
 TRACKED, UNSURE, LOST, FOUND = "tracked", "unsure", "lost", "found"
 STATES = (TRACKED, UNSURE, LOST, FOUND)
@@ -21,15 +20,15 @@ class StateMachine:
     """The state of one target.
 
     Args:
-        network: uses ``unsure_below``.
+        unsure_below: certainty below which a target that is not lost is ``unsure``.
 
     Attributes:
         state: one of ``STATES``.
         lost_frames: for how many frames the target has been lost.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._unsure_below = network.unsure_below
+    def __init__(self, unsure_below: float) -> None:
+        self._unsure_below = unsure_below
         self.begin()
 
     def begin(self) -> None:

@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
         simulate=options.simulate,
         recover=options.recover,
         budget_ms=options.budget,
+        online=options.online,
     )
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
         options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder

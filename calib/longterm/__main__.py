@@ -3,9 +3,11 @@
     python -m calib.longterm --clips DIR... --films films.json --half development --networks kestrel
     python -m calib.longterm --clips DIR... --films films.json --ids report-01-otb-Diving
     python -m calib.longterm --clips DIR... --sets clips,vanish
+    python -m calib.longterm --clips DIR... --films films.json --half development --without all
 
 The first command measures on long films (``python -m calib.longterm.films`` describes them), the
-last on the clips themselves and on copies in which the target goes away (``calib.vanishing``).
+third on the clips themselves and on copies in which the target goes away (``calib.vanishing``).
+The last one also leaves each part of the search out in turn, to see what it brings.
 Films are parted in two halves: fit settings on one and publish the figures of the other.
 ``calib.longterm.metrics`` says what each figure means. OUT/runs keeps what every tracker gave on
 every film; that is not run again as long as code, network and film are the same.
@@ -30,16 +32,21 @@ from calib import command, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
-from calib.longterm import films, judge
+from calib.longterm import films, judge, times
 from calib.longterm.metrics import figures
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
 from runtime.detect import load_detector
+from runtime.networks import load_network
+from runtime.recovery.search import PARTS
+from runtime.trackers.host import HostTracker
 
 SETS = ("clips", "vanish", "films")
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
-# more: arguments of load_tracker, as pairs; detector: its name, the class, frames between looks
-Case = namedtuple("Case", "name spec more detector")
+DETECTOR = "detector"  # a part of the search, as those of ``runtime.recovery.search``
+# more: arguments of load_tracker, as pairs; detector: its name, the class, frames between looks;
+# without: part of the search that is left out, or None
+Case = namedtuple("Case", "name spec more detector without")
 COLUMNS = (
     ("precision", "prec.", "{:.3f}"),
     ("recall", "recall", "{:.3f}"),
@@ -86,6 +93,18 @@ def parser():
         default="on",
         help="search for lost targets, do not, or measure both (default: %(default)s)",
     )
+    cli.add_argument(
+        "--without",
+        metavar="PART,PART",
+        help="also leave each of these parts of the search out in turn: {}; all for all".format(
+            ", ".join(sorted(PARTS) + [DETECTOR])
+        ),
+    )
+    cli.add_argument(
+        "--online",
+        choices=tuple(RECOVER),
+        help="with the online head, without it, or both (default: as the network's TOML says)",
+    )
     cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
     cli.add_argument("--detector", metavar="NAME", help="tells the search where --class is")
     cli.add_argument("--class", dest="wanted", metavar="NAME", help="what the detector finds")
@@ -95,6 +114,9 @@ def parser():
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--each", action="store_true", help="print the figures of each film too")
+    cli.add_argument(
+        "--times", action="store_true", help="print the time of a frame in each state too"
+    )
     cli.add_argument("--out", default="out/longterm", metavar="DIR")
     return cli
 
@@ -113,12 +135,17 @@ def run(options):
         ".",
     )
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
+    if options.online:
+        cases = [with_head(case, way) for case in cases for way in RECOVER[options.online]]
+    cases += [one_without(case, part) for case in cases for part in parts_of(case, options)]
     report = {}
     for name in sets(options):
         members = members_of(name, clips, options)
         follow_all(cases, members, options)
         report[name] = {case.name: measured(case, members, options) for case in cases}
         say(text(name, members, report[name], options.each))
+        if options.times:
+            say(times.text({case: entry["times"] for case, entry in report[name].items()}))
     say(LEGEND)
     out = pathlib.Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
@@ -128,12 +155,44 @@ def run(options):
 def case_of(spec, way, options):
     """The ``Case`` of a network, with or without the search for lost targets."""
     if way == "off" and spec.network:
-        return Case(spec.name + " without search", spec, (("recover", False),), None)
+        return Case(spec.name + " without search", spec, (("recover", False),), None, None)
     budget = () if options.budget is None else (("budget_ms", options.budget),)
     if not options.detector or not spec.network:
-        return Case(spec.name, spec, budget if spec.network else (), None)
+        return Case(spec.name, spec, budget if spec.network else (), None, None)
     detector = options.detector, options.wanted, options.every
-    return Case("{} with {}".format(spec.name, detector[0]), spec, budget, detector)
+    return Case("{} with {}".format(spec.name, detector[0]), spec, budget, detector, None)
+
+
+def with_head(case, way):
+    """The case with the online head, or without it; a peer has none."""
+    if not case.spec.network:
+        return case
+    name = case.name + (" online" if way == "on" else "")
+    return case._replace(name=name, more=case.more + (("online", way == "on"),))
+
+
+def parts_of(case, options):
+    """The parts of the case's search that ``--without`` names; none for what has no search."""
+    if not options.without or not case.spec.network or ("recover", False) in case.more:
+        return []
+    known = sorted(PARTS) + ([DETECTOR] if options.detector else [])
+    wanted = known if options.without == "all" else options.without.split(",")
+    unknown = [part for part in wanted if part not in known]
+    if unknown:
+        raise BadRun(
+            "--without {}: no such part; there are: {}".format(unknown[0], ", ".join(known))
+        )
+    if load_network(case.spec.network).found_above <= 0:
+        raise BadRun("--without: {} searches for no lost target".format(case.spec.name))
+    return wanted
+
+
+def one_without(case, part):
+    """The case with one part of its search left out."""
+    name = "{} without {}".format(case.name, part)
+    if part == DETECTOR:
+        return case._replace(name=name, detector=None)
+    return case._replace(name=name, without=part)
 
 
 def _finite(value):
@@ -205,7 +264,19 @@ def follow_one(case, member, out):
 
 @functools.lru_cache(maxsize=1)
 def _tracker(case):
-    tracker = trackers.build(case.spec, **dict(case.more))
+    more = dict(case.more)
+    tracker = trackers.build(case.spec, **more)
+    if case.without:
+        parts = PARTS - {case.without}
+        tracker = HostTracker(
+            tracker.network,
+            tracker.engine,
+            tracker.kernels,
+            recover=True,
+            budget_ms=more.get("budget_ms"),
+            online=more.get("online"),
+            parts=parts,
+        )
     if case.detector is None:
         return tracker
     name, wanted, every = case.detector
@@ -215,7 +286,12 @@ def _tracker(case):
 
 def _place(case, member, out):
     """(path, key) of a run."""
-    parts = case.spec.identity, repr(case.more + (case.detector,)), _code(), _identity(member)
+    parts = (
+        case.spec.identity,
+        repr(case.more + (case.detector, case.without)),
+        _code(),
+        _identity(member),
+    )
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
     return judge.path_of(out, "{}-{}".format(case.name, case.spec.engine), member), key
 
@@ -234,13 +310,14 @@ def _identity(member):
 
 
 def measured(case, members, options):
-    """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures)."""
+    """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures), ``times``."""
     runs = [judge.stored(*_place(case, member, options.out)) for member in members]
     judged = [run.judged(member) for run, member in zip(runs, members)]
     ms = np.concatenate([run.ms[1:] for run in runs])
-    times = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
+    all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
-        "all": dict(figures(judged), worst_ms=float(ms.max()), **times),
+        "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
+        "times": times.by_state(runs),
         "each": {member.name: figures([one]) for member, one in zip(members, judged)},
     }
 

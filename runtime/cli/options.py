@@ -157,6 +157,14 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         action="store_false",
         help="say that a target is lost, and do not search for it",
     )
+    online = group.add_mutually_exclusive_group()
+    online.add_argument(
+        "--online",
+        action="store_true",
+        default=None,
+        help="let a classifier learn the target while it is tracked (default: the network's TOML)",
+    )
+    online.add_argument("--no-online", dest="online", action="store_false", help="do not")
     group.add_argument(
         "--budget",
         type=_number(0, 10000),

@@ -23,7 +23,7 @@ class Targets:
         engine: an engine that holds it; it serves all targets.
         kernels: crop and select.
         pipeline: frames that may be in flight at a time; more than one needs a GPU or an FPGA.
-        recover, budget_ms: see ``runtime.loading.create_tracker``.
+        recover, budget_ms, online: see ``runtime.loading.create_tracker``.
 
     Raises:
         NoEngine: more than one frame at a time, and neither a GPU nor an FPGA.
@@ -43,6 +43,7 @@ class Targets:
         log: Optional[Callable[[str], None]] = None,
         recover: Optional[bool] = None,
         budget_ms: Optional[float] = None,
+        online: Optional[bool] = None,
     ) -> None:
         check_pipeline(engine, pipeline)
         self.network = network
@@ -50,7 +51,7 @@ class Targets:
         self.kernels = kernels
         self.pipeline = pipeline
         self._log = log
-        self._recovery: Dict[str, Any] = {"recover": recover, "budget_ms": budget_ms}
+        self._more: Dict[str, Any] = {"recover": recover, "budget_ms": budget_ms, "online": online}
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
@@ -75,7 +76,7 @@ class Targets:
             kernels,
             pipeline=self.pipeline,
             log=self._log,
-            **self._recovery,
+            **self._more,
         )
         self._log = None  # what the next targets' trackers would say is the same
         try:

@@ -101,6 +101,7 @@ class Network:
     hold_below: float
     hold_widen: float
     hold_limit: float
+    online: bool
     min_size: float
     clip: str
     box_pixels: str

@@ -96,6 +96,8 @@ SECTIONS: "typing.Dict[str, Keys]" = {
         # while a box is held, the sides of the search region grow by this factor every frame,
         "hold_widen": key(float, 1.05, low=1, high=2),
         "hold_limit": key(float, 1.4, low=1, high=10),  # up to this one
+        # whether a classifier learns the target while it is tracked (runtime/online/)
+        "online": key(bool, False),
     },
 }
 

@@ -1,10 +1,10 @@
 """How much speaks for it that a box holds the target.
 
-    evidence = score * likeness * colour, each 0 to 1
+    evidence = (score + looks + colour) / 3
 
-- score: the network's, of the best cell;
-- likeness: cosine of the features under the box and those of the first frame, both less the mean of
-  the first frame's search region;
+- score: the network's, of the best cell, 0 to 1;
+- looks: what the online classifier says (``runtime.online``), which learnt the target while it was
+  tracked: about 1 for the target and -1 for all else;
 - colour: Bhattacharyya coefficient of the box's histogram and that of the first frame, or of the
   frames in which the target was tracked, whichever is higher.
 
@@ -17,43 +17,35 @@ from typing import Any, Callable, FrozenSet
 import numpy as np
 
 from runtime.frames import AnyFrame
-from runtime.loss import KEPT, cells_under
-from runtime.networks import Network
+from runtime.loss import KEPT
+from runtime.online.classifier import Classifier, View
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 
 
 class Evidence:
-    """Judges boxes by what the first frame showed.
+    """Judges boxes by what the target looked like.
 
     Args:
-        network: uses ``stride``.
-        compare: ``likeness`` of the kernels; it averages features.
+        classifier: of the target; its owner begins it and lets it learn.
         colours: function (frame, state) that gives the histogram of a box.
-        parts: which of "likeness" and "colour" count, besides the score.
+        parts: which of "classifier" and "colour" count, besides the score.
 
     Attributes:
         colour: the target's histogram.
         smoothed: evidence of the last frames in which the target was followed.
     """
 
-    def __init__(
-        self, network: Network, compare: Any, colours: Colours, parts: FrozenSet[str]
-    ) -> None:
-        self._network, self._compare, self._parts = network, compare, parts
-        self._colours = colours
+    def __init__(self, classifier: Classifier, colours: Colours, parts: FrozenSet[str]) -> None:
+        self._classifier, self._colours, self._parts = classifier, colours, parts
         self.smoothed = 1.0
 
-    def begin(self, frame: AnyFrame, state: np.ndarray, features: Any, scale: Any) -> None:
-        """Take a new target; arguments as in ``LossMonitor.begin``."""
+    def begin(self, frame: AnyFrame, state: np.ndarray) -> None:
+        """Take a new target: [cx, cy, w, h], frame pixels."""
         self.smoothed = 1.0
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
-        self._mean = np.zeros(features.shape[1], np.float32)
-        side = int(round(float(np.sqrt(features.shape[2]))))
-        self._compare(features, (0, side), (0, side), None, self._mean)
-        self._first = self._under(state, state, features, scale)
 
     def of(
         self,
@@ -73,15 +65,15 @@ class Evidence:
             score: the network's.
             features, scale: as in ``LossMonitor.watch``.
         """
-        value = score
-        if "likeness" in self._parts:
-            value *= max(0.0, float(self._under(state, window, features, scale) @ self._first))
-        if "colour" in self._parts and value > 0:
+        values = [score]
+        if "classifier" in self._parts:
+            looks = self._classifier.judge(state[None], View(window, scale, features))
+            values.append(float(looks[0]))
+        if "colour" in self._parts:
             self._now = self._colours(frame, state)
-            value *= max(
-                float(np.sqrt(colour * self._now).sum()) for colour in (self.colour, self._recent)
-            )
-        return value
+            known = self.colour, self._recent
+            values.append(max(float(np.sqrt(colour * self._now).sum()) for colour in known))
+        return min(max(0.0, sum(values) / len(values)), 1.0)
 
     def learn(self) -> None:
         """The last box that was judged holds the target: learn its colours."""
@@ -91,16 +83,3 @@ class Evidence:
         """Take the evidence of a frame in which the target was followed; the smoothed one."""
         self.smoothed += (evidence - self.smoothed) * (1 - KEPT)
         return self.smoothed
-
-    def _under(
-        self, state: np.ndarray, window: np.ndarray, features: Any, scale: Any
-    ) -> np.ndarray:
-        """The features under a box, less the mean, of length 1: float32 (channels,)."""
-        x, y = (state[0] - window[0]) * scale[0], (state[1] - window[1]) * scale[1]
-        rows, columns = cells_under(self._network, features, x, y, state, scale)
-        pooled = np.zeros_like(self._mean)
-        self._compare(features, rows, columns, None, pooled)
-        pooled -= self._mean
-        length = float(np.sqrt(pooled @ pooled))
-        result: np.ndarray = pooled / length if length > 0 else pooled
-        return result

@@ -5,23 +5,25 @@ are several in a frame. What a window shows is judged by its evidence. What migh
 looked at again, and it is the target when two frames in succession say so.
 """
 
-import copy
 import time
 from collections import deque
 from typing import Any, Deque, FrozenSet, Iterator, Optional, Tuple
 
 import numpy as np
 
-from runtime import decode
 from runtime.frames import AnyFrame, bgr_of
 from runtime.networks import Network
+from runtime.online.classifier import Classifier, View
+from runtime.online.places import Places
 from runtime.recovery.budget import Budget
+from runtime.recovery.camera import CameraMotion
 from runtime.recovery.colour import propose
 from runtime.recovery.evidence import Colours, Evidence
 from runtime.recovery.windows import (
     CHECK,
     COLOURED,
     HERE,
+    NEAR,
     REMEMBERED,
     WIDE,
     Window,
@@ -29,9 +31,11 @@ from runtime.recovery.windows import (
 )
 
 CONFIRMED = 2  # frames in succession that must agree
-RIVAL = 0.5  # share of the followed box's evidence, by which another place must be better
-PARTS = frozenset(("likeness", "colour", "proposals", "grid"))
-TURNS = ("proposals", "grid", "proposals", "here")  # of the windows, while nothing is found
+RIVAL = 0.1  # by how much another place must be better than the followed box, evidence
+# What may be left out, to measure what it brings (``python -m calib.longterm --without``)
+PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "camera", "places"))
+# Of the windows, while nothing is found. What is left out gives its turns to the others.
+TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
 
 
@@ -40,7 +44,8 @@ class Search:
 
     Args:
         network: uses ``doubt_below``, ``look_above`` and ``found_above``.
-        kernels: see ``kernels.cpu.binding``.
+        classifier: of the target.
+        places: of the network.
         budget: the ``Budget`` of its tracker.
         colours: see ``Evidence``.
         parts: of ``PARTS``, to measure what each is worth.
@@ -53,17 +58,15 @@ class Search:
     def __init__(
         self,
         network: Network,
-        kernels: Any,
+        classifier: Classifier,
+        places: Places,
         budget: Budget,
         colours: Colours,
         parts: FrozenSet[str] = PARTS,
     ) -> None:
         self.network, self.budget = network, budget
-        self.evidence = Evidence(network, kernels.likeness, colours, parts)
-        self._parts = parts
-        anywhere = copy.copy(network)
-        anywhere.window = 0.0  # a lost target may be anywhere in a window
-        self._anywhere = decode.create(anywhere, kernels)
+        self.evidence = Evidence(classifier, colours, parts)
+        self._parts, self._places = parts, places
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._streak = 0  # frames in succession with enough evidence
@@ -71,16 +74,18 @@ class Search:
         self._elsewhere = False  # whether the candidate is not the followed box
         self._window: Optional[Window] = None  # that is being searched
         self._wide: Optional[Iterator[Window]] = None
+        self._camera = CameraMotion()
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self._started = 0.0
 
-    def begin(self, frame: AnyFrame, state: np.ndarray, features: Any, scale: Any) -> None:
+    def begin(self, frame: AnyFrame, state: np.ndarray) -> None:
         """Take a new target; see ``Evidence.begin``."""
         self.active = False
         self._certain[:] = state
-        self.evidence.begin(frame, state, features, scale)
+        self._camera.forget()
+        self.evidence.begin(frame, state)
 
     def doubts(
         self,
@@ -98,16 +103,19 @@ class Search:
             frame, state, window, score, features, scale: as in ``Evidence.of``.
             lost: whether it was lost in the last frame; then more evidence is needed.
         """
-        network = self.network
-        needed = network.doubt_below
-        if lost:
-            needed = (network.doubt_below + network.found_above) / 2
+        needed = self.unsure_below if lost else self.network.doubt_below
         evidence = self.evidence.of(frame, state, window, score, features, scale)
         return self.evidence.smooth(evidence) < needed
+
+    @property
+    def unsure_below(self) -> float:
+        """The smoothed evidence below which nothing is learnt, and a lost target stays lost."""
+        return (self.network.doubt_below + self.network.found_above) / 2
 
     def certain(self, state: np.ndarray) -> None:
         """The target was tracked in a frame: keep its place, and learn."""
         self._certain[:] = state
+        self._camera.forget()
         self.evidence.learn()
 
     def start(self) -> None:
@@ -132,6 +140,30 @@ class Search:
         self._certain *= factors
         self._candidate = self._wide = None
 
+    def follow_camera(self, frame: AnyFrame, state: np.ndarray) -> None:
+        """The target is not tracked: move its last place, and all others, with the scene.
+
+        Args:
+            frame: the next one, of any kind.
+            state: of the tracker; it moves too while the target is searched for.
+        """
+        if "camera" not in self._parts:
+            return
+        moved = np.array(self._camera.see(bgr_of(frame)))
+        if not moved.any():
+            return
+        self._certain[:2] += moved
+        if not self.active:
+            return
+        state[:2] += moved
+        if self._candidate is not None:
+            self._candidate[:2] += moved
+        for place in self._suggested:
+            place[:2] += moved
+        visited = [(x + moved[0], y + moved[1]) for x, y in self._visited]
+        self._visited.clear()
+        self._visited.extend(visited)
+
     @property
     def waits(self) -> bool:
         """Whether only the next frame can say more: this one agreed already."""
@@ -153,22 +185,33 @@ class Search:
             return Window(CHECK, self._candidate, 1.0)
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        turns = DOUBTFUL if self.evidence.smoothed > self.network.look_above else TURNS
+        order = DOUBTFUL if self.evidence.smoothed > self.network.look_above else TURNS
+        turns = [turn for turn in order if turn == "here" or turn in self._parts]
         turn = turns[self._turn % len(turns)]
         self._turn += 1
-        if turn == "proposals" and turn in self._parts:
-            size = self._certain[2:]
-            apart = float(np.sqrt(size[0] * size[1]))
-            place = propose(bgr_of(frame), size, self.evidence.colour, list(self._visited), apart)
-            if place is not None:
-                self._visited.append(place)
-                return Window(WIDE, np.concatenate([place, size]), COLOURED)
+        if turn == "proposals":
+            window = self._coloured(frame)
+            if window is not None:
+                return window
+        inside = ((0, 0) <= self._certain[:2]) & (self._certain[:2] < frame.shape[1::-1])
+        if turn == "last" and inside.all():
+            return Window(WIDE, self._certain.copy(), NEAR)
         if turn == "here" or "grid" not in self._parts:
             return Window(HERE, state.copy(), 1.0)
         if self._wide is None:
             frame_size = frame.shape[1], frame.shape[0]
             self._wide = wide_windows(self.network, self._certain, frame_size)
         return next(self._wide)
+
+    def _coloured(self, frame: AnyFrame) -> Optional[Window]:
+        """The window around the place that has most of the target's colours, or None."""
+        size = self._certain[2:]
+        apart = float(np.sqrt(size[0] * size[1]))
+        place = propose(bgr_of(frame), size, self.evidence.colour, list(self._visited), apart)
+        if place is None:
+            return None
+        self._visited.append(place)
+        return Window(WIDE, np.concatenate([place, size]), COLOURED)
 
     def judge(
         self, frame: AnyFrame, maps: Any, decoder: Any, features: Any, scale: Any, state: Any
@@ -187,14 +230,21 @@ class Search:
         """
         window = self._window
         assert window is not None, "no window was chosen"
-        height, width = frame.shape[:2]
+        size = frame.shape[1], frame.shape[0]
         place = window.state.copy()
-        chooser = self._anywhere if window.kind == WIDE else decoder
-        _, score = chooser.select(maps, place, scale, width, height)
+        is_wide = window.kind == WIDE
+        chooser = self._places.decoder if is_wide else decoder
+        best, score = chooser.select(maps, place, scale, *size)
         known = np.isfinite(place).all() and np.isfinite(score)
         evidence = 0.0
         if known:
             evidence = self.evidence.of(frame, place, window.state, score, features, scale)
+            if is_wide and "places" in self._parts:
+                view = View(window.state, scale, features)
+                for other, its_score in self._places.others(maps, best, score, view, size):
+                    its = self.evidence.of(frame, other, window.state, its_score, features, scale)
+                    if its > evidence:
+                        place, evidence = other, its
         found = self._weigh(window, place, evidence)
         if known and (found or window.kind == HERE):
             state[:] = place
@@ -212,7 +262,7 @@ class Search:
             self._elsewhere = False
         needed = self.network.found_above
         if self._elsewhere:
-            needed += RIVAL * self.evidence.smoothed
+            needed = max(needed, self.evidence.smoothed + RIVAL)
         sure = evidence >= needed
         self._streak = self._streak + 1 if sure else 0
         self._candidate = place if sure else None

@@ -19,7 +19,6 @@ HERE, WIDE, CHECK = "here", "wide", "check"
 GRIDS = (2.0, 1.5, 1.0)
 REACH = 0.7  # distance of two windows of a grid, sides of a window: the target lies whole in one
 NEAR = 2.0  # side of the window around the last certain place
-NEAR_EVERY = 5  # of the wide windows, one in so many is around that place
 COLOURED = 1.5  # side of the windows at the places that have the target's colours
 REMEMBERED = 12  # of these places, the last ones are not searched again
 
@@ -41,20 +40,16 @@ class Window(NamedTuple):
 def wide_windows(
     network: Network, place: np.ndarray, frame_size: Tuple[int, int]
 ) -> Iterator[Window]:
-    """All wide windows of a search, without end.
+    """All windows of the grids over a picture, without end.
 
     Args:
         network: whose usual window it is.
         place: [cx, cy, w, h] where the target was last certain; it may change meanwhile.
         frame_size: (width, height), pixels.
     """
-    count = 0
     while True:
         for factor in GRIDS:
             for centre in grid(network, place, frame_size, factor):
-                if count % NEAR_EVERY == 0:
-                    yield Window(WIDE, place.copy(), NEAR)
-                count += 1
                 yield Window(WIDE, np.concatenate([centre, place[2:]]), factor)
 
 

@@ -129,7 +129,7 @@ class GpuTracker(PipelinedTracker):
     ) -> None:
         super().__init__(network, engine)
         self._certainty, self._widened = 1.0, 1.0  # of the frame that was collected last
-        self._states = StateMachine(network)
+        self._states = StateMachine(network.unsure_below)
         self._profile = options.get("profile", False)
         self.can_join = pipeline == 1 and not self._profile
         self.frame = Frame(

@@ -9,19 +9,23 @@ windows of a frame it searches is in ``runtime.geometry``.
 
 import math
 import time
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, FrozenSet, Optional, Sequence, Tuple
 
 import numpy as np
 
 from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.engines.base import Engine, Lane
+from runtime.errors import NoEngine
 from runtime.frames import AnyFrame, JpegFrame, pixels_of
 from runtime.loss import LossMonitor
 from runtime.networks import Network
+from runtime.online.classifier import Classifier, View
+from runtime.online.head import Head
+from runtime.online.places import Places
 from runtime.recovery import colour
 from runtime.recovery.budget import Budget
-from runtime.recovery.search import Search
+from runtime.recovery.search import PARTS, Search
 from runtime.states import LOST, TRACKED, StateMachine
 from runtime.trackers.base import Tracker
 from runtime.types import Track, checked_box, checked_frame
@@ -40,6 +44,12 @@ class HostTracker(Tracker):
         kernels: crop and select (see ``kernels.cpu.load``).
         recover: whether a lost target is searched for, where network and engine allow it.
         budget_ms: see ``runtime.recovery.budget``.
+        parts: of the search, see ``runtime.recovery.search.PARTS``.
+        online: whether a classifier learns the target while it is tracked (``runtime.online``);
+            None for what the network's TOML says.
+
+    Raises:
+        NoEngine: ``online`` is asked for, and network or engine do not allow it.
     """
 
     can_rehearse = True
@@ -52,6 +62,8 @@ class HostTracker(Tracker):
         *,
         recover: bool = False,
         budget_ms: Optional[float] = None,
+        parts: FrozenSet[str] = PARTS,
+        online: Optional[bool] = None,
     ) -> None:
         super().__init__(network, engine)
         self.kernels, self.kernels_name = kernels, kernels.name
@@ -59,7 +71,6 @@ class HostTracker(Tracker):
         self.features: Any = None  # of the exemplar, as the engine's search takes them
         self.memory: Any = None  # of the decoder, about the target
         self._monitor = LossMonitor(network, kernels) if network.lost_below > 0 else None
-        self._states = StateMachine(network)
         self._budget = Budget(budget_ms)
         self._search: Optional[Search] = None
         self._frame: Any = None  # that is being searched
@@ -67,8 +78,24 @@ class HostTracker(Tracker):
         self._border = np.zeros(3, np.uint8)  # colour of the pixels outside the frame
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self.search_on(engine)
-        if recover and not self.why_no_search:
-            self._search = Search(network, kernels, self._budget, self._colours_under())
+        recover = recover and not self.why_no_search
+        if online is None:
+            online = network.online and not self.why_not_online
+        elif online and self.why_not_online:
+            raise NoEngine("no online head: {}".format(self.why_not_online))
+        self._classifier: Optional[Classifier] = None
+        self._head: Optional[Head] = None
+        if recover or online:
+            self._classifier, places = Classifier(network), Places(network, kernels)
+            if recover:
+                self._search = Search(
+                    network, self._classifier, places, self._budget, self._colours_under(), parts
+                )
+            if online:
+                self._head = Head(places, self._classifier)
+        self._states = StateMachine(
+            self._search.unsure_below if self._search else network.unsure_below
+        )
 
     def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target; see ``Tracker.init``."""
@@ -84,11 +111,14 @@ class HostTracker(Tracker):
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
         self.features, self.memory = self.decoder.remember(self.engine.exemplar(), self.state)
         self._states.begin()
-        if self._monitor:
+        if self._monitor or self._classifier:
             features, scale = self._first_features(frame)
-            self._monitor.begin(self.state, features, scale)
+            if self._monitor:
+                self._monitor.begin(self.state, features, scale)
+            if self._classifier:
+                self._classifier.begin(self.state, View(self.state, scale, features))
             if self._search:
-                self._search.begin(frame, self.state, features, scale)
+                self._search.begin(frame, self.state)
 
     def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``Tracker.update``."""
@@ -153,6 +183,8 @@ class HostTracker(Tracker):
         self.step_ms.update(crop=0.0, network=0.0, select=0.0)
         self._frame = frame
         self._budget.begin()
+        if self._search and self._states.state != TRACKED:
+            self._search.follow_camera(frame, self.state)
 
     def crop(
         self, frame: AnyFrame, factor: float, cropper: Optional[Cropper] = None
@@ -197,32 +229,37 @@ class HostTracker(Tracker):
                 self._frame, maps, self.decoder, search_features, scale, self.state
             )
             lost = not found
-            if found and self._monitor:
-                self._monitor.certainty = (1 + self.network.lost_below) / 2
         else:
-            _, score = self.decoder.select(maps, self.state, scale, width, height)
-            lost = self._monitor is not None and self._monitor.watch(
-                self.state, self._before, self.decoder.certain(score), search_features, scale
-            )
-            if self._search:
-                lost |= self._search.doubts(
-                    self._frame,
-                    self.state,
-                    self._before,
-                    score,
-                    search_features,
-                    scale,
-                    self._states.state == LOST,
-                )
+            best, score = self.decoder.select(maps, self.state, scale, width, height)
+            if self._head:
+                view = View(self._before, scale, search_features)
+                size = width, height
+                score = self._head.choose(maps, best, score, view, self.state, size)
+            lost = self._is_lost(score, scale, search_features)
         box = geometry.box_of(self.network, self.state)
         if not math.isfinite(sum(box) + score):
             self.state[:] = self._before
             raise NetworkFailed(NO_SCORE)
         state = self._states.step(lost, self.certainty)
+        if self._classifier and not (self._search and self._search.active):
+            view = View(self._before, scale, search_features)
+            rejected = self._head.rejected if self._head else None
+            self._classifier.follow(self.state, view, state == TRACKED, rejected)
         if self._search and not self._search.active:
             self._prepare_search(state)
         self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         return Track(box, score, lost, state)
+
+    def _is_lost(self, score: float, scale: Tuple[float, float], search_features: Any) -> bool:
+        """Whether the target that was followed to ``state`` is lost; arguments as in ``select``."""
+        if self._search:
+            was_lost = self._states.state == LOST
+            seen = self._before, score, search_features, scale
+            return self._search.doubts(self._frame, self.state, *seen, was_lost)
+        if self._monitor is None:
+            return False
+        score = self.decoder.certain(score)
+        return self._monitor.watch(self.state, self._before, score, search_features, scale)
 
     def _prepare_search(self, state: str) -> None:
         """Keep the place of a tracked target; start the search of one that stays lost."""
@@ -267,8 +304,19 @@ class HostTracker(Tracker):
         return ""
 
     @property
+    def why_not_online(self) -> str:
+        """The reason why no online head can work; empty where one can."""
+        if not isinstance(self._lane.search_features, np.ndarray):
+            return "the graph of {} shows no features to learn".format(self.network.name)
+        if self.network.family != "points":
+            return "it knows the maps of the family points, not {}".format(self.network.family)
+        return ""
+
+    @property
     def certainty(self) -> Optional[float]:
-        """As ``Tracker``'s."""
+        """As ``Tracker``'s; the evidence where a lost target is searched for."""
+        if self._search:
+            return self._search.evidence.smoothed
         return self._monitor.certainty if self._monitor else None
 
     @property

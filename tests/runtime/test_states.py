@@ -18,7 +18,7 @@ from tests.support.clips import tracks_of
 @pytest.fixture
 def machine(tmp_path):
     toml = tiny.watched(lost_below=0.4, unsure_below=0.6)
-    return StateMachine(load_network(tiny.write_network(tmp_path, toml)))
+    return StateMachine(load_network(tiny.write_network(tmp_path, toml)).unsure_below)
 
 
 def test_the_certainty_leads_from_tracked_over_unsure_to_lost_and_back(machine):

@@ -60,6 +60,19 @@ def test_trackers_are_measured_with_and_without_the_search(place, halves):
     assert len(kept) == 2
 
 
+def test_each_part_of_the_search_is_left_out_in_turn(place, halves, capsys):
+    searching = tiny.watched(lost_below=0.5, doubt_below=0.4, look_above=0.3, found_above=0.6)
+    (place / "searching.toml").write_text(searching)
+    more = ["--sets", "clips", "--only", "one-far", "--networks", str(place / "searching.toml")]
+    code, report = run(place, halves, *more, "--without", "grid,classifier", "--times")
+    assert code == 0
+    titles = ["searching", "searching without grid", "searching without classifier"]
+    assert list(report["clips"]) == titles
+    times = report["clips"]["searching"]["times"]
+    assert times["start"]["frames"] == 1 and times["tracked"]["p50_ms"] > 0
+    assert "worst / p50" in capsys.readouterr().err
+
+
 def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
     frames = [np.full((4, 4, 3), index, np.uint8) for index in range(9)]
     told = []
@@ -94,6 +107,8 @@ def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
         (["--sets", "long"], "no set is called long"),
         (["--sets", "films"], "--films FILE"),
         (["--films", "none.json"], "describes no films"),
+        (["--sets", "clips", "--without", "luck"], "no such part; there are: camera"),
+        (["--sets", "clips", "--without", "grid"], "tiny searches for no lost target"),
     ],
 )
 def test_wrong_options_are_one_sentence(place, halves, capsys, options, sentence):

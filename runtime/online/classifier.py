@@ -1,0 +1,103 @@
+"""The online classifier of one target: what it looks at, what it learns from, and when.
+
+It looks at the features under a box (``runtime.online.pooling``). It learns the first search region
+at once. Afterwards it learns from frames in which the target is tracked, never from one in which
+it is lost: one slice of an update in each frame (``runtime.online.ridge``).
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from runtime.networks import Network
+from runtime.online import samples
+from runtime.online.pooling import Pooling, in_region
+from runtime.online.ridge import Ridge
+
+HARD = 2.0  # a negative that looks like the target counts e to this times as much
+
+
+class View(NamedTuple):
+    """One search region and its features.
+
+    Attributes:
+        centre: (x, y) of the region, frame pixels; more may follow.
+        scale: (x, y), search pixels per frame pixel.
+        features: float32 (1, channels, cells).
+    """
+
+    centre: np.ndarray
+    scale: Tuple[float, float]
+    features: np.ndarray
+
+
+class Classifier:
+    """Tells one target from all else.
+
+    Args:
+        network: uses ``stride`` and ``search``.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._pooling = Pooling(network.stride)
+        self._ridge: Optional[Ridge] = None
+
+    def begin(self, state: np.ndarray, view: View) -> None:
+        """Take a new target, and learn it from the first frame.
+
+        Args:
+            state: [cx, cy, w, h], frame pixels.
+            view: of the first frame.
+        """
+        self._pooling.begin(view.features)
+        self._ridge = Ridge(self._pooling.size)
+        self._ridge.begin(*self._samples(state, view))
+
+    def judge(self, boxes: np.ndarray, view: View) -> np.ndarray:
+        """How much boxes look like the target: (n,), about +1 where they do, -1 where not.
+
+        Args:
+            boxes: (n, 4) [cx, cy, w, h], frame pixels.
+            view: the region in which they lie.
+        """
+        assert self._ridge is not None, "no target was taken"
+        return self._ridge(self._describe(boxes, view))
+
+    def follow(
+        self, state: np.ndarray, view: View, tracked: bool, rejected: Optional[np.ndarray] = None
+    ) -> None:
+        """End a frame: take one slice of an update, or begin one where the target is tracked.
+
+        Args:
+            state: as in ``begin``, of this frame.
+            view: of this frame.
+            tracked: whether the target is there for certain, and nowhere else in the view.
+            rejected: (n, 4) boxes that were nearly taken for the target.
+        """
+        assert self._ridge is not None, "no target was taken"
+        if self._ridge.busy:
+            self._ridge.step()
+        elif tracked:
+            positives, negatives = self._samples(state, view, rejected)
+            if len(positives) and len(negatives):
+                hard = np.exp(HARD * np.clip(self._ridge(negatives), -1, 1))
+                self._ridge.learn(positives, negatives, hard)
+
+    def _samples(
+        self, state: np.ndarray, view: View, rejected: Optional[np.ndarray] = None
+    ) -> Tuple[np.ndarray, np.ndarray]:
+        """(positives, negatives) of a view, as ``Pooling.describe`` gives them."""
+        centre, half = np.asarray(view.centre[:2]), self._network.search / 2.0
+        reach = np.array([half / view.scale[0], half / view.scale[1]])
+        near = samples.positives(state)
+        near = near[(np.abs(near[:, :2] - centre) < reach).all(axis=1)]
+        others = samples.around(state, centre, reach)
+        if rejected is not None and len(rejected):
+            others = np.concatenate([others, rejected])
+        others = samples.negatives(others, state)
+        return self._describe(near, view), self._describe(others, view)
+
+    def _describe(self, boxes: np.ndarray, view: View) -> np.ndarray:
+        places = in_region(boxes, view.centre, view.scale)
+        return self._pooling.describe(view.features, places)

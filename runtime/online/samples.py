@@ -1,0 +1,55 @@
+"""Boxes to learn from: positives near the target, negatives around it.
+
+The overlaps are MDNet's (Nam and Han, CVPR 2016, section 3.2): at least .7 with the target is
+positive, at most .5 negative; boxes between both tell nothing and are left out.
+"""
+
+import numpy as np
+
+POSITIVE, NEGATIVE = 0.7, 0.5  # overlaps with the target
+# Positives, in sides of the target: moved by x and y, and times as large
+MOVED = [(x, y, 1.0) for x in (-0.08, 0.0, 0.08) for y in (-0.08, 0.0, 0.08)]
+RESIZED = [(0.0, 0.0, 0.87), (0.0, 0.0, 1.15)]
+STEP = 0.7  # from one negative to the next, sides of the target
+MOST = 2  # negatives on each side of the middle, along x and along y
+
+
+def positives(state: np.ndarray) -> np.ndarray:
+    """Boxes of nearly the target's place and size: (n, 4) [cx, cy, w, h]."""
+    moves = np.array(MOVED + RESIZED)
+    found = np.concatenate([state[:2] + moves[:, :2] * state[2:], state[2:] * moves[:, 2:]], axis=1)
+    return found[overlap_with(found, state) >= POSITIVE]
+
+
+def around(state: np.ndarray, centre: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Boxes of the target's size all over a search region: (n, 4) [cx, cy, w, h].
+
+    Args:
+        state: [cx, cy, w, h] of the target; the same unit for all.
+        centre: (x, y) of the region.
+        reach: (x, y) from its centre to its edges.
+    """
+    ticks = []
+    for middle, length, size in zip(centre, reach, state[2:]):
+        count = int(min(max(1, length / (STEP * size)), MOST))
+        room = max(length - size / 2, 0.0)
+        ticks.append(middle + np.linspace(-room, room, 2 * count + 1))
+    x, y = np.meshgrid(*ticks)
+    size = np.broadcast_to(state[2:], (x.size, 2))
+    return np.concatenate([np.stack([x.ravel(), y.ravel()], axis=1), size], axis=1)
+
+
+def negatives(boxes: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Those of the boxes that overlap little with the target."""
+    found: np.ndarray = boxes[overlap_with(boxes, state) <= NEGATIVE]
+    return found
+
+
+def overlap_with(boxes: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Intersection over union of each box with one other: (n,); all [cx, cy, w, h]."""
+    low = np.maximum(boxes[:, :2] - boxes[:, 2:] / 2, state[:2] - state[2:] / 2)
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:] / 2, state[:2] + state[2:] / 2)
+    common = np.prod(np.maximum(high - low, 0.0), axis=1)
+    union = np.prod(boxes[:, 2:], axis=1) + state[2] * state[3] - common
+    result: np.ndarray = common / np.maximum(union, 1e-12)
+    return result

@@ -14,6 +14,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import cv2
 
 from runtime.errors import HotpathError
+from runtime.frames import AnyFrame, bgr_of
 from runtime.mavlink.point import SEARCHES, STARTS, candidates, middle_of
 from runtime.mavlink.run import Run, View
 from runtime.page.control import Controller
@@ -124,7 +125,7 @@ class Loop(Run):
         assert self._captures is not None, "there is no folder for pictures"
         name = "{}-{:06d}.jpg".format(time.strftime("%Y%m%d-%H%M%S", time.gmtime()), tracked.index)
         path = os.path.join(self._captures, name)
-        threading.Thread(target=cv2.imwrite, args=(path, tracked.frame), daemon=True).start()
+        threading.Thread(target=_write, args=(path, tracked.frame), daemon=True).start()
         return path
 
     # carried out in a thread of its own
@@ -138,7 +139,7 @@ class Loop(Run):
     ) -> None:
         """Find the box at a point, and start a target in it."""
         try:
-            box = self._box_at(tracked.frame, point, radius)
+            box = self._box_at(bgr_of(tracked.frame), point, radius)
             started = self._controller.call(self._start, box, tracked.captured_s)
             done.set_result(started.result(ANSWER_S))
         except Exception as error:  # the camera answers the command with it
@@ -158,6 +159,10 @@ class Loop(Run):
             found += [box for box in answers if box is not None]
             done += len(answers)
         return middle_of(found or tried)
+
+
+def _write(path: str, frame: AnyFrame) -> None:
+    cv2.imwrite(path, bgr_of(frame))
 
 
 def _inside(

@@ -4,14 +4,17 @@ import hashlib
 import os
 import time
 
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
+from kernels.planes import Planes
 from runtime.cli.links import read_key
 from runtime.errors import BadOutput
+from runtime.frames import PlanarFrame
 from runtime.mavlink import frames
 from runtime.mavlink.codec import Codec
 from runtime.mavlink.point import candidates, middle_of
@@ -81,6 +84,25 @@ def test_a_point_becomes_a_target(run):
             break
         time.sleep(0.02)
     assert said[-1] == 0 and len(run.targets) == 1
+
+
+def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
+    bgrx = [np.dstack([picture, picture[:, :, :1]]) for picture in pictures()]
+    frames_in_planes = [PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx]
+    run = HandTurnedRun(frames_in_planes, captures=str(tmp_path))
+    run.hear(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
+    run.hear(command(Codec(255, 190), 2000, 0, 0, 1))
+    said = []
+    for _ in range(200):
+        said += results(run.turn())
+        if len(run.targets) and list(tmp_path.iterdir()):
+            break
+        time.sleep(0.02)
+    run.turn()
+    assert set(said) <= {0, 5} and len(run.targets) == 1
+    written = cv2.imread(str(next(tmp_path.iterdir())))
+    assert written is None or written.shape == (120, 160, 3)  # None: it is being written
+    run.close()
 
 
 def test_the_box_at_a_point_is_the_thing_there(run):

@@ -5,9 +5,9 @@ one, or at an output port. Its time is the sum of the cells' delays (``delays.to
 the nets between them, and of the setup time at its end. No tool placed or routed anything, and the
 clock net is ideal: a time here is an estimate, good for comparing and for finding slow logic.
 
-The net model: ``base + fan_out * log2(loads)``. Free are a carry chain's own net, the net between a
-LUT and the one flip-flop that takes it (both are in one slice), and inverters (a LUT or a pin
-absorbs them).
+The net model: ``base + fan_out * log2(loads)``. Free are a carry chain's own net, the net from a
+LUT to the carry chain beside it and to the one flip-flop that takes it (they are in one slice), and
+inverters (a LUT or a pin absorbs them).
 """
 
 import collections
@@ -27,7 +27,8 @@ LUTS = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6")
 MUXES = ("MUXF7", "MUXF8", "MUXF9")
 SHIFTS = ("SRL16E", "SRLC32E")
 CARRIES = ("CARRY4", "CARRY8")
-NONE = -1.0  # arrival of a constant: no path
+NONE = -math.inf  # arrival of a constant, or of a clock that is left out: no path
+CLOCKS = ("CLK", "WCLK", "CLKARDCLK", "CLKBWRCLK")  # pins of all cells but flip-flops
 
 Cell = Dict[str, Any]  # as yosys's ``write_json`` has it
 Arrival = Tuple[float, Optional[int]]  # ns, and the net before
@@ -42,6 +43,7 @@ class Path(NamedTuple):
         start: name of the net where it starts.
         end: name of what it ends in.
         cell: dict of the cell that it ends in; None for an output port.
+        clock: net of the clock of that cell; None for an output port.
         levels: list of the types of the cells that it goes through.
     """
 
@@ -49,6 +51,7 @@ class Path(NamedTuple):
     start: str
     end: str
     cell: Optional[Cell]
+    clock: Optional[int]
     levels: List[str]
 
 
@@ -68,13 +71,18 @@ class Timing:
         module: of yosys's ``write_json``: its "cells", "ports" and "netnames".
         base: of a net, ns.
         table: as ``delays`` gives it.
+        starts: net of the clock whose registers start paths; None: all registers and ports do.
     """
 
     def __init__(
-        self, module: Dict[str, Any], base: float, table: Optional[Dict[str, Any]] = None
+        self,
+        module: Dict[str, Any],
+        base: float,
+        table: Optional[Dict[str, Any]] = None,
+        starts: Optional[int] = None,
     ) -> None:
         self.table = table or delays()
-        self.base = base
+        self.base, self.starts = base, starts
         self.cells, self.ports = module["cells"], module["ports"]
         self.names = _names(module["netnames"])
         self.fan_out: collections.Counter[int] = collections.Counter()
@@ -135,8 +143,15 @@ class Timing:
             return NONE, []
         name, port, index = self.drivers[bit]
         if name is None:
-            return self.table["flip_flop"]["out"], []
+            return (NONE if self.starts else self.table["flip_flop"]["out"]), []
         cell = self.cells[name]
+        start, inputs = self._through(cell, port, index)
+        if self.starts not in (None, clock_of(cell)):
+            start = NONE
+        return start, inputs
+
+    def _through(self, cell: Cell, port: str, index: int) -> Tuple[float, Inputs]:
+        """``_sources`` of an output of a cell, whatever its clock is."""
         kind, table = cell["type"], self.table
         if kind in FLIP_FLOPS:
             return table["flip_flop"]["out"], []
@@ -208,7 +223,7 @@ class Timing:
                     continue
                 else:
                     delay = far
-                near = pin == "S" and self.fan_out[bit] == 1 and self._kind(bit) in LUTS
+                near = pin == "S" and self._kind(bit) in LUTS  # S takes only the LUT beside it
                 found.append((bit, delay + (0.0 if near else self.net(bit))))
         through = table["ci_o"] + table["ci_o_stage"] * index if port == "O" else table["ci_co"]
         for bit in connections.get("CI", []):
@@ -239,8 +254,8 @@ class Timing:
     # -- ends
 
     def paths(self) -> List[Path]:
-        """Every ``Path``, the longest first."""
-        found = []
+        """Every ``Path``, the longest first; none where no register starts it."""
+        found: List[Tuple[float, int, Optional[str], str]] = []
         for name, cell in self.cells.items():
             for port, bits in cell["connections"].items():
                 if cell["port_directions"][port] != "input":
@@ -259,6 +274,7 @@ class Timing:
                     if isinstance(bit, int) and bit in self.drivers:
                         setup = self.net(bit) + self.table["flip_flop"]["d"]
                         found.append((self.arrival(bit)[0] + setup, bit, None, name))
+        found = [end for end in found if end[0] != NONE]
         found.sort(key=lambda end: (-end[0], str(end[2]), end[3], end[1]))
         return [self._path(*end) for end in found]
 
@@ -296,7 +312,8 @@ class Timing:
                 break
             one = before
         cell = self.cells[name] if name else None
-        return Path(ns, self.name(one), self._end(cell, name, port), cell, levels[::-1])
+        clock = clock_of(cell) if cell else None
+        return Path(ns, self.name(one), self._end(cell, name, port), cell, clock, levels[::-1])
 
     def _end(self, cell: Optional[Cell], name: Optional[str], port: str) -> str:
         """A register by the net that it drives; else a cell's name and pin, or a port."""
@@ -311,6 +328,15 @@ class Timing:
     def name(self, bit: int) -> str:
         """The shortest name of a net."""
         return self.names.get(bit, "net {}".format(bit))
+
+
+def clock_of(cell: Cell) -> Optional[int]:
+    """Net of the clock of a register, memory or DSP; None for other cells."""
+    for port in ("C",) if cell["type"] in FLIP_FLOPS else CLOCKS:
+        for bit in cell["connections"].get(port, []):
+            if isinstance(bit, int):
+                return bit
+    return None
 
 
 def _names(netnames: Dict[str, Any]) -> Dict[int, str]:

@@ -29,6 +29,7 @@ PARAMETERS = (
     "map_style",
     "weight_tiles",
     "line_bytes",
+    "pumped",
 )
 
 

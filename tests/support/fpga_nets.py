@@ -9,7 +9,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from calib import qdq
 from calib.ranges import float_tensors, session, with_outputs
-from kernels.fpga import tables
 from kernels.fpga.compiler import Compiler
 
 
@@ -116,17 +115,6 @@ def compiled(models, sides, rng, size):
     """Compile the two models for a size (dict)."""
     ranges = measured(models, sides, rng)
     return Compiler(Net, models, ranges, "test", size).run()
-
-
-def size(lanes, words=8192, tiles=512):
-    """A size like a board's, with that number of lanes."""
-    return dict(
-        tables.sizes()["pynq_z2"],
-        lanes=lanes,
-        crop_lanes=lanes,
-        map_words=words,
-        weight_tiles=tiles,
-    )
 
 
 # -- the networks

@@ -23,12 +23,16 @@ module hotpath_engine #
     // tiles of 16x16 weights
     parameter WEIGHT_TILES = 512,
     // longest line of a frame that the crop fetches
-    parameter LINE_BYTES = 8192
+    parameter LINE_BYTES = 8192,
+    // 1: two lanes share the multipliers of one, at twice the clock
+    parameter PUMPED = 0
 )
 (
     (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 clk CLK" *)
     (* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axil:m_axi, ASSOCIATED_RESET rst" *)
     input  wire                     clk,
+    (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 clk_fast CLK" *)
+    input  wire                     clk_fast,
     (* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 rst RST" *)
     (* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_HIGH" *)
     input  wire                     rst,
@@ -147,10 +151,12 @@ module hotpath_engine #
         .MAP_WORDS(MAP_WORDS),
         .MAP_STYLE(MAP_STYLE),
         .WEIGHT_TILES(WEIGHT_TILES),
-        .LINE_BYTES(LINE_BYTES)
+        .LINE_BYTES(LINE_BYTES),
+        .PUMPED(PUMPED)
     )
     engine_inst (
         .clk(clk),
+        .clk_fast(clk_fast),
         .rst(rst),
         .s_axil_awaddr(s_axil_awaddr),
         .s_axil_awprot(s_axil_awprot),

@@ -7,7 +7,8 @@
 
 /*
  * Convolution unit with the memories of maps, weights and parameters. It computes LANES neighbouring
- * rows at once; each lane makes 256 multiplications a cycle.
+ * rows at once; each lane makes 256 multiplications a cycle. If PUMPED, two lanes share the
+ * multipliers of one, which then run at twice the clock.
  *
  * The pipeline never stalls. A step enters it only when its result will find a free place.
  */
@@ -23,11 +24,15 @@ module hp_convolution #
     parameter int WEIGHT_TILES = 512,
     // blocks of output channels whose parameters are held
     parameter int ENTRIES = 64,
+    // 1: two lanes share the multipliers of one, at twice the clock; needs 2 or 4 lanes
+    parameter int PUMPED = 0,
     // bits that number a bank
     parameter int BANK_BITS = LANES > 1 ? $clog2(LANES) : 1
 )
 (
     input  wire                  clk,
+    // twice the frequency of clk, from the same PLL; not used unless PUMPED
+    input  wire                  clk_fast,
     input  wire                  rst,
 
     /*
@@ -90,14 +95,18 @@ end
 if (ENTRIES < 2 || ENTRIES > 128 || (ENTRIES & (ENTRIES - 1)) != 0) begin : bad_entries
     $error("ENTRIES must be a power of two from 2 to 128, not %0d", ENTRIES);
 end
+if (PUMPED != 0 && (PUMPED != 1 || LANES == 1)) begin : bad_pumped
+    $error("PUMPED must be 0, or 1 with 2 or 4 lanes, not %0d with %0d", PUMPED, LANES);
+end
 if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
     $error("BANK_BITS follows from LANES and must not be set");
 end
 
 `include "tables.svh"
 
-// stages from the address of a step to the multipliers and to the accumulators
+// stages from the address of a step to the multipliers, to the bias and to the sums
 localparam int OPERANDS = 4;
+localparam int BIAS = PUMPED != 0 ? 8 : 9;
 localparam int TOTALS = 10;
 
 /*
@@ -108,6 +117,7 @@ reg active_reg;
 reg start_reg;
 reg done_reg;
 reg [511:0] command_reg;
+reg [15:0] groups_reg;  // of LANES rows
 wire stepping, finished;
 
 always_ff @(posedge clk) begin
@@ -115,6 +125,7 @@ always_ff @(posedge clk) begin
     done_reg <= 1'b0;
     if (cmd_valid && cmd_ready) begin
         command_reg <= cmd;
+        groups_reg <= (cmd[CONV_OUT_HEIGHT_LSB +: 16] + 16'(LANES - 1)) >> $clog2(LANES);
         active_reg <= 1'b1;
         start_reg <= 1'b1;
     end
@@ -150,6 +161,7 @@ hp_sequencer #(
     .clk(clk),
     .rst(rst),
     .command(command_reg),
+    .groups(groups_reg),
     .start(start_reg),
     .stepping(stepping),
     .step_valid(step_valid),
@@ -171,18 +183,22 @@ reg [TOTALS-1:1] last_reg;
 // the accumulators hold a result
 (* max_fanout = 512 *)
 reg sums_valid_reg;
-reg [15:0] entry_reg [1:TOTALS-2];
+(* max_fanout = 512 *)
+reg sums_moving_reg;  // !sums_valid_reg
+reg [15:0] entry_reg [1:BIAS-1];
 
 always_ff @(posedge clk) begin
     valid_reg <= {valid_reg[TOTALS-2:1], step_valid};
     first_reg <= {first_reg[TOTALS-2:1], step_first};
     last_reg <= {last_reg[TOTALS-2:1], step_last};
     sums_valid_reg <= valid_reg[TOTALS-1] && last_reg[TOTALS-1];
+    sums_moving_reg <= !(valid_reg[TOTALS-1] && last_reg[TOTALS-1]);
     entry_reg[1] <= step_entry;
-    for (int k = 2; k <= TOTALS - 2; k = k + 1) entry_reg[k] <= entry_reg[k-1];
+    for (int k = 2; k < BIAS; k = k + 1) entry_reg[k] <= entry_reg[k-1];
     if (rst) begin
         valid_reg <= '0;
         sums_valid_reg <= 1'b0;
+        sums_moving_reg <= 1'b1;
     end
 end
 
@@ -241,7 +257,7 @@ hp_weights #(
 
 wire [511:0] bias;
 wire [79:0] shifts;
-reg [79:0] shifts_reg;
+reg [79:0] shifts_reg [BIAS+1:TOTALS];
 
 hp_params #(
     .ENTRIES(ENTRIES)
@@ -250,14 +266,15 @@ hp_params #(
     .load_valid(load_valid && load_target == TARGET_PARAMS),
     .load_beat(load_beat),
     .load_data(load_data),
-    .read_valid(valid_reg[TOTALS-2]),
-    .read_entry(entry_reg[TOTALS-2]),
+    .read_valid(valid_reg[BIAS-1]),
+    .read_entry(entry_reg[BIAS-1]),
     .bias(bias),
     .shifts(shifts)
 );
 
 always_ff @(posedge clk) begin
-    shifts_reg <= shifts;
+    shifts_reg[BIAS+1] <= shifts;
+    for (int k = BIAS + 2; k <= TOTALS; k = k + 1) shifts_reg[k] <= shifts_reg[k-1];
 end
 
 /*
@@ -269,16 +286,41 @@ genvar lane;
 
 generate
 
-for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
-    hp_mac_lane mac_lane_inst (
-        .clk(clk),
-        .enable(valid_reg[OPERANDS +: 6]),
-        .word(words[lane*128 +: 128]),
-        .pairs(pairs),
-        .first(first_reg[TOTALS-1]),
-        .bias(bias),
-        .sums(sums[lane*512 +: 512])
-    );
+if (PUMPED != 0) begin : pumped
+    (* max_fanout = 512 *)
+    reg restart_reg;
+
+    always_ff @(posedge clk) begin
+        restart_reg <= valid_reg[BIAS-1] && first_reg[BIAS-1];
+    end
+
+    for (lane = 0; lane < LANES; lane = lane + 2) begin : lanes
+        hp_mac_pair mac_pair_inst (
+            .clk(clk),
+            .clk_fast(clk_fast),
+            .rst(rst),
+            .valid(valid_reg[OPERANDS]),
+            .words(words[lane*128 +: 256]),
+            .pairs(pairs),
+            .first(restart_reg),
+            .bias(bias),
+            .sums(sums[lane*512 +: 1024])
+        );
+    end
+end else begin : single
+    for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
+        hp_mac_lane mac_lane_inst (
+            .clk(clk),
+            .enable(valid_reg[OPERANDS +: 6]),
+            .word(words[lane*128 +: 128]),
+            .pairs(pairs),
+            .first(first_reg[BIAS]),
+            .bias(bias),
+            .sums(sums[lane*512 +: 512])
+        );
+    end
+
+    wire unused = &{1'b0, clk_fast};
 end
 
 endgenerate
@@ -289,14 +331,16 @@ hp_drain #(
     .clk(clk),
     .rst(rst),
     .command(command_reg),
+    .groups(groups_reg),
     .start(start_reg),
     .finished(finished),
     .load_valid(load_valid && load_target == TARGET_TABLE),
     .load_beat(load_beat[3:0]),
     .load_data(load_data),
     .sums_valid(sums_valid_reg),
+    .sums_moving(sums_moving_reg),
     .sums(sums),
-    .shifts(shifts_reg),
+    .shifts(shifts_reg[TOTALS]),
     .result_valid(result_valid),
     .result_bank(result_bank),
     .result_address(result_address),

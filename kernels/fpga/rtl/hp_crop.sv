@@ -143,9 +143,8 @@ wire found_top_border, found_bottom_border, found_overlap, found_last;
 wire [11:0] found_top_weight, found_bottom_weight;
 wire [4:0] found_lines;
 wire [15:0] found_address, found_words, found_size;
-// groups of LANES pixels that a row makes
-wire [15:0] found_groups = found_overlap ? found_words << (2 - BITS)
-    : (found_words + 16'(LANES - 1)) >> BITS;
+// groups of LANES pixels that a row makes; a command's words are known long before its first row
+logic [15:0] found_groups_reg;
 wire [15:0] row_groups;
 wire [3:0] rows_waiting;
 
@@ -210,7 +209,7 @@ rows_queue_inst (
     .rst(rst),
     .s_valid(found_valid),
     .s_ready(found_ready),
-    .s_data({found_last, found_groups, found_overlap, found_size, found_words, found_address, found_bank,
+    .s_data({found_last, found_groups_reg, found_overlap, found_size, found_words, found_address, found_bank,
         found_lines, found_bottom_weight, found_top_weight, found_bottom_border, found_top_border,
         found_bottom, found_top}),
     .m_valid(row_valid),
@@ -272,13 +271,14 @@ logic room_reg;
 logic paced_reg;  // pace_reg == 0
 // the lines of the row at the output of the queue are there; known in its second cycle
 logic there_reg;
+logic missing_reg;  // !there_reg, for row_taken alone: go has many loads
 wire go = there_reg && room_reg && paced_reg;
 logic group_last_reg;  // group_next_reg == row_groups, from the second cycle of a row on
 wire emit = !row_overlap || LANES == 4 || (group_reg & 16'(4 / LANES - 1)) == 16'(4 / LANES - 1);
 wire [5:0] made = row_overlap ? 6'(emit) : 6'(LANES);
 wire popped;
 
-assign row_taken = go && group_last_reg;
+assign row_taken = !missing_reg && room_reg && paced_reg && group_last_reg;
 
 // -- the pipeline; index n: n cycles after the group entered
 
@@ -300,8 +300,9 @@ assign released = row_end_reg[4];
 
 always_comb begin
     for (int i = 0; i < LANES; i = i + 1) begin
-        visible[i] = 17'(pixel_reg) + 17'(i) < 17'(row_size);
-        kept[i] = 17'(pixel_reg) + 17'(i) < 17'(row_words);
+        // pixel_reg is a multiple of LANES
+        visible[i] = (pixel_reg | 16'(i)) < row_size;
+        kept[i] = (pixel_reg | 16'(i)) < row_words;
     end
 end
 
@@ -389,6 +390,8 @@ always_ff @(posedge clk) begin
     if (cmd_valid && cmd_ready) begin
         number_reg <= cmd_number;
     end
+    found_groups_reg <= found_overlap ? found_words << (2 - BITS)
+        : (found_words + 16'(LANES - 1)) >> BITS;
     failed_reg <= data_valid && data_failed;
     failed_number_reg <= fill_number;
     if (line_valid) begin
@@ -405,6 +408,7 @@ always_ff @(posedge clk) begin
     end
     paced_reg <= pace_reg <= 2'd1;
     there_reg <= row_valid && !row_taken && !ahead[4];
+    missing_reg <= !row_valid || row_taken || ahead[4];
     group_last_reg <= (go ? group_second_reg : group_next_reg) == row_groups;
     if (go) begin
         group_reg <= group_last_reg ? '0 : group_next_reg;
@@ -450,6 +454,7 @@ always_ff @(posedge clk) begin
         group_next_reg <= 16'd1;
         group_second_reg <= 16'd2;
         there_reg <= 1'b0;
+        missing_reg <= 1'b1;
         quiet_reg <= 1'b0;
         pixel_reg <= '0;
         address_reg <= '0;

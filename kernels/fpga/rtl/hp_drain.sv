@@ -22,6 +22,8 @@ module hp_drain #
 
     // the command, constant from start until finished
     input  wire [511:0]          command,
+    // of LANES rows
+    input  wire [15:0]           groups,
     input  wire                  start,
     // high when the last word of the command is written
     output wire                  finished,
@@ -37,6 +39,8 @@ module hp_drain #
      * One output word of each lane, at most every LANES cycles
      */
     input  wire                  sums_valid,
+    // !sums_valid, for the wide registers alone: one register would have too many loads
+    input  wire                  sums_moving,
     input  wire [LANES*512-1:0]  sums,
     input  wire [79:0]           shifts,
 
@@ -72,8 +76,6 @@ wire [15:0] out_height = command[CONV_OUT_HEIGHT_LSB +: 16];
 wire [15:0] out_width = command[CONV_OUT_WIDTH_LSB +: 16];
 wire [15:0] out_blocks = command[CONV_OUT_BLOCKS_LSB +: 16];
 wire [15:0] out_row = command[CONV_OUT_ROW_LSB +: 16];
-
-wire [15:0] groups = (out_height + 16'(LANES - 1)) >> LANE_SHIFT;
 
 /*
  * Loops over the results, in the order in which they come
@@ -111,7 +113,7 @@ always_ff @(posedge clk) begin
 end
 
 /*
- * Held words: lane 0 goes first, the others move down
+ * Held words: lane 0 goes first, the others move down. What is behind the last one does not matter.
  */
 
 reg [LANES*512-1:0] sums_reg;
@@ -122,15 +124,17 @@ reg [15:0] held_offset_reg;
 reg held_end_reg;
 
 always_ff @(posedge clk) begin
+    for (int i = 0; i < LANES; i = i + 1) begin
+        if (!sums_moving) sums_reg[i*512 +: 512] <= sums[i*512 +: 512];
+        else if (i + 1 < LANES) sums_reg[i*512 +: 512] <= sums_reg[(i + 1) % LANES*512 +: 512];
+    end
     if (sums_valid) begin
-        sums_reg <= sums;
         shifts_reg <= shifts;
         held_row_reg <= row_reg;
         held_offset_reg <= offset_reg;
         held_end_reg <= group_step && group_last;
         held_reg <= '1;
     end else if (held_reg != '0) begin
-        if (LANES > 1) sums_reg <= sums_reg >> 512;
         held_row_reg <= held_row_reg + 1'b1;
         held_reg <= held_reg >> 1;
     end

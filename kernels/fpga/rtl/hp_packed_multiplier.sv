@@ -14,7 +14,9 @@
 module hp_packed_multiplier
 (
     input  wire                clk,
-    // enables of the three stages: operands, product, sum
+    // enable of the operand pair
+    input  wire                pair_enable,
+    // enables of the three stages: operand value, product, sum
     input  wire [2:0]          enable,
     // high * 2^16 + low
     input  wire signed [24:0]  pair,
@@ -30,10 +32,8 @@ reg signed [31:0] multiplied_reg;
 reg signed [31:0] sum_reg;
 
 always_ff @(posedge clk) begin
-    if (enable[0]) begin
-        pair_reg <= pair;
-        value_reg <= value;
-    end
+    if (pair_enable) pair_reg <= pair;
+    if (enable[0]) value_reg <= value;
     // at most (128 * 2^16 + 128) * 128, less than 2^31
     if (enable[1]) multiplied_reg <= pair_reg * value_reg;
     if (enable[2]) sum_reg <= multiplied_reg + 32'sd32768;

@@ -25,6 +25,8 @@ module hp_sequencer #
 
     // constant from start until the last word of the command is written
     input  wire [511:0]          command,
+    // of LANES rows
+    input  wire [15:0]           groups,
     input  wire                  start,
     // high in a cycle in which a step is taken
     output wire                  stepping,
@@ -73,13 +75,10 @@ wire [15:0] stride_x = {8'd0, command[CONV_STRIDE_X_LSB +: 8]};
 wire [15:0] first_row = -command[CONV_PAD_TOP_LSB +: 16];
 wire [15:0] first_column = -{8'd0, command[CONV_PAD_LEFT_LSB +: 8]};
 wire [15:0] dilation = {8'd0, command[CONV_DILATION_LSB +: 8]};
-wire [15:0] out_height = command[CONV_OUT_HEIGHT_LSB +: 16];
 wire [15:0] out_width = command[CONV_OUT_WIDTH_LSB +: 16];
 wire [15:0] out_blocks = command[CONV_OUT_BLOCKS_LSB +: 16];
 wire [15:0] weight_tile = command[CONV_WEIGHT_TILE_LSB +: 16];
 wire [15:0] param_entry = command[CONV_PARAM_ENTRY_LSB +: 16];
-
-wire [15:0] groups = (out_height + 16'(LANES - 1)) >> LANE_SHIFT;
 
 /*
  * Loops
@@ -174,10 +173,13 @@ always_ff @(posedge clk) begin
         row_start_reg <= first_row;
         tile_reg <= weight_tile;
         entry_reg <= param_entry;
-    end else if (step) begin
-        first_reg <= word_step;
-        block_reg <= in_block_last ? in_base : block_reg + block_pitch;
-        tile_reg <= x_step ? weight_tile : tile_reg + 1'b1;
+    end else begin
+        // the other enables include step
+        if (step) begin
+            first_reg <= word_step;
+            block_reg <= in_block_last ? in_base : block_reg + block_pitch;
+            tile_reg <= x_step ? weight_tile : tile_reg + 1'b1;
+        end
         if (kernel_x_step) begin
             if (x_step) column_reg <= column_start_next;
             else if (kernel_x_last) column_reg <= column_start_reg;
@@ -260,7 +262,9 @@ for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
     wire wrapped = 32'(rotation_reg[1]) > lane;
 
     always_ff @(posedge clk) begin
-        row_lane_reg <= row_reg + 16'(lane) * stride_y;
+        // lane * stride_y, as a sum: a multiplication may become a slow DSP slice
+        row_lane_reg <= row_reg + (lane % 2 == 1 ? stride_y : 16'd0)
+            + (lane / 2 == 1 ? {stride_y[14:0], 1'b0} : 16'd0);
         inside_reg <= column_inside_reg && row_lane_reg < in_height;
         inside_delay_reg <= inside_reg;
         address_reg <= product_reg + (wrapped ? offset_next_reg : offset_delay_reg);

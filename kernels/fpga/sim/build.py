@@ -18,7 +18,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RTL = os.path.join(os.path.dirname(HERE), "rtl")
 ROOT = os.path.abspath(os.path.join(HERE, os.pardir, os.pardir, os.pardir))
 OURS = ("harness.cpp", "engine.vlt")
-PARAMETERS = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
+PARAMETERS = (
+    "lanes",
+    "bus_bytes",
+    "crop_lanes",
+    "map_words",
+    "weight_tiles",
+    "line_bytes",
+    "pumped",
+)
 VERILATE = (
     "--cc",
     "-O3",
@@ -65,7 +73,7 @@ def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
     path = os.path.join(folder, "engine-{}.so".format(key))
     if not os.path.exists(path):
         runtime = _runtime(root, compiler, folder, _key(tools, FLAGS))
-        _build(root, compiler, generics, size["bus_bytes"], runtime, path)
+        _build(root, compiler, generics, size, runtime, path)
     return path
 
 
@@ -118,7 +126,12 @@ def _folder() -> str:
 
 
 def _build(
-    root: str, compiler: str, generics: List[str], bus_bytes: int, runtime: List[str], path: str
+    root: str,
+    compiler: str,
+    generics: List[str],
+    size: Dict[str, Any],
+    runtime: List[str],
+    path: str,
 ) -> None:
     """Verilate, compile and link; the result appears under its name only when it is whole."""
     with tempfile.TemporaryDirectory(prefix="hotpath-rtl-") as work:
@@ -127,7 +140,7 @@ def _build(
         command += [os.path.join(HERE, "engine.vlt"), os.path.join(RTL, "hp_engine.sv")]
         _run(command, dict(os.environ, VERILATOR_ROOT=root))
         flags = list(FLAGS) + ["-I" + work, "-I" + _include(root), "-I" + _include(root, "vltstd")]
-        flags.append("-DBUS_BYTES={}".format(bus_bytes))
+        flags += ["-D{}={}".format(name.upper(), size[name]) for name in ("bus_bytes", "pumped")]
         sources = glob.glob(os.path.join(work, "*.cpp")) + [os.path.join(HERE, "harness.cpp")]
         # the largest first, and what runs once without optimising
         sources.sort(key=os.path.getsize, reverse=True)

@@ -4,7 +4,7 @@ While convolutions run, other streams write and read other parts of the map memo
 tiles, with gaps in ``STALLS`` percent of the cycles. Everything is driven and looked at on the
 falling edge: no ready depends on a valid, so what is ready there is taken at the next rising edge.
 
-Environment: LANES, MAP_WORDS, WEIGHT_TILES as the module was built.
+Environment: LANES, MAP_WORDS, WEIGHT_TILES, PUMPED as the module was built.
 """
 
 import os
@@ -12,16 +12,17 @@ import random
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 
 from kernels.fpga import tables
 from kernels.fpga.model import BEATS_A_TILE, PARAMS_BYTES, PARAMS_ENTRIES, WORD, Machine
+from kernels.fpga.tb import clocks
 
 LANES = int(os.environ.get("LANES", "1"))
 MAP_WORDS = int(os.environ.get("MAP_WORDS", "4096"))
 WEIGHT_TILES = int(os.environ.get("WEIGHT_TILES", "256"))
-CYCLE_NS = 10
+PUMPED = int(os.environ.get("PUMPED", "0"))
+CYCLE_NS = 8
 OVERHEAD = 30  # cycles of a command beside its steps, at most
 
 
@@ -48,7 +49,7 @@ class Bench:
         dut = self.dut
         for name in ("cmd_valid", "load_valid", "map_write_valid", "map_read_valid"):
             getattr(dut, name).value = 0
-        cocotb.start_soon(Clock(dut.clk, CYCLE_NS, unit="ns").start())
+        await clocks.start(dut, CYCLE_NS, PUMPED, early=int(self.stalls == 0))
         await self.reset()
         for target, store in self.model._stores.items():
             if target in ("WEIGHTS", "PARAMS", "TABLE"):

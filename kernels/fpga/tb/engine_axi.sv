@@ -15,10 +15,12 @@ module engine_axi #
     parameter CROP_LANES = 1,
     parameter MAP_WORDS = 16384,
     parameter WEIGHT_TILES = 512,
-    parameter LINE_BYTES = 8192
+    parameter LINE_BYTES = 8192,
+    parameter PUMPED = 0
 )
 (
     input  wire                     clk,
+    input  wire                     clk_fast,
     input  wire                     rst,
 
     input  wire [11:0]              s_axil_awaddr,
@@ -85,10 +87,12 @@ hp_engine #(
     .CROP_LANES(CROP_LANES),
     .MAP_WORDS(MAP_WORDS),
     .WEIGHT_TILES(WEIGHT_TILES),
-    .LINE_BYTES(LINE_BYTES)
+    .LINE_BYTES(LINE_BYTES),
+    .PUMPED(PUMPED)
 )
 engine_inst (
     .clk(clk),
+    .clk_fast(clk_fast),
     .rst(rst),
     .s_axil_awaddr(s_axil_awaddr),
     .s_axil_awprot(s_axil_awprot),

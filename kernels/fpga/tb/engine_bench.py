@@ -11,20 +11,18 @@ import random
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from kernels.fpga import tables
 from kernels.fpga.model import BASE, Machine
+from kernels.fpga.sim.build import PARAMETERS
+from kernels.fpga.tb import clocks
 from kernels.fpga.tb.machine_bench import WORK
 from kernels.fpga.tb.random_programs import Chains, random_program
 
 BYTES = 16 << 20
-SIZE = {
-    name: int(os.environ[name.upper()])
-    for name in ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
-}
+SIZE = {name: int(os.environ[name.upper()]) for name in PARAMETERS}
 
 
 class Recorded(Machine):
@@ -50,7 +48,6 @@ class System:
 
     def __init__(self, dut, stalls):
         self.dut = dut
-        cocotb.start_soon(Clock(dut.clk, 10, unit="ns").start())
         self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 32)
         self.driver = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         read, write = self.ram.read_if, self.ram.write_if
@@ -71,8 +68,10 @@ class System:
             if stalls:
                 channel.set_pause_generator(paused(stalls, seed))
 
-    async def reset(self):
+    async def start(self):
+        """Start the clocks and reset the engine."""
         self.dut.rst.value = 1
+        await clocks.start(self.dut, 8, SIZE["pumped"])
         await ClockCycles(self.dut.clk, 4)
         self.dut.rst.value = 0
         await ClockCycles(self.dut.clk, 2)
@@ -93,7 +92,7 @@ class System:
 @cocotb.parametrize(stalls=[0, 30])
 async def random_programs(dut, stalls):
     system = System(dut, stalls)
-    await system.reset()
+    await system.start()
     assert await system.driver.read_dword(tables.REGISTERS["ID"]) == tables.MAGIC
     for seed in range(4):
         model = Recorded()
@@ -116,7 +115,7 @@ async def random_programs(dut, stalls):
 @cocotb.test()
 async def registers_take_single_bytes(dut):
     system = System(dut, 0)
-    await system.reset()
+    await system.start()
     place = tables.REGISTERS["STRIDE"]
     await system.driver.write_dword(place, 0x11223344)
     await system.driver.write_byte(place + 2, 0xAB)

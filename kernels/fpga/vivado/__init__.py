@@ -24,6 +24,7 @@ PARAMETERS = (
     "map_style",
     "weight_tiles",
     "line_bytes",
+    "pumped",
 )
 
 

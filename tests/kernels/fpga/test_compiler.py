@@ -17,7 +17,7 @@ from kernels.fpga.compiler.errors import CannotCompile
 from kernels.fpga.compiler.hazards import hazards
 from kernels.fpga.model import Machine
 from runtime.networks import load_network, sha256_of
-from tests.support import fpga_nets
+from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation
 
 DONE = tables.IS_DONE
@@ -85,7 +85,7 @@ NETS = {
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_small_networks_are_the_simulation_of_their_whole_numbers(name, lanes):
     rng = np.random.default_rng(5)
-    models, size = NETS[name](rng), fpga_nets.size(lanes)
+    models, size = NETS[name](rng), fpga_sizes.size(lanes)
     found = fpga_nets.compiled(models, SIDES, rng, size)
     checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
 
@@ -98,7 +98,7 @@ def test_more_parameters_than_the_engine_holds_are_loaded_as_they_are_needed():
             source, channels = x.relu(x.conv(source, channels, 256, kernel=1)), 256
         return [x.conv(source, 256, 1, kernel=1)]
 
-    models, size = fpga_nets.pixelwise(rng, SIDES, middle), fpga_nets.size(1)
+    models, size = fpga_nets.pixelwise(rng, SIDES, middle), fpga_sizes.size(1)
     found = fpga_nets.compiled(models, SIDES, rng, size)
     checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
 
@@ -106,7 +106,7 @@ def test_more_parameters_than_the_engine_holds_are_loaded_as_they_are_needed():
 def test_a_layer_larger_than_the_weight_memory_is_made_in_parts():
     rng = np.random.default_rng(7)
     models = fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers)
-    size = fpga_nets.size(1, tiles=64)  # the trunk has 2 x 9 x 4 tiles
+    size = fpga_sizes.size(1, tiles=64)  # the trunk has 2 x 9 x 4 tiles
     found = fpga_nets.compiled(models, SIDES, rng, size)
     checked(found, models, fpga_nets.Net, size, SIDES, rng, frames=1)
 
@@ -114,7 +114,7 @@ def test_a_layer_larger_than_the_weight_memory_is_made_in_parts():
 def test_towers_are_made_by_one_layer_and_no_more_steps():
     rng = np.random.default_rng(8)
     models = fpga_nets.pixelwise(rng, SIDES, fpga_nets.towers)
-    found = fpga_nets.compiled(models, SIDES, rng, fpga_nets.size(1))
+    found = fpga_nets.compiled(models, SIDES, rng, fpga_sizes.size(1))
     names = [layer["name"] for layer in found.run["layers"]]
     assert sum("+" in name for name in names) == 2
     assert [entry["lane"] for entry in found.run["maps"]] == [0, 1]
@@ -204,7 +204,7 @@ def refusal(middle, first=8, size=None, build=fpga_nets.pixelwise):
     rng = np.random.default_rng(9)
     with pytest.raises(CannotCompile) as caught:
         models = build(rng, SIDES, middle, first)
-        fpga_nets.compiled(models, SIDES, rng, size or fpga_nets.size(1))
+        fpga_nets.compiled(models, SIDES, rng, size or fpga_sizes.size(1))
     return str(caught.value)
 
 
@@ -237,16 +237,16 @@ def test_one_map_read_with_both_strides_needs_one_lane():
         trunk = x.relu(x.conv(source, channels, 16, kernel=1))
         return [x.conv(trunk, 16, 1, stride=2), x.conv(trunk, 16, 1)]
 
-    assert "strides of 1 and 2" in refusal(middle, size=fpga_nets.size(2))
+    assert "strides of 1 and 2" in refusal(middle, size=fpga_sizes.size(2))
 
 
 def test_a_map_too_large_is_refused_with_the_words_it_needs():
-    told = refusal(fpga_nets.towers, size=fpga_nets.size(1, words=128))
+    told = refusal(fpga_nets.towers, size=fpga_sizes.size(1, words=128))
     assert "words" in told and "128 in all" in told
 
 
 def test_weights_too_many_at_once_are_refused():
-    told = refusal(fpga_nets.blocks, size=fpga_nets.size(1, tiles=16))
+    told = refusal(fpga_nets.blocks, size=fpga_sizes.size(1, tiles=16))
     assert "weight tiles" in told and "this size has 16" in told
 
 

@@ -19,10 +19,10 @@ def test_requantisation_is_as_defined():
     simulated("hp_requantise", "requantise_bench")
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_convolutions_are_the_models_while_other_streams_run(lanes):
+@pytest.mark.parametrize("lanes, pumped", [(1, 0), (2, 1), (4, 0), (4, 1)])
+def test_convolutions_are_the_models_while_other_streams_run(lanes, pumped):
     simulated(
         "hp_convolution",
         "convolution_bench",
-        {"LANES": lanes, "MAP_WORDS": WORDS // lanes, "WEIGHT_TILES": 256},
+        {"LANES": lanes, "MAP_WORDS": WORDS // lanes, "WEIGHT_TILES": 256, "PUMPED": pumped},
     )

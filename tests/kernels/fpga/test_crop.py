@@ -8,12 +8,12 @@ from kernels.fpga import tables
 from kernels.fpga.model import Machine
 from kernels.fpga.sim import build
 from kernels.fpga.tb.machine_bench import RESIZE, WORK, Bench
+from tests.support.fpga_sizes import SIZES
 
 WHY = build.missing()
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
 BYTES = 16 << 20
-SIZES = ("pynq_z2", "ultra96", "kv260")
 # frame's sides, window, side of the crop
 CASES = {
     "inside": ((60, 80), (11, 7, 40, 33), 24),
@@ -37,7 +37,7 @@ CASES = {
 def rtl(name, **options):
     from kernels.fpga.sim.rtl import Rtl
 
-    return Rtl(tables.sizes()[name], memory_bytes=BYTES, **options)
+    return Rtl(SIZES[name], memory_bytes=BYTES, **options)
 
 
 def crop_on(machine, frame, window, side, border, pixels, overlap, first=0, rows=None, offset=0):
@@ -121,7 +121,7 @@ def test_a_band_of_a_random_window_is_the_definition(name):
 @pytest.mark.parametrize("columns", [50, 2000])
 def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
     """Use tables that no window gives: rows in any order, and arbitrary weights."""
-    size, side = tables.sizes()[name], 40
+    size, side = SIZES[name], 40
     for seed in range(6):
         results = []
         for machine in (rtl(name, stalls=10, seed=seed), Machine(size, BYTES)):
@@ -147,7 +147,7 @@ def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("overlap", [0, 1])
 def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap):
-    size, side = tables.sizes()[name], 22
+    size, side = SIZES[name], 22
     for words in (3, 5, 40):
         results = []
         for machine in (rtl(name), Machine(size, BYTES)):

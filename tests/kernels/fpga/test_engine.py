@@ -8,19 +8,19 @@ from kernels.fpga.model import BASE, Machine
 from kernels.fpga.sim import build
 from kernels.fpga.tb.machine_bench import BUNDLE, PROGRAM, WORK, Bench
 from kernels.fpga.tb.random_programs import Chains, random_program
+from tests.support.fpga_sizes import SIZES
 
 WHY = build.missing()
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
 BYTES = 16 << 20
-SIZES = ("pynq_z2", "ultra96", "kv260")
 REGISTERS, TARGETS, ERRORS = tables.REGISTERS, tables.TARGETS, tables.ERRORS
 
 
 def rtl(name="pynq_z2", **options):
     from kernels.fpga.sim.rtl import Rtl
 
-    return Rtl(tables.sizes()[name], memory_bytes=BYTES, **options)
+    return Rtl(SIZES[name], memory_bytes=BYTES, **options)
 
 
 def good_program(bench, seed=0):
@@ -53,7 +53,7 @@ def failure(status):
 def test_random_programs_do_what_the_definition_does(name, stalls):
     for seed in range(stalls, stalls + 10):
         results = []
-        for machine in (rtl(name, stalls=stalls, seed=seed), Machine(tables.sizes()[name], BYTES)):
+        for machine in (rtl(name, stalls=stalls, seed=seed), Machine(SIZES[name], BYTES)):
             bench, rng = Chains(machine), np.random.default_rng(seed)
             count = random_program(bench, rng, chains=1 + seed % 3, convolutions=1 + seed % 4)
             assert bench.run(1_000_000) == tables.IS_DONE
@@ -63,7 +63,7 @@ def test_random_programs_do_what_the_definition_does(name, stalls):
 
 @pytest.mark.parametrize("latency, share", [(0, 1.0), (200, 0.3)])
 def test_the_memory_s_speed_changes_nothing_but_time(latency, share):
-    assert_right(rtl("ultra96", latency=latency, share=share), seed=5)
+    assert_right(rtl(latency=latency, share=share), seed=5)
 
 
 @pytest.mark.parametrize("bursts", [1, 2])
@@ -77,7 +77,7 @@ def test_a_memory_that_takes_few_bursts_at_once_changes_nothing_but_time(name, b
 def test_a_convolution_may_begin_far_below_the_first_row_of_its_input(first):
     """Its padding is then negative and does not fit into 8 bits."""
     results = []
-    for machine in (rtl(), Machine(tables.sizes()["pynq_z2"], BYTES)):
+    for machine in (rtl(), Machine(SIZES["pynq_z2"], BYTES)):
         bench, rng = Bench(machine), np.random.default_rng(first)
         frame = rng.integers(0, 256, (255, 8, 3)).astype(np.uint8)
         bench.picture(frame, (0, 0, 8, 255), 255, (0, 0, 0))
@@ -303,7 +303,7 @@ def test_a_wait_that_nobody_ends_keeps_it_busy_until_it_is_stopped():
 
 @pytest.mark.parametrize("stalls", [0, 30])
 def test_it_can_be_stopped_at_any_time_and_the_next_program_is_right(stalls):
-    machine = rtl("ultra96", stalls=stalls)
+    machine = rtl(stalls=stalls)
     rng = np.random.default_rng(stalls)
     for turn in range(25):
         bench = Chains(machine)

@@ -89,5 +89,5 @@ def test_a_write_answer_after_a_reset_is_not_counted():
             wanted
         )
         later = " ".join("-set-at {} rst 0".format(step) for step in range(3, 10))
-        proof += later + " -set word_valid 0 -set start 0 -set-def-inputs -seq 9"
+        proof += later + " -set word_valid 0 -set start 0 -set-def-inputs -seq 7"
         synthesis.run(["read_verilog -sv -I . hp_fifo.sv hp_writer.sv"] + commands + [proof], [])

@@ -83,4 +83,4 @@ def test_bytes_that_are_no_command_are_refused():
 
 def test_sizes_have_their_register():
     size = tables.sizes()["pynq_z2"]
-    assert tables.size_register(size) == (1 | 8 << 4 | 1 << 12 | 14 << 16 | 9 << 24 | 13 << 28)
+    assert tables.size_register(size) == (2 | 8 << 4 | 2 << 12 | 13 << 16 | 9 << 24 | 13 << 28)

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from kernels.fpga import tables
+from kernels.fpga.sim.build import PARAMETERS
 from kernels.fpga.tb import runner
 
 
@@ -56,5 +57,4 @@ def test_verilator_has_nothing_to_complain_about(name):
 
 def parameters_of(name):
     size = tables.sizes()[name]
-    names = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
-    return {key.upper(): size[key] for key in names}
+    return {key.upper(): size[key] for key in PARAMETERS}

@@ -21,6 +21,8 @@ module plain_sequencer #
 
     // constant from start until the last word of the command is written
     input  wire [511:0]          command,
+    // of LANES rows
+    input  wire [15:0]           groups,
     input  wire                  start,
     // high in a cycle in which a step is taken
     output wire                  stepping,
@@ -69,13 +71,10 @@ wire [15:0] stride_x = {8'd0, command[CONV_STRIDE_X_LSB +: 8]};
 wire [15:0] first_row = -command[CONV_PAD_TOP_LSB +: 16];
 wire [15:0] first_column = -{8'd0, command[CONV_PAD_LEFT_LSB +: 8]};
 wire [15:0] dilation = {8'd0, command[CONV_DILATION_LSB +: 8]};
-wire [15:0] out_height = command[CONV_OUT_HEIGHT_LSB +: 16];
 wire [15:0] out_width = command[CONV_OUT_WIDTH_LSB +: 16];
 wire [15:0] out_blocks = command[CONV_OUT_BLOCKS_LSB +: 16];
 wire [15:0] weight_tile = command[CONV_WEIGHT_TILE_LSB +: 16];
 wire [15:0] param_entry = command[CONV_PARAM_ENTRY_LSB +: 16];
-
-wire [15:0] groups = (out_height + 16'(LANES - 1)) >> LANE_SHIFT;
 
 /*
  * Loops

@@ -1,0 +1,23 @@
+"""Sizes of the engines that tests simulate: of two boards, and the smallest one."""
+
+from kernels.fpga import tables
+
+
+def size(lanes, words=8192, tiles=512):
+    """A size like a board's, with that number of lanes on one clock."""
+    return dict(
+        tables.sizes()["pynq_z2"],
+        lanes=lanes,
+        pumped=0,
+        crop_lanes=lanes,
+        map_words=words,
+        weight_tiles=tiles,
+    )
+
+
+# One lane; two lanes in pumped multipliers; four lanes on one clock.
+SIZES = {
+    "one lane": size(1, words=16384),
+    "pynq_z2": tables.sizes()["pynq_z2"],
+    "kv260": tables.sizes()["kv260"],
+}

@@ -1,5 +1,5 @@
 // Crop on x86 processors, included by crop.h: the horizontal pass of the columns inside the frame, with
-// AVX2, or with the byte permutations of AVX-512.
+// AVX2 or with the byte permutations of AVX-512, and the vertical pass.
 
 // Eight columns: the two pixels of each as 8 bytes, sorted into channels, one multiply-add each.
 inline void horizontal_8(const uint8_t* row, const int32_t* at, const int16_t* weights, i64 lanes,
@@ -85,3 +85,53 @@ void horizontal_blocks(const plan* p, const uint8_t* row, int16_t* out) {
   }
 }
 #endif
+
+// The vertical pass of 16 values. Compilers make the products 32 bits wide; their upper halves are
+// enough.
+inline __m256i vertical_16(const int16_t* top, const int16_t* bottom, __m256i w0, __m256i w1) {
+  const __m256i upper = _mm256_mulhi_epi16(_mm256_loadu_si256((const __m256i*)top), w0);
+  const __m256i lower = _mm256_mulhi_epi16(_mm256_loadu_si256((const __m256i*)bottom), w1);
+  const __m256i sum = _mm256_add_epi16(_mm256_add_epi16(upper, lower), _mm256_set1_epi16(2));
+  return _mm256_srai_epi16(sum, 2);
+}
+
+inline void finish_16(__m256i values, uint8_t* out, __m256, __m256) {
+  const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(values, values), 0xD8);
+  _mm_storeu_si128((__m128i*)out, _mm256_castsi256_si128(bytes));
+}
+
+// hp_normalise; with mean 0 and scale 1 the values themselves.
+inline void finish_16(__m256i values, float* out, __m256 mean, __m256 scale) {
+  const __m256i low = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(values));
+  const __m256i high = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(values, 1));
+  _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_sub_ps(_mm256_cvtepi32_ps(low), mean), scale));
+  _mm256_storeu_ps(out + 8, _mm256_mul_ps(_mm256_sub_ps(_mm256_cvtepi32_ps(high), mean), scale));
+}
+
+// A row of the result, of at least LANES columns; the last ones may overlap those before.
+template <class Out>
+HP_INLINE void blend_rows(const int16_t* top, const int16_t* bottom, int16_t w0, int16_t w1,
+                          int count, Out* out, float mean, float scale) {
+  const __m256i weight0 = _mm256_set1_epi16(w0), weight1 = _mm256_set1_epi16(w1);
+  const __m256 means = _mm256_set1_ps(mean), scales = _mm256_set1_ps(scale);
+  for (int from = 0; from < count; from += 16) {
+    if (from > count - 16) from = count - 16;
+    finish_16(vertical_16(top + from, bottom + from, weight0, weight1), out + from, means, scales);
+  }
+}
+
+// A row of the result in its three planes.
+HP_INLINE void vertical_rows(const hp_crop_job* job, const plan* p, int row, hp_tap tap,
+                             const int16_t* top, const int16_t* bottom) {
+  const int count = (int)job->out_width;
+  const int16_t w0 = (int16_t)tap.weight0, w1 = (int16_t)tap.weight1;
+  for (int c = 0; c < 3; ++c) {
+    const i64 from = (job->swap ? 2 - c : c) * p->lanes;
+    const i64 at = (c * job->out_height + row) * job->out_width;
+    if (job->as_float)
+      blend_rows(top + from, bottom + from, w0, w1, count, (float*)(intptr_t)job->out + at,
+                 job->mean[c], job->scale[c]);
+    else
+      blend_rows(top + from, bottom + from, w0, w1, count, (uint8_t*)(intptr_t)job->out + at, 0, 0);
+  }
+}

@@ -240,7 +240,7 @@ inline void blend(const int16_t* __restrict top, const int16_t* __restrict botto
 HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap tap,
                         const int16_t* top, const int16_t* bottom) {
   const int count = (int)job->out_width;
-#ifdef HP_NEON
+#if defined(HP_NEON) || defined(HP_AVX2)
   if (count >= LANES) {
     vertical_rows(job, p, row, tap, top, bottom);
     return;

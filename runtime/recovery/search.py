@@ -16,7 +16,6 @@ from runtime.networks import Network
 from runtime.online.classifier import Classifier, View
 from runtime.online.places import Places
 from runtime.recovery.budget import Budget
-from runtime.recovery.camera import CameraMotion
 from runtime.recovery.colour import propose
 from runtime.recovery.evidence import Colours, Evidence
 from runtime.recovery.windows import (
@@ -33,7 +32,7 @@ from runtime.recovery.windows import (
 CONFIRMED = 2  # frames in succession that must agree
 RIVAL = 0.1  # by how much another place must be better than the followed box, evidence
 # What may be left out, to measure what it brings (``python -m calib.longterm --without``)
-PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "camera", "places"))
+PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "places"))
 # Of the windows, while nothing is found. What is left out gives its turns to the others.
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
@@ -74,7 +73,6 @@ class Search:
         self._elsewhere = False  # whether the candidate is not the followed box
         self._window: Optional[Window] = None  # that is being searched
         self._wide: Optional[Iterator[Window]] = None
-        self._camera = CameraMotion()
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
@@ -84,7 +82,6 @@ class Search:
         """Take a new target; see ``Evidence.begin``."""
         self.active = False
         self._certain[:] = state
-        self._camera.forget()
         self.evidence.begin(frame, state)
 
     def doubts(
@@ -115,7 +112,6 @@ class Search:
     def certain(self, state: np.ndarray) -> None:
         """The target was tracked in a frame: keep its place, and learn."""
         self._certain[:] = state
-        self._camera.forget()
         self.evidence.learn()
 
     def start(self) -> None:
@@ -139,30 +135,6 @@ class Search:
         """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
         self._certain *= factors
         self._candidate = self._wide = None
-
-    def follow_camera(self, frame: AnyFrame, state: np.ndarray) -> None:
-        """The target is not tracked: move its last place, and all others, with the scene.
-
-        Args:
-            frame: the next one, of any kind.
-            state: of the tracker; it moves too while the target is searched for.
-        """
-        if "camera" not in self._parts:
-            return
-        moved = np.array(self._camera.see(bgr_of(frame)))
-        if not moved.any():
-            return
-        self._certain[:2] += moved
-        if not self.active:
-            return
-        state[:2] += moved
-        if self._candidate is not None:
-            self._candidate[:2] += moved
-        for place in self._suggested:
-            place[:2] += moved
-        visited = [(x + moved[0], y + moved[1]) for x, y in self._visited]
-        self._visited.clear()
-        self._visited.extend(visited)
 
     @property
     def waits(self) -> bool:

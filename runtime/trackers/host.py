@@ -183,8 +183,6 @@ class HostTracker(Tracker):
         self.step_ms.update(crop=0.0, network=0.0, select=0.0)
         self._frame = frame
         self._budget.begin()
-        if self._search and self._states.state != TRACKED:
-            self._search.follow_camera(frame, self.state)
 
     def crop(
         self, frame: AnyFrame, factor: float, cropper: Optional[Cropper] = None

@@ -107,7 +107,7 @@ def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
         (["--sets", "long"], "no set is called long"),
         (["--sets", "films"], "--films FILE"),
         (["--films", "none.json"], "describes no films"),
-        (["--sets", "clips", "--without", "luck"], "no such part; there are: camera"),
+        (["--sets", "clips", "--without", "luck"], "no such part; there are: classifier"),
         (["--sets", "clips", "--without", "grid"], "tiny searches for no lost target"),
     ],
 )

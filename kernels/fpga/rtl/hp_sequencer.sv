@@ -160,6 +160,9 @@ reg [15:0] row_start_reg;     // row of kernel row 0
 reg [15:0] tile_reg;
 reg [15:0] entry_reg;
 
+// what x_step and group_step are in the last input block of a step
+wire x_ends = kernel_last_reg && out_block_last;
+wire group_ends = kernel_last_reg && row_last_reg;
 wire [15:0] column_start_next = x_last ? first_column : column_start_reg + stride_x;
 wire [15:0] row_start_next = row_start_reg + (stride_y << LANE_SHIFT);
 
@@ -178,15 +181,15 @@ always_ff @(posedge clk) begin
         if (step) begin
             first_reg <= word_step;
             block_reg <= in_block_last ? in_base : block_reg + block_pitch;
-            tile_reg <= x_step ? weight_tile : tile_reg + 1'b1;
+            tile_reg <= in_block_last && x_ends ? weight_tile : tile_reg + 1'b1;
         end
         if (kernel_x_step) begin
-            if (x_step) column_reg <= column_start_next;
+            if (x_ends) column_reg <= column_start_next;
             else if (kernel_x_last) column_reg <= column_start_reg;
             else column_reg <= column_reg + dilation;
         end
         if (kernel_y_step) begin
-            if (group_step) row_reg <= row_start_next;
+            if (group_ends) row_reg <= row_start_next;
             else if (kernel_y_last) row_reg <= row_start_reg;
             else row_reg <= row_reg + dilation;
         end

@@ -59,6 +59,7 @@ SECTIONS = {
         "exists": _key("words", choices=PRECISIONS),
         "pays": _key("words", (), choices=PRECISIONS),  # worth trying before the others
         "default": _key("text", choices=PRECISIONS),
+        "half_tensors": _key("words", (), choices=PRECISIONS),  # plans take and give float16
         "why": _key("reasons", {}),
     },
     "power": {
@@ -190,7 +191,9 @@ def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, st
 def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:
     """Check that the keys agree with each other."""
     precision = values["precision"]
-    for key, chosen in (("default", [precision["default"]]), ("pays", precision["pays"])):
+    chosen_by_key = {key: precision[key] for key in ("pays", "half_tensors")}
+    chosen_by_key["default"] = [precision["default"]]
+    for key, chosen in sorted(chosen_by_key.items()):
         for name in chosen:
             if name not in precision["exists"]:
                 mistakes.append("[precision] {} {} is not among those that exist".format(key, name))

@@ -63,6 +63,7 @@ def build(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle
         scales=values["scales"],
         quantised=values["quantised"],
         memory_gb=values["memory_gb"],
+        half_tensors=bool(values.get("half_tensors")),  # earlier versions did not know it
     )
     builder = plans.Builder(request, str(CACHE), say)
     number = builder.gpu.compute_capability.replace(".", "")
@@ -73,6 +74,7 @@ def build(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle
         shutil.copy(str(folder / toml), str(writer.folder / toml))
         run = {key: form[key] for key in RUN_KEYS}
         run.update(exemplar="exemplar.plan", parts=_plan_names(form)[1:], form=name)
+        run["dtype"] = "float16" if _half_tensors(form, builder) else "float32"
         return writer.finish(
             {
                 "network": values["network"],
@@ -113,9 +115,15 @@ def _build_form(
     raise AssertionError("a prepared folder has a form")
 
 
+def _half_tensors(form: Dict[str, Any], builder: plans.Builder) -> bool:
+    """Whether the plans take and give float16. A network that is shipped prepared may lack that."""
+    return builder.request.half_tensors and (not builder.strong or "half" in form)
+
+
 def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder) -> List[str]:
     """Return the models of a form, in the number format that this TensorRT wants."""
-    if not builder.strong or values["precision"] != "fp16":
+    half_computes = values["precision"] == "fp16"
+    if not builder.strong or not (half_computes or _half_tensors(form, builder)):
         return list(form["models"])
     if "half" not in form:
         raise BuildFailed(

@@ -79,6 +79,16 @@ class Order:
         beside: pathlib.Path = self.network.path.with_name(name)
         return self.table() or (beside if beside.is_file() else None)
 
+    @property
+    def half_tensors(self) -> bool:
+        """Whether TensorRT's plans take and give float16, so that it converts no tensor.
+
+        Not where a regression is learnt on the features: its kernels read float32.
+        """
+        if self.network.family == "response" and self.network.filter == "ridge":
+            return False
+        return self.precision in self.board.precision["half_tensors"]
+
     def command(self, precision: Optional[str] = None) -> str:
         """Return the command that builds this bundle, or that of another precision."""
         text: str = bundle.command(self.board.name, self.network.name, precision or self.precision)

@@ -25,6 +25,7 @@ class Request:
         scales: dict of tensor -> 8 hexadecimal digits (see ``boards.build.ranges``), or None.
         quantised: whether the models themselves say what is INT8 (Q/DQ).
         memory_gb: of the board.
+        half_tensors: whether plans take and give float16. TensorRT 11 reads that in the model.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Request:
         scales: Optional[Dict[str, str]] = None,
         quantised: bool = False,
         memory_gb: float = 4,
+        half_tensors: bool = False,
     ) -> None:
         self.precision = precision
         self.dla = dla
         self.scales = scales
         self.quantised = quantised
         self.memory_gb = memory_gb
+        self.half_tensors = half_tensors
 
 
 class Builder:
@@ -125,6 +128,8 @@ class Builder:
                     self.version, what, reasons[0] if reasons else self._logger.last()
                 )
             )
+        if self.request.half_tensors and not self.strong:
+            self._halve(network)
         config = self._configure()
         with Heartbeat(what, self._say, trt, config):
             plan = self._builder.build_serialized_network(network, config)
@@ -135,6 +140,16 @@ class Builder:
             )
         self._keep_timing(config)
         return bytes(plan)
+
+    def _halve(self, network: Any) -> None:
+        """Make the inputs and outputs float16, in the order in which our kernels write them."""
+        trt = self.trt
+        tensors = [network.get_input(index) for index in range(network.num_inputs)]
+        tensors += [network.get_output(index) for index in range(network.num_outputs)]
+        for tensor in tensors:
+            if tensor.dtype == trt.float32:
+                tensor.dtype = trt.float16
+                tensor.allowed_formats = 1 << int(trt.TensorFormat.LINEAR)
 
     def _configure(self) -> Any:
         trt, request = self.trt, self.request

@@ -3,6 +3,7 @@
 This needs onnx, and ONNX Runtime for the check.
 """
 
+import functools
 import pathlib
 import shutil
 from typing import Any, Callable, Dict, List, Tuple
@@ -60,11 +61,18 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
 
     def put(place: pathlib.Path) -> Dict[str, Any]:
         shutil.copy(str(network.path), str(place / (network.name + ".toml")))
-        half = convert.to_float16 if order.precision == "fp16" else None
+        half = _halving(order, convert)
         return {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
 
     prepared.write(folder, dict(values, **prepared.for_board(order)), put)
     say("prepared {}: {} form{}".format(folder, len(forms), "s" if len(forms) > 1 else ""))
+
+
+def _halving(order: Order, convert: Any) -> Any:
+    """The function that converts a model to the types that TensorRT 11 takes, or None."""
+    if order.precision == "fp16":
+        return functools.partial(convert.to_float16, ends=order.half_tensors)
+    return convert.with_half_ends if order.half_tensors else None
 
 
 def _without_onnx(folder: pathlib.Path, order: Order, say: Callable[[str], None]) -> None:
@@ -85,7 +93,7 @@ def _save(
     half: Any,
     say: Callable[[str], None],
 ) -> Dict[str, Any]:
-    """Write a form's models, and their float16 versions where ``half`` converts them."""
+    """Write a form's models, and their versions for TensorRT 11 where ``half`` converts them."""
     kept: Dict[str, Any] = {
         "features": list(form.features),
         "maps": list(form.maps),
@@ -101,7 +109,7 @@ def _save(
             halves = [("{}-{}-half".format(name, part), half(model)) for part, model in models]
             kept["half"] = [_write(folder, file, model) for file, model in halves]
         except BadNetwork as error:
-            say("TensorRT 11 can't run it in FP16: {}".format(error))
+            say("TensorRT 11 can't run it with float16: {}".format(error))
     return kept
 
 

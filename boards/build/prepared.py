@@ -73,8 +73,8 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     built = values["network"]["files"]
     wanted = bundle.identity(order.network)["files"]
     same = all(built.get(part) == sha for part, sha in wanted.items() if sha is not None)
-    asked = (order.board.name, order.precision, order.dla)
-    if (values["board"], values["precision"], values["dla"]) != asked or not same:
+    asked = {key: value for key, value in for_board(order).items() if key != "memory_gb"}
+    if not same or any(values.get(key) != value for key, value in asked.items()):
         return False
     table = order.table() if values["scales"] else None
     if table is None:
@@ -125,6 +125,7 @@ def for_board(order: Order) -> Dict[str, Any]:
         "board": order.board.name,
         "precision": order.precision,
         "dla": order.dla,
+        "half_tensors": order.half_tensors,
         "memory_gb": float(least or 4),
     }
 

@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // Remembers the features of the first search region as the target's. One block of whole warps.
 extern "C" __global__ void __launch_bounds__(256)
     hp_remember(const hp_limits* __restrict__ limits, const hp_view* __restrict__ view,
-                const hp_pose* __restrict__ pose, const float* __restrict__ features,
+                const hp_pose* __restrict__ pose, const void* __restrict__ features,
                 float* reference) {
   __shared__ hp_span cells[2];
   __shared__ hp_pair share;
@@ -45,5 +45,5 @@ extern "C" __global__ void __launch_bounds__(256)
                               (cells[1].end - cells[1].first)));
   __syncthreads();
   const take_reference take = {reference, share};
-  hp_each_channel(limits, features, cells[1], cells[0], take);
+  hp_each_channel(limits, hp_map_of(features, view->half), cells[1], cells[0], take);
 }

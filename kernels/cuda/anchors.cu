@@ -11,7 +11,7 @@ struct anchor_votes {
   const hp_points* points;
   const hp_target* target;
   const hp_rough_target* rough_target;
-  const float *scores, *deltas;
+  hp_map scores, deltas;
   const double *window, *sizes;
   const float *rough_window, *rough_sizes;
   int cells, count;
@@ -61,10 +61,10 @@ struct anchor_memory {
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_anchors(const hp_points* __restrict__ points, const double* __restrict__ window,
                       const float* __restrict__ rough_window, const double* __restrict__ sizes,
-                      const float* __restrict__ rough_sizes, const float* __restrict__ scores,
-                      const float* __restrict__ deltas, const hp_view* __restrict__ view,
+                      const float* __restrict__ rough_sizes, const void* __restrict__ scores,
+                      const void* __restrict__ deltas, const hp_view* __restrict__ view,
                       const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
-                      const float* __restrict__ features, const float* __restrict__ reference,
+                      const void* __restrict__ features, const float* __restrict__ reference,
                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ anchor_memory all;
   const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
@@ -79,10 +79,19 @@ extern "C" __global__ void __launch_bounds__(256)
   }
   __syncthreads();
   const int cells = points->size * points->size, count = points->anchors * cells;
-  scores += blockIdx.x * (points->score == HP_SOFTMAX ? 2 : 1) * count;
-  deltas += blockIdx.x * 4 * count;
-  const anchor_votes votes = {points, &all.target, &all.rough,   scores,      deltas, window,
-                              sizes,  rough_window, rough_sizes, cells, count};
+  const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
+  const hp_map moves = hp_map_of(deltas, view->half) + block * 4 * count;
+  const anchor_votes votes = {points,
+                              &all.target,
+                              &all.rough,
+                              hp_map_of(scores, view->half) + block * planes * count,
+                              moves,
+                              window,
+                              sizes,
+                              rough_window,
+                              rough_sizes,
+                              cells,
+                              count};
   const int winner = hp_find_winner(votes, count, &all.votes, &all.best);
   if (threadIdx.x == 0) all.turn.cell = winner;
   __syncthreads();
@@ -92,7 +101,7 @@ extern "C" __global__ void __launch_bounds__(256)
     const double anchor = sizes[2 * (winner / cells) + axis];
     const int place = axis ? cell / points->size : cell % points->size;
     const double middle =
-        hp_point(points, place) + hp_mul((double)deltas[axis * count + winner], anchor);
+        hp_point(points, place) + hp_mul((double)moves[axis * count + winner], anchor);
     hp_move_to(points, &all.best, middle, axis ? all.best.height : all.best.width,
                all.turn.scale[axis], hp_frame_side(&turn, axis), all.turn.after + axis,
                all.turn.after + axis + 2);

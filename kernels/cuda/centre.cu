@@ -6,7 +6,7 @@ namespace {
 
 struct centre_votes {
   const hp_centre* head;
-  const float* scores;
+  hp_map scores;
   const double* window;
   const float* rough_window;
 
@@ -34,8 +34,8 @@ struct centre_memory {
 };
 
 // Moves to the winning cell. By one thread; all->turn.before is the state.
-__device__ void move(const hp_turn* turn, const hp_centre* head, const float* sizes,
-                     const float* offsets, centre_memory* all) {
+__device__ void move(const hp_turn* turn, const hp_centre* head, hp_map sizes, hp_map offsets,
+                     centre_memory* all) {
   const int size = head->size, count = size * size, cell = all->turn.cell;
   const float across = offsets[cell], down = offsets[count + cell];
   const float width = sizes[cell], height = sizes[count + cell];
@@ -59,10 +59,10 @@ __device__ void move(const hp_turn* turn, const hp_centre* head, const float* si
 // offsets: two, x and y. window, rough_window: one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_centre(const hp_centre* __restrict__ head, const double* __restrict__ window,
-                     const float* __restrict__ rough_window, const float* __restrict__ scores,
-                     const float* __restrict__ sizes, const float* __restrict__ offsets,
+                     const float* __restrict__ rough_window, const void* __restrict__ scores,
+                     const void* __restrict__ sizes, const void* __restrict__ offsets,
                      const hp_view* __restrict__ view, const hp_frame* __restrict__ frame,
-                     const hp_limits* __restrict__ limits, const float* __restrict__ features,
+                     const hp_limits* __restrict__ limits, const void* __restrict__ features,
                      const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
                      hp_plan_line* plan) {
   __shared__ centre_memory all;
@@ -70,16 +70,17 @@ extern "C" __global__ void __launch_bounds__(256)
                                   pose, plan);
   hp_begin_turn(&turn, &all.turn);
   const int count = head->size * head->size;
-  scores += blockIdx.x * count;
-  sizes += blockIdx.x * 2 * count;
-  offsets += blockIdx.x * 2 * count;
-  const centre_votes votes = {head, scores, window, rough_window};
+  const int block = blockIdx.x, half = view->half;
+  const hp_map lengths = hp_map_of(sizes, half) + block * 2 * count;
+  const hp_map places = hp_map_of(offsets, half) + block * 2 * count;
+  const centre_votes votes = {head, hp_map_of(scores, half) + block * count, window, rough_window};
   const int cell = hp_find_winner(votes, count, &all.votes, &all.vote);
   __syncthreads();
   if (threadIdx.x == 0) {
     all.turn.cell = cell;
     all.turn.score = all.turn.certain = all.vote;
-    if (cell >= 0 && !(all.vote < head->min_score)) move(&turn, head, sizes, offsets, &all);
+    if (cell >= 0 && !(all.vote < head->min_score))
+      move(&turn, head, lengths, places, &all);
   }
   __syncthreads();
   hp_end_turn(&turn, &all.turn);

@@ -66,7 +66,7 @@ struct hot_cell {
 
 // The hottest cell, of equal ones the first, in every thread. A map with a value that is not a number
 // or is infinite sets `broken`; minus infinity is no heat.
-__device__ hot_cell hottest_of(const float* heat, int count, corner_memory* all) {
+__device__ hot_cell hottest_of(hp_map heat, int count, corner_memory* all) {
   hp_rank best = {0, -1};
   for (int cell = threadIdx.x; cell < count; cell += blockDim.x) {
     const float value = heat[cell];
@@ -81,7 +81,7 @@ __device__ hot_cell hottest_of(const float* heat, int count, corner_memory* all)
 }
 
 // Sums of a heat map in all->sums[index]. By a whole block.
-__device__ void sum_heat(const float* heat, int size, float hottest, int index,
+__device__ void sum_heat(hp_map heat, int size, float hottest, int index,
                          corner_memory* all) {
   const hp_pair zero = {0.0f, 0.0f};
   heat_sums mine = {zero, zero, zero};
@@ -147,33 +147,34 @@ __device__ void take_corners(const hp_turn* turn, const hp_corners* head, corner
 // corner, one plane of size x size each; or first: centre and size as shares of the region. The maps of
 // two targets are head->apart floats apart.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_select_corners(const hp_corners* __restrict__ head, const float* __restrict__ first,
-                      const float* __restrict__ second, const hp_view* __restrict__ view,
+    hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
+                      const void* __restrict__ second, const hp_view* __restrict__ view,
                       const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
-                      const float* __restrict__ features, const float* __restrict__ reference,
+                      const void* __restrict__ features, const float* __restrict__ reference,
                       hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ corner_memory all;
   const hp_turn turn = hp_turn_of(blockIdx.x, view, frame, limits, features, reference, monitor,
                                   pose, plan);
-  first += blockIdx.x * head->apart;
-  second += blockIdx.x * head->apart;
   hp_begin_turn(&turn, &all.turn);
+  const int begin = blockIdx.x * head->apart;
+  const hp_map one = hp_map_of(first, view->half) + begin;
+  const hp_map other = hp_map_of(second, view->half) + begin;
   if (threadIdx.x == 0) all.broken = false;
   __syncthreads();
   if (head->output == HP_BOX) {
     if (threadIdx.x == 0) {
-      const double box[4] = {first[0], first[1], first[2], first[3]};
+      const double box[4] = {one[0], one[1], one[2], one[3]};
       all.turn.cell = 0;
       all.turn.score = 1.0;
       take_box(&turn, head, box, &all);
     }
   } else {
     const int size = head->size;
-    const hot_cell top_left = hottest_of(first, size * size, &all);
+    const hot_cell top_left = hottest_of(one, size * size, &all);
     if (threadIdx.x == 0) all.hottest = top_left.cell;
-    sum_heat(first, size, top_left.heat, 0, &all);
-    const hot_cell bottom_right = hottest_of(second, size * size, &all);
-    sum_heat(second, size, bottom_right.heat, 1, &all);
+    sum_heat(one, size, top_left.heat, 0, &all);
+    const hot_cell bottom_right = hottest_of(other, size * size, &all);
+    sum_heat(other, size, bottom_right.heat, 1, &all);
     if (threadIdx.x == 0) take_corners(&turn, head, &all);
   }
   if (threadIdx.x == 0) all.turn.certain = all.turn.score;

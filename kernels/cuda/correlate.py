@@ -1,6 +1,7 @@
 """Launches the correlations of correlate.cu, for networks that are cut there.
 
-Memory on the GPU is given by address and holds float32. ``kernels.golden`` defines the results.
+Memory on the GPU is given by address and holds float32, or float16 if ``half`` is set.
+``kernels.golden`` defines the results.
 """
 
 from typing import Any, Tuple
@@ -18,13 +19,14 @@ class Correlate:
 
     Args:
         device: see ``kernels.cuda.device``.
+        half: whether all tensors are float16. Sums are float32 all the same.
 
     Raises:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
     """
 
-    def __init__(self, device: Any) -> None:
-        self.device = device
+    def __init__(self, device: Any, half: bool = False) -> None:
+        self.device, self._half = device, np.int32(half)
         self._module = device.module(
             compiler.binary(compiler.source("correlate"), device.capability, device.driver_version)
         )
@@ -66,7 +68,7 @@ class Correlate:
             self._depthwise,
             (blocks, channels, count),
             (DEPTHWISE_BLOCK, 1, 1),
-            arguments + [np.uint64(out)],
+            arguments + [self._half, np.uint64(out)],
             stream,
             shared=4 * h * w,
         )
@@ -90,7 +92,8 @@ class Correlate:
             stream: of the device.
         """
         arguments = [np.uint64(search), np.uint64(exemplar)]
-        arguments += [np.int32(channels), np.int32(positions), np.int32(pixels), np.uint64(out)]
+        arguments += [np.int32(channels), np.int32(positions), np.int32(pixels)]
+        arguments += [self._half, np.uint64(out)]
         grid = (
             (pixels + PIXELWISE_BLOCK - 1) // PIXELWISE_BLOCK,
             (positions + POSITIONS - 1) // POSITIONS,

@@ -4,6 +4,7 @@
 #define HOTPATH_CUDA_FRAME_H
 
 #include "../families.h"
+#include "maps.h"
 
 enum { HP_FRAME_BGR = 0, HP_FRAME_NV12 = 1 };
 
@@ -38,7 +39,8 @@ struct hp_view {
   double factors[HP_MOST_WINDOWS];  // of the sides of each window of a frame
   float reach;  // share of what the windows cover that is uploaded around it on each side
   int margin;   // frame pixels that are uploaded around that
-  int windows, unused;
+  int windows;
+  int half;  // whether the maps and the features are of half precision
 };
 
 enum {

@@ -61,11 +61,14 @@ class FrameKernels:
 
     def _allocate(self) -> None:
         settings, device = self.settings, self.device
-        tools = Tools(self._kernel, self._constant, self._alloc, self._launch)
+        half = self.engine.output_dtype == "float16"
+        tools = Tools(self._kernel, self._constant, self._alloc, self._launch, half)
         kind = SELECTS.get(type(settings.select), HeadSelect)
         self._select: Select = kind(settings, tools, self.targets)
         self.learns, self.groups = self._select.learns, self._select.groups
-        self._view = self._constant(kind.view(settings))
+        view = kind.view(settings)
+        view["half"] = half
+        self._view = self._constant(view)
         self.monitor = LossMonitor(self.engine, settings.loss, self._constant)
         longest = max(
             self.targets * self.windows * settings.window.search, settings.window.exemplar

@@ -34,8 +34,15 @@ class Head(NamedTuple):
     maps: Callable[[Sequence[int]], Tuple[int, ...]]
 
 
-def head(settings: SelectSettings) -> Head:
-    """The head of a network."""
+def head(settings: SelectSettings, half: bool = False) -> Head:
+    """The head of a network.
+
+    Args:
+        settings: the network's numbers.
+        half: whether its maps are of half precision.
+    """
+    if isinstance(settings, CornersSettings):
+        return _corners(settings, 2 if half else 4)
     made: Head = _HEADS[type(settings)](settings)
     return made
 
@@ -75,14 +82,14 @@ def _centre(settings: CentreSettings) -> Head:
     return Head("centre", "hp_select_centre", (record,) + window, tuple)
 
 
-def _corners(settings: CornersSettings) -> Head:
+def _corners(settings: CornersSettings, number_bytes: int) -> Head:
     record = np.zeros(1, layout.CORNERS)
     for name in ("cell_centre", "size", "search"):
         record[name] = getattr(settings, name)
     record["output"], record["bounds"] = OUTPUTS[settings.output], layout.bounds(settings.limits)
     cells = settings.size**2
     record["apart"] = {"box": 4, "one_map": 2 * cells, "two_maps": cells}[settings.output]
-    plane = 4 * cells  # bytes, from the first channel of one map to the second
+    plane = number_bytes * cells  # bytes, from the first channel of one map to the second
 
     def both(maps: Sequence[int]) -> Tuple[int, ...]:
         return tuple(maps) if len(maps) == 2 else (maps[0], maps[0] + plane)
@@ -93,5 +100,4 @@ def _corners(settings: CornersSettings) -> Head:
 _HEADS: Dict[Any, Callable[[Any], Head]] = {
     PointsSettings: _points,
     CentreSettings: _centre,
-    CornersSettings: _corners,
 }

@@ -34,7 +34,7 @@ GEOMETRY = np.dtype(
 MOST_WINDOWS = 15  # that a frame is searched in, as in frame.h
 VIEW = np.dtype(
     [("geometry", GEOMETRY), ("factors", "f8", MOST_WINDOWS), ("reach", "f4"), ("margin", "i4")]
-    + [("windows", "i4"), ("unused", "i4")]
+    + [("windows", "i4"), ("half", "i4")]
 )
 POSE = np.dtype(
     [("state", "f8", 4), ("score", "f4"), ("certainty", "f4"), ("cell", "i4"), ("x", "i4")]

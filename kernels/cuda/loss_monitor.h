@@ -87,11 +87,10 @@ enum { HP_CHANNEL_LANES = 8 };  // lanes that add up the cells of one channel
 
 // The sum of a channel's cells in the first of each group of HP_CHANNEL_LANES lanes. By a whole
 // warp; a lane whose channel does not exist gives 0 as plane.
-static __device__ hp_pair hp_channel_sum(const float* plane, int side, hp_span rows,
-                                         hp_span columns) {
+static __device__ hp_pair hp_channel_sum(hp_map plane, int side, hp_span rows, hp_span columns) {
   const int width = columns.end - columns.first, count = (rows.end - rows.first) * width;
   hp_pair sum = {0.0f, 0.0f};
-  if (plane) {
+  if (plane.values) {
     for (int i = threadIdx.x & (HP_CHANNEL_LANES - 1); i < count; i += HP_CHANNEL_LANES) {
       const int row = i / width;
       const hp_pair cell = {plane[(rows.first + row) * side + columns.first + (i - row * width)],
@@ -146,16 +145,16 @@ static __device__ hp_products hp_block_products(hp_products mine, int apart, hp_
 
 // Calls `take(channel, sum)` for every channel, in the first lane of its group. By a whole block.
 template <class Take>
-static __device__ void hp_each_channel(const hp_limits* limits, const float* features,
+static __device__ void hp_each_channel(const hp_limits* limits, hp_map features,
                                        hp_span rows, hp_span columns, Take take) {
   const int groups = blockDim.x / HP_CHANNEL_LANES, group = threadIdx.x / HP_CHANNEL_LANES;
   const int channels = limits->channels, cells = limits->side * limits->side;
 #pragma unroll 1
   for (int first = 0; first < channels; first += groups) {
     const int channel = first + group;
-    const float* plane = channel < channels ? features + (long long)channel * cells : 0;
+    const hp_map none = {0, 0}, plane = channel < channels ? features + channel * cells : none;
     const hp_pair sum = hp_channel_sum(plane, limits->side, rows, columns);
-    if (plane && !(threadIdx.x & (HP_CHANNEL_LANES - 1))) take(channel, sum);
+    if (plane.values && !(threadIdx.x & (HP_CHANNEL_LANES - 1))) take(channel, sum);
   }
 }
 
@@ -173,7 +172,7 @@ struct hp_compare {
 };
 
 // Sums of products of all channels, in thread 0. By a whole block; `parts` has one for each warp.
-static __device__ hp_products hp_compare_features(const hp_limits* limits, const float* features,
+static __device__ hp_products hp_compare_features(const hp_limits* limits, hp_map features,
                                                   const float* reference, hp_span rows,
                                                   hp_span columns, hp_products* parts) {
   hp_products mine = hp_no_products();

@@ -8,16 +8,17 @@ struct point_votes {
   const hp_points* points;
   const hp_target* target;
   const hp_rough_target* rough_target;
-  const float *scores, *distances, *qualities;
+  hp_map scores, distances, qualities;
   const double* window;
   const float* rough_window;
   int count;
 
   __device__ hp_interval rough(int cell) const {
-    const float* from = distances + cell;
+    const hp_map from = distances + cell;
     const float extra = points->inclusive ? 1.0f : 0.0f;
     hp_rough_score score = hp_rough_score_of(points->score, scores, cell, count);
-    if (qualities) score = with_quality(score, hp_rough_score_of(HP_SIGMOID, qualities, cell, 0));
+    if (qualities.values)
+      score = with_quality(score, hp_rough_score_of(HP_SIGMOID, qualities, cell, 0));
     return hp_rough_vote(rough_target, score, from[0] + from[2 * count] + extra,
                          from[count] + from[3 * count] + extra, rough_window[cell]);
   }
@@ -34,9 +35,9 @@ struct point_votes {
   __device__ double exact(int cell, hp_ballot* found) const {
     const double other = scores[cell];
     const double wanted = points->score == HP_SOFTMAX ? (double)scores[count + cell] : other;
-    const float* from = distances + cell;
+    const hp_map from = distances + cell;
     double score = hp_probability(points->score, wanted, other);
-    if (qualities) score = hp_with_quality(points, score, qualities[cell]);
+    if (qualities.values) score = hp_with_quality(points, score, qualities[cell]);
     *found = hp_vote(points, target, window[cell], score, from[0], from[count], from[2 * count],
                      from[3 * count]);
     return found->vote;
@@ -52,10 +53,10 @@ struct point_memory {
 };
 
 // Moves one axis to the winning cell: 0 is x, 1 is y.
-__device__ void move_axis(const hp_turn* turn, const hp_points* points, const float* distances,
+__device__ void move_axis(const hp_turn* turn, const hp_points* points, hp_map distances,
                           int axis, point_memory* all) {
   const int count = points->size * points->size, cell = all->turn.cell;
-  const float* from = distances + cell + axis * count;
+  const hp_map from = distances + (cell + axis * count);
   hp_move(points, &all->best, axis ? cell / points->size : cell % points->size, from[0],
           from[2 * count], all->turn.scale[axis], hp_frame_side(turn, axis),
           all->turn.after + axis, all->turn.after + axis + 2);
@@ -67,10 +68,10 @@ __device__ void move_axis(const hp_turn* turn, const hp_points* points, const fl
 // distances: four; qualities: one, or 0. window, rough_window: one plane, in doubles and in floats.
 extern "C" __global__ void __launch_bounds__(256, 1)
     hp_select_points(const hp_points* __restrict__ points, const double* __restrict__ window,
-                     const float* __restrict__ rough_window, const float* __restrict__ scores,
-                     const float* __restrict__ distances, const float* __restrict__ qualities,
+                     const float* __restrict__ rough_window, const void* __restrict__ scores,
+                     const void* __restrict__ distances, const void* __restrict__ qualities,
                      const hp_view* __restrict__ view, const hp_frame* __restrict__ frame,
-                     const hp_limits* __restrict__ limits, const float* __restrict__ features,
+                     const hp_limits* __restrict__ limits, const void* __restrict__ features,
                      const float* __restrict__ reference, hp_monitor* monitor, hp_pose* pose,
                      hp_plan_line* plan) {
   __shared__ point_memory all;
@@ -84,16 +85,24 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   }
   __syncthreads();
   const int count = points->size * points->size;
-  scores += blockIdx.x * (points->score == HP_SOFTMAX ? 2 : 1) * count;
-  distances += blockIdx.x * 4 * count;
-  if (qualities) qualities += blockIdx.x * count;
-  const point_votes votes = {points, &all.target, &all.rough, scores, distances, qualities,
-                             window, rough_window, count};
+  const int block = blockIdx.x, planes = points->score == HP_SOFTMAX ? 2 : 1;
+  const hp_map boxes = hp_map_of(distances, view->half) + block * 4 * count;
+  hp_map extra = hp_map_of(qualities, view->half);
+  if (qualities) extra = extra + block * count;
+  const point_votes votes = {points,
+                             &all.target,
+                             &all.rough,
+                             hp_map_of(scores, view->half) + block * planes * count,
+                             boxes,
+                             extra,
+                             window,
+                             rough_window,
+                             count};
   const int cell = hp_find_winner(votes, count, &all.votes, &all.best);
   if (threadIdx.x == 0) all.turn.cell = cell;
   __syncthreads();
   if (threadIdx.x == 0) all.turn.score = all.turn.certain = all.best.score;
-  if (cell >= 0 && threadIdx.x < 2) move_axis(&turn, points, distances, threadIdx.x, &all);
+  if (cell >= 0 && threadIdx.x < 2) move_axis(&turn, points, boxes, threadIdx.x, &all);
   __syncthreads();
   hp_end_turn(&turn, &all.turn);
 }

@@ -43,7 +43,7 @@ __device__ int clamped(int index, int size) {
 }
 
 // The enlargement of one row of a response, at one column.
-__device__ float across(const float* row, const hp_cubic* tap, int size) {
+__device__ float across(hp_map row, const hp_cubic* tap, int size) {
   float sum = row[clamped(tap->first, size)] * tap->weight[0];
 #pragma unroll
   for (int i = 1; i < 4; ++i) sum += row[clamped(tap->first + i, size)] * tap->weight[i];
@@ -129,16 +129,16 @@ struct places {
 }  // namespace
 
 // responses: one plane of size x size for each scale of each target; taps: one for each column or row
-// of the enlarged response; enlarged: one plane for each scale; parts: gridDim.x * gridDim.y for each
+// of the enlarged response; half: whether responses are of half precision; enlarged: one plane for each scale; parts: gridDim.x * gridDim.y for each
 // scale. Grid: blocks of blockDim.x columns and ROWS * blockDim.y rows, one layer for each scale.
 extern "C" __global__ void __launch_bounds__(256)
     hp_enlarge(const hp_response* __restrict__ head, const hp_cubic* __restrict__ taps,
-               const float* __restrict__ responses, float* __restrict__ enlarged,
+               const void* __restrict__ responses, int half, float* __restrict__ enlarged,
                heights* __restrict__ parts) {
   __shared__ heights shared[HP_MOST_WARPS];
   const int size = head->size, side = size * head->upsample;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
-  const float* response = responses + blockIdx.z * size * size;
+  const hp_map response = hp_map_of(responses, half) + (int)blockIdx.z * size * size;
   float* out = enlarged + blockIdx.z * side * side;
   heights mine = no_heights();
   if (column < side) {
@@ -229,7 +229,7 @@ extern "C" __global__ void __launch_bounds__(256)
                        const hp_rank* __restrict__ found, int blocks,
                        const double* __restrict__ first_peak, const hp_view* __restrict__ view,
                        const hp_frame* __restrict__ frame, const hp_limits* __restrict__ limits,
-                       const float* __restrict__ features, const float* __restrict__ reference,
+                       const void* __restrict__ features, const float* __restrict__ reference,
                        hp_monitor* monitor, hp_pose* pose, hp_plan_line* plan) {
   __shared__ hp_turn_memory all;
   __shared__ heights peaks[HP_MOST_WINDOWS];

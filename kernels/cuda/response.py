@@ -82,7 +82,7 @@ class Response(Select):
 
     def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
         settings: Any = frame.select
-        self._launch = tools.launch
+        self._launch, self._half = tools.launch, np.int32(tools.half)
         self._enlarge, self._place, self._remember, self.kernel = (
             tools.kernel(SOURCE, name)
             for name in ("hp_enlarge", "hp_place", "hp_remember_peak", "hp_select_response")
@@ -116,5 +116,5 @@ class Response(Select):
         return last + [np.int32(PLACES), memory.address("first_peak")]
 
     def _enlarge_all(self, responses: int) -> None:
-        arguments = self._head, self._taps, responses, self._enlarged, self._parts
+        arguments = self._head, self._taps, responses, self._half, self._enlarged, self._parts
         self._launch(self._enlarge, self._grid, ENLARGE_BLOCK, arguments)

@@ -15,7 +15,7 @@ struct hp_turn {
   const hp_view* view;
   const hp_frame* frame;
   const hp_limits* limits;  // 0 if the target is not monitored
-  const float* features;    // limits->channels planes of limits->side^2 cells, or 0
+  const void* features;     // limits->channels planes of limits->side^2 cells, or 0
   const float* reference;   // one for each channel
   hp_monitor* monitor;
   hp_pose* pose;
@@ -24,11 +24,12 @@ struct hp_turn {
 
 // The turn of a block's target. What several targets have lies one after the other.
 static __device__ hp_turn hp_turn_of(int target, const hp_view* view, const hp_frame* frame,
-                                     const hp_limits* limits, const float* features,
+                                     const hp_limits* limits, const void* features,
                                      const float* reference, hp_monitor* monitor, hp_pose* pose,
                                      hp_plan_line* plan) {
   if (features) {
-    features += (long long)target * limits->channels * limits->side * limits->side;
+    const int count = limits->channels * limits->side * limits->side;
+    features = (hp_map_of(features, view->half) + target * count).values;
     reference += target * limits->channels;
   }
   const hp_turn turn = {view,      frame,
@@ -103,7 +104,8 @@ static __device__ void hp_monitor_loss(const hp_turn* turn, hp_turn_memory* all)
           hp_axis_cells(turn->limits, all->after[axis] - all->before[axis], all->after[axis + 2],
                         all->scale[axis]);
     __syncthreads();
-    sums = hp_compare_features(turn->limits, turn->features, turn->reference, all->cells[1],
+    const hp_map features = hp_map_of(turn->features, turn->view->half);
+    sums = hp_compare_features(turn->limits, features, turn->reference, all->cells[1],
                                all->cells[0], all->products);
   }
   if (threadIdx.x) return;

@@ -22,12 +22,14 @@ class Tools(NamedTuple):
         alloc: function of a number of bytes that gives an address.
         launch: function (kernel, grid, block, arguments, shared bytes); an argument is an address
             or a ``numpy.int32``.
+        half: whether the network gives half precision.
     """
 
     kernel: Callable[[str, str], Any]
     constant: Callable[[np.ndarray], int]
     alloc: Callable[[int], int]
     launch: Callable[..., None]
+    half: bool = False
 
 
 class Plan(NamedTuple):
@@ -93,7 +95,7 @@ class HeadSelect(Select):
 
     def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
         settings: Any = frame.select
-        self._head = head(settings)
+        self._head = head(settings, tools.half)
         self.kernel = tools.kernel(self._head.source, self._head.kernel)
         self._tables = [tools.constant(array) for array in self._head.constants]
 

@@ -7,6 +7,7 @@
 #define HOTPATH_CUDA_VOTES_H
 
 #include "../families.h"
+#include "maps.h"
 
 enum { HP_MOST_WARPS = 32 };
 
@@ -114,8 +115,7 @@ struct hp_rough_score {
   bool possible;  // whether a cell with it can win
 };
 
-static __device__ hp_rough_score hp_rough_score_of(int kind, const float* scores, int cell,
-                                                   int count) {
+static __device__ hp_rough_score hp_rough_score_of(int kind, hp_map scores, int cell, int count) {
   hp_rough_score score;
   score.value = scores[cell];
   if (kind != HP_PROBABILITY) {

@@ -7,23 +7,28 @@ as ``kernels.cuda.frame`` says.
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
+
 from kernels.cuda.target_memory import TargetMemory
 from runtime.engines import base
 
 IMAGES = ("exemplar", "search")
-FLOAT_BYTES = 4
+TYPES = ("float32", "float16")  # of tensors
 
 
 class Memory:
-    """Tensors of a device, float32, each with one address for ever.
+    """Tensors of a device, all of one type, each with one address for ever.
 
     Args:
         device: an open ``kernels.cuda.device``.
         shapes: dict of tensor name -> shape.
+        dtype: one of ``TYPES``.
     """
 
-    def __init__(self, device: Any, shapes: Mapping[str, Iterable[int]]) -> None:
-        self.device = device
+    def __init__(
+        self, device: Any, shapes: Mapping[str, Iterable[int]], dtype: str = "float32"
+    ) -> None:
+        self.device, self.dtype = device, np.dtype(dtype)
         self.shapes = {name: tuple(int(side) for side in s) for name, s in shapes.items()}
         self._addresses: Dict[str, int] = {}
 
@@ -40,14 +45,14 @@ class Memory:
 
     def size(self, name: str) -> int:
         """Bytes of a tensor."""
-        size = FLOAT_BYTES
+        size: int = self.dtype.itemsize
         for side in self.shapes[name]:
             size *= side
         return size
 
     def host_array(self, name: str) -> Any:
         """An array of the host that the device copies from and to by itself."""
-        array = self.device.pinned(self.size(name)).view("float32").reshape(self.shapes[name])
+        array = self.device.pinned(self.size(name)).view(self.dtype).reshape(self.shapes[name])
         array[...] = 0
         return array
 
@@ -96,6 +101,7 @@ class GpuEngine(base.Engine):
         stream: of the device; all work goes there.
         exemplar_input, search_input: addresses of the inputs, (1, 3, side, side).
         input_dtype, input_step: of the inputs, as ``kernels.cuda.layout`` has them.
+        output_dtype: of features and maps, one of ``TYPES``. On the host all are float32.
         capturable: whether its work may be captured in a CUDA graph.
         maps: addresses of the maps, in the order of the network's family. With several places (see
             ``reserve``) those of a place follow the last one's.
@@ -106,7 +112,7 @@ class GpuEngine(base.Engine):
 
     title = "NVIDIA GPU"
     pipelines = True
-    input_dtype = "float32"
+    input_dtype = output_dtype = "float32"
     input_step = 1.0
     search_features_device: Optional[Tuple[int, Tuple[int, ...]]] = None
     capturable = True
@@ -129,6 +135,7 @@ class GpuEngine(base.Engine):
         features: Sequence[str],
         maps: Sequence[str],
         search_features: Optional[str] = None,
+        dtype: str = "float32",
     ) -> None:
         """Allocate all tensors.
 
@@ -136,16 +143,19 @@ class GpuEngine(base.Engine):
             shapes: dict of tensor name -> shape.
             features, maps: names of tensors.
             search_features: name of the output that ``runtime.graphs.search_features`` added.
+            dtype: of all tensors, one of ``TYPES``.
         """
-        memory = self.memory = Memory(self.device, shapes)
+        memory = self.memory = Memory(self.device, shapes, dtype)
+        self.input_dtype = self.output_dtype = dtype
         self.stream = self.device.stream()
         self._features, self._maps = tuple(features), tuple(maps)
         self._watched: Tuple[str, ...] = ()
         if search_features is not None and self.network.lost_below > 0:
             self._watched = (search_features,)
         self._host = {n: memory.host_array(n) for n in IMAGES + self._features + self._maps}
-        self._results = tuple(self._host[name] for name in self._maps)
-        self.exemplar_crop, self.search_crop = self._host["exemplar"], self._host["search"]
+        self._floats = {n: self._as_float(n) for n in IMAGES + self._maps}
+        self._results = tuple(self._floats[name] for name in self._maps)
+        self.exemplar_crop, self.search_crop = (self._floats[name] for name in IMAGES)
         self.exemplar_input, self.search_input = (memory.address(name) for name in IMAGES)
         self.maps = tuple(memory.address(name) for name in self._maps)
         self._places, self._place, self._regions = 1, 0, 1
@@ -154,7 +164,8 @@ class GpuEngine(base.Engine):
             address, shape = memory.address(search_features), memory.shapes[search_features]
             self.search_features_device = address, shape
         for name in self._watched:
-            self._host[name] = self.search_features = memory.host_array(name)
+            self._host[name] = memory.host_array(name)
+            self._floats[name] = self.search_features = self._as_float(name)
         self._own = {name: memory.address(name) for name in self._features}
         self._written = self._read = self._own  # where the features of the parts lie now
 
@@ -166,7 +177,7 @@ class GpuEngine(base.Engine):
 
     def exemplar(self) -> Tuple[Any, ...]:
         """See ``runtime.engines.base.Engine``."""
-        self._upload("exemplar")
+        self._upload_picture("exemplar")
         self._loaded = None
         self.exemplar_device(self.device.handle(self.stream), self._own)
         for name in self._features:
@@ -181,11 +192,14 @@ class GpuEngine(base.Engine):
                 self._host[name][...] = values
                 self._upload(name)
             self._loaded = features
-        self._upload("search")
+        self._upload_picture("search")
         self.search_device(self.device.handle(self.stream), self._own)
         for name in self._maps + self._watched:
             self._download(name)
         self.device.synchronise(self.stream)
+        for name in self._maps + self._watched:
+            if self._floats[name] is not self._host[name]:
+                self._floats[name][...] = self._host[name]
         return self._results
 
     # on the device's memory
@@ -282,6 +296,16 @@ class GpuEngine(base.Engine):
         for part in parts:
             for name, address in features.items():
                 part.bind(name, address)
+
+    def _as_float(self, name: str) -> Any:
+        """The array of the host that users read and write: float32, whatever the tensor is."""
+        array = self._host[name]
+        return array if array.dtype == np.float32 else np.zeros(array.shape, np.float32)
+
+    def _upload_picture(self, name: str) -> None:
+        if self._floats[name] is not self._host[name]:
+            self._host[name][...] = self._floats[name]
+        self._upload(name)
 
     def _upload(self, name: str) -> None:
         self.device.upload(self.memory.address(name), self._host[name], self.stream)

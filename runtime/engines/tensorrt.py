@@ -101,7 +101,9 @@ class Engine(GpuEngine):
         atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
         try:
-            self._allocate(run["shapes"], run["features"], run["maps"], run.get("seen"))
+            dtype = tensorrt_manifest.dtype_of(run)
+            shapes, seen = run["shapes"], run.get("seen")
+            self._allocate(shapes, run["features"], run["maps"], seen, dtype)
             self._load(trt, run)
         except Exception:
             self.close()
@@ -161,12 +163,14 @@ class Engine(GpuEngine):
             self._refuse("{} can't be run".format(self.bundle.path(name)))
         by_name = hasattr(engine, "num_io_tensors")
         part = (ByName if by_name else ByIndex)(trt, engine, context, self._logger)
+        kind = trt.float16 if self.output_dtype == "float16" else trt.float32
         for tensor, (shape, dtype) in part.tensors.items():
             wanted = self.memory.shapes.get(tensor)
-            if wanted != shape or dtype != trt.float32:
+            if wanted != shape or dtype != kind:
+                what = "{} {}, not {} {}".format(dtype, shape, self.output_dtype, wanted)
                 raise BadBundle(
-                    "{}: its tensor {} is {} {}, not float32 {}; run `{}`".format(
-                        self.bundle.path(name), tensor, dtype, shape, wanted, self.bundle.command
+                    "{}: its tensor {} is {}; run `{}`".format(
+                        self.bundle.path(name), tensor, what, self.bundle.command
                     )
                 )
             part.bind(tensor, self.memory.address(tensor))
@@ -180,7 +184,7 @@ class Engine(GpuEngine):
         for index, name in enumerate(run["parts"]):
             frame.append(self._part(trt, name))
             for step in run["steps"][index] if index < len(run["steps"]) else []:
-                kernels = kernels or Correlate(self.device)
+                kernels = kernels or Correlate(self.device, self.output_dtype == "float16")
                 frame.append(Correlation(self, kernels, step))
         return frame
 

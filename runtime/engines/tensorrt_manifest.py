@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
 MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: kernels.cuda.correlate
 PICTURES = ("exemplar", "search")
+TYPES = ("float32", "float16")  # of all tensors
 
 
 def is_whole(run: Dict[str, Any]) -> bool:
@@ -23,6 +24,8 @@ def is_whole(run: Dict[str, Any]) -> bool:
     if not all(isinstance(entry, list) for entry in lists) or not isinstance(shapes, dict):
         return False
     parts, steps, features, maps = lists
+    if dtype_of(run) not in TYPES:
+        return False
     if not parts or not maps or not all(_is_shape(shape) for shape in shapes.values()):
         return False
     names = list(PICTURES) + features + maps + ([] if features_name is None else [features_name])
@@ -43,6 +46,11 @@ def shapes_of(run: Dict[str, Any]) -> Tuple[List[int], List[Sequence[int]]]:
     """Sides of the two pictures, and shapes of the maps, of a ``run`` that is whole."""
     shapes = run["shapes"]
     return [shapes[name][2] for name in PICTURES], [shapes[name] for name in run["maps"]]
+
+
+def dtype_of(run: Dict[str, Any]) -> Any:
+    """The type of all tensors; a bundle of an earlier version has float32 and does not say so."""
+    return run.get("dtype", "float32")
 
 
 def _is_shape(shape: Any) -> bool:

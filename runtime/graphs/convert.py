@@ -1,7 +1,8 @@
 """Rewrites a model for executors that know fewer operators or types than ONNX Runtime.
 
 ``for_old_tensorrt`` is for TensorRT 8.2: its parser has no HardSwish and ends at opset 13.
-``to_float16`` is for TensorRT 11, which computes in the types that the model has.
+``to_float16`` and ``with_half_ends`` are for TensorRT 11, which computes in the types that the
+model has.
 """
 
 import typing
@@ -71,8 +72,12 @@ def precision_of(graphs: "Graphs") -> str:
     return "int8" if any(map(is_quantised, (graphs.exemplar, graphs.search))) else "fp32"
 
 
-def to_float16(model: "ModelProto") -> "ModelProto":
-    """A copy that computes in float16. Its inputs and outputs stay float32.
+def to_float16(model: "ModelProto", ends: bool = False) -> "ModelProto":
+    """A copy that computes in float16.
+
+    Args:
+        model: it is not changed.
+        ends: whether its inputs and outputs are float16 too. They stay float32 otherwise.
 
     Raises:
         BadNetwork: the model has branches (If, Loop).
@@ -86,7 +91,7 @@ def to_float16(model: "ModelProto") -> "ModelProto":
     del source.value_info[:]
     given = {v.name for v in source.input if _is_float(v)} - {t.name for t in source.initializer}
     wanted = {v.name for v in source.output if _is_float(v)}
-    renames = {name: name + "/half" for name in given | wanted}
+    renames = {} if ends else {name: name + "/half" for name in given | wanted}
     kept = _kept(source)
     for node in source.node:
         node.input[:] = [renames.get(name, name) for name in node.input]
@@ -102,13 +107,53 @@ def to_float16(model: "ModelProto") -> "ModelProto":
     for tensor in source.initializer:
         if tensor.name not in kept:
             _halve(tensor)
-    before = [_cast(name, renames[name], TensorProto.FLOAT16) for name in sorted(given)]
-    after = [_cast(renames[name], name, TensorProto.FLOAT) for name in sorted(wanted)]
+    if ends:
+        _halve_ends(source)
+    else:
+        _add_casts(source, given, wanted, renames, TensorProto.FLOAT16, TensorProto.FLOAT)
+    onnx.checker.check_model(model)
+    return model
+
+
+def with_half_ends(model: "ModelProto") -> "ModelProto":
+    """A copy whose inputs and outputs are float16, and which computes as before."""
+    model = models.copy(model)
+    source = model.graph
+    given = {v.name for v in source.input if _is_float(v)} - {t.name for t in source.initializer}
+    wanted = {v.name for v in source.output if _is_float(v)}
+    renames = {name: name + "/float" for name in given | wanted}
+    del source.value_info[:]
+    for node in source.node:
+        node.input[:] = [renames.get(name, name) for name in node.input]
+        node.output[:] = [renames.get(name, name) for name in node.output]
+    _halve_ends(source)
+    _add_casts(source, given, wanted, renames, TensorProto.FLOAT, TensorProto.FLOAT16)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _halve_ends(source: "GraphProto") -> None:
+    """Declare the inputs and outputs as float16."""
+    constants = {tensor.name for tensor in source.initializer}
+    for value in list(source.input) + list(source.output):
+        if _is_float(value) and value.name not in constants:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT16
+
+
+def _add_casts(
+    source: "GraphProto",
+    given: "typing.Iterable[str]",
+    wanted: "typing.Iterable[str]",
+    renames: "typing.Mapping[str, str]",
+    inside: int,
+    outside: int,
+) -> None:
+    """Put casts behind the inputs and before the outputs, to and from the type inside."""
+    before = [_cast(name, renames[name], inside) for name in sorted(given)]
+    after = [_cast(renames[name], name, outside) for name in sorted(wanted)]
     nodes = before + list(source.node) + after
     del source.node[:]
     source.node.extend(nodes)
-    onnx.checker.check_model(model)
-    return model
 
 
 def _kept(source: "GraphProto") -> "typing.Set[str]":

@@ -15,15 +15,16 @@ class OnArrays:
         shim: ``tests.fakes.cuda.shim.Shim``.
         net: the network.
         frame: (width, height) in pixels.
+        half: whether maps are given in half precision.
 
     Attributes:
         pose, plan, monitor: arrays of ``layout``'s types.
     """
 
-    def __init__(self, shim, net, frame):
+    def __init__(self, shim, net, frame, half=False):
         numbers = frame_settings(net)
-        self.shim, self._arrays = shim, {}
-        tools = Tools(lambda source, name: name, self._constant, self._alloc, self._launch)
+        self.shim, self._arrays, self._type = shim, {}, np.float16 if half else np.float32
+        tools = Tools(lambda source, name: name, self._constant, self._alloc, self._launch, half)
         self.select = SELECTS[type(numbers.select)](numbers, tools)
         self._at = {kind: self._alloc(size) for kind, size in self.select.sizes.items()}
         self.limits = layout.limits(numbers.loss, None) if net.lost_below else None
@@ -33,8 +34,10 @@ class OnArrays:
         self.picture = np.zeros(1, layout.FRAME)
         for names in (("frame_width", "frame_height"), ("width", "height")):
             self.picture[names[0]], self.picture[names[1]] = frame
+        view = self.select.view(numbers)
+        view["half"] = half
         self.planned = Plan(
-            self._constant(self.select.view(numbers)),
+            self._constant(view),
             *(self._kept(array) for array in (self.monitor, self.pose, self.plan)),
         )
 
@@ -49,12 +52,15 @@ class OnArrays:
         view, monitor, pose, plan = (self._arrays[at] for at in self.planned)
         self.shim.launch("hp_aim", 1, 256, view, monitor, 0, pose, plan)
         features = () if features is None else [self._constant(features)]
-        self.select.remember(self, [self._constant(maps)], features, self.planned)
+        self.select.remember(self, [self._map(maps)], features, self.planned)
+
+    def _map(self, values):
+        return self._constant(np.asarray(values, self._type))
 
     def frame(self, maps):
         """Find the target in the maps of all sizes; returns the pose."""
         view, monitor, pose, plan = self.planned
-        arguments = self.select.find(self, [self._constant(maps)]) + [view]
+        arguments = self.select.find(self, [self._map(maps)]) + [view]
         arguments += [self._kept(self.picture)]
         arguments += [0 if self.limits is None else self._kept(self.limits), 0, 0]
         self._launch(self.select.kernel, (1, 1, 1), (256, 1, 1), arguments + [monitor, pose, plan])

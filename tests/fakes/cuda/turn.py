@@ -17,16 +17,20 @@ class Turn:
         threads: of a block.
         frame: (width, height) in pixels.
         part: (x, y, w, h) that was uploaded; None: the whole frame.
+        half: whether maps and features are given in half precision.
 
     Attributes:
         pose, plan, monitor: arrays of ``layout``'s types.
         reference: float32 (channels,), or None.
     """
 
-    def __init__(self, shim, net, features=None, threads=256, frame=(1280, 720), part=None):
+    def __init__(
+        self, shim, net, features=None, threads=256, frame=(1280, 720), part=None, half=False
+    ):
         self.shim, self.threads, numbers = shim, threads, frame_settings(net)
-        self.head = head(numbers.select)
+        self.head, self._type = head(numbers.select, half), np.float16 if half else np.float32
         self.view = layout.view(numbers.window, numbers.factors)
+        self.view["half"] = half
         self.limits = layout.limits(numbers.loss, features) if numbers.loss.lost_below else None
         self.reference = np.full(features[1], np.nan, np.float32) if features else None
         lines = 2 * max(net.exemplar, net.search * len(numbers.factors))
@@ -40,6 +44,7 @@ class Turn:
         self.monitor = layout.monitor(state)
         self.pose["state"] = state
         if features is not None:
+            features = self._given(features)
             self._launch("hp_remember", self.limits, self.view, self.pose, features, self.reference)
         self.aim(False)
 
@@ -49,7 +54,7 @@ class Turn:
 
     def select(self, maps, features=None):
         """Take a frame's maps; returns the pose."""
-        maps = [np.ascontiguousarray(values) for values in maps]
+        maps, features = [self._given(values) for values in maps], self._given(features)
         given = {values.ctypes.data: values for values in maps}
         addresses = self.head.maps([values.ctypes.data for values in maps])
         arguments = list(self.head.constants)
@@ -57,6 +62,10 @@ class Turn:
         arguments += [self.view, self.picture, self.limits, features, self.reference]
         self._launch(self.head.kernel, *(arguments + [self.monitor, self.pose, self.plan]))
         return self.pose[0]
+
+    def _given(self, values):
+        """An array as the network gives it."""
+        return None if values is None else np.ascontiguousarray(values, self._type)
 
     def _launch(self, name, *arguments):
         self.shim.launch(name, 1, self.threads, *arguments)

@@ -71,6 +71,7 @@ def make(family, machine=None):
     class DataType(enum.Enum):
         FLOAT, HALF = 0, 1
 
+    TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
     flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8"])
     BuilderFlag = enum.Enum("BuilderFlag", " ".join(flags))
     creation = ["STRONGLY_TYPED"] if strong else ["EXPLICIT_BATCH"]
@@ -88,6 +89,27 @@ def make(family, machine=None):
     ILogger.Severity = Severity
     for severity in Severity:
         setattr(ILogger, severity.name, severity)
+
+    class TensorFormat(enum.IntEnum):
+        LINEAR = 0
+
+    class ITensor:
+        def __init__(self, name, kind):
+            self._name, self._kind, self.allowed_formats = name, kind, 0
+
+        @property
+        def name(self):
+            return self._name
+
+        @property
+        def dtype(self):
+            return TYPES[self._kind]
+
+        @dtype.setter
+        def dtype(self, kind):
+            if strong:
+                raise AssertionError("a strongly typed network has the types of its model")
+            self._kind = next(name for name, known in TYPES.items() if known == kind)
 
     class IHostMemory(bytes):
         pass
@@ -118,7 +140,21 @@ def make(family, machine=None):
 
     class INetworkDefinition:
         def __init__(self):
-            self._model = None
+            self._model, self._inputs, self._outputs = None, [], []
+
+        @property
+        def num_inputs(self):
+            return len(self._inputs)
+
+        @property
+        def num_outputs(self):
+            return len(self._outputs)
+
+        def get_input(self, index):
+            return self._inputs[index]
+
+        def get_output(self, index):
+            return self._outputs[index]
 
     class OnnxParser:
         def __init__(self, network, logger):
@@ -127,7 +163,10 @@ def make(family, machine=None):
         def parse(self, model):
             parsed = Model(model)
             self._errors = _problems(parsed, family, machine)
-            self._network._model = parsed
+            network = self._network
+            network._model = parsed
+            network._inputs = [ITensor(name, parsed.types[name]) for name, _ in parsed.inputs]
+            network._outputs = [ITensor(name, parsed.types[name]) for name, _ in parsed.outputs]
             return not self._errors
 
         @property
@@ -195,7 +234,12 @@ def make(family, machine=None):
                 monitor.phase_start("Building Engine", None, 2)
                 monitor.step_complete("Building Engine", 0)
                 monitor.phase_finish("Building Engine")
-            head = {"version": version, "capability": machine.capability}
+            tensors = network._inputs + network._outputs
+            for tensor in tensors:
+                if tensor._kind == "float16" and not strong:
+                    machine.seen.append(("half tensor", (tensor.name, tensor.allowed_formats)))
+            kinds = {tensor.name: tensor._kind for tensor in tensors}
+            head = {"version": version, "capability": machine.capability, "types": kinds}
             return IHostMemory(_plan(head, network._model))
 
     # -- running
@@ -205,8 +249,8 @@ def make(family, machine=None):
             self._engine, self._bound = engine, {}
 
     class ICudaEngine:
-        def __init__(self, model, logger):
-            self._model, self._logger = model, logger
+        def __init__(self, model, types, logger):
+            self._model, self._types, self._logger = model, types, logger
             self._io = [(name, shape, True) for name, shape in model.inputs]
             self._io += [(name, shape, False) for name, shape in model.outputs]
             self._session = None
@@ -224,10 +268,16 @@ def make(family, machine=None):
         return True
 
     def compute(engine, addresses):
-        model = engine._model
-        feed = {name: _array(addresses[name], shape).copy() for name, shape in model.inputs}
+        model, types = engine._model, engine._types
+        feed = {
+            name: _array(addresses[name], shape, types[name]).astype(model.types[name])
+            for name, shape in model.inputs
+        }
         for (name, shape), result in zip(model.outputs, engine._session(feed)):
-            np.copyto(_array(addresses[name], shape), result)
+            _array(addresses[name], shape, types[name])[...] = result
+
+    def dtype_of(engine, name):
+        return TYPES[engine._types[name]]
 
     if by_index:
 
@@ -239,7 +289,7 @@ def make(family, machine=None):
         ICudaEngine.num_bindings = property(lambda self: len(self._io))
         ICudaEngine.get_binding_name = lambda self, index: self._io[index][0]
         ICudaEngine.get_binding_shape = lambda self, index: self._io[index][1]
-        ICudaEngine.get_binding_dtype = lambda self, index: DataType.FLOAT
+        ICudaEngine.get_binding_dtype = lambda self, index: dtype_of(self, self._io[index][0])
         ICudaEngine.get_binding_index = lambda self, name: [io[0] for io in self._io].index(name)
     if by_name:
 
@@ -255,7 +305,7 @@ def make(family, machine=None):
         ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
         ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0]
         ICudaEngine.get_tensor_shape = lambda self, name: shape_of(self, name)
-        ICudaEngine.get_tensor_dtype = lambda self, name: DataType.FLOAT
+        ICudaEngine.get_tensor_dtype = lambda self, name: dtype_of(self, name)
 
     class Runtime:
         def __init__(self, logger):
@@ -277,18 +327,18 @@ def make(family, machine=None):
             if problem:
                 self._logger.log(Severity.ERROR, problem)
                 return None
-            return ICudaEngine(model, self._logger)
+            return ICudaEngine(model, head["types"], self._logger)
 
     classes = [ILogger, IHostMemory, ITimingCache, INetworkDefinition, OnnxParser, ParserError]
     classes += [IBuilderConfig, Builder, IExecutionContext, ICudaEngine, Runtime, DataType]
-    classes += [BuilderFlag, NetworkDefinitionCreationFlag, DeviceType]
+    classes += [BuilderFlag, NetworkDefinitionCreationFlag, DeviceType, ITensor, TensorFormat]
     classes += [] if strong else [IInt8EntropyCalibrator2]
     classes += [IProgressMonitor] if family in ("10", "11") else []
     if by_name:
         trt.MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
     for each in classes:
         setattr(trt, each.__name__, each)
-    trt.float32 = DataType.FLOAT
+    trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
     return trt
 
 
@@ -337,7 +387,8 @@ def _read(data):
     return head, Model(data[start + size :])
 
 
-def _array(address, shape):
-    """The memory at an address, as a float32 array of that shape."""
-    memory = (ctypes.c_float * int(np.prod(shape))).from_address(address)
-    return np.frombuffer(memory, np.float32).reshape(shape)
+def _array(address, shape, kind):
+    """The memory at an address, as an array of that shape and type."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    memory = (ctypes.c_char * size).from_address(address)
+    return np.frombuffer(memory, kind).reshape(shape)

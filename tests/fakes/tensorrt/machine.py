@@ -124,29 +124,34 @@ class Device:
     def close(self):
         self.closed = True
 
-    def _depthwise(self, grid, block, shared, search, exemplar, rows, columns, h, w, padding, out):
+    def _depthwise(
+        self, grid, block, shared, search, exemplar, rows, columns, h, w, padding, half, out
+    ):
         _, channels, count = grid
-        region = self._floats(search, (channels, rows, columns))
-        kernels = self._floats(exemplar, (count, channels, h, w))
+        region = self._numbers(search, (channels, rows, columns), half)
+        kernels = self._numbers(exemplar, (count, channels, h, w), half)
         found = np.stack([golden.correlate_depthwise(k, region, padding) for k in kernels])
         if grid[0] * block[0] < found[0, 0].size or shared != 4 * h * w:
             raise AssertionError("the grid does not cover the output")
-        self._floats(out, found.shape)[:] = found
+        self._numbers(out, found.shape, half)[:] = found
 
-    def _pixelwise(self, grid, block, shared, search, exemplar, channels, positions, pixels, out):
+    def _pixelwise(
+        self, grid, block, shared, search, exemplar, channels, positions, pixels, half, out
+    ):
         found = golden.correlate_pixelwise(
-            self._floats(exemplar, (channels, positions, 1)),
-            self._floats(search, (channels, pixels, 1)),
+            self._numbers(exemplar, (channels, positions, 1), half),
+            self._numbers(search, (channels, pixels, 1), half),
         )[:, :, 0]
         if grid[0] * block[0] < pixels or grid[1] * 8 < positions:
             raise AssertionError("the grid does not cover the output")
-        self._floats(out, found.shape)[:] = found
+        self._numbers(out, found.shape, half)[:] = found
 
-    def _floats(self, address, shape):
+    def _numbers(self, address, shape, half):
+        kind = np.dtype(np.float16 if half else np.float32)
         for start, memory in self._memory.items():
             if start <= address < start + memory.size:
-                part = memory[address - start :][: 4 * int(np.prod(shape))]
-                return part.view(np.float32).reshape(shape)
+                part = memory[address - start :][: kind.itemsize * int(np.prod(shape))]
+                return part.view(kind).reshape(shape)
         raise AssertionError("no memory at that address")
 
 

@@ -30,6 +30,7 @@ class Model:
     Attributes:
         data: its bytes.
         inputs, outputs: lists of (name, shape).
+        types: dict of input or output -> "float32" or "float16".
         nodes: list of (operator, inputs, outputs, the value's names of a Constant).
         constants: names of all tensors that are constant.
     """
@@ -39,6 +40,7 @@ class Model:
         told = _describe(data) if onnx else _other().describe(data)
         self.inputs = [(name, tuple(shape)) for name, shape in told["inputs"]]
         self.outputs = [(name, tuple(shape)) for name, shape in told["outputs"]]
+        self.types = told["types"]
         self.nodes = told["nodes"]
         self.constants = set(told["constants"])
 
@@ -60,6 +62,7 @@ def _describe(data):
     return {
         "inputs": [(value.name, _shape(value)) for value in graph.input],
         "outputs": [(value.name, _shape(value)) for value in graph.output],
+        "types": {v.name: _type(v) for v in list(graph.input) + list(graph.output)},
         "nodes": [(n.op_type, list(n.input), list(n.output)) for n in graph.node],
         "constants": constants,
     }
@@ -67,6 +70,11 @@ def _describe(data):
 
 def _shape(value):
     return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+
+
+def _type(value):
+    kind = value.type.tensor_type.elem_type
+    return {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.FLOAT16: "float16"}[kind]
 
 
 def _session(data):

@@ -43,7 +43,7 @@ CLASSES = (
     "Builder BuilderFlag DataType DeviceType EngineCapability IBuilderConfig ICudaEngine "
     "IExecutionContext IHostMemory IInt8EntropyCalibrator2 ILogger INetworkDefinition ITensor "
     "ILayer ITimingCache IProgressMonitor Logger MemoryPoolType NetworkDefinitionCreationFlag "
-    "OnnxParser ParserError Runtime TensorIOMode HardwareCompatibilityLevel"
+    "OnnxParser ParserError Runtime TensorFormat TensorIOMode HardwareCompatibilityLevel"
 ).split()
 
 READ = """

@@ -1,6 +1,6 @@
 """Track a film by the fake TensorRT on the fake GPU, in a process of its own: JSON in, JSON out.
 
-    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PIPELINE TRACKING]
+    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PRECISION | PIPELINE TRACKING]
 
 Crop, correlation and select are the product's own kernels, on the real PyCUDA over the fake driver.
 The fake TensorRT runs the network, on tensors at the driver's addresses. FOLDER must be empty.
@@ -19,9 +19,11 @@ from boards import detect
 from boards.build import on_board, prepare
 from boards.build.order import Order
 from calib.vanishing import Vanishing
+from kernels import cpu
 from kernels.cuda import driver
 from runtime import loading
 from runtime.networks import load_network
+from runtime.trackers.host import HostTracker
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
@@ -44,7 +46,7 @@ class Queue:
             raise AssertionError("the driver refuses")
 
 
-def make(folder, name, family, **tracking):
+def make(folder, name, family, precision="fp32", **tracking):
     """Simulate a Nano with a family of TensorRT, build a bundle in FOLDER, and return it.
 
     Args:
@@ -60,7 +62,7 @@ def make(folder, name, family, **tracking):
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
-    prepare.prepare(folder / "prepared", Order(board, network, "fp32"), quiet)
+    prepare.prepare(folder / "prepared", Order(board, network, precision), quiet)
     made = on_board.build(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()
     found.board = board
@@ -68,8 +70,8 @@ def make(folder, name, family, **tracking):
     return made
 
 
-def run(folder, name, family):
-    made = make(folder, name, family)
+def run(folder, name, family, precision="fp32"):
+    made = make(folder, name, family, precision)
     tracker = loading.create_tracker(*loading.load(bundle=folder / "bundle", log=quiet), log=quiet)
     found = follow(tracker)
     result = {
@@ -79,8 +81,11 @@ def run(folder, name, family):
         "graph": tracker.frame.uses_graph,
         "library": tracker.engine.device.name,
         "capability": made.compute_capability,
+        "dtype": tracker.engine.output_dtype,
         "frame": cost(tracker, tiny.film(1)[0][0]),
     }
+    host = HostTracker(tracker.network, tracker.engine, cpu.load())
+    result["host"] = follow(host)  # the same plans, with the processor's crop and select
     tracker.close()
     return result
 
@@ -163,5 +168,5 @@ def quiet(sentence):
 
 if __name__ == "__main__":
     folder, more = pathlib.Path(sys.argv[1]), sys.argv[4:]
-    do = watch if more else run
+    do = watch if len(more) == 2 else run
     print(json.dumps(do(folder, sys.argv[2], sys.argv[3], *map(json.loads, more))))

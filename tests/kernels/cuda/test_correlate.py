@@ -22,7 +22,7 @@ def depthwise(shim, exemplar, search, padding):
     channels, h, w = exemplar.shape[-3:]
     _, rows, columns = search.shape
     out_rows, out_columns = rows + 2 * padding - h + 1, columns + 2 * padding - w + 1
-    out = np.full(count + (channels, out_rows, out_columns), np.nan, np.float32)
+    out = np.full(count + (channels, out_rows, out_columns), np.nan, search.dtype)
     grid = ((out_rows * out_columns + 255) // 256, channels) + (count or (1,))
     shim.launch(
         "hp_correlate_depthwise",
@@ -35,6 +35,7 @@ def depthwise(shim, exemplar, search, padding):
         h,
         w,
         padding,
+        int(search.dtype == np.float16),
         out,
         shared=4 * h * w,
     )
@@ -44,9 +45,10 @@ def depthwise(shim, exemplar, search, padding):
 def pixelwise(shim, exemplar, search):
     channels, h, w = exemplar.shape
     pixels = search.shape[1] * search.shape[2]
-    out = np.full((h * w,) + search.shape[1:], np.nan, np.float32)
+    out = np.full((h * w,) + search.shape[1:], np.nan, search.dtype)
+    sizes = channels, h * w, pixels, int(search.dtype == np.float16)
     grid = ((pixels + 127) // 128, (h * w + 7) // 8)
-    shim.launch("hp_correlate_pixelwise", grid, 128, search, exemplar, channels, h * w, pixels, out)
+    shim.launch("hp_correlate_pixelwise", grid, 128, search, exemplar, *(sizes + (out,)))
     return out
 
 

@@ -60,9 +60,9 @@ def definition(net, maps, state):
     return cell, score, moved
 
 
-def same(shim, net, maps, state, threads=256):
+def same(shim, net, maps, state, threads=256, half=False):
     """Compare a frame's cell, score, box and next window with the definition's."""
-    turn = Turn(shim, net, threads=threads, frame=FRAME)
+    turn = Turn(shim, net, threads=threads, frame=FRAME, half=half)
     turn.begin(state)
     pose = turn.select(maps)
     try:

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+import onnx
+from onnx import helper, numpy_helper
 
 import boards
 from boards.build import on_board, plans, prepare
@@ -126,8 +130,10 @@ def test_precision_is_a_flag_or_the_networks_own(board, tmp_path):
     flags = {value for what, value in board.machine.seen if what == "flag"}
     strong = board.trt.__version__.startswith("11")
     assert flags == (set() if strong else {"FP16"})
-    halved = b"/half" in made.path("search0.plan").read_bytes()
-    assert halved == strong
+    assert made.run["dtype"] == "float16"
+    # the product asks for linear half tensors where the model does not say so itself
+    asked = {value for what, value in board.machine.seen if what == "half tensor"}
+    assert asked == (set() if strong else {(name, 1) for name in made.run["shapes"]})
     found, truth = boxes(network, loading.open_engine(made))
     assert np.abs(found - truth).max() < 25
 
@@ -188,7 +194,7 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
 
 
 def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
-    _, made = make_bundle(tmp_path, "tiny_cut")
+    _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
     engine, device = loading.open_engine(made), board.devices[0]
     random = np.random.RandomState(2)
     for crop in (engine.exemplar_crop, engine.search_crop):
@@ -224,7 +230,7 @@ def test_one_engine_serves_several_targets(board, tmp_path):
 
 @pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
 def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
-    _, made = make_bundle(tmp_path, "tiny_cut")
+    _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
     engine, device = loading.open_engine(made), board.devices[0]
     handle, random, wanted, targets = device.handle(engine.stream), np.random.RandomState(5), [], []
     engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
@@ -240,6 +246,95 @@ def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
         np.testing.assert_array_equal(got, want)
     assert not np.array_equal(*wanted)
     np.testing.assert_array_equal(engine.search(engine.exemplar())[0], wanted[1])
+
+
+# -- tensors of half precision
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
+    network, made = make_bundle(tmp_path, name, "fp16")
+    engine = loading.open_engine(made)
+    assert engine.input_dtype == engine.output_dtype == "float16"
+    device, random = board.devices[0], np.random.RandomState(8)
+    for crop in (engine.exemplar_crop, engine.search_crop):
+        assert crop.dtype == np.float32
+        crop[...] = random.uniform(0, 255, crop.shape)
+    maps = engine.search(engine.exemplar())
+    for address, values in zip(engine.maps, maps):
+        stored = np.zeros(values.shape, np.float16)
+        device.download(stored, address, engine.stream)
+        np.testing.assert_array_equal(stored.astype(np.float32), values)
+        assert values.dtype == np.float32
+    host = engines.create("onnxruntime", network, network.locate())
+    host.exemplar_crop[...], host.search_crop[...] = engine.exemplar_crop, engine.search_crop
+    for got, want in zip(maps, host.search(host.exemplar())):
+        np.testing.assert_allclose(got, want, rtol=0, atol=2e-2 * np.abs(want).max())
+
+
+def quantise_picture(path):
+    """Put quantisers, in steps of one, behind a model's picture."""
+    model = onnx.load(str(path))
+    graph, picture = model.graph, model.graph.input[0].name
+    graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "step"))
+    graph.initializer.append(numpy_helper.from_array(np.array(0, np.uint8), "zero"))
+    for node in graph.node:
+        node.input[:] = ["levels" if name == picture else name for name in node.input]
+    nodes = [
+        helper.make_node("QuantizeLinear", [picture, "step", "zero"], ["whole"]),
+        helper.make_node("DequantizeLinear", ["whole", "step", "zero"], ["levels"]),
+    ] + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, str(path))
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    quantise_picture(tmp_path / "tiny_backbone.onnx")
+    order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
+    prepare.prepare(tmp_path / "prepared", order, quiet)
+    made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    engine = loading.open_engine(made)
+    assert engine.output_dtype == "float16" and made.precision == "int8"
+    found, _ = boxes(network, engine)
+    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
+    assert np.abs(found - wanted).max() < 2.0
+
+
+@pytest.mark.parametrize("board", ["11"], indirect=True)
+def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_path, monkeypatch):
+    network = load_network(tiny.write_network(tmp_path))
+    quantise_picture(tmp_path / "tiny_backbone.onnx")
+    order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
+    prepare.prepare(tmp_path / "prepared", order, quiet)
+    values = preparations.read(tmp_path / "prepared")
+    for form in values["forms"].values():
+        del form["half"]
+    monkeypatch.setattr(preparations, "read", lambda folder: values)
+    made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert loading.open_engine(made).output_dtype == made.run["dtype"] == "float32"
+
+
+def test_a_plan_of_the_other_type_is_refused(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny", "fp16")
+    made.run["dtype"] = "float32"
+    with pytest.raises(bundle.BadBundle, match="HALF.*not float32.*run `make engine"):
+        engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
+    made.run["dtype"] = "float64"
+    with pytest.raises(bundle.BadBundle):
+        engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
+
+
+def test_a_folder_prepared_for_float_tensors_is_prepared_again(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    nano = boards.load_board("jetson_nano")
+    prepare.prepare(tmp_path / "prepared", Order(nano, network, "fp16"), quiet)
+    assert preparations.is_current(tmp_path / "prepared", Order(nano, network, "fp16"))
+    nano.precision["half_tensors"] = ()
+    assert not preparations.is_current(tmp_path / "prepared", Order(nano, network, "fp16"))
 
 
 # -- what can be wrong on a board

@@ -46,6 +46,33 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, fa
     check_cost(result["frame"])
 
 
+@pytest.mark.parametrize(
+    "name, family, cuda",
+    [
+        ("tiny", "8.2", "10020"),
+        ("tiny_cut", "8.2", "10020"),
+        ("tiny_cut", "10", "12060"),
+        ("tiny", "11", "13020"),
+    ],
+)
+def test_half_precision_tensors_give_the_boxes_of_the_hosts_crop_and_select(
+    tmp_path, name, family, cuda
+):
+    (tmp_path / "gpu").mkdir()
+    code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path / "gpu"), name, family, '"fp16"']
+    result = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+    assert result["kind"] == "GpuTracker" and result["dtype"] == "float16"
+    np.testing.assert_allclose(result["boxes"], result["host"], rtol=0, atol=1e-6)
+
+    network = load_network(NETWORKS[name](tmp_path))
+    host = HostTracker(
+        network, engines.create("onnxruntime", network, network.locate()), cpu.load()
+    )
+    changes = np.abs(np.array(result["boxes"]) - follow(host))
+    assert 0 < np.median(changes) < 1.0  # pixels; a vote that is as good may win
+    check_cost(result["frame"])
+
+
 def check_cost(frame):
     """Check that a frame allocates nothing, waits once, and downloads 64 bytes."""
     assert frame["allocations"] == 0 and frame["synchronisations"] <= 1

@@ -1,5 +1,7 @@
 """Networks cut at their correlations, or rewritten for a parser, still give the same maps."""
 
+import functools
+
 import numpy as np
 import onnx
 import pytest
@@ -78,10 +80,10 @@ def test_a_correlation_that_no_kernel_does_is_one_sentence(tmp_path):
         cut.cut(graphs)
 
 
-def run(graphs):
+def run(graphs, kind=np.float32):
     random = np.random.RandomState(3)
     pictures = {
-        name: random.uniform(0, 255, (1, 3, side, side)).astype(np.float32)
+        name: random.uniform(0, 255, (1, 3, side, side)).astype(kind)
         for name, side in (("exemplar", 127), ("search", 255))
     }
     values = cut_check._run(graphs.exemplar, pictures)
@@ -112,6 +114,24 @@ def test_in_half_precision_inputs_and_outputs_stay_float32(tmp_path, write):
         assert onnx.TensorProto.FLOAT not in kinds and onnx.TensorProto.FLOAT16 in kinds
     for got, want in zip(run(halved), run(graphs)):
         assert got.dtype == np.float32
+        np.testing.assert_allclose(got, want, rtol=2e-2, atol=2e-2 * np.abs(want).max())
+
+
+@pytest.mark.parametrize("write", [tiny.write_network, tiny_cut.write_network])
+@pytest.mark.parametrize("computes", ["half", "float"])
+def test_inputs_and_outputs_can_be_half_precision(tmp_path, write, computes):
+    graphs = rewritten(graphs_of(write, tmp_path), convert.for_old_tensorrt)
+    change = convert.with_half_ends
+    if computes == "half":
+        change = functools.partial(convert.to_float16, ends=True)
+    halved = rewritten(graphs, change)
+    for model in (halved.exemplar, halved.search):
+        ends = list(model.graph.input) + list(model.graph.output)
+        assert {v.type.tensor_type.elem_type for v in ends} == {onnx.TensorProto.FLOAT16}
+        has_casts = any(node.op_type == "Cast" for node in model.graph.node)
+        assert has_casts == (computes == "float")
+    for got, want in zip(run(halved, np.float16), run(graphs)):
+        assert got.dtype == np.float16
         np.testing.assert_allclose(got, want, rtol=2e-2, atol=2e-2 * np.abs(want).max())
 
 

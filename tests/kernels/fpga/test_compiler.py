@@ -124,7 +124,7 @@ def test_kestrels_steps_are_those_of_its_multiplications():
     found = compile_network(load_network("kestrel"))
     search = found.run["programs"]["search"]
     assert search["macs"] == 98_738_176
-    assert search["steps"] == 403_456  # 95.6 % of 256 products a step are the network's own
+    assert search["steps"] == 201_728  # 95.6 % of 512 products a step are the network's own
     layers = [layer for layer in found.run["layers"] if layer["part"] == "search"]
     assert sum(layer["steps"] for layer in layers) == search["steps"]
 

@@ -26,6 +26,7 @@ from runtime.networks.listing import list_networks
 from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
 from runtime.types import Track
+from runtime.video.live import end_while_opening
 from runtime.video.quiet import quiet
 from runtime.video.sources import WAITING, list_cameras, open_source
 
@@ -52,6 +53,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except BrokenPipeError:
         return 2
     except KeyboardInterrupt:  # before the first frame, or a second time
+        end_while_opening(130)
         return 130
 
 

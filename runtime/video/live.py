@@ -1,6 +1,8 @@
 """A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
 
+import os
 import queue
+import sys
 import threading
 import time
 from typing import Any, Callable, Optional, Tuple
@@ -17,6 +19,7 @@ FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
 WAKE_S = 0.2  # while the program waits, it answers Ctrl-C within this time
+OPENING = "open "  # the names of threads that open a source begin so
 CLOSE_WAIT_S = 2.0  # a camera that hangs in its driver can't be stopped; it ends with the process
 
 
@@ -37,7 +40,7 @@ def open_in_background(device: Any) -> Any:
         except BaseException as error:  # raised in the caller's thread
             answers.put((None, error))
 
-    thread = threading.Thread(target=run, name="open " + device.name)
+    thread = threading.Thread(target=run, name=OPENING + device.name)
     thread.daemon = True
     thread.start()
     while True:
@@ -48,6 +51,20 @@ def open_in_background(device: Any) -> Any:
         if error is not None:
             raise error
         return capture
+
+
+def end_while_opening(code: int) -> None:
+    """End the process at once where a thread is still opening a source; else do nothing.
+
+    The thread is inside OpenCV's or FFmpeg's code, which crashed now and then when Python ended
+    and took the libraries down beside it.
+    """
+    if not any(thread.name.startswith(OPENING) for thread in threading.enumerate()):
+        return
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it may be closed
+            stream.flush()
+    os._exit(code)
 
 
 class LiveSource(Source):

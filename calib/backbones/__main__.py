@@ -134,10 +134,12 @@ def row(name, options, out, sizes):
     kept = _kept(path, identity)
     if kept is None:
         kept = make(name, options, out, identity)
-    missing = [size for size in sizes if size not in kept["cycles"]]
+    numbers, of = tables.sizes(), kept.setdefault("sizes", {})  # of the engines that were counted
+    missing = [size for size in sizes if of.get(size) != numbers[size]]
     if missing:
         models = [onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")]
         kept["cycles"].update(fabric.cycles(*models, missing))
+        of.update((size, numbers[size]) for size in missing)
     store(kept, out)
     return kept
 

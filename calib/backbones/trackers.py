@@ -186,9 +186,8 @@ class Judge:
         changes = np.subtract(tracks["int8"], tracks["fp32"])
         found["change"]["mean_overlap"] = estimate(changes, range(len(self.clips)))
         kept = forms["int8"].with_name(forms["fp32"].stem + "-ranges.json")
-        found["cycles"] = self.store.figure(
-            "cycles", [files["fp32"], sha256_of(kept)], lambda: cycles(forms["fp32"], kept)
-        )
+        key = [files["fp32"], sha256_of(kept), tables.sizes()]
+        found["cycles"] = self.store.figure("cycles", key, lambda: cycles(forms["fp32"], kept))
         return found
 
     @staticmethod

@@ -79,7 +79,11 @@ class Evidence:
         """The last box that was judged holds the target: learn its colours."""
         self._recent = self._recent + (self._now - self._recent) * LEARNT
 
-    def smooth(self, evidence: float) -> float:
-        """Take the evidence of a frame in which the target was followed; the smoothed one."""
-        self.smoothed += (evidence - self.smoothed) * (1 - KEPT)
+    def smooth(self, evidence: float, frames: int = 1) -> float:
+        """Take the evidence of a frame in which the target was followed; the smoothed one.
+
+        Args:
+            frames: how many frames ago evidence was taken before.
+        """
+        self.smoothed += (evidence - self.smoothed) * (1 - KEPT**frames)
         return self.smoothed

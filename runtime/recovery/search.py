@@ -93,16 +93,18 @@ class Search:
         features: Any,
         scale: Any,
         lost: bool,
+        frames: int,
     ) -> bool:
         """Whether the evidence says that a target that is followed is lost.
 
         Args:
             frame, state, window, score, features, scale: as in ``Evidence.of``.
             lost: whether it was lost in the last frame; then more evidence is needed.
+            frames: how many frames ago this was asked before.
         """
         needed = self.unsure_below if lost else self.network.doubt_below
         evidence = self.evidence.of(frame, state, window, score, features, scale)
-        return self.evidence.smooth(evidence) < needed
+        return self.evidence.smooth(evidence, frames) < needed
 
     @property
     def unsure_below(self) -> float:

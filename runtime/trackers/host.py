@@ -30,6 +30,9 @@ from runtime.states import LOST, TRACKED, StateMachine
 from runtime.trackers.base import Tracker
 from runtime.types import Track, checked_box, checked_frame
 
+# A target that is tracked is judged in one frame of JUDGED; the classifier learns it in the others.
+# Each of the two takes about a third of an INT8 frame's time.
+JUDGED = 4
 FOLLOWED = 8  # frames after a loss in which the usual window alone is searched
 
 Cropper = Callable[[AnyFrame, Any], None]
@@ -75,6 +78,7 @@ class HostTracker(Tracker):
         self._search: Optional[Search] = None
         self._frame: Any = None  # that is being searched
         self._before = np.zeros(4)  # the last frame's state
+        self._turn = 0  # frames since the search judged the target
         self._border = np.zeros(3, np.uint8)  # colour of the pixels outside the frame
         self._crop_exemplar = self.cropper(engine.exemplar_crop)
         self.search_on(engine)
@@ -118,6 +122,7 @@ class HostTracker(Tracker):
             if self._classifier:
                 self._classifier.begin(self.state, View(self.state, scale, features))
             if self._search:
+                self._turn = 0
                 self._search.begin(frame, self.state)
 
     def update(self, frame: AnyFrame) -> Track:
@@ -233,13 +238,15 @@ class HostTracker(Tracker):
                 view = View(self._before, scale, search_features)
                 size = width, height
                 score = self._head.choose(maps, best, score, view, self.state, size)
-            lost = self._is_lost(score, scale, search_features)
+            self._turn += 1
+            due = not self._search or self._states.state != TRACKED or self._turn >= JUDGED
+            lost = due and self._is_lost(score, scale, search_features)
         box = geometry.box_of(self.network, self.state)
         if not math.isfinite(sum(box) + score):
             self.state[:] = self._before
             raise NetworkFailed(NO_SCORE)
         state = self._states.step(lost, self.certainty)
-        if self._classifier and not (self._search and self._search.active):
+        if self._classifier and self._learns(state):
             view = View(self._before, scale, search_features)
             rejected = self._head.rejected if self._head else None
             self._classifier.follow(self.state, view, state == TRACKED, rejected)
@@ -248,12 +255,19 @@ class HostTracker(Tracker):
         self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         return Track(box, score, lost, state)
 
+    def _learns(self, state: str) -> bool:
+        """Whether the classifier takes this frame: not one in which the search judges."""
+        if self._search is None:
+            return True
+        return not self._search.active and (state != TRACKED or self._turn > 0)
+
     def _is_lost(self, score: float, scale: Tuple[float, float], search_features: Any) -> bool:
         """Whether the target that was followed to ``state`` is lost; arguments as in ``select``."""
         if self._search:
             was_lost = self._states.state == LOST
             seen = self._before, score, search_features, scale
-            return self._search.doubts(self._frame, self.state, *seen, was_lost)
+            frames, self._turn = self._turn, 0
+            return self._search.doubts(self._frame, self.state, *seen, was_lost, frames)
         if self._monitor is None:
             return False
         score = self.decoder.certain(score)

@@ -29,6 +29,7 @@ enum { MAX_BUFFERS = 16, FPS = 30, PAGE = 4096 };
 
 static struct {
   int fd;               /* -1: closed */
+  pid_t process;        /* that opened it */
   int streaming;
   unsigned width, height, picture_bytes, format;
   unsigned slot_bytes;  /* one picture in memory: whole pages, for mmap */
@@ -102,6 +103,7 @@ static int open_camera(void) {
   if (fd < 0 || camera.picture_count < 1 || ftruncate(fd, bytes)) return errno = EIO, -1;
   camera.memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   camera.streaming = camera.buffers = camera.queued = 0;
+  camera.process = getpid();
   return camera.fd = fd;
 }
 
@@ -118,8 +120,9 @@ static int open_camera(void) {
 HOOK_OPEN(open)
 HOOK_OPEN(open64)
 
+/* A child of vfork, which Python starts programs with, closes its files in our memory. */
 int close(int fd) {
-  if (fd >= 0 && fd == camera.fd) {
+  if (fd >= 0 && fd == camera.fd && getpid() == camera.process) {
     munmap(camera.memory, (size_t)camera.slot_bytes * MAX_BUFFERS);
     real_close(camera.pictures);
     camera.fd = camera.pictures = -1;

@@ -7,7 +7,6 @@ subtracted, so that work that is done once drops out. Milliseconds follow from `
 estimates.
 """
 
-import argparse
 import functools
 import os
 import re
@@ -16,7 +15,7 @@ import sys
 import tempfile
 
 from kernels.cpu import build
-from tests.arm.machine import ROOT, Machine, Missing, load_table
+from tests.arm.machine import ROOT, command_line, exit_code, open_machine
 
 HERE = ROOT / "tests" / "arm"
 # Core -> (clock of a usual board in MHz, instructions a cycle that are assumed, board).
@@ -33,18 +32,8 @@ PIXELS = 255 * 255
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.arm.count",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    cli.parse_args(arguments)
-    machine = Machine("aarch64", load_table()["aarch64"])
-    try:
-        machine.set_up()
-    except Missing as error:
-        print("tests.arm.count: {}".format(error), file=sys.stderr)
-        return 2
+    command_line("count", __doc__).parse_args(arguments)
+    machine = open_machine("aarch64")
     plugin = plugin_for(machine)
     print("| core | window | instructions a crop | a pixel of three channels | estimated ms |")
     print("|---|---|---|---|---|")
@@ -100,4 +89,4 @@ def milliseconds(core, instructions):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("count", main))

@@ -21,21 +21,16 @@ from calib.fpga import rate
 from tests.arm.camera_frames import WAYS
 from tests.arm.count import logged, plugin_for
 from tests.arm.count_fpga import BOARD, clip
-from tests.arm.machine import HOME, Machine, Missing, load_table
+from tests.arm.machine import HOME, exit_code, open_machine
 
 QUALITY = 85  # of the JPEG
 
 
 def main():
     """Run the command line; returns the exit code."""
-    machine = Machine("armhf", load_table()["armhf"])
+    machine = open_machine("armhf")
     core = machine.table["cores"][0]
-    try:
-        machine.set_up()
-        frame = clip()[0][0]
-    except Missing as error:
-        print("tests.arm.count_camera: {}".format(error), file=sys.stderr)
-        return 2
+    frame = clip()[0][0]
     jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].reshape(-1)
     machine.run(core, ["-m", "kernels.cpu"], check=True)
     with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
@@ -58,4 +53,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("count_camera", main))

@@ -13,7 +13,6 @@ synchronisation of the caches, and no waiting.
 them.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -32,7 +31,7 @@ from runtime import loading
 from runtime.bundle import Bundle
 from tests.arm import fpga_frames
 from tests.arm.count import logged, plugin_for
-from tests.arm.machine import HOME, Machine, Missing, load_table
+from tests.arm.machine import HOME, Missing, command_line, exit_code, load_table, open_machine
 from tests.arm.same_boxes import CLIP, FACE, first_frames
 
 BOARD = "pynq_z2"
@@ -45,14 +44,9 @@ LIMIT_PX = 1e-6
 def main(arguments=None):
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    machine = Machine(options.machine, load_table()[options.machine])
-    try:
-        machine.set_up()
-        library = _pynq()
-        frames, box = clip()
-    except Missing as error:
-        print("tests.arm.count_fpga: {}".format(error), file=sys.stderr)
-        return 2
+    machine = open_machine(options.machine)
+    library = _pynq()
+    frames, box = clip()
     found = {}
     with tempfile.TemporaryDirectory(dir=str(HOME)) as name:
         folder = pathlib.Path(name)
@@ -73,13 +67,8 @@ def main(arguments=None):
 
 
 def _parser():
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.arm.count_fpga",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    machines = [name for name, table in load_table().items()]
-    cli.add_argument("--machine", default="armhf", choices=machines)
+    cli = command_line("count_fpga", __doc__)
+    cli.add_argument("--machine", default="armhf", choices=list(load_table()))
     cli.add_argument("--write", metavar="NAME", help="of the table in processor.toml")
     return cli
 
@@ -171,4 +160,4 @@ def _tell(machine, found, kernels):
 
 if __name__ == "__main__":
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    sys.exit(main())
+    sys.exit(exit_code("count_fpga", main))

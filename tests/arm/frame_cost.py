@@ -8,7 +8,6 @@ counted: the libraries have other code for those with dot products. Milliseconds
 ``count.CORES``; they are estimates, of one core. OpenCV's TrackerNano is counted beside it.
 """
 
-import argparse
 import collections
 import itertools
 import pathlib
@@ -21,7 +20,7 @@ from runtime.networks import load_network
 from tests.arm import same_boxes
 from tests.arm.count import CORES, logged, milliseconds, plugin_for
 from tests.arm.frames import BEGIN, CROP, NETWORK, SELECT, WARM_UP
-from tests.arm.machine import HOME, ROOT, Machine, Missing, load_table
+from tests.arm.machine import HOME, ROOT, command_line, exit_code, open_machine
 
 COUNTED = 2  # frames
 # Counted core -> those that execute the same instructions, or nearly.
@@ -36,12 +35,7 @@ HEAD = "| network | numbers | engine | core | crop | network | select | frame | 
 def main(words=None):
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(words)
-    machine = Machine("aarch64", load_table()["aarch64"])
-    try:
-        machine.set_up()
-    except Missing as error:
-        print("tests.arm.frame_cost: {}".format(error), file=sys.stderr)
-        return 2
+    machine = open_machine("aarch64")
     plugin = plugin_for(machine)
     names = [name[len("cortex-") :].upper() + " ms" for name in CORES]
     print("Millions of instructions a frame\n")
@@ -66,11 +60,7 @@ def main(words=None):
 
 
 def _parser():
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.arm.frame_cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    cli = command_line("frame_cost", __doc__)
     cli.add_argument("--networks", nargs="+", default=list(same_boxes.NETWORKS))
     cli.add_argument("--networks-dir", type=pathlib.Path, metavar="DIR")
     cli.add_argument("--int8-dir", type=pathlib.Path, default=ROOT / "out" / "int8", metavar="DIR")
@@ -119,4 +109,4 @@ def _print(network, precision, engine, core, steps):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("frame_cost", main))

@@ -15,24 +15,19 @@ import tempfile
 
 import numpy as np
 
-from tests.arm.machine import HOME, Machine, load_table
+from tests.arm.machine import HOME, command_line, exit_code, open_machine
 
 
 def main(words=None):
     """Run the command line; returns the exit code."""
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.arm.layers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    cli = command_line("layers", __doc__)
     cli.add_argument("--there", nargs=3, help=argparse.SUPPRESS)
     options = cli.parse_args(words)
     if options.there:
         model, values, out = options.there
         np.savez(out, **_openvino(model, dict(np.load(values))))
         return 0
-    machine = Machine("aarch64", load_table()["aarch64"])
-    machine.set_up()
+    machine = open_machine("aarch64")
     with tempfile.TemporaryDirectory(dir=str(HOME)) as name:
         folder = pathlib.Path(name)
         model, values, out = (str(folder / n) for n in ("model.onnx", "in.npz", "out.npz"))
@@ -120,4 +115,4 @@ def _print(expected, sides, levels):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("layers", main))

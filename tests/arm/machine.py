@@ -9,6 +9,7 @@
 -mcpu=native for the core, as the compiler of such a board does.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -51,6 +52,35 @@ class Missing(Exception):
 def load_table():
     """Read ``machines.toml``: dict of name -> table."""
     return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def open_machine(name):
+    """A machine of ``machines.toml``, ready to run programs.
+
+    Raises:
+        Missing: as ``Machine.set_up``.
+    """
+    machine = Machine(name, load_table()[name])
+    machine.set_up()
+    return machine
+
+
+def command_line(name, text):
+    """A parser for ``python -m tests.arm.NAME``: the text is the module's docstring."""
+    return argparse.ArgumentParser(
+        prog="python -m tests.arm." + name,
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def exit_code(name, main):
+    """Run ``main``; returns its exit code, or 2 where something is missing."""
+    try:
+        return main()
+    except Missing as error:
+        print("tests.arm.{}: {}".format(name, error), file=sys.stderr)
+        return 2
 
 
 class Machine:

@@ -12,7 +12,6 @@ An INT8 network comes from ``--int8-dir``, where ``python -m calib.int8`` wrote 
 one that ships. Exit codes: 0, 1 when a box differs by more.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -30,7 +29,7 @@ from boards.build.order import Order
 from boards.errors import BuildFailed
 from calib.clips import find_clips
 from runtime.networks import load_network
-from tests.arm.machine import HOME, ROOT, Machine, load_table
+from tests.arm.machine import HOME, ROOT, command_line, exit_code, open_machine
 
 LIMIT_PX = 1e-3
 CLIP = ROOT / ".cache" / "carphone_pristine.mp4"
@@ -70,8 +69,7 @@ def compare_few(machine):
 def main(words=None):
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(words)
-    machine = Machine(options.machine, load_table()[options.machine])
-    machine.set_up()
+    machine = open_machine(options.machine)
     core = options.core or machine.table["cores"][0]
     kept = HOME / "boxes"
     kept.mkdir(parents=True, exist_ok=True)
@@ -100,11 +98,7 @@ def main(words=None):
 
 
 def _parser():
-    cli = argparse.ArgumentParser(
-        prog="python -m tests.arm.same_boxes",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    cli = command_line("same_boxes", __doc__)
     cli.add_argument("--machine", default="aarch64")
     cli.add_argument("--core", help="(default: the machine's first)")
     cli.add_argument("--clips", type=pathlib.Path, required=True, metavar="DIR")
@@ -211,4 +205,4 @@ def first_frames(path, count):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code("same_boxes", main))

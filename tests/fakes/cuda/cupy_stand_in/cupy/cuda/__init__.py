@@ -5,6 +5,7 @@ import ctypes
 from cupy.cuda import _driver, driver, memory, runtime
 
 _current = []
+_free = {}  # bytes of pinned memory -> addresses of such memory that nobody holds
 
 
 class Device:
@@ -72,12 +73,20 @@ def alloc(size):
 
 
 def alloc_pinned_memory(size):
-    """Return a buffer that may be larger than requested, as the real CuPy's memory pool does."""
-    address = ctypes.c_void_p()
+    """Return a buffer of the pool, as the real CuPy does.
+
+    It may be larger than requested. When nobody holds it any longer, the next request of its size
+    gets the same memory, even if a copy is still to read it.
+    """
     room = (size + 511) // 512 * 512
-    if _driver.library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):
-        raise memory.OutOfMemoryError("Out of memory allocating {} bytes".format(size))
-    return (ctypes.c_uint8 * room).from_address(address.value)
+    free = _free.setdefault(room, [])
+    if not free:
+        address = ctypes.c_void_p()
+        if _driver.library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):
+            raise memory.OutOfMemoryError("Out of memory allocating {} bytes".format(size))
+        free.append(address.value)
+    methods = {"__del__": lambda block: free.append(ctypes.addressof(block))}
+    return type("_Block", (ctypes.c_uint8 * room,), methods).from_address(free.pop())
 
 
 __all__ = ["Device", "Event", "Stream", "alloc", "alloc_pinned_memory", "driver", "memory"]

@@ -87,6 +87,41 @@ def test_instructions_of_a_known_kernel_are_counted(nvrtc, tmp_path):
     assert counts.doubles == 5 and counts.loads == 6
 
 
+def test_select_has_the_same_instructions_on_all_boards(nvrtc):
+    path = compiler.source("points")
+    found = {
+        budget.count_ptx(nvrtc.compile(path, capability, ptx=True)[0].decode())["hp_select_points"]
+        for capability in (budget.ANY, min(CAPABILITIES))
+    }
+    assert len(found) == 1
+
+
+def test_every_gpu_has_its_estimates_with_a_compiler_that_knows_only_one(
+    nvrtc, table, monkeypatch, capsys
+):
+    monkeypatch.setattr(nvrtc, "architectures", (budget.ANY,))
+    monkeypatch.setattr(compiler, "available", lambda: iter([nvrtc]))
+    assert budget.main() == 0
+    printed = capsys.readouterr().out
+    assert all("| {} |".format(name) in printed for name in table["gpu"])
+    assert "Estimates" in printed
+
+
+def test_a_frame_of_kestrel_starts_as_much_as_the_budget_says(table):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(os.path.join(build.ROOT, "boards/build/shipped/kestrel/whole-search0.onnx"))
+    without_kernels = ("Constant", "Relu", "Reshape")  # TensorRT joins them with others
+    layers = sum(node.op_type not in without_kernels for node in model.graph.node)
+    assert table["frame"]["starts"] == 1 + table["frame"]["nodes"] + layers
+
+
+def test_a_graph_is_estimated_to_save_most_of_the_starts_on_a_nano(table):
+    nano, other = table["gpu"]["jetson_nano"], table["gpu"]["jetson_agx_orin"]
+    steps, graph = (budget.start_us(table, nano, graph) for graph in (False, True))
+    assert steps == pytest.approx(24 * 53) and graph == pytest.approx((3.3 + 23 * 0.09) * 53)
+    assert budget.start_us(table, other, True) is None
+
+
 @pytest.mark.parametrize("size, channels", [(16, 48), (16, 96), (25, 64)])
 def test_a_frame_does_few_operations_on_doubles(table, size, channels):
     shim, random = Shim(build.counting()), np.random.RandomState(size + channels)

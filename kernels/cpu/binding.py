@@ -13,6 +13,7 @@ import numpy as np
 from kernels.cpu.build import Library
 from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
 from kernels.cpu.jpeg import JpegDecoder
+from kernels.cpu.online import Pooling, Regression
 from kernels.cpu.response import Response
 from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
@@ -219,6 +220,16 @@ class Kernels:
     def ridge(self, settings: RidgeSettings) -> Ridge:
         """The regression of heads that learn the target in every frame; see ``ridge.Ridge``."""
         return Ridge(self.handle, settings)
+
+    def pooling(
+        self, mean: np.ndarray, side: int, stride: float, parts: int, least: float
+    ) -> Pooling:
+        """Features under boxes; see ``online.Pooling``."""
+        return Pooling(self.handle, mean, side, stride, parts, least)
+
+    def regression(self, size: int, ridge: float, tiny: float) -> Regression:
+        """The regression of a classifier that learns online; see ``online.Regression``."""
+        return Regression(self.handle, size, ridge, tiny)
 
     def jpeg(self) -> JpegDecoder:
         """A decoder for parts of JPEG files; see ``jpeg.JpegDecoder``."""

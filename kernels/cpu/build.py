@@ -22,6 +22,7 @@ SOURCES = (
     os.path.join(HERE, "select.h"),
     os.path.join(HERE, "response.h"),
     os.path.join(HERE, "ridge.h"),
+    os.path.join(HERE, "online.h"),
     os.path.join(HERE, "fabric.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, "jpeg.h"),

@@ -108,6 +108,12 @@ class Kernels:
     def ridge(self, settings: RidgeSettings) -> None:
         """None, as ``select``."""
 
+    def pooling(self, mean: np.ndarray, side: int, stride: float, parts: int, least: float) -> None:
+        """None, as ``select``."""
+
+    def regression(self, size: int, ridge: float, tiny: float) -> None:
+        """None, as ``select``."""
+
     def jpeg(self) -> None:
         """None: OpenCV decodes whole pictures faster than the definition."""
 

@@ -76,4 +76,5 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 #include "select.h"
 #include "response.h"
 #include "ridge.h"
+#include "online.h"
 #include "fabric.h"

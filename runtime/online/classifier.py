@@ -5,13 +5,13 @@ at once. Afterwards it learns from frames in which the target is tracked, never 
 it is lost: one slice of an update in each frame (``runtime.online.ridge``).
 """
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from runtime.networks import Network
 from runtime.online import samples
-from runtime.online.pooling import Pooling, in_region
+from runtime.online.pooling import Pooling
 from runtime.online.ridge import Ridge
 
 HARD = 2.0  # a negative that looks like the target counts e to this times as much
@@ -36,11 +36,12 @@ class Classifier:
 
     Args:
         network: uses ``stride`` and ``search``.
+        kernels: see ``kernels.cpu.binding``; None for the definitions in NumPy.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._pooling = Pooling(network.stride)
+    def __init__(self, network: Network, kernels: Any = None) -> None:
+        self._network, self._kernels = network, kernels
+        self._pooling = Pooling(network.stride, kernels=kernels)
         self._ridge: Optional[Ridge] = None
 
     def begin(self, state: np.ndarray, view: View) -> None:
@@ -51,7 +52,7 @@ class Classifier:
             view: of the first frame.
         """
         self._pooling.begin(view.features)
-        self._ridge = Ridge(self._pooling.size)
+        self._ridge = Ridge(self._pooling.size, self._kernels)
         self._ridge.begin(*self._samples(state, view))
 
     def judge(self, boxes: np.ndarray, view: View) -> np.ndarray:
@@ -99,5 +100,4 @@ class Classifier:
         return self._describe(near, view), self._describe(others, view)
 
     def _describe(self, boxes: np.ndarray, view: View) -> np.ndarray:
-        places = in_region(boxes, view.centre, view.scale)
-        return self._pooling.describe(view.features, places)
+        return self._pooling.describe(view.features, boxes, view.centre, view.scale)

@@ -3,10 +3,12 @@
 The network computes the features anyway (``runtime.graphs.search_features``). A box takes part in a
 cell by the share of the cell that it covers. So a box that moves by less than a cell has other
 features too.
+
+``Pooling`` is the definition. kernels/cpu computes it in C++; tests hold it to 1e-5 of this.
 """
 
 import math
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
@@ -21,13 +23,15 @@ class Pooling:
     Args:
         stride: search pixels from one cell to the next.
         parts: along each side of a box.
+        kernels: see ``kernels.cpu.binding``; None for the definition.
 
     Attributes:
         size: numbers that describe a box; 0 before ``begin``.
     """
 
-    def __init__(self, stride: int, parts: int = PARTS) -> None:
-        self._stride, self._parts = float(stride), parts
+    def __init__(self, stride: int, parts: int = PARTS, kernels: Any = None) -> None:
+        self._stride, self._parts, self._kernels = float(stride), parts, kernels
+        self._compiled: Any = None
         self._mean: Optional[np.ndarray] = None
         self.size = 0
 
@@ -38,17 +42,32 @@ class Pooling:
             features: float32 (1, channels, cells) of the first search region; the cells are a
                 square in row-major order.
         """
-        self._mean = features[0].mean(axis=1)
+        mean = self._mean = features[0].mean(axis=1)
         self.size = features.shape[1] * self._parts**2 + 1
+        if self._kernels:
+            side = _side_of(features)
+            self._compiled = self._kernels.pooling(mean, side, self._stride, self._parts, LEAST)
 
-    def describe(self, features: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    def describe(
+        self,
+        features: np.ndarray,
+        states: np.ndarray,
+        centre: np.ndarray,
+        scale: Tuple[float, float],
+    ) -> np.ndarray:
         """The features under boxes: float32 (n, size), each of length 1 and a constant after it.
 
         Args:
             features: as in ``begin``, of the region in which the boxes lie.
-            boxes: float64 (n, 4) [cx, cy, w, h], search pixels from the region's centre.
+            states: float64 (n, 4) [cx, cy, w, h], frame pixels.
+            centre: [cx, cy, ...] of the region, frame pixels.
+            scale: (x, y), search pixels per frame pixel.
         """
-        side, parts = int(round(math.sqrt(features.shape[2]))), self._parts
+        if self._compiled:
+            compiled: np.ndarray = self._compiled.describe(features, states, centre, scale)
+            return compiled
+        boxes = in_region(states, centre, scale)
+        side, parts = _side_of(features), self._parts
         columns = _shares(boxes[:, 0] / self._stride, boxes[:, 2] / self._stride, side, parts)
         rows = _shares(boxes[:, 1] / self._stride, boxes[:, 3] / self._stride, side, parts)
         weights = rows[:, :, None, :, None] * columns[:, None, :, None, :]
@@ -71,6 +90,11 @@ def in_region(states: np.ndarray, region: np.ndarray, scale: Any) -> np.ndarray:
     """
     moved: np.ndarray = states - np.array([region[0], region[1], 0.0, 0.0])
     return moved * np.array([scale[0], scale[1], scale[0], scale[1]])
+
+
+def _side_of(features: np.ndarray) -> int:
+    """Cells on each side."""
+    return int(round(math.sqrt(features.shape[2])))
 
 
 def _shares(centre: np.ndarray, length: np.ndarray, side: int, parts: int) -> np.ndarray:

@@ -90,7 +90,7 @@ class HostTracker(Tracker):
         self._classifier: Optional[Classifier] = None
         self._head: Optional[Head] = None
         if recover or online:
-            self._classifier, places = Classifier(network), Places(network, kernels)
+            self._classifier, places = Classifier(network, kernels), Places(network, kernels)
             if recover:
                 self._search = Search(
                     network, self._classifier, places, self._budget, self._colours_under(), parts

@@ -39,7 +39,7 @@ def test_parts_of_a_box_are_averaged_by_the_share_of_each_cell():
     # the length is lost where only one number describes a box: compare with a second channel
     both = np.concatenate([features, np.ones_like(features)], axis=1)
     pooling.begin(np.zeros_like(both))
-    described = pooling.describe(both, boxes)
+    described = pooling.describe(both, boxes, (0, 0), (1, 1))
     assert np.allclose(described[:, 0] / described[:, 1], [1.0, 0.5, 0.5, 1 / 3], atol=1e-5)
     assert (described[:, -1] == 1).all()
 
@@ -48,7 +48,8 @@ def test_boxes_outside_of_the_region_take_its_edge():
     features = region({})
     pooling = Pooling(STRIDE)
     pooling.begin(features)
-    described = pooling.describe(features, np.array([(1e4, 0, 30, 30), (0, -1e4, 30, 30)], float))
+    outside = np.array([(1e4, 0, 30, 30), (0, -1e4, 30, 30)], float)
+    described = pooling.describe(features, outside, (0, 0), (1, 1))
     assert np.isfinite(described).all()
 
 

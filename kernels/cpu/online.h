@@ -1,0 +1,287 @@
+// What the classifier that learns online computes: features under boxes, the moments of samples, and
+// the solution of the regression. hotpath.cpp includes this file; online.py calls it. The definitions
+// are runtime/online/pooling.py and runtime/online/ridge.py.
+//
+// A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
+// block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
+
+typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
+
+struct hp_pooling {
+  i64 side, channels, parts;  // cells of the features; parts of a box along each side
+  double stride, least;       // search pixels a cell; smallest part, cells
+  const float* mean;          // (channels,)
+  float* cells;               // (side * side, blocks of 16 channels): features, cell by cell
+  uint8_t* ready;             // (side,): which rows of `cells` are filled in
+  double* shares;             // (2, parts, side)
+  i64* ranges;                // (2, parts, 2): first and end of what is not 0 in `shares`
+};
+
+struct hp_regression {
+  i64 size, blocks;          // numbers of a sample; blocks of 16 that hold them
+  double ridge, tiny;        // added to the diagonal; squared length at which it is solved
+  float* square;             // (16 blocks, 16 blocks): A
+  double* mean;              // (16 blocks,): b
+  double* weights;           // (16 blocks,)
+  double* space;             // 3 x (16 blocks,): rest, way, along
+  float* samples;            // 2 x (LARGEST_BATCH, 16 blocks)
+};
+
+namespace {
+
+const int LARGEST_BATCH = 32;  // samples that are added at once
+
+inline i64 block_at(i64 row) { return 256 * (row * (row + 1) / 2); }
+
+// How much of each part lies in each cell along one axis; `_shares` of the definition.
+void share_cells(const hp_pooling* pooling, double centre, double length, double* shares,
+                 i64* ranges) {
+  const i64 side = pooling->side, parts = pooling->parts;
+  const double shortest = pooling->least * (double)parts;
+  if (!(length > shortest)) length = shortest;
+  for (i64 part = 0; part < parts; ++part, shares += side, ranges += 2) {
+    const double place = ((double)part + 0.5) / (double)parts - 0.5;
+    const double at = centre + place * length + (double)(side / 2);
+    const double half = length / (double)parts / 2.0, low = at - half, high = at + half;
+    double sum = 0;
+    for (i64 cell = 0; cell < side; ++cell) {
+      const double end = (double)cell + 0.5, first = (double)cell - 0.5;
+      const double covered = (high < end ? high : end) - (low > first ? low : first);
+      shares[cell] = covered > 0 ? covered : 0;
+      sum += shares[cell];
+    }
+    if (!(sum > 1e-6)) {  // a part outside of the region takes the nearest cell
+      double nearest = rint(at);
+      nearest = nearest > 0 ? nearest : 0;
+      nearest = nearest < (double)(side - 1) ? nearest : (double)(side - 1);
+      for (i64 cell = 0; cell < side; ++cell) shares[cell] = cell == (i64)nearest;
+      sum = 1;
+    }
+    ranges[0] = side, ranges[1] = 0;
+    for (i64 cell = 0; cell < side; ++cell) {
+      shares[cell] /= sum;
+      if (shares[cell] == 0) continue;
+      if (ranges[0] == side) ranges[0] = cell;
+      ranges[1] = cell + 1;
+    }
+  }
+}
+
+// Writes one row of cells with the channels of each cell side by side.
+void turn_row(const hp_pooling* pooling, const float* features, i64 row) {
+  const i64 side = pooling->side, count = (pooling->channels + 15) / 16 * 16;
+  float* cells = pooling->cells + row * side * count;
+  for (i64 channel = 0; channel < pooling->channels; ++channel) {
+    const float* values = features + (channel * side + row) * side;
+    for (i64 x = 0; x < side; ++x) cells[x * count + channel] = values[x];
+  }
+}
+
+// One part of a box: the mean of the cells, weighted, less the mean of all; returns its square.
+double pool_part(const hp_pooling* pooling, const double* rows, const i64* down,
+                 const double* columns, const i64* across, float* out) {
+  const i64 channels = pooling->channels, blocks = (channels + 15) / 16;
+  double square = 0;
+  for (i64 block = 0; block < blocks; ++block) {
+    hp_lanes sum = {0};
+    for (i64 y = down[0]; y < down[1]; ++y)
+      for (i64 x = across[0]; x < across[1]; ++x) {
+        const float* cell = pooling->cells + ((y * pooling->side + x) * blocks + block) * 16;
+        sum += *(const hp_lanes*)cell * (float)(rows[y] * columns[x]);
+      }
+    float values[16];
+    memcpy(values, &sum, sizeof values);
+    const i64 left = channels - block * 16, count = left < 16 ? left : 16;
+    for (i64 i = 0; i < count; ++i) {
+      const float value = values[i] - pooling->mean[block * 16 + i];
+      out[block * 16 + i] = value;
+      square += (double)value * value;
+    }
+  }
+  return square;
+}
+
+HP_INLINE double total(const hp_doubles& values) {
+  double sum = 0;
+  for (int i = 0; i < 8; ++i) sum += values[i];
+  return sum;
+}
+
+// The product of two vectors of `blocks` of 16 doubles.
+double dot(const double* one, const double* other, i64 blocks) {
+  hp_doubles low = {0}, high = {0};
+  for (i64 i = 0; i < 16 * blocks; i += 16) {
+    low += *(const hp_doubles*)(one + i) * *(const hp_doubles*)(other + i);
+    high += *(const hp_doubles*)(one + i + 8) * *(const hp_doubles*)(other + i + 8);
+  }
+  return total(low) + total(high);
+}
+
+// to += by * more, of `blocks` of 16 doubles
+void add_times(double* to, const double* more, double by, i64 blocks) {
+  for (i64 i = 0; i < 16 * blocks; ++i) to[i] += by * more[i];
+}
+
+// COUNT blocks of A vector, from the columns of `row` on: a sum of rows, because A is symmetric.
+template <int COUNT>
+void multiply_blocks(const hp_regression* model, const float* row, const float* vector, double* out) {
+  const i64 width = 16 * model->blocks;
+  hp_lanes sums[COUNT] = {};
+  for (i64 i = 0; i < model->size; ++i, row += width)
+    for (int k = 0; k < COUNT; ++k) sums[k] += ((const hp_lanes*)row)[k] * vector[i];
+  for (int k = 0; k < COUNT; ++k)
+    for (int i = 0; i < 16; ++i) out[16 * k + i] = sums[k][i];
+}
+
+// out = A vector
+void multiply(const hp_regression* model, const double* vector, double* out) {
+  const i64 width = 16 * model->blocks;
+  float* narrow = model->samples;
+  for (i64 i = 0; i < width; ++i) narrow[i] = (float)vector[i];
+  i64 block = 0;
+  for (; block + 8 <= model->blocks; block += 8)
+    multiply_blocks<8>(model, model->square + 16 * block, narrow, out + 16 * block);
+  for (; block + 4 <= model->blocks; block += 4)
+    multiply_blocks<4>(model, model->square + 16 * block, narrow, out + 16 * block);
+  for (; block < model->blocks; ++block)
+    multiply_blocks<1>(model, model->square + 16 * block, narrow, out + 16 * block);
+}
+
+// square = square * kept + sum over samples of scaled[k] samples[k]^T, up to the diagonal.
+void add_products(float* square, i64 blocks, const float* samples, const float* scaled, i64 count,
+                  float kept) {
+  const i64 width = 16 * blocks;
+  for (i64 block = 0; block < blocks; ++block) {
+    float* rows = square + block_at(block);
+    const i64 length = 16 * (block + 1);
+    for (int i = 0; i < 16; i += 4)
+      for (i64 column = 0; column < length; column += 16) {
+        float* at = rows + i * length + column;
+        hp_lanes a = *(hp_lanes*)at * kept, b = *(hp_lanes*)(at + length) * kept;
+        hp_lanes c = *(hp_lanes*)(at + 2 * length) * kept;
+        hp_lanes d = *(hp_lanes*)(at + 3 * length) * kept;
+        const float *sample = samples + column, *by = scaled + 16 * block + i;
+        for (i64 k = 0; k < count; ++k, sample += width, by += width) {
+          const hp_lanes values = *(const hp_lanes*)sample;
+          a += values * by[0], b += values * by[1], c += values * by[2], d += values * by[3];
+        }
+        *(hp_lanes*)at = a, *(hp_lanes*)(at + length) = b;
+        *(hp_lanes*)(at + 2 * length) = c, *(hp_lanes*)(at + 3 * length) = d;
+      }
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+// Describes boxes: `out` is (count, parts * parts * channels + 1). `states` are [cx, cy, w, h] in frame
+// pixels; `view` is the region's centre in frame pixels, and search pixels per frame pixel: x, y, x, y.
+void hp_pooling_describe(const hp_pooling* pooling, const float* features, const double* states,
+                         i64 count, const double* view, float* out) {
+  const i64 side = pooling->side, parts = pooling->parts, channels = pooling->channels;
+  memset(pooling->ready, 0, (size_t)side);
+  double *rows = pooling->shares, *columns = rows + parts * side;
+  i64 *down = pooling->ranges, *across = down + 2 * parts;
+  for (i64 box = 0; box < count; ++box, states += 4) {
+    const double x = (states[0] - view[0]) * view[2], y = (states[1] - view[1]) * view[3];
+    share_cells(pooling, x / pooling->stride, states[2] * view[2] / pooling->stride, columns, across);
+    share_cells(pooling, y / pooling->stride, states[3] * view[3] / pooling->stride, rows, down);
+    double square = 0;
+    float* first = out;
+    for (i64 r = 0; r < parts; ++r) {
+      for (i64 row = down[2 * r]; row < down[2 * r + 1]; ++row) {
+        if (!pooling->ready[row]) turn_row(pooling, features, row);
+        pooling->ready[row] = 1;
+      }
+      for (i64 c = 0; c < parts; ++c, out += channels)
+        square += pool_part(pooling, rows + r * side, down + 2 * r, columns + c * side,
+                            across + 2 * c, out);
+    }
+    const float length = (float)sqrt(square) + 1e-9f;
+    for (float* value = first; value < out; ++value) *value /= length;
+    *out++ = 1;
+  }
+}
+
+// Takes samples (count, size) into the moments of a class, `rate` of all. `weights`: (count,), or 0.
+void hp_moments_add(const hp_regression* model, const float* samples, const double* weights,
+                    i64 count, double rate, double* mean, float* square) {
+  const i64 size = model->size, width = 16 * model->blocks;
+  double all = 0;
+  for (i64 i = 0; i < count; ++i) all += weights ? weights[i] : 1.0;
+  for (i64 i = 0; i < width; ++i) mean[i] *= 1 - rate;
+  float *held = model->samples, *scaled = held + LARGEST_BATCH * width;
+  float kept = (float)(1 - rate);
+  for (i64 first = 0; first < count; first += LARGEST_BATCH) {
+    const i64 some = count - first < LARGEST_BATCH ? count - first : LARGEST_BATCH;
+    for (i64 k = 0; k < some; ++k) {
+      const float* sample = samples + (first + k) * size;
+      const double share = (weights ? weights[first + k] : 1.0) / all * rate;
+      float *row = held + k * width, *row_scaled = scaled + k * width;
+      memset(row + width - 16, 0, 16 * sizeof(float));
+      memset(row_scaled + width - 16, 0, 16 * sizeof(float));
+      for (i64 i = 0; i < size; ++i) {
+        row[i] = sample[i];
+        row_scaled[i] = sample[i] * (float)share;
+        mean[i] += sample[i] * share;
+      }
+    }
+    add_products(square, model->blocks, held, scaled, some, kept);
+    kept = 1;
+  }
+}
+
+// A = sum of shares[k] squares[k], and the ridge; b = sum of signed[k] means[k].
+void hp_regression_weigh(const hp_regression* model, const float* const* squares,
+                         const double* shares, i64 count, const double* const* means,
+                         const double* signed_shares) {
+  const i64 blocks = model->blocks, width = 16 * blocks;
+  for (i64 block = 0; block < blocks; ++block)
+    for (i64 other = 0; other <= block; ++other)
+      for (i64 i = 0; i < 16; ++i) {
+        const i64 at = block_at(block) + i * 16 * (block + 1) + 16 * other, row = 16 * block + i;
+        hp_lanes sum = {0};
+        for (i64 k = 0; k < count; ++k)
+          sum += *(const hp_lanes*)(squares[k] + at) * (float)shares[k];
+        *(hp_lanes*)(model->square + row * width + 16 * other) = sum;
+        if (other == block) continue;
+        float* mirrored = model->square + 16 * other * width + row;
+        for (int j = 0; j < 16; ++j) mirrored[j * width] = sum[j];
+      }
+  for (i64 i = 0; i < model->size; ++i) model->square[i * width + i] += (float)model->ridge;
+  memset(model->mean, 0, (size_t)width * sizeof(double));
+  for (i64 k = 0; k < count; ++k) add_times(model->mean, means[k], signed_shares[k], blocks);
+}
+
+// Some steps of conjugate gradients towards A weights = b, from the last weights on.
+void hp_regression_solve(const hp_regression* model, i64 steps) {
+  const i64 blocks = model->blocks, width = 16 * blocks;
+  double *rest = model->space, *way = rest + width, *along = way + width;
+  multiply(model, model->weights, along);
+  for (i64 i = 0; i < width; ++i) way[i] = rest[i] = model->mean[i] - along[i];
+  double length = dot(rest, rest, blocks);
+  for (i64 step = 0; step < steps && length >= model->tiny; ++step) {
+    multiply(model, way, along);
+    const double far = length / dot(way, along, blocks);
+    add_times(model->weights, way, far, blocks);
+    add_times(rest, along, -far, blocks);
+    const double last = length;
+    length = dot(rest, rest, blocks);
+    for (i64 i = 0; i < width; ++i) way[i] = rest[i] + length / last * way[i];
+  }
+}
+
+// The products of samples (count, size) and the weights.
+void hp_regression_judge(const hp_regression* model, const float* samples, i64 count, double* out) {
+  for (i64 k = 0; k < count; ++k, samples += model->size) {
+    double sums[8] = {0};
+    i64 i = 0;
+    for (; i + 8 <= model->size; i += 8)
+      for (int j = 0; j < 8; ++j) sums[j] += samples[i + j] * model->weights[i + j];
+    for (; i < model->size; ++i) sums[0] += samples[i] * model->weights[i];
+    out[k] = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+  }
+}
+
+}  // extern "C"

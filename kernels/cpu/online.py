@@ -1,0 +1,227 @@
+"""What the classifier that learns online computes, as Python calls: ``online.h``."""
+
+import ctypes
+import struct
+from typing import Any, Optional, Sequence, Tuple
+
+import numpy as np
+
+LANES = 16  # values that are worked on at once
+BATCH = 32  # samples that are taken at once
+VIEW = struct.Struct("=4d")  # centre of the region; search pixels per frame pixel
+
+_POINTER, _DOUBLE, _INT64 = ctypes.c_void_p, ctypes.c_double, ctypes.c_int64
+
+
+class PoolingRecord(ctypes.Structure):
+    """``hp_pooling``."""
+
+    _fields_ = [
+        ("side", _INT64),
+        ("channels", _INT64),
+        ("parts", _INT64),
+        ("stride", _DOUBLE),
+        ("least", _DOUBLE),
+        ("mean", _POINTER),
+        ("cells", _POINTER),
+        ("ready", _POINTER),
+        ("shares", _POINTER),
+        ("ranges", _POINTER),
+    ]
+
+
+class RegressionRecord(ctypes.Structure):
+    """``hp_regression``."""
+
+    _fields_ = [
+        ("size", _INT64),
+        ("blocks", _INT64),
+        ("ridge", _DOUBLE),
+        ("tiny", _DOUBLE),
+        ("square", _POINTER),
+        ("mean", _POINTER),
+        ("weights", _POINTER),
+        ("space", _POINTER),
+        ("samples", _POINTER),
+    ]
+
+
+class Pooling:
+    """Features under boxes. ``runtime.online.pooling.Pooling`` defines the results.
+
+    Args:
+        library: the loaded kernels.
+        mean: float32 (channels,), subtracted from all features.
+        side: cells on each side of the features.
+        stride: search pixels from one cell to the next.
+        parts: along each side of a box.
+        least: length of the smallest part, cells.
+    """
+
+    def __init__(
+        self, library: Any, mean: np.ndarray, side: int, stride: float, parts: int, least: float
+    ) -> None:
+        channels = len(mean)
+        self._shape = (1, channels, side * side)
+        self._size = channels * parts**2 + 1
+        self._held = (
+            np.ascontiguousarray(mean, np.float32),
+            np.zeros((side * side, _padded(channels)), np.float32),
+            np.zeros(side, np.uint8),
+            np.zeros((2, parts, side)),
+            np.zeros((2, parts, 2), np.int64),
+        )
+        addresses = [array.ctypes.data for array in self._held]
+        self._record = PoolingRecord(side, channels, parts, stride, least, *addresses)
+        self._at = ctypes.addressof(self._record)
+        self._view = ctypes.create_string_buffer(VIEW.size)
+        self._view_at = ctypes.addressof(self._view)
+        self._describe = library.hp_pooling_describe
+        self._describe.argtypes = [_POINTER] * 3 + [_INT64] + [_POINTER] * 2
+        self._describe.restype = None
+        self._features: Any = None
+        self._features_at = 0
+
+    def describe(
+        self,
+        features: np.ndarray,
+        states: np.ndarray,
+        centre: Sequence[float],
+        scale: Tuple[float, float],
+    ) -> np.ndarray:
+        """The features under boxes: float32 (n, size); arguments as in the definition."""
+        if features is not self._features:  # an engine reuses its outputs
+            self._bind(features)
+        boxes = np.ascontiguousarray(states, np.float64)
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError("boxes: {}".format(boxes.shape))
+        out = np.empty((len(boxes), self._size), np.float32)
+        VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
+        self._describe(
+            self._at,
+            self._features_at,
+            boxes.ctypes.data,
+            len(boxes),
+            self._view_at,
+            out.ctypes.data,
+        )
+        return out
+
+    def _bind(self, features: np.ndarray) -> None:
+        """Keep the address of the features."""
+        is_dense = features.dtype == np.float32 and features.flags.c_contiguous
+        if features.shape != self._shape or not is_dense:
+            raise ValueError("features: {} {}".format(features.dtype, features.shape))
+        self._features, self._features_at = features, features.ctypes.data
+
+
+class Moments:
+    """Mean of x and of x x^T of one class, up to the diagonal.
+
+    Args:
+        size: of x.
+    """
+
+    def __init__(self, size: int) -> None:
+        width = _padded(size)
+        blocks = width // LANES
+        self.mean = np.zeros(width)
+        self.square = np.zeros(LANES**2 * blocks * (blocks + 1) // 2, np.float32)
+        self.addresses = self.mean.ctypes.data, self.square.ctypes.data
+
+
+class Regression:
+    """Moments and their solution. ``runtime.online.ridge.Ridge`` defines the results.
+
+    Args:
+        library: the loaded kernels.
+        size: numbers of a sample.
+        ridge: added to the diagonal of the matrix.
+        tiny: squared length of what is left, at which the regression is solved.
+
+    Attributes:
+        weights: float64 (size,).
+    """
+
+    def __init__(self, library: Any, size: int, ridge: float, tiny: float) -> None:
+        self._library, self._size = library, size
+        width = _padded(size)
+        self._held = (
+            np.zeros((width, width), np.float32),
+            np.zeros(width),
+            np.zeros(width),
+            np.zeros((3, width)),
+            np.zeros((2 * BATCH, width), np.float32),
+        )
+        addresses = [array.ctypes.data for array in self._held]
+        self._record = RegressionRecord(size, width // LANES, ridge, tiny, *addresses)
+        self._at = ctypes.addressof(self._record)
+        self.weights = self._held[2][:size]
+        self._add, self._judge = library.hp_moments_add, library.hp_regression_judge
+        self._weigh, self._solve = library.hp_regression_weigh, library.hp_regression_solve
+        self._add.argtypes = [_POINTER] * 3 + [_INT64, _DOUBLE] + [_POINTER] * 2
+        self._judge.argtypes = [_POINTER] * 2 + [_INT64, _POINTER]
+        self._weigh.argtypes = [_POINTER] * 3 + [_INT64] + [_POINTER] * 2
+        self._solve.argtypes = [_POINTER, _INT64]
+        for function in (self._add, self._judge, self._weigh, self._solve):
+            function.restype = None
+
+    def moments(self) -> Moments:
+        """Memory for the samples of one class."""
+        return Moments(self._size)
+
+    def add(
+        self,
+        moments: Moments,
+        samples: np.ndarray,
+        weights: Optional[np.ndarray],
+        rate: float,
+    ) -> None:
+        """Take samples (n, size) into moments, as ``rate`` of all; ``weights`` (n,) or None."""
+        values = self._checked(samples)
+        share = None if weights is None else np.ascontiguousarray(weights, np.float64)
+        if share is not None and share.shape != (len(values),):
+            raise ValueError("weights: {}".format(share.shape))
+        self._add(
+            self._at,
+            values.ctypes.data,
+            None if share is None else share.ctypes.data,
+            len(values),
+            rate,
+            *moments.addresses,
+        )
+
+    def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
+        """Make A and b of (moments, share, sign of the class)."""
+        means, squares = zip(*(moments.addresses for moments, _, _ in terms))
+        pointers = _POINTER * len(terms), _DOUBLE * len(terms)
+        self._weigh(
+            self._at,
+            pointers[0](*squares),
+            pointers[1](*(share for _, share, _ in terms)),
+            len(terms),
+            pointers[0](*means),
+            pointers[1](*(share * sign for _, share, sign in terms)),
+        )
+
+    def solve(self, steps: int) -> None:
+        """Take so many steps towards the solution."""
+        self._solve(self._at, steps)
+
+    def judge(self, samples: np.ndarray) -> np.ndarray:
+        """The products of samples (n, size) and the weights: float64 (n,)."""
+        values = self._checked(samples)
+        out = np.empty(len(values))
+        self._judge(self._at, values.ctypes.data, len(values), out.ctypes.data)
+        return out
+
+    def _checked(self, samples: np.ndarray) -> np.ndarray:
+        values = np.ascontiguousarray(samples, np.float32)
+        if values.ndim != 2 or values.shape[1] != self._size:
+            raise ValueError("samples: {}".format(samples.shape))
+        return values
+
+
+def _padded(count: int) -> int:
+    """The count of values that whole lanes hold."""
+    return -(-count // LANES) * LANES

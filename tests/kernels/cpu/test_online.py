@@ -1,0 +1,104 @@
+"""The compiled online classifier describes, learns and judges as its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from runtime.online.classifier import Classifier, View
+from runtime.online.pooling import Pooling
+from runtime.online.ridge import Ridge
+
+NO_SHRINKING = (Phase.explicit, Phase.generate)  # a smaller case tells no more
+SHAPES = st.tuples(
+    st.integers(3, 20), st.sampled_from([1, 3, 15, 16, 17, 48, 64]), st.integers(1, 3)
+)
+
+
+def features_of(random, channels, side):
+    return random.randn(1, channels, side * side).astype(np.float32)
+
+
+def boxes_of(random, count, reach):
+    """Boxes in and around a region, some of them tiny or huge."""
+    centres = random.uniform(-1.2 * reach, 1.2 * reach, (count, 2))
+    return np.concatenate([centres, np.exp(random.uniform(-1, 7, (count, 2)))], axis=1)
+
+
+@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
+@given(st.integers(0, 10**6), SHAPES, st.sampled_from([1, 8, 16]), st.integers(1, 40))
+def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, count):
+    side, channels, parts = shape
+    random = np.random.RandomState(seed)
+    first, now = (features_of(random, channels, side) for _ in range(2))
+    boxes = boxes_of(random, count, side * stride / 2)
+    centre, scale = random.uniform(-50, 50, 4), tuple(random.uniform(0.2, 3, 2))
+    boxes[:, :2] += centre[:2]
+    described = []
+    for own in (None, kernels):
+        pooling = Pooling(stride, parts, own)
+        pooling.begin(first)
+        described.append(pooling.describe(now, boxes, centre, scale))
+    assert described[1].shape == (count, pooling.size)
+    if channels > 1:  # a single number that is nearly the mean has no direction
+        np.testing.assert_allclose(described[1], described[0], rtol=0, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None, phases=NO_SHRINKING)
+@given(st.integers(0, 10**6), st.sampled_from([2, 16, 17, 100, 128, 129, 193]), st.integers(1, 70))
+def test_what_was_learnt_judges_as_by_the_definition(kernels, seed, size, count):
+    random = np.random.RandomState(seed)
+    models = Ridge(size), Ridge(size, kernels)
+
+    def some(towards, count):
+        values = random.normal(0, 0.1, (count, size)).astype(np.float32)
+        values[:, towards % size] += 1.0
+        values /= np.sqrt((values**2).sum(axis=1, keepdims=True))
+        values[:, -1] = 1.0
+        return values
+
+    first = some(0, 1 + count // 3), some(1, count)
+    for model in models:
+        model.begin(*first)
+    for frame in range(6):
+        taken = some(0, 11), some(frame, count), np.exp(random.uniform(-2, 2, count))
+        for model in models:
+            model.learn(*taken)
+            while model.busy:
+                model.step()
+        seen = some(2, 5)
+        np.testing.assert_allclose(models[1](seen), models[0](seen), rtol=0, atol=3e-3)
+
+
+def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
+    """Matrices in float32 keep what the definition keeps in float64."""
+    random = np.random.RandomState(5)
+
+    class Numbers:
+        stride, search = 16, 255
+
+    one, other = Classifier(Numbers), Classifier(Numbers, kernels)
+    base = features_of(random, 16, 16)
+    state = np.array([200.0, 150.0, 60.0, 50.0])
+    for classifier in (one, other):
+        classifier.begin(state, View(state, (0.9, 0.9), base))
+    apart = 0.0
+    for _ in range(1000):
+        base += 0.05 * features_of(random, 16, 16)
+        base *= 0.999
+        view = View(state + random.uniform(-9, 9, 4) * (1, 1, 0, 0), (0.9, 0.9), base.copy())
+        judged = []
+        for classifier in (one, other):
+            classifier.follow(state, view, True, state[None] + (70.0, 0, 0, 0))
+            judged.append(classifier.judge(state[None] + (5.0, 5.0, 0, 0), view)[0])
+        apart = max(apart, abs(judged[0] - judged[1]))
+    assert apart < 5e-4
+
+
+def test_features_of_another_shape_are_refused(kernels):
+    pooling = Pooling(16, kernels=kernels)
+    pooling.begin(np.zeros((1, 8, 256), np.float32))
+    with pytest.raises(ValueError, match="features"):
+        pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
+    with pytest.raises(ValueError, match="samples"):
+        Ridge(9, kernels)(np.zeros((2, 8), np.float32))

@@ -67,7 +67,7 @@ def prepare(options, out, log):
         raise TrainingStopped(
             "there is no CUDA device for --device {}; use --device cpu".format(options.device)
         )
-    teachers = Teachers(options.teacher, options.networks_dir)
+    teachers = Teachers(options.teacher, options.networks_dir, options.maps_teacher)
     cache = pathlib.Path(options.cache) if options.cache else out / "cache"
     bank = build_bank(
         cache / "bank",
@@ -127,6 +127,7 @@ def fill_ring(options, ring, cache):
     """Start the processes that draw pairs and wait until there are enough to begin with."""
     job = {
         "teachers": options.teacher,
+        "of_maps": options.maps_teacher,
         "networks_dir": options.networks_dir,
         "bank": str(cache / "bank"),
         "ring": str(cache / "ring"),

@@ -7,17 +7,22 @@ bootstrap over clips. On the clips of --gain the candidate must be better by mor
 error, and must not lose more targets. On the clips of --keep it must not be worse by more than one
 standard error. Several candidates, such as fp32 and INT8 of the same weights, must all pass.
 
-The exit code is 0 if the candidate is better, 1 if not, 2 after a mistake.
+With --equal, for a candidate whose licence is freer, no set need get better. Each set and all of
+them together must not be worse, in overlap and in lost targets, by more than one standard error.
+
+The exit code is 0 if the candidate passes, 1 if not, 2 after a mistake.
 """
 
 import json
 import pathlib
 
+import numpy as np
+
 from calib import command
 from calib.clips import find_clips
 from calib.command import say
 from calib.one_step_overlap import Finder, Pairs
-from calib.train.judging import change, figures, verdict
+from calib.train.judging import change, equal, figures, verdict
 from calib.train.validate import overlaps
 from runtime import engines
 from runtime.networks import load_network
@@ -41,6 +46,9 @@ def parser():
     cli.add_argument(
         "--keep", nargs="*", default=[], metavar="DIR", help="clips that must not get worse"
     )
+    cli.add_argument(
+        "--equal", action="store_true", help="the candidate's licence is freer: equal is enough"
+    )
     cli.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help="crops of a frame")
     command.add_network_options(cli)
     return cli
@@ -51,6 +59,7 @@ def run(options):
     names = [options.against, *options.candidates]
     finders = [_finder(name, options) for name in names]
     changes = {name: [] for name in options.candidates}
+    together = {name: [] for name in names}
     sets = [(folder, True) for folder in options.gain]
     sets += [(folder, False) for folder in options.keep]
     for folder, must_gain in sets:
@@ -59,6 +68,7 @@ def run(options):
         for name, finder in zip(names, finders):
             pairs = Pairs(clips, finder.network, options.repeats)
             found = overlaps(finder, pairs)
+            together[name].append((found, pairs.clip))
             line = {"network": name, "pairs": len(found), **figures(label, found, pairs.clip)}
             if shipped is None:
                 shipped = found
@@ -67,7 +77,20 @@ def run(options):
                 changes[name].append(gained)
                 line.update(gain=gained.gain, gain_error=gained.error)
             print(json.dumps({key: _short(value) for key, value in line.items()}), flush=True)
-    return _conclude(changes, options.against)
+    if options.equal:
+        for name in options.candidates:
+            changes[name].append(_together(together[name], together[options.against]))
+    return _conclude(changes, options.against, options.equal)
+
+
+def _together(candidate, shipped):
+    """The ``Change`` over the pairs of all sets; a clip of two sets counts in both."""
+    firsts = np.cumsum([0] + [clip.max() + 1 for _, clip in shipped])
+    clip = np.concatenate([clip + first for (_, clip), first in zip(shipped, firsts)])
+    found, before = (np.concatenate([part for part, _ in parts]) for parts in (candidate, shipped))
+    gained = change("all sets together", found, before, clip, False)
+    say("{}: {:+.4f} ± {:.4f}".format(gained.name, gained.gain, gained.error))
+    return gained
 
 
 def _finder(name, options):
@@ -80,13 +103,13 @@ def _short(value):
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _conclude(changes, against):
-    """Print a verdict for every candidate; returns 0 if all are better, else 1."""
-    better = True
+def _conclude(changes, against, by_licence):
+    """Print a verdict for every candidate; returns 0 if all pass, else 1."""
+    better, words = True, "equal to" if by_licence else "better than"
     for name, found in changes.items():
-        said = verdict(found)
+        said = equal(found) if by_licence else verdict(found)
         better = better and said.better
-        print("{} is {}better than {}".format(name, "" if said.better else "not ", against))
+        print("{} is {}{} {}".format(name, "" if said.better else "not ", words, against))
         for reason in said.reasons:
             print("  " + reason)
     return 0 if better else 1

@@ -51,7 +51,7 @@ def figures(name, overlaps, clip):
 
 # the rule
 
-Change = collections.namedtuple("Change", "name gain error lost must_gain")
+Change = collections.namedtuple("Change", "name gain error lost lost_error must_gain")
 Verdict = collections.namedtuple("Verdict", "better reasons")
 
 
@@ -65,12 +65,14 @@ def change(name, candidate, shipped, clip, must_gain):
         must_gain: whether the candidate has to be better here; elsewhere it must not be worse.
 
     Returns:
-        ``Change``: mean gain, its standard error, and by how much the share of lost targets rose.
+        ``Change``: mean gain, its standard error, by how much the share of lost targets rose, and
+        the standard error of that.
     """
     candidate, shipped = np.asarray(candidate, float), np.asarray(shipped, float)
     gain, error = estimate(candidate - shipped, clip)
-    lost = float((candidate < LOST).mean() - (shipped < LOST).mean())
-    return Change(name, gain, error, lost, must_gain)
+    more = (candidate < LOST).astype(float) - (shipped < LOST)
+    lost, lost_error = estimate(more, clip)
+    return Change(name, gain, error, lost, lost_error, must_gain)
 
 
 def verdict(changes):
@@ -98,4 +100,24 @@ def verdict(changes):
             )
         elif not found.must_gain and found.gain < -found.error:
             reasons.append(said + " is a loss of more than one standard error")
+    return Verdict(not reasons, reasons)
+
+
+def equal(changes):
+    """Whether a candidate counts as equal to the shipped network, so that its licence may decide.
+
+    On every set, the loss is at most one standard error, and so is the rise of the share of lost
+    targets.
+
+    Args:
+        changes: one ``Change`` for each set, and one for all their pairs together.
+
+    Returns:
+        ``Verdict``: bool, and a sentence for each set that speaks against it.
+    """
+    reasons = verdict([found._replace(must_gain=False) for found in changes]).reasons
+    for found in changes:
+        if found.lost > found.lost_error:
+            text = "{}: {:+.2%} ± {:.2%} of the targets are lost more often"
+            reasons.append(text.format(found.name, found.lost, found.lost_error))
     return Verdict(not reasons, reasons)

@@ -101,6 +101,13 @@ def _add_network(add):
         metavar="NETWORK",
         help="networks to learn from",
     )
+    add(
+        "--maps-teacher",
+        nargs="+",
+        default=[],
+        metavar="NETWORK",
+        help="networks whose maps the head learns from (default: --teacher)",
+    )
     add("--networks-dir", metavar="DIR", help="folder with the teachers' files")
     add(
         "--shape",

@@ -103,7 +103,7 @@ def write_pairs(job, worker):
     cv2.setNumThreads(1)
     parent = os.getppid()
     os.nice(job["nice"])
-    teachers = Teachers(job["teachers"], job["networks_dir"])
+    teachers = Teachers(job["teachers"], job["networks_dir"], job["of_maps"])
     drawer = Drawer(Bank(job["bank"]))
     ring = Ring(job["ring"], job["size"], teachers.channels)
     mine = ring.stamps[worker :: job["workers"]]

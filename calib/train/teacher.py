@@ -1,8 +1,9 @@
 """The networks to learn from, run by ONNX Runtime on one thread.
 
 Several teachers act as one: their features are concatenated along the channels, their score maps
-are averaged, and their boxes are averaged with the scores as weights. A teacher must be of the
-family "points" and have the parts "backbone" and "head".
+are averaged, and their boxes are averaged with the scores as weights. The maps may come from other
+networks than the features. A teacher must be of the family "points" and have the parts "backbone"
+and "head".
 """
 
 import numpy as np
@@ -89,23 +90,25 @@ class Teacher:
 
 
 class Teachers:
-    """Several teachers as one."""
+    """Several teachers as one.
 
-    def __init__(self, names, networks_dir=None):
+    Args:
+        names: networks of the features, and of the maps if ``of_maps`` names no others.
+        networks_dir: folder with their files.
+        of_maps: networks of the maps that ``learn`` gives.
+    """
+
+    def __init__(self, names, networks_dir=None, of_maps=()):
         self.members = [Teacher(name, networks_dir) for name in names]
         self.channels = sum(member.channels for member in self.members)
+        have = {member.name: member for member in self.members}
+        self._of_maps = [have.get(name) or Teacher(name, networks_dir) for name in of_maps]
 
     def maps(self, exemplar, search):
         """Features (channels,8,8), (channels,16,16) -> probability (16,16), distances (4,16,16)."""
         edges = np.cumsum([member.channels for member in self.members])[:-1]
         pairs = zip(np.split(exemplar[None], edges, 1), np.split(search[None], edges, 1))
-        maps = [member.maps(*pair) for member, pair in zip(self.members, pairs)]
-        known = np.stack([~np.isnan(p) for p, _ in maps])
-        probability = np.stack([np.nan_to_num(p) for p, _ in maps])
-        weights = (probability + 1e-6 * known)[:, None] + 1e-12
-        distances = np.stack([np.nan_to_num(d, nan=STRIDE) for _, d in maps])
-        probability = probability.sum(0) / np.maximum(known.sum(0), 1)
-        return probability, (distances * weights).sum(0) / weights.sum(0)
+        return mean_maps([member.maps(*pair) for member, pair in zip(self.members, pairs)])
 
     def features(self, exemplar=None, search=None):
         """A uint8 crop -> float32 (channels,8,8), or (channels,16,16)."""
@@ -120,5 +123,24 @@ class Teachers:
             exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),
             distances (4,16,16) in search pixels, all float32.
         """
-        z, x = self.features(exemplar=exemplar), self.features(search=search)
-        return (z, x) + self.maps(z, x)
+        found = {m: (m.exemplar(exemplar), m.search(search)) for m in self.members}
+        z, x = (np.concatenate([pair[i][0] for pair in found.values()]) for i in (0, 1))
+        for other in self._of_maps:
+            if other not in found:
+                found[other] = other.exemplar(exemplar), other.search(search)
+        of_maps = self._of_maps or self.members
+        return (z, x) + mean_maps([member.maps(*found[member]) for member in of_maps])
+
+
+def mean_maps(maps):
+    """One map of several: the mean score, and boxes with the scores as weights.
+
+    Args:
+        maps: list of (probability (16,16), distances (4,16,16)), NaN where there is no cell.
+    """
+    known = np.stack([~np.isnan(p) for p, _ in maps])
+    probability = np.stack([np.nan_to_num(p) for p, _ in maps])
+    weights = (probability + 1e-6 * known)[:, None] + 1e-12
+    distances = np.stack([np.nan_to_num(d, nan=STRIDE) for _, d in maps])
+    probability = probability.sum(0) / np.maximum(known.sum(0), 1)
+    return probability, (distances * weights).sum(0) / weights.sum(0)

@@ -50,6 +50,16 @@ def test_better_boxes_win_and_worse_ones_do_not(world, capsys):
     assert "is a loss of more than one standard error" in capsys.readouterr().out
 
 
+def test_a_freer_licence_needs_an_equal_network(world, capsys):
+    clips, good, large = (str(path) for path in world)
+    sets = ["--gain", clips, "--keep", clips, "--repeats", "1"]
+    assert judge.main([good, "--against", good, *sets, "--equal"]) == 0
+    assert "is equal to" in capsys.readouterr().out
+    assert judge.main([large, "--against", good, *sets, "--equal"]) == 1
+    found = capsys.readouterr().out
+    assert "is not equal to" in found and "all sets together" in found
+
+
 def test_a_set_without_clips_is_a_mistake(world, tmp_path, capsys):
     _, good, _ = world
     (tmp_path / "none").mkdir()

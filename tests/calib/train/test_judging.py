@@ -76,3 +76,20 @@ def test_more_lost_targets_rule_a_gain_out():
 def test_the_same_network_is_not_better_than_itself():
     values, clip = np.random.default_rng(0).random(60), np.arange(60) % 6
     assert not judging.verdict([judging.change("set", values, values, clip, True)]).better
+
+
+def test_an_equal_network_may_differ_by_one_standard_error():
+    small = changes(0.0, True)._replace(gain=-0.01, error=0.012, lost=0.01, lost_error=0.02)
+    assert judging.equal([small]).better
+    said = judging.equal([small._replace(gain=-0.013)])
+    assert not said.better and "loss of more than one standard error" in said.reasons[0]
+    said = judging.equal([small._replace(lost=0.03)])
+    assert not said.better and "lost more often" in said.reasons[0]
+
+
+def test_the_rise_of_lost_targets_has_its_standard_error():
+    clip = np.repeat(np.arange(10), 20)
+    shipped = np.full(200, 0.6)
+    candidate = np.where(clip == 3, 0.1, 0.6)
+    found = judging.change("away", candidate, shipped, clip, False)
+    assert found.lost == pytest.approx(0.1) and found.lost_error == pytest.approx(0.095, rel=0.1)

@@ -69,7 +69,10 @@ def test_weights_that_are_not_better_are_not_installed(world):
     release.run(options(world, "--steps", "install"))
     assert all(before[name] != (folder / name).read_bytes() for name in SHIPPED)
     for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
-        assert load_network(str(folder / name)).locate()
+        network, shipped = load_network(str(folder / name)), load_network("kestrel")
+        assert network.locate()
+        for key in ("unsure_below", "doubt_below", "look_above", "found_above"):
+            assert getattr(network, key) == getattr(shipped, key) > 0
     for name in SHIPPED:
         (folder / name).write_bytes(before[name])
 

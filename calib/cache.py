@@ -13,7 +13,6 @@ import numpy as np
 from calib.errors import BadTable
 
 LEVELS = 127
-ALGORITHMS = ("EntropyCalibration2", "MinMaxCalibration")
 
 
 def header(version, algorithm="EntropyCalibration2"):

@@ -75,7 +75,7 @@ def load(
     if bundle or board or simulate or not runs_files:
         of_bundle = None if precision == precisions.AUTO else precision
         return _from_bundle(network, engine, threads, log, bundle, of_bundle, board, simulate)
-    opened = precisions.open_engine(
+    opened = precisions.open_precision(
         load_network(network or DEFAULT_NETWORK),
         precision,
         engine,
@@ -145,7 +145,7 @@ def _from_bundle(
 
         bundle.check_board(known)
         device, overlay = simulation.open_board(bundle.board, simulate)
-    opened = open_engine(
+    opened = open_bundle(
         bundle,
         network,
         threads=threads,
@@ -191,7 +191,7 @@ def find_bundle(
     )
 
 
-def open_engine(
+def open_bundle(
     bundle: Bundle,
     network: Optional[Network] = None,
     *,

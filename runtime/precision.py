@@ -31,7 +31,7 @@ CPUINFO = pathlib.Path("/proc/cpuinfo")
 Folder = Optional[Union[str, pathlib.Path]]
 
 
-def open_engine(
+def open_precision(
     network: Network,
     precision: str,
     engine: str,
@@ -198,7 +198,7 @@ def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
 
 def main() -> int:
     """Measure the default network on this processor, if it has an INT8 form."""
-    engine = open_engine(load_network(DEFAULT_NETWORK), AUTO, engines.AUTO, log=print)
+    engine = open_precision(load_network(DEFAULT_NETWORK), AUTO, engines.AUTO, log=print)
     engine.close()
     return 0
 

@@ -74,7 +74,7 @@ def _measure(options: argparse.Namespace, folder: pathlib.Path) -> None:
             found_cells, found = _simulated(order, finder, pairs, pathlib.Path(out))
         else:
             made = build_of(board)(order, lambda text: None)
-            found_cells, found = Finder(network, loading.open_engine(made)).run(pairs)
+            found_cells, found = Finder(network, loading.open_bundle(made)).run(pairs)
     say(
         "{} {} {}, {}: {} pairs, one-step overlap {:.4f}, in fp32 {:.4f} ({:+.4f}); the same cell "
         "in {:.1%}".format(

@@ -101,7 +101,6 @@ class Engine(Lane):
         name: the file's name.
         title: the hardware, for a list of engines: "CPU", "NVIDIA GPU", "FPGA".
         runs_files: whether it runs a network's own ONNX files.
-        runs_bundles: whether it runs bundles (see ``runtime.bundle``).
         preference: place in the order in which "auto" tries engines, the lowest first; None where
             "auto" never takes it.
         batches_on_threads: whether one call of several targets on several threads takes less time
@@ -121,7 +120,6 @@ class Engine(Lane):
     name = ""
     title = "CPU"
     runs_files = False
-    runs_bundles = False
     preference: Optional[int] = None
     batches_on_threads = False
     libraries: Tuple[str, ...] = ()

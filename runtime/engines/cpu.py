@@ -84,7 +84,7 @@ class CpuEngine(CpuLane, base.Engine):
         processor: the hardware, for ``describe``.
     """
 
-    runs_files = runs_bundles = True
+    runs_files = True
     processor = "CPU"
     _library: Any  # the module that runs the network; a subclass imports it
 

@@ -30,7 +30,7 @@ class Engine(GpuEngine):
     """
 
     name = "onnxruntime_gpu"
-    runs_files = runs_bundles = True
+    runs_files = True
     libraries = ("onnxruntime",)
     install = "pip install onnxruntime-gpu"
     DEFAULT = "cuda"

@@ -46,7 +46,6 @@ class Engine(Base):
 
     name = "overlay"
     title = "FPGA"
-    runs_bundles = True
     libraries = ("pynq",)
     pipelines = True
     queue: Any = None

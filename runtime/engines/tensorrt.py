@@ -84,7 +84,6 @@ class Engine(GpuEngine):
     """
 
     name = "tensorrt"
-    runs_bundles = True
     libraries = ("tensorrt",)
     install = "sudo apt-get install python3-libnvinfer"
 

@@ -68,8 +68,7 @@ def add(
         proposal = Proposal(table, {})
     else:
         found = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
-        settle = _tried if found else _first
-        table = settle(proposal, paths, found, engine, say)
+        table = _tried(proposal, paths, found, engine, say) if found else _first(proposal, say)
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     network_of(table, path)  # it must be whole
@@ -78,13 +77,7 @@ def add(
     return path
 
 
-def _first(
-    proposal: Proposal,
-    paths: "typing.Mapping[str, pathlib.Path]",
-    clips: "typing.List[Clip]",
-    engine: str,
-    say: Say,
-) -> Table:
+def _first(proposal: Proposal, say: Say) -> Table:
     """The first answer to every question, without a trial."""
     answers = {question: next(iter(given)) for question, given in proposal.alternatives.items()}
     for question, answer in answers.items():

@@ -104,7 +104,7 @@ def record(folder, frames, box):
 
     device, overlay = simulation.open_board(BOARD, "model")
     bundle = Bundle(next(folder.glob("*/*-int8")))
-    engine = loading.open_engine(bundle, device=device, overlay=overlay)
+    engine = loading.open_bundle(bundle, device=device, overlay=overlay)
     results, finish, count = [], engine.fabric.finish, bundle.run["work_bytes"]
 
     def finished(*arguments):

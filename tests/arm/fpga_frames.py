@@ -37,7 +37,7 @@ def main(folder, library, out, pipeline="1"):
     board = ReplayBoard(bundle.settings["size"], library)
     for suffix in (".bit", ".hwh"):
         (folder / ("hotpath" + suffix)).touch()
-    engine = loading.open_engine(bundle, device=board, overlay=folder / "hotpath.bit")
+    engine = loading.open_bundle(bundle, device=board, overlay=folder / "hotpath.bit")
     kernels = cpu.load()
     tracker = loading.create_tracker(engine.network, engine, kernels, pipeline=int(pipeline))
     replay(engine, board, list(record["results"]))

@@ -50,7 +50,7 @@ def made(nano, prepared, tmp_path):
 def refused(made, *texts, **asked):
     """Loading must fail before the device is opened, with every text in one sentence."""
     with pytest.raises(bundle.BadBundle) as caught:
-        loading.open_engine(bundle.Bundle(made.folder), **asked)
+        loading.open_bundle(bundle.Bundle(made.folder), **asked)
     for text in texts:
         assert text in str(caught.value), str(caught.value)
     assert "\n" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_it_says_what_it_was_made_from(made, prepared):
 
 
 def test_it_needs_no_other_file_to_be_loaded(made, tmp_path):
-    engine = loading.open_engine(bundle.Bundle(made.folder))
+    engine = loading.open_bundle(bundle.Bundle(made.folder))
     assert engine.network.name == "tiny" and engine.network.map_size == 16
     assert engine.describe()["precision"] == "fp16"
 
@@ -149,7 +149,7 @@ def test_other_files_of_the_network_are_one_sentence(made, tmp_path):
 
 def test_a_tuned_tracker_needs_no_new_bundle(made, tmp_path):
     network = with_toml(made, tmp_path, "penalty = 0.1", "penalty = 0.2")
-    loading.open_engine(made, network).close()
+    loading.open_bundle(made, network).close()
 
 
 def test_inputs_and_maps_are_compared_where_no_sha256_is_known(made, nano, tmp_path):
@@ -209,11 +209,11 @@ def test_a_provider_that_is_none_is_one_sentence(tmp_path):
     for wrong in ("rocm", 7, ["cuda"]):
         made.engine, made.settings["provider"] = "onnxruntime_gpu", wrong
         with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
-            loading.open_engine(made)
+            loading.open_bundle(made)
 
 
 def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     network = made.load_network()
     assert type(loading.create_tracker(network, engine, cpu.load())).__name__ == "HostTracker"
     with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
@@ -263,7 +263,7 @@ def test_entries_of_another_kind_are_one_sentence(made, key):
             continue
         path.write_text(json.dumps(dict(whole, **{key: wrong})))
         with pytest.raises(bundle.BadBundle):
-            loading.open_engine(bundle.Bundle(made.folder))
+            loading.open_bundle(bundle.Bundle(made.folder))
 
 
 def test_a_file_that_is_no_part_is_not_loaded(made, nano):
@@ -272,7 +272,7 @@ def test_a_file_that_is_no_part_is_not_loaded(made, nano):
     values["run"]["parts"] = ["../other.plan"]
     path.write_text(json.dumps(values))
     with pytest.raises(bundle.BadBundle, match="is not as it was written"):
-        loading.open_engine(bundle.Bundle(made.folder))
+        loading.open_bundle(bundle.Bundle(made.folder))
 
 
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
@@ -282,7 +282,7 @@ def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
     values["parts"]["../../secret"] = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
     path.write_text(json.dumps(values))
     with pytest.raises(bundle.BadBundle, match="names a part outside it"):
-        loading.open_engine(bundle.Bundle(made.folder))
+        loading.open_bundle(bundle.Bundle(made.folder))
 
 
 def test_a_folder_without_a_bundle_is_one_sentence(tmp_path):
@@ -340,7 +340,7 @@ def test_a_computers_bundle_loads_in_its_engine(tmp_path, name):
     board.engine = name
     made = network_files.build(Order(board, network, "fp32", tmp_path), lambda s: None)
     assert made.engine == name and name in made.libraries
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     assert engine.name == name
     assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
     engine.close()

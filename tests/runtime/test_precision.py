@@ -30,7 +30,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
     """(name of the network that runs, the messages)."""
     (home / "cpuinfo").write_text(cpu)
     said = []
-    made = precision.open_engine(
+    made = precision.open_precision(
         load_network(home / "tiny.toml"),
         wanted,
         engine,
@@ -130,12 +130,14 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
     pytest.importorskip("openvino")
     network = load_network(home / "tiny.toml")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    made = {wanted: precision.open_engine(network, wanted, "auto") for wanted in ("fp32", "int8")}
+    made = {
+        wanted: precision.open_precision(network, wanted, "auto") for wanted in ("fp32", "int8")
+    }
     assert {wanted: engine.name for wanted, engine in made.items()} == {
         "fp32": "openvino",
         "int8": "onnxruntime",
     }
-    named = precision.open_engine(network, "int8", "openvino")
+    named = precision.open_precision(network, "int8", "openvino")
     assert named.name == "openvino"
     for engine in [*made.values(), named]:
         engine.close()

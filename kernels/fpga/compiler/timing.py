@@ -6,7 +6,6 @@ simulation.
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from kernels.fpga import tables
 from kernels.fpga.compiler.access import UNITS
 from kernels.fpga.tables import Fields, Size
 
@@ -62,10 +61,3 @@ def by_layer(commands: Sequence[Tuple[str, Fields, str]], size: Size) -> Dict[st
         if name == "CONV":
             found[layer] = found.get(layer, 0) + steps(fields, size)
     return found
-
-
-def unpacked(program: bytes) -> List[Command]:
-    """list of (name, fields, None) of a program's bytes."""
-    size = tables.COMMAND_BYTES
-    parts = (program[at : at + size] for at in range(0, len(program), size))
-    return [tables.unpack(part) + (None,) for part in parts]

@@ -256,7 +256,7 @@ def test_unknown_board_and_fpga_board_are_one_sentence(toml, tmp_path, capsys):
 def test_this_computers_bundle_is_built_and_loads(toml, tmp_path, capsys):
     assert run(toml, tmp_path, "host") == 0
     made = bundle.Bundle(tmp_path / "host" / "tiny-fp32")
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
     engine.close()
 
@@ -318,7 +318,7 @@ def test_a_board_builds_over_ssh_and_the_bundle_comes_back(toml, tmp_path, sshd,
     assert not list(sshd.temporary.glob("hotpath*"))  # nothing stays there
     board = machine.Board("8.2")
     try:
-        engine = loading.open_engine(made, board="jetson_nano")
+        engine = loading.open_bundle(made, board="jetson_nano")
         assert engine.search(engine.exemplar())[0].shape == (1, 2, 16, 16)
     finally:
         board.leave()

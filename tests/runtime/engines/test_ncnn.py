@@ -49,7 +49,7 @@ def boxes(tracker, clip):
 
 def test_maps_and_features_equal_those_of_onnx_runtime(bundles):
     network = load_network("kestrel")
-    ours = loading.open_engine(Bundle(bundles["fp32"]))
+    ours = loading.open_bundle(Bundle(bundles["fp32"]))
     theirs = engines.create("onnxruntime", network, network.locate())
     random = np.random.RandomState(3)
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_it_runs_bundles_only(bundles):
 
 
 def test_several_targets_run_one_after_another(bundles):
-    engine = loading.open_engine(Bundle(bundles["fp32"]))
+    engine = loading.open_bundle(Bundle(bundles["fp32"]))
     assert engine.batch(2) is None and engine.lanes(2) == ()
 
 

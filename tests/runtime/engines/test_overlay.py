@@ -30,7 +30,7 @@ def opened(folder, board="pynq_z2", kind="model"):
     """(device, engine) of the hand-written bundle on a simulated board."""
     made = bright.write_bundle(folder, board)
     device, overlay = simulation.open_board(board, kind)
-    return device, loading.open_engine(made, device=device, board=board, overlay=overlay)
+    return device, loading.open_bundle(made, device=device, board=board, overlay=overlay)
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ def test_the_clock_is_never_above_what_the_overlay_was_built_for(tmp_path, board
         low = 12 if device.family == "zynq" else 8
         if value >> low << low == value:  # a PLL's multiplier alone
             device._others[address] = round((value >> low) * faster) << low
-    engine = loading.open_engine(made, device=device, overlay=overlay)
+    engine = loading.open_bundle(made, device=device, overlay=overlay)
     limit = tables.sizes()[board]["assumed_clock_mhz"]
     assert 0.5 * limit < pynq.Clocks.fclk0_mhz <= limit * fabric.CLOCK_MARGIN
     assert engine.fabric.clock_mhz == pynq.Clocks.fclk0_mhz

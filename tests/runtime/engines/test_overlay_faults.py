@@ -64,7 +64,7 @@ def board(tmp_path):
 @pytest.fixture
 def engine(board):
     made, device, bit = board
-    return loading.open_engine(made, device=device, overlay=bit)
+    return loading.open_bundle(made, device=device, overlay=bit)
 
 
 def refused(kind, *texts):
@@ -181,7 +181,7 @@ def fabric_engine(tmp_path):
     made = bright.write_bundle(tmp_path)
     device, bit = simulation.open_board("pynq_z2", "rtl")
     device.cycles = 30000  # a program that takes longer counts as endless
-    return device, loading.open_engine(made, device=device, overlay=bit)
+    return device, loading.open_bundle(made, device=device, overlay=bit)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_weights_altered_on_disk(board):
     data[bright.WEIGHTS_AT] ^= 1
     path.write_bytes(bytes(data))
     with refused(bundle.BadBundle, "image.bin was altered since it was built", "make engine"):
-        loading.open_engine(bundle.Bundle(made.folder), device=device, overlay=bit)
+        loading.open_bundle(bundle.Bundle(made.folder), device=device, overlay=bit)
     assert device.downloads == 0
 
 
@@ -231,8 +231,8 @@ def test_a_bundle_for_another_size_of_the_engine(board, tmp_path):
     size = dict(tables.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
     other = bright.write_bundle(tmp_path / "other", settings={"size": size})
     with refused(bundle.BundleMismatch, "1 lanes", "2 lanes", "make engine BOARD=pynq_z2"):
-        loading.open_engine(other, device=device, overlay=bit)
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+        loading.open_bundle(other, device=device, overlay=bit)
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 def test_a_bundle_for_another_board(board):
@@ -242,8 +242,8 @@ def test_a_bundle_for_another_board(board):
         "built for board pynq_z2, but here it is kv260",
         "make engine BOARD=kv260",
     ):
-        loading.open_engine(made, device=device, board="kv260", overlay=bit)
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+        loading.open_bundle(made, device=device, board="kv260", overlay=bit)
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_bundle_whose_maps_or_pictures_are_not_the_networks(board, tmp_path, p
     entry[place[2]] = value
     other = bright.write_bundle(tmp_path / "other", run=run)
     with refused(bundle.BundleMismatch, text, "make engine BOARD="):
-        loading.open_engine(other, device=device, overlay=bit)
+        loading.open_bundle(other, device=device, overlay=bit)
     assert device.downloads == 0
 
 
@@ -268,16 +268,16 @@ def test_a_bundle_of_commands_of_another_layout(board, tmp_path):
     made, device, bit = board
     other = bright.write_bundle(tmp_path / "other", libraries={"overlay": "48505430"})
     with refused(bundle.BundleMismatch, "overlay 48505430", "48505432", "make engine BOARD="):
-        loading.open_engine(other, device=device, overlay=bit)
+        loading.open_bundle(other, device=device, overlay=bit)
     assert device.downloads == 0
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 def test_an_overlay_of_another_layout(board, monkeypatch):
     made, device, bit = board
     device.machine._set("ID", 0x48505430)
     with refused(fabric.BadOverlay, "0x48505430", "0x48505432", "make overlay"):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
 
 
 @pytest.mark.parametrize("suffix", [".bit", ".hwh"])
@@ -286,9 +286,9 @@ def test_a_missing_overlay(board, suffix):
     data = bit.with_suffix(suffix).read_bytes()
     bit.with_suffix(suffix).unlink()
     with refused(fabric.BadOverlay, "there is no overlay", suffix, "make overlay BOARD="):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
     bit.with_suffix(suffix).write_bytes(data)
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 def test_the_overlay_of_a_bundle_lies_among_those_of_its_board(board):
@@ -296,7 +296,7 @@ def test_the_overlay_of_a_bundle_lies_among_those_of_its_board(board):
     place = made.folder.parent / "overlay" / "hotpath.bit"
     assert overlay.overlay_of(made) == place
     with refused(fabric.BadOverlay, str(place), "make overlay BOARD=pynq_z2"):
-        loading.open_engine(made, device=device)
+        loading.open_bundle(made, device=device)
 
 
 def test_an_overlay_that_is_none_of_ours(board):
@@ -304,14 +304,14 @@ def test_an_overlay_that_is_none_of_ours(board):
     text = bit.with_suffix(".hwh").read_text().replace('"engine"', '"other"')
     bit.with_suffix(".hwh").write_text(text.replace('"/engine"', '"/other"'))
     with refused(fabric.BadOverlay, "none of this project's overlays", "other"):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
 
 
 def test_an_overlay_that_can_not_be_read(board):
     made, device, bit = board
     bit.with_suffix(".hwh").write_text("<EDKSYSTEM>")
     with refused(fabric.BadOverlay, "can't be loaded", "make overlay"):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
 
 
 def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
@@ -333,7 +333,7 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
         spoil(changed)
         (made.folder / "bundle.json").write_text(json.dumps(changed))
         with refused(bundle.BadBundle, "is not as it was written", "make engine"):
-            loading.open_engine(bundle.Bundle(made.folder))
+            loading.open_bundle(bundle.Bundle(made.folder))
 
 
 # memory
@@ -350,9 +350,9 @@ def test_a_buffer_that_is_not_aligned(board, monkeypatch):
 
     monkeypatch.setattr(device, "allocate", allocate)
     with refused(fabric.FabricFailed, "not aligned to 16 bytes"):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
     monkeypatch.undo()
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 def test_a_buffer_out_of_the_fabrics_reach(board, monkeypatch):
@@ -366,9 +366,9 @@ def test_a_buffer_out_of_the_fabrics_reach(board, monkeypatch):
 
     monkeypatch.setattr(device, "allocate", allocate)
     with refused(fabric.FabricFailed, "beyond the 4 GB", "cma="):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
     monkeypatch.undo()
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 def test_no_memory_left(board, monkeypatch):
@@ -379,9 +379,9 @@ def test_no_memory_left(board, monkeypatch):
 
     monkeypatch.setattr(device, "allocate", allocate)
     with refused(fabric.FabricFailed, "no 8192 bytes of memory", "CMA"):
-        loading.open_engine(made, device=device, overlay=bit)
+        loading.open_bundle(made, device=device, overlay=bit)
     monkeypatch.undo()
-    tracked(loading.open_engine(made, device=device, overlay=bit))
+    tracked(loading.open_bundle(made, device=device, overlay=bit))
 
 
 # no board, no library
@@ -395,7 +395,7 @@ def _in_a_process(code, tmp_path):
     code += (
         "\nfrom kernels.fpga import fabric\nfrom runtime import bundle, loading\n"
         "try:\n"
-        "    loading.open_engine(bundle.Bundle({!r}))\n"
+        "    loading.open_bundle(bundle.Bundle({!r}))\n"
         "except fabric.NoFabric as error:\n"
         "    print(error)\n"
     ).format(str(tmp_path / "pynq_z2" / "bright-int8"))

@@ -75,7 +75,7 @@ def opened(request, tmp_path):
 
 def test_a_tracker_follows_its_target_on_a_remote_board(opened):
     made, device, _ = opened
-    engine = loading.open_engine(made, device=device)
+    engine = loading.open_bundle(made, device=device)
     assert type(device).__name__ == "RemoteDevice" and engine.fabric.device is device
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
     frames, boxes = bright.film(6)
@@ -97,7 +97,7 @@ def test_it_gives_what_the_simulated_board_in_this_process_gives(opened, tmp_pat
     frames, boxes = bright.film(5)
 
     def boxes_on(device, bit):
-        engine = loading.open_engine(made, device=device, overlay=bit)
+        engine = loading.open_bundle(made, device=device, overlay=bit)
         tracker = loading.create_tracker(engine.network, engine, cpu.load())
         tracker.init(frames[0], boxes[0])
         return [tracker.update(frame) for frame in frames[1:]]
@@ -109,7 +109,7 @@ def test_it_gives_what_the_simulated_board_in_this_process_gives(opened, tmp_pat
 
 def test_an_error_at_the_other_end_is_one_sentence_and_the_board_goes_on(opened):
     made, device, _ = opened
-    engine = loading.open_engine(made, device=device)
+    engine = loading.open_bundle(made, device=device)
     tracker = loading.create_tracker(engine.network, engine, cpu.load())
     frames, boxes = bright.film(3)
     real = engine._programs["search"]["offset"]

@@ -52,7 +52,7 @@ def opened(bundles, board, kind="model"):
     """(device, tracker)."""
     device, overlay = simulation.open_board(board, kind)
     made = bundle.Bundle(bundles / board / "kestrel-int8")
-    engine = loading.open_engine(made, device=device, board=board, overlay=overlay)
+    engine = loading.open_bundle(made, device=device, board=board, overlay=overlay)
     return device, loading.create_tracker(engine.network, engine, cpu.load())
 
 

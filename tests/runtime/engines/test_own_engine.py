@@ -20,7 +20,7 @@ from runtime.engines.base import Engine as Base
 
 class Engine(Base):
     name = "mine"
-    runs_files = runs_bundles = True
+    runs_files = True
     libraries = ("onnxruntime",)
     install = "pip install onnxruntime"
 

@@ -48,7 +48,7 @@ def made(tmp_path):
 
 def test_maps_equal_those_of_the_processors_engine(npu, made):
     network = made.load_network()
-    ours = loading.open_engine(made)
+    ours = loading.open_bundle(made)
     files = {entry.part: made.folder.parents[2] / entry.name for entry in network.files}
     theirs = engines.create("onnxruntime", network, files)
     random = np.random.RandomState(1)
@@ -75,17 +75,17 @@ def test_a_tracker_follows_on_it_and_gives_the_npu_back(npu, made):
 def test_without_the_driver_the_sentence_says_what_is_needed(npu, made):
     npu.driver_is_there = False
     with pytest.raises(NoEngine, match="the NPU can't be opened; this must be an RK3588"):
-        loading.open_engine(made)
+        loading.open_bundle(made)
 
 
 def test_a_model_that_cannot_be_loaded_is_named(npu, made, monkeypatch):
     monkeypatch.setattr(npu, "load_rknn", lambda self, path, key_path=None: -1)
     with pytest.raises(BadNetwork, match="can't load .*exemplar.rknn of tiny; build the bundle"):
-        loading.open_engine(made)
+        loading.open_bundle(made)
 
 
 def test_a_run_that_fails_is_no_result(npu, made, monkeypatch):
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     monkeypatch.setattr(npu, "inference", lambda self, **values: None)
     with pytest.raises(NetworkFailed, match="the NPU did not finish tiny"):
         engine.search(())

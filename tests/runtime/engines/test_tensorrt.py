@@ -68,7 +68,7 @@ def boxes(network, engine):
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
 def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
     network, made = make_bundle(tmp_path, name, "fp32")
-    found, truth = boxes(network, loading.open_engine(made))
+    found, truth = boxes(network, loading.open_bundle(made))
     wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
     assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
@@ -105,7 +105,7 @@ def test_the_network_is_cut_only_where_the_version_needs_it(board, tmp_path):
     old = board.trt.__version__.startswith("8.2")
     assert made.run["form"] == ("cut" if old else "whole")
     assert len(made.run["parts"]) == (2 if old else 1)
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     launched = board.devices[0].counters.launches
     engine.search(engine.exemplar())
     assert board.devices[0].counters.launches - launched == (2 if old else 0)
@@ -134,7 +134,7 @@ def test_precision_is_a_flag_or_the_networks_own(board, tmp_path):
     # the product asks for linear half tensors where the model does not say so itself
     asked = {value for what, value in board.machine.seen if what == "half tensor"}
     assert asked == (set() if strong else {(name, 1) for name in made.run["shapes"]})
-    found, truth = boxes(network, loading.open_engine(made))
+    found, truth = boxes(network, loading.open_bundle(made))
     assert np.abs(found - truth).max() < 25
 
 
@@ -173,13 +173,13 @@ def test_dla_is_asked_for_and_counted(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", dla=1)
     made = on_board.build(prepared, tmp_path / "bundle", quiet)
     assert ("flag", "GPU_FALLBACK") in board.machine.seen
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
 
 
 def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
     _, made = make_bundle(tmp_path)
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     counters = board.devices[0].counters
     features = engine.exemplar()
     engine.search(features)
@@ -195,7 +195,7 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
 
 def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
-    engine, device = loading.open_engine(made), board.devices[0]
+    engine, device = loading.open_bundle(made), board.devices[0]
     random = np.random.RandomState(2)
     for crop in (engine.exemplar_crop, engine.search_crop):
         crop[...] = random.uniform(0, 255, crop.shape)
@@ -214,7 +214,7 @@ def test_the_device_interface_gives_what_the_hosts_gives(board, tmp_path):
 
 def test_one_engine_serves_several_targets(board, tmp_path):
     _, made = make_bundle(tmp_path)
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     random, seen = np.random.RandomState(1), []
     search = random.uniform(0, 255, engine.search_crop.shape)
     for _ in range(2):
@@ -231,7 +231,7 @@ def test_one_engine_serves_several_targets(board, tmp_path):
 @pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
 def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
-    engine, device = loading.open_engine(made), board.devices[0]
+    engine, device = loading.open_bundle(made), board.devices[0]
     handle, random, wanted, targets = device.handle(engine.stream), np.random.RandomState(5), [], []
     engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
     for _ in range(2):
@@ -255,7 +255,7 @@ def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
 def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
     network, made = make_bundle(tmp_path, name, "fp16")
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     assert engine.input_dtype == engine.output_dtype == "float16"
     device, random = board.devices[0], np.random.RandomState(8)
     for crop in (engine.exemplar_crop, engine.search_crop):
@@ -297,7 +297,7 @@ def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
     order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
     prepare.prepare(tmp_path / "prepared", order, quiet)
     made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    engine = loading.open_engine(made)
+    engine = loading.open_bundle(made)
     assert engine.output_dtype == "float16" and made.precision == "int8"
     found, _ = boxes(network, engine)
     wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
@@ -315,7 +315,7 @@ def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_p
         del form["half"]
     monkeypatch.setattr(preparations, "read", lambda folder: values)
     made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    assert loading.open_engine(made).output_dtype == made.run["dtype"] == "float32"
+    assert loading.open_bundle(made).output_dtype == made.run["dtype"] == "float32"
 
 
 def test_a_plan_of_the_other_type_is_refused(board, tmp_path):
@@ -384,7 +384,7 @@ def test_no_memory_left_is_one_sentence(board, tmp_path):
     _, made = make_bundle(tmp_path)
     board.machine.memory = 0
     with pytest.raises(GpuFailed, match="no memory left: .*out of memory.*isolate multi-user"):
-        loading.open_engine(made)
+        loading.open_bundle(made)
 
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
@@ -392,7 +392,7 @@ def test_a_driver_too_old_for_tensorrt_is_one_sentence_and_no_crash(board, tmp_p
     _, made = make_bundle(tmp_path)
     board.machine.broken = True
     with pytest.raises(NoGpu, match="can't use the GPU: .*error: 35; run `python -m boards`"):
-        loading.open_engine(made)
+        loading.open_bundle(made)
     assert board.devices[-1].closed
     with pytest.raises(BuildFailed, match="can't use the GPU: .*error: 35; run `python -m boards`"):
         plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
@@ -405,7 +405,7 @@ def test_neither_cupy_nor_pycuda_is_one_sentence(board, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "installed", list)
     monkeypatch.setattr(device, "open_device", board._kept[1])  # the real one
     with pytest.raises(NoGpu, match="neither CuPy nor PyCUDA is installed; run `python -m boards`"):
-        loading.open_engine(made)
+        loading.open_bundle(made)
 
 
 @pytest.mark.parametrize("board", ["8.6"], indirect=True)
@@ -430,7 +430,7 @@ def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
     assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
     random, found = np.random.RandomState(6), []
     for engine in (
-        loading.open_engine(made, network),
+        loading.open_bundle(made, network),
         engines.create("onnxruntime", network, paths),
     ):
         random.seed(6)

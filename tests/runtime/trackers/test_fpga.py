@@ -21,7 +21,7 @@ def opened(folder, **run):
     """(simulated board, engine) of the hand-written bundle; ``run``: entries of its run table."""
     made = bright.write_bundle(folder, run=dict(bright.run_table(), **run))
     device, overlay = simulation.open_board("pynq_z2", "model")
-    return device, loading.open_engine(made, device=device, board="pynq_z2", overlay=overlay)
+    return device, loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
 
 
 def trackers_on(engine, count, pipeline):

@@ -112,6 +112,17 @@ class _Video:
         return dict(self.__dict__, _capture=None, _next=0)
 
 
+def read_video(path):
+    """All frames of a video file, BGR uint8 (H, W, 3); an empty list where none can be read."""
+    capture, frames = cv2.VideoCapture(str(path)), []
+    good, frame = capture.read()
+    while good:
+        frames.append(frame)
+        good, frame = capture.read()
+    capture.release()
+    return frames
+
+
 def _count_frames(path):
     capture, count = cv2.VideoCapture(str(path)), 0
     while capture.grab():

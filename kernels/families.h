@@ -203,7 +203,7 @@ struct hp_corners {
   int size;            // cells a side
   int search;          // pixels, side of the search region
   int output;          // HP_TWO_HEATS, or HP_BOX: centre and size as shares
-  int apart;           // floats from the first map of one target to that of the next
+  int apart;           // numbers from the first map of one target to that of the next
 };
 
 // Share of the region at which a column or row of a heat map lies.

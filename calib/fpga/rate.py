@@ -164,8 +164,8 @@ it.** Kestrel, a search window of 255 pixels.
   the clock of `boards/`. The same count stands for the Cortex-A53, which was not counted. Not in
   it: the kernel's synchronisation of the caches, waiting, and the reading of frames from a camera.
 - The copy of the window may be bound by memory instead. At the speeds that [CAMERA.md](CAMERA.md)
-  assumes, it adds .71 ms to a frame of one target on a Z2 (258 frames a second at the clock of
-  156 MHz, below the 300 that we wanted) and .16 ms on a KV260. A frame that lies in the fabric's
+  assumes, it adds .71 ms to a frame of one target on a Z2, and .16 ms on a KV260. The Z2 then makes
+  258 frames a second at the clock of 156 MHz; we wanted 300. A frame that lies in the fabric's
   memory is not copied, and with several targets the copy is made beside the fabric.
 - In turn: the processor works, then the fabric. One target: with `--pipeline 2`; the fabric is idle
   from the end of a program until the next window is known. Several targets: the fabric computes one

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from calib import command, trackers
+from calib.clips import read_video
 from calib.command import say
 from calib.errors import BadRun
 from runtime import DEFAULT_NETWORK
@@ -105,12 +106,8 @@ def edited(options):
 
 
 def read(path):
-    """All frames of a video."""
-    capture, frames = cv2.VideoCapture(str(path)), []
-    good, frame = capture.read()
-    while good:
-        frames.append(frame)
-        good, frame = capture.read()
+    """All frames of a video; ``BadRun`` where none can be read."""
+    frames = read_video(path)
     if not frames:
         raise BadRun("{}: no frame could be read; name a video file".format(path))
     return frames

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from calib import command
+from calib.clips import read_video
 from calib.metrics import overlap
 from calib.train.errors import NoTeacher
 from calib.train.pictures import contrast_boxes, find_clips, read_boxes
@@ -73,20 +74,9 @@ def run(options):
         target = out / (path.stem + ".boxes.csv")
         if target.is_file():
             continue
-        boxes = label(trackers, read_frames(path), rough_boxes(path))
+        boxes = label(trackers, read_video(path), rough_boxes(path))
         write_boxes(target, boxes)
         print("{}: {} frames".format(path.name, len(boxes)), flush=True)
-
-
-def read_frames(path):
-    """All frames of a video, BGR."""
-    capture, frames = cv2.VideoCapture(str(path)), []
-    good, frame = capture.read()
-    while good:
-        frames.append(frame)
-        good, frame = capture.read()
-    capture.release()
-    return frames
 
 
 def rough_boxes(path):

@@ -145,7 +145,7 @@ __device__ void take_corners(const hp_turn* turn, const hp_corners* head, corner
 
 // One block of whole warps for each target. first, second: heat of the top left and of the bottom right
 // corner, one plane of size x size each; or first: centre and size as shares of the region. The maps of
-// two targets are head->apart floats apart.
+// two targets are head->apart numbers apart.
 extern "C" __global__ void __launch_bounds__(256)
     hp_select_corners(const hp_corners* __restrict__ head, const void* __restrict__ first,
                       const void* __restrict__ second, const hp_view* __restrict__ view,

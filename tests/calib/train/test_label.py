@@ -5,6 +5,7 @@ import collections
 import cv2
 import numpy as np
 
+from calib.clips import read_video
 from calib.train import label, pictures
 from calib.train.bank import SEQUENCE, VIDEO, build_bank
 
@@ -91,7 +92,7 @@ def test_labelled_frames_become_a_sequence_and_the_rest_stays_a_video(tmp_path, 
         writer.write(frame)
     writer.release()
     found = label.label(
-        [Follower(), Follower()], label.read_frames(videos / "film.mp4"), {0: [20, 40, 30, 30]}
+        [Follower(), Follower()], read_video(videos / "film.mp4"), {0: [20, 40, 30, 30]}
     )
     boxes = {frame: box for frame, box in found.items() if frame < 20}
     label.write_boxes(tmp_path / "film.boxes.csv", boxes)

@@ -225,6 +225,26 @@ class LossSettings(NamedTuple):
     stride: float
 
 
+class ColourSettings(NamedTuple):
+    """Bins of colours, of OpenCV's hue (0 to 179), saturation and value.
+
+    Attributes:
+        total: of all bins; those of greys come last.
+        hues, levels: bins of hue, and of brightness for each.
+        hue_width: hues in a bin.
+        level_width, grey_width: values of brightness in a bin; the same of greys.
+        grey: saturation below which a pixel has no hue.
+    """
+
+    total: int
+    hues: int
+    levels: int
+    hue_width: int
+    level_width: int
+    grey_width: int
+    grey: int
+
+
 class FrameSettings(NamedTuple):
     """All that a whole frame needs to know of a network.
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from kernels.cpu.build import Library
 from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
+from kernels.cpu.colour import Colours
 from kernels.cpu.jpeg import JpegDecoder
-from kernels.cpu.online import Pooling, Regression
+from kernels.cpu.online import Pooling, Regression, Samples
 from kernels.cpu.response import Response
 from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
 from kernels.planes import Planes
-from kernels.settings import ResponseSettings, RidgeSettings, SelectSettings
+from kernels.settings import ColourSettings, ResponseSettings, RidgeSettings, SelectSettings
 
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
 WINDOW = struct.Struct("=4d")
@@ -220,6 +221,16 @@ class Kernels:
     def ridge(self, settings: RidgeSettings) -> Ridge:
         """The regression of heads that learn the target in every frame; see ``ridge.Ridge``."""
         return Ridge(self.handle, settings)
+
+    def colours(self, settings: ColourSettings) -> Colours:
+        """Bins of colours; see ``colour.Colours``."""
+        return Colours(self.handle, settings)
+
+    def samples(
+        self, moves: np.ndarray, positive: float, negative: float, step: float, most: int
+    ) -> Samples:
+        """Boxes that a classifier learns from; see ``online.Samples``."""
+        return Samples(self.handle, moves, positive, negative, step, most)
 
     def pooling(
         self, mean: np.ndarray, side: int, stride: float, parts: int, least: float

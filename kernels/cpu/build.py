@@ -23,6 +23,7 @@ SOURCES = (
     os.path.join(HERE, "response.h"),
     os.path.join(HERE, "ridge.h"),
     os.path.join(HERE, "online.h"),
+    os.path.join(HERE, "colour.h"),
     os.path.join(HERE, "fabric.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, "jpeg.h"),

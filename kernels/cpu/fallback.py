@@ -9,7 +9,7 @@ import numpy as np
 from kernels import golden
 from kernels.cpu import checks
 from kernels.planes import Planes
-from kernels.settings import ResponseSettings, RidgeSettings, SelectSettings
+from kernels.settings import ColourSettings, ResponseSettings, RidgeSettings, SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -106,6 +106,14 @@ class Kernels:
         """None, as ``select``."""
 
     def ridge(self, settings: RidgeSettings) -> None:
+        """None, as ``select``."""
+
+    def colours(self, settings: ColourSettings) -> None:
+        """None, as ``select``."""
+
+    def samples(
+        self, moves: np.ndarray, positive: float, negative: float, step: float, most: int
+    ) -> None:
         """None, as ``select``."""
 
     def pooling(self, mean: np.ndarray, side: int, stride: float, parts: int, least: float) -> None:

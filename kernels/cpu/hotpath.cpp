@@ -77,4 +77,5 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 #include "response.h"
 #include "ridge.h"
 #include "online.h"
+#include "colour.h"
 #include "fabric.h"

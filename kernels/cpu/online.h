@@ -1,6 +1,6 @@
-// What the classifier that learns online computes: features under boxes, the moments of samples, and
-// the solution of the regression. hotpath.cpp includes this file; online.py calls it. The definitions
-// are runtime/online/pooling.py and runtime/online/ridge.py.
+// What the classifier that learns online computes: which boxes it learns, features under boxes, the
+// moments of samples, and the solution of the regression. hotpath.cpp includes this file; online.py
+// calls it. The definitions are samples.py, pooling.py and ridge.py in runtime/online.
 //
 // A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
@@ -15,6 +15,14 @@ struct hp_pooling {
   uint8_t* ready;             // (side,): which rows of `cells` are filled in
   double* shares;             // (2, parts, side)
   i64* ranges;                // (2, parts, 2): first and end of what is not 0 in `shares`
+};
+
+struct hp_samples {
+  double positive, negative;  // overlaps with the target: at least, at most
+  double step;                // from one negative to the next, sides of the target
+  i64 most;                   // negatives on each side of the middle, along x and along y
+  i64 count;                  // of `moves`
+  const double* moves;        // (count, 3): positives, moved by x and y, and times as large
 };
 
 struct hp_regression {
@@ -32,6 +40,33 @@ namespace {
 const int LARGEST_BATCH = 32;  // samples that are added at once
 
 inline i64 block_at(i64 row) { return 256 * (row * (row + 1) / 2); }
+
+// Intersection over union of two boxes [cx, cy, w, h].
+double overlap_of(const double* box, const double* other) {
+  double sides[2];
+  for (int axis = 0; axis < 2; ++axis) {
+    const double half = box[axis + 2] / 2, other_half = other[axis + 2] / 2;
+    const double low = box[axis] - half, other_low = other[axis] - other_half;
+    const double high = box[axis] + half, other_high = other[axis] + other_half;
+    const double length = (high < other_high ? high : other_high) - (low > other_low ? low : other_low);
+    sides[axis] = length > 0 ? length : 0;
+  }
+  const double common = sides[0] * sides[1];
+  const double all = box[2] * box[3] + other[2] * other[3] - common;
+  return common / (all > 1e-12 ? all : 1e-12);
+}
+
+// Places of negatives along one axis, as numpy.linspace gives them; returns how many.
+i64 places_along(const hp_samples* samples, double middle, double reach, double size, double* places) {
+  const double fitting = reach / (samples->step * size);
+  const i64 most = samples->most;
+  const i64 count = !(fitting > 1) ? 1 : fitting < (double)most ? (i64)fitting : most;
+  const double space = reach - size / 2, room = space > 0 ? space : 0;
+  const double step = (room + room) / (double)(2 * count);
+  for (i64 i = 0; i <= 2 * count; ++i) places[i] = middle + ((double)i * step - room);
+  places[2 * count] = middle + room;
+  return 2 * count + 1;
+}
 
 // How much of each part lies in each cell along one axis; `_shares` of the definition.
 void share_cells(const hp_pooling* pooling, double centre, double length, double* shares,
@@ -174,6 +209,38 @@ void add_products(float* square, i64 blocks, const float* samples, const float* 
 }  // namespace
 
 extern "C" {
+
+// Writes the boxes to learn a frame from, [cx, cy, w, h]: positives, then negatives; returns how many
+// positives there are. `region` is the search region's centre, and from there to its edges: x, y, x, y.
+// `rejected` are more negatives. `places`: 2 x (2 most + 1). `total`: of all boxes.
+i64 hp_samples_boxes(const hp_samples* samples, const double* state, const double* region,
+                     const double* rejected, i64 rejected_count, double* places, double* out,
+                     i64* total) {
+  double* box = out;
+  for (i64 i = 0; i < samples->count; ++i) {
+    const double* move = samples->moves + 3 * i;
+    for (int axis = 0; axis < 2; ++axis) {
+      box[axis] = state[axis] + move[axis] * state[axis + 2];
+      box[axis + 2] = state[axis + 2] * move[2];
+    }
+    const bool inside = fabs(box[0] - region[0]) < region[2] && fabs(box[1] - region[1]) < region[3];
+    if (overlap_of(box, state) >= samples->positive && inside) box += 4;
+  }
+  const i64 positives = (box - out) / 4;
+  double *across = places, *down = places + 2 * samples->most + 1;
+  const i64 columns = places_along(samples, region[0], region[2], state[2], across);
+  const i64 rows = places_along(samples, region[1], region[3], state[3], down);
+  for (i64 i = 0; i < rows * columns; ++i) {
+    box[0] = across[i % columns], box[1] = down[i / columns], box[2] = state[2], box[3] = state[3];
+    if (overlap_of(box, state) <= samples->negative) box += 4;
+  }
+  for (i64 i = 0; i < rejected_count; ++i, rejected += 4) {
+    memcpy(box, rejected, 4 * sizeof(double));
+    if (overlap_of(box, state) <= samples->negative) box += 4;
+  }
+  *total = (box - out) / 4;
+  return positives;
+}
 
 // Describes boxes: `out` is (count, parts * parts * channels + 1). `states` are [cx, cy, w, h] in frame
 // pixels; `view` is the region's centre in frame pixels, and search pixels per frame pixel: x, y, x, y.

@@ -30,6 +30,19 @@ class PoolingRecord(ctypes.Structure):
     ]
 
 
+class SamplesRecord(ctypes.Structure):
+    """``hp_samples``."""
+
+    _fields_ = [
+        ("positive", _DOUBLE),
+        ("negative", _DOUBLE),
+        ("step", _DOUBLE),
+        ("most", _INT64),
+        ("count", _INT64),
+        ("moves", _POINTER),
+    ]
+
+
 class RegressionRecord(ctypes.Structure):
     """``hp_regression``."""
 
@@ -44,6 +57,73 @@ class RegressionRecord(ctypes.Structure):
         ("space", _POINTER),
         ("samples", _POINTER),
     ]
+
+
+class Samples:
+    """Boxes to learn from. ``runtime.online.samples.boxes`` defines the results, bit for bit.
+
+    Args:
+        library: the loaded kernels.
+        moves: float64 (n, 3), positives: moved by x and y, sides of the target; times as large.
+        positive, negative: overlaps with the target, at least and at most.
+        step: from one negative to the next, sides of the target.
+        most: negatives on each side of the middle, along x and along y.
+    """
+
+    def __init__(
+        self,
+        library: Any,
+        moves: np.ndarray,
+        positive: float,
+        negative: float,
+        step: float,
+        most: int,
+    ) -> None:
+        self._moves = np.ascontiguousarray(moves, np.float64)
+        self._places = np.zeros(2 * (2 * most + 1))
+        self._most = len(self._moves) + (2 * most + 1) ** 2
+        self._record = SamplesRecord(
+            positive, negative, step, most, len(self._moves), self._moves.ctypes.data
+        )
+        self._at, self._places_at = ctypes.addressof(self._record), self._places.ctypes.data
+        self._total = ctypes.c_int64()
+        self._total_at = ctypes.addressof(self._total)
+        self._region = ctypes.create_string_buffer(VIEW.size)
+        self._region_at = ctypes.addressof(self._region)
+        self._boxes = library.hp_samples_boxes
+        self._boxes.argtypes = [_POINTER] * 4 + [_INT64] + [_POINTER] * 3
+        self._boxes.restype = _INT64
+
+    def boxes(
+        self,
+        state: np.ndarray,
+        centre: Sequence[float],
+        reach: Sequence[float],
+        rejected: Optional[np.ndarray] = None,
+    ) -> Tuple[np.ndarray, int]:
+        """Boxes (n, 4), and how many of them are positives: those come first."""
+        target = np.ascontiguousarray(state, np.float64)
+        if target.shape != (4,):
+            raise ValueError("state: {}".format(target.shape))
+        more, more_at = 0, None
+        if rejected is not None and len(rejected):
+            rejected = np.ascontiguousarray(rejected, np.float64)
+            if rejected.shape[1:] != (4,):
+                raise ValueError("rejected boxes: {}".format(rejected.shape))
+            more, more_at = len(rejected), rejected.ctypes.data
+        out = np.empty((self._most + more + 1, 4))
+        VIEW.pack_into(self._region, 0, centre[0], centre[1], reach[0], reach[1])
+        positives = self._boxes(
+            self._at,
+            target.ctypes.data,
+            self._region_at,
+            more_at,
+            more,
+            self._places_at,
+            out.ctypes.data,
+            self._total_at,
+        )
+        return out[: self._total.value], positives
 
 
 class Pooling:

@@ -42,6 +42,8 @@ class Classifier:
     def __init__(self, network: Network, kernels: Any = None) -> None:
         self._network, self._kernels = network, kernels
         self._pooling = Pooling(network.stride, kernels=kernels)
+        compiled = samples.compiled(kernels)
+        self._boxes = compiled.boxes if compiled else samples.boxes
         self._ridge: Optional[Ridge] = None
 
     def begin(self, state: np.ndarray, view: View) -> None:
@@ -89,15 +91,11 @@ class Classifier:
         self, state: np.ndarray, view: View, rejected: Optional[np.ndarray] = None
     ) -> Tuple[np.ndarray, np.ndarray]:
         """(positives, negatives) of a view, as ``Pooling.describe`` gives them."""
-        centre, half = np.asarray(view.centre[:2]), self._network.search / 2.0
+        half = self._network.search / 2.0
         reach = np.array([half / view.scale[0], half / view.scale[1]])
-        near = samples.positives(state)
-        near = near[(np.abs(near[:, :2] - centre) < reach).all(axis=1)]
-        others = samples.around(state, centre, reach)
-        if rejected is not None and len(rejected):
-            others = np.concatenate([others, rejected])
-        others = samples.negatives(others, state)
-        return self._describe(near, view), self._describe(others, view)
+        boxes, positives = self._boxes(state, np.asarray(view.centre[:2]), reach, rejected)
+        described = self._describe(boxes, view)
+        return described[:positives], described[positives:]
 
     def _describe(self, boxes: np.ndarray, view: View) -> np.ndarray:
         return self._pooling.describe(view.features, boxes, view.centre, view.scale)

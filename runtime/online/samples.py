@@ -2,7 +2,11 @@
 
 The overlaps are MDNet's (Nam and Han, CVPR 2016, section 3.2): at least .7 with the target is
 positive, at most .5 negative; boxes between both tell nothing and are left out.
+
+``boxes`` is the definition. kernels/cpu computes the same in C++.
 """
+
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
@@ -12,6 +16,34 @@ MOVED = [(x, y, 1.0) for x in (-0.08, 0.0, 0.08) for y in (-0.08, 0.0, 0.08)]
 RESIZED = [(0.0, 0.0, 0.87), (0.0, 0.0, 1.15)]
 STEP = 0.7  # from one negative to the next, sides of the target
 MOST = 2  # negatives on each side of the middle, along x and along y
+
+
+def compiled(kernels: Any) -> Any:
+    """``boxes`` in C++; None without kernels (see ``kernels.cpu.binding``)."""
+    moves = np.array(MOVED + RESIZED)
+    return kernels and kernels.samples(moves, POSITIVE, NEGATIVE, STEP, MOST)
+
+
+def boxes(
+    state: np.ndarray,
+    centre: np.ndarray,
+    reach: np.ndarray,
+    rejected: Optional[np.ndarray] = None,
+) -> Tuple[np.ndarray, int]:
+    """Boxes to learn a frame from: (n, 4) [cx, cy, w, h], and how many are positives.
+
+    Args:
+        state: [cx, cy, w, h] of the target; the same unit for all.
+        centre: (x, y) of the search region.
+        reach: (x, y) from its centre to its edges.
+        rejected: (m, 4) boxes that were nearly taken for the target; more negatives.
+    """
+    near = positives(state)
+    near = near[(np.abs(near[:, :2] - centre) < reach).all(axis=1)]
+    others = around(state, centre, reach)
+    if rejected is not None and len(rejected):
+        others = np.concatenate([others, rejected])
+    return np.concatenate([near, negatives(others, state)]), len(near)
 
 
 def positives(state: np.ndarray) -> np.ndarray:
@@ -39,17 +71,17 @@ def around(state: np.ndarray, centre: np.ndarray, reach: np.ndarray) -> np.ndarr
     return np.concatenate([np.stack([x.ravel(), y.ravel()], axis=1), size], axis=1)
 
 
-def negatives(boxes: np.ndarray, state: np.ndarray) -> np.ndarray:
+def negatives(others: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Those of the boxes that overlap little with the target."""
-    found: np.ndarray = boxes[overlap_with(boxes, state) <= NEGATIVE]
+    found: np.ndarray = others[overlap_with(others, state) <= NEGATIVE]
     return found
 
 
-def overlap_with(boxes: np.ndarray, state: np.ndarray) -> np.ndarray:
+def overlap_with(others: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Intersection over union of each box with one other: (n,); all [cx, cy, w, h]."""
-    low = np.maximum(boxes[:, :2] - boxes[:, 2:] / 2, state[:2] - state[2:] / 2)
-    high = np.minimum(boxes[:, :2] + boxes[:, 2:] / 2, state[:2] + state[2:] / 2)
+    low = np.maximum(others[:, :2] - others[:, 2:] / 2, state[:2] - state[2:] / 2)
+    high = np.minimum(others[:, :2] + others[:, 2:] / 2, state[:2] + state[2:] / 2)
     common = np.prod(np.maximum(high - low, 0.0), axis=1)
-    union = np.prod(boxes[:, 2:], axis=1) + state[2] * state[3] - common
+    union = np.prod(others[:, 2:], axis=1) + state[2] * state[3] - common
     result: np.ndarray = common / np.maximum(union, 1e-12)
     return result

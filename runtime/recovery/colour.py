@@ -1,39 +1,51 @@
 """The target's colours: how alike two boxes are, and where in a picture such colours are.
 
 Pixels are sorted into bins of hue and brightness; grey ones by their brightness alone.
+
+``bins`` and ``histogram`` are the definition. kernels/cpu computes the same in C++.
 """
 
-from typing import List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import cv2
 import numpy as np
+
+from kernels.settings import ColourSettings
 
 PATCH = 24  # pixels a side of the picture that a histogram is made of
 HUES, LEVELS, GREYS = 15, 4, 8
 BINS = HUES * LEVELS + GREYS
 GREY = 40  # saturation below which a pixel has no hue
+HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH = 180 // HUES, 256 // LEVELS, 256 // GREYS
 SAMPLES = 5  # along the target's shorter side, of the map
 MOST = 160  # samples along the longer side of the picture
 
 _STEP = (np.arange(PATCH) + 0.5) / PATCH - 0.5
-_WEIGHT = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
+MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
+
+
+def compiled(kernels: Any) -> Any:
+    """``bins`` and ``histogram`` in C++, or None (see ``kernels.cpu.binding``)."""
+    settings = ColourSettings(BINS, HUES, LEVELS, HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH, GREY)
+    return kernels.colours(settings)
 
 
 def bins(picture: np.ndarray) -> np.ndarray:
     """The bin of each pixel: int (H, W) from BGR uint8 (H, W, 3)."""
     hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2HSV).astype(np.intp)
     hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
-    coloured = np.minimum(hue // 12, HUES - 1) * LEVELS + value // 64
-    return np.where(saturation < GREY, HUES * LEVELS + value // 32, coloured)
+    coloured = np.minimum(hue // HUE_WIDTH, HUES - 1) * LEVELS + value // LEVEL_WIDTH
+    return np.where(saturation < GREY, HUES * LEVELS + value // GREY_WIDTH, coloured)
 
 
-def histogram(picture: np.ndarray) -> np.ndarray:
+def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:
     """Hue and brightness in a box, where the middle weighs more: float64 (BINS,), sum 1.
 
     Args:
         picture: BGR uint8 (PATCH, PATCH, 3), the box resized.
+        weights: float64 (PATCH * PATCH,), how much each pixel counts.
     """
-    counts = np.bincount(bins(picture).ravel(), _WEIGHT, minlength=BINS)
+    counts = np.bincount(bins(picture).ravel(), weights, minlength=BINS)
     result: np.ndarray = counts / counts.sum()
     return result
 
@@ -44,6 +56,7 @@ def propose(
     colour: np.ndarray,
     visited: List[Tuple[float, float]],
     apart: float,
+    bins_of: Callable[[np.ndarray], np.ndarray] = bins,
 ) -> Optional[Tuple[float, float]]:
     """The place whose colours are most like the target's (back-projection).
 
@@ -56,13 +69,14 @@ def propose(
         colour: ``histogram`` of the target.
         visited: centres (x, y) of places to leave out, frame pixels.
         apart: half a side of what is left out around each, frame pixels.
+        bins_of: ``bins``, or the same in C++.
 
     Returns:
         (x, y), frame pixels; None where all is left out.
     """
     height, width = frame.shape[:2]
     step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
-    index = bins(frame[step // 2 :: step, step // 2 :: step])
+    index = bins_of(frame[step // 2 :: step, step // 2 :: step])
     scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
     share = colour / np.maximum(colour + scene, 1e-9)
     cells = (max(1, int(size[0] / step)), max(1, int(size[1] / step)))

@@ -7,7 +7,7 @@ looked at again, and it is the target when two frames in succession say so.
 
 import time
 from collections import deque
-from typing import Any, Deque, FrozenSet, Iterator, Optional, Tuple
+from typing import Any, Callable, Deque, FrozenSet, Iterator, Optional, Tuple
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class Search:
         places: of the network.
         budget: the ``Budget`` of its tracker.
         colours: see ``Evidence``.
+        bins_of: see ``propose``.
         parts: of ``PARTS``, to measure what each is worth.
 
     Attributes:
@@ -61,11 +62,12 @@ class Search:
         places: Places,
         budget: Budget,
         colours: Colours,
+        bins_of: Callable[[np.ndarray], np.ndarray],
         parts: FrozenSet[str] = PARTS,
     ) -> None:
         self.network, self.budget = network, budget
         self.evidence = Evidence(classifier, colours, parts)
-        self._parts, self._places = parts, places
+        self._parts, self._places, self._bins_of = parts, places, bins_of
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._streak = 0  # frames in succession with enough evidence
@@ -181,7 +183,8 @@ class Search:
         """The window around the place that has most of the target's colours, or None."""
         size = self._certain[2:]
         apart = float(np.sqrt(size[0] * size[1]))
-        place = propose(bgr_of(frame), size, self.evidence.colour, list(self._visited), apart)
+        known = self.evidence.colour, list(self._visited), apart
+        place = propose(bgr_of(frame), size, *known, self._bins_of)
         if place is None:
             return None
         self._visited.append(place)

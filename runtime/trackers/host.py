@@ -92,8 +92,15 @@ class HostTracker(Tracker):
         if recover or online:
             self._classifier, places = Classifier(network, kernels), Places(network, kernels)
             if recover:
+                compiled = colour.compiled(kernels)
                 self._search = Search(
-                    network, self._classifier, places, self._budget, self._colours_under(), parts
+                    network,
+                    self._classifier,
+                    places,
+                    self._budget,
+                    self._colours_under(compiled.histogram if compiled else colour.histogram),
+                    compiled.bins if compiled else colour.bins,
+                    parts,
                 )
             if online:
                 self._head = Head(places, self._classifier)
@@ -378,16 +385,17 @@ class HostTracker(Tracker):
 
         return write
 
-    def _colours_under(self) -> Callable[[AnyFrame, np.ndarray], np.ndarray]:
+    def _colours_under(self, histogram: Any) -> Callable[[AnyFrame, np.ndarray], np.ndarray]:
         """The function (frame, state) that gives the colours in a box (see ``recovery.colour``)."""
         patch = np.zeros((3, colour.PATCH, colour.PATCH), np.uint8)
-        crop = self._writer(patch)
+        crop, picture = self._writer(patch), patch.transpose(1, 2, 0)
 
         def colours(frame: AnyFrame, state: np.ndarray) -> np.ndarray:
             cx, cy, w, h = (float(value) for value in state)
             window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
             crop(frame, window)
-            return colour.histogram(patch.transpose(1, 2, 0))
+            shares: np.ndarray = histogram(picture, colour.MIDDLE)
+            return shares
 
         return colours
 

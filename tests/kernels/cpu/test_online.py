@@ -5,6 +5,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from runtime.online import samples
 from runtime.online.classifier import Classifier, View
 from runtime.online.pooling import Pooling
 from runtime.online.ridge import Ridge
@@ -102,3 +103,16 @@ def test_features_of_another_shape_are_refused(kernels):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
         Ridge(9, kernels)(np.zeros((2, 8), np.float32))
+
+
+@settings(max_examples=200, deadline=None, phases=NO_SHRINKING)
+@given(st.integers(0, 10**6), st.integers(0, 3))
+def test_boxes_to_learn_from_are_those_of_the_definition(kernels, seed, rejected):
+    random = np.random.RandomState(seed)
+    state = np.concatenate([random.uniform(-50, 700, 2), np.exp(random.uniform(1, 6, 2))])
+    centre, reach = state[:2] + random.uniform(-90, 90, 2), np.exp(random.uniform(2, 6, 2))
+    more = state + random.uniform(-1, 1, (rejected, 4)) * (*(2 * state[2:]), 1, 1)
+    found, positives = samples.compiled(kernels).boxes(state, centre, reach, more)
+    wanted, expected = samples.boxes(state, centre, reach, more)
+    assert positives == expected
+    np.testing.assert_array_equal(found, wanted)

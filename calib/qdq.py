@@ -1,8 +1,9 @@
 """Write INT8 networks as Q/DQ ONNX, from a table of ranges, with ONNX Runtime's quantiser.
 
 There are two forms. ``cpu`` is for ONNX Runtime and OpenVINO: activations are uint8 with a zero
-point, which gives one more bit after a ReLU; biases are int32. ``symmetric`` is for TensorRT:
-activations are int8 without a zero point; biases are float. Weights are int8 with one scale a
+point, which gives one more bit after a ReLU; biases are int32. Scales are chosen so that all
+engines get the same levels (``calib.no_ties``). ``symmetric`` is for TensorRT: activations are
+int8 without a zero point; biases are float. Weights are int8 with one scale a
 channel. The derived TOML names the two files, so that ``--network NAME-int8.toml`` runs on any
 engine.
 """
@@ -18,6 +19,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from boards import toml
+from calib import no_ties
 from calib.errors import BadTable
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble
@@ -152,6 +154,8 @@ def quantised(model, ranges, form="cpu", keep=(), only=None):
         ) from None
     quantizer.model.topological_sort()
     done = quantizer.model.model
+    if not symmetric:
+        no_ties.without_ties(done, model)
     onnx.checker.check_model(done)
     return done
 

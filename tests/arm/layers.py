@@ -1,10 +1,11 @@
 """Compare an INT8 network layer by layer with its plain Q/DQ graph, here and on ARM.
 
-    python -m tests.arm.layers
+    python -m tests.arm.layers [--network NAME-int8.toml]
 
-Kestrel's INT8 search graph shows all values that it rounds to 256 levels. One search region goes
-through ONNX Runtime without any optimisation, which is the definition, and through the engines. The
-table has the share of a layer's values that are one level or more away from the definition.
+The INT8 search graph (kestrel's by default) shows all values that it rounds to 256 levels. One
+search region goes through ONNX Runtime without any optimisation, which is the definition, and
+through the engines. The table has the share of a layer's values that are one level or more away
+from the definition.
 """
 
 import argparse
@@ -21,30 +22,34 @@ from tests.arm.machine import HOME, command_line, exit_code, open_machine
 def main(words=None):
     """Run the command line; returns the exit code."""
     cli = command_line("layers", __doc__)
-    cli.add_argument("--there", nargs=3, help=argparse.SUPPRESS)
+    cli.add_argument("--network", default="kestrel", metavar="NAME|FILE.toml")
+    cli.add_argument("--there", nargs=4, help=argparse.SUPPRESS)
     options = cli.parse_args(words)
     if options.there:
-        model, values, out = options.there
-        np.savez(out, **_openvino(model, dict(np.load(values))))
+        engine, model, values, out = options.there
+        run = {"openvino": _openvino, "onnxruntime": _onnxruntime}[engine]
+        np.savez(out, **run(model, dict(np.load(values))))
         return 0
     machine = open_machine("aarch64")
     with tempfile.TemporaryDirectory(dir=str(HOME)) as name:
         folder = pathlib.Path(name)
-        model, values, out = (str(folder / n) for n in ("model.onnx", "in.npz", "out.npz"))
-        given, levels = _write(model)
+        model, values = str(folder / "model.onnx"), str(folder / "in.npz")
+        given, levels = _write(model, options.network)
         np.savez(values, **given)
-        command = ["-m", "tests.arm.layers", "--there", model, values, out]
-        machine.run(machine.table["cores"][0], command, check=True, stderr=subprocess.DEVNULL)
         sides = {
-            "ONNX Runtime, here": _onnxruntime(model, given, optimised=True),
+            "ONNX Runtime, here": _onnxruntime(model, given),
             "OpenVINO, here": _openvino(model, given),
-            "OpenVINO, ARM": dict(np.load(out)),
         }
+        for engine in ("onnxruntime", "openvino"):
+            out = str(folder / (engine + ".npz"))
+            command = ["-m", "tests.arm.layers", "--there", engine, model, values, out]
+            machine.run(machine.table["cores"][0], command, check=True, stderr=subprocess.DEVNULL)
+            sides[engine + ", ARM"] = dict(np.load(out))
         _print(_onnxruntime(model, given, optimised=False), sides, levels)
     return 0
 
 
-def _write(path):
+def _write(path, network):
     """Write the graph with all rounded values as outputs: (its inputs, size of their levels)."""
     import onnx
     from onnx import helper, numpy_helper
@@ -53,7 +58,9 @@ def _write(path):
     from tests.arm import same_boxes
 
     frames = same_boxes.first_frames(same_boxes.CLIP, 2)
-    tracker = load_tracker("kestrel", precision="int8", engine="onnxruntime")
+    tracker = load_tracker(
+        network, precision="int8" if network == "kestrel" else "fp32", engine="onnxruntime"
+    )
     tracker.init(frames[0], same_boxes.FACE)
     tracker.update(frames[1])
     graphs = tracker.engine._graphs
@@ -75,7 +82,7 @@ def _write(path):
     return given, levels
 
 
-def _onnxruntime(model, given, optimised):
+def _onnxruntime(model, given, optimised=True):
     import onnxruntime
 
     options, level = onnxruntime.SessionOptions(), onnxruntime.GraphOptimizationLevel

@@ -1,0 +1,182 @@
+"""All engines choose the same levels, because no sum of an INT8 network lies between two."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from calib import no_ties, qdq, ranges
+from runtime import precision
+from runtime.networks import DEFAULT_NETWORK, load_network
+
+SIDE = 12
+
+
+def network(seed, channels=24):
+    """Two features, their product, and convolutions of it; an untouched output at the end."""
+    rng = np.random.default_rng(seed)
+    values, nodes = {}, []
+
+    def conv(source, name, inputs, outputs, kernel, group=1):
+        shape = (outputs, inputs // group, kernel, kernel)
+        weights = rng.normal(0, (inputs // group * kernel**2) ** -0.5, shape)
+        values[name + "w"] = weights.astype(np.float32)
+        values[name + "b"] = rng.normal(0, 0.3, outputs).astype(np.float32)
+        node = helper.make_node(
+            "Conv", [source, name + "w", name + "b"], [name], name, pads=[kernel // 2] * 4
+        )
+        node.attribute.append(helper.make_attribute("group", group))
+        nodes.append(node)
+        return name
+
+    def add(kind, sources, name, **attributes):
+        nodes.append(helper.make_node(kind, sources, [name], name, **attributes))
+        return name
+
+    deep = add("Relu", [conv("x", "c0", 3, channels, 3)], "r0")
+    deep = add("Relu", [conv(deep, "c1", channels, channels, 3, channels)], "r1")
+    values["flat"] = np.array([1, channels, SIDE * SIDE])
+    values["square"] = np.array([1, 8, SIDE, SIDE])
+    flat = add("Reshape", [deep, "flat"], "f")
+    product = add("MatMul", ["z", flat], "m")
+    deep = add("Relu", [conv(add("Reshape", [product, "square"], "s"), "c2", 8, 40, 3)], "r2")
+    conv(deep, "y", 40, 4, 1)
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, SIDE, SIDE]),
+        helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 8, channels]),
+    ]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, SIDE, SIDE])]
+    tensors = [numpy_helper.from_array(v, n) for n, v in values.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, outputs, tensors),
+        opset_imports=[helper.make_opsetid("", 13)],
+    )
+    model.ir_version = 8
+    feed = {
+        "x": rng.normal(0, 1, (1, 3, SIDE, SIDE)).astype(np.float32),
+        "z": rng.normal(0, 1, (1, 8, channels)).astype(np.float32),
+    }
+    return qdq.prepared(model), feed
+
+
+def quantised(seed):
+    """The INT8 network with all of its levels as outputs, and one input."""
+    model, feed = network(seed)
+    histograms = ranges.Histograms(model)
+    histograms.add(feed)
+    made = qdq.quantised(model, histograms.ranges("minmax"), "cpu", qdq.last_layers(model))
+    return made, feed
+
+
+def with_levels(model):
+    """Add the dequantised levels to the outputs."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] not in constants:
+            value = helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)
+            model.graph.output.append(value)
+    return model
+
+
+def onnxruntime_levels(model, feed, optimised):
+    options, level = onnxruntime.SessionOptions(), onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return dict(zip([v.name for v in session.get_outputs()], session.run(None, feed)))
+
+
+def openvino_levels(model, feed):
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
+    results = compiled(feed)
+    return {name: results[port] for port in compiled.outputs for name in port.names}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_engines_choose_the_same_levels(seed):
+    model, feed = quantised(seed)
+    model = with_levels(model)
+    plain = onnxruntime_levels(model, feed, optimised=False)
+    others = [onnxruntime_levels(model, feed, optimised=True), openvino_levels(model, feed)]
+    assert len(plain) > 6
+    for name, values in plain.items():
+        step = 1e-5 * np.abs(values).max()  # far below a level
+        assert all(np.abs(other[name] - values).max() <= step for other in others), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_a_sums_terms_changes_no_level(seed):
+    model, feed = quantised(seed)
+    turned = onnx.ModelProto.FromString(model.SerializeToString())
+    model = with_levels(model)
+    plain = onnxruntime_levels(model, feed, optimised=False)
+    # the channels of the first layers in reverse: the same terms of the product, from the end
+    values = {t.name: t for t in turned.graph.initializer}
+    for layer in ("c0", "c1"):
+        for name in ("w", "b_quantized"):
+            for part in ("_scale", "_zero_point", "_quantized" if name == "w" else ""):
+                reverse(values[layer + name + part])
+    other = dict(feed, z=feed["z"][:, :, ::-1].copy())
+    found = onnxruntime_levels(with_levels(turned), other, optimised=False)
+    name = "r2_DequantizeLinear_Output"
+    assert np.array_equal(plain[name], found[name])
+
+
+def reverse(tensor):
+    values = numpy_helper.to_array(tensor)[::-1].copy()
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def units(model):
+    """dict of convolution -> units of its sums in a level of its result, float64 a channel."""
+    values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    made = {name: node for node in model.graph.node for name in node.output}
+    takers = {name: node for node in model.graph.node for name in node.input}
+    found = {}
+    for node in model.graph.node:
+        taker = takers.get(node.output[0])
+        sides = [made.get(name) for name in node.input[:2]]
+        if node.op_type not in ("Conv", "MatMul") or taker is None or None in sides:
+            continue
+        if taker.op_type == "QuantizeLinear":
+            unit = np.prod([values[s.input[1]].astype(np.float64) for s in sides[:1]])
+            found[node.name] = values[taker.input[1]] / (unit * values[sides[1].input[1]])
+    return found
+
+
+def test_a_level_of_the_network_that_ships_is_an_odd_number_of_units():
+    shipped = precision.int8_form(load_network(DEFAULT_NETWORK))
+    for path in shipped.locate().values():
+        found = units(onnx.load(str(path)))
+        assert len(found) >= 9
+        for name, ratios in found.items():
+            whole = np.rint(ratios)
+            assert np.abs(ratios / whole - 1).max() < 1e-6 and (whole % 2 == 1).all(), name
+
+
+@given(st.floats(no_ties.LEAST, 1e9))
+def test_units_are_odd_and_make_weights_little_coarser(ratio):
+    found = no_ties.odd_units(np.array(ratio))
+    assert found % 2 == 1 and found <= ratio
+    assert found > ratio - 2
+
+
+def test_a_layer_with_few_units_in_a_level_is_left_alone():
+    model, feed = network(0)
+    histograms = ranges.Histograms(model)
+    histograms.add(feed)
+    fine = dict(histograms.ranges("minmax"))
+    low, high = fine["r0"]
+    fine["r0"] = (low, high / 1000)
+    made = qdq.quantised(model, fine, "cpu", qdq.last_layers(model))
+    before = np.abs({t.name: numpy_helper.to_array(t) for t in model.graph.initializer}["c0w"])
+    scales = {t.name: numpy_helper.to_array(t) for t in made.graph.initializer}["c0w_scale"]
+    assert scales == pytest.approx(before.reshape(len(before), -1).max(1) / 127, rel=1e-5)

@@ -7,14 +7,21 @@
 
 typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
 
+struct hp_cell_share {  // of a part of a box
+  i64 cell;
+  float share;
+};
+
 struct hp_pooling {
   i64 side, channels, parts;  // cells of the features; parts of a box along each side
   double stride, least;       // search pixels a cell; smallest part, cells
-  const float* mean;          // (channels,)
+  const float* mean;          // (blocks of 16 channels,)
   float* cells;               // (side * side, blocks of 16 channels): features, cell by cell
   uint8_t* ready;             // (side,): which rows of `cells` are filled in
   double* shares;             // (2, parts, side)
   i64* ranges;                // (2, parts, 2): first and end of what is not 0 in `shares`
+  float* sums;                // (blocks of 16 channels,)
+  hp_cell_share* under;  // (side * side,)
 };
 
 struct hp_samples {
@@ -112,27 +119,50 @@ void turn_row(const hp_pooling* pooling, const float* features, i64 row) {
   }
 }
 
-// One part of a box: the mean of the cells, weighted, less the mean of all; returns its square.
-double pool_part(const hp_pooling* pooling, const double* rows, const i64* down,
-                 const double* columns, const i64* across, float* out) {
-  const i64 channels = pooling->channels, blocks = (channels + 15) / 16;
-  double square = 0;
-  for (i64 block = 0; block < blocks; ++block) {
-    hp_lanes sum = {0};
-    for (i64 y = down[0]; y < down[1]; ++y)
-      for (i64 x = across[0]; x < across[1]; ++x) {
-        const float* cell = pooling->cells + ((y * pooling->side + x) * blocks + block) * 16;
-        sum += *(const hp_lanes*)cell * (float)(rows[y] * columns[x]);
-      }
-    float values[16];
-    memcpy(values, &sum, sizeof values);
-    const i64 left = channels - block * 16, count = left < 16 ? left : 16;
-    for (i64 i = 0; i < count; ++i) {
-      const float value = values[i] - pooling->mean[block * 16 + i];
-      out[block * 16 + i] = value;
-      square += (double)value * value;
+// The cells under one part of a box; returns how many. A cell is left out where nothing is covered.
+i64 cells_under(i64 side, const double* rows, const i64* down, const double* columns,
+                const i64* across, hp_cell_share* out) {
+  i64 count = 0;
+  for (i64 y = down[0]; y < down[1]; ++y)
+    for (i64 x = across[0]; x < across[1]; ++x) {
+      const hp_cell_share one = {y * side + x, (float)(rows[y] * columns[x])};
+      out[count++] = one;
     }
+  return count;
+}
+
+// COUNT blocks of 16 channels: the mean of the cells, weighted. `width`: floats of a cell.
+template <int COUNT>
+void pool_blocks(const float* cells, i64 width, const hp_cell_share* shares, i64 count, float* out) {
+  hp_lanes sums[COUNT] = {};
+  for (i64 i = 0; i < count; ++i) {
+    const hp_lanes* cell = (const hp_lanes*)(cells + shares[i].cell * width);
+    for (int k = 0; k < COUNT; ++k) sums[k] += cell[k] * shares[i].share;
   }
+  memcpy(out, sums, sizeof sums);
+}
+
+// One part of a box: the mean of the cells, weighted, less the mean of all; returns its square.
+double pool_part(const hp_pooling* pooling, const hp_cell_share* shares, i64 count, float* out) {
+  const i64 channels = pooling->channels, width = (channels + 15) / 16 * 16;
+  const float *cells = pooling->cells, *mean = pooling->mean;
+  float* sums = pooling->sums;
+  i64 block = 0;
+  for (; block + 4 <= width / 16; block += 4)
+    pool_blocks<4>(cells + 16 * block, width, shares, count, sums + 16 * block);
+  for (; block + 3 <= width / 16; block += 3)
+    pool_blocks<3>(cells + 16 * block, width, shares, count, sums + 16 * block);
+  for (; block < width / 16; ++block)
+    pool_blocks<1>(cells + 16 * block, width, shares, count, sums + 16 * block);
+  hp_lanes squares = {0};
+  for (i64 i = 0; i < width; i += 16) {  // means and sums of channels that are none are 0
+    const hp_lanes values = *(const hp_lanes*)(sums + i) - *(const hp_lanes*)(mean + i);
+    squares += values * values;
+    memcpy(sums + i, &values, sizeof values);
+  }
+  memcpy(out, sums, (size_t)channels * sizeof(float));
+  double square = 0;
+  for (int i = 0; i < 16; ++i) square += squares[i];
   return square;
 }
 
@@ -261,9 +291,11 @@ void hp_pooling_describe(const hp_pooling* pooling, const float* features, const
         if (!pooling->ready[row]) turn_row(pooling, features, row);
         pooling->ready[row] = 1;
       }
-      for (i64 c = 0; c < parts; ++c, out += channels)
-        square += pool_part(pooling, rows + r * side, down + 2 * r, columns + c * side,
-                            across + 2 * c, out);
+      for (i64 c = 0; c < parts; ++c, out += channels) {
+        const i64 under = cells_under(side, rows + r * side, down + 2 * r, columns + c * side,
+                                      across + 2 * c, pooling->under);
+        square += pool_part(pooling, pooling->under, under, out);
+      }
     }
     const float length = (float)sqrt(square) + 1e-9f;
     for (float* value = first; value < out; ++value) *value /= length;

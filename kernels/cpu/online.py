@@ -27,6 +27,8 @@ class PoolingRecord(ctypes.Structure):
         ("ready", _POINTER),
         ("shares", _POINTER),
         ("ranges", _POINTER),
+        ("sums", _POINTER),
+        ("under", _POINTER),
     ]
 
 
@@ -144,13 +146,17 @@ class Pooling:
         channels = len(mean)
         self._shape = (1, channels, side * side)
         self._size = channels * parts**2 + 1
+        width = _padded(channels)
         self._held = (
-            np.ascontiguousarray(mean, np.float32),
-            np.zeros((side * side, _padded(channels)), np.float32),
+            np.zeros(width, np.float32),
+            np.zeros((side * side, width), np.float32),
             np.zeros(side, np.uint8),
             np.zeros((2, parts, side)),
             np.zeros((2, parts, 2), np.int64),
+            np.zeros(width, np.float32),
+            np.zeros((side * side, 2), np.int64),
         )
+        self._held[0][:channels] = mean
         addresses = [array.ctypes.data for array in self._held]
         self._record = PoolingRecord(side, channels, parts, stride, least, *addresses)
         self._at = ctypes.addressof(self._record)

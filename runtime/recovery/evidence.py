@@ -46,6 +46,7 @@ class Evidence:
         self.smoothed = 1.0
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
+        self._tracked = 0  # frames since then in which the target was tracked
 
     def of(
         self,
@@ -70,6 +71,7 @@ class Evidence:
             looks = self._classifier.judge(state[None], View(window, scale, features))
             values.append(float(looks[0]))
         if "colour" in self._parts:
+            self._learn_colours()
             self._now = self._colours(frame, state)
             known = self.colour, self._recent
             values.append(max(float(np.sqrt(colour * self._now).sum()) for colour in known))
@@ -77,7 +79,14 @@ class Evidence:
 
     def learn(self) -> None:
         """The last box that was judged holds the target: learn its colours."""
-        self._recent = self._recent + (self._now - self._recent) * LEARNT
+        self._tracked += 1
+
+    def _learn_colours(self) -> None:
+        """Move the recent colours by ``LEARNT``, once for each frame since the last judgement."""
+        if self._tracked:
+            kept = (1 - LEARNT) ** self._tracked
+            self._recent = self._now + (self._recent - self._now) * kept
+            self._tracked = 0
 
     def smooth(self, evidence: float, frames: int = 1) -> float:
         """Take the evidence of a frame in which the target was followed; the smoothed one.

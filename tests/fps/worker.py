@@ -45,15 +45,20 @@ def _serve(loop, answers):
     tracker = runtime.load_tracker(**{k: v for k, v in settings["load"].items() if k in known})
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])
-    kernels = getattr(tracker, "kernels", None)  # of the processor; a GPU's tracker has none
-    name = "cuda" if kernels is None else kernels.name
-    _say(answers, {"ready": dict(tracker.engine.describe(), kernels=name)})
+    _say(answers, {"ready": dict(tracker.engine.describe(), kernels=kernels_of(tracker))})
     for line in sys.stdin:
         before = loop.waited_s()
         ms, boxes = own.run(json.loads(line)["frames"])
         after = loop.waited_s()
         waited = None if before is None or after is None else after - before
         _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited})
+
+
+def kernels_of(tracker):
+    """Name of the kernels that crop and select. Trackers of older commits may not state it."""
+    stated = getattr(tracker, "kernels_name", None)
+    kernels = getattr(tracker, "kernels", None)  # of the processor
+    return stated or ("cuda" if kernels is None else kernels.name)
 
 
 def _say(answers, what):

@@ -17,6 +17,7 @@ from runtime.errors import NoEngine
 from runtime.networks import load_network
 from tests.fakes.tensorrt.machine import Device
 from tests.support import tiny
+from tests.support.fake_gpu import python
 
 
 @pytest.fixture
@@ -124,6 +125,27 @@ def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True), raising=False)
     opened(network)
     assert loaded == [True]
+
+
+FRAME = """
+from kernels.cuda import device
+from runtime.engines import onnxruntime_gpu as adapter
+from runtime.engines.base import Setup
+from runtime.networks import load_network
+from runtime.trackers.gpu import GpuTracker
+adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
+network, gpu = load_network({!r}), device.open_device()
+setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})
+engine = adapter.Engine(setup)
+print([GpuTracker(network, engine, graph=graph).frame.uses_graph for graph in (None, True)])
+gpu.close()
+"""
+
+
+def test_a_frame_with_onnx_runtime_is_never_captured(tmp_path):
+    """Its providers synchronise in a run, which ends a capture with error 900."""
+    toml = str(tiny.write_network(tmp_path))
+    assert python(["-c", FRAME.format(toml)]) == "[False, False]\n"
 
 
 def test_another_stream_is_refused(engine):

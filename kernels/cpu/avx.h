@@ -1,5 +1,5 @@
-// Crop on x86 processors, included by crop.h: the horizontal pass of the columns inside the frame, with
-// AVX2 or with the byte permutations of AVX-512, and the vertical pass.
+// Crop on x86 processors, included by crop.h, for windows too wide for groups.h: the horizontal pass of
+// the columns inside the frame with AVX2, and the vertical pass.
 
 // Eight columns: the two pixels of each as 8 bytes, sorted into channels, one multiply-add each.
 inline void horizontal_8(const uint8_t* row, const int32_t* at, const int16_t* weights, i64 lanes,
@@ -42,49 +42,6 @@ HP_INLINE int horizontal_avx2(const plan* p, const uint8_t* row, i64 row_bytes, 
   }
   return end;
 }
-
-#ifdef HP_VBMI
-// Blocks of 16 columns, each within 128 bytes of the row: up to 2.6 source pixels per result pixel.
-void plan_blocks(const hp_crop_job* job, plan* p) {
-  const i64 row_bytes = job->frame_width * 3;
-  p->blocks = 0;
-  int count = 0;
-  if (p->last - p->first < 16) return;
-  for (int i = p->first; i < p->last; i += 16) {
-    if (i > p->last - 16) i = p->last - 16;
-    block* b = p->space.blocks + count++;
-    b->column = i;
-    b->base = p->space.offsets[i];
-    if (p->space.offsets[i + 15] + 5 - b->base > 127) return;
-    const i64 left = row_bytes - b->base;
-    b->low = left >= 64 ? ~0ull : (1ull << left) - 1;
-    b->high = left >= 128 ? ~0ull : left <= 64 ? 0 : (1ull << (left - 64)) - 1;
-    for (int k = 0; k < 16; ++k) {
-      b->pick[2 * k] = (uint16_t)(p->space.offsets[i + k] - b->base);
-      b->pick[2 * k + 1] = (uint16_t)(b->pick[2 * k] + 3);
-    }
-  }
-  p->blocks = count;
-}
-
-// One byte permutation picks both pixels of 16 columns; masked loads never touch what is beyond.
-void horizontal_blocks(const plan* p, const uint8_t* row, int16_t* out) {
-  const __mmask64 even = 0x5555555555555555ull;
-  for (int k = 0; k < p->blocks; ++k) {
-    const block* b = p->space.blocks + k;
-    const __m512i low = _mm512_maskz_loadu_epi8(b->low, row + b->base);
-    const __m512i high = _mm512_maskz_loadu_epi8(b->high, row + b->base + 64);
-    __m512i pick = _mm512_loadu_si512(b->pick);
-    const __m512i w = _mm512_loadu_si512(p->space.weights + 2 * b->column);
-    for (int c = 0; c < 3; ++c) {
-      const __m512i pixels = _mm512_maskz_permutex2var_epi8(even, low, pick, high);
-      const __m512i sums = _mm512_srai_epi32(_mm512_madd_epi16(pixels, w), 4);
-      _mm256_storeu_si256((__m256i*)(out + c * p->lanes + b->column), _mm512_cvtepi32_epi16(sums));
-      pick = _mm512_add_epi16(pick, _mm512_set1_epi16(1));
-    }
-  }
-}
-#endif
 
 // The vertical pass of 16 values. Compilers make the products 32 bits wide; their upper halves are
 // enough.

@@ -1,6 +1,6 @@
-// Crop on a processor. It does the horizontal pass of every source row once, as three planes of int16,
-// and blends two of them into a row of the result. hotpath.cpp includes this file; binding.py calls it.
-// avx.h and neon.h have the instructions of x86 and of ARM.
+// Crop on a processor. It does the horizontal pass of every source row once, in int16, and blends two
+// such rows into a row of the result. hotpath.cpp includes this file; binding.py calls it.
+// groups.h and avx.h have the instructions of x86, neon.h those of ARM.
 
 // One crop, filled in by kernels/cpu/binding.py: same order there.
 struct hp_crop_job {
@@ -21,7 +21,7 @@ const int LANES = 32;  // planes are padded to this many values
 
 i64 padded(i64 count) { return (count + LANES - 1) / LANES * LANES; }
 
-#ifdef HP_NEON
+#if defined(HP_NEON)
 const int BLOCK = 8;
 // A block of 8 columns that lies within 64 bytes of a row: see neon.h.
 struct block {
@@ -29,14 +29,12 @@ struct block {
   int16_t weights[8]; // of the right pixels, times -16
   i64 column, base;   // first column, and its first byte in the row
 };
+i64 blocks_bytes(i64 lanes) { return (lanes / BLOCK + 1) * (i64)sizeof(block); }
+#elif defined(HP_AVX2)
+struct group;
+i64 blocks_bytes(i64 lanes);
 #else
-const int BLOCK = 16;
-// A block of 16 columns that lies within 128 bytes of a row: see horizontal_blocks.
-struct block {
-  uint16_t pick[32];  // of every column, its two pixels' first bytes, from base
-  i64 column, base;   // first column, and its first byte in the row
-  uint64_t low, high; // which of the 128 bytes the row has
-};
+i64 blocks_bytes(i64) { return 0; }
 #endif
 
 struct workspace {
@@ -45,20 +43,24 @@ struct workspace {
   int32_t* offsets;   // of the columns: bytes from the row's first pixel, only where inside
   hp_tap* columns;
   uint8_t* packed;    // a source row, pixels gathered from a strided frame
-  block* blocks;
+  uint8_t* edge;      // the window's part of a source row between border pixels
+  void* blocks;       // of columns: what neon.h and groups.h plan
 };
 
 const i64 SLACK = 256;
 const i64 SPARSE = 12;  // source pixels per pixel of the result from which single ones are converted
 
+// Bytes of `edge`: enough for 4 source pixels per pixel of the result.
+i64 edge_bytes(i64 out_width) { return padded(out_width) * 12 + SLACK; }
+
 i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
   const i64 lanes = padded(out_width);
-  const i64 sizes[8] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
+  const i64 sizes[9] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
                         lanes * (i64)sizeof(hp_tap), frame_width * 3 + SLACK,
-                        (lanes / BLOCK + 1) * (i64)sizeof(block)};
-  char* parts[8];
+                        edge_bytes(out_width), blocks_bytes(lanes)};
+  char* parts[9];
   i64 used = 0;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 9; ++i) {
     parts[i] = memory + used;
     used += (sizes[i] + 63) / 64 * 64;
   }
@@ -68,7 +70,8 @@ i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
     space->offsets = (int32_t*)parts[4];
     space->columns = (hp_tap*)parts[5];
     space->packed = (uint8_t*)parts[6];
-    space->blocks = (block*)parts[7];
+    space->edge = (uint8_t*)parts[7];
+    space->blocks = parts[8];
   }
   return used;
 }
@@ -209,7 +212,7 @@ HP_INLINE void horizontal(const hp_crop_job* job, const plan* p, i64 y, int16_t*
     horizontal_edge(job, p, row, p->last, (int)job->out_width, out);
   }
   int done = p->first;
-#if defined(HP_VBMI) || defined(HP_NEON)
+#ifdef HP_NEON
   if (p->blocks) {
     horizontal_blocks(p, row, out);
     return;
@@ -266,36 +269,63 @@ HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap t
   }
 }
 
-// Crops one window. WARP: it has fractions of pixels; `lines` are its columns and rows.
-template <bool WARP>
-HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
-  plan p;
-  carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
-        job->frame_width);
-  p.lanes = padded(job->out_width);
-  plan_columns<WARP>(job, lines, &p);
-#if defined(HP_VBMI) || defined(HP_NEON)
-  plan_blocks(job, &p);
-#endif
+// Both passes of a window, with the channels of a row in planes.
+class Planes {
+ public:
+  Planes(const hp_crop_job* job, plan* p) : job_(job), plan_(p) {
 #ifdef HP_NEON
-  const bool direct = is_direct(job, &p);
+    plan_blocks(job, p);
+    is_direct_ = is_direct(job, p);
 #endif
-  const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
-  if (p.bordered || rows_outside) fill_border(job, &p);
+    const bool rows_outside = job->y < 0 || job->y + job->height > job->frame_height;
+    if (p->bordered || rows_outside) fill_border(job, p);
+  }
 
+  // Does a row of the result without the two passes, where that is faster.
+#ifdef HP_NEON
+  HP_INLINE bool direct(int row, hp_tap tap) const {
+    return is_direct_ && direct_row(job_, plan_, row, tap);
+  }
+#else
+  HP_INLINE bool direct(int, hp_tap) const { return false; }
+#endif
+
+  // The horizontal pass of a row of the frame.
+  HP_INLINE void pass(i64 y, int16_t* out) const { horizontal(job_, plan_, y, out); }
+
+  // A row of the result.
+  HP_INLINE void blend(int row, hp_tap tap, const int16_t* top, const int16_t* bottom) const {
+    vertical(job_, plan_, row, tap, top, bottom);
+  }
+
+ private:
+  const hp_crop_job* job_;
+  plan* plan_;
+#ifdef HP_NEON
+  bool is_direct_;
+#endif
+};
+
+#ifdef HP_AVX2
+#include "groups.h"
+#endif
+
+// The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows. Way: Planes, or
+// another class with its methods.
+template <bool WARP, class Way>
+HP_INLINE void crop_rows(const hp_crop_job* job, const hp_line* line, int16_t* const* rows,
+                         const Way& way) {
   i64 held[2] = {-1, -1};  // the frame's row that each of the two row buffers holds
   const double scale = hp_resize_scale((int)job->height, (int)job->out_height);
   for (int row = 0; row < job->out_height; ++row) {
-    const hp_tap tap = WARP ? warp_tap(lines[1], row, job->y) : hp_resize_tap(row, scale);
-#ifdef HP_NEON
-    if (direct && direct_row(job, &p, row, tap)) continue;
-#endif
+    const hp_tap tap = WARP ? warp_tap(*line, row, job->y) : hp_resize_tap(row, scale);
+    if (way.direct(row, tap)) continue;
     const int16_t* source[2];
     int keep = -1;  // the buffer that the first of the two rows is in
     for (int i = 0; i < 2; ++i) {
       const i64 y = job->y + hp_clamp_row(tap.first + i, (int)job->height);
       if (y < 0 || y >= job->frame_height) {
-        source[i] = p.space.rows[2];
+        source[i] = rows[2];
         continue;
       }
       int slot = held[0] == y ? 0 : held[1] == y ? 1 : -1;
@@ -306,14 +336,33 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
           const i64 next = job->y + hp_clamp_row(tap.first + 1, (int)job->height);
           if (held[slot] == next) slot = 1 - slot;
         }
-        horizontal(job, &p, y, p.space.rows[slot]);
+        way.pass(y, rows[slot]);
         held[slot] = y;
       }
       keep = slot;
-      source[i] = p.space.rows[slot];
+      source[i] = rows[slot];
     }
-    vertical(job, &p, row, tap, source[0], source[1]);
+    way.blend(row, tap, source[0], source[1]);
   }
+}
+
+// Crops one window. `lines`: with WARP, of its columns and rows.
+template <bool WARP>
+HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
+  plan p;
+  carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
+        job->frame_width);
+  p.lanes = padded(job->out_width);
+  plan_columns<WARP>(job, lines, &p);
+  const hp_line* line = WARP ? lines + 1 : lines;
+#ifdef HP_AVX2
+  group_plan groups;
+  if (plan_groups(job, &p, &groups)) {
+    crop_rows<WARP>(job, line, p.space.rows, Groups(job, &p, groups));
+    return;
+  }
+#endif
+  crop_rows<WARP>(job, line, p.space.rows, Planes(job, &p));
 }
 
 }  // namespace

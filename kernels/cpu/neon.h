@@ -11,7 +11,7 @@ void plan_blocks(const hp_crop_job* job, plan* p) {
   if (p->last - p->first < 8 || row_bytes < 64) return;
   for (int i = p->first; i < p->last; i += 8) {
     if (i > p->last - 8) i = p->last - 8;
-    block* b = p->space.blocks + count++;
+    block* b = (block*)p->space.blocks + count++;
     b->column = i;
     b->base = p->space.offsets[i] < row_bytes - 64 ? p->space.offsets[i] : row_bytes - 64;
     for (int k = 0; k < 8; ++k) {
@@ -68,7 +68,7 @@ HP_INLINE void horizontal_block(const block* b, const uint8_t* row, int16_t* blu
 
 // All blocks but the last one follow each other without a gap, so pointers need no index.
 HP_INLINE void horizontal_blocks(const plan* p, const uint8_t* row, int16_t* out) {
-  const block* b = p->space.blocks;
+  const block* b = (const block*)p->space.blocks;
   const block* const last = b + p->blocks - 1;
   const i64 lanes = p->lanes;
   for (int16_t* blue = out + p->first; b < last; ++b, blue += BLOCK)
@@ -179,7 +179,7 @@ HP_INLINE void direct_rows(const hp_crop_job* job, const plan* p, int row, hp_ta
   const Finish finish[3] = {Finish(job->mean[blue], job->scale[blue]),
                             Finish(job->mean[1], job->scale[1]),
                             Finish(job->mean[red], job->scale[red])};
-  const block* b = p->space.blocks;
+  const block* b = (const block*)p->space.blocks;
   const block* const last = b + p->blocks - 1;
   for (; b < last; ++b) {
     direct_block(b, top, bottom, w0, w1, out, finish);

@@ -92,14 +92,16 @@ def run(options: argparse.Namespace) -> int:
         if not source.live and not source.fps and source.frames != 1:
             say("{}: states no frame rate, so times are left empty; give --fps".format(source.name))
         frame = first_frame(source)
-        by_detector = detector and not (options.box or options.boxes)
+        by_detector = detector and options.classes and not (options.box or options.boxes)
         boxes = [] if by_detector else first_boxes(options, source, frame)
         tracks = {targets.add(frame, box): Track(box, GIVEN_SCORE) for box in boxes}
         finder = open_finder(options, detector, targets, source.live)
         if finder:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks)
-        with StopRequest() as stop, Outputs(options, targets, source, stop, frame) as outputs:
+        with StopRequest() as stop, Outputs(
+            options, targets, source, stop, frame, detector
+        ) as outputs:
             with Progress(source, options.frames) as bar:
                 first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
                 outputs.write(first, tracks)

@@ -1,4 +1,8 @@
-"""The detector of a run: its options, and the finder of targets that they ask for."""
+"""The detector of a run: its options, and the finder of targets that they ask for.
+
+With ``--class`` a detector finds targets by itself. With ``--mavlink`` it also finds the object at
+a point that a ground station sends, and needs no class for that.
+"""
 
 import argparse
 from typing import Any, Optional
@@ -21,7 +25,7 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
             if getattr(options, "classes" if name == "class" else name):
                 raise BadNetwork("--{} needs a detector; give --detector NAME too".format(name))
         return None
-    if not options.classes:
+    if not options.classes and (options.all or not options.mavlink):
         raise BadNetwork(
             "--detector {} needs to know what to find; give --class too, such as --class "
             "person".format(options.detector)
@@ -30,7 +34,7 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
         raise BadNetwork("--reid tells several targets apart; give --all too")
     return load_detector(
         options.detector,
-        classes=[name.strip() for name in options.classes.split(",")],
+        classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,
         networks_dir=options.networks_dir,
         threads=options.threads,
     )
@@ -39,12 +43,12 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
 def open_finder(
     options: argparse.Namespace, detector: Optional[Detector], targets: Any, live: bool
 ) -> Optional[TargetFinder]:
-    """The finder of targets of a run; None without a detector.
+    """The finder of targets of a run; None without a detector, or where no class is named.
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine: of ``--reid``.
     """
-    if detector is None:
+    if detector is None or detector.any_class:
         return None
     appearance = None
     if options.reid:

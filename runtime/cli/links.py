@@ -4,6 +4,7 @@ import os
 import socket
 from typing import Any, Callable, List, Optional, Tuple
 
+from runtime.detect import Detector
 from runtime.errors import BadOutput
 from runtime.gimbal.angles import vertical_fov_deg
 
@@ -20,6 +21,7 @@ class Links:
         size: (width, height) of the frames.
         network: name of the network.
         say: function of one line of text for the user.
+        detector: finds the object at a point that a ground station sends, or None.
 
     Raises:
         BadOutput: an address, a file or a library that can't be had.
@@ -33,6 +35,7 @@ class Links:
         size: Tuple[int, int],
         network: str,
         say: Callable[[str], None],
+        detector: Optional[Detector] = None,
     ) -> None:
         self._options = options
         self._sender: Any = None
@@ -56,7 +59,9 @@ class Links:
                     bitrate_kbps=options.stream_kbps,
                 )
             if options.mavlink:
-                self._service, self._loop = _open_mavlink(options, controller, size, network)
+                self._service, self._loop = _open_mavlink(
+                    options, controller, size, network, detector
+                )
                 self._service.start()
         except BaseException:
             self.close()
@@ -114,7 +119,11 @@ def check_links(options: Any) -> None:
 
 
 def _open_mavlink(
-    options: Any, controller: Any, size: Tuple[int, int], network: str
+    options: Any,
+    controller: Any,
+    size: Tuple[int, int],
+    network: str,
+    detector: Optional[Detector],
 ) -> Tuple[Any, Any]:
     """(service, loop) of the MAVLink link."""
     try:
@@ -147,7 +156,7 @@ def _open_mavlink(
         settings = load_settings(options.gimbal or None)
         gimbal = GimbalManager(Control(settings, fov), me[0], me[1], settings["lost"]["link"], geo)
     identity = Identity(me[0], me[1], network, fov, _streams(options), _folder(options), ADDRESS)
-    loop = Loop(controller, options.captures)
+    loop = Loop(controller, options.captures, detector)
     camera = Camera(loop, identity, geo, options.link_delay)
     transport = open_transport(options.mavlink)
     return Service(transport, Codec(me[0], me[1], key), camera, geo, gimbal, key), loop

@@ -76,13 +76,14 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--detector",
         metavar="NAME|FILE.toml",
-        help="find the target without a box; there are: {}".format(", ".join(detect.names())),
+        help="find the target without a box, and the object at a point that a ground station "
+        "sends; there are: {}".format(", ".join(detect.names())),
     )
     group.add_argument(
         "--class",
         dest="classes",
         metavar="NAME,NAME",
-        help="what the detector finds, such as person",
+        help="what the detector finds, such as person; with --mavlink not needed",
     )
     group.add_argument(
         "--all", action="store_true", help="every object that the detector finds is a target"

@@ -12,6 +12,7 @@ from runtime.cli.links import Links, check_links
 from runtime.cli.player import Player
 from runtime.cli.profile import Profile
 from runtime.cli.progress import say
+from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.frames import AnyFrame, JpegFrame, bgr_of
 from runtime.multi.pipeline import Taken
@@ -66,6 +67,7 @@ class Outputs:
         source: Any,
         stop: Any,
         first_frame: AnyFrame,
+        detector: Optional[Detector] = None,
     ) -> None:
         self.profile = Profile()
         self.page: Optional[Controller] = None
@@ -97,7 +99,7 @@ class Outputs:
             if options.page:
                 self._open_page()
             size = first_frame.shape[1], first_frame.shape[0]
-            self._links = Links(options, self.page, source, size, self._network, say)
+            self._links = Links(options, self.page, source, size, self._network, say, detector)
         except HotpathError:
             self.close()
             raise

@@ -42,6 +42,7 @@ class Detector:
 
     Attributes:
         name: of the detector.
+        any_class: whether it finds objects of every class, because the user named none.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Detector:
         self.name = description.name
         self.description = description
         self._inputs, self._run, self._wanted = inputs, run, wanted
+        self.any_class = wanted is None
         self._family = families.module_of(description.family)
 
     def detect(self, frame: Any) -> Detections:

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pathlib
+import threading
 from typing import Any, Callable, Dict, List, Tuple
 
 from runtime.errors import BadNetwork, NoEngine
@@ -52,9 +53,11 @@ def _openvino(path: str, threads: int) -> Tuple[List[str], Runner]:
     core = library.Core()
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     compiled = core.compile_model(core.read_model(path), "CPU", settings)
+    turn = threading.Lock()  # a compiled model has one request, and two threads may ask
 
     def run(feeds: Dict[str, Any]) -> List[Any]:
-        results = compiled(feeds)
-        return [results[port].copy() for port in compiled.outputs]
+        with turn:
+            results = compiled(feeds)
+            return [results[port].copy() for port in compiled.outputs]
 
     return [port.any_name for port in compiled.inputs], run

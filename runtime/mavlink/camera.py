@@ -185,7 +185,10 @@ class Camera:
         return m.ACCEPTED, [("MESSAGE_INTERVAL", fields)]
 
     def _track_point(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
-        """CAMERA_TRACK_POINT: x, y, radius as shares of the frame; param6 is the frame's time."""
+        """CAMERA_TRACK_POINT: x, y, radius as shares of the frame; param6 is the frame's time.
+
+        The radius is not used: QGroundControl states the radius of its own mark on the screen.
+        """
         view = self._run.newest()
         radius = p[2] if math.isfinite(p[2]) else 0.0
         if view is None:
@@ -195,8 +198,7 @@ class Camera:
         width, height = view.size
         point = (p[0] * width, p[1] * height)
         self._mode = m.TRACK_POINT
-        seen_s = self._seen(p[5], now)
-        return self._later(who, p, self._run.start_point, (point, radius * width, seen_s), now)
+        return self._later(who, p, self._run.start_point, (point, self._seen(p[5], now)), now)
 
     def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
         """CAMERA_TRACK_RECTANGLE: two corners as shares of the frame; param6 as for a point."""

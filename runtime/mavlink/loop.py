@@ -9,13 +9,15 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import cv2
+import numpy as np
 
+from runtime.detect import Detector
 from runtime.errors import HotpathError
 from runtime.frames import AnyFrame, bgr_of
-from runtime.mavlink.point import SEARCHES, STARTS, candidates, middle_of
+from runtime.mavlink.point import SEARCHES, STARTS, find_box
 from runtime.mavlink.run import Run, View
 from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
@@ -36,10 +38,16 @@ class Loop(Run):
     Args:
         controller: of the run.
         captures: folder for pictures, or None.
+        detector: finds the object at a point, or None.
     """
 
-    def __init__(self, controller: Controller, captures: Optional[str] = None) -> None:
-        self._controller, self._captures = controller, captures
+    def __init__(
+        self,
+        controller: Controller,
+        captures: Optional[str] = None,
+        detector: Optional[Detector] = None,
+    ) -> None:
+        self._controller, self._captures, self._detector = controller, captures, detector
         self._view: Optional[View] = None
         self._reported: Optional[int] = None  # number of the target that is reported
         self._looking = threading.Lock()  # held while a box is looked for at a point
@@ -63,9 +71,7 @@ class Loop(Run):
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
         return self._controller.call(self._start, box, seen_s)
 
-    def start_point(
-        self, point: Tuple[float, float], radius: float, seen_s: float
-    ) -> "Future[int]":
+    def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
         tracked = self._controller.buffer.at(seen_s)
         if tracked is None or not self._looking.acquire(False):
             raise Busy("one point at a time")
@@ -73,7 +79,7 @@ class Loop(Run):
         done.set_running_or_notify_cancel()
         # the search takes several frames, so neither the loop nor the link waits for all of it
         thread = threading.Thread(
-            target=self._look, args=(tracked, point, radius, done), name="point", daemon=True
+            target=self._look, args=(tracked, point, done), name="point", daemon=True
         )
         thread.start()
         return done
@@ -130,16 +136,11 @@ class Loop(Run):
 
     # carried out in a thread of its own
 
-    def _look(
-        self,
-        tracked: TrackedFrame,
-        point: Tuple[float, float],
-        radius: float,
-        done: "Future[int]",
-    ) -> None:
+    def _look(self, tracked: TrackedFrame, point: Tuple[float, float], done: "Future[int]") -> None:
         """Find the box at a point, and start a target in it."""
+        frame = bgr_of(tracked.frame)
         try:
-            box = self._box_at(bgr_of(tracked.frame), point, radius)
+            box = find_box(frame, point, lambda tried: self._settled(frame, tried), self._detector)
             started = self._controller.call(self._start, box, tracked.captured_s)
             done.set_result(started.result(ANSWER_S))
         except Exception as error:  # the camera answers the command with it
@@ -147,18 +148,16 @@ class Loop(Run):
         finally:
             self._looking.release()
 
-    def _box_at(self, frame: Any, point: Tuple[float, float], radius: float) -> Box:
-        """The box of the object at a point; the frame loop searches a few candidates at a time."""
-        tried, found = candidates(frame, point, radius), []
-        ends_s, done = time.monotonic() + POINT_S, 0
-        while done < len(tried) and (not done or time.monotonic() < ends_s):
+    def _settled(self, frame: np.ndarray, tried: Sequence[Box]) -> List[Optional[Box]]:
+        """Where targets in these boxes end; the frame loop searches a few of them at a time."""
+        found: List[Optional[Box]] = []
+        ends_s = time.monotonic() + POINT_S
+        while len(found) < len(tried) and (not found or time.monotonic() < ends_s):
             call = self._controller.call(
-                self._controller.settled_boxes, frame, tried[done:], STARTS, SEARCHES, TURN_S
+                self._controller.settled_boxes, frame, tried[len(found) :], STARTS, SEARCHES, TURN_S
             )
-            answers = call.result(ANSWER_S)
-            found += [box for box in answers if box is not None]
-            done += len(answers)
-        return middle_of(found or tried)
+            found += call.result(ANSWER_S)
+        return found
 
 
 def _write(path: str, frame: AnyFrame) -> None:

@@ -3,60 +3,109 @@
 No detector is needed. Rectangles of several sizes and shapes around the point are tried, and what
 GrabCut separates there from the background. The tracker starts in each and searches the same
 frame: its box moves towards an object's border. What most of them agree on is the object.
+
+A detector knows the sizes of its classes. Where the user named the classes, its object at the point
+is taken. Where the user named none, it must not be much larger than what the tracker found: the
+click may be on a part of it, such as the face of a person.
+
 ``python -m tests.drone.points`` measures how good that is. A rectangle is better where the ground
 station offers one.
 """
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from runtime.detect import Detector
+from runtime.detect.at_point import boxes_around, nearest_to, smallest_at
+from runtime.errors import HotpathError
 from runtime.types import Box
+
+# where targets that are started in boxes end in the frame; None where the network failed
+Settle = Callable[[Sequence[Box]], Sequence[Optional[Box]]]
 
 SHARES = tuple(np.geomspace(0.05, 0.5, 6).tolist())  # sides tried, shares of the shorter side
 SHAPES = (1.0, 0.5, 2.0)  # width by height of the rectangles
-RADIUS_SHARES = (1.4, 2.0, 2.8)  # sides tried where a radius is given, in radii
 CUT_SHARES = tuple(np.geomspace(0.08, 0.6, 5).tolist())  # sizes of GrabCut's regions
 SIDE_PX = 64  # a larger region is scaled down to this side
 ITERATIONS = 2
 STARTS, SEARCHES = 2, 4  # starts of the tracker in each rectangle, and searches after each
 SMALLEST_PX = 6.0
+REACH = 0.35  # of a click from an object's centre, shares of its sides, where no class is named
+PART = 2.0  # an object of more than so many times the area is not what was clicked on
 
 
-def candidates(frame: np.ndarray, point: Tuple[float, float], radius: float = 0.0) -> List[Box]:
-    """The boxes to start in, those first that say most.
+def find_box(
+    frame: np.ndarray,
+    point: Tuple[float, float],
+    settle: Settle,
+    detector: Optional[Detector] = None,
+) -> Box:
+    """The box of the object at a point.
 
     Args:
         frame: BGR uint8 (H, W, 3).
         point: (x, y), 0-based pixels; moved into the frame where it lies outside.
-        radius: of the object, about, pixels; 0: unknown.
+        settle: called with boxes in the frame; it may answer for the first of them only.
+        detector: finds the object, or None.
     """
     height, width = frame.shape[:2]
-    short = min(height, width)
-    x, y = min(max(point[0], 0.0), width - 1.0), min(max(point[1], 0.0), height - 1.0)
-    known = radius >= SMALLEST_PX
+    point = min(max(point[0], 0.0), width - 1.0), min(max(point[1], 0.0), height - 1.0)
+    objects = _objects(frame, point, detector)
+    if detector is not None and not detector.any_class:
+        named = smallest_at(objects, point) or nearest_to(objects, point)
+        if named is not None:
+            return named
+    tried = candidates(frame, point)
+    own = middle_of([box for box in settle(tried) if box is not None] or tried, point)
+    return smallest_at(objects, point, REACH, PART * own.w * own.h) or own
+
+
+def _objects(
+    frame: np.ndarray, point: Tuple[float, float], detector: Optional[Detector]
+) -> np.ndarray:
+    """The detector's boxes, (n, 4); none without a detector, or where its network failed."""
+    if detector is not None:
+        try:
+            return boxes_around(detector, frame, point)
+        except HotpathError:
+            pass  # the tracker alone finds a box, and the click is not lost
+    return np.zeros((0, 4))
+
+
+def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
+    """The boxes to start in, those first that say most.
+
+    Args:
+        frame: BGR uint8 (H, W, 3).
+        point: (x, y) inside the frame, 0-based pixels.
+    """
+    short, (x, y) = min(frame.shape[:2]), point
     cv2.setRNGSeed(1)  # GrabCut clusters with random numbers; the same click gives the same box
-    sizes = [radius * s for s in RADIUS_SHARES] if known else [short * s for s in CUT_SHARES]
-    cuts = [_part(frame, (x, y), min(size, short)) for size in sizes]
+    cuts = [_part(frame, point, short * share) for share in CUT_SHARES]
     found = [box for box in cuts if box is not None]
-    sizes = sizes if known else [short * s for s in SHARES]
     for shape in SHAPES:
-        for size in sizes:
-            side = max(SMALLEST_PX, min(size, float(short)))
+        for share in SHARES:
+            side = max(SMALLEST_PX, short * share)
             w, h = side * shape**0.5, side / shape**0.5
             found.append(Box(x - w / 2, y - h / 2, w, h))
     return found
 
 
-def middle_of(boxes: Sequence[Sequence[float]]) -> Box:
-    """The box that overlaps most with all of them together (intersection over union)."""
+def middle_of(boxes: Sequence[Sequence[float]], point: Tuple[float, float]) -> Box:
+    """The box that overlaps most with all of them together (intersection over union).
+
+    A box counts less the farther its centre is from the point, nothing at the distance of a side.
+    """
     x, y, w, h = np.array(boxes, np.float64).T
     left, top = np.maximum.outer(x, x), np.maximum.outer(y, y)
     right, bottom = np.minimum.outer(x + w, x + w), np.minimum.outer(y + h, y + h)
     common = np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
     overlaps = common / (np.add.outer(w * h, w * h) - common)
-    return Box(*(float(v) for v in boxes[int(overlaps.sum(axis=1).argmax())]))
+    away = np.hypot((x + w / 2 - point[0]) / w, (y + h / 2 - point[1]) / h)
+    votes = overlaps.dot(np.clip(1.0 - away, 1e-6, None))
+    return Box(*(float(v) for v in boxes[int(votes.argmax())]))
 
 
 def _part(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optional[Box]:

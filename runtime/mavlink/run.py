@@ -50,14 +50,11 @@ class Run:
         """
         raise NotImplementedError
 
-    def start_point(
-        self, point: Tuple[float, float], radius: float, seen_s: float
-    ) -> "Future[int]":
+    def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
         """Follow what is at a point of the frame that the user saw, otherwise as ``start_box``.
 
         Args:
             point: (x, y), 0-based pixels.
-            radius: of the target, pixels, as the user states it; 0: not stated.
             seen_s: as for ``start_box``.
         """
         raise NotImplementedError

@@ -1,8 +1,10 @@
-"""How good is the box that is found from a point? On annotated clips, against the truth.
+"""How good is a target that starts with a point? On annotated clips, against the truth.
 
-    python -m tests.drone.points CLIPS [--only NAME NAME]
+    python -m tests.drone.points CLIPS [--detector yolox_nano --networks-dir DIR] [--class person]
 
-A click lies up to 15% of the target's size off its centre.
+Each start is a frame of a clip, with one click on the target's centre and one somewhere in its
+middle half. The box is found as ``runtime.mavlink`` finds it, without the detector and with it. Two
+figures: the overlap (IoU) of that first box, and the mean overlap over the next frames.
 """
 
 import argparse
@@ -12,26 +14,14 @@ import cv2
 import numpy as np
 
 from runtime import load_targets
-from runtime.mavlink.point import SEARCHES, STARTS, candidates, middle_of
+from runtime.detect import load_detector
+from runtime.mavlink.point import SEARCHES, STARTS, find_box
 from runtime.page.control import Controller
 from tests.drone.conversation import Clip, overlap
 
-OFF_CENTRE = 0.15
+OFF_CENTRE = {"centre": 0.0, "middle": 0.25}  # farthest from it, shares of the target's sides
 SMALLEST_PX = 6
-
-
-def clicks(clip, count, random):
-    """Frames spread over a clip: list of (picture, point, true box)."""
-    pictures = sorted(clip.pictures.iterdir())
-    known = [n for n, b in enumerate(clip.boxes[: len(pictures)]) if np.isfinite(b).all()]
-    known = [n for n in known if min(clip.boxes[n][2:]) > SMALLEST_PX]
-    found = []
-    for place in np.linspace(0, len(known) - 1, count):
-        x, y, w, h = clip.boxes[known[int(place)]]
-        off_x, off_y = random.uniform(-OFF_CENTRE, OFF_CENTRE, 2)
-        point = (x + w * (0.5 + off_x), y + h * (0.5 + off_y))
-        found.append((cv2.imread(str(pictures[known[int(place)]])), point, (x, y, w, h)))
-    return found
+FEWEST_FRAMES = 20  # after a start
 
 
 class Still:
@@ -40,39 +30,109 @@ class Still:
     live, fps = True, None
 
 
-def box_at(controller, frame, point, radius=0.0):
-    """As ``runtime.mavlink.loop`` finds it."""
-    tried = candidates(frame, point, radius)
-    found = controller.settled_boxes(frame, tried, STARTS, SEARCHES, 60.0)
-    return middle_of([box for box in found if box is not None] or tried)
+class Judge:
+    """Finds boxes at points, and follows them.
+
+    Args:
+        network: name, or None for the default.
+        frames: to follow after the first.
+    """
+
+    def __init__(self, network, frames):
+        self.frames = frames
+        self.targets = load_targets(network)
+        self._controller = Controller(
+            self.targets, Still(), None, lambda *row: None, dict, (), False
+        )
+
+    def box_at(self, frame, point, detector=None):
+        """As a click finds it, without a limit of time."""
+
+        def settle(boxes):
+            return self._controller.settled_boxes(frame, boxes, STARTS, SEARCHES, 60.0)
+
+        return find_box(frame, point, settle, detector)
+
+    def followed(self, clip, start, frame, box):
+        """(overlap of the box, mean overlap over the next frames)."""
+        pictures, values = sorted(clip.pictures.iterdir()), []
+        number = self.targets.add(frame, box)
+        last = min(len(pictures), len(clip.boxes), start + 1 + self.frames)
+        for index in range(start + 1, last):
+            track = self.targets.follow(number, cv2.imread(str(pictures[index])))
+            if np.isfinite(clip.boxes[index]).all():
+                values.append(overlap(np.array(track.box), clip.boxes[index]))
+        self.targets.drop(number)
+        return overlap(np.array(box), clip.boxes[start]), np.mean(values)
+
+
+def starts(clip, count, frames):
+    """Indices of frames that are spread over a clip, with ``frames`` after them where it has so."""
+    known = np.isfinite(clip.boxes).all(axis=1) & (clip.boxes[:, 2:].min(axis=1) > SMALLEST_PX)
+    last = max(0, len(clip.boxes) - 1 - frames, min(frames, len(clip.boxes) - 1 - FEWEST_FRAMES))
+    good = np.flatnonzero(known[: last + 1])
+    return sorted({int(good[int(n)]) for n in np.linspace(0, len(good) - 1, count)})
+
+
+def click(box, off_centre, random):
+    """A point in a box, at most so far from its centre."""
+    x, y, w, h = box
+    off_x, off_y = random.uniform(-off_centre, off_centre, 2)
+    return x + w * (0.5 + off_x), y + h * (0.5 + off_y)
+
+
+def judged(clip, judge, detector, count, random):
+    """dict of (where the click was, way) -> list of (first overlap, mean of the next)."""
+    found, pictures = {}, sorted(clip.pictures.iterdir())
+    for start in starts(clip, count, judge.frames):
+        frame = cv2.imread(str(pictures[start]))
+        result = judge.followed(clip, start, frame, clip.boxes[start])
+        found.setdefault(("rectangle", "truth"), []).append(result)
+        for where, off_centre in OFF_CENTRE.items():
+            point = click(clip.boxes[start], off_centre, random)
+            for way in (None, detector) if detector else (None,):
+                box = judge.box_at(frame, point, way)
+                result = judge.followed(clip, start, frame, box)
+                found.setdefault((where, way.name if way else "tracker"), []).append(result)
+    return found
 
 
 def main():
-    cli = argparse.ArgumentParser(description="Boxes from points, against the truth")
+    cli = argparse.ArgumentParser(description="Targets that start with a point, against the truth")
     cli.add_argument("clips", type=pathlib.Path)
     cli.add_argument("--only", nargs="*", help="names of clips")
-    cli.add_argument("--clicks", type=int, default=8, help="of a clip")
+    cli.add_argument("--starts", type=int, default=3, help="of a clip")
+    cli.add_argument("--frames", type=int, default=100, help="after each start")
     cli.add_argument("--seed", type=int, default=1)
     cli.add_argument("--network", help="(default: the runtime's)")
+    cli.add_argument("--detector", help="measured beside the tracker alone")
+    cli.add_argument("--class", dest="classes", help="of the detector (default: all)")
+    cli.add_argument("--networks-dir")
     options = cli.parse_args()
-    random, everything = np.random.RandomState(options.seed), []
-    targets = load_targets(options.network)
-    controller = Controller(targets, Still(), None, lambda *row: None, dict, (), False)
+    random, everything = np.random.RandomState(options.seed), {}
+    detector = None
+    if options.detector:
+        classes = options.classes.split(",") if options.classes else None
+        detector = load_detector(
+            options.detector, classes=classes, networks_dir=options.networks_dir
+        )
+    judge = Judge(options.network, options.frames)
     for path in sorted(options.clips.glob("*/boxes.csv")):
         if options.only and path.parent.name not in options.only:
             continue
-        values = [
-            overlap(np.array(box_at(controller, frame, point)), np.array(truth))
-            for frame, point, truth in clicks(Clip(path.parent), options.clicks, random)
-        ]
-        everything += values
-        print("{:<22} mean IoU {:.3f}".format(path.parent.name, np.mean(values)))
-    targets.close()
-    values = np.array(everything)
-    print(
-        "{} clicks: mean IoU {:.3f}, above .5 in {:.0%}".format(
-            len(values), values.mean(), (values > 0.5).mean()
-        )
+        found = judged(Clip(path.parent), judge, detector, options.starts, random)
+        for key, values in found.items():
+            everything.setdefault(key, []).append(np.mean(values, axis=0))
+        print("{:<22}".format(path.parent.name), _line(found), flush=True)
+    judge.targets.close()
+    print("{:<22}".format("{} clips, mean".format(len(everything["rectangle", "truth"]))), end=" ")
+    print(_line(everything))
+
+
+def _line(found):
+    return " | ".join(
+        "{} {} {:.3f} {:.3f}".format(where, way, *np.mean(values, axis=0))
+        for (where, way), values in found.items()
     )
 
 

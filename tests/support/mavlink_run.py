@@ -53,9 +53,10 @@ class HandTurnedRun:
         pictures: list of BGR frames, repeated without end.
         key: the signing key, or None.
         rate: packets a second that are accepted from one sender.
+        detector: finds the object at a point, or None.
     """
 
-    def __init__(self, pictures, key=None, rate=1e9, captures=None):
+    def __init__(self, pictures, key=None, rate=1e9, captures=None, detector=None):
         self.targets = load_targets()
         self.pictures, self.index = pictures, 0
         self.rows = []
@@ -69,7 +70,7 @@ class HandTurnedRun:
             columns=("frame",),
             can_record=True,
         )
-        self.loop = Loop(self.controller, captures)
+        self.loop = Loop(self.controller, captures, detector)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/", "")
         geo = Geo(FOV)

@@ -43,8 +43,8 @@ class Scripted(Run):
     def start_box(self, box, seen_s):
         return self._ask("box", box, seen_s)
 
-    def start_point(self, point, radius, seen_s):
-        return self._ask("point", point, radius, seen_s)
+    def start_point(self, point, seen_s):
+        return self._ask("point", point, seen_s)
 
     def stop(self):
         return self._ask("stop")
@@ -149,15 +149,15 @@ def test_a_click_that_states_its_frame_s_time_is_matched_to_it(camera, run):
     now, seen = 40000.0, 39999.2
     stated = boot_ms(seen) % CLOCK_MODULUS_MS
     camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0.1, 0, 0, stated), now)
-    kind, point, radius, seen_s = run.asked[0]
-    assert (kind, point, radius) == ("point", (320.0, 240.0), 64.0)
+    kind, point, seen_s = run.asked[0]
+    assert (kind, point) == ("point", (320.0, 240.0))
     assert seen_s == pytest.approx(seen, abs=0.002)
 
 
 def test_the_stated_time_may_wrap_around(camera, run):
     now = CLOCK_MODULUS_MS / 1e3 * 3 + 0.1  # just after the wrap
     camera.hear(command(m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0, 0, 0, CLOCK_MODULUS_MS - 400), now)
-    assert now - run.asked[0][3] == pytest.approx(0.5, abs=0.002)
+    assert now - run.asked[0][2] == pytest.approx(0.5, abs=0.002)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
 from tests.drone import closed_loop, conversation
+from tests.support import tiny_detector
 from tests.support.clips import write_boxes
 from tests.support.mavlink_client import CAMERA, Client, Program
 from tests.support.ports import free_port
@@ -110,6 +111,35 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
     # time_boot_ms is whole milliseconds, so the frame before may be the one
     assert abs(int(chosen[0]["frame"]) - seen.value) <= 1
     assert len(chosen) > 5
+
+
+def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
+    """Its targets are those that the ground station clicks on."""
+    pytest.importorskip("onnxruntime")
+    frames, rows, port = tmp_path / "frames", tmp_path / "rows.csv", free_port()
+    frames.mkdir()
+    picture = np.zeros((256, 256, 3), np.uint8)
+    picture[64:88, 96:120, 2] = 255  # 24 pixels: what the tiny detector finds in a window
+    for n in range(40):
+        cv2.imwrite(str(frames / "{:04d}.png".format(n)), picture)
+    detector = tiny_detector.write_detector(tmp_path)
+    client = Client(port)
+    arguments = ["--video", frames, "--mavlink", "udpout:127.0.0.1:{}".format(port)]
+    arguments += ["--detector", detector, "--results", rows, "--link-delay", 0]
+    with Program(arguments, tmp_path / "log") as program:
+        try:
+            client.wait("HEARTBEAT", 40)
+            assert client.request("CAMERA_TRACKING_IMAGE_STATUS").tracking_status == 0
+            x, y = 108 / 256.0, 76 / 256.0
+            assert client.command(common.MAV_CMD_CAMERA_TRACK_POINT, x, y, 0.02) == 0
+            client.pump(0.3)
+        finally:
+            client.close()
+        assert program.end()[0] in (0, 130)
+    with open(str(rows)) as file:
+        first = next(csv.DictReader(file))
+    box = np.array([float(first[key]) for key in "xywh"])
+    assert conversation.overlap(box, np.array([96, 64, 24, 24])) > 0.5
 
 
 @pytest.mark.parametrize(

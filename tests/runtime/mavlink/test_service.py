@@ -17,11 +17,7 @@ from runtime.errors import BadOutput
 from runtime.frames import PlanarFrame
 from runtime.mavlink import frames
 from runtime.mavlink.codec import Codec
-from runtime.mavlink.point import candidates, middle_of
-from runtime.types import Box
-from tests.drone.conversation import overlap
 from tests.drone.fuzz import fuzz
-from tests.drone.points import box_at
 from tests.support.mavlink_run import HandTurnedRun
 
 KEY = hashlib.sha256(b"key").digest()
@@ -103,30 +99,6 @@ def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
     written = cv2.imread(str(next(tmp_path.iterdir())))
     assert written is None or written.shape == (120, 160, 3)  # None: it is being written
     run.close()
-
-
-def test_the_box_at_a_point_is_the_thing_there(run):
-    x, y, w, h = box_at(run.controller, pictures()[0], (76.0, 58.0))
-    assert overlap(np.array((x, y, w, h)), np.array((65, 45, 20, 30))) > 0.5
-    plain = np.full((120, 160, 3), 90, np.uint8)
-    for point in ((0.0, 0.0), (159.0, 119.0), (80.0, 60.0), (1e9, -1e9)):
-        box = box_at(run.controller, plain, point, radius=10.0)
-        assert box[2] > 1 and box[3] > 1
-    assert len(run.targets) == 0
-
-
-def test_the_middle_of_boxes_is_the_one_that_most_agree_on():
-    boxes = [(10, 10, 20, 20), (11, 10, 20, 20), (10, 12, 20, 22), (60, 60, 5, 5), (0, 0, 90, 90)]
-    assert middle_of(boxes) in [Box(*map(float, box)) for box in boxes[:3]]
-    assert middle_of(boxes[3:4]) == (60, 60, 5, 5)
-
-
-def test_candidates_lie_around_the_point_and_follow_a_stated_radius():
-    plain = np.full((120, 160, 3), 90, np.uint8)
-    for box in candidates(plain, (1e9, -5.0))[-18:]:  # GrabCut's come before these
-        assert abs(box.x + box.w / 2 - 159) < 1e-6 and abs(box.y + box.h / 2) < 1e-6
-    sides = [(box.w * box.h) ** 0.5 for box in candidates(plain, (50.0, 50.0), 20.0)[-9:]]
-    assert 20 < min(sides) < max(sides) < 60
 
 
 def test_two_thousand_hostile_packets_raise_nothing():

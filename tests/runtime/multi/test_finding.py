@@ -177,6 +177,7 @@ def test_the_command_line_finds_targets_without_a_box(place, tmp_path, capsys):
         ),
         (["--class", "red"], "--class needs a detector"),
         (["--detector", "yolox_nano"], "give --class too"),
+        (["--detector", "yolox_nano", "--mavlink", "udpin::1", "--all"], "give --class too"),
         (["--detector", "yolox_nano", "--class", "persom"], "did you mean person?"),
         (["--detector", "yolox", "--class", "person"], "no detector is called 'yolox'"),
     ],

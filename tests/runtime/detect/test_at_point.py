@@ -1,0 +1,56 @@
+"""The object at a point is the smallest one there, also one that only a window shows."""
+
+import numpy as np
+import pytest
+
+from runtime.detect import load_detector
+from runtime.detect.at_point import boxes_around, nearest_to, smallest_at
+from runtime.detect.boxes import overlaps
+from tests.support import tiny_detector
+
+pytest.importorskip("onnxruntime")
+
+BOXES = [(0, 0, 100, 100), (40, 40, 20, 20), (10, 10, 60, 60), (200, 0, 10, 40)]
+
+
+def test_the_smallest_box_around_a_point_is_taken():
+    assert smallest_at(BOXES, (50, 50)) == (40, 40, 20, 20)
+    assert smallest_at(BOXES, (15, 15)) == (10, 10, 60, 60)
+    assert smallest_at(BOXES, (15, 15), reach=0.4) == (0, 0, 100, 100)
+    assert smallest_at(BOXES, (15, 15), largest_px2=3000) is None
+    assert smallest_at(BOXES, (150, 50)) is None
+    assert smallest_at(np.zeros((0, 4)), (150, 50)) is None
+
+
+def test_a_point_beside_a_box_takes_the_nearest_unless_it_is_far_away():
+    assert nearest_to(BOXES, (196, 20)) == (200, 0, 10, 40)
+    assert nearest_to(BOXES, (140, 50)) == (0, 0, 100, 100)
+    assert nearest_to(BOXES, (160, 50)) is None
+    assert nearest_to(np.zeros((0, 4)), (1, 1)) is None
+
+
+def test_a_small_object_is_found_in_a_window_around_the_point(tmp_path):
+    """The detector has one size of boxes, so that only a window of the right size fits."""
+    detector = load_detector(tiny_detector.write_detector(tmp_path), classes=["red"])
+    frame = np.zeros((256, 512, 3), np.uint8)
+    frame[100:124, 300:324, 2] = 255  # 24 pixels: BOX of a window of 128
+    found = boxes_around(detector, frame, (312.0, 112.0))
+    assert overlaps([(300, 100, 24, 24)], found).max() > 0.5
+    assert overlaps([(300, 100, 24, 24)], detector.detect(frame).boxes).max(initial=0) < 0.3
+
+
+@pytest.mark.parametrize("point", [(0.0, 0.0), (511.0, 255.0), (256.0, 128.0)])
+def test_windows_stay_inside_the_frame_and_leave_cut_objects_out(tmp_path, point):
+    detector = load_detector(tiny_detector.write_detector(tmp_path), classes=["red"])
+    frame = np.zeros((256, 512, 3), np.uint8)
+    frame[:, :, 2] = 255  # red everywhere: every box at a window's side is cut
+    found = boxes_around(detector, frame, point)
+    whole = detector.detect(frame).boxes
+    assert len(found) >= len(whole)
+    assert (found[:, :2] >= 0).all() and (found[:, :2] + found[:, 2:] <= (512, 256)).all()
+    for share in (1.0, 0.5):
+        side = int(256 * share)
+        left = int(min(max(point[0] - side / 2, 0), 512 - side))
+        inside = found[len(whole) :]
+        if left > 0:
+            assert not (np.abs(inside[:, 0] - left) < 1).any()

@@ -1,0 +1,144 @@
+"""A click becomes the box of what was clicked on: by the tracker alone, and by a detector."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+pytest.importorskip("onnxruntime")
+
+from runtime.detect import load_detector
+from runtime.detect.boxes import overlaps
+from runtime.errors import NetworkFailed
+from runtime.mavlink.codec import Codec
+from runtime.mavlink.point import PART, candidates, find_box, middle_of
+from runtime.types import Box
+from tests.support import tiny_detector
+from tests.support.mavlink_run import HandTurnedRun
+
+SIZE = 256
+SIDE = 24  # of the object: what the tiny detector finds in a window of 128
+
+
+@pytest.fixture(scope="module")
+def toml(tmp_path_factory):
+    return tiny_detector.write_detector(tmp_path_factory.mktemp("detector"))
+
+
+def scene(x=96, y=64):
+    """A frame with one red object, its box, and the box's centre."""
+    frame = np.zeros((SIZE, SIZE, 3), np.uint8)
+    frame[y : y + SIDE, x : x + SIDE, 2] = 255
+    return frame, Box(x, y, SIDE, SIDE), (x + SIDE / 2, y + SIDE / 2)
+
+
+def overlap(one, two):
+    return overlaps([one], [two])[0, 0]
+
+
+def never(boxes):
+    raise AssertionError("the tracker was asked")
+
+
+def always(box):
+    return lambda boxes: [box] * len(boxes)
+
+
+def track_point(x, y):
+    fields = {"param{}".format(n): 0.0 for n in range(3, 8)}
+    fields.update(param1=x / SIZE, param2=y / SIZE, command=2004, confirmation=0)
+    return Codec(255, 190).encode(
+        "COMMAND_LONG", dict(fields, target_system=1, target_component=100)
+    )
+
+
+def test_an_object_of_a_named_class_is_taken_without_the_tracker(toml):
+    frame, box, centre = scene()
+    red = load_detector(toml, classes=["red"])
+    assert overlap(find_box(frame, centre, never, red), box) > 0.5
+    beside = (box.x - 8, centre[1])  # a click that missed it
+    assert overlap(find_box(frame, beside, never, red), box) > 0.5
+
+
+def test_far_from_all_objects_the_tracker_finds_the_box(toml):
+    frame, _, _ = scene()
+    own = Box(10, 200, 20, 20)
+    for classes in (["red"], ["blue"], None):
+        detector = load_detector(toml, classes=classes)
+        assert find_box(frame, (20.0, 210.0), always(own), detector) == own
+
+
+def test_without_a_named_class_an_object_is_taken_unless_the_click_is_on_a_part_of_it(toml):
+    frame, box, centre = scene()
+    anything = load_detector(toml)
+    torso = Box(box.x + 3, box.y + 3, box.w - 6, box.h - 6)
+    assert overlap(find_box(frame, centre, always(torso), anything), box) > 0.5
+    eye = Box(centre[0] - 5, centre[1] - 5, 10, 10)
+    assert box.w * box.h > PART * eye.w * eye.h
+    assert find_box(frame, centre, always(eye), anything) == eye
+
+
+def test_a_detector_that_fails_leaves_the_click_to_the_tracker(toml):
+    frame, box, centre = scene()
+    detector = load_detector(toml, classes=["red"])
+
+    def broken(feeds):
+        raise NetworkFailed("no")
+
+    detector._run = broken
+    assert find_box(frame, centre, always(box), detector) == box
+
+
+def test_a_click_starts_a_target_in_the_detector_s_box(toml):
+    frame, box, centre = scene()
+    run = HandTurnedRun([frame], detector=load_detector(toml, classes=["red"]))
+    try:
+        run.hear(track_point(*centre))
+        for _ in range(200):
+            run.turn()
+            if len(run.targets):
+                break
+            time.sleep(0.01)
+        first = next(row[3].box for row in run.rows)
+        assert overlap(first, box) > 0.5
+    finally:
+        run.close()
+
+
+def test_the_box_at_a_point_is_the_thing_there():
+    noise = np.random.RandomState(1).randint(0, 90, (120, 160, 3)).astype(np.uint8)
+    noise[45:75, 65:85] = (40, 200, 240)
+    run = HandTurnedRun([noise])
+    try:
+
+        def settle_in(frame):
+            return lambda boxes: run.controller.settled_boxes(frame, boxes, 2, 4, 60.0)
+
+        found = find_box(noise, (76.0, 58.0), settle_in(noise))
+        assert overlap(found, (65, 45, 20, 30)) > 0.5
+        plain = np.full((120, 160, 3), 90, np.uint8)
+        for point in ((0.0, 0.0), (159.0, 119.0), (1e9, -1e9)):
+            found = find_box(plain, point, settle_in(plain))
+            assert found.w > 1 and found.h > 1
+        assert len(run.targets) == 0
+    finally:
+        run.close()
+
+
+def test_the_middle_of_boxes_is_the_one_that_most_agree_on():
+    boxes = [(10, 10, 20, 20), (11, 10, 20, 20), (10, 12, 20, 22), (60, 60, 5, 5), (0, 0, 90, 90)]
+    assert middle_of(boxes, (20, 20)) in [Box(*map(float, box)) for box in boxes[:3]]
+    assert middle_of(boxes[3:4], (0, 0)) == (60, 60, 5, 5)
+
+
+def test_boxes_around_the_point_count_more_than_boxes_beside_it():
+    boxes = [(0, 0, 20, 20), (1, 0, 20, 20), (16, 16, 20, 20), (17, 17, 20, 20)]
+    assert middle_of(boxes, (10, 10)) in [Box(*map(float, box)) for box in boxes[:2]]
+    assert middle_of(boxes, (27, 27)) in [Box(*map(float, box)) for box in boxes[2:]]
+
+
+def test_candidates_lie_around_the_point():
+    plain = np.full((120, 160, 3), 90, np.uint8)
+    for box in candidates(plain, (159.0, 0.0))[-18:]:  # GrabCut's come before these
+        assert abs(box.x + box.w / 2 - 159) < 1e-6 and abs(box.y + box.h / 2) < 1e-6

@@ -189,16 +189,15 @@ def _streams(options: Any) -> List[Any]:
     from runtime.stream.sender import parse_address
 
     streams = []
-    for address in options.stream or ():
+    for number, address in enumerate(options.stream or (), 1):
         kind, where = parse_address(address)
+        name = "tracked" if number == 1 else "tracked {}".format(number)  # chosen by its name
         if kind == "rtsp":
             host = where["host"] if where["host"] not in ("", "0.0.0.0") else local_address()
             uri = "rtsp://{}:{}{}".format(host, where["port"], where["path"])
-            streams.append(Stream(m.STREAM_RTSP, uri, "tracked", options.stream_kbps * 1000))
+            streams.append(Stream(m.STREAM_RTSP, uri, name, options.stream_kbps * 1000))
         else:  # the ground station listens at that port
-            streams.append(
-                Stream(m.STREAM_RTPUDP, str(where[1]), "tracked", options.stream_kbps * 1000)
-            )
+            streams.append(Stream(m.STREAM_RTPUDP, str(where[1]), name, options.stream_kbps * 1000))
     return streams
 
 

@@ -1,5 +1,6 @@
 """A hostile or busy link does not disturb a run."""
 
+import argparse
 import hashlib
 import os
 import time
@@ -12,7 +13,7 @@ pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
 from kernels.planes import Planes
-from runtime.cli.links import read_key
+from runtime.cli.links import _streams, read_key
 from runtime.errors import BadOutput
 from runtime.frames import PlanarFrame
 from runtime.mavlink import frames
@@ -179,3 +180,11 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
     path.write_bytes(os.urandom(31))
     with pytest.raises(BadOutput, match="write 32, or 64 hex digits"):
         read_key(str(path))
+
+
+def test_streams_have_names_of_their_own():
+    """A ground station's list of streams is chosen from by name."""
+    addresses = ["rtsp://:8554/live", "udp://127.0.0.1:5600", "udp://127.0.0.1:5601"]
+    streams = _streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
+    assert len({stream.name for stream in streams}) == 3
+    assert [stream.uri for stream in streams[1:]] == ["5600", "5601"]

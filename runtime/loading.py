@@ -283,7 +283,8 @@ def create_tracker(
         log(why)
     if engine.fabric is not None:
         _check_online(online, "an FPGA")
-        from runtime.trackers.fpga import FpgaTracker, PipelinedFpgaTracker
+        from runtime.trackers.fpga import FpgaTracker
+        from runtime.trackers.fpga_pipeline import PipelinedFpgaTracker
 
         if pipeline > 1:
             tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)

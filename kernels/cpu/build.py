@@ -26,6 +26,7 @@ SOURCES = (
     os.path.join(HERE, "online.h"),
     os.path.join(HERE, "colour.h"),
     os.path.join(HERE, "fabric.h"),
+    os.path.join(HERE, "fabric_next.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, "jpeg.h"),
     os.path.join(HERE, "jpeg_tables.h"),

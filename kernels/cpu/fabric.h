@@ -63,7 +63,7 @@ enum { HP_WINDOW_DONE, HP_LINE_TOO_LONG, HP_PIXELS_TOO_MANY, HP_OTHER_FRAME };
 enum { HP_FOUND = 0, HP_NOTHING_FINITE = -1 };
 // Words: PROGRAM .. BORDER, CONTROL; and among the former.
 enum { HP_FIRST_REGISTER = 4, HP_REGISTERS = 8, HP_CONTROL = 2 };
-enum { HP_REGION2 = 3, HP_FRAME, HP_STRIDE, HP_LINE };
+enum { HP_REGION2 = 3, HP_FRAME, HP_STRIDE, HP_LINE, HP_BORDER };
 
 // NumPy's array interface for C: what a capsule of __array_struct__ points at.
 struct hp_array {
@@ -286,6 +286,21 @@ void watch(hp_fabric_frame* frame, double* state, const double* before, double n
   if (frame->hold_below > 0.0) hold(frame, state, now);
 }
 
+// Whether an array is a BGR uint8 frame of the size that the target's frames have.
+bool is_known_size(const hp_fabric_frame* frame, const hp_array* array) {
+  return array->dimensions == 3 && array->kind == 'u' && array->item_bytes == 1 &&
+         array->shape[0] == frame->known_height && array->shape[1] == frame->known_width &&
+         array->shape[2] == 3;
+}
+
+// Takes the pixels of a window from an array.
+void see(hp_window_job* window, const hp_array* array) {
+  window->frame = (i64)(intptr_t)array->data;
+  window->row_stride = array->strides[0];
+  window->pixel_stride = array->strides[1];
+  window->channel_stride = array->strides[2];
+}
+
 }  // namespace
 
 extern "C" {
@@ -323,14 +338,8 @@ void hp_fabric_place(hp_fabric_frame* frame) {
 // registers. A frame that is no uint8 array of the known size is HP_OTHER_FRAME.
 int hp_fabric_aim(hp_fabric_frame* frame, const hp_array* array) {
   hp_window_job* to = &frame->window;
-  if (array->dimensions != 3 || array->kind != 'u' || array->item_bytes != 1 ||
-      array->shape[0] != frame->known_height || array->shape[1] != frame->known_width ||
-      array->shape[2] != 3)
-    return HP_OTHER_FRAME;
-  to->frame = (i64)(intptr_t)array->data;
-  to->row_stride = array->strides[0];
-  to->pixel_stride = array->strides[1];
-  to->channel_stride = array->strides[2];
+  if (!is_known_size(frame, array)) return HP_OTHER_FRAME;
+  see(to, array);
   hp_fabric_place(frame);
   to->columns = to->rows = 0;
   if ((to->frame_height < to->height ? to->frame_height : to->height) > HP_MOST_ROWS)

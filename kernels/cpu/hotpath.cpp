@@ -79,3 +79,4 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 #include "online.h"
 #include "colour.h"
 #include "fabric.h"
+#include "fabric_next.h"

@@ -17,15 +17,18 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
+from kernels.errors import NetworkFailed
 from kernels.fpga import native, tables
 from kernels.fpga.errors import BadOverlay, FabricFailed, NoFabric
 from kernels.fpga.hwh import CELL
+from kernels.fpga.next_frame import PREPARED, STARTED
 
 WORD = 16  # bytes; what memory for the fabric is aligned to
 ADDRESSES = 1 << 32
 LEAST_BYTES = 8192  # smaller buffers may lie above 4 GB, where the engine does not reach
 PATIENCE, LEAST_S, MOST_S = 8, 0.05, 0.5  # times what a program should take; seconds
 POLL_S = 0.0001
+ENDED = tables.IS_BUSY | tables.IS_DONE | tables.IS_ERROR
 STOP_S = 0.05
 CLOCK_MARGIN = 1.01
 # registers that a program needs, in the order of their offsets
@@ -232,6 +235,35 @@ class Fabric:
             return
         self._write_and_start(frames.registers, cycles)
 
+    def hand_on(self, following: Any, memory: int, cycles: int) -> bool:
+        """Select in a finished program's results and start the target's next one; see ``start``.
+
+        Args:
+            following: ``kernels.fpga.next_frame.NextFrame``, after ``gather``.
+            memory: address of the results, as the processor sees it.
+            cycles: as in ``start``.
+
+        Returns:
+            False where the next program is not prepared; none runs then.
+
+        Raises:
+            NetworkFailed: nothing that was found is finite; no program runs.
+        """
+        mapped = self._registers
+        try:
+            done = following.hand_on(memory, mapped.at if mapped is not None else None)
+            if done == STARTED:
+                self._begin(cycles)
+        except NetworkFailed:
+            raise
+        except BaseException:  # Ctrl-C too: the next program must not meet this one
+            self.stop()
+            raise
+        if done == PREPARED:
+            following.flush_tables()
+            self.start_prepared(following.frames, cycles)
+        return bool(done)
+
     def _begin(self, cycles: int) -> None:
         """A program of so many cycles begins."""
         self._cycles, self._should_s = cycles, cycles / (self.clock_mhz * 1e6)
@@ -259,6 +291,8 @@ class Fabric:
         """
         cycles, should_s = self._cycles, self._should_s
         try:
+            if self._status() & ENDED == tables.IS_DONE:
+                return
             status = self._wait(should_s, min(max(PATIENCE * should_s, LEAST_S), MOST_S))
         except BaseException:  # as above
             self.stop()

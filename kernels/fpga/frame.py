@@ -63,6 +63,7 @@ class Frames:
         features: that are compared; None where there are none.
 
     Attributes:
+        at: address of the ``hp_fabric_frame``.
         registers_at: address of the values of PROGRAM to BORDER, as ``aim`` prepared them.
     """
 
@@ -87,8 +88,8 @@ class Frames:
         self._find.argtypes, self._find.restype = [pointer] * 2, ctypes.c_int
         self._pointer = native.capsule_pointer()
         self._job = ctypes.create_string_buffer(RESULT_AT + RESULT.size)
-        self._at = ctypes.addressof(self._job)
-        self.registers_at = self._at + REGISTERS_AT
+        self.at = ctypes.addressof(self._job)
+        self.registers_at = self.at + REGISTERS_AT
         self._geometry = selects.geometry(window)
         self._maps, self._arrays, self._select = maps, arrays, select
         self._loss, self._corner, self._features = loss, corner, features
@@ -117,6 +118,8 @@ class Frames:
         certainty, widened, held, reference = watched
         features = self._features if reference is not None else None
         function, job = self._select.bound(self._arrays, state)
+        line = self._pictures.line_bytes
+        MEMORY.pack_into(self._job, MEMORY_AT, self._side, 0, self._rows_at, 0, 0, line)
         self._border, self._held = border, (state, held, reference)
         blue, green, red = (int(value) for value in border)
         colour = blue | green << 8 | red << 16
@@ -170,7 +173,7 @@ class Frames:
         )
         PLACES.pack_into(job, PLACES_AT, tables.address, pixels.address)
         capsule = frame.__array_struct__  # what it points at lives as long as it
-        done = self._aim(self._at, self._pointer(capsule, None))
+        done = self._aim(self.at, self._pointer(capsule, None))
         if done == native.DONE:
             tables.flush()
             pixels.flush()
@@ -186,7 +189,7 @@ class Frames:
         Args:
             frame: BGR uint8 (H, W, 3) of the shape that ``begin`` was told.
         """
-        self._place(self._at)
+        self._place(self.at)
         window = WINDOW.unpack_from(self._job, WINDOW_AT)
         self._show(frame, window)
 
@@ -206,7 +209,7 @@ class Frames:
         Returns:
             False where the window lies outside the frame; nothing was done then.
         """
-        self._place(self._at)
+        self._place(self.at)
         x, y, width, height = WINDOW.unpack_from(self._job, WINDOW_AT)
         left, top = max(x, 0), max(y, 0)
         columns, rows = min(x + width, planes.width) - left, min(y + height, planes.height) - top
@@ -216,8 +219,8 @@ class Frames:
         self._show(self._to_bgr(part), (x - left, y - top, width, height))
         return True
 
-    def found(self, memory: int) -> Found:
-        """Find the target in the maps that the fabric wrote, and move its state.
+    def found(self, memory: int) -> None:
+        """Find the target in the maps that the fabric wrote, and move its state; see ``result``.
 
         Args:
             memory: address of the target's memory, as the processor sees it.
@@ -225,6 +228,10 @@ class Frames:
         Raises:
             NetworkFailed: nothing that was found is finite; the target stays where it was.
         """
-        if self._find(self._at, memory) < 0:
+        if self._find(self.at, memory) < 0:
             raise NetworkFailed(NO_SCORE)
+
+    @property
+    def result(self) -> Found:
+        """What was found last."""
         return RESULT.unpack_from(self._job, RESULT_AT)

@@ -168,17 +168,20 @@ class Registers:
     Args:
         kernels: ``kernels.cpu.binding.Kernels``.
         array: uint32, the registers.
+
+    Attributes:
+        at: address of the registers.
     """
 
     def __init__(self, kernels: Any, array: np.ndarray) -> None:
         self._call = kernels.handle.hp_fabric_start
         self._call.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_uint32]
         self._call.restype = None
-        self._array, self._array_at = array, array.ctypes.data
+        self._array, self.at = array, array.ctypes.data
         self._values = ctypes.create_string_buffer(REGISTERS.size)
         self._values_at = ctypes.addressof(self._values)
 
-        status_at = self._array_at + tables.REGISTERS["STATUS"]
+        status_at = self.at + tables.REGISTERS["STATUS"]
         self._status = ctypes.c_uint32.from_address(status_at)
 
     @property
@@ -193,7 +196,7 @@ class Registers:
 
     def start_at(self, address: int) -> None:
         """As ``start``, with the values at an address: 8 uint32."""
-        self._call(self._array_at, address, tables.START)
+        self._call(self.at, address, tables.START)
 
 
 class Likeness:

@@ -11,7 +11,7 @@ import numpy as np
 from kernels.fpga import native, resize
 
 if TYPE_CHECKING:
-    from kernels.fpga.fabric import Fabric
+    from kernels.fpga.fabric import Buffer, Fabric
 
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost
@@ -73,8 +73,7 @@ class Pictures:
         held = self._is_read_in_place(frame, window)
         done, fetch = self._prepare(slot, frame, window, side, held)
         if done == native.PIXELS_TOO_MANY:
-            count = fetch.columns * fetch.rows * CHANNELS
-            slot.pixels = self.fabric.allocate(1 << (count - 1).bit_length())
+            slot.pixels = self.memory_for(fetch.columns, fetch.rows)
             done, fetch = self._prepare(slot, frame, window, side, held)
         if done == native.LINE_TOO_LONG:
             held, fetch = False, self._cropped(slot, frame, window, border, side)
@@ -87,6 +86,10 @@ class Pictures:
             "LINE": fetch.columns * CHANNELS,
             "BORDER": int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16,
         }
+
+    def memory_for(self, columns: int, rows: int) -> "Buffer":
+        """Memory for so many pixels, and for some more, so that it is not asked for often."""
+        return self.fabric.allocate(1 << (columns * rows * CHANNELS - 1).bit_length())
 
     def _is_read_in_place(self, frame: np.ndarray, window: Sequence[int]) -> bool:
         """Whether the fabric reads the frame where it is; else its window is copied.

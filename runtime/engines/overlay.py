@@ -38,7 +38,7 @@ class Engine(Base):
         features_offset: where these lie in a target's memory.
         maps: float32 arrays, which every search overwrites.
         map_jobs: ``kernels.fpga.native.Maps``, which reads them; None without compiled kernels.
-        queue: of ``runtime.trackers.fpga``, where several frames are in flight; else None.
+        queue: of ``runtime.trackers.fpga_pipeline``, where several frames are in flight; else None.
 
     Raises:
         NoEngine, BadOverlay, BundleMismatch, BadBundle, FabricFailed: see there.
@@ -60,6 +60,7 @@ class Engine(Base):
         bundle.check_library("overlay", layout())
         run, size = bundle.run, bundle.settings["size"]
         self._programs, self._work_bytes = run["programs"], run["work_bytes"]
+        self._search_cycles = self._programs["search"]["cycles"]
         sides = [self._programs[name]["side"] for name in ("exemplar", "search")]
         maps = [(1, e["channels"], e["height"], e["width"]) for e in run["maps"]]
         bundle.check_shapes(setup.network, sides, maps)
@@ -161,7 +162,19 @@ class Engine(Base):
     def start_prepared(self, features: Any, frames: Any) -> None:
         """As ``start``, with a window that ``kernels.fpga.frame.Frames`` prepared."""
         (self._work,) = features
-        self.fabric.start_prepared(frames, self._programs["search"]["cycles"])
+        self.fabric.start_prepared(frames, self._search_cycles)
+
+    def hand_on(self, work: Any, following: Any) -> bool:
+        """Select in a search's results, and start the target's next search where it is prepared.
+
+        Args:
+            work: what ``wait`` returned.
+            following: ``kernels.fpga.next_frame.NextFrame``.
+
+        Returns:
+            Whether the next search runs.
+        """
+        return self.fabric.hand_on(following, work.host, self._search_cycles)
 
     def places(self, features: Any) -> Tuple[int, int, int]:
         """Addresses for the fabric: the search's first command, region 0, and region 1."""

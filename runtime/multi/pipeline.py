@@ -108,7 +108,7 @@ class _Sent:
             if not isinstance(tracker, PipelinedTracker):
                 continue  # ``catch_up`` finds its target
             try:
-                tracker.submit(taken.frame)
+                tracker.submit(taken.frame, is_kept=True)  # it is reported with its track
                 self._trackers[number] = tracker
             except HotpathError as error:
                 self._failure = self._failure or error

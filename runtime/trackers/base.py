@@ -162,11 +162,13 @@ class PipelinedTracker(Tracker):
         """Frames that were submitted and not collected."""
         raise NotImplementedError
 
-    def submit(self, frame: AnyFrame) -> None:
+    def submit(self, frame: AnyFrame, is_kept: bool = False) -> None:
         """Send the next frame to the device; returns at once.
 
         Args:
-            frame: as in ``update``; it is copied.
+            frame: as in ``update``.
+            is_kept: whether nobody writes into the frame before its ``Track`` is collected; it need
+                not be copied then.
 
         Raises:
             BadFrame, NotReady, NetworkFailed, GpuFailed: as ``update``; the frame is not in flight

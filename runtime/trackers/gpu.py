@@ -153,7 +153,7 @@ class GpuTracker(PipelinedTracker):
         self._certainty, self._widened = 1.0, 1.0
         self._states.begin()
 
-    def submit(self, frame: Any) -> None:
+    def submit(self, frame: Any, is_kept: bool = False) -> None:
         """See ``PipelinedTracker.submit``."""
         self.check_target()
         frame = as_uploaded(frame)

@@ -50,24 +50,34 @@ def main(folder, library, out, pipeline="1"):
 def replay(engine, board, results):
     """Let the engine's programs end at once, with the recorded results in order; mark them."""
     fabric, mark = engine.fabric, ctypes.CDLL(None).getpriority
-    finish, state = fabric.finish, {"next": 0}
+    finish, hand_on, state = fabric.finish, fabric.hand_on, {"next": 0}
+
+    def run():
+        mark(MARK, START)
+        board.end_program(results[state["next"]])
+        state["next"] += 1
+        mark(MARK, RUN)
 
     def marked(start):
         def started(*arguments):
             start(*arguments)
-            mark(MARK, START)
-            board.end_program(results[state["next"]])
-            state["next"] += 1
-            mark(MARK, RUN)
+            run()
 
         return started
+
+    def handed_on(*arguments):
+        number = state["next"]
+        is_running = hand_on(*arguments)
+        if is_running and number == state["next"]:  # the compiled call started it, not ``start``
+            run()
+        return is_running
 
     def waited(*arguments):
         mark(MARK, WAIT)
         return finish(*arguments)
 
     fabric.start, fabric.start_prepared = marked(fabric.start), marked(fabric.start_prepared)
-    fabric.finish = waited
+    fabric.finish, fabric.hand_on = waited, handed_on
     mark(MARK, EMPTY)
     mark(MARK, EMPTY)
 
@@ -78,9 +88,9 @@ def follow(tracker, frames, box):
     if not isinstance(tracker, PipelinedTracker):
         return [tracker.update(frame) for frame in frames[1:]]
     tracks = []
-    tracker.submit(frames[1])
+    tracker.submit(frames[1], is_kept=True)
     for frame in frames[2:]:
-        tracker.submit(frame)
+        tracker.submit(frame, is_kept=True)
         tracks.append(tracker.collect())
     return tracks + [tracker.collect()]
 

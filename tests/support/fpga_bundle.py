@@ -9,7 +9,8 @@ import numpy as np
 
 from boards.build.writer import Writer
 from kernels.fpga import resize, tables
-from runtime import bundle
+from kernels.fpga.sim import device as simulation
+from runtime import bundle, loading
 from runtime.engines.overlay import layout
 from runtime.networks import load_network
 
@@ -191,3 +192,19 @@ def film(frames=12, width=96, height=72):
         pictures.append(picture)
         boxes.append((float(x), float(y), 8.0, 8.0))
     return pictures, boxes
+
+
+def opened(folder, **run):
+    """(simulated board, engine) of the hand-written bundle; ``run``: entries of its run table."""
+    made = write_bundle(folder, run=dict(run_table(), **run))
+    device, overlay = simulation.open_board("pynq_z2", "model")
+    return device, loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
+
+
+def noisy(film, seed):
+    """A film with noise, and blank frames in which the target is lost."""
+    rng = np.random.default_rng(seed)
+    frames = [np.clip(f + rng.integers(-30, 31, f.shape), 0, 255).astype(np.uint8) for f in film]
+    for index in rng.choice(np.arange(2, len(frames)), 3, replace=False):
+        frames[index][:] = rng.integers(0, 256, 3)
+    return frames

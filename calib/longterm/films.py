@@ -48,6 +48,7 @@ class LongFilm:
     Attributes:
         name: of the film.
         half: one of ``HALVES``.
+        source: name of the clip that it is made from.
         boxes: (frames, 4) float64 (x, y, w, h), NaN where the target is not to be seen.
         known: (frames,) bool, False where the target is partly visible, so that no answer is wrong.
         alike: (frames, 2) float64, centre of the look-alike; NaN where there is none.
@@ -55,6 +56,7 @@ class LongFilm:
 
     def __init__(self, entry, clips):
         self.name, self.half, self._entry = entry["name"], entry["half"], entry
+        self.source = entry["clip"]
         self._clip, self._scene = (_named(clips, entry[key]) for key in ("clip", "scene"))
         self._alike = _named(clips, entry["alike"]["clip"])
         source = pictures.Frames(self._clip)

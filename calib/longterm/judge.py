@@ -48,18 +48,28 @@ def follow(tracker, film, clock):
     Returns:
         A ``Run``.
     """
-    rows = []
+    return follow_all([tracker], film, clock)[0]
+
+
+def follow_all(trackers, film, clock):
+    """Track a film with several trackers, each frame with one after another: a ``Run`` for each."""
+    rows = [[] for _ in trackers]
     for index, frame in enumerate(film):
-        started = clock()
-        if index == 0:
-            tracker.init(frame, film.boxes[0])
-            row = film.boxes[0], True, 1.0, "tracked"
-        else:
-            track = tracker.update(frame)
-            certainty = getattr(tracker, "certainty", None)
-            confidence = track.score if certainty is None else certainty
-            row = track.box, not track.lost, confidence, state_of(track)
-        rows.append(row[:3] + ((clock() - started) * 1e3,) + row[3:])
+        for tracker, own in zip(trackers, rows):
+            started = clock()
+            if index == 0:
+                tracker.init(frame, film.boxes[0])
+                row = film.boxes[0], True, 1.0, "tracked"
+            else:
+                track = tracker.update(frame)
+                certainty = getattr(tracker, "certainty", None)
+                confidence = track.score if certainty is None else certainty
+                row = track.box, not track.lost, confidence, state_of(track)
+            own.append(row[:3] + ((clock() - started) * 1e3,) + row[3:])
+    return [_run(own) for own in rows]
+
+
+def _run(rows):
     boxes, claimed, confidence, ms, states = zip(*rows)
     numbers = np.array(boxes, float), np.array(claimed, bool), np.array(confidence, float)
     return Run(*numbers, np.array(ms), np.array(states))

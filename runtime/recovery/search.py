@@ -5,12 +5,14 @@ are several in a frame. What a window shows is judged by its evidence. What migh
 looked at again, and it is the target when two frames in succession say so.
 """
 
+import copy
 import time
 from collections import deque
 from typing import Any, Callable, Deque, FrozenSet, Iterator, Optional, Tuple
 
 import numpy as np
 
+from runtime import decode
 from runtime.frames import AnyFrame, bgr_of
 from runtime.networks import Network
 from runtime.online.classifier import Classifier, View
@@ -29,6 +31,9 @@ from runtime.recovery.windows import (
     wide_windows,
 )
 
+CHECKS = 3  # windows that a candidate gets
+NEARLY = 0.15  # evidence below ``found_above`` with which a candidate gets the next one
+SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
 CONFIRMED = 2  # frames in succession that must agree
 RIVAL = 0.1  # by how much another place must be better than the followed box, evidence
 # What may be left out, to measure what it brings (``python -m calib.longterm --without``)
@@ -43,8 +48,8 @@ class Search:
 
     Args:
         network: uses ``doubt_below``, ``look_above`` and ``found_above``.
+        kernels: see ``kernels.cpu.binding``.
         classifier: of the target.
-        places: of the network.
         budget: the ``Budget`` of its tracker.
         colours: see ``Evidence``.
         bins_of: see ``propose``.
@@ -58,8 +63,8 @@ class Search:
     def __init__(
         self,
         network: Network,
+        kernels: Any,
         classifier: Classifier,
-        places: Places,
         budget: Budget,
         colours: Colours,
         bins_of: Callable[[np.ndarray], np.ndarray],
@@ -67,9 +72,14 @@ class Search:
     ) -> None:
         self.network, self.budget = network, budget
         self.evidence = Evidence(classifier, colours, parts)
-        self._parts, self._places, self._bins_of = parts, places, bins_of
+        self._parts, self._bins_of = parts, bins_of
+        # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
+        # the size that is expected is the better one. In the usual window the network's is better.
+        self._places = Places(network, kernels, lr=0.0)
+        self._closely = decode.create(_with_lr(network, 1.0), kernels)
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
+        self._checks = 0  # windows that the candidate had
         self._streak = 0  # frames in succession with enough evidence
         self._candidate: Optional[np.ndarray] = None
         self._elsewhere = False  # whether the candidate is not the followed box
@@ -115,7 +125,8 @@ class Search:
 
     def certain(self, state: np.ndarray) -> None:
         """The target was tracked in a frame: keep its place, and learn."""
-        self._certain[:] = state
+        self._certain[:2] = state[:2]
+        self._certain[2:] += (state[2:] - self._certain[2:]) * SIZE_LEARNT
         self.evidence.learn()
 
     def start(self) -> None:
@@ -210,7 +221,7 @@ class Search:
         size = frame.shape[1], frame.shape[0]
         place = window.state.copy()
         is_wide = window.kind == WIDE
-        chooser = self._places.decoder if is_wide else decoder
+        chooser = {WIDE: self._places.decoder, CHECK: self._closely, HERE: decoder}[window.kind]
         best, score = chooser.select(maps, place, scale, *size)
         known = np.isfinite(place).all() and np.isfinite(score)
         evidence = 0.0
@@ -233,6 +244,7 @@ class Search:
         if window.kind == WIDE:
             if evidence >= self.network.look_above:
                 self._candidate, self._streak, self._elsewhere = place, 0, True
+                self._checks = 0
             return False
         if window.kind == HERE:
             self.evidence.smooth(evidence)
@@ -242,7 +254,16 @@ class Search:
             needed = max(needed, self.evidence.smoothed + RIVAL)
         sure = evidence >= needed
         self._streak = self._streak + 1 if sure else 0
-        self._candidate = place if sure else None
+        self._checks += 1
+        nearly = window.kind == CHECK and evidence >= needed - NEARLY and self._checks < CHECKS
+        self._candidate = place if sure or nearly else None
         if self._streak >= CONFIRMED:
             self.active, self.evidence.smoothed = False, evidence
         return self._streak >= CONFIRMED
+
+
+def _with_lr(network: Network, lr: float) -> Network:
+    """The network, with another share of its size in the target's."""
+    other = copy.copy(network)
+    other.lr = lr
+    return other

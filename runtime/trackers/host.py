@@ -90,20 +90,20 @@ class HostTracker(Tracker):
         self._classifier: Optional[Classifier] = None
         self._head: Optional[Head] = None
         if recover or online:
-            self._classifier, places = Classifier(network, kernels), Places(network, kernels)
+            self._classifier = Classifier(network, kernels)
             if recover:
                 compiled = colour.compiled(kernels)
                 self._search = Search(
                     network,
+                    kernels,
                     self._classifier,
-                    places,
                     self._budget,
                     self._colours_under(compiled.histogram if compiled else colour.histogram),
                     compiled.bins if compiled else colour.bins,
                     parts,
                 )
             if online:
-                self._head = Head(places, self._classifier)
+                self._head = Head(Places(network, kernels), self._classifier)
         self._states = StateMachine(
             self._search.unsure_below if self._search else network.unsure_below
         )

@@ -1,7 +1,8 @@
 """Serve a few small files that lie in memory, by MAVLink's file transfer; reading only.
 
 Protocol: mavlink.io/en/services/ftp.html. A request states session and offset itself, so nothing
-is kept between requests that a hostile sender could use up.
+is kept between requests that a hostile sender could use up. An answer has the session of its
+request: some ground stations choose the number themselves, as ArduPilot lets them.
 """
 
 import binascii
@@ -16,7 +17,6 @@ HEADER = struct.Struct(
 MOST_DATA = 239  # bytes of one message
 MOST_BURST = 16  # messages that one request may cause
 PAYLOAD = 251
-SESSION = 0
 TERMINATE, RESET, OPEN, READ, CHECKSUM, BURST = 1, 2, 4, 5, 14, 15
 ACK, NAK = 128, 129
 BAD_SESSION, END_OF_FILE, UNKNOWN, NOT_FOUND = 4, 6, 7, 10
@@ -44,11 +44,11 @@ class FileServer:
         request = bytes(bytearray(fields["payload"])).ljust(PAYLOAD, b"\0")
         seq, session, opcode, size, _, _, _, offset = HEADER.unpack_from(request)
         data = request[HEADER.size : HEADER.size + min(size, MOST_DATA)]
-        told = self._answers(opcode, session, size, offset, data)
+        told = self._answers(opcode, size, offset, data)
         out = []
         for number, (kind, answer, at, is_last) in enumerate(told, 1):
             header = HEADER.pack(
-                (seq + number) % 65536, SESSION, kind, len(answer), opcode, is_last, 0, at
+                (seq + number) % 65536, session, kind, len(answer), opcode, is_last, 0, at
             )
             fields = {
                 "target_network": 0,
@@ -59,7 +59,7 @@ class FileServer:
             out.append(("FILE_TRANSFER_PROTOCOL", fields))
         return out
 
-    def _answers(self, opcode: int, session: int, size: int, offset: int, data: bytes) -> list:
+    def _answers(self, opcode: int, size: int, offset: int, data: bytes) -> list:
         """List of (ACK or NAK, data, offset, whether a burst ends with it)."""
         if opcode in (TERMINATE, RESET):
             return [(ACK, b"", 0, 0)]
@@ -75,7 +75,7 @@ class FileServer:
             return [(ACK, struct.pack("<I", len(file)), 0, 0)]
         if opcode not in (READ, BURST):
             return [(NAK, bytes(bytearray([UNKNOWN])), 0, 0)]
-        if self._open is None or session != SESSION:
+        if self._open is None:
             return [(NAK, bytes(bytearray([BAD_SESSION])), 0, 0)]
         step = min(size, MOST_DATA) or MOST_DATA
         count = 1 if opcode == READ else MOST_BURST

@@ -83,6 +83,19 @@ def test_reading_piece_by_piece_gives_the_same_file_and_then_its_end(run):
     assert whole == text
 
 
+@pytest.mark.parametrize("session", [0, 190])
+def test_answers_have_the_session_that_the_ground_station_chose(run, session):
+    sessions = []
+    for opcode, data in ((ftp.OPEN, PATH.encode()), (ftp.BURST, b""), (ftp.READ, b"")):
+        payload = ftp.HEADER.pack(7, session, opcode, len(data), 0, 0, 0, 0) + data
+        payload = list(bytearray(payload.ljust(251, b"\0")))
+        for answer in asked(run, "FILE_TRANSFER_PROTOCOL", target_network=0, payload=payload):
+            header = ftp.HEADER.unpack_from(bytes(bytearray(answer.fields["payload"])))
+            assert header[2] == ftp.ACK
+            sessions.append(header[1])
+    assert len(sessions) >= 3 and set(sessions) == {session}
+
+
 def test_the_checksum_is_the_protocol_s(run):
     text = file_of(run)
     ((kind, data, _, _),) = transfer(run, ftp.CHECKSUM, b"camera.xml")

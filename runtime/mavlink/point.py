@@ -25,7 +25,8 @@ from runtime.types import Box
 # where targets that are started in boxes end in the frame; None where the network failed
 Settle = Callable[[Sequence[Box]], Sequence[Optional[Box]]]
 
-SHARES = tuple(np.geomspace(0.05, 0.5, 6).tolist())  # sides tried, shares of the shorter side
+# sides tried, shares of the shorter side, the middle ones first
+SHARES = tuple(np.geomspace(0.05, 0.5, 6)[[2, 3, 1, 4, 0, 5]].tolist())
 SHAPES = (1.0, 0.5, 2.0)  # width by height of the rectangles
 CUT_SHARES = tuple(np.geomspace(0.08, 0.6, 5).tolist())  # sizes of GrabCut's regions
 SIDE_PX = 64  # a larger region is scaled down to this side
@@ -75,7 +76,7 @@ def _objects(
 
 
 def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
-    """The boxes to start in, those first that say most.
+    """The boxes to start in. The first ones have all sizes too, in case there is no time for more.
 
     Args:
         frame: BGR uint8 (H, W, 3).
@@ -85,11 +86,11 @@ def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
     cv2.setRNGSeed(1)  # GrabCut clusters with random numbers; the same click gives the same box
     cuts = [_part(frame, point, short * share) for share in CUT_SHARES]
     found = [box for box in cuts if box is not None]
-    for shape in SHAPES:
-        for share in SHARES:
-            side = max(SMALLEST_PX, short * share)
-            w, h = side * shape**0.5, side / shape**0.5
-            found.append(Box(x - w / 2, y - h / 2, w, h))
+    for n in range(len(SHAPES) * len(SHARES)):  # each size once in each shape
+        shape = SHAPES[(n + n // len(SHARES)) % len(SHAPES)]
+        side = max(SMALLEST_PX, short * SHARES[n % len(SHARES)])
+        w, h = side * shape**0.5, side / shape**0.5
+        found.append(Box(x - w / 2, y - h / 2, w, h))
     return found
 
 

@@ -2,7 +2,8 @@
 
     python -m tests.drone.conversation CLIPS --write docs/mavlink-conversation.txt
 
-Clients: pymavlink's own link, and MAVSDK with its server (the package ``mavsdk``).
+Clients: pymavlink's own link, and MAVSDK with its server (the package ``mavsdk``). With
+``--detector`` a third target starts with a point that a detector finds the box for.
 """
 
 import argparse
@@ -80,8 +81,13 @@ def without_truth(clip, folder):
     return link
 
 
-def with_pymavlink(clip, folder, point=False, seconds=9.0):
-    """Discovery, selection, status, stop. Returns (boxes, client, text of the program)."""
+def with_pymavlink(clip, folder, point=False, seconds=9.0, more=()):
+    """Discovery, selection, status, stop. Returns (boxes, client, text of the program).
+
+    Args:
+        point: whether to select the middle of the target, or its rectangle.
+        more: arguments of the program.
+    """
     port = free_port()
     client = Client(port)
     try:
@@ -93,6 +99,7 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0):
                 0,
                 "--mavlink",
                 "udpout:127.0.0.1:{}".format(port),
+                *more,
             ],
             os.path.join(folder, "log"),
         ) as program:
@@ -253,6 +260,8 @@ def main():
     cli.add_argument("clips", type=pathlib.Path)
     cli.add_argument("--only", nargs="*", help="names of clips")
     cli.add_argument("--mavsdk", action="store_true", help="with MAVSDK as well")
+    cli.add_argument("--detector", help="find a point's box with it as well")
+    cli.add_argument("--networks-dir", default="", help="with the detector's file")
     cli.add_argument("--write", metavar="FILE", help="the conversation on the first clip")
     options = cli.parse_args()
     clips = [Clip(path.parent) for path in sorted(options.clips.glob("*/boxes.csv"))]
@@ -267,6 +276,10 @@ def main():
             written = written or transcript(client)
             boxes, _, _ = with_pymavlink(clip, folder, point=True)
             print(_line(clip, "point", overlaps(clip, boxes)))
+            if options.detector:
+                more = ["--detector", options.detector, "--networks-dir", options.networks_dir]
+                boxes, _, _ = with_pymavlink(clip, folder, point=True, more=more)
+                print(_line(clip, options.detector, overlaps(clip, boxes)))
             if options.mavsdk:
                 boxes, lines = with_mavsdk(clip, folder)
                 print(_line(clip, "MAVSDK", overlaps(clip, boxes)), "; ".join(lines))

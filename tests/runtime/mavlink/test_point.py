@@ -138,7 +138,11 @@ def test_boxes_around_the_point_count_more_than_boxes_beside_it():
     assert middle_of(boxes, (27, 27)) in [Box(*map(float, box)) for box in boxes[2:]]
 
 
-def test_candidates_lie_around_the_point():
-    plain = np.full((120, 160, 3), 90, np.uint8)
-    for box in candidates(plain, (159.0, 0.0))[-18:]:  # GrabCut's come before these
-        assert abs(box.x + box.w / 2 - 159) < 1e-6 and abs(box.y + box.h / 2) < 1e-6
+def test_candidates_lie_around_the_point_each_size_once_in_each_shape():
+    plain = np.full((1200, 1600, 3), 90, np.uint8)
+    boxes = candidates(plain, (1599.0, 0.0))[-18:]  # GrabCut's come before these
+    for box in boxes:
+        assert abs(box.x + box.w / 2 - 1599) < 1e-6 and abs(box.y + box.h / 2) < 1e-6
+    assert len({(round(box.w), round(box.h)) for box in boxes}) == 18
+    sizes = [round((box.w * box.h) ** 0.5) for box in boxes]
+    assert sorted(set(sizes)) == sorted(sizes[:6])  # the first six have all of them

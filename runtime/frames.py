@@ -221,6 +221,39 @@ def pixels_of(frame: AnyFrame) -> Union[np.ndarray, Planes]:
     return frame.planes if isinstance(frame, PlanarFrame) else bgr_of(frame)
 
 
+def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
+    """Every ``step``-th pixel of a frame, from ``step // 2`` on: BGR uint8 (rows, columns, 3).
+
+    No more of the frame is converted. A JPEG is decoded at the smallest scale that has as many
+    pixels, so its pixels are means of blocks.
+    """
+    height, width = frame.shape[:2]
+    picture: Any = frame
+    scale = 1
+    if isinstance(frame, JpegFrame):
+        picture, scale = frame.part((0, 0, width, height), step)
+    elif isinstance(frame, PlanarFrame):
+        picture = frame.planes
+    if isinstance(picture, Planes) and picture.samples is None:
+        picture = picture.planes[0][..., :3]  # BGRx
+    if scale == 1 and not isinstance(picture, Planes):
+        sparse: np.ndarray = picture[step // 2 :: step, step // 2 :: step]
+        return sparse
+    rows, columns = (np.arange(step // 2, side, step) // scale for side in (height, width))
+    if not isinstance(picture, Planes):
+        return np.asarray(picture)[rows[:, None], columns]
+    samples: Any = picture.samples
+    taken = [samples.luma[rows[:, None], columns]]
+    if samples.u is not None:
+        rows, columns = rows >> samples.shift_y, columns >> samples.shift_x
+        taken += [plane[rows[:, None], columns] for plane in (samples.u, samples.v)]
+    kind = "GREY" if samples.u is None else "I444"
+    height, width = taken[0].shape
+    planes = Planes(kind, taken, width, height, picture.matrix, picture.full_range)
+    bgr: np.ndarray = _kernels().to_bgr(planes)
+    return bgr
+
+
 def can_read_planes() -> bool:
     """Whether planes pay: without compiled kernels OpenCV converts whole frames faster."""
     return bool(_kernels().name == "c++")

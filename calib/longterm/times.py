@@ -9,20 +9,31 @@ PERCENTILES = (50, 95, 99)
 def by_state(runs):
     """dict of a group -> dict of ``frames``, ``p50_ms``, ``p95_ms``, ``p99_ms``, ``worst_ms``.
 
+    ``processor_p99_ms`` and ``processor_worst_ms`` are the processor's time. Where the worst time
+    is far above it, something else ran meanwhile.
+
     Args:
         runs: list of ``calib.longterm.judge.Run``. The first frame, in which the target is given,
             is the group "start".
     """
     found = {}
     for group, states in GROUPS.items():
+        chosen = [np.isin(run.states, states) & (np.arange(len(run.ms)) > 0) for run in runs]
         if group == "start":
-            ms = np.array([run.ms[0] for run in runs])
-        else:
-            ms = np.concatenate([run.ms[1:][np.isin(run.states[1:], states)] for run in runs])
+            chosen = [np.arange(len(run.ms)) == 0 for run in runs]
+        ms, processor_ms = (
+            np.concatenate([getattr(run, name)[rows] for run, rows in zip(runs, chosen)])
+            for name in ("ms", "processor_ms")
+        )
         if len(ms):
-            found[group] = {"frames": len(ms), "worst_ms": float(ms.max())}
             names = ("p{}_ms".format(percent) for percent in PERCENTILES)
-            found[group].update(zip(names, np.percentile(ms, PERCENTILES).tolist()))
+            found[group] = dict(
+                zip(names, np.percentile(ms, PERCENTILES).tolist()),
+                frames=len(ms),
+                worst_ms=float(ms.max()),
+                processor_p99_ms=float(np.percentile(processor_ms, 99)),
+                processor_worst_ms=float(processor_ms.max()),
+            )
     return found
 
 
@@ -33,14 +44,13 @@ def text(entries):
         entries: dict of a tracker's name -> what ``by_state`` gives.
     """
     wide = max(len(name) for name in entries) + 2
-    titles = ("frames", "p50 ms", "p95 ms", "p99 ms", "worst ms", "worst / p50")
-    lines = [" " * (wide + 8) + "".join("{:>12}".format(title) for title in titles)]
+    keys = ["p{}_ms".format(percent) for percent in PERCENTILES] + ["worst_ms"]
+    keys += ["processor_p99_ms", "processor_worst_ms"]
+    titles = ["frames"] + [key.replace("_", " ").replace("processor", "cpu") for key in keys]
+    lines = [" " * (wide + 8) + "".join("{:>14}".format(title) for title in titles)]
     for name, groups in entries.items():
         for group, row in groups.items():
-            cells = ["{:d}".format(row["frames"])]
-            cells += ["{:.2f}".format(row["p{}_ms".format(percent)]) for percent in PERCENTILES]
-            cells += ["{:.2f}".format(row["worst_ms"])]
-            cells += ["{:.2f}".format(row["worst_ms"] / row["p50_ms"])]
+            cells = ["{:d}".format(row["frames"])] + ["{:.2f}".format(row[key]) for key in keys]
             start = name.ljust(wide) + group.ljust(8)
-            lines.append(start + "".join("{:>12}".format(cell) for cell in cells))
+            lines.append(start + "".join("{:>14}".format(cell) for cell in cells))
     return "\n".join(lines)

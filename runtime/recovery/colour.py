@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from kernels.settings import ColourSettings
+from runtime.frames import AnyFrame, every_pixel
 
 PATCH = 24  # pixels a side of the picture that a histogram is made of
 HUES, LEVELS, GREYS = 15, 4, 8
@@ -51,7 +52,7 @@ def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:
 
 
 def propose(
-    frame: np.ndarray,
+    frame: AnyFrame,
     size: np.ndarray,
     colour: np.ndarray,
     visited: List[Tuple[float, float]],
@@ -64,7 +65,7 @@ def propose(
     rarer it is in the rest of the picture.
 
     Args:
-        frame: BGR uint8 (H, W, 3).
+        frame: of any kind; few of its pixels are read.
         size: (w, h) of the target, frame pixels.
         colour: ``histogram`` of the target.
         visited: centres (x, y) of places to leave out, frame pixels.
@@ -76,7 +77,7 @@ def propose(
     """
     height, width = frame.shape[:2]
     step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
-    index = bins_of(frame[step // 2 :: step, step // 2 :: step])
+    index = bins_of(every_pixel(frame, step))
     scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
     share = colour / np.maximum(colour + scene, 1e-9)
     cells = (max(1, int(size[0] / step)), max(1, int(size[1] / step)))

@@ -13,7 +13,7 @@ from typing import Any, Callable, Deque, FrozenSet, Iterator, Optional, Tuple
 import numpy as np
 
 from runtime import decode
-from runtime.frames import AnyFrame, bgr_of
+from runtime.frames import AnyFrame
 from runtime.networks import Network
 from runtime.online.classifier import Classifier, View
 from runtime.online.places import Places
@@ -195,7 +195,7 @@ class Search:
         size = self._certain[2:]
         apart = float(np.sqrt(size[0] * size[1]))
         known = self.evidence.colour, list(self._visited), apart
-        place = propose(bgr_of(frame), size, *known, self._bins_of)
+        place = propose(frame, size, *known, self._bins_of)
         if place is None:
             return None
         self._visited.append(place)

@@ -6,7 +6,7 @@ import pytest
 
 from runtime import frames as frames_of
 from runtime import geometry
-from runtime.frames import JpegFrame, PlanarFrame, bgr_of, pixels_of
+from runtime.frames import JpegFrame, PlanarFrame, bgr_of, every_pixel, pixels_of
 from tests.support import tiny
 from tests.support.pictures_in_planes import noise_in, planes_of
 
@@ -55,6 +55,27 @@ def test_the_border_of_planes_is_within_one_of_the_converted_frame(kind):
     frame = PlanarFrame(planes_of(picture, kind))
     colours = [geometry.border_colour(Network, one).astype(int) for one in (frame, bgr_of(frame))]
     assert np.abs(colours[0] - colours[1]).max() <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS + ("I422", "GREY"))
+@pytest.mark.parametrize("step", [1, 2, 3, 8, 11])
+def test_every_nth_pixel_is_that_of_the_converted_frame(kind, step):
+    for width, height in ((64, 48), (37, 23)):
+        picture = noise_in(kind, width, height)
+        found = every_pixel(PlanarFrame(picture), step)
+        wanted = bgr_of(PlanarFrame(picture))[step // 2 :: step, step // 2 :: step]
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(every_pixel(bgr_of(PlanarFrame(picture)), step), wanted)
+
+
+@pytest.mark.parametrize("step", [1, 3, 12])
+def test_every_nth_pixel_of_a_jpeg_is_read_from_a_smaller_picture(whole_decoder, step):
+    picture = cv2.GaussianBlur(tiny.film(1, 333, 245)[0][0], (0, 0), 5)
+    for frame in (JpegFrame(jpeg(picture)), JpegFrame(jpeg(picture), NoDecoders())):
+        found = every_pixel(frame, step)
+        wanted = picture[step // 2 :: step, step // 2 :: step]
+        assert found.shape == wanted.shape
+        assert cv2.absdiff(found, np.ascontiguousarray(wanted)).mean() < 5.0
 
 
 def jpeg(picture, quality=95):

@@ -51,3 +51,15 @@ def test_windows_that_grow_slower_are_begun_less_often(clock):
     one.begin()
     clock[0] += 4.0
     assert not one.fits()
+
+
+def test_an_interrupted_frame_allows_no_further_window(clock):
+    one = tracked(None, clock)
+    one.begin()
+    clock[0] += 200.0
+    one.tracked()
+    assert one.limit_ms < 1.25 * 6.0
+    one.window(4.0)
+    one.begin()
+    clock[0] += 4.0
+    assert not one.fits()

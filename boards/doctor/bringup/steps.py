@@ -284,13 +284,15 @@ def clocks(state: State) -> str:
         if grown and key.startswith(("oc1", "oc2")):
             raise StepFailed("{} new events of {}".format(grown, key), "use a stronger supply")
     mode, fastest = state.telemetry.power_mode(), state.telemetry.fastest_power_mode()
-    words = ["hottest {} C".format(sample.get("hottest_temp_c"))]
+    hottest, board = sample.get("hottest_temp_c"), state.detection.board
+    words = ["no temperature can be read" if hottest is None else "hottest {} C".format(hottest)]
     if mode is not None:
         words.append("power mode {}".format(mode.name))
     if fastest is not None and mode is not None and fastest.id != mode.id:
         words.append("faster: sudo nvpmodel -m {}".format(fastest.id))
     held = [name for name, state_ in locked.items() if state_]
-    words.append("clocks held: " + (", ".join(held) or "none; sudo jetson_clocks holds them"))
+    hint = "; sudo jetson_clocks holds them" if board and board.family == "jetson" else ""
+    words.append("clocks held: " + (", ".join(held) or "none" + hint))
     return ", ".join(words)
 
 

@@ -50,6 +50,14 @@ def test_a_frame_allocates_nothing_synchronises_once_and_brings_64_bytes_back(ru
         assert (counts["launches"], counts["graph_launches"]) == tuple(200 * n for n in per_frame)
 
 
+def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
+    budget = pytest.importorskip("kernels.cuda.budget")  # needs a reader of TOML
+    counts = runs[1]["counts"]
+    network = 200  # one kernel a frame
+    nodes = counts["launches"] - network + counts["downloads"]
+    assert nodes == 200 * budget.read_table()["frame"]["nodes"]
+
+
 def test_only_the_search_region_is_uploaded(runs):
     for run in runs:
         whole = 220 * 300 * 3

@@ -39,6 +39,7 @@ def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, c
     assert told["driver"]["result"] == told["kernels"]["result"] == "skipped"
     assert told["engine"]["result"] == told["times"]["result"] == "passed"
     assert "ms a frame" in told["times"]["text"]
+    assert "None" not in told["clocks"]["text"] and "jetson" not in told["clocks"]["text"]
     assert "send it in" in capsys.readouterr().out
 
 
@@ -47,6 +48,7 @@ def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):
     assert told["driver"]["text"].startswith("Tegra X1, sm_53")
     for step in ("device", "kernels", "correlation", "engine", "boxes", "times", "clocks"):
         assert told[step]["result"] == "passed", told[step]
+    assert "sudo jetson_clocks" in told["clocks"]["text"]
     # CuPy and JetPack's packages are not really here
     assert code == 1 and told["software"]["result"] == "failed"
     assert told["software"]["advice"].startswith("run `")

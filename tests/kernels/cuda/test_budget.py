@@ -54,6 +54,7 @@ def test_kernels_stay_within_their_budget(nvrtc, table, tmp_path, name, capabili
         limits = table["kernel"][kernel]
         assert counts.doubles <= limits["doubles"], (kernel, counts)
         assert counts.loads <= limits["loads"], (kernel, counts)
+        assert counts.instructions <= limits.get("instructions", counts.instructions), kernel
 
 
 @pytest.mark.parametrize("name", budget.SOURCES)

@@ -32,10 +32,22 @@ HP_BUTTERFLY Cell hp_times(const Cell& a, float factor) {
   return {a.re * factor, a.im * factor};
 }
 
+// a * b + c. Where a processor has one instruction for it, cpu/ridge.h has another form for vectors.
+template <class Part>
+HP_BUTTERFLY Part hp_multiply_add(const Part& a, float b, const Part& c) {
+  return a * b + c;
+}
+
+// a + b * factor.
+template <class Cell>
+HP_BUTTERFLY Cell hp_plus_times(const Cell& a, const Cell& b, float factor) {
+  return {hp_multiply_add(b.re, factor, a.re), hp_multiply_add(b.im, factor, a.im)};
+}
+
 // a * (c + i s).
 template <class Cell>
 HP_BUTTERFLY Cell hp_turned(const Cell& a, float c, float s) {
-  return {a.re * c - a.im * s, a.re * s + a.im * c};
+  return {hp_multiply_add(a.im, -s, a.re * c), hp_multiply_add(a.im, c, a.re * s)};
 }
 
 // a - i b.
@@ -51,10 +63,10 @@ HP_BUTTERFLY void hp_five(Cell* a) {
   const float s1 = 0.9510565162951535f, s2 = 0.5877852522924731f;
   const Cell near = hp_plus(a[1], a[4]), far = hp_plus(a[2], a[3]);
   const Cell near_apart = hp_minus(a[1], a[4]), far_apart = hp_minus(a[2], a[3]);
-  const Cell m1 = hp_plus(a[0], hp_plus(hp_times(near, c1), hp_times(far, c2)));
-  const Cell m2 = hp_plus(a[0], hp_plus(hp_times(near, c2), hp_times(far, c1)));
-  const Cell n1 = hp_plus(hp_times(near_apart, s1), hp_times(far_apart, s2));
-  const Cell n2 = hp_minus(hp_times(near_apart, s2), hp_times(far_apart, s1));
+  const Cell m1 = hp_plus_times(hp_plus_times(a[0], near, c1), far, c2);
+  const Cell m2 = hp_plus_times(hp_plus_times(a[0], near, c2), far, c1);
+  const Cell n1 = hp_plus_times(hp_times(near_apart, s1), far_apart, s2);
+  const Cell n2 = hp_plus_times(hp_times(near_apart, s2), far_apart, -s1);
   a[0] = hp_plus(a[0], hp_plus(near, far));
   a[1] = hp_minus_i(m1, n1);
   a[4] = hp_minus_i(m1, hp_times(n1, -1.0f));

@@ -1,24 +1,35 @@
-// The Fourier transforms and the ridge regression of DCFNet: 16 channels are transformed at once.
-// hotpath.cpp includes this file; ridge.py calls it. runtime/decode/shared/ridge.py is the definition.
+// The Fourier transforms and the ridge regression of DCFNet. hotpath.cpp includes this file; ridge.py
+// calls it. runtime/decode/shared/ridge.py is the definition.
 //
-// A spectrum has blocks of n / 2 + 1 columns of n rows; a cell is 16 channels, real parts first.
+// A cell is 16 complex numbers, real parts first. The transform of the columns of a picture does 16
+// columns at once, that of the rows 16 frequencies y. A spectrum has blocks of 16 frequencies y, of
+// which there are n / 2 + 1, and in each block n frequencies x. Sums over channels are sums of cells.
+
+#include "../hotpath.h"
+
+typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
+
+#if defined(HP_AVX2) && defined(__AVX512F__)
+// The form of hp_multiply_add for them, in ../fourier.h.
+HP_INLINE hp_lanes hp_multiply_add(const hp_lanes& a, float b, const hp_lanes& c) {
+  return (hp_lanes)_mm512_fmadd_ps((__m512)a, _mm512_set1_ps(b), (__m512)c);
+}
+#endif
 
 #include "../fourier.h"
-
-typedef float hp_lanes __attribute__((vector_size(64), aligned(4)));  // 16 floats
 
 struct hp_cell {
   hp_lanes re, im;
 };
 
 struct hp_ridge {
-  i64 side, channels, blocks;  // blocks of 16 channels; those beyond `channels` are zero
+  i64 side, channels;
   double regularisation;
-  const float* waves;    // (side, 2): cosine and sine of -2 pi i / side
-  const float* window;   // (side, side)
-  const double* label;   // (columns, side, 2): spectrum of the label
-  double* sums;          // (columns, side, 2)
-  hp_cell* space;        // columns * side + 2 * side cells
+  const float* waves;   // (side, 2): cosine and sine of -2 pi i / side
+  const float* window;  // (side, padded side): the padding is zero
+  const double* label;  // spectrum of the label, in doubles
+  hp_cell* sums;        // one spectrum
+  hp_cell* space;       // two padded spectra and 2 * padded side cells
 };
 
 namespace {
@@ -65,55 +76,114 @@ const hp_cell* transform(const float* waves, int side, const hp_cell* from, hp_c
   return from;
 }
 
-// Two rows of 16 channels, times the window, as the real and the imaginary part of one line.
-void load_rows(const hp_ridge* ridge, const float* features, int block, int y, hp_cell* line) {
-  const int side = (int)ridge->side;
-  for (int lane = 0; lane < 16; ++lane) {
-    const int channel = block * 16 + lane;
-    float* out = (float*)line + lane;
-    if (channel >= ridge->channels) {
-      for (int x = 0; x < side; ++x) out[32 * x] = out[32 * x + 16] = 0;
-      continue;
+i64 sixteens(i64 count) { return (count + 15) / 16; }
+i64 blocks_of(const hp_ridge* ridge) { return sixteens(ridge->side / 2 + 1); }
+i64 cells_of(const hp_ridge* ridge) { return blocks_of(ridge) * ridge->side; }
+
+// Row i of `to` becomes column i of `from`. Rows are `apart` vectors from each other.
+void transpose(const hp_lanes* from, i64 from_apart, hp_lanes* to, i64 to_apart) {
+#if defined(HP_AVX2)
+  for (int y = 0; y < 16; y += 4)
+    for (int x = 0; x < 16; x += 4) {
+      __m128 row[4];
+      for (int i = 0; i < 4; ++i)
+        row[i] = _mm_loadu_ps((const float*)(from + (y + i) * from_apart) + x);
+      _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]);
+      for (int i = 0; i < 4; ++i) _mm_storeu_ps((float*)(to + (x + i) * to_apart) + y, row[i]);
     }
-    const float* values = features + ((i64)channel * side + y) * side;
-    const float* window = ridge->window + y * side;
-    for (int x = 0; x < side; ++x) out[32 * x] = values[x] * window[x];
-    if (y + 1 < side)
-      for (int x = 0; x < side; ++x) out[32 * x + 16] = values[side + x] * window[side + x];
-    else
-      for (int x = 0; x < side; ++x) out[32 * x + 16] = 0;
+#else
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 16; ++x)
+      ((float*)(to + x * to_apart))[y] = ((const float*)(from + y * from_apart))[x];
+#endif
+}
+
+void transpose_cells(const hp_cell* from, hp_cell* to) {
+  transpose(&from->re, 2, &to->re, 2);
+  transpose(&from->im, 2, &to->im, 2);
+}
+
+// 16 columns of two channels, times the window, as real and imaginary parts. Columns beyond the last
+// read the next row; what follows the last row of all is not read.
+void load_columns(const hp_ridge* ridge, const float* features, i64 channel, i64 tile,
+                  hp_cell* line) {
+  const i64 side = ridge->side, area = side * side, from = 16 * tile;
+  const bool is_pair = channel + 1 < ridge->channels;
+  const float *first = features + channel * area + from, *second = is_pair ? first + area : first;
+  const float* window = ridge->window + from;
+  const float share = is_pair ? 1.0f : 0.0f;
+  const i64 rows = channel + 2 >= ridge->channels ? side - 1 : side;
+  for (i64 y = 0; y < rows; ++y, first += side, second += side, window += 16 * sixteens(side)) {
+    const hp_lanes w = *(const hp_lanes*)window;
+    line[y].re = *(const hp_lanes*)first * w;
+    line[y].im = *(const hp_lanes*)second * (w * share);
+  }
+  if (rows == side) return;
+  float* end = (float*)(line + rows);
+  for (i64 i = 0; i < 16; ++i) {
+    const bool is_known = from + i < side;
+    end[i] = is_known ? first[i] * window[i] : 0;
+    end[16 + i] = is_known ? second[i] * window[i] * share : 0;
   }
 }
 
-// The sum of 16 values, in pairs: four steps in place of sixteen.
-HP_INLINE double sum_of(const hp_lanes& values) {
-  float parts[16];
-  memcpy(parts, &values, sizeof parts);
-  for (int count = 8; count > 0; count /= 2)
-    for (int i = 0; i < count; ++i) parts[i] += parts[i + count];
-  return parts[0];
-}
-
-// Transforms features (channels, side, side). `take(place, cells)` gets the `side` rows of a column;
-// place counts cells of a spectrum, (blocks, columns, side).
+// Transforms features (channels, side, side). `take(channel, block, cells)` gets the `side` cells of a
+// block of a channel's spectrum.
 template <class Take>
-void for_spectrum(const hp_ridge* ridge, const float* features, Take take) {
-  const int side = (int)ridge->side, columns = side / 2 + 1, blocks = (int)ridge->blocks;
-  hp_cell *half = ridge->space, *line = half + (i64)columns * side, *spare = line + side;
-  for (int block = 0; block < blocks; ++block) {
-    for (int y = 0; y < side; y += 2) {
-      load_rows(ridge, features, block, y, line);
+HP_INLINE void for_spectrum(const hp_ridge* ridge, const float* features, Take take) {
+  const int side = (int)ridge->side, columns = side / 2 + 1;
+  const i64 blocks = blocks_of(ridge), tiles = sixteens(side), across = 16 * tiles;
+  hp_cell *half = ridge->space, *line = half + 2 * blocks * across, *spare = line + across;
+  for (i64 channel = 0; channel < ridge->channels; channel += 2) {
+    for (i64 tile = 0; tile < tiles; ++tile) {
+      load_columns(ridge, features, channel, tile, line);
       const hp_cell* both = transform(ridge->waves, side, line, spare, line);
-      for (int k = 0; k < columns; ++k) {  // the transforms of two real rows
-        const hp_cell a = hp_times(both[k], 0.5f), b = hp_times(both[k ? side - k : 0], 0.5f);
-        half[(i64)k * side + y] = {a.re + b.re, a.im - b.im};
-        if (y + 1 < side) half[(i64)k * side + y + 1] = {a.im + b.im, b.re - a.re};
+      for (i64 block = 0; block < blocks; ++block) {
+        hp_cell one[16] = {}, other[16] = {};  // the transforms of two real pictures
+        for (int i = 0; i < 16 && 16 * block + i < columns; ++i) {
+          const i64 k = 16 * block + i;
+          const hp_cell a = hp_times(both[k], 0.5f), b = hp_times(both[k ? side - k : 0], 0.5f);
+          one[i] = {a.re + b.re, a.im - b.im};
+          other[i] = {a.im + b.im, b.re - a.re};
+        }
+        transpose_cells(one, half + block * across + 16 * tile);
+        transpose_cells(other, half + (blocks + block) * across + 16 * tile);
       }
     }
-    for (int k = 0; k < columns; ++k) {
-      const hp_cell* done = transform(ridge->waves, side, half + (i64)k * side, spare, line);
-      take(((i64)block * columns + k) * side, done);
+    for (i64 own = channel; own < channel + 2 && own < ridge->channels; ++own)
+      for (i64 block = 0; block < blocks; ++block) {
+        const hp_cell* rows = half + ((own - channel) * blocks + block) * across;
+        take(own, block, transform(ridge->waves, side, rows, spare, line));
+      }
+  }
+}
+
+// Transforms a spectrum back. Real and imaginary parts change places before and after.
+void transform_back(const hp_ridge* ridge, hp_cell* spectrum, double* response) {
+  const int side = (int)ridge->side, columns = side / 2 + 1;
+  const i64 blocks = blocks_of(ridge), tiles = sixteens(side), across = 16 * tiles;
+  hp_cell *half = ridge->space, *line = half + 2 * blocks * across, *spare = line + across;
+  for (i64 block = 0; block < blocks; ++block) {
+    hp_cell* cells = spectrum + block * side;
+    for (int k = 0; k < side; ++k) cells[k] = {cells[k].im, cells[k].re};
+    const hp_cell* done = transform(ridge->waves, side, cells, spare, line);
+    memcpy(half + block * across, done, (size_t)side * sizeof(hp_cell));
+  }
+  const double scale = 1.0 / ((double)side * side);
+  for (i64 tile = 0; tile < tiles; ++tile) {
+    for (i64 block = 0; block < blocks; ++block) {
+      hp_cell rows[16];
+      transpose_cells(half + block * across + 16 * tile, rows);
+      for (int i = 0; i < 16 && 16 * block + i < columns; ++i) {
+        const i64 k = 16 * block + i;
+        line[k] = rows[i];
+        if (k) line[side - k] = {-rows[i].re, rows[i].im};  // the response is real
+      }
     }
+    const hp_cell* done = transform(ridge->waves, side, line, spare, line);
+    for (int y = 0; y < side; ++y)
+      for (i64 i = 0; i < 16 && 16 * tile + i < side; ++i)
+        response[y * side + 16 * tile + i] = done[y].im[i] * scale;
   }
 }
 
@@ -121,87 +191,58 @@ void for_spectrum(const hp_ridge* ridge, const float* features, Take take) {
 
 extern "C" {
 
-// Response to a target: `response` is (side, side). `filter`: (columns, side, 2) doubles; `exemplar`
-// as a spectrum.
+// Response to a target: `response` is (side, side). `filter`: a spectrum of doubles; `exemplar`: a
+// spectrum for each channel.
 void hp_ridge_respond(const hp_ridge* ridge, const float* features, const hp_cell* exemplar,
                       const double* filter, double* response) {
-  const int side = (int)ridge->side, columns = side / 2 + 1;
-  const i64 places = (i64)columns * side;
+  const int side = (int)ridge->side;
+  const i64 cells = cells_of(ridge);
   const double share = 1.0 / ((double)ridge->channels * side * side);
-  double* sums = ridge->sums;
-  memset(sums, 0, 2 * places * sizeof(double));
-  for_spectrum(ridge, features, [&](i64 place, const hp_cell* cells) {
-    double* sum = sums + 2 * (place % places);
-    for (int y = 0; y < side; ++y, sum += 2) {
-      const hp_cell &z = cells[y], &x = exemplar[place + y];
-      sum[0] += sum_of(z.re * x.re + z.im * x.im);
-      sum[1] += sum_of(z.im * x.re - z.re * x.im);
+  hp_cell* sums = ridge->sums;
+  memset((void*)sums, 0, (size_t)cells * sizeof(hp_cell));
+  for_spectrum(ridge, features, [=](i64 channel, i64 block, const hp_cell* now) {
+    const hp_cell* known = exemplar + channel * cells + block * side;
+    hp_cell* sum = sums + block * side;
+    for (int k = 0; k < side; ++k) {
+      const hp_cell z = now[k], x = known[k];
+      sum[k].re += z.re * x.re + z.im * x.im;
+      sum[k].im += z.im * x.re - z.re * x.im;
     }
   });
-  // 16 columns at once from here on; real and imaginary parts change places to go back
-  hp_cell *product = ridge->space, *line = product + places, *spare = line + side;
-  float* parts = (float*)product;  // (columns, side, 2)
-  for (i64 i = 0; i < places; ++i) {
-    const double real = sums[2 * i] * share, imaginary = sums[2 * i + 1] * share;
-    parts[2 * i] = (float)(real * filter[2 * i] - imaginary * filter[2 * i + 1]);
-    parts[2 * i + 1] = (float)(real * filter[2 * i + 1] + imaginary * filter[2 * i]);
+  for (i64 i = 0; i < cells; ++i, filter += 32) {
+    float *re = (float*)&sums[i].re, *im = (float*)&sums[i].im;
+    for (int lane = 0; lane < 16; ++lane) {
+      const double a = re[lane] * share, b = im[lane] * share;
+      re[lane] = (float)(a * filter[lane] - b * filter[lane + 16]);
+      im[lane] = (float)(a * filter[lane + 16] + b * filter[lane]);
+    }
   }
-  for (int from = 0; from < columns; from += 16) {
-    for (int y = 0; y < side; ++y)
-      for (int lane = 0; lane < 16; ++lane) {
-        const i64 i = (i64)(from + lane) * side + y;
-        line[y].re[lane] = from + lane < columns ? parts[2 * i + 1] : 0;
-        line[y].im[lane] = from + lane < columns ? parts[2 * i] : 0;
-      }
-    const hp_cell* done = transform(ridge->waves, side, line, spare, line);
-    for (int y = 0; y < side; ++y)
-      for (int lane = 0; lane < 16 && from + lane < columns; ++lane) {
-        const i64 i = (i64)(from + lane) * side + y;
-        parts[2 * i] = done[y].im[lane];
-        parts[2 * i + 1] = done[y].re[lane];
-      }
-  }
-  const double scale = 1.0 / ((double)side * side);
-  for (int from = 0; from < side; from += 16) {  // 16 rows at once
-    for (int k = 0; k < side; ++k)
-      for (int lane = 0; lane < 16; ++lane) {
-        const int y = from + lane < side ? from + lane : side - 1;
-        const bool mirrored = k >= columns;
-        const i64 i = (i64)(mirrored ? side - k : k) * side + y;
-        line[k].re[lane] = mirrored ? -parts[2 * i + 1] : parts[2 * i + 1];
-        line[k].im[lane] = parts[2 * i];
-      }
-    const hp_cell* done = transform(ridge->waves, side, line, spare, line);
-    for (int lane = 0; lane < 16 && from + lane < side; ++lane)
-      for (int x = 0; x < side; ++x)
-        response[(i64)(from + lane) * side + x] = done[x].im[lane] * scale;
-  }
+  transform_back(ridge, sums, response);
 }
 
 // Moves the filter and the exemplar towards those of the features, all the way with the rate 1.
 void hp_ridge_follow(const hp_ridge* ridge, const float* features, double rate, hp_cell* exemplar,
                      double* filter) {
   const int side = (int)ridge->side;
-  const i64 places = (i64)(side / 2 + 1) * side;
+  const i64 cells = cells_of(ridge);
   const double share = 1.0 / ((double)ridge->channels * side * side);
   const float step = (float)rate;
-  double* sums = ridge->sums;
-  memset(sums, 0, places * sizeof(double));
-  for_spectrum(ridge, features, [&](i64 place, const hp_cell* cells) {
-    double* sum = sums + place % places;
-    for (int y = 0; y < side; ++y) {
-      const hp_cell& now = cells[y];
-      hp_cell& kept = exemplar[place + y];
-      sum[y] += sum_of(now.re * now.re + now.im * now.im);
-      kept = rate == 1 ? now : hp_plus(kept, hp_times(hp_minus(now, kept), step));
+  hp_cell* sums = ridge->sums;
+  memset((void*)sums, 0, (size_t)cells * sizeof(hp_cell));
+  for_spectrum(ridge, features, [=](i64 channel, i64 block, const hp_cell* now) {
+    hp_cell* known = exemplar + channel * cells + block * side;
+    for (int k = 0; k < side; ++k) {
+      const hp_cell z = now[k];
+      sums[block * side + k].re += z.re * z.re + z.im * z.im;
+      known[k] = rate == 1 ? z : hp_plus(known[k], hp_times(hp_minus(z, known[k]), step));
     }
   });
-  for (i64 i = 0; i < places; ++i) {
-    const double divisor = sums[i] * share + ridge->regularisation;
-    for (int part = 0; part < 2; ++part) {
-      const double solved = ridge->label[2 * i + part] / divisor;
-      double& old = filter[2 * i + part];
-      old = rate == 1 ? solved : old + (solved - old) * rate;
+  const double* label = ridge->label;
+  for (i64 i = 0; i < cells; ++i, label += 32, filter += 32) {
+    const float* energy = (const float*)&sums[i].re;
+    for (int lane = 0; lane < 32; ++lane) {
+      const double solved = label[lane] / (energy[lane % 16] * share + ridge->regularisation);
+      filter[lane] = rate == 1 ? solved : filter[lane] + (solved - filter[lane]) * rate;
     }
   }
 }

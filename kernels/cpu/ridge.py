@@ -1,13 +1,13 @@
 """The compiled ridge regression of DCFNet, as Python calls: ``ridge.h``."""
 
 import ctypes
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Tuple
 
 import numpy as np
 
 from kernels.settings import RidgeSettings
 
-LANES = 16  # channels that are transformed at once
+LANES = 16  # columns, or frequencies y, that are transformed at once
 
 
 class Record(ctypes.Structure):
@@ -16,7 +16,6 @@ class Record(ctypes.Structure):
     _fields_ = [
         ("side", ctypes.c_int64),
         ("channels", ctypes.c_int64),
-        ("blocks", ctypes.c_int64),
         ("regularisation", ctypes.c_double),
         ("waves", ctypes.c_void_p),
         ("window", ctypes.c_void_p),
@@ -30,8 +29,8 @@ class Model(NamedTuple):
     """What the regression knows of a target.
 
     Attributes:
-        exemplar: float32, spectra of its features.
-        filter: complex128 (columns, side), the solution.
+        exemplar: float32, spectra of its features, in the order that ridge.h describes.
+        filter: float64, the solution as such a spectrum.
     """
 
     exemplar: np.ndarray
@@ -48,19 +47,22 @@ class Ridge:
 
     def __init__(self, library: Any, settings: RidgeSettings) -> None:
         side, channels = settings.side, settings.channels
-        columns, blocks = side // 2 + 1, -(-channels // LANES)
+        blocks, padded = -(-(side // 2 + 1) // LANES), -(-side // LANES) * LANES
         turns = -2 * np.pi * np.arange(side) / side
-        self._shape = (blocks, columns, side, 2, LANES)
+        window = np.zeros((side, padded), np.float32)
+        window[:, :side] = settings.window
+        label = np.fft.rfft2(np.fft.irfft2(settings.label, s=(side, side)).T)  # (x, y)
+        self._shape = (channels, blocks, side, 2, LANES)
         self._cells = channels * side * side
         self._held = (
             np.stack((np.cos(turns), np.sin(turns)), axis=1).astype(np.float32),
-            np.ascontiguousarray(settings.window, np.float32),
-            np.ascontiguousarray(settings.label.T, np.complex128),
-            np.zeros((columns, side, 2)),
-            np.zeros((columns * side + 2 * side) * 2 * LANES, np.float32),
+            window,
+            _in_blocks(label, blocks),
+            _aligned(self._shape[1:], np.float32),
+            _aligned(((blocks + 1) * 2 * padded, 2, LANES), np.float32),
         )
         addresses = [array.ctypes.data for array in self._held]
-        self._record = Record(side, channels, blocks, settings.regularisation, *addresses)
+        self._record = Record(side, channels, settings.regularisation, *addresses)
         self._at = ctypes.addressof(self._record)
         pointer = ctypes.c_void_p
         self._respond, self._follow = library.hp_ridge_respond, library.hp_ridge_follow
@@ -70,8 +72,7 @@ class Ridge:
 
     def model(self) -> Model:
         """Memory for what is known of one target."""
-        columns, side = self._shape[1:3]
-        return Model(np.zeros(self._shape, np.float32), np.zeros((columns, side), np.complex128))
+        return Model(_aligned(self._shape, np.float32), _aligned(self._shape[1:], np.float64))
 
     def respond(self, features: np.ndarray, model: Model, response: np.ndarray) -> None:
         """Compute the response of features; ``response`` is float64 (side, side), overwritten."""
@@ -100,3 +101,20 @@ class Ridge:
         if values.size != self._cells:
             raise ValueError("features: {}".format(features.shape))
         return values
+
+
+def _aligned(shape: Tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros whose cells do not cross lines of the processor's cache."""
+    count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(count + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + count].view(dtype).reshape(shape)
+
+
+def _in_blocks(spectrum: np.ndarray, blocks: int) -> np.ndarray:
+    """A spectrum (x, y) in ridge.h's order: float64 (blocks, x, 2, LANES)."""
+    side, columns = spectrum.shape
+    padded = np.zeros((side, blocks * LANES), np.complex128)
+    padded[:, :columns] = spectrum
+    split = np.stack((padded.real, padded.imag), axis=1).reshape(side, 2, blocks, LANES)
+    return np.ascontiguousarray(split.transpose(2, 0, 1, 3))

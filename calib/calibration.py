@@ -169,7 +169,7 @@ class Calibration:
 
     def try_out(self, ranges, method, keep):
         """Return the loss (see ``loss``) of one method and one list of kept layers."""
-        depends = [self.hashes, method, sorted(self.last), list(keep), "no ties"]
+        depends = [self.hashes, method, sorted(self.last), list(keep), "levels 2"]
         depends += [[clip.sha256 for clip in self.clips], self.counts]
 
         def compute():

@@ -15,60 +15,77 @@ from runtime.networks import DEFAULT_NETWORK, load_network
 SIDE = 12
 
 
-def network(seed, channels=24):
-    """Two features, their product, and convolutions of it; an untouched output at the end."""
-    rng = np.random.default_rng(seed)
-    values, nodes = {}, []
+class Net:
+    """Builds a float network node by node."""
 
-    def conv(source, name, inputs, outputs, kernel, group=1):
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.values, self.nodes = {}, []
+
+    def conv(self, source, name, inputs, outputs, kernel, group=1):
         shape = (outputs, inputs // group, kernel, kernel)
-        weights = rng.normal(0, (inputs // group * kernel**2) ** -0.5, shape)
-        values[name + "w"] = weights.astype(np.float32)
-        values[name + "b"] = rng.normal(0, 0.3, outputs).astype(np.float32)
-        node = helper.make_node(
-            "Conv", [source, name + "w", name + "b"], [name], name, pads=[kernel // 2] * 4
-        )
-        node.attribute.append(helper.make_attribute("group", group))
-        nodes.append(node)
+        weights = self.rng.normal(0, (inputs // group * kernel**2) ** -0.5, shape)
+        self.values[name + "w"] = weights.astype(np.float32)
+        self.values[name + "b"] = self.rng.normal(0, 0.3, outputs).astype(np.float32)
+        sources = [source, name + "w", name + "b"]
+        return self.add("Conv", sources, name, pads=[kernel // 2] * 4, group=group)
+
+    def add(self, kind, sources, name, **attributes):
+        self.nodes.append(helper.make_node(kind, sources, [name], name, **attributes))
         return name
 
-    def add(kind, sources, name, **attributes):
-        nodes.append(helper.make_node(kind, sources, [name], name, **attributes))
-        return name
+    def model(self, x_shape, z_shape=None):
+        shapes = {"x": x_shape, **({"z": z_shape} if z_shape else {})}
+        inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+        output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, SIDE, SIDE])
+        tensors = [numpy_helper.from_array(v, n) for n, v in self.values.items()]
+        graph = helper.make_graph(self.nodes, "g", inputs, [output], tensors)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
+        model.ir_version = 8
+        return qdq.prepared(model)
 
-    deep = add("Relu", [conv("x", "c0", 3, channels, 3)], "r0")
-    deep = add("Relu", [conv(deep, "c1", channels, channels, 3, channels)], "r1")
-    values["flat"] = np.array([1, channels, SIDE * SIDE])
-    values["square"] = np.array([1, 8, SIDE, SIDE])
-    flat = add("Reshape", [deep, "flat"], "f")
-    product = add("MatMul", ["z", flat], "m")
-    deep = add("Relu", [conv(add("Reshape", [product, "square"], "s"), "c2", 8, 40, 3)], "r2")
-    conv(deep, "y", 40, 4, 1)
-    inputs = [
-        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, SIDE, SIDE]),
-        helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 8, channels]),
-    ]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, SIDE, SIDE])]
-    tensors = [numpy_helper.from_array(v, n) for n, v in values.items()]
-    model = helper.make_model(
-        helper.make_graph(nodes, "g", inputs, outputs, tensors),
-        opset_imports=[helper.make_opsetid("", 13)],
-    )
-    model.ir_version = 8
+
+def network(seed, channels=24):
+    """Convolutions, and the product with a target's features, as kestrel's."""
+    net = Net(seed)
+    deep = net.add("Relu", [net.conv("x", "c0", 3, channels, 3)], "r0")
+    deep = net.add("Relu", [net.conv(deep, "c1", channels, channels, 3, channels)], "r1")
+    net.values["flat"] = np.array([1, channels, SIDE * SIDE])
+    net.values["square"] = np.array([1, 8, SIDE, SIDE])
+    product = net.add("MatMul", ["z", net.add("Reshape", [deep, "flat"], "f")], "m")
+    square = net.add("Reshape", [product, "square"], "s")
+    net.conv(net.add("Relu", [net.conv(square, "c2", 8, 40, 3)], "r2"), "y", 40, 4, 1)
+    shapes = [1, 3, SIDE, SIDE], [1, 8, channels]
     feed = {
-        "x": rng.normal(0, 1, (1, 3, SIDE, SIDE)).astype(np.float32),
-        "z": rng.normal(0, 1, (1, 8, channels)).astype(np.float32),
+        n: net.rng.normal(0, 1, shape).astype(np.float32) for n, shape in zip(("x", "z"), shapes)
     }
-    return qdq.prepared(model), feed
+    return net.model(*shapes), feed
 
 
-def quantised(seed):
-    """The INT8 network with all of its levels as outputs, and one input."""
-    model, feed = network(seed)
+def gated_network(seed, channels=16):
+    """As MobileNet's: the first layer in floating point, a gate, a sum, functions of one value."""
+    net = Net(seed)
+    first = net.add("HardSwish", [net.conv("x", "c0", 3, channels, 3)], "h0")
+    deep = net.conv(first, "c1", channels, channels, 3, channels)
+    gate = net.conv(net.add("GlobalAveragePool", [deep], "g"), "c2", channels, channels, 1)
+    gate = net.add("HardSigmoid", [gate], "g1", alpha=1 / 6)
+    deep = net.add("HardSwish", [net.add("Mul", [deep, gate], "m")], "h1")
+    deep = net.conv(deep, "c3", channels, channels, 1)
+    other = net.conv(
+        net.add("Relu", [net.conv(deep, "c4", channels, 40, 1)], "r4"), "c5", 40, 16, 1
+    )
+    net.conv(net.add("Add", [deep, other], "a"), "y", channels, 4, 1)
+    pixels = np.random.default_rng(seed).integers(0, 256, (1, 3, SIDE, SIDE))
+    return net.model([1, 3, SIDE, SIDE]), {"x": pixels.astype(np.float32)}
+
+
+def quantised(seed, build=network, keep=()):
+    """The INT8 network and one input."""
+    model, feed = build(seed)
     histograms = ranges.Histograms(model)
     histograms.add(feed)
-    made = qdq.quantised(model, histograms.ranges("minmax"), "cpu", qdq.last_layers(model))
-    return made, feed
+    kept = {*qdq.last_layers(model), *keep}
+    return qdq.quantised(model, histograms.ranges("minmax"), "cpu", kept), feed
 
 
 def with_levels(model):
@@ -101,8 +118,9 @@ def openvino_levels(model, feed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_engines_choose_the_same_levels(seed):
-    model, feed = quantised(seed)
+@pytest.mark.parametrize("build, keep", [(network, ()), (gated_network, ["c0"])])
+def test_engines_choose_the_same_levels(seed, build, keep):
+    model, feed = quantised(seed, build, keep)
     model = with_levels(model)
     plain = onnxruntime_levels(model, feed, optimised=False)
     others = [onnxruntime_levels(model, feed, optimised=True), openvino_levels(model, feed)]
@@ -110,6 +128,14 @@ def test_engines_choose_the_same_levels(seed):
     for name, values in plain.items():
         step = 1e-5 * np.abs(values).max()  # far below a level
         assert all(np.abs(other[name] - values).max() <= step for other in others), name
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("build, keep", [(network, ()), (gated_network, ["c0"])])
+def test_onnx_runtimes_fusions_change_no_result(seed, build, keep):
+    model, feed = quantised(seed, build, keep)
+    plain, fused = (onnxruntime_levels(model, feed, o)["y"] for o in (False, True))
+    assert np.abs(plain - fused).max() <= 1e-5 * np.abs(plain).max()
 
 
 @pytest.mark.parametrize("seed", range(4))

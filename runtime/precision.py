@@ -50,7 +50,7 @@ def open_precision(
         engine: as in ``runtime.engines.create``.
         networks_dir: folder with the networks' files.
         threads: of one call of the network.
-        log: told what a measurement gave.
+        log: told what a measurement gave, and that INT8 gains nothing in an engine.
         measured: file that keeps measurements.
         cpuinfo: what Linux says of the processor.
 
@@ -78,6 +78,7 @@ def open_precision(
     if form is None:
         return opened(network)
     if precision == INT8 or form is network:
+        _say_in_floats(engine, log)
         return opened(form)
     text = _text(cpuinfo)
     name = engine if engine != engines.AUTO else (engines.installed() + [engine])[0]
@@ -129,6 +130,19 @@ def int8_engine(engine: str) -> str:
     installed = engines.installed()
     able = [name for name in installed if engines.find(name).computes_int8()]
     return (able or installed or [engine])[0]
+
+
+def _say_in_floats(engine: str, log: Optional[Callable[[str], None]]) -> None:
+    """Say that an engine that was asked for by name computes INT8 networks in float32."""
+    if log is None or engine == engines.AUTO or engines.find(engine).computes_int8():
+        return
+    other = int8_engine(engines.AUTO)
+    log(
+        "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
+        "{}--precision fp32".format(
+            engine, "" if other == engine else "--engine {}, or ".format(other)
+        )
+    )
 
 
 def has_int8(cpuinfo: str) -> bool:

@@ -141,3 +141,18 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
     assert named.name == "openvino"
     for engine in [*made.values(), named]:
         engine.close()
+
+
+@pytest.mark.parametrize("machine, told", [("aarch64", 1), ("x86_64", 0)])
+def test_an_engine_that_gains_nothing_from_int8_says_so(home, monkeypatch, machine, told):
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    name, said = opened(home, "int8", engine="openvino")
+    assert name == "tiny-int8" and len(said) == told
+    for text in said:
+        assert text == (
+            "openvino computes INT8 networks in float32 on this processor, which is slower than "
+            "fp32; take --engine onnxruntime, or --precision fp32"
+        )
+    assert opened(home, "int8", engine="onnxruntime") == ("tiny-int8", [])
+    assert opened(home, "fp32", engine="openvino") == ("tiny", [])

@@ -11,7 +11,8 @@ frames. More than ``--false`` false returns, or a loss of more than ``--loss`` o
 the short clips, count against it. The row "held out" is fair: its figures of each clip are those of
 the thresholds that are best on all other clips.
 
-``--write`` puts the best thresholds into the network's TOML. OUT/runs keeps what was tracked.
+``--write`` puts the best thresholds into the network's TOML, and into that of its INT8 form.
+``python -m boards.build.ship`` then renews the copy for boards. OUT/runs keeps what was tracked.
 """
 
 import concurrent.futures
@@ -99,9 +100,11 @@ def run(options):
         best = max(tried, key=lambda one: merit(measured, sources, one, options))
         say(text(spec.name, measured, tried, best, options))
         if options.write:
-            path = load_network(spec.network).path
-            write(path, best)
-            say("wrote {}".format(path))
+            path = pathlib.Path(load_network(spec.network).path)
+            other = path.parent / "int8" / "{}-int8.toml".format(path.stem)
+            for one in [path] + [other] * other.is_file():
+                write(one, best)
+                say("wrote {}".format(one))
 
 
 def candidates(options):

@@ -81,12 +81,13 @@ def without_truth(clip, folder):
     return link
 
 
-def with_pymavlink(clip, folder, point=False, seconds=9.0, more=()):
+def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False):
     """Discovery, selection, status, stop. Returns (boxes, client, text of the program).
 
     Args:
         point: whether to select the middle of the target, or its rectangle.
         more: arguments of the program.
+        whole: whether to select a point too, at the end.
     """
     port = free_port()
     client = Client(port)
@@ -120,8 +121,14 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=()):
                 seconds,
                 lambda message: message.get_type() == "NAMED_VALUE_INT" and message.value > FRAMES,
             )
+            if whole:
+                state = client.request("CAMERA_TRACKING_IMAGE_STATUS")
+                x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y
+                client.command(POINT, x / 2, y / 2, 0.02)
+                client.pump(0.5)
             if program.process.poll() is None:
                 client.command(STOP)
+                client.request("CAMERA_TRACKING_IMAGE_STATUS")
             code, text = program.end()
             assert code in (0, 130), text  # 130: Ctrl-C before the clip's end
     finally:
@@ -226,23 +233,28 @@ def _boxes_of_fields(heard, size):
 
 
 def transcript(client):
-    """The conversation as lines: what was said, and the first of each kind that was heard."""
-    lines, seen = [], {}
-    events = [(at, ">", "{} {}".format(name, _short(values))) for at, name, values in client.said]
-    for at, message in client.heard:
-        kind = message.get_type()
-        seen[kind] = seen.get(kind, 0) + 1
-        if seen[kind] <= (99 if kind == "COMMAND_ACK" else 2):
-            fields = {k: v for k, v in message.to_dict().items() if k != "mavpackettype"}
-            for key in ("vendor_name", "model_name"):
-                if key in fields:
-                    fields[key] = bytes(bytearray(fields[key])).rstrip(b"\0").decode()
-            text = ", ".join("{}={}".format(k, _number(v)) for k, v in fields.items())
-            events.append((at, "<", "{}: {}".format(kind, text)))
-    for at, way, text in sorted(events, key=lambda event: event[0]):
-        lines.append("{:7.3f} {} {}".format(at, way, text))
-    rest = ["{} {}".format(count, kind) for kind, count in sorted(seen.items())]
+    """The conversation as lines: what was said, and after each the first of each kind heard."""
+    said = [(at, None, "{} {}".format(name, _short(values))) for at, name, values in client.said]
+    heard = [(at, message.get_type(), message) for at, message in client.heard]
+    lines, since, count = [], {}, {}
+    for at, kind, what in sorted(said + heard, key=lambda event: event[0]):
+        if kind is None:
+            since = {}
+            lines.append("{:7.3f} > {}".format(at, what))
+            continue
+        since[kind], count[kind] = since.get(kind, 0) + 1, count.get(kind, 0) + 1
+        if since[kind] == 1 or kind == "COMMAND_ACK":
+            lines.append("{:7.3f} < {}: {}".format(at, kind, _fields(what)))
+    rest = ["{} {}".format(number, kind) for kind, number in sorted(count.items())]
     return lines + ["heard in all: " + ", ".join(rest)]
+
+
+def _fields(message):
+    fields = {k: v for k, v in message.to_dict().items() if k != "mavpackettype"}
+    for key in ("vendor_name", "model_name"):
+        if key in fields:
+            fields[key] = bytes(bytearray(fields[key])).rstrip(b"\0").decode()
+    return ", ".join("{}={}".format(k, _number(v)) for k, v in fields.items())
 
 
 def _short(values):
@@ -262,7 +274,9 @@ def main():
     cli.add_argument("--mavsdk", action="store_true", help="with MAVSDK as well")
     cli.add_argument("--detector", help="find a point's box with it as well")
     cli.add_argument("--networks-dir", default="", help="with the detector's file")
-    cli.add_argument("--write", metavar="FILE", help="the conversation on the first clip")
+    cli.add_argument(
+        "--write", metavar="FILE", help="the conversation on the first clip, of 6 s or more"
+    )
     options = cli.parse_args()
     clips = [Clip(path.parent) for path in sorted(options.clips.glob("*/boxes.csv"))]
     clips = [c for c in clips if len(c.boxes) > FRAMES and np.isfinite(c.boxes[:FRAMES]).any()]
@@ -271,7 +285,8 @@ def main():
         if options.only and clip.name not in options.only:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            boxes, client, _ = with_pymavlink(clip, folder)
+            wanted = bool(options.write and not written)
+            boxes, client, _ = with_pymavlink(clip, folder, whole=wanted)
             print(_line(clip, "rectangle", overlaps(clip, boxes)))
             written = written or transcript(client)
             boxes, _, _ = with_pymavlink(clip, folder, point=True)

@@ -59,7 +59,7 @@ def find_box(
         if named is not None:
             return named
     tried = candidates(frame, point)
-    own = middle_of([box for box in settle(tried) if box is not None] or tried, point)
+    own = middle_of([box for box in settle(tried) if box is not None] or tried)
     return smallest_at(objects, point, REACH, PART * own.w * own.h) or own
 
 
@@ -94,19 +94,14 @@ def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
     return found
 
 
-def middle_of(boxes: Sequence[Sequence[float]], point: Tuple[float, float]) -> Box:
-    """The box that overlaps most with all of them together (intersection over union).
-
-    A box counts less the farther its centre is from the point, nothing at the distance of a side.
-    """
+def middle_of(boxes: Sequence[Sequence[float]]) -> Box:
+    """The box that overlaps most with all of them together (intersection over union)."""
     x, y, w, h = np.array(boxes, np.float64).T
     left, top = np.maximum.outer(x, x), np.maximum.outer(y, y)
     right, bottom = np.minimum.outer(x + w, x + w), np.minimum.outer(y + h, y + h)
     common = np.clip(right - left, 0, None) * np.clip(bottom - top, 0, None)
     overlaps = common / (np.add.outer(w * h, w * h) - common)
-    away = np.hypot((x + w / 2 - point[0]) / w, (y + h / 2 - point[1]) / h)
-    votes = overlaps.dot(np.clip(1.0 - away, 1e-6, None))
-    return Box(*(float(v) for v in boxes[int(votes.argmax())]))
+    return Box(*(float(v) for v in boxes[int(overlaps.sum(axis=1).argmax())]))
 
 
 def _part(frame: np.ndarray, point: Tuple[float, float], size: float) -> Optional[Box]:

@@ -50,8 +50,8 @@ struct workspace {
 const i64 SLACK = 256;
 const i64 SPARSE = 12;  // source pixels per pixel of the result from which single ones are converted
 
-// Bytes of `edge`: enough for 4 source pixels per pixel of the result.
-i64 edge_bytes(i64 out_width) { return padded(out_width) * 12 + SLACK; }
+// Bytes of `edge`: enough for 7 source pixels per pixel of the result.
+i64 edge_bytes(i64 out_width) { return padded(out_width) * 21 + SLACK; }
 
 i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
   const i64 lanes = padded(out_width);

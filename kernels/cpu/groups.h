@@ -1,4 +1,4 @@
-// Crop on x86 processors with AVX2 or AVX-512, included by crop.h: windows with at most about 2.7
+// Crop on x86 processors with AVX2 or AVX-512, included by crop.h: windows with at most about 3.3 or 6.4
 // source pixels per pixel of the result. Columns are done in groups of two blocks. A row of the
 // horizontal pass has three vectors a group: blue and green of the first block, of the second, and
 // red of both. In each 16 bytes of a vector, four columns of the one are followed by four of the
@@ -9,7 +9,8 @@ typedef __m512i vec;
 typedef __m256i half_vec;
 typedef __m512 float_vec;
 const int BLOCK = 16;            // columns
-const int LOADS = 4, PICKS = 3;  // of a group
+const int PICKS = 3;             // tables of a group
+const int LEAST_LOADS = 1;       // of a block
 const int REACH = 64;            // bytes of a load
 #define HP_OP(name) _mm512_##name
 #define HP_BITS(name) _mm512_##name##_si512
@@ -18,18 +19,19 @@ typedef __m256i vec;
 typedef __m128i half_vec;
 typedef __m256 float_vec;
 const int BLOCK = 8;
-const int LOADS = 8, PICKS = 8;
+const int PICKS = 8;
+const int LEAST_LOADS = 4;
 const int REACH = 16;
 #define HP_OP(name) _mm256_##name
 #define HP_BITS(name) _mm256_##name##_si256
 #endif
 
-const int BYTES = (int)sizeof(vec), GROUP = 2 * BLOCK;
+const int BYTES = (int)sizeof(vec), GROUP = 2 * BLOCK, MOST_LOADS = 4;
 
 struct alignas(BYTES) group {  // so that no load crosses a line of the cache
   uint8_t pick[PICKS][BYTES];               // left and right pixel of each column, in pairs
   int8_t high[3][BYTES], low[3][BYTES];     // their weights: high * 16 + low
-  i64 base[LOADS];                          // first bytes of what is read
+  i64 base[2][MOST_LOADS];                  // first bytes of what is read
   i64 column[2];                            // first columns of the blocks
 };
 
@@ -39,7 +41,7 @@ i64 blocks_bytes(i64 lanes) { return lanes / GROUP * (i64)sizeof(group); }
 struct group_plan {
   const group* groups;
   int count;
-  bool wide;    // whether a block needs all of its loads, not the first alone
+  int loads;    // of a block, for equal numbers of its columns
   bool copied;  // whether a row's part inside the frame is copied between border pixels
 };
 
@@ -85,14 +87,14 @@ bool pair_places(const int32_t* offsets, const int16_t* weights, uint32_t origin
 
 // Plans the two blocks of a group; their columns are set. `origin`: the window's first byte in a row,
 // from which its places count; `limit`: where the bytes end that may be read.
-bool plan_group(const plan* p, uint32_t origin, bool wide, i64 limit, group* g) {
-  const int each = wide ? 2 * BLOCK / LOADS : BLOCK;  // columns of a load
+bool plan_group(const plan* p, uint32_t origin, int loads, i64 limit, group* g) {
+  const int each = BLOCK / loads;  // columns of a load
   uint16_t pairs[2][BLOCK], high[2][BLOCK], low[2][BLOCK];
   for (int b = 0; b < 2; ++b) {
     const int32_t* offsets = p->space.offsets + g->column[b];
     const int16_t* weights = p->space.weights + 2 * g->column[b];
-    i64* bases = g->base + b * LOADS / 2;
-    for (int k = 0; k * each < BLOCK; ++k) {
+    i64* bases = g->base[b];
+    for (int k = 0; k < loads; ++k) {
       const i64 first = (int)((uint32_t)offsets[k * each] - origin);
       bases[k] = first < limit - REACH ? first : limit - REACH;
     }
@@ -140,16 +142,16 @@ bool plan_groups(const hp_crop_job* job, const plan* p, group_plan* out) {
   out->count = (count + GROUP - 1) / GROUP;
   out->copied = job->x < 0 || job->x + job->width > job->frame_width || row_bytes < REACH;
   const i64 limit = out->copied ? edge_bytes(job->out_width) : row_bytes - 3 * job->x;
-  out->wide = LOADS > 4;
+  out->loads = LEAST_LOADS;
   for (int i = 0; i < out->count; ++i) {
     group* g = groups + i;
     for (int b = 0; b < 2; ++b) {
       const int column = i * GROUP + b * BLOCK;
       g->column[b] = column < count - BLOCK ? column : count - BLOCK;
     }
-    if (plan_group(p, (uint32_t)(3 * job->x), out->wide, limit, g)) continue;
-    if (out->wide) return false;
-    out->wide = true;
+    if (plan_group(p, (uint32_t)(3 * job->x), out->loads, limit, g)) continue;
+    if (out->loads == MOST_LOADS) return false;
+    out->loads *= 2;
     i = -1;
   }
   return true;
@@ -166,22 +168,28 @@ inline void weigh(vec pairs, const group* g, int v, int16_t* out) {
 }
 
 #ifdef HP_VBMI
-// WIDE: the second half of a block's columns, in the upper half of a vector, has loads of its own.
-template <bool WIDE>
+template <int LOADS>
 HP_INLINE void horizontal_group(const group* g, const uint8_t* row, int16_t* out) {
-  const vec first = _mm512_loadu_si512(row + g->base[0]), second = _mm512_loadu_si512(row + g->base[2]);
   const vec pick[3] = {_mm512_load_si512(g->pick[0]), _mm512_load_si512(g->pick[1]),
                        _mm512_load_si512(g->pick[2])};
-  vec pairs[3] = {_mm512_permutexvar_epi8(pick[0], first), _mm512_permutexvar_epi8(pick[1], second),
-                  _mm512_permutexvar_epi8(pick[2], first)};
-  const __mmask64 upper = 0xFFFFFFFF00000000ull, others = 0xFF00FF00FF00FF00ull;
-  pairs[2] = _mm512_mask_permutexvar_epi8(pairs[2], others, pick[2], second);
-  if (WIDE) {
-    const vec a = _mm512_loadu_si512(row + g->base[1]), b = _mm512_loadu_si512(row + g->base[3]);
-    pairs[0] = _mm512_mask_permutexvar_epi8(pairs[0], upper, pick[0], a);
-    pairs[1] = _mm512_mask_permutexvar_epi8(pairs[1], upper, pick[1], b);
-    pairs[2] = _mm512_mask_permutexvar_epi8(pairs[2], upper & ~others, pick[2], a);
-    pairs[2] = _mm512_mask_permutexvar_epi8(pairs[2], upper & others, pick[2], b);
+  const __mmask64 reds = 0xFF00FF00FF00FF00ull;  // of the second block
+  vec pairs[3] = {};
+#pragma GCC unroll 4
+  for (int k = 0; k < LOADS; ++k) {
+    const vec first = _mm512_loadu_si512(row + g->base[0][k]);
+    const vec second = _mm512_loadu_si512(row + g->base[1][k]);
+    if (k == 0) {
+      pairs[0] = _mm512_permutexvar_epi8(pick[0], first);
+      pairs[1] = _mm512_permutexvar_epi8(pick[1], second);
+      pairs[2] = _mm512_permutexvar_epi8(pick[2], first);
+      pairs[2] = _mm512_mask_permutexvar_epi8(pairs[2], reds, pick[2], second);
+      continue;
+    }
+    const __mmask64 own = ~0ull << 64 / LOADS * k;  // the columns of this load and those after
+    pairs[0] = _mm512_mask_permutexvar_epi8(pairs[0], own, pick[0], first);
+    pairs[1] = _mm512_mask_permutexvar_epi8(pairs[1], own, pick[1], second);
+    pairs[2] = _mm512_mask_permutexvar_epi8(pairs[2], own & ~reds, pick[2], first);
+    pairs[2] = _mm512_mask_permutexvar_epi8(pairs[2], own & reds, pick[2], second);
   }
   for (int v = 0; v < 3; ++v) weigh(pairs[v], g, v, out);
 }
@@ -197,11 +205,11 @@ inline vec picked(const group* g, int k, vec a, vec b) {
                          _mm256_shuffle_epi8(b, _mm256_loadu_si256((const vec*)g->pick[k + 1])));
 }
 
-template <bool>
+template <int>
 HP_INLINE void horizontal_group(const group* g, const uint8_t* row, int16_t* out) {
   vec from[4];  // columns 0, 1, 4, 5 and 2, 3, 6, 7 of both blocks
   for (int k = 0; k < 4; ++k) {
-    const i64* base = g->base + (k / 2 * 4 + k % 2);
+    const i64* base = g->base[k / 2] + k % 2;
     from[k] = two_loads(row + base[0], row + base[2]);
   }
   weigh(picked(g, 0, from[0], from[1]), g, 0, out);
@@ -210,10 +218,10 @@ HP_INLINE void horizontal_group(const group* g, const uint8_t* row, int16_t* out
 }
 #endif
 
-template <bool WIDE>
+template <int LOADS>
 HP_INLINE void horizontal_groups(const group_plan* p, const uint8_t* row, int16_t* out) {
   for (int i = 0; i < p->count; ++i)
-    horizontal_group<WIDE>(p->groups + i, row, out + i * 3 * GROUP);
+    horizontal_group<LOADS>(p->groups + i, row, out + i * 3 * GROUP);
 }
 
 // ---- vertical pass
@@ -333,8 +341,11 @@ class Groups {
 
  private:
   HP_INLINE void weigh_row(const uint8_t* row, int16_t* out) const {
-    if (groups_.wide) horizontal_groups<true>(&groups_, row, out);
-    else horizontal_groups<false>(&groups_, row, out);
+    switch (groups_.loads) {
+      case 1: return horizontal_groups<1>(&groups_, row, out);
+      case 2: return horizontal_groups<2>(&groups_, row, out);
+      default: return horizontal_groups<4>(&groups_, row, out);
+    }
   }
 
   // Where a row of a channel of the frame goes.

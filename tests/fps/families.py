@@ -1,8 +1,12 @@
 """python -m tests.fps.families: crop and select of every family, in C++ and in NumPy, in turns.
 
-It prints the least time of one call for each network's crop and select, and the ratio. With
-``--networks-dir`` it also runs whole frames of the networks whose files are there, and prints the
-frame's time as a multiple of the network's.
+It prints the least time of one call for each network's crop and select, and the ratio. "NumPy" is
+what runs where there is no compiler: OpenCV's resize and warp with NumPy around them, in
+``kernels/cpu/fallback.py``. On x86 processors its crops of whole pixels are the same bits.
+
+``--crops`` adds the crop of other windows: every shape, small and large targets, windows at each
+edge of the frame, bytes and floats. With ``--networks-dir`` it also runs whole frames of the
+networks whose files are there, and prints the frame's time as a multiple of the network's.
 """
 
 import argparse
@@ -27,6 +31,16 @@ WHOLE_FRAMES = (
     "siamfc_030",
     "dcfnet",
 )
+# What --crops takes of each network: name -> (centre of the target, its size).
+PLACES = {
+    "in the middle": ((640.5, 355.25), (92.0, 61.0)),
+    "small target": ((640.5, 355.25), (31.0, 22.0)),
+    "large target": ((640.5, 355.25), (160.0, 120.0)),
+    "at the left edge": ((20.5, 355.25), (92.0, 61.0)),
+    "in the lower corner": ((1262.5, 707.25), (92.0, 61.0)),
+    "outside the frame": ((1500.0, 900.0), (92.0, 61.0)),
+}
+SHAPES = ("kestrel", "nanotrack_v2", "lighttrack", "fear_xs", "lightfc", "vittrack", "siamfcpp")
 ROUND_S = 0.002  # of a way in each turn: short, so that some turns are not interrupted
 STATE = (640.5, 355.25, 92.0, 61.0)
 
@@ -46,6 +60,8 @@ def main():
             slow, fast = in_turns(calls, options.turns)
             columns += "{:>16.1f}{:>14.1f}{:>14.1f}".format(slow * 1e6, fast * 1e6, slow / fast)
         print("{:<18}{}".format(name, columns))
+    if options.crops:
+        other_crops(kernels, frame, options)
     if options.networks_dir:
         print("\n{:<18}{:>12}{:>12}{:>12}".format("whole frame, ms", "network", "frame", "ratio"))
         for name in WHOLE_FRAMES:
@@ -55,6 +71,7 @@ def main():
 def _options():
     parser = argparse.ArgumentParser(prog="python -m tests.fps.families", description=__doc__)
     parser.add_argument("networks", nargs="*", help="default: all")
+    parser.add_argument("--crops", action="store_true", help="also of other windows, bytes, floats")
     parser.add_argument("--turns", type=int, default=60, help="default: 60")
     parser.add_argument("--frames", type=int, default=120, help="of a whole run; default: 120")
     parser.add_argument("--networks-dir", help="folder with networks' files")
@@ -62,10 +79,27 @@ def _options():
     return parser.parse_args()
 
 
-def crop_call(network, kernels, frame, noise):
-    """A function that writes the windows of one frame."""
-    state = np.array(STATE)
-    out = np.zeros((1, 3, network.search, network.search), np.float32)
+def other_crops(kernels, frame, options):
+    """Print the crops of ``PLACES`` for the networks of ``SHAPES``."""
+    print("\n{:<18}{:<22}{:>12}{:>12}{:>8}".format("crop", "window", "NumPy", "C++", "ratio"))
+    for name in SHAPES:
+        network = load_network(name)
+        for place, (centre, size) in PLACES.items():
+            for dtype in (np.float32, np.uint8):
+                calls = [
+                    crop_call(network, way, frame, None, centre + size, dtype)
+                    for way in (fallback.Kernels(), kernels)
+                ]
+                slow, fast = in_turns(calls, max(5, options.turns // 2))
+                words = place if dtype == np.float32 else place + ", bytes"
+                row = "{:<18}{:<28}{:>6.0f}{:>12.1f}{:>8.1f}"
+                print(row.format(name, words, slow * 1e6, fast * 1e6, slow / fast))
+
+
+def crop_call(network, kernels, frame, noise, state=STATE, dtype=np.float32):
+    """A function that writes the windows of one frame; ``state`` is the target's."""
+    state = np.array(state)
+    out = np.zeros((1, 3, network.search, network.search), dtype)
     decoder = decode.create(network, kernels)
     windows = [geometry.search_window(network, state, f)[0] for f in decoder.factors]
     crop = kernels.warp if network.resample == "warp" else kernels.crop

@@ -113,6 +113,8 @@ def test_crop_equals_its_definition_bit_for_bit(crops, rows, columns, view, size
 @example((639, 359, 1, 1), (255, 255))
 @example((0, 0, 640, 360), (360, 640))
 @example((0, 0, 510, 510), (255, 255))
+@example((-80, -60, 800, 480), (256, 256))  # 3.1 and 1.9 source pixels per pixel
+@example((10, 20, 600, 330), (127, 255))
 def test_windows_of_every_size_equal_their_definition(crops, window, size):
     check_all(crops, noise(360, 640), window, size, (104, 117, 123))
 

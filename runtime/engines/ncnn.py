@@ -4,7 +4,7 @@ pnnx converts the network off the board (``boards.build.engines.ncnn``).
 """
 
 import importlib
-from typing import Any, Dict
+from typing import Any, Dict, Set
 
 from runtime.engines.base import Setup
 from runtime.engines.converted import ConvertedEngine, Model
@@ -47,12 +47,15 @@ class _Bound:
             )
         self.arrays: Dict[str, Any] = {}
         self._inputs, self._outputs = [], []
+        kernels = _kernels(paths["param"])
         for number, (name, shape) in enumerate(model.inputs):
             array = self.arrays[name] = np.zeros(shape, np.float32)
-            self._inputs.append(("in{}".format(number), library.Mat(array[0])))
+            blob = "in{}".format(number)
+            whole = blob in kernels or shape[0] > 1  # ncnn's pictures have no first axis of 1
+            self._inputs.append((blob, library.Mat(array if whole else array[0])))
         for number, (name, shape) in enumerate(model.outputs):
             array = self.arrays[name] = np.zeros(shape, np.float32)
-            self._outputs.append(("out{}".format(number), array[0]))
+            self._outputs.append(("out{}".format(number), array))
 
     def run(self) -> None:
         """Run the model on its arrays."""
@@ -60,7 +63,18 @@ class _Bound:
         for name, mat in self._inputs:
             extractor.input(name, mat)
         for name, array in self._outputs:
-            array[...] = extractor.extract(name)[1].numpy()
+            array[...] = extractor.extract(name)[1].numpy().reshape(array.shape)
+
+
+def _kernels(param: str) -> Set[str]:
+    """Blobs that a convolution takes as its kernel: (outputs, inputs, height, width)."""
+    with open(param) as file:
+        lines = [line.split() for line in file.read().splitlines()[2:]]
+    return {
+        words[5]
+        for words in lines
+        if len(words) > 5 and words[0].startswith("Convolution") and words[2] == "2"
+    }
 
 
 def _set_options(options: Any, threads: int, precision: str) -> None:

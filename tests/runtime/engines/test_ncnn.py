@@ -1,7 +1,9 @@
 """ncnn gives the maps and boxes of ONNX Runtime, in float32 to the last digits, in INT8 nearly."""
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 pytest.importorskip("ncnn")
 pytest.importorskip("pnnx")
@@ -18,6 +20,7 @@ from runtime.engines import ncnn as adapter
 from runtime.engines.base import Setup
 from runtime.errors import BadBundle, BadNetwork, NoEngine
 from runtime.networks import load_network
+from tests.support import tiny
 
 FRAMES = 12
 LIMIT_PX = 1e-3
@@ -47,9 +50,9 @@ def boxes(tracker, clip):
     return np.array([tracker.update(frame).box for frame in frames[1:]])
 
 
-def test_maps_and_features_equal_those_of_onnx_runtime(bundles):
-    network = load_network("kestrel")
-    ours = loading.open_bundle(Bundle(bundles["fp32"]))
+def assert_results_equal(folder, network):
+    """Compare a bundle's results with those of ONNX Runtime, on random pictures."""
+    ours = loading.open_bundle(Bundle(folder))
     theirs = engines.create("onnxruntime", network, network.locate())
     random = np.random.RandomState(3)
     for _ in range(2):
@@ -57,11 +60,40 @@ def test_maps_and_features_equal_those_of_onnx_runtime(bundles):
         found = []
         for engine in (ours, theirs):
             engine.exemplar_crop[...], engine.search_crop[...] = pictures
-            maps = engine.search(engine.exemplar())
-            found.append([a.copy() for a in maps] + [engine.search_features.copy()])
+            results = list(engine.search(engine.exemplar()))
+            if engine.search_features is not None:
+                results.append(engine.search_features)
+            found.append([np.array(result) for result in results])
         for got, want in zip(*found):
             assert got.shape == want.shape
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+def test_maps_and_features_equal_those_of_onnx_runtime(bundles):
+    assert_results_equal(bundles["fp32"], load_network("kestrel"))
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_the_exemplar_may_be_the_kernel_of_a_convolution(tmp_path, groups):
+    """In place of a product: one kernel, as SiamFC, or one for each channel, as NanoTrack v3."""
+    toml = tiny.write_network(tmp_path)
+    head = onnx.load(str(tmp_path / "tiny_head.onnx"))
+    nodes = {node.output[0]: node for node in head.graph.node}
+    for name in ("kernel", "cells", "response", "target"):
+        head.graph.node.remove(nodes[name])
+    sides = np.array([groups, 3 // groups, 1, 1])
+    head.graph.initializer.append(numpy_helper.from_array(sides, "sides"))
+    correlation = [
+        helper.make_node("Reshape", ["pooled", "sides"], ["kernel"]),
+        helper.make_node("Conv", ["x", "kernel"], ["each"], group=groups),
+        helper.make_node("ReduceSum", ["each"], ["target"], axes=[1]),
+    ]
+    for index, node in enumerate(correlation, 1):
+        head.graph.node.insert(index, node)
+    onnx.save(head, str(tmp_path / "tiny_head.onnx"))
+    order = Order(load_board("raspberry_pi5"), load_network(toml), "fp32", tmp_path / "engines")
+    made = builder.build(order, lambda text: None)
+    assert_results_equal(made.folder, order.network)
 
 
 def test_boxes_in_float32_are_those_of_onnx_runtime(bundles, clip):

@@ -80,27 +80,53 @@ i64 sixteens(i64 count) { return (count + 15) / 16; }
 i64 blocks_of(const hp_ridge* ridge) { return sixteens(ridge->side / 2 + 1); }
 i64 cells_of(const hp_ridge* ridge) { return blocks_of(ridge) * ridge->side; }
 
-// Row i of `to` becomes column i of `from`. Rows are `apart` vectors from each other.
-void transpose(const hp_lanes* from, i64 from_apart, hp_lanes* to, i64 to_apart) {
+// Four rows of four numbers become columns.
 #if defined(HP_AVX2)
+typedef __m128 hp_four;
+inline hp_four load_four(const float* from) { return _mm_loadu_ps(from); }
+inline void store_four(float* to, hp_four values) { _mm_storeu_ps(to, values); }
+inline void turn_four(hp_four* row) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
+#elif defined(HP_NEON)
+typedef float32x4_t hp_four;
+inline hp_four load_four(const float* from) { return vld1q_f32(from); }
+inline void store_four(float* to, hp_four values) { vst1q_f32(to, values); }
+inline void turn_four(hp_four* row) {
+  const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(row[0], row[1]));
+  const float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(row[0], row[1]));
+  const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(row[2], row[3]));
+  const float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(row[2], row[3]));
+  row[0] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
+  row[1] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
+  row[2] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
+  row[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
+}
+#else
+struct hp_four {
+  float value[4];
+};
+inline hp_four load_four(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
+inline void store_four(float* to, hp_four values) { memcpy(to, values.value, sizeof values.value); }
+inline void turn_four(hp_four* row) {
+  const hp_four old[4] = {row[0], row[1], row[2], row[3]};
+  for (int y = 0; y < 4; ++y)
+    for (int x = 0; x < 4; ++x) row[x].value[y] = old[y].value[x];
+}
+#endif
+
+// Row i of `to` becomes column i of `from`. Rows are `apart` vectors from each other.
+void transpose(const hp_lanes* from, hp_lanes* to, i64 apart) {
   for (int y = 0; y < 16; y += 4)
     for (int x = 0; x < 16; x += 4) {
-      __m128 row[4];
-      for (int i = 0; i < 4; ++i)
-        row[i] = _mm_loadu_ps((const float*)(from + (y + i) * from_apart) + x);
-      _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]);
-      for (int i = 0; i < 4; ++i) _mm_storeu_ps((float*)(to + (x + i) * to_apart) + y, row[i]);
+      hp_four row[4];
+      for (int i = 0; i < 4; ++i) row[i] = load_four((const float*)(from + (y + i) * apart) + x);
+      turn_four(row);
+      for (int i = 0; i < 4; ++i) store_four((float*)(to + (x + i) * apart) + y, row[i]);
     }
-#else
-  for (int y = 0; y < 16; ++y)
-    for (int x = 0; x < 16; ++x)
-      ((float*)(to + x * to_apart))[y] = ((const float*)(from + y * from_apart))[x];
-#endif
 }
 
 void transpose_cells(const hp_cell* from, hp_cell* to) {
-  transpose(&from->re, 2, &to->re, 2);
-  transpose(&from->im, 2, &to->im, 2);
+  transpose(&from->re, &to->re, 2);
+  transpose(&from->im, &to->im, 2);
 }
 
 // 16 columns of two channels, times the window, as real and imaginary parts. Columns beyond the last

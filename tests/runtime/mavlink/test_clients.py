@@ -183,3 +183,15 @@ def test_the_box_stays_on_the_truth_for_a_hundred_frames(clips_dir, tmp_path, na
     boxes, _, _ = conversation.with_pymavlink(clip, str(tmp_path))
     overlaps = conversation.overlaps(clip, boxes)
     assert len(overlaps) > 60 and overlaps.mean() > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["otb-Crossing", "otb-Couple"])
+def test_a_point_whose_box_a_detector_finds_stays_on_the_truth(
+    clips_dir, networks_dir, tmp_path, name
+):
+    clip = conversation.Clip(clips_dir / name)
+    more = ["--detector", "yolox_nano", "--class", "person", "--networks-dir", networks_dir]
+    boxes, _, _ = conversation.with_pymavlink(clip, str(tmp_path), point=True, more=more)
+    overlaps = conversation.overlaps(clip, boxes)
+    assert len(overlaps) > 60 and overlaps.mean() > 0.6

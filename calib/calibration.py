@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from tqdm import tqdm
 
-from calib import crops, qdq, sensitivity, table
+from calib import crops, one_step_overlap, qdq, sensitivity, table
 from calib.errors import BadRun
 from calib.fpga import export
 from calib.one_step_overlap import Finder, Pairs
@@ -39,6 +39,7 @@ class Calibration:
                 "{} exemplars and {} search crops a clip leave nothing to measure; give 1 "
                 "or more of each".format(*counts)
             )
+        one_step_overlap.check(network)
         self.network, self.networks_dir = network, networks_dir
         self.clips, self.held, self.counts, self.store = clips, held, counts, store
         self.hashes = table.file_hashes(network, networks_dir)

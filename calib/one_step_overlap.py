@@ -31,6 +31,20 @@ Attributes:
 """
 
 
+def check(shape):
+    """Refuse a network for which there are no pairs.
+
+    Raises:
+        BadNetwork: a network of another family, or with another crop.
+    """
+    family, crop = getattr(shape, "family", "points"), getattr(shape, "crop", "square")
+    if family != "points" or crop != "square":
+        raise BadNetwork(
+            "{}: one-step overlap is defined for the family points with square crops, not {} with "
+            "{} ones".format(shape.name, family, crop)
+        )
+
+
 class Pairs:
     """Fixed exemplar and search crops of some clips.
 
@@ -49,17 +63,11 @@ class Pairs:
         clip: int (pairs,), index of the clip.
 
     Raises:
-        BadNetwork: a network of another family.
+        BadNetwork: see ``check``.
     """
 
     def __init__(self, clips, shape, repeats=1, frames=FRAMES):
-        family = getattr(shape, "family", "points")
-        if family != "points":
-            raise BadNetwork(
-                "{}: one-step overlap is defined for the family points, not {}".format(
-                    shape.name, family
-                )
-            )
+        check(shape)
         self.shape, self.clips = shape, [clip.name for clip in clips]
         self.exemplars = np.array([_exemplar(clip, shape) for clip in clips])
         searches, boxes, index_of_clip = [], [], []

@@ -156,6 +156,10 @@ def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
     assert "leave nothing to measure" in capsys.readouterr().err
     assert int8.main(arguments(place, "x", "--keep", "nonsense")) == 2
     assert "no layer 'nonsense'; there are: " in capsys.readouterr().err
+    stranger = arguments(place, "x")
+    stranger[stranger.index("--network") + 1] = "fear_xs"  # refused before its files are opened
+    assert int8.main(stranger) == 2
+    assert "fear_xs: one-step overlap is defined for" in capsys.readouterr().err
     assert int8.main(["--network", str(place / "tiny.toml")]) == 2
     assert "no clips to measure on" in capsys.readouterr().err
     # a table of another network, and no table at all

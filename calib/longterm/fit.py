@@ -100,11 +100,7 @@ def run(options):
         best = max(tried, key=lambda one: merit(measured, sources, one, options))
         say(text(spec.name, measured, tried, best, options))
         if options.write:
-            path = pathlib.Path(load_network(spec.network).path)
-            other = path.parent / "int8" / "{}-int8.toml".format(path.stem)
-            for one in [path] + [other] * other.is_file():
-                write(one, best)
-                say("wrote {}".format(one))
+            write_all(load_network(spec.network).path, best)
 
 
 def candidates(options):
@@ -261,6 +257,15 @@ def text(name, measured, tried, best, options):
         keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
         lines.append(start + "".join("{:11.3f}".format(row[key]) for key in keys) + end)
     return "\n".join(lines)
+
+
+def write_all(path, thresholds):
+    """Write thresholds into a network's TOML and that of its INT8 form, if there is one."""
+    path = pathlib.Path(path)
+    other = path.parent / "int8" / "{}-int8.toml".format(path.stem)
+    for one in [path] + [other] * other.is_file():
+        write(one, thresholds)
+        say("wrote {}".format(one))
 
 
 def write(path, thresholds):

@@ -63,6 +63,16 @@ def test_a_clip_is_judged_by_what_is_best_on_the_others():
     assert choice == {"a": high, "b": high, "c": low}
 
 
+def test_a_network_in_two_forms_gets_the_thresholds_in_both(tmp_path):
+    networks = pathlib.Path(fit.__file__).parents[2] / "runtime/networks"
+    (tmp_path / "int8").mkdir()
+    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+        (tmp_path / name).write_text((networks / name).read_text())
+    fit.write_all(tmp_path / "kestrel.toml", fit.Thresholds(0.11, 0.22, 0.33))
+    for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
+        assert load_network(tmp_path / name).found_above == 0.33
+
+
 def test_thresholds_are_replaced_and_the_rest_of_the_file_stays(tmp_path):
     kestrel = pathlib.Path(fit.__file__).parents[2] / "runtime/networks/kestrel.toml"
     path = tmp_path / "kestrel.toml"

@@ -7,7 +7,8 @@ from calib.metrics import overlap
 from runtime import load_targets, load_tracker
 from runtime.multi.scheduling import Batched
 from runtime.networks import load_network
-from runtime.recovery.search import CONFIRMED
+from runtime.recovery.search import CHECKS, CONFIRMED, NEARLY
+from runtime.recovery.windows import CHECK, WIDE, Window
 from runtime.states import FOUND, LOST
 from tests.support import tiny
 
@@ -148,6 +149,34 @@ def test_two_frames_must_agree(toml):
     assert CONFIRMED == 2
     states = [tracker.update(f).state for f in [film.frames[70], empty[71], empty[72]] * 3]
     assert set(states) == {LOST}
+
+
+def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    search, state = tracker._search, tracker.state.copy()
+    for swollen in (1.3, 1.7, 2.0):
+        search.certain(state * (1, 1, swollen, swollen))
+    search.start()
+    search.evidence.smoothed = 0.0
+    window = search.next_window(state, film.frames[0])
+    assert window.kind == WIDE
+    assert SIDE < window.state[2] < 1.25 * SIDE
+
+
+@pytest.mark.parametrize("below, windows", [(NEARLY - 0.01, CHECKS), (NEARLY + 0.01, 1)])
+def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windows):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    search, place = tracker._search, np.array([320.0, 220.0, SIDE, SIDE])
+    search.start()
+    search.evidence.smoothed = 0.0
+    assert not search._weigh(Window(WIDE, place, 1.5), place, 0.9)
+    for _ in range(windows):
+        window = search.next_window(tracker.state, film.frames[20])
+        assert window.kind == CHECK
+        assert not search._weigh(window, place, THRESHOLDS["found_above"] - below)
+    assert search.next_window(tracker.state, film.frames[20]).kind != CHECK
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

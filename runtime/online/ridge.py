@@ -149,7 +149,7 @@ class Ridge:
     def __init__(self, size: int, kernels: Any = None) -> None:
         compiled = kernels and kernels.regression(size, RIDGE, TINY)
         model = self._model = compiled or Regression(size)
-        self._first = Memory(model.moments(), 1), Memory(model.moments(), 1)  # positives, negatives
+        self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)
         self._waiting: List[Tuple[Memory, np.ndarray, Optional[np.ndarray]]] = []
         self._changed = False
@@ -162,8 +162,11 @@ class Ridge:
 
     def begin(self, positives: np.ndarray, negatives: np.ndarray) -> None:
         """Learn the first frame, at once."""
-        for memory, samples in zip(self._first, (positives, negatives)):
-            self._model.add(memory.moments, samples, None, memory.next_rate())
+        others = self._model.moments()
+        self._model.add(self._first, positives, None, 1.0)
+        self._model.add(others, negatives, None, 1.0)
+        self._first.square += others.square
+        self._first.mean -= others.mean
         self._weigh()
         self._model.solve(FIRST_STEPS)
 
@@ -203,10 +206,8 @@ class Ridge:
 
     def _weigh(self) -> None:
         """Make A and b of the memories."""
-        terms = []
-        for first, since, sign in zip(self._first, self._since, (1.0, -1.0)):
-            share = 0.5 if since.empty else 0.5 * FIRST
-            terms.append((first.moments, share, sign))
-            if not since.empty:
-                terms.append((since.moments, 0.5 - share, sign))
+        recent = [(since, sign) for since, sign in zip(self._since, (1.0, -1.0)) if not since.empty]
+        share = 0.5 * FIRST if recent else 0.5
+        terms = [(self._first, share, 1.0)]
+        terms += [(since.moments, 0.5 - share, sign) for since, sign in recent]
         self._model.weigh(terms)

@@ -6,7 +6,7 @@ the addresses of arrays that stay the same are kept.
 
 import ctypes
 import struct
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from kernels.settings import ColourSettings, ResponseSettings, RidgeSettings, Se
 CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
 WINDOW = struct.Struct("=4d")
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
+MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
 
 class Kernels:
@@ -69,6 +70,7 @@ class Kernels:
         self._window = ctypes.create_string_buffer(WINDOW.size)
         self._window_at = ctypes.addressof(self._window)
         self._job_at = ctypes.addressof(self._job)
+        self._bound: Dict[int, Tuple[Any, ...]] = {}  # id of an ``out`` -> what is known of it
         self._out: Any = None
         self._workspace: Any = None
         self._out_at = self._out_width = self._out_height = 0
@@ -283,14 +285,19 @@ class Kernels:
 
     def _bind(self, out: np.ndarray, frame_width: int) -> None:
         """Keep the address of ``out``, and allocate scratch memory for it."""
-        _, self._out_height, self._out_width = planes(out).shape
-        self._out, self._out_at = out, out.ctypes.data
-        self._as_float = out.dtype.char == "f"
-        self._frame_width = frame_width
-        needed = self._workspace_bytes(self._out_width, frame_width)
-        if self._workspace is None or self._workspace.size < needed:
-            self._workspace = np.empty(needed, np.uint8)
-            self._workspace_at = self._workspace.ctypes.data
+        known = self._bound.get(id(out))
+        if known is None or known[0] is not out or known[1] != frame_width:
+            _, height, width = planes(out).shape
+            known = out, frame_width, out.ctypes.data, width, height, out.dtype.char == "f"
+            if len(self._bound) >= MOST_BOUND:
+                self._bound.clear()
+            self._bound[id(out)] = known
+            needed = self._workspace_bytes(width, frame_width)
+            if self._workspace is None or self._workspace.size < needed:
+                self._workspace = np.empty(needed, np.uint8)
+                self._workspace_at = self._workspace.ctypes.data
+        self._out, self._frame_width = known[:2]
+        self._out_at, self._out_width, self._out_height, self._as_float = known[2:]
 
 
 def _record(picture: Planes) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.cpu.online import address
 from kernels.settings import ColourSettings
 
 _POINTER, _INT64 = ctypes.c_void_p, ctypes.c_int64
@@ -28,6 +29,8 @@ class Colours:
         self._count = settings.total
         self._record = Record(*settings)
         self._at = ctypes.addressof(self._record)
+        self._weights: Any = None
+        self._weights_at = 0
         self._strides = np.zeros(3, np.int64)
         self._strides_at = self._strides.ctypes.data
         self._bins, self._histogram = library.hp_colour_bins, library.hp_colour_histogram
@@ -49,17 +52,19 @@ class Colours:
             weights: float64 (H * W,), C-contiguous.
         """
         height, width = self._checked(picture)
-        if weights.dtype != np.float64 or weights.shape != (height * width,):
-            raise ValueError("weights: {} {}".format(weights.dtype, weights.shape))
+        if weights is not self._weights or weights.size != height * width:
+            if weights.dtype != np.float64 or weights.shape != (height * width,):
+                raise ValueError("weights: {} {}".format(weights.dtype, weights.shape))
+            self._weights, self._weights_at = weights, address(weights)
         out = np.empty(self._count)
         self._histogram(
             self._at,
-            picture.ctypes.data,
+            address(picture),
             self._strides_at,
             height,
             width,
-            weights.ctypes.data,
-            out.ctypes.data,
+            self._weights_at,
+            address(out),
         )
         return out
 

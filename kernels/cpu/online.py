@@ -13,6 +13,12 @@ VIEW = struct.Struct("=4d")  # centre of the region; search pixels per frame pix
 _POINTER, _DOUBLE, _INT64 = ctypes.c_void_p, ctypes.c_double, ctypes.c_int64
 
 
+def address(array: np.ndarray) -> int:
+    """Where an array lies, in a fifth of the time of ``array.ctypes.data``."""
+    at: int = array.__array_interface__["data"][0]
+    return at
+
+
 class PoolingRecord(ctypes.Structure):
     """``hp_pooling``."""
 
@@ -88,6 +94,8 @@ class Samples:
             positive, negative, step, most, len(self._moves), self._moves.ctypes.data
         )
         self._at, self._places_at = ctypes.addressof(self._record), self._places.ctypes.data
+        self._target = np.zeros(4)
+        self._target_at = self._target.ctypes.data
         self._total = ctypes.c_int64()
         self._total_at = ctypes.addressof(self._total)
         self._region = ctypes.create_string_buffer(VIEW.size)
@@ -104,25 +112,25 @@ class Samples:
         rejected: Optional[np.ndarray] = None,
     ) -> Tuple[np.ndarray, int]:
         """Boxes (n, 4), and how many of them are positives: those come first."""
-        target = np.ascontiguousarray(state, np.float64)
-        if target.shape != (4,):
-            raise ValueError("state: {}".format(target.shape))
+        if state.shape != (4,):
+            raise ValueError("state: {}".format(state.shape))
+        self._target[:] = state
         more, more_at = 0, None
         if rejected is not None and len(rejected):
             rejected = np.ascontiguousarray(rejected, np.float64)
             if rejected.shape[1:] != (4,):
                 raise ValueError("rejected boxes: {}".format(rejected.shape))
-            more, more_at = len(rejected), rejected.ctypes.data
+            more, more_at = len(rejected), address(rejected)
         out = np.empty((self._most + more + 1, 4))
         VIEW.pack_into(self._region, 0, centre[0], centre[1], reach[0], reach[1])
         positives = self._boxes(
             self._at,
-            target.ctypes.data,
+            self._target_at,
             self._region_at,
             more_at,
             more,
             self._places_at,
-            out.ctypes.data,
+            address(out),
             self._total_at,
         )
         return out[: self._total.value], positives
@@ -167,6 +175,8 @@ class Pooling:
         self._describe.restype = None
         self._features: Any = None
         self._features_at = 0
+        self._boxes = np.zeros((0, 4))
+        self._boxes_at = 0
 
     def describe(
         self,
@@ -178,18 +188,22 @@ class Pooling:
         """The features under boxes: float32 (n, size); arguments as in the definition."""
         if features is not self._features:  # an engine reuses its outputs
             self._bind(features)
-        boxes = np.ascontiguousarray(states, np.float64)
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ValueError("boxes: {}".format(boxes.shape))
-        out = np.empty((len(boxes), self._size), np.float32)
+        count = len(states)
+        if states.shape != (count, 4):
+            raise ValueError("boxes: {}".format(states.shape))
+        if count > len(self._boxes):
+            self._boxes = np.zeros((2 * count, 4))
+            self._boxes_at = address(self._boxes)
+        self._boxes[:count] = states
+        out = np.empty((count, self._size), np.float32)
         VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
         self._describe(
             self._at,
             self._features_at,
-            boxes.ctypes.data,
-            len(boxes),
+            self._boxes_at,
+            count,
             self._view_at,
-            out.ctypes.data,
+            address(out),
         )
         return out
 
@@ -270,8 +284,8 @@ class Regression:
             raise ValueError("weights: {}".format(share.shape))
         self._add(
             self._at,
-            values.ctypes.data,
-            None if share is None else share.ctypes.data,
+            address(values),
+            None if share is None else address(share),
             len(values),
             rate,
             *moments.addresses,
@@ -298,14 +312,15 @@ class Regression:
         """The products of samples (n, size) and the weights: float64 (n,)."""
         values = self._checked(samples)
         out = np.empty(len(values))
-        self._judge(self._at, values.ctypes.data, len(values), out.ctypes.data)
+        self._judge(self._at, address(values), len(values), address(out))
         return out
 
     def _checked(self, samples: np.ndarray) -> np.ndarray:
-        values = np.ascontiguousarray(samples, np.float32)
-        if values.ndim != 2 or values.shape[1] != self._size:
+        if samples.shape != (len(samples), self._size):
             raise ValueError("samples: {}".format(samples.shape))
-        return values
+        if samples.dtype.char == "f" and samples.flags.c_contiguous:
+            return samples
+        return np.ascontiguousarray(samples, np.float32)
 
 
 def _padded(count: int) -> int:

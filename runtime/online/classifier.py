@@ -84,7 +84,7 @@ class Classifier:
         elif tracked:
             positives, negatives = self._samples(state, view, rejected)
             if len(positives) and len(negatives):
-                hard = np.exp(HARD * np.clip(self._ridge(negatives), -1, 1))
+                hard = np.exp(HARD * np.minimum(np.maximum(self._ridge(negatives), -1), 1))
                 self._ridge.learn(positives, negatives, hard)
 
     def _samples(
@@ -92,8 +92,8 @@ class Classifier:
     ) -> Tuple[np.ndarray, np.ndarray]:
         """(positives, negatives) of a view, as ``Pooling.describe`` gives them."""
         half = self._network.search / 2.0
-        reach = np.array([half / view.scale[0], half / view.scale[1]])
-        boxes, positives = self._boxes(state, np.asarray(view.centre[:2]), reach, rejected)
+        centre, reach = view.centre[:2].tolist(), [half / factor for factor in view.scale]
+        boxes, positives = self._boxes(state, centre, reach, rejected)
         described = self._describe(boxes, view)
         return described[:positives], described[positives:]
 

@@ -6,7 +6,7 @@ positive, at most .5 negative; boxes between both tell nothing and are left out.
 ``boxes`` is the definition. kernels/cpu computes the same in C++.
 """
 
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def compiled(kernels: Any) -> Any:
 
 def boxes(
     state: np.ndarray,
-    centre: np.ndarray,
-    reach: np.ndarray,
+    centre: Sequence[float],
+    reach: Sequence[float],
     rejected: Optional[np.ndarray] = None,
 ) -> Tuple[np.ndarray, int]:
     """Boxes to learn a frame from: (n, 4) [cx, cy, w, h], and how many are positives.
@@ -53,7 +53,7 @@ def positives(state: np.ndarray) -> np.ndarray:
     return found[overlap_with(found, state) >= POSITIVE]
 
 
-def around(state: np.ndarray, centre: np.ndarray, reach: np.ndarray) -> np.ndarray:
+def around(state: np.ndarray, centre: Sequence[float], reach: Sequence[float]) -> np.ndarray:
     """Boxes of the target's size all over a search region: (n, 4) [cx, cy, w, h].
 
     Args:

@@ -391,7 +391,7 @@ class HostTracker(Tracker):
         crop, picture = self._writer(patch), patch.transpose(1, 2, 0)
 
         def colours(frame: AnyFrame, state: np.ndarray) -> np.ndarray:
-            cx, cy, w, h = (float(value) for value in state)
+            cx, cy, w, h = state.tolist()
             window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
             crop(frame, window)
             shares: np.ndarray = histogram(picture, colour.MIDDLE)

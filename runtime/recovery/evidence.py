@@ -46,6 +46,7 @@ class Evidence:
         self.smoothed = 1.0
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
+        self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
         self._tracked = 0  # frames since then in which the target was tracked
 
     def of(
@@ -73,8 +74,8 @@ class Evidence:
         if "colour" in self._parts:
             self._learn_colours()
             self._now = self._colours(frame, state)
-            known = self.colour, self._recent
-            values.append(max(float(np.sqrt(colour * self._now).sum()) for colour in known))
+            root = np.sqrt(self._now)
+            values.append(max(float(known.dot(root)) for known in self._roots))
         return min(max(0.0, sum(values) / len(values)), 1.0)
 
     def learn(self) -> None:
@@ -86,6 +87,7 @@ class Evidence:
         if self._tracked:
             kept = (1 - LEARNT) ** self._tracked
             self._recent = self._now + (self._recent - self._now) * kept
+            self._roots = self._roots[0], np.sqrt(self._recent)
             self._tracked = 0
 
     def smooth(self, evidence: float, frames: int = 1) -> float:

@@ -138,18 +138,22 @@ void load_columns(const hp_ridge* ridge, const float* features, i64 channel, i64
   const float *first = features + channel * area + from, *second = is_pair ? first + area : first;
   const float* window = ridge->window + from;
   const float share = is_pair ? 1.0f : 0.0f;
-  const i64 rows = channel + 2 >= ridge->channels ? side - 1 : side;
-  for (i64 y = 0; y < rows; ++y, first += side, second += side, window += 16 * sixteens(side)) {
+  // of `second`, the places at which 16 values begin
+  const i64 places = (ridge->channels - channel - is_pair) * area - from - 15;
+  i64 y = 0;
+  for (; y < side && y * side < places;
+       ++y, first += side, second += side, window += 16 * sixteens(side)) {
     const hp_lanes w = *(const hp_lanes*)window;
     line[y].re = *(const hp_lanes*)first * w;
     line[y].im = *(const hp_lanes*)second * (w * share);
   }
-  if (rows == side) return;
-  float* end = (float*)(line + rows);
-  for (i64 i = 0; i < 16; ++i) {
-    const bool is_known = from + i < side;
-    end[i] = is_known ? first[i] * window[i] : 0;
-    end[16 + i] = is_known ? second[i] * window[i] * share : 0;
+  for (; y < side; ++y, first += side, second += side, window += 16 * sixteens(side)) {
+    float* end = (float*)(line + y);
+    for (i64 i = 0; i < 16; ++i) {
+      const bool is_known = from + i < side;
+      end[i] = is_known ? first[i] * window[i] : 0;
+      end[16 + i] = is_known ? second[i] * window[i] * share : 0;
+    }
   }
 }
 

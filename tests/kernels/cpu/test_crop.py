@@ -291,32 +291,21 @@ def test_what_is_no_frame_or_output_is_refused(crops, frame, window, out):
 
 
 GUARDED = """
-import ctypes, mmap, sys
+import sys
 import numpy as np
 from kernels import golden
 from kernels.cpu import binding, build
+from tests.support.guarded import guarded
 
-PAGE = mmap.PAGESIZE
-libc = ctypes.CDLL(None, use_errno=True)
-libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-
-def guarded(rows, columns, at_end):
-    size = rows * columns * 3
-    pages = -(-size // PAGE)
-    memory = mmap.mmap(-1, (pages + 2) * PAGE)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for page in (0, pages + 1):
-        if libc.mprotect(start + page * PAGE, PAGE, 0):
-            raise OSError(ctypes.get_errno(), "mprotect")
-    offset = PAGE + (pages * PAGE - size if at_end else 0)
-    frame = np.frombuffer(memory, np.uint8, size, offset).reshape(rows, columns, 3)
+def frame_of(rows, columns, at_end):
+    frame = guarded((rows, columns, 3), np.uint8, at_end)
     frame[:] = np.random.RandomState(1).randint(0, 256, frame.shape)
     return frame
 
 kernels = binding.Kernels(build.library(sys.argv[2:], (sys.argv[1],)))
 out = np.zeros((1, 3, 63, 63), np.float32)
 for rows, columns in ((1, 1), (1, 2), (1, 3), (2, 5), (17, 31), (90, 160)):
-    for frame in (guarded(rows, columns, False), guarded(rows, columns, True)):
+    for frame in (frame_of(rows, columns, False), frame_of(rows, columns, True)):
         for view in (frame, frame[::-1, ::-1], frame[:, ::2], frame[:, :, ::-1]):
             for side in (1, 9, 40, 100, 300):
                 for x in (-side // 2, 0, view.shape[1] - side, view.shape[1] - side // 2):

@@ -1,11 +1,15 @@
 """The compiled ridge regression gives the responses of its definition."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.cpu import fallback
+from kernels.cpu import build, fallback
 from runtime import decode
 from runtime.networks import load_network
 
@@ -85,3 +89,37 @@ def test_features_of_another_size_are_refused(kernels):
     _, memory = decoder.remember((features(net, 1),), np.array([300.0, 200, 60, 50]))
     with pytest.raises(ValueError, match="features"):
         decoder.look(0, (np.zeros((1, 4, 25, 24), np.float32),), memory)
+
+
+GUARDED = """
+import sys
+import numpy as np
+from kernels.cpu import binding, build
+from kernels.settings import RidgeSettings
+from tests.support.guarded import guarded
+
+kernels = binding.Kernels(build.library((), (sys.argv[1],)))
+for side in (1, 2, 3, 5, 7, 8, 15, 17, 31, 33):
+    for channels in (1, 2, 3):
+        label, window = np.ones((side, side // 2 + 1), complex), np.ones((side, side), np.float32)
+        ridge = kernels.ridge(
+            RidgeSettings(side, channels, label, window, 1e-4, 0.5, 0.1, 10.0, 1.0, (0, 1), (), ())
+        )
+        model = ridge.model()
+        for at_end in (False, True):
+            ridge.follow(guarded((channels, side, side), np.float32, at_end), model, 1.0)
+print("read nothing else")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
+def test_nothing_is_read_outside_the_features_memory(kernels):
+    folder = os.path.dirname(kernels._library.path)
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED, folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=build.HERE + "/../..",
+    )
+    assert done.stdout == "read nothing else\n", (done.returncode, done.stderr)

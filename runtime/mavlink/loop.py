@@ -138,8 +138,8 @@ class Loop(Run):
 
     def _look(self, tracked: TrackedFrame, point: Tuple[float, float], done: "Future[int]") -> None:
         """Find the box at a point, and start a target in it."""
-        frame = bgr_of(tracked.frame)
         try:
+            frame = bgr_of(tracked.frame)
             box = find_box(frame, point, lambda tried: self._settled(frame, tried), self._detector)
             started = self._controller.call(self._start, box, tracked.captured_s)
             done.set_result(started.result(ANSWER_S))

@@ -11,6 +11,7 @@ pytest.importorskip("onnxruntime")
 from runtime.detect import load_detector
 from runtime.detect.boxes import overlaps
 from runtime.errors import NetworkFailed
+from runtime.frames import Picture
 from runtime.mavlink.codec import Codec
 from runtime.mavlink.point import PART, candidates, find_box, middle_of
 from runtime.types import Box
@@ -102,6 +103,28 @@ def test_a_click_starts_a_target_in_the_detector_s_box(toml):
             time.sleep(0.01)
         first = next(row[3].box for row in run.rows)
         assert overlap(first, box) > 0.5
+    finally:
+        run.close()
+
+
+def test_a_frame_that_cannot_be_read_does_not_keep_later_clicks_waiting():
+    class Damaged(Picture):
+        shape = (SIZE, SIZE, 3)
+
+        def _converted(self):
+            raise ValueError("damaged")
+
+    run = HandTurnedRun([scene()[0]])
+    try:
+        run.turn()
+        buffer, good = run.controller.buffer, run.controller.buffer.at
+        buffer.at = lambda seen_s: good(seen_s)._replace(frame=Damaged())
+        with pytest.raises(ValueError, match="damaged"):
+            run.loop.start_point((5.0, 5.0), time.monotonic()).result(5)
+        buffer.at = good
+        started = run.loop.start_point((5.0, 5.0), time.monotonic())  # not Busy
+        while not started.done():
+            run.turn()
     finally:
         run.close()
 

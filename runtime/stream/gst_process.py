@@ -366,15 +366,33 @@ class Streams:
 
     def stop_recording(self) -> None:
         """Finish the file."""
-        outlet, self._recording = self._recording, None
+        outlet = self._recording
         if outlet is None:
             return
         self._remove(outlet)
         outlet.source.emit("end-of-stream")
-        outlet.pipeline.get_bus().timed_pop_filtered(
-            3 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR
-        )
+        ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
+        bus = outlet.pipeline.get_bus()
+        self._end_recording(outlet, bus.timed_pop_filtered(3 * Gst.SECOND, ends))
+
+    def check_recording(self) -> None:
+        """End the recording where the file can't be written any more, such as on a full disk."""
+        outlet = self._recording
+        if outlet is None:
+            return
+        message = outlet.pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+        if message is not None:
+            self._remove(outlet)
+            self._end_recording(outlet, message)
+
+    def _end_recording(self, outlet: Outlet, message: Any) -> None:
+        """Close the file. ``message``: the pipeline's last one, or None."""
+        self._recording = None
+        path = outlet.pipeline.get_by_name("out").get_property("location")
         outlet.pipeline.set_state(Gst.State.NULL)
+        if message is not None and message.type == Gst.MessageType.ERROR:
+            reason = message.parse_error()[0].message.rstrip(".")
+            tell(error="--record {}: {}; what was written before is kept".format(path, reason))
         tell(recording=None)
 
     def close(self) -> None:
@@ -409,6 +427,7 @@ def pump(streams: Streams, loop: Any) -> None:
             payload = read_exactly(file, header[-1])
             if payload is None:
                 break
+            streams.check_recording()
             if header[1] == FRAME:
                 streams.frame(header, payload)
             elif header[1] == RECORD:

@@ -161,8 +161,8 @@ class Sender:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
-        reader.start()
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def _read(self, process: Any) -> None:
         """What the process says, line by line."""
@@ -274,6 +274,7 @@ class Sender:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        self._reader.join(END_S)  # its last words
 
 
 def open_sender(
@@ -295,8 +296,11 @@ def open_sender(
     parsed = [parse_address(address) for address in addresses or ()]
     if record and os.path.splitext(record)[1].lower() not in RECORD_KINDS:
         raise BadOutput("--record {}: name the file .mkv or .mp4".format(record))
-    if record and not os.path.isdir(os.path.dirname(os.path.abspath(record))):
+    folder = os.path.dirname(os.path.abspath(record or ""))
+    if record and not os.path.isdir(folder):
         raise BadOutput("--record {}: there is no such folder".format(record))
+    if record and not os.access(folder, os.W_OK):
+        raise BadOutput("--record {}: no permission to write into that folder".format(record))
     sender = Sender(parsed, record, fps, box, say, **more)
     sender.wait_ready()
     return sender

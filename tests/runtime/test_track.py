@@ -14,6 +14,7 @@ import pytest
 
 from calib.metrics import overlap
 from tests.support import tiny
+from tests.support.disks import small_disk
 
 pytest.importorskip("onnxruntime")
 FRAMES = 30
@@ -363,17 +364,9 @@ def test_video_ending_without_encoder_is_one_sentence(world, tmp_path):
     assert "no encoder" in sentence(done)
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
     folder, boxes = world
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(disk)], stderr=subprocess.PIPE
-    )
-    if mounted.returncode:
-        pytest.skip("a tmpfs can't be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", 4) as disk:
         write_video(tmp_path / "long.avi", tiny.film(FRAMES)[0] * 8)
         done = track(
             folder,
@@ -388,8 +381,6 @@ def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
         rows = rows_of(disk / "out.csv")
         assert len(rows) > 30
         assert all(row["score"] for row in rows)  # the last line is whole
-    finally:
-        subprocess.run(["umount", str(disk)])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])

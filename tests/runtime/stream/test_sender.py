@@ -13,6 +13,7 @@ import pytest
 from runtime.errors import BadOutput
 from runtime.stream import protocol, sender
 from runtime.types import Track
+from tests.support.disks import small_disk
 from tests.support.ports import free_port
 
 
@@ -192,6 +193,20 @@ def test_a_recording_holds_each_frame_with_its_time_and_older_files_stay(opened,
         ]
     )
     assert abs(int(out) - len(stamps)) <= 1
+
+
+@needs_gstreamer
+def test_a_recording_on_a_full_disk_ends_with_a_sentence(opened, tmp_path):
+    said = []
+    with small_disk(tmp_path / "disk", 16) as disk:
+        recording = opened([], str(disk / "run.mkv"), 30.0, False, said.append)
+        Feed(recording).run(15, lambda: said)
+        recording.close()
+        subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
+        with pytest.raises(BadOutput, match="no permission"):
+            opened([], str(disk / "other.mkv"), 30.0, False, print)
+    (sentence,) = said
+    assert "run.mkv" in sentence and "No space left" in sentence
 
 
 def _places(data, part):

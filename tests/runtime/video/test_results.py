@@ -1,6 +1,5 @@
 """Results are whole lines on the disk after every frame, whatever happens to the program."""
 
-import contextlib
 import csv
 import io
 import json
@@ -16,25 +15,8 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.video.results import COLUMNS, open_results
+from tests.support.disks import small_disk
 from tests.support.streams.process import ROOT
-
-
-@contextlib.contextmanager
-def small_disk(folder, kilobytes):
-    """A tmpfs of that size at ``folder``; the test is skipped where mounting is not allowed."""
-    folder.mkdir()
-    options = "size={}k".format(kilobytes)
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except OSError:
-        pytest.skip("no mount command here")
-    if done.returncode:
-        pytest.skip("mounting a small tmpfs is not permitted here")
-    try:
-        yield folder
-    finally:
-        subprocess.check_call(["umount", str(folder)])
 
 
 def run(code, *arguments, **options):

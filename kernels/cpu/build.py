@@ -29,6 +29,7 @@ SOURCES = (
     os.path.join(HERE, "fabric_next.h"),
     os.path.join(HERE, "planes.h"),
     os.path.join(HERE, "jpeg.h"),
+    os.path.join(HERE, "jpeg_inverse.h"),
     os.path.join(HERE, "jpeg_tables.h"),
     os.path.join(HERE, "neon.h"),
     os.path.join(HERE, os.pardir, "hotpath.h"),

@@ -5,6 +5,7 @@
 // skipped: only the lengths of their codes are read, several codes with one look into a table.
 // Blocks below the window are not read. Rows of units where decoding can go on are remembered.
 
+#include "jpeg_inverse.h"
 #include "jpeg_tables.h"
 
 // What to decode. kernels/cpu/jpeg.py fills it in, in the same order.
@@ -149,126 +150,37 @@ HP_INLINE int next_ac(const hp_jpeg_codes* codes, jpeg_bits* b, const int32_t* q
   return count;
 }
 
-// ---- inverse transform -----------------------------------------------------------------------
+// A block's coefficients, multiplied.
+struct jpeg_block {
+  lanes rows[8];
+  int count;  // of coefficients other than 0, without the first one
+};
 
-// Eight columns or rows at a time. Unsigned: damaged files overflow.
-typedef uint32_t lanes __attribute__((vector_size(32)));
-typedef int32_t signed_lanes __attribute__((vector_size(32)));
-
-template <int BITS>
-HP_INLINE lanes rounded(lanes value) {
-  return (lanes)((signed_lanes)(value + (1u << (BITS - 1))) >> BITS);
-}
-
-template <int SHIFT>
-HP_INLINE void inverse_8(const lanes* c, lanes* out) {
-  lanes shared = (c[2] + c[6]) * 4433u;
-  const lanes low = shared + c[2] * 6270u, high = shared - c[6] * 15137u;
-  const lanes both = (c[0] + c[4]) << 13, difference = (c[0] - c[4]) << 13;
-  const lanes even[4] = {both + low, difference + high, difference - high, both - low};
-  shared = (c[7] + c[3] + c[5] + c[1]) * 9633u;
-  const lanes a = (c[7] + c[1]) * 7373u, b = (c[5] + c[3]) * 20995u;
-  const lanes third = shared - (c[7] + c[3]) * 16069u, fourth = shared - (c[5] + c[1]) * 3196u;
-  const lanes odd[4] = {c[1] * 12299u - a + fourth, c[3] * 25172u - b + third,
-                        c[5] * 16819u - b + fourth, c[7] * 2446u - a + third};
-  for (int i = 0; i < 4; ++i) {
-    out[i] = rounded<SHIFT>(even[i] + odd[i]);
-    out[7 - i] = rounded<SHIFT>(even[i] - odd[i]);
-  }
-}
-
-template <int SHIFT>
-HP_INLINE void inverse_4(const lanes* c, lanes* out) {
-  const lanes middle = c[0] << 14, slope = c[2] * 15137u - c[6] * 6270u;
-  const lanes inner = c[1] * 8697u - c[3] * 17799u + c[5] * 11893u - c[7] * 1730u;
-  const lanes outer = c[1] * 20995u + c[3] * 7373u - c[5] * 4926u - c[7] * 4176u;
-  out[0] = rounded<SHIFT>(middle + slope + outer);
-  out[1] = rounded<SHIFT>(middle - slope + inner);
-  out[2] = rounded<SHIFT>(middle - slope - inner);
-  out[3] = rounded<SHIFT>(middle + slope - outer);
-}
-
-template <int SHIFT>
-HP_INLINE void inverse_2(const lanes* c, lanes* out) {
-  const lanes middle = c[0] << 15;
-  const lanes slope = c[1] * 29692u - c[3] * 10426u + c[5] * 6967u - c[7] * 5906u;
-  out[0] = rounded<SHIFT>(middle + slope);
-  out[1] = rounded<SHIFT>(middle - slope);
-}
-
-HP_INLINE void transpose(const lanes* from, lanes* to) {
-#ifdef HP_AVX2
-  __m256i a[8], b[8];
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = _mm256_unpacklo_epi32((__m256i)from[i], (__m256i)from[i + 1]);
-    a[i + 1] = _mm256_unpackhi_epi32((__m256i)from[i], (__m256i)from[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4)
-    for (int k = 0; k < 2; ++k) {
-      b[i + 2 * k] = _mm256_unpacklo_epi64(a[i + k], a[i + k + 2]);
-      b[i + 2 * k + 1] = _mm256_unpackhi_epi64(a[i + k], a[i + k + 2]);
-    }
-  for (int i = 0; i < 4; ++i) {
-    to[i] = (lanes)_mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
-    to[i + 4] = (lanes)_mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
-  }
-#else
-  for (int i = 0; i < 8; ++i)
-    for (int k = 0; k < 8; ++k) to[i][k] = from[k][i];
-#endif
-}
-
-inline uint8_t to_pixel(int value) {
-  value += 128;
-  return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-// Writes a block of SIDE x SIDE pixels.
-template <int SIDE>
-HP_INLINE void inverse(const lanes* block, uint8_t* out, i64 stride) {
-  lanes kept[8] = {}, turned[8], pixels[8] = {};
-  if (SIDE == 8) inverse_8<11>(block, kept);
-  if (SIDE == 4) inverse_4<12>(block, kept);
-  if (SIDE == 2) inverse_2<13>(block, kept);
-  transpose(kept, turned);
-  if (SIDE == 8) inverse_8<18>(turned, pixels);
-  if (SIDE == 4) inverse_4<19>(turned, pixels);
-  if (SIDE == 2) inverse_2<20>(turned, pixels);
-  transpose(pixels, turned);
-  for (int y = 0; y < SIDE; ++y) {
-    int32_t row[8];
-    memcpy(row, turned + y, sizeof row);
-    for (int x = 0; x < SIDE; ++x) out[y * stride + x] = to_pixel(row[x]);
-  }
-}
-
-// Decodes a block and writes its pixels.
-HP_INLINE bool decode_block(const hp_jpeg* j, const hp_jpeg_part* part, jpeg_bits* b, i64* before,
-                            i64 side, uint8_t* out, i64 stride) {
+// Reads a block. Of one that becomes a single pixel, only the first coefficient.
+HP_INLINE bool read_block(const hp_jpeg* j, const hp_jpeg_part* part, jpeg_bits* b, i64* before,
+                          i64 side, jpeg_block* block) {
   if (!next_dc(j->dc + part->dc, b, before)) return false;
   const int32_t* quant = j->quant[part->quant];
-  const int32_t first = (int32_t)((uint32_t)*before * (uint32_t)quant[0]);
-  int count = 0;
-  lanes block[8] = {};
-  if (side == 1) {
-    if (!skip_ac(j->ac + part->ac, b)) return false;
-  } else {
-    int32_t* values = (int32_t*)block;
-    values[0] = first;
-    count = next_ac(j->ac + part->ac, b, quant, values);
-    if (count < 0) return false;
-  }
-  if (!count) {
-    const uint8_t value = to_pixel((int32_t)((uint32_t)first + 4) >> 3);
+  memset(block->rows, 0, sizeof block->rows);
+  int32_t* values = (int32_t*)block->rows;
+  values[0] = (int32_t)((uint32_t)*before * (uint32_t)quant[0]);
+  block->count = 0;
+  if (side == 1) return skip_ac(j->ac + part->ac, b);
+  block->count = next_ac(j->ac + part->ac, b, quant, values);
+  return block->count >= 0;
+}
+
+HP_INLINE void write_block(const jpeg_block* block, i64 side, uint8_t* out, i64 stride) {
+  if (!block->count) {
+    const uint8_t value = to_pixel((int32_t)(block->rows[0][0] + 4) >> 3);
     for (i64 y = 0; y < side; ++y) memset(out + y * stride, value, (size_t)side);
   } else if (side == 8) {
-    inverse<8>(block, out, stride);
+    inverse<8>(block->rows, out, stride);
   } else if (side == 4) {
-    inverse<4>(block, out, stride);
+    inverse<4>(block->rows, out, stride);
   } else {
-    inverse<2>(block, out, stride);
+    inverse<2>(block->rows, out, stride);
   }
-  return true;
 }
 
 // ---- units -----------------------------------------------------------------------------------
@@ -288,20 +200,25 @@ bool skip_unit(const hp_jpeg* j, jpeg_bits* b, i64* before) {
   return true;
 }
 
+// First reads all blocks, then writes them: a processor waits where it reads a block as vectors just
+// after single values were written to it.
 bool decode_unit(const hp_jpeg* j, const hp_jpeg_job* job, i64 column, i64 row, jpeg_bits* b,
                  i64* before) {
   jpeg_bits own = *b;
+  jpeg_block blocks[MOST_BLOCKS], *next = blocks;
+  for (i64 c = 0; c < j->parts; ++c)
+    for (i64 i = j->part[c].across * j->part[c].down; i > 0; --i)
+      if (!read_block(j, j->part + c, &own, before + c, job->side[c], next++)) return false;
+  *b = own;
+  next = blocks;
   for (i64 c = 0; c < j->parts; ++c) {
     const hp_jpeg_part* part = j->part + c;
     const i64 side = job->side[c], stride = job->stride[c];
     uint8_t* plane = (uint8_t*)(intptr_t)job->plane[c];
     for (i64 y = row * part->down; y < (row + 1) * part->down; ++y)
       for (i64 x = column * part->across; x < (column + 1) * part->across; ++x)
-        if (!decode_block(j, part, &own, before + c, side, plane + y * side * stride + x * side,
-                          stride))
-          return false;
+        write_block(next++, side, plane + y * side * stride + x * side, stride);
   }
-  *b = own;
   return true;
 }
 

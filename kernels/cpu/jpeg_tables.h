@@ -7,6 +7,7 @@ const int LOOK = 11;           // bits of a code that a table is asked with
 const int PAD = 2048;          // bytes of zeros after the coded data; a unit takes 1300 at most
 const i64 JPEG_SIDE = 16384;   // most pixels of a side
 const i64 UNKNOWN = -1;
+const int MOST_BLOCKS = 6;       // of a unit
 
 const uint8_t ZIGZAG[64] = {
     0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48,

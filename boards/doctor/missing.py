@@ -5,7 +5,9 @@ there is a function in ``NEEDS``; every other engine states its libraries and th
 (``runtime.engines.base``).
 """
 
+import os
 import shlex
+import sys
 from typing import Callable, Dict, List, NamedTuple
 
 from boards import NVIDIA
@@ -15,6 +17,7 @@ ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enoug
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
 ENVIRONMENT = "~/hotpath-venv"
 _PIP = "python3 -m pip install "
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Missing(NamedTuple):
@@ -114,15 +117,29 @@ def _for_overlay(situation: Situation) -> List[Missing]:
     ]
 
 
+def own_python(checkout: str = CHECKOUT) -> str:
+    """Return the Python that ``make setup`` made, or ``python3`` where it did not run."""
+    python = os.path.join(".venv", "bin", "python")
+    return python if os.path.exists(os.path.join(checkout, python)) else "python3"
+
+
+def _setup(checkout: str = CHECKOUT) -> str:
+    """Return the command that makes ``.venv``, or this one in it where it is made."""
+    is_other = os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(checkout, ".venv"))
+    python = own_python(checkout)
+    return python + " -m boards" if is_other and python != "python3" else "make setup"
+
+
 def _for_computer(situation: Situation) -> List[Missing]:
+    setup = _setup()
     needs = [
-        Missing("numpy", "arrays", "make setup"),
-        Missing("cv2", "reads cameras and files", "make setup"),
+        Missing("numpy", "arrays", setup),
+        Missing("cv2", "reads cameras and files", setup),
     ]
     board = situation.detection.board
     name = board.engine if board is not None else "openvino"
     if name in ALTERNATIVES:
-        return needs + [Missing(name, "or onnxruntime: runs the networks", "make setup")]
+        return needs + [Missing(name, "or onnxruntime: runs the networks", setup)]
     try:
         from runtime import engines
     except ImportError:  # NumPy and OpenCV come first; the doctor runs without them

@@ -5,7 +5,7 @@ from typing import Any, List, Sequence
 
 from boards import Board, load_board, names
 from boards.detect import Detection
-from boards.doctor.missing import missing
+from boards.doctor.missing import missing, own_python
 from boards.doctor.situation import Situation
 from boards.doctor.traps import traps
 from boards.installed import Installed
@@ -124,7 +124,7 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
     if detection.board is None:
         return "Next: name the board yourself: make engine BOARD={}".format(detection.candidates[0])
     if detection.board.family == "computer":
-        return "Next: python3 -m runtime.track --help"
+        return "Next: {} -m runtime.track --help".format(own_python())
     return "Next: make engine BOARD={}".format(detection.board.name)
 
 

@@ -1,5 +1,7 @@
 """What a board still lacks, and the commands that install it."""
 
+import sys
+
 import pytest
 
 from boards import detect, installed, load_board
@@ -117,3 +119,14 @@ def test_arm_boards_lack_what_their_engine_imports(tmp_path, monkeypatch, name, 
     found = missing.commands(situation(BoardRoot(name, tmp_path)))
     named = [text for text in found if "ncnn" in text or "rknn" in text]
     assert named == ([wanted] if wanted else [])
+
+
+def test_where_make_setup_ran_the_other_python_is_named(tmp_path, monkeypatch):
+    assert missing._setup(str(tmp_path)) == "make setup"
+    assert missing.own_python(str(tmp_path)) == "python3"
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert missing._setup(str(tmp_path)) == ".venv/bin/python -m boards"
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    assert missing._setup(str(tmp_path)) == "make setup"

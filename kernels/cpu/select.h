@@ -38,7 +38,7 @@ inline float rough_exp(float x) {
     int bits;
     float value;
   } scale;
-  scale.bits = ((int)whole + 127) << 23;
+  scale.bits = (int)(((unsigned)(int)whole + 127) << 23);  // a NaN is negative here
   return (1.0f + f + tail) * scale.value;
 }
 

@@ -228,12 +228,14 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     pixels, so its pixels are means of blocks.
     """
     height, width = frame.shape[:2]
-    picture: Any = frame
+    picture: Any
     scale = 1
     if isinstance(frame, JpegFrame):
         picture, scale = frame.part((0, 0, width, height), step)
     elif isinstance(frame, PlanarFrame):
         picture = frame.planes
+    else:
+        picture = bgr_of(frame)
     if isinstance(picture, Planes) and picture.samples is None:
         picture = picture.planes[0][..., :3]  # BGRx
     if scale == 1 and not isinstance(picture, Planes):

@@ -272,7 +272,15 @@ def create_tracker(
         from runtime.trackers.gpu import GpuTracker
 
         try:
-            tracker: Tracker = GpuTracker(network, engine, pipeline=pipeline, log=log)
+            tracker: Tracker = GpuTracker(
+                network,
+                engine,
+                kernels=kernels,
+                pipeline=pipeline,
+                recover=recover is not False,
+                budget_ms=budget_ms,
+                log=log,
+            )
             _check_online(online, "a GPU")
             return _checked_search(tracker, recover, log)
         except (NotOnGpu, NoCompiler) as error:

@@ -21,6 +21,9 @@ The network is an engine with device memory:
     engine.moves                                  how often that has moved them
     engine.search_features_device                 (address, shape) of the search region's features;
                                                   None if the network gives none
+    engine.room_for_features(targets), engine.download_features(room)
+                                                  memory of the host for those features, and a copy
+                                                  to it that is enqueued
     engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
     engine.addresses(features)                    addresses of one target's features
@@ -85,9 +88,13 @@ class Frame:
             never runs in a graph.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence if frames can't be launched as a graph.
+        keeps_features: whether a frame downloads the features of its search region too.
 
     Raises:
         NoCompiler, GpuFailed: the kernels can't be compiled or loaded.
+
+    Attributes:
+        seen: those features, (1, 1, channels, cells), of the frame whose result was taken last.
     """
 
     def __init__(
@@ -99,8 +106,10 @@ class Frame:
         graph: Optional[bool] = None,
         profile: bool = False,
         log: Optional[Callable[[str], None]] = None,
+        keeps_features: bool = False,
     ) -> None:
         self.device, self.engine = device, engine
+        self.seen: Any = engine.room_for_features(1) if keeps_features else None
         self._unproven = graph is None and device.driver_version < graphs.PROVEN_FROM
         self.uses_graph = graph is not False and engine.capturable and not profile
         self._log = log or (lambda sentence: None)
@@ -344,6 +353,29 @@ class Frame:
         self._size = width, height
         self.kernels.move(newest.pose["state"] * (x, y, x, y))
         self.kernels.monitor.rescale(self.kernels.memory, (x, y, x, y))
+        self._aim_anew()
+
+    def place(self, frame: frames.AnyFrame, state: Sequence[float]) -> None:
+        """Put the target where somebody else has found it.
+
+        Args:
+            frame: the next one, as in ``begin``; it is not searched yet.
+            state: [cx, cy, w, h], pixels of that frame.
+
+        Raises:
+            RuntimeError: there is no target.
+        """
+        if self._newest is None:
+            raise RuntimeError("there is no target yet; call begin first")
+        self._drain()
+        self._fit(frame)
+        self._size = frames.size_of(frame)
+        self.kernels.move(state)
+        self.kernels.monitor.begin(self.kernels.memory, state)
+        self._aim_anew()
+
+    def _aim_anew(self) -> None:
+        """Plan the next crop around a state that was just uploaded."""
         self.kernels.aim(exemplar=False)
         # Download into the next slot: the others may hold results that were not read yet.
         following = self._slots[self._submitted % len(self._slots)]
@@ -401,6 +433,8 @@ class Frame:
             self.engine.search_device(self._handle, self.features)
             kernels.learn()
         self.device.download(slot.result, kernels.pose, self._stream)
+        if self.seen is not None:
+            self.engine.download_features(self.seen)
         self._mark(slot, 3)
 
     def _search(self) -> None:

@@ -114,6 +114,11 @@ class FrameKernels:
         part[:] = record.view(np.uint8)
         self.device.upload(self.pose, part, self._stream)
 
+    def look(self, state: Sequence[float], widened: float) -> None:
+        """Upload where the next window is: around [cx, cy, w, h], so many times as wide."""
+        self.move(state)
+        self.monitor.begin(self.memory, state, widened)
+
     def aim(self, exemplar: bool) -> None:
         """Enqueue: plan the crop of the exemplar or of the search region around the state."""
         view, monitor, pose, plan = self._planned()

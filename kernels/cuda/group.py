@@ -5,7 +5,7 @@ after the other, so that a launch finds it. The network is one call where the en
 many search regions, and else a call for each.
 """
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from kernels.cuda import frames, graphs
 from kernels.cuda.errors import NotOnGpu
@@ -13,6 +13,8 @@ from kernels.cuda.frame import Found, Frame
 from kernels.cuda.frame_kernels import FrameKernels
 from kernels.cuda.slot import Slot
 from kernels.errors import HotpathError
+
+NOWHERE: Mapping[int, Sequence[float]] = {}  # no target was found elsewhere
 
 
 class Group:
@@ -28,6 +30,8 @@ class Group:
 
     Attributes:
         batched: whether the network is one call.
+        seen: features of each target's search region in the last frame, (targets, 1, channels,
+            cells), where the members keep them; else None.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Group:
         self._count, self._submitted = len(self._members), 0
         self._batch: Any = None
         self._slot: Any = None
+        keep = any(member.seen is not None for member in members)
+        self.seen: Any = self.engine.room_for_features(self._count) if keep else None
         self.uses_graph = all(member.uses_graph for member in members)
         self._kernels = FrameKernels(
             self.device, first.kernels.settings, self.engine, targets=self._count
@@ -66,11 +72,15 @@ class Group:
         self.batched = self._batch is not None
         self._aim()
 
-    def update(self, frame: frames.AnyFrame) -> List[Union[Found, HotpathError]]:
+    def update(
+        self, frame: frames.AnyFrame, placed: Mapping[int, Sequence[float]] = NOWHERE
+    ) -> List[Union[Found, HotpathError]]:
         """Find every target in the next frame.
 
         Args:
             frame: see ``kernels.cuda.frames``. If its size has changed, the targets are scaled.
+            placed: member's index -> [cx, cy, w, h], pixels of this frame, of targets that were
+                found elsewhere (see ``Frame.place``).
 
         Returns:
             What each member found; NetworkFailed in the place of one whose maps hold nothing.
@@ -78,9 +88,13 @@ class Group:
         Raises:
             GpuFailed: the GPU refused, or a kernel failed.
         """
-        if frames.size_of(frame) != self._members[0].size:
+        is_new_size = frames.size_of(frame) != self._members[0].size
+        if is_new_size:
             for member in self._members:
                 member.rescale(frame)
+        for index, state in placed.items():
+            self._members[index].place(frame, state)
+        if placed or is_new_size:
             self._aim()
         slot = self._slot
         slot.fit(self.device, frames.capacity(frame))
@@ -135,6 +149,8 @@ class Group:
             self._search_each()
         kernels.select(slot.upload_at)
         self.device.download(slot.result, kernels.pose, self._stream)
+        if self.seen is not None:
+            self.engine.download_features(self.seen)
 
     def _search_each(self) -> None:
         """Enqueue the network for each window of each target."""

@@ -145,10 +145,10 @@ def limits(settings: LossSettings, features: Optional[Tuple[int, ...]]) -> np.nd
     return record
 
 
-def monitor(state: Sequence[float]) -> np.ndarray:
+def monitor(state: Sequence[float], widened: float = 1.0) -> np.ndarray:
     """The loss monitor's memory of a target that was just taken: one ``MONITOR``."""
     record = np.ones(1, MONITOR)
-    record["held"] = state
+    record["held"], record["widened"] = state, widened
     return record
 
 

@@ -47,9 +47,13 @@ class LossMonitor:
         address: int = self._engine.search_features_device[0]
         return address
 
-    def begin(self, memory: TargetMemory, state: Sequence[float]) -> None:
-        """Take a target at [cx, cy, w, h]. Its features are taken after the first search."""
-        self._record[:] = layout.monitor(state).view(np.uint8)
+    def begin(self, memory: TargetMemory, state: Sequence[float], widened: float = 1.0) -> None:
+        """Take a target at [cx, cy, w, h]. Its features are taken after the first search.
+
+        Args:
+            widened: how many times as wide as usual the next search region is.
+        """
+        self._record[:] = layout.monitor(state, widened).view(np.uint8)
         self._device.upload(memory.address("monitor"), self._record, self._engine.stream)
 
     def rescale(self, memory: TargetMemory, factors: Sequence[float]) -> None:

@@ -194,6 +194,13 @@ class GpuEngine(base.Engine):
             self._loaded = features
         self._upload_picture("search")
         self.search_device(self.device.handle(self.stream), self._own)
+        return self.read()
+
+    def read(self) -> Tuple[Any, ...]:
+        """Wait for the device; returns the maps of place 0, as ``search`` does.
+
+        ``search_features`` then holds the features of the search region.
+        """
         for name in self._maps + self._watched:
             self._download(name)
         self.device.synchronise(self.stream)
@@ -242,6 +249,24 @@ class GpuEngine(base.Engine):
         self._places, self._regions = places, places // targets
         self.moves += 1
         self._move_to(0)
+
+    def room_for_features(self, targets: int) -> Any:
+        """Memory of the host for the features of so many targets' search regions.
+
+        Returns:
+            an array (targets, 1, channels, cells) of the tensors' type; None where the targets of
+            this network are not watched.
+        """
+        if not self._watched:
+            return None
+        shape = self.memory.shapes[self._watched[0]]
+        room = self.device.pinned(targets * self.memory.size(self._watched[0]))
+        return room.view(self.memory.dtype).reshape((targets,) + shape)
+
+    def download_features(self, room: Any) -> None:
+        """Enqueue: copy the features of the first targets' search regions to ``room``."""
+        assert self.search_features_device is not None, "the graph shows no features"
+        self.device.download(room, self.search_features_device[0], self.stream)
 
     def batch_device(self, features: Sequence[Dict[str, int]]) -> Optional["DeviceBatch"]:
         """The search of several regions in one call; None where the network takes one at a time.

@@ -224,12 +224,15 @@ class Grouped(Schedule):
             tracker.check_target()
         picture: Any = as_uploaded(frame)
         checked_size(picture)
+        placed = {i: t.state for i, t in enumerate(self._trackers) if t.prepare(picture)}
+        results = self._group.update(picture, placed)
+        seen = self._group.seen
         tracks, failure = [], None
-        for tracker, found in zip(self._trackers, self._group.update(picture)):
-            if isinstance(found, HotpathError):
-                failure = failure or found
-            else:
-                tracks.append(tracker.tell(found))
+        for index, (tracker, found) in enumerate(zip(self._trackers, results)):
+            try:
+                tracks.append(tracker.tell(found, None if seen is None else seen[index]))
+            except HotpathError as error:
+                failure = failure or error
         if failure is not None:
             raise failure
         return tracks

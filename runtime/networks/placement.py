@@ -14,6 +14,7 @@ if typing.TYPE_CHECKING:
 
 
 ON_PROCESSOR = "crop and select in C++ on the processor"
+SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
 
 def on_boards(network: "Network") -> "typing.List[typing.Tuple[str, str]]":
@@ -36,7 +37,7 @@ def _sentence(board: "boards.Board", network: "Network") -> str:
     if board.engine in ("tensorrt", "onnxruntime_gpu"):
         why = why_not_on_gpu(network)
         if why is None:
-            return "crop, network and select on the GPU"
+            return "crop, network and select on the GPU" + (SEARCH if _searches(network) else "")
         return "network on the GPU; {}, because {}".format(ON_PROCESSOR, why)
     if board.engine == "overlay":
         if network.resample == "warp":
@@ -44,6 +45,11 @@ def _sentence(board: "boards.Board", network: "Network") -> str:
         select = "select in C++ on the processor"
         return "crop and network in the FPGA, if it has their operators; " + select
     return "network on the processor; " + ON_PROCESSOR
+
+
+def _searches(network: "Network") -> bool:
+    """Whether a lost target is searched for, if the graph shows features."""
+    return network.lost_below > 0 and network.found_above > 0
 
 
 def why_not_on_gpu(network: "Network") -> "typing.Optional[str]":

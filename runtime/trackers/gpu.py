@@ -1,6 +1,6 @@
 """The tracker whose whole frame runs on the GPU."""
 
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -18,12 +18,13 @@ from runtime.decode.points import points_settings
 from runtime.decode.response import response_settings
 from runtime.decode.shared.ridge import ridge_settings
 from runtime.engines.base import Engine
-from runtime.errors import BadFrame
+from runtime.errors import BadFrame, HotpathError
 from runtime.frames import Picture, PlanarFrame
 from runtime.loss import loss_settings
 from runtime.networks import Network
 from runtime.states import StateMachine
 from runtime.trackers.base import PipelinedTracker
+from runtime.trackers.gpu_search import GpuSearch
 from runtime.types import Track, checked_box, checked_frame
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
@@ -111,6 +112,9 @@ class GpuTracker(PipelinedTracker):
         engine: an engine whose ``device`` is open.
         pipeline: frames that may be in flight at a time: with 2, ``submit`` the next frame before
             you ``collect`` the last one's ``Track``.
+        kernels: the host's crop and select, for the search; see ``kernels.cpu.load``.
+        recover: whether a lost target is searched for, where network and engine allow it.
+        budget_ms: of the search, see ``runtime.recovery.budget``.
         options: of ``Frame``: graph, profile, log. ``step_ms`` is measured with ``profile`` only.
 
     Attributes:
@@ -122,18 +126,39 @@ class GpuTracker(PipelinedTracker):
     """
 
     kernels_name = "cuda"
-    why_no_search = "on the GPU only its state is known, because the frame is one fixed graph"
 
     def __init__(
-        self, network: Network, engine: Engine, *, pipeline: int = 1, **options: Any
+        self,
+        network: Network,
+        engine: Engine,
+        *,
+        kernels: Any = None,
+        pipeline: int = 1,
+        recover: bool = False,
+        budget_ms: Optional[float] = None,
+        **options: Any,
     ) -> None:
         super().__init__(network, engine)
+        self.why_no_search = "it was not asked for"
+        self._search: Optional[GpuSearch] = None
+        self._waiting: Any = None  # a frame of the search, which was submitted
+        if recover and pipeline > 1:
+            self.why_no_search = "with several frames in flight only its state is known"
+        elif recover:
+            search = GpuSearch(network, engine, kernels, budget_ms)
+            self.why_no_search = search.why_no_search
+            self._search = search if search.searches else None
+        self.searches = self._search is not None
         self._certainty, self._widened = 1.0, 1.0  # of the frame that was collected last
         self._states = StateMachine(network.unsure_below)
         self._profile = options.get("profile", False)
         self.can_join = pipeline == 1 and not self._profile
+        settings = frame_settings(network)
+        if self._search:  # it says what is lost
+            settings = settings._replace(loss=settings.loss._replace(lost_below=0.0))
+            self._search.open(settings)
         self.frame = Frame(
-            engine.device, frame_settings(network), engine, slots=pipeline, **options
+            engine.device, settings, engine, slots=pipeline, keeps_features=self.searches, **options
         )
 
     def init(self, frame: Any, box: Sequence[float]) -> None:
@@ -148,7 +173,11 @@ class GpuTracker(PipelinedTracker):
         box = checked_box(box, (height, width))
         self.state = None
         state = geometry.state_of(self.network, box, width, height)
-        self.frame.begin(frame, tuple(state), tuple(self._border(frame)))
+        border = self._border(frame)
+        self._waiting = None
+        self.frame.begin(frame, tuple(state), tuple(border))
+        if self._search:
+            self._search.take(frame, state, border, self.frame.features)
         self.state = state
         self._certainty, self._widened = 1.0, 1.0
         self._states.begin()
@@ -158,17 +187,56 @@ class GpuTracker(PipelinedTracker):
         self.check_target()
         frame = as_uploaded(frame)
         checked_size(frame)
-        self.frame.submit(frame)
+        if self.in_flight and self._search:
+            raise RuntimeError("1 frame is in flight; take a result")
+        if self.prepare(frame):
+            self.frame.place(frame, self.state)
+        if self._search and self._search.active:
+            self._waiting = frame
+        else:
+            self.frame.submit(frame)
+
+    def prepare(self, frame: Any) -> bool:
+        """Begin a frame, which the GPU takes afterwards, alone or in a group of targets.
+
+        Args:
+            frame: as the GPU takes it.
+
+        Returns:
+            whether ``state``, in pixels of this frame, must be given to the GPU before.
+        """
+        if self._search is None or not self._search.prepare(frame):
+            return False
+        self.state = self._search.state.copy()
+        return True
 
     def collect(self) -> Track:
         """See ``PipelinedTracker.collect``."""
+        if self._search and self._search.active and self._waiting is not None:
+            self._waiting = None
+            return self._searched(self._search.search())
         found = self.frame.result()
         if self._profile:
             self.step_ms.update(self.frame.step_ms())
-        return self.tell(found)
+        return self.tell(found, self.frame.seen[0] if self._search else None)
 
-    def tell(self, found: Found) -> Track:
-        """The ``Track`` of what was found, alone or in a group of targets."""
+    def tell(self, found: Union[Found, HotpathError], seen: Any) -> Track:
+        """The ``Track`` of what was found, alone or in a group of targets.
+
+        Args:
+            found: what the GPU found. While the target is searched for, it does not count.
+            seen: features of the search region, (1, channels, cells), where the tracker
+                ``searches``.
+
+        Raises:
+            HotpathError: what ``found`` is.
+        """
+        if self._search and self._search.active:
+            return self._searched(self._search.search())
+        if isinstance(found, HotpathError):
+            raise found
+        if self._search:
+            return self._searched(self._search.follow(found, seen))
         self.state = found.state
         self._certainty = found.certainty
         network = self.network
@@ -176,6 +244,17 @@ class GpuTracker(PipelinedTracker):
         self._widened = wider
         state = self._states.step(found.lost, self.certainty)
         return Track(geometry.box_of(network, found.state), found.score, found.lost, state)
+
+    def _searched(self, track: Track) -> Track:
+        """Take over where the search, or what judges the target for it, has put the target."""
+        assert self._search is not None, "there is no search"
+        self.state = self._search.state.copy()
+        return track
+
+    def suggest(self, boxes: np.ndarray) -> None:
+        """See ``Tracker.suggest``."""
+        if self._search:
+            self._search.suggest(boxes)
 
     @property
     def uses_graph(self) -> bool:
@@ -185,11 +264,13 @@ class GpuTracker(PipelinedTracker):
     @property
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
-        return self.frame.in_flight
+        return self.frame.in_flight + (self._waiting is not None)
 
     @property
     def certainty(self) -> Optional[float]:
         """As ``Tracker``'s, to the digits of float32."""
+        if self._search:
+            return self._search.certainty
         return self._certainty if self.network.lost_below > 0 else None
 
     @property
@@ -213,4 +294,6 @@ class GpuTracker(PipelinedTracker):
         """Release the target's memory on the GPU; see ``Tracker.release``."""
         if not self._closed:
             self.frame.close()
+            if self._search:
+                self._search.release()
         super().release()

@@ -121,16 +121,21 @@ class HostTracker(Tracker):
         # exemplar: crop and features, kept for all later frames
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))
         self.features, self.memory = self.decoder.remember(self.engine.exemplar(), self.state)
-        self._states.begin()
+        features, scale = None, None
         if self._monitor or self._classifier:
             features, scale = self._first_features(frame)
-            if self._monitor:
-                self._monitor.begin(self.state, features, scale)
-            if self._classifier:
-                self._classifier.begin(self.state, View(self.state, scale, features))
-            if self._search:
-                self._turn = 0
-                self._search.begin(frame, self.state)
+        self._begin_watching(frame, features, scale)
+
+    def _begin_watching(self, frame: AnyFrame, features: Any, scale: Any) -> None:
+        """Let all that judges the target know it by the features of the first search region."""
+        self._states.begin()
+        if self._monitor:
+            self._monitor.begin(self.state, features, scale)
+        if self._classifier:
+            self._classifier.begin(self.state, View(self.state, scale, features))
+        if self._search:
+            self._turn = 0
+            self._search.begin(frame, self.state)
 
     def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``Tracker.update``."""
@@ -233,18 +238,13 @@ class HostTracker(Tracker):
         """
         self._before[:] = self.state
         started = time.perf_counter()
-        height, width = self._frame_shape[:2]
         if self._search and self._search.active:
             found, score = self._search.judge(
                 self._frame, maps, self.decoder, search_features, scale, self.state
             )
             lost = not found
         else:
-            best, score = self.decoder.select(maps, self.state, scale, width, height)
-            if self._head:
-                view = View(self._before, scale, search_features)
-                size = width, height
-                score = self._head.choose(maps, best, score, view, self.state, size)
+            score = self._choose(maps, scale, search_features)
             self._turn += 1
             due = not self._search or self._states.state != TRACKED or self._turn >= JUDGED
             lost = due and self._is_lost(score, scale, search_features)
@@ -261,6 +261,15 @@ class HostTracker(Tracker):
             self._prepare_search(state)
         self.step_ms["select"] += (time.perf_counter() - started) * 1e3
         return Track(box, score, lost, state)
+
+    def _choose(self, maps: Any, scale: Any, search_features: Any) -> float:
+        """Move to the best cell, or to the place that the head prefers; returns its score."""
+        height, width = self._frame_shape[:2]
+        best, score = self.decoder.select(maps, self.state, scale, width, height)
+        if self._head is None:
+            return score
+        view = View(self._before, scale, search_features)
+        return self._head.choose(maps, best, score, view, self.state, (width, height))
 
     def _learns(self, state: str) -> bool:
         """Whether the classifier takes this frame: not one in which the search judges."""

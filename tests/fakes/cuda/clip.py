@@ -89,7 +89,7 @@ def boxes_of(box, count):
 def follow_several(network, engine, frames, box, options):
     """What a group of targets and the same targets one by one find, and what a frame costs."""
     boxes, said = boxes_of(box, options["targets"]), []
-    targets = Targets(network, engine, cpu.load(), log=said.append)
+    targets = Targets(network, engine, cpu.load(), log=said.append, recover=False)
     for first in boxes[:-1]:
         targets.add(frames[0], first)
     told, counters = [], engine.device.counters

@@ -12,6 +12,7 @@ from runtime import engines
 from runtime.networks import load_network
 from runtime.trackers.host import HostTracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
+from tests.runtime.recovery.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 from tests.support.fake_gpu import python
 
@@ -111,3 +112,19 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
     assert (max(widened) > 1) == ("hold_below" in tracking)
     np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
     np.testing.assert_allclose(boxes, [row[3] for row in wanted], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("cuda", ["10020", "12060"])
+def test_a_lost_target_is_searched_for_beside_the_graph(tmp_path, cuda, precision):
+    changes = json.dumps(dict(THRESHOLDS, precision=precision))
+    code = ["-m", "tests.fakes.tensorrt.whole", str(tmp_path), "tiny", "8.2", "1", changes]
+    told = json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+    assert told["frame"]["graph_launches"] == told["frame"]["synchronisations"] == 1
+    assert told["frame"]["downloads"] == 2  # the box, and the features of the search region
+
+    lost, certainty, widened, boxes = zip(*told["said"])
+    assert lost == tuple(row[0] for row in told["host"])
+    assert any(lost) and not lost[-1] and set(widened) == {1.0}
+    np.testing.assert_allclose(certainty, [row[1] for row in told["host"]], atol=1e-6)
+    np.testing.assert_allclose(boxes, [row[3] for row in told["host"]], rtol=0, atol=1e-6)

@@ -1,0 +1,140 @@
+"""Search for lost targets on the fake GPU, and with the host's tracker: JSON in, JSON out.
+
+    python -m tests.fakes.cuda.search '{"network": "tiny.toml", "windows": 3, "kind": "nv12"}'
+
+Run by tests/runtime/trackers/test_gpu_search.py with the fake driver in LD_LIBRARY_PATH. ONNX
+Runtime's CPU provider runs the network on the fake device's memory, which is the host's.
+"""
+
+import json
+import sys
+
+import cv2
+import numpy as np
+
+from kernels import cpu
+from kernels.cuda import device as devices
+from kernels.planes import Planes
+from runtime import engines
+from runtime.frames import PlanarFrame, bgr_of
+from runtime.multi.targets import Targets
+from runtime.networks import load_network
+from runtime.recovery.budget import Budget
+from runtime.trackers import host as host_tracker
+from runtime.trackers.gpu import GpuTracker
+from runtime.trackers.host import HostTracker
+from tests.fakes.cuda import build
+from tests.fakes.cuda.clip import COSTS, open_engine
+from tests.fakes.cuda.whole import upload_frame
+from tests.runtime.recovery.test_search import Elsewhere
+
+RESTS = 40, 380, 40, 40  # box of a target that is always there
+
+
+class Counted(Budget):
+    """A budget of so many windows a frame, whatever time they take."""
+
+    most = 1
+
+    def begin(self):
+        super().begin()
+        self.count = 1
+
+    def fits(self):
+        self.count += 1
+        return self.count <= self.most
+
+
+def on_the_host(frame, kind):
+    """A BGR frame as the host's tracker takes it."""
+    if kind == "nv12":
+        height, width = frame.shape[:2]
+        planar = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
+        u, v = planar[height:].reshape(2, height // 2, width // 2)
+        chroma = np.dstack([u, v]).reshape(height // 2, width)
+        return PlanarFrame(Planes("NV12", [planar[:height], chroma], width, height))
+    return frame
+
+
+def on_the_gpu(frame, kind, engine):
+    """The same frame as the GPU's tracker takes it."""
+    if kind == "device":
+        return upload_frame(engine.device, engine.stream, frame)
+    if kind == "bgrx":
+        return np.dstack([frame, frame[:, :, 0]])
+    return frame
+
+
+def changed(frames, start):
+    """The frames, from one on 1.5 times as large."""
+    if start is None:
+        return frames
+    return frames[:start] + [cv2.resize(f, None, fx=1.5, fy=1.5) for f in frames[start:]]
+
+
+def told(track, tracker):
+    return [list(track.box), track.score, bool(track.lost), track.state, tracker.certainty]
+
+
+def follow(tracker, frames, first, box):
+    """What is said of every frame, and the cost of each on the device."""
+    tracker.init(first, box)
+    counters = tracker.engine.device.counters if tracker.engine.device else None
+    said, costs = [], []
+    for frame in frames:
+        before = counters.read() if counters else {}
+        said.append(told(tracker.update(frame), tracker))
+        after = counters.read() if counters else {}
+        costs.append({name: after[name] - before[name] for name in COSTS if counters})
+    return said, costs
+
+
+def follow_several(network, engine, frames, boxes):
+    """What a group says of every target in every frame, and the name of the way."""
+    targets = Targets(network, engine, cpu.load())
+    for box in boxes:
+        targets.add(frames[0], box)
+    said = []
+    for frame in frames[1:]:
+        tracks = targets.update(frame)
+        said.append([told(t, targets.trackers[n]) for n, t in tracks.items()])
+    return said, type(targets._schedule).__name__
+
+
+def run(options):
+    device = devices.open_device(options.get("library", "auto"))
+    build.match_compiler(device.driver_version)
+    network, kind = load_network(options["network"]), options.get("kind", "bgr")
+    files = options.get("files")
+    engine = open_engine(network, files, device)
+    host = engines.create("onnxruntime", network, network.locate(files))
+    Counted.most = options.get("windows", 1)
+    host_tracker.Budget = Counted
+    film = Elsewhere()
+    if options.get("targets"):
+        for frame in film.frames:
+            x, y, w, h = RESTS
+            frame[y : y + h, x : x + w] = (90, 240, 110)
+    frames = [on_the_host(f, kind) for f in changed(film.frames, options.get("change"))]
+    report = {"library": device.name}
+    if options.get("targets"):
+        boxes = [film.boxes[0], film.boxes[0] + (0, 2, 0, 0), RESTS]
+        report["found"], report["way"] = follow_several(network, engine, frames, boxes)
+        alone = [HostTracker(network, host, cpu.load(), recover=True) for _ in boxes]
+        report["wanted"] = [
+            follow(own, frames[1:], frames[0], box)[0] for own, box in zip(alone, boxes)
+        ]
+    else:
+        tracker = GpuTracker(network, engine, kernels=cpu.load(), recover=True)
+        # what is uploaded first must not need a mean colour of the device's memory
+        given = [on_the_gpu(bgr_of(f) if kind != "nv12" else f, kind, engine) for f in frames]
+        report["found"], report["costs"] = follow(tracker, given[1:], frames[0], film.boxes[0])
+        other = HostTracker(network, host, cpu.load(), recover=True)
+        report["wanted"], _ = follow(other, frames[1:], frames[0], film.boxes[0])
+        tracker.release()
+    device.close()
+    return report
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(json.loads(sys.argv[1]))))

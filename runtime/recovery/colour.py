@@ -77,6 +77,7 @@ def propose(
     """
     height, width = frame.shape[:2]
     step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
+    step = min(step, height, width)  # so that there are pixels in a narrow picture too
     index = bins_of(every_pixel(frame, step))
     scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
     share = colour / np.maximum(colour + scene, 1e-9)

@@ -51,3 +51,11 @@ def test_a_place_that_was_searched_is_left_out(picture):
 def test_nothing_is_proposed_where_all_was_searched(picture):
     red = histogram(picture, np.array([220, 130, 40, 60.0]))
     assert propose(picture, np.array([40.0, 60.0]), red, [(320, 240)], 1000.0) is None
+
+
+@pytest.mark.parametrize("shape", [(1500, 3), (1, 400), (3, 1500), (1, 1), (20, 20)])
+def test_narrow_pictures_and_targets_larger_than_the_picture_are_searched_too(picture, shape):
+    red = histogram(picture, np.array([220, 130, 40, 60.0]))
+    narrow = np.full(shape + (3,), RED, np.uint8)
+    x, y = propose(narrow, np.array([900.0, 700.0]), red, [], 5.0)
+    assert 0 <= x <= shape[1] and 0 <= y <= shape[0]

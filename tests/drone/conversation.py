@@ -87,10 +87,14 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
     Args:
         point: whether to select the middle of the target, or its rectangle.
         more: arguments of the program.
-        whole: whether to select a point too, at the end.
+        whole: whether to ask for the stream too, and at the end to select a point and take a
+            picture.
     """
     port = free_port()
     client = Client(port)
+    if whole:
+        address = "udp://127.0.0.1:{}".format(free_port())
+        more = [*more, "--stream", address, "--captures", folder]
     try:
         with Program(
             [
@@ -108,7 +112,11 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
             client.request("CAMERA_INFORMATION")
             client.request("CAMERA_SETTINGS")
             client.request("CAMERA_CAPTURE_STATUS")
+            if whole:
+                client.request("VIDEO_STREAM_INFORMATION")
+                client.request("VIDEO_STREAM_STATUS")
             client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
+            client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on
             x, y, w, h = clip.boxes[0]
             if point:
                 result = client.command(
@@ -126,6 +134,8 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
                 x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y
                 client.command(POINT, x / 2, y / 2, 0.02)
                 client.pump(0.5)
+                client.command(common.MAV_CMD_IMAGE_START_CAPTURE, 0, 0, 1, 1)
+                client.wait("CAMERA_IMAGE_CAPTURED")
             if program.process.poll() is None:
                 client.command(STOP)
                 client.request("CAMERA_TRACKING_IMAGE_STATUS")
@@ -193,6 +203,8 @@ async def _with_mavsdk(clip, folder):
             await system.mavlink_direct.send_message(
                 MavlinkMessage("COMMAND_LONG", 245, 190, 1, 100, json.dumps(fields))
             )
+            while not any(name == "NAMED_VALUE_INT" for name, _ in heard):  # of the first frame
+                await asyncio.sleep(0.05)
             x, y, w, h = clip.boxes[0]
             width, height = clip.size
             await system.camera.track_rectangle(
@@ -254,6 +266,8 @@ def _fields(message):
     for key in ("vendor_name", "model_name"):
         if key in fields:
             fields[key] = bytes(bytearray(fields[key])).rstrip(b"\0").decode()
+    if "file_url" in fields:
+        fields["file_url"] = os.path.basename(fields["file_url"])  # the folder is a temporary one
     return ", ".join("{}={}".format(k, _number(v)) for k, v in fields.items())
 
 

@@ -1,15 +1,15 @@
 """How much time a frame may take while a target is searched for.
 
 A tracked frame takes its own time. A frame of the search may take that and the budget, no more. So
-the next window is begun only where it fits into what is left, by what windows took until now.
+the next window is begun only where it fits into what is left, by what the last windows took.
 """
 
 import time
-from typing import Optional
+from collections import deque
+from typing import Deque, Optional
 
-RECENT = 20  # measurements that a running mean goes back
-LONGEST = 2.0  # what took longer than so many means was interrupted: it counts as so many
-MARGIN = 1.25  # a window is taken to cost so many times its mean
+RECENT = 20  # measurements that are kept
+MARGIN = 1.25  # a window is taken to cost so many medians, or what all but one of the last took
 SHARE = 0.5  # of a tracked frame's own time: the budget that nobody named
 
 
@@ -22,7 +22,7 @@ class Budget:
 
     def __init__(self, budget_ms: Optional[float] = None) -> None:
         self._budget_ms = budget_ms
-        self._frame, self._window = RunningMean(), RunningMean()
+        self._frame, self._window = Recent(), Recent()
         self._began = 0.0
 
     def begin(self) -> None:
@@ -44,28 +44,30 @@ class Budget:
     @property
     def limit_ms(self) -> float:
         """The most that a frame may take."""
-        more = self._frame.value * SHARE if self._budget_ms is None else self._budget_ms
-        return self._frame.value + more
+        own = self._frame.median
+        return own + (own * SHARE if self._budget_ms is None else self._budget_ms)
 
     def fits(self) -> bool:
         """Whether one more window fits into the frame."""
-        wanted = MARGIN * max(self._window.value, self._frame.value)
+        wanted = max(MARGIN * self._frame.median, MARGIN * self._window.median, self._window.high)
         return self.elapsed_ms() + wanted <= self.limit_ms
 
 
-class RunningMean:
-    """The mean of recent measurements, into which interruptions hardly enter.
+class Recent:
+    """The last measurements.
 
     Attributes:
-        value: the mean; 0 before the first measurement.
+        median: of them; 0 before the first one. Interruptions hardly move it.
+        high: all but one of them are at most so long; of few, the longest.
     """
 
     def __init__(self) -> None:
-        self.value, self._count = 0.0, 0
+        self._kept: Deque[float] = deque(maxlen=RECENT)
+        self.median = self.high = 0.0
 
     def add(self, value: float) -> None:
         """Take a measurement."""
-        if self._count:
-            value = min(value, LONGEST * self.value)
-        self._count = min(self._count + 1, RECENT)
-        self.value += (value - self.value) / self._count
+        self._kept.append(value)
+        ordered = sorted(self._kept)
+        self.median = ordered[len(ordered) // 2]
+        self.high = ordered[-2] if len(ordered) == RECENT else ordered[-1]

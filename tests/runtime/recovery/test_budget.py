@@ -63,3 +63,30 @@ def test_an_interrupted_frame_allows_no_further_window(clock):
     one.begin()
     clock[0] += 4.0
     assert not one.fits()
+
+
+def test_many_interrupted_frames_do_not_widen_the_limit(clock):
+    one = tracked(None, clock)
+    for number in range(100):
+        one.begin()
+        clock[0] += 30.0 if number % 3 == 0 else 4.0
+        one.tracked()
+    assert one.limit_ms == pytest.approx(6.0)
+
+
+def test_windows_of_several_kinds_are_taken_for_the_dear_one(clock):
+    one = tracked(9.0, clock)
+    for number in range(30):
+        one.window(8.0 if number % 3 == 0 else 2.0)
+    one.begin()
+    clock[0] += 6.0
+    assert not one.fits()
+
+
+def test_one_interrupted_window_does_not_end_the_search(clock):
+    one = tracked(9.0, clock)
+    for number in range(30):
+        one.window(200.0 if number == 25 else 4.0)
+    one.begin()
+    clock[0] += 6.0
+    assert one.fits()

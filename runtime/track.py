@@ -20,6 +20,7 @@ from runtime.cli.options import parse
 from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
+from runtime.garbage import short_collections
 from runtime.multi.finding import TargetFinder
 from runtime.multi.pipeline import Pipeline, Taken
 from runtime.networks.listing import list_networks
@@ -107,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
                 outputs.write(first, tracks)
                 manager.ready("tracking in {}".format(source.name))
                 bar.step(source, tracks, 0.0)
-                with Pace(source, targets, options.latency) as pace:
+                with Pace(source, targets, options.latency) as pace, short_collections():
                     broken = follow(
                         options, targets, source, pace, outputs, bar, stop, manager, finder
                     )

@@ -10,6 +10,7 @@ import numpy as np
 import kernels
 import runtime
 from calib.longterm.metrics import Judged
+from runtime.garbage import short_collections
 
 SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
 
@@ -54,6 +55,7 @@ def follow(tracker, film, clock):
     return follow_all([tracker], film, clock)[0]
 
 
+@short_collections()  # as runtime.track does
 def follow_all(trackers, film, clock):
     """Track a film with several trackers, each frame with one after another: a ``Run`` for each."""
     rows = [[] for _ in trackers]

@@ -50,7 +50,7 @@ class Feed:
     """Shows frames at 30 a second until it is told to stop."""
 
     def __init__(self, sender_):
-        self.sender, self.number, self.slowest_s = sender_, 0, 0.0
+        self.sender, self.number, self.shown_s = sender_, 0, []
 
     def run(self, seconds, until=lambda: False):
         end = time.monotonic() + seconds
@@ -58,7 +58,7 @@ class Feed:
             frame, now = frame_of(self.number), time.monotonic()
             tracks = {0: Track((100.0, 120.0, 60.0, 40.0), 0.9)}
             self.sender.show(frame, self.number, now, tracks)
-            self.slowest_s = max(self.slowest_s, time.monotonic() - now)
+            self.shown_s.append(time.monotonic() - now)
             self.number += 1
             time.sleep(1 / 30.0)
 
@@ -122,7 +122,8 @@ def test_ffmpeg_receives_the_picture_over_rtsp(opened):
     numbers = [number_of(picture) for picture in pictures]
     assert len(numbers) == 12
     assert numbers == sorted(numbers) and 0 < numbers[0] <= feed.number
-    assert feed.slowest_s < 0.02  # the frame is handed over without a copy
+    # the frame is handed over without a copy; a busy machine may interrupt a few of them
+    assert np.median(feed.shown_s) < 0.005
     green = pictures[-1][118:123, 110:150].mean(axis=(0, 1))
     assert green[1] > green[0] + 20  # the box is drawn
 

@@ -287,13 +287,16 @@ class Camera:
         """The result of a command that is done or took too long."""
         if not pending.future.done():
             return m.FAILED, []
+        capture = who[2] == m.CMD_IMAGE_START_CAPTURE
         if pending.future.exception() is not None:
-            return m.DENIED, []
-        if who[2] != m.CMD_IMAGE_START_CAPTURE:
+            return (m.FAILED if capture else m.DENIED), []
+        if not capture:
             return m.ACCEPTED, []
         self._pictures += 1
-        path = pending.future.result()
-        return m.ACCEPTED, [reports.image_captured(self._pictures - 1, path, now)]
+        picture = pending.future.result()
+        place = self._geo.place(picture.captured_s) if self._geo else None
+        told = reports.image_captured(self._pictures - 1, picture, place or (0.0,) * 4, now)
+        return m.ACCEPTED, [told]
 
     def _said_already(
         self, who: Key, parameters: Parameters, confirmation: int, now: float

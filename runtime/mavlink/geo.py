@@ -65,6 +65,18 @@ class Geo:
         """Note a gimbal's angles in the earth's frame, radians; the vehicle's are a substitute."""
         _keep(self._cameras, (now, pitch, yaw))
 
+    def place(self, at: float) -> Optional[Tuple[float, float, float, float]]:
+        """(latitude, longitude, altitude, height above take-off) of the vehicle, or None.
+
+        Degrees and metres. None where no position of about that time is known.
+
+        Args:
+            at: seconds of the monotonic clock.
+        """
+        if self._position is None or abs(at - self._position[0]) > FRESH_S:
+            return None
+        return self._position[1:]
+
     def direction(self, view: View, point: Optional[Sequence[float]] = None) -> Optional[Vector]:
         """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
 
@@ -89,12 +101,15 @@ class Geo:
 
         Latitude and longitude are in degrees, the others in metres.
         """
-        if view is None or view.track is None or view.track.lost or self._position is None:
+        if view is None or view.track is None or view.track.lost:
             return None
-        at, latitude, longitude, altitude, height = self._position
+        place = self.place(view.captured_s)
+        if place is None:
+            return None
+        latitude, longitude, altitude, height = place
         x, y, w, h = view.track.box
         ray = self.direction(view, (x + w / 2, y + h / 2))
-        if abs(view.captured_s - at) > FRESH_S or ray is None or height <= 0:
+        if ray is None or height <= 0:
             return None
         below = math.asin(max(-1.0, min(1.0, ray[2])))
         if below < SHALLOWEST_RAD:

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from runtime.detect import Detector
-from runtime.errors import HotpathError
-from runtime.frames import AnyFrame, bgr_of
+from runtime.errors import BadOutput, HotpathError
+from runtime.frames import bgr_of
 from runtime.mavlink.point import SEARCHES, STARTS, find_box
-from runtime.mavlink.run import Run, View
+from runtime.mavlink.run import Picture, Run, View
 from runtime.page.control import Controller
 from runtime.page.frame_buffer import TrackedFrame
 from runtime.types import Box, Track
@@ -51,6 +51,7 @@ class Loop(Run):
         self._view: Optional[View] = None
         self._reported: Optional[int] = None  # number of the target that is reported
         self._looking = threading.Lock()  # held while a box is looked for at a point
+        self._writing = threading.Lock()  # held while a picture is written
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
@@ -94,8 +95,21 @@ class Loop(Run):
     def recording(self) -> Tuple[bool, bool]:
         return self._controller.can_record, self._controller.recording
 
-    def capture(self) -> "Future[str]":
-        return self._controller.call(self._capture)
+    def capture(self) -> "Future[Picture]":
+        if not self._writing.acquire(False):
+            raise Busy("one picture at a time")
+        try:
+            asked = self._controller.call(self._newest_frame)
+        except HotpathError:
+            self._writing.release()
+            raise
+        done: Future[Picture] = Future()
+        done.set_running_or_notify_cancel()
+        # neither the loop nor the link waits for the disk
+        threading.Thread(
+            target=self._write, args=(asked, done), name="picture", daemon=True
+        ).start()
+        return done
 
     @property
     def can_capture(self) -> bool:
@@ -125,16 +139,22 @@ class Loop(Run):
             self._controller.drop_target(number)
         self._reported = None
 
-    def _capture(self) -> str:
-        """Start writing the newest frame; the frame loop does not wait for the disk."""
-        tracked = self._newest_frame()
-        assert self._captures is not None, "there is no folder for pictures"
-        name = "{}-{:06d}.jpg".format(time.strftime("%Y%m%d-%H%M%S", time.gmtime()), tracked.index)
-        path = os.path.join(self._captures, name)
-        threading.Thread(target=_write, args=(path, tracked.frame), daemon=True).start()
-        return path
+    # carried out in threads of their own
 
-    # carried out in a thread of its own
+    def _write(self, asked: "Future[TrackedFrame]", done: "Future[Picture]") -> None:
+        """Write a frame as a picture."""
+        try:
+            tracked = asked.result(ANSWER_S)
+            assert self._captures is not None, "there is no folder for pictures"
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+            path = os.path.join(self._captures, "{}-{:06d}.jpg".format(stamp, tracked.index))
+            if not cv2.imwrite(path, bgr_of(tracked.frame)):
+                raise BadOutput("{}: can't be written; is the disk full?".format(path))
+            done.set_result(Picture(path, tracked.captured_s))
+        except Exception as error:  # the camera answers the command with it
+            done.set_exception(error)
+        finally:
+            self._writing.release()
 
     def _look(self, tracked: TrackedFrame, point: Tuple[float, float], done: "Future[int]") -> None:
         """Find the box at a point, and start a target in it."""
@@ -158,10 +178,6 @@ class Loop(Run):
             )
             found += call.result(ANSWER_S)
         return found
-
-
-def _write(path: str, frame: AnyFrame) -> None:
-    cv2.imwrite(path, bgr_of(frame))
 
 
 def _inside(

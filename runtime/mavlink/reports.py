@@ -7,11 +7,12 @@ monotonic clock.
 
 import math
 import shutil
+import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from runtime.mavlink import numbers as m
 from runtime.mavlink.message import Outgoing
-from runtime.mavlink.run import Run, View
+from runtime.mavlink.run import Picture, Run, View
 from runtime.types import Track
 
 
@@ -173,20 +174,31 @@ def capture_status(
     }
 
 
-def image_captured(index: int, path: str, now: float) -> Outgoing:
-    """CAMERA_IMAGE_CAPTURED of a picture that was written."""
+def image_captured(
+    index: int, picture: Picture, place: Tuple[float, float, float, float], now: float
+) -> Outgoing:
+    """CAMERA_IMAGE_CAPTURED of a picture that was written. Its times are those of the frame.
+
+    Args:
+        index: of the picture, from 0.
+        picture: ``Picture``.
+        place: of the vehicle then, (latitude, longitude, altitude, height above take-off), degrees
+            and metres; zeros where it is unknown.
+        now: seconds of the monotonic clock.
+    """
+    latitude, longitude, altitude, height = place
     return "CAMERA_IMAGE_CAPTURED", {
-        "time_boot_ms": boot_ms(now),
-        "time_utc": 0,
+        "time_boot_ms": boot_ms(picture.captured_s),
+        "time_utc": int((time.time() - (now - picture.captured_s)) * 1e6),
         "camera_id": 1,
-        "lat": 0,
-        "lon": 0,
-        "alt": 0,
-        "relative_alt": 0,
+        "lat": int(round(latitude * 1e7)),
+        "lon": int(round(longitude * 1e7)),
+        "alt": int(round(altitude * 1e3)),
+        "relative_alt": int(round(height * 1e3)),
         "q": [NAN] * 4,
         "image_index": index,
         "capture_result": 1,
-        "file_url": path.encode("utf-8", "replace")[-204:],
+        "file_url": picture.path.encode("utf-8", "replace")[-204:],
     }
 
 

@@ -31,6 +31,18 @@ class View(NamedTuple):
     fps: Optional[float]
 
 
+class Picture(NamedTuple):
+    """A frame that was written as a picture.
+
+    Attributes:
+        path: of the file.
+        captured_s: when the frame was taken, seconds of the monotonic clock.
+    """
+
+    path: str
+    captured_s: float
+
+
 class Run:
     """The requests that the link's thread may make of a run. Only that thread calls them.
 
@@ -72,8 +84,8 @@ class Run:
         """(whether the run has files to write to, whether it writes to them now)."""
         raise NotImplementedError
 
-    def capture(self) -> "Future[str]":
-        """Write the newest frame as a picture; the result is the file's path."""
+    def capture(self) -> "Future[Picture]":
+        """Write the newest frame as a picture; the result comes when it is written."""
         raise NotImplementedError
 
     @property

@@ -1,18 +1,20 @@
 """The messages that the camera receives and sends, one by one, without a link."""
 
 import math
+import time
 from concurrent.futures import Future
 
 import pytest
 
 pytest.importorskip("pymavlink")
 
-
+from runtime.errors import BadOutput
 from runtime.mavlink import numbers as m
 from runtime.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
+from runtime.mavlink.geo import Geo
 from runtime.mavlink.message import Message
 from runtime.mavlink.reports import Identity, Stream, boot_ms
-from runtime.mavlink.run import Run, View
+from runtime.mavlink.run import Picture, Run, View
 from runtime.page.control import Refused
 from runtime.types import Track
 
@@ -275,12 +277,37 @@ def test_a_lost_target_is_an_error_and_none_is_idle(camera, run):
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0
 
 
-def test_a_picture_is_taken_and_its_place_told(camera, run):
+def test_a_picture_is_taken_and_its_file_and_time_told(camera, run):
     camera.hear(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
-    run.future.set_result("/data/a.jpg")
+    run.future.set_result(Picture("/data/a.jpg", 0.75))
     (_, ack), (name, fields) = camera.tick(1.1)[:2]
     assert ack["result"] == m.ACCEPTED
     assert name == "CAMERA_IMAGE_CAPTURED" and fields["file_url"] == b"/data/a.jpg"
+    assert fields["time_boot_ms"] == 750  # of the frame, not of the message
+    assert abs(fields["time_utc"] / 1e6 - (time.time() - 0.35)) < 5.0
+    assert fields["lat"] == fields["lon"] == 0  # unknown
+
+
+def test_a_picture_s_place_is_that_of_the_vehicle_then(run):
+    geo = Geo((60.0, 46.0))
+    camera = Camera(run, Identity(1, 100, "kestrel", (60.0, 46.0), [STREAM], None, ""), geo)
+    place = {"lat": 473977420, "lon": -85455940, "alt": 520500, "relative_alt": 30250}
+    geo.hear(Message("GLOBAL_POSITION_INT", place, 1, 1), 1.0)
+    told = {}
+    for taken in (0.8, 9.0):
+        camera.hear(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), taken)
+        run.future.set_result(Picture("/data/a.jpg", taken))
+        told[taken] = dict(camera.tick(taken + 0.1))["CAMERA_IMAGE_CAPTURED"]
+    assert {key: told[0.8][key] for key in place} == place
+    assert {key: told[9.0][key] for key in place} == dict.fromkeys(place, 0)  # too old to be true
+
+
+def test_a_picture_that_can_t_be_written_is_not_told_as_taken(camera, run):
+    camera.hear(command(m.CMD_IMAGE_START_CAPTURE, 0, 0, 1), 1.0)
+    run.future.set_exception(BadOutput("the disk is full"))
+    out = camera.tick(1.1)
+    assert results(out) == [m.FAILED]
+    assert "CAMERA_IMAGE_CAPTURED" not in dict(out)
 
 
 def test_recording_is_denied_where_no_file_was_named(camera, run):

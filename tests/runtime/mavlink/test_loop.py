@@ -32,4 +32,4 @@ def test_requests_before_the_first_frame_are_refused_and_end_nothing(controller,
     controller.next_frame_is_due()
     for future in asked:
         with pytest.raises(Refused, match="no frame was tracked yet"):
-            future.result(0)
+            future.result(5)  # a thread of its own waits for the picture's frame

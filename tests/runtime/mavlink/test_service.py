@@ -92,13 +92,25 @@ def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
     said = []
     for _ in range(200):
         said += results(run.turn())
-        if len(run.targets) and list(tmp_path.iterdir()):
+        if said.count(0) == 2:
             break
         time.sleep(0.02)
-    run.turn()
     assert set(said) <= {0, 5} and len(run.targets) == 1
     written = cv2.imread(str(next(tmp_path.iterdir())))
-    assert written is None or written.shape == (120, 160, 3)  # None: it is being written
+    assert written.shape == (120, 160, 3)
+    run.close()
+
+
+def test_a_picture_that_the_disk_does_not_take_is_refused(tmp_path):
+    folder = tmp_path / "gone"  # such as a card that was pulled out
+    run = HandTurnedRun(pictures(), captures=str(folder))
+    said = results(run.hear(command(Codec(255, 190), 2000, 0, 0, 1)))
+    for _ in range(200):
+        said += results(run.turn())
+        if said and said[-1] != 5:
+            break
+        time.sleep(0.02)
+    assert said[-1] == 4  # MAV_RESULT_FAILED
     run.close()
 
 

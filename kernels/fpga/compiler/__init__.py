@@ -16,8 +16,9 @@ from kernels.fpga.compiler.graph import Part
 from kernels.fpga.compiler.layers import Map, Stored, View
 from kernels.fpga.compiler.layout import LANES, Buffer, lay_out
 from kernels.fpga.compiler.merge import merged
-from kernels.fpga.compiler.program import Data, Writer
+from kernels.fpga.compiler.program import Writer
 from kernels.fpga.compiler.schedule import Scheduler, Work
+from kernels.fpga.compiler.tasks import Data
 
 WORD = 16
 
@@ -155,7 +156,8 @@ class Compiler:
             if name == "exemplar":
                 for store in self.stores.values():
                     store.tasks(writer, self.data)
-            for buffer, block, offset in keeps:
+            made = {one: n for n, task in enumerate(writer.tasks) for one, _, _ in task.writes}
+            for buffer, block, offset in sorted(keeps, key=lambda keep: made[keep[0]]):
                 writer.store("out", buffer, block, 0, buffer.height, offset)
 
         scheduler = Scheduler(part, works, self.size, self.data, self.network)

@@ -11,8 +11,9 @@ from kernels.fpga import tables
 from kernels.fpga.compiler.errors import CannotCompile
 from kernels.fpga.compiler.layers import Map
 from kernels.fpga.compiler.layout import LANES, Buffer
-from kernels.fpga.compiler.program import Data, Params, Task, Weights, Writer
+from kernels.fpga.compiler.program import Writer
 from kernels.fpga.compiler.schedule import Work
+from kernels.fpga.compiler.tasks import Data, Params, Task, Weights
 
 TILE = 256
 

@@ -1,12 +1,12 @@
 """Turns layers into commands: their order, addresses and waits.
 
 The order is that of the layers, but for the start of a frame: there the crop is cut into strips,
-and the first layers work on each strip as soon as it is there, while the next one is made. Loads of
-weights stand a layer ahead. Places are taken for as long as something is needed, row by row; what
-must wait for what follows from the places (``hazards.waits``).
+and the first layers work on each strip as soon as it is there, while the next one is made. When
+weights are loaded is the part of ``loads``. Places are taken for as long as something is needed,
+row by row; what must wait for what follows from the places (``hazards.waits``).
 """
 
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -17,89 +17,18 @@ from kernels.fpga.compiler.errors import CannotCompile
 from kernels.fpga.compiler.graph import Part
 from kernels.fpga.compiler.layers import Layer
 from kernels.fpga.compiler.layout import Buffer
+from kernels.fpga.compiler.loads import Ahead, Loads, load
 from kernels.fpga.compiler.quantise import Numbers
+from kernels.fpga.compiler.tasks import Command, Data, Params, Task, Weights
 from kernels.fpga.compiler.tiles import Block
-from kernels.fpga.model import PARAMS_BYTES, PARAMS_ENTRIES
 from kernels.fpga.tables import Fields
 
-Command = Tuple[str, Fields, str]  # name, fields, layer
-Span = Tuple[Buffer, int, int]  # first row, end row
-Ahead = Dict[int, List[Command]]  # number of a task -> loads before it
 Times = Dict[Buffer, Dict[int, List[int]]]  # bank's row -> first and last task
 
-WORD, TILE = 16, 256
-AHEAD = 6  # layers that a load may stand before its own
 _ZEROS = {
     name: {field: 0 for field in fields if field != "opcode"}
     for name, fields in tables.FIELDS.items()
 }
-
-
-class Weights:
-    """Tiles that are loaded together.
-
-    Attributes:
-        number: of tiles.
-        region, offset: where they lie.
-        tile: the first one's place in the weight memory, set when it is found.
-    """
-
-    def __init__(self, number: int, region: int, offset: int) -> None:
-        self.number, self.region, self.offset = number, region, offset
-        self.tile: Any = None
-
-
-class Params:
-    """Biases and shifts of one layer.
-
-    Attributes:
-        data: bytes of its entries.
-        number: of entries.
-        entry: the first one's place, set when it is found.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.number = data, len(data) // PARAMS_BYTES
-        self.entry: Any = None
-
-
-class Task:
-    """A command whose addresses and waits are not known yet.
-
-    Attributes:
-        name: CROP, CONV or STORE.
-        layer: what it belongs to, for the report.
-        fields: those that are known.
-        reads, writes: list of (``Buffer``, first row, end row).
-        weights, params, table: what a CONV needs.
-        made: function of nothing that gives the fields that depend on places.
-    """
-
-    def __init__(
-        self, name: str, layer: str, reads: List[Span], writes: List[Span], **fields: int
-    ) -> None:
-        self.name, self.layer, self.reads, self.writes = name, layer, reads, writes
-        self.fields = fields
-        self.weights: Optional[Weights] = None
-        self.params: Optional[Params] = None
-        self.table: Optional[np.ndarray] = None
-        self.made: Any = None
-
-
-class Data:
-    """The bytes of region 0; equal pieces are stored once."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-        self._known: Dict[bytes, int] = {}
-
-    def add(self, data: bytes) -> int:
-        """Offset of some bytes, a multiple of 16."""
-        data = bytes(data)
-        if data not in self._known:
-            self._known[data] = len(self.content)
-            self.content += data + bytes(-len(data) % WORD)
-        return self._known[data]
 
 
 class Writer:
@@ -260,13 +189,11 @@ class Writer:
             (bytes of the commands, list of (name, fields, layer) of them).
         """
         self._place_maps()
-        ahead: Ahead = {}
-        self._place_params(ahead)
-        self._place_weights(ahead)
-        commands = self._commands(ahead)
+        commands = self._commands(Loads(self.tasks, self.size, self._data).ahead())
         found = hazards.waits([(name, fields) for name, fields, _ in commands], self.size)
         for (_, fields, _), wait in zip(commands, found):
-            fields.update(wait)
+            for field, number in wait.items():  # a load may wait for more than it must
+                fields[field] = max(fields[field], number)
         return b"".join(tables.pack(name, **fields) for name, fields, _ in commands), commands
 
     def _place_maps(self) -> None:
@@ -309,92 +236,10 @@ class Writer:
             entry = known.setdefault(place, [number, number])
             entry[0], entry[1] = min(entry[0], number), max(entry[1], number)
 
-    def _uses(self, attribute: str) -> List[Any]:
-        """Things that tasks share, as list of [thing, first task, last task]."""
-        found: Dict[int, List[Any]] = {}
-        for number, task in enumerate(self.tasks):
-            thing = getattr(task, attribute)
-            if thing is not None:
-                entry = found.setdefault(id(thing), [thing, number, number])
-                entry[2] = number
-        return list(found.values())
-
-    def _place_params(self, ahead: Ahead) -> None:
-        uses = self._uses("params")
-        if sum(params.number for params, _, _ in uses) <= PARAMS_ENTRIES:
-            entry = 0
-            for params, _, _ in uses:
-                params.entry = entry
-                entry += params.number
-            together = b"".join(params.data for params, _, _ in uses)
-            if together:
-                ahead.setdefault(0, []).append(self._load("PARAMS", together, 0))
-            return
-        places = self._along(uses, PARAMS_ENTRIES, "entries of parameters")
-        for (params, _, _), (entry, time) in zip(uses, places):
-            params.entry = entry
-            ahead.setdefault(time, []).append(self._load("PARAMS", params.data, entry * 5))
-
-    def _place_weights(self, ahead: Ahead) -> None:
-        uses = self._uses("weights")
-        places = self._along(uses, self.size["weight_tiles"], "weight tiles")
-        order = sorted(range(len(uses)), key=lambda i: uses[i][1])
-        for index in order:
-            (weights, _, _), (tile, time) = uses[index], places[index]
-            weights.tile = tile
-            fields = {
-                "region": weights.region,
-                "target": tables.TARGETS["WEIGHTS"],
-                "offset": weights.offset,
-                "bytes": weights.number * TILE,
-                "beat": tile * WORD,
-            }
-            ahead.setdefault(time, []).append(("LOAD", fields, "load"))
-
-    def _along(self, uses: Sequence[Any], size: int, what: str) -> List[Tuple[int, int]]:
-        """Places of things in a memory: list of (base, number of the task its load precedes).
-
-        Each load stands before the layer ahead of its own where there is room, so that it goes on
-        beside that layer's work; earlier still where nothing else needs the place.
-        """
-        starts = sorted(first for _, first, _ in uses)
-        arena = Arena(size, len(self.tasks))
-        bases, times = [0] * len(uses), [0] * len(uses)
-        for index in sorted(range(len(uses)), key=lambda i: -uses[i][0].number):
-            thing, first, last = uses[index]
-            found = _first_fit(
-                arena, thing.number, (starts[max(0, starts.index(first) - 1)], first), last
-            )
-            if found is None:
-                raise CannotCompile(
-                    "{} needs {} {} at once; this size has {}".format(
-                        self.tasks[first].layer, thing.number, what, size
-                    )
-                )
-            bases[index], times[index] = found
-        for index, (thing, first, last) in enumerate(uses):
-            arena.release(bases[index], thing.number, times[index], last)
-            at = starts.index(first)
-            earlier = sorted(set(starts[max(0, at - AHEAD) : at]) | {times[index]})
-            found = _first_fit(arena, thing.number, earlier, last)
-            assert found is not None  # its own place is free again
-            bases[index], times[index] = found
-        return list(zip(bases, times))
-
-    def _load(self, target: str, data: bytes, beat: int) -> Command:
-        fields = {
-            "region": tables.REGIONS["BUNDLE"],
-            "target": tables.TARGETS[target],
-            "offset": self._data.add(data),
-            "bytes": -(-len(data) // WORD) * WORD,
-            "beat": beat,
-        }
-        return ("LOAD", fields, "load")
-
     # -- commands
 
     def _commands(self, ahead: Ahead) -> List[Command]:
-        commands = [self._load("PIXELS", self._pixels.tobytes(), 0)]
+        commands = [load(self._data, "PIXELS", self._pixels.tobytes(), 0)]
         half = self._resize[0]
         for target, offset in (("COLUMNS", 0), ("ROWS", half)):
             fields = {
@@ -410,21 +255,10 @@ class Writer:
             commands += ahead.get(number, [])
             if task.table is not None and (table is None or (table != task.table).any()):
                 table = task.table
-                commands.append(self._load("TABLE", table.tobytes(), 0))
+                commands.append(load(self._data, "TABLE", table.tobytes(), 0))
             commands.append((task.name, dict(task.fields, **task.made()), task.layer))
         commands.append(("END", {}, "end"))
         return [(name, dict(_ZEROS[name], **fields), layer) for name, fields, layer in commands]
-
-
-def _first_fit(
-    arena: Arena, number: int, times: Iterable[int], last: int
-) -> Optional[Tuple[int, int]]:
-    """(base, time) at the first of some times from which on there is room; None without."""
-    for time in times:
-        base = arena.place([(0, number, time, last)])
-        if base is not None:
-            return base, time
-    return None
 
 
 def rows_needed(layer: Layer, first: int, end: int) -> Tuple[int, int]:

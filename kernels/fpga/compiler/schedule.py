@@ -10,15 +10,8 @@ from kernels.fpga.compiler.errors import CannotCompile
 from kernels.fpga.compiler.graph import Part
 from kernels.fpga.compiler.layers import Layer
 from kernels.fpga.compiler.layout import LANES, Buffer
-from kernels.fpga.compiler.program import (
-    Command,
-    Data,
-    Params,
-    Weights,
-    Writer,
-    rows_needed,
-    strip_buffer,
-)
+from kernels.fpga.compiler.program import Writer, rows_needed, strip_buffer
+from kernels.fpga.compiler.tasks import Command, Data, Params, Weights
 from kernels.fpga.compiler.tiles import Block, blocks_of
 from kernels.fpga.model import MOST_COLUMNS, TILE
 
@@ -81,7 +74,7 @@ class Scheduler:
         part: ``graph.Part``, laid out.
         works: list of ``Work`` in order.
         size: dict of a section of ``sizes.toml``.
-        data: ``program.Data``.
+        data: ``tasks.Data``.
         network: uses ``mean``, ``channels``.
     """
 

@@ -134,6 +134,49 @@ def test_two_compilations_give_the_same_bytes():
     assert first.image == second.image and first.run == second.run
 
 
+def commands_of(compiled, part):
+    """List of (name, fields) of a program."""
+    program = program_of(compiled, compiled.run["programs"][part])
+    return [tables.unpack(program[at : at + 64]) for at in range(0, len(program), 64)]
+
+
+def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop():
+    commands = commands_of(compile_network(load_network("kestrel")), "search")
+    names = [name for name, _ in commands]
+    crops, last = names.count("CROP"), len(names) - names[::-1].index("CROP")
+    before, behind = (
+        [fields for name, fields in some if name == "LOAD"]
+        for some in (commands[:last], commands[last:])
+    )
+    assert crops > 1 and all(fields["wait_crop"] == crops for fields in behind)
+    assert all(fields["wait_crop"] == 0 for fields in before)
+    # only what the layers on strips need comes before
+    strips = [fields for name, fields in commands[:last] if name == "CONV"]
+    tiles = {fields["weight_tile"] for fields in strips}
+    weights = [one for one in before if one["target"] == tables.TARGETS["WEIGHTS"]]
+    assert {one["beat"] // 16 for one in weights} == tiles
+
+
+@pytest.mark.parametrize("channels, is_held", [(8, True), (256, False)])
+def test_weights_that_take_longer_than_the_last_strips_work_are_not_held_back(channels, is_held):
+    def middle(x, source, first):
+        source = x.relu(x.conv(source, first, channels))
+        return [x.conv(source, channels, 1, kernel=1)]
+
+    rng = np.random.default_rng(11)
+    found = fpga_nets.compiled(
+        fpga_nets.pixelwise(rng, SIDES, middle), SIDES, rng, fpga_sizes.size(1)
+    )
+    loads = [fields for name, fields in commands_of(found, "search") if name == "LOAD"]
+    assert any(fields["wait_crop"] for fields in loads) == is_held
+
+
+def test_results_go_to_memory_in_the_order_in_which_they_are_made():
+    commands = commands_of(compile_network(load_network("kestrel")), "search")
+    waits = [fields["wait_conv"] for name, fields in commands if name == "STORE"]
+    assert len(set(waits)) > 1 and waits == sorted(waits)
+
+
 # -- hazards
 
 

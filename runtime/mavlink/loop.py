@@ -6,6 +6,7 @@ it, and tracks it up to the newest frame.
 """
 
 import os
+import shutil
 import threading
 import time
 from concurrent.futures import Future
@@ -25,6 +26,8 @@ from runtime.types import Box, Track
 
 POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
+PICTURE_S = 0.5  # least between two pictures, so that nobody fills the disk in a minute
+SPARE_BYTES = 200 << 20  # of the disk that pictures leave to the results and the recording
 ANSWER_S = 10.0  # longest wait for the frame loop to start the target of a point
 
 
@@ -52,6 +55,7 @@ class Loop(Run):
         self._reported: Optional[int] = None  # number of the target that is reported
         self._looking = threading.Lock()  # held while a box is looked for at a point
         self._writing = threading.Lock()  # held while a picture is written
+        self._next_picture_s = 0.0
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
@@ -96,13 +100,14 @@ class Loop(Run):
         return self._controller.can_record, self._controller.recording
 
     def capture(self) -> "Future[Picture]":
-        if not self._writing.acquire(False):
-            raise Busy("one picture at a time")
+        if time.monotonic() < self._next_picture_s or not self._writing.acquire(False):
+            raise Busy("one picture at a time, and two a second")
         try:
             asked = self._controller.call(self._newest_frame)
         except HotpathError:
             self._writing.release()
             raise
+        self._next_picture_s = time.monotonic() + PICTURE_S
         done: Future[Picture] = Future()
         done.set_running_or_notify_cancel()
         # neither the loop nor the link waits for the disk
@@ -146,10 +151,12 @@ class Loop(Run):
         try:
             tracked = asked.result(ANSWER_S)
             assert self._captures is not None, "there is no folder for pictures"
+            if shutil.disk_usage(self._captures).free < SPARE_BYTES:
+                raise BadOutput("{}: the disk is nearly full".format(self._captures))
             stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
             path = os.path.join(self._captures, "{}-{:06d}.jpg".format(stamp, tracked.index))
             if not cv2.imwrite(path, bgr_of(tracked.frame)):
-                raise BadOutput("{}: can't be written; is the disk full?".format(path))
+                raise BadOutput("{}: can't be written".format(path))
             done.set_result(Picture(path, tracked.captured_s))
         except Exception as error:  # the camera answers the command with it
             done.set_exception(error)

@@ -16,7 +16,7 @@ from kernels.planes import Planes
 from runtime.cli.links import _streams, read_key
 from runtime.errors import BadOutput
 from runtime.frames import PlanarFrame
-from runtime.mavlink import frames
+from runtime.mavlink import frames, loop
 from runtime.mavlink.codec import Codec
 from tests.drone.fuzz import fuzz
 from tests.support.mavlink_run import HandTurnedRun
@@ -101,16 +101,33 @@ def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
     run.close()
 
 
-def test_a_picture_that_the_disk_does_not_take_is_refused(tmp_path):
-    folder = tmp_path / "gone"  # such as a card that was pulled out
-    run = HandTurnedRun(pictures(), captures=str(folder))
-    said = results(run.hear(command(Codec(255, 190), 2000, 0, 0, 1)))
+def picture_result(run):
+    """The final result of IMAGE_START_CAPTURE."""
+    said = results(run.hear(command(Codec(255, 190), 2000, 0, 0, 1, time.monotonic())))
     for _ in range(200):
         said += results(run.turn())
         if said and said[-1] != 5:
             break
         time.sleep(0.02)
-    assert said[-1] == 4  # MAV_RESULT_FAILED
+    return said[-1]
+
+
+def test_a_picture_that_the_disk_does_not_take_fails(tmp_path, monkeypatch):
+    gone = HandTurnedRun(pictures(), captures=str(tmp_path / "gone"))  # a card was pulled out
+    assert picture_result(gone) == 4
+    gone.close()
+    monkeypatch.setattr(loop, "SPARE_BYTES", 1 << 62)
+    full = HandTurnedRun(pictures(), captures=str(tmp_path))
+    assert picture_result(full) == 4 and not list(tmp_path.iterdir())
+    full.close()
+
+
+def test_pictures_do_not_fill_the_disk_in_a_minute(tmp_path, monkeypatch):
+    run = HandTurnedRun(pictures(), captures=str(tmp_path))
+    monkeypatch.setattr(loop, "PICTURE_S", 60.0)
+    said = [picture_result(run) for _ in range(3)]
+    assert said == [0, 1, 1]  # TEMPORARILY_REJECTED
+    assert len(list(tmp_path.iterdir())) == 1
     run.close()
 
 

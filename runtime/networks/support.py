@@ -6,6 +6,7 @@ Installed engines are tried. What boards can run follows from the graph's operat
 import typing
 
 import boards
+from kernels.fpga.compiler.graph import OPERATORS
 from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
 from runtime.graphs import cut
@@ -88,9 +89,14 @@ def _boards() -> "typing.List[boards.Board]":
 
 def _verdict(board: boards.Board, search: "ModelProto", taken: "typing.Optional[str]") -> str:
     if board.engine == "overlay":
-        return "needs an overlay that knows " + ", ".join(_operators(search))
+        lacking = sorted(set(_operators(search)) - OPERATORS)
+        if not lacking:
+            return "no obstacle is known in the FPGA's engine"
+        return "the FPGA's engine has no " + ", ".join(lacking)
     if board.engine != "tensorrt":
-        return "by {}, see above".format(board.engine)
+        is_tried = engines.find(board.engine).runs_files
+        command = "`make engine BOARD={}` converts it".format(board.name)
+        return "by {}{}".format(board.engine, ", see above" if is_tried else "; " + command)
     versions = sorted(_version(release.get("tensorrt")) for release in board.software.values())
     if taken is None or not versions or versions[0] >= TENSOR_WEIGHTS_FROM:
         return "no obstacle is known in TensorRT"

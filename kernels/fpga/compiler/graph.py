@@ -367,3 +367,4 @@ _READERS: Dict[str, Callable[[Part, Any], View]] = {
     "Identity": Part._rearranged,
     "Dropout": Part._rearranged,
 }
+OPERATORS = frozenset(_READERS) | frozenset(FUNCTIONS)  # of ONNX, that can be read

@@ -214,6 +214,11 @@ def test_show_counts_and_says_where_a_network_runs(tmp_path):
     assert re.search(r"Jetson Nano +cut at its 2 correlations, which our kernels run", said)
     assert re.search(r"Xavier NX +whole from TensorRT 8.5.1 on; before it cut at its 2", said)
     assert re.search(r"Jetson Orin Nano +no obstacle is known", said)
+    assert re.search(r"PYNQ-Z2 +the FPGA's engine has no AveragePool, Div", said)
+    assert re.search(r"Raspberry Pi 5 +by ncnn; `make engine BOARD=raspberry_pi5` converts", said)
+    code, said = run("show", "kestrel")
+    assert code == 0
+    assert re.search(r"PYNQ-Z2 +no obstacle is known in the FPGA's engine", said)
 
 
 def test_a_board_without_tomli_reads_networks():

@@ -7,11 +7,18 @@ border between two levels, they would choose different ones.
 Here one level of the result is an odd number of units of the sum. Then no sum is closer to a border
 than half a unit. A level usually has 50 to 1000 units, so half a unit is far above the error of
 floats, and engines and processors get the same levels. (Above some 5000 units in a level it is not
-far above.) Of convolutions only the weights' scales change, by less than two units in a level. Of
-products, sums and averages of activations the result's level changes by at most as much. Of a
-function of one value, it is chosen so that none of the 256 results is near a border.
+far above.)
 
-Not covered: several operations in floating point before a value is rounded.
+- Of convolutions only the weights' scales change: see ``best_scale``.
+- Of products and averages of activations the result's level changes, by less than two units.
+- The terms of a sum of activations and their sum share the greatest of their levels. The sum is
+  then exact. OpenVINO on x86 does not round a term that a convolution makes; now that changes
+  nothing.
+- Of a function of one value the result's level is chosen so that none of the 256 results is near a
+  border.
+
+Not covered: several operations in floating point before a value is rounded; sums with a term that
+no layer with weights makes.
 """
 
 import numpy as np
@@ -19,7 +26,7 @@ from onnx import numpy_helper
 
 LEAST = 15  # units in a level of activations; with fewer, it would change by an eighth or more
 LEVELS = 127
-PARTS = 255  # an odd number: levels of terms are so many parts of the level of their sum
+NEAR = np.arange(940, 1011, 2) / 1000  # shares of the units in a level that are tried
 WEIGHT_BITS = 11  # with 8 of a pixel and 5 of 27 terms, as many as a float32 holds
 RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
 MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep values and levels
@@ -49,15 +56,15 @@ def without_ties(quantised, model):
     """
     graph = _Graph(quantised, model)
     graph.round_first_weights({value.name for value in quantised.graph.input})
+    sums = graph.share_levels_of_sums()
     levels = {  # in the order of the graph: a level depends on those before
         "MatMul": graph.change_product,
         "Mul": graph.change_product,
-        "Add": graph.change_sum,
         "GlobalAveragePool": graph.change_average,
         **dict.fromkeys(FUNCTIONS, graph.change_function),
     }
     weights = {"Conv": graph.change_weights, "Gemm": graph.change_weights}
-    return [
+    return sums + [
         node.name
         for changes in (levels, weights)  # weights depend on all levels
         for node in quantised.graph.node
@@ -75,6 +82,44 @@ def odd_units(ratio):
     return whole - (whole % 2 == 0)
 
 
+def best_scale(values, axis, scale, level):
+    """Return the scales with odd numbers of units in a level that round the weights best.
+
+    Args:
+        values: float64 weights.
+        axis: of their channels.
+        scale: float32 () or (channels,), the scales to stay near.
+        level: size of a level of the result, in units of the input.
+
+    Returns:
+        float32 like ``scale``: of those tried, the ones with the least sum of squared errors.
+        Where a level has less than one unit, the scale that was given.
+    """
+    scale = scale.astype(np.float64)
+    ratio = level / scale
+    others = tuple(number for number in range(values.ndim) if number != axis or not scale.ndim)
+    least = np.full(scale.shape, np.inf)
+    best = scale.astype(np.float32)
+    for share in NEAR:
+        tried = (level / np.maximum(odd_units(ratio * share), 1)).astype(np.float32)
+        rounded = _whole(values, axis, tried) * _along(values, axis, tried)
+        errors = np.square(rounded - values).sum(axis=others)
+        better = (errors < least) & (ratio >= 1)  # no odd number is below 1
+        best, least = np.where(better, tried, best), np.where(better, errors, least)
+    return best
+
+
+def _along(values, axis, scale):
+    """Scales as float64 that NumPy multiplies weights by."""
+    shape = [-1 if number == axis else 1 for number in range(values.ndim)]
+    return scale.astype(np.float64).reshape(shape if scale.ndim else ())
+
+
+def _whole(values, axis, scale):
+    """Weights in whole numbers of their scales."""
+    return np.clip(np.rint(values / _along(values, axis, scale)), -LEVELS, LEVELS)
+
+
 class _Graph:
     """Finds and replaces scales in a Q/DQ graph."""
 
@@ -87,7 +132,6 @@ class _Graph:
         self._values = {tensor.name: tensor for tensor in quantised.graph.initializer}
         self._floats = {tensor.name: tensor for tensor in model.graph.initializer}
         self._shapes = {value.name: value for value in model.graph.value_info}
-        self._fixed = set()  # tensors whose levels a sum was fitted to
 
     def change_weights(self, node):
         """Quantise the weights of a convolution again; whether that was possible."""
@@ -103,14 +147,10 @@ class _Graph:
         axis = _axis(weight)
         unit = np.float64(self._array(image.input[1]))
         scale = self._array(weight.input[1])
-        if level is not None:
-            ratio = level / (unit * scale.astype(np.float64))
-            units = np.where(ratio >= 1, odd_units(ratio), ratio)  # no odd number is below 1
-            scale = (level / (unit * units)).astype(np.float32)
         values = numpy_helper.to_array(self._floats[name]).astype(np.float64)
-        shape = [-1 if number == axis else 1 for number in range(values.ndim)]
-        whole = np.rint(values / scale.astype(np.float64).reshape(shape if scale.ndim else ()))
-        self._set(weight.input[0], np.clip(whole, -LEVELS, LEVELS).astype(np.int8))
+        if level is not None:
+            scale = best_scale(values, axis, scale, level / unit)
+        self._set(weight.input[0], _whole(values, axis, scale).astype(np.int8))
         self._set(weight.input[1], scale)
         if len(node.input) > 2:
             self._change_bias(self._dequantised(node.input[2]), unit * scale.astype(np.float64))
@@ -144,45 +184,50 @@ class _Graph:
                 for weights, array in zip(node.input[1:], values):
                     self._set(weights, (np.rint(array / grid) * grid).astype(np.float32))
 
-    def change_sum(self, node):
-        """Change the levels of a sum of two activations, and of one that a layer makes."""
-        sides = [self._dequantised(name) for name in node.input]
-        level = self._level_of(node.output[0])
-        if level is None or None in sides or any(n.input[0] in self._values for n in sides):
-            return False
-        free = [side for side in sides if self._is_free(side)]
-        if not free:
-            return False
-        other = free[-1]
-        fixed = sides[0] if other is sides[1] else sides[1]
-        first, second = (np.float64(self._array(side.input[1])) for side in (fixed, other))
-        share = np.floor(PARTS * first / level)
-        if share < LEAST or PARTS * second / level < LEAST:
-            return False
-        whole = first * PARTS / share
-        part = whole / PARTS * np.ceil(PARTS * second / whole)
-        source = self._made[other.input[0]].input[0]
-        self._set_levels(source, np.float32(second), np.float32(part))
-        self._set_levels(node.output[0], np.float32(level), np.float32(whole))
-        self._fixed.update((node.output[0], source, self._made[fixed.input[0]].input[0]))
-        return True
+    def share_levels_of_sums(self):
+        """Give the terms of a sum, and the sum, one level; returns the names of the sums.
 
-    def _is_free(self, side):
-        """Whether a layer with weights makes a value for one taker: its level may change."""
-        if len(self._takers[side.output[0]]) > 1:
+        Only where layers with weights, or other such sums, make the terms.
+        """
+        sums = [node for node in self._made.values() if self._is_sum_of_layers(node)]
+        for _ in sums:  # a level that a sum takes over may be that of a term of another sum
+            for node in sums:
+                self._share_level(node)
+        return [node.name for node in sums]
+
+    def _is_sum_of_layers(self, node):
+        """Whether both terms of an addition, and its result, are rounded."""
+        if node.op_type != "Add" or self._level_of(node.output[0]) is None:
             return False
+        return all(self._made_by(name) in ("Conv", "Gemm", "Add") for name in node.input)
+
+    def _made_by(self, name):
+        """Type of the operation whose result is rounded to a tensor; None for any other tensor."""
+        side = self._dequantised(name)
+        if side is None or side.input[0] not in self._made:
+            return None
         source = self._made[side.input[0]].input[0]
+        if self._level_of(source) is None:
+            return None
         node = self._made.get(source)
         while node is not None and node.op_type in RESULTS:
             node = self._made.get(node.input[0])
-        return node is not None and node.op_type in ("Conv", "Gemm") and source not in self._fixed
+        return None if node is None else node.op_type
+
+    def _share_level(self, node):
+        sides = [self._dequantised(name) for name in node.input]
+        names = [self._made[side.input[0]].input[0] for side in sides]
+        names.append(self._rounded(node.output[0]))
+        levels = [np.float32(self._level_of(name)) for name in names]
+        for name, level in zip(names, levels):
+            self._set_levels(name, level, max(levels), move_zero=True)
 
     def change_average(self, node):
         """Change the level of an average: its sum then has an odd number of units in a level."""
         side = self._dequantised(node.input[0])
         name, level = self._moved(node.output[0])
         value = self._shapes.get(self._plain(node.input[0]))
-        if side is None or level is None or value is None or name in self._fixed:
+        if side is None or level is None or value is None:
             return False
         count = np.prod([size.dim_value for size in value.type.tensor_type.shape.dim[2:]])
         unit = np.float64(self._array(side.input[1])) / count
@@ -217,15 +262,28 @@ class _Graph:
         node = self._dequantised(name)
         return name if node is None else self._made[node.input[0]].input[0]
 
-    def _set_levels(self, name, old, new):
-        """Replace the level of a tensor, and of those that only move its values."""
+    def _rounded(self, name):
+        """Name of the tensor that is rounded where a result is: itself, or that after a ReLU."""
+        taker = self._takers[name][0]
+        return self._rounded(taker.output[0]) if taker.op_type in RESULTS else name
+
+    def _set_levels(self, name, old, new, move_zero=False):
+        """Replace the level of a tensor, and of those that only move its values.
+
+        Args:
+            move_zero: keep the lowest value, which takes another zero point.
+        """
         for node in self._takers.get(name, ()):
             if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-                if self._array(node.input[1]) in (old, new):
+                if self._array(node.input[1]) == old:
                     self._set(node.input[1], np.array(new, np.float32))
-                    self._set_levels(node.output[0], old, new)
+                    if move_zero:
+                        zero = np.rint(self._array(node.input[2]) * (np.float64(old) / new))
+                        self._set(node.input[2], zero.astype(np.uint8))
+                if self._array(node.input[1]) == new:
+                    self._set_levels(node.output[0], old, new, move_zero)
             elif node.op_type in MOVES:
-                self._set_levels(node.output[0], old, new)
+                self._set_levels(node.output[0], old, new, move_zero)
 
     def _change_bias(self, bias, units):
         values = self._array(bias.input[0]) * self._array(bias.input[1]).astype(np.float64)

@@ -74,7 +74,8 @@ def gated_network(seed, channels=16):
     other = net.conv(
         net.add("Relu", [net.conv(deep, "c4", channels, 40, 1)], "r4"), "c5", 40, 16, 1
     )
-    net.conv(net.add("Add", [deep, other], "a"), "y", channels, 4, 1)
+    total = net.conv(net.add("Add", [deep, other], "a"), "c6", channels, channels, 1)
+    net.conv(net.add("Relu", [total], "r6"), "y", channels, 4, 1)
     pixels = np.random.default_rng(seed).integers(0, 256, (1, 3, SIDE, SIDE))
     return net.model([1, 3, SIDE, SIDE]), {"x": pixels.astype(np.float32)}
 
@@ -132,10 +133,11 @@ def test_engines_choose_the_same_levels(seed, build, keep):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("build, keep", [(network, ()), (gated_network, ["c0"])])
-def test_onnx_runtimes_fusions_change_no_result(seed, build, keep):
+def test_what_engines_fuse_changes_no_result(seed, build, keep):
     model, feed = quantised(seed, build, keep)
     plain, fused = (onnxruntime_levels(model, feed, o)["y"] for o in (False, True))
-    assert np.abs(plain - fused).max() <= 1e-5 * np.abs(plain).max()
+    for other in (fused, openvino_levels(model, feed)["y"]):
+        assert np.abs(plain - other).max() <= 1e-5 * np.abs(plain).max()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -193,6 +195,39 @@ def test_units_are_odd_and_make_weights_little_coarser(ratio):
     found = no_ties.odd_units(np.array(ratio))
     assert found % 2 == 1 and found <= ratio
     assert found > ratio - 2
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(15, 2000))
+def test_weights_lose_no_more_than_with_any_odd_number_near(seed, ratio):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 1, (4, 6, 3, 3))
+    scale = (np.abs(values).max(axis=(1, 2, 3)) / 127).astype(np.float32)
+    level = float(scale.max()) * ratio
+    found = no_ties.best_scale(values, 0, scale, level)
+    units = level / found.astype(np.float64)
+    assert np.abs(units - np.rint(units)).max() < 1e-3 and (np.rint(units) % 2 == 1).all()
+
+    def errors(scales):
+        along = scales.astype(np.float64).reshape(-1, 1, 1, 1)
+        rounded = np.clip(np.rint(values / along), -127, 127) * along
+        return np.square(rounded - values).sum(axis=(1, 2, 3))
+
+    nearest = (level / no_ties.odd_units(level / scale.astype(np.float64))).astype(np.float32)
+    assert (errors(found) <= errors(nearest)).all()
+
+
+def test_terms_of_a_sum_share_its_level_and_keep_their_lowest_value():
+    made, _ = quantised(0, gated_network, ["c0"])
+    values = {t.name: numpy_helper.to_array(t) for t in made.graph.initializer}
+    levels = [values[name + "_scale"] for name in ("c3", "c5", "a")]
+    assert levels[0] == levels[1] == levels[2]
+    model, feed = gated_network(0)
+    histograms = ranges.Histograms(model)
+    histograms.add(feed)
+    for name in ("c3", "c5", "a"):
+        low = histograms.ranges("minmax")[name][0]
+        lowest = -float(values[name + "_zero_point"]) * levels[0]
+        assert lowest == pytest.approx(low, abs=float(levels[0]))
 
 
 def test_a_layer_with_few_units_in_a_level_is_left_alone():

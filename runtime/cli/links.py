@@ -62,6 +62,9 @@ class Links:
                 self._service, self._loop = _open_mavlink(
                     options, controller, size, network, detector
                 )
+                if self._service.transport.fileno() is None:
+                    text = "--mavlink {}: nothing answers there yet; it is tried again and again"
+                    say(text.format(options.mavlink))
                 self._service.start()
         except BaseException:
             self.close()

@@ -167,6 +167,14 @@ def test_what_can_t_work_is_refused_with_a_sentence(clip, capsys, arguments, sai
     assert said in capsys.readouterr().err
 
 
+def test_a_radio_that_is_not_plugged_in_is_told_and_waited_for(clip, capsys):
+    from runtime.track import main
+
+    run = ["--video", str(clip.pictures), "--no-show", "--box", "10,10,50,50", "--frames", "2"]
+    assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 0
+    assert "serial:/dev/nowhere:57600: nothing answers there yet" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_mavsdk_drives_the_whole_conversation(clip, tmp_path):
     pytest.importorskip("mavsdk")

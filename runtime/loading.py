@@ -256,8 +256,8 @@ def create_tracker(
         network, engine, kernels: as in ``Loaded``.
         log: function of one sentence, or None.
         pipeline: frames that may be in flight at a time.
-        recover: whether a lost target is searched for; None: where network and engine can. Where
-            they cannot, one sentence says so.
+        recover: whether a lost target is searched for; None: where network and engine can, but not
+            on an FPGA. Where they cannot, one sentence says so.
         budget_ms: what a frame of the search may take beyond a tracked frame's time; None for half
             of that.
         online: whether a classifier learns the target while it is tracked; None for what the
@@ -297,7 +297,8 @@ def create_tracker(
         if pipeline > 1:
             tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)
         else:
-            tracker = FpgaTracker(network, engine, kernels)
+            more["recover"] = recover is True  # it costs the processor time in every frame
+            tracker = FpgaTracker(network, engine, kernels, **more)
     else:
         tracker = HostTracker(network, engine, kernels, online=online, **more)
     return _checked_search(tracker, recover, log)

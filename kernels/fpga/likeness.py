@@ -20,15 +20,16 @@ class Seen:
     Args:
         channels: of the features; what is above them in the last block is zero.
         side: cells a side.
+        step: what one step of int8 is worth.
 
     Attributes:
         shape: as the array's.
         address: of the words.
     """
 
-    def __init__(self, channels: int, side: int) -> None:
+    def __init__(self, channels: int, side: int, step: float = 1.0) -> None:
         self.shape = (1, channels, side * side)
-        self.side = side
+        self.side, self.step = side, step
         self.address = 0
         self._memory: Any = None
 
@@ -46,6 +47,15 @@ class Seen:
         """int8 (blocks, side, side, 16)."""
         shape = (-(-self.shape[1] // WORD), self.side, self.side, WORD)
         return self._memory[: shape[0] * self.side**2 * WORD].view(np.int8).reshape(shape)
+
+    def values(self, out: np.ndarray) -> None:
+        """Write the features as numbers.
+
+        Args:
+            out: float32 (1, channels, cells).
+        """
+        blocks = self.words.transpose(0, 3, 1, 2).reshape(-1, self.side**2)
+        np.multiply(blocks[: self.shape[1]], np.float32(self.step), out=out[0])
 
 
 class Likeness:

@@ -150,7 +150,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         dest="recover",
         action="store_true",
         default=None,
-        help="search for a lost target in the whole picture (default: where the network can)",
+        help="search for a lost target in the whole picture (default: where the network can, but "
+        "not on an FPGA)",
     )
     recover.add_argument(
         "--no-recover",

@@ -27,6 +27,7 @@ SIZE = (
 )
 PROGRAM = ("offset", "side", "cycles")
 ENTRY = ("offset", "channels", "height", "width")
+MOST_EXPONENT = 64
 
 
 class Engine(Base):
@@ -91,7 +92,8 @@ class Engine(Base):
         seen = run.get("seen")
         if seen:
             self.features_offset = seen["offset"]
-            self.search_features = Seen(seen["channels"], seen["height"])
+            step = 2.0 ** seen.get("exponent", 0)
+            self.search_features = Seen(seen["channels"], seen["height"], step)
 
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
@@ -290,6 +292,9 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     numbers += [program.get(key) for program in programs for key in PROGRAM]
     numbers += [entry.get(key) for entry in entries for key in ENTRY]
     numbers += [entry.get("lane", 0) for entry in entries]
+    exponent = (run.get("seen") or {}).get("exponent", 0)
+    if not isinstance(exponent, int) or abs(exponent) > MOST_EXPONENT:
+        return False
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
         return False
     clock_mhz = size.get("assumed_clock_mhz")

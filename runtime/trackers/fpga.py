@@ -14,12 +14,31 @@ import numpy as np
 from kernels.fpga.frame import Features, Frames, Watched
 from kernels.fpga.likeness import Likeness
 from runtime import geometry
-from runtime.engines.base import Engine
+from runtime.engines.base import Engine, Lane
 from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.loss import loss_settings
 from runtime.networks import Network
 from runtime.trackers.host import Cropper, HostTracker
 from runtime.types import Box, Track
+
+
+class _FloatFeatures(Lane):
+    """The fabric, with the search region's features as numbers: the search learns from them.
+
+    Args:
+        engine: has ``search_features``.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine, self._seen = engine, engine.search_features
+        self.search_crop = engine.search_crop
+        self.search_features = np.zeros(self._seen.shape, np.float32)
+
+    def search(self, features: Any) -> Any:
+        """See ``runtime.engines.base.Engine``."""
+        maps = self._engine.search(features)
+        self._seen.values(self.search_features)
+        return maps
 
 
 class FpgaTracker(HostTracker):
@@ -29,17 +48,42 @@ class FpgaTracker(HostTracker):
         network: the ``Network``.
         engine: an engine that has a ``fabric``.
         kernels: select, and the crop of windows that are too wide for the fabric.
+        recover: whether a lost target is searched for, by the code of ``HostTracker``: all windows
+            are cropped and computed in the fabric. A frame's other steps are taken in Python then.
+        budget_ms: see ``runtime.recovery.budget``.
     """
 
     can_rehearse = False  # the program and its weights lie in memory that no cache holds
 
-    why_no_search = "in an FPGA only its state is known"
-
     engine: Any
 
-    def __init__(self, network: Network, engine: Engine, kernels: Any) -> None:
-        super().__init__(network, engine, Likeness(kernels))
-        self.frames = self._compiled_frames(kernels)
+    def __init__(
+        self,
+        network: Network,
+        engine: Engine,
+        kernels: Any,
+        *,
+        recover: bool = False,
+        budget_ms: Optional[float] = None,
+    ) -> None:
+        self._may_search = recover
+        super().__init__(
+            network, engine, Likeness(kernels), recover=recover, budget_ms=budget_ms, online=False
+        )
+        self.frames = None if self.searches else self._compiled_frames(kernels)
+
+    def search_on(self, lane: Lane) -> None:
+        """See ``HostTracker.search_on``."""
+        if self._may_search and lane.search_features is not None:
+            lane = _FloatFeatures(lane)
+        super().search_on(lane)
+
+    @property
+    def why_no_search(self) -> str:  # type: ignore[override]  # read only here
+        """See ``Tracker.why_no_search``."""
+        if not self._may_search:
+            return "on an FPGA only by --recover, with one frame in flight"
+        return super().why_no_search
 
     def _compiled_frames(self, kernels: Any) -> Optional[Frames]:
         """The calls of ``kernels.fpga.frame``; None where a frame's steps are taken in Python."""

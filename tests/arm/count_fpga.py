@@ -1,6 +1,6 @@
 """Count the instructions that the processor of an FPGA board executes for a frame.
 
-    python -m tests.arm.count_fpga [--machine armhf] [--write NAME]
+    python -m tests.arm.count_fpga [--machine armhf] [--recover | --write NAME]
 
 Kestrel follows a face in a picture of 640 x 480 pixels on a simulated PYNQ-Z2, and what the fabric
 gives is recorded. Then the same frames are followed under QEMU: the shipped Python code, Debian's
@@ -9,6 +9,7 @@ recorded results are there as soon as a program starts (``replay.py``). The boxe
 the recording. Counted is all that the program executes, without the kernel's part: not the
 synchronisation of the caches, and no waiting.
 
+--recover counts a tracker that would search for a lost target, while none is lost.
 --write NAME stores the counts in kernels/fpga/processor.toml, where ``calib.fpga.rate`` reads
 them.
 """
@@ -53,8 +54,11 @@ def main(arguments=None):
         if build.main([BOARD, "--network", "kestrel", "--out", str(folder)]):
             return 2
         rows = record(folder, frames, box)
-        for kind, pipeline in (("one", 1), ("overlapped", 2)):
-            marks, there = _on(machine, folder, library, pipeline)
+        kinds = {"one": [1], "overlapped": [2]}
+        if options.recover:
+            kinds = {"one, with the search": [1, "recover"]}
+        for kind, how in kinds.items():
+            marks, there = _on(machine, folder, library, how)
             worst = np.abs(np.array(there["rows"]) - rows)[:, :4].max()
             if worst > LIMIT_PX:
                 print("the boxes differ by {:g} px".format(worst), file=sys.stderr)
@@ -69,7 +73,9 @@ def main(arguments=None):
 def _parser():
     cli = command_line("count_fpga", __doc__)
     cli.add_argument("--machine", default="armhf", choices=list(load_table()))
-    cli.add_argument("--write", metavar="NAME", help="of the table in processor.toml")
+    group = cli.add_mutually_exclusive_group()
+    group.add_argument("--recover", action="store_true", help="count with the search ready")
+    group.add_argument("--write", metavar="NAME", help="of the table in processor.toml")
     return cli
 
 
@@ -119,10 +125,14 @@ def record(folder, frames, box):
     return np.array([list(track.box) + [track.score] for track in tracks])
 
 
-def _on(machine, folder, library, pipeline):
-    """(marks, what the program wrote) of a run on the machine."""
+def _on(machine, folder, library, how):
+    """(marks, what the program wrote) of a run on the machine.
+
+    Args:
+        how: last arguments of ``tests.arm.fpga_frames``.
+    """
     out = folder / "out.json"
-    command = ["-m", "tests.arm.fpga_frames", folder, library, out, pipeline]
+    command = ["-m", "tests.arm.fpga_frames", folder, library, out] + how
     single = {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
 
     def run(more):

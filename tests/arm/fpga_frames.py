@@ -1,9 +1,10 @@
 """Follow a target on a board that gives recorded results, and mark each part of a frame.
 
-    python -m tests.arm.fpga_frames FOLDER PYNQ OUT.json [PIPELINE]
+    python -m tests.arm.fpga_frames FOLDER PYNQ OUT.json [PIPELINE] [recover]
 
 FOLDER is written by ``tests.arm.count_fpga``: record.npz, and a bundle. PYNQ is the folder of
-PYNQ's library. A mark is a system call that the plugin ``count.c`` writes down:
+PYNQ's library. "recover" lets the tracker search for a lost target. A mark is a system call that
+the plugin ``count.c`` writes down:
 
     START   a program was started, and the fabric computes
     RUN     its results are in memory; what follows is done beside the fabric
@@ -28,7 +29,7 @@ MARK = 0x4850  # of count.c
 START, RUN, WAIT, EMPTY = 1, 2, 3, 4
 
 
-def main(folder, library, out, pipeline="1"):
+def main(folder, library, out, pipeline="1", recover=""):
     """See above."""
     folder = pathlib.Path(folder)
     with np.load(str(folder / "record.npz")) as held:
@@ -39,7 +40,9 @@ def main(folder, library, out, pipeline="1"):
         (folder / ("hotpath" + suffix)).touch()
     engine = loading.open_bundle(bundle, device=board, overlay=folder / "hotpath.bit")
     kernels = cpu.load()
-    tracker = loading.create_tracker(engine.network, engine, kernels, pipeline=int(pipeline))
+    tracker = loading.create_tracker(
+        engine.network, engine, kernels, pipeline=int(pipeline), recover=recover == "recover"
+    )
     replay(engine, board, list(record["results"]))
     tracks = follow(tracker, list(record["frames"]), record["box"])
     rows = [[float(value) for value in track.box] + [track.score] for track in tracks]

@@ -119,6 +119,12 @@ def test_likeness_of_words(kernels, channels):
     flat = words.view(np.uint8).reshape(-1)
     seen, plain = Seen(channels, side), values.reshape(1, channels, -1).astype(np.float32)
     seen.lie_in(flat, flat.ctypes.data)
+    numbers = np.empty(plain.shape, np.float32)
+    seen.values(numbers)
+    assert np.array_equal(numbers, plain)
+    seen.step = 0.25
+    seen.values(numbers)
+    assert np.array_equal(numbers, plain / 4)
     wanted = np.zeros(channels, np.float32)
     golden.likeness(plain, (3, 9), (2, 5), None, wanted)
     alike = golden.likeness(plain, (4, 6), (0, 16), wanted)

@@ -19,6 +19,7 @@ from kernels.fpga.likeness import Seen
 from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker, loading
+from runtime.multi.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs
 
@@ -312,3 +313,72 @@ def test_a_network_without_ranges_names_the_command(tmp_path, networks_dir, caps
     assert code == 2
     assert "python -m calib.int8 --network nanotrack_v2 --clips DIR" in capsys.readouterr().err
     assert boards.load_board("pynq_z2").engine == "overlay"
+
+
+# -- a lost target
+
+AWAY, BACK = 5, 15
+
+
+def hiding(count, seed):
+    """(frames, boxes, box at rest): a soft pattern goes away and comes back; another one stays."""
+    rng = np.random.default_rng(seed)
+
+    def soft(width, height, cell):
+        cells = rng.integers(0, 256, (height // cell, width // cell, 3), dtype=np.uint8)
+        return cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC)
+
+    ground = soft(480, 360, 24) // 3 + 60
+    target, other = soft(48, 64, 12), soft(48, 64, 12)
+    target[..., 2], target[..., 0] = target[..., 2] // 2 + 128, target[..., 0] // 3
+    other[..., 0], other[..., 2] = other[..., 0] // 2 + 128, other[..., 2] // 3
+    frames, boxes = [], []
+    for index in range(count):
+        frame, box = ground.copy(), None
+        frame[40:104, 380:428] = other
+        if not AWAY <= index < BACK:
+            x, y = (40 + 2 * index, 50) if index < AWAY else (350 - index, 240)
+            frame[y : y + 64, x : x + 48] = target
+            box = (x, y, 48, 64)
+        frames.append(frame)
+        boxes.append(box)
+    return frames, boxes, (380, 40, 48, 64)
+
+
+def targets_of(bundles, frames, boxes, recover):
+    """What is said of each target in each frame after the first one."""
+    device, overlay = simulation.open_board("pynq_z2", "model")
+    made = bundle.Bundle(bundles / "pynq_z2" / "kestrel-int8")
+    engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
+    targets = Targets(engine.network, engine, cpu.load(), recover=recover)
+    names = [targets.add(frames[0], box) for box in boxes]
+    told = [targets.update(frame) for frame in frames[1:]]
+    return [[tracks[name] for tracks in told] for name in names]
+
+
+def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles):
+    frames, boxes, resting = hiding(22, 4)
+    lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
+    states = [track.state for track in lost]
+    assert "lost" not in states[: AWAY - 1] and set(states[AWAY + 3 : BACK - 1]) == {"lost"}
+    assert states.count("found") == 1 and BACK <= states.index("found") + 1 < BACK + 5
+    for index in range(states.index("found") + 1, len(frames)):
+        assert overlap(lost[index - 1].box, boxes[index]) > 0.7
+    # the boxes of what is tracked are those without the search
+    plain, alone = targets_of(bundles, frames[:AWAY], [boxes[0], resting], False)
+    assert [track.box for track in plain] == [track.box for track in lost[: AWAY - 1]]
+    assert [track.box for track in alone] == [track.box for track in other[: AWAY - 1]]
+    assert {track.state for track in other} == {"tracked"}
+
+
+@pytest.mark.parametrize("options", [{}, {"pipeline": 2, "recover": True}])
+def test_without_a_search_the_reason_is_told(bundles, options):
+    device, overlay = simulation.open_board("pynq_z2", "model")
+    made = bundle.Bundle(bundles / "pynq_z2" / "kestrel-int8")
+    engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
+    said = []
+    tracker = loading.create_tracker(engine.network, engine, cpu.load(), log=said.append, **options)
+    assert not tracker.searches
+    assert said == [
+        "a lost target is not searched for: on an FPGA only by --recover, with one frame in flight"
+    ]

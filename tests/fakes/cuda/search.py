@@ -24,7 +24,7 @@ from runtime.trackers import host as host_tracker
 from runtime.trackers.gpu import GpuTracker
 from runtime.trackers.host import HostTracker
 from tests.fakes.cuda import build
-from tests.fakes.cuda.clip import COSTS, open_engine
+from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
 from tests.runtime.recovery.test_search import Elsewhere
 
@@ -101,6 +101,15 @@ def follow_several(network, engine, frames, boxes):
     return said, type(targets._schedule).__name__
 
 
+def interrupted(clip, other, start, end):
+    """(frames, first box) of a clip, with frames of another one, from ``start`` to ``end``."""
+    frames, box = read_clip(clip, 60)
+    others, _ = read_clip(other, end)
+    size = frames[0].shape[1::-1]
+    between = [cv2.resize(frame, size) for frame in others[start:end]]
+    return frames[:start] + between + frames[end:], box
+
+
 def run(options):
     device = devices.open_device(options.get("library", "auto"))
     build.match_compiler(device.driver_version)
@@ -115,7 +124,10 @@ def run(options):
         for frame in film.frames:
             x, y, w, h = RESTS
             frame[y : y + h, x : x + w] = (90, 240, 110)
-    frames = [on_the_host(f, kind) for f in changed(film.frames, options.get("change"))]
+    pictures, box = film.frames, film.boxes[0]
+    if options.get("clips"):
+        pictures, box = interrupted(*options["clips"], start=10, end=35)
+    frames = [on_the_host(f, kind) for f in changed(pictures, options.get("change"))]
     report = {"library": device.name}
     if options.get("targets"):
         boxes = [film.boxes[0], film.boxes[0] + (0, 2, 0, 0), RESTS]
@@ -128,9 +140,9 @@ def run(options):
         tracker = GpuTracker(network, engine, kernels=cpu.load(), recover=True)
         # what is uploaded first must not need a mean colour of the device's memory
         given = [on_the_gpu(bgr_of(f) if kind != "nv12" else f, kind, engine) for f in frames]
-        report["found"], report["costs"] = follow(tracker, given[1:], frames[0], film.boxes[0])
+        report["found"], report["costs"] = follow(tracker, given[1:], frames[0], box)
         other = HostTracker(network, host, cpu.load(), recover=True)
-        report["wanted"], _ = follow(other, frames[1:], frames[0], film.boxes[0])
+        report["wanted"], _ = follow(other, frames[1:], frames[0], box)
         tracker.release()
     device.close()
     return report

@@ -18,7 +18,8 @@ from tests.support.fake_gpu import SITE, python
 
 def track(folder, **options):
     """The report of ``tests.fakes.cuda.search``."""
-    options["network"] = str(tiny.write_network(folder, tiny.watched(**THRESHOLDS)))
+    if "network" not in options:
+        options["network"] = str(tiny.write_network(folder, tiny.watched(**THRESHOLDS)))
     site = STAND_IN if options.get("library") == "cupy" else SITE
     said = python(["-m", "tests.fakes.cuda.search", json.dumps(options)], site=site)
     report = json.loads(said.splitlines()[-1])  # ONNX Runtime may warn on standard output before
@@ -87,3 +88,11 @@ def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, change
         check(own, alone)
     check_alike(*resting)
     assert {track[3] for track in resting[0]} == {"tracked"}
+
+
+def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
+    clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
+    report = track(tmp_path, network="kestrel", clips=clips, windows=2)
+    check_alike(report["found"], report["wanted"])
+    states = [track[3] for track in report["found"]]
+    assert states.count("lost") > 10 and "found" in states and states[-1] == "tracked"

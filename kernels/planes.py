@@ -81,6 +81,7 @@ class Planes:
         shape: (height, width, 3), as a BGR array of this picture has.
         samples: ``Samples``; None for BGRx.
         factors: the ``Matrix``.
+        record: kernels keep the addresses of the samples here; empty before they were asked for.
 
     Raises:
         ValueError: no such kind or matrix, or planes of other sizes than the picture's.
@@ -104,6 +105,7 @@ class Planes:
         _check(self)
         self.samples = _samples(self) if KINDS[kind] else None
         self.factors = MATRICES[matrix, full_range]
+        self.record = b""
 
     @property
     def nbytes(self) -> int:

@@ -14,7 +14,7 @@ from kernels.cpu.build import Library
 from kernels.cpu.checks import MAX_SIDE, check_frame, check_windows, planes
 from kernels.cpu.colour import Colours
 from kernels.cpu.jpeg import JpegDecoder
-from kernels.cpu.online import Pooling, Regression, Samples
+from kernels.cpu.online import Pooling, Regression, Samples, address
 from kernels.cpu.response import Response
 from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
@@ -281,7 +281,7 @@ class Kernels:
                 self._planes.raw = _record(frame)
                 return 0, (0, 0, 0), self._planes_at
             frame = frame.planes[0]
-        return frame.ctypes.data, frame.strides, 0
+        return address(frame), frame.strides, 0
 
     def _bind(self, out: np.ndarray, frame_width: int) -> None:
         """Keep the address of ``out``, and allocate scratch memory for it."""
@@ -302,14 +302,11 @@ class Kernels:
 
 def _record(picture: Planes) -> bytes:
     """A picture in planes as ``hp_planes``."""
-    samples: Any = picture.samples
-    luma, u, v = samples.luma, samples.u, samples.v
-    colour = (0, 0, 0, 0) if u is None else (u.ctypes.data, v.ctypes.data) + u.strides
-    return PLANES.pack(
-        luma.ctypes.data,
-        *luma.strides,
-        *colour,
-        samples.shift_x,
-        samples.shift_y,
-        *picture.factors,
-    )
+    if not picture.record:
+        samples: Any = picture.samples
+        luma, u, v = samples.luma, samples.u, samples.v
+        colour = (0, 0, 0, 0) if u is None else (address(u), address(v)) + u.strides
+        shifts = samples.shift_x, samples.shift_y
+        parts = (address(luma),) + luma.strides + colour + shifts + tuple(picture.factors)
+        picture.record = PLANES.pack(*parts)
+    return picture.record

@@ -2,10 +2,11 @@
 
 import ctypes
 import struct
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from kernels.cpu.online import address
 from kernels.jpeg import SCALES, STANDARD_TABLES, NotBaseline, kind_of, planes_from
 from kernels.planes import Planes
 
@@ -14,6 +15,13 @@ JOB = struct.Struct("=15q")  # hp_jpeg_job
 PAD = 2048  # bytes after the coded data, as in jpeg.h
 
 Region = Tuple[int, int, int, int]  # units: left, top, right, bottom
+
+
+class _Memory(NamedTuple):
+    """Of a picture at one scale."""
+
+    picture: Planes
+    job: Tuple[int, ...]  # the last fields of hp_jpeg_job: sides of blocks, addresses, strides
 
 
 class JpegDecoder:
@@ -39,11 +47,13 @@ class JpegDecoder:
         self._window = handle.hp_jpeg_window
         self._window.argtypes, self._window.restype = [pointer, pointer], number
         self._state = np.zeros(handle.hp_jpeg_bytes(), np.uint8)
+        self._state_at = address(self._state)
         self._clean = np.empty(0, np.uint8)
         self._segments = np.empty(0, np.int64)
+        self._clean_at = self._segments_at = 0
         self._head: Tuple[int, ...] = ()
         self._kind = ""
-        self._memory: Dict[int, List[np.ndarray]] = {}  # scale -> padded planes
+        self._memory: Dict[int, _Memory] = {}  # of each scale
         self._done: Dict[int, List[Region]] = {}  # scale -> what was decoded
         self.shape = (0, 0, 3)
 
@@ -53,23 +63,17 @@ class JpegDecoder:
         The file is copied. It may still turn out to be damaged: see ``planes``.
         """
         data = np.ascontiguousarray(data)
-        state = self._state.ctypes.data
-        standard = len(STANDARD_TABLES)
-        if not self._open(state, STANDARD_TABLES, standard, data.ctypes.data, len(data)):
+        state, data_at, standard = self._state_at, address(data), len(STANDARD_TABLES)
+        if not self._open(state, STANDARD_TABLES, standard, data_at, len(data)):
             return False
-        head = HEAD.unpack(self._state[: HEAD.size].tobytes())
+        head = HEAD.unpack_from(self._state.data)
         if head != self._head:
             self._allocate(head)
         if self._clean.size < len(data) + PAD:
             self._clean = np.empty(len(data) + len(data) // 4 + PAD, np.uint8)
-        self._unstuff(
-            state,
-            data.ctypes.data,
-            len(data),
-            self._clean.ctypes.data,
-            self._segments.ctypes.data,
-            len(self._segments),
-        )
+            self._clean_at = address(self._clean)
+        room = len(self._segments)
+        self._unstuff(state, data_at, len(data), self._clean_at, self._segments_at, room)
         self._done = {scale: [] for scale in SCALES}
         return True
 
@@ -88,24 +92,16 @@ class JpegDecoder:
             NotBaseline: the file is damaged.
         """
         region = self._region(window)
-        planes = self._planes(scale)
+        memory = self._memory.get(scale)
+        if memory is None:
+            memory = self._memory[scale] = self._allocated(scale)
         if region is None or any(_holds(done, region) for done in self._done[scale]):
-            return planes
-        memory = self._memory[scale]
-        none = [0] * (3 - len(memory))
-        sides = [8 // own for own in self._scales(scale)] + none
-        places = [plane.ctypes.data for plane in memory] + none
-        strides = [plane.strides[0] for plane in memory] + none
-        job = JOB.pack(
-            self._clean.ctypes.data,
-            self._segments.ctypes.data,
-            *region,
-            *(sides + places + strides),
-        )
-        if not self._window(self._state.ctypes.data, job):
+            return memory.picture
+        job = JOB.pack(self._clean_at, self._segments_at, *region, *memory.job)
+        if not self._window(self._state_at, job):
             raise NotBaseline("the picture is damaged")
         self._done[scale].append(region)
-        return planes
+        return memory.picture
 
     def _allocate(self, head: Tuple[int, ...]) -> None:
         """Prepare for pictures of another size or kind."""
@@ -113,22 +109,25 @@ class JpegDecoder:
         self._head, self.shape, self._memory = head, (height, width, 3), {}
         self._kind = kind_of([(across, down)] + [(1, 1)] * (parts - 1))
         self._segments = np.empty(columns * rows // interval + 2 if interval else 1, np.int64)
+        self._segments_at = address(self._segments)
 
     def _scales(self, scale: int) -> List[int]:
         """The scale of every plane: colours of half the resolution are not halved once more."""
         colour = scale // 2 if self._kind == "I420" and scale > 1 else scale
         return [scale] + [colour] * (self._head[2] - 1)
 
-    def _planes(self, scale: int) -> Planes:
+    def _allocated(self, scale: int) -> "_Memory":
         width, height, _, across, down, columns, rows = self._head[:7]
-        if scale not in self._memory:
-            blocks = [(down, across), (1, 1), (1, 1)]
-            sizes = [8 // own for own in self._scales(scale)]
-            self._memory[scale] = [
-                np.empty((rows * block[0] * size, columns * block[1] * size), np.uint8)
-                for block, size in zip(blocks, sizes)
-            ]
-        return planes_from(self._kind, self._memory[scale], width, height, scale)
+        blocks = [(down, across), (1, 1), (1, 1)]
+        sides = [8 // own for own in self._scales(scale)]
+        padded = [
+            np.empty((rows * block[0] * side, columns * block[1] * side), np.uint8)
+            for block, side in zip(blocks, sides)
+        ]
+        none = [0] * (3 - len(padded))
+        job = sides + none + [address(plane) for plane in padded] + none
+        job += [plane.strides[0] for plane in padded] + none
+        return _Memory(planes_from(self._kind, padded, width, height, scale), tuple(job))
 
     def _region(self, window: Tuple[float, float, float, float]) -> Optional[Region]:
         """The units that a window covers; None where it lies outside."""

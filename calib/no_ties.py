@@ -27,6 +27,7 @@ from onnx import numpy_helper
 LEAST = 15  # units in a level of activations; with fewer, it would change by an eighth or more
 LEVELS = 127
 NEAR = np.arange(940, 1011, 2) / 1000  # shares of the units in a level that are tried
+MOST_BIAS = 2.0**30  # units: half of what int32 holds; the rest is for the sum
 WEIGHT_BITS = 11  # with 8 of a pixel and 5 of 27 terms, as many as a float32 holds
 RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
 MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep values and levels
@@ -147,6 +148,8 @@ class _Graph:
         axis = _axis(weight)
         unit = np.float64(self._array(image.input[1]))
         scale = self._array(weight.input[1])
+        if len(node.input) > 2:
+            scale = np.maximum(scale, self._least_scale(node.input[2], unit, scale.ndim))
         values = numpy_helper.to_array(self._floats[name]).astype(np.float64)
         if level is not None:
             scale = best_scale(values, axis, scale, level / unit)
@@ -286,12 +289,20 @@ class _Graph:
                 self._set_levels(node.output[0], old, new, move_zero)
 
     def _change_bias(self, bias, units):
-        values = self._array(bias.input[0]) * self._array(bias.input[1]).astype(np.float64)
+        self._set(bias.input[0], np.rint(self._bias(bias) / units).astype(np.int32))
+        self._set(bias.input[1], units.astype(np.float32))
+
+    def _least_scale(self, name, unit, axes):
+        """The least scales of weights with which a bias fits: one a channel, or one for 0 axes."""
+        needed = np.abs(self._bias(self._dequantised(name))) / (unit * MOST_BIAS)
+        return (needed if axes else needed.max()).astype(np.float32)
+
+    def _bias(self, bias):
+        """The float values of a dequantised bias."""
         name = bias.input[0][: -len("_quantized")]
         if name in self._floats:
-            values = numpy_helper.to_array(self._floats[name]).astype(np.float64)
-        self._set(bias.input[0], np.rint(values / units).astype(np.int32))
-        self._set(bias.input[1], units.astype(np.float32))
+            return numpy_helper.to_array(self._floats[name]).astype(np.float64)
+        return self._array(bias.input[0]) * self._array(bias.input[1]).astype(np.float64)
 
     def _is_whole(self, node):
         """Whether a node's bias, if it has one, is an int32 that only it uses."""

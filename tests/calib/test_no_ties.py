@@ -241,3 +241,21 @@ def test_a_layer_with_few_units_in_a_level_is_left_alone():
     before = np.abs({t.name: numpy_helper.to_array(t) for t in model.graph.initializer}["c0w"])
     scales = {t.name: numpy_helper.to_array(t) for t in made.graph.initializer}["c0w_scale"]
     assert scales == pytest.approx(before.reshape(len(before), -1).max(1) / 127, rel=1e-5)
+
+
+def test_a_bias_fits_into_int32_where_weights_are_almost_nothing():
+    model, feed = network(3)
+    for tensor in model.graph.initializer:
+        if tensor.name == "c2w":  # a channel that training has nearly switched off
+            values = numpy_helper.to_array(tensor).copy()
+            values[1] *= 1e-9
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    histograms = ranges.Histograms(model)
+    histograms.add(feed)
+    done = qdq.quantised(model, histograms.ranges("minmax"), "cpu", qdq.last_layers(model))
+    made = {node.input[0]: node for node in done.graph.node}["c2b_quantized"]
+    values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    found = {t.name: numpy_helper.to_array(t) for t in done.graph.initializer}
+    bias = found["c2b_quantized"] * found[made.input[1]].astype(np.float64)
+    assert np.abs(bias - values["c2b"]).max() < 0.01
+    assert np.abs(found["c2b_quantized"].astype(np.int64)).max() < 1.1 * 2**30

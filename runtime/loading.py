@@ -264,9 +264,13 @@ def create_tracker(
             network's TOML says, where network and engine can.
 
     Raises:
-        NoEngine: more than one frame at a time, and the tracker is the host's; or ``online``, and
-            network or engine cannot.
+        NoEngine: more than one frame at a time, and the tracker is the host's; ``online``, and
+            network or engine cannot; or a budget that is no number of milliseconds.
     """
+    if budget_ms is not None and not 0 <= budget_ms < float("inf"):
+        raise NoEngine(
+            "budget_ms must be a number of milliseconds, 0 or more, not {!r}".format(budget_ms)
+        )
     why = None
     if engine.device is not None:
         from runtime.trackers.gpu import GpuTracker

@@ -26,3 +26,9 @@ def test_more_threads_than_cores_are_not_used(tmp_path, load):
 def test_threads_that_are_no_number_above_zero_are_refused(tmp_path, threads):
     with pytest.raises(NoEngine, match="threads must be a whole number above 0"):
         load_tracker(tiny.write_network(tmp_path), threads=threads)
+
+
+@pytest.mark.parametrize("budget_ms", (-1, float("nan"), float("inf")))
+def test_a_budget_that_is_no_time_is_refused(tmp_path, budget_ms):
+    with pytest.raises(NoEngine, match="budget_ms must be a number of milliseconds, 0 or more"):
+        load_tracker(tiny.write_network(tmp_path), engine="onnxruntime", budget_ms=budget_ms)

@@ -1,7 +1,7 @@
 """The places that a network's map proposes besides the best one."""
 
 import copy
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 
@@ -22,18 +22,15 @@ class Places:
     Args:
         network: of the family ``points``; with others nothing is found.
         kernels: see ``kernels.cpu.binding``.
-        lr: how far a place takes over the size that the network gives; None for the network's own.
 
     Attributes:
         decoder: the network's without its window: a target may be anywhere.
     """
 
-    def __init__(self, network: Network, kernels: Any, lr: Optional[float] = None) -> None:
+    def __init__(self, network: Network, kernels: Any) -> None:
         self._network = network
         anywhere = copy.copy(network)
         anywhere.window = 0.0
-        if lr is not None:
-            anywhere.lr = lr
         self.decoder = decode.create(anywhere, kernels)
 
     def others(

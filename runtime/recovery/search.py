@@ -75,7 +75,7 @@ class Search:
         self._parts, self._bins_of = parts, bins_of
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
-        self._places = Places(network, kernels, lr=0.0)
+        self._places = Places(_with_lr(network, 0.0), kernels)
         self._closely = decode.create(_with_lr(network, 1.0), kernels)
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain

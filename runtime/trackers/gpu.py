@@ -141,7 +141,7 @@ class GpuTracker(PipelinedTracker):
         super().__init__(network, engine)
         self.why_no_search = "it was not asked for"
         self._search: Optional[GpuSearch] = None
-        self._waiting: Any = None  # a frame of the search, which was submitted
+        self._searching = False  # whether a frame of the search was submitted
         if recover and pipeline > 1:
             self.why_no_search = "with several frames in flight only its state is known"
         elif recover:
@@ -174,7 +174,7 @@ class GpuTracker(PipelinedTracker):
         self.state = None
         state = geometry.state_of(self.network, box, width, height)
         border = self._border(frame)
-        self._waiting = None
+        self._searching = False
         self.frame.begin(frame, tuple(state), tuple(border))
         if self._search:
             self._search.take(frame, state, border, self.frame.features)
@@ -192,7 +192,7 @@ class GpuTracker(PipelinedTracker):
         if self.prepare(frame):
             self.frame.place(frame, self.state)
         if self._search and self._search.active:
-            self._waiting = frame
+            self._searching = True
         else:
             self.frame.submit(frame)
 
@@ -212,8 +212,8 @@ class GpuTracker(PipelinedTracker):
 
     def collect(self) -> Track:
         """See ``PipelinedTracker.collect``."""
-        if self._search and self._search.active and self._waiting is not None:
-            self._waiting = None
+        if self._search and self._searching:
+            self._searching = False
             return self._searched(self._search.search())
         found = self.frame.result()
         if self._profile:
@@ -264,7 +264,7 @@ class GpuTracker(PipelinedTracker):
     @property
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
-        return self.frame.in_flight + (self._waiting is not None)
+        return self.frame.in_flight + self._searching
 
     @property
     def certainty(self) -> Optional[float]:

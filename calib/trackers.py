@@ -60,6 +60,12 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
     return found
 
 
+def fp32_specs(options):
+    """Return the specs of a command's ``--networks``, all in fp32; raises what ``specs`` does."""
+    names, place = options.networks.split(","), options.networks_dir
+    return specs(names, ["fp32"], options.engine, options.threads, place, ".")
+
+
 def int8_toml(name, int8_dir):
     """The TOML of a network's INT8 form: that of ``calib.int8``, else the one that is shipped."""
     stem = pathlib.Path(name).stem if name.endswith(".toml") else name

@@ -126,14 +126,7 @@ def run(options):
     if bool(options.detector) != bool(options.wanted):
         raise BadRun("--detector NAME and --class NAME belong together")
     clips = find_clips(options.clips, log=say)
-    specs = trackers.specs(
-        options.networks.split(","),
-        ["fp32"],
-        options.engine,
-        options.threads,
-        options.networks_dir,
-        ".",
-    )
+    specs = trackers.fp32_specs(options)
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
     if options.online:
         cases = [with_head(case, way) for case in cases for way in RECOVER[options.online]]

@@ -87,14 +87,7 @@ def run(options):
             raise BadRun("--only {}: no film is made from it".format(options.only))
     sources = {film.source for film in drawn}
     members = drawn + [clip for clip in clips if clip.name in sources]
-    for spec in trackers.specs(
-        options.networks.split(","),
-        ["fp32"],
-        options.engine,
-        options.threads,
-        options.networks_dir,
-        ".",
-    ):
+    for spec in trackers.fp32_specs(options):
         follow_all(spec, tried, members, options)
         measured = judged(spec, tried, members, options.out)
         best = max(tried, key=lambda one: merit(measured, sources, one, options))

@@ -4,7 +4,6 @@ import gc
 import sys
 import weakref
 
-import cv2
 import pytest
 
 from runtime import garbage, track
@@ -44,12 +43,7 @@ def test_an_error_ends_it_too():
 def test_the_frame_loop_runs_within_it(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     tiny.write_network(tmp_path)
-    writer = cv2.VideoWriter(
-        str(tmp_path / "film.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 240)
-    )
-    for picture in tiny.film(6)[0]:
-        writer.write(picture)
-    writer.release()
+    tiny.write_video(tmp_path / "film.avi", tiny.film(6)[0])
     loop, left_out = track.follow, []
 
     def follow(*arguments):

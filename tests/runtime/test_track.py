@@ -15,6 +15,7 @@ import pytest
 from calib.metrics import overlap
 from tests.support import tiny
 from tests.support.disks import small_disk
+from tests.support.tiny import write_video
 
 pytest.importorskip("onnxruntime")
 FRAMES = 30
@@ -31,15 +32,6 @@ def world(tmp_path_factory):
         cv2.imwrite(str(folder / "frames" / "{:04d}.png".format(index)), picture)
     write_video(folder / "film.avi", pictures)
     return folder, np.array(boxes)
-
-
-def write_video(path, pictures, fps=25):
-    """A Motion JPEG video by OpenCV."""
-    height, width = pictures[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (width, height))
-    for picture in pictures:
-        writer.write(picture)
-    writer.release()
 
 
 def command(folder, *arguments):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import cv2
 import pytest
 
 from runtime import track as command_line
@@ -21,12 +20,7 @@ def folder(tmp_path_factory):
     """A folder with the tiny network and a short film."""
     folder = tmp_path_factory.mktemp("care")
     tiny.write_network(folder)
-    writer = cv2.VideoWriter(
-        str(folder / "film.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (320, 240)
-    )
-    for picture in tiny.film(6)[0]:
-        writer.write(picture)
-    writer.release()
+    tiny.write_video(folder / "film.avi", tiny.film(6)[0])
     return folder
 
 

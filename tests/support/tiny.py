@@ -5,6 +5,7 @@ pixels at a stride of 16. Its head multiplies by the exemplar's brightest cell, 
 of ``BOX`` search pixels.
 """
 
+import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -144,3 +145,12 @@ class Film:
 
     def __iter__(self):
         return iter([frame.copy() for frame in self.frames])
+
+
+def write_video(path, pictures, fps=25):
+    """A Motion JPEG video by OpenCV."""
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, (width, height))
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()

@@ -21,9 +21,8 @@ The network is an engine with device memory:
     engine.moves                                  how often that has moved them
     engine.search_features_device                 (address, shape) of the search region's features;
                                                   None if the network gives none
-    engine.room_for_features(targets), engine.download_features(room)
-                                                  memory of the host for those features, and a copy
-                                                  to it that is enqueued
+    engine.room_for_features(targets)             memory of the host for those features
+    engine.download_features(room)                enqueues a copy of them to it
     engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
     engine.addresses(features)                    addresses of one target's features

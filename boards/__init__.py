@@ -1,8 +1,9 @@
 """Profiles of boards: one TOML file for each board, read and checked here.
 
 A profile says how to recognise the board, which software releases it has, its precisions, memory,
-power modes and sensors. Nothing in this folder knows of trackers or networks, except
-``boards.build`` and ``boards.doctor``, which stand on top of ``runtime``.
+power modes and sensors, and what the search for a lost target may cost on it. Nothing in this
+folder knows of trackers or networks, except ``boards.build`` and ``boards.doctor``, which stand on
+top of ``runtime``.
 ``python -m boards`` says which board this is.
 """
 
@@ -14,9 +15,9 @@ from boards import schema, toml
 from boards.errors import BadBoard, UnknownBoard
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-HOST = "host"
+HOST, NVIDIA_GPU = "host", "nvidia_gpu"
 # These run bundles for the host, which are a network's own files.
-COMPUTERS = (HOST, "nvidia_gpu", "raspberry_pi4", "raspberry_pi5", "rk3588")
+COMPUTERS = (HOST, NVIDIA_GPU, "raspberry_pi4", "raspberry_pi5", "rk3588")
 NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
 Section = Dict[str, Any]
@@ -40,8 +41,8 @@ class Board:
         files: files that only such a computer has.
         pynq_board: names that PYNQ's images give to the board.
         unverified: "section.key" of the numbers that no available source confirmed.
-        cpu, gpu, memory, precision, power, sensors, fpga: one dict for each section, with all of
-            its keys (``board.gpu["dla_cores"]``).
+        cpu, gpu, memory, precision, search, power, sensors, fpga: one dict for each section, with
+            all of its keys (``board.gpu["dla_cores"]``).
         software: dict of release family -> dict of library -> version.
     """
 
@@ -61,6 +62,7 @@ class Board:
         self.gpu: Section = values["gpu"]
         self.memory: Section = values["memory"]
         self.precision: Section = values["precision"]
+        self.search: Section = values["search"]
         self.power: Section = values["power"]
         self.sensors: Section = values["sensors"]
         self.fpga: Section = values["fpga"]

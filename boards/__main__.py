@@ -8,6 +8,7 @@ from typing import List, Optional
 from boards import detect, installed, snapshot
 from boards.doctor import missing, report
 from boards.doctor.situation import Situation
+from boards.errors import NoRoot
 from boards.files import Root
 from boards.telemetry import Telemetry
 from kernels.errors import HotpathError
@@ -57,6 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _root(options: argparse.Namespace) -> Root:
+    """The root that the user named.
+
+    Raises:
+        NoRoot: it is no folder that can be read.
+    """
+    if not os.path.isdir(options.root) or not os.access(options.root, os.R_OK | os.X_OK):
+        raise NoRoot(
+            "--root {} is no folder that can be read; name a folder with a board's proc, sys and "
+            "etc in it, or leave --root out".format(options.root)
+        )
+    return Root(options.root)
+
+
 def _situation(root: Root) -> Situation:
     # the shell's own variables say nothing about the board of another root
     environ = dict(os.environ) if root.is_this_computer else {}
@@ -64,14 +79,14 @@ def _situation(root: Root) -> Situation:
 
 
 def this_machine(options: argparse.Namespace) -> None:
-    root = Root(options.root)
+    root = _root(options)
     situation = _situation(root)
     telemetry = Telemetry(root, situation.detection.board)
     print("\n".join(report.machine(situation, telemetry)))
 
 
 def print_missing(options: argparse.Namespace) -> None:
-    for command in missing.commands(_situation(Root(options.root))):
+    for command in missing.commands(_situation(_root(options))):
         print(command)
 
 
@@ -84,7 +99,7 @@ def show(options: argparse.Namespace) -> None:
 
 
 def sensors(options: argparse.Namespace) -> None:
-    root = Root(options.root)
+    root = _root(options)
     telemetry = Telemetry(root, detect.detect(root).board)
     for key, value in telemetry.read().items():
         where = telemetry.found.get(key, "")
@@ -94,7 +109,7 @@ def sensors(options: argparse.Namespace) -> None:
 
 
 def take_snapshot(options: argparse.Namespace) -> None:
-    count = snapshot.write(options.file, options.root)
+    count = snapshot.write(options.file, _root(options).folder)
     print("{}: {} files; read it before you share it".format(options.file, count))
 
 

@@ -11,6 +11,10 @@ class BadBoard(HotpathError):
     """A board's TOML file has a mistake, or can't be read here."""
 
 
+class NoRoot(HotpathError):
+    """The folder that stands for ``/`` is not there, or can't be read."""
+
+
 class BadSnapshot(HotpathError):
     """A snapshot file can't be written, or a file is not a snapshot."""
 

@@ -25,6 +25,8 @@ def _key(kind: str, default: Any = REQUIRED, choices: Optional[Sequence[str]] = 
 
 # Kinds of keys:
 #   amount   a number, or a table of variant -> number where modules of one name differ
+#   count    a whole number from 1 on
+#   switch   true or false
 #   words    a list of texts
 #   modes    a list of names, where the position is the mode's number, or a table of variant -> list
 #   reasons  a table of name -> sentence
@@ -61,6 +63,12 @@ SECTIONS = {
         "default": _key("text", choices=PRECISIONS),
         "half_tensors": _key("words", (), choices=PRECISIONS),  # plans take and give float16
         "why": _key("reasons", {}),
+    },
+    "search": {  # of a lost target
+        "default": _key("switch", True),  # whether it is searched for where nobody says
+        "share": _key("amount", 0.5),  # of a tracked frame's time: what a lost frame may add to it
+        "windows": _key("count", 1),  # that go to the accelerator at a time
+        "why": _key("text", None),
     },
     "power": {
         "modes": _key("modes", ()),  # nvpmodel's names
@@ -142,6 +150,8 @@ def _problem(value: Any, rule: Key) -> Optional[str]:
             "text": "must be a text",
             "words": "must be a list of texts",
             "amount": "must be a number above or equal to zero, or a table of such numbers",
+            "count": "must be a whole number above zero",
+            "switch": "must be true or false",
             "modes": "must be a list of names, or a table of such lists",
             "reasons": "must be a table of texts",
         }[rule.kind]
@@ -156,6 +166,10 @@ def _fits(value: Any, kind: str) -> bool:
         return isinstance(value, str) and bool(value)
     if kind == "words":
         return isinstance(value, list) and all(_fits(word, "text") for word in value)
+    if kind == "switch":
+        return isinstance(value, bool)
+    if kind == "count":
+        return isinstance(value, int) and not isinstance(value, bool) and value > 0
     if kind == "reasons":
         return isinstance(value, dict) and all(_fits(word, "text") for word in value.values())
     variants = value.values() if isinstance(value, dict) else [value]
@@ -206,6 +220,8 @@ def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:
     for rail in values["sensors"]["total"]:
         if rail not in values["sensors"]["rails"]:
             mistakes.append("[sensors] total {} is not among the rails".format(rail))
+    if not isinstance(values["search"]["share"], (int, float)):
+        mistakes.append("[search] share must be one number; modules of one name share it")
     if values["family"] == "jetson" and not values["gpu"]["compute_capability"]:
         mistakes.append("[gpu] compute_capability is missing; a Jetson's kernels need it")
     if values["family"] == "fpga" and not values["fpga"]["part"]:

@@ -101,9 +101,9 @@ def load_tracker(
         board: name of this board; None to detect it.
         simulate: "model" or "rtl": simulate an FPGA board that is not there.
         recover: whether a lost target is searched for in the whole picture (``runtime.recovery``);
-            None: where network and engine can.
-        budget_ms: what a frame of that search may take beyond a tracked frame's time; None for half
-            of that time.
+            None: where network and engine can, and the board's profile says so.
+        budget_ms: what a frame of that search may take beyond a tracked frame's time; None for the
+            share of that time in the board's profile, mostly half.
         online: whether a classifier learns the target while it is tracked (``runtime.online``);
             None for what the network's TOML says.
 

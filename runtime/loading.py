@@ -20,7 +20,7 @@ from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, load_network
-from runtime.trackers.base import Tracker
+from runtime.trackers.base import NOT_ASKED, Tracker
 from runtime.trackers.host import HostTracker
 
 Log = Optional[Callable[[str], None]]
@@ -256,10 +256,10 @@ def create_tracker(
         network, engine, kernels: as in ``Loaded``.
         log: function of one sentence, or None.
         pipeline: frames that may be in flight at a time.
-        recover: whether a lost target is searched for; None: where network and engine can, but not
-            on an FPGA. Where they cannot, one sentence says so.
-        budget_ms: what a frame of the search may take beyond a tracked frame's time; None for half
-            of that.
+        recover: whether a lost target is searched for; None: where network and engine can, and the
+            board's profile says so. Where they cannot, one sentence says so.
+        budget_ms: what a frame of the search may take beyond a tracked frame's time; None for the
+            share of that time that the board's profile has.
         online: whether a classifier learns the target while it is tracked; None for what the
             network's TOML says, where network and engine can.
 
@@ -271,6 +271,14 @@ def create_tracker(
         raise NoEngine(
             "budget_ms must be a number of milliseconds, 0 or more, not {!r}".format(budget_ms)
         )
+    board = board_of(engine)
+    afforded = board.search
+    wanted = afforded["default"] if recover is None else recover
+    search: Dict[str, Any] = {
+        "recover": wanted,
+        "budget_ms": budget_ms,
+        "budget_share": afforded["share"],
+    }
     why = None
     if engine.device is not None:
         from runtime.trackers.gpu import GpuTracker
@@ -281,16 +289,14 @@ def create_tracker(
                 engine,
                 kernels=kernels,
                 pipeline=pipeline,
-                recover=recover is not False,
-                budget_ms=budget_ms,
                 log=log,
+                **search,
             )
             _check_online(online, "a GPU")
-            return _checked_search(tracker, recover, log)
+            return _checked_search(tracker, recover, board, log)
         except (NotOnGpu, NoCompiler) as error:
             why = "crop and select run on the processor: {}".format(error)
     check_pipeline(engine, pipeline, why)
-    more: Dict[str, Any] = {"recover": recover is not False, "budget_ms": budget_ms}
     if why and log is not None:
         log(why)
     if engine.fabric is not None:
@@ -301,14 +307,29 @@ def create_tracker(
         if pipeline > 1:
             tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)
         else:
-            more["recover"] = recover is True  # it costs the processor time in every frame
-            tracker = FpgaTracker(network, engine, kernels, **more)
+            tracker = FpgaTracker(network, engine, kernels, **search)
     else:
-        tracker = HostTracker(network, engine, kernels, online=online, **more)
-    return _checked_search(tracker, recover, log)
+        tracker = HostTracker(network, engine, kernels, online=online, **search)
+    return _checked_search(tracker, recover, board, log)
 
 
-def _checked_search(tracker: Tracker, recover: Optional[bool], log: Log) -> Tracker:
+def board_of(engine: Engine) -> boards.Board:
+    """The profile that says what this engine's hardware affords.
+
+    It is that of the bundle's board. Without a bundle, or for a board whose profile is not here, it
+    is any computer's: with an NVIDIA GPU where the engine runs on one.
+    """
+    if engine.bundle is not None:
+        try:
+            return boards.load_board(engine.bundle.board)
+        except boards.UnknownBoard:
+            pass
+    return boards.load_board(boards.HOST if engine.device is None else boards.NVIDIA_GPU)
+
+
+def _checked_search(
+    tracker: Tracker, recover: Optional[bool], board: boards.Board, log: Log
+) -> Tracker:
     """Say so where a search was asked for and the tracker has none; returns the tracker.
 
     Trackers of a GPU and of an FPGA say so without being asked.
@@ -316,7 +337,10 @@ def _checked_search(tracker: Tracker, recover: Optional[bool], log: Log) -> Trac
     never = not isinstance(tracker, HostTracker) or tracker.engine.fabric is not None
     never = never and recover is not False
     if (recover or never) and not tracker.searches and log is not None:
-        log("a lost target is not searched for: {}".format(tracker.why_no_search))
+        why = tracker.why_no_search
+        if why == NOT_ASKED:
+            why = "the profile of {} leaves it to --recover".format(board.title)
+        log("a lost target is not searched for: {}".format(why))
     return tracker
 
 

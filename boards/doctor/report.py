@@ -62,7 +62,18 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     default, exists = board.precision["default"], board.precision["exists"]
     others = [name for name in exists if name != default]
     text = "{} (also: {})".format(default, ", ".join(others)) if others else default
-    return lines + [LABEL.format("precision", text)]
+    lines.append(LABEL.format("precision", text))
+    return lines + [LABEL.format("lost targets", _search(board))]
+
+
+def _search(board: Board) -> str:
+    """Return what the search for a lost target may cost here, as a phrase."""
+    search = board.search
+    if not search["default"]:
+        return "not searched for, unless --recover asks for it"
+    share, windows = search["share"], search["windows"]
+    text = "searched for in {:g} of a tracked frame's time more".format(share)
+    return text + (", {} windows at a time".format(windows) if windows > 1 else "")
 
 
 def _sm(board: Board) -> str:
@@ -150,7 +161,7 @@ def board(name: str) -> List[str]:
     for key in ("device_tree", "modules", "model_contains", "pynq_board"):
         if getattr(board, key):
             lines.append(LABEL.format(key.replace("_", " "), ", ".join(getattr(board, key))))
-    for section in ("cpu", "gpu", "memory", "fpga", "precision", "power", "sensors"):
+    for section in ("cpu", "gpu", "memory", "fpga", "precision", "search", "power", "sensors"):
         rows = [
             (key, _value(value), "{}.{}".format(section, key) in board.unverified)
             for key, value in getattr(board, section).items()
@@ -178,7 +189,9 @@ def _value(value: Any) -> List[str]:
         return ["{}: {}".format(key, _value(each)[0]) for key, each in value.items()]
     if isinstance(value, (list, tuple)):
         return [", ".join(value)]
-    return [str(value)]
+    if isinstance(value, bool):
+        return ["on" if value else "off"]
+    return textwrap.wrap(str(value), WIDTH - 19)
 
 
 def _amount(value: Any) -> str:

@@ -150,8 +150,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         dest="recover",
         action="store_true",
         default=None,
-        help="search for a lost target in the whole picture (default: where the network can, but "
-        "not on an FPGA)",
+        help="search for a lost target in the whole picture (default: where the network can, and "
+        "the board's profile says so)",
     )
     recover.add_argument(
         "--no-recover",
@@ -171,8 +171,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--budget",
         type=_number(0, 10000),
         metavar="MS",
-        help="what a frame of the search may take beyond a tracked frame's time (default: half of "
-        "that time)",
+        help="what a frame of the search may take beyond a tracked frame's time (default: the "
+        "share of that time in the board's profile, mostly half)",
     )
     group.add_argument(
         "--latency",

@@ -10,18 +10,19 @@ from typing import Deque, Optional
 
 RECENT = 20  # measurements that are kept
 MARGIN = 1.25  # a window is taken to cost so many medians, or what all but one of the last took
-SHARE = 0.5  # of a tracked frame's own time: the budget that nobody named
+SHARE = 0.5  # of a tracked frame's own time: the budget that neither user nor board names
 
 
 class Budget:
     """Measures frames and windows, and says what still fits.
 
     Args:
-        budget_ms: what a frame may take beyond a tracked frame's time; None for half of that.
+        budget_ms: what a frame may take beyond a tracked frame's time; None for a share of that.
+        share: of a tracked frame's time, where ``budget_ms`` is None.
     """
 
-    def __init__(self, budget_ms: Optional[float] = None) -> None:
-        self._budget_ms = budget_ms
+    def __init__(self, budget_ms: Optional[float] = None, share: float = SHARE) -> None:
+        self._budget_ms, self._share = budget_ms, share
         self._frame, self._window = Recent(), Recent()
         self._began = 0.0
 
@@ -45,7 +46,7 @@ class Budget:
     def limit_ms(self) -> float:
         """The most that a frame may take."""
         own = self._frame.median
-        return own + (own * SHARE if self._budget_ms is None else self._budget_ms)
+        return own + (own * self._share if self._budget_ms is None else self._budget_ms)
 
     def fits(self) -> bool:
         """Whether one more window fits into the frame."""

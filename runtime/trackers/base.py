@@ -16,6 +16,10 @@ from runtime.frames import AnyFrame
 from runtime.networks import Network
 from runtime.types import Track
 
+# Why a lost target is not searched for
+NOT_ASKED = "it was not asked for"
+SEVERAL_IN_FLIGHT = "with several frames in flight only its state is known"
+
 
 class Tracker:
     """Follows one target.

@@ -18,6 +18,8 @@ from runtime.engines.base import Engine, Lane
 from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.loss import loss_settings
 from runtime.networks import Network
+from runtime.recovery.budget import SHARE
+from runtime.trackers.base import NOT_ASKED
 from runtime.trackers.host import Cropper, HostTracker
 from runtime.types import Box, Track
 
@@ -50,7 +52,7 @@ class FpgaTracker(HostTracker):
         kernels: select, and the crop of windows that are too wide for the fabric.
         recover: whether a lost target is searched for, by the code of ``HostTracker``: all windows
             are cropped and computed in the fabric. A frame's other steps are taken in Python then.
-        budget_ms: see ``runtime.recovery.budget``.
+        budget_ms, budget_share: see ``runtime.recovery.budget``.
     """
 
     can_rehearse = False  # the program and its weights lie in memory that no cache holds
@@ -65,10 +67,17 @@ class FpgaTracker(HostTracker):
         *,
         recover: bool = False,
         budget_ms: Optional[float] = None,
+        budget_share: float = SHARE,
     ) -> None:
         self._may_search = recover
         super().__init__(
-            network, engine, Likeness(kernels), recover=recover, budget_ms=budget_ms, online=False
+            network,
+            engine,
+            Likeness(kernels),
+            recover=recover,
+            budget_ms=budget_ms,
+            budget_share=budget_share,
+            online=False,
         )
         self.frames = None if self.searches else self._compiled_frames(kernels)
 
@@ -82,7 +91,7 @@ class FpgaTracker(HostTracker):
     def why_no_search(self) -> str:  # type: ignore[override]  # read only here
         """See ``Tracker.why_no_search``."""
         if not self._may_search:
-            return "on an FPGA only by --recover, with one frame in flight"
+            return NOT_ASKED
         return super().why_no_search
 
     def _compiled_frames(self, kernels: Any) -> Optional[Frames]:

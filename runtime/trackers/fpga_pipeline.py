@@ -17,7 +17,7 @@ from kernels.fpga.next_frame import NextFrame, TableStore
 from runtime.errors import HotpathError
 from runtime.frames import AnyFrame, Picture, PlanarFrame, bgr_of
 from runtime.networks import Network
-from runtime.trackers.base import PipelinedTracker
+from runtime.trackers.base import SEVERAL_IN_FLIGHT, PipelinedTracker
 from runtime.trackers.fpga import FpgaTracker
 from runtime.types import Track, checked_frame
 
@@ -49,6 +49,11 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
     def in_flight(self) -> int:
         """Frames that were submitted and not collected."""
         return len(self._jobs)
+
+    @property
+    def why_no_search(self) -> str:  # type: ignore[override]  # read only here
+        """See ``Tracker.why_no_search``."""
+        return SEVERAL_IN_FLIGHT
 
     def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target; see ``Tracker.init``. Results of frames in flight are dropped."""

@@ -22,8 +22,9 @@ from runtime.errors import BadFrame, HotpathError
 from runtime.frames import Picture, PlanarFrame
 from runtime.loss import loss_settings
 from runtime.networks import Network
+from runtime.recovery.budget import SHARE
 from runtime.states import StateMachine
-from runtime.trackers.base import PipelinedTracker
+from runtime.trackers.base import NOT_ASKED, SEVERAL_IN_FLIGHT, PipelinedTracker
 from runtime.trackers.gpu_search import GpuSearch
 from runtime.types import Track, checked_box, checked_frame
 
@@ -114,7 +115,7 @@ class GpuTracker(PipelinedTracker):
             you ``collect`` the last one's ``Track``.
         kernels: the host's crop and select, for the search; see ``kernels.cpu.load``.
         recover: whether a lost target is searched for, where network and engine allow it.
-        budget_ms: of the search, see ``runtime.recovery.budget``.
+        budget_ms, budget_share: of the search, see ``runtime.recovery.budget``.
         options: of ``Frame``: graph, profile, log. ``step_ms`` is measured with ``profile`` only.
 
     Attributes:
@@ -136,16 +137,17 @@ class GpuTracker(PipelinedTracker):
         pipeline: int = 1,
         recover: bool = False,
         budget_ms: Optional[float] = None,
+        budget_share: float = SHARE,
         **options: Any,
     ) -> None:
         super().__init__(network, engine)
-        self.why_no_search = "it was not asked for"
+        self.why_no_search = NOT_ASKED
         self._search: Optional[GpuSearch] = None
         self._searching = False  # whether a frame of the search was submitted
-        if recover and pipeline > 1:
-            self.why_no_search = "with several frames in flight only its state is known"
+        if pipeline > 1:
+            self.why_no_search = SEVERAL_IN_FLIGHT
         elif recover:
-            search = GpuSearch(network, engine, kernels, budget_ms)
+            search = GpuSearch(network, engine, kernels, budget_ms, budget_share)
             self.why_no_search = search.why_no_search
             self._search = search if search.searches else None
         self.searches = self._search is not None

@@ -30,14 +30,27 @@ class GpuSearch(HostTracker):
     It takes no frames by ``init`` and ``update``: its owner is the target's ``GpuTracker``.
 
     Args:
-        network, kernels, budget_ms: as ``HostTracker``'s.
+        network, kernels, budget_ms, budget_share: as ``HostTracker``'s.
         engine: a ``runtime.engines.gpu.GpuEngine``.
     """
 
     def __init__(
-        self, network: Network, engine: Any, kernels: Any, budget_ms: Optional[float]
+        self,
+        network: Network,
+        engine: Any,
+        kernels: Any,
+        budget_ms: Optional[float],
+        budget_share: float,
     ) -> None:
-        super().__init__(network, engine, kernels, recover=True, budget_ms=budget_ms, online=False)
+        super().__init__(
+            network,
+            engine,
+            kernels,
+            recover=True,
+            budget_ms=budget_ms,
+            budget_share=budget_share,
+            online=False,
+        )
         self._gpu: Any = engine
         self._windows: Any = None
         self._pixels: Any = None  # of the frame, as the GPU takes it

@@ -24,7 +24,7 @@ from runtime.online.classifier import Classifier, View
 from runtime.online.head import Head
 from runtime.online.places import Places
 from runtime.recovery import colour
-from runtime.recovery.budget import Budget
+from runtime.recovery.budget import SHARE, Budget
 from runtime.recovery.search import PARTS, Search
 from runtime.states import LOST, TRACKED, StateMachine
 from runtime.trackers.base import Tracker
@@ -46,7 +46,7 @@ class HostTracker(Tracker):
         engine: an engine that holds it (see ``runtime.engines.base``).
         kernels: crop and select (see ``kernels.cpu.load``).
         recover: whether a lost target is searched for, where network and engine allow it.
-        budget_ms: see ``runtime.recovery.budget``.
+        budget_ms, budget_share: see ``runtime.recovery.budget``.
         parts: of the search, see ``runtime.recovery.search.PARTS``.
         online: whether a classifier learns the target while it is tracked (``runtime.online``);
             None for what the network's TOML says.
@@ -65,6 +65,7 @@ class HostTracker(Tracker):
         *,
         recover: bool = False,
         budget_ms: Optional[float] = None,
+        budget_share: float = SHARE,
         parts: FrozenSet[str] = PARTS,
         online: Optional[bool] = None,
     ) -> None:
@@ -74,7 +75,7 @@ class HostTracker(Tracker):
         self.features: Any = None  # of the exemplar, as the engine's search takes them
         self.memory: Any = None  # of the decoder, about the target
         self._monitor = LossMonitor(network, kernels) if network.lost_below > 0 else None
-        self._budget = Budget(budget_ms)
+        self._budget = Budget(budget_ms, budget_share)
         self._search: Optional[Search] = None
         self._frame: Any = None  # that is being searched
         self._before = np.zeros(4)  # the last frame's state

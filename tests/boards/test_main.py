@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from boards import snapshot
+from boards import load_board, snapshot
 from boards.files import Recorder
 from boards.telemetry import Telemetry
 from tests.support import ROOT
@@ -74,12 +74,25 @@ def test_list_and_show():
     assert "jetson_thor" in listed and "*fp16" in listed
     shown = run("show", "jetson_tx2").stdout
     assert "59.7  (not verified)" in shown and "MAXN" in shown
+    assert "default            on" in shown and "share              0.5" in shown
+
+
+def test_the_report_says_what_the_search_may_cost(tmp_path):
+    BoardRoot("jetson_orin_nano_jp6", tmp_path)
+    text = run("--root", tmp_path).stdout
+    assert "searched for in 2 of a tracked frame's time more, 4 windows at a time" in text
+    board = load_board("pynq_z2")
+    assert not board.search["default"]
 
 
 def test_errors_are_one_sentence_and_status_2(tmp_path):
     for arguments, part in (
         (("show", "jetson_nanoo"), "did you mean jetson_nano"),
         (("snapshot", tmp_path / "no" / "folder" / "x"), "can't be written"),
+        (("--root", tmp_path / "nosuch"), "nosuch is no folder that can be read"),
+        (("missing", "--root", tmp_path / "nosuch"), "nosuch is no folder that can be read"),
+        (("sensors", "--root", __file__), "is no folder that can be read"),
+        (("snapshot", tmp_path / "x", "--root", tmp_path / "nosuch"), "or leave --root out"),
     ):
         done = run(*arguments)
         assert done.returncode == 2

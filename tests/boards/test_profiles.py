@@ -106,6 +106,14 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     board = load_board(own(tmp_path, MINIMAL))
     assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
     assert board.gpu["dla_cores"] is None and board.software == {}
+    assert board.search == {"default": True, "share": 0.5, "windows": 1, "why": None}
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_every_board_says_what_the_search_may_cost(name):
+    assert re.search(r"(?m)^\[search\]\ndefault = ", load_board(name).path.read_text("utf-8"))
+    search = load_board(name).search
+    assert search["default"] or "asked for" in search["why"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +126,11 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
         (("[precision]", "[memory]\ngb_s = -1\n[precision]"), "gb_s must be a number above"),
         (("[precision]", "[memory]\ngb_s = {a = true}\n[precision]"), "gb_s must be a number"),
         (('"computer"', '"jetson"'), "compute_capability is missing"),
+        (("[precision]", "[search]\ndefault = 1\n[precision]"), "default must be true or false"),
+        (("[precision]", "[search]\nshare = -1\n[precision]"), "share must be a number above"),
+        (("[precision]", "[search]\nshare = {a = 1}\n[precision]"), "share must be one number"),
+        (("[precision]", "[search]\nwindows = 0\n[precision]"), "windows must be a whole number"),
+        (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a key of a board"),
         (('"computer"', '"fpga"'), "part is missing"),
         (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),
         (("[precision]", "[sensors]\ntotal = ['A']\n[precision]"), "A is not among the rails"),

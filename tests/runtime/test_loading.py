@@ -1,11 +1,15 @@
 """Loading a network: which arguments are taken, and what it says about them."""
 
 import os
+import types
 
 import pytest
 
-from runtime import load_targets, load_tracker
+from boards import load_board
+from kernels import cpu
+from runtime import load_targets, load_tracker, loading
 from runtime.errors import NoEngine
+from tests.runtime.recovery.test_search import THRESHOLDS
 from tests.support import tiny
 
 
@@ -32,3 +36,27 @@ def test_threads_that_are_no_number_above_zero_are_refused(tmp_path, threads):
 def test_a_budget_that_is_no_time_is_refused(tmp_path, budget_ms):
     with pytest.raises(NoEngine, match="budget_ms must be a number of milliseconds, 0 or more"):
         load_tracker(tiny.write_network(tmp_path), engine="onnxruntime", budget_ms=budget_ms)
+
+
+def create_on(board, tmp_path, **options):
+    """A tracker of a network that can search, as a bundle for a board gives it."""
+    toml = tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS))
+    loaded = loading.load(toml, engine="onnxruntime")
+    loaded.engine.bundle = types.SimpleNamespace(board=board)
+    return loading.create_tracker(loaded.network, loaded.engine, cpu.load(), **options)
+
+
+@pytest.mark.parametrize("board", ("pynq_z2", "kv260", "jetson_orin_nano", "host"))
+def test_the_boards_profile_says_whether_a_lost_target_is_searched_for(tmp_path, board):
+    assert create_on(board, tmp_path).searches is load_board(board).search["default"]
+    assert create_on(board, tmp_path, recover=True).searches
+    assert not create_on(board, tmp_path, recover=False).searches
+
+
+def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
+    loaded = loading.load(tiny.write_network(tmp_path), engine="onnxruntime")
+    assert loading.board_of(loaded.engine).name == "host"
+    loaded.engine.bundle = types.SimpleNamespace(board="a_board_of_ones_own")
+    assert loading.board_of(loaded.engine).name == "host"
+    loaded.engine.device = object()
+    assert loading.board_of(loaded.engine).name == "nvidia_gpu"

@@ -23,7 +23,7 @@ class Engine:
     input_step = 1.0
     capturable = pipelines = True
     moves = 0
-    fabric = None
+    bundle = fabric = None
 
     def __init__(self, device, network, seen=False):
         self.device, self.network = device, network

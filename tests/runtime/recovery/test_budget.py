@@ -90,3 +90,12 @@ def test_one_interrupted_window_does_not_end_the_search(clock):
     one.begin()
     clock[0] += 6.0
     assert one.fits()
+
+
+def test_a_boards_share_of_a_tracked_frame_is_the_budget_that_nobody_names(clock):
+    for budget_ms, limit in ((None, 12.0), (1.0, 5.0)):
+        one = Budget(budget_ms, share=2.0)
+        one.begin()
+        clock[0] += 4.0
+        one.tracked()
+        assert one.limit_ms == pytest.approx(limit)

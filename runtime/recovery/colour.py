@@ -2,10 +2,10 @@
 
 Pixels are sorted into bins of hue and brightness; grey ones by their brightness alone.
 
-``bins`` and ``histogram`` are the definition. kernels/cpu computes the same in C++.
+``project`` and ``histogram`` are the definition. kernels/cpu computes the same in C++.
 """
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
 
 
 def compiled(kernels: Any) -> Any:
-    """``bins`` and ``histogram`` in C++, or None (see ``kernels.cpu.binding``)."""
+    """``project`` and ``histogram`` in C++, or None (see ``kernels.cpu.binding``)."""
     settings = ColourSettings(BINS, HUES, LEVELS, HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH, GREY)
     return kernels.colours(settings)
 
@@ -51,44 +51,67 @@ def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:
     return result
 
 
-def propose(
-    frame: AnyFrame,
-    size: np.ndarray,
-    colour: np.ndarray,
-    visited: List[Tuple[float, float]],
-    apart: float,
-    bins_of: Callable[[np.ndarray], np.ndarray] = bins,
-) -> Optional[Tuple[float, float]]:
-    """The place whose colours are most like the target's (back-projection).
+def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """How much of the target each pixel tells (back-projection): float32 (H, W), 0 to 1.
 
     Source: Swain and Ballard, "Color Indexing", IJCV 1991: a bin tells the more of the target, the
     rarer it is in the rest of the picture.
 
     Args:
+        picture: BGR uint8 (H, W, 3).
+        target: its ``histogram``.
+    """
+    index = bins(picture)
+    scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
+    shares: np.ndarray = (target / np.maximum(target + scene, 1e-9)).astype(np.float32)[index]
+    return shares
+
+
+class ColourMap:
+    """Where in a frame the target's colours are.
+
+    Args:
         frame: of any kind; few of its pixels are read.
         size: (w, h) of the target, frame pixels.
-        colour: ``histogram`` of the target.
-        visited: centres (x, y) of places to leave out, frame pixels.
-        apart: half a side of what is left out around each, frame pixels.
-        bins_of: ``bins``, or the same in C++.
+        target: its ``histogram``.
+        projected: ``project``, or the same in C++.
 
-    Returns:
-        (x, y), frame pixels; None where all is left out.
+    Attributes:
+        alike: float32 (rows, columns), mean of ``project`` over a box of the target's size.
+        step: frame pixels from one place of the map to the next.
     """
-    height, width = frame.shape[:2]
-    step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
-    step = min(step, height, width)  # so that there are pixels in a narrow picture too
-    index = bins_of(every_pixel(frame, step))
-    scene = np.bincount(index.ravel(), minlength=BINS) / float(index.size)
-    share = colour / np.maximum(colour + scene, 1e-9)
-    cells = (max(1, int(size[0] / step)), max(1, int(size[1] / step)))
-    alike = cv2.boxFilter(share[index].astype(np.float32), -1, cells)
-    for x, y in visited:
-        columns = slice(max(0, int((x - apart) / step)), max(0, int((x + apart) / step) + 1))
-        rows = slice(max(0, int((y - apart) / step)), max(0, int((y + apart) / step) + 1))
-        alike[rows, columns] = 0.0
-    best = int(np.argmax(alike))
-    if alike.flat[best] <= 0.0:
-        return None
-    row, column = divmod(best, alike.shape[1])
-    return (column + 0.5) * step, (row + 0.5) * step
+
+    def __init__(
+        self,
+        frame: AnyFrame,
+        size: np.ndarray,
+        target: np.ndarray,
+        projected: Callable[[np.ndarray, np.ndarray], np.ndarray] = project,
+    ) -> None:
+        height, width = frame.shape[:2]
+        step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
+        self.step = min(step, height, width)  # so that there are pixels in a narrow picture too
+        cells = max(1, int(size[0] / self.step)), max(1, int(size[1] / self.step))
+        self.alike = cv2.boxFilter(projected(every_pixel(frame, self.step), target), -1, cells)
+
+    def best(
+        self, visited: Iterable[Tuple[float, float]], apart: float
+    ) -> Optional[Tuple[float, float]]:
+        """The place whose colours are most like the target's.
+
+        Args:
+            visited: centres (x, y) of places to leave out, frame pixels.
+            apart: half a side of what is left out around each, frame pixels.
+
+        Returns:
+            (x, y), frame pixels; None where all is left out.
+        """
+        step, alike = self.step, self.alike.copy()
+        for x, y in visited:
+            columns = slice(max(0, int((x - apart) / step)), max(0, int((x + apart) / step) + 1))
+            rows = slice(max(0, int((y - apart) / step)), max(0, int((y + apart) / step) + 1))
+            alike[rows, columns] = 0.0
+        row, column = divmod(int(alike.argmax()), alike.shape[1])
+        if alike[row, column] <= 0.0:
+            return None
+        return (column + 0.5) * step, (row + 0.5) * step

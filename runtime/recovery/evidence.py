@@ -12,7 +12,7 @@ The certainty (``runtime.loss``) knows no colour. A look-alike of another colour
 certainty and little evidence.
 """
 
-from typing import Any, Callable, FrozenSet
+from typing import Any, Callable, FrozenSet, Sequence, Tuple
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class Evidence:
 
     def __init__(self, classifier: Classifier, colours: Colours, parts: FrozenSet[str]) -> None:
         self._classifier, self._colours, self._parts = classifier, colours, parts
+        self._count = 1 + len(parts & {"classifier", "colour"})  # of what the mean is of
+        self._of_colour = float("colour" in parts)  # the most that it can be
         self.smoothed = 1.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray) -> None:
@@ -67,16 +69,52 @@ class Evidence:
             score: the network's.
             features, scale: as in ``LossMonitor.watch``.
         """
-        values = [score]
+        total = score
         if "classifier" in self._parts:
             looks = self._classifier.judge(state[None], View(window, scale, features))
-            values.append(float(looks[0]))
+            total += float(looks[0])
+        return self._mean(total, frame, state)
+
+    def best(
+        self,
+        frame: AnyFrame,
+        states: np.ndarray,
+        scores: Sequence[float],
+        view: View,
+        needed: float,
+    ) -> Tuple[int, float]:
+        """The box for which the most speaks: its index and evidence.
+
+        No colours are read where even equal ones would not give the evidence that is needed. The
+        evidence is 0 where no box has as much.
+
+        Args:
+            frame: of any kind.
+            states: (n, 4) [cx, cy, w, h], frame pixels.
+            scores: n of the network's.
+            view: the search region.
+            needed: evidence.
+        """
+        totals = np.array(scores, float)
+        if "classifier" in self._parts:
+            totals += self._classifier.judge(states, view)
+        chosen, most = 0, 0.0
+        for index in np.argsort(-totals, kind="stable").tolist():
+            if (totals[index] + self._of_colour) / self._count < max(needed, most):
+                break
+            evidence = self._mean(float(totals[index]), frame, states[index])
+            if evidence > most:
+                chosen, most = index, evidence
+        return chosen, most
+
+    def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
+        """The evidence, of the sum of its other parts."""
         if "colour" in self._parts:
             self._learn_colours()
             self._now = self._colours(frame, state)
             root = np.sqrt(self._now)
-            values.append(max(float(known.dot(root)) for known in self._roots))
-        return min(max(0.0, sum(values) / len(values)), 1.0)
+            total += max(float(known.dot(root)) for known in self._roots)
+        return min(max(0.0, total / self._count), 1.0)
 
     def learn(self) -> None:
         """The last box that was judged holds the target: learn its colours."""

@@ -18,7 +18,7 @@ from runtime.networks import Network
 from runtime.online.classifier import Classifier, View
 from runtime.online.places import Places
 from runtime.recovery.budget import Budget
-from runtime.recovery.colour import propose
+from runtime.recovery.colour import ColourMap
 from runtime.recovery.evidence import Colours, Evidence
 from runtime.recovery.windows import (
     CHECK,
@@ -52,7 +52,7 @@ class Search:
         classifier: of the target.
         budget: the ``Budget`` of its tracker.
         colours: see ``Evidence``.
-        bins_of: see ``propose``.
+        projected: see ``ColourMap``.
         parts: of ``PARTS``, to measure what each is worth.
 
     Attributes:
@@ -67,12 +67,12 @@ class Search:
         classifier: Classifier,
         budget: Budget,
         colours: Colours,
-        bins_of: Callable[[np.ndarray], np.ndarray],
+        projected: Callable[[np.ndarray, np.ndarray], np.ndarray],
         parts: FrozenSet[str] = PARTS,
     ) -> None:
         self.network, self.budget = network, budget
         self.evidence = Evidence(classifier, colours, parts)
-        self._parts, self._bins_of = parts, bins_of
+        self._parts, self._projected = parts, projected
         # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
         # the size that is expected is the better one. In the usual window the network's is better.
         self._places = Places(_with_lr(network, 0.0), kernels)
@@ -193,9 +193,8 @@ class Search:
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:
         """The window around the place that has most of the target's colours, or None."""
         size = self._certain[2:]
-        apart = float(np.sqrt(size[0] * size[1]))
-        known = self.evidence.colour, list(self._visited), apart
-        place = propose(frame, size, *known, self._bins_of)
+        colours = ColourMap(frame, size, self.evidence.colour, self._projected)
+        place = colours.best(self._visited, float(np.sqrt(size[0] * size[1])))
         if place is None:
             return None
         self._visited.append(place)
@@ -220,24 +219,29 @@ class Search:
         assert window is not None, "no window was chosen"
         size = frame.shape[1], frame.shape[0]
         place = window.state.copy()
-        is_wide = window.kind == WIDE
         chooser = {WIDE: self._places.decoder, CHECK: self._closely, HERE: decoder}[window.kind]
         best, score = chooser.select(maps, place, scale, *size)
         known = np.isfinite(place).all() and np.isfinite(score)
         evidence = 0.0
-        if known:
+        if known and window.kind == WIDE:
+            view = View(window.state, scale, features)
+            others = self._others(maps, best, score, view, size)
+            states = np.array([place] + [other for other, _ in others])
+            scores = [score] + [its_score for _, its_score in others]
+            needed = self.network.look_above
+            chosen, evidence = self.evidence.best(frame, states, scores, view, needed)
+            place = states[chosen]
+        elif known:
             evidence = self.evidence.of(frame, place, window.state, score, features, scale)
-            if is_wide and "places" in self._parts:
-                view = View(window.state, scale, features)
-                for other, its_score in self._places.others(maps, best, score, view, size):
-                    its = self.evidence.of(frame, other, window.state, its_score, features, scale)
-                    if its > evidence:
-                        place, evidence = other, its
         found = self._weigh(window, place, evidence)
         if known and (found or window.kind == HERE):
             state[:] = place
         self.budget.window((time.perf_counter() - self._started) * 1e3)
         return found, float(score)
+
+    def _others(self, maps: Any, best: int, score: float, view: View, size: Any) -> Any:
+        """Further places in a window, as ``Places.others`` gives them."""
+        return self._places.others(maps, best, score, view, size) if "places" in self._parts else []
 
     def _weigh(self, window: Window, place: np.ndarray, evidence: float) -> bool:
         """Take the evidence of one window; returns whether the target is found."""

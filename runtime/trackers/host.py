@@ -100,7 +100,7 @@ class HostTracker(Tracker):
                     self._classifier,
                     self._budget,
                     self._colours_under(compiled.histogram if compiled else colour.histogram),
-                    compiled.bins if compiled else colour.bins,
+                    compiled.project if compiled else colour.project,
                     parts,
                 )
             if online:

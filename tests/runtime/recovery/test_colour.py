@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.recovery.colour import PATCH, propose
+from runtime.recovery.colour import PATCH, ColourMap
 from runtime.recovery.colour import histogram as histogram_of
 
 RED, GREEN = (40, 30, 220), (60, 200, 40)
@@ -24,6 +24,10 @@ def histogram(picture, state):
     return histogram_of(cv2.resize(inside, (PATCH, PATCH), interpolation=cv2.INTER_AREA))
 
 
+def propose(picture, size, colour, visited, apart):
+    return ColourMap(picture, np.array(size), colour).best(visited, apart)
+
+
 def alike(one, other):
     return np.sqrt(one * other).sum()
 
@@ -38,24 +42,24 @@ def test_a_box_is_like_itself_and_unlike_another_colour(picture):
 
 def test_the_place_of_the_colour_is_proposed(picture):
     red = histogram(picture, np.array([220, 130, 40, 60.0]))
-    x, y = propose(picture, np.array([40.0, 60.0]), red, [], 50.0)
+    x, y = propose(picture, [40.0, 60.0], red, [], 50.0)
     assert abs(x - 220) < 15 and abs(y - 130) < 15
 
 
 def test_a_place_that_was_searched_is_left_out(picture):
     red = histogram(picture, np.array([220, 130, 40, 60.0]))
-    place = propose(picture, np.array([40.0, 60.0]), red, [(220, 130)], 60.0)
+    place = propose(picture, [40.0, 60.0], red, [(220, 130)], 60.0)
     assert place is None or abs(place[0] - 220) >= 50 or abs(place[1] - 130) >= 50
 
 
 def test_nothing_is_proposed_where_all_was_searched(picture):
     red = histogram(picture, np.array([220, 130, 40, 60.0]))
-    assert propose(picture, np.array([40.0, 60.0]), red, [(320, 240)], 1000.0) is None
+    assert propose(picture, [40.0, 60.0], red, [(320, 240)], 1000.0) is None
 
 
 @pytest.mark.parametrize("shape", [(1500, 3), (1, 400), (3, 1500), (1, 1), (20, 20)])
 def test_narrow_pictures_and_targets_larger_than_the_picture_are_searched_too(picture, shape):
     red = histogram(picture, np.array([220, 130, 40, 60.0]))
     narrow = np.full(shape + (3,), RED, np.uint8)
-    x, y = propose(narrow, np.array([900.0, 700.0]), red, [], 5.0)
+    x, y = propose(narrow, [900.0, 700.0], red, [], 5.0)
     assert 0 <= x <= shape[1] and 0 <= y <= shape[0]

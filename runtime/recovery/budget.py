@@ -25,9 +25,11 @@ class Budget:
         self._budget_ms, self._share = budget_ms, share
         self._frame, self._window = Recent(), Recent()
         self._began = 0.0
+        self.frames = 0
 
     def begin(self) -> None:
         """A frame begins."""
+        self.frames += 1
         self._began = time.perf_counter()
 
     def tracked(self) -> None:
@@ -44,31 +46,40 @@ class Budget:
 
     @property
     def limit_ms(self) -> float:
-        """The most that a frame may take."""
-        own = self._frame.median
+        """The most that a frame may take, beyond a quick one of the last frames.
+
+        Interruptions make frames longer, never shorter.
+        """
+        own = self._frame.low
         return own + (own * self._share if self._budget_ms is None else self._budget_ms)
 
     def fits(self) -> bool:
-        """Whether one more window fits into the frame."""
-        wanted = max(MARGIN * self._frame.median, MARGIN * self._window.median, self._window.high)
-        return self.elapsed_ms() + wanted <= self.limit_ms
+        """Whether one more window fits into the frame. None does before a frame was measured."""
+        usual = self._frame.median
+        if usual == 0.0:
+            return False
+        wanted = max(MARGIN * usual, MARGIN * self._window.median, self._window.high)
+        # a first window that seems quick shows that the others were interrupted
+        return max(self.elapsed_ms(), usual) + wanted <= self.limit_ms
 
 
 class Recent:
     """The last measurements.
 
     Attributes:
+        low: a quarter of them are at most so long; 0 before the first one.
         median: of them; 0 before the first one. Interruptions hardly move it.
         high: all but one of them are at most so long; of few, the longest.
     """
 
     def __init__(self) -> None:
         self._kept: Deque[float] = deque(maxlen=RECENT)
-        self.median = self.high = 0.0
+        self.low = self.median = self.high = 0.0
 
     def add(self, value: float) -> None:
         """Take a measurement."""
         self._kept.append(value)
         ordered = sorted(self._kept)
+        self.low = ordered[len(ordered) // 4]
         self.median = ordered[len(ordered) // 2]
         self.high = ordered[-2] if len(ordered) == RECENT else ordered[-1]

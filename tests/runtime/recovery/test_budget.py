@@ -32,6 +32,26 @@ def test_by_default_half_a_frame_is_too_little_for_a_second_window(clock):
     assert not one.fits()
 
 
+def test_no_second_window_is_begun_before_a_frame_was_measured(clock):
+    one = Budget(1e6)
+    one.begin()
+    assert not one.fits()
+    one.tracked()
+
+
+def test_interruptions_make_no_room_for_a_window_in_a_quick_frame(clock):
+    one = tracked(None, clock)
+    for number in range(100):
+        one.begin()
+        clock[0] += 4.0 if number % 5 < 2 else 24.0
+        one.tracked()
+    assert one.limit_ms == pytest.approx(6.0)
+    one.window(4.0)
+    one.begin()
+    clock[0] += 4.0
+    assert not one.fits()
+
+
 def test_a_window_that_fits_is_begun_and_no_other(clock):
     one = tracked(11.0, clock)
     one.window(4.0)

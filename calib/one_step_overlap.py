@@ -12,7 +12,7 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
-from kernels.golden import hanning_window
+from kernels.golden import hanning_window, pack
 from runtime import geometry
 from runtime.decode.shared.voting import probability
 from runtime.errors import BadNetwork
@@ -187,10 +187,8 @@ class Finder:
 
 def put(buffer, crop, network):
     """Write a uint8 BGR crop into an engine's input as the tracker would."""
-    crop = crop[:, :, ::-1] if network.channels == "RGB" else crop
-    mean = np.array(network.mean, np.float32)[:, None, None]
-    scale = np.array(network.scale, np.float32)[:, None, None]
-    buffer[0] = (crop.transpose(2, 0, 1).astype(np.float32) - mean) * scale
+    swap = network.channels == "RGB"
+    buffer[...] = pack(crop, network.mean, network.scale, swap, buffer.dtype)
 
 
 def best_cell(probability_map):

@@ -133,10 +133,8 @@ def _simulated(
 
 def _input(finder: Any, part: str, crop: np.ndarray) -> np.ndarray:
     """A crop as the network takes it, float32 (1, 3, side, side)."""
-    engine = finder.engine
-    buffer = engine.exemplar_crop if part == "exemplar" else engine.search_crop
-    put(buffer, crop, finder.network)
-    picture: np.ndarray = buffer.copy()
+    picture = np.empty((1, 3) + crop.shape[:2], np.float32)
+    put(picture, crop, finder.network)
     return picture
 
 

@@ -50,8 +50,9 @@ class Lane:
     """Searches for one target at a time; each lane of an engine is called by a thread of its own.
 
     Attributes:
-        search_crop: float32 (1, 3, side, side) array: write the search region into it. An engine in
-            an FPGA has an object in its place, which ``runtime.trackers.fpga`` knows.
+        search_crop: (1, 3, side, side) array: write the search region into it. It is normalised
+            float32, or uint8 as it is (see ``runtime.graphs.byte_pictures``). An engine in an FPGA
+            has an object in its place, which ``runtime.trackers.fpga`` knows.
         search_features: float32 (1, channels, cells) array: the features of the search region in
             the last call (see ``runtime.graphs.search_features``); None where the graph has none.
     """
@@ -110,7 +111,7 @@ class Engine(Lane):
 
     Attributes:
         network, bundle, threads: as in ``setup``.
-        exemplar_crop: float32 (1, 3, side, side) array: write the exemplar into it.
+        exemplar_crop: the array for the exemplar; see ``search_crop``.
         device: the open ``kernels.cuda.device`` where the tensors lie in a GPU's memory; the engine
             is then a ``runtime.engines.gpu.GpuEngine``. None where they do not.
         fabric: the ``kernels.fpga.fabric.Fabric`` that also crops; None where there is none.

@@ -108,11 +108,12 @@ class CpuEngine(CpuLane, base.Engine):
             (graphs, name): a ``runtime.graphs.assemble.Graphs`` whose two models ``bind`` takes,
             and the name of the output with the search region's features, or None.
         """
-        from runtime.graphs import assemble, search_features
+        from runtime.graphs import assemble, byte_pictures, search_features
 
-        return search_features.with_search_features(
+        graphs, features_name = search_features.with_search_features(
             self.network, assemble.build(self.network, setup.paths)
         )
+        return byte_pictures.with_byte_pictures(self.network, graphs), features_name
 
     def bind(self, model: Any, threads: int) -> Any:
         """Bind a model to fixed arrays.

@@ -38,6 +38,8 @@ class _Bound:
     def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:
         import numpy as np
 
+        from runtime.graphs.byte_pictures import dtype_of
+
         options = library.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -59,8 +61,9 @@ class _Bound:
             (self.session.get_outputs(), self.binding.bind_output),
         ):
             for value in values:
-                array = self.arrays[value.name] = np.zeros(value.shape, np.float32)
-                bind(value.name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+                dtype = dtype_of(model, value.name)
+                array = self.arrays[value.name] = np.zeros(value.shape, dtype)
+                bind(value.name, "cpu", 0, dtype, array.shape, array.ctypes.data)
 
     def run(self) -> None:
         """Run the session on its arrays."""

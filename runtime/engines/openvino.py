@@ -42,7 +42,7 @@ class Engine(CpuEngine):
 
     def bind(self, model: Any, threads: int) -> Any:
         """See ``CpuEngine.bind``."""
-        return _Bound(self._library, self._compiled(model, threads))
+        return _Bound(self._library, self._compiled(model, threads), model)
 
     @property
     def version(self) -> Optional[str]:
@@ -74,15 +74,17 @@ def _library() -> Any:
 class _Bound:
     """A request of a compiled model whose inputs and outputs are fixed arrays."""
 
-    def __init__(self, library: Any, compiled: Any) -> None:
+    def __init__(self, library: Any, compiled: Any, model: Any) -> None:
         import numpy as np
+
+        from runtime.graphs.byte_pictures import dtype_of
 
         self.compiled = compiled
         self.request = self.compiled.create_infer_request()
         self.arrays: Dict[str, Any] = {}
         self.tensors = []
         for port in list(self.compiled.inputs) + list(self.compiled.outputs):
-            array = np.zeros(tuple(port.shape), np.float32)
+            array = np.zeros(tuple(port.shape), dtype_of(model, port.any_name))
             tensor = library.Tensor(array, shared_memory=True)
             self.request.set_tensor(port.any_name, tensor)
             self.arrays.update(

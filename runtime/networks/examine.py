@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from onnx import numpy_helper
 
+from kernels.golden import pack
 from runtime import engines
 from runtime.graphs import models
 
@@ -91,13 +92,13 @@ def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], ty
     """
     engine = engines.create("auto", network, dict(paths))
     try:
-        engine.exemplar_crop[:] = as_input(network, pictures(network.exemplar)[0])
+        _put(engine.exemplar_crop, network, pictures(network.exemplar)[0])
         features: typing.Any = engine.exemplar()
         if network.file("backbone") and not (network.file("head") or network.file("fusion")):
             features = ()  # the family keeps them
         results = []
         for picture in pictures(network.search):
-            engine.search_crop[:] = as_input(network, picture)
+            _put(engine.search_crop, network, picture)
             results.append([np.array(item) for item in engine.search(features)])
         report = ["runs       on {engine} {version}".format(**engine.describe())]
     finally:
@@ -119,13 +120,10 @@ def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], ty
     return report, mistakes
 
 
-def as_input(network: "Network", picture: np.ndarray) -> np.ndarray:
-    """A BGR picture as the network takes it: float32 (1, 3, h, w)."""
-    if network.channels == "RGB":
-        picture = picture[:, :, ::-1]
-    value = (picture - np.array(network.mean)) * np.array(network.scale)
-    result: np.ndarray = value.astype(np.float32).transpose(2, 0, 1)[None]
-    return result
+def _put(crop: np.ndarray, network: "Network", picture: np.ndarray) -> None:
+    """Write a BGR picture into an engine's input as a tracker would."""
+    is_rgb = network.channels == "RGB"
+    crop[...] = pack(picture, network.mean, network.scale, is_rgb, crop.dtype)
 
 
 def _problem(first: np.ndarray, second: np.ndarray) -> "typing.Optional[str]":

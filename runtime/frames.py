@@ -152,6 +152,8 @@ class JpegFrame(Picture):
     ) -> Tuple[Union[np.ndarray, Planes], int]:
         """Decode a window at the smallest scale that still has ``1 / ratio`` of its resolution.
 
+        A window that was decoded already, at a larger scale, is not decoded again.
+
         Args:
             window: x, y, w, h in frame pixels; may lie partly or wholly outside.
             ratio: frame pixels per pixel that is wanted.
@@ -166,29 +168,35 @@ class JpegFrame(Picture):
             return self._bgr, 1
         started = time.perf_counter()
         with self._lock:
-            planes = self._planes(window, scale)
+            planes, known = self._planes(window, scale)
         if planes is None:
             return self._whole(scale), scale
         self.decode_ms += (time.perf_counter() - started) * 1e3
-        return planes, scale
+        return planes, known
 
-    def _planes(self, window: Tuple[float, float, float, float], scale: int) -> Optional[Planes]:
-        """The window in planes; None where the file is damaged, or of a kind for other decoders."""
+    def _planes(
+        self, window: Tuple[float, float, float, float], scale: int
+    ) -> Tuple[Optional[Planes], int]:
+        """The window in planes, and their scale; None where other decoders have to read the file.
+
+        They are asked where the file is damaged, or of a kind that ours does not know.
+        """
         if self._decoder is None:
             decoder = self._decoders.take()
             self._decoder = decoder if decoder and decoder.open(self._data) else False
         if not self._decoder:
-            return None
-        x, y, w, h = window
-        margin = MARGIN * scale
-        around = x - margin, y - margin, x + w + margin, y + h + margin
+            return None, scale
+        for larger in (n for n in reversed(SCALES) if n <= scale):
+            if self._decoder.has(_around(window, larger), larger):
+                scale = larger
+                break
         try:
-            planes: Planes = self._decoder.planes(around, scale)
+            planes: Planes = self._decoder.planes(_around(window, scale), scale)
         except NotBaseline:
             self._decoders.give_back(self._decoder)
             self._decoder = False
-            return None
-        return planes
+            return None, scale
+        return planes, scale
 
     def _whole(self, scale: int) -> np.ndarray:
         """The whole frame at a scale."""
@@ -209,6 +217,15 @@ class JpegFrame(Picture):
 
 
 AnyFrame = Union[np.ndarray, Picture]
+
+
+def _around(
+    window: Tuple[float, float, float, float], scale: int
+) -> Tuple[float, float, float, float]:
+    """Left, top, right and bottom of a window and of the margin that is decoded around it."""
+    x, y, w, h = window
+    margin = MARGIN * scale
+    return x - margin, y - margin, x + w + margin, y + h + margin
 
 
 def bgr_of(frame: AnyFrame) -> np.ndarray:

@@ -95,13 +95,21 @@ class JpegDecoder:
         memory = self._memory.get(scale)
         if memory is None:
             memory = self._memory[scale] = self._allocated(scale)
-        if region is None or any(_holds(done, region) for done in self._done[scale]):
+        if region is None or self._has(region, scale):
             return memory.picture
         job = JOB.pack(self._clean_at, self._segments_at, *region, *memory.job)
         if not self._window(self._state_at, job):
             raise NotBaseline("the picture is damaged")
         self._done[scale].append(region)
         return memory.picture
+
+    def has(self, window: Tuple[float, float, float, float], scale: int) -> bool:
+        """Whether ``planes`` would have nothing to decode; arguments as there."""
+        region = self._region(window)
+        return region is None or self._has(region, scale)
+
+    def _has(self, region: Region, scale: int) -> bool:
+        return any(_holds(done, region) for done in self._done[scale])
 
     def _allocate(self, head: Tuple[int, ...]) -> None:
         """Prepare for pictures of another size or kind."""

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kernels.planes import Planes
 from runtime import frames as frames_of
 from runtime import geometry
 from runtime.frames import JpegFrame, PlanarFrame, bgr_of, every_pixel, pixels_of
@@ -115,6 +116,17 @@ def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(whole_decoder, size, rati
     pixels = reduced if decoders else PlanarFrame(reduced).bgr()
     wanted = cv2.resize(picture, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert cv2.absdiff(pixels, wanted).mean() < 2.0
+
+
+def test_a_part_inside_a_larger_scale_is_not_decoded_again():
+    frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
+    planes, _ = frame.part((10, 10, 150, 150), 2.0)
+    if not isinstance(planes, Planes):
+        pytest.skip("no decoder of windows here")
+    again, scale = frame.part((40, 40, 50, 50), 8.0)
+    assert again is planes and scale == 2
+    assert frame.part((100, 100, 100, 100), 8.0)[1] == 8  # it reaches beyond what was decoded
+    assert frame.part((40, 40, 50, 50), 1.0)[1] == 1  # too small a scale is of no use
 
 
 def test_a_whole_frame_that_is_there_is_used_at_every_scale():

@@ -289,6 +289,7 @@ def create_tracker(
                 engine,
                 kernels=kernels,
                 pipeline=pipeline,
+                windows=afforded["windows"],
                 log=log,
                 **search,
             )

@@ -114,24 +114,25 @@ class FrameKernels:
         part[:] = record.view(np.uint8)
         self.device.upload(self.pose, part, self._stream)
 
-    def look(self, state: Sequence[float], widened: float) -> None:
-        """Upload where the next window is: around [cx, cy, w, h], so many times as wide."""
-        self.move(state)
-        self.monitor.begin(self.memory, state, widened)
+    def aim(self, exemplar: bool, targets: int = 0) -> None:
+        """Enqueue: plan the crop of the exemplar or of the search region around the state.
 
-    def aim(self, exemplar: bool) -> None:
-        """Enqueue: plan the crop of the exemplar or of the search region around the state."""
+        Args:
+            exemplar: which of the two.
+            targets: so many, the first ones; 0: all.
+        """
         view, monitor, pose, plan = self._planned()
         arguments = view, monitor, np.int32(exemplar), pose, plan
-        self._launch(self._aim, (self.targets, 1, 1), SELECT_BLOCK, arguments)
+        self._launch(self._aim, (targets or self.targets, 1, 1), SELECT_BLOCK, arguments)
 
-    def crop(self, frame: int, exemplar: bool, windows: int = 0) -> None:
+    def crop(self, frame: int, exemplar: bool, windows: int = 0, targets: int = 0) -> None:
         """Enqueue: crop the windows of a frame into the network's inputs.
 
         Args:
             frame: address of its ``layout.FRAME``.
             exemplar: whether the exemplar was planned.
             windows: that were planned for each target; 0: those of a frame.
+            targets: as in ``aim``.
         """
         engine, window = self.engine, self.settings.window
         side, out = window.search, engine.search_input
@@ -139,7 +140,8 @@ class FrameKernels:
         if exemplar:
             side, out, windows = window.exemplar, engine.exemplar_input, 1
         columns, rows = CROP_BLOCK[0], CROP_ROWS * CROP_BLOCK[1]
-        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, self.targets * windows)
+        count = (targets or self.targets) * windows
+        grid = ((side + columns - 1) // columns, (side + rows - 1) // rows, count)
         arguments = frame, self._plan, self._input(exemplar), np.int32(windows), out
         self._launch(self._crop, grid, CROP_BLOCK, arguments)
 

@@ -62,30 +62,71 @@ class DeviceBatch:
 
     Args:
         engine: the ``GpuEngine``.
-        part: the network for so many regions, as ``GpuEngine`` describes a part.
+        parts: the network for so many regions, as ``GpuEngine`` describes parts.
         features: of each region's target.
     """
 
     def __init__(
-        self, engine: "GpuEngine", part: Any, features: Sequence[Mapping[str, int]]
+        self, engine: "GpuEngine", parts: Sequence[Any], features: Sequence[Mapping[str, int]]
     ) -> None:
-        memory = engine.memory
-        sizes = {name: memory.size(name) for name in features[0]}
-        self._part, self._features = part, TargetMemory(engine.device, sizes, len(features))
+        self._engine, self._parts, self._count = engine, list(parts), len(features)
+        self._sizes = {name: engine.memory.size(name) for name in features[0]}
+        self._features = TargetMemory(engine.device, self._sizes, self._count)
+        self._rooms: Dict[str, Any] = {}
+        self.take(features)
+        for name in self._sizes:
+            self._bind(name, self._features.address(name))
+        self._bound_at = engine.moves
+
+    def take(self, features: Sequence[Mapping[str, int]]) -> None:
+        """Copy the features of each region's target; no work may be in flight."""
         for number, own in enumerate(features):
-            source = TargetMemory(engine.device, sizes, at=own)
-            source.copy_to(self._features.place(number), engine.stream)
-        for name in sizes:
-            part.bind(name, self._features.address(name))
+            source = TargetMemory(self._engine.device, self._sizes, at=own)
+            source.copy_to(self._features.place(number), self._engine.stream)
 
     def run(self, handle: Any) -> None:
         """Put it on the stream."""
-        self._part.run(handle)
+        if self._bound_at != self._engine.moves:  # the engine has more places now
+            for name in self._engine.of_places:
+                self._bind(name, self._engine.memory.address(name))
+            self._bound_at = self._engine.moves
+        for part in self._parts:
+            part.run(handle)
+
+    def read(self) -> List[Tuple[Tuple[Any, ...], Any]]:
+        """Wait for the device.
+
+        Returns:
+            (maps, features of the search region) of each region, as ``GpuEngine.read`` gives them
+            for one. The next call overwrites them.
+        """
+        engine = self._engine
+        memory, names = engine.memory, engine.read_names
+        for name in names:
+            if name not in self._rooms:
+                self._rooms[name] = engine.device.pinned(self._count * memory.size(name))
+            engine.device.download(self._rooms[name], memory.address(name), engine.stream)
+        engine.device.synchronise(engine.stream)
+        values = {}
+        for name in names:
+            shape = (self._count,) + memory.shapes[name]
+            of_type = self._rooms[name].view(memory.dtype).reshape(shape)
+            values[name] = of_type.astype(np.float32, copy=False)
+        maps = engine.map_names
+        watched = [name for name in names if name not in maps]
+        return [
+            (tuple(values[name][n] for name in maps), values[watched[0]][n] if watched else None)
+            for n in range(self._count)
+        ]
 
     def close(self) -> None:
         """Free the copies of the features."""
-        self._part = None
+        self._parts = []
         self._features.close()
+
+    def _bind(self, name: str, address: int) -> None:
+        for part in self._parts:
+            part.bind(name, address)
 
 
 class GpuEngine(base.Engine):
@@ -210,6 +251,21 @@ class GpuEngine(base.Engine):
         return self._results
 
     # on the device's memory
+
+    @property
+    def map_names(self) -> Tuple[str, ...]:
+        """Names of the maps, in the order of the network's family."""
+        return self._maps
+
+    @property
+    def read_names(self) -> Tuple[str, ...]:
+        """Names of the tensors that ``read`` downloads."""
+        return self._maps + self._watched
+
+    @property
+    def of_places(self) -> Tuple[str, ...]:
+        """Names of the tensors of which there is one for each place (see ``reserve``)."""
+        return ("search",) + self._maps + ((self._compared,) if self._compared else ())
 
     def new_features(self) -> Dict[str, int]:
         """Memory for one target's features: dict of name -> address."""

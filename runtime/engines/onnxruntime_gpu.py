@@ -87,7 +87,7 @@ class Engine(GpuEngine):
         if model is None:
             return None
         part = _OnStream(self._library, self, model, len(features))
-        return DeviceBatch(self, part, features)
+        return DeviceBatch(self, [part], features)
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""

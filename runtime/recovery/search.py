@@ -6,9 +6,10 @@ looked at again, and it is the target when two frames in succession say so.
 """
 
 import copy
+import itertools
 import time
 from collections import deque
-from typing import Any, Callable, Deque, FrozenSet, Iterator, Optional, Tuple
+from typing import Any, Callable, Deque, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -41,6 +42,20 @@ PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "places"
 # Of the windows, while nothing is found. What is left out gives its turns to the others.
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
+
+
+class Planned(NamedTuple):
+    """A window that is searched before it is its turn; see ``Search.ahead``.
+
+    Attributes:
+        window: it.
+        cause: what made it the next one, besides the windows before it.
+        after: what has been chosen then.
+    """
+
+    window: Window
+    cause: Any
+    after: Any
 
 
 class Search:
@@ -167,13 +182,68 @@ class Search:
         self._window = self._choose(state, frame)
         return self._window
 
+    def ahead(self, count: int, state: np.ndarray, frame: AnyFrame) -> List[Planned]:
+        """The windows that come next if none of them shows anything, to search them as a batch.
+
+        Nothing changes: each of them is the next one only when it is taken.
+
+        Args:
+            count: how many.
+            state, frame: as in ``next_window``.
+        """
+        before = self._chosen()
+        planned: List[Planned] = []
+        while len(planned) < count:
+            cause = self._cause()
+            window = self._choose(state, frame)
+            self._candidate = None
+            planned.append(Planned(window, cause, self._chosen()))
+        self._choose_after(before)
+        return planned
+
+    def take(self, planned: Planned, state: np.ndarray, spent_ms: float) -> bool:
+        """Make a window of ``ahead`` the next one, if ``next_window`` would choose it now.
+
+        Args:
+            planned: those before it were taken, and judged.
+            state: as in ``next_window``.
+            spent_ms: what the window took until now.
+        """
+        window = planned.window
+        moved = window.kind == HERE and not np.array_equal(window.state, state)
+        if planned.cause != self._cause() or moved:
+            return False
+        self._choose_after(planned.after)
+        self._window, self._started = window, time.perf_counter() - spent_ms / 1e3
+        return True
+
+    def _cause(self) -> Any:
+        """What the next choice depends on, besides what has been chosen."""
+        candidate = self._candidate
+        return None if candidate is None else candidate.tobytes(), self._order()
+
+    def _chosen(self) -> Any:
+        """What has been chosen so far."""
+        wide = copy.copy(self._wide)  # of ``itertools.tee``: it goes on by itself
+        return self._candidate, self._turn, wide, tuple(self._visited), tuple(self._suggested)
+
+    def _choose_after(self, chosen: Any) -> None:
+        """Go on from what ``_chosen`` gave."""
+        self._candidate, self._turn, wide, visited, suggested = chosen
+        self._wide = copy.copy(wide)
+        for places, kept in ((self._visited, visited), (self._suggested, suggested)):
+            places.clear()
+            places.extend(kept)
+
+    def _order(self) -> Tuple[str, ...]:
+        return DOUBTFUL if self.evidence.smoothed > self.network.look_above else TURNS
+
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._candidate is not None:
             return Window(CHECK, self._candidate, 1.0)
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        order = DOUBTFUL if self.evidence.smoothed > self.network.look_above else TURNS
-        turns = [turn for turn in order if turn == "here" or turn in self._parts]
+        turns = [turn for turn in self._order() if turn == "here" or turn in self._parts]
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":
@@ -187,7 +257,7 @@ class Search:
             return Window(HERE, state.copy(), 1.0)
         if self._wide is None:
             frame_size = frame.shape[1], frame.shape[0]
-            self._wide = wide_windows(self.network, self._certain, frame_size)
+            (self._wide,) = itertools.tee(wide_windows(self.network, self._certain, frame_size), 1)
         return next(self._wide)
 
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:

@@ -116,6 +116,7 @@ class GpuTracker(PipelinedTracker):
         kernels: the host's crop and select, for the search; see ``kernels.cpu.load``.
         recover: whether a lost target is searched for, where network and engine allow it.
         budget_ms, budget_share: of the search, see ``runtime.recovery.budget``.
+        windows: of the search, that may be one batch.
         options: of ``Frame``: graph, profile, log. ``step_ms`` is measured with ``profile`` only.
 
     Attributes:
@@ -138,6 +139,7 @@ class GpuTracker(PipelinedTracker):
         recover: bool = False,
         budget_ms: Optional[float] = None,
         budget_share: float = SHARE,
+        windows: int = 1,
         **options: Any,
     ) -> None:
         super().__init__(network, engine)
@@ -147,7 +149,7 @@ class GpuTracker(PipelinedTracker):
         if pipeline > 1:
             self.why_no_search = SEVERAL_IN_FLIGHT
         elif recover:
-            search = GpuSearch(network, engine, kernels, budget_ms, budget_share)
+            search = GpuSearch(network, engine, kernels, budget_ms, budget_share, windows)
             self.why_no_search = search.why_no_search
             self._search = search if search.searches else None
         self.searches = self._search is not None

@@ -4,24 +4,35 @@ Whether the target is lost, where it is searched for and whether a window shows 
 host, by the same code as for the host's tracker. The GPU crops every window and runs the network. A
 frame in which the target is tracked also downloads the features of its search region. In a frame of
 the search, the window's maps come back as well.
+
+Where the engine takes several regions in one call and the budget allows it, the windows that come
+next are searched as one batch. They are judged in their order. When one of them shows something
+else is to be searched, those after it are not judged. So the result is that of one at a time.
 """
 
-from typing import Any, Optional, Tuple
+import time
+from collections import deque
+from typing import Any, Deque, Optional, Tuple
 
 import numpy as np
 
 from kernels.cuda.frame import Found
 from kernels.cuda.frames import AnyFrame as GpuFrame
 from kernels.cuda.frames import Nv12, OnDevice
-from kernels.cuda.windows import Windows
+from kernels.cuda.windows import View, Windows
+from kernels.errors import HotpathError
 from kernels.planes import Planes
 from kernels.settings import FrameSettings
 from runtime import geometry
 from runtime.engines.base import Lane
 from runtime.frames import AnyFrame, Picture, PlanarFrame
 from runtime.networks import Network
+from runtime.recovery.budget import Recent
+from runtime.recovery.search import Planned
 from runtime.trackers.host import HostTracker
 from runtime.types import Track
+
+MEASURED = 3  # batches before the first frame, so that one that is interrupted decides nothing
 
 
 class GpuSearch(HostTracker):
@@ -32,6 +43,7 @@ class GpuSearch(HostTracker):
     Args:
         network, kernels, budget_ms, budget_share: as ``HostTracker``'s.
         engine: a ``runtime.engines.gpu.GpuEngine``.
+        windows: that may be one batch.
     """
 
     def __init__(
@@ -41,6 +53,7 @@ class GpuSearch(HostTracker):
         kernels: Any,
         budget_ms: Optional[float],
         budget_share: float,
+        windows: int = 1,
     ) -> None:
         super().__init__(
             network,
@@ -55,7 +68,12 @@ class GpuSearch(HostTracker):
         self._windows: Any = None
         self._pixels: Any = None  # of the frame, as the GPU takes it
         self._was_away = False  # whether the state moved since the GPU took it last
-        self.search_on(_OnGpu(engine))
+        self._most = windows
+        self._batch: Any = None
+        self._ready: Deque[Tuple[Planned, Any, Any]] = deque()  # windows of a batch, not judged yet
+        self._batch_ms, self._judge_ms = Recent(), Recent()
+        self._gpu_lane = _OnGpu(engine)
+        self.search_on(self._gpu_lane)
 
     def open(self, settings: FrameSettings) -> None:
         """Take memory on the GPU.
@@ -63,7 +81,8 @@ class GpuSearch(HostTracker):
         Raises:
             GpuFailed: out of memory.
         """
-        self._windows = Windows(self.engine.device, settings, self.engine)
+        self._gpu.reserve(self._most, self._most)
+        self._windows = Windows(self.engine.device, settings, self.engine, self._most)
 
     def take(self, frame: GpuFrame, state: np.ndarray, border: np.ndarray, features: Any) -> None:
         """Take a target, right after the GPU has searched the frame around it.
@@ -82,6 +101,30 @@ class GpuSearch(HostTracker):
         self.decoder.first(self._gpu.read())
         _, scale = geometry.search_window(self.network, state)
         self._begin_watching(picture, self._lane.search_features, scale)
+        self._prepare_batch(frame, state)
+
+    def _prepare_batch(self, frame: GpuFrame, state: np.ndarray) -> None:
+        """Let the batch take the target, and measure what it takes."""
+        if self._most == 1 or self._search is None:
+            return
+        regions = [self.features] * self._most
+        if self._batch is not None:
+            self._batch.take(regions)
+            return
+        try:
+            self._batch = self._gpu.batch_device(regions)
+        except HotpathError:  # no memory for it
+            self._batch = None
+        if self._batch is None:
+            self._most = 1
+            return
+        window, _ = geometry.search_window(self.network, state)
+        views = [View(state, 1.0, window)] * self._most
+        self._run_batch(frame, views)  # libraries set themselves up in their first call
+        for _ in range(MEASURED):
+            started = time.perf_counter()
+            self._run_batch(frame, views)
+            self._batch_ms.add((time.perf_counter() - started) * 1e3)
 
     @property
     def active(self) -> bool:
@@ -95,6 +138,7 @@ class GpuSearch(HostTracker):
             whether ``state`` is news for the GPU, because it was found in a window.
         """
         self._pixels = frame
+        self._ready.clear()
         self.begin(self._picture(frame))
         return self._was_away and not self.active
 
@@ -122,15 +166,64 @@ class GpuSearch(HostTracker):
         """See ``HostTracker.crop``: here only windows of the search."""
         assert self._search is not None, "there is no search"
         self._was_away = True
+        if not self._ready and self._batch_fits():
+            self._search_ahead(frame)
+        if self._ready:
+            planned, scale, found = self._ready.popleft()
+            spent_ms = self._batch_ms.median / self._most
+            if self._search.take(planned, self.state, spent_ms):
+                self._gpu_lane.found = found
+                return scale
+            self._ready.clear()  # another window comes next
         _, state, widened = self._search.next_window(self.state, frame)
         window, (x, y) = geometry.search_window(self.network, state, widened)
-        self.timed("crop", self._windows.crop, self._pixels, state, widened, window)
+        self.timed("crop", self._windows.crop, self._pixels, [View(state, widened, window)])
         return x / widened, y / widened
+
+    def select(self, maps: Any, scale: Any, search_features: Any = None) -> Track:
+        """See ``HostTracker.select``."""
+        is_window, started = self.active, time.perf_counter()
+        track = super().select(maps, scale, search_features)
+        if is_window:
+            self._judge_ms.add((time.perf_counter() - started) * 1e3)
+        return track
+
+    def _batch_fits(self) -> bool:
+        """Whether a batch, and the judgement of its windows, fit into the frame."""
+        ms = self._batch_ms.median + self._most * self._judge_ms.median
+        return self._batch is not None and self._budget.allows(self._most, ms)
+
+    def _another_fits(self) -> bool:
+        """See ``HostTracker._another_fits``: what is ready costs no more than its judgement."""
+        return bool(self._ready) or super()._another_fits()
+
+    def _search_ahead(self, frame: AnyFrame) -> None:
+        """Search the windows that come next as one batch."""
+        assert self._search is not None, "there is no search"
+        started = time.perf_counter()
+        planned, views, scales = self._search.ahead(self._most, self.state, frame), [], []
+        for _, state, factor in (each.window for each in planned):
+            window, (x, y) = geometry.search_window(self.network, state, factor)
+            views.append(View(state, factor, window))
+            scales.append((x / factor, y / factor))
+        found = self.timed("network", self._run_batch, self._pixels, views)
+        self._ready.extend(zip(planned, scales, found))
+        self._batch_ms.add((time.perf_counter() - started) * 1e3)
+
+    def _run_batch(self, frame: GpuFrame, views: Any) -> Any:
+        """Crop windows and run the network on them; returns what ``DeviceBatch.read`` does."""
+        self._windows.crop(frame, views)
+        self._batch.run(self._gpu.device.handle(self._gpu.stream))
+        return self._batch.read()
 
     def release(self) -> None:
         """See ``Tracker.release``."""
         if self._windows is not None:
             self._windows.close()
+        if self._batch is not None:
+            self._batch.close()
+        self._ready.clear()
+        self._gpu_lane.found = self._batch = None
         self._windows = self._pixels = self._frame = None
         super().release()
 
@@ -152,7 +245,13 @@ class GpuSearch(HostTracker):
 
 
 class _OnGpu(Lane):
-    """Searches the window that was cropped on the GPU."""
+    """Searches the window that was cropped on the GPU.
+
+    Attributes:
+        found: maps and features of that window where a batch has searched it; else None.
+    """
+
+    found: Any = None
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -161,6 +260,10 @@ class _OnGpu(Lane):
     def search(self, features: Any) -> Tuple[Any, ...]:
         """See ``Lane.search``."""
         engine = self._engine
+        if self.found is not None:
+            batched: Tuple[Any, ...]
+            (batched, self.search_features[...]), self.found = self.found, None
+            return batched
         engine.search_device(engine.device.handle(engine.stream), features)
         maps: Tuple[Any, ...] = engine.read()
         return maps

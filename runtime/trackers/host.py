@@ -305,12 +305,16 @@ class HostTracker(Tracker):
         search = self._search
         if search is None:
             return track
-        while search.active and not search.waits and self._budget.fits():
+        while search.active and not search.waits and self._another_fits():
             scale = self.crop(frame, 1.0)
             maps = self.timed("network", self._lane.search, self.features)
             track = self.select(maps, scale, self._lane.search_features)
         self._frame = None
         return track
+
+    def _another_fits(self) -> bool:
+        """Whether one more window of the search fits into the frame."""
+        return self._budget.fits()
 
     def learn(self, maps: Any) -> None:
         """Learn from the maps of the window around the target that was just found."""

@@ -38,11 +38,21 @@ class Counted(Budget):
 
     def begin(self):
         super().begin()
-        self.count = 1
+        self.count = 0
+
+    def tracked(self):
+        super().tracked()
+        self.count += 1
+
+    def window(self, ms):
+        super().window(ms)
+        self.count += 1
 
     def fits(self):
-        self.count += 1
-        return self.count <= self.most
+        return self.count < self.most
+
+    def allows(self, windows, ms):
+        return self.count + windows <= self.most
 
 
 def on_the_host(frame, kind):
@@ -116,6 +126,8 @@ def run(options):
     network, kind = load_network(options["network"]), options.get("kind", "bgr")
     files = options.get("files")
     engine = open_engine(network, files, device)
+    if options.get("one_region"):
+        engine.batch_device = lambda features: None
     host = engines.create("onnxruntime", network, network.locate(files))
     Counted.most = options.get("windows", 1)
     host_tracker.Budget = Counted
@@ -137,7 +149,8 @@ def run(options):
             follow(own, frames[1:], frames[0], box)[0] for own, box in zip(alone, boxes)
         ]
     else:
-        tracker = GpuTracker(network, engine, kernels=cpu.load(), recover=True)
+        batch = options.get("batch", 1)
+        tracker = GpuTracker(network, engine, kernels=cpu.load(), recover=True, windows=batch)
         # what is uploaded first must not need a mean colour of the device's memory
         given = [on_the_gpu(bgr_of(f) if kind != "nv12" else f, kind, engine) for f in frames]
         report["found"], report["costs"] = follow(tracker, given[1:], frames[0], box)

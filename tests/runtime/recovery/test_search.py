@@ -8,7 +8,7 @@ from runtime import load_targets, load_tracker
 from runtime.multi.scheduling import Batched
 from runtime.networks import load_network
 from runtime.recovery.search import CHECKS, CONFIRMED, NEARLY
-from runtime.recovery.windows import CHECK, WIDE, Window
+from runtime.recovery.windows import CHECK, HERE, WIDE, Window
 from runtime.states import FOUND, LOST
 from tests.support import tiny
 
@@ -79,6 +79,51 @@ def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
     tracker.init(film.frames[0], film.boxes[0])
     tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0)]))
     assert tracker.update(film.frames[1]).state == "tracked"
+
+
+class Ahead:
+    """Chooses a search's windows by plans of a random length, which are often cut short.
+
+    Attributes:
+        windows: that were searched.
+        planned: how many of them a plan had.
+    """
+
+    def __init__(self, tracker, random):
+        self.search, self.random = tracker._search, random
+        self.windows, self.planned, self.plan = [], 0, []
+        self.one_by_one, self.search.next_window = self.search.next_window, self.next_window
+        tracker._budget.fits = lambda: len(self.windows) % 7 != 6
+
+    def next_window(self, state, frame):
+        if self.random is not None and not self.plan:
+            self.plan = self.search.ahead(self.random.randint(1, 7), state, frame)
+        if self.plan and self.search.take(self.plan.pop(0), state, 0.0):
+            self.planned += 1
+        else:
+            self.plan = []
+            self.one_by_one(state, frame)
+        window = self.search._window
+        self.windows.append((window.kind, tuple(window.state), window.factor))
+        return window
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_that_are_planned_ahead_are_those_of_one_at_a_time(toml, seed):
+    film, told = Elsewhere(back=seed != 2), []
+    for random in (None, np.random.RandomState(seed)):
+        tracker = load_tracker(toml)
+        chosen, tracks = Ahead(tracker, random), []
+        tracker.init(film.frames[0], film.boxes[0])
+        for index, frame in enumerate(film.frames[1:]):
+            chosen.plan = []  # it was of the last frame
+            if index == GONE + 10:
+                tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), (9.0, 9.0, 30.0, 40.0)]))
+            tracks.append(tracker.update(frame))
+        told.append((tracks, chosen.windows))
+    assert told[0] == told[1]
+    assert chosen.planned > 50 and (chosen.planned < len(chosen.windows)) == (seed != 2)
+    assert {kind for kind, _, _ in chosen.windows} >= {WIDE, HERE}
 
 
 def test_without_the_search_it_is_not(toml):

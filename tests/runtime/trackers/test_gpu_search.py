@@ -68,6 +68,25 @@ def test_several_windows_in_a_frame(tmp_path):
     check(report["found"], report["wanted"])
 
 
+@pytest.mark.parametrize("kind", ["bgr", "nv12"])
+def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kind):
+    options = {"kind": kind, "windows": 5, "change": GONE + 14}
+    alone, batched = (track(tmp_path, batch=batch, **options) for batch in (1, 4))
+    check(batched["found"], batched["wanted"])
+    assert batched["found"] == alone["found"]
+    # one upload, crop, call of the network and download for four windows, then one alone
+    searched, one_by_one = (report["costs"][BACK - 3] for report in (batched, alone))
+    assert searched["launches"] == searched["synchronisations"] * 2 == 4
+    assert one_by_one["launches"] == one_by_one["synchronisations"] * 2 == 10
+    assert searched["allocations"] == 0
+
+
+def test_an_engine_that_takes_one_region_searches_one_window_at_a_time(tmp_path):
+    report = track(tmp_path, windows=2, batch=2, one_region=True)
+    check(report["found"], report["wanted"])
+    assert report["costs"][BACK - 3]["launches"] == 4
+
+
 @pytest.mark.parametrize("change", [8, GONE + 14])
 def test_frames_that_become_larger_while_tracked_and_while_lost(tmp_path, change):
     report = track(tmp_path, change=change)
@@ -92,7 +111,11 @@ def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, change
 
 def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
     clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
-    report = track(tmp_path, network="kestrel", clips=clips, windows=2)
+    report = track(tmp_path, network="kestrel", clips=clips, windows=3)
     check_alike(report["found"], report["wanted"])
+    batched = track(tmp_path, network="kestrel", clips=clips, windows=3, batch=3)
+    assert batched["found"] == report["found"]
+    launches = [[costs["launches"] for costs in told["costs"]] for told in (batched, report)]
+    assert 2 in launches[0] and 6 in launches[1]
     states = [track[3] for track in report["found"]]
     assert states.count("lost") > 10 and "found" in states and states[-1] == "tracked"

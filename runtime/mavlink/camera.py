@@ -28,7 +28,9 @@ LaterAnswer = Tuple[Optional[int], List[Outgoing]]
 HEARTBEAT_S = 1.0
 FIRST_PROGRESS_S = 0.2  # a command that takes longer is answered with IN_PROGRESS
 PROGRESS_S = 0.5  # IN_PROGRESS is repeated after this time
-GIVE_UP_S = 5.0  # without an answer of the frame loop for this time, the command has failed
+# Without an answer of the frame loop for this time, the command has failed. It is longer than what
+# ``Loop`` itself waits for, so that no target starts after a command that failed.
+GIVE_UP_S = 12.0
 REMEMBERED_S = 3.0  # a command that is repeated within this time is answered, but not done again
 REMEMBERED = 32  # most answers that are remembered
 TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)

@@ -80,6 +80,7 @@ class Loop(Run):
         tracked = self._controller.buffer.at(seen_s)
         if tracked is None or not self._looking.acquire(False):
             raise Busy("one point at a time")
+        self._controller.buffer.hold(self, tracked.index)  # more frames come than it keeps
         done: Future[int] = Future()
         done.set_running_or_notify_cancel()
         # the search takes several frames, so neither the loop nor the link waits for all of it
@@ -166,19 +167,24 @@ class Loop(Run):
     def _look(self, tracked: TrackedFrame, point: Tuple[float, float], done: "Future[int]") -> None:
         """Find the box at a point, and start a target in it."""
         try:
+            ends_s = time.monotonic() + POINT_S
             frame = bgr_of(tracked.frame)
-            box = find_box(frame, point, lambda tried: self._settled(frame, tried), self._detector)
+            box = find_box(
+                frame, point, lambda tried: self._settled(frame, tried, ends_s), self._detector
+            )
             started = self._controller.call(self._start, box, tracked.captured_s)
             done.set_result(started.result(ANSWER_S))
         except Exception as error:  # the camera answers the command with it
             done.set_exception(error)
         finally:
+            self._controller.buffer.hold(self, None)
             self._looking.release()
 
-    def _settled(self, frame: np.ndarray, tried: Sequence[Box]) -> List[Optional[Box]]:
+    def _settled(
+        self, frame: np.ndarray, tried: Sequence[Box], ends_s: float
+    ) -> List[Optional[Box]]:
         """Where targets in these boxes end; the frame loop searches a few of them at a time."""
         found: List[Optional[Box]] = []
-        ends_s = time.monotonic() + POINT_S
         while len(found) < len(tried) and (not found or time.monotonic() < ends_s):
             call = self._controller.call(
                 self._controller.settled_boxes, frame, tried[len(found) :], STARTS, SEARCHES, TURN_S

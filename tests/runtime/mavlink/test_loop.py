@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-from runtime.mavlink.loop import Loop
+from runtime.mavlink.camera import GIVE_UP_S
+from runtime.mavlink.loop import ANSWER_S, POINT_S, Loop
 from runtime.page.control import Controller, Refused
 from tests.support.mavlink_run import HandTurnedRun, Stop
 
@@ -33,3 +34,8 @@ def test_requests_before_the_first_frame_are_refused_and_end_nothing(controller,
     for future in asked:
         with pytest.raises(Refused, match="no frame was tracked yet"):
             future.result(5)  # a thread of its own waits for the picture's frame
+
+
+def test_a_command_fails_only_after_the_loop_has_stopped_waiting():
+    """Else a target would start after its command was answered with FAILED."""
+    assert GIVE_UP_S > POINT_S + ANSWER_S

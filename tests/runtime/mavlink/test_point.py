@@ -14,6 +14,7 @@ from runtime.errors import NetworkFailed
 from runtime.frames import Picture
 from runtime.mavlink.codec import Codec
 from runtime.mavlink.point import PART, candidates, find_box, middle_of
+from runtime.page.frame_buffer import FrameBuffer
 from runtime.types import Box
 from tests.support import tiny_detector
 from tests.support.mavlink_run import HandTurnedRun
@@ -52,6 +53,28 @@ def track_point(x, y):
     return Codec(255, 190).encode(
         "COMMAND_LONG", dict(fields, target_system=1, target_component=100)
     )
+
+
+@pytest.mark.parametrize("age", range(2))
+def test_the_clicked_frame_stays_while_the_box_is_looked_for(age):
+    """The buffer holds fewer frames here than come meanwhile, as with large ones."""
+    frame, _, centre = scene()
+    run = HandTurnedRun([frame])
+    run.controller.buffer = FrameBuffer(limit_bytes=0)
+    try:
+        for _ in range(age + 1):
+            run.turn()
+        clicked = run.controller.newest.index
+        answers = run.hear(track_point(*centre))
+        while not any(name == "COMMAND_ACK" and f["result"] != 5 for name, f in answers):
+            answers = run.turn()
+        assert [f["result"] for name, f in answers if name == "COMMAND_ACK"] == [0]
+        assert run.index > clicked + 12 and run.rows[0][0] == clicked  # not on a later frame
+        for _ in range(12):
+            run.turn()
+        assert not run.controller.buffer.since(clicked)  # it was let go
+    finally:
+        run.close()
 
 
 def test_an_object_of_a_named_class_is_taken_without_the_tracker(toml):

@@ -308,6 +308,7 @@ def create_tracker(
         if pipeline > 1:
             tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)
         else:
+            search["windows"] = afforded["windows"]
             tracker = FpgaTracker(network, engine, kernels, **search)
     else:
         tracker = HostTracker(network, engine, kernels, online=online, **search)

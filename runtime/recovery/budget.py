@@ -40,6 +40,11 @@ class Budget:
         """A window of the search took so long."""
         self._window.add(ms)
 
+    @property
+    def window_ms(self) -> float:
+        """What a window takes."""
+        return self._window.median
+
     def elapsed_ms(self) -> float:
         """Since the frame began."""
         return (time.perf_counter() - self._began) * 1e3

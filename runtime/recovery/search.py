@@ -201,6 +201,19 @@ class Search:
         self._choose_after(before)
         return planned
 
+    def next_but_one(self, state: np.ndarray, frame: AnyFrame) -> Optional[Planned]:
+        """The window that comes next if the one that was chosen, and is not judged, shows nothing.
+
+        Args:
+            state, frame: as in ``next_window``.
+
+        Returns:
+            what ``take`` takes; None where nothing can be foretold.
+        """
+        if self._candidate is not None:  # what it is depends on what the last look at it shows
+            return None
+        return self.ahead(1, state, frame)[0]
+
     def take(self, planned: Planned, state: np.ndarray, spent_ms: float) -> bool:
         """Make a window of ``ahead`` the next one, if ``next_window`` would choose it now.
 

@@ -4,10 +4,13 @@ Select runs on the processor. Where the kernels are compiled, what is done for a
 after the fabric's program is one call each (``kernels.fpga.frame``); ``HostTracker`` has the same
 steps in Python, with the same boxes bit for bit. ``runtime.trackers.fpga_pipeline`` keeps several
 frames in flight.
+
+While a lost target is searched for, the fabric already computes the next window of a frame, where
+the budget has room for it, when the processor judges the last one.
 """
 
 import time
-from typing import Any, Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.loss import loss_settings
 from runtime.networks import Network
 from runtime.recovery.budget import SHARE
+from runtime.recovery.search import Planned
 from runtime.trackers.base import NOT_ASKED
 from runtime.trackers.host import Cropper, HostTracker
 from runtime.types import Box, Track
@@ -29,18 +33,36 @@ class _FloatFeatures(Lane):
 
     Args:
         engine: has ``search_features``.
+
+    Attributes:
+        is_running: whether the window to search was started already.
     """
 
     def __init__(self, engine: Any) -> None:
         self._engine, self._seen = engine, engine.search_features
+        self.is_running = False
         self.search_crop = engine.search_crop
         self.search_features = np.zeros(self._seen.shape, np.float32)
 
     def search(self, features: Any) -> Any:
         """See ``runtime.engines.base.Engine``."""
-        maps = self._engine.search(features)
+        if not self.is_running:
+            self.start(features)
+        self.is_running = False
+        maps = self._engine.finish()
         self._seen.values(self.search_features)
         return maps
+
+    def start(self, features: Any) -> None:
+        """Start the window that was cropped last; ``search`` waits for it."""
+        self._engine.start(features, self.search_crop.pictures.registers)
+        self.is_running = True
+
+    def settle(self) -> None:
+        """Let a window that was started come to nothing."""
+        if self.is_running:
+            self.is_running = False
+            self._engine.wait()
 
 
 class FpgaTracker(HostTracker):
@@ -53,6 +75,8 @@ class FpgaTracker(HostTracker):
         recover: whether a lost target is searched for, by the code of ``HostTracker``: all windows
             are cropped and computed in the fabric. A frame's other steps are taken in Python then.
         budget_ms, budget_share: see ``runtime.recovery.budget``.
+        windows: of the search, that may be with the fabric and the processor at a time: 1, or more
+            for one with each.
     """
 
     can_rehearse = False  # the program and its weights lie in memory that no cache holds
@@ -68,8 +92,11 @@ class FpgaTracker(HostTracker):
         recover: bool = False,
         budget_ms: Optional[float] = None,
         budget_share: float = SHARE,
+        windows: int = 1,
     ) -> None:
-        self._may_search = recover
+        self._may_search, self._queues = recover, windows > 1
+        self._floats: Optional[_FloatFeatures] = None
+        self._next: Optional[Tuple[Planned, Tuple[float, float]]] = None  # the fabric computes it
         super().__init__(
             network,
             engine,
@@ -84,7 +111,7 @@ class FpgaTracker(HostTracker):
     def search_on(self, lane: Lane) -> None:
         """See ``HostTracker.search_on``."""
         if self._may_search and lane.search_features is not None:
-            lane = _FloatFeatures(lane)
+            lane = self._floats = _FloatFeatures(lane)
         super().search_on(lane)
 
     @property
@@ -119,6 +146,7 @@ class FpgaTracker(HostTracker):
 
     def init(self, frame: AnyFrame, box: Sequence[float]) -> None:
         """Take a target; see ``Tracker.init``."""
+        self._settle()
         super().init(frame, box)
         self._hand_over()
 
@@ -140,13 +168,62 @@ class FpgaTracker(HostTracker):
     def update(self, frame: AnyFrame) -> Track:
         """Find the target in the next frame; see ``Tracker.update``."""
         if self.frames is None:
-            return super().update(frame)
+            try:
+                return super().update(frame)
+            finally:
+                self._settle()  # the fabric is idle afterwards, for other targets
         self.aim(frame)
         started = time.perf_counter()
         self.engine.start_prepared(self.features, self.frames)
         work = self.engine.wait()
         self.step_ms["network"] = (time.perf_counter() - started) * 1e3
         return self.found(work)
+
+    # the search, one window ahead
+
+    def crop(
+        self, frame: AnyFrame, factor: float, cropper: Optional[Cropper] = None
+    ) -> Tuple[float, float]:
+        """See ``HostTracker.crop``."""
+        if self._next is not None and self._search is not None:
+            planned, scale = self._next
+            if self._search.active and self._search.take(planned, self.state, 0.0):
+                self._next = None
+                return scale
+            self._settle()  # another window comes next
+        return super().crop(frame, factor, cropper)
+
+    def select(self, maps: Any, scale: Tuple[float, float], search_features: Any = None) -> Track:
+        """See ``HostTracker.select``."""
+        self._start_next()
+        return super().select(maps, scale, search_features)
+
+    def _start_next(self) -> None:
+        """Start the window that comes next if the one that is judged now shows nothing."""
+        search = self._search
+        if not self._queues or search is None or not search.active or self._floats is None:
+            return
+        if not self._budget.allows(2, 2 * self._budget.window_ms):  # this one's judgement, the next
+            return
+        planned = search.next_but_one(self.state, self._frame)
+        if planned is None:
+            return
+        _, state, factor = planned.window
+        window, (x, y) = geometry.search_window(self.network, state, factor)
+        self.timed("crop", self._crop_search, self._frame, window)
+        self._floats.start(self.features)
+        self._next = planned, (x / factor, y / factor)
+
+    def _settle(self) -> None:
+        """Drop the window that was started ahead, if there is one."""
+        self._next = None
+        if self._floats is not None:
+            self._floats.settle()
+
+    def release(self) -> None:
+        """See ``Tracker.release``."""
+        self._settle()
+        super().release()
 
     def aim(self, frame: AnyFrame) -> None:
         """Check a frame and show the fabric the window to search, where ``frames`` is there."""

@@ -20,6 +20,9 @@ from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker, loading
 from runtime.multi.targets import Targets
+from runtime.recovery import budget
+from runtime.trackers import host
+from runtime.trackers.fpga import FpgaTracker
 from tests.conftest import ROOT
 from tests.support import blobs
 
@@ -369,6 +372,61 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
     assert [track.box for track in plain] == [track.box for track in lost[: AWAY - 1]]
     assert [track.box for track in alone] == [track.box for track in other[: AWAY - 1]]
     assert {track.state for track in other} == {"tracked"}
+
+
+class Counted(budget.Budget):
+    """A budget of three windows a frame, whatever time they take."""
+
+    def begin(self):
+        super().begin()
+        self.count = 0
+
+    def tracked(self):
+        super().tracked()
+        self.count += 1
+
+    def window(self, ms):
+        super().window(ms)
+        self.count += 1
+
+    def fits(self):
+        return self.count < 3
+
+    def allows(self, windows, ms):
+        return self.count + windows <= 3
+
+
+def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundles, monkeypatch):
+    monkeypatch.setattr(host, "Budget", Counted)
+    monkeypatch.setattr(host, "FOLLOWED", 1)
+    frames, boxes, _ = hiding(18, 4)
+    frames = frames[:3] + frames[AWAY : AWAY + 4] + frames[BACK:]
+    told, orders = [], []
+    for windows in (1, 2):
+        device, overlay = simulation.open_board("pynq_z2", "model")
+        made = bundle.Bundle(bundles / "pynq_z2" / "kestrel-int8")
+        engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
+        tracker = FpgaTracker(engine.network, engine, cpu.load(), recover=True, windows=windows)
+        tracker.init(frames[0], boxes[0])
+        order = []
+
+        def noting(name, function, order=order):
+            def noted(*arguments):
+                order.append(name)
+                return function(*arguments)
+
+            return noted
+
+        monkeypatch.setattr(engine, "start", noting("start", engine.start))
+        judge = tracker._search.judge
+        monkeypatch.setattr(tracker._search, "judge", noting("judge", judge))
+        told.append([tracker.update(frame) for frame in frames[1:]])
+        orders.append("".join(name[0] for name in order))
+        tracker.close()
+    assert told[0] == told[1]
+    assert {"lost", "found"} <= {track.state for track in told[0]}
+    assert "sjsjsj" in orders[0] and "jj" not in orders[0]
+    assert "ssjsjj" in orders[1]  # a frame's second and third one start before a judgement
 
 
 @pytest.mark.parametrize(

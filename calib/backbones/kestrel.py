@@ -5,7 +5,8 @@ from torch import nn
 
 from calib.errors import BadRun
 from calib.train import foreign
-from calib.train.network import BACKBONES, Backbone, plain
+from calib.train.layers import BACKBONES, plain
+from calib.train.network import Backbone
 
 BEGINS = "kestrel:"  # of their names: kestrel:k80
 

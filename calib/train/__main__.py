@@ -16,13 +16,16 @@ from calib.train.bank import build_bank
 from calib.train.errors import BadImages, TrainingStopped
 from calib.train.export import export
 from calib.train.geometry import PAIRS
+from calib.train.inherit import Inheritance
+from calib.train.layers import BACKBONES, blocks_of
 from calib.train.loop import Log, Runner, Stage
-from calib.train.network import BACKBONES, Kestrel, macs
+from calib.train.network import Kestrel, macs
 from calib.train.options import parser
 from calib.train.pairs import Drawer
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
 from calib.train.stages import NAMES, Standard, Work
 from calib.train.teacher import Teachers
+from runtime.networks import load_network
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
@@ -35,8 +38,16 @@ def main(arguments=None):
 
 def run(options):
     """Train, and export the network after the last stage."""
-    foreign = options.shape not in BACKBONES
-    options.stages = options.stages or [n for n in NAMES if n != "finish" or not foreign]
+    foreign, blocks = options.shape not in BACKBONES, blocks_of(options.shape)
+    options.stages = options.stages or [
+        name for name in NAMES if {"finish": not foreign, "blocks": blocks}.get(name, True)
+    ]
+    if "blocks" in options.stages and not blocks:
+        raise TrainingStopped(
+            "stage blocks is for the backbones {} alone; leave it out of --stages".format(
+                ", ".join(filter(blocks_of, BACKBONES))
+            )
+        )
     if foreign and "finish" in options.stages:
         raise TrainingStopped(
             "stage finish rounds the backbones {} alone; leave it out of --stages and quantise {} "
@@ -156,25 +167,41 @@ def run_stages(options, out, log, work):
         network = Kestrel(options.shape, work.teachers.channels, own=options.own)
         log(stage=name, event="network", **macs(network))
         if options.start and name == options.stages[0]:
-            load_start(network, options.start)
+            load_start(network, options.start, partly=name == "blocks")
         elif name == "finish" or not (out / (name + ".pt")).is_file():
             load_earlier_stages(name, network, out)
         if name == "finish":
             network = work.folded(network)
+        elif name == "blocks":
+            inherit(options, network, work)
         stage = stage_of(name, options, network, work)
         seconds = options.checkpoint_seconds
         Runner(stage, out, log, options.device, options.seed, seconds).run()
         plots.curves(out / "log.jsonl", out / "curves.png")
 
 
+def inherit(options, network, work):
+    """Give the network its teacher's blocks, see ``inherit.py``."""
+    if len(options.teacher) != 1:
+        raise TrainingStopped("stage blocks takes the blocks of one network; name one --teacher")
+    teacher = load_network(options.teacher[0])
+    file = teacher.locate(options.networks_dir)["backbone"]
+    work.inheritance = Inheritance(file, blocks_of(options.shape), work.held, work.device)
+    features = [work.held[name] for name in ("search_features", "exemplar_features")]
+    targets = [work.standard.apply(torch.from_numpy(each).to(work.device)) for each in features]
+    work.inheritance.start(network.backbone, [each.cpu() for each in targets])
+
+
 def stage_of(name, options, network, work):
     """The ``Stage`` of that name under the options."""
     judge = {
+        "blocks": work.judge_blocks,
         "backbone": work.judge_backbone,
         "head": work.judge_head,
         "finish": work.judge_finish,
     }
     trained = {
+        "blocks": lambda kestrel: kestrel.backbone,
         "backbone": lambda kestrel: torch.nn.ModuleList(kestrel.backbones),
         "joint": lambda kestrel: kestrel,
         "finish": lambda folded: folded.trained,
@@ -194,8 +221,10 @@ def stage_of(name, options, network, work):
     )
 
 
-def load_start(network, path):
+def load_start(network, path, partly=False):
     """Load the averaged weights of a checkpoint whose channels and head are the same.
+
+    With ``partly`` only what has the same name and shape is taken.
 
     An exemplar's own backbone starts from the backbone of the checkpoint if that has no own one. A
     backbone may start from one of another dilation.
@@ -211,6 +240,10 @@ def load_start(network, path):
             if name.startswith("backbone.")
         }
         weights = {**weights, **copied}
+    if partly:
+        own = network.state_dict()
+        fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
+        weights = {**own, **fitting}
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -234,7 +267,9 @@ def load_earlier_stages(name, network, out):
             )
         return torch.load(path, map_location="cpu", weights_only=False)["average"]
 
-    if name == "tune":
+    if name == "backbone" and (out / "blocks.pt").is_file():
+        network.load_state_dict(average("blocks"))
+    elif name == "tune":
         weights, head = average("backbone"), average("head")
         weights.update({key: value for key, value in head.items() if key.startswith("head.")})
         network.load_state_dict(weights)

@@ -18,7 +18,8 @@ import torch
 from calib import command
 from calib.train.errors import TrainingStopped
 from calib.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
-from calib.train.network import BACKBONES, Folded, Kestrel, macs
+from calib.train.layers import BACKBONES
+from calib.train.network import Folded, Kestrel, macs
 
 TOML = """\
 # {title}, pixel-wise correlation, {macs:.1f} MMAC.

@@ -1,8 +1,7 @@
 """Kestrel: a tracker network of plain convolutions, and its folded form, which is deployed.
 
-In training, a unit is a convolution with an identity branch in its kernel and a batch norm behind
-it. Folding makes one convolution of it. The folded network holds only convolutions, ReLU, one
-pixel-wise correlation, one concatenation and one exponential.
+The folded network holds only convolutions, ReLU, sums, one pixel-wise correlation, one
+concatenation and one exponential.
 
 Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, so that the zero
 padding of the convolutions is the mean colour.
@@ -12,73 +11,19 @@ import copy
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from calib.train import foreign, rounding
+from calib.train import foreign
 from calib.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH, STRIDE
+from calib.train.layers import BACKBONES, Unit, conv, plain, row, units
 
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
-
-# (channels, stride, dilation) of the 3x3 convolutions of a backbone; no dilation given: 1
-BACKBONES = {
-    "k64": ((8, 2), (16, 2), (32, 2), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (64, 1)),
-    "k80": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1)),
-    "k80w1": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1), (80, 1, 2)),
-    "k80w2": ((8, 2), (16, 2), (32, 2), (32, 1), (80, 2), (80, 1), (80, 1, 2), (80, 1, 2)),
-    "k96": ((8, 2), (16, 2), (32, 2), (32, 1), (96, 2), (96, 1), (96, 1)),
-    "tiny": ((4, 2), (8, 2), (8, 2), (16, 2)),  # for tests
-}
 
 
 def normalise(images):
     """uint8 (N, H, W, 3) tensor -> float32 (N, 3, H, W), channels last in memory."""
     images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
     return images.sub_(MEAN).mul_(SCALE)
-
-
-class Unit(nn.Module):
-    """A convolution with batch norm, and with an identity branch where the shapes allow one."""
-
-    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True, dilation=1):
-        super().__init__()
-        self.stride, self.dilation, self.relu = stride, dilation, relu
-        self.padding = kernel // 2 * dilation
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
-        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-        self.norm = nn.BatchNorm2d(outputs, momentum=0.05)
-        identity = None
-        if kernel == 3 and stride == 1 and inputs == outputs and relu:
-            identity = torch.zeros_like(self.weight)
-            identity[range(outputs), range(outputs), 1, 1] = 1.0
-            with torch.no_grad():
-                self.weight.mul_(0.5)
-        self.register_buffer("identity", identity, persistent=False)
-
-    def kernel(self):
-        return self.weight if self.identity is None else self.weight + self.identity
-
-    def forward(self, x):
-        x = self.norm(F.conv2d(x, self.kernel(), None, self.stride, self.padding, self.dilation))
-        return F.relu(x, inplace=True) if self.relu else x
-
-    def folded(self):
-        """Weight and bias of the one convolution that does the same, float64."""
-        gain = self.norm.weight.double() / torch.sqrt(
-            self.norm.running_var.double() + self.norm.eps
-        )
-        weight = self.kernel().double() * gain[:, None, None, None]
-        bias = self.norm.bias.double() - self.norm.running_mean.double() * gain
-        return weight.detach(), bias.detach()
-
-
-def units(inputs, widths):
-    """A row of 3x3 units."""
-    layers = []
-    for width in widths:
-        layers.append(Unit(inputs, width))
-        inputs = width
-    return nn.Sequential(*layers)
 
 
 class Backbone(nn.Module):
@@ -92,11 +37,7 @@ class Backbone(nn.Module):
     def __init__(self, shape, channels):
         super().__init__()
         if shape in BACKBONES:
-            layers, width = [], 3
-            for outputs, stride, *dilation in BACKBONES[shape]:
-                layers.append(Unit(width, outputs, stride=stride, dilation=sum(dilation) or 1))
-                width = outputs
-            self.layers = nn.Sequential(*layers)
+            self.layers, width = row(shape)
         else:
             self.layers = foreign.load(shape, STRIDE, seed=torch.initial_seed())
             with torch.no_grad():
@@ -174,27 +115,6 @@ class Kestrel(nn.Module):
 
     def forward(self, exemplar, search):
         return self.head(*self.features(exemplar, search))
-
-
-class Conv(nn.Conv2d):
-    """A convolution whose weights may be rounded while it runs, see ``rounding.py``."""
-
-    def forward(self, x):
-        return self._conv_forward(x, rounding.weights(self), self.bias)
-
-
-def conv(weight, bias, stride=1, dilation=1):
-    """A ``Conv`` with these weights."""
-    outputs, inputs, kernel = weight.shape[:3]
-    layer = Conv(inputs, outputs, kernel, stride, kernel // 2 * dilation, dilation)
-    layer.weight.data, layer.bias.data = weight.detach().float(), bias.detach().float()
-    return layer
-
-
-def plain(unit):
-    """The folded form of a unit: a convolution, with a ReLU behind it if the unit has one."""
-    layer = conv(*unit.folded(), stride=unit.stride, dilation=unit.dilation)
-    return nn.Sequential(layer, nn.ReLU()) if unit.relu else layer
 
 
 def merged(project, unit, gain=1.0):

@@ -3,19 +3,26 @@
 import argparse
 
 from calib import command
-from calib.train.network import BACKBONES
+from calib.train.layers import BACKBONES
 from calib.train.stages import MAPS_SHARE, NAMES
 
 DESCRIPTION = """\
 Train kestrel from pictures, clips and a teacher.
 
 A training that was killed goes on from its last checkpoint with the same command. README.md beside
-this file explains the stages: backbone, head, tune, joint and finish. Options with STAGE=VALUE take
-a value for each stage that is to differ from the default.
+this file explains the stages: blocks, backbone, head, tune, joint and finish. Options with
+STAGE=VALUE take a value for each stage that is to differ from the default.
 """
 
-PAIRS = {"backbone": 1e6, "head": 2e5, "tune": 1.5e5, "joint": 1e5, "finish": 2e4}
-RATES = {"backbone": 1.2e-2, "head": 3e-3, "tune": 2e-3, "joint": 1e-3, "finish": 3e-4}
+PAIRS = {"blocks": 3e4, "backbone": 1e6, "head": 2e5, "tune": 1.5e5, "joint": 1e5, "finish": 2e4}
+RATES = {
+    "blocks": 6e-3,
+    "backbone": 1.2e-2,
+    "head": 3e-3,
+    "tune": 2e-3,
+    "joint": 1e-3,
+    "finish": 3e-4,
+}
 NOTHING = dict.fromkeys(NAMES, 0.0)
 
 
@@ -132,7 +139,8 @@ def _add_network(add):
         "--stages",
         nargs="+",
         choices=NAMES,
-        help="stages to run (default: all; without finish for a backbone that is not ours)",
+        help="stages to run (default: all; blocks only for a backbone with the teacher's blocks, "
+        "finish only for one of ours)",
     )
     add(
         "--quality",

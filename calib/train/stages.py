@@ -1,5 +1,7 @@
 """The stages of the training, and what networks are judged by between them.
 
+``blocks`` gives a backbone the later blocks of its teacher, see ``inherit.py``; other shapes begin
+with the next stage.
 ``backbone`` learns the teachers' features and nothing else. ``head`` learns the maps from the
 teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything at a low rate.
 ``finish`` trains the head of the folded network so that whole numbers choose the same cells.
@@ -15,6 +17,7 @@ import torch
 
 from calib.one_step_overlap import WINDOW
 from calib.train import rounding
+from calib.train.inherit import parts
 from calib.train.judging import figures
 from calib.train.loop import batch_slots
 from calib.train.losses import agreement_loss, explained, feature_loss, map_losses
@@ -26,7 +29,7 @@ MAPS_SHARE = 0.25  # weight of the maps' losses in stage joint: their gradient i
 FEATURES = ("exemplar_features", "search_features")
 MAPS = ("box", "kind", "decoy", "probability", "distances")
 CROPS = ("exemplar", "search")
-NAMES = ("backbone", "head", "tune", "joint", "finish")
+NAMES = ("blocks", "backbone", "head", "tune", "joint", "finish")
 FLOOR = 0.025  # least target probability of stage finish: logits stay within 3.7
 AGREEMENT = 0.2  # weight of the agreement of whole numbers with floating point in stage finish
 SCORE_STEP = 2.0**-5  # of the logits in whole numbers: the finest with which int8 holds 3.9
@@ -86,6 +89,7 @@ class Work:
         self.quality, self.maps_share = quality, maps_share
         self.one_step = dict(one_step)
         self.teachers, self.device, self.batch = teachers, device, batch
+        self.inheritance = None  # of stage blocks
         self._teacher_features = {}  # of the clips, once a set
 
     def take(self, numbers, names, batch):
@@ -108,6 +112,23 @@ class Work:
         return torch.autocast(self.device.split(":")[0], torch.bfloat16)
 
     # one step of each stage
+
+    def blocks_step(self, network, numbers):
+        """Losses of the layers before the blocks, and of the blocks behind the teacher's map."""
+        slots = batch_slots(numbers, self.ring, self.batch)
+        crops = self.ring.take(slots, CROPS)
+        batch = self.tensors({**crops, **self.ring.take(slots, FEATURES)})
+        early, blocks = parts(network.backbone)
+        losses, standard = {}, self.inheritance.standard
+        for crop, features in zip(CROPS, FEATURES):
+            share = SEARCH_SHARE if crop == "search" else 1 - SEARCH_SHARE
+            wanted = self.inheritance.teacher_map(crops[crop])
+            with self.fast():
+                found = early(batch[crop])
+                behind = network.backbone.project(blocks(wanted))
+            losses[crop + "_map"] = share * feature_loss(standard(found), standard(wanted))
+            losses[crop] = share * feature_loss(behind.float(), batch[features])
+        return losses
 
     def backbone_step(self, network, numbers):
         batch = self.take(numbers, CROPS + FEATURES, self.batch)
@@ -264,6 +285,21 @@ class Work:
         for name, pairs in self.one_step.items():
             found.update(figures(name, measure(name, pairs), pairs.clip))
         return found
+
+    def judge_blocks(self, network):
+        """Shares of the variance: of the teacher's map, and of features with it and without."""
+        backbone, found = network.backbone, []
+        early, blocks = parts(backbone)
+        for start in range(0, len(self.held["search"]), 64):
+            crops = self.held["search"][start : start + 64]
+            features = self.held["search_features"][start : start + 64]
+            batch = self.tensors({"search": crops, "search_features": features})
+            wanted, own = self.inheritance.teacher_map(crops), early(batch["search"])
+            standard, target = self.inheritance.standard, batch["search_features"]
+            behind = [backbone.project(blocks(maps)) for maps in (wanted, own)]
+            pairs = [(standard(own), standard(wanted)), *((each, target) for each in behind)]
+            found.append([float(explained(*pair)) for pair in pairs])
+        return dict(zip(("r2_stride_8", "r2_blocks", "r2_search"), np.mean(found, 0)))
 
     def judge_backbone(self, network):
         """Validation figures of stage backbone."""

@@ -68,8 +68,11 @@ def backbone():
     )
 
 
-def head():
-    """Exemplar and search features -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16)."""
+def head(channels=3):
+    """Features of exemplar and search -> class map (1, 2, 16, 16) and distances (1, 4, 16, 16).
+
+    ``channels``: of the features.
+    """
     nodes = [
         helper.make_node("GlobalMaxPool", ["z"], ["pooled"]),
         helper.make_node("Reshape", ["pooled", "row"], ["kernel"]),
@@ -82,15 +85,15 @@ def head():
         helper.make_node("Exp", ["logs"], ["loc"]),
     ]
     constants = {
-        "row": np.array([1, 1, 3], np.int64),
-        "columns": np.array([1, 3, 256], np.int64),
+        "row": np.array([1, 1, channels], np.int64),
+        "columns": np.array([1, channels, 256], np.int64),
         "map": np.array([1, 1, 16, 16], np.int64),
-        "zero": np.zeros((4, 3, 1, 1), np.float32),
+        "zero": np.zeros((4, channels, 1, 1), np.float32),
         "log": np.full(4, np.log(BOX / 2), np.float32),
     }
     return _model(
         nodes,
-        [("z", (1, 3, 8, 8)), ("x", (1, 3, 16, 16))],
+        [("z", (1, channels, 8, 8)), ("x", (1, channels, 16, 16))],
         [("cls", (1, 2, 16, 16)), ("loc", (1, 4, 16, 16))],
         constants,
     )

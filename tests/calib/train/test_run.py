@@ -50,7 +50,7 @@ def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
         "--held": 16,
     }
     given = [str(text) for option in values.items() for text in option]
-    return [*given, "--pairs", *map("{}={}".format, NAMES, pairs), *more]
+    return [*given, "--pairs", *map("{}={}".format, NAMES[1:], pairs), *more]
 
 
 def judged(folder, stage):
@@ -63,7 +63,7 @@ def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tm
     from runtime import load_tracker
 
     main(command(world, tmp_path))
-    assert all(judged(tmp_path, stage) for stage in NAMES)
+    assert all(judged(tmp_path, stage) for stage in NAMES[1:])
     assert 0 <= judged(tmp_path, "finish")[-1]["same_cell"] <= 1
     assert cv2.imread(str(tmp_path / "batch.png")) is not None
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
@@ -177,6 +177,11 @@ def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path)
     other[other.index("tiny")] = "k64"
     with pytest.raises(TrainingStopped, match="backbone.pt is of another network"):
         main([*other, "--start", str(tmp_path / "backbone.pt")])
+
+
+def test_a_backbone_without_blocks_has_no_stage_blocks(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="stage blocks is for the backbones k32b5, k48b5"):
+        main(command(world, tmp_path, "--stages", "blocks"))
 
 
 def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):

@@ -53,6 +53,11 @@ def run(options):
             "stage finish rounds the backbones {} alone; leave it out of --stages and quantise {} "
             "with calib.int8".format(", ".join(BACKBONES), options.shape)
         )
+    if min(options.head[:2]) < 1 or options.head[2] < 0:
+        raise TrainingStopped(
+            "--head {} {} {} is no head; give two widths of 1 or more and a number of convolutions "
+            "of 0 or more, such as 48 32 3".format(*options.head)
+        )
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
@@ -164,7 +169,7 @@ def run_stages(options, out, log, work):
     """Run one stage after the other; a finished one is not run again."""
     for name in options.stages:
         torch.manual_seed(options.seed)
-        network = Kestrel(options.shape, work.teachers.channels, own=options.own)
+        network = Kestrel(options.shape, work.teachers.channels, *options.head, own=options.own)
         log(stage=name, event="network", **macs(network))
         if options.start and name == options.stages[0]:
             load_start(network, options.start, partly=name == "blocks")
@@ -243,6 +248,8 @@ def load_start(network, path, partly=False):
     if partly:
         own = network.state_dict()
         fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
+        if not any(name.startswith("backbone.") for name in fitting):
+            raise TrainingStopped("no layer of {} fits this backbone; correct --start".format(path))
         weights = {**own, **fitting}
     try:
         network.load_state_dict(weights)

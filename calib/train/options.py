@@ -125,6 +125,15 @@ def _add_network(add):
         "(default: k80)".format(", ".join(BACKBONES)),
     )
     add(
+        "--head",
+        nargs=3,
+        type=int,
+        default=[48, 32, 3],
+        metavar=("WIDTH", "TOWER", "DEPTH"),
+        help="channels of the head, channels of its two towers, 3x3 convolutions before them "
+        "(default: 48 32 3)",
+    )
+    add(
         "--own",
         choices=sorted(BACKBONES),
         metavar="SHAPE",

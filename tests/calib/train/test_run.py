@@ -179,6 +179,11 @@ def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path)
         main([*other, "--start", str(tmp_path / "backbone.pt")])
 
 
+def test_a_head_without_channels_is_refused(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="--head 0 32 3 is no head"):
+        main(command(world, tmp_path, "--head", "0", "32", "3"))
+
+
 def test_a_backbone_without_blocks_has_no_stage_blocks(world, tmp_path):
     with pytest.raises(TrainingStopped, match="stage blocks is for the backbones k32b5, k48b5"):
         main(command(world, tmp_path, "--stages", "blocks"))

@@ -115,3 +115,17 @@ class ColourMap:
         if alike[row, column] <= 0.0:
             return None
         return (column + 0.5) * step, (row + 0.5) * step
+
+    def highest(self, centres: np.ndarray, sides: Tuple[float, float]) -> np.ndarray:
+        """The most that the map has around each place: float32 (n,).
+
+        Args:
+            centres: (n, 2) x, y; frame pixels.
+            sides: (w, h) of the surroundings, frame pixels.
+        """
+        reach = [max(1, int(side / self.step)) for side in sides]
+        most = cv2.dilate(self.alike, np.ones(reach[::-1], np.uint8))
+        rows, columns = most.shape
+        at = (centres / self.step).astype(np.intp)
+        found: np.ndarray = most[at[:, 1].clip(0, rows - 1), at[:, 0].clip(0, columns - 1)]
+        return found

@@ -6,10 +6,9 @@ looked at again, and it is the target when two frames in succession say so.
 """
 
 import copy
-import itertools
 import time
 from collections import deque
-from typing import Any, Callable, Deque, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, FrozenSet, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -28,8 +27,8 @@ from runtime.recovery.windows import (
     NEAR,
     REMEMBERED,
     WIDE,
+    Grids,
     Window,
-    wide_windows,
 )
 
 CHECKS = 3  # windows that a candidate gets
@@ -99,7 +98,9 @@ class Search:
         self._candidate: Optional[np.ndarray] = None
         self._elsewhere = False  # whether the candidate is not the followed box
         self._window: Optional[Window] = None  # that is being searched
-        self._wide: Optional[Iterator[Window]] = None
+        self._grids: Optional[Grids] = None
+        self._colours: Optional[ColourMap] = None
+        self._coloured_frame = 0  # the frame that they are of
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
@@ -150,7 +151,7 @@ class Search:
         self._streak, self._turn = 0, 0
         self._visited.clear()
         self._suggested.clear()
-        self._candidate = self._wide = None
+        self._candidate = self._grids = None
 
     def suggest(self, states: np.ndarray) -> None:
         """Take places to search before all others; they replace earlier ones.
@@ -164,7 +165,17 @@ class Search:
     def rescale(self, factors: Any) -> None:
         """Take over a new frame size: ``factors`` of [cx, cy, w, h]."""
         self._certain *= factors
-        self._candidate = self._wide = None
+        self._candidate = self._grids = None
+
+    @property
+    def searched(self) -> str:
+        """The kind of the last window, as ``windows`` names it; empty before the first."""
+        return self._window.kind if self._window else ""
+
+    @property
+    def passes(self) -> int:
+        """How often the grids' windows covered the whole picture since the search began."""
+        return self._grids.passes if self._grids else 0
 
     @property
     def waits(self) -> bool:
@@ -237,13 +248,13 @@ class Search:
 
     def _chosen(self) -> Any:
         """What has been chosen so far."""
-        wide = copy.copy(self._wide)  # of ``itertools.tee``: it goes on by itself
-        return self._candidate, self._turn, wide, tuple(self._visited), tuple(self._suggested)
+        grids = copy.copy(self._grids)  # they go on by themselves
+        return self._candidate, self._turn, grids, tuple(self._visited), tuple(self._suggested)
 
     def _choose_after(self, chosen: Any) -> None:
         """Go on from what ``_chosen`` gave."""
-        self._candidate, self._turn, wide, visited, suggested = chosen
-        self._wide = copy.copy(wide)
+        self._candidate, self._turn, grids, visited, suggested = chosen
+        self._grids = copy.copy(grids)
         for places, kept in ((self._visited, visited), (self._suggested, suggested)):
             places.clear()
             places.extend(kept)
@@ -268,20 +279,27 @@ class Search:
             return Window(WIDE, self._certain.copy(), NEAR)
         if turn == "here" or "grid" not in self._parts:
             return Window(HERE, state.copy(), 1.0)
-        if self._wide is None:
+        if self._grids is None:
             frame_size = frame.shape[1], frame.shape[0]
-            (self._wide,) = itertools.tee(wide_windows(self.network, self._certain, frame_size), 1)
-        return next(self._wide)
+            self._grids = Grids(self.network, self._certain, frame_size)
+        return self._grids.next(lambda: self._colours_in(frame))
 
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:
         """The window around the place that has most of the target's colours, or None."""
         size = self._certain[2:]
-        colours = ColourMap(frame, size, self.evidence.colour, self._projected)
-        place = colours.best(self._visited, float(np.sqrt(size[0] * size[1])))
+        place = self._colours_in(frame).best(self._visited, float(np.sqrt(size[0] * size[1])))
         if place is None:
             return None
         self._visited.append(place)
         return Window(WIDE, np.concatenate([place, size]), COLOURED)
+
+    def _colours_in(self, frame: AnyFrame) -> ColourMap:
+        """Where the target's colours are in the current frame; computed once in it."""
+        if self._colours is None or self._coloured_frame != self.budget.frames:
+            size, target = self._certain[2:], self.evidence.colour
+            self._colours = ColourMap(frame, size, target, self._projected)
+            self._coloured_frame = self.budget.frames
+        return self._colours
 
     def judge(
         self, frame: AnyFrame, maps: Any, decoder: Any, features: Any, scale: Any, state: Any

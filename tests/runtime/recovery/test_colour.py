@@ -63,3 +63,12 @@ def test_narrow_pictures_and_targets_larger_than_the_picture_are_searched_too(pi
     narrow = np.full(shape + (3,), RED, np.uint8)
     x, y = propose(narrow, [900.0, 700.0], red, [], 5.0)
     assert 0 <= x <= shape[1] and 0 <= y <= shape[0]
+
+
+def test_windows_with_the_colour_in_them_are_told_from_others(picture):
+    colours = ColourMap(
+        picture, np.array([40.0, 60.0]), histogram(picture, np.array([220, 130, 40, 60.0]))
+    )
+    centres = np.array([[250.0, 160.0], [180.0, 110.0], [500.0, 330.0], [639.0, 479.0]])
+    most = colours.highest(centres, (120.0, 120.0))
+    assert most[:2].min() > 0.5 and most[2:].max() < 0.2

@@ -117,6 +117,13 @@ def parser():
     cli.add_argument(
         "--times", action="store_true", help="print the time of a frame in each state too"
     )
+    cli.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="track each film so often, to tell what a frame costs each time from interruptions",
+    )
     cli.add_argument("--out", default="out/longterm", metavar="DIR")
     return cli
 
@@ -125,6 +132,8 @@ def run(options):
     """Track what was not tracked yet; print and write the figures."""
     if bool(options.detector) != bool(options.wanted):
         raise BadRun("--detector NAME and --class NAME belong together")
+    if options.rounds < 1:
+        raise BadRun("--rounds {}: at least one".format(options.rounds))
     clips = find_clips(options.clips, log=say)
     specs = trackers.fp32_specs(options)
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
@@ -139,6 +148,8 @@ def run(options):
         say(text(name, members, report[name], options.each))
         if options.times:
             say(times.text({case: entry["times"] for case, entry in report[name].items()}))
+            for case, entry in report[name].items():
+                say("{}: {}".format(case, entry["over_budget"]))
     say(LEGEND)
     out = pathlib.Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
@@ -230,29 +241,29 @@ def follow_all(cases, members, options):
         (case, member)
         for case in cases
         for member in members
-        if judge.stored(*_place(case, member, options.out)) is None
+        if judge.stored(*_place(case, member, options)) is None
     ]
     frames = sum(len(member) for _, member in todo)
     with tqdm(total=frames, unit=" frames", disable=None) as bar:
         if options.jobs <= 1:
             for case, member in todo:
-                follow_one(case, member, options.out)
+                follow_one(case, member, options)
                 bar.update(len(member))
             return
         with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
             waiting = {
-                pool.submit(follow_one, case, member, options.out): member for case, member in todo
+                pool.submit(follow_one, case, member, options): member for case, member in todo
             }
             for done in concurrent.futures.as_completed(waiting):
                 done.result()
                 bar.update(len(waiting[done]))
 
 
-def follow_one(case, member, out):
+def follow_one(case, member, options):
     """Run one tracker over one film and keep what it gave."""
     cv2.setNumThreads(1)
-    run = judge.follow(_tracker(case), member, time.perf_counter)
-    judge.store(run, *_place(case, member, out))
+    run = judge.follow(_tracker(case), member, time.perf_counter, options.rounds)
+    judge.store(run, *_place(case, member, options))
 
 
 @functools.lru_cache(maxsize=1)
@@ -277,16 +288,17 @@ def _tracker(case):
     return judge.Suggested(tracker, detector, every)
 
 
-def _place(case, member, out):
+def _place(case, member, options):
     """(path, key) of a run."""
     parts = (
         case.spec.identity,
         repr(case.more + (case.detector, case.without)),
+        "rounds {}".format(options.rounds) * (options.rounds > 1),
         _code(),
         _identity(member),
     )
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(out, "{}-{}".format(case.name, case.spec.engine), member), key
+    return judge.path_of(options.out, "{}-{}".format(case.name, case.spec.engine), member), key
 
 
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)
@@ -304,13 +316,14 @@ def _identity(member):
 
 def measured(case, members, options):
     """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures), ``times``."""
-    runs = [judge.stored(*_place(case, member, options.out)) for member in members]
+    runs = [judge.stored(*_place(case, member, options)) for member in members]
     judged = [run.judged(member) for run, member in zip(runs, members)]
     ms = np.concatenate([run.ms[1:] for run in runs])
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
         "times": times.by_state(runs),
+        "over_budget": times.over_budget(runs, dict(case.more).get("budget_ms")),
         "each": {member.name: figures([one]) for member, one in zip(members, judged)},
     }
 

@@ -2,15 +2,19 @@
 
 import numpy as np
 
+from runtime.recovery.budget import SHARE
+
 GROUPS = {"start": (), "tracked": ("tracked", "unsure", "found"), "lost": ("lost",)}
 PERCENTILES = (50, 95, 99)
+TOLERANCE = 1.2  # of a limit, for what nobody can foresee
 
 
 def by_state(runs):
     """dict of a group -> dict of ``frames``, ``p50_ms``, ``p95_ms``, ``p99_ms``, ``worst_ms``.
 
     ``processor_p99_ms`` and ``processor_worst_ms`` are the processor's time. Where the worst time
-    is far above it, something else ran meanwhile.
+    is far above it, something else ran meanwhile. ``repeated_worst_ms`` is the worst frame by
+    ``Run.least_ms``. Where the processor's worst is far above that, it was worst in one round only.
 
     Args:
         runs: list of ``calib.longterm.judge.Run``. The first frame, in which the target is given,
@@ -21,9 +25,9 @@ def by_state(runs):
         chosen = [np.isin(run.states, states) & (np.arange(len(run.ms)) > 0) for run in runs]
         if group == "start":
             chosen = [np.arange(len(run.ms)) == 0 for run in runs]
-        ms, processor_ms = (
+        ms, processor_ms, least_ms = (
             np.concatenate([getattr(run, name)[rows] for run, rows in zip(runs, chosen)])
-            for name in ("ms", "processor_ms")
+            for name in ("ms", "processor_ms", "least_ms")
         )
         if len(ms):
             names = ("p{}_ms".format(percent) for percent in PERCENTILES)
@@ -33,6 +37,7 @@ def by_state(runs):
                 worst_ms=float(ms.max()),
                 processor_p99_ms=float(np.percentile(processor_ms, 99)),
                 processor_worst_ms=float(processor_ms.max()),
+                repeated_worst_ms=float(least_ms.max()),
             )
     return found
 
@@ -45,8 +50,9 @@ def text(entries):
     """
     wide = max(len(name) for name in entries) + 2
     keys = ["p{}_ms".format(percent) for percent in PERCENTILES] + ["worst_ms"]
-    keys += ["processor_p99_ms", "processor_worst_ms"]
-    titles = ["frames"] + [key.replace("_", " ").replace("processor", "cpu") for key in keys]
+    keys += ["processor_p99_ms", "processor_worst_ms", "repeated_worst_ms"]
+    titles = ["frames"] + [key.replace("_", " ").replace("processor", "cpu") for key in keys[:-1]]
+    titles.append("in all rounds")
     lines = [" " * (wide + 8) + "".join("{:>14}".format(title) for title in titles)]
     for name, groups in entries.items():
         for group, row in groups.items():
@@ -54,3 +60,27 @@ def text(entries):
             start = name.ljust(wide) + group.ljust(8)
             lines.append(start + "".join("{:>14}".format(cell) for cell in cells))
     return "\n".join(lines)
+
+
+def over_budget(runs, budget_ms=None):
+    """A sentence: how many frames with a lost target took longer than the budget and a fifth of it.
+
+    Args:
+        runs: as in ``by_state``.
+        budget_ms: of the search; None for half of a tracked frame's median.
+    """
+    ms, processor_ms, least_ms, states = (
+        np.concatenate([getattr(run, name)[1:] for run in runs])
+        for name in ("ms", "processor_ms", "least_ms", "states")
+    )
+    lost, tracked = states == "lost", np.isin(states, GROUPS["tracked"])
+    if not lost.any() or not tracked.any():
+        return ""
+    own = float(np.median(ms[tracked]))
+    limit = own + (own * SHARE if budget_ms is None else budget_ms)
+    most = limit * TOLERANCE
+    counts = [int((times[lost] > most).sum()) for times in (ms, processor_ms, least_ms)]
+    return (
+        "limit {:.2f} ms, with a fifth more {:.2f} ms; of {} lost frames {} took longer, {} in "
+        "processor time, {} in every round".format(limit, most, lost.sum(), *counts)
+    )

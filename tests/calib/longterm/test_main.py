@@ -1,13 +1,14 @@
 """The judge: its figures for known trackers, kept runs, sentences."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 
 from calib.clips import find_clips
 from calib.longterm import __main__ as command
-from calib.longterm import films, judge
+from calib.longterm import films, judge, times
 from runtime.types import Track
 from tests.support import tiny
 
@@ -68,10 +69,35 @@ def test_each_part_of_the_search_is_left_out_in_turn(place, halves, capsys):
     assert code == 0
     titles = ["searching", "searching without grid", "searching without classifier"]
     assert list(report["clips"]) == titles
-    times = report["clips"]["searching"]["times"]
-    assert times["start"]["frames"] == 1 and times["tracked"]["p50_ms"] > 0
-    assert 0 < times["tracked"]["processor_p99_ms"] <= times["tracked"]["processor_worst_ms"]
+    found = report["clips"]["searching"]["times"]
+    assert found["start"]["frames"] == 1 and found["tracked"]["p50_ms"] > 0
+    assert 0 < found["tracked"]["processor_p99_ms"] <= found["tracked"]["processor_worst_ms"]
+    assert found["tracked"]["repeated_worst_ms"] == found["tracked"]["processor_worst_ms"]
     assert "cpu worst ms" in capsys.readouterr().err
+
+
+def test_what_happens_to_a_frame_in_one_round_only_is_told_apart(place, halves, capsys):
+    film = find_clips(halves)[0]
+    interrupted = iter([0.0] * 5 + [9.0] + [0.0] * 10**6)
+
+    class Interrupted:
+        def init(self, frame, box):
+            self.frame = 0
+
+        def update(self, frame):
+            ends = time.process_time() + (next(interrupted) + 1.0) / 1e3
+            while time.process_time() < ends:
+                pass
+            self.frame += 1
+            return Track((0.0, 0, 1, 1), 0.9, self.frame > 3)
+
+    run = judge.follow(Interrupted(), film, time.perf_counter, rounds=2)
+    assert run.processor_ms.max() >= 10.0 and len(run.least_ms) == len(film)
+    assert (run.least_ms <= run.processor_ms).all() and 1.0 <= run.least_ms[6] < 10.0
+    run.ms, run.processor_ms = run.processor_ms, run.processor_ms.clip(0, 8.0)
+    run.least_ms = run.processor_ms.clip(0, 1.2)
+    sentence = times.over_budget([run], budget_ms=4.0)
+    assert "1 took longer, 1 in processor time, 0 in every round" in sentence
 
 
 def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
@@ -106,6 +132,7 @@ def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
     [
         (["--detector", "yolox_nano"], "belong together"),
         (["--sets", "long"], "no set is called long"),
+        (["--sets", "clips", "--rounds", "0"], "at least one"),
         (["--sets", "films"], "--films FILE"),
         (["--films", "none.json"], "describes no films"),
         (["--sets", "clips", "--without", "luck"], "no such part; there are: classifier"),

@@ -1,0 +1,58 @@
+"""OpenVINO does not use the processor's matrix unit, which a camera's frame finds switched off."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from runtime.engines import openvino
+from tests.conftest import ROOT
+
+INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
+PRIMITIVES = """
+import sys
+from runtime import engines
+from runtime.networks import load_network
+
+network = load_network(sys.argv[1])
+engine = engines.create("openvino", network, network.locate())
+for step in engine._bound.compiled.get_runtime_model().get_ordered_ops():
+    print(step.get_rt_info()["primitiveType"].astype(str))
+"""
+
+
+def test_kestrel_runs_without_the_matrix_unit():
+    pytest.importorskip("openvino")
+    with open(openvino.CPU_INFO) as file:
+        if "amx_int8" not in file.read():
+            pytest.skip("this processor has no AMX")
+    found = {}
+    for limit in (None, "DEFAULT"):  # the user's own limit holds
+        environment = {k: v for k, v in os.environ.items() if k != openvino.LIMIT}
+        if limit:
+            environment[openvino.LIMIT] = limit
+        command = [sys.executable, "-c", PRIMITIVES, INT8]
+        found[limit] = subprocess.check_output(command, cwd=str(ROOT), env=environment).decode()
+    assert "brgconv_avx512" in found[None] and "amx" not in found[None]
+    assert "amx" in found["DEFAULT"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "users", "inside"),
+    [
+        ("fpu amx_tile amx_int8", None, openvino.MOST_WITHOUT_AMX),
+        ("fpu amx_tile amx_int8", "AVX2", "AVX2"),
+        ("fpu avx2 avx_vnni", None, None),
+        (None, None, None),  # not Linux
+    ],
+)
+def test_the_limit_is_there_only_while_openvino_looks(tmp_path, monkeypatch, flags, users, inside):
+    monkeypatch.delenv(openvino.LIMIT, raising=False)
+    if users:
+        monkeypatch.setenv(openvino.LIMIT, users)
+    if flags:
+        (tmp_path / "cpuinfo").write_text("flags: " + flags)
+    with openvino.without_amx(str(tmp_path / "cpuinfo")):
+        assert os.environ.get(openvino.LIMIT) == inside
+    assert os.environ.get(openvino.LIMIT) == users

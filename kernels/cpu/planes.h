@@ -19,18 +19,43 @@ inline hp_matrix matrix_of(const hp_planes* p) {
   return matrix;
 }
 
+#if defined(HP_VBMI)
+// COUNT samples that lie STEP bytes apart, in the order of `from`. No byte after the last is read.
+template <int STEP, int COUNT>
+HP_INLINE void gather_vectors(const uint8_t* from, uint8_t* to) {
+  const int last = STEP * (COUNT - 1) + 1, second = last > 64 ? last - 64 : 0;
+  uint8_t place[64];
+  for (int i = 0; i < 64; ++i) place[i] = (uint8_t)(STEP * i);
+  const __m512i order = _mm512_loadu_si512(place);
+  const __mmask64 whole = last < 64 ? ((__mmask64)1 << last) - 1 : ~(__mmask64)0;
+  const __m512i low = _mm512_maskz_loadu_epi8(whole, from);
+  const __m512i high =
+      _mm512_maskz_loadu_epi8(second ? ((__mmask64)1 << second) - 1 : 0, from + 64);
+  const __m512i samples = _mm512_permutex2var_epi8(low, order, high);
+  if (COUNT == 64)
+    _mm512_storeu_si512(to, samples);
+  else
+    _mm256_storeu_si256((__m256i*)to, _mm512_castsi512_si256(samples));
+}
+#else
+template <int STEP, int COUNT>
+HP_INLINE void gather_vectors(const uint8_t* from, uint8_t* to) {
+  for (int i = 0; i < COUNT; ++i) to[i] = from[STEP * i];
+}
+#endif
+
 // Samples that lie `step` bytes apart, without gaps: where they are, or copied to `to`. The steps
-// that occur are written out, so that a compiler turns each into vector instructions.
+// that occur are written out, so that each becomes vector instructions.
 inline const uint8_t* gather(const uint8_t* from, i64 step, int count, uint8_t* to, int whole) {
   if (step == 1 && count == whole) return from;
   if (step == 1) {
     memcpy(to, from, (size_t)count);
   } else if (step == 2 && count == BATCH) {
-    for (int i = 0; i < BATCH; ++i) to[i] = from[2 * i];
+    gather_vectors<2, BATCH>(from, to);
   } else if (step == 2 && count == BATCH / 2) {
-    for (int i = 0; i < BATCH / 2; ++i) to[i] = from[2 * i];
+    gather_vectors<2, BATCH / 2>(from, to);
   } else if (step == 4 && count == BATCH / 2) {
-    for (int i = 0; i < BATCH / 2; ++i) to[i] = from[4 * i];
+    gather_vectors<4, BATCH / 2>(from, to);
   } else {
     for (int i = 0; i < count; ++i) to[i] = from[i * step];
   }

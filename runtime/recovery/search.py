@@ -141,8 +141,11 @@ class Search:
 
     def certain(self, state: np.ndarray) -> None:
         """The target was tracked in a frame: keep its place, and learn."""
-        self._certain[:2] = state[:2]
-        self._certain[2:] += (state[2:] - self._certain[2:]) * SIZE_LEARNT
+        x, y, w, h = state.tolist()  # a sixth of the time of arrays
+        _, _, kept_w, kept_h = self._certain.tolist()
+        kept_w += (w - kept_w) * SIZE_LEARNT
+        kept_h += (h - kept_h) * SIZE_LEARNT
+        self._certain[:] = x, y, kept_w, kept_h
         self.evidence.learn()
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ from boards.errors import BuildFailed
 from runtime import bundle
 
 CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
+WINDOWS = "windows.plan"
 RUN_KEYS = ("features", "maps", "steps", "shapes", "seen")
 
 Say = Callable[[str], None]
@@ -75,6 +76,7 @@ def build(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle
         run = {key: form[key] for key in RUN_KEYS}
         run.update(exemplar="exemplar.plan", parts=_plan_names(form)[1:], form=name)
         run["dtype"] = "float16" if _half_tensors(form, builder) else "float32"
+        run["windows"] = _build_windows(values, form, folder, builder, writer.folder, say)
         return writer.finish(
             {
                 "network": values["network"],
@@ -113,6 +115,34 @@ def _build_form(
             for path in folder.glob("*.plan"):
                 path.unlink()
     raise AssertionError("a prepared folder has a form")
+
+
+def _build_windows(
+    values: Dict[str, Any],
+    form: Dict[str, Any],
+    prepared_folder: pathlib.Path,
+    builder: plans.Builder,
+    folder: pathlib.Path,
+    say: Say,
+) -> Optional[Dict[str, Any]]:
+    """Build the plan for several windows of a lost target's search, where there is a model for it.
+
+    It has a fixed number of windows. A plan for any number would choose its kernels for all of
+    them, and a DLA core takes no such plan.
+    """
+    kept = form.get("windows")
+    if not kept or kept["count"] != values.get("windows"):  # as the board's profile wants it
+        return None
+    is_half = builder.strong and (values["precision"] == "fp16" or _half_tensors(form, builder))
+    model = kept.get("half") if is_half else kept["model"]
+    try:
+        if model is None:
+            raise BuildFailed("there is no model of float16 for it")
+        (folder / WINDOWS).write_bytes(builder.build(prepared_folder / model, model))
+    except BuildFailed as error:
+        say("a lost target is searched for in one window at a time: {}".format(error))
+        return None
+    return {"plan": WINDOWS, "count": kept["count"]}
 
 
 def _half_tensors(form: Dict[str, Any], builder: plans.Builder) -> bool:

@@ -28,6 +28,9 @@ class Order:
         engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
 
+    Attributes:
+        windows: of a lost target's search, that one call of the network shall take.
+
     Raises:
         BuildFailed: the board does not have the precision.
     """
@@ -58,6 +61,8 @@ class Order:
         self.ssh = ssh
         self.force = force
         self.engine = engine or board.engine
+        searches = network.found_above > 0
+        self.windows: int = board.search["windows"] if searches else 1
         self._check_precision()
         self.target = bundle.folder_of(board.name, network.name, precision, out)
         if self.engine != board.engine:  # the board's own engine has a bundle of that name

@@ -6,7 +6,7 @@ This needs onnx, and ONNX Runtime for the check.
 import functools
 import pathlib
 import shutil
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from boards.build import prepared, ranges
 from boards.build.cut_check import check
@@ -35,7 +35,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
     """
     network = order.network
     try:
-        from runtime.graphs import assemble, convert, cut, search_features
+        from runtime.graphs import assemble, batch, convert, cut, search_features
     except ImportError:
         return _without_onnx(folder, order, say)
     paths = order.paths()
@@ -51,6 +51,9 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
     if cut.find(graphs, (cut.CONV,)):
         forms["cut"] = cut.cut(graphs, (cut.CONV,))
         check(graphs, forms["cut"], say)
+    # of a lost target's search, which compares features; a cut network takes one at a time
+    batches = order.windows > 1 and seen is not None
+    windows = batch.several(graphs.search, order.windows) if batches else None
     values = {
         "network": bundle.identity(network, paths),
         "quantised": quantised,
@@ -62,7 +65,10 @@ def prepare(folder: pathlib.Path, order: Order, say: Callable[[str], None] = pri
     def put(place: pathlib.Path) -> Dict[str, Any]:
         shutil.copy(str(network.path), str(place / (network.name + ".toml")))
         half = _halving(order, convert)
-        return {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
+        saved = {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
+        if windows is not None:
+            saved["whole"]["windows"] = _save_windows(place, windows, order.windows, half)
+        return saved
 
     prepared.write(folder, dict(values, **prepared.for_board(order)), put)
     say("prepared {}: {} form{}".format(folder, len(forms), "s" if len(forms) > 1 else ""))
@@ -110,6 +116,19 @@ def _save(
             kept["half"] = [_write(folder, file, model) for file, model in halves]
         except BadNetwork as error:
             say("TensorRT 11 can't run it with float16: {}".format(error))
+    return kept
+
+
+def _save_windows(
+    folder: pathlib.Path, model: Any, count: int, half: Any
+) -> Optional[Dict[str, Any]]:
+    """Write the model of several windows, as ``_save`` writes that of one."""
+    kept = {"count": count, "model": _write(folder, "whole-windows", model)}
+    if half is not None:
+        try:
+            kept["half"] = _write(folder, "whole-windows-half", half(model))
+        except BadNetwork:
+            pass  # the model of one window has told it
     return kept
 
 

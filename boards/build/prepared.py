@@ -126,6 +126,7 @@ def for_board(order: Order) -> Dict[str, Any]:
         "precision": order.precision,
         "dla": order.dla,
         "half_tensors": order.half_tensors,
+        "windows": order.windows,
         "memory_gb": float(least or 4),
     }
 

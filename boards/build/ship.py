@@ -17,6 +17,8 @@ from boards.build.progress import say
 from kernels.errors import HotpathError
 from runtime.networks import load_network
 
+WINDOWS = 4  # as most boards' profiles have it
+
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
@@ -31,6 +33,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
+        order.windows = WINDOWS
         prepare(prepared.SHIPPED / str(network.name), order, say)
         return 0
     except HotpathError as error:

@@ -5,6 +5,7 @@ they are used: on the host's arrays, as ``runtime.engines.base`` says, and on th
 as ``kernels.cuda.frame`` says.
 """
 
+import weakref
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -57,26 +58,40 @@ class Memory:
         return array
 
 
+class SharedParts:
+    """The network for so many search regions. Batches of one engine share it, one after the other.
+
+    Args:
+        parts: as ``GpuEngine`` describes parts.
+
+    Attributes:
+        user: the batch that they are bound to.
+    """
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self.parts = list(parts)
+        self.user: Any = None
+
+
 class DeviceBatch:
     """The search of several regions in one call, on the places that the engine has reserved.
 
     Args:
         engine: the ``GpuEngine``.
-        parts: the network for so many regions, as ``GpuEngine`` describes parts.
+        shared: the network for so many regions.
         features: of each region's target.
     """
 
     def __init__(
-        self, engine: "GpuEngine", parts: Sequence[Any], features: Sequence[Mapping[str, int]]
+        self, engine: "GpuEngine", shared: SharedParts, features: Sequence[Mapping[str, int]]
     ) -> None:
-        self._engine, self._parts, self._count = engine, list(parts), len(features)
+        self._engine, self._count = engine, len(features)
+        self._shared: Optional[SharedParts] = shared
         self._sizes = {name: engine.memory.size(name) for name in features[0]}
         self._features = TargetMemory(engine.device, self._sizes, self._count)
         self._rooms: Dict[str, Any] = {}
         self.take(features)
-        for name in self._sizes:
-            self._bind(name, self._features.address(name))
-        self._bound_at = engine.moves
+        self._bound_at = -1
 
     def take(self, features: Sequence[Mapping[str, int]]) -> None:
         """Copy the features of each region's target; no work may be in flight."""
@@ -86,11 +101,14 @@ class DeviceBatch:
 
     def run(self, handle: Any) -> None:
         """Put it on the stream."""
-        if self._bound_at != self._engine.moves:  # the engine has more places now
-            for name in self._engine.of_places:
-                self._bind(name, self._engine.memory.address(name))
-            self._bound_at = self._engine.moves
-        for part in self._parts:
+        shared, engine = self._shared, self._engine
+        assert shared is not None, "the batch was closed"
+        if shared.user is not self or self._bound_at != engine.moves:
+            shared.user, self._bound_at = self, engine.moves
+            addresses = {name: engine.memory.address(name) for name in engine.of_places}
+            addresses.update((name, self._features.address(name)) for name in self._sizes)
+            engine.bind(shared.parts, addresses)
+        for part in shared.parts:
             part.run(handle)
 
     def read(self) -> List[Tuple[Tuple[Any, ...], Any]]:
@@ -121,12 +139,10 @@ class DeviceBatch:
 
     def close(self) -> None:
         """Free the copies of the features."""
-        self._parts = []
+        if self._shared is not None and self._shared.user is self:
+            self._shared.user = None
+        self._shared = None
         self._features.close()
-
-    def _bind(self, name: str, address: int) -> None:
-        for part in self._parts:
-            part.bind(name, address)
 
 
 class GpuEngine(base.Engine):
@@ -169,6 +185,8 @@ class GpuEngine(base.Engine):
         self._exemplar: Any = None
         self._frame: List[Any] = []
         self._loaded: Any = None
+        # count of regions -> what their batches share, as long as there is one
+        self._several: Any = weakref.WeakValueDictionary()
 
     def _allocate(
         self,
@@ -330,6 +348,17 @@ class GpuEngine(base.Engine):
         Args:
             features: of each region's target, from ``new_features``; they are copied.
         """
+        count = len(features)
+        shared = self._several.get(count)
+        if shared is None:
+            parts = self._parts_for(count)
+            if parts is None:
+                return None
+            shared = self._several[count] = SharedParts(parts)
+        return DeviceBatch(self, shared, features)
+
+    def _parts_for(self, count: int) -> Optional[List[Any]]:
+        """The network for so many search regions; None where it takes one at a time."""
         return None
 
     def _move_to(self, place: int) -> None:
@@ -337,16 +366,16 @@ class GpuEngine(base.Engine):
         memory = self.memory
         for name in ("search",) + self._maps:
             at = {name: memory.address(name) + place * memory.size(name)}
-            self._bind(self._frame, at)
+            self.bind(self._frame, at)
         if self._compared is not None:
             own = place // self._regions * memory.size(self._compared)
-            self._bind(self._frame, {self._compared: memory.address(self._compared) + own})
+            self.bind(self._frame, {self._compared: memory.address(self._compared) + own})
         self._place = place
 
     def exemplar_device(self, handle: Any, features: Dict[str, int]) -> None:
         """Put the exemplar's part on the stream; it writes its features to ``features``."""
         if features is not self._written:
-            self._bind([self._exemplar], features)
+            self.bind([self._exemplar], features)
             self._written = features
         self._exemplar.run(handle)
 
@@ -361,7 +390,7 @@ class GpuEngine(base.Engine):
         if place != self._place:
             self._move_to(place)
         if features is not self._read:
-            self._bind(self._frame, features)
+            self.bind(self._frame, features)
             self._read = features
         for part in self._frame:
             part.run(handle)
@@ -369,13 +398,16 @@ class GpuEngine(base.Engine):
     def close(self) -> None:
         """Release the parts before the memory that they point to."""
         self._exemplar, self._frame = None, []
+        for shared in list(self._several.values()):
+            shared.parts = []
         if self._opened:
             self.device.close()
 
     @staticmethod
-    def _bind(parts: Iterable[Any], features: Dict[str, int]) -> None:
+    def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:
+        """Move tensors of parts to addresses: name -> address."""
         for part in parts:
-            for name, address in features.items():
+            for name, address in addresses.items():
                 part.bind(name, address)
 
     def _as_float(self, name: str) -> Any:

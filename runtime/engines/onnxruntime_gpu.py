@@ -5,10 +5,10 @@ through the host between the steps of a frame. This is the engine for the GPU of
 """
 
 import importlib
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional
 
 from runtime.engines.base import Setup
-from runtime.engines.gpu import DeviceBatch, GpuEngine
+from runtime.engines.gpu import GpuEngine
 from runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
@@ -79,15 +79,12 @@ class Engine(GpuEngine):
         self._frame = [_OnStream(self._library, self, graphs.search)]
         self.warm_up()
 
-    def batch_device(self, features: Sequence[Dict[str, int]]) -> Optional[DeviceBatch]:
-        """See ``GpuEngine.batch_device``; None where the graph may mix the targets."""
+    def _parts_for(self, count: int) -> Optional[List[Any]]:
+        """See ``GpuEngine``; None where the graph may mix the targets."""
         from runtime.graphs import batch
 
-        model = batch.several(self._search_model, len(features))
-        if model is None:
-            return None
-        part = _OnStream(self._library, self, model, len(features))
-        return DeviceBatch(self, [part], features)
+        model = batch.several(self._search_model, count)
+        return None if model is None else [_OnStream(self._library, self, model, count)]
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, library version, device, precision."""

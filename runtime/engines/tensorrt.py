@@ -114,7 +114,8 @@ class Engine(GpuEngine):
         core = settings.get("dla")
         if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
             raise ValueError("its parts, steps and tensors do not fit together")
-        return [run.get("exemplar")] + run["parts"]
+        windows = [run["windows"]["plan"]] if run.get("windows") else []
+        return [run.get("exemplar")] + run["parts"] + windows
 
     def _load(self, trt: Any, run: Dict[str, Any]) -> None:
         self._runtime = trt.Runtime(self._logger)
@@ -151,8 +152,21 @@ class Engine(GpuEngine):
         self._runtime = None
         super().close()
 
-    def _part(self, trt: Any, name: str) -> Any:
-        """Load a plan and bind its tensors; tensors of the same name share memory."""
+    def _parts_for(self, count: int) -> Optional[List[Any]]:
+        """See ``GpuEngine``; None where the bundle has no plan for so many regions."""
+        windows = self.bundle.run.get("windows")
+        if not windows or windows["count"] != count:
+            return None
+        return [self._part(load_library(), windows["plan"], count)]
+
+    def _part(self, trt: Any, name: str, times: int = 1) -> Any:
+        """Load a plan and bind its tensors; tensors of the same name share memory.
+
+        Args:
+            trt: the module.
+            name: of the plan's file.
+            times: how many search regions it takes.
+        """
         data = self.bundle.path(name).read_bytes()
         engine = self._runtime.deserialize_cuda_engine(data)
         if engine is None:
@@ -165,6 +179,8 @@ class Engine(GpuEngine):
         kind = trt.float16 if self.output_dtype == "float16" else trt.float32
         for tensor, (shape, dtype) in part.tensors.items():
             wanted = self.memory.shapes.get(tensor)
+            if wanted is not None and times > 1:
+                wanted = (times * wanted[0],) + wanted[1:]
             if wanted != shape or dtype != kind:
                 what = "{} {}, not {} {}".format(dtype, shape, self.output_dtype, wanted)
                 raise BadBundle(

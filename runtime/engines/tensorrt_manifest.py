@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
 MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: kernels.cuda.correlate
+MOST_WINDOWS = 64  # of a plan for several
 PICTURES = ("exemplar", "search")
 TYPES = ("float32", "float16")  # of all tensors
 
@@ -37,6 +38,8 @@ def is_whole(run: Dict[str, Any]) -> bool:
         return False
     if features_name is not None and not _are_cells(shapes[features_name]):
         return False
+    if not _is_batch(run.get("windows")):
+        return False
     if len(steps) >= len(parts) or not all(isinstance(each, list) for each in steps):
         return False
     return all(_is_step(step, shapes) for each in steps for step in each)
@@ -51,6 +54,16 @@ def shapes_of(run: Dict[str, Any]) -> Tuple[List[int], List[Sequence[int]]]:
 def dtype_of(run: Dict[str, Any]) -> Any:
     """The type of all tensors; a bundle of an earlier version has float32 and does not say so."""
     return run.get("dtype", "float32")
+
+
+def _is_batch(windows: Any) -> bool:
+    """Whether an entry names the plan for several windows; bundles without one have None."""
+    if windows is None:
+        return True
+    if not isinstance(windows, dict) or not isinstance(windows.get("plan"), str):
+        return False
+    count = windows.get("count")
+    return isinstance(count, int) and 2 <= count <= MOST_WINDOWS
 
 
 def _is_shape(shape: Any) -> bool:

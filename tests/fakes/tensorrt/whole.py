@@ -1,6 +1,7 @@
 """Track a film by the fake TensorRT on the fake GPU, in a process of its own: JSON in, JSON out.
 
-    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PRECISION | PIPELINE TRACKING]
+    python -m tests.fakes.tensorrt.whole FOLDER NETWORK FAMILY [PRECISION | PIPELINE TRACKING |
+        PRECISION WINDOWS TRACKING]
 
 Crop, correlation and select are the product's own kernels, on the real PyCUDA over the fake driver.
 The fake TensorRT runs the network, on tensors at the driver's addresses. FOLDER must be empty.
@@ -13,6 +14,7 @@ import pathlib
 import sys
 
 import cv2
+import numpy as np
 
 import boards
 from boards import detect
@@ -46,10 +48,11 @@ class Queue:
             raise AssertionError("the driver refuses")
 
 
-def make(folder, name, family, precision="fp32", **tracking):
+def make(folder, name, family, precision="fp32", windows=1, **tracking):
     """Simulate a Nano with a family of TensorRT, build a bundle in FOLDER, and return it.
 
     Args:
+        windows: as the board's profile would have it.
         tracking: more keys of [tracking] in the network's TOML.
     """
     gpu = driver.describe_gpu()
@@ -62,6 +65,7 @@ def make(folder, name, family, precision="fp32", **tracking):
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
+    board.search["windows"] = windows
     prepare.prepare(folder / "prepared", Order(board, network, precision), quiet)
     made = on_board.build(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()
@@ -88,6 +92,46 @@ def run(folder, name, family, precision="fp32"):
     result["host"] = follow(host)  # the same plans, with the processor's crop and select
     tracker.close()
     return result
+
+
+def batch(folder, name, family, precision, windows, tracking):
+    """What the plan for several windows gives for random pictures, and what that for one gives.
+
+    Returns:
+        dict of "plan", the entry of the bundle; and of "together" and "alone", for each window its
+        maps and features as lists.
+    """
+    made = make(folder, name, family, precision, windows, **tracking)
+    engine = loading.load(bundle=folder / "bundle", log=quiet).engine
+    device, stream = engine.device, engine.stream
+    handle, size = device.handle(stream), engine.memory.size("search")
+    random = np.random.RandomState(1)
+    engine.exemplar_crop[...] = random.uniform(-1, 1, engine.exemplar_crop.shape)
+    engine.exemplar()
+    features = engine.new_features()
+    engine.exemplar_device(handle, features)
+    engine.reserve(windows, windows)
+    side = engine.search_crop.shape[-1]
+    coarse = random.uniform(-2, 2, (3 * windows, 8, 8))
+    pictures = np.array([cv2.resize(plane, (side, side)) for plane in coarse])
+    memory = device.pinned(windows * size)
+    memory.view(engine.memory.dtype)[:] = pictures.ravel()
+
+    def told(maps, seen):
+        return [values.ravel().tolist() for values in tuple(maps) + (seen,) if values is not None]
+
+    report = {"plan": made.run["windows"], "together": [], "alone": []}
+    found = engine.batch_device([features] * windows)
+    if found is not None:
+        device.upload(engine.search_input, memory, stream)
+        found.run(handle)
+        report["together"] = [told(*each) for each in found.read()]
+    for number in range(windows):
+        device.upload(engine.search_input, memory[number * size : (number + 1) * size], stream)
+        engine.search_device(handle, features)
+        report["alone"].append(told(engine.read(), engine.search_features))
+    engine.close()
+    return report
 
 
 class Growing:
@@ -172,5 +216,5 @@ def quiet(sentence):
 
 if __name__ == "__main__":
     folder, more = pathlib.Path(sys.argv[1]), sys.argv[4:]
-    do = watch if len(more) == 2 else run
+    do = {2: watch, 3: batch}.get(len(more), run)
     print(json.dumps(do(folder, sys.argv[2], sys.argv[3], *map(json.loads, more))))

@@ -74,6 +74,35 @@ def test_half_precision_tensors_give_the_boxes_of_the_hosts_crop_and_select(
     check_cost(result["frame"])
 
 
+@pytest.mark.parametrize(
+    "name, family, cuda, precision",
+    [
+        ("tiny", "8.2", "10020", "fp32"),
+        ("tiny", "10", "12060", "fp16"),
+        ("tiny", "11", "13020", "fp16"),
+    ],
+)
+def test_the_plan_for_several_windows_gives_what_that_for_one_does(
+    tmp_path, name, family, cuda, precision
+):
+    report = batch(tmp_path, name, family, cuda, precision)
+    assert report["plan"] == {"plan": "windows.plan", "count": 3}
+    assert len(report["together"]) == 3 and report["together"] == report["alone"]
+    assert report["alone"][0] != report["alone"][1]
+
+
+def test_a_network_that_cannot_search_has_no_such_plan(tmp_path):
+    made = batch(tmp_path, "tiny_cut", "10", "12060", "fp32")
+    assert made["plan"] is None and made["together"] == []
+
+
+def batch(folder, name, family, cuda, precision):
+    """See ``tests.fakes.tensorrt.whole.batch``."""
+    code = ["-m", "tests.fakes.tensorrt.whole", str(folder), name, family]
+    code += [json.dumps(value) for value in (precision, 3, THRESHOLDS)]
+    return json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+
+
 def check_cost(frame):
     """Check that a frame allocates nothing, waits once, and downloads 64 bytes."""
     assert frame["allocations"] == 0 and frame["synchronisations"] <= 1

@@ -188,11 +188,11 @@ def _tracking_alone(options, film, box):
 
 
 def _program(options, film, box, folder):
-    """The command line with results and no other output, less a run of two frames."""
+    """The command line with results and no other output, less a run of the skipped frames."""
     more = ["--precision", options.precision]
     words = [
         programs.run(programs.ours(film, box, options, folder / "boxes.csv", more + extra))
-        for extra in (["--frames", "2"], [])
+        for extra in (["--frames", str(SKIPPED)], [])
     ]
     frames = words[1]["frames"] - words[0]["frames"]
     return (words[1]["processor_s"] - words[0]["processor_s"]) * 1e3 / frames

@@ -118,6 +118,10 @@ class HostTracker(Tracker):
         self.state = geometry.state_of(self.network, box, width, height)
         self._frame_shape = frame.shape
         self._border = geometry.border_colour(self.network, frame)
+        if self._search:  # it may be looking for the last target
+            self._search.active = False
+        if self._monitor:
+            self._monitor.widened = 1.0
 
         # exemplar: crop and features, kept for all later frames
         self._crop_exemplar(frame, geometry.exemplar_window(self.network, self.state))

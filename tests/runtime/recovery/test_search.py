@@ -144,6 +144,19 @@ def test_a_new_target_ends_the_search(toml):
     assert not track.lost and overlap(np.array([track.box]), np.array([(300, 200, 40, 40)])) > 0.5
 
 
+def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
+    film, certainties = Elsewhere(back=False), []
+    for frames in (film.frames[: GONE + 15], film.frames[:2]):
+        tracker = load_tracker(toml, budget_ms=0.0)
+        tracker.init(frames[0], film.boxes[0])
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        assert tracks[-1].lost == (len(frames) > 2)
+        tracker.init(film.frames[2], film.boxes[2])
+        tracks = [tracker.update(frame) for frame in film.frames[3:9]]
+        certainties.append((tracks, tracker.certainty))
+    assert certainties[0] == certainties[1]
+
+
 def test_targets_of_one_batch_are_found_too(toml):
     film, targets = Elsewhere(), load_targets(toml)
     targets.add(film.frames[0], film.boxes[0])

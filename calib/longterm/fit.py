@@ -244,7 +244,7 @@ def text(name, measured, tried, best, options):
         start = "{:>33}".format("held out")
         end = ""
         if one is not None:
-            start = "".join("{:11.2f}".format(value) for value in one)
+            start = "".join("{:11g}".format(value) for value in one)
             end = "{:11.3f}".format(merit(measured, sources, one, options))
             end += "  best" if one == best else ""
         keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
@@ -272,12 +272,12 @@ def write(path, thresholds):
     for name, value in thresholds._asdict().items():
         at = [index for index, line in enumerate(lines) if re.match(name + r"\s*=", line)]
         if at:
-            lines[at[0]] = re.sub(r"=\s*[0-9.]+", "= {:.2f}".format(value), lines[at[0]], count=1)
+            lines[at[0]] = re.sub(r"=\s*[0-9.]+", "= {:g}".format(value), lines[at[0]], count=1)
             continue
         after = [i for i, line in enumerate(lines) if re.match(r"(lost|unsure|doubt|look)_", line)]
         if not after:
             raise BadRun("{} has no lost_below; fit it with calib.loss_thresholds".format(path))
-        lines.insert(after[-1] + 1, "{} = {:.2f}".format(name, value))
+        lines.insert(after[-1] + 1, "{} = {:g}".format(name, value))
     path.write_text("\n".join(lines) + "\n")
 
 

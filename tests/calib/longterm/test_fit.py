@@ -77,7 +77,7 @@ def test_thresholds_are_replaced_and_the_rest_of_the_file_stays(tmp_path):
     kestrel = pathlib.Path(fit.__file__).parents[2] / "runtime/networks/kestrel.toml"
     path = tmp_path / "kestrel.toml"
     path.write_text(kestrel.read_text())
-    fit.write(path, fit.Thresholds(0.11, 0.22, 0.33))
+    fit.write(path, fit.Thresholds(0.11, 0.225, 0.3333))
     old, new = kestrel.read_text().splitlines(), path.read_text().splitlines()
     changed = [(a, b) for a, b in zip(old, new) if a != b]
     assert len(old) == len(new) and len(changed) == 3
@@ -85,7 +85,7 @@ def test_thresholds_are_replaced_and_the_rest_of_the_file_stays(tmp_path):
         assert before.split("=")[0] == after.split("=")[0]
         assert before.partition("#")[2] == after.partition("#")[2]
     network = load_network(path)
-    assert (network.doubt_below, network.look_above, network.found_above) == (0.11, 0.22, 0.33)
+    assert (network.doubt_below, network.look_above, network.found_above) == (0.11, 0.225, 0.3333)
 
 
 def test_what_makes_no_sense_is_said(place, halves, tmp_path, capsys):

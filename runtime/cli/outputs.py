@@ -6,8 +6,6 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-import numpy as np
-
 from runtime.cli.links import Links, check_links
 from runtime.cli.player import Player
 from runtime.cli.profile import Profile
@@ -75,7 +73,7 @@ class Outputs:
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._live = source.live
-        self._scores = np.zeros(2)  # their number and their sum
+        self._scores, self._score_sum = 0, 0.0  # their number and their sum
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._before: Optional[AnyFrame] = None  # the last frame
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
@@ -214,7 +212,8 @@ class Outputs:
             )
         )
         if index:
-            self._scores += (1, track.score)
+            self._scores += 1
+            self._score_sum += float(track.score)
         self._last[number] = (index, track)
         if self.page:
             self.page.add_row(row[:-1])
@@ -294,7 +293,7 @@ class Outputs:
                 self._network, source.given, source.name, **self._engine
             )
         ]
-        ms, (count, score) = self.profile.figures(), self._scores
+        ms, count, score = self.profile.figures(), self._scores, self._score_sum
         if ms and not count:
             lines.append("no target was tracked")
         elif ms:

@@ -17,6 +17,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
@@ -27,6 +28,8 @@ from runtime.video.output_file import check_folder, lock, why_not
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
+PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
+SPECIAL = re.compile(r"[^-+\w.,]")  # characters for which the module csv may quote a field
 
 
 def open_results(spec: Any, columns: Sequence[str] = COLUMNS, append: bool = False) -> "Results":
@@ -116,7 +119,8 @@ class Results:
     def _write_line(self, line: str) -> None:
         """Write a whole line, or (in a file) nothing."""
         assert self._file is not None, "the results are closed"
-        data = memoryview(line.encode("utf-8"))
+        whole = line.encode("utf-8")
+        data = memoryview(whole)
         try:
             while data:
                 data = data[os.write(self._file, data) :]
@@ -125,7 +129,7 @@ class Results:
                 os.ftruncate(self._file, self._size)
                 os.lseek(self._file, self._size, os.SEEK_SET)
             raise BadOutput(why_not(self.name, error, self.rows)) from None
-        self._size += len(line.encode("utf-8"))
+        self._size += len(whole)
 
 
 def _whole_lines(path: str, columns: Sequence[str], header: bool) -> int:
@@ -186,7 +190,7 @@ def _stdout() -> int:
 
 def _plain(value: Any) -> Any:
     """Convert NumPy's scalars to Python's types, round floats, and make NaN None."""
-    if hasattr(value, "item"):
+    if type(value) not in PLAIN and hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
         return round(value, DECIMALS) if math.isfinite(value) else None
@@ -195,10 +199,13 @@ def _plain(value: Any) -> Any:
 
 def _csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of CSV."""
-    line = io.StringIO()
     values = [int(value) if isinstance(value, bool) else value for value in values]
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+    line = ",".join(["" if value is None else str(value) for value in values])
+    if line and line.count(",") == len(values) - 1 and not SPECIAL.search(line):
+        return line + "\n"
+    text = io.StringIO()  # something has to be quoted
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue()
 
 
 def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:

@@ -24,7 +24,9 @@ for step in engine._bound.compiled.get_runtime_model().get_ordered_ops():
 
 
 def test_kestrel_runs_without_the_matrix_unit():
-    pytest.importorskip("openvino", minversion="2024.0")  # older ones crash on what is asked here
+    version = getattr(pytest.importorskip("openvino"), "__version__", "0")
+    if int(version.split(".")[0]) < 2024:
+        pytest.skip("an older OpenVINO crashes on what is asked here")
     with open(openvino.CPU_INFO) as file:
         if "amx_int8" not in file.read():
             pytest.skip("this processor has no AMX")

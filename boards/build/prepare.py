@@ -6,7 +6,7 @@ This needs onnx, and ONNX Runtime for the check.
 import functools
 import pathlib
 import shutil
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from boards.build import prepared, ranges
 from boards.build.cut_check import check
@@ -119,11 +119,12 @@ def _save(
     return kept
 
 
-def _save_windows(
-    folder: pathlib.Path, model: Any, count: int, half: Any
-) -> Optional[Dict[str, Any]]:
+def _save_windows(folder: pathlib.Path, model: Any, count: int, half: Any) -> Dict[str, Any]:
     """Write the model of several windows, as ``_save`` writes that of one."""
-    kept = {"count": count, "model": _write(folder, "whole-windows", model)}
+    kept: Dict[str, Any] = {
+        "count": count,
+        "model": _write(folder, "whole-windows", model),
+    }
     if half is not None:
         try:
             kept["half"] = _write(folder, "whole-windows-half", half(model))

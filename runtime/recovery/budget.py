@@ -58,14 +58,9 @@ class Budget:
         own = self._frame.low
         return own + (own * self._share if self._budget_ms is None else self._budget_ms)
 
-    def allows(self, windows: int, ms: float) -> bool:
-        """Whether a batch fits into the frame.
-
-        Args:
-            windows: in it.
-            ms: that it takes.
-        """
-        return self.elapsed_ms() + MARGIN * ms <= self.limit_ms
+    def allows(self, windows: int, each_ms: float) -> bool:
+        """Whether so many windows fit into the frame, where each of them takes so long."""
+        return self.elapsed_ms() + MARGIN * windows * each_ms <= self.limit_ms
 
     def fits(self) -> bool:
         """Whether one more window fits into the frame. None does before a frame was measured."""

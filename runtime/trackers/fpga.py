@@ -203,7 +203,7 @@ class FpgaTracker(HostTracker):
         search = self._search
         if not self._queues or search is None or not search.active or self._floats is None:
             return
-        if not self._budget.allows(2, 2 * self._budget.window_ms):  # this one's judgement, the next
+        if not self._budget.allows(2, self._budget.window_ms):  # this one's judgement, the next
             return
         planned = search.next_but_one(self.state, self._frame)
         if planned is None:

@@ -190,8 +190,8 @@ class GpuSearch(HostTracker):
 
     def _batch_fits(self) -> bool:
         """Whether a batch, and the judgement of its windows, fit into the frame."""
-        ms = self._batch_ms.median + self._most * self._judge_ms.median
-        return self._batch is not None and self._budget.allows(self._most, ms)
+        each_ms = self._batch_ms.median / self._most + self._judge_ms.median
+        return self._batch is not None and self._budget.allows(self._most, each_ms)
 
     def _another_fits(self) -> bool:
         """See ``HostTracker._another_fits``: what is ready costs no more than its judgement."""

@@ -19,7 +19,6 @@ from runtime import engines
 from runtime.frames import PlanarFrame, bgr_of
 from runtime.multi.targets import Targets
 from runtime.networks import load_network
-from runtime.recovery.budget import Budget
 from runtime.trackers import host as host_tracker
 from runtime.trackers.gpu import GpuTracker
 from runtime.trackers.host import HostTracker
@@ -27,32 +26,9 @@ from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
 from tests.runtime.recovery.test_search import Elsewhere
+from tests.support.counted_budget import Counted
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there
-
-
-class Counted(Budget):
-    """A budget of so many windows a frame, whatever time they take."""
-
-    most = 1
-
-    def begin(self):
-        super().begin()
-        self.count = 0
-
-    def tracked(self):
-        super().tracked()
-        self.count += 1
-
-    def window(self, ms):
-        super().window(ms)
-        self.count += 1
-
-    def fits(self):
-        return self.count < self.most
-
-    def allows(self, windows, ms):
-        return self.count + windows <= self.most
 
 
 def on_the_host(frame, kind):

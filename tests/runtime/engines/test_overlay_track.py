@@ -20,11 +20,11 @@ from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker, loading
 from runtime.multi.targets import Targets
-from runtime.recovery import budget
 from runtime.trackers import host
 from runtime.trackers.fpga import FpgaTracker
 from tests.conftest import ROOT
 from tests.support import blobs
+from tests.support.counted_budget import Counted
 
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")
 RTL_FRAMES = 20
@@ -374,30 +374,9 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
     assert {track.state for track in other} == {"tracked"}
 
 
-class Counted(budget.Budget):
-    """A budget of three windows a frame, whatever time they take."""
-
-    def begin(self):
-        super().begin()
-        self.count = 0
-
-    def tracked(self):
-        super().tracked()
-        self.count += 1
-
-    def window(self, ms):
-        super().window(ms)
-        self.count += 1
-
-    def fits(self):
-        return self.count < 3
-
-    def allows(self, windows, ms):
-        return self.count + windows <= 3
-
-
 def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundles, monkeypatch):
     monkeypatch.setattr(host, "Budget", Counted)
+    monkeypatch.setattr(Counted, "most", 3)
     monkeypatch.setattr(host, "FOLLOWED", 1)
     frames, boxes, _ = hiding(18, 4)
     frames = frames[:3] + frames[AWAY : AWAY + 4] + frames[BACK:]

@@ -28,8 +28,8 @@ LaterAnswer = Tuple[Optional[int], List[Outgoing]]
 HEARTBEAT_S = 1.0
 FIRST_PROGRESS_S = 0.2  # a command that takes longer is answered with IN_PROGRESS
 PROGRESS_S = 0.5  # IN_PROGRESS is repeated after this time
-# Without an answer of the frame loop for this time, the command has failed. It is longer than what
-# ``Loop`` itself waits for, so that no target starts after a command that failed.
+# A command that the frame loop has not begun with by then has failed, and is withdrawn. Of one that
+# it has begun with, the result is waited for. So no target starts after its command has failed.
 GIVE_UP_S = 12.0
 REMEMBERED_S = 3.0  # a command that is repeated within this time is answered, but not done again
 REMEMBERED = 32  # most answers that are remembered
@@ -274,7 +274,8 @@ class Camera:
         """Acknowledge the commands that are done; answer the others with IN_PROGRESS."""
         out: List[Outgoing] = []
         for who, pending in list(self._pending.items()):
-            if not pending.future.done() and now - pending.since < GIVE_UP_S:
+            late = now - pending.since >= GIVE_UP_S
+            if not pending.future.done() and not (late and pending.future.cancel()):
                 if now >= pending.say_at:
                     pending.say_at = now + PROGRESS_S
                     out.append(self._ack(who, m.IN_PROGRESS))
@@ -286,8 +287,8 @@ class Camera:
         return out
 
     def _result_of(self, who: Key, pending: "_Pending", now: float) -> Answer:
-        """The result of a command that is done or took too long."""
-        if not pending.future.done():
+        """The result of a command that is done or was withdrawn."""
+        if pending.future.cancelled():
             return m.FAILED, []
         capture = who[2] == m.CMD_IMAGE_START_CAPTURE
         if pending.future.exception() is not None:

@@ -9,8 +9,8 @@ import os
 import shutil
 import threading
 import time
-from concurrent.futures import Future
-from typing import Dict, List, Optional, Sequence, Tuple
+from concurrent.futures import Future, TimeoutError
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ POINT_S = 1.5  # longest search for the box of a point
 TURN_S = 0.02  # of it between two frames
 PICTURE_S = 0.5  # least between two pictures, so that nobody fills the disk in a minute
 SPARE_BYTES = 200 << 20  # of the disk that pictures leave to the results and the recording
-ANSWER_S = 10.0  # longest wait for the frame loop to start the target of a point
+ANSWER_S = 10.0  # longest wait for the frame loop to begin with a request
 
 
 class Busy(HotpathError):
@@ -150,7 +150,7 @@ class Loop(Run):
     def _write(self, asked: "Future[TrackedFrame]", done: "Future[Picture]") -> None:
         """Write a frame as a picture."""
         try:
-            tracked = asked.result(ANSWER_S)
+            tracked = _answer(asked)
             assert self._captures is not None, "there is no folder for pictures"
             if shutil.disk_usage(self._captures).free < SPARE_BYTES:
                 raise BadOutput("{}: the disk is nearly full".format(self._captures))
@@ -173,7 +173,7 @@ class Loop(Run):
                 frame, point, lambda tried: self._settled(frame, tried, ends_s), self._detector
             )
             started = self._controller.call(self._start, box, tracked.captured_s)
-            done.set_result(started.result(ANSWER_S))
+            done.set_result(_answer(started))
         except Exception as error:  # the camera answers the command with it
             done.set_exception(error)
         finally:
@@ -189,8 +189,22 @@ class Loop(Run):
             call = self._controller.call(
                 self._controller.settled_boxes, frame, tried[len(found) :], STARTS, SEARCHES, TURN_S
             )
-            found += call.result(ANSWER_S)
+            found += _answer(call)
         return found
+
+
+def _answer(asked: "Future[Any]") -> Any:
+    """The frame loop's answer to a request.
+
+    Raises:
+        Busy: it has not begun with it in time, and does not do so later.
+    """
+    try:
+        return asked.result(ANSWER_S)
+    except TimeoutError:
+        if asked.cancel():
+            raise Busy("the frame loop did not answer in time; try again") from None
+        return asked.result()
 
 
 def _inside(

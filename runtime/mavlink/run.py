@@ -46,7 +46,8 @@ class Picture(NamedTuple):
 class Run:
     """The requests that the link's thread may make of a run. Only that thread calls them.
 
-    Every request returns a ``Future``. A request that fails sets a ``HotpathError`` in it.
+    Every request returns a ``Future``. A request that fails sets a ``HotpathError`` in it. Where
+    ``cancel`` returns True, the request is not carried out later.
     """
 
     def newest(self) -> Optional[View]:

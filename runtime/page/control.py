@@ -129,17 +129,24 @@ class Controller:
         self.ended = True
         self._change()
         while self._requests:
-            self._requests.popleft()[0].set_exception(Refused(503, "the run has ended"))
+            future, _, _ = self._requests.popleft()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(Refused(503, "the run has ended"))
 
     def _carry_out_requests(self) -> None:
         while self._requests:
             future, function, arguments = self._requests.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue  # whoever asked has given up
             try:
                 answer = function(*arguments)
             except Refused as error:
                 future.set_exception(error)
             except HotpathError as error:  # such as a box that no target can have
                 future.set_exception(Refused(422, str(error)))
+            except Exception as error:  # ends the run; whoever asked must not wait for ever
+                future.set_exception(error)
+                raise
             else:
                 future.set_result(answer)
             self._change()
@@ -274,13 +281,13 @@ class Controller:
         """Have the loop call one of the methods above between two frames.
 
         Returns:
-            ``concurrent.futures.Future`` of the answer.
+            ``concurrent.futures.Future`` of the answer. Who stops waiting for it cancels it: then
+            the function is not called later. Once the loop has begun, it can't be cancelled.
 
         Raises:
             Refused: the run has ended, or too many requests wait.
         """
         future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()
         with self._changes:
             if self.ended or len(self._requests) >= MOST_REQUESTS:
                 raise Refused(503, "the run has ended" if self.ended else "too many requests wait")

@@ -233,9 +233,18 @@ def test_refusals_and_silence_of_the_frame_loop_are_told(camera, run):
     assert results(camera.tick(1.1)) == [m.DENIED]
     camera.hear(command(m.CMD_CAMERA_STOP_TRACKING), 2.0)
     assert results(camera.tick(2.1 + GIVE_UP_S)) == [m.FAILED]
+    assert run.future.cancelled()  # so the loop does not carry it out later
     run.refuse = True
     out = camera.hear(command(m.CMD_CAMERA_STOP_TRACKING), 20.0)
     assert results(out) == [m.TEMPORARILY_REJECTED]
+
+
+def test_a_command_that_the_loop_has_begun_with_fails_only_when_it_says_so(camera, run):
+    camera.hear(command(m.CMD_CAMERA_TRACK_RECTANGLE, 0.25, 0.5, 0.5, 0.75), 1.0)
+    run.future.set_running_or_notify_cancel()
+    assert results(camera.tick(1.1 + GIVE_UP_S)) == [m.IN_PROGRESS]
+    run.future.set_result(0)
+    assert results(camera.tick(1.2 + GIVE_UP_S)) == [m.ACCEPTED]
 
 
 def test_nothing_can_be_tracked_before_the_first_frame(camera, run):

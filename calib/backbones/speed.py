@@ -15,7 +15,7 @@ import numpy as np
 from calib import qdq, ranges
 from calib.errors import Missing
 from runtime import engines
-from runtime.engines.openvino import settings_of
+from runtime.engines import openvino
 
 WARM_UP, ROUNDS = 5, 40
 PICTURES = 4  # that ranges are measured on
@@ -56,14 +56,13 @@ class OpenVino:
     name = "openvino"
 
     def __init__(self, model, threads=1, profile=None):
-        import openvino
-
-        core = openvino.Core()
-        settings = dict(settings_of(core, threads), PERF_COUNT=bool(profile))
-        compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
+        library = openvino.load_library()
+        compiled = openvino.compile_on_cpu(
+            library, model.SerializeToString(), threads, PERF_COUNT=bool(profile)
+        )
         self._request = compiled.create_infer_request()
         self._request.set_input_tensor(
-            openvino.Tensor(picture(compiled.input(0).shape[-1], 0), shared_memory=False)
+            library.Tensor(picture(compiled.input(0).shape[-1], 0), shared_memory=False)
         )
 
     def run(self):

@@ -6,6 +6,7 @@ import pathlib
 import threading
 from typing import Any, Callable, Dict, List, Tuple
 
+from runtime.engines import openvino
 from runtime.errors import BadNetwork, NoEngine
 
 Runner = Callable[[Dict[str, Any]], List[Any]]
@@ -47,12 +48,7 @@ def _onnxruntime(path: str, threads: int) -> Tuple[List[str], Runner]:
 
 
 def _openvino(path: str, threads: int) -> Tuple[List[str], Runner]:
-    library: Any = importlib.import_module("openvino")
-    if not hasattr(library, "Core"):  # before 2023.1 the top package is empty
-        library = importlib.import_module("openvino.runtime")
-    core = library.Core()
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    compiled = core.compile_model(core.read_model(path), "CPU", settings)
+    compiled = openvino.compile_on_cpu(openvino.load_library(), path, threads)
     turn = threading.Lock()  # a compiled model has one request, and two threads may ask
 
     def run(feeds: Dict[str, Any]) -> List[Any]:

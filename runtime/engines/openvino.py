@@ -9,15 +9,15 @@ import contextlib
 import importlib
 import os
 import platform
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
 from runtime.errors import BadNetwork
 
 # A processor switches its matrix unit (AMX) off while nobody uses it, and every frame of a camera
-# finds it off. The network of kestrel in INT8 then takes 1.6 ms with AMX and 1.25 without. Flat out
-# AMX gains 1 to 3 %. Measured on a Xeon with AMX.
+# finds it off. In INT8 kestrel's first network then took 1.6 ms with AMX and 1.25 without. Flat out
+# AMX gained 1 to 3 %. Measured on a Xeon with AMX.
 LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"  # the user's, if set
 MOST_WITHOUT_AMX = "AVX512_CORE_FP16"
 CPU_INFO = "/proc/cpuinfo"
@@ -37,7 +37,7 @@ class Engine(CpuEngine):
     install = "pip install openvino"
 
     def __init__(self, setup: Setup) -> None:
-        self._library = _library()
+        self._library = load_library()
         super().__init__(setup)
 
     @classmethod
@@ -60,11 +60,7 @@ class Engine(CpuEngine):
 
     def _compiled(self, model: Any, threads: int) -> Any:
         try:
-            with without_amx():
-                core = self._library.Core()
-                return core.compile_model(
-                    core.read_model(model.SerializeToString()), "CPU", settings_of(core, threads)
-                )
+            return compile_on_cpu(self._library, model.SerializeToString(), threads)
         except RuntimeError as error:
             raise BadNetwork(
                 "OpenVINO {} can't load {}: {}".format(
@@ -75,10 +71,33 @@ class Engine(CpuEngine):
             ) from None
 
 
-def _library() -> Any:
+def load_library() -> Any:
     """The module that holds the classes: before 2023.1 the top package is empty."""
     library = importlib.import_module("openvino")
     return library if "Core" in dir(library) else importlib.import_module("openvino.runtime")
+
+
+def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
+    """Compile a model for one call at a time, in float32 and without AMX.
+
+    Every user of OpenVINO compiles here, because the first one decides about AMX for the process.
+
+    Args:
+        library: from ``load_library``.
+        model: an ONNX model, or its path.
+        threads: of one call.
+        more: further settings of OpenVINO.
+
+    Returns:
+        OpenVINO's ``CompiledModel``.
+
+    Raises:
+        RuntimeError: OpenVINO can't load the model.
+    """
+    with without_amx():
+        core = library.Core()
+        settings = dict(settings_of(core, threads), **more)
+        return core.compile_model(core.read_model(model), "CPU", settings)
 
 
 class _Bound:

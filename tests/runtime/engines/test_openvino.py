@@ -15,15 +15,36 @@ import sys
 from runtime import engines
 from runtime.networks import load_network
 
+exec(sys.argv[2])
 network = load_network(sys.argv[1])
 engine = engines.create("openvino", network, network.locate())
 for step in engine._bound.compiled.get_runtime_model().get_ordered_ops():
     kind = step.get_rt_info()["primitiveType"]
     print(kind.astype(str) if hasattr(kind, "astype") else getattr(kind, "value", kind))
 """
+# other users of OpenVINO, which may be its first ones in a process
+DETECTOR = """
+import pathlib
+from tests.support import tiny_detector
+
+sys.modules["onnxruntime"] = None  # as where it is not installed
+from runtime.detect.session import open_session
+
+inputs, run = open_session(tiny_detector.write_detector(pathlib.Path({!r})).with_suffix(".onnx"), 1)
+"""
+BACKBONE = """
+from calib.backbones import speed
+from tests.support import tiny_detector
+
+speed.OpenVino(tiny_detector.model()).run()
+"""
 
 
-def test_kestrel_runs_without_the_matrix_unit():
+OLD = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib needs Python 3.10")
+
+
+@pytest.mark.parametrize("first", ["", DETECTOR, pytest.param(BACKBONE, marks=OLD)])
+def test_kestrel_runs_without_the_matrix_unit(tmp_path, first):
     version = getattr(pytest.importorskip("openvino"), "__version__", "0")
     if int(version.split(".")[0]) < 2024:
         pytest.skip("an older OpenVINO crashes on what is asked here")
@@ -35,7 +56,7 @@ def test_kestrel_runs_without_the_matrix_unit():
         environment = {k: v for k, v in os.environ.items() if k != openvino.LIMIT}
         if limit:
             environment[openvino.LIMIT] = limit
-        command = [sys.executable, "-c", PRIMITIVES, INT8]
+        command = [sys.executable, "-c", PRIMITIVES, INT8, first.format(str(tmp_path))]
         found[limit] = subprocess.check_output(command, cwd=str(ROOT), env=environment).decode()
     if "amx" not in found["DEFAULT"]:
         pytest.skip("this OpenVINO does not use AMX")

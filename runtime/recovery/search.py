@@ -236,13 +236,17 @@ class Search:
             state: as in ``next_window``.
             spent_ms: what the window took until now.
         """
-        window = planned.window
-        moved = window.kind == HERE and not np.array_equal(window.state, state)
-        if planned.cause != self._cause() or moved:
+        if not self.would_take(planned, state):
             return False
         self._choose_after(planned.after)
-        self._window, self._started = window, time.perf_counter() - spent_ms / 1e3
+        self._window, self._started = planned.window, time.perf_counter() - spent_ms / 1e3
         return True
+
+    def would_take(self, planned: Planned, state: np.ndarray) -> bool:
+        """Whether ``take`` would make a window the next one. Nothing changes."""
+        window = planned.window
+        moved = window.kind == HERE and not np.array_equal(window.state, state)
+        return bool(planned.cause == self._cause() and not moved)
 
     def _cause(self) -> Any:
         """What the next choice depends on, besides what has been chosen."""

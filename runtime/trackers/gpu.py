@@ -149,7 +149,8 @@ class GpuTracker(PipelinedTracker):
         if pipeline > 1:
             self.why_no_search = SEVERAL_IN_FLIGHT
         elif recover:
-            search = GpuSearch(network, engine, kernels, budget_ms, budget_share, windows)
+            log = options.get("log")
+            search = GpuSearch(network, engine, kernels, budget_ms, budget_share, windows, log)
             self.why_no_search = search.why_no_search
             self._search = search if search.searches else None
         self.searches = self._search is not None

@@ -12,7 +12,7 @@ else is to be searched, those after it are not judged. So the result is that of 
 
 import time
 from collections import deque
-from typing import Any, Deque, Optional, Tuple
+from typing import Any, Callable, Deque, Optional, Tuple
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class GpuSearch(HostTracker):
         network, kernels, budget_ms, budget_share: as ``HostTracker``'s.
         engine: a ``runtime.engines.gpu.GpuEngine``.
         windows: that may be one batch.
+        log: called with one sentence where they can't be a batch, although the engine has one.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class GpuSearch(HostTracker):
         budget_ms: Optional[float],
         budget_share: float,
         windows: int = 1,
+        log: Optional[Callable[[str], None]] = None,
     ) -> None:
         super().__init__(
             network,
@@ -68,7 +70,7 @@ class GpuSearch(HostTracker):
         self._windows: Any = None
         self._pixels: Any = None  # of the frame, as the GPU takes it
         self._was_away = False  # whether the state moved since the GPU took it last
-        self._most = windows
+        self._most, self._log = windows, log
         self._batch: Any = None
         self._ready: Deque[Tuple[Planned, Any, Any]] = deque()  # windows of a batch, not judged yet
         self._batch_ms, self._judge_ms = Recent(), Recent()
@@ -113,8 +115,9 @@ class GpuSearch(HostTracker):
             return
         try:
             self._batch = self._gpu.batch_device(regions)
-        except HotpathError:  # no memory for it
-            self._batch = None
+        except HotpathError as error:  # no memory for it, or a broken plan
+            if self._log is not None:
+                self._log("a lost target is searched for one window at a time: {}".format(error))
         if self._batch is None:
             self._most = 1
             return
@@ -195,7 +198,11 @@ class GpuSearch(HostTracker):
 
     def _another_fits(self) -> bool:
         """See ``HostTracker._another_fits``: what is ready costs no more than its judgement."""
-        return bool(self._ready) or super()._another_fits()
+        assert self._search is not None, "there is no search"
+        if self._ready and self._search.would_take(self._ready[0][0], self.state):
+            return True
+        self._ready.clear()  # another window comes next
+        return super()._another_fits()
 
     def _search_ahead(self, frame: AnyFrame) -> None:
         """Search the windows that come next as one batch."""

@@ -12,8 +12,8 @@ class Counted(Budget):
         super().begin()
         self.count = 0
 
-    def tracked(self):
-        super().tracked()
+    def tracked(self, ms=None):
+        super().tracked(ms)
         self.count += 1
 
     def window(self, ms):
@@ -25,3 +25,10 @@ class Counted(Budget):
 
     def allows(self, windows, each_ms):
         return self.count + windows <= self.most
+
+
+class OneBatch(Counted):
+    """A budget that the first batch of a frame uses up; before it nothing else fits."""
+
+    def fits(self):
+        return False

@@ -16,6 +16,7 @@ from kernels import cpu
 from kernels.cuda import device as devices
 from kernels.planes import Planes
 from runtime import engines
+from runtime.errors import BadBundle
 from runtime.frames import PlanarFrame, bgr_of
 from runtime.multi.targets import Targets
 from runtime.networks import load_network
@@ -26,7 +27,7 @@ from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
 from tests.runtime.recovery.test_search import Elsewhere
-from tests.support.counted_budget import Counted
+from tests.support.counted_budget import Counted, OneBatch
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there
 
@@ -87,6 +88,11 @@ def follow_several(network, engine, frames, boxes):
     return said, type(targets._schedule).__name__
 
 
+def refuse(features):
+    """Fail as an engine does when its plan for several regions is broken."""
+    raise BadBundle("windows.plan can't be loaded")
+
+
 def interrupted(clip, other, start, end):
     """(frames, first box) of a clip, with frames of another one, from ``start`` to ``end``."""
     frames, box = read_clip(clip, 60)
@@ -104,9 +110,11 @@ def run(options):
     engine = open_engine(network, files, device)
     if options.get("one_region"):
         engine.batch_device = lambda features: None
+    if options.get("broken"):
+        engine.batch_device = refuse
     host = engines.create("onnxruntime", network, network.locate(files))
     Counted.most = options.get("windows", 1)
-    host_tracker.Budget = Counted
+    host_tracker.Budget = OneBatch if options.get("one_batch") else Counted
     film = Elsewhere()
     if options.get("targets"):
         for frame in film.frames:
@@ -126,9 +134,19 @@ def run(options):
         ]
     else:
         batch = options.get("batch", 1)
-        tracker = GpuTracker(network, engine, kernels=cpu.load(), recover=True, windows=batch)
+        report["said"] = []
+        tracker = GpuTracker(
+            network,
+            engine,
+            kernels=cpu.load(),
+            recover=True,
+            windows=batch,
+            log=report["said"].append,
+        )
         # what is uploaded first must not need a mean colour of the device's memory
         given = [on_the_gpu(bgr_of(f) if kind != "nv12" else f, kind, engine) for f in frames]
+        if options.get("again"):
+            tracker.init(given[0], box)
         report["found"], report["costs"] = follow(tracker, given[1:], frames[0], box)
         other = HostTracker(network, host, cpu.load(), recover=True)
         report["wanted"], _ = follow(other, frames[1:], frames[0], box)

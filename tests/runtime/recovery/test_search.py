@@ -1,5 +1,7 @@
 """A target that comes back elsewhere in the picture is found, at the price that was agreed."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,13 @@ GONE, BACK, END = 15, 35, 90
 THRESHOLDS = {"lost_below": 0.5, "doubt_below": 0.4, "look_above": 0.3, "found_above": 0.6}
 
 
+@functools.lru_cache(maxsize=1)
+def backgrounds():
+    """Frames of noise, made once, because that takes longer than most of the tests."""
+    noise = np.random.RandomState(4)
+    return [noise.randint(0, 40, (480, 640, 3)).astype(np.uint8) for _ in range(END)]
+
+
 class Elsewhere:
     """A blue square rests at the left, is gone for a while, and comes back far away.
 
@@ -24,11 +33,10 @@ class Elsewhere:
     """
 
     def __init__(self, back=True):
-        noise = np.random.RandomState(4)
         self.boxes = np.full((END, 4), np.nan)
         self.frames = []
-        for index in range(END):
-            frame = noise.randint(0, 40, (480, 640, 3)).astype(np.uint8)
+        for index, background in enumerate(backgrounds()):
+            frame = background.copy()
             if index >= GONE:
                 frame[200:240, 300:340] = (130, 130, 130)
             if index < GONE:

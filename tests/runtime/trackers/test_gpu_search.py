@@ -68,6 +68,7 @@ def test_several_windows_in_a_frame(tmp_path):
     check(report["found"], report["wanted"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bgr", "nv12"])
 def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kind):
     options = {"kind": kind, "windows": 5, "change": GONE + 14}
@@ -81,10 +82,22 @@ def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kin
     assert searched["allocations"] == 0
 
 
-def test_an_engine_that_takes_one_region_searches_one_window_at_a_time(tmp_path):
-    report = track(tmp_path, windows=2, batch=2, one_region=True)
+@pytest.mark.slow
+def test_a_batch_that_is_cut_short_is_followed_by_no_window_beyond_the_budget(tmp_path):
+    report = track(tmp_path, windows=4, batch=4, one_batch=True)
+    states = [track[3] for track in report["found"]]
+    assert "found" in states  # so a window showed something, and those after it were left
+    launches = [costs["launches"] for costs in report["costs"]]
+    assert launches[GONE + 9 : states.index("found")] == [2] * (states.index("found") - GONE - 9)
+
+
+@pytest.mark.parametrize("why, said", [("one_region", ""), ("broken", "can't be loaded")])
+def test_an_engine_without_a_batch_searches_one_window_at_a_time(tmp_path, why, said):
+    report = track(tmp_path, windows=2, batch=2, again=True, **{why: True})
     check(report["found"], report["wanted"])
     assert report["costs"][BACK - 3]["launches"] == 4
+    sentences = [text for text in report["said"] if "one window at a time" in text]
+    assert len(sentences) == bool(said) and all(said in text for text in sentences)
 
 
 @pytest.mark.parametrize("change", [8, GONE + 14])
@@ -98,6 +111,7 @@ def test_through_cupy(tmp_path):
     check(report["found"], report["wanted"])
 
 
+@pytest.mark.slow
 # with 4 windows a frame, each lost target has a batch of the 4 that the profile allows
 @pytest.mark.parametrize("windows, change", [(4, None), (2, GONE + 14)])
 def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, windows, change):
@@ -110,6 +124,7 @@ def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, window
     assert {track[3] for track in resting[0]} == {"tracked"}
 
 
+@pytest.mark.slow
 def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
     clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
     report = track(tmp_path, network="kestrel", clips=clips, windows=3)

@@ -16,7 +16,7 @@ from runtime.recovery.colour import ColourMap
 
 HERE, WIDE, CHECK = "here", "wide", "check"
 # Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the
-# target, Kestrel finds it in half of those of side 2, and in three of four of side 1.5.
+# target, kestrel's first weights found it in half of those of side 2, and in three of four of 1.5.
 GRIDS = (2.0, 1.5, 1.0)
 MOST = 80  # windows of a finer grid that are searched before the coarsest one comes again
 REACH = 0.7  # distance of two windows of a grid, sides of a window: the target lies whole in one
@@ -58,10 +58,8 @@ class Grids:
     def __init__(self, network: Network, place: np.ndarray, frame_size: Tuple[int, int]) -> None:
         self._network, self._place, self._frame_size = network, place, frame_size
         self.passes = 0
-        self._level, self._first = (
-            0,
-            0,
-        )  # which of ``GRIDS``; the first window that was not searched
+        self._level = self._first = 0  # which of ``GRIDS``; the first window that was not searched
+        self._searched = 0  # windows of this grid in this pass
         self._centres: Optional[np.ndarray] = None  # of the grid's windows
         self._coloured: Optional[ColourMap] = None  # by which they were parted last
         self._part: Optional[np.ndarray] = None  # of each window
@@ -78,17 +76,19 @@ class Grids:
                 self._centres = grid(self._network, self._place, self._frame_size, factor)
             index = self._due(self._centres, factor, colours)
             if index < len(self._centres):
-                self._first = index + 1
+                self._first, self._searched = index + 1, self._searched + 1
                 state = np.concatenate([self._centres[index], self._place[2:]])
                 return Window(WIDE, state, factor)
             self._centres = self._coloured = None
-            self._level, self._first = (self._level + 1) % len(GRIDS), 0
+            self._level, self._first, self._searched = (self._level + 1) % len(GRIDS), 0, 0
             self.passes += self._level == 0
 
     def _due(self, centres: np.ndarray, factor: float, colours: Callable[[], ColourMap]) -> int:
         """The next of a grid's windows that is due; past the last one where none is."""
         if self._level == 0 or parts(centres) == 1:
             return self._first
+        if self._searched == MOST:  # colours that move bring further windows into the part
+            return len(centres)
         now = colours()
         if self._part is None or now is not self._coloured:
             (_, _, *sides), _ = geometry.search_window(self._network, self._place, factor)

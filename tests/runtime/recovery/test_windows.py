@@ -105,6 +105,18 @@ def test_the_colours_of_the_frame_in_which_a_window_is_searched_count():
     assert grids.next(lambda: elsewhere).state[0] >= 640
 
 
+def test_colours_that_move_bring_no_more_windows_into_a_pass():
+    """They are always where the next windows are, so that each of these is one of the first."""
+    grids, found = windows.Grids(NETWORK, SMALL, (1280, 720)), []
+    spots = [Spot(50, 60)]
+    while grids.passes == 0:
+        found.append(grids.next(lambda: spots[-1]))
+        following = copy.copy(grids).next(lambda: spots[-1])
+        spots.append(Spot(*following.state[:2]))
+    for factor in windows.GRIDS[1:]:
+        assert sum(w.factor == factor for w in found) <= windows.MOST
+
+
 def test_a_copy_goes_on_by_itself():
     grids, spot = windows.Grids(NETWORK, SMALL, (1280, 720)), Spot(900, 500)
     for _ in range(100):

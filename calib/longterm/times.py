@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime.recovery.budget import SHARE
+from runtime.recovery.budget import Budget
 
 GROUPS = {"start": (), "tracked": ("tracked", "unsure", "found"), "lost": ("lost",)}
 PERCENTILES = (50, 95, 99)
@@ -65,22 +65,37 @@ def text(entries):
 def over_budget(runs, budget_ms=None):
     """A sentence: how many frames with a lost target took longer than the budget and a fifth of it.
 
+    The limit of a frame is the one that the search has, by the frames that were tracked before. The
+    sentence states the median of these limits.
+
     Args:
         runs: as in ``by_state``.
-        budget_ms: of the search; None for half of a tracked frame's median.
+        budget_ms: of the search; None for its share of a tracked frame's time.
     """
-    ms, processor_ms, least_ms, states = (
-        np.concatenate([getattr(run, name)[1:] for run in runs])
-        for name in ("ms", "processor_ms", "least_ms", "states")
-    )
-    lost, tracked = states == "lost", np.isin(states, GROUPS["tracked"])
-    if not lost.any() or not tracked.any():
+    limits = np.concatenate([_limits(run, budget_ms)[1:] for run in runs])
+    is_lost = np.concatenate([run.states[1:] == "lost" for run in runs])
+    lost = is_lost & np.isfinite(limits)
+    if not lost.any():
         return ""
-    own = float(np.median(ms[tracked]))
-    limit = own + (own * SHARE if budget_ms is None else budget_ms)
-    most = limit * TOLERANCE
-    counts = [int((times[lost] > most).sum()) for times in (ms, processor_ms, least_ms)]
+    counts = []
+    for name in ("ms", "processor_ms", "least_ms"):
+        times = np.concatenate([getattr(run, name)[1:] for run in runs])
+        counts.append(int((times[lost] > limits[lost] * TOLERANCE).sum()))
+    limit = float(np.median(limits[lost]))
     return (
         "limit {:.2f} ms, with a fifth more {:.2f} ms; of {} lost frames {} took longer, {} in "
-        "processor time, {} in every round".format(limit, most, lost.sum(), *counts)
+        "processor time, {} in every round".format(limit, limit * TOLERANCE, lost.sum(), *counts)
     )
+
+
+def _limits(run, budget_ms):
+    """What each frame of a run was allowed to take, ms; NaN before the first tracked frame."""
+    budget, limits = Budget(budget_ms), np.full(len(run.ms), np.nan)
+    is_tracked, known = np.isin(run.states, GROUPS["tracked"]), False
+    for index in range(1, len(run.ms)):
+        if known:
+            limits[index] = budget.limit_ms
+        if is_tracked[index]:
+            budget.tracked(float(run.ms[index]))
+            known = True
+    return limits

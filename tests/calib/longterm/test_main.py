@@ -100,6 +100,17 @@ def test_what_happens_to_a_frame_in_one_round_only_is_told_apart(place, halves, 
     assert "1 took longer, 1 in processor time, 0 in every round" in sentence
 
 
+@pytest.mark.parametrize("budget_ms, limit", [(None, 1.5), (4.0, 5.0)])
+def test_the_limit_of_a_lost_frame_is_the_search_s_own(budget_ms, limit):
+    """Half of the tracked frames take 1 ms, the others 2 ms: their quick ones count."""
+    lost = np.full(4, limit * 1.2 + 0.1)
+    ms = np.concatenate([[30.0], np.tile([2.0, 1.0], 10), lost])
+    states = np.array(["tracked"] * 21 + ["lost"] * 4)
+    run = judge.Run(None, None, None, ms, ms, ms, states)
+    sentence = times.over_budget([run], budget_ms)
+    assert sentence.startswith("limit {:.2f} ms".format(limit)) and "frames 4 took" in sentence
+
+
 def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
     frames = [np.full((4, 4, 3), index, np.uint8) for index in range(9)]
     told = []

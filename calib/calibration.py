@@ -120,11 +120,16 @@ class Calibration:
         }
         tensors = {
             part: {
-                name: {"range": None, "all": {m: list(found[m][part][name]) for m in METHODS}}
+                name: {
+                    "range": None,
+                    "all": {m: table.rounded(found[m][part][name]) for m in METHODS},
+                }
                 for name in h.names
             }
             for part, h in histograms.items()
         }
+        for part, image in zip(self.parts, assemble.IMAGES):
+            tensors[part][image]["all"] = dict.fromkeys(METHODS, picture_range(self.network))
         return {
             "format": table.FORMAT,
             "network": self.network.name,
@@ -170,7 +175,7 @@ class Calibration:
 
     def try_out(self, ranges, method, keep):
         """Return the loss (see ``loss``) of one method and one list of kept layers."""
-        depends = [self.hashes, method, sorted(self.last), list(keep), "levels 2"]
+        depends = [self.hashes, method, sorted(self.last), list(keep), "levels 3"]
         depends += [[clip.sha256 for clip in self.clips], self.counts]
 
         def compute():
@@ -314,6 +319,17 @@ class Calibration:
             }
             found[engine] = take_turns(trackers, frames, clip.boxes[0])
         return found
+
+
+def picture_range(network):
+    """The range of a picture's values: that of all bytes, whatever the clips show.
+
+    Clips without a white pixel would have a smaller one. Its 256 levels would not be the bytes, and
+    no engine could take the picture as bytes (``runtime.graphs.byte_pictures``).
+    """
+    mean, scale = np.array(network.mean), np.array(network.scale)
+    ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])
+    return table.rounded((ends.min(), ends.max()))
 
 
 class Simulated:

@@ -7,7 +7,8 @@
  "tensors": {"exemplar": {NAME: {"range": [low, high], "all": {"minmax": [low, high], ...}}},
              "search": {...}}, "libraries": {...}}
 ```
-Tensor names are those of ``runtime.graphs.assemble``, which every engine builds from.
+Tensor names are those of ``runtime.graphs.assemble``, which every engine builds from. Ranges have
+``DIGITS`` digits, so that a reduced table (``calib.fpga.trim``) gives the same INT8 form.
 """
 
 import json
@@ -16,6 +17,7 @@ from calib.errors import BadTable
 from runtime.networks import sha256_of
 
 FORMAT = 1
+DIGITS = 5
 
 
 def file_hashes(network, networks_dir):
@@ -72,6 +74,11 @@ def _check_network(path, table, network, networks_dir):
             network.name,
         )
     )
+
+
+def rounded(span):
+    """A range (low, high) as the table holds it: a list of two floats of ``DIGITS`` digits."""
+    return [float("{:.{}g}".format(end, DIGITS)) for end in span]
 
 
 def ranges(table, part, method=None):

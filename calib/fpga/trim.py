@@ -13,8 +13,6 @@ from calib.fpga.compile import beside
 from calib.ranges import METHODS
 from runtime.networks import load_network
 
-DIGITS = 5
-
 
 def trimmed(ranges, method=None):
     """The table with one range of each tensor alone: the chosen one, or a method's."""
@@ -24,10 +22,7 @@ def trimmed(ranges, method=None):
                 entry["range"] = entry["all"][method]
         ranges = dict(ranges, method=method)
     tensors = {
-        part: {
-            name: {"range": [float("{:.{}g}".format(end, DIGITS)) for end in entry["range"]]}
-            for name, entry in entries.items()
-        }
+        part: {name: {"range": table.rounded(entry["range"])} for name, entry in entries.items()}
         for part, entries in ranges["tensors"].items()
     }
     return dict(ranges, tensors=tensors)

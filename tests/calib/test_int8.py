@@ -20,10 +20,11 @@ from calib import cache, int8, qdq, ranges, sensitivity, table
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.errors import BadRun, BadTable
+from calib.fpga import trim
 from calib.store import Store
 from runtime import load_tracker
 from runtime.errors import BadNetwork
-from runtime.graphs import assemble
+from runtime.graphs import assemble, byte_pictures
 from runtime.networks import load_network
 from tests.support.clips import write_boxes
 from tests.support.tiny import TOML, film, write_network
@@ -118,9 +119,19 @@ def test_the_table_holds_every_method_and_what_it_was_measured_on(done, place):
             assert entry["range"][0] <= 0 <= entry["range"][1]
 
 
-def test_a_table_makes_the_same_network_again(done, place):
+def test_pictures_stay_bytes_though_the_clips_hold_no_black_and_no_white(done):
     out, _ = done
-    options = arguments(place, "again", "--table", str(out / "tiny-ranges.json"))
+    network = load_network(str(out / "tiny-int8.toml"))
+    graphs = assemble.build(network, network.locate())
+    graphs = byte_pictures.with_byte_pictures(network, graphs)
+    for model, name in zip((graphs.exemplar, graphs.search), graphs.image):
+        assert byte_pictures.dtype_of(model, name) is np.uint8
+
+
+def test_a_reduced_table_makes_the_same_network_again(done, place):
+    out, _ = done
+    (out / "reduced.json").write_text(trim.text(trim.trimmed(table.read(out / "tiny-ranges.json"))))
+    options = arguments(place, "again", "--table", str(out / "reduced.json"))
     int8.run(int8.parser().parse_args(options))
     for name in ("tiny-int8_search.onnx", "tiny-int8-symmetric_exemplar.onnx"):
         assert (place / "again" / name).read_bytes() == (out / name).read_bytes()

@@ -81,7 +81,9 @@ def sequences(clips):
 
 def measure(options, name, clips):
     """Run one network over all sequences under every policy; print and return the figures."""
-    tracker = load_tracker(name, engine=options.engine, networks_dir=options.networks_dir)
+    tracker = load_tracker(
+        name, precision="fp32", engine=options.engine, networks_dir=options.networks_dir
+    )
     policies = {"nothing": POLICIES["nothing"]} if options.knowing else POLICIES
     runs = {policy: {} for policy in policies}
     for sequence in sequences(clips):

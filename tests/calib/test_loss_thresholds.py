@@ -18,13 +18,16 @@ pytest.importorskip("onnxruntime")
 def world(tmp_path):
     """A folder with one clip of the tiny network's film, in clips/, and the network's TOML."""
     toml = tiny.write_network(tmp_path)
-    pictures, boxes = tiny.film(100)
-    folder = tmp_path / "clips" / "film"
+    write_clip(tmp_path / "clips" / "film", *tiny.film(100))
+    return tmp_path, toml
+
+
+def write_clip(folder, pictures, boxes):
+    """Write pictures and boxes as a clip."""
     (folder / "img").mkdir(parents=True)
     for index, picture in enumerate(pictures):
         cv2.imwrite(str(folder / "img" / "{:04d}.png".format(index)), picture)
     write_boxes(folder / "boxes.csv", np.array(boxes))
-    return tmp_path, toml
 
 
 def test_lost_targets_are_counted_where_they_were_made_to_go(world, capsys):
@@ -44,3 +47,16 @@ def test_a_folder_without_clips_is_one_sentence(tmp_path, capsys):
     assert loss_thresholds.main(["--clips", str(tmp_path)]) == 2
     told = capsys.readouterr().err.strip()
     assert told.startswith("calib.loss_thresholds: ") and "\n" not in told
+
+
+def test_the_named_network_is_measured_whatever_form_this_processor_prefers(tmp_path):
+    toml = tiny.write_network(tmp_path)
+    toml.with_name(toml.stem + "-int8.toml").write_text("reading this form would fail")
+    pictures, boxes = tiny.film(8)
+    boxes[-1] = [np.nan] * 4  # the target goes by itself, so no longer copies are made
+    write_clip(tmp_path / "clips" / "film", pictures, boxes)
+    out = tmp_path / "out.json"
+    arguments = ["--clips", str(tmp_path / "clips"), "--networks", str(toml), "--json", str(out)]
+    assert loss_thresholds.main([*arguments, "--knowing"]) == 0
+    (report,) = json.loads(out.read_text())
+    assert report["network"] == toml.stem

@@ -24,6 +24,7 @@ from calib.train.options import parser
 from calib.train.pairs import Drawer
 from calib.train.ring import Ring, layout, learnt_pair, start_writers
 from calib.train.stages import NAMES, Standard, Work
+from calib.train.start import licences_of, load_earlier_stages, load_start
 from calib.train.teacher import Teachers
 from runtime.networks import load_network
 
@@ -172,7 +173,10 @@ def run_stages(options, out, log, work):
         network = Kestrel(options.shape, work.teachers.channels, *options.head, own=options.own)
         log(stage=name, event="network", **macs(network))
         if options.start and name == options.stages[0]:
-            load_start(network, options.start, partly=name == "blocks")
+            told = load_start(name, network, options.start, work.held)
+            log(stage=name, event="start", what=options.start, licences=licences_of(options.start))
+            if told:
+                log(stage=name, event="widened", what=told)
         elif name == "finish" or not (out / (name + ".pt")).is_file():
             load_earlier_stages(name, network, out)
         if name == "finish":
@@ -224,66 +228,6 @@ def stage_of(name, options, network, work):
         judgements=options.judgements,
         decay=options.decay[name],
     )
-
-
-def load_start(network, path, partly=False):
-    """Load the averaged weights of a checkpoint whose channels and head are the same.
-
-    With ``partly`` only what has the same name and shape is taken.
-
-    An exemplar's own backbone starts from the backbone of the checkpoint if that has no own one. A
-    backbone may start from one of another dilation.
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise TrainingStopped("{} is not there; correct --start".format(path))
-    weights = torch.load(path, map_location="cpu", weights_only=False)["average"]
-    if network.own is not None and not any(name.startswith("own.") for name in weights):
-        copied = {
-            name.replace("backbone.", "own.", 1): value
-            for name, value in weights.items()
-            if name.startswith("backbone.")
-        }
-        weights = {**weights, **copied}
-    if partly:
-        own = network.state_dict()
-        fitting = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
-        if not any(name.startswith("backbone.") for name in fitting):
-            raise TrainingStopped("no layer of {} fits this backbone; correct --start".format(path))
-        weights = {**own, **fitting}
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise TrainingStopped(
-            "{} is of another network ({}); correct --start, --shape or --own".format(
-                path, str(error).splitlines()[-1].strip()
-            )
-        ) from None
-
-
-def load_earlier_stages(name, network, out):
-    """Load what earlier stages of this run have learnt."""
-
-    def average(stage):
-        path = out / (stage + ".pt")
-        if not path.is_file():
-            raise TrainingStopped(
-                "stage {} starts from stage {}, but {} is not there; run that stage first".format(
-                    name, stage, path
-                )
-            )
-        return torch.load(path, map_location="cpu", weights_only=False)["average"]
-
-    if name == "backbone" and (out / "blocks.pt").is_file():
-        network.load_state_dict(average("blocks"))
-    elif name == "tune":
-        weights, head = average("backbone"), average("head")
-        weights.update({key: value for key, value in head.items() if key.startswith("head.")})
-        network.load_state_dict(weights)
-    elif name == "joint":
-        network.load_state_dict(average("tune"))
-    elif name == "finish":
-        network.load_state_dict(average("joint" if (out / "joint.pt").is_file() else "tune"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 ``NAME_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
 ``NAME_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
 (1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in ``NAME.toml``. NAME is
-kestrel, or that of a backbone of timm or of one's own.
+that of --name, else kestrel, or that of a backbone of timm or of one's own.
 """
 
 import hashlib
@@ -18,8 +18,9 @@ import torch
 from calib import command
 from calib.train.errors import TrainingStopped
 from calib.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
-from calib.train.layers import BACKBONES
+from calib.train.layers import BACKBONES, blocks_of
 from calib.train.network import Folded, Kestrel, macs
+from calib.train.start import licences_of
 
 TOML = """\
 # {title}, pixel-wise correlation, {macs:.1f} MMAC.
@@ -28,26 +29,26 @@ licence = "{licence}"
 source = "calib/train/README.md"
 
 [input]
-exemplar = 127            # pixels, side of the square crop around the first box
-search = 255
-context = 0.5             # of (w + h), added to both sides before the crop
-border = "mean"           # colour outside the frame: mean of the first frame
+exemplar = 127            # Side of the square crop around the first box, pixels.
+search = 255              # Side of the search region, pixels.
+context = 0.5             # Of (w + h), added to both sides before the crop.
+border = "mean"           # Outside of the frame: the mean colour of the first frame.
 channels = "BGR"
 mean = [{mean:.1f}, {mean:.1f}, {mean:.1f}]
-scale = [{scale:.9f}, {scale:.9f}, {scale:.9f}]  # 1 / 58
+scale = [{scale:.9f}, {scale:.9f}, {scale:.9f}]  # 1 / 58.
 
 [head]
-stride = 16               # search pixels a cell
-map_size = 16             # cells a side
-score = "sigmoid"         # one logit
+stride = 16               # Search pixels a cell.
+map_size = 16             # Cells a side.
+score = "sigmoid"         # One logit.
 correlation = "pixelwise"
 
-[tracking]                # those of nanotrack_v2, not fitted
+[tracking]                # Those of nanotrack_v2. They are not fitted.
 penalty = {penalty}
 window = {window}
 lr = {lr}
-min_size = 10             # frame pixels
-lost_below = 0.54         # certainty (runtime/loss.py), by calib.loss_thresholds
+min_size = 10             # Frame pixels.
+lost_below = 0.54         # Certainty (runtime/loss.py), by calib.loss_thresholds.
 
 [[file]]
 part = "exemplar"
@@ -59,13 +60,13 @@ part = "search"
 name = "{name}_search.onnx"
 sha256 = "{search}"
 """
-KESTREL = "Kestrel: plain 3x3 and 1x1 convolutions"
+TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
+PLAIN = "{}: plain 3x3 and 1x1 convolutions"
+BLOCKS = "{}: 3x3 convolutions, then blocks of MobileNetV3 with ReLU"
 OTHER = "{} before the head of kestrel: trained by calib.train"
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 UNSETTLED = "not settled: trained on research-only pictures, see calib/train/README.md"
-FREE = (
-    "Apache-2.0: trained only on pictures that may be used commercially, see calib/train/README.md"
-)
+FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/train/README.md"
 FREE_CLASSES = {"A", "B"}  # of sources.toml
 
 
@@ -110,13 +111,7 @@ def write_onnx(graph, path, inputs, outputs):
 
 def licence_of(checkpoint):
     """What the TOML says of the licence: free if the log of the run names free pictures alone."""
-    log, seen = pathlib.Path(checkpoint).parent / "log.jsonl", set()
-    lines = log.read_text().splitlines() if log.is_file() else []
-    for line in lines:
-        entry = json.loads(line)
-        if entry.get("event") == "pictures":
-            seen |= set(entry.get("licences", {"R": 0}))
-    return FREE if seen and seen <= FREE_CLASSES else UNSETTLED
+    return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
 
 
 def name_of(shape):
@@ -126,8 +121,15 @@ def name_of(shape):
     return re.sub(r"[^A-Za-z0-9_.-]", "_", shape.rpartition(":")[2])
 
 
-def export(checkpoint, folder):
-    """Write both graphs and the TOML into ``folder``.
+def title(shape, name):
+    """What the TOML's first line says of the layers."""
+    if shape not in BACKBONES:
+        return OTHER.format(shape)
+    return (BLOCKS if blocks_of(shape) else PLAIN).format(TITLES.get(name, name))
+
+
+def export(checkpoint, folder, name=None):
+    """Write both graphs and the TOML into ``folder``; ``name`` of the files, None for the usual.
 
     Returns:
         dict: ``toml``, its path; ``fold_error``; ``macs_m`` and ``parameters_m``, millions;
@@ -140,7 +142,7 @@ def export(checkpoint, folder):
     error = fold_error(network, folded)
     exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
     shape = network.config["shape"]
-    name = name_of(shape)
+    name = name or name_of(shape)
     paths = {part: folder / "{}_{}.onnx".format(name, part) for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
@@ -157,7 +159,7 @@ def export(checkpoint, folder):
     size = macs(Kestrel(**{k: v for k, v in network.config.items() if k != "folded"}))
     total = size["backbone"] + size["head"]
     text = TOML.format(
-        title=KESTREL if shape in BACKBONES else OTHER.format(shape),
+        title=title(shape, name),
         name=name,
         macs=total,
         licence=licence_of(checkpoint),
@@ -188,12 +190,13 @@ def parser():
     cli = command.parser("calib.train.export", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/finish.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
+    cli.add_argument("--name", help="of the files (default: kestrel, or that of the backbone)")
     return cli
 
 
 def run(options):
     """Export, and print figures about the network."""
-    print(json.dumps(export(options.checkpoint, options.folder), indent=1))
+    print(json.dumps(export(options.checkpoint, options.folder, options.name), indent=1))
 
 
 if __name__ == "__main__":

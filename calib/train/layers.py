@@ -116,6 +116,11 @@ def blocks_of(shape):
     return sum(isinstance(layer, Block) for layer in BACKBONES.get(shape, ()))
 
 
+def channels_of(layer):
+    """How many channels one layer of ``BACKBONES`` gives."""
+    return layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0]
+
+
 def row(shape):
     """The layers of one of ``BACKBONES``, and how many channels they give."""
     layers, width = [], 3
@@ -128,7 +133,7 @@ def row(shape):
             channels, stride, *dilation = layer
             made = Unit(width, channels, stride=stride, dilation=sum(dilation) or 1)
         layers.append(made)
-        width = layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0]
+        width = channels_of(layer)
     return nn.Sequential(*layers), width
 
 

@@ -1,4 +1,4 @@
-"""Kestrel: a tracker network of plain convolutions, and its folded form, which is deployed.
+"""Kestrel: a tracker network of convolutions, and its folded form, which is deployed.
 
 The folded network holds only convolutions, ReLU, sums, one pixel-wise correlation, one
 concatenation and one exponential.

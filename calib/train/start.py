@@ -1,0 +1,132 @@
+"""The weights that a stage begins with: of a checkpoint that is named, or of earlier stages."""
+
+import json
+import pathlib
+
+import torch
+
+from calib.train.errors import TrainingStopped
+from calib.train.network import Kestrel, normalise
+from calib.train.widen import LOOKED_AT, can_widen, widen
+
+OPTIONAL = {"blocks": "", "backbone": "head."}  # stage -> beginning of what need not fit
+UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
+
+
+def licences_of(checkpoint):
+    """The licence classes of the pictures that a checkpoint saw, by the log beside it.
+
+    Returns:
+        dict of a class -> how many pictures; ``UNKNOWN`` if there is no log.
+    """
+    log, seen = pathlib.Path(checkpoint).parent / "log.jsonl", {}
+    for line in log.read_text().splitlines() if log.is_file() else []:
+        entry = json.loads(line)
+        if entry.get("event") in ("pictures", "start"):
+            seen.update(entry.get("licences", UNKNOWN))
+    return seen or UNKNOWN
+
+
+def load_start(name, network, path, held):
+    """Load the averaged weights of the checkpoint that the first stage starts from.
+
+    The channels must be the same, with four exceptions. A backbone starts a wider one of the same
+    layers, see ``widen.py``, and one of another dilation. An exemplar's own backbone starts from
+    the backbone of the checkpoint if that has no own one. Stage backbone does not ask for the same
+    head, and stage blocks takes every layer that fits.
+
+    Args:
+        name: of the stage.
+        network: ``Kestrel``.
+        path: of the checkpoint.
+        held: dict of the ring's fields; pictures for the statistics of new channels.
+
+    Returns:
+        A sentence for the log if the network is wider than that of the checkpoint, else None.
+
+    Raises:
+        TrainingStopped: there is no such file, or it is of another network.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise TrainingStopped("{} is not there; correct --start".format(path))
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    config, weights, told = state["config"], dict(state["average"]), None
+    shapes = config["shape"], network.config["shape"]
+    if name != "blocks" and not config.get("folded") and can_widen(*shapes):
+        weights = widened(network, config, weights, held)
+        told = "{} of {} starts {}; new channels begin without effect".format(
+            shapes[0], path, shapes[1]
+        )
+    if network.own is not None and not any(key.startswith("own.") for key in weights):
+        weights.update(
+            (key.replace("backbone.", "own.", 1), value)
+            for key, value in list(weights.items())
+            if key.startswith("backbone.")
+        )
+    if name in OPTIONAL:
+        weights = completed(network, weights, OPTIONAL[name])
+    if weights is None:
+        raise TrainingStopped("no layer of {} fits this backbone; correct --start".format(path))
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingStopped(
+            "{} is of another network ({}); correct --start, --shape, --head or --own".format(
+                path, str(error).splitlines()[-1].strip()
+            )
+        ) from None
+    return told
+
+
+def widened(network, config, weights, held):
+    """The weights of a narrower network, with those of the widened backbone."""
+    narrow = Kestrel(**config).eval()
+    narrow.load_state_dict(weights)
+    widen(
+        narrow.backbone, network.backbone, normalise(torch.from_numpy(held["search"][:LOOKED_AT]))
+    )
+    others = {key: value for key, value in weights.items() if not key.startswith("backbone.")}
+    return {**others, **network.backbone.state_dict(prefix="backbone.")}
+
+
+def completed(network, weights, optional):
+    """The weights, with the network's own ones where an optional part does not fit.
+
+    Returns:
+        dict; None if nothing of the backbone fits.
+    """
+    own, found = network.state_dict(), {}
+    for key, value in weights.items():
+        if not key.startswith(optional) or (key in own and own[key].shape == value.shape):
+            found[key] = value
+    if not any(key.startswith("backbone.") for key in found):
+        return None
+    return {**{key: value for key, value in own.items() if key.startswith(optional)}, **found}
+
+
+def load_earlier_stages(name, network, out):
+    """Load what earlier stages of this run have learnt."""
+
+    def average(*stages):
+        paths = [out / (stage + ".pt") for stage in stages]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise TrainingStopped(
+                "stage {} starts from {}, but {} is not there; run that stage first".format(
+                    name, " and ".join("stage " + stage for stage in stages), missing[0]
+                )
+            )
+        return [torch.load(p, map_location="cpu", weights_only=False)["average"] for p in paths]
+
+    if name == "backbone" and (out / "blocks.pt").is_file():
+        network.load_state_dict(average("blocks")[0])
+    elif name == "tune" or (name == "joint" and not (out / "tune.pt").is_file()):
+        weights, head = average("backbone", "head")
+        weights.update({key: value for key, value in head.items() if key.startswith("head.")})
+        network.load_state_dict(weights)
+    elif name == "joint":
+        network.load_state_dict(average("tune")[0])
+    elif name == "finish":
+        last = "joint" if (out / "joint.pt").is_file() else "tune"
+        network.load_state_dict(average(last)[0])

@@ -6,6 +6,7 @@ A board then builds the network without onnx. Run it again after the network's f
 """
 
 import argparse
+import pathlib
 import sys
 from typing import List, Optional
 
@@ -27,14 +28,17 @@ def main(arguments: Optional[List[str]] = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    cli.add_argument("network", help="a name of `python -m runtime.networks list`")
+    cli.add_argument("network", help="a name of `python -m runtime.networks list`, or a TOML")
     cli.add_argument("--networks-dir", metavar="DIR", help="folder with the network's files")
+    cli.add_argument(
+        "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"
+    )
     options = cli.parse_args(arguments)
     try:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
         order.windows = WINDOWS
-        prepare(prepared.SHIPPED / str(network.name), order, say)
+        prepare(pathlib.Path(options.out) / str(network.name), order, say)
         return 0
     except HotpathError as error:
         print("boards.build.ship: {}".format(error), file=sys.stderr)

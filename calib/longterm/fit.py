@@ -43,6 +43,7 @@ from runtime.networks import load_network
 from runtime.trackers.host import HostTracker
 
 KEYS = ("doubt_below", "look_above", "found_above")
+ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML
 TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")
 FALSE, LOSS = 3.0, 0.005
 FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point of overlap, above
@@ -264,6 +265,9 @@ def write_all(path, thresholds):
 def write(path, thresholds):
     """Put thresholds into a network's TOML; the rest of the file stays as it is.
 
+    Args:
+        thresholds: ``Thresholds``, or a namedtuple of other keys of ``ORDER``.
+
     Raises:
         BadRun: the file has no ``lost_below``, after which new keys could stand.
     """
@@ -274,7 +278,8 @@ def write(path, thresholds):
         if at:
             lines[at[0]] = re.sub(r"=\s*[0-9.]+", "= {:g}".format(value), lines[at[0]], count=1)
             continue
-        after = [i for i, line in enumerate(lines) if re.match(r"(lost|unsure|doubt|look)_", line)]
+        earlier = r"({})\s*=".format("|".join(ORDER[: ORDER.index(name)]))
+        after = [index for index, line in enumerate(lines) if re.match(earlier, line)]
         if not after:
             raise BadRun("{} has no lost_below; fit it with calib.loss_thresholds".format(path))
         lines.insert(after[-1] + 1, "{} = {:g}".format(name, value))

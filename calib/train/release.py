@@ -1,21 +1,28 @@
 """python -m calib.train.release: make the repository ship new weights, if they are better.
 
-    python -m calib.train.release RUN/finish.pt --clips ../clips --gain ../clips2 --keep ../clips
+    python -m calib.train.release RUN/joint.pt --clips ../clips --gain ../clips2 --keep ../clips
+    python -m calib.train.release RUN/finish.pt --name kestrel_small --clips ../clips --gain ../new
 
-The steps, in order:
+--name says which network is replaced. The steps, in order:
 
     export       the ONNX files and the TOML of the candidate, in OUT
     int8         its table of ranges and its INT8 form, measured on --clips
     judge        the candidate and its INT8 form against the network that ships (calib.train.judge)
     install      copy both forms and the table of ranges into runtime/networks
-    thresholds   below which certainty a target counts as lost (calib.loss_thresholds)
-    figures      mean overlap on --clips, in README.md
-    picture      docs/track.png, from the clip that `make track` downloads
+    thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
+    search       thresholds of the search for lost targets (calib.longterm.fit), with --films alone
+    figures      mean overlap on --clips, without the search and with it, and the size of the
+                 files, in README.md
+    picture      docs/track.png, of docs/use.md, from the clip that `make track` downloads
+    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship)
     cycles       kernels/fpga/CYCLES.md, by compiling for every FPGA board and running the RTL
 
-A candidate that is not better stops the command before anything is installed. --steps runs some
-steps again, such as the last ones after a change by hand. Some take minutes; the FPGA's simulator
-comes with `make fpga`.
+A candidate that is not better stops the command before anything is installed. Thresholds and files
+are written for both forms, fp32 and INT8. The picture is made for the default network alone,
+cycles for the network that FPGA boards run by default. A step that is left out says so.
+
+--steps runs some steps again, such as the last ones after a change by hand. Some take minutes;
+search takes longest. The FPGA's simulator comes with `make fpga`.
 """
 
 import json
@@ -24,6 +31,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import namedtuple
 
 import cv2
 import numpy as np
@@ -31,22 +39,38 @@ import numpy as np
 from calib import command, evaluate, int8, loss_thresholds, table
 from calib.command import say
 from calib.errors import BadRun
-from calib.fpga import trim
+from calib.fpga import cycles, trim
+from calib.longterm import fit
 from calib.train import export, judge
-from runtime import load_tracker
-from runtime.networks import FOLDER
+from runtime import DEFAULT_NETWORK, load_tracker
+from runtime.networks import FOLDER, load_network
 from runtime.video.draw import draw
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAME = "kestrel"
-INT8 = NAME + "-int8"
-FORMS = (NAME, INT8)
-STEPS = ("export", "int8", "judge", "install", "thresholds", "figures", "picture", "cycles")
+NAMES = ("kestrel", "kestrel_small")  # networks that are trained here
+FAMILY = "points"  # of the tracker, as the column of README.md has it
+INT8 = "-int8"  # behind the name of an INT8 form
+STEPS = (
+    "export",
+    "int8",
+    "judge",
+    "install",
+    "thresholds",
+    "search",
+    "figures",
+    "picture",
+    "prepared",
+    "cycles",
+)
+SHIPPED = "boards/build/shipped"
 CLIP = ".cache/carphone_pristine.mp4"
 FACE = (64, 34, 48, 65)  # x, y, w, h in its first frame
 SHOWN = (20, 60, 110)  # frames of the picture
 ENLARGED, GAP = 2, 8  # times, pixels
-SEARCH = r"(?m:^(?:unsure|doubt|look|found)_(?:below|above) = .*\n)"  # kept; not fitted here
+KEPT = r"(?m:^(?:unsure|doubt|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
+UNSURE = 0.06  # of certainty, above lost_below
+Certainty = namedtuple("Certainty", "lost_below unsure_below")
+FOOTNOTE = r"(`{}` has )[0-9.]+ in fp32 and [0-9.]+ in INT8"  # with the search
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
@@ -59,6 +83,7 @@ def parser():
     """The command line's options."""
     cli = command.parser("calib.train.release", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/finish.pt")
+    cli.add_argument("--name", default=NAMES[0], choices=NAMES, help="the network to replace")
     cli.add_argument(
         "--clips", nargs="+", required=True, metavar="DIR", help="annotated clips to measure on"
     )
@@ -66,13 +91,28 @@ def parser():
         "--gain", nargs="+", default=[], metavar="DIR", help="clips that must get better"
     )
     cli.add_argument(
-        "--keep", nargs="*", default=[], metavar="DIR", help="clips that must not get worse"
+        "--keep",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="DIR",
+        help="clips that must not get worse; may be given again",
     )
     cli.add_argument(
         "--equal", action="store_true", help="the licence is freer: equal to what ships is enough"
     )
+    cli.add_argument(
+        "--against", metavar="NETWORK", help="what to judge against (default: --name as it ships)"
+    )
+    cli.add_argument(
+        "--films", metavar="FILE", help="films for step search, by calib.longterm.films"
+    )
+    cli.add_argument(
+        "--film-clips", nargs="+", metavar="DIR", help="clips of the films (default: --clips)"
+    )
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of step search")
     cli.add_argument("--steps", nargs="+", default=list(STEPS), choices=STEPS, metavar="STEP")
-    cli.add_argument("--out", default="out/kestrel", metavar="DIR", help="where the work lies")
+    cli.add_argument("--out", metavar="DIR", help="where the work lies (default: out/NAME)")
     cli.add_argument("--root", default=str(ROOT), metavar="DIR", help="the repository")
     return cli
 
@@ -85,16 +125,31 @@ def run(options):
         "judge": run_judge,
         "install": run_install,
         "thresholds": run_thresholds,
+        "search": run_search,
         "figures": run_figures,
         "picture": run_picture,
+        "prepared": run_prepared,
         "cycles": run_cycles,
     }
-    if "judge" in options.steps and not options.gain:
-        raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
+    check(options)
     for name in STEPS:
         if name in options.steps:
             say("-- " + name)
             steps[name](options)
+
+
+def check(options):
+    """Stop before the first step if something is missing that a later one needs."""
+    if "judge" in options.steps and not options.gain:
+        raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
+    if "search" in options.steps and options.films and not pathlib.Path(options.films).is_file():
+        raise BadRun("no {}; make it with calib.longterm.films".format(options.films))
+    if "figures" in options.steps:
+        row = readme_row(options)
+        replace(pathlib.Path(options.root) / "README.md", row + "[0-9.]* ?)", "")
+    if "picture" in options.steps and options.name == DEFAULT_NETWORK:
+        if not (pathlib.Path(options.root) / CLIP).is_file():
+            raise BadRun("{} is not there; `make track` downloads it".format(CLIP))
 
 
 def passed(name, code):
@@ -105,7 +160,7 @@ def passed(name, code):
 
 def work(options, *parts):
     """A path in the folder of the work."""
-    return pathlib.Path(options.out, *parts)
+    return pathlib.Path(options.out or "out/" + options.name, *parts)
 
 
 def networks(options):
@@ -113,17 +168,22 @@ def networks(options):
     return pathlib.Path(options.root) / FOLDER.relative_to(ROOT)
 
 
+def tomls(options, folder):
+    """The TOMLs of both forms in a folder: fp32, INT8."""
+    return folder / (options.name + ".toml"), folder / "int8" / (options.name + INT8 + ".toml")
+
+
 def run_export(options):
     """Write ONNX and TOML of the checkpoint."""
-    say(json.dumps(export.export(options.checkpoint, work(options))))
+    say(json.dumps(export.export(options.checkpoint, work(options), options.name)))
 
 
 def run_int8(options):
     """Measure the ranges and write the INT8 form."""
-    toml = str(work(options, NAME + ".toml"))
-    folder = str(work(options, "int8"))
-    passed("calib.int8", int8.main(["--network", toml, "--clips", *options.clips, "--out", folder]))
-    forms = json.loads(work(options, "int8", INT8 + ".json").read_text())["forms"]
+    toml, derived = tomls(options, work(options))
+    given = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
+    passed("calib.int8", int8.main(given))
+    forms = json.loads(derived.with_suffix(".json").read_text())["forms"]
     for form, figures in forms.items():
         if form != "fp32" and figures["same_cell"] < SAME_CELL:
             say(
@@ -135,9 +195,14 @@ def run_int8(options):
 
 def run_judge(options):
     """Hold the candidate and its INT8 form to the rule."""
-    candidates = [work(options, NAME + ".toml"), work(options, "int8", INT8 + ".toml")]
-    shipped = str(networks(options) / (NAME + ".toml"))
-    arguments = [*map(str, candidates), "--against", shipped, "--gain", *options.gain]
+    shipped = options.against or str(tomls(options, networks(options))[0])
+    if not options.against and not pathlib.Path(shipped).is_file():
+        raise BadRun(
+            "there is no {} to judge against; name another network with --against, or leave the "
+            "step judge out of --steps".format(shipped)
+        )
+    arguments = [*map(str, tomls(options, work(options))), "--against", shipped]
+    arguments += ["--gain", *options.gain]
     if options.keep:
         arguments += ["--keep", *options.keep]
     if options.equal:
@@ -148,10 +213,14 @@ def run_judge(options):
 
 def run_install(options):
     """Copy both forms of the network, and the table of ranges without what nobody reads there."""
-    ranges, shipped = work(options, "int8", NAME + "-ranges.json"), NAME + ".toml"
-    search = re.findall(SEARCH, (networks(options) / shipped).read_text())
-    names = [name + end for name in FORMS for end in ("_exemplar.onnx", "_search.onnx", ".toml")]
-    paths = [work(options, "int8" if name.startswith(INT8) else "", name) for name in names]
+    shipped = tomls(options, networks(options))[0]
+    kept = re.findall(KEPT, shipped.read_text()) if shipped.is_file() else []
+    paths = [
+        toml.with_name(toml.stem + end)
+        for toml in tomls(options, work(options))
+        for end in ("_exemplar.onnx", "_search.onnx", ".toml")
+    ]
+    ranges = work(options, "int8", options.name + "-ranges.json")
     for path in [*paths, ranges]:
         if not path.is_file():
             raise BadRun("{} is not there; run the steps export and int8 first".format(path))
@@ -160,31 +229,88 @@ def run_install(options):
         to = networks(options) / path.relative_to(work(options))
         shutil.copyfile(str(path), str(to))
         if to.suffix == ".toml":
-            replace(to, r"(?m)^(lost_below = .*\n)(?:{})*".format(SEARCH), "".join(search))
+            replace(to, r"(?m)^(lost_below = .*\n)(?:{})*".format(KEPT), "".join(kept))
     text = trim.text(trim.trimmed(table.read(ranges)))
     (networks(options) / ranges.name).write_text(text)
 
 
 def run_thresholds(options):
     """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
-    toml, report = networks(options) / (NAME + ".toml"), work(options, "thresholds.json")
+    toml, report = tomls(options, networks(options))[0], work(options, "thresholds.json")
     report.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["--networks", str(toml), "--clips", *options.clips, "--knowing"]
     passed("calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)]))
-    below = json.loads(report.read_text())[0]["knowing"]["lost_below"]
-    for path in (toml, networks(options) / "int8" / (INT8 + ".toml")):
-        replace(path, r"(?m)^(lost_below = )[0-9.]+", "{:.2f}".format(below))
+    below = round(json.loads(report.read_text())[0]["knowing"]["lost_below"], 2)
+    fit.write_all(toml, Certainty(below, min(1.0, round(below + UNSURE, 2))))
+
+
+def run_search(options):
+    """Fit the thresholds of the search for lost targets, and write them into the TOMLs."""
+    toml = tomls(options, networks(options))[0]
+    if not options.films:
+        before = fit.Thresholds(*(getattr(load_network(str(toml)), key) for key in fit.KEYS))
+        told = ", ".join("{} {:g}".format(*one) for one in before._asdict().items())
+        say("left out, because no --films are named; the thresholds of before stay: " + told)
+        return
+    arguments = ["--networks", str(toml), "--films", options.films, "--write"]
+    arguments += ["--clips", *(options.film_clips or options.clips)]
+    arguments += ["--jobs", str(options.jobs), "--out", str(work(options, "search"))]
+    passed("calib.longterm.fit", fit.main(arguments))
 
 
 def run_figures(options):
-    """Measure mean overlap and write it into README.md."""
-    toml, folder = networks(options) / (NAME + ".toml"), work(options, "evaluation")
-    arguments = ["--networks", str(toml), "--clips", *options.clips, "--out", str(folder)]
+    """Measure mean overlap; write it and the size of the files into README.md."""
+    readme, row = pathlib.Path(options.root) / "README.md", readme_row(options)
+    alone = measured(options, without_search(options))
+    replace(readme, row + ")[0-9.]* ?", alone[0] + " ")
+    sizes = row + ".*in the repository, )[0-9.]+ MB; INT8 [0-9.]+ MB"
+    if re.search(sizes, readme.read_text()):
+        value = "{} MB; INT8 {} MB".format(*map(size_mb, tomls(options, networks(options))))
+        replace(readme, sizes, value)
+    else:
+        say("{} gives no sizes of {}; none were written".format(readme, options.name))
+    both = measured(options, networks(options))
+    footnote = FOOTNOTE.format(options.name)
+    if re.search(footnote, readme.read_text()):
+        replace(readme, footnote, "{} in fp32 and {} in INT8".format(*both))
+    else:
+        say("{} gives no figures of {} with the search".format(readme, options.name))
+    told = "{}: mean overlap {} in fp32 and {} in INT8, with the search {} and {}"
+    say(told.format(options.name, *alone, *both))
+
+
+def without_search(options):
+    """Copy both forms that ship to a folder, without the search for lost targets; returns it."""
+    folder = work(options, "alone")
+    for toml, copy in zip(tomls(options, networks(options)), tomls(options, folder)):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        for path in map(pathlib.Path, load_network(str(toml)).locate().values()):
+            shutil.copyfile(str(path), str(copy.parent / path.name))
+        copy.write_text(re.sub(KEPT, "", toml.read_text()))
+    return folder
+
+
+def measured(options, folder):
+    """Mean overlap on --clips of the forms in a folder, as README.md writes it: fp32, INT8."""
+    toml, derived = tomls(options, folder)
+    out = work(options, "evaluation", folder.name)
+    arguments = ["--networks", str(toml), "--clips", *options.clips, "--out", str(out)]
+    arguments += ["--precision", "fp32", "int8", "--int8-dir", str(derived.parent)]
     passed("calib.evaluate", evaluate.main(arguments))
-    (entry,) = json.loads((folder / "evaluation.json").read_text())["trackers"].values()
-    overlap = "{:.3f}".format(entry["mean"]["ao"]).lstrip("0")
-    readme = pathlib.Path(options.root) / "README.md"
-    replace(readme, r"(\| `{}` \(default\) \| points \| )[0-9.]+".format(NAME), overlap)
+    entries = json.loads((out / "evaluation.json").read_text())["trackers"]
+    found = [entries[name]["mean"]["ao"] for name in (options.name, options.name + INT8)]
+    return ["{:.3f}".format(value).lstrip("0") for value in found]
+
+
+def readme_row(options):
+    """The pattern of the network's row in README.md, its group open; other tables name it too."""
+    return r"(?m)^(\| `{}`(?: \([^)|]*\))? \| {} \| ".format(options.name, FAMILY)
+
+
+def size_mb(toml):
+    """The size of a network's files in MB, as README.md writes it."""
+    paths = load_network(str(toml)).locate().values()
+    return "{:.1f}".format(sum(path.stat().st_size for path in paths) / 1e6).lstrip("0")
 
 
 def replace(path, pattern, value):
@@ -197,11 +323,12 @@ def replace(path, pattern, value):
 
 def run_picture(options):
     """Draw the picture of README.md: three frames of the clip, followed with the new weights."""
+    if options.name != DEFAULT_NETWORK:
+        say("left out: the picture shows {}".format(DEFAULT_NETWORK))
+        return
     root = pathlib.Path(options.root)
     clip = root / CLIP
-    if not clip.is_file():
-        raise BadRun("{} is not there; `make track` downloads it".format(CLIP))
-    tracker = load_tracker(network=str(networks(options) / (NAME + ".toml")))
+    tracker = load_tracker(network=str(tomls(options, networks(options))[0]))
     cv2.imwrite(str(root / "docs" / "track.png"), picture(tracker, clip))
     tracker.close()
 
@@ -228,12 +355,27 @@ def picture(tracker, clip):
 
 def drawn(frame, track, index):
     """One enlarged frame with its box; without times, which depend on the computer."""
-    shown = draw(frame, track, {"network": NAME, "frame": index})
+    shown = draw(frame, track, {"network": DEFAULT_NETWORK, "frame": index})
     return cv2.resize(shown, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
+
+
+def run_prepared(options):
+    """Prepare the network anew for boards without onnx, if it comes prepared."""
+    folder = pathlib.Path(options.root).resolve() / SHIPPED
+    if not (folder / options.name).is_dir():
+        say("left out: {} does not come prepared".format(options.name))
+        return
+    toml = tomls(options, networks(options))[0].resolve()
+    module = [sys.executable, "-m", "boards.build.ship"]
+    done = subprocess.run([*module, str(toml), "--out", str(folder)], cwd=str(ROOT))
+    passed("boards.build.ship", done.returncode)
 
 
 def run_cycles(options):
     """Compile for every FPGA board, measure the cycles in the RTL and write CYCLES.md."""
+    if options.name not in cycles.networks():
+        say("left out: FPGA boards run {} by default".format(" and ".join(cycles.networks())))
+        return
     done = subprocess.run([sys.executable, "-m", "calib.fpga.cycles"], cwd=options.root)
     passed("calib.fpga.cycles", done.returncode)
 

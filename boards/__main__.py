@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "snapshot":
             command.add_argument("file", help="text file to write; it holds no serial number")
         if name == "bringup":
-            command.add_argument("--network", default="kestrel", help="(default: %(default)s)")
+            command.add_argument("--network", help="(default: the board's)")
             command.add_argument("--out", default="bringup.json", metavar="FILE")
             command.add_argument("--engines", default="engines", metavar="DIR", help="of bundles")
         if name in ("missing", "sensors", "snapshot"):

@@ -1,7 +1,7 @@
 """What a board's TOML file may say: every key, its type, its default and its meaning.
 
-Whether the key ``engine`` names an engine is not checked here: this folder knows no engines.
-``boards.build`` and ``runtime`` check it when they use the board.
+Whether the keys ``engine`` and ``network`` name an engine and a network is not checked here: this
+folder knows neither. ``boards.build`` and ``runtime`` check it when they use the board.
 """
 
 import difflib
@@ -34,6 +34,7 @@ TOP = {
     "title": _key("text"),
     "family": _key("text", choices=("jetson", "nvidia", "fpga", "computer")),
     "engine": _key("text"),  # name of a file of runtime/engines
+    "network": _key("text", None),  # where nobody names one; None for that of all other boards
     "device_tree": _key("words", ()),  # parts of /proc/device-tree/compatible that name the SoC
     "modules": _key("words", ()),  # parts of it that name the module: the surest sign
     "model_contains": _key("words", ()),  # parts of /proc/device-tree/model

@@ -86,7 +86,7 @@ def load_tracker(
 
     Args:
         network: name of a network (see ``python -m runtime.networks``), or the path of a TOML; None
-            for the bundle's own, or for ``DEFAULT_NETWORK``.
+            for the bundle's own, for the board's, or for ``DEFAULT_NETWORK``.
         engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino",
             "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
         precision: "fp32", "int8", or "auto": INT8 where the network has an INT8 form, and this

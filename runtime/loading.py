@@ -19,7 +19,7 @@ from runtime import precision as precisions
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
-from runtime.networks import DEFAULT_NETWORK, Network, load_network
+from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
 from runtime.trackers.base import NOT_ASKED, Tracker
 from runtime.trackers.host import HostTracker
 
@@ -56,7 +56,8 @@ def load(
     """Load a network into an engine.
 
     Args:
-        network: name or TOML; None for the bundle's own, or for ``DEFAULT_NETWORK``.
+        network: name or TOML; None for the bundle's own, for that of the board whose bundle is
+            looked for, or for ``DEFAULT_NETWORK``.
         engine: "auto", or the name of an engine.
         networks_dir: folder with the network's files.
         threads: of one call of the network, on a processor; at most as many as it has cores.
@@ -123,7 +124,7 @@ def _from_bundle(
 
         simulation.check(known, simulate)
     if folder is None:
-        network = network or load_network(DEFAULT_NETWORK)
+        network = network or load_network(default_of(board))
         if board is not None and engine not in (engines.AUTO, board.engine):
             raise NoEngine(
                 "a bundle of {} runs on {}, not on {}; leave --engine away, or name another "

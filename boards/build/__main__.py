@@ -20,7 +20,7 @@ from boards.build.order import PRECISIONS, TABLE, Order
 from boards.build.progress import say
 from kernels.errors import HotpathError
 from runtime import DEFAULT_NETWORK, bundle
-from runtime.networks import load_network
+from runtime.networks import default_of, load_network
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -53,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     out = "folder of all bundles (default: {})".format(bundle.FOLDER)
     add = cli.add_argument
     add("board", nargs="?", help="a name of `python -m boards list`, or a TOML file")
-    add("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml")
+    usual = "(default: the board's, else {})".format(DEFAULT_NETWORK)
+    add("--network", metavar="NAME|FILE.toml", help=usual)
     add("--precision", choices=PRECISIONS, help="(default: the board's own)")
     add("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
     add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
@@ -72,7 +73,7 @@ def _build(options: argparse.Namespace) -> None:
     board = boards.load_board(options.board)
     order = Order(
         board,
-        load_network(options.network),
+        load_network(options.network or default_of(board)),
         options.precision or ("fp32" if options.provider else board.precision["default"]),
         options.out or bundle.FOLDER,
         networks_dir=options.networks_dir,

@@ -158,6 +158,8 @@ def board(name: str) -> List[str]:
     board = load_board(name)
     lines = ["{} ({})".format(board.title, board.name)]
     lines.append(LABEL.format("engine", board.engine))
+    if board.network:
+        lines.append(LABEL.format("network", board.network))
     for key in ("device_tree", "modules", "model_contains", "pynq_board"):
         if getattr(board, key):
             lines.append(LABEL.format(key.replace("_", " "), ", ".join(getattr(board, key))))

@@ -1,17 +1,18 @@
 """python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every engine size.
 
-Compiles the default network for each size, runs it in the verilated RTL and writes
+Compiles each board's network for its size, runs it in the verilated RTL and writes
 ``kernels/fpga/CYCLES.md``; see ``kernels.fpga.cycles``.
 """
 
 import argparse
 import sys
 
+import boards
 from calib.fpga.compile import compile_network
 from kernels.errors import HotpathError
 from kernels.fpga import cycles, tables
 from kernels.fpga.sim.build import CannotBuild
-from runtime.networks import load_network
+from runtime.networks import default_of, load_network
 
 
 def main():
@@ -21,16 +22,33 @@ def main():
     )
     parser.parse_args()
     try:
-        network = load_network(cycles.NETWORK)
-        text = cycles.document(
-            tables.sizes(), lambda name: compile_network(network, size_name=name), print
-        )
+        text = document(print)
     except (HotpathError, CannotBuild) as error:
         print("error: {}".format(error), file=sys.stderr)
         return 2
     cycles.DOCUMENT.write_text(text, encoding="utf-8")
     print(text)
     return 0
+
+
+def document(say=lambda text: None):
+    """The text of ``CYCLES.md``."""
+    return cycles.document(tables.sizes(), compiled, " and ".join(networks()), say)
+
+
+def networks():
+    """The sorted names of the networks that FPGA boards run by default."""
+    return sorted({network_of(size).name for size in tables.sizes()})
+
+
+def compiled(size):
+    """The network of a board, compiled for its size of the engine."""
+    return compile_network(network_of(size), size_name=size)
+
+
+def network_of(size):
+    """The network of the board whose name a size has."""
+    return load_network(default_of(boards.load_board(size)))
 
 
 if __name__ == "__main__":

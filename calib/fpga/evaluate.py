@@ -1,6 +1,6 @@
 """python -m calib.fpga.evaluate: how well a compiled network follows annotated clips.
 
-    python -m calib.fpga.evaluate --network kestrel --clips DIR
+    python -m calib.fpga.evaluate --clips DIR
 
 Runs the engine's definition (``kernels.fpga.model``), which the fabric equals bit for bit, beside
 the network in floating point: one-step overlap on fixed pairs of crops
@@ -16,6 +16,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 import numpy as np
 from tqdm import tqdm
 
+import boards
 from calib import command, metrics
 from calib.clips import find_clips
 from calib.command import chosen, say
@@ -27,7 +28,7 @@ from kernels.fpga import resize, tables
 from kernels.fpga.model import BASE, Machine
 from runtime import decode, engines, geometry, load_tracker
 from runtime.decode.shared.voting import probability
-from runtime.networks import load_network
+from runtime.networks import default_of, load_network
 from runtime.types import Track
 
 IMAGE, RESIZE, WORK, FRAME = 1 << 20, 12 << 20, 16 << 20, 32 << 20  # places in memory
@@ -173,11 +174,16 @@ def one_step(network, paths, compiled, clips):
 def main(arguments=None):
     """Run the command line; returns the exit code."""
     cli = command.parser("calib.fpga.evaluate", __doc__)
-    cli.add_argument("--network", default="kestrel", metavar="NAME|FILE.toml")
+    cli.add_argument("--network", metavar="NAME|FILE.toml", help="(default: the board's)")
     command.add_network_options(cli, engine=False)
     cli.add_argument("--clips", nargs="+", required=True, metavar="DIR")
     cli.add_argument("--only", metavar="NAME,NAME", help="of all clips, these")
-    cli.add_argument("--size", default="pynq_z2", choices=sorted(tables.sizes()))
+    cli.add_argument(
+        "--size",
+        default="pynq_z2",
+        choices=sorted(tables.sizes()),
+        help="of the engine: that of a board (default: %(default)s)",
+    )
     cli.add_argument(
         "--ranges",
         type=pathlib.Path,
@@ -190,7 +196,7 @@ def main(arguments=None):
 
 def run(options):
     """Compile, look at pairs, follow the clips; returns the exit code."""
-    network = load_network(options.network)
+    network = load_network(options.network or default_of(boards.load_board(options.size)))
     clips = chosen(find_clips(options.clips, log=say), options.only)
     paths = network.locate(options.networks_dir)
     compiled = compile_network(network, paths, options.ranges, options.size)
@@ -203,7 +209,9 @@ def run(options):
     if options.pairs_only:
         return 0
     follower = Follower(network, Runner(compiled))
-    plain = load_tracker(network.path, networks_dir=options.networks_dir)
+    plain = load_tracker(
+        network.path, precision="fp32", networks_dir=options.networks_dir, recover=False
+    )
     print("{:<22} {:>6} {:>7} {:>7}".format("AO", "frames", "fp32", "int8"))
     rows = []
     for clip in tqdm(clips, disable=None, leave=False):

@@ -155,7 +155,7 @@ def rate(board: str, clock_mhz: float, counts: Counts) -> Rate:
 HEAD = """# Frames a second of a whole tracker
 
 Written by `python -m calib.fpga.rate`. **This is a model: no clock was met, and no board ever ran
-it.** Kestrel, a search window of 255 pixels.
+it.** The network is kestrel_small, with a search window of 255 pixels.
 
 - Fabric: the cycles of [CYCLES.md](CYCLES.md), divided by a clock. "Timed" is the clock of
   [TIMING.md](TIMING.md) with {margin:.0%} of the period in reserve. "PLL" is the highest clock up

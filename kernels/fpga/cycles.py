@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kernels.fpga.compiler import Compiled
 
 DOCUMENT = tables.FOLDER / "CYCLES.md"
-NETWORK = "kestrel"
 AREA = 16 << 20  # bytes between the regions in memory
 MULTIPLIERS = 256  # a lane
 LIMIT = 5000000  # cycles
@@ -195,6 +194,7 @@ def percent(part: float, whole: float) -> str:
 def document(
     sizes: Dict[str, Size],
     compiled: Callable[[str], "Compiled"],
+    network: str,
     say: Callable[[str], None] = lambda text: None,
 ) -> str:
     """The text of ``CYCLES.md``; runs everything.
@@ -202,19 +202,20 @@ def document(
     Args:
         sizes: name -> dict.
         compiled: function of a size's name -> the network for it.
+        network: its name.
         say: function of one line, about what runs.
     """
-    networks = {name: compiled(name) for name in sizes}
+    programs = {name: compiled(name) for name in sizes}
     frames: OrderedDict[Tuple[str, str], Frame] = OrderedDict()
     for name in sizes:
         for kind, window in WINDOWS.items():
             say("{}, {} window".format(name, kind))
-            frames[name, kind] = measure(sizes[name], networks[name], window)
+            frames[name, kind] = measure(sizes[name], programs[name], window)
     worse = []
     for memory in WORSE:
         say("pynq_z2, memory {}".format(memory))
-        worse.append(measure(sizes["pynq_z2"], networks["pynq_z2"], WINDOWS["typical"], memory))
-    lines = HEAD.format(network=NETWORK, **{k: v[0] for k, v in WINDOWS.items()}).split("\n")
+        worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
+    lines = HEAD.format(network=network, **{k: v[0] for k, v in WINDOWS.items()}).split("\n")
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))
     lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
@@ -229,10 +230,10 @@ def document(
 
 HEAD = """# Cycles of a frame
 
-Written by `python -m calib.fpga.cycles`: {network}'s search program (crop, network, results to
-memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured. Frames a
-second are the assumed clock divided by them: **no clock was ever met and no board ever ran it**,
-and what the processor does beside (select, decoding of pictures) is not in them.
+Written by `python -m calib.fpga.cycles`: the search program of {network} (crop, network,
+results to memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured.
+Frames a second are the assumed clock divided by them: **no clock was ever met and no board ever ran
+it**, and what the processor does beside (select, decoding of pictures) is not in them.
 
 Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
 and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of

@@ -107,7 +107,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--network",
         metavar="NAME|FILE.toml",
-        help="the network (default: the bundle's, or {})".format(DEFAULT_NETWORK),
+        help="the network (default: the bundle's or the board's, else {})".format(DEFAULT_NETWORK),
     )
     group.add_argument(
         "--networks-dir",

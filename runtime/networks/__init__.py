@@ -8,12 +8,21 @@ import difflib
 import pathlib
 import typing
 
-from boards import toml
+from boards import Board, toml
 from runtime.errors import BadNetwork, UnknownNetwork
 from runtime.networks import schema
 from runtime.networks.network import CACHE, File, Network, sha256_of
 
-__all__ = ["CACHE", "File", "Network", "find_toml", "load_network", "names", "sha256_of"]
+__all__ = [
+    "CACHE",
+    "File",
+    "Network",
+    "default_of",
+    "find_toml",
+    "load_network",
+    "names",
+    "sha256_of",
+]
 
 DEFAULT_NETWORK = "kestrel"
 FOLDER = pathlib.Path(__file__).resolve().parent
@@ -22,6 +31,15 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 def names() -> "typing.List[str]":
     """Names of the networks that come with the runtime, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def default_of(board: "typing.Optional[Board]") -> str:
+    """The name of the network that runs on a board where nobody names one.
+
+    Args:
+        board: None where it is not known.
+    """
+    return (board.network if board is not None else None) or DEFAULT_NETWORK
 
 
 def load_network(name_or_path: "typing.Union[str, pathlib.Path]") -> Network:

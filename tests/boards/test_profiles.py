@@ -132,6 +132,7 @@ def test_every_board_says_what_the_search_may_cost(name):
         (("[precision]", "[search]\nwindows = 0\n[precision]"), "windows must be a whole number"),
         (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a key of a board"),
         (('"computer"', '"fpga"'), "part is missing"),
+        (("title", "network = 1\ntitle"), "network must be a text"),
         (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),
         (("[precision]", "[sensors]\ntotal = ['A']\n[precision]"), "A is not among the rails"),
         (("[precision]", "unverified"), "can't be read as TOML"),

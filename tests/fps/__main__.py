@@ -25,6 +25,7 @@ import sys
 
 from runtime import DEFAULT_NETWORK, engines
 from runtime.errors import HotpathError
+from runtime.networks import default_of
 from runtime.pace import LATENCIES, NORMAL
 from tests.fps import against, clips, compare, history, lock, report, run
 from tests.fps import evidence as files
@@ -107,7 +108,7 @@ def _ways(options):
 
 def _add_run(parser):
     names = dict(type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME")
-    parser.add_argument("--networks", default=[DEFAULT_NETWORK], **names)
+    parser.add_argument("--networks", default=None, help="default: the board's own", **names)
     parser.add_argument("--precision", default=None, help="default: the board's own", **names)
     parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
     parser.add_argument("--clips", metavar="DIR", help="default: a film made here")
@@ -160,7 +161,7 @@ def _settings(options, place):
     if chosen == ["auto"] and is_here and not engines.find(place.board.engine).runs_files:
         chosen = [place.board.engine]
     settings = run.Settings(
-        networks=options.networks,
+        networks=options.networks or [default_of(place.board)],
         engines=chosen,
         frames=options.frames,
         rounds=options.rounds,

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from calib.metrics import overlap
-from runtime import bundle, engines, load_tracker, loading, precision
+from runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from runtime.errors import HotpathError
 from runtime.networks import load_network
 from runtime.pace import NORMAL
@@ -56,7 +56,7 @@ class Settings:
     """
 
     def __init__(self, **values):
-        self.networks, self.precisions, self.engines = ["kestrel"], ["fp32"], ["auto"]
+        self.networks, self.precisions, self.engines = [DEFAULT_NETWORK], ["fp32"], ["auto"]
         self.clips, self.frames, self.rounds, self.threads = [], 200, 5, 1
         self.period_s, self.networks_dir, self.int8_dir, self.warm_s = 1.0, None, "out/int8", WARM_S
         self.pace, self.latency, self.device_steps = None, NORMAL, False

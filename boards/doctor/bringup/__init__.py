@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 def run(
-    path: str, network: str, engines: str, say: Callable[[str], None] = print
+    path: str, network: Optional[str], engines: str, say: Callable[[str], None] = print
 ) -> Dict[str, Any]:
     """Run all steps and write the evidence.
 
@@ -29,7 +29,7 @@ def run(
 
     Args:
         path: of the evidence, a JSON file; an older one is replaced.
-        network: name or TOML of the network to build and track.
+        network: name or TOML of the network to build and track; None for the board's.
         engines: folder of bundles; the bundle is built there when it is missing.
         say: function of one sentence.
 

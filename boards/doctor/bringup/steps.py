@@ -25,7 +25,7 @@ from kernels import cpu, golden
 from kernels.errors import HotpathError
 from runtime import engines as runtime_engines
 from runtime import loading
-from runtime.networks import load_network
+from runtime.networks import default_of, load_network
 from runtime.trackers.host import HostTracker
 
 FRAMES = 60  # of the clip
@@ -56,16 +56,16 @@ class State:
     """What earlier steps found.
 
     Args:
-        network: name or TOML.
+        network: name or TOML; None for the board's.
         folder: of all bundles.
         say: function of one sentence.
     """
 
-    def __init__(self, network: str, folder: str, say: Callable[[str], None]) -> None:
-        self.network = network
+    def __init__(self, network: Optional[str], folder: str, say: Callable[[str], None]) -> None:
         self.folder = folder
         self.say = say
         self.detection = detect.detect()
+        self.network = network or default_of(self.detection.board)
         self.telemetry = Telemetry("/", self.detection.board)
         self.before = self.telemetry.read()
         self.has_driver = False

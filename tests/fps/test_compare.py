@@ -225,7 +225,7 @@ def test_an_unknown_commit_is_one_sentence(in_git, tmp_path, capsys):
 
 
 def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
-    """A second tree whose frame takes 4 ms longer, each in a process of its own."""
+    """A second tree whose frame takes 20 ms longer, each in a process of its own."""
     network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
     for name in ("runtime", "kernels", "boards"):
@@ -234,7 +234,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     text = tracker.read_text(encoding="utf-8")
     slow = text.replace(
         "        checked_frame(frame)\n        if frame.shape",
-        "        time.sleep(0.004)\n        if frame.shape",
+        "        time.sleep(0.02)\n        if frame.shape",
     )
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")
@@ -251,7 +251,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     for side, found in zip(("base", "new"), pair):
         assert evidence.read(tmp_path / (side + ".json")) == found
     totals = [np.median(np.concatenate(evidence.totals(e["results"][0]))) for e in pair]
-    assert totals[1] > totals[0] + 2
+    assert totals[1] > totals[0] + 10
 
 
 def test_a_worktree_is_gone_afterwards(in_git):

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
+from runtime import load_tracker
 from tests.drone import closed_loop, conversation
 from tests.support import tiny_detector
 from tests.support.clips import write_boxes
@@ -184,22 +185,73 @@ def test_mavsdk_drives_the_whole_conversation(clip, tmp_path):
     assert list(pathlib.Path(str(tmp_path)).glob("*.jpg"))
 
 
+def started(rows):
+    """The frame and the box that the last target of a results file began with."""
+    with open(str(rows)) as file:
+        targets = list(csv.DictReader(file))
+    first = next(row for row in targets if row["target"] == targets[-1]["target"])
+    return int(first["frame"]), np.array([float(first[key]) for key in "xywh"])
+
+
+def heard_after_the_answer(client, clip):
+    """dict of frame -> box, of what came after the answer to the click.
+
+    Before it, a program with a detector follows what that found by itself.
+    """
+    messages = [message for _, message in client.heard]
+    kinds = [message.get_type() for message in messages]
+    answers = [
+        n
+        for n, kind in enumerate(kinds)
+        if kind == "COMMAND_ACK" and messages[n].command == conversation.POINT
+    ]
+    return conversation.boxes_of(messages[answers[-1] :], clip.size)
+
+
+def carried(box, size):
+    """A box as the link carries it: corners as shares of the picture, in float32."""
+    corners = np.array([box[:2], np.add(box[:2], box[2:])])
+    low, high = np.float32(corners / size).astype(float) * size
+    return np.concatenate([low, high - low])
+
+
+def same_as_directly(clip, boxes, frame, box):
+    """Overlap of each box that the client heard with that of a tracker that has no link.
+
+    Args:
+        boxes: dict of frame index -> box, pixels.
+        frame, box: that the tracker starts with.
+    """
+    pictures = [cv2.imread(str(path)) for path in sorted(clip.pictures.iterdir())]
+    tracker, found = load_tracker(precision="fp32", recover=False), []
+    tracker.init(pictures[frame], box)
+    for n in range(frame + 1, conversation.FRAMES + 1):
+        own = np.array(tracker.update(pictures[n]).box)
+        if n in boxes:
+            found.append(conversation.overlap(boxes[n], own))
+    return np.array(found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["otb-Crossing", "otb-David"])
 def test_the_box_stays_on_the_truth_for_a_hundred_frames(clips_dir, tmp_path, name):
-    clip = conversation.Clip(clips_dir / name)
-    boxes, _, _ = conversation.with_pymavlink(clip, str(tmp_path))
-    overlaps = conversation.overlaps(clip, boxes)
-    assert len(overlaps) > 60 and overlaps.mean() > 0.6
+    clip, rows = conversation.Clip(clips_dir / name), tmp_path / "rows.csv"
+    more = ["--results", rows, "--no-recover", "--precision", "fp32"]
+    boxes, _, _ = conversation.with_pymavlink(clip, str(tmp_path), more=more)
+    assert conversation.overlaps(clip, boxes).mean() > 0.5
+    same = same_as_directly(clip, boxes, started(rows)[0], carried(clip.boxes[0], clip.size))
+    assert len(same) > 60 and same.min() > 0.95
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["otb-Crossing", "otb-Couple"])
-def test_a_point_whose_box_a_detector_finds_stays_on_the_truth(
-    clips_dir, networks_dir, tmp_path, name
-):
-    clip = conversation.Clip(clips_dir / name)
+def test_a_point_whose_box_a_detector_finds_is_followed(clips_dir, networks_dir, tmp_path, name):
+    clip, rows = conversation.Clip(clips_dir / name), tmp_path / "rows.csv"
     more = ["--detector", "yolox_nano", "--class", "person", "--networks-dir", networks_dir]
-    boxes, _, _ = conversation.with_pymavlink(clip, str(tmp_path), point=True, more=more)
-    overlaps = conversation.overlaps(clip, boxes)
-    assert len(overlaps) > 60 and overlaps.mean() > 0.6
+    more += ["--results", rows, "--no-recover", "--precision", "fp32"]
+    _, client, _ = conversation.with_pymavlink(clip, str(tmp_path), point=True, more=more)
+    frame, box = started(rows)
+    point = clip.boxes[0][:2] + clip.boxes[0][2:] / 2
+    assert (box[:2] < point).all() and (point < box[:2] + box[2:]).all()
+    same = same_as_directly(clip, heard_after_the_answer(client, clip), frame, box)
+    assert len(same) > 60 and same.min() > 0.95

@@ -61,6 +61,12 @@ def test_all_files_are_in_one_package(wheel):
     assert names == ["hotpath_tracker"]
     assert (wheel / "hotpath_tracker" / "runtime" / "page" / "static" / "index.html").exists()
     assert (wheel / "hotpath_tracker" / "kernels" / "hotpath.h").exists()
+    networks = wheel / "hotpath_tracker" / "runtime" / "networks"
+    for name in ("kestrel", "kestrel_small"):
+        assert (networks / (name + "-ranges.json")).exists()
+        for form in (name, "int8/" + name + "-int8"):
+            for end in (".toml", "_exemplar.onnx", "_search.onnx"):
+                assert (networks / (form + end)).exists()
     (entry,) = wheel.glob("*.dist-info/entry_points.txt")
     assert "hotpath-tracker = hotpath_tracker.runtime.command:main" in entry.read_text()
 

@@ -1,12 +1,12 @@
-"""A depthwise backbone beside kestrel's, and an example of a backbone of one's own.
+"""A depthwise backbone beside ``k80``, and an example of a backbone of one's own.
 
     python -m calib.backbones calib/backbones/separable.py:Separable kestrel:k80
     python -m calib.train --backbone calib/backbones/separable.py:Separable ...
 
-It has the depth and strides of kestrel's ``k80``, ReLU, no branches and no sums, as that has. But
-each 3x3 convolution after the first is a depthwise 3x3 and a 1x1 (Howard et al., "MobileNets",
-2017), with twice the channels in the later ones. It shows what depthwise convolutions cost on each
-target.
+It has the depth and strides of ``k80``, kestrel_small's backbone, ReLU, no branches and no sums, as
+that has. But each 3x3 convolution after the first is a depthwise 3x3 and a 1x1 (Howard et al.,
+"MobileNets", 2017), with twice the channels in the later ones. It shows what depthwise convolutions
+cost on each target.
 """
 
 from torch import nn

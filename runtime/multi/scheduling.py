@@ -1,6 +1,7 @@
 """How several trackers of one network take a frame: sequentially, in threads, or as one batch.
 
-The rule, by ``python -m tests.fps ways`` with kestrel, 2 to 16 targets, an x86-64 computer at rest:
+The rule, by ``python -m tests.fps ways`` with kestrel_small, 2 to 16 targets, an x86-64
+computer at rest:
 
 - On one thread one call of all targets takes less time than a call each: 3 to 10 % less in float32,
   and in INT8 17 to 29 % less on OpenVINO and 6 to 9 % on ONNX Runtime. So the targets are a batch

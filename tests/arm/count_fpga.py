@@ -2,11 +2,11 @@
 
     python -m tests.arm.count_fpga [--machine armhf] [--recover | --write NAME]
 
-Kestrel follows a face in a picture of 640 x 480 pixels on a simulated PYNQ-Z2, and what the fabric
-gives is recorded. Then the same frames are followed under QEMU: the shipped Python code, Debian's
-Python and NumPy, PYNQ's classes for registers and buffers, and C++ compiled for the core; the
-recorded results are there as soon as a program starts (``replay.py``). The boxes must be those of
-the recording. Counted is all that the program executes, without the kernel's part: not the
+The board's network follows a face in a picture of 640 x 480 pixels on a simulated PYNQ-Z2, and what
+the fabric gives is recorded. Then the same frames are followed under QEMU: the shipped Python code,
+Debian's Python and NumPy, PYNQ's classes for registers and buffers, and C++ compiled for the core;
+the recorded results are there as soon as a program starts (``replay.py``). The boxes must be those
+of the recording. Counted is all that the program executes, without the kernel's part: not the
 synchronisation of the caches, and no waiting.
 
 --recover counts a tracker that would search for a lost target, while none is lost.
@@ -51,7 +51,7 @@ def main(arguments=None):
     found = {}
     with tempfile.TemporaryDirectory(dir=str(HOME)) as name:
         folder = pathlib.Path(name)
-        if build.main([BOARD, "--network", "kestrel", "--out", str(folder)]):
+        if build.main([BOARD, "--out", str(folder)]):
             return 2
         rows = record(folder, frames, box)
         kinds = {"one": [1], "overlapped": [2]}

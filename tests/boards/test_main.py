@@ -1,6 +1,7 @@
 """`python -m boards` as a user runs it, and snapshots there and back."""
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -75,6 +76,8 @@ def test_list_and_show():
     shown = run("show", "jetson_tx2").stdout
     assert "59.7  (not verified)" in shown and "MAXN" in shown
     assert "default            on" in shown and "share              0.5" in shown
+    assert "network" not in shown
+    assert re.search(r"(?m)^  network +kestrel_small$", run("show", "pynq_z2").stdout)
 
 
 def test_the_report_says_what_the_search_may_cost(tmp_path):

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from calib import no_ties, qdq, ranges
 from runtime import precision
-from runtime.networks import DEFAULT_NETWORK, load_network
+from runtime.networks import load_network
 
 SIDE = 12
 
@@ -180,8 +180,9 @@ def units(model):
     return found
 
 
-def test_a_level_of_the_network_that_ships_is_an_odd_number_of_units():
-    shipped = precision.int8_form(load_network(DEFAULT_NETWORK))
+@pytest.mark.parametrize("network", ["kestrel", "kestrel_small"])
+def test_a_level_of_a_network_that_ships_is_an_odd_number_of_units(network):
+    shipped = precision.int8_form(load_network(network))
     for path in shipped.locate().values():
         found = units(onnx.load(str(path)))
         assert len(found) >= 9

@@ -16,7 +16,7 @@ from runtime.networks import load_network
 
 
 def test_ranges_of_another_network_are_refused():
-    network = load_network("kestrel")
+    network = load_network("kestrel_small")
     ranges = table.read(beside(network))
     ranges["files"]["search"] = "0" * 64
     with pytest.raises(BadTable, match="calib.int8"):
@@ -24,7 +24,7 @@ def test_ranges_of_another_network_are_refused():
 
 
 def test_a_tensor_without_a_range_is_refused():
-    network = load_network("kestrel")
+    network = load_network("kestrel_small")
     ranges = table.read(beside(network))
     del ranges["tensors"]["search"]["x//trunk/trunk.1/trunk.1.1/Relu_output_0"]
     with pytest.raises(CannotCompile, match=r"trunk\.1.*calibrate"):

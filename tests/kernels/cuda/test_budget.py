@@ -111,7 +111,7 @@ def test_every_gpu_has_its_estimates_with_a_compiler_that_knows_only_one(
 def test_a_frame_of_kestrel_starts_as_much_as_the_budget_says(table):
     onnx = pytest.importorskip("onnx")
     model = onnx.load(os.path.join(build.ROOT, "boards/build/shipped/kestrel/whole-search0.onnx"))
-    without_kernels = ("Constant", "Relu", "Reshape")  # TensorRT joins them with others
+    without_kernels = ("Constant", "Relu", "Reshape", "Add")  # TensorRT joins them with others
     layers = sum(node.op_type not in without_kernels for node in model.graph.node)
     assert table["frame"]["starts"] == 1 + table["frame"]["nodes"] + layers
 
@@ -119,7 +119,9 @@ def test_a_frame_of_kestrel_starts_as_much_as_the_budget_says(table):
 def test_a_graph_is_estimated_to_save_most_of_the_starts_on_a_nano(table):
     nano, other = table["gpu"]["jetson_nano"], table["gpu"]["jetson_agx_orin"]
     steps, graph = (budget.start_us(table, nano, graph) for graph in (False, True))
-    assert steps == pytest.approx(24 * 53) and graph == pytest.approx((3.3 + 23 * 0.09) * 53)
+    starts = table["frame"]["starts"]
+    assert steps == pytest.approx(starts * 53)
+    assert graph == pytest.approx((3.3 + (starts - 1) * 0.09) * 53) and graph < 0.3 * steps
     assert budget.start_us(table, other, True) is None
 
 

@@ -63,8 +63,8 @@ def program_of(compiled, entry):
 
 
 @pytest.mark.parametrize("board", sorted(tables.sizes()))
-def test_kestrel_is_the_simulation_of_its_whole_numbers(board):
-    network = load_network("kestrel")
+def test_kestrel_small_is_the_simulation_of_its_whole_numbers(board):
+    network = load_network("kestrel_small")
     found = compile_network(network, size_name=board)
     models = qdq.parts(network, network.locate(None))
     sides = {"exemplar": network.exemplar, "search": network.search}
@@ -120,8 +120,8 @@ def test_towers_are_made_by_one_layer_and_no_more_steps():
     assert [entry["lane"] for entry in found.run["maps"]] == [0, 1]
 
 
-def test_kestrels_steps_are_those_of_its_multiplications():
-    found = compile_network(load_network("kestrel"))
+def test_the_steps_of_kestrel_small_are_those_of_its_multiplications():
+    found = compile_network(load_network("kestrel_small"))
     search = found.run["programs"]["search"]
     assert search["macs"] == 98_738_176
     assert search["steps"] == 201_728  # 95.6 % of 512 products a step are the network's own
@@ -130,7 +130,7 @@ def test_kestrels_steps_are_those_of_its_multiplications():
 
 
 def test_two_compilations_give_the_same_bytes():
-    first, second = (compile_network(load_network("kestrel")) for _ in range(2))
+    first, second = (compile_network(load_network("kestrel_small")) for _ in range(2))
     assert first.image == second.image and first.run == second.run
 
 
@@ -141,7 +141,7 @@ def commands_of(compiled, part):
 
 
 def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop():
-    commands = commands_of(compile_network(load_network("kestrel")), "search")
+    commands = commands_of(compile_network(load_network("kestrel_small")), "search")
     names = [name for name, _ in commands]
     crops, last = names.count("CROP"), len(names) - names[::-1].index("CROP")
     before, behind = (
@@ -172,7 +172,7 @@ def test_weights_that_take_longer_than_the_last_strips_work_are_not_held_back(ch
 
 
 def test_results_go_to_memory_in_the_order_in_which_they_are_made():
-    commands = commands_of(compile_network(load_network("kestrel")), "search")
+    commands = commands_of(compile_network(load_network("kestrel_small")), "search")
     waits = [fields["wait_conv"] for name, fields in commands if name == "STORE"]
     assert len(set(waits)) > 1 and waits == sorted(waits)
 
@@ -188,7 +188,7 @@ def without(program, number, field):
 
 
 def test_every_wait_that_is_left_out_is_found():
-    found = compile_network(load_network("kestrel"))
+    found = compile_network(load_network("kestrel_small"))
     size = tables.sizes()["pynq_z2"]
     program = program_of(found, found.run["programs"]["exemplar"])
     left_out = 0
@@ -208,7 +208,7 @@ def test_every_wait_that_is_left_out_is_found():
     [("wait_conv", "MAPS"), ("wait_load", "WEIGHTS"), ("wait_crop", "MAPS")],
 )
 def test_a_hazard_names_the_commands_and_what_they_share(field, part):
-    found = compile_network(load_network("kestrel"))
+    found = compile_network(load_network("kestrel_small"))
     size = tables.sizes()["pynq_z2"]
     program = program_of(found, found.run["programs"]["search"])
     told = []
@@ -220,7 +220,7 @@ def test_a_hazard_names_the_commands_and_what_they_share(field, part):
 
 
 def test_weights_overwritten_while_in_use_are_found():
-    found = compile_network(load_network("kestrel"))
+    found = compile_network(load_network("kestrel_small"))
     size = tables.sizes()["pynq_z2"]
     program = program_of(found, found.run["programs"]["search"])
     told = []

@@ -20,24 +20,22 @@ LEAST_BUSY = 0.6  # of the convolutions' cycles
 
 
 @pytest.fixture(scope="module")
-def compiled():
-    """Return a function that compiles the default network for the size of a given name."""
+def command():
+    """The module that compiles each board's network and writes the document."""
     pytest.importorskip("onnxruntime")
-    from calib.fpga.compile import compile_network
-    from runtime.networks import load_network
+    from calib.fpga import cycles as command
 
-    network = load_network(cycles.NETWORK)
-    return lambda name: compile_network(network, size_name=name)
+    return command
 
 
 @needs_verilator
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("board", sorted(MOST))
-def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, compiled):
+def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, command):
     """It also compares the RTL's results with the model's, bit for bit."""
     size = tables.sizes()[board]
-    frame = cycles.measure(size, compiled(board), cycles.WINDOWS["typical"])
+    frame = cycles.measure(size, command.compiled(board), cycles.WINDOWS["typical"])
     assert frame.cycles <= MOST[board]
     assert sum(row.steps for row in frame.rows) >= LEAST_BUSY * frame.span
 
@@ -45,8 +43,8 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, compile
 @needs_verilator
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_document_says_what_the_rtl_takes(compiled):
-    text = cycles.document(tables.sizes(), compiled)
+def test_the_document_says_what_the_rtl_takes(command):
+    text = command.document()
     assert cycles.DOCUMENT.read_text(encoding="utf-8") == text, (
         "CYCLES.md is of another RTL or compiler; run `python -m calib.fpga.cycles`"
     )

@@ -16,7 +16,7 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-std=c++14", "-static")
 
 CYCLES_AN_INSTRUCTION = 2.0  # assumed: both processors start up to two a cycle, and wait for sums
 SHARE = 0.1  # of a frame
-MACS, MULTIPLIERS = 98.7e6, 256  # of kestrel; of a lane: they bound a frame from below
+MACS, MULTIPLIERS = 98.7e6, 256  # of kestrel_small; of a lane: they bound a frame from below
 
 # board -> compiler, its flags, emulator
 PROCESSORS = {

@@ -1,4 +1,4 @@
-"""Kestrel on simulated FPGA boards: whole frames through PYNQ, whole programs, the command line."""
+"""Simulated FPGA boards track: whole frames through PYNQ, whole programs, the command line."""
 
 import csv
 import subprocess
@@ -32,10 +32,10 @@ RTL_FRAMES = 20
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory):
-    """Folder of all bundles: Kestrel for every board, as ``make engine`` makes it."""
+    """Folder of all bundles: each board's own network, as ``make engine`` makes it."""
     folder = tmp_path_factory.mktemp("fpga") / "engines"
     for board in BOARDS:
-        assert build.main([board, "--network", "kestrel", "--out", str(folder)]) == 0
+        assert build.main([board, "--out", str(folder)]) == 0
     return folder
 
 
@@ -55,7 +55,7 @@ def clip():
 def opened(bundles, board, kind="model"):
     """(device, tracker)."""
     device, overlay = simulation.open_board(board, kind)
-    made = bundle.Bundle(bundles / board / "kestrel-int8")
+    made = bundle.Bundle(bundles / board / "kestrel_small-int8")
     engine = loading.open_bundle(made, device=device, board=board, overlay=overlay)
     return device, loading.create_tracker(engine.network, engine, cpu.load())
 
@@ -68,7 +68,7 @@ def work_of(tracker):
 def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
     frames, box = clip
     _, tracker = opened(bundles, "pynq_z2")
-    reference = load_tracker()
+    reference = load_tracker(tracker.network.name, precision="fp32")
     tracker.init(frames[0], box)
     reference.init(frames[0], box)
     overlaps = []
@@ -103,7 +103,7 @@ def test_every_size_of_the_engine_finds_the_same(bundles, clip):
 def test_the_features_seen_are_those_that_the_network_would_compare(bundles, clip):
     frames, box = clip
     _, tracker = opened(bundles, "pynq_z2")
-    reference = load_tracker(engine="onnxruntime")
+    reference = load_tracker(tracker.network.name, precision="fp32")
     for each in (tracker, reference):
         each.init(frames[0], box)
         each.update(frames[1])
@@ -242,7 +242,7 @@ def test_a_bundle_that_is_not_there_names_the_command(tmp_path, video):
         tmp_path, "--board", "kv260", "--simulate", "model", "--video", video[0], "--box", video[1]
     )
     assert code == 2
-    assert "make engine BOARD=kv260 NETWORK=kestrel PRECISION=int8" in told
+    assert "make engine BOARD=kv260 NETWORK=kestrel_small PRECISION=int8" in told
     assert "Traceback" not in told
 
 
@@ -252,7 +252,7 @@ def test_a_board_without_fabric_is_not_simulated(bundles, video):
         "--board",
         "jetson_nano",
         "--bundle",
-        "engines/pynq_z2/kestrel-int8",
+        "engines/pynq_z2/kestrel_small-int8",
         "--simulate",
         "model",
         "--video",
@@ -351,7 +351,7 @@ def hiding(count, seed):
 def targets_of(bundles, frames, boxes, recover):
     """What is said of each target in each frame after the first one."""
     device, overlay = simulation.open_board("pynq_z2", "model")
-    made = bundle.Bundle(bundles / "pynq_z2" / "kestrel-int8")
+    made = bundle.Bundle(bundles / "pynq_z2" / "kestrel_small-int8")
     engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
     targets = Targets(engine.network, engine, cpu.load(), recover=recover)
     names = [targets.add(frames[0], box) for box in boxes]
@@ -383,7 +383,7 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
     told, orders = [], []
     for windows in (1, 2):
         device, overlay = simulation.open_board("pynq_z2", "model")
-        made = bundle.Bundle(bundles / "pynq_z2" / "kestrel-int8")
+        made = bundle.Bundle(bundles / "pynq_z2" / "kestrel_small-int8")
         engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
         tracker = FpgaTracker(engine.network, engine, cpu.load(), recover=True, windows=windows)
         tracker.init(frames[0], boxes[0])
@@ -421,7 +421,7 @@ def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundle
 )
 def test_without_a_search_the_reason_is_told(bundles, options, why):
     device, overlay = simulation.open_board("pynq_z2", "model")
-    made = bundle.Bundle(bundles / "pynq_z2" / "kestrel-int8")
+    made = bundle.Bundle(bundles / "pynq_z2" / "kestrel_small-int8")
     engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
     said = []
     tracker = loading.create_tracker(engine.network, engine, cpu.load(), log=said.append, **options)

@@ -216,7 +216,7 @@ def test_show_counts_and_says_where_a_network_runs(tmp_path):
     assert re.search(r"Jetson Orin Nano +no obstacle is known", said)
     assert re.search(r"PYNQ-Z2 +the FPGA's engine has no AveragePool, Div", said)
     assert re.search(r"Raspberry Pi 5 +by ncnn; `make engine BOARD=raspberry_pi5` converts", said)
-    code, said = run("show", "kestrel")
+    code, said = run("show", "kestrel_small")
     assert code == 0
     assert re.search(r"PYNQ-Z2 +no obstacle is known in the FPGA's engine", said)
 

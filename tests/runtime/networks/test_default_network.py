@@ -1,4 +1,4 @@
-"""The network that ships with the repository needs no download and tracks targets."""
+"""The networks that ship with the repository need no download and track targets."""
 
 import subprocess
 import sys
@@ -7,22 +7,40 @@ import cv2
 import numpy as np
 import pytest
 
+import boards
 from calib.metrics import overlap
-from runtime import DEFAULT_NETWORK, engines, load_tracker
-from runtime.networks import FOLDER, load_network
+from runtime import DEFAULT_NETWORK, engines, load_tracker, precision
+from runtime.networks import FOLDER, default_of, load_network
 from tests.support import tiny
 
-
-def test_its_files_lie_beside_its_toml():
-    paths = load_network(DEFAULT_NETWORK).locate()
-    assert all(path.parent == FOLDER for path in paths.values())
-    assert sum(path.stat().st_size for path in paths.values()) <= 2.5e6
+SMALL = "kestrel_small"
+SHIPPED = (DEFAULT_NETWORK, SMALL)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_their_files_lie_beside_their_tomls(name):
+    network = load_network(name)
+    for form, folder, most in (
+        (network, FOLDER, 2.5e6),
+        (precision.int8_form(network), FOLDER / "int8", 0.75e6),
+    ):
+        paths = form.locate()
+        assert all(path.parent == folder for path in paths.values())
+        assert sum(path.stat().st_size for path in paths.values()) <= most
+
+
+def test_fpga_boards_run_the_small_network_and_all_others_the_default_one():
+    for name in boards.names():
+        board = boards.load_board(name)
+        assert default_of(board) == (SMALL if board.family == "fpga" else DEFAULT_NETWORK)
+    assert default_of(None) == DEFAULT_NETWORK
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("engine", engines.installed())
-def test_it_follows_a_square_that_drifts_over_noise(engine):
+def test_they_follow_a_square_that_drifts_over_noise(engine, name):
     pictures, boxes = tiny.film(60)
-    tracker = load_tracker(engine=engine)
+    tracker = load_tracker(name, engine=engine)
     tracker.init(pictures[0], boxes[0])
     found = [tracker.update(picture).box for picture in pictures[1:]]
     assert overlap(np.array(found), np.array(boxes[1:])).min() > 0.6

@@ -27,7 +27,7 @@ def order(tmp_path, board="raspberry_pi5", precision="fp32", network=None, **opt
     return Order(load_board(board), network, precision, tmp_path / "engines", **options)
 
 
-def test_half_precision_halves_the_file_and_int8_quarters_it(tmp_path):
+def test_half_precision_halves_the_file_and_int8_makes_it_smaller_still(tmp_path):
     pytest.importorskip("pnnx")
     size = {}
     for precision in ("fp32", "fp16", "int8"):
@@ -36,7 +36,8 @@ def test_half_precision_halves_the_file_and_int8_quarters_it(tmp_path):
         assert made.precision == precision and made.engine == "ncnn"
         assert (made.calibration_sha256 is not None) == (precision == "int8")
         size[precision] = made.parts["search.bin"]["bytes"]
-    assert size["fp16"] < 0.55 * size["fp32"] and size["int8"] < 0.27 * size["fp32"]
+    # in INT8 each channel has a scale, and depthwise convolutions stay in floats
+    assert size["fp16"] < 0.55 * size["fp32"] and size["int8"] < 0.33 * size["fp32"]
 
 
 def test_another_engine_than_the_boards_own_has_a_folder_of_its_own(tmp_path):

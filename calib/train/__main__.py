@@ -173,10 +173,12 @@ def run_stages(options, out, log, work):
         network = Kestrel(options.shape, work.teachers.channels, *options.head, own=options.own)
         log(stage=name, event="network", **macs(network))
         if options.start and name == options.stages[0]:
-            told = load_start(name, network, options.start, work.held)
+            told = load_start(
+                name, network, options.start, work.held, work.standard, options.networks_dir
+            )
             log(stage=name, event="start", what=options.start, licences=licences_of(options.start))
             if told:
-                log(stage=name, event="widened", what=told)
+                log(stage=name, event="started from", what=told)
         elif name == "finish" or not (out / (name + ".pt")).is_file():
             load_earlier_stages(name, network, out)
         if name == "finish":

@@ -20,7 +20,7 @@ from calib.train.errors import TrainingStopped
 from calib.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
 from calib.train.layers import BACKBONES, blocks_of
 from calib.train.network import Folded, Kestrel, macs
-from calib.train.start import licences_of
+from calib.train.start import licence_of
 
 TOML = """\
 # {title}, pixel-wise correlation, {macs:.1f} MMAC.
@@ -65,9 +65,6 @@ PLAIN = "{}: plain 3x3 and 1x1 convolutions"
 BLOCKS = "{}: 3x3 convolutions, then blocks of MobileNetV3 with ReLU"
 OTHER = "{} before the head of kestrel: trained by calib.train"
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
-UNSETTLED = "not settled: trained on research-only pictures, see calib/train/README.md"
-FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/train/README.md"
-FREE_CLASSES = {"A", "B"}  # of sources.toml
 
 
 def load(checkpoint):
@@ -107,11 +104,6 @@ def write_onnx(graph, path, inputs, outputs):
         opset_version=13,
     )
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def licence_of(checkpoint):
-    """What the TOML says of the licence: free if the log of the run names free pictures alone."""
-    return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
 
 
 def name_of(shape):

@@ -142,7 +142,8 @@ def _add_network(add):
     add(
         "--start",
         metavar="FILE",
-        help="checkpoint that the first stage starts from, instead of the stage before it",
+        help="checkpoint, or TOML of an export, that the first stage starts from, instead of the "
+        "stage before it",
     )
     add(
         "--stages",

@@ -7,28 +7,48 @@ import torch
 
 from calib.train.errors import TrainingStopped
 from calib.train.network import Kestrel, normalise
+from calib.train.unfold import graphs_of, unfold
 from calib.train.widen import LOOKED_AT, can_widen, widen
+from runtime.networks import load_network
 
 OPTIONAL = {"blocks": "", "backbone": "head."}  # stage -> beginning of what need not fit
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
+UNSETTLED = "not settled: trained on research-only pictures, see calib/train/README.md"
+FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/train/README.md"
+FREE_CLASSES = {"A", "B"}  # of sources.toml
 
 
 def licences_of(checkpoint):
-    """The licence classes of the pictures that a checkpoint saw, by the log beside it.
+    """The licence classes of the pictures that a checkpoint or an export saw.
+
+    Of a checkpoint the log beside it says so. Of an export only its TOML's licence is known.
 
     Returns:
-        dict of a class -> how many pictures; ``UNKNOWN`` if there is no log.
+        dict of a class -> how many pictures, 0 where that is not known; ``UNKNOWN`` if there is no
+        log, or if the licence is not ``FREE``.
     """
+    if pathlib.Path(checkpoint).suffix == ".toml":
+        free = load_network(checkpoint).licence == FREE
+        return dict.fromkeys(sorted(FREE_CLASSES), 0) if free else UNKNOWN
     log, seen = pathlib.Path(checkpoint).parent / "log.jsonl", {}
     for line in log.read_text().splitlines() if log.is_file() else []:
         entry = json.loads(line)
         if entry.get("event") in ("pictures", "start"):
-            seen.update(entry.get("licences", UNKNOWN))
+            for name, count in entry.get("licences", UNKNOWN).items():
+                seen[name] = max(count, seen.get(name, 0))
     return seen or UNKNOWN
 
 
-def load_start(name, network, path, held):
-    """Load the averaged weights of the checkpoint that the first stage starts from.
+def licence_of(checkpoint):
+    """What the TOML says of the licence: free if the log of the run names free pictures alone."""
+    return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
+
+
+def load_start(name, network, path, held, standard, networks_dir=None):
+    """Load the weights that the first stage starts from: those of a checkpoint or of an export.
+
+    Of a checkpoint it takes the averaged weights. An export is given by its TOML; ``unfold.py``
+    makes it trainable.
 
     The channels must be the same, with four exceptions. A backbone starts a wider one of the same
     layers, see ``widen.py``, and one of another dilation. An exemplar's own backbone starts from
@@ -38,11 +58,14 @@ def load_start(name, network, path, held):
     Args:
         name: of the stage.
         network: ``Kestrel``.
-        path: of the checkpoint.
+        path: of the checkpoint, or of an export's TOML.
         held: dict of the ring's fields; pictures for the statistics of new channels.
+        standard: ``Standard`` of the teachers' features.
+        networks_dir: folder with the files of an export, if they do not lie beside its TOML.
 
     Returns:
-        A sentence for the log if the network is wider than that of the checkpoint, else None.
+        A sentence for the log where it was an export, or a checkpoint of a narrower network; else
+        None.
 
     Raises:
         TrainingStopped: there is no such file, or it is of another network.
@@ -50,6 +73,9 @@ def load_start(name, network, path, held):
     path = pathlib.Path(path)
     if not path.is_file():
         raise TrainingStopped("{} is not there; correct --start".format(path))
+    if path.suffix == ".toml":
+        unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
+        return "{} is an export; it was made trainable again".format(path)
     state = torch.load(path, map_location="cpu", weights_only=False)
     config, weights, told = state["config"], dict(state["average"]), None
     shapes = config["shape"], network.config["shape"]

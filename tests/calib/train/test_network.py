@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from calib.train import export, network  # noqa: E402  (after the check for torch)
+from calib.train import export, network, start  # noqa: E402  (after the check for torch)
 from calib.train.errors import TrainingStopped  # noqa: E402
 
 WIDE = {"shape": "k80w2", "own": "k80w1"}  # dilation, and a backbone for exemplars alone
@@ -130,13 +130,13 @@ def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_p
     def licence(*lines):
         text = [json.dumps({"event": "pictures", "licences": found}) for found in lines]
         (tmp_path / "log.jsonl").write_text("\n".join(text))
-        return export.licence_of(tmp_path / "joint.pt")
+        return start.licence_of(tmp_path / "joint.pt")
 
-    assert licence({"A": 10, "B": 2}) == export.FREE
+    assert licence({"A": 10, "B": 2}) == start.FREE
     for lines in ([{"A": 10, "S": 1}], [{"A": 10}, {"R": 5}], [{"SA": 1}], []):
-        assert licence(*lines) == export.UNSETTLED
+        assert licence(*lines) == start.UNSETTLED
     (tmp_path / "log.jsonl").unlink()
-    assert export.licence_of(tmp_path / "joint.pt") == export.UNSETTLED
+    assert start.licence_of(tmp_path / "joint.pt") == start.UNSETTLED
 
 
 def test_a_backbone_of_timm_is_folded_and_exported(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
-from calib.train import export, record  # noqa: E402  (after the check for torch)
+from calib.train import record, start  # noqa: E402  (after the check for torch)
 from calib.train.__main__ import parser, run  # noqa: E402
 from calib.train.errors import TrainingStopped  # noqa: E402
 from calib.train.layers import BACKBONES, Block, Narrow  # noqa: E402
@@ -129,7 +129,7 @@ def test_a_narrow_network_trained_alone_becomes_a_wide_one_with_a_larger_head(wo
     pairs = ["--pairs", "backbone=8", "head=16", "joint=8"]
     train(world, "wide", "wide", *start, *stages, *pairs)
     lines = read_log(world / "wide" / "log.jsonl")
-    (told,) = [line["what"] for line in lines if line.get("event") == "widened"]
+    (told,) = [line["what"] for line in lines if line.get("event") == "started from"]
     assert told.startswith("tiny of ") and told.endswith("new channels begin without effect")
     joint, head, backbone, narrow = (
         weights(world / path)
@@ -161,6 +161,6 @@ def test_weights_are_as_free_as_what_they_start_from(tmp_path):
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "log.jsonl").write_text(text)
-    found = [export.licence_of(tmp_path / name / "joint.pt") for name in ("free", "on", "bound")]
-    assert found == [export.FREE, export.FREE, export.UNSETTLED]
-    assert export.licence_of(tmp_path / "none" / "joint.pt") == export.UNSETTLED
+    found = [start.licence_of(tmp_path / name / "joint.pt") for name in ("free", "on", "bound")]
+    assert found == [start.FREE, start.FREE, start.UNSETTLED]
+    assert start.licence_of(tmp_path / "none" / "joint.pt") == start.UNSETTLED

@@ -215,7 +215,7 @@ def stage_of(name, options, network, work):
         "blocks": lambda kestrel: kestrel.backbone,
         "backbone": lambda kestrel: torch.nn.ModuleList(kestrel.backbones),
         "joint": lambda kestrel: kestrel,
-        "finish": lambda folded: folded.trained,
+        "finish": lambda folded: folded if options.finish_all else folded.trained,
     }
     return Stage(
         name,

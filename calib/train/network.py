@@ -198,24 +198,17 @@ class Folded(nn.Module):
 
     @property
     def trained(self):
-        """What is trained in this form: everything behind the backbones."""
+        """What is usually trained in this form: everything behind the backbones."""
         graph = self.search_graph
         parts = [graph.project, graph.reduce, graph.trunk, graph.score, graph.box]
         return nn.ModuleList([self.exemplar_graph.project, *parts])
 
-    def backbones(self, exemplar, search):
-        """Normalised crops -> what comes before the 1x1 convolutions ``project``."""
-        return self.exemplar_graph.layers(exemplar), self.search_graph.layers(search)
-
-    def head(self, exemplar, search):
-        """What ``backbones`` gives -> logits (N,16,16), log distances (N,4,16,16)."""
-        exemplar = self.exemplar_graph.project(exemplar)
-        search = self.search_graph.project(search)
-        logits, distances = self.search_graph.head(exemplar, search, len(search))
-        return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
-
     def forward(self, exemplar, search):
-        return self.head(*self.backbones(exemplar, search))
+        """Normalised crops -> logits (N,16,16), log distances (N,4,16,16)."""
+        logits, distances = self.search_graph.maps(
+            self.exemplar_graph(exemplar), search, len(search)
+        )
+        return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
 
 
 def macs(network):

@@ -166,6 +166,11 @@ def _add_network(add):
         metavar="W",
         help="weight of the losses of the maps in stage joint",
     )
+    add(
+        "--finish-all",
+        action="store_true",
+        help="let stage finish train the backbones too, each apart, not the head alone",
+    )
 
 
 def _add_schedule(add):

@@ -4,7 +4,8 @@
 with the next stage.
 ``backbone`` learns the teachers' features and nothing else. ``head`` learns the maps from the
 teachers' features, ``tune`` from the backbone's own. ``joint`` trains everything at a low rate.
-``finish`` trains the head of the folded network so that whole numbers choose the same cells.
+``finish`` trains the folded network, usually its head alone, so that whole numbers choose the same
+cells.
 
 The features come first and alone because a loss of maps or boxes that reaches the backbone from the
 start keeps it from learning them (0.66 of the variance against 0.25 in the same time).
@@ -198,14 +199,12 @@ class Work:
 
     @staticmethod
     def whole_numbers(folded, batch, on):
-        """Maps of a folded network; ``on``: in whole numbers. The backbones get no gradient."""
+        """Maps of a folded network; ``on``: in whole numbers."""
         rounding.switch(folded, on)
         crops = [batch[name] for name in CROPS]
         if on:
             crops = [rounding.rounded(images, rounding.INPUT_STEP) for images in crops]
-        with torch.no_grad():
-            features = folded.backbones(*crops)
-        return folded.head(*features)
+        return folded(*crops)
 
     # what a network is worth
 

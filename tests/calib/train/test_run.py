@@ -17,6 +17,7 @@ pytest.importorskip("onnxruntime")
 from calib.train import blend, record  # noqa: E402  (after the check for torch)
 from calib.train.__main__ import parser, run  # noqa: E402
 from calib.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
+from calib.train.network import Folded, Kestrel  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
 from calib.train.stages import NAMES  # noqa: E402
 from tests.support import tiny  # noqa: E402
@@ -105,6 +106,27 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     ]
     for name, value in ends[0]["average"].items():
         assert torch.equal(value, ends[1]["average"][name]), name
+
+
+def test_stage_finish_trains_the_head_alone_or_all_of_it(world, tmp_path):
+    main(command(world, tmp_path / "run", "--stages", "backbone", "head", "joint"))
+    start = torch.load(tmp_path / "run" / "joint.pt", weights_only=False)
+    network = Kestrel(**start["config"]).eval()
+    network.load_state_dict(start["average"])
+    before = Folded(network).state_dict()
+    for out, options, moving in (("head", [], {False}), ("all", ["--finish-all"], {True})):
+        more = ["--stages", "finish", "--start", tmp_path / "run" / "joint.pt", *options]
+        main(command(world, tmp_path / out, *map(str, more)))
+        after = torch.load(tmp_path / out / "finish.pt", weights_only=False)["average"]
+        moved = {
+            not torch.equal(before[name], after[name])
+            for name in before
+            if name.startswith(("exemplar_graph.layers", "search_graph.layers"))
+        }
+        assert moved == moving
+        assert not torch.equal(
+            before["search_graph.reduce.0.weight"], after["search_graph.reduce.0.weight"]
+        )
 
 
 def test_a_finished_training_is_not_run_again(world, tmp_path):

@@ -84,7 +84,7 @@ HP_INLINE void vertical_rows(const hp_crop_job* job, const plan* p, int row, hp_
   const int16_t w0 = (int16_t)tap.weight0, w1 = (int16_t)tap.weight1;
   for (int c = 0; c < 3; ++c) {
     const i64 from = (job->swap ? 2 - c : c) * p->lanes;
-    const i64 at = (c * job->out_height + row) * job->out_width;
+    const i64 at = c * p->plane + row * job->out_width;
     if (job->as_float)
       blend_rows(top + from, bottom + from, w0, w1, count, (float*)(intptr_t)job->out + at,
                  job->mean[c], job->scale[c]);

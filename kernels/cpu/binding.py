@@ -21,7 +21,7 @@ from kernels.cpu.select import Select
 from kernels.planes import Planes
 from kernels.settings import ColourSettings, ResponseSettings, RidgeSettings, SelectSettings
 
-CROP_JOB = struct.Struct("=21q6f")  # hp_crop_job in crop.h
+CROP_JOB = struct.Struct("=22q6f")  # hp_crop_job in crop.h
 WINDOW = struct.Struct("=4d")
 PLANES = struct.Struct("=15q")  # hp_planes in planes.h
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
@@ -98,7 +98,8 @@ class Kernels:
             frame: (H, W, 3) uint8, BGR, any strides; or ``Planes``.
             window: ``(x, y, w, h)`` ints in frame pixels; may lie partly or wholly outside.
             border: 3 ints of 0..255, BGR, for the pixels outside the frame.
-            out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten.
+            out: (1, 3, h, w) or (3, h, w), float32 or uint8, C-contiguous; overwritten. Bytes may
+                be a view of a C-contiguous (..., h, w, 3) too.
             mean, scale: per channel of the result; float32 becomes ``(value - mean) * scale``.
             swap: whether the result is RGB.
 
@@ -125,7 +126,8 @@ class Kernels:
             frame, border, mean, scale, swap: as in ``crop``.
             windows: (n, 4) numbers, x, y, w, h of each in frame pixels. Whole numbers; with
                 ``warp`` they may have fractions, and ``golden.warp`` is the definition.
-            out: (n, 3, h, w), float32 or uint8, C-contiguous; overwritten.
+            out: (n, 3, h, w), float32 or uint8, C-contiguous or a view as in ``crop``;
+                overwritten.
 
         Raises:
             ValueError: the arrays have another type or shape, or a window has no pixel.
@@ -190,6 +192,7 @@ class Kernels:
             self._as_float,
             not any(mean) and scale[0] == scale[1] == scale[2] == 1,
             swap,
+            self._side_by_side,
             self._workspace_at,
             planes_at,
             *mean,
@@ -288,7 +291,8 @@ class Kernels:
         known = self._bound.get(id(out))
         if known is None or known[0] is not out or known[1] != frame_width:
             _, height, width = planes(out).shape
-            known = out, frame_width, out.ctypes.data, width, height, out.dtype.char == "f"
+            known = (out, frame_width, out.ctypes.data, width, height)
+            known += (out.dtype.char == "f", not out.flags.c_contiguous)
             if len(self._bound) >= MOST_BOUND:
                 self._bound.clear()
             self._bound[id(out)] = known
@@ -297,7 +301,8 @@ class Kernels:
                 self._workspace = np.empty(needed, np.uint8)
                 self._workspace_at = self._workspace.ctypes.data
         self._out, self._frame_width = known[:2]
-        self._out_at, self._out_width, self._out_height, self._as_float = known[2:]
+        self._out_at, self._out_width, self._out_height = known[2:5]
+        self._as_float, self._side_by_side = known[5:]
 
 
 def _record(picture: Planes) -> bytes:

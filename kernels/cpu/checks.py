@@ -24,16 +24,23 @@ def planes(out: np.ndarray) -> np.ndarray:
     view = out[0] if out.ndim == 4 and out.shape[0] == 1 else out
     if view.ndim != 3 or view.shape[0] != 3 or not out.size or out.dtype.char not in "fB":
         raise ValueError("out: {} {}".format(out.dtype, out.shape))
-    if not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError("out must be C-contiguous and writeable")
+    if not (_can_hold(view) and out.flags.writeable):
+        raise ValueError("out must be C-contiguous, or bytes side by side, and writeable")
     return view
+
+
+def _can_hold(out: np.ndarray) -> bool:
+    """Whether the channels of ``out`` (..., 3, h, w) lie in planes, or, of bytes, side by side."""
+    if out.flags.c_contiguous:
+        return True
+    return out.dtype.char == "B" and np.moveaxis(out, -3, -1).flags.c_contiguous
 
 
 def check_windows(windows: np.ndarray, out: np.ndarray) -> None:
     """Raise ``ValueError`` unless ``out`` has a place for each window, and all have pixels."""
     if windows.ndim != 2 or windows.shape[1] != 4 or not len(windows):
         raise ValueError("windows: {}".format(windows.shape))
-    if out.ndim != 4 or len(out) != len(windows) or not out.flags.c_contiguous:
+    if out.ndim != 4 or len(out) != len(windows) or not _can_hold(out):
         raise ValueError("out: {} for {} windows".format(out.shape, len(windows)))
     if not np.isfinite(windows).all() or windows[:, 2:].min() <= 0:
         raise ValueError("a window without pixels")

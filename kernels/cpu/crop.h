@@ -10,6 +10,7 @@ struct hp_crop_job {
   i64 border[3];            // outside the frame, B G R
   i64 out, out_width, out_height;
   i64 as_float, plain, swap;  // plain: mean 0, scale 1
+  i64 side_by_side;         // whether the channels of a pixel are; else they lie in planes. Bytes only
   i64 workspace;
   i64 planes;               // address of an hp_planes that is read instead of frame; else 0
   float mean[3], scale[3];  // per channel of the result
@@ -45,6 +46,7 @@ struct workspace {
   uint8_t* packed;    // a source row, pixels gathered from a strided frame
   uint8_t* edge;      // the window's part of a source row between border pixels
   void* blocks;       // of columns: what neon.h and groups.h plan
+  uint8_t* line;      // a row of the result in planes, before its channels are put side by side
 };
 
 const i64 SLACK = 256;
@@ -55,12 +57,12 @@ i64 edge_bytes(i64 out_width) { return padded(out_width) * 21 + SLACK; }
 
 i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
   const i64 lanes = padded(out_width);
-  const i64 sizes[9] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
-                        lanes * (i64)sizeof(hp_tap), frame_width * 3 + SLACK,
-                        edge_bytes(out_width), blocks_bytes(lanes)};
-  char* parts[9];
+  const i64 sizes[10] = {lanes * 6, lanes * 6, lanes * 6, lanes * 4, lanes * 4,
+                         lanes * (i64)sizeof(hp_tap), frame_width * 3 + SLACK,
+                         edge_bytes(out_width), blocks_bytes(lanes), lanes * 3};
+  char* parts[10];
   i64 used = 0;
-  for (int i = 0; i < 9; ++i) {
+  for (int i = 0; i < 10; ++i) {
     parts[i] = memory + used;
     used += (sizes[i] + 63) / 64 * 64;
   }
@@ -72,6 +74,7 @@ i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
     space->packed = (uint8_t*)parts[6];
     space->edge = (uint8_t*)parts[7];
     space->blocks = parts[8];
+    space->line = (uint8_t*)parts[9];
   }
   return used;
 }
@@ -80,6 +83,7 @@ i64 carve(workspace* space, char* memory, i64 out_width, i64 frame_width) {
 struct plan {
   workspace space;
   i64 lanes;        // int16 values from one plane to the next
+  i64 plane;        // values of the result from one channel to the next
   int first, last;  // columns of the result whose two pixels lie inside the frame
   int blocks;       // BLOCK columns each that cover first..last, 0 where they do not fit
   bool bordered;    // whether any column is not inside
@@ -253,7 +257,7 @@ HP_INLINE void vertical(const hp_crop_job* job, const plan* p, int row, hp_tap t
   for (int c = 0; c < 3; ++c) {
     const int16_t* upper = top + (job->swap ? 2 - c : c) * p->lanes;
     const int16_t* lower = bottom + (job->swap ? 2 - c : c) * p->lanes;
-    const i64 at = (c * job->out_height + row) * job->out_width;
+    const i64 at = c * p->plane + row * job->out_width;
     if (!job->as_float) {
       blend(upper, lower, w0, w1, count, (uint8_t*)(intptr_t)job->out + at,
             [](int value) { return (uint8_t)value; });
@@ -310,6 +314,50 @@ class Planes {
 #include "groups.h"
 #endif
 
+// Puts the channels of a row side by side: `planes` has `count` bytes of each.
+inline void put_side_by_side(const uint8_t* planes, i64 count, uint8_t* out) {
+  i64 done = 0;
+  for (; done < count && count >= INTERLEAVED; done += INTERLEAVED) {
+    if (done > count - INTERLEAVED) done = count - INTERLEAVED;  // the last ones overlap
+    const uint8_t* const from[3] = {planes + done, planes + count + done,
+                                    planes + 2 * count + done};
+    interleave(from, out + 3 * done);
+  }
+  for (; done < count; ++done)
+    for (int c = 0; c < 3; ++c) out[3 * done + c] = planes[c * count + done];
+}
+
+// Another way, whose rows are put side by side after it. Its job writes to a line of the workspace.
+template <class Way>
+class SideBySide {
+ public:
+  SideBySide(const hp_crop_job* job, const plan* p, const Way& way)
+      : job_(job), line_(p->space.line), way_(way) {}
+
+  HP_INLINE bool direct(int row, hp_tap tap) const {
+    if (!way_.direct(0, tap)) return false;
+    finish(row);
+    return true;
+  }
+
+  HP_INLINE void pass(i64 y, int16_t* out) const { way_.pass(y, out); }
+
+  HP_INLINE void blend(int row, hp_tap tap, const int16_t* top, const int16_t* bottom) const {
+    way_.blend(0, tap, top, bottom);
+    finish(row);
+  }
+
+ private:
+  HP_INLINE void finish(int row) const {
+    uint8_t* out = (uint8_t*)(intptr_t)job_->out + 3 * row * job_->out_width;
+    put_side_by_side(line_, job_->out_width, out);
+  }
+
+  const hp_crop_job* job_;
+  const uint8_t* line_;
+  const Way& way_;
+};
+
 // The rows of a window. WARP: it has fractions of pixels; `line` is that of its rows. Way: Planes, or
 // another class with its methods.
 template <bool WARP, class Way>
@@ -346,6 +394,16 @@ HP_INLINE void crop_rows(const hp_crop_job* job, const hp_line* line, int16_t* c
   }
 }
 
+// All rows of a window in one way.
+template <bool WARP, class Way>
+HP_INLINE void crop_all(const hp_crop_job* job, const hp_line* line, const plan* p,
+                        const Way& way) {
+  if (job->side_by_side)
+    crop_rows<WARP>(job, line, p->space.rows, SideBySide<Way>(job, p, way));
+  else
+    crop_rows<WARP>(job, line, p->space.rows, way);
+}
+
 // Crops one window. `lines`: with WARP, of its columns and rows.
 template <bool WARP>
 HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
@@ -353,16 +411,19 @@ HP_INLINE void crop_window(const hp_crop_job* job, const hp_line* lines) {
   carve(&p.space, (char*)(((intptr_t)job->workspace + 63) / 64 * 64), job->out_width,
         job->frame_width);
   p.lanes = padded(job->out_width);
+  p.plane = (job->side_by_side ? 1 : job->out_height) * job->out_width;
   plan_columns<WARP>(job, lines, &p);
   const hp_line* line = WARP ? lines + 1 : lines;
+  hp_crop_job written = *job;
+  if (job->side_by_side) written.out = (i64)(intptr_t)p.space.line;
 #ifdef HP_AVX2
   group_plan groups;
   if (plan_groups(job, &p, &groups)) {
-    crop_rows<WARP>(job, line, p.space.rows, Groups(job, &p, groups));
+    crop_all<WARP>(job, line, &p, Groups(&written, &p, groups));
     return;
   }
 #endif
-  crop_rows<WARP>(job, line, p.space.rows, Planes(job, &p));
+  crop_all<WARP>(job, line, &p, Planes(&written, &p));
 }
 
 }  // namespace

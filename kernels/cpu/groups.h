@@ -352,7 +352,7 @@ class Groups {
   template <class Out>
   Out* place(int channel, int row) const {
     return (Out*)(intptr_t)job_->out +
-           (plane_[channel] * job_->out_height + row) * job_->out_width;
+           plane_[channel] * plan_->plane + row * job_->out_width;
   }
 
   const hp_crop_job* job_;

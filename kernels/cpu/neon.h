@@ -143,7 +143,7 @@ HP_INLINE void blend_rows(const hp_crop_job* job, const plan* p, int row, hp_tap
     const i64 plane = (job->swap ? 2 - c : c) * p->lanes;
     const int16_t *upper = top + plane, *lower = bottom + plane;
     const int16_t* const last = upper + count - LANES;
-    Out* out = (Out*)(intptr_t)job->out + (c * job->out_height + row) * count;
+    Out* out = (Out*)(intptr_t)job->out + c * p->plane + row * count;
     const Finish finish(job->mean[c], job->scale[c]);
     for (i64 step = (count - 1) % LANES + 1;; step = LANES) {
       blend_32(upper, lower, w0, w1, out, finish);
@@ -173,7 +173,7 @@ HP_INLINE void direct_rows(const hp_crop_job* job, const plan* p, int row, hp_ta
   typedef typename Finish::type Out;
   const int16x8_t w0 = vdupq_n_s16((int16_t)tap.weight0), w1 = vdupq_n_s16((int16_t)tap.weight1);
   const int blue = job->swap ? 2 : 0, red = 2 - blue;  // planes of the result
-  const i64 plane = job->out_height * job->out_width;
+  const i64 plane = p->plane;
   Out* const first = (Out*)(intptr_t)job->out + row * job->out_width;
   Out* out[3] = {first + blue * plane, first + plane, first + red * plane};
   const Finish finish[3] = {Finish(job->mean[blue], job->scale[blue]),

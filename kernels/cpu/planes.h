@@ -63,20 +63,48 @@ inline const uint8_t* gather(const uint8_t* from, i64 step, int count, uint8_t* 
 }
 
 #if defined(HP_VBMI)
+const int INTERLEAVED = 64;  // pixels that are packed at once
+
 // Where pixel i of 64 lies after two packing instructions.
 inline int packed_place(int i) { return i % 16 / 4 * 16 + i / 16 * 4 + i % 4; }
 
-// Byte k of 64 packed pixels: first of blue and green, then of these and red.
+// Byte k of 64 packed pixels: first of blue and green, then of these and red. PACKED: the pixels of a
+// channel lie as two packing instructions leave them.
+template <bool PACKED>
 struct pick_table {
   uint8_t two[3][64], all[3][64];
   pick_table() {
     for (int i = 0; i < 192; ++i) {
-      two[i / 64][i % 64] = (uint8_t)(packed_place(i / 3) + (i % 3 == 1 ? 64 : 0));
-      all[i / 64][i % 64] = (uint8_t)(i % 3 == 2 ? 64 + packed_place(i / 3) : i % 64);
+      const int place = PACKED ? packed_place(i / 3) : i / 3;
+      two[i / 64][i % 64] = (uint8_t)(place + (i % 3 == 1 ? 64 : 0));
+      all[i / 64][i % 64] = (uint8_t)(i % 3 == 2 ? 64 + place : i % 64);
     }
   }
 };
-#elif defined(HP_AVX2)
+
+// Writes 64 pixels as packed BGR; each register has the values of a channel.
+template <bool PACKED>
+inline void interleave_vectors(const __m512i* channel, uint8_t* out) {
+  static const pick_table<PACKED> table;
+  for (int part = 0; part < 3; ++part) {
+    const __m512i two =
+        _mm512_permutex2var_epi8(channel[0], _mm512_loadu_si512(table.two[part]), channel[1]);
+    const __m512i all =
+        _mm512_permutex2var_epi8(two, _mm512_loadu_si512(table.all[part]), channel[2]);
+    _mm512_storeu_si512(out + 64 * part, all);
+  }
+}
+
+// Writes INTERLEAVED pixels as packed BGR.
+inline void interleave(const uint8_t* const* channel, uint8_t* out) {
+  const __m512i values[3] = {_mm512_loadu_si512(channel[0]), _mm512_loadu_si512(channel[1]),
+                             _mm512_loadu_si512(channel[2])};
+  interleave_vectors<false>(values, out);
+}
+#else
+const int INTERLEAVED = 16;  // pixels that are packed at once
+
+#ifdef HP_AVX2
 // Byte k of 16 packed pixels, from each channel; 128 where another channel has it.
 struct shuffle_table {
   uint8_t at[3][3][16];
@@ -87,34 +115,19 @@ struct shuffle_table {
 };
 #endif
 
-#if defined(HP_VBMI)
-// Writes BATCH pixels as packed BGR; each register has the 64 values of a channel.
-inline void interleave(const __m512i* channel, uint8_t* out) {
-  static const pick_table table;
-  for (int part = 0; part < 3; ++part) {
-    const __m512i two =
-        _mm512_permutex2var_epi8(channel[0], _mm512_loadu_si512(table.two[part]), channel[1]);
-    const __m512i all =
-        _mm512_permutex2var_epi8(two, _mm512_loadu_si512(table.all[part]), channel[2]);
-    _mm512_storeu_si512(out + 64 * part, all);
-  }
-}
-#else
-// Writes BATCH pixels of three channels as packed BGR.
-inline void interleave(const uint8_t (*channel)[BATCH], uint8_t* out) {
+// Writes INTERLEAVED pixels as packed BGR.
+inline void interleave(const uint8_t* const* channel, uint8_t* out) {
 #ifdef HP_AVX2
   static const shuffle_table table;
-  for (int i = 0; i < BATCH; i += 16) {
-    for (int part = 0; part < 3; ++part) {
-      __m128i all = _mm_setzero_si128();
-      for (int c = 0; c < 3; ++c)
-        all = _mm_or_si128(all, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)(channel[c] + i)),
-                                                 _mm_loadu_si128((const __m128i*)table.at[part][c])));
-      _mm_storeu_si128((__m128i*)(out + 3 * i + 16 * part), all);
-    }
+  for (int part = 0; part < 3; ++part) {
+    __m128i all = _mm_setzero_si128();
+    for (int c = 0; c < 3; ++c)
+      all = _mm_or_si128(all, _mm_shuffle_epi8(_mm_loadu_si128((const __m128i*)channel[c]),
+                                               _mm_loadu_si128((const __m128i*)table.at[part][c])));
+    _mm_storeu_si128((__m128i*)(out + 16 * part), all);
   }
 #else
-  for (int i = 0; i < BATCH; ++i)
+  for (int i = 0; i < INTERLEAVED; ++i)
     for (int c = 0; c < 3; ++c) out[3 * i + c] = channel[c][i];
 #endif
 }
@@ -161,7 +174,7 @@ inline void convert_batch(hp_matrix m, const uint8_t* luma, const uint8_t* u, co
   for (int c = 0; c < 3; ++c)
     channel[c] = _mm512_packus_epi16(_mm512_packs_epi32(value[c][0], value[c][1]),
                                      _mm512_packs_epi32(value[c][2], value[c][3]));
-  interleave(channel, out);
+  interleave_vectors<true>(channel, out);
 }
 #else
 // Converts BATCH pixels to packed BGR; with SHIFT 1, U and V have half as many samples.
@@ -185,7 +198,10 @@ inline void convert_batch(hp_matrix m, const uint8_t* luma, const uint8_t* u, co
   for (int c = 0; c < 3; ++c)
     for (int i = 0; i < BATCH; ++i)
       channel[c][i] = (uint8_t)hp_saturate((grey[i] + colour[c][i]) >> 20);
-  interleave(channel, out);
+  for (int i = 0; i < BATCH; i += INTERLEAVED) {
+    const uint8_t* const from[3] = {channel[0] + i, channel[1] + i, channel[2] + i};
+    interleave(from, out + 3 * i);
+  }
 }
 #endif
 

@@ -78,6 +78,11 @@ def check_all(crops, frame, window, size, border):
             kernels.crop(frame, window, border, out, mean, scale, swap)
             expected = golden.pack(image, mean, scale, swap, dtype)
             np.testing.assert_array_equal(out, expected, name)
+        for swap in (False, True):
+            pixels = np.full((1,) + tuple(size) + (3,), 77, np.uint8)  # channels side by side
+            kernels.crop(frame, window, border, pixels.transpose(0, 3, 1, 2), swap=swap)
+            expected = golden.pack(image, (0, 0, 0), (1, 1, 1), swap, np.uint8)
+            np.testing.assert_array_equal(pixels.transpose(0, 3, 1, 2), expected, name)
 
 
 @st.composite
@@ -219,6 +224,10 @@ def test_several_windows_in_one_call_are_those_of_single_calls(crops, places, wa
     for kernels in crops.values():
         batch = np.zeros((len(windows), 3) + size, np.uint8 if as_bytes else np.float32)
         kernels.crop_several(frame, windows, (4, 5, 6), batch, MEAN, SCALE, True, warp)
+        if as_bytes:
+            pixels = np.zeros((len(windows),) + size + (3,), np.uint8).transpose(0, 3, 1, 2)
+            kernels.crop_several(frame, windows, (4, 5, 6), pixels, MEAN, SCALE, True, warp)
+            np.testing.assert_array_equal(pixels, batch)
         one = np.zeros((1, 3) + size, batch.dtype)
         for window, share in zip(windows.tolist(), batch):
             if warp:
@@ -282,6 +291,11 @@ def test_frames_and_outputs_may_change_from_call_to_call(crops):
         (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((1, 3, 4, 4), np.float64)),
         (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((2, 3, 4, 4), np.float32)),
         (np.zeros((5, 5, 3), np.uint8), (0, 0, 5, 5), np.zeros((3, 4, 8), np.uint8)[:, :, ::2]),
+        (
+            np.zeros((5, 5, 3), np.uint8),
+            (0, 0, 5, 5),
+            np.zeros((4, 8, 3), np.float32).transpose(2, 0, 1),
+        ),
     ],
 )
 def test_what_is_no_frame_or_output_is_refused(crops, frame, window, out):

@@ -33,7 +33,7 @@ from runtime.types import Track, checked_box, checked_frame
 # A target that is tracked is judged in one frame of JUDGED; the classifier learns it in the others.
 # Each of the two takes about a third of an INT8 frame's time.
 JUDGED = 4
-FOLLOWED = 8  # frames after a loss in which the usual window alone is searched
+FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
 
 Cropper = Callable[[AnyFrame, Any], None]
 

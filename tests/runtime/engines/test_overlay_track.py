@@ -359,7 +359,8 @@ def targets_of(bundles, frames, boxes, recover):
     return [[tracks[name] for tracks in told] for name in names]
 
 
-def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles):
+def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles, monkeypatch):
+    monkeypatch.setattr(host, "FOLLOWED", 4)  # each simulated frame takes a while
     frames, boxes, resting = hiding(22, 4)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]

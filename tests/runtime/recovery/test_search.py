@@ -12,10 +12,13 @@ from runtime.networks import load_network
 from runtime.recovery.search import CHECKS, CONFIRMED, NEARLY
 from runtime.recovery.windows import CHECK, HERE, WIDE, Window
 from runtime.states import FOUND, LOST
+from runtime.trackers.host import FOLLOWED
 from tests.support import tiny
 
 SIDE = 40
-GONE, BACK, END = 15, 35, 90
+GONE = 15
+SEARCHED = GONE + FOLLOWED  # about when the search begins
+BACK, END = SEARCHED + 14, SEARCHED + 70
 THRESHOLDS = {"lost_below": 0.5, "doubt_below": 0.4, "look_above": 0.3, "found_above": 0.6}
 
 
@@ -125,7 +128,7 @@ def test_windows_that_are_planned_ahead_are_those_of_one_at_a_time(toml, seed):
         tracker.init(film.frames[0], film.boxes[0])
         for index, frame in enumerate(film.frames[1:]):
             chosen.plan = []  # it was of the last frame
-            if index == GONE + 10:
+            if index == SEARCHED + 2:
                 tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), (9.0, 9.0, 30.0, 40.0)]))
             tracks.append(tracker.update(frame))
         told.append((tracks, chosen.windows))
@@ -154,7 +157,7 @@ def test_a_new_target_ends_the_search(toml):
 
 def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
     film, certainties = Elsewhere(back=False), []
-    for frames in (film.frames[: GONE + 15], film.frames[:2]):
+    for frames in (film.frames[: SEARCHED + 7], film.frames[:2]):
         tracker = load_tracker(toml, budget_ms=0.0)
         tracker.init(frames[0], film.boxes[0])
         tracks = [tracker.update(frame) for frame in frames[1:]]
@@ -178,7 +181,8 @@ def test_targets_of_one_batch_are_found_too(toml):
 def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
     film, tracker = Elsewhere(), load_tracker(toml)
     tracker.init(film.frames[0], film.boxes[0])
-    frames = film.frames[1:30] + [np.ascontiguousarray(f[::2, ::2]) for f in film.frames[30:]]
+    frames = film.frames[1 : BACK - 5]
+    frames += [np.ascontiguousarray(f[::2, ::2]) for f in film.frames[BACK - 5 :]]
     states = [tracker.update(frame).state for frame in frames]
     assert states.count(FOUND) == 1 and BACK <= states.index(FOUND)
 
@@ -187,7 +191,7 @@ def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
 def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, windows):
     film, tracker = Elsewhere(back=False), load_tracker(toml, budget_ms=0.0)
     tracker.init(film.frames[0], film.boxes[0])
-    for frame in film.frames[1 : GONE + 12]:
+    for frame in film.frames[1 : SEARCHED + 4]:
         tracker.update(frame)
     tracker._budget._budget_ms = budget_ms
     count, search = [0], tracker._lane.search
@@ -200,7 +204,7 @@ def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, wind
         return search(features)
 
     tracker._lane.search = counted
-    assert tracker.update(film.frames[GONE + 12]).state == LOST
+    assert tracker.update(film.frames[SEARCHED + 4]).state == LOST
     assert count[0] == 1 if windows == 1 else count[0] == most
 
 
@@ -209,11 +213,14 @@ def test_two_frames_must_agree(toml):
     film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
     tracker.init(film.frames[0], film.boxes[0])
     empty = Elsewhere(back=False).frames
-    for frame in film.frames[1 : GONE + 12]:
+    for frame in film.frames[1 : SEARCHED + 4]:
         tracker.update(frame)
     tracker._budget._budget_ms = 30.0
     assert CONFIRMED == 2
-    states = [tracker.update(f).state for f in [film.frames[70], empty[71], empty[72]] * 3]
+    states = [
+        tracker.update(f).state
+        for f in [film.frames[BACK + 30], empty[BACK + 31], empty[BACK + 32]] * 3
+    ]
     assert set(states) == {LOST}
 
 

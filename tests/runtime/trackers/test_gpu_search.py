@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
-from tests.runtime.recovery.test_search import BACK, GONE, THRESHOLDS
+from tests.runtime.recovery.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny
 from tests.support.fake_gpu import SITE, python
 
@@ -71,7 +71,7 @@ def test_several_windows_in_a_frame(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bgr", "nv12"])
 def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kind):
-    options = {"kind": kind, "windows": 5, "change": GONE + 14}
+    options = {"kind": kind, "windows": 5, "change": SEARCHED + 6}
     alone, batched = (track(tmp_path, batch=batch, **options) for batch in (1, 4))
     check(batched["found"], batched["wanted"])
     assert batched["found"] == alone["found"]
@@ -88,7 +88,9 @@ def test_a_batch_that_is_cut_short_is_followed_by_no_window_beyond_the_budget(tm
     states = [track[3] for track in report["found"]]
     assert "found" in states  # so a window showed something, and those after it were left
     launches = [costs["launches"] for costs in report["costs"]]
-    assert launches[GONE + 9 : states.index("found")] == [2] * (states.index("found") - GONE - 9)
+    assert launches[SEARCHED + 1 : states.index("found")] == [2] * (
+        states.index("found") - SEARCHED - 1
+    )
 
 
 @pytest.mark.parametrize("why, said", [("one_region", ""), ("broken", "can't be loaded")])
@@ -100,7 +102,7 @@ def test_an_engine_without_a_batch_searches_one_window_at_a_time(tmp_path, why, 
     assert len(sentences) == bool(said) and all(said in text for text in sentences)
 
 
-@pytest.mark.parametrize("change", [8, GONE + 14])
+@pytest.mark.parametrize("change", [8, SEARCHED + 6])
 def test_frames_that_become_larger_while_tracked_and_while_lost(tmp_path, change):
     report = track(tmp_path, change=change)
     check(report["found"], report["wanted"])
@@ -113,7 +115,7 @@ def test_through_cupy(tmp_path):
 
 @pytest.mark.slow
 # with 4 windows a frame, each lost target has a batch of the 4 that the profile allows
-@pytest.mark.parametrize("windows, change", [(4, None), (2, GONE + 14)])
+@pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
 def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, windows, change):
     report = track(tmp_path, targets=True, windows=windows, change=change)
     assert report["way"] == "Grouped"

@@ -20,6 +20,7 @@ SOURCES = (
     os.path.join(HERE, "crop.h"),
     os.path.join(HERE, "avx.h"),
     os.path.join(HERE, "groups.h"),
+    os.path.join(HERE, "side_by_side.h"),
     os.path.join(HERE, "select.h"),
     os.path.join(HERE, "response.h"),
     os.path.join(HERE, "ridge.h"),

@@ -1,9 +1,24 @@
-"""What a training of seconds needs: pictures, and a teacher that knows brightness."""
+"""What tests of the training need: pictures, a teacher that knows brightness, a used network."""
 
 import cv2
 import numpy as np
+import torch
 
+from calib.train.network import Kestrel
 from tests.support import tiny
+
+
+def used_network(**config):
+    """A ``Kestrel`` whose batch norms have seen something."""
+    torch.manual_seed(3)
+    network = Kestrel(**config).train()
+    for _ in range(4):
+        network(torch.randn(3, 3, 127, 127), torch.randn(3, 3, 255, 255) * 2)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.weight.data.uniform_(0.5, 1.5)
+            layer.bias.data.normal_(0, 0.2)
+    return network.eval()
 
 
 def write_training(folder):

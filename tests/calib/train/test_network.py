@@ -13,6 +13,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from calib.train import export, network, start  # noqa: E402  (after the check for torch)
 from calib.train.errors import TrainingStopped  # noqa: E402
+from tests.support.training import used_network  # noqa: E402
 
 WIDE = {"shape": "k80w2", "own": "k80w1"}  # dilation, and a backbone for exemplars alone
 ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}
@@ -23,17 +24,7 @@ BLOCKS = {"shape": "k48b5", "width": 64, "tower": 48, "depth": 4}  # with a teac
 
 @pytest.fixture(scope="module", params=[{"shape": "k80"}, WIDE, BLOCKS], ids=["k80", "wide", "b5"])
 def used(request):
-    """A network whose batch norms have seen something."""
-    torch.manual_seed(3)
-    net = network.Kestrel(channels=48, **request.param)
-    net.train()
-    for _ in range(4):
-        net(torch.randn(3, 3, 127, 127), torch.randn(3, 3, 255, 255) * 2)
-    for layer in net.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.weight.data.uniform_(0.5, 1.5)
-            layer.bias.data.normal_(0, 0.2)
-    return net.eval()
+    return used_network(**request.param)
 
 
 @pytest.fixture(scope="module")

@@ -13,24 +13,11 @@ from calib.train.network import Folded, Kestrel, normalise  # noqa: E402
 from calib.train.plots import read_log  # noqa: E402
 from calib.train.stages import Standard  # noqa: E402
 from calib.train.unfold import graphs_of, unfold  # noqa: E402
-from tests.support.training import write_training  # noqa: E402
+from tests.support.training import used_network, write_training  # noqa: E402
 
 WIDER = {"shape": "k80", "width": 40, "tower": 8, "depth": 1}  # more channels than the teacher has
 OWN = {"shape": "tiny", "own": "tinyb"}
 BLOCKS = {"shape": "tinyb", "width": 24, "tower": 8, "depth": 2}
-
-
-def used(**config):
-    """A network as a training leaves it."""
-    torch.manual_seed(3)
-    network = Kestrel(**config).train()
-    for _ in range(4):
-        network(torch.randn(3, 3, 127, 127), torch.randn(3, 3, 255, 255) * 2)
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.weight.data.uniform_(0.5, 1.5)
-            layer.bias.data.normal_(0, 0.2)
-    return network.eval()
 
 
 def held(channels=48, pairs=6):
@@ -64,7 +51,7 @@ def unfolded(config, paths):
 
 @pytest.mark.parametrize("config", [WIDER, OWN, BLOCKS], ids=["wider", "own", "blocks"])
 def test_it_computes_what_the_export_computes(tmp_path, config):
-    first = used(**config)
+    first = used_network(**config)
     second = unfolded(first.config, write(first, tmp_path)).eval()
     crops = torch.randn(2, 3, 127, 127), torch.randn(2, 3, 255, 255)
     with torch.no_grad():
@@ -73,7 +60,7 @@ def test_it_computes_what_the_export_computes(tmp_path, config):
 
 
 def test_its_statistics_are_those_of_pictures_and_it_learns(tmp_path):
-    first = used(**BLOCKS)
+    first = used_network(**BLOCKS)
     network = unfolded(first.config, write(first, tmp_path))
     crops = [normalise(torch.from_numpy(held()[part])) for part in PARTS]
     norm, seen = network.eval().backbone.layers[1].norm, []
@@ -98,7 +85,7 @@ def test_its_statistics_are_those_of_pictures_and_it_learns(tmp_path):
 
 
 def test_what_is_no_export_of_this_network_is_refused(tmp_path):
-    first = used(**WIDER)
+    first = used_network(**WIDER)
     paths = write(first, tmp_path)
     network, weights = Kestrel(**first.config), graphs_of(paths)
     weights["search_graph.layers.0.0.weight_quantized"] = torch.zeros(1)

@@ -15,8 +15,8 @@ from onnx import numpy_helper
 from calib.train.errors import TrainingStopped
 from calib.train.layers import BACKBONES, Bottleneck, Unit
 from calib.train.network import Folded, normalise
+from calib.train.widen import LOOKED_AT
 
-LOOKED_AT = 128  # pairs that statistics are measured on
 LENGTH = 2.0**0.5  # of an output channel's weights, as Kaiming's initialisation gives it
 RESIDUAL = 1e-4  # share of the projections that may be lost where they are parted
 

@@ -11,7 +11,7 @@ import torch
 from calib.train.layers import BACKBONES, Block, Bottleneck, channels_of
 
 PARTS = ("expand", "depth", "narrow")  # of a ``Bottleneck``
-LOOKED_AT = 128  # pictures that the statistics of new channels are measured on
+LOOKED_AT = 128  # pictures that statistics are measured on
 
 
 def can_widen(narrow, wide):

@@ -27,19 +27,20 @@ def with_pixels(model: "ModelProto") -> "typing.Tuple[ModelProto, typing.FrozenS
         (model, names): the rewritten model, and the names of the inputs that it takes so. Inputs of
         other types stay as they are, and a picture that is not only dequantised first.
     """
-    found = [value.name for value in model.graph.input if _reader(model, value) is not None]
-    if not found:
+    places = [_reader(model, value) for value in model.graph.input]
+    if not any(place is not None for place in places):
         return model, frozenset()
-    model = models.copy(model)
-    for value in model.graph.input:
-        if value.name not in found:
+    model, found = models.copy(model), set()
+    for value, place in zip(model.graph.input, places):
+        if place is None:
             continue
-        place = _reader(model, value)
-        assert place is not None, "found above"
+        found.add(value.name)
         dims = value.type.tensor_type.shape.dim
         count, channels, height, width = (dim.dim_value for dim in dims)
         for dim, size in zip(dims, (count, height, width, channels)):
             dim.dim_value = size
+    # from the last node on, so that the places before it stay what they are
+    for place in sorted((place for place in places if place is not None), reverse=True):
         dequantise = model.graph.node[place]
         planes = dequantise.output[0]
         dequantise.output[0] = planes + "_pixels"

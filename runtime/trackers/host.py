@@ -31,7 +31,7 @@ from runtime.trackers.base import Tracker
 from runtime.types import Track, checked_box, checked_frame
 
 # A target that is tracked is judged in one frame of JUDGED; the classifier learns it in the others.
-# Each of the two takes about a third of an INT8 frame's time.
+# Each of the two takes about a tenth of an INT8 frame's time.
 JUDGED = 4
 FOLLOWED = 16  # frames after a loss in which the usual window alone is searched
 

@@ -6,6 +6,7 @@
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
 
 typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
+typedef float hp_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 struct hp_cell_share {  // of a part of a box
   i64 cell;
@@ -35,7 +36,7 @@ struct hp_samples {
 struct hp_regression {
   i64 size, blocks;          // numbers of a sample; blocks of 16 that hold them
   double ridge, tiny;        // added to the diagonal; squared length at which it is solved
-  float* square;             // (16 blocks, 16 blocks): A
+  float* square;             // A, up to the diagonal
   double* mean;              // (16 blocks,): b
   double* weights;           // (16 blocks,)
   double* space;             // 3 x (16 blocks,): rest, way, along
@@ -187,29 +188,37 @@ void add_times(double* to, const double* more, double by, i64 blocks) {
   for (i64 i = 0; i < 16 * blocks; ++i) to[i] += by * more[i];
 }
 
-// COUNT blocks of A vector, from the columns of `row` on: a sum of rows, because A is symmetric.
-template <int COUNT>
-void multiply_blocks(const hp_regression* model, const float* row, const float* vector, double* out) {
-  const i64 width = 16 * model->blocks;
-  hp_lanes sums[COUNT] = {};
-  for (i64 i = 0; i < model->size; ++i, row += width)
-    for (int k = 0; k < COUNT; ++k) sums[k] += ((const hp_lanes*)row)[k] * vector[i];
-  for (int k = 0; k < COUNT; ++k)
-    for (int i = 0; i < 16; ++i) out[16 * k + i] = sums[k][i];
-}
-
-// out = A vector
+// out = A vector. A value beside the diagonal's blocks counts twice: for its row, and for its column.
 void multiply(const hp_regression* model, const double* vector, double* out) {
-  const i64 width = 16 * model->blocks;
-  float* narrow = model->samples;
+  const i64 blocks = model->blocks, width = 16 * blocks;
+  float *narrow = model->samples, *columns = narrow + width;
   for (i64 i = 0; i < width; ++i) narrow[i] = (float)vector[i];
-  i64 block = 0;
-  for (; block + 8 <= model->blocks; block += 8)
-    multiply_blocks<8>(model, model->square + 16 * block, narrow, out + 16 * block);
-  for (; block + 4 <= model->blocks; block += 4)
-    multiply_blocks<4>(model, model->square + 16 * block, narrow, out + 16 * block);
-  for (; block < model->blocks; ++block)
-    multiply_blocks<1>(model, model->square + 16 * block, narrow, out + 16 * block);
+  memset(columns, 0, (size_t)width * sizeof(float));
+  for (i64 block = 0; block < blocks; ++block) {
+    const i64 length = 16 * (block + 1);
+    for (int i = 0; i < 16; i += 4) {
+      const float *row = model->square + block_at(block) + i * length, *by = narrow + 16 * block + i;
+      hp_lanes sums[4] = {};
+      for (i64 column = 0; column < 16 * block; column += 16) {
+        const hp_lanes values = *(const hp_lanes*)(narrow + column);
+        hp_lanes below = *(const hp_lanes*)(columns + column);
+        for (int r = 0; r < 4; ++r) {
+          const hp_lanes known = *(const hp_lanes*)(row + r * length + column);
+          sums[r] += known * values;
+          below += known * by[r];
+        }
+        *(hp_lanes*)(columns + column) = below;
+      }
+      const hp_lanes values = *(const hp_lanes*)(narrow + 16 * block);
+      for (int r = 0; r < 4; ++r) {
+        sums[r] += *(const hp_lanes*)(row + r * length + 16 * block) * values;
+        const hp_quad* quads = (const hp_quad*)&sums[r];
+        const hp_quad sum = (quads[0] + quads[1]) + (quads[2] + quads[3]);
+        out[16 * block + i + r] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+      }
+    }
+  }
+  for (i64 i = 0; i < width; ++i) out[i] += columns[i];
 }
 
 // square = square * kept + sum over samples of scaled[k] samples[k]^T, up to the diagonal.
@@ -336,19 +345,13 @@ void hp_regression_weigh(const hp_regression* model, const float* const* squares
                          const double* shares, i64 count, const double* const* means,
                          const double* signed_shares) {
   const i64 blocks = model->blocks, width = 16 * blocks;
-  for (i64 block = 0; block < blocks; ++block)
-    for (i64 other = 0; other <= block; ++other)
-      for (i64 i = 0; i < 16; ++i) {
-        const i64 at = block_at(block) + i * 16 * (block + 1) + 16 * other, row = 16 * block + i;
-        hp_lanes sum = {0};
-        for (i64 k = 0; k < count; ++k)
-          sum += *(const hp_lanes*)(squares[k] + at) * (float)shares[k];
-        *(hp_lanes*)(model->square + row * width + 16 * other) = sum;
-        if (other == block) continue;
-        float* mirrored = model->square + 16 * other * width + row;
-        for (int j = 0; j < 16; ++j) mirrored[j * width] = sum[j];
-      }
-  for (i64 i = 0; i < model->size; ++i) model->square[i * width + i] += (float)model->ridge;
+  for (i64 i = 0; i < block_at(blocks); i += 16) {
+    hp_lanes sum = {0};
+    for (i64 k = 0; k < count; ++k) sum += *(const hp_lanes*)(squares[k] + i) * (float)shares[k];
+    *(hp_lanes*)(model->square + i) = sum;
+  }
+  for (i64 i = 0; i < model->size; ++i)
+    model->square[block_at(i / 16) + i % 16 * 16 * (i / 16 + 1) + i] += (float)model->ridge;
   memset(model->mean, 0, (size_t)width * sizeof(double));
   for (i64 k = 0; k < count; ++k) add_times(model->mean, means[k], signed_shares[k], blocks);
 }

@@ -223,10 +223,8 @@ class Moments:
     """
 
     def __init__(self, size: int) -> None:
-        width = _padded(size)
-        blocks = width // LANES
-        self.mean = np.zeros(width)
-        self.square = np.zeros(LANES**2 * blocks * (blocks + 1) // 2, np.float32)
+        self.mean = np.zeros(_padded(size))
+        self.square = _symmetric(size)
         self.addresses = self.mean.ctypes.data, self.square.ctypes.data
 
 
@@ -247,7 +245,7 @@ class Regression:
         self._library, self._size = library, size
         width = _padded(size)
         self._held = (
-            np.zeros((width, width), np.float32),
+            _symmetric(size),
             np.zeros(width),
             np.zeros(width),
             np.zeros((3, width)),
@@ -326,3 +324,9 @@ class Regression:
 def _padded(count: int) -> int:
     """The count of values that whole lanes hold."""
     return -(-count // LANES) * LANES
+
+
+def _symmetric(size: int) -> np.ndarray:
+    """Room for a symmetric matrix up to its diagonal, as online.h keeps it."""
+    blocks = _padded(size) // LANES
+    return np.zeros(LANES**2 * blocks * (blocks + 1) // 2, np.float32)

@@ -76,6 +76,38 @@ i64 places_along(const hp_samples* samples, double middle, double reach, double 
   return 2 * count + 1;
 }
 
+// Writes the boxes to learn a frame from, [cx, cy, w, h]: positives, then negatives; returns how many
+// positives there are. `region` is the search region's centre, and from there to its edges: x, y, x, y.
+// `rejected` are more negatives. `places`: 2 x (2 most + 1). `total`: of all boxes.
+i64 boxes_to_learn(const hp_samples* samples, const double* state, const double* region,
+                   const double* rejected, i64 rejected_count, double* places, double* out,
+                   i64* total) {
+  double* box = out;
+  for (i64 i = 0; i < samples->count; ++i) {
+    const double* move = samples->moves + 3 * i;
+    for (int axis = 0; axis < 2; ++axis) {
+      box[axis] = state[axis] + move[axis] * state[axis + 2];
+      box[axis + 2] = state[axis + 2] * move[2];
+    }
+    const bool inside = fabs(box[0] - region[0]) < region[2] && fabs(box[1] - region[1]) < region[3];
+    if (overlap_of(box, state) >= samples->positive && inside) box += 4;
+  }
+  const i64 positives = (box - out) / 4;
+  double *across = places, *down = places + 2 * samples->most + 1;
+  const i64 columns = places_along(samples, region[0], region[2], state[2], across);
+  const i64 rows = places_along(samples, region[1], region[3], state[3], down);
+  for (i64 i = 0; i < rows * columns; ++i) {
+    box[0] = across[i % columns], box[1] = down[i / columns], box[2] = state[2], box[3] = state[3];
+    if (overlap_of(box, state) <= samples->negative) box += 4;
+  }
+  for (i64 i = 0; i < rejected_count; ++i, rejected += 4) {
+    memcpy(box, rejected, 4 * sizeof(double));
+    if (overlap_of(box, state) <= samples->negative) box += 4;
+  }
+  *total = (box - out) / 4;
+  return positives;
+}
+
 // How much of each part lies in each cell along one axis; `_shares` of the definition.
 void share_cells(const hp_pooling* pooling, double centre, double length, double* shares,
                  i64* ranges) {
@@ -102,21 +134,31 @@ void share_cells(const hp_pooling* pooling, double centre, double length, double
     }
     ranges[0] = side, ranges[1] = 0;
     for (i64 cell = 0; cell < side; ++cell) {
-      shares[cell] /= sum;
       if (shares[cell] == 0) continue;
+      shares[cell] /= sum;
       if (ranges[0] == side) ranges[0] = cell;
       ranges[1] = cell + 1;
     }
   }
 }
 
-// Writes one row of cells with the channels of each cell side by side.
+// Writes one row of cells with the channels of each cell side by side: four cells of four channels at
+// once, then what is left.
 void turn_row(const hp_pooling* pooling, const float* features, i64 row) {
-  const i64 side = pooling->side, count = (pooling->channels + 15) / 16 * 16;
+  const i64 side = pooling->side, area = side * side, count = (pooling->channels + 15) / 16 * 16;
+  const i64 cells_in_fours = side / 4 * 4, channels_in_fours = pooling->channels / 4 * 4;
   float* cells = pooling->cells + row * side * count;
+  features += row * side;
+  for (i64 channel = 0; channel < channels_in_fours; channel += 4)
+    for (i64 x = 0; x < cells_in_fours; x += 4) {
+      hp_four lines[4];
+      for (int i = 0; i < 4; ++i) lines[i] = load_four(features + (channel + i) * area + x);
+      turn_four(lines);
+      for (int i = 0; i < 4; ++i) store_four(cells + (x + i) * count + channel, lines[i]);
+    }
   for (i64 channel = 0; channel < pooling->channels; ++channel) {
-    const float* values = features + (channel * side + row) * side;
-    for (i64 x = 0; x < side; ++x) cells[x * count + channel] = values[x];
+    const i64 first = channel < channels_in_fours ? cells_in_fours : 0;
+    for (i64 x = first; x < side; ++x) cells[x * count + channel] = features[channel * area + x];
   }
 }
 
@@ -249,38 +291,6 @@ void add_products(float* square, i64 blocks, const float* samples, const float* 
 
 extern "C" {
 
-// Writes the boxes to learn a frame from, [cx, cy, w, h]: positives, then negatives; returns how many
-// positives there are. `region` is the search region's centre, and from there to its edges: x, y, x, y.
-// `rejected` are more negatives. `places`: 2 x (2 most + 1). `total`: of all boxes.
-i64 hp_samples_boxes(const hp_samples* samples, const double* state, const double* region,
-                     const double* rejected, i64 rejected_count, double* places, double* out,
-                     i64* total) {
-  double* box = out;
-  for (i64 i = 0; i < samples->count; ++i) {
-    const double* move = samples->moves + 3 * i;
-    for (int axis = 0; axis < 2; ++axis) {
-      box[axis] = state[axis] + move[axis] * state[axis + 2];
-      box[axis + 2] = state[axis + 2] * move[2];
-    }
-    const bool inside = fabs(box[0] - region[0]) < region[2] && fabs(box[1] - region[1]) < region[3];
-    if (overlap_of(box, state) >= samples->positive && inside) box += 4;
-  }
-  const i64 positives = (box - out) / 4;
-  double *across = places, *down = places + 2 * samples->most + 1;
-  const i64 columns = places_along(samples, region[0], region[2], state[2], across);
-  const i64 rows = places_along(samples, region[1], region[3], state[3], down);
-  for (i64 i = 0; i < rows * columns; ++i) {
-    box[0] = across[i % columns], box[1] = down[i / columns], box[2] = state[2], box[3] = state[3];
-    if (overlap_of(box, state) <= samples->negative) box += 4;
-  }
-  for (i64 i = 0; i < rejected_count; ++i, rejected += 4) {
-    memcpy(box, rejected, 4 * sizeof(double));
-    if (overlap_of(box, state) <= samples->negative) box += 4;
-  }
-  *total = (box - out) / 4;
-  return positives;
-}
-
 // Describes boxes: `out` is (count, parts * parts * channels + 1). `states` are [cx, cy, w, h] in frame
 // pixels; `view` is the region's centre in frame pixels, and search pixels per frame pixel: x, y, x, y.
 void hp_pooling_describe(const hp_pooling* pooling, const float* features, const double* states,
@@ -384,6 +394,29 @@ void hp_regression_judge(const hp_regression* model, const float* samples, i64 c
     for (; i < model->size; ++i) sums[0] += samples[i] * model->weights[i];
     out[k] = ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
   }
+}
+
+// The samples of a frame: boxes around the target, described, and how much each negative counts, which
+// is more where it looks like the target. `state`: of the target, [cx, cy, w, h] in frame pixels.
+// `view`: as for hp_pooling_describe, and from the region's centre to its edges, search pixels.
+// `rejected` are more negatives; `places`: 2 x (2 most + 1). Writes `boxes`, `described`, `hard` (of
+// the negatives) and `total`, the number of boxes; returns how many of them, the first, are positives.
+i64 hp_samples_of_frame(const hp_samples* samples, const hp_pooling* pooling,
+                        const hp_regression* model, const float* features, const double* state,
+                        const double* view, const double* rejected, i64 rejected_count,
+                        double hardness, double* places, double* boxes, float* described,
+                        double* hard, i64* total) {
+  const double region[4] = {view[0], view[1], view[4] / view[2], view[4] / view[3]};
+  const i64 positives =
+      boxes_to_learn(samples, state, region, rejected, rejected_count, places, boxes, total);
+  const i64 negatives = *total - positives;
+  hp_pooling_describe(pooling, features, boxes, *total, view, described);
+  hp_regression_judge(model, described + positives * model->size, negatives, hard);
+  for (i64 i = 0; i < negatives; ++i) {
+    const double most = hard[i] > 1 ? 1 : hard[i];  // what is not a number stays so
+    hard[i] = exp(hardness * (most < -1 ? -1 : most));
+  }
+  return positives;
 }
 
 }  // extern "C"

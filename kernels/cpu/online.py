@@ -9,6 +9,8 @@ import numpy as np
 LANES = 16  # values that are worked on at once
 BATCH = 32  # samples that are taken at once
 VIEW = struct.Struct("=4d")  # centre of the region; search pixels per frame pixel
+REGION = struct.Struct("=5d")  # the same, and from the centre to its edges, search pixels
+TARGET = struct.Struct("=4d")  # centre, width, height
 
 _POINTER, _DOUBLE, _INT64 = ctypes.c_void_p, ctypes.c_double, ctypes.c_int64
 
@@ -67,75 +69,6 @@ class RegressionRecord(ctypes.Structure):
     ]
 
 
-class Samples:
-    """Boxes to learn from. ``runtime.online.samples.boxes`` defines the results, bit for bit.
-
-    Args:
-        library: the loaded kernels.
-        moves: float64 (n, 3), positives: moved by x and y, sides of the target; times as large.
-        positive, negative: overlaps with the target, at least and at most.
-        step: from one negative to the next, sides of the target.
-        most: negatives on each side of the middle, along x and along y.
-    """
-
-    def __init__(
-        self,
-        library: Any,
-        moves: np.ndarray,
-        positive: float,
-        negative: float,
-        step: float,
-        most: int,
-    ) -> None:
-        self._moves = np.ascontiguousarray(moves, np.float64)
-        self._places = np.zeros(2 * (2 * most + 1))
-        self._most = len(self._moves) + (2 * most + 1) ** 2
-        self._record = SamplesRecord(
-            positive, negative, step, most, len(self._moves), self._moves.ctypes.data
-        )
-        self._at, self._places_at = ctypes.addressof(self._record), self._places.ctypes.data
-        self._target = np.zeros(4)
-        self._target_at = self._target.ctypes.data
-        self._total = ctypes.c_int64()
-        self._total_at = ctypes.addressof(self._total)
-        self._region = ctypes.create_string_buffer(VIEW.size)
-        self._region_at = ctypes.addressof(self._region)
-        self._boxes = library.hp_samples_boxes
-        self._boxes.argtypes = [_POINTER] * 4 + [_INT64] + [_POINTER] * 3
-        self._boxes.restype = _INT64
-
-    def boxes(
-        self,
-        state: np.ndarray,
-        centre: Sequence[float],
-        reach: Sequence[float],
-        rejected: Optional[np.ndarray] = None,
-    ) -> Tuple[np.ndarray, int]:
-        """Boxes (n, 4), and how many of them are positives: those come first."""
-        if state.shape != (4,):
-            raise ValueError("state: {}".format(state.shape))
-        self._target[:] = state
-        more, more_at = 0, None
-        if rejected is not None and len(rejected):
-            rejected = np.ascontiguousarray(rejected, np.float64)
-            if rejected.shape[1:] != (4,):
-                raise ValueError("rejected boxes: {}".format(rejected.shape))
-            more, more_at = len(rejected), address(rejected)
-        out = np.empty((self._most + more + 1, 4))
-        VIEW.pack_into(self._region, 0, centre[0], centre[1], reach[0], reach[1])
-        positives = self._boxes(
-            self._at,
-            self._target_at,
-            self._region_at,
-            more_at,
-            more,
-            self._places_at,
-            address(out),
-            self._total_at,
-        )
-        return out[: self._total.value], positives
-
-
 class Pooling:
     """Features under boxes. ``runtime.online.pooling.Pooling`` defines the results.
 
@@ -146,6 +79,10 @@ class Pooling:
         stride: search pixels from one cell to the next.
         parts: along each side of a box.
         least: length of the smallest part, cells.
+
+    Attributes:
+        size: numbers that describe a box.
+        at: address of its record.
     """
 
     def __init__(
@@ -153,7 +90,7 @@ class Pooling:
     ) -> None:
         channels = len(mean)
         self._shape = (1, channels, side * side)
-        self._size = channels * parts**2 + 1
+        self.size = channels * parts**2 + 1
         width = _padded(channels)
         self._held = (
             np.zeros(width, np.float32),
@@ -167,7 +104,7 @@ class Pooling:
         self._held[0][:channels] = mean
         addresses = [array.ctypes.data for array in self._held]
         self._record = PoolingRecord(side, channels, parts, stride, least, *addresses)
-        self._at = ctypes.addressof(self._record)
+        self.at = ctypes.addressof(self._record)
         self._view = ctypes.create_string_buffer(VIEW.size)
         self._view_at = ctypes.addressof(self._view)
         self._describe = library.hp_pooling_describe
@@ -186,8 +123,7 @@ class Pooling:
         scale: Tuple[float, float],
     ) -> np.ndarray:
         """The features under boxes: float32 (n, size); arguments as in the definition."""
-        if features is not self._features:  # an engine reuses its outputs
-            self._bind(features)
+        features_at = self.address_of(features)
         count = len(states)
         if states.shape != (count, 4):
             raise ValueError("boxes: {}".format(states.shape))
@@ -195,11 +131,11 @@ class Pooling:
             self._boxes = np.zeros((2 * count, 4))
             self._boxes_at = address(self._boxes)
         self._boxes[:count] = states
-        out = np.empty((count, self._size), np.float32)
+        out = np.empty((count, self.size), np.float32)
         VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
         self._describe(
-            self._at,
-            self._features_at,
+            self.at,
+            features_at,
             self._boxes_at,
             count,
             self._view_at,
@@ -207,12 +143,14 @@ class Pooling:
         )
         return out
 
-    def _bind(self, features: np.ndarray) -> None:
-        """Keep the address of the features."""
-        is_dense = features.dtype == np.float32 and features.flags.c_contiguous
-        if features.shape != self._shape or not is_dense:
-            raise ValueError("features: {} {}".format(features.dtype, features.shape))
-        self._features, self._features_at = features, features.ctypes.data
+    def address_of(self, features: np.ndarray) -> int:
+        """Where features lie, once they are known to be of the right shape."""
+        if features is not self._features:  # an engine reuses its outputs
+            is_dense = features.dtype == np.float32 and features.flags.c_contiguous
+            if features.shape != self._shape or not is_dense:
+                raise ValueError("features: {} {}".format(features.dtype, features.shape))
+            self._features, self._features_at = features, features.ctypes.data
+        return self._features_at
 
 
 class Moments:
@@ -239,10 +177,12 @@ class Regression:
 
     Attributes:
         weights: float64 (size,).
+        size: numbers of a sample.
+        at: address of its record.
     """
 
     def __init__(self, library: Any, size: int, ridge: float, tiny: float) -> None:
-        self._library, self._size = library, size
+        self._library, self.size = library, size
         width = _padded(size)
         self._held = (
             _symmetric(size),
@@ -253,7 +193,7 @@ class Regression:
         )
         addresses = [array.ctypes.data for array in self._held]
         self._record = RegressionRecord(size, width // LANES, ridge, tiny, *addresses)
-        self._at = ctypes.addressof(self._record)
+        self.at = ctypes.addressof(self._record)
         self.weights = self._held[2][:size]
         self._add, self._judge = library.hp_moments_add, library.hp_regression_judge
         self._weigh, self._solve = library.hp_regression_weigh, library.hp_regression_solve
@@ -266,7 +206,7 @@ class Regression:
 
     def moments(self) -> Moments:
         """Memory for the samples of one class."""
-        return Moments(self._size)
+        return Moments(self.size)
 
     def add(
         self,
@@ -281,7 +221,7 @@ class Regression:
         if share is not None and share.shape != (len(values),):
             raise ValueError("weights: {}".format(share.shape))
         self._add(
-            self._at,
+            self.at,
             address(values),
             None if share is None else address(share),
             len(values),
@@ -294,7 +234,7 @@ class Regression:
         means, squares = zip(*(moments.addresses for moments, _, _ in terms))
         pointers = _POINTER * len(terms), _DOUBLE * len(terms)
         self._weigh(
-            self._at,
+            self.at,
             pointers[0](*squares),
             pointers[1](*(share for _, share, _ in terms)),
             len(terms),
@@ -304,17 +244,17 @@ class Regression:
 
     def solve(self, steps: int) -> None:
         """Take so many steps towards the solution."""
-        self._solve(self._at, steps)
+        self._solve(self.at, steps)
 
     def judge(self, samples: np.ndarray) -> np.ndarray:
         """The products of samples (n, size) and the weights: float64 (n,)."""
         values = self._checked(samples)
         out = np.empty(len(values))
-        self._judge(self._at, address(values), len(values), address(out))
+        self._judge(self.at, address(values), len(values), address(out))
         return out
 
     def _checked(self, samples: np.ndarray) -> np.ndarray:
-        if samples.shape != (len(samples), self._size):
+        if samples.shape != (len(samples), self.size):
             raise ValueError("samples: {}".format(samples.shape))
         if samples.dtype.char == "f" and samples.flags.c_contiguous:
             return samples
@@ -330,3 +270,105 @@ def _symmetric(size: int) -> np.ndarray:
     """Room for a symmetric matrix up to its diagonal, as online.h keeps it."""
     blocks = _padded(size) // LANES
     return np.zeros(LANES**2 * blocks * (blocks + 1) // 2, np.float32)
+
+
+class Samples:
+    """What a classifier learns a frame from. ``runtime.online.classifier`` defines the results.
+
+    The boxes are those of ``runtime.online.samples.boxes``, bit for bit. All is one call, because
+    the network has just emptied the caches: Python between calls would take as long as the calls.
+
+    Args:
+        library: the loaded kernels.
+        moves: float64 (n, 3), positives: moved by x and y, sides of the target; times as large.
+        positive, negative: overlaps with the target, at least and at most.
+        step: from one negative to the next, sides of the target.
+        most: negatives on each side of the middle, along x and along y.
+    """
+
+    def __init__(
+        self,
+        library: Any,
+        moves: np.ndarray,
+        positive: float,
+        negative: float,
+        step: float,
+        most: int,
+    ) -> None:
+        self._moves = np.ascontiguousarray(moves, np.float64)
+        self._places = np.zeros(2 * (2 * most + 1))
+        self._most = len(self._moves) + (2 * most + 1) ** 2
+        self._record = SamplesRecord(
+            positive, negative, step, most, len(self._moves), self._moves.ctypes.data
+        )
+        self._at, self._places_at = ctypes.addressof(self._record), self._places.ctypes.data
+        self._target = ctypes.create_string_buffer(TARGET.size)
+        self._target_at = ctypes.addressof(self._target)
+        self._total = ctypes.c_int64()
+        self._total_at = ctypes.addressof(self._total)
+        self._region = ctypes.create_string_buffer(REGION.size)
+        self._region_at = ctypes.addressof(self._region)
+        self._of_frame = library.hp_samples_of_frame
+        self._of_frame.argtypes = [_POINTER] * 7 + [_INT64, _DOUBLE] + [_POINTER] * 5
+        self._of_frame.restype = _INT64
+
+    def of_frame(
+        self,
+        pooling: Pooling,
+        regression: Regression,
+        state: np.ndarray,
+        features: np.ndarray,
+        centre: Sequence[float],
+        scale: Tuple[float, float],
+        half: float,
+        rejected: Optional[np.ndarray],
+        hardness: float,
+    ) -> Tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Boxes to learn a frame from, the features under them, and how much negatives count.
+
+        Args:
+            pooling: describes the boxes.
+            regression: judges the negatives.
+            state: float64 (4,), [cx, cy, w, h] of the target, frame pixels.
+            features, centre, scale: as for ``Pooling.describe``.
+            half: from the region's centre to its edges, search pixels.
+            rejected: (m, 4), more negatives, or None.
+            hardness: a negative that looks like the target counts e to this times as much.
+
+        Returns:
+            (boxes, described, hard, positives): float64 (n, 4), float32 (n, size), float64
+            (negatives,), and how many of the boxes are positives: those come first.
+        """
+        if state.shape != (4,) or pooling.size != regression.size:
+            raise ValueError(
+                "state: {}, {} of {}".format(state.shape, pooling.size, regression.size)
+            )
+        more, more_at = 0, None
+        if rejected is not None and len(rejected):
+            rejected = np.ascontiguousarray(rejected, np.float64)
+            if rejected.shape[1:] != (4,):
+                raise ValueError("rejected boxes: {}".format(rejected.shape))
+            more, more_at = len(rejected), address(rejected)
+        most = self._most + more + 1
+        boxes, hard = np.empty((most, 4)), np.empty(most)
+        described = np.empty((most, pooling.size), np.float32)
+        TARGET.pack_into(self._target, 0, *state.tolist())
+        REGION.pack_into(self._region, 0, centre[0], centre[1], scale[0], scale[1], half)
+        positives: int = self._of_frame(
+            self._at,
+            pooling.at,
+            regression.at,
+            pooling.address_of(features),
+            self._target_at,
+            self._region_at,
+            more_at,
+            more,
+            hardness,
+            self._places_at,
+            address(boxes),
+            address(described),
+            address(hard),
+            self._total_at,
+        )
+        total = self._total.value
+        return boxes[:total], described[:total], hard[: total - positives], positives

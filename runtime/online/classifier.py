@@ -42,8 +42,7 @@ class Classifier:
     def __init__(self, network: Network, kernels: Any = None) -> None:
         self._network, self._kernels = network, kernels
         self._pooling = Pooling(network.stride, kernels=kernels)
-        compiled = samples.compiled(kernels)
-        self._boxes = compiled.boxes if compiled else samples.boxes
+        self._compiled = samples.compiled(kernels)
         self._ridge: Optional[Ridge] = None
 
     def begin(self, state: np.ndarray, view: View) -> None:
@@ -55,7 +54,8 @@ class Classifier:
         """
         self._pooling.begin(view.features)
         self._ridge = Ridge(self._pooling.size, self._kernels)
-        self._ridge.begin(*self._samples(state, view))
+        positives, negatives, _ = self._samples(self._ridge, state, view)
+        self._ridge.begin(positives, negatives)
 
     def judge(self, boxes: np.ndarray, view: View) -> np.ndarray:
         """How much boxes look like the target: (n,), about +1 where they do, -1 where not.
@@ -82,20 +82,33 @@ class Classifier:
         if self._ridge.busy:
             self._ridge.step()
         elif tracked:
-            positives, negatives = self._samples(state, view, rejected)
+            positives, negatives, hard = self._samples(self._ridge, state, view, rejected)
             if len(positives) and len(negatives):
-                hard = np.exp(HARD * np.minimum(np.maximum(self._ridge(negatives), -1), 1))
                 self._ridge.learn(positives, negatives, hard)
 
     def _samples(
-        self, state: np.ndarray, view: View, rejected: Optional[np.ndarray] = None
-    ) -> Tuple[np.ndarray, np.ndarray]:
-        """(positives, negatives) of a view, as ``Pooling.describe`` gives them."""
-        half = self._network.search / 2.0
-        centre, reach = view.centre[:2].tolist(), [half / factor for factor in view.scale]
-        boxes, positives = self._boxes(state, centre, reach, rejected)
+        self, ridge: Ridge, state: np.ndarray, view: View, rejected: Optional[np.ndarray] = None
+    ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(positives, negatives, hard) of a view, as ``Ridge.learn`` takes them."""
+        half, centre = self._network.search / 2.0, view.centre[:2].tolist()
+        if self._compiled:
+            _, described, hard, count = self._compiled.of_frame(
+                self._pooling.compiled,
+                ridge.compiled,
+                state,
+                view.features,
+                centre,
+                view.scale,
+                half,
+                rejected,
+                HARD,
+            )
+            return described[:count], described[count:], hard
+        reach = [half / factor for factor in view.scale]
+        boxes, count = samples.boxes(state, centre, reach, rejected)
         described = self._describe(boxes, view)
-        return described[:positives], described[positives:]
+        hard = np.exp(HARD * np.minimum(np.maximum(ridge(described[count:]), -1), 1))
+        return described[:count], described[count:], hard
 
     def _describe(self, boxes: np.ndarray, view: View) -> np.ndarray:
         return self._pooling.describe(view.features, boxes, view.centre, view.scale)

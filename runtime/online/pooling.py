@@ -27,11 +27,12 @@ class Pooling:
 
     Attributes:
         size: numbers that describe a box; 0 before ``begin``.
+        compiled: the same in C++, or None; see ``kernels.cpu.online.Pooling``.
     """
 
     def __init__(self, stride: int, parts: int = PARTS, kernels: Any = None) -> None:
         self._stride, self._parts, self._kernels = float(stride), parts, kernels
-        self._compiled: Any = None
+        self.compiled: Any = None
         self._mean: Optional[np.ndarray] = None
         self.size = 0
 
@@ -46,7 +47,7 @@ class Pooling:
         self.size = features.shape[1] * self._parts**2 + 1
         if self._kernels:
             side = _side_of(features)
-            self._compiled = self._kernels.pooling(mean, side, self._stride, self._parts, LEAST)
+            self.compiled = self._kernels.pooling(mean, side, self._stride, self._parts, LEAST)
 
     def describe(
         self,
@@ -63,8 +64,8 @@ class Pooling:
             centre: [cx, cy, ...] of the region, frame pixels.
             scale: (x, y), search pixels per frame pixel.
         """
-        if self._compiled:
-            compiled: np.ndarray = self._compiled.describe(features, states, centre, scale)
+        if self.compiled:
+            compiled: np.ndarray = self.compiled.describe(features, states, centre, scale)
             return compiled
         boxes = in_region(states, centre, scale)
         side, parts = _side_of(features), self._parts

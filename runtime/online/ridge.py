@@ -144,11 +144,14 @@ class Ridge:
     Args:
         size: numbers of a sample, the last of them constant.
         kernels: see ``kernels.cpu.binding``; None for the definition.
+
+    Attributes:
+        compiled: the regression in C++, or None; see ``kernels.cpu.online.Regression``.
     """
 
     def __init__(self, size: int, kernels: Any = None) -> None:
-        compiled = kernels and kernels.regression(size, RIDGE, TINY)
-        model = self._model = compiled or Regression(size)
+        self.compiled = kernels and kernels.regression(size, RIDGE, TINY)
+        model = self._model = self.compiled or Regression(size)
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)
         self._waiting: List[Tuple[Memory, np.ndarray, Optional[np.ndarray]]] = []

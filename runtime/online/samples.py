@@ -3,7 +3,7 @@
 The overlaps are MDNet's (Nam and Han, CVPR 2016, section 3.2): at least .7 with the target is
 positive, at most .5 negative; boxes between both tell nothing and are left out.
 
-``boxes`` is the definition. kernels/cpu computes the same in C++.
+``boxes`` is the definition. kernels/cpu computes the same in C++, and the features under them.
 """
 
 from typing import Any, Optional, Sequence, Tuple
@@ -19,7 +19,7 @@ MOST = 2  # negatives on each side of the middle, along x and along y
 
 
 def compiled(kernels: Any) -> Any:
-    """``boxes`` in C++; None without kernels (see ``kernels.cpu.binding``)."""
+    """``kernels.cpu.online.Samples`` of these boxes; None without kernels."""
     moves = np.array(MOVED + RESIZED)
     return kernels and kernels.samples(moves, POSITIVE, NEGATIVE, STEP, MOST)
 

@@ -103,16 +103,38 @@ def test_features_of_another_shape_are_refused(kernels):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
         Ridge(9, kernels)(np.zeros((2, 8), np.float32))
+    features, state = np.zeros((1, 8, 256), np.float32), np.ones(4)
+    with pytest.raises(ValueError, match="33 of 9"):
+        samples.compiled(kernels).of_frame(
+            pooling.compiled,
+            Ridge(9, kernels).compiled,
+            state,
+            features,
+            (0, 0),
+            (1, 1),
+            127.5,
+            None,
+            2.0,
+        )
 
 
 @settings(max_examples=200, deadline=None, phases=NO_SHRINKING)
 @given(st.integers(0, 10**6), st.integers(0, 3))
-def test_boxes_to_learn_from_are_those_of_the_definition(kernels, seed, rejected):
+def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed, rejected):
     random = np.random.RandomState(seed)
     state = np.concatenate([random.uniform(-50, 700, 2), np.exp(random.uniform(1, 6, 2))])
-    centre, reach = state[:2] + random.uniform(-90, 90, 2), np.exp(random.uniform(2, 6, 2))
+    centre, scale = state[:2] + random.uniform(-90, 90, 2), tuple(np.exp(random.uniform(-1, 2, 2)))
     more = state + random.uniform(-1, 1, (rejected, 4)) * (*(2 * state[2:]), 1, 1)
-    found, positives = samples.compiled(kernels).boxes(state, centre, reach, more)
-    wanted, expected = samples.boxes(state, centre, reach, more)
+    features, half = features_of(random, 3, 16), 127.5
+    pooling, ridge = Pooling(16, kernels=kernels), Ridge(13, kernels)
+    pooling.begin(features_of(random, 3, 16))
+    ridge.compiled.weights[:] = random.randn(13)
+    boxes, described, hard, positives = samples.compiled(kernels).of_frame(
+        pooling.compiled, ridge.compiled, state, features, centre, scale, half, more, 2.0
+    )
+    wanted, expected = samples.boxes(state, centre, [half / factor for factor in scale], more)
     assert positives == expected
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(boxes, wanted)
+    np.testing.assert_array_equal(described, pooling.describe(features, wanted, centre, scale))
+    judged = np.clip(ridge(described[positives:]), -1, 1)
+    np.testing.assert_allclose(hard, np.exp(2.0 * judged), rtol=1e-12)

@@ -17,6 +17,8 @@ import onnxruntime
 from onnx import TensorProto, helper
 from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smooth_distribution
 
+from runtime.engines.onnxruntime import as_written
+
 METHODS = ("minmax", "percentile", "entropy", "mse")
 PERCENTILE = 99.99
 BINS = 2048
@@ -125,7 +127,10 @@ def session(model, threads=1, profile=None):
     if profile:
         options.enable_profiling, options.profile_file_prefix = True, str(profile)
     return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        **as_written(onnxruntime, model),
     )
 
 

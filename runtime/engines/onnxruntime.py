@@ -1,11 +1,48 @@
 """Run a network with ONNX Runtime on the CPU: bound buffers, one call a frame."""
 
 import importlib
+import re
 from typing import Any, Dict, List
 
 from runtime.engines.base import Setup
 from runtime.engines.cpu import CpuEngine
 from runtime.errors import BadNetwork
+
+FROM = (1, 21)  # the first version that quantises weights itself
+LAYERS = ("Conv", "ConvTranspose", "Gemm")  # whose weights it quantises
+
+
+def as_written(library: Any, model: Any) -> Dict[str, Any]:
+    """Arguments of a session that keep float layers between quantised ones as they are.
+
+    From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
+    channels (its pull request 22969). ``calib.int8`` makes such layers where INT8 loses too much,
+    and they then lost more than in INT8. The same optimisation quantises float biases of INT8
+    layers, which are slow without it. So it is left out only where a file has such a layer.
+    """
+    version = re.findall("[0-9]+", library.__version__)[:2]
+    if tuple(map(int, version)) < FROM or not _has_float_layer(model.graph):
+        return {}
+    return {"disabled_optimizers": ["WeightBiasQuantization"]}
+
+
+def _has_float_layer(graph: Any) -> bool:
+    """Whether a layer with float weights lies between dequantised values and quantised ones."""
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    constant = {tensor.name for tensor in graph.initializer}
+    users: Dict[str, List[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    for node in graph.node:
+        weighs = node.op_type in LAYERS and made.get(node.input[0]) == "DequantizeLinear"
+        if weighs and (node.input[1] in constant or made.get(node.input[1]) == "Constant"):
+            after = users.get(node.output[0], [])
+            while len(after) == 1 and after[0].op_type != "QuantizeLinear":
+                after = users.get(after[0].output[0], [])
+            if len(after) == 1:
+                return True
+    return False
 
 
 class Engine(CpuEngine):
@@ -46,7 +83,10 @@ class _Bound:
         options.log_severity_level = 3
         try:
             self.session = library.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                model.SerializeToString(),
+                options,
+                providers=["CPUExecutionProvider"],
+                **as_written(library, model),
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from runtime.engines.base import Setup
 from runtime.engines.gpu import GpuEngine
+from runtime.engines.onnxruntime import as_written
 from runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)
@@ -131,6 +132,7 @@ class _OnStream:
                 model.SerializeToString(),
                 options,
                 providers=[(name, dict(chosen)) for name in names] + rest,
+                **as_written(library, model),
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(

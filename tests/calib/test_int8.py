@@ -15,6 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 for library in ("onnxruntime", "openvino", "matplotlib"):
     pytest.importorskip(library, reason="calibration needs " + library)
 
+import onnxruntime
+
 from boards import toml
 from calib import cache, int8, qdq, ranges, sensitivity, table
 from calib.calibration import Calibration
@@ -23,6 +25,7 @@ from calib.errors import BadRun, BadTable
 from calib.fpga import trim
 from calib.store import Store
 from runtime import load_tracker
+from runtime.engines.onnxruntime import _Bound, as_written
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble, byte_pictures
 from runtime.networks import load_network
@@ -375,6 +378,27 @@ def test_the_layer_that_loses_most_is_kept_first(tmp_path):
     quantised = {n.output[0] for n in kept.graph.node if n.op_type == "DequantizeLinear"}
     made = {n.name: n.input[1] for n in kept.graph.node if n.op_type == "Conv"}
     assert made["conv1"] == "w1" and made["conv0"] in quantised
+
+
+def test_a_kept_layer_runs_in_floating_point():
+    """ONNX Runtime would quantise it itself, with one scale for all channels."""
+    model, level = chain(), onnxruntime.GraphOptimizationLevel
+    histograms = ranges.Histograms(model)
+    feed = {"t0": np.random.default_rng(6).normal(0, 1, (1, 4, 8, 8)).astype(np.float32)}
+    histograms.add(feed)
+    kept = qdq.quantised(model, histograms.ranges("minmax"), "cpu", ("conv1",))
+    kept.graph.output.append(helper.make_tensor_value_info("t2", TensorProto.FLOAT, [1, 4, 8, 8]))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level.ORT_DISABLE_ALL
+    plain = onnxruntime.InferenceSession(kept.SerializeToString(), options).run(["t2"], feed)[0]
+    found = ranges.session(kept).run(["t2"], feed)[0]
+    np.testing.assert_allclose(found[:, 1:], plain[:, 1:], rtol=1e-4, atol=1e-4)
+    whole = qdq.quantised(model, histograms.ranges("minmax"), "symmetric")
+    assert as_written(onnxruntime, whole) == {}  # nothing is kept there, and biases get INT8
+    bound = _Bound(onnxruntime, "chain", kept, 1)
+    bound.arrays["t0"][...] = feed["t0"]
+    bound.run()
+    np.testing.assert_allclose(bound.arrays["t2"][:, 1:], plain[:, 1:], rtol=1e-4, atol=1e-4)
 
 
 def test_a_missing_range_is_refused(place):

@@ -67,7 +67,6 @@ class Camera:
         # command -> (parameters, result, time of the answer)
         self._answered: OrderedDict[Key, Tuple[Parameters, int, float]] = OrderedDict()
         self._pictures = 0
-        self._recording_since: Optional[float] = None
         self._sent_index: Optional[int] = None  # frame of the last CAMERA_TRACKING_IMAGE_STATUS
 
     # incoming messages
@@ -234,7 +233,6 @@ class Camera:
         can, _ = self._run.recording
         if not can:
             return m.DENIED, []
-        self._recording_since = now if on else None
         return self._later(who, p, self._run.record, (on,), now)
 
     def _capture(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
@@ -350,8 +348,7 @@ class Camera:
         if number == m.STORAGE_INFORMATION:
             return [reports.storage(identity, now)]
         if number == m.CAMERA_CAPTURE_STATUS:
-            since = self._recording_since
-            return [reports.capture_status(identity, self._run, since, self._pictures, now)]
+            return [reports.capture_status(identity, self._run, self._pictures, now)]
         if number == m.VIDEO_STREAM_INFORMATION:
             return reports.stream_information(identity, view) or None
         if number == m.VIDEO_STREAM_STATUS:

@@ -97,8 +97,8 @@ class Loop(Run):
         return self._controller.call(self._controller.record, on)
 
     @property
-    def recording(self) -> Tuple[bool, bool]:
-        return self._controller.can_record, self._controller.recording
+    def recording(self) -> Tuple[bool, Optional[float]]:
+        return self._controller.can_record, self._controller.recording_since
 
     def capture(self) -> "Future[Picture]":
         if time.monotonic() < self._next_picture_s or not self._writing.acquire(False):

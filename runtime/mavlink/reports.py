@@ -156,16 +156,15 @@ def storage(identity: Identity, now: float) -> Outgoing:
     }
 
 
-def capture_status(
-    identity: Identity, run: Run, recording_since: Optional[float], pictures: int, now: float
-) -> Outgoing:
+def capture_status(identity: Identity, run: Run, pictures: int, now: float) -> Outgoing:
     """CAMERA_CAPTURE_STATUS: whether the run writes to its files, and how many pictures it took."""
-    running = all(run.recording)
-    seconds = now - recording_since if running and recording_since is not None else 0.0
+    can, since = run.recording
+    began = since if can else None
+    seconds = 0.0 if began is None else max(0.0, now - began)  # it may have begun after ``now``
     return "CAMERA_CAPTURE_STATUS", {
         "time_boot_ms": boot_ms(now),
         "image_status": 0,
-        "video_status": 1 if running else 0,
+        "video_status": 0 if began is None else 1,
         "image_interval": 0.0,
         "recording_time_ms": int(seconds * 1e3) & 0xFFFFFFFF,
         "available_capacity": _disk(identity.folder)[2],

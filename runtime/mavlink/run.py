@@ -81,8 +81,11 @@ class Run:
         raise NotImplementedError
 
     @property
-    def recording(self) -> Tuple[bool, bool]:
-        """(whether the run has files to write to, whether it writes to them now)."""
+    def recording(self) -> Tuple[bool, Optional[float]]:
+        """Whether the run has files, and since when it writes to them.
+
+        The time is in seconds of the monotonic clock; None while it does not write.
+        """
         raise NotImplementedError
 
     def capture(self) -> "Future[Picture]":

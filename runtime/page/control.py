@@ -56,7 +56,8 @@ class Controller:
     Attributes:
         buffer: ``FrameBuffer`` with the last frames.
         paused: True while a recording stands still.
-        recording: whether results and pictures go to the files now.
+        recording_since: since when results and pictures go to the files, seconds of the monotonic
+            clock; None while they do not.
         ended: True once the run is over.
     """
 
@@ -75,7 +76,7 @@ class Controller:
         self.columns = list(columns)
         self.buffer = FrameBuffer()
         self.paused = False
-        self.recording = True
+        self.recording_since: Optional[float] = time.monotonic()
         self.ended = False
         self._targets, self._stop = targets, stop
         self._write_row, self._recent_ms = write_row, recent_ms
@@ -269,7 +270,13 @@ class Controller:
         """Start or stop writing to the files that the command line named."""
         if not self._can_record:
             raise Refused(409, "no file to record to; start the run with --save or --results")
-        self.recording = on
+        if on != self.recording:
+            self.recording_since = time.monotonic() if on else None
+
+    @property
+    def recording(self) -> bool:
+        """Whether results and pictures go to the files now."""
+        return self.recording_since is not None
 
     def stop(self) -> None:
         """End the run."""

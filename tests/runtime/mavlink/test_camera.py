@@ -28,7 +28,7 @@ class Scripted(Run):
     def __init__(self):
         self.asked, self.future, self.refuse = [], None, False
         self.view = View(7, 100.0, (640, 480), None, None, 25.0)
-        self.can_capture, self.recording = True, (True, True)
+        self.can_capture, self.recording = True, (True, 0.0)
 
     can_capture = recording = None  # attributes here, properties of a real run
 
@@ -112,7 +112,7 @@ def test_the_information_tells_what_the_camera_can_do(camera, run):
     assert fields["flags"] & m.CAP_HAS_TRACKING_RECTANGLE
     assert fields["flags"] & m.CAP_HAS_VIDEO_STREAM
     assert not fields["flags"] & m.CAP_HAS_TRACKING_GEO_STATUS  # no field of view was given
-    run.can_capture, run.recording = False, (False, False)
+    run.can_capture, run.recording = False, (False, None)
     (_, (_, fields)) = camera.hear(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 2.0)
     assert not fields["flags"] & (m.CAP_CAPTURE_IMAGE | m.CAP_CAPTURE_VIDEO)
 
@@ -320,11 +320,27 @@ def test_a_picture_that_can_t_be_written_is_not_told_as_taken(camera, run):
 
 
 def test_recording_is_denied_where_no_file_was_named(camera, run):
-    run.recording = (False, True)
+    run.recording = (False, 0.0)
     assert results(camera.hear(command(m.CMD_VIDEO_START_CAPTURE), 1.0)) == [m.DENIED]
-    run.recording = (True, False)
+    run.recording = (True, None)
     camera.hear(command(m.CMD_VIDEO_START_CAPTURE), 2.0)
     assert run.asked == [("record", True)]
+
+
+def test_the_time_of_a_recording_is_that_of_the_run(camera, run):
+    def told(now):
+        ask = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_CAPTURE_STATUS)
+        (_, (_, fields)) = camera.hear(ask, now)
+        return fields["video_status"], fields["recording_time_ms"]
+
+    run.recording = (True, 2.0)
+    assert told(5.0) == (1, 3000)
+    camera.hear(command(m.CMD_VIDEO_STOP_CAPTURE), 6.0)  # the run has not done it yet
+    assert told(7.0) == (1, 5000)
+    run.recording = (True, None)
+    assert told(10.0) == (0, 0)
+    run.recording = (False, 2.0)
+    assert told(11.0) == (0, 0)
 
 
 def test_command_int_is_taken_too(camera, run):

@@ -53,6 +53,17 @@ def test_requests_before_the_first_frame_are_refused_and_end_nothing(controller,
             future.result(5)  # a thread of its own waits for the picture's frame
 
 
+def test_a_recording_counts_from_its_start(run):
+    """It begins with the run. A second start changes nothing, whoever asks for it."""
+    began = run.loop.recording[1]
+    run.controller.record(True)
+    assert run.loop.recording == (True, began)
+    run.controller.record(False)
+    assert run.loop.recording == (True, None)
+    run.controller.record(True)
+    assert run.loop.recording[1] > began
+
+
 def test_a_request_that_was_given_up_starts_no_target_when_the_source_goes_on(run):
     given_up, other = run.loop.start_box(BOX, 0.0), run.loop.stop()
     assert given_up.cancel() and other.cancel()

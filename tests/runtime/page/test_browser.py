@@ -54,7 +54,7 @@ class Tab:
     def __init__(self, chromium, link, expect_errors=False, **kind):
         self.context = chromium.new_context(**(kind or DESKTOP))
         self.page = self.context.new_page()
-        self.errors, self.hosts, self._expect = [], set(), expect_errors
+        self.errors, self.hosts, self.expect_errors = [], set(), expect_errors
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
             "console",
@@ -82,7 +82,7 @@ class Tab:
 
     def __exit__(self, kind, *_):
         self.context.close()
-        if kind is None and not self._expect:
+        if kind is None and not self.expect_errors:
             assert self.errors == []
 
 
@@ -174,11 +174,12 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         tab.page.click("#stop")
         tab.page.get_by_role("button", name="Continue").click()
         assert run.state()["frame"] > 0
+        assert tab.errors == []
+        tab.expect_errors = True  # the browser reports that the server is gone
         tab.page.click("#stop")
         tab.page.get_by_role("button", name="Stop the run").click()
         assert run.wait() == 0
         tab.wait_for_text("#veil", "The run has ended")
-        tab.errors.clear()  # the browser reports that the server is gone
 
 
 def test_a_box_by_keyboard_alone(chromium, world, run):

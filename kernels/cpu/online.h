@@ -398,15 +398,15 @@ void hp_regression_judge(const hp_regression* model, const float* samples, i64 c
 
 // The samples of a frame: boxes around the target, described, and how much each negative counts, which
 // is more where it looks like the target. `state`: of the target, [cx, cy, w, h] in frame pixels.
-// `view`: as for hp_pooling_describe, and from the region's centre to its edges, search pixels.
+// `view`: as for hp_pooling_describe. `half`: from the region's centre to its edges, search pixels.
 // `rejected` are more negatives; `places`: 2 x (2 most + 1). Writes `boxes`, `described`, `hard` (of
 // the negatives) and `total`, the number of boxes; returns how many of them, the first, are positives.
 i64 hp_samples_of_frame(const hp_samples* samples, const hp_pooling* pooling,
                         const hp_regression* model, const float* features, const double* state,
-                        const double* view, const double* rejected, i64 rejected_count,
-                        double hardness, double* places, double* boxes, float* described,
-                        double* hard, i64* total) {
-  const double region[4] = {view[0], view[1], view[4] / view[2], view[4] / view[3]};
+                        const double* view, double half, const double* rejected,
+                        i64 rejected_count, double hardness, double* places, double* boxes,
+                        float* described, double* hard, i64* total) {
+  const double region[4] = {view[0], view[1], half / view[2], half / view[3]};
   const i64 positives =
       boxes_to_learn(samples, state, region, rejected, rejected_count, places, boxes, total);
   const i64 negatives = *total - positives;

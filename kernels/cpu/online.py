@@ -9,8 +9,6 @@ import numpy as np
 LANES = 16  # values that are worked on at once
 BATCH = 32  # samples that are taken at once
 VIEW = struct.Struct("=4d")  # centre of the region; search pixels per frame pixel
-REGION = struct.Struct("=5d")  # the same, and from the centre to its edges, search pixels
-TARGET = struct.Struct("=4d")  # centre, width, height
 
 _POINTER, _DOUBLE, _INT64 = ctypes.c_void_p, ctypes.c_double, ctypes.c_int64
 
@@ -302,14 +300,16 @@ class Samples:
             positive, negative, step, most, len(self._moves), self._moves.ctypes.data
         )
         self._at, self._places_at = ctypes.addressof(self._record), self._places.ctypes.data
-        self._target = ctypes.create_string_buffer(TARGET.size)
-        self._target_at = ctypes.addressof(self._target)
+        self._target = np.zeros(4)
+        self._target_at = self._target.ctypes.data
         self._total = ctypes.c_int64()
         self._total_at = ctypes.addressof(self._total)
-        self._region = ctypes.create_string_buffer(REGION.size)
-        self._region_at = ctypes.addressof(self._region)
+        self._view = ctypes.create_string_buffer(VIEW.size)
+        self._view_at = ctypes.addressof(self._view)
         self._of_frame = library.hp_samples_of_frame
-        self._of_frame.argtypes = [_POINTER] * 7 + [_INT64, _DOUBLE] + [_POINTER] * 5
+        region = [_POINTER, _DOUBLE]
+        rejected = [_POINTER, _INT64]
+        self._of_frame.argtypes = [_POINTER] * 5 + region + rejected + [_DOUBLE] + [_POINTER] * 5
         self._of_frame.restype = _INT64
 
     def of_frame(
@@ -339,10 +339,10 @@ class Samples:
             (boxes, described, hard, positives): float64 (n, 4), float32 (n, size), float64
             (negatives,), and how many of the boxes are positives: those come first.
         """
-        if state.shape != (4,) or pooling.size != regression.size:
-            raise ValueError(
-                "state: {}, {} of {}".format(state.shape, pooling.size, regression.size)
-            )
+        if state.shape != (4,):
+            raise ValueError("state: {}".format(state.shape))
+        if pooling.size != regression.size:
+            raise ValueError("samples: {} of {}".format(pooling.size, regression.size))
         more, more_at = 0, None
         if rejected is not None and len(rejected):
             rejected = np.ascontiguousarray(rejected, np.float64)
@@ -352,15 +352,16 @@ class Samples:
         most = self._most + more + 1
         boxes, hard = np.empty((most, 4)), np.empty(most)
         described = np.empty((most, pooling.size), np.float32)
-        TARGET.pack_into(self._target, 0, *state.tolist())
-        REGION.pack_into(self._region, 0, centre[0], centre[1], scale[0], scale[1], half)
+        self._target[:] = state
+        VIEW.pack_into(self._view, 0, centre[0], centre[1], scale[0], scale[1])
         positives: int = self._of_frame(
             self._at,
             pooling.at,
             regression.at,
             pooling.address_of(features),
             self._target_at,
-            self._region_at,
+            self._view_at,
+            half,
             more_at,
             more,
             hardness,

@@ -12,6 +12,7 @@ pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
 from runtime import load_tracker
+from runtime.geometry import corner_less
 from tests.drone import closed_loop, conversation
 from tests.support import tiny_detector
 from tests.support.clips import write_boxes
@@ -218,6 +219,9 @@ def carried(box, size):
 def same_as_directly(clip, boxes, frame, box):
     """Overlap of each box that the client heard with that of a tracker that has no link.
 
+    That tracker goes on from each box that was heard. Otherwise a rounded digit of the first box
+    can grow from frame to frame, and lose the target of otb-Couple.
+
     Args:
         boxes: dict of frame index -> box, pixels.
         frame, box: that the tracker starts with.
@@ -225,10 +229,13 @@ def same_as_directly(clip, boxes, frame, box):
     pictures = [cv2.imread(str(path)) for path in sorted(clip.pictures.iterdir())]
     tracker, found = load_tracker(precision="fp32", recover=False), []
     tracker.init(pictures[frame], box)
+    less = corner_less(tracker.network)
     for n in range(frame + 1, conversation.FRAMES + 1):
         own = np.array(tracker.update(pictures[n]).box)
         if n in boxes:
             found.append(conversation.overlap(boxes[n], own))
+            x, y, w, h = boxes[n]
+            tracker.state[:] = x + (w - less) / 2, y + (h - less) / 2, w, h
     return np.array(found)
 
 
@@ -253,6 +260,5 @@ def test_a_point_whose_box_a_detector_finds_is_followed(clips_dir, networks_dir,
     frame, box = started(rows)
     point = clip.boxes[0][:2] + clip.boxes[0][2:] / 2
     assert (box[:2] < point).all() and (point < box[:2] + box[2:]).all()
-    # The file rounds the box to four digits. On otb-Couple that alone can lose the target later.
     same = same_as_directly(clip, heard_after_the_answer(client, clip), frame, box)
-    assert len(same) > 60 and same[:30].min() > 0.95
+    assert len(same) > 60 and same.min() > 0.95

@@ -22,7 +22,7 @@ from calib.train.loop import Log, Runner, Stage
 from calib.train.network import Kestrel, macs
 from calib.train.options import parser
 from calib.train.pairs import Drawer
-from calib.train.ring import Ring, layout, learnt_pair, start_writers
+from calib.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
 from calib.train.stages import NAMES, Standard, Work
 from calib.train.start import licences_of, load_earlier_stages, load_start
 from calib.train.teacher import Teachers
@@ -71,8 +71,7 @@ def run(options):
     try:
         run_stages(options, out, log, work)
     finally:
-        for writer in writers:
-            writer.terminate()
+        stop_writers(writers)
     if options.stages[-1] in ("tune", "joint", "finish"):
         exported = export(out / (options.stages[-1] + ".pt"), out / "export")
         print(json.dumps(exported, indent=1))

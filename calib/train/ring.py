@@ -10,11 +10,14 @@ import json
 import multiprocessing
 import os
 import pathlib
+import signal
 import time
 
 import numpy as np
 
 from calib.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
+
+PATIENCE_S = 60  # a pair takes less than a second
 
 
 def layout(channels):
@@ -93,7 +96,11 @@ def learnt_pair(drawer, teachers, seed, number):
 
 
 def write_pairs(job, worker):
-    """Draw pairs until the parent process ends; the body of one process."""
+    """Draw pairs until the parent process ends or asks to stop; the body of one process.
+
+    It finishes the pair in hand first. Otherwise that slot would stay empty, and a run that draws
+    nothing itself (``--processes 0``) would wait for ever where its ring is small.
+    """
     import cv2
 
     from calib.train.bank import Bank
@@ -101,7 +108,10 @@ def write_pairs(job, worker):
     from calib.train.teacher import Teachers
 
     cv2.setNumThreads(1)
-    parent = os.getppid()
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
+        signal.signal(number, signal.SIG_IGN)
     os.nice(job["nice"])
     teachers = Teachers(job["teachers"], job["networks_dir"], job["of_maps"])
     drawer = Drawer(Bank(job["bank"]))
@@ -109,7 +119,7 @@ def write_pairs(job, worker):
     mine = ring.stamps[worker :: job["workers"]]
     number = max(int(mine.max()), 0)
     number += (worker - number) % job["workers"]
-    while os.getppid() == parent:
+    while not asked and os.getppid() == job["parent"]:
         if number >= ring.used / job["reuse"] + job["size"]:
             time.sleep(0.05)
             continue
@@ -120,6 +130,7 @@ def write_pairs(job, worker):
 def start_writers(job):
     """Start ``job["workers"]`` processes, which end with this one."""
     context = multiprocessing.get_context("spawn")
+    job = dict(job, parent=os.getpid())
     processes = [
         context.Process(target=write_pairs, args=(job, worker), daemon=True)
         for worker in range(job["workers"])
@@ -127,3 +138,17 @@ def start_writers(job):
     for process in processes:
         process.start()
     return processes
+
+
+def stop_writers(processes):
+    """Ask the processes to stop, and wait until each has finished its pair.
+
+    A process that has not ended after ``PATIENCE_S`` is killed.
+    """
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(PATIENCE_S)
+        if process.is_alive():
+            process.kill()
+            process.join()

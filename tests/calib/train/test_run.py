@@ -86,7 +86,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     arguments = command(world, tmp_path / "killed", *more, pairs=(960, 1, 1, 1))
     arguments += ["--checkpoint-seconds", "0.2"]
     started = [sys.executable, "-m", "calib.train", *arguments]
-    process = subprocess.Popen(started, cwd=str(ROOT), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(started, cwd=str(ROOT))
     checkpoint, limit = tmp_path / "killed" / "backbone.pt", time.monotonic() + 120
     while not checkpoint.is_file():
         assert process.poll() is None and time.monotonic() < limit

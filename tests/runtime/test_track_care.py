@@ -1,7 +1,9 @@
 """The command line protects files, and reports wrong boxes and broken libraries."""
 
 import os
+import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -143,6 +145,9 @@ def test_broken_engines_are_one_sentence(folder, tmp_path):
 
 
 def test_ctrl_c_ends_a_run_whose_source_is_still_opening(folder):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     process = subprocess.Popen(
         [
             sys.executable,
@@ -151,16 +156,22 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(folder):
             "--network",
             str(folder / "tiny.toml"),
             "--video",
-            "udp://127.0.0.1:5999",
+            "udp://127.0.0.1:{}".format(port),
             "--box",
             "1,1,9,9",
         ],
         stderr=subprocess.PIPE,
         universal_newlines=True,
     )
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=5)
+    try:
+        limit = time.monotonic() + 120
+        while ":{:04X} ".format(port) not in pathlib.Path("/proc/net/udp").read_text():
+            assert process.poll() is None and time.monotonic() < limit
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=5)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in said
 

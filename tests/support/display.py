@@ -47,11 +47,14 @@ class Display:
 
 @contextlib.contextmanager
 def display():
-    """Run Xvfb as long as the ``with`` block runs."""
+    """Run Xvfb as long as the ``with`` block runs.
+
+    Without ``-noreset`` it would start anew when its last client goes, and refuse those that come
+    at that moment.
+    """
     read_end, write_end = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write_end)], pass_fds=[write_end], stderr=subprocess.DEVNULL
-    )
+    command = ["Xvfb", "-noreset", "-displayfd", str(write_end)]
+    server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
     try:
         yield Display(":" + os.read(read_end, 16).decode("ascii").strip())
     finally:

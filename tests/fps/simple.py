@@ -20,7 +20,7 @@ import time
 import cv2
 import numpy as np
 
-from runtime import DEFAULT_NETWORK, load_targets, load_tracker
+from runtime import DEFAULT_NETWORK, load_targets, load_tracker, precision
 from runtime.cli.boxes import first_boxes
 from runtime.cli.profile import Profile
 from runtime.errors import HotpathError
@@ -42,6 +42,12 @@ def main(arguments=None):
     parser.add_argument("--network", default=DEFAULT_NETWORK)
     parser.add_argument("--networks-dir", default=os.environ.get("NETWORKS_DIR"))
     parser.add_argument("--engine", default="auto")
+    parser.add_argument(
+        "--precision",
+        default=precision.AUTO,
+        choices=precision.PRECISIONS,
+        help="of ours (default: the one that is faster here)",
+    )
     parser.add_argument("--threads", type=int, default=1, help="of ours and of the peer's")
     parser.add_argument("--against", choices=sorted(peers.PEERS), help="a peer to take turns with")
     parser.add_argument("--frames", type=int, default=600, help="frames to time, the clip repeated")
@@ -66,6 +72,7 @@ def measure(options):
     tracker = load_tracker(
         options.network,
         engine=options.engine,
+        precision=options.precision,
         networks_dir=options.networks_dir,
         threads=options.threads,
         log=print,
@@ -101,6 +108,7 @@ def measure_targets(options):
         raise HotpathError("{} targets need as many --box".format(options.targets))
     settings = {
         "engine": options.engine,
+        "precision": options.precision,
         "networks_dir": options.networks_dir,
         "threads": options.threads,
     }

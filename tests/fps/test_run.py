@@ -323,6 +323,18 @@ def test_samples_are_taken_between_frames_once_a_period(tmp_path):
     assert all("hottest_temp_c" in sample for sample in often.samples)
 
 
+def test_a_clip_is_timed_in_the_precision_that_is_named(tmp_path):
+    (tmp_path / "frames").mkdir()
+    for index, picture in enumerate(tiny.film(3)[0]):
+        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), picture)
+    arguments = ["--video", tmp_path / "frames", "--box", "96,72,40,40", "--frames", "4"]
+    for name, runs in (("fp32", "kestrel"), ("int8", "kestrel-int8")):
+        path = tmp_path / (name + ".json")
+        more = ["--precision", name, "--json", path]
+        assert simple.main([str(word) for word in arguments + more]) == 0
+        assert json.loads(path.read_text())["network"] == runs
+
+
 @pytest.mark.parametrize("targets", [[], ["--targets", "1"]])
 def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys, targets):
     (tmp_path / "frames").mkdir()

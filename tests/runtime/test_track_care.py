@@ -3,7 +3,6 @@
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import pytest
 from runtime import track as command_line
 from runtime.networks import load_network
 from tests.support import tiny
+from tests.support.ports import free_port
 
 pytest.importorskip("onnxruntime")
 
@@ -145,9 +145,7 @@ def test_broken_engines_are_one_sentence(folder, tmp_path):
 
 
 def test_ctrl_c_ends_a_run_whose_source_is_still_opening(folder):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [
             sys.executable,

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -17,9 +16,8 @@ pytest.importorskip("onnxruntime")
 from calib.train.bank import build_bank
 from calib.train.ring import Ring, stop_writers
 from calib.train.teacher import Teachers
+from tests.support import ROOT
 from tests.support.training import write_training
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 # write_pairs, but half a second passes between the first and the last byte of a pair
 SLOW = """

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,16 +17,17 @@ from runtime.video.cameras import Stream
 from runtime.video.save import open_video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_all, write_video
+from tests.support.ports import free_port
 from tests.support.streams import rtsp, scene
 from tests.support.streams.mjpeg import MjpegServer
 from tests.support.streams.mpegts import UdpSender
-from tests.support.streams.process import ROOT, answers, free_port
+from tests.support.streams.process import ROOT, answers
 
 
 @contextlib.contextmanager
 def web_server(folder):
     """Run ``python -m http.server`` on a folder; give its address."""
-    port = free_port()
+    port = free_port(socket.SOCK_STREAM)
     server = subprocess.Popen(
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
         cwd=str(folder),

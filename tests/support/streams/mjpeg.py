@@ -7,14 +7,16 @@ pictures' size every 20, ``/grey`` sends grey JPEGs, ``/page`` is a web page, ``
 """
 
 import argparse
+import socket
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 
 import cv2
 
+from tests.support.ports import free_port
 from tests.support.streams import scene
-from tests.support.streams.process import Sender, answers, free_port, python_module
+from tests.support.streams.process import Sender, answers, python_module
 
 FAULT_AFTER = 20  # pictures
 
@@ -29,7 +31,7 @@ class MjpegServer(Sender):
 
     def __init__(self, folder=None, fps=scene.FPS):
         super().__init__()
-        self.port, self.folder, self.fps = free_port(), folder, fps
+        self.port, self.folder, self.fps = free_port(socket.SOCK_STREAM), folder, fps
         self.address = "http://127.0.0.1:{}/".format(self.port)
 
     def command(self):

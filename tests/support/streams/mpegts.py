@@ -11,8 +11,9 @@ import time
 
 import cv2
 
+from tests.support.ports import free_port
 from tests.support.streams import scene
-from tests.support.streams.process import Sender, free_port, python_module
+from tests.support.streams.process import Sender, python_module
 
 SECONDS = 7  # one round of the scene's target
 DATAGRAM = 7 * 188
@@ -23,7 +24,7 @@ class UdpSender(Sender):
 
     def __init__(self):
         super().__init__()
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = free_port()
         self.address = "udp://127.0.0.1:{}".format(self.port)
 
     def command(self):

@@ -72,13 +72,6 @@ def python_module(name, *arguments):
     return [sys.executable, "-m", name] + [str(argument) for argument in arguments]
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    """A port of the loopback that is free now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def answers(port):
     """Whether a port of the loopback accepts connections."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:

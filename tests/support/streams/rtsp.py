@@ -5,6 +5,7 @@ Runs under the system's Python, which has GStreamer's bindings. On Debian:
 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly``.
 """
 
+import socket
 import subprocess
 import sys
 import time
@@ -37,14 +38,15 @@ def missing():
 
 def make_server():
     """Make the ``Sender``. It is made in a function because the system's Python has no OpenCV."""
-    from tests.support.streams.process import Sender, answers, free_port
+    from tests.support.ports import free_port
+    from tests.support.streams.process import Sender, answers
 
     class RtspServer(Sender):
         """Sends to every viewer of ``rtsp://127.0.0.1:PORT/t``."""
 
         def __init__(self):
             super().__init__()
-            self.port = free_port()
+            self.port = free_port(socket.SOCK_STREAM)
             self.address = "rtsp://127.0.0.1:{}/t".format(self.port)
 
         def command(self):

@@ -111,8 +111,8 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
         _refuse(text)
     values, mistakes = schema.read(toml.read(path, BadBoard))
     if mistakes:
-        more = " (and {} more)".format(len(mistakes) - 1) if len(mistakes) > 1 else ""
-        raise BadBoard("{}: {}{}; correct the file".format(path, mistakes[0], more))
+        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+        raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file")
     return Board(path.stem, path, values)
 
 

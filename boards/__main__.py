@@ -20,7 +20,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         return int(options.run(options) or 0)
     except HotpathError as error:
-        print("boards: {}".format(error), file=sys.stderr)
+        print(f"boards: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # as in `python -m boards list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,8 +66,9 @@ def _root(options: argparse.Namespace) -> Root:
     """
     if not os.path.isdir(options.root) or not os.access(options.root, os.R_OK | os.X_OK):
         raise NoRoot(
-            "--root {} is no folder that can be read; name a folder with a board's proc, sys and "
-            "etc in it, or leave --root out".format(options.root)
+            f"--root {options.root} is no folder that can be read; name a folder with a board's "
+            "proc, sys and "
+            "etc in it, or leave --root out"
         )
     return Root(options.root)
 
@@ -105,12 +106,12 @@ def sensors(options: argparse.Namespace) -> None:
         where = telemetry.found.get(key, "")
         print("{:<32} {:>14}  {}".format(key, "-" if value is None else value, where).rstrip())
     for where, why in telemetry.skipped:
-        print("skipped {}: {}".format(where, why))
+        print(f"skipped {where}: {why}")
 
 
 def take_snapshot(options: argparse.Namespace) -> None:
     count = snapshot.write(options.file, _root(options).folder)
-    print("{}: {} files; read it before you share it".format(options.file, count))
+    print(f"{options.file}: {count} files; read it before you share it")
 
 
 def bring_up(options: argparse.Namespace) -> int:

@@ -75,7 +75,7 @@ def _recognise(
     """Set board, how, sure and candidates by the surest sign that is there."""
     for board in boards:
         if pynq_board and pynq_board.lower() in [name.lower() for name in board.pynq_board]:
-            found.board, found.how = board, "PYNQ's name for it, {}".format(pynq_board)
+            found.board, found.how = board, f"PYNQ's name for it, {pynq_board}"
             found.soc = next(iter(board.device_tree), None)
             return
     alike = []
@@ -89,7 +89,7 @@ def _recognise(
         if module:
             found.board = board
             entry = next(text for text in compatible if module in text)
-            found.how = "{} in the device tree".format(entry)
+            found.how = f"{entry} in the device tree"
             return
     for board in alike:
         if _first(board.model_contains, [found.model or ""]):
@@ -98,7 +98,7 @@ def _recognise(
     found.candidates = [board.name for board in alike]
     if len(alike) == 1 and alike[0].family == "jetson":
         found.board, found.sure = alike[0], False
-        found.how = "its chip alone, {}".format(found.soc)
+        found.how = f"its chip alone, {found.soc}"
 
 
 def _computer(root: Root, found: Detection, boards: Sequence[Board]) -> None:
@@ -168,7 +168,7 @@ def _processor(root: Root) -> Optional[str]:
 
 def _field(text: Optional[str], key: str) -> Optional[str]:
     """Return the value of ``KEY="value"`` in a shell file, or None."""
-    match = re.search(r"""(?m)^(?:export\s+)?{}=["']?([^"'\n]+)""".format(key), text or "")
+    match = re.search(rf"""(?m)^(?:export\s+)?{key}=["']?([^"'\n]+)""", text or "")
     return match.group(1).strip() if match else None
 
 

@@ -24,7 +24,7 @@ class Root:
         self.is_this_computer = self.folder == os.sep
 
     def __repr__(self) -> str:
-        return "{}({!r})".format(type(self).__name__, self.folder)
+        return f"{type(self).__name__}({self.folder!r})"
 
     def path(self, name: str) -> str:
         """Return the real path of a name below the root. Names have no leading slash."""

@@ -48,7 +48,7 @@ PACKAGES: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     "tomli": (("tomli",), ()),
 }
 DEBIAN = ("nvidia-l4t-core", "nvidia-jetpack", "nvidia-l4t-dla-compiler") + tuple(
-    "libnvinfer{}".format(major) for major in (7, 8, 10)
+    f"libnvinfer{major}" for major in (7, 8, 10)
 )
 
 # Folders where a board's own Python looks for packages. The first one that has a package wins.
@@ -115,7 +115,7 @@ def _is_managed(root: Root, python: Optional[str]) -> bool:
     """Whether the system's packager manages this Python, so that pip refuses to install."""
     if root.is_this_computer and sys.prefix != sys.base_prefix:
         return False  # pip installs into an environment
-    return root.has("usr/lib/python{}/{}".format(minor(python), MANAGED))
+    return root.has(f"usr/lib/python{minor(python)}/{MANAGED}")
 
 
 def _python(root: Root) -> Optional[str]:
@@ -217,9 +217,8 @@ def _note(root: Root, package: Package, here: Optional[str]) -> None:
     where = "usr/lib" if package.by == "apt" else "usr/local/lib"
     name = package.distribution.replace("-", "_")
     root.note(
-        "{}/python{}/dist-packages/{}-{}.dist-info/METADATA".format(
-            where, package.python or here, name, package.version
-        )
+        f"{where}/python{package.python or here}/dist-packages/"
+        f"{name}-{package.version}.dist-info/METADATA"
     )
 
 
@@ -236,7 +235,7 @@ def _debian(root: Root, wanted: Set[str]) -> Dict[str, str]:
             )
             if fields.get("Package") in wanted and fields.get("Status", "").endswith(" installed"):
                 order = ("Package", "Status", "Version")
-                stanzas.append("\n".join("{}: {}".format(key, fields[key]) for key in order))
+                stanzas.append("\n".join(f"{key}: {fields[key]}" for key in order))
         return "\n\n".join(stanzas)
 
     text = root.text(STATUS, keep=keep) or ""

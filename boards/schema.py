@@ -112,7 +112,7 @@ def read(table: Dict[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
     for section, keys in SECTIONS.items():
         entries = table.get(section, {})
         if not isinstance(entries, dict):
-            mistakes.append("[{}] must be a section".format(section))
+            mistakes.append(f"[{section}] must be a section")
             entries = {}
         values[section] = _read_section(section, keys, entries, mistakes)
     values["software"] = _read_software(table.get("software", {}), mistakes)
@@ -124,22 +124,22 @@ def read(table: Dict[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
 def _read_section(
     section: str, keys: Dict[str, Key], entries: Dict[str, Any], mistakes: List[str]
 ) -> Dict[str, Any]:
-    where = "[{}] ".format(section) if section else ""
+    where = f"[{section}] " if section else ""
     for key in entries:
         if key not in keys:
             near = difflib.get_close_matches(key, list(keys) + list(SECTIONS), n=1)
-            hint = "; did you mean {}?".format(near[0]) if near else ""
-            mistakes.append("{}{} is not a key of a board{}".format(where, key, hint))
+            hint = f"; did you mean {near[0]}?" if near else ""
+            mistakes.append(f"{where}{key} is not a key of a board{hint}")
     values: Dict[str, Any] = {}
     for key, rule in keys.items():
         if key not in entries:
             if rule.default is REQUIRED:
-                mistakes.append("{}{} is missing".format(where, key))
+                mistakes.append(f"{where}{key} is missing")
             values[key] = None if rule.default is REQUIRED else rule.default
             continue
         problem = _problem(entries[key], rule)
         if problem:
-            mistakes.append("{}{} {}".format(where, key, problem))
+            mistakes.append(f"{where}{key} {problem}")
         values[key] = entries[key]
     return values
 
@@ -189,7 +189,7 @@ def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, st
         return {}
     for family, versions in families.items():
         if not isinstance(versions, dict):
-            mistakes.append("[software] {} must be a table of versions".format(family))
+            mistakes.append(f"[software] {family} must be a table of versions")
             continue
         for key, value in versions.items():
             if key not in SOFTWARE:
@@ -199,7 +199,7 @@ def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, st
                     )
                 )
             elif not _fits(value, "text"):
-                mistakes.append("[software] {} {} must be a text".format(family, key))
+                mistakes.append(f"[software] {family} {key} must be a text")
     return families
 
 
@@ -211,16 +211,16 @@ def _check_whole(values: Dict[str, Any], mistakes: List[str]) -> None:
     for key, chosen in sorted(chosen_by_key.items()):
         for name in chosen:
             if name not in precision["exists"]:
-                mistakes.append("[precision] {} {} is not among those that exist".format(key, name))
+                mistakes.append(f"[precision] {key} {name} is not among those that exist")
     for name in values["unverified"]:
         section, _, key = name.partition(".")
         if key not in SECTIONS.get(section, {}):
-            mistakes.append("unverified {} names no key of a board".format(name))
+            mistakes.append(f"unverified {name} names no key of a board")
         elif values[section][key] is None:
-            mistakes.append("unverified {} has no value".format(name))
+            mistakes.append(f"unverified {name} has no value")
     for rail in values["sensors"]["total"]:
         if rail not in values["sensors"]["rails"]:
-            mistakes.append("[sensors] total {} is not among the rails".format(rail))
+            mistakes.append(f"[sensors] total {rail} is not among the rails")
     if not isinstance(values["search"]["share"], (int, float)):
         mistakes.append("[search] share must be one number; modules of one name share it")
     if values["family"] == "jetson" and not values["gpu"]["compute_capability"]:

@@ -51,8 +51,9 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
         os.replace(part, str(path))
     except OSError as error:
         raise BadSnapshot(
-            "the snapshot can't be written to {}: {}; name a file in a folder that you may write "
-            "to".format(path, error.strerror)
+            f"the snapshot can't be written to {path}: {error.strerror}; name a file in a folder "
+            "that you may write "
+            "to"
         ) from None
     return len(recorder.seen)
 
@@ -79,7 +80,7 @@ def _escape(text: str) -> str:
 
 def _code(letter: str) -> str:
     number = ord(letter)
-    return "\\x{:02x}".format(number) if number < 256 else letter
+    return f"\\x{number:02x}" if number < 256 else letter
 
 
 def scrub(text: str) -> str:

@@ -43,9 +43,9 @@ class Telemetry:
         self.found, self.skipped = notes.found, notes.skipped
         if log is not None:
             for key, where in self.found.items():
-                log("{} from {}".format(key, where))
+                log(f"{key} from {where}")
             for where, why in self.skipped:
-                log("skipped {}: {}".format(where, why))
+                log(f"skipped {where}: {why}")
 
     def read(self) -> Sample:
         """Take one sample: a flat dict whose keys end in their unit.

@@ -33,9 +33,7 @@ def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict
             table: typing.Dict[str, typing.Any] = tomllib.loads(file.read().decode("utf-8"))
         return table
     except (ValueError, OSError, RecursionError) as problem:  # ValueError: of TOML and of UTF-8
-        raise error(
-            "{} can't be read as TOML: {}; correct the file".format(path, problem)
-        ) from None
+        raise error(f"{path} can't be read as TOML: {problem}; correct the file") from None
 
 
 def text(table: "typing.Dict[str, typing.Any]", note: str) -> str:
@@ -53,10 +51,10 @@ def text(table: "typing.Dict[str, typing.Any]", note: str) -> str:
     lines += _lines(plain)
     for name, value in table.items():
         if isinstance(value, dict):
-            lines += ["", "[{}]".format(name)] + _lines(value)
+            lines += ["", f"[{name}]"] + _lines(value)
         elif _is_section(value):
             for entry in value:
-                lines += ["", "[[{}]]".format(name)] + _lines(entry)
+                lines += ["", f"[[{name}]]"] + _lines(entry)
     return "\n".join(lines) + "\n"
 
 
@@ -67,7 +65,7 @@ def _is_section(value: typing.Any) -> bool:
 
 
 def _lines(section: "typing.Dict[str, typing.Any]") -> "typing.List[str]":
-    return ["{} = {}".format(key, _value(value)) for key, value in section.items()]
+    return [f"{key} = {_value(value)}" for key, value in section.items()]
 
 
 def _value(value: typing.Any) -> str:
@@ -75,7 +73,7 @@ def _value(value: typing.Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return '"{}"'.format(escaped)
+        return f'"{escaped}"'
     if isinstance(value, (list, tuple)):
         return "[{}]".format(", ".join(map(_value, value)))
     return repr(value)

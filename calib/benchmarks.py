@@ -49,7 +49,7 @@ def run(options):
     out = pathlib.Path(options.out) / options.benchmark
     networks = options.networks.split(",")
     if not os.path.isdir(options.data):
-        raise BadClips("--data {} is not a folder; name the data set's folder".format(options.data))
+        raise BadClips(f"--data {options.data} is not a folder; name the data set's folder")
     out.mkdir(parents=True, exist_ok=True)
     if options.benchmark == "vot":
         return _run_vot(options, networks, out.resolve())
@@ -59,7 +59,7 @@ def run(options):
         found = _run_all(experiment, options, networks, file)
     if found is None:
         for path in sorted(out.glob("results/GOT-10k/*.zip")):
-            say("wrote {}; GOT-10k's server takes it".format(path))
+            say(f"wrote {path}; GOT-10k's server takes it")
         return None
     (out / "figures.json").write_text(json.dumps(found, indent=1))
     print(text(found))
@@ -87,17 +87,16 @@ def _open(name, data, out, log):
             count = sum(1 for _ in experiment.dataset)
     except Exception as error:  # the toolkit raises assertions and bare exceptions
         raise BadClips(
-            "{} is not a whole {} in its own layout: {}; {} has the toolkit's words".format(
-                data, name, error or type(error).__name__, log.name
-            )
+            f"{data} is not a whole {name} in its own layout: {error or type(error).__name__}; "
+            f"{log.name} has the toolkit's words"
         ) from None
     finally:
         log.write(told.getvalue())
     if not count:
-        raise BadClips("{} holds no sequence of {}".format(data, name))
+        raise BadClips(f"{data} holds no sequence of {name}")
     missing = told.getvalue().count(" not exists")
     if missing:
-        say("{} lacks {} sequences of {}: figures are of {}".format(data, missing, name, count))
+        say(f"{data} lacks {missing} sequences of {name}: figures are of {count}")
     return experiment
 
 
@@ -111,11 +110,7 @@ def _run_all(experiment, options, networks, log):
             networks_dir=options.networks_dir,
             threads=options.threads,
         )
-        say(
-            "{} on {} sequences of {}".format(
-                tracker.name, len(experiment.dataset), options.benchmark
-            )
-        )
+        say(f"{tracker.name} on {len(experiment.dataset)} sequences of {options.benchmark}")
         with contextlib.redirect_stdout(log):
             experiment.run(tracker)
         tracker.close()
@@ -128,11 +123,11 @@ def text(found):
     """The figures of a report as lines: one a network."""
     first = next(iter(found.values()))["overall"]
     columns = [(key, title) for key, title in COLUMNS if key in first]
-    lines = ["{:<24}".format("network") + "".join("{:>11}".format(t) for _, t in columns)]
+    lines = ["{:<24}".format("network") + "".join(f"{t:>11}" for _, t in columns)]
     for name, entry in found.items():
         cells = ("{:11.1f}" if key == "speed_fps" else "{:11.3f}" for key, _ in columns)
         values = (entry["overall"][key] for key, _ in columns)
-        lines.append("{:<24}".format(name) + "".join(c.format(v) for c, v in zip(cells, values)))
+        lines.append(f"{name:<24}" + "".join(c.format(v) for c, v in zip(cells, values)))
     return "\n".join(lines)
 
 
@@ -154,7 +149,7 @@ class LaSot:
         ]
         missing = [path for path in self._folders if not os.path.isdir(path)]
         if missing:
-            raise BadRun("there is no folder {}".format(missing[0]))
+            raise BadRun(f"there is no folder {missing[0]}")
 
     def __len__(self):
         return len(self.seq_names)
@@ -180,8 +175,8 @@ def _toolkit():
         import got10k.experiments
     except ImportError as error:
         raise Missing(
-            "benchmarks need the GOT-10k toolkit ({}); run `pip install got10k==0.1.3 six "
-            "matplotlib`".format(error)
+            f"benchmarks need the GOT-10k toolkit ({error}); run `pip install got10k==0.1.3 six "
+            "matplotlib`"
         ) from None
     return got10k
 

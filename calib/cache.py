@@ -19,19 +19,17 @@ def header(version, algorithm="EntropyCalibration2"):
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
-        raise BadTable(
-            "TensorRT {!r} is no version; give one such as 8.2.1 or 10.3.0".format(version)
-        )
+        raise BadTable(f"TensorRT {version!r} is no version; give one such as 8.2.1 or 10.3.0")
     major, minor, patch = ([int(number) for number in numbers] + [0, 0])[:3]
     if major >= 11:
         raise BadTable(
-            "TensorRT {} reads no calibration cache; use the Q/DQ network "
-            "(NAME-int8-symmetric.toml)".format(version)
+            f"TensorRT {version} reads no calibration cache; use the Q/DQ network "
+            "(NAME-int8-symmetric.toml)"
         )
     number = (
         major * 10000 + minor * 100 + patch if major >= 10 else (major * 1000 + minor * 100 + patch)
     )
-    return "TRT-{}-{}".format(number, algorithm)
+    return f"TRT-{number}-{algorithm}"
 
 
 def text(amax, version, algorithm="EntropyCalibration2"):
@@ -39,7 +37,7 @@ def text(amax, version, algorithm="EntropyCalibration2"):
     lines = [header(version, algorithm)]
     for name, magnitude in amax.items():
         if "\n" in name or "\r" in name:
-            raise BadTable("the tensor name {!r} spans lines; rename it in the ONNX".format(name))
+            raise BadTable(f"the tensor name {name!r} spans lines; rename it in the ONNX")
         scale = np.float32(np.float32(magnitude) / np.float32(LEVELS))
         lines.append("{}: {}".format(name, struct.pack(">f", scale).hex()))
     return "\n".join(lines) + "\n"
@@ -59,9 +57,8 @@ def read(cache):
         name, separator, digits = line.rpartition(": ")  # names may hold colons and blanks
         if not separator or not re.fullmatch("[0-9a-f]{8}", digits):
             raise BadTable(
-                "line {} of the calibration cache is not NAME: 8 hexadecimal digits: {!r}".format(
-                    number, line[:80]
-                )
+                f"line {number} of the calibration cache is not NAME: 8 hexadecimal digits: "
+                f"{line[:80]!r}"
             )
         scales[name] = np.float32(struct.unpack(">f", bytes.fromhex(digits))[0])
     return lines[0], scales

@@ -242,7 +242,7 @@ class Calibration:
         there = engines.installed()
         for form, path in written.items():
             for engine in there if form == "cpu" else ("onnxruntime",):  # see README.md
-                label = "INT8 {}, {}".format(form, engine)
+                label = f"INT8 {form}, {engine}"
                 forms[label] = self._form(path, self.run(path, self.held, engine), plain)
         simulated = self.run(written["cpu"], self.held, "simulated")
         forms["INT8 cpu, simulated"] = self._form(written["cpu"], simulated, plain)

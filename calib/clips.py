@@ -63,7 +63,7 @@ class Clip:
             return recorded.read_picture(str(self._frames[index]))
         except BadSource as error:
             raise BadSource(
-                "{}: broke at frame {} of {}: {}".format(self.name, index, len(self), error)
+                f"{self.name}: broke at frame {index} of {len(self)}: {error}"
             ) from None
 
     def __iter__(self):
@@ -105,7 +105,7 @@ class _Video:
             self._next += 1
         if not good or frame is None:
             self._capture = None
-            raise BadSource("{}: broke at frame {} of {}".format(self.path, index, self.frames))
+            raise BadSource(f"{self.path}: broke at frame {index} of {self.frames}")
         return frame
 
     def __getstate__(self):  # a capture can't go to another process
@@ -147,12 +147,12 @@ def find_clips(folders, trim=False, log=None):
     found = []
     for folder in map(pathlib.Path, folders):
         if not folder.is_dir():
-            raise BadClips("{} is not a folder; name a clip or a folder of clips".format(folder))
+            raise BadClips(f"{folder} is not a folder; name a clip or a folder of clips")
         here = list(_sequences(folder, DEPTH))
         if not here:
             raise BadClips(
-                "{} holds no frames: no pictures and no video, {} folders deep; "
-                "name a clip or a folder of clips".format(folder, DEPTH)
+                f"{folder} holds no frames: no pictures and no video, {DEPTH} folders deep; "
+                "name a clip or a folder of clips"
             )
         for place in here:
             clips = list(_clips_of(place, trim))
@@ -163,8 +163,8 @@ def find_clips(folders, trim=False, log=None):
             found.extend(clips)
         if not found:
             raise BadClips(
-                "{}: none of its {} clips has an annotation (boxes.csv, "
-                "groundtruth.txt, groundtruth_rect.txt …)".format(folder, len(here))
+                f"{folder}: none of its {len(here)} clips has an annotation (boxes.csv, "
+                "groundtruth.txt, groundtruth_rect.txt …)"
             )
     return _named_apart(found)
 
@@ -174,8 +174,8 @@ find_clips.__doc__ = find_clips.__doc__.format(DEPTH)
 
 def _without_annotation(folder):
     return (
-        "{} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
-        "frames".format(folder)
+        f"{folder} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
+        "frames"
     )
 
 
@@ -185,7 +185,7 @@ def _named_apart(clips):
     names = [clip.name for clip in clips]
     for clip in clips:
         if names.count(clip.name) > 1:
-            clip.name = "{}-{}".format(clip.folder.resolve().parent.name, clip.name)
+            clip.name = f"{clip.folder.resolve().parent.name}-{clip.name}"
     return sorted(clips, key=lambda clip: recorded.natural_key(clip.name))
 
 
@@ -234,18 +234,19 @@ def _clips_of(folder, trim):
 def _clip(name, folder, frames, boxes, trim):
     """A clip whose frames and boxes fit, from the target's first frame on."""
     if not len(boxes):
-        raise BadClips("{}: the annotation holds no line; correct it".format(name))
+        raise BadClips(f"{name}: the annotation holds no line; correct it")
     if len(frames) != len(boxes):
         if not trim:
             raise BadClips(
-                "{}: {} boxes for {} frames; correct the annotation, or take the first {} with "
-                "--trim".format(name, len(boxes), len(frames), min(len(frames), len(boxes)))
+                f"{name}: {len(boxes)} boxes for {len(frames)} frames; correct the annotation, or "
+                f"take the first {min(len(frames), len(boxes))} with "
+                "--trim"
             )
         count = min(len(frames), len(boxes))
         boxes = boxes[:count]
     seen = np.flatnonzero(np.isfinite(boxes[:, 0]))
     if not len(seen):
-        raise BadClips("{}: the annotation has no box at all; correct it".format(name))
+        raise BadClips(f"{name}: the annotation has no box at all; correct it")
     first = int(seen[0])
     if isinstance(frames, _Video):
         frames = _Video(frames.path, frames.first + first)
@@ -267,7 +268,7 @@ def _targets(folder):
     elif several:
         for number, file in enumerate(several, 1):
             rows = _rows(file)
-            yield ".{}".format(number), 0, _array([_box(row[:4], 1) for row in rows])
+            yield f".{number}", 0, _array([_box(row[:4], 1) for row in rows])
     elif mot.is_file():
         yield from _mot_targets(mot)
     elif tld.is_file():
@@ -293,9 +294,7 @@ def _mot_targets(path):
     tracks = {}
     for row in _rows(path):
         if len(row) < 6:
-            raise BadClips(
-                "{}: a line has {} values instead of frame,id,x,y,w,h,…".format(path, len(row))
-            )
+            raise BadClips(f"{path}: a line has {len(row)} values instead of frame,id,x,y,w,h,…")
         ignored = len(row) >= 7 and row[6] == 0
         if not ignored:
             tracks.setdefault(int(row[1]), {})[int(row[0])] = _box(row[2:6], 1)
@@ -303,7 +302,7 @@ def _mot_targets(path):
         first, last = min(boxes), max(boxes)
         if len(boxes) >= FEWEST_MOT:
             track = _array([boxes.get(frame) for frame in range(first, last + 1)])
-            yield "-id{}".format(target), first - 1, track
+            yield f"-id{target}", first - 1, track
 
 
 def _rows(path, columns=None):

@@ -89,7 +89,7 @@ def run(name, body, cli, arguments=None, stopped=RESUMES, parse=None):
         result = body(options)
         return result if type(result) is int else 0
     except HotpathError as error:
-        print("{}: {}".format(name, error), file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)

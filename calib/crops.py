@@ -32,9 +32,7 @@ def collect(clip, tracker, exemplars, searches):
     seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
     if len(seen) < 2:
         raise BadRun(
-            "{} shows its target in {} frame(s); calibration needs 2 or more".format(
-                clip.name, len(seen)
-            )
+            f"{clip.name} shows its target in {len(seen)} frame(s); calibration needs 2 or more"
         )
     wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
     wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])

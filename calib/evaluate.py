@@ -83,10 +83,10 @@ def run(options):
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
     if options.benchmark:
         if not options.data:
-            raise BadRun("--benchmark {} needs --data DIR".format(options.benchmark))
+            raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
         return benchmarks.run(options)
     if options.realtime is not None and options.realtime <= 0:
-        raise BadRun("--realtime {:g}: must be above zero".format(options.realtime))
+        raise BadRun(f"--realtime {options.realtime:g}: must be above zero")
     clips = chosen(find_clips(options.clips, options.trim, say), options.only)
     specs = trackers.specs(
         options.networks.split(","),
@@ -104,7 +104,7 @@ def run(options):
         rates.append(options.realtime)
     clips = [clip for clip in clips if clip.name not in {name for name, _ in broken}]
     for _, sentence in broken:
-        say("calib.evaluate: {}".format(sentence))
+        say(f"calib.evaluate: {sentence}")
     if not clips:
         raise BadRun("no clip could be followed to its end; see above")
     table = evaluation(specs, clips, out, rates)
@@ -126,7 +126,7 @@ def follow_all(specs, clips, out, jobs, realtime):
         if stored(spec, clip, out, realtime) is None
     ]
     broken = []
-    label = "tracking" if realtime is None else "at {:g} FPS".format(realtime)
+    label = "tracking" if realtime is None else f"at {realtime:g} FPS"
     bar = tqdm(total=sum(len(clip) for _, clip in todo), unit=" frames", disable=None, desc=label)
     with bar:
         for clip, error in _outcomes(todo, out, jobs, realtime):
@@ -160,8 +160,8 @@ def _caught(function, *arguments):
 
 def path_of(spec, clip, out, realtime):
     """The file of a tracker's boxes on a clip."""
-    name = spec.name if realtime is None else "{}@{:g}".format(spec.name, realtime)
-    return out / "boxes" / "{}-{}".format(name, spec.engine) / (clip.name + ".json")
+    name = spec.name if realtime is None else f"{spec.name}@{realtime:g}"
+    return out / "boxes" / f"{name}-{spec.engine}" / (clip.name + ".json")
 
 
 def stored(spec, clip, out, realtime=None):
@@ -224,7 +224,7 @@ def evaluation(specs, clips, out, rates):
     }
     for rate in rates:
         for spec in specs:
-            name = spec.name if rate is None else "{} at {:g} FPS".format(spec.name, rate)
+            name = spec.name if rate is None else f"{spec.name} at {rate:g} FPS"
             found = [stored(spec, clip, out, rate) for clip in clips]
             table["trackers"][name] = dict(
                 _figures(clips, found), engine=spec.engine, published=trackers.published(spec)

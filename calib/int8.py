@@ -126,8 +126,8 @@ def split(clips, held_out):
     measured = [clip for clip in clips if clip not in held]
     if not measured or not held:
         raise BadRun(
-            "{} clip(s) are not enough: calibration needs one and the last figures need "
-            "another; name more with --clips".format(len(clips))
+            f"{len(clips)} clip(s) are not enough: calibration needs one and the last figures need "
+            "another; name more with --clips"
         )
     return measured, held
 
@@ -138,12 +138,12 @@ def calibrate(work, options):
     Returns:
         (table, dict of what was tried).
     """
-    say("{}: crops and ranges on {} clips".format(work.network.name, len(work.clips)))
+    say(f"{work.network.name}: crops and ranges on {len(work.clips)} clips")
     ranges = work.table()
     tried = {}
     for method in METHODS if options.method is None else (options.method,):
         tried[method] = work.try_out(ranges, method, ())
-        say("{:<12} loses {:.4f} of one-step overlap".format(method, tried[method]))
+        say(f"{method:<12} loses {tried[method]:.4f} of one-step overlap")
     method = min(tried, key=tried.get)
     work.choose(ranges, method)
 
@@ -178,7 +178,7 @@ def search_layers(work, ranges, method, options):
     for keep in work.keep_sets(ranges, options.budget):
         loss = work.try_out(ranges, method, keep)
         steps.append({"kept": len(keep), "added": keep[-1], "loss": loss})
-        say("{:>3} layers in 16 bit: {:.4f}".format(len(keep), loss))
+        say(f"{len(keep):>3} layers in 16 bit: {loss:.4f}")
         if loss < best[1]:
             best = (keep, loss)
         if loss <= options.tolerance:
@@ -199,7 +199,7 @@ def write_targets(work, ranges, options, out):
         written[form] = qdq.write(work.network, models, out, name + suffix, note)
     magnitudes = table.amax(ranges)
     for version in options.tensorrt:
-        path = out / "{}-tensorrt-{}.cache".format(name, version)
+        path = out / f"{name}-tensorrt-{version}.cache"
         path.write_text(cache.text(magnitudes, version))
     export.write(work.parts, ranges, out / (name + "-fpga"))
     return written

@@ -39,7 +39,7 @@ def text(report):
             )
         )
     for engine, share in report["same_cell_as_simulated"].items():
-        lines.append("{}: same cell as simulated INT8 on {:.1%} of the pairs".format(engine, share))
+        lines.append(f"{engine}: same cell as simulated INT8 on {share:.1%} of the pairs")
     return "\n".join(lines)
 
 
@@ -60,7 +60,7 @@ def _plot(report, path):
 
 def _rows(head, rows):
     def cells(row, tag):
-        return "".join("<{0}>{1}</{0}>".format(tag, html.escape(str(value))) for value in row)
+        return "".join(f"<{tag}>{html.escape(str(value))}</{tag}>" for value in row)
 
     body = "".join("<tr>{}</tr>".format(cells(row, "td")) for row in rows)
     return "<div class=wide><table><tr>{}</tr>{}</table></div>".format(cells(head, "th"), body)
@@ -95,7 +95,7 @@ def _page(report, plot):
     )
     tried = _rows(
         ("method", "overlap lost on the measured clips"),
-        [(name, "{:.4f}".format(value)) for name, value in report["methods"].items()],
+        [(name, f"{value:.4f}") for name, value in report["methods"].items()],
     )
     steps = _rows(
         ("layers in 16 bit", "last added", "overlap lost on the measured clips"),
@@ -108,8 +108,8 @@ def _page(report, plot):
         [
             (
                 name,
-                "{:.1f}".format(snr),
-                "{:.1%}".format(costs.get(name, 0) / total),
+                f"{snr:.1f}",
+                f"{costs.get(name, 0) / total:.1%}",
                 "16 bit" if name in report["keep"] else "",
             )
             for name, snr in report["layers"].items()
@@ -129,7 +129,7 @@ def _page(report, plot):
         "<h2>Speed</h2>" + speed if report["speed"] else "",
         "<h2>Methods</h2>" + tried if report["methods"] else "",
         "<h2>Layers kept</h2>" + steps if report["search"] else "",
-        '<h2>Layers</h2><img src="{}" alt="signal to noise" style="max-width:100%">'.format(plot),
+        f'<h2>Layers</h2><img src="{plot}" alt="signal to noise" style="max-width:100%">',
         layers,
     ]
     return (

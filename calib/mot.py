@@ -41,7 +41,7 @@ def run(options):
     """Print a row for each file of results."""
     truth = read(options.truth)
     wide = max(len(path) for path in options.results) + 2
-    print(" " * wide + "".join("{:>10}".format(title) for title in COLUMNS))
+    print(" " * wide + "".join(f"{title:>10}" for title in COLUMNS))
     for path in options.results:
         found = figures(truth, read(path), options.frames)
         cells = ("{:>10.3f}" if isinstance(found[key], float) else "{:>10}" for key in COLUMNS)
@@ -61,16 +61,14 @@ def read(path):
     try:
         lines = pathlib.Path(path).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadClips("{}: can't be read: {}".format(path, error)) from None
+        raise BadClips(f"{path}: can't be read: {error}") from None
     for number, line in enumerate(filter(str.strip, lines), 1):
         try:
             frame, target, *box = (float(value) for value in line.split(",")[:7])
         except ValueError:
             box = []
         if len(box) < 4:
-            raise BadClips(
-                "{}, line {}: is not frame,id,left,top,width,height,…".format(path, number)
-            )
+            raise BadClips(f"{path}, line {number}: is not frame,id,left,top,width,height,…")
         if len(box) < 5 or box[4] != 0:
             boxes.setdefault(int(frame), {})[int(target)] = tuple(box[:4])
     return boxes
@@ -115,8 +113,8 @@ def _data(truth, results, frames):
         }
         ids[name] = [np.array([known[target] for target in row], int) for row in rows]
         boxes[name] = [np.array(list(row.values()), float).reshape(-1, 4) for row in rows]
-        totals["num_{}_ids".format(name)] = len(known)
-        totals["num_{}_dets".format(name)] = sum(map(len, rows))
+        totals[f"num_{name}_ids"] = len(known)
+        totals[f"num_{name}_dets"] = sum(map(len, rows))
     similar = [overlaps(one, two) for one, two in zip(boxes["gt"], boxes["tracker"])]
     return dict(
         totals,

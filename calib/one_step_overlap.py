@@ -40,8 +40,9 @@ def check(shape):
     family, crop = getattr(shape, "family", "points"), getattr(shape, "crop", "square")
     if family != "points" or crop != "square":
         raise BadNetwork(
-            "{}: one-step overlap is defined for the family points with square crops, not {} with "
-            "{} ones".format(shape.name, family, crop)
+            f"{shape.name}: one-step overlap is defined for the family points with square crops, "
+            f"not {family} with "
+            f"{crop} ones"
         )
 
 

@@ -67,7 +67,7 @@ def prepared(model):
         ):  # named by its result, which is the same in both parts
             result = base(node.output[0])
             prefix = node.output[0][: len(node.output[0]) - len(result)]
-            node.name = "{}{}_{}".format(prefix, node.op_type, result)
+            node.name = f"{prefix}{node.op_type}_{result}"
         taken.add(node.name)
     model.graph.node.extend(nodes)
     return shape_inference.infer_shapes(model, strict_mode=True)
@@ -148,9 +148,8 @@ def quantised(model, ranges, form="cpu", keep=(), only=None):
         quantizer.quantize_model()
     except (ValueError, KeyError) as error:
         raise BadTable(
-            "the table lacks a range ({}); calibrate this network again".format(
-                str(error).splitlines()[0][:160]
-            )
+            f"the table lacks a range ({str(error).splitlines()[0][:160]}); calibrate this "
+            "network again"
         ) from None
     quantizer.model.topological_sort()
     done = quantizer.model.model
@@ -180,7 +179,7 @@ def write(network, models, folder, name, note):
     files = []
     for part, model in models.items():
         data = model.SerializeToString()
-        path = folder / "{}_{}.onnx".format(name, part)
+        path = folder / f"{name}_{part}.onnx"
         path.write_bytes(data)
         files.append({"part": part, "name": path.name, "sha256": hashlib.sha256(data).hexdigest()})
     table = toml.read(network.path, BadNetwork)

@@ -75,11 +75,11 @@ def text(table):
     columns = _columns(table)
     lines = [
         "{:<32}".format("mean of {} clips".format(len(table["clips"])))
-        + "".join("{:>12}".format(title) for _, title, _ in columns)
+        + "".join(f"{title:>12}" for _, title, _ in columns)
     ]
     for name, entry in table["trackers"].items():
         cells = ("{:>12}".format(_cell(entry["mean"], key, form)) for key, _, form in columns)
-        lines.append("{:<32}".format(name) + "".join(cells) + _published(entry))
+        lines.append(f"{name:<32}" + "".join(cells) + _published(entry))
     return "\n".join(lines)
 
 
@@ -196,7 +196,7 @@ def _head(table, colours):
         frames,
         _mean_table(table, colours),
         "".join(
-            '<img src="{0}.png" alt="{0} curves">'.format(key)
+            f'<img src="{key}.png" alt="{key} curves">'
             for key in ("success", "precision", "norm_precision")
         ),
         _clip_table(table, colours),
@@ -204,16 +204,14 @@ def _head(table, colours):
 
 
 def _key(name, colours):
-    return '<span class=key style="background:{}"></span>{}'.format(
-        colours[name], html.escape(name)
-    )
+    return f'<span class=key style="background:{colours[name]}"></span>{html.escape(name)}'
 
 
 def _mean_table(table, colours):
     columns = _columns(table)
     rows = [
         "<tr><th>tracker</th><th>engine</th>{}</tr>".format(
-            "".join("<th>{}</th>".format(title) for _, title, _ in columns)
+            "".join(f"<th>{title}</th>" for _, title, _ in columns)
         )
     ]
     means = {name: entry["mean"] for name, entry in table["trackers"].items()}
@@ -240,7 +238,7 @@ def _clip_table(table, colours):
     names = list(table["trackers"])
     rows = [
         "<tr><th>clip</th><th>frames</th>{}</tr>".format(
-            "".join("<th>{}</th>".format(_key(name, colours)) for name in names)
+            "".join(f"<th>{_key(name, colours)}</th>" for name in names)
         )
     ]
     for clip in table["clips"]:
@@ -266,12 +264,13 @@ def _clip_part(clip, boxes, table, colours, out):
     _plot_overlap(folder / (clip.name + ".png"), ious, moments, colours)
     figures = []
     for index in moments:
-        name = "{}-{:05d}.jpg".format(clip.name, index)
+        name = f"{clip.name}-{index:05d}.jpg"
         cv2.imwrite(str(folder / name), picture(clip, index, boxes, colours))
         worst = min(ious, key=lambda n: ious[n][index])
         figures.append(
-            '<figure><img src="clips/{}" alt=""><figcaption>frame {}, worst {} {:.2f}</figcaption>'
-            "</figure>".format(html.escape(name), index, html.escape(worst), ious[worst][index])
+            f'<figure><img src="clips/{html.escape(name)}" alt=""><figcaption>frame {index}, '
+            f"worst {html.escape(worst)} {ious[worst][index]:.2f}</figcaption>"
+            "</figure>"
         )
     return '<h3>{0}</h3><img src="clips/{0}.png" alt="overlap" style="max-width:100%">'.format(
         html.escape(clip.name)

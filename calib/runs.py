@@ -56,10 +56,10 @@ def runs_below(folders):
     found = []
     for folder in map(pathlib.Path, folders):
         if not folder.is_dir():
-            raise BadRun("{} is not there; name a folder with runs of calib.train".format(folder))
+            raise BadRun(f"{folder} is not there; name a folder with runs of calib.train")
         below = sorted(path.parent for path in folder.rglob(record.FILE))
         if not below:
-            raise BadRun("{} has no run: no {} below it".format(folder, record.FILE))
+            raise BadRun(f"{folder} has no run: no {record.FILE} below it")
         found += [path for path in below if path not in found]
     return found
 
@@ -109,7 +109,7 @@ def figures(judged):
         error = judged.get(name.replace("os_", "se_", 1))
         told.append(
             "{} {:.3f}{}".format(
-                name[3:], judged[name], " ± {:.3f}".format(error) if error is not None else ""
+                name[3:], judged[name], f" ± {error:.3f}" if error is not None else ""
             )
         )
     return ", ".join(told) or "-"

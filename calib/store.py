@@ -47,7 +47,7 @@ class Store:
 
 def _key(name, depends):
     text = json.dumps([name, depends], sort_keys=True, default=str)
-    return "{}-{}".format(name, hashlib.sha256(text.encode()).hexdigest()[:24])
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
 def entries(path):

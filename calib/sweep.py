@@ -76,7 +76,7 @@ def run(options):
     both = sorted({c.sha256 for c in clips} & {c.sha256 for c in unseen})
     if both:
         name = next(clip.name for clip in clips if clip.sha256 == both[0])
-        raise BadRun("{} is among --clips and --unseen; name it in one of them".format(name))
+        raise BadRun(f"{name} is among --clips and --unseen; name it in one of them")
     out.mkdir(exist_ok=True)
     networks = {path.stem: exported(path, out) for path in paths}
     results = measured(networks, Judge(clips, options.engine), out, options)
@@ -101,7 +101,7 @@ def checkpoints(folder):
         BadRun: there is none.
     """
     if not (folder / "log.jsonl").is_file():
-        raise BadRun("{} is no run of calib.train: it has no log.jsonl".format(folder))
+        raise BadRun(f"{folder} is no run of calib.train: it has no log.jsonl")
     found = [
         path
         for stage in STAGES
@@ -217,7 +217,7 @@ def choose(results, names):
             best, gained, sure = name, gain, error
     if best == last:
         return last, "the last one; none is better by more than one standard error"
-    return best, "better than the last one by {:.4f} ± {:.4f}".format(gained, sure)
+    return best, f"better than the last one by {gained:.4f} ± {sure:.4f}"
 
 
 def tuned(toml, options, out):
@@ -228,7 +228,7 @@ def tuned(toml, options, out):
     given += ["--ray", options.ray] if options.ray else []
     given += ["--only", options.only] if options.only else []
     if tune.main(given):
-        raise BadRun("calib.tune failed, see above; the sweep itself is in {}".format(out))
+        raise BadRun(f"calib.tune failed, see above; the sweep itself is in {out}")
     report = json.loads((out / "tune" / (toml.stem + "-tune.json")).read_text())
     return {key: report[key] for key in ("best", "score", "score_held_out")}
 
@@ -243,7 +243,7 @@ def text(report):
     lines = ["checkpoint            one-step            AO    EAO  ms a frame"]
     for name, each in report["results"].items():
         mark = "*" if name == report["chosen"] else " "
-        lines.append("{} {}".format(mark, _line(name, each)))
+        lines.append(f"{mark} {_line(name, each)}")
     lines.append("* {}".format(report["why"]))
     if "unseen_figures" in report:
         lines.append("  " + _line("on --unseen", report["unseen_figures"]))

@@ -47,14 +47,12 @@ def read(path, network=None, networks_dir=None):
             table = json.load(file)
     except (OSError, ValueError) as error:
         raise BadTable(
-            "{} can't be read as a table of ranges: {}; make one with `python -m "
-            "calib.int8`".format(path, error)
+            f"{path} can't be read as a table of ranges: {error}; make one with `python -m "
+            "calib.int8`"
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
         raise BadTable(
-            "{} is no table of ranges of this version; make one with `python -m calib.int8`".format(
-                path
-            )
+            f"{path} is no table of ranges of this version; make one with `python -m calib.int8`"
         )
     if network is not None:
         _check_network(path, table, network, networks_dir)

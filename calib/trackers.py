@@ -56,7 +56,7 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
     names = [spec.name for spec in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise BadRun("{} would be in the table twice; name each network once".format(twice[0]))
+        raise BadRun(f"{twice[0]} would be in the table twice; name each network once")
     return found
 
 
@@ -75,8 +75,8 @@ def int8_toml(name, int8_dir):
         if form is not None:
             return form.path
         raise BadRun(
-            "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
-            "--network {0} --clips DIR --out {2}`".format(name, path, int8_dir)
+            f"there is no INT8 form of {name}: no {path}; make it with `python -m calib.int8 "
+            f"--network {name} --clips DIR --out {int8_dir}`"
         )
     return path
 
@@ -158,7 +158,8 @@ def _peer_class(name):
     make = getattr(cv2, attribute + "_create", None)
     if make is None:
         raise Missing(
-            "OpenCV {} has no {}; install opencv-contrib-python-headless in place of "
-            "opencv-python-headless, or leave it out".format(cv2.__version__, name)
+            f"OpenCV {cv2.__version__} has no {name}; install opencv-contrib-python-headless in "
+            "place of "
+            "opencv-python-headless, or leave it out"
         )
     return make

@@ -133,8 +133,9 @@ def split(clips, held_out):
     seen = [clip for clip in clips if clip not in held]
     if not seen or not held:
         raise BadRun(
-            "{} clip(s) can't be parted: one to search on and one held out are the least; "
-            "name more with --clips".format(len(clips))
+            f"{len(clips)} clip(s) can't be parted: one to search on and one held out are the "
+            "least; "
+            "name more with --clips"
         )
     return seen, held
 
@@ -210,7 +211,7 @@ def search(study, options, ranges, pool):
                 study.tell(number, score)
                 done += 1
                 bar.update()
-            bar.set_postfix_str("best {:.4f}".format(study.best_value))
+            bar.set_postfix_str(f"best {study.best_value:.4f}")
 
 
 def _batch(study, options, ranges, done, again):

@@ -29,7 +29,7 @@ class Vanishing:
 
     def __init__(self, clip, kind, other=None):
         self.clip, self.kind, self.other = clip, kind, other
-        self.name = "{}-{}".format(clip.name, kind)
+        self.name = f"{clip.name}-{kind}"
         self.boxes = clip.boxes.copy()
         self.gone = np.zeros(len(clip), bool)
         times = max(1, len(clip) // EVERY)

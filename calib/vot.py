@@ -128,8 +128,9 @@ def write_workspace(workspace, clips, low, high, fps):
         absent = np.flatnonzero(np.isnan(clip.boxes[:, 0]))
         if len(absent):
             raise BadRun(
-                "{}: the target is absent in {} frames, which VOT's short-term experiments do "
-                "not allow; name other clips with --only".format(clip.name, len(absent))
+                f"{clip.name}: the target is absent in {len(absent)} frames, which VOT's "
+                "short-term experiments do "
+                "not allow; name other clips with --only"
             )
         _write_sequence(workspace / "sequences" / clip.name, clip, fps)
     names = "".join(clip.name + "\n" for clip in clips)
@@ -140,19 +141,17 @@ def _write_sequence(folder, clip, fps):
     colour = folder / "color"
     colour.mkdir(parents=True, exist_ok=True)
     for index in range(len(clip)):
-        path = colour / "{:08d}.jpg".format(index + 1)  # VOT counts frames from 1
+        path = colour / f"{index + 1:08d}.jpg"  # VOT counts frames from 1
         if not path.exists():
             cv2.imwrite(str(path), clip[index], [cv2.IMWRITE_JPEG_QUALITY, 98])
     height, width = clip[0].shape[:2]
     (folder / "groundtruth.txt").write_text(
-        "".join(",".join("{:.4f}".format(value) for value in box) + "\n" for box in clip.boxes)
+        "".join(",".join(f"{value:.4f}" for value in box) + "\n" for box in clip.boxes)
     )
     (folder / "sequence").write_text(
-        "channels.color=color/%08d.jpg\nformat=default\nfps={:g}\nname={}\nwidth={}\nheight={}\n".format(
-            fps, clip.name, width, height
-        )
+        f"channels.color=color/%08d.jpg\nformat=default\nfps={fps:g}\nname={clip.name}\nwidth={width}\nheight={height}\n"
     )
-    (folder / "anchor.value").write_text("".join("{}\n".format(a) for a in anchors(len(clip))))
+    (folder / "anchor.value").write_text("".join(f"{a}\n" for a in anchors(len(clip))))
 
 
 def write_trackers(workspace, names, networks_dir, engine):
@@ -176,9 +175,8 @@ def write_trackers(workspace, names, networks_dir, engine):
         label = "".join(c if c.isalnum() else "_" for c in network.name)
         labels.append(label)
         entries.append(
-            "[{0}]\nlabel = {1}\nprotocol = trax\ncommand = {2}\nenv_PYTHONPATH = {3}\n".format(
-                label, network.name, shlex.join(command), root
-            )
+            f"[{label}]\nlabel = {network.name}\nprotocol = trax\ncommand = "
+            f"{shlex.join(command)}\nenv_PYTHONPATH = {root}\n"
         )
     (workspace / "trackers.ini").write_text("\n".join(entries))
     return labels
@@ -209,9 +207,7 @@ def toolkit(arguments):
     )
     if done.returncode:
         last = [line for line in done.stdout.splitlines() if line.strip()][-1:] or ["no output"]
-        raise BadRun(
-            "vot {} failed: {}; its logs are in the workspace's logs/".format(arguments[0], last[0])
-        )
+        raise BadRun(f"vot {arguments[0]} failed: {last[0]}; its logs are in the workspace's logs/")
 
 
 def figures(path):

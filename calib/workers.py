@@ -99,8 +99,9 @@ def _ray(trial, address, workers):
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BadRun(
-            "no Ray cluster at {}: {}; start one with `ray start --head`, or give "
-            "--ray local".format(address, str(error).splitlines()[0])
+            f"no Ray cluster at {address}: {str(error).splitlines()[0]}; start one with `ray "
+            "start --head`, or give "
+            "--ray local"
         ) from None
     try:
         remote = ray.remote(num_cpus=1)(_RayWorker)

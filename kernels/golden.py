@@ -46,7 +46,7 @@ def crop(
     x, y, width, height = (int(value) for value in window)
     out_height, out_width = size if isinstance(size, (tuple, list)) else (size, size)
     if min(width, height, out_width, out_height) < 1:
-        raise ValueError("a crop of {}x{} to {}x{}".format(width, height, out_width, out_height))
+        raise ValueError(f"a crop of {width}x{height} to {out_width}x{out_height}")
     outside = np.asarray(border, np.uint8)
 
     if (height, width) == (out_height, out_width):
@@ -93,7 +93,7 @@ def warp(
     x, y, width, height = (float(value) for value in window)
     rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
     if min(width, height) <= 0 or min(rows, columns) < 1:
-        raise ValueError("a crop of {}x{} to {}x{}".format(width, height, columns, rows))
+        raise ValueError(f"a crop of {width}x{height} to {columns}x{rows}")
     left, right_weight = _places(x, width, columns)
     top, bottom_weight = _places(y, height, rows)
     outside = np.asarray(border, np.uint8)

@@ -108,7 +108,7 @@ def kind_of(sampling: Sequence[Tuple[int, int]]) -> str:
     try:
         return SAMPLINGS[((1, 1),) if len(sampling) == 1 else tuple(sampling)]
     except KeyError:
-        raise NotBaseline("sampling {}".format(sampling)) from None
+        raise NotBaseline(f"sampling {sampling}") from None
 
 
 def units_of(kind: str, width: int, height: int) -> Tuple[int, int]:
@@ -201,7 +201,7 @@ class _Bits:
     """Reads the coded data bit by bit, between two restarts."""
 
     def __init__(self, data: bytes) -> None:
-        self._bits = "".join("{:08b}".format(byte) for byte in data.replace(b"\xff\x00", b"\xff"))
+        self._bits = "".join(f"{byte:08b}" for byte in data.replace(b"\xff\x00", b"\xff"))
         self._at = 0
 
     def take(self, count: int) -> int:

@@ -97,7 +97,7 @@ class Planes:
         full_range: bool = False,
     ) -> None:
         if kind not in KINDS or (matrix, full_range) not in MATRICES:
-            raise ValueError("a picture of {} with the matrix {}".format(kind, matrix))
+            raise ValueError(f"a picture of {kind} with the matrix {matrix}")
         self.kind, self.planes = kind, tuple(planes)
         self.width, self.height = width, height
         self.matrix, self.full_range = matrix, full_range
@@ -174,7 +174,7 @@ def _check(picture: Planes) -> None:
     found = [plane.shape for plane in picture.planes]
     whole = all(plane.dtype == np.uint8 for plane in picture.planes)
     if found != wanted or not whole or width < 1 or height < 1:
-        raise ValueError("{} of {}x{} with planes {}".format(kind, width, height, found))
+        raise ValueError(f"{kind} of {width}x{height} with planes {found}")
 
 
 def _samples(picture: Planes) -> Samples:

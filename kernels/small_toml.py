@@ -59,13 +59,13 @@ class _Reader:
         if opening == "[[":
             entries = parent.setdefault(name, [])
             if not isinstance(entries, list):
-                raise self._error("{} is no list of sections".format(name))
+                raise self._error(f"{name} is no list of sections")
             entries.append({})
             last: Dict[str, Any] = entries[-1]
             return last
         section = parent.setdefault(name, {})
         if not isinstance(section, dict) or id(section) in self.sections:
-            raise self._error("{} is there twice".format(name))
+            raise self._error(f"{name} is there twice")
         self.sections.append(id(section))
         return section
 
@@ -75,7 +75,7 @@ class _Reader:
             inner = table.setdefault(key, {})
             inner = inner[-1] if isinstance(inner, list) and inner else inner
             if not isinstance(inner, dict):
-                raise self._error("{} is no section".format(key))
+                raise self._error(f"{key} is no section")
             table = inner
         return table
 
@@ -85,7 +85,7 @@ class _Reader:
         self.at = self._match(BLANK)
         table = self._walk(table, keys[:-1])
         if keys[-1] in table:
-            raise self._error("{} is there twice".format(keys[-1]))
+            raise self._error(f"{keys[-1]} is there twice")
         table[keys[-1]] = self._value()
 
     def _keys(self) -> List[str]:
@@ -202,7 +202,7 @@ class _Reader:
     def _expect(self, text: str) -> None:
         self.at = self._match(BLANK)
         if not self.text.startswith(text, self.at):
-            raise self._error("{!r} is missing".format(text))
+            raise self._error(f"{text!r} is missing")
         self.at += len(text)
 
     def _match(self, pattern: Any) -> int:

@@ -47,12 +47,12 @@ TABLES = ("network", "libraries", "settings", "parts", "run")
 
 def command(board: str, network: PathLike, precision: str) -> str:
     """The command that builds a bundle."""
-    return "make engine BOARD={} NETWORK={} PRECISION={}".format(board, network, precision)
+    return f"make engine BOARD={board} NETWORK={network} PRECISION={precision}"
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
     """The folder of the bundle for a board, network and precision (all names)."""
-    return pathlib.Path(str(engines)) / board / "{}-{}".format(network, precision)
+    return pathlib.Path(str(engines)) / board / f"{network}-{precision}"
 
 
 def identity(
@@ -117,8 +117,9 @@ class Bundle:
         path = self.folder / FILE
         if not path.is_file():
             raise BadBundle(
-                "{} is no bundle: it has no {}; run `make engine BOARD=… NETWORK=… PRECISION=…` "
-                "(`python -m boards` names this board)".format(self.folder, FILE)
+                f"{self.folder} is no bundle: it has no {FILE}; run `make engine BOARD=… "
+                "NETWORK=… PRECISION=…` "
+                "(`python -m boards` names this board)"
             )
         try:
             with open(str(path)) as file:
@@ -127,9 +128,8 @@ class Bundle:
                 raise ValueError("it is no table")
         except (ValueError, OSError) as error:
             raise BadBundle(
-                "{} can't be read ({}); remove {} and build it again with `make engine`".format(
-                    path, error, self.folder
-                )
+                f"{path} can't be read ({error}); remove {self.folder} and build it again with "
+                "`make engine`"
             ) from None
         missing = [key for key in KEYS if key not in values]
         if values.get("format") != FORMAT or missing:
@@ -145,18 +145,18 @@ class Bundle:
         """Refuse an entry that has another type than it should have."""
         for key in TEXTS:
             if not isinstance(values[key], str):
-                self.damaged("{} is no text".format(key))
+                self.damaged(f"{key} is no text")
         for key in TABLES:
             if not isinstance(values[key], dict):
-                self.damaged("{} is no table".format(key))
+                self.damaged(f"{key} is no table")
         network, parts = values["network"], values["parts"]
         if not isinstance(network.get("name"), str) or not isinstance(network.get("files"), dict):
             self.damaged("network has no name or no files")
         for name, part in parts.items():
             if not isinstance(part, dict) or not isinstance(part.get("sha256"), str):
-                self.damaged("{} has no sha256".format(name))
+                self.damaged(f"{name} has no sha256")
             if not isinstance(part.get("bytes"), int):
-                self.damaged("{} has no size".format(name))
+                self.damaged(f"{name} has no size")
         if network["name"] + ".toml" not in parts:
             self.damaged("its network's TOML is none of its parts")
 
@@ -171,7 +171,7 @@ class Bundle:
         """
         for name in named:
             if not isinstance(name, str) or name not in self.parts:
-                self.damaged("{} is none of its parts".format(name))
+                self.damaged(f"{name} is none of its parts")
 
     @property
     def command(self) -> str:
@@ -195,9 +195,8 @@ class Bundle:
         for name, wanted in sorted(self.parts.items()):
             if os.path.basename(name) != name:
                 raise BadBundle(
-                    "{} names a part outside it, {!r}; remove it and run `{}`".format(
-                        self.folder, name, self.command
-                    )
+                    f"{self.folder} names a part outside it, {name!r}; remove it and run "
+                    f"`{self.command}`"
                 )
             path = self.path(name)
             if not path.is_file():
@@ -210,7 +209,7 @@ class Bundle:
             try:
                 altered = size != wanted["bytes"] or sha256_of(path) != wanted["sha256"]
             except OSError as error:
-                self._broken(path, "can't be read ({})".format(error.strerror))
+                self._broken(path, f"can't be read ({error.strerror})")
             if altered:
                 self._broken(path, "was altered since it was built")
 
@@ -227,9 +226,9 @@ class Bundle:
             built = self.network["files"].get(part)
             if sha256 is not None and sha256 != built:
                 self.mismatch(
-                    "{} of {}".format(part, network.name),
-                    "sha256 {}…".format(str(built)[:12]),
-                    "{}…".format(sha256[:12]),
+                    f"{part} of {network.name}",
+                    f"sha256 {str(built)[:12]}…",
+                    f"{sha256[:12]}…",
                 )
         known = None not in now["files"].values()
         if known and now["sha256"] != self.network["sha256"]:
@@ -288,8 +287,9 @@ class Bundle:
             BadBundle: always.
         """
         raise BadBundle(
-            "{} is not as it was written ({}); remove {} and build it again with `make "
-            "engine`".format(self.folder / FILE, reason, self.folder)
+            f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
+            "build it again with `make "
+            "engine`"
         )
 
     def mismatch(
@@ -314,13 +314,11 @@ class Bundle:
 
     def _rebuild(self, what: str, built: Any, here: Any, rebuild: str) -> NoReturn:
         raise BundleMismatch(
-            "{} was built for {} {}, but here it is {}; run `{}`".format(
-                self.folder, what, built, here, rebuild
-            )
+            f"{self.folder} was built for {what} {built}, but here it is {here}; run `{rebuild}`"
         )
 
     def _broken(self, path: pathlib.Path, what: str) -> NoReturn:
-        raise BadBundle("{} {}; build it again: `{}`".format(path, what, self.command))
+        raise BadBundle(f"{path} {what}; build it again: `{self.command}`")
 
 
 def _without_ones(shape: Sequence[int]) -> Sequence[int]:

@@ -26,7 +26,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if not words or words[0] not in PROGRAMS:
         print("usage: hotpath-tracker PROGRAM [OPTIONS]\n")
         for name, (_, text) in PROGRAMS.items():
-            print("  {:<10} {}".format(name, text))
+            print(f"  {name:<10} {text}")
         return 0 if words in (["-h"], ["--help"]) else 2
     module = PROGRAMS[words[0]][0]
     try:
@@ -34,9 +34,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if words[0] not in WITHOUT_LIBRARIES:
             require(("numpy", "cv2"))
         if importlib.util.find_spec(module.split(".")[0]) is None:
-            raise ImportError("{} is not installed; use a checkout".format(words[0]))
+            raise ImportError(f"{words[0]} is not installed; use a checkout")
     except ImportError as error:
-        print("hotpath-tracker: {}".format(error), file=sys.stderr)
+        print(f"hotpath-tracker: {error}", file=sys.stderr)
         return 2
     sys.argv = [module] + words[1:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

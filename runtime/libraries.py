@@ -37,13 +37,12 @@ def check_packages(names: Sequence[str] = ("kernels",)) -> None:
         origin = os.path.abspath(spec.origin) if spec and spec.origin else None
         ours = os.path.join(HERE, name, "__init__.py")
         if origin is not None and origin != ours:
+            _end(f"{origin} hides Hotpath's own package {name}; rename it or move it away")
+        if importlib.util.find_spec(f"{PREFIX}{name}.errors") is None:
             _end(
-                "{} hides Hotpath's own package {}; rename it or move it away".format(origin, name)
-            )
-        if importlib.util.find_spec("{}{}.errors".format(PREFIX, name)) is None:
-            _end(
-                "{} is not Hotpath's: another project overwrote it; uninstall that project (such "
-                "as pip uninstall kernels) and install Hotpath again".format(ours)
+                f"{ours} is not Hotpath's: another project overwrote it; uninstall that project "
+                "(such "
+                "as pip uninstall kernels) and install Hotpath again"
             )
 
 
@@ -51,7 +50,7 @@ def _advice(names: Sequence[str]) -> str:
     """The command that installs the libraries."""
     if os.path.exists(os.path.join(HERE, "Makefile")):
         python = os.path.join(".venv", "bin", "python")
-        return "run `make setup` in {}, then {} instead of it".format(HERE, python)
+        return f"run `make setup` in {HERE}, then {python} instead of it"
     return "run pip install {}".format(" ".join(names))
 
 

@@ -94,14 +94,12 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
         NoEngine: it is no whole number above 0.
     """
     if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise NoEngine("threads must be a whole number above 0, not {!r}".format(threads))
+        raise NoEngine(f"threads must be a whole number above 0, not {threads!r}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if threads is None or not cores or threads <= cores:
         return threads
     if log:
-        log(
-            "{} threads: this computer lends {} cores, so {} are used".format(threads, cores, cores)
-        )
+        log(f"{threads} threads: this computer lends {cores} cores, so {cores} are used")
     return cores
 
 
@@ -127,18 +125,18 @@ def _from_bundle(
         network = network or load_network(default_of(board))
         if board is not None and engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                "a bundle of {} runs on {}, not on {}; leave --engine away, or name another "
-                "--board or a --bundle that was built for {}".format(
-                    board.title, board.engine, engine, engine
-                )
+                f"a bundle of {board.title} runs on {board.engine}, not on {engine}; leave "
+                "--engine away, or name another "
+                f"--board or a --bundle that was built for {engine}"
             )
         bundle = find_bundle(board, network.name, precision)
     else:
         bundle = Bundle(folder)
     if engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
-            "{} runs on {}, not on {}; leave --engine away, or name a board or a bundle for "
-            "it".format(bundle.folder, bundle.engine, engine)
+            f"{bundle.folder} runs on {bundle.engine}, not on {engine}; leave --engine away, or "
+            "name a board or a bundle for "
+            "it"
         )
     device = overlay = None
     if simulate:
@@ -178,7 +176,7 @@ def find_bundle(
     if board is None:
         raise BadBundle(
             "which board this is can't be told, so no bundle can be found for it; name one "
-            "with --bundle engines/BOARD/{}-PRECISION".format(network)
+            f"with --bundle engines/BOARD/{network}-PRECISION"
         )
     wanted = precision or board.precision["default"]
     first = folder_of(board.name, network, wanted, folder)
@@ -187,9 +185,7 @@ def find_bundle(
     others = sorted(first.parent.glob(network + "-*/" + FILE)) if precision is None else []
     if others:
         return Bundle(others[0].parent)
-    raise BadBundle(
-        "there is no bundle {}; run `{}`".format(first, command(board.name, network, wanted))
-    )
+    raise BadBundle(f"there is no bundle {first}; run `{command(board.name, network, wanted)}`")
 
 
 def open_bundle(
@@ -269,9 +265,7 @@ def create_tracker(
             network or engine cannot; or a budget that is no number of milliseconds.
     """
     if budget_ms is not None and not 0 <= budget_ms < float("inf"):
-        raise NoEngine(
-            "budget_ms must be a number of milliseconds, 0 or more, not {!r}".format(budget_ms)
-        )
+        raise NoEngine(f"budget_ms must be a number of milliseconds, 0 or more, not {budget_ms!r}")
     board = board_of(engine)
     afforded = board.search
     wanted = afforded["default"] if recover is None else recover
@@ -297,7 +291,7 @@ def create_tracker(
             _check_online(online, "a GPU")
             return _checked_search(tracker, recover, board, log)
         except (NotOnGpu, NoCompiler) as error:
-            why = "crop and select run on the processor: {}".format(error)
+            why = f"crop and select run on the processor: {error}"
     check_pipeline(engine, pipeline, why)
     if why and log is not None:
         log(why)
@@ -342,8 +336,8 @@ def _checked_search(
     if (recover or never) and not tracker.searches and log is not None:
         why = tracker.why_no_search
         if why == NOT_ASKED:
-            why = "the profile of {} leaves it to --recover".format(board.title)
-        log("a lost target is not searched for: {}".format(why))
+            why = f"the profile of {board.title} leaves it to --recover"
+        log(f"a lost target is not searched for: {why}")
     return tracker
 
 
@@ -351,9 +345,7 @@ def _check_online(online: Optional[bool], where: str) -> None:
     """Refuse the online head where no host's tracker runs."""
     if online:
         raise NoEngine(
-            "no online head on {}: leave --online out, or take an engine of the processor".format(
-                where
-            )
+            f"no online head on {where}: leave --online out, or take an engine of the processor"
         )
 
 
@@ -372,6 +364,7 @@ def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> 
         return
     why = why or "{engine} runs on {device} here".format(**engine.describe())
     raise NoEngine(
-        "--pipeline {} keeps frames in flight on a GPU or an FPGA, but {}; leave --pipeline "
-        "away, or use --engine tensorrt or a --bundle that was made for a GPU".format(pipeline, why)
+        f"--pipeline {pipeline} keeps frames in flight on a GPU or an FPGA, but {why}; leave "
+        "--pipeline "
+        "away, or use --engine tensorrt or a --bundle that was made for a GPU"
     )

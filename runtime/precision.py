@@ -72,8 +72,9 @@ def open_precision(
     form = None if precision == FP32 else int8_form(network)
     if precision == INT8 and form is None:
         raise BadNetwork(
-            "{0} has no INT8 form: no {0}-int8.toml beside its TOML; make one with `python -m "
-            "calib.int8 --network {0} --clips DIR` and name it with --network".format(network.name)
+            f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
+            "one with `python -m "
+            f"calib.int8 --network {network.name} --clips DIR` and name it with --network"
         )
     if form is None:
         return opened(network)
@@ -94,18 +95,15 @@ def open_precision(
         both = plain, opened(form)
     except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
         if log is not None:
-            log(
-                "{} runs in fp32, since its INT8 form can't be loaded: {}".format(
-                    network.name, error
-                )
-            )
+            log(f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}")
         return plain
     fp32_ms, int8_ms = measure(both)
     _write(measured, dict(known, **{key: {"fp32_ms": fp32_ms, "int8_ms": int8_ms}}))
     if log is not None:
         log(
-            "{}: INT8 takes {:.2f} ms a search region here, fp32 {:.2f} ms, so {} runs from now "
-            "on".format(network.name, int8_ms, fp32_ms, INT8 if int8_ms < fp32_ms else FP32)
+            f"{network.name}: INT8 takes {int8_ms:.2f} ms a search region here, fp32 "
+            f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs from now "
+            "on"
         )
     chosen, other = both[::-1] if int8_ms < fp32_ms else both
     other.close()
@@ -139,9 +137,7 @@ def _say_in_floats(engine: str, log: Optional[Callable[[str], None]]) -> None:
     other = int8_engine(engines.AUTO)
     log(
         "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
-        "{}--precision fp32".format(
-            engine, "" if other == engine else "--engine {}, or ".format(other)
-        )
+        "{}--precision fp32".format(engine, "" if other == engine else f"--engine {other}, or ")
     )
 
 
@@ -201,7 +197,7 @@ def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
 
 def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
     """Keep the measurements; a folder that cannot be written only costs the next run time."""
-    beside = path.with_name("{}.{}".format(path.name, os.getpid()))
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(values, indent=1, sort_keys=True))

@@ -32,11 +32,11 @@ class Publisher:
         except ValueError:
             port = None
         if parts.scheme != "udp" or not parts.hostname or not port:
-            raise BadOutput("--publish {}: not an address; give udp://HOST:PORT".format(address))
+            raise BadOutput(f"--publish {address}: not an address; give udp://HOST:PORT")
         try:
             found = socket.getaddrinfo(parts.hostname, port, 0, socket.SOCK_DGRAM)[0]
         except OSError as error:
-            raise BadOutput("--publish {}: {}".format(address, error.strerror or error)) from None
+            raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
         self.name, self.sent, self.lost = address, 0, 0
         self._to: Any = found[4]
         self._socket = socket.socket(found[0], found[1])

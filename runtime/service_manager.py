@@ -29,7 +29,7 @@ class ServiceManager:
 
     def ready(self, status: str) -> None:
         """The run has begun."""
-        self._say("READY=1\nSTATUS={}".format(status))
+        self._say(f"READY=1\nSTATUS={status}")
 
     def alive(self) -> None:
         """Tell the watchdog that the frame loop runs; sends no more often than it needs."""

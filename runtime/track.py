@@ -49,7 +49,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
         return run(options)
     except HotpathError as error:
-        say("runtime.track: {}".format(error))
+        say(f"runtime.track: {error}")
         return 2
     except BrokenPipeError:
         return 2
@@ -61,7 +61,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def print_cameras() -> int:
     """Print one line a camera; no camera is not an error."""
     for number, title in list_cameras():
-        print("cam{}  {}".format(number, title))
+        print(f"cam{number}  {title}")
     if not list_cameras():
         print("no camera")
     return 0
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
         options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
     ) as source:
         if not source.live and not source.fps and source.frames != 1:
-            say("{}: states no frame rate, so times are left empty; give --fps".format(source.name))
+            say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
         frame = first_frame(source)
         by_detector = detector and options.classes and not (options.box or options.boxes)
         boxes = [] if by_detector else first_boxes(options, source, frame)
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
             with Progress(source, options.frames) as bar:
                 first = Taken(frame, source.given - 1, source.time_s, 0.0, source.captured_s)
                 outputs.write(first, tracks)
-                manager.ready("tracking in {}".format(source.name))
+                manager.ready(f"tracking in {source.name}")
                 bar.step(source, tracks, 0.0)
                 with Pace(source, targets, options.latency) as pace, short_collections():
                     broken = follow(
@@ -153,7 +153,7 @@ def first_frame(source: Any) -> Any:
     while frame is WAITING:
         frame = source.read(POLL_S)
     if frame is None:
-        raise BadSource("{} holds no frame; name another --video".format(source.name))
+        raise BadSource(f"{source.name} holds no frame; name another --video")
     return frame
 
 

@@ -47,9 +47,9 @@ def checked_frame(frame: Any) -> AnyFrame:
         return frame
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise BadFrame("a frame must be a uint8 array, not {}; convert it first".format(kind))
+        raise BadFrame(f"a frame must be a uint8 array, not {kind}; convert it first")
     if frame.ndim != 3 or frame.shape[2] != 3 or not frame.shape[0] or not frame.shape[1]:
-        raise BadFrame("a frame must have the shape (height, width, 3), not {}".format(frame.shape))
+        raise BadFrame(f"a frame must have the shape (height, width, 3), not {frame.shape}")
     return frame
 
 
@@ -64,18 +64,18 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
         BadBox: not four numbers, not finite, not positive, or entirely outside the frame.
     """
     x, y, w, h = _four_numbers(box)
-    text = "box {:g},{:g},{:g},{:g}".format(x, y, w, h)
+    text = f"box {x:g},{y:g},{w:g},{h:g}"
     if not np.isfinite((x, y, w, h)).all():
-        raise BadBox("{}: a number is not finite; give x,y,w,h in pixels".format(text))
+        raise BadBox(f"{text}: a number is not finite; give x,y,w,h in pixels")
     if max(abs(x), abs(y), w, h) > LARGEST_PX:
-        raise BadBox("{}: no frame is that large; give x,y,w,h in pixels".format(text))
+        raise BadBox(f"{text}: no frame is that large; give x,y,w,h in pixels")
     if 0 < w < SMALLEST_PX or 0 < h < SMALLEST_PX:
-        raise BadBox("{}: too small to hold anything; give x,y,w,h in pixels".format(text))
+        raise BadBox(f"{text}: too small to hold anything; give x,y,w,h in pixels")
     if w <= 0 or h <= 0:
-        raise BadBox("{}: width and height must be above zero".format(text))
+        raise BadBox(f"{text}: width and height must be above zero")
     height, width = frame_shape[:2]
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-        raise BadBox("{} lies outside the frame of {}x{}".format(text, width, height))
+        raise BadBox(f"{text} lies outside the frame of {width}x{height}")
     return Box(x, y, w, h)
 
 
@@ -83,5 +83,5 @@ def _four_numbers(box: Any) -> Tuple[float, float, float, float]:
     try:
         x, y, w, h = (float(value) for value in box)
     except (TypeError, ValueError):
-        raise BadBox("a box is four numbers x,y,w,h, not {!r}".format(box)) from None
+        raise BadBox(f"a box is four numbers x,y,w,h, not {box!r}") from None
     return x, y, w, h

@@ -28,7 +28,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         serve(options)
         return 0
     except HotpathError as error:
-        print("runtime.vot: {}".format(error), file=sys.stderr)
+        print(f"runtime.vot: {error}", file=sys.stderr)
         return 2
 
 
@@ -75,7 +75,7 @@ def serve(options: argparse.Namespace) -> None:
             if request.type == trax.TraxStatus.QUIT:
                 return
             if request.type not in (trax.TraxStatus.INITIALIZE, trax.TraxStatus.FRAME):
-                raise BadSource("the VOT toolkit ended the conversation: {}".format(request))
+                raise BadSource(f"the VOT toolkit ended the conversation: {request}")
             track = _answer(trax, tracker, request)
             region = trax.Rectangle.create(*track.box)
             server.status([(region, {"confidence": track.score})])
@@ -88,9 +88,7 @@ def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
         return tracker.update(frame)
     if len(request.objects) != 1:
         raise BadFrame(
-            "the VOT toolkit asks for {} targets; this tracker follows one".format(
-                len(request.objects)
-            )
+            f"the VOT toolkit asks for {len(request.objects)} targets; this tracker follows one"
         )
     region, _ = request.objects[0]
     box = Box(*(float(value) for value in region.bounds()))

@@ -44,5 +44,5 @@ def clips_dir(shared):
 def _folder(path):
     """Return the path if it is a folder. Otherwise skip the test and name the missing folder."""
     if not path.is_dir():
-        pytest.skip("no folder ../{}".format(path.relative_to(ROOT.parent)))
+        pytest.skip(f"no folder ../{path.relative_to(ROOT.parent)}")
     return path

@@ -50,7 +50,7 @@ def run(checkout, command):
         universal_newlines=True,
         timeout=1200,
     )
-    assert done.returncode == 0, "{}\n{}".format(command, done.stdout[-3000:])
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
 
 
 def test_every_command_of_the_first_screen_runs_as_it_is_written(checkout):

@@ -92,7 +92,7 @@ def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, 
     pictures, boxes = tiny.film(5)
     (tmp_path / "frames").mkdir()
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), picture)
     tiny.write_network(tmp_path)
     (tmp_path / "runtime.py").write_text("raise SystemExit('the wrong runtime')\n")
     before = files_of(wheel)
@@ -108,7 +108,7 @@ def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, 
             "--network",
             "tiny.toml",
             "--box",
-            ",".join("{:g}".format(value) for value in boxes[0]),
+            ",".join(f"{value:g}" for value in boxes[0]),
             "--results",
             "out.csv",
         ],

@@ -36,7 +36,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             _build(options)
         return 0
     except HotpathError as error:
-        print("boards.build: {}".format(error), file=sys.stderr)
+        print(f"boards.build: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("boards.build: stopped; nothing was changed", file=sys.stderr)
@@ -50,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     table = "file with the ranges for int8 (default: {})".format(TABLE.format("NETWORK"))
-    out = "folder of all bundles (default: {})".format(bundle.FOLDER)
+    out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
     add("board", nargs="?", help="a name of `python -m boards list`, or a TOML file")
-    usual = "(default: the board's, else {})".format(DEFAULT_NETWORK)
+    usual = f"(default: the board's, else {DEFAULT_NETWORK})"
     add("--network", metavar="NAME|FILE.toml", help=usual)
     add("--precision", choices=PRECISIONS, help="(default: the board's own)")
     add("--networks-dir", default=os.environ.get("NETWORKS_DIR"), metavar="DIR")
@@ -103,8 +103,8 @@ def _tell(made: bundle.Bundle) -> None:
     """Say where the bundle is and how to use it."""
     size = sum(part["bytes"] for part in made.parts.values())
     version = made.libraries.get(made.engine)
-    say("wrote {} ({:.1f} MB, {} {})".format(made.folder, size / 1e6, made.engine, version))
-    print("python -m runtime.track --bundle {} --video cam0".format(made.folder))
+    say(f"wrote {made.folder} ({size / 1e6:.1f} MB, {made.engine} {version})")
+    print(f"python -m runtime.track --bundle {made.folder} --video cam0")
 
 
 if __name__ == "__main__":

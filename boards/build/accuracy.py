@@ -39,7 +39,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             _measure(options, folder)
         return 0
     except HotpathError as error:
-        print("boards.build.accuracy: {}".format(error), file=sys.stderr)
+        print(f"boards.build.accuracy: {error}", file=sys.stderr)
         return 2
 
 
@@ -76,18 +76,10 @@ def _measure(options: argparse.Namespace, folder: pathlib.Path) -> None:
             made = build_of(board)(order, lambda text: None)
             found_cells, found = Finder(network, loading.open_bundle(made)).run(pairs)
     say(
-        "{} {} {}, {}: {} pairs, one-step overlap {:.4f}, in fp32 {:.4f} ({:+.4f}); the same cell "
-        "in {:.1%}".format(
-            network.name,
-            order.engine,
-            options.precision,
-            folder.name,
-            len(pairs),
-            found.mean(),
-            wanted.mean(),
-            found.mean() - wanted.mean(),
-            (found_cells == cells).mean(),
-        )
+        f"{network.name} {order.engine} {options.precision}, {folder.name}: {len(pairs)} pairs, "
+        f"one-step overlap {found.mean():.4f}, in fp32 {wanted.mean():.4f} "
+        f"({found.mean() - wanted.mean():+.4f}); the same cell "
+        f"in {(found_cells == cells).mean():.1%}"
     )
 
 
@@ -109,11 +101,11 @@ def _simulated(
             features = results["exemplar"][name]
             arrays.append(features[pairs.clip])
         paths = {key: str(out / (part.name + key + ".npz")) for key in ("inputs", "outputs")}
-        named: Dict[str, Any] = {"in{}".format(i): a for i, a in enumerate(arrays)}
+        named: Dict[str, Any] = {f"in{i}": a for i, a in enumerate(arrays)}
         np.savez(paths["inputs"], **named)
         rknn.run_toolkit(part, order.precision, part.folder / (part.name + ".rknn"), paths)
         with np.load(paths["outputs"]) as made:
-            outputs = [made["out{}".format(i)] for i in range(len(part.outputs))]
+            outputs = [made[f"out{i}"] for i in range(len(part.outputs))]
         results[part.name] = {
             name: values.reshape([len(pictures)] + shape).astype(np.float32)
             for (name, shape), values in zip(part.outputs, outputs)

@@ -43,8 +43,9 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
         worst = max(worst, float(np.abs(parts[name] - whole[name]).max()) / scale)
     if not worst <= TOLERANCE:
         raise BuildFailed(
-            "the network cut at its correlation gives other maps than the whole one, by {:.2g} of "
-            "their range; report the network's name".format(worst)
+            "the network cut at its correlation gives other maps than the whole one, by "
+            f"{worst:.2g} of "
+            "their range; report the network's name"
         )
     text = "cut at the correlation: {} parts, maps within {:.1g} of the whole graph's"
     say(text.format(len(form.parts), worst))

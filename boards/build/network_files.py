@@ -69,9 +69,10 @@ def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
         )
     if order.precision == "int8" and not quantised:
         raise BuildFailed(
-            "{0} is not INT8; run `python -m calib.int8 --network {0} --out out/int8` and build "
-            "out/int8/{0}-int8.toml".format(network.name)
+            f"{network.name} is not INT8; run `python -m calib.int8 --network {network.name} "
+            "--out out/int8` and build "
+            f"out/int8/{network.name}-int8.toml"
         )
     if order.precision != "int8" and quantised:
         command = bundle.command(order.board.name, network.path, "int8")
-        raise BuildFailed("{} is INT8; run `{}`".format(network.name, command))
+        raise BuildFailed(f"{network.name} is INT8; run `{command}`")

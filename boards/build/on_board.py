@@ -68,7 +68,7 @@ def build(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle
     )
     builder = plans.Builder(request, str(CACHE), say)
     number = builder.gpu.compute_capability.replace(".", "")
-    say("TensorRT {} on {} (sm_{})".format(builder.version, builder.gpu.name, number))
+    say(f"TensorRT {builder.version} on {builder.gpu.name} (sm_{number})")
     with Writer(target) as writer:
         form, name = _build_form(values, folder, builder, writer.folder, say)
         toml = values["network"]["name"] + ".toml"
@@ -111,7 +111,7 @@ def _build_form(
         except BuildFailed as error:
             if name == names[-1]:
                 raise
-            say("{}: {}; building it {}".format(name, error, names[1]))
+            say(f"{name}: {error}; building it {names[1]}")
             for path in folder.glob("*.plan"):
                 path.unlink()
     raise AssertionError("a prepared folder has a form")
@@ -140,7 +140,7 @@ def _build_windows(
             raise BuildFailed("there is no model of float16 for it")
         (folder / WINDOWS).write_bytes(builder.build(prepared_folder / model, model))
     except BuildFailed as error:
-        say("a lost target is searched for in one window at a time: {}".format(error))
+        say(f"a lost target is searched for in one window at a time: {error}")
         return None
     return {"plan": WINDOWS, "count": kept["count"]}
 
@@ -157,12 +157,13 @@ def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder
         return list(form["models"])
     if "half" not in form:
         raise BuildFailed(
-            "TensorRT {} takes FP16 only from a network of that type, and there is none here; "
-            "prepare it on a computer with onnx, or use PRECISION=fp32".format(builder.version)
+            f"TensorRT {builder.version} takes FP16 only from a network of that type, and there "
+            "is none here; "
+            "prepare it on a computer with onnx, or use PRECISION=fp32"
         )
     return list(form["half"])
 
 
 def _plan_names(form: Dict[str, Any]) -> List[str]:
-    searches = ["search{}.plan".format(index) for index in range(len(form["models"]) - 1)]
+    searches = [f"search{index}.plan" for index in range(len(form["models"]) - 1)]
     return ["exemplar.plan"] + searches

@@ -66,7 +66,7 @@ class Order:
         self._check_precision()
         self.target = bundle.folder_of(board.name, network.name, precision, out)
         if self.engine != board.engine:  # the board's own engine has a bundle of that name
-            self.target = self.target.with_name("{}-{}".format(self.target.name, engine))
+            self.target = self.target.with_name(f"{self.target.name}-{engine}")
 
     def paths(self) -> Dict[str, pathlib.Path]:
         """Return the network's files: dict of part -> path."""
@@ -103,7 +103,7 @@ class Order:
         known = self.board.precision
         if self.precision in known["exists"] or self.force:
             return
-        why = known["why"].get(self.precision, "it has no {} unit".format(self.precision.upper()))
+        why = known["why"].get(self.precision, f"it has no {self.precision.upper()} unit")
         raise BuildFailed(
             "{} on a {}: {}; run `{}`, or add FORCE=1 to try it all the same".format(
                 self.precision.upper(), self.board.title, why, self.command(known["default"])

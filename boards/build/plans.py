@@ -78,11 +78,12 @@ class Builder:
             self._builder = self.trt.Builder(self._logger)
         except TypeError:  # its text is about pybind11; the logger has the cause
             raise BuildFailed(
-                "TensorRT {} can't use the GPU: {}; run `python -m boards`, the driver may be too "
-                "old for it".format(self.version, self._logger.last())
+                f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run `python "
+                "-m boards`, the driver may be too "
+                "old for it"
             ) from None
         self._calibrator: Any = None
-        name = "timing-{}-sm{}.cache".format(self.version, self.gpu.compute_capability)
+        name = f"timing-{self.version}-sm{self.gpu.compute_capability}.cache"
         self._cache = os.path.join(cache, name)
         self._check()
 
@@ -90,14 +91,14 @@ class Builder:
         request = self.request
         if request.precision == "int8" and self.strong and not request.quantised:
             raise BuildFailed(
-                "TensorRT {} takes INT8 only from a Q/DQ network; run `python -m calib.int8 "
-                "--network NAME` and build NAME-int8-symmetric.toml".format(self.version)
+                f"TensorRT {self.version} takes INT8 only from a Q/DQ network; run `python -m "
+                "calib.int8 "
+                "--network NAME` and build NAME-int8-symmetric.toml"
             )
         if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
             raise BuildFailed(
-                "there is no DLA core {}, TensorRT finds {} cores; leave --dla out".format(
-                    request.dla, self._builder.num_DLA_cores
-                )
+                f"there is no DLA core {request.dla}, TensorRT finds "
+                f"{self._builder.num_DLA_cores} cores; leave --dla out"
             )
 
     def build(self, path: Any, what: str) -> bytes:
@@ -123,10 +124,10 @@ class Builder:
         if not parser.parse(model):
             reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
             raise BuildFailed(
-                "TensorRT {} can't read {}: {}; try another export of the network, or "
-                "report it".format(
-                    self.version, what, reasons[0] if reasons else self._logger.last()
-                )
+                f"TensorRT {self.version} can't read {what}: "
+                f"{reasons[0] if reasons else self._logger.last()}; try another export of the "
+                "network, or "
+                "report it"
             )
         if self.request.half_tensors and not self.strong:
             self._halve(network)
@@ -135,8 +136,9 @@ class Builder:
             plan = self._builder.build_serialized_network(network, config)
         if plan is None:
             raise BuildFailed(
-                "TensorRT {} can't build {}: {}; try PRECISION=fp32, and close other programs "
-                "that use the memory".format(self.version, what, self._logger.last())
+                f"TensorRT {self.version} can't build {what}: {self._logger.last()}; try "
+                "PRECISION=fp32, and close other programs "
+                "that use the memory"
             )
         self._keep_timing(config)
         return bytes(plan)
@@ -192,21 +194,21 @@ class Builder:
         kept = config.get_timing_cache()
         if kept is None:
             return
-        partial = "{}.{}.part".format(self._cache, os.getpid())
+        partial = f"{self._cache}.{os.getpid()}.part"
         try:
             os.makedirs(os.path.dirname(self._cache), exist_ok=True)
             with open(partial, "wb") as file:
                 file.write(bytes(kept.serialize()))
             os.rename(partial, self._cache)
         except OSError as error:
-            self._say("the timing cache could not be written: {}".format(error))
+            self._say(f"the timing cache could not be written: {error}")
 
 
 def make_calibrator(trt: Any, scales: Optional[Dict[str, str]]) -> Any:
     """Make a calibrator that never runs: it returns the scales that were found on a computer."""
     text = "\n".join(
-        ["TRT-{}-EntropyCalibration2".format(version_number(trt.__version__))]
-        + ["{}: {}".format(name, digits) for name, digits in (scales or {}).items()]
+        [f"TRT-{version_number(trt.__version__)}-EntropyCalibration2"]
+        + [f"{name}: {digits}" for name, digits in (scales or {}).items()]
     )
 
     class Calibrator(trt.IInt8EntropyCalibrator2):

@@ -88,7 +88,7 @@ def _without_onnx(folder: pathlib.Path, order: Order, say: Callable[[str], None]
         name, board = order.network.name, order.board.name
         raise BuildFailed(WITHOUT_ONNX.format(name, board, name, order.precision))
     prepared.from_shipped(source, folder, order)
-    say("prepared {} from {}".format(folder, source))
+    say(f"prepared {folder} from {source}")
 
 
 def _save(
@@ -108,14 +108,14 @@ def _save(
         "shapes": _shapes(form),
     }
     models: List[Tuple[str, Any]] = [("exemplar", form.exemplar)]
-    models += [("search{}".format(index), part) for index, part in enumerate(form.parts)]
-    kept["models"] = [_write(folder, "{}-{}".format(name, part), m) for part, m in models]
+    models += [(f"search{index}", part) for index, part in enumerate(form.parts)]
+    kept["models"] = [_write(folder, f"{name}-{part}", m) for part, m in models]
     if half is not None:
         try:
-            halves = [("{}-{}-half".format(name, part), half(model)) for part, model in models]
+            halves = [(f"{name}-{part}-half", half(model)) for part, model in models]
             kept["half"] = [_write(folder, file, model) for file, model in halves]
         except BadNetwork as error:
-            say("TensorRT 11 can't run it with float16: {}".format(error))
+            say(f"TensorRT 11 can't run it with float16: {error}")
     return kept
 
 

@@ -53,14 +53,15 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
         wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildFailed(
-            "{} is no prepared folder ({}); make one with `make engine BOARD=… NETWORK=…` on a "
-            "computer".format(folder, error)
+            f"{folder} is no prepared folder ({error}); make one with `make engine BOARD=… "
+            "NETWORK=…` on a "
+            "computer"
         ) from None
     if wrong or values.get("format") != FORMAT:
         what = "another version of this program made it"
         if wrong:
-            what = "{} was altered".format(folder / wrong[0])
-        raise BuildFailed("{} can't be used: {}; copy it again".format(folder, what))
+            what = f"{folder / wrong[0]} was altered"
+        raise BuildFailed(f"{folder} can't be used: {what}; copy it again")
     return values
 
 
@@ -102,8 +103,8 @@ def from_shipped(source: pathlib.Path, folder: pathlib.Path, order: Order) -> No
     values = read(source)
     if order.precision == "int8" and not values["quantised"]:
         raise BuildFailed(
-            "INT8 can't be prepared without onnx; on a computer run `{} "
-            "HOST=user@this-board`".format(order.command())
+            f"INT8 can't be prepared without onnx; on a computer run `{order.command()} "
+            "HOST=user@this-board`"
         )
 
     def put(place: pathlib.Path) -> Dict[str, Any]:

@@ -36,7 +36,7 @@ class Heartbeat:
 
     def __enter__(self) -> "Heartbeat":
         self._started = time.monotonic()
-        self._say("building {} (some seconds on a computer, minutes on a Nano)".format(self._what))
+        self._say(f"building {self._what} (some seconds on a computer, minutes on a Nano)")
         self._thread.start()
         return self
 
@@ -44,14 +44,14 @@ class Heartbeat:
         self._ended.set()
         self._thread.join()
         if kind is None:
-            self._say("built {} in {:.0f} s".format(self._what, self._seconds()))
+            self._say(f"built {self._what} in {self._seconds():.0f} s")
 
     def _seconds(self) -> float:
         return time.monotonic() - self._started
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT_S):
-            self._say("  {}: {:.0f} s {}".format(self._what, self._seconds(), self._phase).rstrip())
+            self._say(f"  {self._what}: {self._seconds():.0f} s {self._phase}".rstrip())
 
     def _make_monitor(self, trt: Any) -> Any:
         beat = self
@@ -66,7 +66,7 @@ class Heartbeat:
 
             def step_complete(self, phase_name: str, step: int) -> bool:
                 done = 100 * (step + 1) // self._steps.get(phase_name, 1)
-                beat._phase = "{} {} %".format(phase_name, min(done, 100))
+                beat._phase = f"{phase_name} {min(done, 100)} %"
                 return True
 
             def phase_finish(self, phase_name: str) -> None:

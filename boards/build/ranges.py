@@ -64,9 +64,9 @@ def read(order: Order, paths: Dict[str, pathlib.Path], path: Optional[pathlib.Pa
     name = order.network.name
     if path is None:
         raise BuildFailed(
-            "INT8 needs the ranges of {0}, and there is no table of them; run `python -m "
-            "calib.int8 --network {0} --out out/int8`, or name a table with "
-            "--calibration".format(name)
+            f"INT8 needs the ranges of {name}, and there is no table of them; run `python -m "
+            f"calib.int8 --network {name} --out out/int8`, or name a table with "
+            "--calibration"
         )
     from calib import table
 

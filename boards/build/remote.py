@@ -71,29 +71,30 @@ def build(
     if PREFIX:  # what is sent to the board are the folders of a checkout
         raise BuildFailed(
             "a build over ssh needs a checkout, not an installed package; clone the repository and "
-            "run `make engine BOARD=… HOST={}` there".format(host)
+            f"run `make engine BOARD=… HOST={host}` there"
         )
     command = shlex.split(ssh)
     if shutil.which(command[0]) is None:
         raise BuildFailed(
-            "there is no {} here; run `sudo apt-get install openssh-client`".format(command[0])
+            f"there is no {command[0]} here; run `sudo apt-get install openssh-client`"
         )
     script = SCRIPT.format(force="--force" if force else "")
     command += list(OPTIONS) + [host, "sh -c " + shlex.quote(script)]
-    say("copying {} to {} and building there".format(prepared, host))
+    say(f"copying {prepared} to {host} and building there")
     with Writer(target) as writer:
         code, last, problem = _run(command, prepared, writer.folder, say)
         if code == NO_CONNECTION:
             raise BuildFailed(
-                "the connection to {} failed: {}; nothing was changed here. Check that `ssh {}` "
-                "works, then run the same command again".format(host, last, host)
+                f"the connection to {host} failed: {last}; nothing was changed here. Check that "
+                f"`ssh {host}` "
+                "works, then run the same command again"
             )
         if code:
             raise BuildFailed(_why(host, last))
         if problem:
             raise BuildFailed(
-                "the bundle did not come back whole from {} ({}); run the same command "
-                "again".format(host, problem)
+                f"the bundle did not come back whole from {host} ({problem}); run the same command "
+                "again"
             )
         return writer.put_in_place()
 
@@ -158,7 +159,7 @@ def _receive(pipe: IO[bytes], folder: pathlib.Path) -> Optional[str]:
                     continue
                 plain = member.isfile() and len(name.parts) == 2 and name.parts[0] == "bundle"
                 if not plain or name.name.startswith(".") or member.size > MOST_BYTES:
-                    return "unexpected {!r}".format(member.name)
+                    return f"unexpected {member.name!r}"
                 source = archive.extractfile(member)
                 if source is not None:
                     (folder / name.name).write_bytes(source.read())
@@ -175,8 +176,8 @@ def _why(host: str, last: str) -> str:
             host, lacking.group(1)
         )
     if "python3: " in last and "not found" in last:
-        return "{} has no python3; is it a board with JetPack?".format(host)
-    return "the build on {} failed: {}".format(host, last)
+        return f"{host} has no python3; is it a board with JetPack?"
+    return f"the build on {host} failed: {last}"
 
 
 class _Told(threading.Thread):

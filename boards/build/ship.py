@@ -41,7 +41,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         prepare(pathlib.Path(options.out) / str(network.name), order, say)
         return 0
     except HotpathError as error:
-        print("boards.build.ship: {}".format(error), file=sys.stderr)
+        print(f"boards.build.ship: {error}", file=sys.stderr)
         return 2
 
 

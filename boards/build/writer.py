@@ -27,12 +27,13 @@ class Writer:
         self.target = pathlib.Path(str(folder))
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            name = ".{}.".format(self.target.name)
+            name = f".{self.target.name}."
             self.folder = pathlib.Path(tempfile.mkdtemp(prefix=name, dir=str(self.target.parent)))
         except OSError as error:
             raise BadBundle(
-                "can't write below {}: {}; make room there, or name another folder with "
-                "--out".format(self.target.parent, error.strerror or error)
+                f"can't write below {self.target.parent}: {error.strerror or error}; make room "
+                "there, or name another folder with "
+                "--out"
             ) from None
 
     def __enter__(self) -> "Writer":
@@ -42,8 +43,9 @@ class Writer:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         if isinstance(error, OSError):  # a full disk, or a folder that was removed
             raise BadBundle(
-                "{} can't be written ({}) and was not changed; make room there, or name another "
-                "folder with --out".format(self.target, error)
+                f"{self.target} can't be written ({error}) and was not changed; make room there, "
+                "or name another "
+                "folder with --out"
             ) from None
 
     def finish(self, values: Dict[str, Any]) -> Bundle:
@@ -77,7 +79,7 @@ class Writer:
     def replace(self) -> None:
         """Move the folder to its place without a check."""
         os.chmod(str(self.folder), 0o755)  # mkdtemp lets only its owner in
-        old = self.target.with_name(".{}.old".format(self.target.name))
+        old = self.target.with_name(f".{self.target.name}.old")
         shutil.rmtree(str(old), ignore_errors=True)
         if self.target.exists():
             os.rename(str(self.target), str(old))

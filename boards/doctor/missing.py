@@ -64,7 +64,7 @@ def pip(requirements: str) -> str:
 
 def _environment() -> List[Missing]:
     """Return what an environment needs that sees the system's packages."""
-    make = "python3 -m venv --system-site-packages {0} && . {0}/bin/activate".format(ENVIRONMENT)
+    make = f"python3 -m venv --system-site-packages {ENVIRONMENT} && . {ENVIRONMENT}/bin/activate"
     return [
         Missing("venv", "makes environments", "sudo apt-get install python3-venv"),
         Missing("environment", "pip installs only there", make),

@@ -46,14 +46,14 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
         return [title, LABEL.format("model", detection.model or "not named")]
     doubt = "" if detection.sure else ", so perhaps not"
     lines = [
-        "{} ({})".format(board.title[0].upper() + board.title[1:], board.name),
+        f"{board.title[0].upper() + board.title[1:]} ({board.name})",
         LABEL.format("recognised by", detection.how + doubt),
     ]
     if detection.model:
         lines.append(LABEL.format("model", detection.model))
     if detection.l4t:
         jetpack = "JetPack {}".format(detection.jetpack or "unknown")
-        lines.append(LABEL.format("system", "{}, L4T {}".format(jetpack, detection.l4t)))
+        lines.append(LABEL.format("system", f"{jetpack}, L4T {detection.l4t}"))
     elif detection.system:
         lines.append(LABEL.format("system", detection.system))
     if board.family == "jetson":
@@ -72,8 +72,8 @@ def _search(board: Board) -> str:
     if not search["default"]:
         return "not searched for, unless --recover asks for it"
     share, windows = search["share"], search["windows"]
-    text = "searched for in {:g} of a tracked frame's time more".format(share)
-    return text + (", {} windows at a time".format(windows) if windows > 1 else "")
+    text = f"searched for in {share:g} of a tracked frame's time more"
+    return text + (f", {windows} windows at a time" if windows > 1 else "")
 
 
 def _sm(board: Board) -> str:
@@ -85,9 +85,9 @@ def _state(telemetry: Telemetry) -> List[str]:
     mode, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
     if mode:
         name = mode.name or "not in nvpmodel.conf"
-        text = "{} (mode {})".format(name, mode.id)
+        text = f"{name} (mode {mode.id})"
         if fastest and fastest.id != mode.id:
-            text += "; the fastest is {}: sudo nvpmodel -m {}".format(fastest.name, fastest.id)
+            text += f"; the fastest is {fastest.name}: sudo nvpmodel -m {fastest.id}"
         elif fastest:
             text += ", the fastest"
         lines.append(LABEL.format("power mode", text))
@@ -118,14 +118,14 @@ def _sensors(telemetry: Telemetry) -> str:
     for ending, one, many in kinds:
         count = sum(key.endswith(ending) and key != "power_total_mw" for key in telemetry.found)
         if count:
-            parts.append("{} {}".format(count, one if count == 1 else many))
+            parts.append(f"{count} {one if count == 1 else many}")
     return ", ".join(parts + ["load and memory"])
 
 
 def _software(installed: Installed) -> List[str]:
     lines = ["Python {}".format(installed.python or "not found")]
     for name, package in sorted(installed.packages.items()):
-        lines.append(LABEL.format(name, "{} ({})".format(package.version, package.by)))
+        lines.append(LABEL.format(name, f"{package.version} ({package.by})"))
     return lines
 
 
@@ -133,10 +133,10 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
     if commands:
         return "Next: " + commands[0]
     if detection.board is None:
-        return "Next: name the board yourself: make engine BOARD={}".format(detection.candidates[0])
+        return f"Next: name the board yourself: make engine BOARD={detection.candidates[0]}"
     if detection.board.family == "computer":
-        return "Next: {} -m runtime.track --help".format(own_python())
-    return "Next: make engine BOARD={}".format(detection.board.name)
+        return f"Next: {own_python()} -m runtime.track --help"
+    return f"Next: make engine BOARD={detection.board.name}"
 
 
 def listing() -> List[str]:
@@ -156,7 +156,7 @@ def listing() -> List[str]:
 def board(name: str) -> List[str]:
     """Return lines with all that a board's profile says."""
     board = load_board(name)
-    lines = ["{} ({})".format(board.title, board.name)]
+    lines = [f"{board.title} ({board.name})"]
     lines.append(LABEL.format("engine", board.engine))
     if board.network:
         lines.append(LABEL.format("network", board.network))
@@ -165,7 +165,7 @@ def board(name: str) -> List[str]:
             lines.append(LABEL.format(key.replace("_", " "), ", ".join(getattr(board, key))))
     for section in ("cpu", "gpu", "memory", "fpga", "precision", "search", "power", "sensors"):
         rows = [
-            (key, _value(value), "{}.{}".format(section, key) in board.unverified)
+            (key, _value(value), f"{section}.{key}" in board.unverified)
             for key, value in getattr(board, section).items()
             if value not in (None, (), [], {})
         ]
@@ -178,9 +178,9 @@ def board(name: str) -> List[str]:
     if board.software:
         lines += ["", "software"]
         for family, versions in board.software.items():
-            words = ["{} {}".format(key, value) for key, value in versions.items()]
+            words = [f"{key} {value}" for key, value in versions.items()]
             lines.append(LABEL.format(family, ", ".join(words)))
-    return lines + ["", "The source of every number stands beside it in {}".format(board.path.name)]
+    return lines + ["", f"The source of every number stands beside it in {board.path.name}"]
 
 
 def _value(value: Any) -> List[str]:
@@ -188,7 +188,7 @@ def _value(value: Any) -> List[str]:
     if isinstance(value, dict):
         if all(isinstance(each, (int, float)) for each in value.values()):
             return [_amount(value)]
-        return ["{}: {}".format(key, _value(each)[0]) for key, each in value.items()]
+        return [f"{key}: {_value(each)[0]}" for key, each in value.items()]
     if isinstance(value, (list, tuple)):
         return [", ".join(value)]
     if isinstance(value, bool):
@@ -201,5 +201,5 @@ def _amount(value: Any) -> str:
         return "-"
     if not isinstance(value, dict):
         return str(value)
-    parts = ["{} ({})".format(each, key) for key, each in value.items() if key != "default"]
+    parts = [f"{each} ({key})" for key, each in value.items() if key != "default"]
     return ", ".join(([str(value["default"])] if "default" in value else []) + parts)

@@ -71,10 +71,9 @@ def tensorrt_is_another_pythons(situation: Situation) -> Caught:
         return None
     version = other.python or situation.detection.software.get("python", "3")
     return (
-        "TensorRT {} is there, but for Python {}, and this is {}".format(
-            other.version, version, installed.python
-        ),
-        "/usr/bin/python{} -m venv --system-site-packages ~/hotpath-venv".format(version),
+        f"TensorRT {other.version} is there, but for Python {version}, and this is "
+        f"{installed.python}",
+        f"/usr/bin/python{version} -m venv --system-site-packages ~/hotpath-venv",
     )
 
 
@@ -97,12 +96,8 @@ def opencv_hides_jetpacks(situation: Situation) -> Caught:
     if not _is_jetson(situation) or not opencv or opencv.by != "pip":
         return None
     return (
-        "{} from pip has no GStreamer: CSI cameras can't be opened with it".format(
-            opencv.distribution
-        ),
-        "python3 -m pip uninstall {} && sudo apt-get install libopencv-python".format(
-            opencv.distribution
-        ),
+        f"{opencv.distribution} from pip has no GStreamer: CSI cameras can't be opened with it",
+        f"python3 -m pip uninstall {opencv.distribution} && sudo apt-get install libopencv-python",
     )
 
 
@@ -115,7 +110,7 @@ def numpy_2_breaks_jetpacks_opencv(situation: Situation) -> Caught:
     if not situation.detection.l4t or at_least(situation.detection.l4t, (38,)):
         return None
     return (
-        "NumPy {} can't load JetPack's OpenCV, which was built for NumPy 1".format(numpy.version),
+        f"NumPy {numpy.version} can't load JetPack's OpenCV, which was built for NumPy 1",
         pip("numpy<2"),
     )
 
@@ -129,9 +124,7 @@ def pynq_needs_an_older_pycparser(situation: Situation) -> Caught:
     if not pycparser or not at_least(pycparser.version, (3,)):
         return None
     return (
-        "pynq {} can't import its DMA driver with pycparser {}".format(
-            pynq.version, pycparser.version
-        ),
+        f"pynq {pynq.version} can't import its DMA driver with pycparser {pycparser.version}",
         pip("pycparser<3"),
     )
 
@@ -142,7 +135,7 @@ def pynq_4_fails_on_zynq_7000(situation: Situation) -> Caught:
     if situation.detection.soc != "zynq-7000" or not pynq or not at_least(pynq.version, (4,)):
         return None
     return (
-        "pynq {} can't load an overlay on a Zynq-7000 (TypeError in Clocks)".format(pynq.version),
+        f"pynq {pynq.version} can't load an overlay on a Zynq-7000 (TypeError in Clocks)",
         pip("pynq==3.0.1"),
     )
 

@@ -68,7 +68,7 @@ def unique(key: str, unit: str, taken: Container[str]) -> str:
     name, count = key + unit, 1
     while name in taken:
         count += 1
-        name = "{}_{}{}".format(key, count, unit)
+        name = f"{key}_{count}{unit}"
     return name
 
 

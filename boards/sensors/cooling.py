@@ -40,7 +40,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         kind = root.text(folder + "/type") or ""
         why = next((why for part, why in NO_THROTTLE.items() if part in kind.lower()), None)
         if why:
-            notes.skip(folder, "{}: {}".format(kind, why))
+            notes.skip(folder, f"{kind}: {why}")
         elif root.number(folder + "/cur_state") is None:
             notes.skip(folder, "{}: its state can't be read".format(kind or "no type"))
         else:

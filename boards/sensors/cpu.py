@@ -21,7 +21,7 @@ class Cpu(Sensor):
     def read(self) -> Sample:
         values: Sample = {"cpu_online_count": count_of(self.root.text(CPUS + "/online"))}
         for core in self.has_clocks:
-            folder = "{}/{}/cpufreq/".format(CPUS, core)
+            folder = f"{CPUS}/{core}/cpufreq/"
             values[core + "_clock_hz"] = scaled(self.root, folder + "scaling_cur_freq", 1000)
             values[core + "_clock_max_hz"] = scaled(self.root, folder + "scaling_max_freq", 1000)
         values["cpu_load_percent"] = self._load()
@@ -31,7 +31,7 @@ class Cpu(Sensor):
         """Whether every core's clock is held. None when no core tells."""
         states = []
         for core in self.has_clocks:
-            folder = "{}/{}/cpufreq/".format(CPUS, core)
+            folder = f"{CPUS}/{core}/cpufreq/"
             low = self.root.number(folder + "scaling_min_freq")
             high = self.root.number(folder + "scaling_max_freq")
             if low is not None and high is not None:
@@ -54,13 +54,13 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         return None
     has_clocks: List[str] = []
     for core in cores:
-        if root.number("{}/{}/online".format(CPUS, core)) == 0:
-            notes.skip("{}/{}".format(CPUS, core), "the core is off")
-        elif root.number("{}/{}/cpufreq/scaling_cur_freq".format(CPUS, core)) is None:
-            notes.skip("{}/{}/cpufreq".format(CPUS, core), "no clock can be read")
+        if root.number(f"{CPUS}/{core}/online") == 0:
+            notes.skip(f"{CPUS}/{core}", "the core is off")
+        elif root.number(f"{CPUS}/{core}/cpufreq/scaling_cur_freq") is None:
+            notes.skip(f"{CPUS}/{core}/cpufreq", "no clock can be read")
         else:
             has_clocks.append(core)
-            notes.use(core + "_clock_hz", "{}/{}/cpufreq/scaling_cur_freq".format(CPUS, core))
+            notes.use(core + "_clock_hz", f"{CPUS}/{core}/cpufreq/scaling_cur_freq")
     notes.use("cpu_load_percent", STAT)
     return Cpu(root, has_clocks)
 

@@ -46,7 +46,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         if not name or ":" not in zone:
             continue
         if root.number(folder + "/energy_uj") is None:
-            notes.skip(folder, "{}: the kernel shows it to root only".format(name))
+            notes.skip(folder, f"{name}: the kernel shows it to root only")
             continue
         # the range is the counter's largest value; one step later it wraps to zero
         largest = root.number(folder + "/max_energy_range_uj")

@@ -53,18 +53,18 @@ def _find_zones(
             if not kind:
                 notes.skip(folder, "it has no type")
             elif kind in skip:
-                notes.skip(folder, "{}: {}".format(kind, skip[kind]))
+                notes.skip(folder, f"{kind}: {skip[kind]}")
             else:
                 read = _reader(root, folder + "/temp", 0.001)
                 if kind.upper().startswith("PMIC") and read() in PMIC_CONSTANTS_C:
-                    notes.skip(folder, "{}: a constant, not a measurement".format(kind))
+                    notes.skip(folder, f"{kind}: a constant, not a measurement")
                     continue
                 # A zone that can't be read now may be readable later, when its part is awake.
                 key = unique(key_of(_short(kind)), "_temp_c", readers)
                 readers[key] = read
                 notes.use(key, folder + "/temp")
                 if _sane(read()) is None:
-                    notes.skip(folder, "{}: no reading now, asked again each time".format(kind))
+                    notes.skip(folder, f"{kind}: no reading now, asked again each time")
         if zones:
             return
 

@@ -53,7 +53,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         if key in notes.found:
             continue
         if read() is None:
-            notes.skip(LIBRARY, "{}: the driver does not tell it here".format(key))
+            notes.skip(LIBRARY, f"{key}: the driver does not tell it here")
             continue
         readers[key] = read
         notes.use(key, LIBRARY)

@@ -48,7 +48,7 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
 
     def add(name: str, read: Reader, where: str, alarm: Optional[str] = None) -> None:
         if name in rails:
-            notes.skip(where, "{} is already measured by {}".format(name, sources[name]))
+            notes.skip(where, f"{name} is already measured by {sources[name]}")
             return
         rails[name], sources[name] = read, where
         if alarm and root.has(alarm):
@@ -114,7 +114,7 @@ def _find_hwmon(
             _add_channel(root, folder, int(label.group(1)), notes, add)
         elif power:
             name = (
-                root.text("{}/power{}_label".format(folder, power.group(1)))
+                root.text(f"{folder}/power{power.group(1)}_label")
                 or root.text(folder + "/label")
                 or unlabelled.get(chip)
                 or chip
@@ -126,14 +126,14 @@ def _find_hwmon(
 def _add_channel(
     root: Root, folder: str, number: int, notes: Notes, add: Callable[..., None]
 ) -> None:
-    name = root.text("{}/in{}_label".format(folder, number)) or ""
-    where = "{}/in{}".format(folder, number)
+    name = root.text(f"{folder}/in{number}_label") or ""
+    where = f"{folder}/in{number}"
     if number == SUM_OF_SHUNTS or "shunt" in name.lower():
         notes.skip(where, "the sum of shunt voltages is no rail")
     elif _is_no_rail(name):
         notes.skip(where, "nothing is connected")
     else:
-        current = "{}/curr{}_".format(folder, number)
+        current = f"{folder}/curr{number}_"
         read = _product(root, where + "_input", current + "input")
         add(name, read, where + "_input", current + "crit_alarm")
 

@@ -85,7 +85,7 @@ def run(options):
             if len(options.names) == 1:
                 raise
             refused.append(name)
-            say("left out: {}".format(error))
+            say(f"left out: {error}")
     if not rows:
         raise BadRun("no backbone is left")
     time_all(rows, engines, options, out)
@@ -112,7 +112,7 @@ def target(name):
         return [name], None
     if board.engine == "tensorrt":
         return [], board
-    raise BadRun("{} runs on this computer's engines; leave --board away".format(board.title))
+    raise BadRun(f"{board.title} runs on this computer's engines; leave --board away")
 
 
 def row(name, options, out, sizes):
@@ -167,7 +167,7 @@ def time_all(rows, engines, options, out):
                 key = each["name"], engine, precision
                 models[key] = model
                 calls[key] = runner(model, options.threads).run
-    say("timing {} models in turns".format(len(calls)))
+    say(f"timing {len(calls)} models in turns")
     times = speed.in_turns(calls, options.rounds)
     for each in rows:
         each["ms"], each["layers_ms"] = {}, {}

@@ -66,7 +66,7 @@ def write(backbone, path, side):
         model = onnxslim.slim(str(path))
     except Exception as error:  # of many classes
         raise BadRun(
-            "{} can't be exported to ONNX: {}".format(path.stem, str(error).strip().splitlines()[0])
+            f"{path.stem} can't be exported to ONNX: {str(error).strip().splitlines()[0]}"
         ) from None
     onnx.save(model, str(path))
     return model

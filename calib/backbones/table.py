@@ -49,18 +49,16 @@ def cells(each, boards):
     for engine in each["ms"].values():
         found += ["{:.2f}".format(engine[precision]["median"]) for precision in engine]
     for told in (each["cycles"][board] for board in boards):
-        found.append("{:,}".format(told) if isinstance(told, int) else "no")
+        found.append(f"{told:,}" if isinstance(told, int) else "no")
     return found
 
 
 def head(each, boards):
     """The titles of the columns."""
     times = [
-        "{} {}, ms".format(engine, precision)
-        for engine, found in each["ms"].items()
-        for precision in found
+        f"{engine} {precision}, ms" for engine, found in each["ms"].items() for precision in found
     ]
-    return [*HEAD, *times, *("{}, cycles".format(board) for board in boards)]
+    return [*HEAD, *times, *(f"{board}, cycles" for board in boards)]
 
 
 def write(rows, out, conditions):
@@ -97,7 +95,7 @@ def plot(rows, path):
     for precision, mark in (("fp32", "o"), ("int8", "s")):
         xs = [each["ms"][engine][precision]["median"] for each in rows]
         ys = [each["accuracy"] if known else (each["macs"] or 0) / 1e6 for each in rows]
-        axes.scatter(xs, ys, marker=mark, label="{}, {}".format(engine, precision))
+        axes.scatter(xs, ys, marker=mark, label=f"{engine}, {precision}")
         if precision == "int8":
             for each, x, y in zip(rows, xs, ys):
                 axes.annotate(each["name"], (x, y), (5, 3), textcoords="offset points", fontsize=8)
@@ -123,14 +121,14 @@ def read_accuracy(path):
         with open(path, newline="", encoding="utf-8") as file:
             return {name: float(value) for name, value in csv.reader(file)}
     except OSError as error:
-        raise BadRun("{} can't be read: {}".format(path, error.strerror)) from None
+        raise BadRun(f"{path} can't be read: {error.strerror}") from None
     except ValueError:
-        raise BadRun("{} has a line that is not NAME,VALUE".format(path)) from None
+        raise BadRun(f"{path} has a line that is not NAME,VALUE") from None
 
 
 def jetson_commands(rows, out, board):
     """The commands that measure the backbones on a Jetson, one a line."""
-    lines = ["On the {}, with the .onnx files of {}:".format(board.title, out)]
+    lines = [f"On the {board.title}, with the .onnx files of {out}:"]
     flags = ["--fp16"] + (["--int8"] if "int8" in board.precision["exists"] else [])
     for each in sorted(rows, key=key):
         for flag in flags:

@@ -75,14 +75,14 @@ def run(options):
     ranges = find_clips(options.ranges, log=say)
     both = sorted({clip.name for clip in clips if clip.sha256 in {c.sha256 for c in ranges}})
     if both:
-        raise BadRun("{} is among --clips and --ranges; name it in one of them".format(both[0]))
+        raise BadRun(f"{both[0]} is among --clips and --ranges; name it in one of them")
     names = [pathlib.Path(folder).resolve().name for folder in options.runs]
     if len(set(names)) < len(names):
         raise BadRun("two runs have one name; give their folders different names")
     tomls = [tracker_of(pathlib.Path(folder)) for folder in options.runs]
     rows = []
     for name, toml, folder in zip(names, tomls, options.runs):
-        say("{}: {}".format(name, toml))
+        say(f"{name}: {toml}")
         forms = {"fp32": toml, "int8": quantised(toml, ranges, options, out / "work" / name)}
         judge = Judge(clips, options.engine, Store(out / "work" / name))
         rows.append(dict(trained(folder), name=name, **judge.figures(forms)))
@@ -106,8 +106,8 @@ def tracker_of(folder):
     found = sorted((folder / "export").glob("*.toml"))
     if not found:
         raise BadRun(
-            "{0} holds no tracker; finish the training with `python -m calib.train --resume "
-            "{0}`".format(folder)
+            f"{folder} holds no tracker; finish the training with `python -m calib.train --resume "
+            f"{folder}`"
         )
     return found[0]
 
@@ -140,7 +140,7 @@ def quantised(toml, ranges, options, out):
             return made
     given = ["--network", str(toml), "--clips", *options.ranges, "--out", str(out)]
     if int8.main([*given, "--keep", "-", "--no-speed", "--tensorrt"]):
-        raise BadRun("calib.int8 failed for {}, see above".format(toml))
+        raise BadRun(f"calib.int8 failed for {toml}, see above")
     return made
 
 
@@ -258,10 +258,10 @@ def frame_times(rows, clip, rounds):
                 tracker.init(film[0], clip.boxes[0])
                 trackers.append(tracker)
                 calls[number, engine, precision] = _Frames(tracker, film).step
-    say("timing {} trackers in turns, {} frames each".format(len(calls), rounds))
+    say(f"timing {len(calls)} trackers in turns, {rounds} frames each")
     started = time.monotonic()
     times = speed.in_turns(calls, rounds)
-    say("{:.0f} s".format(time.monotonic() - started))
+    say(f"{time.monotonic() - started:.0f} s")
     for tracker in trackers:
         tracker.close()
     found = [{} for _ in rows]

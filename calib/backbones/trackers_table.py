@@ -38,14 +38,14 @@ def groups(rows):
 
 def title(row, first, boards):
     """The titles of the columns."""
-    times = ["{} {}, ms".format(e, p) for e, found in row["ms"].items() for p in found]
+    times = [f"{e} {p}, ms" for e, found in row["ms"].items() for p in found]
     return [
         "tracker",
         "pairs",
         "minutes",
         "MMAC",
         "one-step fp32",
-        "to {}".format(first),
+        f"to {first}",
         "INT8",
         "change",
         "mean overlap fp32",
@@ -70,10 +70,10 @@ def cells(row, boards):
         "{:.3f}".format(row["mean_overlap"]["int8"][0]),
     ]
     for engine in row["ms"].values():
-        found += ["{:.2f}".format(ms) for ms in engine.values()]
+        found += [f"{ms:.2f}" for ms in engine.values()]
     for names in boards:
         told = row["cycles"][names[0]]
-        found.append("{:,}".format(told) if isinstance(told, int) else "no")
+        found.append(f"{told:,}" if isinstance(told, int) else "no")
     return found
 
 

@@ -45,12 +45,12 @@ def run(options):
         if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
             continue  # a name of an architecture, or nothing
         if not value or not pathlib.Path(value).is_file():
-            raise BadRun("--{} {} is no file; name one".format(option, value))
+            raise BadRun(f"--{option} {value} is no file; name one")
     parts = AUTHORS[options.authors](
         pathlib.Path(options.checkout), options.config, pathlib.Path(options.checkpoint)
     )
     path = write(parts, options.name, pathlib.Path(options.out))
-    print("wrote {}; try it with `python -m runtime.networks check {}`".format(path, path))
+    print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
     return 0
 
 
@@ -68,11 +68,11 @@ def write(parts, name, folder):
     folder.mkdir(parents=True, exist_ok=True)
     sides = parts.table["input"]
     exemplar, search = (torch.zeros(1, 3, sides[key], sides[key]) for key in ("exemplar", "search"))
-    files = {part: folder / "{}_{}.onnx".format(name, part) for part in ("exemplar", "search")}
+    files = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
     with torch.no_grad():
         features = parts.exemplar(exemplar)
         features = features if isinstance(features, tuple) else (features,)
-        names = ["feature{}".format(index) for index in range(len(features))]
+        names = [f"feature{index}" for index in range(len(features))]
         _export(parts.exemplar, (exemplar,), files["exemplar"], ["exemplar"], names)
         _export(
             parts.search,
@@ -87,7 +87,7 @@ def write(parts, name, folder):
     ]
     _, _, mistakes = schema.read(table)
     if mistakes:
-        raise BadNetwork("the configuration gives {}".format(schema.sentence(mistakes[0])))
+        raise BadNetwork(f"the configuration gives {schema.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(toml.text(table, "Written by `python -m calib.export`."), encoding="utf-8")
     return path

@@ -65,16 +65,14 @@ class Search(nn.Module):
 def checkout(folder, *packages):
     """Import from a checkout; forget its modules afterwards."""
     if not folder.is_dir():
-        raise BadRun("{} is no folder; name a checkout of the authors' code".format(folder))
+        raise BadRun(f"{folder} is no folder; name a checkout of the authors' code")
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
         yield lambda name: importlib.import_module(name)
     except ImportError as error:
         raise BadRun(
-            "the checkout {} can't be imported: {}; install what its README asks for".format(
-                folder, error
-            )
+            f"the checkout {folder} can't be imported: {error}; install what its README asks for"
         ) from None
     finally:
         sys.path.remove(str(folder))
@@ -88,7 +86,7 @@ def load_weights(model, path):
     try:
         state = torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:
-        raise BadRun("{} can't be read as a checkpoint: {}".format(path, error)) from None
+        raise BadRun(f"{path} can't be read as a checkpoint: {error}") from None
     for key in ("state_dict", "net", "model", "model_state_dict"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
@@ -97,8 +95,9 @@ def load_weights(model, path):
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing:
         raise BadRun(
-            "the checkpoint {} lacks {} of the model's weights, such as {}; name the configuration "
-            "that it was trained with".format(path, len(missing), missing[0])
+            f"the checkpoint {path} lacks {len(missing)} of the model's weights, such as "
+            f"{missing[0]}; name the configuration "
+            "that it was trained with"
         )
     return model.eval()
 

@@ -24,7 +24,7 @@ def main():
     try:
         text = document(print)
     except (HotpathError, CannotBuild) as error:
-        print("error: {}".format(error), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     cycles.DOCUMENT.write_text(text, encoding="utf-8")
     print(text)

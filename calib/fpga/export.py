@@ -63,8 +63,8 @@ def write(parts, ranges, path):
         for name, layer in layers(model, exponents):
             for key in ("weight", "weight_exponent", "bias"):
                 if layer[key] is not None:
-                    arrays["{}/{}/{}".format(part, name, key)] = layer[key]
-            told["layers"]["{}/{}".format(part, name)] = {
+                    arrays[f"{part}/{name}/{key}"] = layer[key]
+            told["layers"][f"{part}/{name}"] = {
                 key: layer[key] for key in ("input_exponent", "output_exponent")
             }
     np.savez_compressed(path.with_suffix(".npz"), **arrays)

@@ -66,7 +66,7 @@ def main() -> int:
     try:
         text = document()
     except HotpathError as error:
-        print("error: {}".format(error), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     DOCUMENT.write_text(text, encoding="utf-8")
     print(text)
@@ -101,7 +101,7 @@ def write_counts(name: str, core: str, found: Counts) -> None:
         "# frames in flight one, and pixels and tables are brought into memory beside the fabric.",
     ]
     for table in sorted(held):
-        lines += ["", "[{}]".format(table), 'core = "{}"'.format(held[table]["core"])]
+        lines += ["", f"[{table}]", 'core = "{}"'.format(held[table]["core"])]
         for kind in ("one", "overlapped"):
             row = "{} = {{ idle = {idle}, beside = {beside} }}"
             lines.append(row.format(kind, **held[table][kind]))
@@ -111,10 +111,10 @@ def write_counts(name: str, core: str, found: Counts) -> None:
 def cycles_of(board: str) -> int:
     """The cycles of a frame with the typical window, from ``CYCLES.md``."""
     title = re.escape(tables.parts()[board]["title"])
-    row = r"^\| {} \| {} \|[^|]*\|[^|]*\| ([\d,]+) \|".format(title, WINDOW)
+    row = rf"^\| {title} \| {WINDOW} \|[^|]*\|[^|]*\| ([\d,]+) \|"
     found = re.search(row, cycles.DOCUMENT.read_text(encoding="utf-8"), flags=re.M)
     if not found:
-        raise Missing("CYCLES.md has no {}; run `python -m calib.fpga.cycles`".format(board))
+        raise Missing(f"CYCLES.md has no {board}; run `python -m calib.fpga.cycles`")
     return int(found.group(1).replace(",", ""))
 
 
@@ -126,7 +126,7 @@ def clock_of(board: str) -> Tuple[float, str]:
     for known in [board] + others + family:
         if known in results:
             return timing.clock_mhz(results[known]), known
-    raise Missing("no clock is known for {}; run `python -m kernels.fpga.timing`".format(board))
+    raise Missing(f"no clock is known for {board}; run `python -m kernels.fpga.timing`")
 
 
 def _family(board: str) -> str:
@@ -194,14 +194,12 @@ def document() -> str:
     """
     counts = read_counts()
     if NOW not in counts:
-        raise Missing(
-            "nothing was counted; run `python -m tests.arm.count_fpga --write {}`".format(NOW)
-        )
+        raise Missing(f"nothing was counted; run `python -m tests.arm.count_fpga --write {NOW}`")
     lines = HEAD.format(margin=timing.MARGIN, cpi=CYCLES_AN_INSTRUCTION).split("\n")
     for name in (BEFORE, NOW):
         for kind, title in (("one", "a frame at a time"), ("overlapped", "two frames in flight")):
             if name in counts:
-                lines.append(_count_row("{}, {}".format(title, name), counts[name][kind]))
+                lines.append(_count_row(f"{title}, {name}", counts[name][kind]))
     lines += TABLE.split("\n")
     notes = []
     for board in tables.sizes():
@@ -224,9 +222,9 @@ def _count_row(title: str, one: Dict[str, int]) -> str:
 
 
 def _row(board: str, kind: str, found: Rate) -> str:
-    cells = [tables.parts()[board]["title"], "{} {:.1f} MHz".format(kind, found.clock_mhz)]
-    cells.append("{:,}".format(cycles_of(board)))
-    cells += ["{:.0f}".format(1e3 / ms) for ms in found.milliseconds()]
+    cells = [tables.parts()[board]["title"], f"{kind} {found.clock_mhz:.1f} MHz"]
+    cells.append(f"{cycles_of(board):,}")
+    cells += [f"{1e3 / ms:.0f}" for ms in found.milliseconds()]
     return "| {} |".format(" | ".join(cells))
 
 

@@ -35,10 +35,9 @@ def text(ranges):
     parts = []
     for part, entries in tensors.items():
         lines = ",\n".join(
-            "   {}: {}".format(json.dumps(name), json.dumps(entry))
-            for name, entry in entries.items()
+            f"   {json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()
         )
-        parts.append("  {}: {{\n{}\n  }}".format(json.dumps(part), lines))
+        parts.append(f"  {json.dumps(part)}: {{\n{lines}\n  }}")
     return (
         plain.replace('"tensors": null', '"tensors": {{\n{}\n }}'.format(",\n".join(parts))) + "\n"
     )
@@ -57,7 +56,7 @@ def run(options):
     ranges = table.read(options.table)
     path = beside(load_network(ranges["network"]))
     path.write_text(text(trimmed(ranges, options.method)))
-    print("wrote {}".format(path))
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

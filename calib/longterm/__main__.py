@@ -133,7 +133,7 @@ def run(options):
     if bool(options.detector) != bool(options.wanted):
         raise BadRun("--detector NAME and --class NAME belong together")
     if options.rounds < 1:
-        raise BadRun("--rounds {}: at least one".format(options.rounds))
+        raise BadRun(f"--rounds {options.rounds}: at least one")
     clips = find_clips(options.clips, log=say)
     specs = trackers.fp32_specs(options)
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
@@ -153,7 +153,7 @@ def run(options):
     say(LEGEND)
     out = pathlib.Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
-    say("wrote {}".format(out))
+    say(f"wrote {out}")
 
 
 def case_of(spec, way, options):
@@ -164,7 +164,7 @@ def case_of(spec, way, options):
     if not options.detector or not spec.network:
         return Case(spec.name, spec, budget if spec.network else (), None, None)
     detector = options.detector, options.wanted, options.every
-    return Case("{} with {}".format(spec.name, detector[0]), spec, budget, detector, None)
+    return Case(f"{spec.name} with {detector[0]}", spec, budget, detector, None)
 
 
 def with_head(case, way):
@@ -187,13 +187,13 @@ def parts_of(case, options):
             "--without {}: no such part; there are: {}".format(unknown[0], ", ".join(known))
         )
     if load_network(case.spec.network).found_above <= 0:
-        raise BadRun("--without: {} searches for no lost target".format(case.spec.name))
+        raise BadRun(f"--without: {case.spec.name} searches for no lost target")
     return wanted
 
 
 def one_without(case, part):
     """The case with one part of its search left out."""
-    name = "{} without {}".format(case.name, part)
+    name = f"{case.name} without {part}"
     if part == DETECTOR:
         return case._replace(name=name, detector=None)
     return case._replace(name=name, without=part)
@@ -293,12 +293,12 @@ def _place(case, member, options):
     parts = (
         case.spec.identity,
         repr(case.more + (case.detector, case.without)),
-        "rounds {}".format(options.rounds) * (options.rounds > 1),
+        f"rounds {options.rounds}" * (options.rounds > 1),
         _code(),
         _identity(member),
     )
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(options.out, "{}-{}".format(case.name, case.spec.engine), member), key
+    return judge.path_of(options.out, f"{case.name}-{case.spec.engine}", member), key
 
 
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)
@@ -330,16 +330,16 @@ def measured(case, members, options):
 
 def text(name, members, report, each):
     """A table of one set as text."""
-    count = "{} {}, {} frames".format(len(members), name, sum(map(len, members)))
+    count = f"{len(members)} {name}, {sum(map(len, members))} frames"
     rows = [(tracker, entry["all"]) for tracker, entry in report.items()]
     if each:
         for tracker, entry in report.items():
-            rows += [("{} {}".format(tracker, film), row) for film, row in entry["each"].items()]
+            rows += [(f"{tracker} {film}", row) for film, row in entry["each"].items()]
     wide = max(len(title) for title, _ in rows + [(count, None)]) + 2
-    lines = [count.ljust(wide) + "".join("{:>12}".format(title) for _, title, _ in COLUMNS)]
+    lines = [count.ljust(wide) + "".join(f"{title:>12}" for _, title, _ in COLUMNS)]
     for title, row in rows:
         cells = (_cell(row, key, form) for key, _, form in COLUMNS)
-        lines.append(title.ljust(wide) + "".join("{:>12}".format(cell) for cell in cells))
+        lines.append(title.ljust(wide) + "".join(f"{cell:>12}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -81,7 +81,7 @@ def run(options):
     pictures = [np.hstack([left, gap, right]) for left, right in zip(*halves)]
     write(pictures, options.fps, options.quality, pathlib.Path(options.out))
     size = pathlib.Path(options.out).stat().st_size
-    say("wrote {}: {} frames, {:.0f} kB".format(options.out, len(pictures), size / 1e3))
+    say(f"wrote {options.out}: {len(pictures)} frames, {size / 1e3:.0f} kB")
 
 
 def edited(options):
@@ -92,9 +92,9 @@ def edited(options):
     height, whole = video[0].shape[:2]
     width = options.width or whole
     if not 0 < at < len(video) or away < 1:
-        raise BadRun("--hide {}: the video has {} frames".format(options.hide, len(video)))
+        raise BadRun(f"--hide {options.hide}: the video has {len(video)} frames")
     if min(views) < 0 or not 0 < width <= whole - max(views):
-        raise BadRun("--views {}: the video is {} pixels wide".format(options.views, whole))
+        raise BadRun(f"--views {options.views}: the video is {whole} pixels wide")
     shown = [scene[index % len(scene)] for index in range(away)]
     shown = [cv2.resize(frame, (whole, height), interpolation=cv2.INTER_AREA) for frame in shown]
     parts = (video[:at], views[0]), (shown, 0), (video[at:], views[1])
@@ -109,7 +109,7 @@ def read(path):
     """All frames of a video; ``BadRun`` where none can be read."""
     frames = read_video(path)
     if not frames:
-        raise BadRun("{}: no frame could be read; name a video file".format(path))
+        raise BadRun(f"{path}: no frame could be read; name a video file")
     return frames
 
 
@@ -120,7 +120,7 @@ def numbers(text, count, option):
     except ValueError:
         found = ()
     if len(found) != count:
-        raise BadRun("{} {}: give {} whole numbers".format(option, text, count))
+        raise BadRun(f"{option} {text}: give {count} whole numbers")
     return found
 
 
@@ -133,7 +133,7 @@ def followed(tracker, frames, box, title):
             pictures.append(drawn(frame, box, False, title, "given"))
             continue
         track = tracker.update(frame)
-        state = "lost" if track.lost else "{} {:.2f}".format(track.state, track.score)
+        state = "lost" if track.lost else f"{track.state} {track.score:.2f}"
         pictures.append(drawn(frame, track.box, track.lost, title, state))
     return pictures
 

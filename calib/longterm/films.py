@@ -109,7 +109,7 @@ class LongFilm:
 
 def _named(clips, name):
     if name not in clips:
-        raise BadClips("the films need the clip {}; name its folder with --clips".format(name))
+        raise BadClips(f"the films need the clip {name}; name its folder with --clips")
     return clips[name]
 
 
@@ -131,7 +131,7 @@ def describe(development, report, count, seed):
     shared = {clip.name for clip in development} & {clip.name for clip in report}
     shared = shared or {clip.sha256 for clip in development} & {clip.sha256 for clip in report}
     if shared:
-        raise BadClips("both halves hold {}; they must share no sequence".format(sorted(shared)[0]))
+        raise BadClips(f"both halves hold {sorted(shared)[0]}; they must share no sequence")
     films = []
     for half, clips in zip(HALVES, (development, report)):
         films += _half(half, clips, count, np.random.default_rng([seed, HALVES.index(half)]))
@@ -142,14 +142,10 @@ def _half(half, clips, count, rng):
     sources = [clip for clip in clips if len(clip) >= FEWEST]
     if not sources or len(clips) < 2:
         raise BadClips(
-            "the half {} needs two clips, one of them with {} frames; name more folders".format(
-                half, FEWEST
-            )
+            f"the half {half} needs two clips, one of them with {FEWEST} frames; name more folders"
         )
     return [
-        _film(
-            "{}-{:02d}-{}".format(half, number + 1, source.name), half, source, clips, number, rng
-        )
+        _film(f"{half}-{number + 1:02d}-{source.name}", half, source, clips, number, rng)
         for number, source in ((n, sources[n % len(sources)]) for n in range(count))
     ]
 
@@ -209,9 +205,9 @@ def entries(path):
     try:
         table = json.loads(pathlib.Path(path).read_text())
     except (OSError, ValueError) as error:
-        raise BadRun("{} describes no films: {}; {}".format(path, error, make)) from None
+        raise BadRun(f"{path} describes no films: {error}; {make}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):
-        raise BadRun("{} describes no films of this version; {}".format(path, make))
+        raise BadRun(f"{path} describes no films of this version; {make}")
     return table["films"]
 
 
@@ -246,11 +242,11 @@ def run(options):
     if not options.development or not options.report:
         raise BadRun("name the clips of both halves: --development DIR --report DIR")
     if options.count < 1:
-        raise BadRun("--count {}: must be above zero".format(options.count))
+        raise BadRun(f"--count {options.count}: must be above zero")
     halves = (find_clips(folders, log=say) for folders in (options.development, options.report))
     table = describe(*halves, options.count, options.seed)
     lines = ",\n".join(json.dumps(entry) for entry in table["films"])
-    text = '{{"format": {}, "films": [\n{}\n]}}\n'.format(FORMAT, lines)
+    text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
     pathlib.Path(options.out).write_text(text)
     say("wrote {} films to {}".format(len(table["films"]), options.out))
     return 0
@@ -261,7 +257,7 @@ def show(options):
     found = [entry for entry in entries(options.films) if entry["name"] == options.show]
     if not found:
         names = ", ".join(entry["name"] for entry in entries(options.films))
-        raise BadRun("no film is called {}; there are: {}".format(options.show, names))
+        raise BadRun(f"no film is called {options.show}; there are: {names}")
     clips = {clip.name: clip for clip in find_clips(options.clips, log=say)}
     film, writer = LongFilm(found[0], clips), None
     for index, frame in enumerate(film):
@@ -273,7 +269,7 @@ def show(options):
             cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 255, 0), 1)
         writer.write(frame)
     writer.release()
-    say("wrote {} frames to {}".format(len(film), options.out))
+    say(f"wrote {len(film)} frames to {options.out}")
     return 0
 
 

@@ -85,7 +85,7 @@ def run(options):
     if options.only:
         drawn = [film for film in drawn if film.source in options.only.split(",")]
         if not drawn:
-            raise BadRun("--only {}: no film is made from it".format(options.only))
+            raise BadRun(f"--only {options.only}: no film is made from it")
     sources = {film.source for film in drawn}
     members = drawn + [clip for clip in clips if clip.name in sources]
     for spec in trackers.fp32_specs(options):
@@ -165,7 +165,7 @@ def _tracker(spec, thresholds):
     network.__dict__.update(thresholds._asdict())
     tracker = HostTracker(network, base.engine, base.kernels, recover=True, budget_ms=0.0)
     if not tracker.searches:
-        raise BadRun("{} can search for no target: {}".format(spec.name, tracker.why_no_search))
+        raise BadRun(f"{spec.name} can search for no target: {tracker.why_no_search}")
     return tracker
 
 
@@ -174,7 +174,7 @@ def _place(spec, thresholds, member, out):
     name = "without" if thresholds is None else "-".join(map(str, thresholds))
     parts = (spec.identity, name, _code(), member.sha256)
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(out, "{}-{}-{}".format(spec.name, spec.engine, name), member), key
+    return judge.path_of(out, f"{spec.name}-{spec.engine}-{name}", member), key
 
 
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)
@@ -235,9 +235,9 @@ def text(name, measured, tried, best, options):
     """A table."""
     sources = list(measured.members)
     count = sum(map(len, measured.members.values()))
-    lines = ["{}: {} films and clips".format(name, count)]
+    lines = [f"{name}: {count} films and clips"]
     titles = ("doubt", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
-    lines.append("".join("{:>11}".format(title) for title in titles))
+    lines.append("".join(f"{title:>11}" for title in titles))
     rows = [(one, dict.fromkeys(sources, one)) for one in tried]
     rows.append((None, held_out(measured, tried, options)))
     for one, choice in rows:
@@ -245,21 +245,21 @@ def text(name, measured, tried, best, options):
         start = "{:>33}".format("held out")
         end = ""
         if one is not None:
-            start = "".join("{:11g}".format(value) for value in one)
-            end = "{:11.3f}".format(merit(measured, sources, one, options))
+            start = "".join(f"{value:11g}" for value in one)
+            end = f"{merit(measured, sources, one, options):11.3f}"
             end += "  best" if one == best else ""
         keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
-        lines.append(start + "".join("{:11.3f}".format(row[key]) for key in keys) + end)
+        lines.append(start + "".join(f"{row[key]:11.3f}" for key in keys) + end)
     return "\n".join(lines)
 
 
 def write_all(path, thresholds):
     """Write thresholds into a network's TOML and that of its INT8 form, if there is one."""
     path = pathlib.Path(path)
-    other = path.parent / "int8" / "{}-int8.toml".format(path.stem)
+    other = path.parent / "int8" / f"{path.stem}-int8.toml"
     for one in [path] + [other] * other.is_file():
         write(one, thresholds)
-        say("wrote {}".format(one))
+        say(f"wrote {one}")
 
 
 def write(path, thresholds):
@@ -276,13 +276,13 @@ def write(path, thresholds):
     for name, value in thresholds._asdict().items():
         at = [index for index, line in enumerate(lines) if re.match(name + r"\s*=", line)]
         if at:
-            lines[at[0]] = re.sub(r"=\s*[0-9.]+", "= {:g}".format(value), lines[at[0]], count=1)
+            lines[at[0]] = re.sub(r"=\s*[0-9.]+", f"= {value:g}", lines[at[0]], count=1)
             continue
         earlier = r"({})\s*=".format("|".join(ORDER[: ORDER.index(name)]))
         after = [index for index, line in enumerate(lines) if re.match(earlier, line)]
         if not after:
-            raise BadRun("{} has no lost_below; fit it with calib.loss_thresholds".format(path))
-        lines.insert(after[-1] + 1, "{} = {:g}".format(name, value))
+            raise BadRun(f"{path} has no lost_below; fit it with calib.loss_thresholds")
+        lines.insert(after[-1] + 1, f"{name} = {value:g}")
     path.write_text("\n".join(lines) + "\n")
 
 

@@ -30,7 +30,7 @@ def by_state(runs):
             for name in ("ms", "processor_ms", "least_ms")
         )
         if len(ms):
-            names = ("p{}_ms".format(percent) for percent in PERCENTILES)
+            names = (f"p{percent}_ms" for percent in PERCENTILES)
             found[group] = dict(
                 zip(names, np.percentile(ms, PERCENTILES).tolist()),
                 frames=len(ms),
@@ -49,16 +49,16 @@ def text(entries):
         entries: dict of a tracker's name -> what ``by_state`` gives.
     """
     wide = max(len(name) for name in entries) + 2
-    keys = ["p{}_ms".format(percent) for percent in PERCENTILES] + ["worst_ms"]
+    keys = [f"p{percent}_ms" for percent in PERCENTILES] + ["worst_ms"]
     keys += ["processor_p99_ms", "processor_worst_ms", "repeated_worst_ms"]
     titles = ["frames"] + [key.replace("_", " ").replace("processor", "cpu") for key in keys[:-1]]
     titles.append("in all rounds")
-    lines = [" " * (wide + 8) + "".join("{:>14}".format(title) for title in titles)]
+    lines = [" " * (wide + 8) + "".join(f"{title:>14}" for title in titles)]
     for name, groups in entries.items():
         for group, row in groups.items():
-            cells = ["{:d}".format(row["frames"])] + ["{:.2f}".format(row[key]) for key in keys]
+            cells = ["{:d}".format(row["frames"])] + [f"{row[key]:.2f}" for key in keys]
             start = name.ljust(wide) + group.ljust(8)
-            lines.append(start + "".join("{:>14}".format(cell) for cell in cells))
+            lines.append(start + "".join(f"{cell:>14}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -58,13 +58,13 @@ def run(options):
     pictures = [cv2.resize(frame, size) for _, frame in zip(range(MOST_FRAMES), clip)]
     say("{}x{} pixels, median of {} rounds".format(*size, options.rounds))
     titles = ("target", "windows", "ms", "cpu ms", "all windows", "ms", "cpu ms")
-    say(" " * 16 + "".join("{:>12}".format(title) for title in titles))
+    say(" " * 16 + "".join(f"{title:>12}" for title in titles))
     for spec in trackers.fp32_specs(options):
         sweep = Sweep(trackers.build(spec, recover=False))
         for side in sides:
             rounds = [sweep.measure(pictures, side) for _ in range(options.rounds)]
-            cells = ["{:.0f}".format(value) for value in np.median(rounds, axis=0)]
-            say(spec.name.ljust(16) + "".join("{:>12}".format(cell) for cell in [side, *cells]))
+            cells = [f"{value:.0f}" for value in np.median(rounds, axis=0)]
+            say(spec.name.ljust(16) + "".join(f"{cell:>12}" for cell in [side, *cells]))
 
 
 class Sweep(HostTracker):
@@ -82,7 +82,7 @@ class Sweep(HostTracker):
             network, base.engine, base.kernels, recover=True, budget_ms=0.0, parts=grids_only
         )
         if not self.searches:
-            raise BadRun("{} can search for no target: {}".format(network.name, self.why_no_search))
+            raise BadRun(f"{network.name} can search for no target: {self.why_no_search}")
 
     @short_collections()  # as runtime.track does
     def measure(self, pictures, side):
@@ -124,7 +124,7 @@ def _numbers(text, divider, count):
     """Whole numbers above 0 of an option."""
     parts = text.split(divider)
     if not all(part.isdigit() and int(part) for part in parts) or count not in (None, len(parts)):
-        raise BadRun("{}: not numbers of pixels".format(text))
+        raise BadRun(f"{text}: not numbers of pixels")
     return tuple(map(int, parts))
 
 

@@ -81,7 +81,7 @@ def prepare(options, out, log):
     """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingStopped(
-            "there is no CUDA device for --device {}; use --device cpu".format(options.device)
+            f"there is no CUDA device for --device {options.device}; use --device cpu"
         )
     teachers = Teachers(options.teacher, options.networks_dir, options.maps_teacher)
     cache = pathlib.Path(options.cache) if options.cache else out / "cache"
@@ -94,7 +94,7 @@ def prepare(options, out, log):
         labels=options.labels,
     )
     if len(bank) < FEWEST_PICTURES:
-        raise BadImages("there are only {} pictures; name more with --images".format(len(bank)))
+        raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
     log(
         event="pictures",
         count=len(bank),
@@ -106,7 +106,7 @@ def prepare(options, out, log):
     plots.batch_picture(held, out / "batch.png")
     ring = Ring(cache / "ring", options.ring, teachers.channels)
     if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
-        log(event="waiting", what="another run must draw pairs into {}".format(cache))
+        log(event="waiting", what=f"another run must draw pairs into {cache}")
     writers = fill_ring(options, ring, cache)
     work = Work(
         ring,

@@ -16,9 +16,8 @@ def blend(first, second, share):
     """The weights of two networks of one shape, mixed: ``share`` of the second."""
     if first.config != second.config:
         raise TrainingStopped(
-            "only checkpoints of one network can be blended; these are of {} and {}".format(
-                first.config, second.config
-            )
+            f"only checkpoints of one network can be blended; these are of {first.config} and "
+            f"{second.config}"
         )
     others = second.state_dict()
     return {

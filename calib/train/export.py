@@ -71,7 +71,7 @@ def load(checkpoint):
     """The averaged network of a checkpoint: a ``Folded`` after stage finish, else a ``Kestrel``."""
     path = pathlib.Path(checkpoint)
     if not path.is_file():
-        raise TrainingStopped("{} is not there; train first: python -m calib.train".format(path))
+        raise TrainingStopped(f"{path} is not there; train first: python -m calib.train")
     state = torch.load(path, map_location="cpu", weights_only=False)
     config = dict(state["config"])
     folded = config.pop("folded", False)
@@ -135,7 +135,7 @@ def export(checkpoint, folder, name=None):
     exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
     shape = network.config["shape"]
     name = name or name_of(shape)
-    paths = {part: folder / "{}_{}.onnx".format(name, part) for part in ("exemplar", "search")}
+    paths = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
         features = exemplar_graph(z)

@@ -63,9 +63,7 @@ def checked(made, name, stride):
     """
     found = _stride(made, name)
     if found != stride:
-        raise BadRun(
-            "{} has a stride of {}, not {}; name it with --stride".format(name, found, stride)
-        )
+        raise BadRun(f"{name} has a stride of {found}, not {stride}; name it with --stride")
     return made
 
 
@@ -73,29 +71,25 @@ def _class(file, name):
     """A module of the user's own; his file runs as any program of his does."""
     path = pathlib.Path(file)
     if not path.is_file():
-        raise BadRun("{} is not there; name a backbone as FILE.py:CLASS".format(file))
+        raise BadRun(f"{file} is not there; name a backbone as FILE.py:CLASS")
     spec = importlib.util.spec_from_file_location(path.stem, str(path))
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything
-        raise BadRun(
-            "{} can't be imported: {}: {}".format(file, type(error).__name__, error)
-        ) from None
+        raise BadRun(f"{file} can't be imported: {type(error).__name__}: {error}") from None
     finally:
         sys.path.remove(str(path.parent))
     made = getattr(module, name, None)
     if made is None:
-        raise BadRun("{} has no class {}".format(file, name))
+        raise BadRun(f"{file} has no class {name}")
     try:
         made = made()
     except TypeError as error:
-        raise BadRun(
-            "{} of {} must be called without arguments: {}".format(name, file, error)
-        ) from None
+        raise BadRun(f"{name} of {file} must be called without arguments: {error}") from None
     if not isinstance(made, nn.Module):
-        raise BadRun("{} of {} is no torch.nn.Module".format(name, file))
+        raise BadRun(f"{name} of {file} is no torch.nn.Module")
     return made
 
 
@@ -143,9 +137,7 @@ def _timm(name, stride, pretrained):
     try:
         made = timm.create_model(name, features_only=True, pretrained=pretrained)
     except Exception as error:  # its class differs from model to model
-        raise BadRun(
-            "timm gives no maps of {}: {}".format(name, str(error).splitlines()[0])
-        ) from None
+        raise BadRun(f"timm gives no maps of {name}: {str(error).splitlines()[0]}") from None
     strides = made.feature_info.reduction()
     if stride not in strides:
         raise BadRun(
@@ -165,11 +157,9 @@ def _stride(made, name, side=256):
         with torch.no_grad():
             out = made(torch.zeros(1, 3, side, side))
     except Exception as error:
-        raise BadRun(
-            "{} does not take a picture (1, 3, {}, {}): {}".format(name, side, side, error)
-        ) from None
+        raise BadRun(f"{name} does not take a picture (1, 3, {side}, {side}): {error}") from None
     if not isinstance(out, torch.Tensor) or out.dim() != 4:
-        raise BadRun("{} must give one map (N, channels, height, width)".format(name))
+        raise BadRun(f"{name} must give one map (N, channels, height, width)")
     return round(side / out.shape[-1])
 
 
@@ -192,9 +182,7 @@ def folded(backbone, side=127):
         after = after.eval()
         differs = float((after(picture) - before).abs().max() / before.abs().max().clamp_min(1e-12))
     if differs > FOLDED:
-        raise BadRun(
-            "the folded backbone's map differs by {:.1e} of its greatest value".format(differs)
-        )
+        raise BadRun(f"the folded backbone's map differs by {differs:.1e} of its greatest value")
     return after, differs
 
 

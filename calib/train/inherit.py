@@ -47,8 +47,9 @@ class Inheritance:
         depths = [w.shape[2:] for w, _ in self.weights[1::TAPS]]
         if len(gates) != count or any(shape != (5, 5) for shape in depths):
             raise NoTeacher(
-                "{} does not end in {} gated blocks of MobileNetV3; stage blocks takes those of "
-                "nanotrack_v2 alone: name it with --teacher".format(file, count)
+                f"{file} does not end in {count} gated blocks of MobileNetV3; stage blocks takes "
+                "those of "
+                "nanotrack_v2 alone: name it with --teacher"
             )
         self.input = model.graph.input[0].name
         self.early = self._cut(model, [nodes[0].input[0]])

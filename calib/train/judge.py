@@ -89,7 +89,7 @@ def _together(candidate, shipped):
     clip = np.concatenate([clip + first for (_, clip), first in zip(shipped, firsts)])
     found, before = (np.concatenate([part for part, _ in parts]) for parts in (candidate, shipped))
     gained = change("all sets together", found, before, clip, False)
-    say("{}: {:+.4f} ± {:.4f}".format(gained.name, gained.gain, gained.error))
+    say(f"{gained.name}: {gained.gain:+.4f} ± {gained.error:.4f}")
     return gained
 
 

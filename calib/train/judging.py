@@ -89,15 +89,13 @@ def verdict(changes):
     """
     reasons = []
     for found in changes:
-        said = "{}: {:+.4f} ± {:.4f}".format(found.name, found.gain, found.error)
+        said = f"{found.name}: {found.gain:+.4f} ± {found.error:.4f}"
         if not np.isfinite(found.error):
-            reasons.append("{}: two clips are needed for a standard error".format(found.name))
+            reasons.append(f"{found.name}: two clips are needed for a standard error")
         elif found.must_gain and found.gain <= found.error:
             reasons.append(said + " is not a gain of more than one standard error")
         elif found.must_gain and found.lost > 0:
-            reasons.append(
-                "{}: {:+.2%} of the targets are lost more often".format(found.name, found.lost)
-            )
+            reasons.append(f"{found.name}: {found.lost:+.2%} of the targets are lost more often")
         elif not found.must_gain and found.gain < -found.error:
             reasons.append(said + " is a loss of more than one standard error")
     return Verdict(not reasons, reasons)

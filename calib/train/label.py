@@ -76,7 +76,7 @@ def run(options):
             continue
         boxes = label(trackers, read_video(path), rough_boxes(path))
         write_boxes(target, boxes)
-        print("{}: {} frames".format(path.name, len(boxes)), flush=True)
+        print(f"{path.name}: {len(boxes)} frames", flush=True)
 
 
 def rough_boxes(path):
@@ -169,7 +169,7 @@ def write_boxes(path, boxes):
         writer = csv.writer(file)
         writer.writerow(("frame", "x", "y", "w", "h"))
         for frame, box in sorted(boxes.items()):
-            writer.writerow((frame, *("{:.1f}".format(value) for value in box)))
+            writer.writerow((frame, *(f"{value:.1f}" for value in box)))
     part.replace(path)
 
 

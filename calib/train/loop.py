@@ -233,10 +233,9 @@ class Runner:
         total = sum(value for name, value in losses.items() if name[0] != "_")
         if not torch.isfinite(total):
             raise TrainingStopped(
-                "the loss of stage {} is {} at step {}; the checkpoint {} is unharmed: "
-                "lower --lr and start again, or go on from it with the same command".format(
-                    self.stage.name, float(total.detach()), self.steps, self.path
-                )
+                f"the loss of stage {self.stage.name} is {float(total.detach())} at step "
+                f"{self.steps}; the checkpoint {self.path} is unharmed: "
+                "lower --lr and start again, or go on from it with the same command"
             )
         self.network.zero_grad(set_to_none=True)
         total.backward()
@@ -260,7 +259,7 @@ class Runner:
         self._say({"event": "judged"}, figures)
         folder = self.path.parent / "checkpoints"
         folder.mkdir(exist_ok=True)
-        name = "{}-{}.pt".format(self.stage.name, self.steps * self.stage.batch)
+        name = f"{self.stage.name}-{self.steps * self.stage.batch}.pt"
         save(folder / name, {"config": self.network.config, "average": self.average.state_dict()})
 
     def _say(self, kind, figures):

@@ -68,7 +68,7 @@ def find_stills(folder):
     """Paths of the pictures in a folder, in order of name."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise BadImages("{} is not a folder; name folders of pictures with --images".format(folder))
+        raise BadImages(f"{folder} is not a folder; name folders of pictures with --images")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
@@ -82,17 +82,13 @@ def read_stills(folder, paths):
         else:
             yield path, picture
     if len(broken) == len(paths):
-        found = (
-            "only broken ones ({} files, such as {})".format(len(broken), broken[0])
-            if broken
-            else "none"
-        )
+        found = f"only broken ones ({len(broken)} files, such as {broken[0]})" if broken else "none"
         raise BadImages(
             "{} should hold pictures ({}) of at least {size}x{size} pixels but has {}; name "
             "another folder with --images".format(folder, ", ".join(PICTURES), found, size=SMALLEST)
         )
     if broken:
-        print("{}: left out {} broken pictures, such as {}".format(folder, len(broken), broken[0]))
+        print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")
 
 
 def read_video(path):
@@ -108,7 +104,7 @@ def read_video(path):
         index += 1
     capture.release()
     if len(frames) < 2:
-        raise BadImages("{} can't be read as a video; take it out of --clips".format(path))
+        raise BadImages(f"{path} can't be read as a video; take it out of --clips")
     return frames
 
 
@@ -126,7 +122,7 @@ def read_sequence(folder):
         if frame < len(paths):
             picture = cv2.imread(str(paths[frame]))
             if picture is None:
-                raise BadImages("{} can't be read; mend or remove the clip".format(paths[frame]))
+                raise BadImages(f"{paths[frame]} can't be read; mend or remove the clip")
             yield picture, box
 
 
@@ -138,14 +134,12 @@ def find_clips(roots, leave_out=()):
             videos.append(root)
             continue
         if not root.is_dir():
-            raise BadImages("{} is neither a folder nor a video; correct --clips".format(root))
+            raise BadImages(f"{root} is neither a folder nor a video; correct --clips")
         found = [path.parent for path in sorted(root.glob("*/boxes.csv"))]
         more = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]
         if not found and not more:
             raise BadImages(
-                "{} has neither clip folders with a boxes.csv nor videos; correct --clips".format(
-                    root
-                )
+                f"{root} has neither clip folders with a boxes.csv nor videos; correct --clips"
             )
         sequences += found
         videos += more

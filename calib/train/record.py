@@ -40,7 +40,7 @@ def write(out, options):
         "time": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "versions": versions(),
         "git": commit(),
-        "computer": "{}, {}".format(platform.node(), platform.machine()),
+        "computer": f"{platform.node()}, {platform.machine()}",
         "data": {name: fingerprint(getattr(options, name)) for name in DATA},
     }
     kept = {key: value for key, value in vars(options).items() if key not in ("resume", "repeat")}
@@ -67,13 +67,11 @@ def read(folder):
     try:
         record = json.loads(path.read_text())
     except OSError:
-        raise BadRun(
-            "{} is not there; name the folder of a run of calib.train".format(path)
-        ) from None
+        raise BadRun(f"{path} is not there; name the folder of a run of calib.train") from None
     except ValueError:
-        raise BadRun("{} is damaged; start the run again with its options".format(path)) from None
+        raise BadRun(f"{path} is damaged; start the run again with its options") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT or not record.get("history"):
-        raise BadRun("{} has another format than this version writes".format(path))
+        raise BadRun(f"{path} has another format than this version writes")
     return record
 
 
@@ -115,7 +113,7 @@ def fingerprint(folders):
         files = (
             [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
         )
-        lines += ["{} {}".format(p.relative_to(folder.parent), p.stat().st_size) for p in files]
+        lines += [f"{p.relative_to(folder.parent)} {p.stat().st_size}" for p in files]
     return {
         "files": len(lines),
         "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
@@ -177,7 +175,8 @@ def arguments(cli, given):
     options = cli.parse_args(given)
     if named.repeat and not options.processes and options.cache is None:
         raise BadRun(
-            "{} drew no pairs of its own (--processes 0); give --processes 1, or name a cache that "
-            "holds pairs with --cache".format(folder)
+            f"{folder} drew no pairs of its own (--processes 0); give --processes 1, or name a "
+            "cache that "
+            "holds pairs with --cache"
         )
     return options

@@ -143,19 +143,19 @@ def check(options):
     if "judge" in options.steps and not options.gain:
         raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
     if "search" in options.steps and options.films and not pathlib.Path(options.films).is_file():
-        raise BadRun("no {}; make it with calib.longterm.films".format(options.films))
+        raise BadRun(f"no {options.films}; make it with calib.longterm.films")
     if "figures" in options.steps:
         row = readme_row(options)
         replace(pathlib.Path(options.root) / "README.md", row + "[0-9.]* ?)", "")
     if "picture" in options.steps and options.name == DEFAULT_NETWORK:
         if not (pathlib.Path(options.root) / CLIP).is_file():
-            raise BadRun("{} is not there; `make track` downloads it".format(CLIP))
+            raise BadRun(f"{CLIP} is not there; `make track` downloads it")
 
 
 def passed(name, code):
     """Stop if a command that this one calls has failed."""
     if code:
-        raise BadRun("{} failed, see above; nothing after it was done".format(name))
+        raise BadRun(f"{name} failed, see above; nothing after it was done")
 
 
 def work(options, *parts):
@@ -198,8 +198,9 @@ def run_judge(options):
     shipped = options.against or str(tomls(options, networks(options))[0])
     if not options.against and not pathlib.Path(shipped).is_file():
         raise BadRun(
-            "there is no {} to judge against; name another network with --against, or leave the "
-            "step judge out of --steps".format(shipped)
+            f"there is no {shipped} to judge against; name another network with --against, or "
+            "leave the "
+            "step judge out of --steps"
         )
     arguments = [*map(str, tomls(options, work(options))), "--against", shipped]
     arguments += ["--gain", *options.gain]
@@ -223,13 +224,13 @@ def run_install(options):
     ranges = work(options, "int8", options.name + "-ranges.json")
     for path in [*paths, ranges]:
         if not path.is_file():
-            raise BadRun("{} is not there; run the steps export and int8 first".format(path))
+            raise BadRun(f"{path} is not there; run the steps export and int8 first")
     (networks(options) / "int8").mkdir(exist_ok=True)
     for path in paths:
         to = networks(options) / path.relative_to(work(options))
         shutil.copyfile(str(path), str(to))
         if to.suffix == ".toml":
-            replace(to, r"(?m)^(lost_below = .*\n)(?:{})*".format(KEPT), "".join(kept))
+            replace(to, rf"(?m)^(lost_below = .*\n)(?:{KEPT})*", "".join(kept))
     text = trim.text(trim.trimmed(table.read(ranges)))
     (networks(options) / ranges.name).write_text(text)
 
@@ -268,13 +269,13 @@ def run_figures(options):
         value = "{} MB; INT8 {} MB".format(*map(size_mb, tomls(options, networks(options))))
         replace(readme, sizes, value)
     else:
-        say("{} gives no sizes of {}; none were written".format(readme, options.name))
+        say(f"{readme} gives no sizes of {options.name}; none were written")
     both = measured(options, networks(options))
     footnote = FOOTNOTE.format(options.name)
     if re.search(footnote, readme.read_text()):
         replace(readme, footnote, "{} in fp32 and {} in INT8".format(*both))
     else:
-        say("{} gives no figures of {} with the search".format(readme, options.name))
+        say(f"{readme} gives no figures of {options.name} with the search")
     told = "{}: mean overlap {} in fp32 and {} in INT8, with the search {} and {}"
     say(told.format(options.name, *alone, *both))
 
@@ -299,32 +300,32 @@ def measured(options, folder):
     passed("calib.evaluate", evaluate.main(arguments))
     entries = json.loads((out / "evaluation.json").read_text())["trackers"]
     found = [entries[name]["mean"]["ao"] for name in (options.name, options.name + INT8)]
-    return ["{:.3f}".format(value).lstrip("0") for value in found]
+    return [f"{value:.3f}".lstrip("0") for value in found]
 
 
 def readme_row(options):
     """The pattern of the network's row in README.md, its group open; other tables name it too."""
-    return r"(?m)^(\| `{}`(?: \([^)|]*\))? \| {} \| ".format(options.name, FAMILY)
+    return rf"(?m)^(\| `{options.name}`(?: \([^)|]*\))? \| {FAMILY} \| "
 
 
 def size_mb(toml):
     """The size of a network's files in MB, as README.md writes it."""
     paths = load_network(str(toml)).locate().values()
-    return "{:.1f}".format(sum(path.stat().st_size for path in paths) / 1e6).lstrip("0")
+    return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f}".lstrip("0")
 
 
 def replace(path, pattern, value):
     """Write ``value`` behind what the pattern's group matches, at the one place where it does."""
     text, count = re.subn(pattern, lambda found: found.group(1) + value, path.read_text())
     if count != 1:
-        raise BadRun("{} has {} places that match {}; correct it".format(path, count, pattern))
+        raise BadRun(f"{path} has {count} places that match {pattern}; correct it")
     path.write_text(text)
 
 
 def run_picture(options):
     """Draw the picture of README.md: three frames of the clip, followed with the new weights."""
     if options.name != DEFAULT_NETWORK:
-        say("left out: the picture shows {}".format(DEFAULT_NETWORK))
+        say(f"left out: the picture shows {DEFAULT_NETWORK}")
         return
     root = pathlib.Path(options.root)
     clip = root / CLIP
@@ -348,7 +349,7 @@ def picture(tracker, clip):
         index += 1
     capture.release()
     if len(parts) < len(SHOWN):
-        raise BadRun("{} has fewer than {} frames".format(clip, max(SHOWN) + 1))
+        raise BadRun(f"{clip} has fewer than {max(SHOWN) + 1} frames")
     gap = np.full((parts[0].shape[0], GAP, 3), 255, np.uint8)
     return np.hstack([part for shown in parts for part in (gap, shown)][1:])
 
@@ -363,7 +364,7 @@ def run_prepared(options):
     """Prepare the network anew for boards without onnx, if it comes prepared."""
     folder = pathlib.Path(options.root).resolve() / SHIPPED
     if not (folder / options.name).is_dir():
-        say("left out: {} does not come prepared".format(options.name))
+        say(f"left out: {options.name} does not come prepared")
         return
     toml = tomls(options, networks(options))[0].resolve()
     module = [sys.executable, "-m", "boards.build.ship"]

@@ -51,7 +51,7 @@ class Sources:
     def of(self, path):
         """The ``Source`` of a file or clip folder; of class R if the table does not list it."""
         path = pathlib.Path(path)
-        name = "{}/{}".format(path.resolve().parent.name, path.name)
+        name = f"{path.resolve().parent.name}/{path.name}"
         for source in self._sources:
             if any(fnmatch.fnmatchcase(name, pattern) for pattern in source.patterns):
                 return source

@@ -72,18 +72,16 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     """
     path = pathlib.Path(path)
     if not path.is_file():
-        raise TrainingStopped("{} is not there; correct --start".format(path))
+        raise TrainingStopped(f"{path} is not there; correct --start")
     if path.suffix == ".toml":
         unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
-        return "{} is an export; it was made trainable again".format(path)
+        return f"{path} is an export; it was made trainable again"
     state = torch.load(path, map_location="cpu", weights_only=False)
     config, weights, told = state["config"], dict(state["average"]), None
     shapes = config["shape"], network.config["shape"]
     if name != "blocks" and not config.get("folded") and can_widen(*shapes):
         weights = widened(network, config, weights, held)
-        told = "{} of {} starts {}; new channels begin without effect".format(
-            shapes[0], path, shapes[1]
-        )
+        told = f"{shapes[0]} of {path} starts {shapes[1]}; new channels begin without effect"
     if network.own is not None and not any(key.startswith("own.") for key in weights):
         weights.update(
             (key.replace("backbone.", "own.", 1), value)
@@ -93,14 +91,13 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     if name in OPTIONAL:
         weights = completed(network, weights, OPTIONAL[name])
     if weights is None:
-        raise TrainingStopped("no layer of {} fits this backbone; correct --start".format(path))
+        raise TrainingStopped(f"no layer of {path} fits this backbone; correct --start")
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise TrainingStopped(
-            "{} is of another network ({}); correct --start, --shape, --head or --own".format(
-                path, str(error).splitlines()[-1].strip()
-            )
+            f"{path} is of another network ({str(error).splitlines()[-1].strip()}); correct "
+            "--start, --shape, --head or --own"
         ) from None
     return told
 

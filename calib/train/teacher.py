@@ -45,11 +45,12 @@ class Teacher:
             network = load_network(name)
             files = network.locate(networks_dir)
         except HotpathError as error:
-            raise NoTeacher("the teacher {} can't be used: {}".format(name, error)) from None
+            raise NoTeacher(f"the teacher {name} can't be used: {error}") from None
         if network.family != "points" or "head" not in files:
             raise NoTeacher(
-                '{} can\'t teach: only networks of the family "points" with a backbone and a head '
-                "can; name nanotrack_v2 or nanotrack_v3 with --teacher".format(name)
+                f'{name} can\'t teach: only networks of the family "points" with a backbone and a '
+                "head "
+                "can; name nanotrack_v2 or nanotrack_v3 with --teacher"
             )
         self.name, self.cells = name, network.map_size
         self._mean = np.array(network.mean, np.float32)[:, None, None]

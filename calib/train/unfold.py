@@ -33,7 +33,7 @@ def graphs_of(paths):
     found = {}
     for part, path in paths.items():
         for initializer in onnx.load(str(path)).graph.initializer:
-            name = "{}_graph.{}".format(part, initializer.name)
+            name = f"{part}_graph.{initializer.name}"
             found[name] = torch.from_numpy(numpy_helper.to_array(initializer).copy())
     return found
 
@@ -66,8 +66,9 @@ def unfold(network, weights, held, standard):
     wrong = [k for k in wanted if k not in weights or weights[k].shape != wanted[k].shape]
     if wrong:
         raise TrainingStopped(
-            "the export has other layers than this network ({}); correct --shape, --head or --own, "
-            "or start from an export of calib.train".format(wrong[0])
+            f"the export has other layers than this network ({wrong[0]}); correct --shape, --head "
+            "or --own, "
+            "or start from an export of calib.train"
         )
     backbones = [(network.backbone, "search_graph.")]
     if network.own is not None:
@@ -81,11 +82,11 @@ def unfold(network, weights, held, standard):
         (head.score_tower, "score"),
         (head.box_tower, "box"),
     ):
-        units += _units(layers, "search_graph.{}.".format(name))
+        units += _units(layers, f"search_graph.{name}.")
     for unit, name in units:
         _take(unit, weights[name + ".weight"], weights[name + ".bias"])
     for layer, name in ((head.score, "score"), (head.box, "box")):
-        name = "search_graph.{}.{}.".format(name, len(head.score_tower))
+        name = f"search_graph.{name}.{len(head.score_tower)}."
         layer.weight.copy_(weights[name + "weight"])
         layer.bias.copy_(weights[name + "bias"])
     images = {
@@ -128,12 +129,10 @@ def _part_projections(network, weights, images, held, standard):
     parts = [(network.backbones[0], "exemplar", head.exemplar, float(head.width))]
     parts.append((network.backbone, "search", head.search, 1.0))
     merged = [
-        weights["{}_graph.project.weight".format(name)][:, :, 0, 0].double() * gain
+        weights[f"{name}_graph.project.weight"][:, :, 0, 0].double() * gain
         for _, name, _, gain in parts
     ]
-    biases = [
-        weights["{}_graph.project.bias".format(name)].double() * gain for _, name, _, gain in parts
-    ]
+    biases = [weights[f"{name}_graph.project.bias"].double() * gain for _, name, _, gain in parts]
     shared = network.own is None
     groups = [[0, 1]] if shared else [[0], [1]]
     for group in groups:

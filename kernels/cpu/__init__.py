@@ -25,7 +25,7 @@ def load(log: Optional[Callable[[str], None]] = None) -> Any:
         from kernels.cpu import fallback
 
         if log:
-            log("{}; crop and select run in NumPy and OpenCV, which are slower".format(error))
+            log(f"{error}; crop and select run in NumPy and OpenCV, which are slower")
         return fallback.Kernels()
     from kernels.cpu import binding
 

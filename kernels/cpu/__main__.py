@@ -9,7 +9,7 @@ def main() -> int:
     try:
         library = build.library()
     except build.CannotBuild as error:
-        print("{}; crop and select will run in NumPy and OpenCV".format(error))
+        print(f"{error}; crop and select will run in NumPy and OpenCV")
         return 0
     print("{}\ncompiled with {} {}".format(library.path, library.compiler, " ".join(library.flags)))
     return 0

@@ -152,7 +152,7 @@ class Kernels:
         """As ``crop``, of a window with fractions of pixels; ``golden.warp`` is the definition."""
         x, y, width, height = window
         if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
-            raise ValueError("a window of {}x{} pixels".format(width, height))
+            raise ValueError(f"a window of {width}x{height} pixels")
         self._fill_job(frame, (0, 0, 1, 1), border, out, mean, scale, swap)
         WINDOW.pack_into(self._window, 0, x, y, width, height)
         self._crop_several(self._job_at, 1, self._window_at, True)
@@ -262,9 +262,9 @@ class Kernels:
         """Compare features with a reference; ``kernels.golden.likeness`` defines the result."""
         if features is not self._features:
             if features.dtype != np.float32 or not features.flags.c_contiguous:
-                raise ValueError("features: {} {}".format(features.dtype, features.shape))
+                raise ValueError(f"features: {features.dtype} {features.shape}")
             if features.ndim != 3:
-                raise ValueError("features: {}".format(features.shape))
+                raise ValueError(f"features: {features.shape}")
             self._features, self._features_at = features, features.ctypes.data
             self._channels, self._side = features.shape[1], int(round(features.shape[2] ** 0.5))
         return self._likeness(

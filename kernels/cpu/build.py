@@ -87,7 +87,7 @@ def library(
     problems = []
     for native in NATIVE:
         flags = FLAGS + native + tuple(extra_flags)
-        name = "hotpath-{}.so".format(_key(version, flags))
+        name = f"hotpath-{_key(version, flags)}.so"
         try:
             handle, path = _load_from(folders, name, compiler, flags)
         except CannotBuild as error:
@@ -121,7 +121,7 @@ def _load_from(
         try:
             return _open(path, compiler, flags), path
         except OSError as error:  # read-only, full, or not allowed to hold programs
-            problem = "cannot use {}: {}".format(folder, error.strerror or error)
+            problem = f"cannot use {folder}: {error.strerror or error}"
         finally:
             if temporary:
                 shutil.rmtree(temporary, ignore_errors=True)  # the loaded library stays usable
@@ -152,7 +152,7 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     try:
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCES[0]])
         if done.returncode:
-            raise CannotBuild("{} fails: {}".format(compiler, _first_error(done.stderr)))
+            raise CannotBuild(f"{compiler} fails: {_first_error(done.stderr)}")
         os.chmod(partial, 0o755)
         os.replace(partial, path)
     finally:
@@ -173,9 +173,9 @@ def _run(command: Sequence[str]) -> Any:
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        raise CannotBuild("{} took over {} s".format(command[0], TIMEOUT_S)) from None
+        raise CannotBuild(f"{command[0]} took over {TIMEOUT_S} s") from None
     except OSError as error:
-        raise CannotBuild("{} does not run: {}".format(command[0], error.strerror)) from None
+        raise CannotBuild(f"{command[0]} does not run: {error.strerror}") from None
 
 
 def _first_error(text: str) -> str:

@@ -56,7 +56,7 @@ class Colours:
         """
         height, width = self._checked(picture)
         if target.dtype != np.float64 or target.shape != (self._count,):
-            raise ValueError("target: {} {}".format(target.dtype, target.shape))
+            raise ValueError(f"target: {target.dtype} {target.shape}")
         target = np.ascontiguousarray(target)
         if self._bins.size < height * width:
             self._bins = np.zeros(height * width, np.uint8)
@@ -83,7 +83,7 @@ class Colours:
         height, width = self._checked(picture)
         if weights is not self._weights or weights.size != height * width:
             if weights.dtype != np.float64 or weights.shape != (height * width,):
-                raise ValueError("weights: {} {}".format(weights.dtype, weights.shape))
+                raise ValueError(f"weights: {weights.dtype} {weights.shape}")
             self._weights, self._weights_at = weights, address(weights)
         out = np.empty(self._count)
         self._histogram(
@@ -100,7 +100,7 @@ class Colours:
     def _checked(self, picture: np.ndarray) -> Any:
         """Height and width; its strides are kept for the call."""
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError("picture: {} {}".format(picture.dtype, picture.shape))
+            raise ValueError(f"picture: {picture.dtype} {picture.shape}")
         self._strides[:] = picture.strides
         return picture.shape[:2]
 

@@ -124,7 +124,7 @@ class Pooling:
         features_at = self.address_of(features)
         count = len(states)
         if states.shape != (count, 4):
-            raise ValueError("boxes: {}".format(states.shape))
+            raise ValueError(f"boxes: {states.shape}")
         if count > len(self._boxes):
             self._boxes = np.zeros((2 * count, 4))
             self._boxes_at = address(self._boxes)
@@ -146,7 +146,7 @@ class Pooling:
         if features is not self._features:  # an engine reuses its outputs
             is_dense = features.dtype == np.float32 and features.flags.c_contiguous
             if features.shape != self._shape or not is_dense:
-                raise ValueError("features: {} {}".format(features.dtype, features.shape))
+                raise ValueError(f"features: {features.dtype} {features.shape}")
             self._features, self._features_at = features, features.ctypes.data
         return self._features_at
 
@@ -217,7 +217,7 @@ class Regression:
         values = self._checked(samples)
         share = None if weights is None else np.ascontiguousarray(weights, np.float64)
         if share is not None and share.shape != (len(values),):
-            raise ValueError("weights: {}".format(share.shape))
+            raise ValueError(f"weights: {share.shape}")
         self._add(
             self.at,
             address(values),
@@ -253,7 +253,7 @@ class Regression:
 
     def _checked(self, samples: np.ndarray) -> np.ndarray:
         if samples.shape != (len(samples), self.size):
-            raise ValueError("samples: {}".format(samples.shape))
+            raise ValueError(f"samples: {samples.shape}")
         if samples.dtype.char == "f" and samples.flags.c_contiguous:
             return samples
         return np.ascontiguousarray(samples, np.float32)
@@ -340,14 +340,14 @@ class Samples:
             (negatives,), and how many of the boxes are positives: those come first.
         """
         if state.shape != (4,):
-            raise ValueError("state: {}".format(state.shape))
+            raise ValueError(f"state: {state.shape}")
         if pooling.size != regression.size:
-            raise ValueError("samples: {} of {}".format(pooling.size, regression.size))
+            raise ValueError(f"samples: {pooling.size} of {regression.size}")
         more, more_at = 0, None
         if rejected is not None and len(rejected):
             rejected = np.ascontiguousarray(rejected, np.float64)
             if rejected.shape[1:] != (4,):
-                raise ValueError("rejected boxes: {}".format(rejected.shape))
+                raise ValueError(f"rejected boxes: {rejected.shape}")
             more, more_at = len(rejected), address(rejected)
         most = self._most + more + 1
         boxes, hard = np.empty((most, 4)), np.empty(most)

@@ -88,7 +88,7 @@ class Response:
         """Take in the response of one size, float32 of size x size cells."""
         small = np.ascontiguousarray(response, np.float32)
         if small.size != self._cells or not 0 <= index < len(self.peaks):
-            raise ValueError("response {}: {}".format(index, response.shape))
+            raise ValueError(f"response {index}: {response.shape}")
         self._look(self._head_at, self._arrays_at, index, small.ctypes.data)
 
     def select(
@@ -110,7 +110,7 @@ class Response:
             NetworkFailed: no response is finite.
         """
         if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
-            raise ValueError("state: {} {}".format(state.dtype, state.shape))
+            raise ValueError(f"state: {state.dtype} {state.shape}")
         VIEW.pack_into(self._view, 0, scale[0], scale[1], frame_width, frame_height)
         best = self._select(
             self._head_at, self._arrays_at, self._view_at, state.ctypes.data, self._found_at

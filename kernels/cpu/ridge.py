@@ -99,7 +99,7 @@ class Ridge:
     def _checked(self, features: np.ndarray) -> np.ndarray:
         values = np.ascontiguousarray(features, np.float32)
         if values.size != self._cells:
-            raise ValueError("features: {}".format(features.shape))
+            raise ValueError(f"features: {features.shape}")
         return values
 
 

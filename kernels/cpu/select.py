@@ -280,7 +280,7 @@ class Select:
     def _bind(self, maps: Sequence[np.ndarray], state: np.ndarray) -> None:
         """Keep the arrays' addresses, so that engines that reuse their outputs cost this once."""
         if state.dtype != np.float64 or state.shape != (4,) or not state.flags.c_contiguous:
-            raise ValueError("state: {} {}".format(state.dtype, state.shape))
+            raise ValueError(f"state: {state.dtype} {state.shape}")
         held = [np.ascontiguousarray(values, np.float32) for values in maps]
         addresses: List[int] = []
         sizes: List[int] = []

@@ -148,7 +148,7 @@ def main() -> int:
     for name, gpu in sorted(table["gpu"].items()):
         times: List[Optional[float]] = [crop_us(table, gpu, 255), select_us(table, gpu, counts)]
         times += [start_us(table, gpu, graph) for graph in (False, True)]
-        cells = ["not known" if time is None else "{:.0f}".format(time) for time in times]
+        cells = ["not known" if time is None else f"{time:.0f}" for time in times]
         print("| {} | {} |".format(name, " | ".join(cells)))
     return 0
 

@@ -127,14 +127,16 @@ def available() -> Iterator[Any]:
 
 
 def _too_new(version: str, driver: Tuple[int, int]) -> str:
-    package = "nvidia-cuda-nvrtc-cu{}".format(driver[0])
+    package = f"nvidia-cuda-nvrtc-cu{driver[0]}"
     if driver[0] >= 13:
-        package = '"nvidia-cuda-nvrtc=={}.*"'.format(driver[0])
-    advice = "`pip install {}`".format(package)
+        package = f'"nvidia-cuda-nvrtc=={driver[0]}.*"'
+    advice = f"`pip install {package}`"
     if driver[0] < 11:
         advice = "`sudo apt install cuda-nvrtc-dev-{}-{}`".format(*driver)
-    return "{} is newer than the NVIDIA driver, which supports CUDA {}.{}; run {}".format(
-        version, driver[0], driver[1], advice
+    return (
+        f"{version} is newer than the NVIDIA driver, which supports CUDA {driver[0]}.{driver[1]}; "
+        "run "
+        f"{advice}"
     )
 
 
@@ -224,7 +226,7 @@ class Nvrtc:
             given = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
             if self.library.nvrtcCompileProgram(program, len(options), given):
                 log = self._get(program, "ProgramLog").decode("utf-8", "replace")
-                raise NoCompiler("{} fails: {}".format(self.version, _first_error(log)))
+                raise NoCompiler(f"{self.version} fails: {_first_error(log)}")
             if ptx:
                 return self._get(program, "PTX").rstrip(b"\0"), ".ptx"
             return self._get(program, "CUBIN"), ".cubin"
@@ -251,7 +253,7 @@ class Nvrtc:
         if result:
             describe = self.library.nvrtcGetErrorString
             describe.restype = ctypes.c_char_p
-            raise NoCompiler("{}: {}".format(self.version, describe(result).decode()))
+            raise NoCompiler(f"{self.version}: {describe(result).decode()}")
 
 
 class Nvcc:
@@ -262,7 +264,7 @@ class Nvcc:
         printed = _run([path, "--version"])[1]
         release = re.search(r"V(\d+)\.(\d+)[\d.]*", printed)
         self.number = (int(release.group(1)), int(release.group(2))) if release else (0, 0)
-        self.version = "nvcc {}".format(release.group(0)[1:] if release else printed.strip())
+        self.version = f"nvcc {release.group(0)[1:] if release else printed.strip()}"
         listed = _run([path, "--list-gpu-code"])[1]  # not before 11.0
         numbers = tuple(int(number) for number in re.findall(r"sm_(\d+)\b", listed))
         self.architectures = numbers or OLDEST_KNOWN
@@ -280,7 +282,7 @@ class Nvcc:
             flags = list(FLAGS) + ["-I", HERE] + [flag.format(capability) for flag in kind]
             code, printed = _run([self.path] + flags + ["-o", out, path])
             if code:
-                raise NoCompiler("{} fails: {}".format(self.version, _first_error(printed)))
+                raise NoCompiler(f"{self.version} fails: {_first_error(printed)}")
             with open(out, "rb") as file:
                 return file.read(), suffix
         finally:
@@ -308,12 +310,12 @@ def _cached(
     name = "{}-sm{}{}-{}".format(
         os.path.splitext(os.path.basename(path))[0],
         capability,
-        "-ptx{}".format(target) if ptx else "",
+        f"-ptx{target}" if ptx else "",
         _key(path, compiler.version),
     )
     if folders is None:
         cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
-        private = os.path.join(tempfile.gettempdir(), "hotpath-{}".format(os.getuid()))
+        private = os.path.join(tempfile.gettempdir(), f"hotpath-{os.getuid()}")
         folders = (cache, private)
         if not INSTALLED:
             folders = (os.path.join(HERE, "build"),) + folders
@@ -328,7 +330,7 @@ def _cached(
         try:
             return _write(os.path.join(folder, name + suffix), content)
         except OSError as error:  # read-only or full
-            problem = "cannot use {}: {}".format(folder, error.strerror or error)
+            problem = f"cannot use {folder}: {error.strerror or error}"
     raise NoCompiler(problem)
 
 
@@ -380,9 +382,9 @@ def _run(command: Sequence[str]) -> Tuple[int, str]:
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        raise NoCompiler("{} took over {} s".format(command[0], TIMEOUT_S)) from None
+        raise NoCompiler(f"{command[0]} took over {TIMEOUT_S} s") from None
     except OSError as error:
-        raise NoCompiler("{} does not run: {}".format(command[0], error.strerror)) from None
+        raise NoCompiler(f"{command[0]} does not run: {error.strerror}") from None
     return done.returncode, done.stdout
 
 

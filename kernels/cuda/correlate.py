@@ -60,7 +60,7 @@ class Correlate:
         count, same, h, w = exemplar_shape
         out_rows, out_columns = rows + 2 * padding - h + 1, columns + 2 * padding - w + 1
         if same != channels or min(out_rows, out_columns) < 1 or h * w > MOST_WEIGHTS:
-            raise ValueError("{} over {}".format(exemplar_shape, search_shape))
+            raise ValueError(f"{exemplar_shape} over {search_shape}")
         sizes = rows, columns, h, w, padding
         arguments = [np.uint64(search), np.uint64(exemplar)] + [np.int32(size) for size in sizes]
         blocks = (out_rows * out_columns + DEPTHWISE_BLOCK - 1) // DEPTHWISE_BLOCK

@@ -25,9 +25,7 @@ class Device:
             self.capability = int(device.compute_capability)
             self.driver_version = cupy.cuda.runtime.driverGetVersion()
         except ERRORS as error:
-            raise NoGpu(
-                "GPU {} can't be used: {}; run `python -m boards`".format(index, error)
-            ) from None
+            raise NoGpu(f"GPU {index} can't be used: {error}; run `python -m boards`") from None
         self._memory: Dict[int, Any] = {}  # address -> allocation
 
     def alloc(self, size: int) -> int:
@@ -94,7 +92,7 @@ class Device:
             with stream:
                 kernel(grid, block, tuple(arguments), shared_mem=shared)
         except ERRORS as error:
-            raise GpuFailed("the GPU refuses a kernel: {}".format(error)) from None
+            raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
         self.counters.launches += 1
 
     def synchronise(self, stream: Any) -> None:
@@ -129,10 +127,8 @@ def _ask(function: Callable[..., Any], *arguments: Any) -> None:
     try:
         function(*arguments)
     except ERRORS as error:
-        raise GpuFailed("the GPU stopped: {}; start the program again".format(error)) from None
+        raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
 
 
 def _no_memory(size: int, error: Exception) -> str:
-    return "the GPU has no {:.1f} MB left ({}); close other programs on it".format(
-        size / 1e6, error
-    )
+    return f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"

@@ -85,8 +85,8 @@ def open_device(library: str = "auto", index: int = 0) -> Any:
             )
         library = present[0]
     elif library not in LIBRARIES:
-        raise NoGpu("{!r} is no GPU library; name one of: cupy, pycuda".format(library))
+        raise NoGpu(f"{library!r} is no GPU library; name one of: cupy, pycuda")
     elif library not in present:
-        raise NoGpu("{0} is not installed; run `python -m boards`".format(library))
+        raise NoGpu(f"{library} is not installed; run `python -m boards`")
     driver.load()  # both libraries report a missing driver with a page of text
-    return importlib.import_module("kernels.cuda.{}_launch".format(library)).Device(index)
+    return importlib.import_module(f"kernels.cuda.{library}_launch").Device(index)

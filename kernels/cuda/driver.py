@@ -37,8 +37,8 @@ def load() -> ctypes.CDLL:
         return ctypes.CDLL(LIBRARY)
     except OSError as error:
         raise NoGpu(
-            "this computer has no NVIDIA driver ({}); run `python -m boards` to see what it "
-            "has".format(error)
+            f"this computer has no NVIDIA driver ({error}); run `python -m boards` to see what it "
+            "has"
         ) from None
 
 
@@ -60,7 +60,7 @@ def describe_gpu(index: int = 0) -> Gpu:
         capability.append(number.value)
     result = library.cuDriverGetVersion(ctypes.byref(number))
     _check(library, result, "the driver gives no version")
-    version = "{}.{}".format(number.value // 1000, number.value % 1000 // 10)
+    version = f"{number.value // 1000}.{number.value % 1000 // 10}"
     return Gpu(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
 
 
@@ -69,10 +69,10 @@ def error_text(library: ctypes.CDLL, result: int) -> str:
     words = ctypes.c_char_p()
     describe = getattr(library, "cuGetErrorString", None)
     if describe is None or describe(result, ctypes.byref(words)) or not words.value:
-        return "error {}".format(result)
+        return f"error {result}"
     return words.value.decode("utf-8", "replace")
 
 
 def _check(library: ctypes.CDLL, result: int, what: str) -> None:
     if result:
-        raise NoGpu("{} ({}); run `python -m boards`".format(what, error_text(library, result)))
+        raise NoGpu(f"{what} ({error_text(library, result)}); run `python -m boards`")

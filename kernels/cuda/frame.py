@@ -188,7 +188,7 @@ class Frame:
         if self._newest is None:
             raise RuntimeError("there is no target yet; call begin first")
         if self.in_flight == len(self._slots):
-            raise RuntimeError("{} frames are in flight; take a result".format(len(self._slots)))
+            raise RuntimeError(f"{len(self._slots)} frames are in flight; take a result")
         room = all(slot.fits(frame) for slot in self._slots)
         if frames.size_of(frame) != self._size or not room:
             self._rescale(self._newest, frame)
@@ -399,7 +399,7 @@ class Frame:
         self.uses_graph = False
         for slot in self._slots:
             slot.drop_graph()
-        self._log("frames are launched step by step: {}".format(why))
+        self._log(f"frames are launched step by step: {why}")
 
     def _prove(self, slot: Slot, graph: graphs.Graph, state: Sequence[float]) -> None:
         """Search the first frame step by step and as a graph; use the graph if both agree."""

@@ -64,15 +64,15 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
         return frame.width, frame.height
     if isinstance(frame, Nv12):
         if frame.luma.dtype != np.uint8 or frame.chroma.dtype != np.uint8 or frame.luma.ndim != 2:
-            raise ValueError("NV12 of {} and {}".format(frame.luma.dtype, frame.chroma.dtype))
+            raise ValueError(f"NV12 of {frame.luma.dtype} and {frame.chroma.dtype}")
         height, width = frame.luma.shape
         if height % 2 or width % 2 or frame.chroma.shape != (height // 2, width):
-            raise ValueError("NV12 of {} and {}".format(frame.luma.shape, frame.chroma.shape))
+            raise ValueError(f"NV12 of {frame.luma.shape} and {frame.chroma.shape}")
         return width, height
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4):
-        raise ValueError("frame: {} {}".format(frame.dtype, frame.shape))
+        raise ValueError(f"frame: {frame.dtype} {frame.shape}")
     if not frame.size:
-        raise ValueError("frame: {}".format(frame.shape))
+        raise ValueError(f"frame: {frame.shape}")
     return frame.shape[1], frame.shape[0]
 
 

@@ -109,7 +109,7 @@ class Graph:
         result = self._driver.launch(self._graph, stream)
         if result:
             text = self._driver.text(result)
-            raise GpuFailed("the GPU stopped: {}; start the program again".format(text))
+            raise GpuFailed(f"the GPU stopped: {text}; start the program again")
 
     def close(self) -> None:
         """Free the graph."""
@@ -120,7 +120,7 @@ class Graph:
     def _check(self, result: int, what: str) -> None:
         if result:
             clear_last_error()
-            raise NoGraph("{}: {}".format(what, self._driver.text(result)))
+            raise NoGraph(f"{what}: {self._driver.text(result)}")
 
 
 def clear_last_error() -> None:
@@ -148,4 +148,4 @@ def _function(library: Any, names: Sequence[str], *types: Any) -> Any:
             function.argtypes = types
             function.restype = ctypes.c_int
             return function
-    raise NoGraph("this driver has no {}".format(names[-1]))
+    raise NoGraph(f"this driver has no {names[-1]}")

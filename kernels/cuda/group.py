@@ -166,7 +166,7 @@ class Group:
         except (graphs.NoGraph, HotpathError) as error:
             self.uses_graph = False
             self._slot.drop_graph()
-            self._log("frames are launched step by step: {}".format(error))
+            self._log(f"frames are launched step by step: {error}")
 
     def _aim(self) -> None:
         """Plan the next crops, and learn which part of a frame they cover."""

@@ -100,9 +100,9 @@ def view(
         ValueError: an input is larger than a crop can be, or there are too many windows.
     """
     if max(settings.exemplar, settings.search) > MOST_OUTPUTS:
-        raise ValueError("a side of {} pixels".format(max(settings.exemplar, settings.search)))
+        raise ValueError(f"a side of {max(settings.exemplar, settings.search)} pixels")
     if len(factors) > MOST_WINDOWS:
-        raise ValueError("{} windows".format(len(factors)))
+        raise ValueError(f"{len(factors)} windows")
     record = np.zeros(1, VIEW)
     record["geometry"] = geometry(settings)
     record["factors"][0, : len(factors)] = factors

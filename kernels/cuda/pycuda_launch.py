@@ -23,9 +23,7 @@ class Device:
             self._context = device.retain_primary_context()
             self._context.push()
         except cuda.Error as error:
-            raise NoGpu(
-                "GPU {} can't be used: {}; run `python -m boards`".format(index, error)
-            ) from None
+            raise NoGpu(f"GPU {index} can't be used: {error}; run `python -m boards`") from None
         atexit.register(self.close)  # PyCUDA aborts a process that leaves a context behind
         major, minor = device.compute_capability()
         self.capability = 10 * major + minor
@@ -78,9 +76,7 @@ class Device:
         try:
             return cuda.module_from_file(path)
         except cuda.Error as error:
-            raise GpuFailed(
-                "{} does not load: {}; delete it and start again".format(path, error)
-            ) from None
+            raise GpuFailed(f"{path} does not load: {error}; delete it and start again") from None
 
     def kernel(self, module: Any, name: str) -> Any:
         return module.get_function(name)
@@ -97,7 +93,7 @@ class Device:
         try:
             kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
         except cuda.Error as error:
-            raise GpuFailed("the GPU refuses a kernel: {}".format(error)) from None
+            raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
         self.counters.launches += 1
 
     def synchronise(self, stream: Any) -> None:
@@ -136,10 +132,8 @@ def _ask(function: Callable[..., Any], *arguments: Any) -> None:
     try:
         function(*arguments)
     except cuda.Error as error:
-        raise GpuFailed("the GPU stopped: {}; start the program again".format(error)) from None
+        raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
 
 
 def _no_memory(size: int, error: Exception) -> str:
-    return "the GPU has no {:.1f} MB left ({}); close other programs on it".format(
-        size / 1e6, error
-    )
+    return f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"

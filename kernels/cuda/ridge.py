@@ -42,7 +42,7 @@ def tables(settings: RidgeSettings) -> Tables:
         NotOnGpu: more sizes are tried than the kernels have room for.
     """
     if len(settings.damping) > layout.MOST_WINDOWS:
-        raise NotOnGpu("the GPU tries {} sizes at most".format(layout.MOST_WINDOWS))
+        raise NotOnGpu(f"the GPU tries {layout.MOST_WINDOWS} sizes at most")
     head = np.zeros(1, layout.RIDGE)
     for name in ("smallest", "largest", "least_side", "regularisation", "rate", "side", "channels"):
         head[name] = getattr(settings, name)

@@ -109,7 +109,7 @@ class Runner:
         machine.run(LIMIT)
         status = machine.read(tables.REGISTERS["STATUS"])
         if status != tables.IS_DONE:
-            raise Differs("the {} program ends with STATUS 0x{:08X}".format(part, status))
+            raise Differs(f"the {part} program ends with STATUS 0x{status:08X}")
         return bytes(machine.memory[AREA : AREA + self.run["work_bytes"]])
 
 
@@ -144,7 +144,7 @@ def measure(
     for part, square in (("exemplar", side // 2), ("search", side)):
         place = ((width - square) // 2, (height - square) // 2, square, square)
         if rtl.program(part, frame, place) != golden.program(part, frame, place):
-            raise Differs("the RTL's {} is not the model's".format(part))
+            raise Differs(f"the RTL's {part} is not the model's")
     layers = [entry for entry in compiled.run["layers"] if entry["part"] == "search"]
     read, written = (rtl.machine.read(tables.REGISTERS[name]) for name in ("READ", "WRITTEN"))
     cycles = rtl.machine.read(tables.REGISTERS["CYCLES"])
@@ -188,7 +188,7 @@ def short(name: str) -> str:
 
 def percent(part: float, whole: float) -> str:
     """Such as "97.4%"."""
-    return "{:.1%}".format(float(part) / whole) if whole else ""
+    return f"{float(part) / whole:.1%}" if whole else ""
 
 
 def document(
@@ -209,11 +209,11 @@ def document(
     frames: OrderedDict[Tuple[str, str], Frame] = OrderedDict()
     for name in sizes:
         for kind, window in WINDOWS.items():
-            say("{}, {} window".format(name, kind))
+            say(f"{name}, {kind} window")
             frames[name, kind] = measure(sizes[name], programs[name], window)
     worse = []
     for memory in WORSE:
-        say("pynq_z2, memory {}".format(memory))
+        say(f"pynq_z2, memory {memory}")
         worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
     lines = HEAD.format(network=network, **{k: v[0] for k, v in WINDOWS.items()}).split("\n")
     for (name, kind), frame in frames.items():
@@ -259,13 +259,13 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
         kind,
         size["lanes"],
         memory,
-        "{:,}".format(frame.cycles),
+        f"{frame.cycles:,}",
         "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
         percent(steps, frame.cycles),
         percent(steps, frame.span),
         percent(macs, steps * MULTIPLIERS * size["lanes"]),
-        "{} MHz".format(clock),
-        "{:.0f}".format(clock * 1e6 / frame.cycles),
+        f"{clock} MHz",
+        f"{clock * 1e6 / frame.cycles:.0f}",
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
@@ -288,17 +288,17 @@ def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
 def _layers(titles: str, size: Size, frame: Frame) -> List[str]:
     lines = [
         "",
-        "## {}, typical window".format(titles),
+        f"## {titles}, typical window",
         "",
-        "| layer | commands | steps | filling | waits | cycles | busy | MAC | {} |".format(PRODUCT),
+        f"| layer | commands | steps | filling | waits | cycles | busy | MAC | {PRODUCT} |",
         "| --- |" + " ---: |" * 8,
     ]
     total = Row(*["all"] + [sum(row[i] for row in frame.rows) for i in range(1, 6)])
     for row in frame.rows + [total]:
         cycles = row.steps + row.filling + row.waits
         cells = [row.layer, row.commands, row.steps, row.filling, row.waits, cycles]
-        cells = [cell if isinstance(cell, str) else "{:,}".format(cell) for cell in cells]
-        cells += [percent(row.steps, cycles), "{:.2f} M".format(row.macs / 1e6)]
+        cells = [cell if isinstance(cell, str) else f"{cell:,}" for cell in cells]
+        cells += [percent(row.steps, cycles), f"{row.macs / 1e6:.2f} M"]
         cells.append(percent(row.macs, row.steps * MULTIPLIERS * size["lanes"]))
         lines.append("| " + " | ".join(cells) + " |")
     return lines

@@ -99,8 +99,9 @@ class Fabric:
             self.device = device or self.pynq.Device.active_device
         except RuntimeError as error:
             raise NoFabric(
-                "PYNQ finds no FPGA here ({}); run this on the board, or simulate it with --board "
-                "and --simulate model".format(error)
+                f"PYNQ finds no FPGA here ({error}); run this on the board, or simulate it with "
+                "--board "
+                "and --simulate model"
             ) from None
         self._load()
 
@@ -176,8 +177,9 @@ class Fabric:
             held = self.pynq.allocate((count,), "u1", target=self.device, cacheable=1)
         except (MemoryError, RuntimeError, OSError) as error:
             raise FabricFailed(
-                "no {} bytes of memory for the fabric: {}; close other programs that use it, or "
-                "give Linux a larger CMA".format(count, error)
+                f"no {count} bytes of memory for the fabric: {error}; close other programs that "
+                "use it, or "
+                "give Linux a larger CMA"
             ) from error
         self.check_place(int(held.device_address), count, WORD)
         buffer = Buffer(held)
@@ -193,13 +195,15 @@ class Fabric:
         """
         if address % aligned:
             raise FabricFailed(
-                "a buffer at 0x{:X} is not aligned to {} bytes, which the fabric needs; allocate "
-                "it with pynq.allocate".format(address, aligned)
+                f"a buffer at 0x{address:X} is not aligned to {aligned} bytes, which the fabric "
+                "needs; allocate "
+                "it with pynq.allocate"
             )
         if address + count > ADDRESSES:
             raise FabricFailed(
-                "a buffer at 0x{:X} lies beyond the 4 GB that the fabric reaches; keep Linux's CMA "
-                "below with the boot option cma=SIZE@0-2G".format(address)
+                f"a buffer at 0x{address:X} lies beyond the 4 GB that the fabric reaches; keep "
+                "Linux's CMA "
+                "below with the boot option cma=SIZE@0-2G"
             )
 
     def reaches(self, array: Any) -> bool:
@@ -300,9 +304,10 @@ class Fabric:
         if status & tables.IS_BUSY or not status & (tables.IS_DONE | tables.IS_ERROR):
             self.stop()
             raise FabricFailed(
-                "the fabric did not finish: its {:,} cycles take {:.1f} ms at {:g} MHz; it was "
+                f"the fabric did not finish: its {cycles:,} cycles take {should_s * 1e3:.1f} ms "
+                f"at {self.clock_mhz:g} MHz; it was "
                 "stopped, so try again; if it stays so, load the overlay anew (power off and "
-                "on)".format(cycles, should_s * 1e3, self.clock_mhz)
+                "on)"
             )
         if status & tables.IS_ERROR:
             code, number = status >> 8 & 0xF, status >> 16 & 0xFFFF
@@ -310,7 +315,7 @@ class Fabric:
             raise FabricFailed(
                 "the fabric stopped at command {}: {}; it is ready again, so try again; if it "
                 "stays so, build the bundle and the overlay again".format(
-                    describe(number), _REASONS.get(code, "error {}".format(code))
+                    describe(number), _REASONS.get(code, f"error {code}")
                 )
             )
 
@@ -352,8 +357,9 @@ def _check_files(path: pathlib.Path) -> None:
     for file in (path, path.with_suffix(".hwh")):
         if not file.is_file():
             raise BadOverlay(
-                "there is no overlay {}; run `make overlay BOARD={}` where Vivado is installed and "
-                "copy its .bit and .hwh there".format(file, path.parent.parent.name)
+                f"there is no overlay {file}; run `make overlay BOARD={path.parent.parent.name}` "
+                "where Vivado is installed and "
+                "copy its .bit and .hwh there"
             )
 
 
@@ -368,8 +374,9 @@ def _library() -> _Library:
         return _Library(pynq.__version__, pynq.Overlay, pynq.allocate, pynq.Clocks, device)
     except (ImportError, AttributeError) as error:
         raise NoFabric(
-            "PYNQ's library can't be loaded ({}); on a board use its PYNQ image, on a computer run "
-            "`make fpga` and add --board and --simulate model".format(error)
+            f"PYNQ's library can't be loaded ({error}); on a board use its PYNQ image, on a "
+            "computer run "
+            "`make fpga` and add --board and --simulate model"
         ) from None
 
 

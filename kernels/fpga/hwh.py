@@ -86,9 +86,9 @@ def _processor(family: str, processor: Dict[str, Any], clock_mhz: float) -> str:
         _attributes(
             ADDRESSBLOCK="reg0",
             BASENAME="C_BASEADDR",
-            BASEVALUE="0x{:08X}".format(base),
+            BASEVALUE=f"0x{base:08X}",
             HIGHNAME="C_HIGHADDR",
-            HIGHVALUE="0x{:08X}".format(base + RANGE - 1),
+            HIGHVALUE=f"0x{base + RANGE - 1:08X}",
             INSTANCE=CELL,
             IS_DATA="TRUE",
             MASTERBUSINTERFACE=processor["port"],
@@ -124,8 +124,8 @@ def _engine() -> str:
         ACCESS="read-write", INTERFACE="s_axil", NAME="reg0", RANGE=RANGE, USAGE="register"
     )
     blocks = (
-        "<ADDRESSBLOCKS><ADDRESSBLOCK{}><REGISTERS>{}</REGISTERS></ADDRESSBLOCK>"
-        "</ADDRESSBLOCKS>".format(block, registers)
+        f"<ADDRESSBLOCKS><ADDRESSBLOCK{block}><REGISTERS>{registers}</REGISTERS></ADDRESSBLOCK>"
+        "</ADDRESSBLOCKS>"
     )
     return _module(CELL, "hotpath_engine", TYPE, {}, blocks, _bus("s_axil", "SLAVE"))
 
@@ -134,7 +134,7 @@ def _module(
     name: str, kind: str, vlnv: str, parameters: Dict[str, Any], inside: str, buses: str
 ) -> str:
     listed = "".join(
-        "<PARAMETER{}/>".format(_attributes(NAME=key, VALUE=value))
+        f"<PARAMETER{_attributes(NAME=key, VALUE=value)}/>"
         for key, value in sorted(parameters.items())
     )
     return (
@@ -154,11 +154,11 @@ def _bus(name: str, kind: str) -> str:
 
 
 def _property(name: str, value: Any) -> str:
-    return "<PROPERTY{}/>".format(_attributes(NAME=name, VALUE=value))
+    return f"<PROPERTY{_attributes(NAME=name, VALUE=value)}/>"
 
 
 def _attributes(**pairs: Any) -> str:
-    return "".join(" {}={}".format(key, quoteattr(str(pairs[key]))) for key in sorted(pairs))
+    return "".join(f" {key}={quoteattr(str(pairs[key]))}" for key in sorted(pairs))
 
 
 def empty_bit(part: str, text: str) -> bytes:

@@ -57,7 +57,7 @@ class Window:
         """
         x, y, window_width, window_height = window
         if window_width < 1 or window_height < 1:
-            raise ValueError("a window of {}x{}".format(window_width, window_height))
+            raise ValueError(f"a window of {window_width}x{window_height}")
         height, width, _ = frame.shape
         WINDOW_JOB.pack_into(
             self._job,

@@ -69,7 +69,7 @@ def tables_for(
     """
     x, y, width, height = (int(value) for value in window)
     if min(width, height, side) < 1:
-        raise ValueError("a crop of {}x{} to {}".format(width, height, side))
+        raise ValueError(f"a crop of {width}x{height} to {side}")
     x0, columns = _inside(x, width, frame_width)
     y0, rows = _inside(y, height, frame_height)
     rows_at, _ = bytes_of(side)

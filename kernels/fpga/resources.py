@@ -133,9 +133,7 @@ def _cells(module: Dict[str, Any]) -> Dict[str, int]:
 
 def _kind(cell: str) -> Tuple[str, float]:
     if cell not in CELLS:
-        raise synthesis.NoSynthesis(
-            "yosys made a cell {} that {} does not know".format(cell, __file__)
-        )
+        raise synthesis.NoSynthesis(f"yosys made a cell {cell} that {__file__} does not know")
     return CELLS[cell]
 
 
@@ -152,9 +150,7 @@ def over_budget(board: str, total: Dict[str, float]) -> List[str]:
     """Sentences on what is taken beyond the board's share; none is good."""
     there = tables.parts()[board]
     return [
-        "{} takes {:g} {} of {}, more than {:.0%}".format(
-            board, total[kind], kind, there[kind], SHARES[kind]
-        )
+        f"{board} takes {total[kind]:g} {kind} of {there[kind]}, more than {SHARES[kind]:.0%}"
         for kind in KINDS
         if total[kind] > SHARES[kind] * there[kind]
     ]
@@ -173,7 +169,7 @@ def results() -> Results:
 
 
 def _number(value: float) -> str:
-    return "{:g}".format(value) if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def toml(found: Results) -> str:
@@ -181,12 +177,12 @@ def toml(found: Results) -> str:
     lines = ["# Written by `python -m kernels.fpga.resources`."]
     for board in sorted(found):
         counted = found[board]
-        lines += ["", "[{}]".format(board)]
-        lines += ['{} = "{}"'.format(key, counted[key]) for key in ("source", "yosys")]
+        lines += ["", f"[{board}]"]
+        lines += [f'{key} = "{counted[key]}"' for key in ("source", "yosys")]
         total = ", ".join("{} = {}".format(k, _number(counted["total"][k])) for k in KINDS)
-        lines += ["total = {{ {} }}".format(total), "module = ["]
+        lines += [f"total = {{ {total} }}", "module = ["]
         for row in counted["module"]:
-            numbers = ("{} = {}".format(k, _number(row[k])) for k in ("instances",) + KINDS)
+            numbers = (f"{k} = {_number(row[k])}" for k in ("instances",) + KINDS)
             lines.append('  {{ name = "{}", {} }},'.format(row["name"], ", ".join(numbers)))
         lines.append("]")
     return "\n".join(lines) + "\n"
@@ -208,7 +204,7 @@ def document(found: Results) -> str:
         "not counted. Vivado never ran. A board that was counted on an earlier RTL says so.",
         "`tests/kernels/fpga/test_resources.py` fails when the PYNQ-Z2 is one of them, or when a",
         "board's share is exceeded: "
-        + ", ".join("{} {:.0%}".format(TITLES[k], SHARES[k]) for k in TITLES)
+        + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
         + ".",
         "",
         "| board | FPGA | lanes | " + " | ".join(TITLES.values()) + " |",
@@ -221,8 +217,8 @@ def document(found: Results) -> str:
         row = [title, described["part"], str(sizes[board]["lanes"])]
         for kind in TITLES:
             there, taken = described[kind], found[board]["total"][kind]
-            share = " ({:.0%})".format(float(taken) / there) if there else ""
-            row.append("{:g} of {}{}".format(taken, there, share) if there else "–")
+            share = f" ({float(taken) / there:.0%})" if there else ""
+            row.append(f"{taken:g} of {there}{share}" if there else "–")
         lines.append("| " + " | ".join(row) + " |")
     for board in (name for name in sizes if name in found):
         lines += [
@@ -238,7 +234,7 @@ def document(found: Results) -> str:
         ]
         for row in found[board]["module"]:
             cells = ["`{}`".format(row["name"]), str(row["instances"])]
-            cells += ["{:g}".format(row[kind]) if row[kind] else "" for kind in TITLES]
+            cells += [f"{row[kind]:g}" if row[kind] else "" for kind in TITLES]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -260,14 +256,14 @@ def main() -> int:
     problems = []
     try:
         for board in names:
-            print("{}: yosys ...".format(board), flush=True)
+            print(f"{board}: yosys ...", flush=True)
             source = synthesis.fingerprint(board)  # boards of the same size are counted once
             same = [one for one in found.values() if one["source"] == source]
             found[board] = dict(same[0]) if same and not options.board else synthesise(board)
             print("{}: {}".format(board, found[board]["total"]))
             RESULTS.write_text(toml(found), encoding="utf-8")
     except HotpathError as error:
-        print("error: {}".format(error), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     DOCUMENT.write_text(document(found), encoding="utf-8")
     for board in found:

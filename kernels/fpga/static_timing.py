@@ -135,7 +135,7 @@ class Timing:
     def _check_loop(self, stack: Sequence[int], missing: Sequence[int]) -> None:
         loop = set(stack).intersection(missing)
         if loop and len(stack) > len(self.drivers):
-            raise ValueError("a combinational loop through {}".format(self.name(loop.pop())))
+            raise ValueError(f"a combinational loop through {self.name(loop.pop())}")
 
     def _sources(self, bit: int) -> Tuple[float, Inputs]:
         """(ns at which a register makes a net, or NONE; list of (net that it depends on, ns))."""
@@ -175,7 +175,7 @@ class Timing:
             return NONE, self._carry(cell, port, index)
         if kind.startswith("RAM"):
             return table["lut_ram"]["out"], self._lut_ram(cell, port)
-        raise UnknownCell("no delays for a cell {}".format(kind))
+        raise UnknownCell(f"no delays for a cell {kind}")
 
     def _all(self, cell: Cell, prefixes: Tuple[str, ...], delay: float) -> Inputs:
         """Every input whose port starts with one of the prefixes, each through its net."""
@@ -323,11 +323,11 @@ class Timing:
             bit = cell["connections"]["Q"][0]
             pin = "" if port == "D" else "." + port
             return self.name(bit) + pin
-        return "{}.{}".format(name, port)
+        return f"{name}.{port}"
 
     def name(self, bit: int) -> str:
         """The shortest name of a net."""
-        return self.names.get(bit, "net {}".format(bit))
+        return self.names.get(bit, f"net {bit}")
 
 
 def clock_of(cell: Cell) -> Optional[int]:
@@ -345,7 +345,7 @@ def _names(netnames: Dict[str, Any]) -> Dict[int, str]:
     for name, entry in netnames.items():
         for index, bit in enumerate(entry["bits"]):
             if isinstance(bit, int):
-                whole = name + ("[{}]".format(index) if len(entry["bits"]) > 1 else "")
+                whole = name + (f"[{index}]" if len(entry["bits"]) > 1 else "")
                 rank = name.count("$"), len(name)
                 if bit not in found or rank < found[bit][0]:
                     found[bit] = rank, whole

@@ -49,7 +49,7 @@ def fingerprint(board: str) -> str:
         code = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
         text += [path.name] + code.split()
     size = tables.sizes()[board]
-    text += ["{}={}".format(name, size[name]) for name in PARAMETERS] + [family(board)]
+    text += [f"{name}={size[name]}" for name in PARAMETERS] + [family(board)]
     return hashlib.sha256(" ".join(text).encode("utf-8")).hexdigest()[:16]
 
 
@@ -71,7 +71,7 @@ def netlist(board: str) -> Dict[str, Any]:
     Raises:
         NoSynthesis: no yosys, or it fails.
     """
-    cached = CACHE / "synthesis-{}.json".format(fingerprint(board))
+    cached = CACHE / f"synthesis-{fingerprint(board)}.json"
     if cached.is_file():
         return json.loads(cached.read_text(encoding="utf-8"))
     found = dict(zip(("statistics", "netlist"), run(script(board), FILES)))
@@ -85,21 +85,19 @@ def netlist(board: str) -> Dict[str, Any]:
 def script(board: str) -> List[str]:
     """Yosys's commands for ``netlist``."""
     size = tables.sizes()[board]
-    given = " ".join(
-        "-set {} {}".format(name.upper(), json.dumps(size[name])) for name in PARAMETERS
-    )
+    given = " ".join(f"-set {name.upper()} {json.dumps(size[name])}" for name in PARAMETERS)
     ultra = " -uram" if size["map_style"] == "ultra" else ""
-    dissolved = " ".join("*{}*".format(name) for name in DISSOLVED)
+    dissolved = " ".join(f"*{name}*" for name in DISSOLVED)
     return [
         "read_verilog -sv -I . " + " ".join(path.name for path in sorted(RTL.glob("*.sv"))),
-        "chparam {} {}".format(given, TOP),
+        f"chparam {given} {TOP}",
         "hierarchy -check -top " + TOP,
         "setattr -mod -set keep_hierarchy 1 *",
-        "setattr -mod -unset keep_hierarchy {} {}".format(dissolved, TOP),
+        f"setattr -mod -unset keep_hierarchy {dissolved} {TOP}",
         "flatten",
         "setattr -mod -unset keep_hierarchy *",
-        "synth_xilinx -family {} -noiopad -noclkbuf{} -top {}".format(family(board), ultra, TOP),
-        "tee -q -o {} stat -json".format(FILES[0]),
+        f"synth_xilinx -family {family(board)} -noiopad -noclkbuf{ultra} -top {TOP}",
+        f"tee -q -o {FILES[0]} stat -json",
         "flatten",
         "opt_clean",
         "delete t:$scopeinfo",
@@ -133,7 +131,7 @@ def version(creator: str) -> str:
     """Yosys's version from the "creator" of a JSON that it wrote."""
     match = re.search(r"Yosys (\S+)", creator)
     if match is None:
-        raise NoSynthesis("{!r} names no version of yosys; run `make fpga`".format(creator))
+        raise NoSynthesis(f"{creator!r} names no version of yosys; run `make fpga`")
     return match.group(1)
 
 

@@ -84,7 +84,7 @@ def pack(command: str, **fields: int) -> bytes:
         word, low, bits = FIELDS[command][name]
         value = int(value)
         if not 0 <= value < 1 << bits:
-            raise BadTable("{} {} = {}: not a number of {} bits".format(command, name, value, bits))
+            raise BadTable(f"{command} {name} = {value}: not a number of {bits} bits")
         words[word] |= value << low
     return struct.pack("<16I", *words)
 
@@ -99,12 +99,12 @@ def unpack(data: bytes) -> Tuple[str, Fields]:
         BadTable: not 64 bytes, or an unknown opcode.
     """
     if len(data) != COMMAND_BYTES:
-        raise BadTable("a command has {} bytes, not {}".format(COMMAND_BYTES, len(data)))
+        raise BadTable(f"a command has {COMMAND_BYTES} bytes, not {len(data)}")
     words = struct.unpack("<16I", bytes(data))
     word, low, bits = TABLE["command"]["ALL"]["opcode"]
     opcode = words[word] >> low & (1 << bits) - 1
     if opcode not in NAMES:
-        raise BadTable("no command has opcode {}".format(opcode))
+        raise BadTable(f"no command has opcode {opcode}")
     command = NAMES[opcode]
     fields = {
         name: words[word] >> low & (1 << bits) - 1
@@ -135,8 +135,9 @@ def spelled(register: int) -> str:
     lanes, bus, crop = register & 0xF, register >> 4 & 0xFF, register >> 12 & 0xF
     words, tiles = 1 << (register >> 16 & 0xFF), 1 << (register >> 24 & 0xF)
     return (
-        "{} lanes, {} bytes a beat, {} crop lanes, {} map words, {} weight tiles, lines of {} bytes"
-    ).format(lanes, bus, crop, words, tiles, 1 << (register >> 28))
+        f"{lanes} lanes, {bus} bytes a beat, {crop} crop lanes, {words} map words, {tiles} weight "
+        f"tiles, lines of {1 << (register >> 28)} bytes"
+    )
 
 
 def sizes() -> Dict[str, Size]:
@@ -152,7 +153,7 @@ def parts() -> Dict[str, Dict[str, Any]]:
 def verilog() -> str:
     """The text of ``rtl/tables.svh``."""
     lines = ["// Written by `python -m kernels.fpga.tables` from tables.toml; change that.", ""]
-    lines.append("localparam logic [31:0] MAGIC = 32'h{:08X};".format(MAGIC))
+    lines.append(f"localparam logic [31:0] MAGIC = 32'h{MAGIC:08X};")
     for title, prefix, numbers, bits in (
         ("registers, byte offsets", "REG", REGISTERS, 8),
         ("opcodes", "OP", OPCODES, 4),
@@ -162,17 +163,13 @@ def verilog() -> str:
     ):
         lines += ["", "// " + title]
         for name, number in numbers.items():
-            lines.append(
-                "localparam logic [{}:0] {}_{} = {}'h{:X};".format(
-                    bits - 1, prefix, name, bits, number
-                )
-            )
+            lines.append(f"localparam logic [{bits - 1}:0] {prefix}_{name} = {bits}'h{number:X};")
     lines += ["", "// commands: a field is command[LSB +: BITS]"]
     for command in ["ALL"] + list(FIELDS):
         for name, (word, low, bits) in TABLE["command"].get(command, {}).items():
-            where = "{}_{}".format(command, name.upper())
-            lines.append("localparam int {}_LSB = {};".format(where, word * 32 + low))
-            lines.append("localparam int {}_BITS = {};".format(where, bits))
+            where = f"{command}_{name.upper()}"
+            lines.append(f"localparam int {where}_LSB = {word * 32 + low};")
+            lines.append(f"localparam int {where}_BITS = {bits};")
     return "\n".join(lines) + "\n"
 
 
@@ -185,7 +182,7 @@ def document() -> str:
         "",
         "## Registers (AXI4-Lite, 32 bits)",
         "",
-        "ID reads `0x{:08X}`.".format(MAGIC),
+        f"ID reads `0x{MAGIC:08X}`.",
         "",
         "| offset | name | access | what |",
         "| --- | --- | --- | --- |",
@@ -201,7 +198,7 @@ def document() -> str:
         ("Opcodes", OPCODES),
     ):
         lines += ["", "## " + title, "", "| number | name |", "| --- | --- |"]
-        lines += ["| {} | {} |".format(number, name) for name, number in numbers.items()]
+        lines += [f"| {number} | {name} |" for name, number in numbers.items()]
     lines += [
         "",
         "## Commands",
@@ -217,8 +214,8 @@ def document() -> str:
             continue
         lines += ["| field | word | bits |", "| --- | --- | --- |"]
         for name, (word, low, bits) in places.items():
-            span = str(low) if bits == 1 else "{}:{}".format(low + bits - 1, low)
-            lines.append("| {} | {} | {} |".format(name, word, span))
+            span = str(low) if bits == 1 else f"{low + bits - 1}:{low}"
+            lines.append(f"| {name} | {word} | {span} |")
     return "\n".join(lines) + "\n"
 
 

@@ -118,7 +118,7 @@ def _told(path: Path, scale: float) -> Dict[str, Any]:
         "start": path.start,
         "end": path.end,
         "line": line_of(path),
-        "levels": ", ".join("{} {}".format(count, kind) for kind, count in sorted(levels.items())),
+        "levels": ", ".join(f"{count} {kind}" for kind, count in sorted(levels.items())),
     }
 
 
@@ -203,18 +203,18 @@ def toml(found: Results) -> str:
     lines = ["# Written by `python -m kernels.fpga.timing`."]
     for board in sorted(found):
         one = found[board]
-        lines += ["", "[{}]".format(board)]
-        lines += ['{} = "{}"'.format(key, one[key]) for key in ("source", "yosys")]
+        lines += ["", f"[{board}]"]
+        lines += [f'{key} = "{one[key]}"' for key in ("source", "yosys")]
         for key in ("worst_ns", "half_worst_ns"):
             if key in one:
-                lines.append("{} = {}".format(key, one[key]))
+                lines.append(f"{key} = {one[key]}")
         for key in ("module", "path", "half_module", "half_path"):
             if key not in one:
                 continue
-            lines.append("{} = [".format(key))
+            lines.append(f"{key} = [")
             for row in one[key]:
-                pairs = ", ".join("{} = {}".format(k, _literal(v)) for k, v in row.items())
-                lines.append("  {{ {} }},".format(pairs))
+                pairs = ", ".join(f"{k} = {_literal(v)}" for k, v in row.items())
+                lines.append(f"  {{ {pairs} }},")
             lines.append("]")
     return "\n".join(lines) + "\n"
 
@@ -246,7 +246,7 @@ def document(found: Results) -> str:
     """The text of ``TIMING.md``."""
     table = static_timing.delays()
     net = table["net"]
-    bases = " | ".join("base {:.2f} ns".format(base) for base in net["bases"])
+    bases = " | ".join(f"base {base:.2f} ns" for base in net["bases"])
     lines = HEAD.format(
         scale=table["scale"]["xcup"],
         fan_out=net["fan_out"],
@@ -261,9 +261,9 @@ def document(found: Results) -> str:
         one = found[board]
         for prefix, words, ns, most in _limits(board, one):
             cells = [tables.parts()[board]["title"] + words]
-            cells += ["{:.2f}".format(each) for each in one[prefix + "worst_ns"]]
-            cells += ["{:.2f}".format(most), "{:+.2f}".format(most - ns)]
-            cells.append("{:.0f} MHz".format((1 - MARGIN) * 1000 / ns))
+            cells += [f"{each:.2f}" for each in one[prefix + "worst_ns"]]
+            cells += [f"{most:.2f}", f"{most - ns:+.2f}"]
+            cells.append(f"{(1 - MARGIN) * 1000 / ns:.0f} MHz")
             lines.append("| " + " | ".join(cells) + " |")
     for board in boards:
         if board == boards[0] or found[board]["source"] != found[boards[0]]["source"]:
@@ -296,7 +296,7 @@ def _details(board: str, one: Dict[str, Any]) -> List[str]:
         ]
         for row in one[prefix + "path"]:
             cells = ["{:.2f}".format(row["ns"])]
-            cells += ["`{}`".format(row[end]) for end in ("start", "end")]
+            cells += [f"`{row[end]}`" for end in ("start", "end")]
             lines.append("| " + " | ".join(cells + [row["line"], row["levels"]]) + " |")
     return lines
 
@@ -318,14 +318,14 @@ def main() -> int:
     ]
     try:
         for board in names:
-            print("{}: yosys ...".format(board), flush=True)
+            print(f"{board}: yosys ...", flush=True)
             source = synthesis.fingerprint(board)  # boards of the same size are timed once
             same = [one for one in found.values() if one["source"] == source]
             found[board] = dict(same[0]) if same and not options.board else measure(board)
             print("{}: {} ns".format(board, found[board]["worst_ns"]), flush=True)
             RESULTS.write_text(toml(found), encoding="utf-8")
     except HotpathError as error:
-        print("error: {}".format(error), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     DOCUMENT.write_text(document(found), encoding="utf-8")
     problems = [problem for board in found for problem in over_budget(board, found[board])]

@@ -48,7 +48,7 @@ def _drawn_box(source: Any, frame: AnyFrame) -> Box:
         truth = "has no ground truth"
         if source.annotated:
             truth = "has no target in its first frame, by its ground truth,"
-        raise BadBox("no target: {} {} and {}; {}".format(source.name, truth, reason, GIVE_A_BOX))
+        raise BadBox(f"no target: {source.name} {truth} and {reason}; {GIVE_A_BOX}")
     return Box(*window.Window().select_box(bgr_of(frame)))
 
 
@@ -58,9 +58,8 @@ def _fitting_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
     height, width = frame_shape[:2]
     if w > width or h > height:
         raise BadBox(
-            "box {:g},{:g},{:g},{:g} is larger than the frame of {}x{}; {}".format(
-                x, y, w, h, width, height, GIVE_A_BOX
-            )
+            f"box {x:g},{y:g},{w:g},{h:g} is larger than the frame of {width}x{height}; "
+            f"{GIVE_A_BOX}"
         )
     return Box(x, y, w, h)
 
@@ -76,17 +75,17 @@ def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
         with open(path, encoding="utf-8-sig") as file:  # without the mark that Windows puts first
             text = file.read(MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadBox("{}: can't be read: {}".format(name, error)) from None
+        raise BadBox(f"{name}: can't be read: {error}") from None
     if len(text) > MOST_BYTES:
-        raise BadBox("{}: is too large for a file of boxes; write one X,Y,W,H a line".format(name))
+        raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
     boxes: List[List[float]] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         is_header = not boxes and re.match(r"[A-Za-z_\"' ,;\t]+$", line)
         if line and not line.startswith("#") and not is_header:
-            boxes.append(_parsed_box("{}, line {}:".format(name, number), line, size))
+            boxes.append(_parsed_box(f"{name}, line {number}:", line, size))
     if not boxes:
-        raise BadBox("{}: holds no box; write one X,Y,W,H a line".format(name))
+        raise BadBox(f"{name}: holds no box; write one X,Y,W,H a line")
     return boxes
 
 
@@ -102,5 +101,5 @@ def _parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
         box = []
     if len(box) != 4:
         shown = text if len(text) <= 60 else text[:57] + "..."
-        raise BadBox("{} {}: not four numbers; {}".format(where, shown, GIVE_A_BOX))
+        raise BadBox(f"{where} {shown}: not four numbers; {GIVE_A_BOX}")
     return box

@@ -23,12 +23,13 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
     if not options.detector:
         for name in ("class", "all", "reid"):
             if getattr(options, "classes" if name == "class" else name):
-                raise BadNetwork("--{} needs a detector; give --detector NAME too".format(name))
+                raise BadNetwork(f"--{name} needs a detector; give --detector NAME too")
         return None
     if not options.classes and (options.all or not options.mavlink):
         raise BadNetwork(
-            "--detector {} needs to know what to find; give --class too, such as --class "
-            "person".format(options.detector)
+            f"--detector {options.detector} needs to know what to find; give --class too, such as "
+            "--class "
+            "person"
         )
     if options.reid and not options.all:
         raise BadNetwork("--reid tells several targets apart; give --all too")

@@ -90,9 +90,8 @@ class Links:
         lines = []
         if self._service:
             lines.append(
-                "mavlink: {} packets heard, {} sent, {} refused".format(
-                    self._service.heard, self._service.sent, sum(self._service.refused.values())
-                )
+                f"mavlink: {self._service.heard} packets heard, {self._service.sent} sent, "
+                f"{sum(self._service.refused.values())} refused"
             )
             ms = self._service.latency_ms()
             if ms:
@@ -101,9 +100,9 @@ class Links:
                     "{p99:.1f})".format(**ms)
                 )
         if self._sender:
-            lines.append("stream: {} frames by {}".format(self._sender.sent, self._sender.encoder))
+            lines.append(f"stream: {self._sender.sent} frames by {self._sender.encoder}")
         if self._publisher:
-            lines.append("published {} datagrams".format(self._publisher.sent))
+            lines.append(f"published {self._publisher.sent} datagrams")
         return lines
 
     def close(self) -> None:
@@ -118,7 +117,7 @@ def check_links(options: Any) -> None:
     if options.gimbal is not None and not (options.mavlink and options.fov):
         raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES")
     if options.captures and not os.path.isdir(options.captures):
-        raise BadOutput("--captures {}: no such folder; make it first".format(options.captures))
+        raise BadOutput(f"--captures {options.captures}: no such folder; make it first")
 
 
 def _open_mavlink(
@@ -133,8 +132,8 @@ def _open_mavlink(
         from runtime.mavlink.codec import Codec
     except ImportError as error:
         raise BadOutput(
-            "--mavlink needs the package pymavlink ({}); run `make setup ALSO=mavlink`, or "
-            "pip install pymavlink".format(error)
+            f"--mavlink needs the package pymavlink ({error}); run `make setup ALSO=mavlink`, or "
+            "pip install pymavlink"
         ) from None
     from runtime.gimbal.control import Control
     from runtime.gimbal.settings import load_settings
@@ -177,10 +176,10 @@ def read_key(path: str) -> bytes:
         text = data.strip()
         key = bytes(bytearray.fromhex(text.decode("ascii"))) if len(text) == 64 else data
     except (OSError, ValueError) as error:
-        raise BadOutput("--mavlink-key {}: can't be read: {}".format(path, error)) from None
+        raise BadOutput(f"--mavlink-key {path}: can't be read: {error}") from None
     if len(key) != KEY_BYTES:
         raise BadOutput(
-            "--mavlink-key {}: holds {} bytes; write 32, or 64 hex digits".format(path, len(data))
+            f"--mavlink-key {path}: holds {len(data)} bytes; write 32, or 64 hex digits"
         )
     return key
 
@@ -194,7 +193,7 @@ def _streams(options: Any) -> List[Any]:
     streams = []
     for number, address in enumerate(options.stream or (), 1):
         kind, where = parse_address(address)
-        name = "tracked" if number == 1 else "tracked {}".format(number)  # chosen by its name
+        name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         if kind == "rtsp":
             host = where["host"] if where["host"] not in ("", "0.0.0.0") else local_address()
             uri = "rtsp://{}:{}{}".format(host, where["port"], where["path"])

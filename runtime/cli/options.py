@@ -107,7 +107,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--network",
         metavar="NAME|FILE.toml",
-        help="the network (default: the bundle's or the board's, else {})".format(DEFAULT_NETWORK),
+        help=f"the network (default: the bundle's or the board's, else {DEFAULT_NETWORK})",
     )
     group.add_argument(
         "--networks-dir",
@@ -347,7 +347,7 @@ def _rate(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError("{!r} is not a number above 0 and up to 1000".format(text))
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to 1000")
     return value
 
 
@@ -370,9 +370,7 @@ def _number(low: float, high: float) -> Callable[[str], float]:
         except ValueError:
             value = low - 1
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(
-                "{!r} is not a number from {:g} to {:g}".format(text, low, high)
-            )
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
         return value
 
     return read
@@ -387,13 +385,13 @@ def _fov(text: str) -> Tuple[float, ...]:
 
 
 def _whole_number(text: str, low: int, high: Optional[int]) -> int:
-    limits = "from {}".format(low) if high is None else "from {} to {}".format(low, high)
+    limits = f"from {low}" if high is None else f"from {low} to {high}"
     try:
         value = int(text)
     except ValueError:
         value = low - 1
     if value < low or (high is not None and value > high):
-        raise argparse.ArgumentTypeError("{!r} is not a whole number {}".format(text, limits))
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number {limits}")
     return value
 
 

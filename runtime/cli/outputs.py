@@ -46,7 +46,7 @@ def check_outputs(options: argparse.Namespace) -> None:
         check_folder(path)
         for other in inputs:
             if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
-                raise BadOutput("{} is also an input of this run; name another file".format(path))
+                raise BadOutput(f"{path} is also an input of this run; name another file")
         inputs.append(path)
 
 
@@ -107,8 +107,9 @@ class Outputs:
         video = save.open_video(self._options.save, source.fps)
         if video.codec != "H.264":
             say(
-                "{}: is written as {}, which browsers do not play; H.264 needs PyAV "
-                "(pip install av)".format(self._options.save, video.codec)
+                f"{self._options.save}: is written as {video.codec}, which browsers do not play; "
+                "H.264 needs PyAV "
+                "(pip install av)"
             )
         self._video = BackgroundVideo(
             video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
@@ -134,8 +135,8 @@ class Outputs:
             from runtime.page.server import serve
         except ImportError as error:
             raise BadOutput(
-                "--page needs the package aiohttp ({}); run `make setup ALSO=page`, or "
-                "pip install aiohttp".format(error)
+                f"--page needs the package aiohttp ({error}); run `make setup ALSO=page`, or "
+                "pip install aiohttp"
             ) from None
         assert self.page is not None, "the page needs a Controller"
         self._server = serve(self.page, self._options, say)
@@ -261,9 +262,9 @@ class Outputs:
             if number not in self._lost:
                 texts.append("")
             elif time_s is None or began_s is None:
-                texts.append("{} frames".format(index - frame))
+                texts.append(f"{index - frame} frames")
             else:
-                texts.append("{:.1f} s".format(max(0.0, time_s - began_s)))
+                texts.append(f"{max(0.0, time_s - began_s):.1f} s")
         return texts
 
     def _extended_trails(self, tracks: Dict[int, Track]) -> List[List[Tuple[float, float]]]:
@@ -314,24 +315,21 @@ class Outputs:
         if source.live:
             silence_s = sum(seconds for _, seconds in source.gaps)
             lines.append(
-                "{} frames dropped, {} gaps of {:.1f} s in all".format(
-                    source.dropped, len(source.gaps), silence_s
-                )
+                f"{source.dropped} frames dropped, {len(source.gaps)} gaps of {silence_s:.1f} s "
+                "in all"
             )
         if self._video and self._video.dropped:
             lines.append(
-                "{} frames are not in the video, because the encoder was late".format(
-                    self._video.dropped
-                )
+                f"{self._video.dropped} frames are not in the video, because the encoder was late"
             )
         lines += self._links.lines() if self._links else []
         files = [path for path in (self._options.results, self._options.save) if path]
         if not files and not self._window and not self.page:  # else nothing tells where it was
             for number, (index, track) in sorted(self._last.items()):
-                place = ",".join("{:.1f}".format(value) for value in track.box)
+                place = ",".join(f"{value:.1f}" for value in track.box)
                 lost = " (lost)" if track.lost else ""
-                lines.append("target {}: {} in frame {}{}".format(number, place, index, lost))
-        return lines + ["wrote {}".format(path) for path in files if path != "-"]
+                lines.append(f"target {number}: {place} in frame {index}{lost}")
+        return lines + [f"wrote {path}" for path in files if path != "-"]
 
     def close(self) -> None:
         """Finish every file."""

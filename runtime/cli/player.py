@@ -43,8 +43,8 @@ class Player:
             (" ", "Space: pause or resume", self._pause),
             (".", ". next frame", lambda: self._seek(1)),
             (",", ", previous frame", lambda: self._seek(-1)),
-            ("l", "L: {:g} seconds forward".format(SEEK_S), lambda: self._seek_seconds(SEEK_S)),
-            ("j", "J: {:g} seconds back".format(SEEK_S), lambda: self._seek_seconds(-SEEK_S)),
+            ("l", f"L: {SEEK_S:g} seconds forward", lambda: self._seek_seconds(SEEK_S)),
+            ("j", f"J: {SEEK_S:g} seconds back", lambda: self._seek_seconds(-SEEK_S)),
             ("+", "+ faster", lambda: self._change_speed(2.0)),
             ("-", "- slower", lambda: self._change_speed(0.5)),
         ]
@@ -113,11 +113,11 @@ class Player:
             self._step = True
             self._due = time.monotonic()
         else:
-            self._say("{}: can't go to another frame".format(self._source.name))
+            self._say(f"{self._source.name}: can't go to another frame")
 
     def _change_speed(self, factor: float) -> None:
         self._speed = min(FASTEST, max(SLOWEST, self._speed * factor))
-        self._say("speed: {:g}".format(self._speed))
+        self._say(f"speed: {self._speed:g}")
 
     def _toggle_help(self) -> None:
         self._help_until = 0.0 if self._help_until else float("inf")

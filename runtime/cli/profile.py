@@ -113,13 +113,9 @@ class Profile:
         fps = self.frames / max(elapsed_s, 1e-9)
         tracking_fps = self.frames * 1e3 / max(self._busy_ms.get("tracking", 0.0), 1e-6)
         return (
-            "{} frames in {:.1f} s: {:.0f} a second in all, {:.0f} of tracking; limited by {}"
-        ).format(
-            self.frames,
-            elapsed_s,
-            fps,
-            tracking_fps,
-            self._limit(elapsed_s * 1e3, live, paced),
+            f"{self.frames} frames in {elapsed_s:.1f} s: {fps:.0f} a second in all, "
+            f"{tracking_fps:.0f} of tracking; limited by "
+            f"{self._limit(elapsed_s * 1e3, live, paced)}"
         )
 
     def _limit(self, elapsed_ms: float, live: bool, paced: bool) -> str:

@@ -48,11 +48,11 @@ class Progress:
         if self._bar.disable or now < self._next:
             return
         self._next = now + REDRAW_S
-        scores = ["{:.2f}".format(track.score) for track in tracks.values()]
+        scores = [f"{track.score:.2f}" for track in tracks.values()]
         more = " ..." if len(scores) > MOST_SCORES else ""
         text = "{:.2f} ms, score {}{}".format(total_ms, " ".join(scores[:MOST_SCORES]), more)
         if self._live:
-            text += ", {} dropped".format(source.dropped)
+            text += f", {source.dropped} dropped"
         self._bar.set_postfix_str(text, refresh=False)
 
     def wait(self) -> None:

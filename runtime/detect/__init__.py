@@ -96,13 +96,12 @@ def _class_names(classes: str, path: pathlib.Path) -> List[str]:
     if not file.is_file():
         known = ", ".join(sorted(entry.stem for entry in CLASSES.glob("*.toml")))
         raise BadNetwork(
-            "{}: no classes are called {!r}; name a TOML with `names`, or one of: {}".format(
-                path, classes, known
-            )
+            f"{path}: no classes are called {classes!r}; name a TOML with `names`, or one of: "
+            f"{known}"
         )
     found = toml.read(file, BadNetwork).get("names")
     if not isinstance(found, list) or not found or not all(isinstance(n, str) for n in found):
-        raise BadNetwork('{} must hold names = ["…", …]'.format(file))
+        raise BadNetwork(f'{file} must hold names = ["…", …]')
     return found
 
 
@@ -116,4 +115,4 @@ def _number(description: Description, name: str) -> int:
         if near
         else "there are: " + ", ".join(description.class_names)
     )
-    raise BadNetwork("{} knows no class {!r}; {}".format(description.name, name, hint))
+    raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}")

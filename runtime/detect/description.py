@@ -59,6 +59,7 @@ def check_shape(description: Description, outputs: Sequence[Any], shape: Tuple[i
     found: Optional[Tuple[int, ...]] = tuple(outputs[0].shape) if outputs else None
     if found != shape:
         raise BadNetwork(
-            "{}: the family {} needs an output of the shape {}, and the network gives {}; correct "
-            "the TOML".format(description.path, description.family, shape, found)
+            f"{description.path}: the family {description.family} needs an output of the shape "
+            f"{shape}, and the network gives {found}; correct "
+            "the TOML"
         )

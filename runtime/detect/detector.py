@@ -72,9 +72,7 @@ class Detector:
             feeds[self._inputs[1]] = np.array([self.description.side], np.int64)
         found, scores, classes = self._family.decode(self._run(feeds), self.description)
         if not np.isfinite(scores).all():
-            raise NetworkFailed(
-                "{} gave no finite score; its file may be damaged".format(self.name)
-            )
+            raise NetworkFailed(f"{self.name} gave no finite score; its file may be damaged")
         chosen = scores >= self.description.score
         if self._wanted is not None:
             chosen &= np.isin(classes, self._wanted)

@@ -45,8 +45,9 @@ class Embedding(Appearance):
         outputs = self._run({self._input: np.ascontiguousarray(picture, np.float32)})
         if len(outputs) != 1 or outputs[0].ndim != 2:
             raise BadNetwork(
-                "{}: the network must give one row of numbers for a picture; name another "
-                "file".format(self._path)
+                f"{self._path}: the network must give one row of numbers for a picture; name "
+                "another "
+                "file"
             )
         row: np.ndarray = outputs[0][0].astype(float)
         return row / max(float(np.linalg.norm(row)), 1e-12)

@@ -33,7 +33,7 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
             return opened(str(path), threads)
         except Exception as error:  # their classes are private and differ by version
             text = (str(error).strip().splitlines() or [repr(error)])[0]
-            raise BadNetwork("{} can't load {}: {}".format(library, path, text)) from None
+            raise BadNetwork(f"{library} can't load {path}: {text}") from None
     raise NoEngine("a detector needs ONNX Runtime or OpenVINO; run `pip install onnxruntime`")
 
 

@@ -60,7 +60,7 @@ class Table:
         """Read a section, or ("") what stands above the first; ``also`` may stand there too."""
         given = self._table if not section else self._table.get(section, {})
         if not isinstance(given, dict):
-            self.mistakes.append(Mistake(section, None, "must be a section, [{}]".format(section)))
+            self.mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
             given = {}
         self.values.update(read_section(section, keys, given, self.mistakes, also))
 
@@ -77,7 +77,7 @@ class Table:
         else:
             self.mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         if self.mistakes:
-            raise BadNetwork("{}: {}".format(self.path, sentence(self.mistakes[0])))
+            raise BadNetwork(f"{self.path}: {sentence(self.mistakes[0])}")
         sha256, url = values["sha256"] or None, values["url"] or None
         return File("network", values["name"], sha256, url, None, None)
 

@@ -98,8 +98,9 @@ def open_engine(name: str, setup: Setup) -> Engine:
         return engine(setup)
     except ImportError as error:
         raise NoEngine(
-            "the engine {} can't be loaded: {}; install its library again with `{}`, and onnx with "
-            "`pip install onnx`".format(name, error, engine.install)
+            f"the engine {name} can't be loaded: {error}; install its library again with "
+            f"`{engine.install}`, and onnx with "
+            "`pip install onnx`"
         ) from None
 
 

@@ -147,9 +147,8 @@ class Engine(Lane):
         """
         if setup.bundle is None:
             raise NoEngine(
-                "{} runs bundles only; build one with `make engine BOARD=… NETWORK={}`".format(
-                    cls.name, setup.network.name
-                )
+                f"{cls.name} runs bundles only; build one with `make engine BOARD=… "
+                f"NETWORK={setup.network.name}`"
             )
         return setup.bundle
 

@@ -59,16 +59,14 @@ class ConvertedEngine(CpuEngine):
         named: List[str] = []
         for name, model in run["models"].items():
             if not isinstance(model, dict):
-                raise ValueError("run.models.{} is no table".format(name))
+                raise ValueError(f"run.models.{name} is no table")
             for key in ("inputs", "outputs"):
                 if not _are_shapes(model.get(key)):
-                    raise ValueError(
-                        "run.models.{}.{} is no list of names and shapes".format(name, key)
-                    )
+                    raise ValueError(f"run.models.{name}.{key} is no list of names and shapes")
             named += [model.get(key, "") for key in cls.files]
         for key in LISTS:
             if not isinstance(run.get(key), list):
-                raise ValueError("run.{} is no list of names".format(key))
+                raise ValueError(f"run.{key} is no list of names")
         search = run["models"]["search"]
         given = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
         features = {name for name, _ in run["models"]["exemplar"]["outputs"]}

@@ -50,12 +50,12 @@ class _Bound:
         kernels = _kernels(paths["param"])
         for number, (name, shape) in enumerate(model.inputs):
             array = self.arrays[name] = np.zeros(shape, np.float32)
-            blob = "in{}".format(number)
+            blob = f"in{number}"
             whole = blob in kernels or shape[0] > 1  # ncnn's pictures have no first axis of 1
             self._inputs.append((blob, library.Mat(array if whole else array[0])))
         for number, (name, shape) in enumerate(model.outputs):
             array = self.arrays[name] = np.zeros(shape, np.float32)
-            self._outputs.append(("out{}".format(number), array))
+            self._outputs.append((f"out{number}", array))
 
     def run(self) -> None:
         """Run the model on its arrays."""

@@ -90,9 +90,8 @@ class _Bound:
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(
-                "ONNX Runtime {} can't load {}: {}".format(
-                    library.__version__, network_name, str(error).strip().splitlines()[0]
-                )
+                f"ONNX Runtime {library.__version__} can't load {network_name}: "
+                f"{str(error).strip().splitlines()[0]}"
             ) from None
         self.binding = self.session.io_binding()
         self.arrays = {}

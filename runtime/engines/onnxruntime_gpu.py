@@ -92,7 +92,7 @@ class Engine(GpuEngine):
         return {
             "engine": self.name,
             "version": self._library.__version__,
-            "device": "{} (sm_{})".format(self.provider, self.device.capability),
+            "device": f"{self.provider} (sm_{self.device.capability})",
             "precision": self._precision,
             "threads": 1,
         }
@@ -136,14 +136,14 @@ class _OnStream:
             )
         except Exception as error:  # its exception classes are private and differ by version
             raise BadNetwork(
-                "ONNX Runtime {} can't load {} on the GPU: {}".format(
-                    library.__version__, engine.network.name, str(error).strip().splitlines()[0]
-                )
+                f"ONNX Runtime {library.__version__} can't load {engine.network.name} on the GPU: "
+                f"{str(error).strip().splitlines()[0]}"
             ) from None
         if names[0] not in session.get_providers():
             raise NoEngine(
-                "ONNX Runtime {} can't use {}: CUDA's or cuDNN's libraries do not load; run "
-                "`python -m boards`".format(library.__version__, names[0])
+                f"ONNX Runtime {library.__version__} can't use {names[0]}: CUDA's or cuDNN's "
+                "libraries do not load; run "
+                "`python -m boards`"
             )
         return session
 
@@ -161,7 +161,6 @@ class _OnStream:
             self._session.run_with_iobinding(self._binding, self._run)
         except Exception as error:  # see above
             raise NetworkFailed(
-                "ONNX Runtime refuses a frame: {}; start again".format(
-                    (str(error).strip().splitlines() or [type(error).__name__])[0]
-                )
+                "ONNX Runtime refuses a frame: "
+                f"{(str(error).strip().splitlines() or [type(error).__name__])[0]}; start again"
             ) from None

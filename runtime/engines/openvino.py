@@ -70,11 +70,8 @@ class Engine(CpuEngine):
             return compile_on_cpu(self._library, model.SerializeToString(), threads)
         except RuntimeError as error:
             raise BadNetwork(
-                "OpenVINO {} can't load {}: {}".format(
-                    self._library.get_version(),
-                    self.network.name,
-                    str(error).strip().splitlines()[-1],
-                )
+                f"OpenVINO {self._library.get_version()} can't load {self.network.name}: "
+                f"{str(error).strip().splitlines()[-1]}"
             ) from None
 
 

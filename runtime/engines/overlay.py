@@ -122,8 +122,9 @@ class Engine(Base):
         self._image.flush()
         if not self.is_image_whole():
             raise BadBundle(
-                "{}: the fabric's memory does not keep what was written into it; power the board "
-                "off and on".format(self._file)
+                f"{self._file}: the fabric's memory does not keep what was written into it; power "
+                "the board "
+                "off and on"
             )
 
     def is_image_whole(self) -> bool:
@@ -217,7 +218,7 @@ class Engine(Base):
             kind = tables.unpack(command)[0]
         except tables.BadTable:
             kind = "none"
-        return "{} ({}) of the {} program".format(number, kind, name)
+        return f"{number} ({kind}) of the {name} program"
 
     def describe(self) -> Dict[str, Any]:
         """What runs where: engine, version of PYNQ, precision, device, overlay."""
@@ -225,7 +226,7 @@ class Engine(Base):
             "engine": self.name,
             "version": self.fabric.pynq.version,
             "precision": self.bundle.precision,
-            "device": "{}, {:g} MHz".format(self.bundle.board, self.fabric.clock_mhz),
+            "device": f"{self.bundle.board}, {self.fabric.clock_mhz:g} MHz",
             "overlay": str(self.fabric.path),
         }
 
@@ -244,7 +245,7 @@ def layout() -> str:
     """Layout of registers and commands that this checkout knows; a bundle says which it is for."""
     from kernels.fpga import tables
 
-    return "{:08X}".format(tables.MAGIC)
+    return f"{tables.MAGIC:08X}"
 
 
 def _reader(

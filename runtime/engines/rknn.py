@@ -75,7 +75,7 @@ class _Bound:
         results = self._npu.inference(inputs=self._inputs, data_format="nchw")
         if results is None or len(results) != len(self._outputs):
             raise NetworkFailed(
-                "the NPU did not finish {}; rknn-toolkit-lite2 said why above".format(self._name)
+                f"the NPU did not finish {self._name}; rknn-toolkit-lite2 said why above"
             )
         for array, values in zip(self._outputs, results):
             array[...] = values.reshape(array.shape)

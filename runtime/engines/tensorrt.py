@@ -33,17 +33,16 @@ def load_library() -> Any:
         text = str(error)
         if "libnvdla_compiler" in text:
             raise NoEngine(
-                "TensorRT can't be imported: {}; JetPack left that library out, run `sudo apt-get "
-                "install nvidia-l4t-dla-compiler` (`python -m boards` knows this trap)".format(text)
+                f"TensorRT can't be imported: {text}; JetPack left that library out, run `sudo "
+                "apt-get "
+                "install nvidia-l4t-dla-compiler` (`python -m boards` knows this trap)"
             ) from None
         if getattr(error, "name", None) == "tensorrt":
             raise NoEngine(
                 "TensorRT is not installed for this Python; run `python -m boards` for the command "
                 "that this board takes"
             ) from None
-        raise NoEngine(
-            "TensorRT can't be imported: {}; run `python -m boards`".format(text)
-        ) from None
+        raise NoEngine(f"TensorRT can't be imported: {text}; run `python -m boards`") from None
 
 
 def make_logger(trt: Any, say: Optional[Callable[[str], None]] = None) -> Any:
@@ -121,8 +120,9 @@ class Engine(GpuEngine):
         self._runtime = trt.Runtime(self._logger)
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
-                "TensorRT {} can't use the GPU: {}; run `python -m boards`, the driver may be too "
-                "old for it".format(self.version, self._logger.last())
+                f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run `python "
+                "-m boards`, the driver may be too "
+                "old for it"
             )
         core = self.bundle.settings.get("dla")
         if core is not None:
@@ -140,7 +140,7 @@ class Engine(GpuEngine):
             "device": "{}, sm_{}{}".format(
                 self.gpu.name,
                 self.gpu.compute_capability.replace(".", ""),
-                "" if core is None else ", DLA {}".format(core),
+                "" if core is None else f", DLA {core}",
             ),
             "precision": self.bundle.precision,
             "threads": 1,
@@ -170,10 +170,10 @@ class Engine(GpuEngine):
         data = self.bundle.path(name).read_bytes()
         engine = self._runtime.deserialize_cuda_engine(data)
         if engine is None:
-            self._refuse("{} can't be loaded".format(self.bundle.path(name)))
+            self._refuse(f"{self.bundle.path(name)} can't be loaded")
         context = engine.create_execution_context()
         if context is None:
-            self._refuse("{} can't be run".format(self.bundle.path(name)))
+            self._refuse(f"{self.bundle.path(name)} can't be run")
         by_name = hasattr(engine, "num_io_tensors")
         part = (ByName if by_name else ByIndex)(trt, engine, context, self._logger)
         kind = trt.float16 if self.output_dtype == "float16" else trt.float32
@@ -182,11 +182,10 @@ class Engine(GpuEngine):
             if wanted is not None and times > 1:
                 wanted = (times * wanted[0],) + wanted[1:]
             if wanted != shape or dtype != kind:
-                what = "{} {}, not {} {}".format(dtype, shape, self.output_dtype, wanted)
+                what = f"{dtype} {shape}, not {self.output_dtype} {wanted}"
                 raise BadBundle(
-                    "{}: its tensor {} is {}; run `{}`".format(
-                        self.bundle.path(name), tensor, what, self.bundle.command
-                    )
+                    f"{self.bundle.path(name)}: its tensor {tensor} is {what}; run "
+                    f"`{self.bundle.command}`"
                 )
             part.bind(tensor, self.memory.address(tensor))
         return part
@@ -207,10 +206,11 @@ class Engine(GpuEngine):
         words = self._logger.last()
         if "memory" in words.lower():
             raise GpuFailed(
-                "{}, the GPU has no memory left: {}; close what else uses it (on a Jetson the "
-                "desktop: `sudo systemctl isolate multi-user.target`)".format(what, words)
+                f"{what}, the GPU has no memory left: {words}; close what else uses it (on a "
+                "Jetson the "
+                "desktop: `sudo systemctl isolate multi-user.target`)"
             )
-        raise BadBundle("{}: {}; run `{}`".format(what, words, self.bundle.command))
+        raise BadBundle(f"{what}: {words}; run `{self.bundle.command}`")
 
 
 def _close(engine: Any) -> None:
@@ -232,9 +232,7 @@ class _Part:
 
     def _check(self, done: bool) -> None:
         if not done:
-            raise NetworkFailed(
-                "TensorRT refuses a frame: {}; start again".format(self._logger.last())
-            )
+            raise NetworkFailed(f"TensorRT refuses a frame: {self._logger.last()}; start again")
 
 
 class ByName(_Part):

@@ -58,7 +58,7 @@ def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
             settings[section].update(values)
     limits = settings["limits"]
     if limits["pitch_min"] >= limits["pitch_max"]:
-        raise BadSettings("{}: limits.pitch_min must be below limits.pitch_max".format(path))
+        raise BadSettings(f"{path}: limits.pitch_min must be below limits.pitch_max")
     return settings
 
 
@@ -81,7 +81,6 @@ def _check(settings: Dict[str, Any], path: Any) -> None:
             good = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not good or not low <= value <= high:
                 raise BadSettings(
-                    "{}: {}.{} must be a number from {:g} to {:g}, not {!r}".format(
-                        path, section, key, low, high, value
-                    )
+                    f"{path}: {section}.{key} must be a number from {low:g} to {high:g}, not "
+                    f"{value!r}"
                 )

@@ -71,11 +71,12 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
         search = maps.order(network, search)
         for model, image in ((exemplar, IMAGES[0]), (search, IMAGES[1])):
             if not any(image in models.names_read(node) for node in model.graph.node):
-                raise ValueError("no output depends on the picture of the {}".format(image))
+                raise ValueError(f"no output depends on the picture of the {image}")
     except _MISFITS as error:
         raise BadNetwork(
-            "the ONNX files of {} don't fit together: {}; run `python -m runtime.networks check "
-            "{}`".format(network.name, models.first_line(error), network.path)
+            f"the ONNX files of {network.name} don't fit together: {models.first_line(error)}; "
+            "run `python -m runtime.networks check "
+            f"{network.path}`"
         ) from None
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)

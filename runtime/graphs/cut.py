@@ -134,7 +134,7 @@ class _Cutter:
         name, region = node.input
         rows, columns = self.shapes.get(name, ()), self.shapes.get(region, ())
         if len(rows) != 3 or len(columns) != 3 or rows[0] != 1 or rows[2] != columns[1]:
-            self._refuse(node, "multiplies {} by {}".format(rows, columns))
+            self._refuse(node, f"multiplies {rows} by {columns}")
         turned = self._feature(name, name + "/columns", (1, rows[2], rows[1]), "Transpose")
         out = node.output[0]
         self.shapes[out] = (1, rows[1], columns[2])
@@ -148,7 +148,7 @@ class _Cutter:
         plain = set(attributes.get("strides", [1])) | set(attributes.get("dilations", [1])) == {1}
         square = len(set(pads)) == 1 and attributes.get("auto_pad", b"NOTSET") == b"NOTSET"
         if len(kernel) != 4 or len(picture) != 4 or picture[0] != 1 or not plain or not square:
-            self._refuse(node, "is a convolution of {} by {}".format(picture, kernel))
+            self._refuse(node, f"is a convolution of {picture} by {kernel}")
         height, width = (picture[i] + 2 * pads[0] - kernel[i] + 1 for i in (2, 3))
         given, channels = node.output[0], picture[1]
         out = given
@@ -160,7 +160,7 @@ class _Cutter:
             out, outputs = given + "/planes", kernel[0]
             after = self._sum(out, given, (1, outputs, height, width))
         else:
-            self._refuse(node, "has {} groups for {} channels".format(group, channels))
+            self._refuse(node, f"has {group} groups for {channels} channels")
         self.shapes[out] = (outputs, channels, height, width)
         if len(node.input) > 2 and node.input[2]:
             after = self._add_bias(node, given, out, after)
@@ -278,7 +278,7 @@ class _Cutter:
         part = helper.make_model(
             helper.make_graph(
                 nodes,
-                "part{}".format(index),
+                f"part{index}",
                 [self._value(n) for n in inputs],
                 [self._value(n) for n in outputs],
                 list(source.initializer),

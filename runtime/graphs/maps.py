@@ -39,13 +39,10 @@ def order(network: "Network", search: "ModelProto") -> "ModelProto":
     shapes = [models.shape_of(value) for value in chosen]
     if [_without_ones(shape) for shape in shapes] != [_without_ones(shape) for shape in wanted]:
         raise BadNetwork(
-            "{} says maps of {}, but its ONNX gives {} for a {} px search region; correct the TOML "
-            "or the file".format(
-                network.path,
-                _text(wanted),
-                _text([models.shape_of(value) for value in there]),
-                network.search,
-            )
+            f"{network.path} says maps of {_text(wanted)}, but its ONNX gives "
+            f"{_text([models.shape_of(value) for value in there])} for a {network.search} px "
+            "search region; correct the TOML "
+            "or the file"
         )
     del search.graph.output[:]
     search.graph.output.extend(chosen)

@@ -30,13 +30,11 @@ def read(path: "typing.Union[str, pathlib.Path]") -> "ModelProto":
         damaged = _with_nan(model)
     except Exception as error:  # the class of protobuf's DecodeError differs by version
         raise BadNetwork(
-            "{} is not a whole ONNX file ({}); fetch it again".format(path, first_line(error))
+            f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again"
         ) from None
     if damaged:
         raise BadNetwork(
-            "{} has NaN in its weights {}; fetch it again, or train the network again".format(
-                path, damaged
-            )
+            f"{path} has NaN in its weights {damaged}; fetch it again, or train the network again"
         )
     return model
 

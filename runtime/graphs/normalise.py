@@ -48,15 +48,17 @@ def normalise(model: "ModelProto") -> "ModelProto":
         if not unknown:
             return model
         raise BadNetwork(
-            "the shape of {} has to be computed from other nodes; run `pip install onnxslim` on a "
-            "computer with Python 3.8 or newer, or export with constant folding".format(unknown[0])
+            f"the shape of {unknown[0]} has to be computed from other nodes; run `pip install "
+            "onnxslim` on a "
+            "computer with Python 3.8 or newer, or export with constant folding"
         ) from None
     model = _slimmed(onnxslim, model)
     unknown = unknown_shapes(model)
     if unknown:
         raise BadNetwork(
-            "the shape of {} depends on more than the sides of the pictures; export the network "
-            "for one size of picture".format(unknown[0])
+            f"the shape of {unknown[0]} depends on more than the sides of the pictures; export "
+            "the network "
+            "for one size of picture"
         )
     return model
 
@@ -69,12 +71,11 @@ def _slimmed(onnxslim: typing.Any, model: "ModelProto") -> "ModelProto":
         slim: ModelProto = onnxslim.slim(models.copy(model))
     except Exception as error:  # its passes raise errors of any class
         raise BadNetwork(
-            "onnxslim {} can't fold the graph: {}; export it with constant folding".format(
-                onnxslim.__version__, models.first_line(error)
-            )
+            f"onnxslim {onnxslim.__version__} can't fold the graph: {models.first_line(error)}; "
+            "export it with constant folding"
         ) from None
     if sorted(v.name for v in slim.graph.output) != sorted(outputs):
-        raise BadNetwork("onnxslim {} lost an output of the graph".format(onnxslim.__version__))
+        raise BadNetwork(f"onnxslim {onnxslim.__version__} lost an output of the graph")
     places = {name: place for place, name in enumerate(inputs + outputs)}
     for values in (slim.graph.input, slim.graph.output):
         ordered = sorted(values, key=lambda value: places[value.name])

@@ -96,8 +96,9 @@ def _with_head(network: "Network", parts: "Parts") -> "Pair":
     inputs = models.inputs(parts["head"])
     if len(inputs) != len(z_names) + len(x_names):
         raise ValueError(
-            "the head takes {} inputs, but the exemplar gives {} features and the search region "
-            "{}".format(len(inputs), len(z_names), len(x_names))
+            f"the head takes {len(inputs)} inputs, but the exemplar gives {len(z_names)} features "
+            "and the search region "
+            f"{len(x_names)}"
         )
     z_inputs, x_inputs = inputs[: len(z_names)], inputs[len(z_names) :]
     if _is_swapped(z_inputs, x_inputs):
@@ -132,9 +133,7 @@ def _fused_head(parts: "Parts") -> "ModelProto":
         taken = models.inputs(part)
         if len(taken) != len(fused):
             raise ValueError(
-                "the part {} takes {} inputs, but the fusion gives {}".format(
-                    name, len(taken), len(fused)
-                )
+                f"the part {name} takes {len(taken)} inputs, but the fusion gives {len(fused)}"
             )
         models.rename(part, {value.name: tensor for value, tensor in zip(taken, fused)})
         head.graph.node.extend(part.graph.node)
@@ -157,8 +156,9 @@ def _pair(network: "Network", exemplar: "ModelProto", search: "ModelProto") -> "
         features = [named[name] for name in others]
     if len(others) != len(features):
         raise ValueError(
-            "the search graph takes {} inputs besides its picture, but the exemplar gives {} "
-            "features".format(len(others), len(features))
+            f"the search graph takes {len(others)} inputs besides its picture, but the exemplar "
+            f"gives {len(features)} "
+            "features"
         )
     search = _branch(search, "x/", IMAGES[1], network.search)
     models.rename(search, {"x/" + name: feature for name, feature in zip(others, features)})
@@ -199,19 +199,19 @@ def _with_made_weights(network: "Network", parts: "Parts") -> "Pair":
     whole, entry = parts["network"], network.file("network")
     cut = entry.features if entry else ""
     if not any(cut in node.output for node in whole.graph.node):
-        raise ValueError("the network has no tensor {!r} (its file's features)".format(cut))
+        raise ValueError(f"the network has no tensor {cut!r} (its file's features)")
     exemplar = _branch(whole, "z/", IMAGES[0], network.exemplar)
     search = _branch(whole, "x/", IMAGES[1], network.search)
     del exemplar.graph.output[:]
     for part in ("kernel_cls", "kernel_loc"):
         maker = network.file(part)
         output = maker.weight_of if maker else ""
-        conv = next((n for n in search.graph.node if "x/{}".format(output) in n.output), None)
+        conv = next((n for n in search.graph.node if f"x/{output}" in n.output), None)
         if conv is None or conv.op_type != "Conv":
-            raise ValueError("the network has no convolution that gives {!r}".format(output))
+            raise ValueError(f"the network has no convolution that gives {output!r}")
         kernel = models.add_prefix(parts[part], part + "/")
         made, taken = kernel.graph.output[0].name, "weights/" + part
-        models.rename(kernel, {models.inputs(kernel)[0].name: "z/{}".format(cut)})
+        models.rename(kernel, {models.inputs(kernel)[0].name: f"z/{cut}"})
         dims = next(list(t.dims) for t in search.graph.initializer if t.name == conv.input[1])
         shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(dims)], dims)
         exemplar.graph.node.extend(kernel.graph.node)
@@ -246,7 +246,7 @@ def _only_picture(model: "ModelProto") -> "ValueInfoProto":
     if len(pictures) != 1:
         raise ValueError(
             "a graph must take one picture of 1x3xHxW, but its inputs are {}".format(
-                ", ".join("{} {}".format(v.name, list(models.shape_of(v))) for v in values)
+                ", ".join(f"{v.name} {list(models.shape_of(v))}" for v in values)
             )
         )
     return pictures[0]
@@ -263,10 +263,10 @@ def _set_side(model: "ModelProto", name: str, side: int) -> None:
         if value.name == name:
             dims = value.type.tensor_type.shape.dim
             if len(dims) != 4:
-                raise ValueError("the picture {} must have 4 dimensions".format(name))
+                raise ValueError(f"the picture {name} must have 4 dimensions")
             if dims[1].dim_value not in (0, 3):
                 raise ValueError(
-                    "the picture {} has {} channels instead of 3".format(name, dims[1].dim_value)
+                    f"the picture {name} has {dims[1].dim_value} channels instead of 3"
                 )
             for dim, size in zip(dims, (1, 3, side, side)):
                 dim.dim_value = size

@@ -38,10 +38,9 @@ def to_qdq(model: "ModelProto") -> "ModelProto":
     if models.opset(model) < PER_CHANNEL_FROM:
         if tuple(int(part) for part in onnx.__version__.split(".")[:2]) < CONVERTS:
             raise BadNetwork(
-                "onnx {} can't convert a quantised network of opset {}; prepare it where there is "
-                "onnx 1.12 or newer (Python 3.7), with `make engine`".format(
-                    onnx.__version__, models.opset(model)
-                )
+                f"onnx {onnx.__version__} can't convert a quantised network of opset "
+                f"{models.opset(model)}; prepare it where there is "
+                "onnx 1.12 or newer (Python 3.7), with `make engine`"
             )
         model = version_converter.convert_version(model, PER_CHANNEL_FROM)
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}

@@ -81,9 +81,9 @@ class Camera:
         if message.name == "TIMESYNC" and message.fields["tc1"] == 0:
             return [("TIMESYNC", {"tc1": int(now * 1e9), "ts1": message.fields["ts1"]})]
         if message.name == "COMMAND_LONG":
-            parameters = [message.fields["param{}".format(n)] for n in range(1, 8)]
+            parameters = [message.fields[f"param{n}"] for n in range(1, 8)]
         elif message.name == "COMMAND_INT":
-            parameters = [message.fields["param{}".format(n)] for n in range(1, 5)]
+            parameters = [message.fields[f"param{n}"] for n in range(1, 5)]
             parameters += [
                 float(message.fields["x"]),
                 float(message.fields["y"]),

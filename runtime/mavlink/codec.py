@@ -35,7 +35,7 @@ class Codec:
 
     def encode(self, name: str, fields: Dict[str, Any]) -> bytes:
         """The packet of a message. Fields that this pymavlink does not know are left out."""
-        kind = getattr(common, "MAVLink_{}_message".format(name.lower()))
+        kind = getattr(common, f"MAVLink_{name.lower()}_message")
         message = kind(**{key: fields[key] for key in kind.fieldnames if key in fields})
         packet = message.pack(self._mav)
         self._mav.seq = (self._mav.seq + 1) % 256

@@ -52,19 +52,18 @@ def definition(model: str, version: int, camera: Any) -> bytes:
     lines = [
         '<?xml version="1.0" encoding="UTF-8" ?>',
         "<mavlinkcamera>",
-        '  <definition version="{}">'.format(version),
-        "    <model>{}</model>".format(escape(model)),
+        f'  <definition version="{version}">',
+        f"    <model>{escape(model)}</model>",
         "    <vendor>Hotpath</vendor>",
         "  </definition>",
         "  <parameters>",
     ]
     for each in SETTINGS:
         lines += [
-            '    <parameter name="{}" type="float" default="{:g}" min="{:g}" max="{:g}" '
-            'step="{:g}">'.format(
-                each.name, getattr(camera, each.attribute), each.low, each.high, each.step
-            ),
-            "      <description>{}</description>".format(escape(each.title)),
+            f'    <parameter name="{each.name}" type="float" '
+            f'default="{getattr(camera, each.attribute):g}" min="{each.low:g}" max="{each.high:g}" '
+            f'step="{each.step:g}">',
+            f"      <description>{escape(each.title)}</description>",
             "    </parameter>",
         ]
     lines += ["  </parameters>", "</mavlinkcamera>", ""]

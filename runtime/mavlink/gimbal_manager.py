@@ -216,7 +216,7 @@ class GimbalManager:
         values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
         if device is not None:
             values[6] = float(device)
-        fields = {"param{}".format(n): value for n, value in enumerate(values, 1)}
+        fields = {f"param{n}": value for n, value in enumerate(values, 1)}
         return "COMMAND_LONG", dict(
             fields, target_system=to[0], target_component=to[1], command=command, confirmation=0
         )

@@ -153,11 +153,11 @@ class Loop(Run):
             tracked = _answer(asked)
             assert self._captures is not None, "there is no folder for pictures"
             if shutil.disk_usage(self._captures).free < SPARE_BYTES:
-                raise BadOutput("{}: the disk is nearly full".format(self._captures))
+                raise BadOutput(f"{self._captures}: the disk is nearly full")
             stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-            path = os.path.join(self._captures, "{}-{:06d}.jpg".format(stamp, tracked.index))
+            path = os.path.join(self._captures, f"{stamp}-{tracked.index:06d}.jpg")
             if not cv2.imwrite(path, bgr_of(tracked.frame)):
-                raise BadOutput("{}: can't be written".format(path))
+                raise BadOutput(f"{path}: can't be written")
             done.set_result(Picture(path, tracked.captured_s))
         except Exception as error:  # the camera answers the command with it
             done.set_exception(error)

@@ -47,9 +47,9 @@ def open_transport(url: str) -> "Transport":
         "serial": Serial,
     }
     if way not in kinds or not place or not number.isdigit():
-        raise BadOutput("--mavlink {}: not an address; give one of {}".format(url, WAYS))
+        raise BadOutput(f"--mavlink {url}: not an address; give one of {WAYS}")
     if way != "serial" and not 0 < int(number) < 65536:
-        raise BadOutput("--mavlink {}: a port is a number from 1 to 65535".format(url))
+        raise BadOutput(f"--mavlink {url}: a port is a number from 1 to 65535")
     return kinds[way](url, place.strip("[]"), int(number))
 
 
@@ -165,7 +165,7 @@ class UdpIn(Transport):
             self._socket.bind(address)
         except OSError as error:
             raise BadOutput(
-                "--mavlink {}: can't listen there: {}".format(name, error.strerror or error)
+                f"--mavlink {name}: can't listen there: {error.strerror or error}"
             ) from None
 
     def fileno(self) -> Optional[int]:
@@ -343,7 +343,7 @@ class TcpIn(Tcp):
             self._listener.listen(1)
         except OSError as error:
             raise BadOutput(
-                "--mavlink {}: can't listen there: {}".format(name, error.strerror or error)
+                f"--mavlink {name}: can't listen there: {error.strerror or error}"
             ) from None
         super().__init__(name, host, port)
 
@@ -363,11 +363,11 @@ class Serial(_Stream):
         super().__init__(name)
         self._device = device
         self._fd: Optional[int] = None
-        self._speed: Optional[int] = getattr(termios, "B{}".format(baud), None)
+        self._speed: Optional[int] = getattr(termios, f"B{baud}", None)
         if self._speed is None:
             raise BadOutput(
-                "--mavlink {}: {} baud is not a speed of a serial line; 57600, 115200 "
-                "and 921600 are common".format(name, baud)
+                f"--mavlink {name}: {baud} baud is not a speed of a serial line; 57600, 115200 "
+                "and 921600 are common"
             )
         self._ready()
 

@@ -32,7 +32,7 @@ class ThreadGroup:
         self._first = jobs[0]
         self._workers = [_Worker(job) for job in jobs[1:]]
         for number, worker in enumerate(self._workers, 1):
-            name = "hotpath-{}".format(number)
+            name = f"hotpath-{number}"
             threading.Thread(target=worker.work, name=name, daemon=True).start()
         cores = sorted(os.sched_getaffinity(0)) if _current_core else []
         # of this process; None where they are too few, or where the threads may stay anywhere

@@ -58,11 +58,10 @@ def load_network(name_or_path: "typing.Union[str, pathlib.Path]") -> Network:
     path = find_toml(name_or_path)
     values, files, mistakes = schema.read(toml.read(path, BadNetwork))
     if mistakes:
-        more = " (and {} more)".format(len(mistakes) - 1) if len(mistakes) > 1 else ""
+        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadNetwork(
-            "{}: {}{}; `python -m runtime.networks check {}` lists all".format(
-                path, schema.sentence(mistakes[0]), more, path
-            )
+            f"{path}: {schema.sentence(mistakes[0])}{more}; `python -m runtime.networks check "
+            f"{path}` lists all"
         )
     return Network(path.stem, path, values, files)
 
@@ -89,4 +88,4 @@ def _unknown(text: str) -> str:
     hint = "there are: " + ", ".join(names())
     if near:
         hint = "did you mean {}?".format(" or ".join(near))
-    return "no network is called {!r}; {}".format(text, hint)
+    return f"no network is called {text!r}; {hint}"

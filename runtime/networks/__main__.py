@@ -28,7 +28,7 @@ def main(arguments: "typing.Optional[typing.List[str]]" = None) -> int:
     try:
         return int(options.run(options) or 0)
     except HotpathError as error:
-        print("runtime.networks: {}".format(error), file=sys.stderr)
+        print(f"runtime.networks: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of a pipe has closed it
         sys.stdout = open(os.devnull, "w")
@@ -92,16 +92,16 @@ def show(options: argparse.Namespace) -> None:
     network = load_network(options.network)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published") and value != ():
-            print("{:<16} {}".format(key, _plain(value)))
+            print(f"{key:<16} {_plain(value)}")
     for key, value in sorted(network.published.items()):
-        print("published        {} {}".format(key, value))
+        print(f"published        {key} {value}")
     for shape in decode.shapes(network):
         print("map              {}".format("x".join(map(str, shape))))
     for entry in network.files:
         print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
     print("\nparts of a frame on each board")
     for title, sentence in placement.on_boards(network):
-        print("{:<32} {}".format(title, sentence))
+        print(f"{title:<32} {sentence}")
     paths = paths_of(network, options.networks_dir)
     print("\nfiles            {}".format("present" if paths else "missing"))
     if paths:
@@ -111,7 +111,7 @@ def show(options: argparse.Namespace) -> None:
 def _plain(value: typing.Any) -> str:
     if not isinstance(value, tuple):
         return str(value)
-    return ", ".join("{:g}".format(v) if isinstance(v, float) else str(v) for v in value)
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
 
 
 def _show_graphs(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> None:
@@ -122,17 +122,17 @@ def _show_graphs(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> N
     print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))
     counts = counting.count_parts(network, paths)
     for name, figures in counts.items():
-        macs = "not fixed" if figures.macs is None else "{:.1f}".format(figures.macs / 1e6)
-        tensors = "{} -> {}".format(_tensors(figures.inputs), _tensors(figures.outputs))
-        print("{:<16} {:>11,} {:>9}  {}".format(name, figures.parameters, macs, tensors))
+        macs = "not fixed" if figures.macs is None else f"{figures.macs / 1e6:.1f}"
+        tensors = f"{_tensors(figures.inputs)} -> {_tensors(figures.outputs)}"
+        print(f"{name:<16} {figures.parameters:>11,} {macs:>9}  {tensors}")
     print()
     operators = counts["a frame"].operators
-    counted = ", ".join("{} {}".format(name, number) for name, number in operators.items())
-    print("operators        {}".format(counted))
+    counted = ", ".join(f"{name} {number}" for name, number in operators.items())
+    print(f"operators        {counted}")
     for name, verdict in support.on_engines(network, paths):
-        print("{:<16} {}".format(name, verdict))
+        print(f"{name:<16} {verdict}")
     for title, verdict in support.on_boards(assemble.build(network, paths)):
-        print("{:<24} {}".format(title, verdict))
+        print(f"{title:<24} {verdict}")
 
 
 def _tensors(values: "typing.Mapping[str, typing.Sequence[int]]") -> str:
@@ -149,8 +149,8 @@ def check(options: argparse.Namespace) -> int:
     values, files, mistakes = schema.read(table)
     placed = [(schema.line_of(mistake, text) or 0, mistake) for mistake in mistakes]
     for line, mistake in sorted(placed, key=lambda pair: pair[0]):
-        place = "{}:{}".format(path, line) if line else str(path)
-        print("{}: {}".format(place, schema.sentence(mistake)))
+        place = f"{path}:{line}" if line else str(path)
+        print(f"{place}: {schema.sentence(mistake)}")
     wrong = len(mistakes)
 
     network = Network(path.stem, path, values, files)
@@ -168,7 +168,7 @@ def check(options: argparse.Namespace) -> int:
     if wrong:
         print("{}: {} mistake{}".format(path, wrong, "" if wrong == 1 else "s"))
         return 2
-    print("{}: all is well".format(path))
+    print(f"{path}: all is well")
     return 0
 
 
@@ -180,7 +180,7 @@ def _try(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> int:
         entry = network.file(part)
         given = entry and entry.sha256
         digest = "sha256 is right" if given else "sha256 " + sha256_of(path)
-        print("{:<10} {} {}".format(part, path, digest))
+        print(f"{part:<10} {path} {digest}")
     try:
         mistakes = examine.weights(paths)
         report, more = examine.maps(network, paths)

@@ -49,10 +49,10 @@ def add(
     """
     path = folder / (name + ".toml")
     if path.exists():
-        raise BadOutput("{} is there already; take another --name".format(path))
+        raise BadOutput(f"{path} is there already; take another --name")
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
-        raise BadNetwork("there is no file {}; name the ONNX files".format(missing[0]))
+        raise BadNetwork(f"there is no file {missing[0]}; name the ONNX files")
     proposal = propose(files)
     table = proposal.table
     parts = {entry["part"]: entry["name"] for entry in table["file"]}
@@ -73,7 +73,7 @@ def add(
         entry["sha256"] = sha256_of(paths[entry["part"]])
     network_of(table, path)  # it must be whole
     _write(table, path, paths)
-    say("wrote      {}".format(path))
+    say(f"wrote      {path}")
     return path
 
 
@@ -81,7 +81,7 @@ def _first(proposal: Proposal, say: Say) -> Table:
     """The first answer to every question, without a trial."""
     answers = {question: next(iter(given)) for question, given in proposal.alternatives.items()}
     for question, answer in answers.items():
-        say("{:<10} {} (not tried)".format(question, answer))
+        say(f"{question:<10} {answer} (not tried)")
     say(
         "untried    name annotated clips with --clips to find these settings, or run `make track` "
         "once to get a clip"
@@ -102,20 +102,20 @@ def _tried(
         table, choices = choose(proposal, trial)
     finally:
         trial.close()
-    say("tried      {} steps on {}; overlap:".format(len(trial.steps), _names(clips)))
+    say(f"tried      {len(trial.steps)} steps on {_names(clips)}; overlap:")
     for choice in choices:
         _report(choice, say)
     return table
 
 
 def _names(clips: "typing.List[Clip]") -> str:
-    return clips[0].name if len(clips) == 1 else "{} clips".format(len(clips))
+    return clips[0].name if len(clips) == 1 else f"{len(clips)} clips"
 
 
 def _report(choice: Choice, say: Say) -> None:
     """Say what was decided, with the overlap of each alternative."""
     means = choice.overlaps
-    say("{:<10} {} {:.3f}".format(choice.question, choice.answer, means[choice.answer]))
+    say(f"{choice.question:<10} {choice.answer} {means[choice.answer]:.3f}")
     for answer in sorted(means, key=lambda answer: -means[answer]):
         if answer != choice.answer:
             equal = ", can't be told apart" if answer in choice.equal else ""
@@ -134,5 +134,5 @@ def _write(table: Table, path: pathlib.Path, paths: "typing.Mapping[str, pathlib
         path.write_text(toml.text(table, note), encoding="utf-8")
     except OSError as error:
         raise BadOutput(
-            "can't write {}: {}; name another folder with --out".format(path, error.strerror)
+            f"can't write {path}: {error.strerror}; name another folder with --out"
         ) from None

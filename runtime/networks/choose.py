@@ -166,7 +166,7 @@ def network_of(table: Table, path: pathlib.Path) -> Network:
     """
     values, files, mistakes = schema.read(table)
     if mistakes:
-        raise BadNetwork("{}: {}".format(path, schema.sentence(mistakes[0])))
+        raise BadNetwork(f"{path}: {schema.sentence(mistakes[0])}")
     return Network(path.stem, path, values, files)
 
 

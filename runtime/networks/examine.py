@@ -45,11 +45,11 @@ def weights(paths: Paths) -> "typing.List[str]":
             if place is None or len(node.input) <= place or node.input[place] not in tensors:
                 continue
             values = numpy_helper.to_array(tensors[node.input[place]])
-            name = "the weights {} of {} ({})".format(node.input[place], part, path.name)
+            name = f"the weights {node.input[place]} of {part} ({path.name})"
             if not np.isfinite(values.astype(np.float32)).all():
-                mistakes.append("{} are not finite; fetch the file again".format(name))
+                mistakes.append(f"{name} are not finite; fetch the file again")
             elif not values.any():
-                mistakes.append("{} are all zero; fetch the file again".format(name))
+                mistakes.append(f"{name} are all zero; fetch the file again")
     return mistakes
 
 
@@ -106,16 +106,17 @@ def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], ty
     mistakes = []
     for index, (first, second) in enumerate(zip(*results)):
         shape = "x".join(map(str, first.shape))
-        report.append("map        {} from {:.4g} to {:.4g}".format(shape, first.min(), first.max()))
+        report.append(f"map        {shape} from {first.min():.4g} to {first.max():.4g}")
         problem = _problem(first, second)
         if problem:
-            mistakes.append("map {} {}".format(index + 1, problem))
+            mistakes.append(f"map {index + 1} {problem}")
     if not mistakes and getattr(network, "score", "") == "none":
         score = results[0][0]
         if score.min() < -0.01 or score.max() > 1.01:
             mistakes.append(
-                "map 1 has scores from {:.3g} to {:.3g}, which are no probabilities; score must be "
-                '"sigmoid" or "softmax"'.format(score.min(), score.max())
+                f"map 1 has scores from {score.min():.3g} to {score.max():.3g}, which are no "
+                "probabilities; score must be "
+                '"sigmoid" or "softmax"'
             )
     return report, mistakes
 
@@ -138,7 +139,9 @@ def _problem(first: np.ndarray, second: np.ndarray) -> "typing.Optional[str]":
             "is the same for different pictures; the file is damaged, or mean and scale are wrong"
         )
     if np.abs(both).max() > LARGEST:
-        return "has numbers up to {:.1e}; the file is damaged, or mean and scale are wrong".format(
-            np.abs(both).max()
+        return (
+            f"has numbers up to {np.abs(both).max():.1e}; the file is damaged, or mean and scale "
+            "are "
+            "wrong"
         )
     return None

@@ -39,9 +39,8 @@ def fetch(
         return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
     except OSError as error:
         raise BadOutput(
-            "can't write to {}: {}; name another folder with --networks-dir".format(
-                folder, error.strerror or error
-            )
+            f"can't write to {folder}: {error.strerror or error}; name another folder with "
+            "--networks-dir"
         ) from None
 
 
@@ -56,12 +55,13 @@ def _fetch_one(
     except BadNetwork:  # not there, or another file of that name
         pass
     else:
-        log("{} is there already".format(there))
+        log(f"{there} is there already")
         return there
     if not entry.url or not entry.sha256:
         raise BadNetwork(
-            "{} gives no url and sha256 for {}, so it can't be downloaded; put the file into a "
-            "folder and name that with --networks-dir".format(network.path, entry.name)
+            f"{network.path} gives no url and sha256 for {entry.name}, so it can't be downloaded; "
+            "put the file into a "
+            "folder and name that with --networks-dir"
         )
     part = path.with_name(path.name + ".part")
     try:
@@ -69,21 +69,19 @@ def _fetch_one(
     except _BROKEN as error:
         reason = getattr(error, "reason", None) or error
         raise BadNetwork(
-            "{} can't be downloaded: {}; run the same command again to go on where it broke, "
-            "or put {} into a folder and name that with --networks-dir".format(
-                entry.url, reason, entry.name
-            )
+            f"{entry.url} can't be downloaded: {reason}; run the same command again to go on "
+            "where it broke, "
+            f"or put {entry.name} into a folder and name that with --networks-dir"
         ) from None
     got = sha256_of(part)
     if got != entry.sha256:
         part.unlink()
         raise BadNetwork(
-            "{} is not the file that {} names (sha256 {}… instead of {}…); it was not kept".format(
-                entry.url, network.path, got[:12], entry.sha256[:12]
-            )
+            f"{entry.url} is not the file that {network.path} names (sha256 {got[:12]}… instead "
+            f"of {entry.sha256[:12]}…); it was not kept"
         )
     os.replace(str(part), str(path))
-    log("{} is complete".format(path))
+    log(f"{path} is complete")
     return path
 
 
@@ -102,7 +100,7 @@ def _download(entry: File, part: pathlib.Path) -> None:
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(str(entry.url))
     if have:
-        request.add_header("Range", "bytes={}-".format(have))
+        request.add_header("Range", f"bytes={have}-")
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
@@ -122,4 +120,4 @@ def _download(entry: File, part: pathlib.Path) -> None:
                 bar.update(len(block))
     if total is not None and part.stat().st_size < total:
         lacking = total - part.stat().st_size
-        raise ConnectionError("the connection ended {} bytes early".format(lacking))
+        raise ConnectionError(f"the connection ended {lacking} bytes early")

@@ -156,9 +156,7 @@ class Network:
             BadNetwork: a file is missing, or each file of its name has another sha256.
         """
         if networks_dir is not None and not isinstance(networks_dir, (str, os.PathLike)):
-            raise BadNetwork(
-                "networks_dir must be the path of a folder, not {!r}".format(networks_dir)
-            )
+            raise BadNetwork(f"networks_dir must be the path of a folder, not {networks_dir!r}")
         return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
 
     def locate_file(
@@ -171,19 +169,13 @@ class Network:
                 return path
         if candidates and entry.sha256:
             raise BadNetwork(
-                "{} needs {} with sha256 {}…, but {} has {}…; delete it and run "
-                "`python -m runtime.networks get {}`, or correct the sha256 in {}".format(
-                    self.name,
-                    entry.name,
-                    entry.sha256[:12],
-                    candidates[0],
-                    sha256_of(candidates[0])[:12],
-                    self.name,
-                    self.path,
-                )
+                f"{self.name} needs {entry.name} with sha256 {entry.sha256[:12]}…, but "
+                f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and run "
+                f"`python -m runtime.networks get {self.name}`, or correct the sha256 in "
+                f"{self.path}"
             )
         where = "below " + str(networks_dir) if networks_dir else "here (no --networks-dir given)"
-        fetch = "run `python -m runtime.networks get {}`, or name".format(self.name)
+        fetch = f"run `python -m runtime.networks get {self.name}`, or name"
         raise BadNetwork(
             "{} needs the file {}, which is not {}; {} a folder that holds it with "
             "--networks-dir".format(self.name, entry.name, where, fetch if entry.url else "name")
@@ -201,7 +193,7 @@ def _candidates(
     if networks_dir:
         folder = pathlib.Path(networks_dir)
         if not folder.is_dir():
-            raise BadNetwork("--networks-dir {} is not a folder; name one that is".format(folder))
+            raise BadNetwork(f"--networks-dir {folder} is not a folder; name one that is")
         for path in sorted(folder.rglob(name)):
             if path.is_file():
                 yield path

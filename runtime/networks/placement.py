@@ -38,7 +38,7 @@ def _sentence(board: "boards.Board", network: "Network") -> str:
         why = why_not_on_gpu(network)
         if why is None:
             return "crop, network and select on the GPU" + (SEARCH if _searches(network) else "")
-        return "network on the GPU; {}, because {}".format(ON_PROCESSOR, why)
+        return f"network on the GPU; {ON_PROCESSOR}, because {why}"
     if board.engine == "overlay":
         if network.resample == "warp":
             return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"

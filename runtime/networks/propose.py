@@ -229,7 +229,7 @@ def _outputs(
     features = [v for v in models.values_of(exemplar) if v.name in names]
     if "head" in named and all(len(s) == 4 and all(s) for s in declared):
         if not any(models.shape_of(v) in declared for v in features):
-            raise ValueError("the head takes other features than {} px give".format(sides[0]))
+            raise ValueError(f"the head takes other features than {sides[0]} px give")
     normalise.set_shapes(search, features)
     graph = models.infer_shapes(normalise.normalise(search)).graph
     return [(v.name.split("/", 1)[-1], models.shape_of(v)) for v in graph.output]
@@ -255,7 +255,7 @@ def _family(
         return "corners", {"output": "box", "correlation": "attention"}, choices
     size = shapes[0][-1]
     if any(len(shape) != 3 or shape[1:] != (size, size) for shape in shapes):
-        raise ValueError("the outputs {} are no square maps of one size".format(outputs))
+        raise ValueError(f"the outputs {outputs} are no square maps of one size")
     channels = [shape[0] for shape in shapes]
     square_first = 4 in channels or channels == [1] or max(channels) > 4
     choices.update(crop=_crops(square_first), border=_borders(square_first))
@@ -293,7 +293,7 @@ def _family(
         if head["score"] == "softmax":
             choices["target"] = TARGETS
         return "anchors", dict(head, correlation="depthwise"), choices
-    raise ValueError("no family has maps of {} channels".format(channels))
+    raise ValueError(f"no family has maps of {channels} channels")
 
 
 def _crops(square_first: bool) -> "typing.Dict[str, Changes]":

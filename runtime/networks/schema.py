@@ -130,7 +130,7 @@ def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mi
     for section in SECTIONS:
         entries = table.get(section, {})
         if not isinstance(entries, dict):
-            mistakes.append(Mistake(section, None, "must be a section, [{}]".format(section)))
+            mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
             entries = {}
         given[section] = entries
         values.update(read_section(section, keys[section], entries, mistakes))
@@ -189,7 +189,7 @@ def read_section(
     for name in entries:
         if name not in keys and name not in also:
             near = difflib.get_close_matches(name, keys, n=1)
-            hint = "did you mean {}?".format(near[0]) if near else "there are: " + ", ".join(keys)
+            hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(keys)
             mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():
         if name in entries:
@@ -220,18 +220,18 @@ def _apply_conditions(
             other, wanted = entry.when
             used, there = values[other] in wanted, name in given[section]
             if there and not used:
-                text = "is not used where {} is {}; remove it".format(other, _text(values[other]))
+                text = f"is not used where {other} is {_text(values[other])}; remove it"
                 mistakes.append(Mistake(section, name, text))
                 values.pop(name, None)
             elif used and not there and entry.default is REQUIRED:
-                text = "is missing; {} = {} needs it".format(other, _text(values[other]))
+                text = f"is missing; {other} = {_text(values[other])} needs it"
                 mistakes.append(Mistake(section, name, text))
             elif used and not there:
                 values[name] = entry.default
 
 
 def _text(value: typing.Any) -> str:
-    return '"{}"'.format(value) if isinstance(value, str) else str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
 def _convert(value: typing.Any, entry: Key) -> "typing.Tuple[typing.Any, typing.Optional[str]]":
@@ -244,7 +244,7 @@ def _convert(value: typing.Any, entry: Key) -> "typing.Tuple[typing.Any, typing.
     kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
     is_kind = _is_number(value) if entry.kind is float else isinstance(value, entry.kind)
     if not is_kind or (isinstance(value, bool) and entry.kind is not bool):
-        return None, "must be {}, not {}".format(kinds[entry.kind], _shown(value))
+        return None, f"must be {kinds[entry.kind]}, not {_shown(value)}"
     if entry.choices and value not in entry.choices:
         return None, "must be one of {}, not {}".format(", ".join(entry.choices), _shown(value))
     if not _within(value, entry):
@@ -258,9 +258,9 @@ def _convert_list(
     if not isinstance(value, list) or not value or not all(_is_number(item) for item in value):
         return None, "must be a list of numbers"
     if entry.length and len(value) != entry.length:
-        return None, "must hold {} numbers, not {}".format(entry.length, len(value))
+        return None, f"must hold {entry.length} numbers, not {len(value)}"
     if len(value) > MOST_NUMBERS:
-        return None, "must hold at most {} numbers, not {}".format(MOST_NUMBERS, len(value))
+        return None, f"must hold at most {MOST_NUMBERS} numbers, not {len(value)}"
     for item in value:
         if not _within(item, entry):
             return None, _limits(entry, item)
@@ -284,7 +284,7 @@ def _within(value: typing.Any, entry: Key) -> bool:
 
 
 def _limits(entry: Key, value: typing.Any) -> str:
-    text = "must lie in {:g} to {:g}, not {}".format(entry.low, entry.high, _shown(value))
+    text = f"must lie in {entry.low:g} to {entry.high:g}, not {_shown(value)}"
     return text + (", and not be 0" if entry.nonzero else "")
 
 
@@ -366,9 +366,9 @@ def _check_cut(section: Section, values: Table, mistakes: "typing.List[Mistake]"
 def sentence(mistake: Mistake) -> str:
     """Describe a mistake in one line: the place in the TOML, and what is wrong."""
     if isinstance(mistake.section, tuple):
-        label = "[[file]] {}: ".format(mistake.section[1] + 1)
+        label = f"[[file]] {mistake.section[1] + 1}: "
     elif mistake.section and mistake.key:
-        label = "[{}] ".format(mistake.section)
+        label = f"[{mistake.section}] "
     else:
         label = ""
     return label + (mistake.key + " " if mistake.key else "") + mistake.text
@@ -392,6 +392,6 @@ def line_of(mistake: Mistake, text: str) -> "typing.Optional[int]":
         here = header == wanted[0] and (wanted[1] is None or wanted[1] == number_of_file)
         if here and match and place is None:
             place = number
-        if here and mistake.key and re.match(r'^"?{}"?\s*='.format(re.escape(mistake.key)), line):
+        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
             return number
     return place

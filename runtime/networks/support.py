@@ -52,7 +52,7 @@ def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> V
             )
             engine.close()
         except HotpathError as error:
-            results.append((name, "can't: {}".format(error)))
+            results.append((name, f"can't: {error}"))
     return results
 
 
@@ -76,10 +76,10 @@ def _taken_out(graphs: "Graphs") -> "typing.Optional[str]":
     try:
         form = cut.cut(graphs, (cut.CONV,))
     except BadNetwork as error:
-        return "can't run: {}".format(error)
+        return f"can't run: {error}"
     count = sum(len(steps) for steps in form.steps)
     return "cut at its {}, which our kernels run".format(
-        "correlation" if count == 1 else "{} correlations".format(count)
+        "correlation" if count == 1 else f"{count} correlations"
     )
 
 
@@ -95,7 +95,7 @@ def _verdict(board: boards.Board, search: "ModelProto", taken: "typing.Optional[
         return "the FPGA's engine has no " + ", ".join(lacking)
     if board.engine != "tensorrt":
         is_tried = engines.find(board.engine).runs_files
-        command = "`make engine BOARD={}` converts it".format(board.name)
+        command = f"`make engine BOARD={board.name}` converts it"
         return "by {}{}".format(board.engine, ", see above" if is_tried else "; " + command)
     versions = sorted(_version(release.get("tensorrt")) for release in board.software.values())
     if taken is None or not versions or versions[0] >= TENSOR_WEIGHTS_FROM:

@@ -57,7 +57,7 @@ def read_clips(folder: pathlib.Path, steps: int) -> "typing.List[Clip]":
         BadSource: there is no folder, or no annotated clip in it.
     """
     if not folder.is_dir():
-        raise BadSource("{} is not a folder; name a folder of annotated clips".format(folder))
+        raise BadSource(f"{folder} is not a folder; name a folder of annotated clips")
     found = []
     for place in [folder] + sorted(path for path in folder.iterdir() if path.is_dir()):
         try:
@@ -76,8 +76,9 @@ def read_clips(folder: pathlib.Path, steps: int) -> "typing.List[Clip]":
         clips.append(_clip(name, pictures, boxes, chosen, noise))
     if not clips:
         raise BadSource(
-            "{} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside "
-            "the frames".format(folder)
+            f"{folder} holds no annotated clip; put groundtruth.txt (x,y,w,h a line) or boxes.csv "
+            "beside "
+            "the frames"
         )
     return clips
 

@@ -34,7 +34,7 @@ def shown_host(host: str) -> str:
                 host = probe.getsockname()[0]
         except OSError:
             host = socket.gethostname()
-    return "[{}]".format(host) if ":" in host else host
+    return f"[{host}]" if ":" in host else host
 
 
 def qr_code(link: str) -> Optional[str]:

@@ -217,7 +217,7 @@ async def _switch(request: Any, name: str) -> bool:
     """The one true or false of a body."""
     value = (await _body(request, (name,)))[name]
     if not isinstance(value, bool):
-        raise Refused(400, "{}: true or false".format(name))
+        raise Refused(400, f"{name}: true or false")
     return value
 
 
@@ -234,7 +234,7 @@ async def _body(
     except asyncio.TimeoutError:
         raise Refused(408, "the request's body did not arrive in time") from None
     except (ValueError, web.HTTPBadRequest) as error:
-        raise Refused(400, "this is not JSON: {}".format(error)) from None
+        raise Refused(400, f"this is not JSON: {error}") from None
     if (
         not isinstance(body, dict)
         or set(needed) - set(body)

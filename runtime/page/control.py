@@ -177,15 +177,15 @@ class Controller:
             BadBox: no target can have the box.
         """
         if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # on any frame
-            raise Refused(422, "a box must be at least {0:g} x {0:g} pixels".format(SMALLEST_PX))
+            raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
         frames = self.buffer.since(index)
         if not frames or self._newest is None:
-            raise Refused(410, "frame {} has expired; select on a newer one".format(index))
+            raise Refused(410, f"frame {index} has expired; select on a newer one")
         present = self._newest.tracks
         if replaced is not None and replaced not in present:
-            raise Refused(404, "there is no target {}".format(replaced))
+            raise Refused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
-            raise Refused(409, "{} targets are the most; drop one first".format(MOST_TARGETS))
+            raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
         box = _selected_box(box, frames[0].frame.shape)
         number: int = self._targets.add(frames[0].frame, box)
         track = Track(box, GIVEN_SCORE)
@@ -253,7 +253,7 @@ class Controller:
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
         if self._newest is None or number not in self._newest.tracks:
-            raise Refused(404, "there is no target {}".format(number))
+            raise Refused(404, f"there is no target {number}")
         self._targets.drop(number)
         tracks = {n: track for n, track in self._newest.tracks.items() if n != number}
         self._newest = self._newest._replace(tracks=tracks)
@@ -406,7 +406,7 @@ def _selected_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
     x, y, w, h = checked_box(box, frame_shape)
     height, width = frame_shape[:2]
     if w > width or h > height:
-        raise Refused(422, "a box can't be larger than the frame of {}x{}".format(width, height))
+        raise Refused(422, f"a box can't be larger than the frame of {width}x{height}")
     return Box(x, y, w, h)
 
 

@@ -107,11 +107,11 @@ class Server:
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or error
             raise BadOutput(
-                "--page-host {} --page-port {}: can't listen there: {}".format(host, port, why)
+                f"--page-host {host} --page-port {port}: can't listen there: {why}"
             ) from None
         port = self._socket.getsockname()[1]
-        self._cookie = "hotpath_{}".format(port)  # browsers share cookies between ports
-        self.link = "http://{}:{}/".format(address.shown_host(host), port)
+        self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
+        self.link = f"http://{address.shown_host(host)}:{port}/"
         if self.guard.token:
             self.link += "enter?token=" + self.guard.token
         self._thread.start()
@@ -259,9 +259,7 @@ class Server:
     async def _serve_socket(self, request: Any) -> Any:
         """Serve one web socket: send state and pictures, receive what was displayed."""
         if len(self._viewers) >= MOST_VIEWERS:
-            raise Refused(
-                503, "{} browsers are connected, the most there can be".format(MOST_VIEWERS)
-            )
+            raise Refused(503, f"{MOST_VIEWERS} browsers are connected, the most there can be")
         socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request).ok:
             raise Refused(400, "this address is for web sockets")
@@ -336,11 +334,11 @@ def _bearer(request: Any) -> Optional[str]:
 def _policy(host: str) -> str:
     """Content-Security-Policy: the page's own files only, and nothing inline."""
     # older browsers do not count web sockets as 'self'
-    sockets = " ws://{0} wss://{0}".format(host) if re.match(r"[\w.:\[\]-]+$", host) else ""
+    sockets = f" ws://{host} wss://{host}" if re.match(r"[\w.:\[\]-]+$", host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        "connect-src 'self'{}; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'".format(sockets)
+        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     )
 
 

@@ -83,7 +83,7 @@ def encodes(piece: str) -> bool:
     try:
         pipeline = Gst.parse_launch(
             "videotestsrc num-buffers=2 ! video/x-raw,format=I420,width=320,height=240,"
-            "framerate=30/1 ! {} ! fakesink".format(piece)
+            f"framerate=30/1 ! {piece} ! fakesink"
         )
     except GLib.Error:
         return False
@@ -229,16 +229,16 @@ class Streams:
             self._encoder.set_state(Gst.State.NULL)
         self._shape, self._first_ns = shape, first_ns
         self._encoder = Gst.parse_launch(
-            "appsrc name=src is-live=true format=time max-bytes=0 ! {} ! h264parse "
-            "config-interval=-1 ! {} ! appsink name=sink emit-signals=true sync=false "
-            "max-buffers=8".format(self._piece, PARSED)
+            f"appsrc name=src is-live=true format=time max-bytes=0 ! {self._piece} ! h264parse "
+            f"config-interval=-1 ! {PARSED} ! appsink name=sink emit-signals=true sync=false "
+            "max-buffers=8"
         )
         self._source = self._encoder.get_by_name("src")
         self._source.set_property(
             "caps",
             Gst.Caps.from_string(
-                "video/x-raw,format=I420,width={},height={},framerate={}/1000,"
-                "pixel-aspect-ratio=1/1".format(shape[0], shape[1], max(1000, milli_fps))
+                f"video/x-raw,format=I420,width={shape[0]},height={shape[1]},"
+                f"framerate={max(1000, milli_fps)}/1000,pixel-aspect-ratio=1/1"
             ),
         )
         self._sink = self._encoder.get_by_name("sink")
@@ -351,14 +351,12 @@ class Streams:
             else ("mp4mux fragment-duration=250 fragment-mode=dash-or-mss")
         )
         pipeline = Gst.parse_launch(
-            "appsrc name=src format=time max-bytes=0 ! h264parse ! {} ! filesink name=out".format(
-                muxer
-            )
+            f"appsrc name=src format=time max-bytes=0 ! h264parse ! {muxer} ! filesink name=out"
         )
         pipeline.get_by_name("out").set_property("location", path)
         if pipeline.set_state(Gst.State.PLAYING) == Gst.StateChangeReturn.FAILURE:
             pipeline.set_state(Gst.State.NULL)
-            tell(error="--record {}: can't be written".format(path))
+            tell(error=f"--record {path}: can't be written")
             return
         self._recording = Outlet(pipeline, pipeline.get_by_name("src"), from_zero=True)
         self._add(self._recording)
@@ -392,7 +390,7 @@ class Streams:
         outlet.pipeline.set_state(Gst.State.NULL)
         if message is not None and message.type == Gst.MessageType.ERROR:
             reason = message.parse_error()[0].message.rstrip(".")
-            tell(error="--record {}: {}; what was written before is kept".format(path, reason))
+            tell(error=f"--record {path}: {reason}; what was written before is kept")
         tell(recording=None)
 
     def close(self) -> None:

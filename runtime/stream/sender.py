@@ -51,7 +51,7 @@ def parse_address(address: str) -> Tuple[str, Any]:
         }
     if parts.scheme == "udp" and port and parts.hostname:
         return "udp", (parts.hostname, port)
-    raise BadOutput("--stream {}: not an address; give {}".format(address, WAYS))
+    raise BadOutput(f"--stream {address}: not an address; give {WAYS}")
 
 
 def free_name(path: str) -> str:
@@ -60,7 +60,7 @@ def free_name(path: str) -> str:
     number, name = 1, path
     while os.path.exists(name):
         number += 1
-        name = "{}-{}{}".format(stem, number, ending)
+        name = f"{stem}-{number}{ending}"
     return name
 
 
@@ -144,7 +144,7 @@ class Sender:
             BadOutput: it can't, with its own sentence.
         """
         if not self._ready.wait(START_S) or self._problem:
-            problem = self._problem or "GStreamer did not start within {:g} s".format(START_S)
+            problem = self._problem or f"GStreamer did not start within {START_S:g} s"
             self.close()
             raise BadOutput(problem)
 
@@ -295,12 +295,12 @@ def open_sender(
     """
     parsed = [parse_address(address) for address in addresses or ()]
     if record and os.path.splitext(record)[1].lower() not in RECORD_KINDS:
-        raise BadOutput("--record {}: name the file .mkv or .mp4".format(record))
+        raise BadOutput(f"--record {record}: name the file .mkv or .mp4")
     folder = os.path.dirname(os.path.abspath(record or ""))
     if record and not os.path.isdir(folder):
-        raise BadOutput("--record {}: there is no such folder".format(record))
+        raise BadOutput(f"--record {record}: there is no such folder")
     if record and not os.access(folder, os.W_OK):
-        raise BadOutput("--record {}: no permission to write into that folder".format(record))
+        raise BadOutput(f"--record {record}: no permission to write into that folder")
     sender = Sender(parsed, record, fps, box, say, **more)
     sender.wait_ready()
     return sender

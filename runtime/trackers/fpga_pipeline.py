@@ -66,7 +66,7 @@ class PipelinedFpgaTracker(FpgaTracker, PipelinedTracker):
         self.check_target()
         frame = checked_frame(frame)
         if self.in_flight == self._pipeline:
-            raise RuntimeError("{} frames are in flight; collect one first".format(self.in_flight))
+            raise RuntimeError(f"{self.in_flight} frames are in flight; collect one first")
         job = _Job(self, frame, is_kept)
         self._jobs.append(job)
         self._queue.add(job)

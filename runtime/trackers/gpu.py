@@ -53,9 +53,8 @@ def frame_settings(network: Network) -> FrameSettings:
     """
     if network.family not in SELECTS:
         raise NotOnGpu(
-            "{}: the GPU has no select of the family {!r}; run it with --engine onnxruntime".format(
-                network.name, network.family
-            )
+            f"{network.name}: the GPU has no select of the family {network.family!r}; run it with "
+            "--engine onnxruntime"
         )
     select = SELECTS[network.family](network)
     return FrameSettings(
@@ -77,9 +76,7 @@ def checked_size(frame: Any) -> Tuple[int, int]:
         try:
             return frames.size_of(frame)
         except ValueError as error:
-            raise BadFrame(
-                "a camera's frame has planes of the wrong size: {}".format(error)
-            ) from None
+            raise BadFrame(f"a camera's frame has planes of the wrong size: {error}") from None
     if isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 4:
         checked_frame(frame[:, :, :3])
     else:
@@ -290,8 +287,9 @@ class GpuTracker(PipelinedTracker):
             frame = PlanarFrame(Planes("NV12", frame, width, height))
         elif isinstance(frame, OnDevice) and self.network.border != "zero":
             raise BadFrame(
-                "the first frame is on the GPU, but {} needs its mean colour; init with the frame "
-                "in host memory".format(self.network.name)
+                f"the first frame is on the GPU, but {self.network.name} needs its mean colour; "
+                "init with the frame "
+                "in host memory"
             )
         return geometry.border_colour(self.network, frame)
 

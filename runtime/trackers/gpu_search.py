@@ -117,7 +117,7 @@ class GpuSearch(HostTracker):
             self._batch = self._gpu.batch_device(regions)
         except HotpathError as error:  # no memory for it, or a broken plan
             if self._log is not None:
-                self._log("a lost target is searched for one window at a time: {}".format(error))
+                self._log(f"a lost target is searched for one window at a time: {error}")
         if self._batch is None:
             self._most = 1
             return

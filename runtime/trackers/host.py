@@ -87,7 +87,7 @@ class HostTracker(Tracker):
         if online is None:
             online = network.online and not self.why_not_online
         elif online and self.why_not_online:
-            raise NoEngine("no online head: {}".format(self.why_not_online))
+            raise NoEngine(f"no online head: {self.why_not_online}")
         self._classifier: Optional[Classifier] = None
         self._head: Optional[Head] = None
         if recover or online:
@@ -333,20 +333,20 @@ class HostTracker(Tracker):
     def why_no_search(self) -> str:  # type: ignore[override]  # read only here
         """See ``Tracker.why_no_search``; empty where nothing forbids a search."""
         if self._monitor is None or self.network.found_above <= 0:
-            return "no thresholds for it in the TOML of {}".format(self.network.name)
+            return f"no thresholds for it in the TOML of {self.network.name}"
         if self._lane.search_features is None:
-            return "the graph of {} shows no features to compare".format(self.network.name)
+            return f"the graph of {self.network.name} shows no features to compare"
         if len(self.decoder.factors) > 1 or self.decoder.learns:
-            return "{} searches several sizes, or learns".format(self.network.name)
+            return f"{self.network.name} searches several sizes, or learns"
         return ""
 
     @property
     def why_not_online(self) -> str:
         """The reason why no online head can work; empty where one can."""
         if not isinstance(self._lane.search_features, np.ndarray):
-            return "the graph of {} shows no features to learn".format(self.network.name)
+            return f"the graph of {self.network.name} shows no features to learn"
         if self.network.family != "points":
-            return "it knows the maps of the family points, not {}".format(self.network.family)
+            return f"it knows the maps of the family points, not {self.network.family}"
         return ""
 
     @property

@@ -120,15 +120,14 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
         BadFrame: another type or number of channels, or no pixel at all.
     """
     if not isinstance(frame, np.ndarray) or not frame.size or frame.ndim not in (2, 3):
-        raise BadFrame("a frame must be a picture, not {}".format(_kind(frame)))
+        raise BadFrame(f"a frame must be a picture, not {_kind(frame)}")
     if frame.dtype == np.uint16:
         frame = scale(frame)
     channels = frame.shape[2] if frame.ndim == 3 else 1
     if frame.dtype != np.uint8 or channels not in (1, 3, 4):
         raise BadFrame(
-            "a frame must be grey, BGR or BGRA of 8 or 16 bits, not {}; convert it first".format(
-                _kind(frame)
-            )
+            f"a frame must be grey, BGR or BGRA of 8 or 16 bits, not {_kind(frame)}; convert it "
+            "first"
         )
     if channels == 1:
         frame = cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)
@@ -154,7 +153,7 @@ def tell_decoder(source: Source, capture: Any) -> None:
     """Log what a capture says about its decoder, if anything."""
     note = getattr(capture, "note", "")
     if note:
-        source.log("{}: {}".format(source.name, note))
+        source.log(f"{source.name}: {note}")
 
 
 def is_utf8(text: str) -> bool:
@@ -178,5 +177,5 @@ def without_password(address: str) -> str:
 def _kind(frame: Any) -> str:
     """Type and shape of an object that is not a frame, for messages."""
     if isinstance(frame, np.ndarray):
-        return "{} of shape {}".format(frame.dtype, frame.shape)
+        return f"{frame.dtype} of shape {frame.shape}"
     return type(frame).__name__

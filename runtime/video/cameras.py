@@ -58,8 +58,8 @@ class Camera:
         size: Optional[Tuple[int, int]] = None,
     ) -> None:
         self.number, self.root, self.planes, self.size = number, root, planes, size
-        self.path = "/dev/video{}".format(number)
-        self.name = "cam{}".format(number)
+        self.path = f"/dev/video{number}"
+        self.name = f"cam{number}"
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
@@ -78,8 +78,9 @@ class Camera:
         capture = cv2.VideoCapture(self.path, cv2.CAP_V4L2)
         if not capture.isOpened():
             raise NoCamera(
-                "{}: {} is there but gives no video; it may be in use or no camera; "
-                "see --list-cameras".format(self.name, self.path)
+                f"{self.name}: {self.path} is there but gives no video; it may be in use or no "
+                "camera; "
+                "see --list-cameras"
             )
         if self.size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
@@ -102,14 +103,12 @@ class Camera:
     def _why_not(self, error: OSError) -> str:
         """The sentence for a device that can't be opened."""
         if error.errno in (errno.EACCES, errno.EPERM):
-            return "{}: no permission for {}; add yourself to the group `video`".format(
-                self.name, self.path
-            )
+            return f"{self.name}: no permission for {self.path}; add yourself to the group `video`"
         if error.errno == errno.EBUSY:
-            return "{}: {} is in use by another program".format(self.name, self.path)
-        found = ["cam{} ({})".format(number, title) for number, title in list_cameras(self.root)]
+            return f"{self.name}: {self.path} is in use by another program"
+        found = [f"cam{number} ({title})" for number, title in list_cameras(self.root)]
         there = "there are " + ", ".join(found) if found else "no camera was found on this machine"
-        return "{}: no camera at {}; {}".format(self.name, self.path, there)
+        return f"{self.name}: no camera at {self.path}; {there}"
 
 
 class CsiCamera:
@@ -129,7 +128,7 @@ class CsiCamera:
         fps: int = 30,
         planes: bool = False,
     ) -> None:
-        self.name = "csi{}".format(number)
+        self.name = f"csi{number}"
         self.width, self.height, self.fps, self.planes = width, height, fps, planes
         self._number = number
 
@@ -143,9 +142,10 @@ class CsiCamera:
         """An open capture; raises ``NoCamera`` where the camera gives no video."""
         if not has_gstreamer():
             raise NoCamera(
-                "{}: a CSI camera needs OpenCV with GStreamer, and this OpenCV {} has none; on a "
+                f"{self.name}: a CSI camera needs OpenCV with GStreamer, and this OpenCV "
+                f"{cv2.__version__} has none; on a "
                 "Jetson use the system's own (make the environment with "
-                "--system-site-packages)".format(self.name, cv2.__version__)
+                "--system-site-packages)"
             )
         if self.planes:
             capture = cv2.VideoCapture(self.pipeline(CSI_NV12), cv2.CAP_GSTREAMER)
@@ -156,8 +156,8 @@ class CsiCamera:
         capture = cv2.VideoCapture(self.pipeline(CSI_BGR), cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             raise NoCamera(
-                "{}: the camera gives no video; check its cable, and that the service "
-                "nvargus-daemon runs".format(self.name)
+                f"{self.name}: the camera gives no video; check its cable, and that the service "
+                "nvargus-daemon runs"
             )
         return capture
 
@@ -196,9 +196,7 @@ class Stream:
     def open(self) -> Any:
         """An open capture; raises ``BadSource`` where nobody answers in time."""
         if not is_utf8(self.address):
-            raise BadSource(
-                "{!a}: an address must be UTF-8; write any other byte as %FF".format(self.name)
-            )
+            raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         timeouts = self.open_timeout_s, self.read_timeout_s
         capture: Any
         if self.planes:
@@ -207,8 +205,9 @@ class Stream:
             capture = _open_with_timeouts(self.address, *timeouts)
         if not capture.isOpened():
             raise BadSource(
-                "{}: no stream there (nobody answered within {:g} s, or it is no video); check the "
-                "address and that the sender runs".format(self.name, self.open_timeout_s)
+                f"{self.name}: no stream there (nobody answered within {self.open_timeout_s:g} s, "
+                "or it is no video); check the "
+                "address and that the sender runs"
             )
         return capture
 

@@ -45,9 +45,9 @@ def scale_for(
         (scale, sentence): a function of a picture, and what to tell the user.
     """
     if depth is not None:
-        return DepthScale(0, (1 << depth) - 1), "{} bits".format(depth)
+        return DepthScale(0, (1 << depth) - 1), f"{depth} bits"
     low = min(int(picture.min()) for picture in pictures)
     high = max(int(picture.max()) for picture in pictures)
     if high >= WHOLE_RANGE:
         return whole_range, "all 16 bits"
-    return DepthScale(low, high), "from {} to {}".format(low, high)
+    return DepthScale(low, high), f"from {low} to {high}"

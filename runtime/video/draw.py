@@ -161,9 +161,9 @@ def _draw_track(
     frame(picture, (left, top), (right, bottom), colour, look.box_px)
 
     names = info.get("names")
-    text = "{} ".format(names[number]) if names else ""
+    text = f"{names[number]} " if names else ""
     since = info["since"][number] if lost and info.get("since") else ""
-    text = _ascii(text + (_joined("lost", since) if lost else "{:.2f}".format(track.score)))
+    text = _ascii(text + (_joined("lost", since) if lost else f"{track.score:.2f}"))
     pad = max(2, look.margin_px // 2)
     width, height = look.text_width(text) + 2 * pad, int(round(look.letter_px)) + 2 * pad
     above = top - height - look.box_px // 2
@@ -243,9 +243,9 @@ def _bottom_wordings(info: Dict[str, Any]) -> List[Tuple[str, str]]:
     total = "" if total_ms is None else _ms(total_ms) + " ms"
     index = "" if info.get("frame") is None else "frame {}".format(info["frame"])
     names = [name for name in info.get("steps") or {} if steps.get(name) is not None]
-    full = _joined(*["{} {}".format(_ascii(name), _ms(steps[name])) for name in names])
-    letters = " ".join("{} {}".format(_ascii(name)[:1], _ms(steps[name])) for name in names)
-    tight = " ".join("{}{}".format(_ascii(name)[:1], _ms(steps[name])) for name in names)
+    full = _joined(*[f"{_ascii(name)} {_ms(steps[name])}" for name in names])
+    letters = " ".join(f"{_ascii(name)[:1]} {_ms(steps[name])}" for name in names)
+    tight = " ".join(f"{_ascii(name)[:1]}{_ms(steps[name])}" for name in names)
     return [
         (full, _joined(total, index)),
         (full, total or index),
@@ -264,7 +264,7 @@ def _joined(*texts: str) -> str:
 
 def _ms(value: float) -> str:
     """Milliseconds with three significant digits."""
-    return "{:.2f}".format(value) if value < 9.995 else "{:.1f}".format(value)
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
 def _ascii(text: Any) -> str:

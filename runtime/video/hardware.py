@@ -34,16 +34,16 @@ def open_capture(av: Any, decoder: str, container: Opener, capture: Maker) -> Tu
         try:
             found = _with_hardware(av, name, container, capture)
         except _errors(av) as error:
-            problems.append("{}: {}".format(name, str(error).strip() or type(error).__name__))
+            problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
             continue
         if found.isOpened():
-            return found, "decoded by {}".format(name)
+            return found, f"decoded by {name}"
         found.release()
-        problems.append("{}: decodes no frame".format(name))
+        problems.append(f"{name}: decodes no frame")
     note = ""
     if decoder != SOFTWARE:
-        why = "; ".join(problems) or "this PyAV {} has no hardware decoder".format(av.__version__)
-        note = "decoded by the processor ({})".format(why)
+        why = "; ".join(problems) or f"this PyAV {av.__version__} has no hardware decoder"
+        note = f"decoded by the processor ({why})"
     return capture(container(), None), note
 
 

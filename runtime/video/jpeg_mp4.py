@@ -33,7 +33,7 @@ class JpegMp4:
 
     def __init__(self, path: str, fps: float, size: Tuple[int, int], clock_hz: int) -> None:
         if max(size) > LARGEST_PX:
-            raise ValueError("JPEG has at most {} pixels a side".format(LARGEST_PX))
+            raise ValueError(f"JPEG has at most {LARGEST_PX} pixels a side")
         self._duration = max(1, int(round(clock_hz / fps)))
         self._frames = 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

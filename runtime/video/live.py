@@ -232,7 +232,7 @@ class LiveSource(Source):
         """Tell the constructor that the first opening gave no frame."""
         with self._news:
             self._failed = trouble or BadSource(
-                "{}: opened, but no picture came; check the sender".format(self.name)
+                f"{self.name}: opened, but no picture came; check the sender"
             )
             self._news.notify_all()
 
@@ -240,18 +240,14 @@ class LiveSource(Source):
         """Tell once in each gap that the source is lost."""
         if silent_s > self._gap_s and not self._loss_told:
             self._loss_told = True
-            self.log(
-                "{}: lost after frame {}; trying to get it back".format(self.name, self.given - 1)
-            )
+            self.log(f"{self.name}: lost after frame {self.given - 1}; trying to get it back")
 
     def _record_gap(self, silent_s: float) -> None:
         """Record the gap that ends with the next frame."""
         self.gaps.append((self.given, silent_s))
         self._loss_told = False
         self.log(
-            "{}: back at frame {} after {:.1f} s without a picture".format(
-                self.name, self.given, silent_s
-            )
+            f"{self.name}: back at frame {self.given} after {silent_s:.1f} s without a picture"
         )
 
 

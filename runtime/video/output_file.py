@@ -13,9 +13,9 @@ def check_folder(path: str) -> None:
     """Raise ``BadOutput`` unless ``path`` can be a file in an existing folder."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise BadOutput("{}: the folder {} does not exist; make it first".format(path, folder))
+        raise BadOutput(f"{path}: the folder {folder} does not exist; make it first")
     if os.path.isdir(path):
-        raise BadOutput("{}: is a folder; give a file name".format(path))
+        raise BadOutput(f"{path}: is a folder; give a file name")
 
 
 def lock(file: int, path: str) -> None:
@@ -34,7 +34,7 @@ def lock(file: int, path: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BadOutput(
-            "{}: another run is writing this file; give this run another file name".format(path)
+            f"{path}: another run is writing this file; give this run another file name"
         ) from None
     except OSError:  # a file system without locks
         pass
@@ -42,16 +42,16 @@ def lock(file: int, path: str) -> None:
 
 def why_not(name: str, error: OSError, rows: int = 0) -> str:
     """The sentence for a file that can't be opened, or for a write that failed."""
-    kept = "; the {} rows before it are kept".format(rows) if rows else ""
+    kept = f"; the {rows} rows before it are kept" if rows else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "{}: the disk is full{}".format(name, kept)
+        return f"{name}: the disk is full{kept}"
     if error.errno == errno.ENXIO:
-        return "{}: nobody reads this pipe; start its reader first".format(name)
+        return f"{name}: nobody reads this pipe; start its reader first"
     if error.errno == errno.EPIPE:
-        return "{}: closed by its reader after {} rows".format(name, rows)
+        return f"{name}: closed by its reader after {rows} rows"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "{}: no permission to write there ({})".format(name, error.strerror)
-    return "{}: can't be written ({}){}".format(name, error.strerror, kept)
+        return f"{name}: no permission to write there ({error.strerror})"
+    return f"{name}: can't be written ({error.strerror}){kept}"
 
 
 class NewFile:

@@ -96,5 +96,5 @@ def planes_in(
         planes.append(pixels[at:end].reshape(lines, step)[:, :used])
         at = end
     if not row_bytes and at != pixels.size:  # not of this kind
-        raise ValueError("{} bytes where {} has {}".format(pixels.size, kind, at))
+        raise ValueError(f"{pixels.size} bytes where {kind} has {at}")
     return Planes(kind, planes, width, height, matrix, full_range or kind == "GREY")

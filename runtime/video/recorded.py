@@ -64,11 +64,9 @@ class Recording(Source):
         if frame is not None:
             return self._give(frame)
         if self._ended_early():
-            of = "" if self.frames is None else " of {}".format(self.frames)
+            of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
-                "{}: broke at frame {}{}; the recording is cut off or damaged".format(
-                    self.name, self.given, of
-                )
+                f"{self.name}: broke at frame {self.given}{of}; the recording is cut off or damaged"
             )
         return None
 
@@ -122,10 +120,8 @@ class Recording(Source):
     def _no_video(self) -> str:
         """The sentence for a recording without any readable frame."""
         if self._cut_off:
-            return "{}: the file is cut off before its index; no frame can be read".format(
-                self.name
-            )
-        return "{}: not a video that OpenCV {} can read".format(self.name, cv2.__version__)
+            return f"{self.name}: the file is cut off before its index; no frame can be read"
+        return f"{self.name}: not a video that OpenCV {cv2.__version__} can read"
 
 
 class VideoFile(Recording):
@@ -150,7 +146,7 @@ class VideoFile(Recording):
     ) -> None:
         _check_readable(path)
         if looks_like_text(path):
-            raise BadSource("{}: is text, not a video".format(path))
+            raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
         super().__init__(path, _open_capture(path, planes, decoder), log, cut_off)
         if cut_off and is_in_fragments(path):
@@ -188,7 +184,7 @@ class FrameFolder(Source):
             frame = read_picture(self._paths[self.given], self._scale)
         except BadSource as error:
             raise BadSource(
-                "{}: broke at frame {} of {}: {}".format(self.name, self.given, self.frames, error)
+                f"{self.name}: broke at frame {self.given} of {self.frames}: {error}"
             ) from None
         return self._give(frame)
 
@@ -206,9 +202,7 @@ class FrameFolder(Source):
         samples = [_decoded_or_none(path) for path in self._paths[::step]]
         deep = [p for p in samples if p is not None and p.dtype == np.uint16]
         scale, words = scale_for(deep, depth)
-        self.log(
-            "{}: 16-bit pictures; values {} become 0 to 255 (--depth)".format(self.name, words)
-        )
+        self.log(f"{self.name}: 16-bit pictures; values {words} become 0 to 255 (--depth)")
         return scale
 
 
@@ -244,7 +238,7 @@ def picture_paths(folder: str) -> List[str]:
         try:
             names = os.listdir(path)
         except OSError as error:
-            raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
+            raise BadSource(f"{path}: can't be read ({error.strerror})") from None
         names = [name for name in names if is_picture(name) and not name.startswith(".")]
         if names:
             return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
@@ -264,7 +258,7 @@ def read_picture(path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_ra
     try:
         return to_bgr(_decoded(path), scale)
     except BadFrame as error:
-        raise BadSource("{}: {}".format(path, error)) from None
+        raise BadSource(f"{path}: {error}") from None
 
 
 def _decoded(path: str) -> np.ndarray:
@@ -273,14 +267,14 @@ def _decoded(path: str) -> np.ndarray:
     with open(path, "rb") as file:
         data = file.read()
     if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
-        raise BadSource("{}: the picture is cut off".format(path))
+        raise BadSource(f"{path}: the picture is cut off")
     try:
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
-        raise BadSource("{}: OpenCV refuses this picture ({})".format(path, reason)) from None
+        raise BadSource(f"{path}: OpenCV refuses this picture ({reason})") from None
     if frame is None:
-        raise BadSource("{}: not a picture that OpenCV can read".format(path))
+        raise BadSource(f"{path}: not a picture that OpenCV can read")
     picture: np.ndarray = frame
     return picture
 
@@ -297,12 +291,12 @@ def _check_readable(path: str) -> None:
     """Raise ``BadSource`` unless ``path`` is a readable file that is not empty."""
     try:
         if not os.path.isfile(path):
-            raise BadSource("{}: not a file".format(path))
+            raise BadSource(f"{path}: not a file")
         with open(path, "rb") as file:
             if not file.read(1):
-                raise BadSource("{}: the file is empty".format(path))
+                raise BadSource(f"{path}: the file is empty")
     except OSError as error:
-        raise BadSource("{}: can't be read ({})".format(path, error.strerror)) from None
+        raise BadSource(f"{path}: can't be read ({error.strerror})") from None
 
 
 def _open_capture(path: str, planes: bool, decoder: str) -> Any:
@@ -317,7 +311,7 @@ def _open_capture(path: str, planes: bool, decoder: str) -> Any:
         return cv2.VideoCapture(full, backend)
     # OpenCV crashes on such a name; the system gives the same file another one
     with open(path, "rb") as file:
-        other = "/proc/self/fd/{}".format(file.fileno())
+        other = f"/proc/self/fd/{file.fileno()}"
         if not os.path.exists(other):
-            raise BadSource("{!a}: OpenCV can't open such a name; rename the file".format(path))
+            raise BadSource(f"{path!a}: OpenCV can't open such a name; rename the file")
         return cv2.VideoCapture(other, backend)

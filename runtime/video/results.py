@@ -100,7 +100,7 @@ class Results:
                 raise ValueError("no such column: {}".format(", ".join(sorted(unknown))))
             row = [row.get(name) for name in self.columns]
         if len(row) != len(self.columns):
-            raise ValueError("{} values for {} columns".format(len(row), len(self.columns)))
+            raise ValueError(f"{len(row)} values for {len(self.columns)} columns")
         self._write_line(self._to_line(self.columns, [_plain(value) for value in row]))
         self.rows += 1
 
@@ -141,7 +141,7 @@ def _whole_lines(path: str, columns: Sequence[str], header: bool) -> int:
             first = file.readline()
             if header and first.endswith(b"\n") and first != _csv_line(columns, columns).encode():
                 raise BadOutput(
-                    "{}: holds other columns; name another file, or leave out --append".format(path)
+                    f"{path}: holds other columns; name another file, or leave out --append"
                 )
             size = os.path.getsize(path)
             while size:  # search the end of the last whole line backwards

@@ -57,12 +57,13 @@ def open_video(path: Any, fps: Optional[float] = None, h264: Optional[bool] = No
         )
     check_folder(path)
     if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
-        raise BadOutput("{}: is a pipe; give the video a file name".format(path))
+        raise BadOutput(f"{path}: is a pipe; give the video a file name")
     av = None if h264 is False else _pyav()
     if av is None and kind != ".mp4":
         raise BadOutput(
-            "{}: H.264 in {} needs the package av (pip install av); without it, name the video "
-            ".mp4".format(path, kind)
+            f"{path}: H.264 in {kind} needs the package av (pip install av); without it, name the "
+            "video "
+            ".mp4"
         )
     return Video(path, fps or DEFAULT_FPS, av)
 
@@ -119,7 +120,7 @@ class Video:
 
     def close(self) -> None:
         """Finish the file; may be called twice."""
-        self._refusal = self._refusal or "{}: is closed".format(self.name)
+        self._refusal = self._refusal or f"{self.name}: is closed"
         writer, self._writer = self._writer, None
         try:
             if writer is not None:
@@ -167,7 +168,7 @@ class Video:
             what = "the disk is full"
         else:
             what = "can't be written ({})".format(getattr(error, "strerror", None) or error)
-        self._refusal = "{}: {}; {}".format(self.name, what, kept)
+        self._refusal = f"{self.name}: {what}; {kept}"
         raise BadOutput(self._refusal) from None
 
 
@@ -211,7 +212,7 @@ class _PyAvWriter:
             self._stream = self._container.add_stream("libx264", rate=rate)
         except Exception as error:  # PyAV has its own class for an unknown codec in each version
             self._container.close()
-            raise BadOutput("--save: this PyAV has no H.264 encoder ({})".format(error)) from None
+            raise BadOutput(f"--save: this PyAV has no H.264 encoder ({error})") from None
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         # a key frame a second lets players seek; zerolatency keeps no frame in the encoder

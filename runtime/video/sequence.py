@@ -45,7 +45,7 @@ def read_boxes(folder: str) -> List[Box]:
         with open(path) as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadSource("{}: can't be read ({})".format(path, error)) from None
+        raise BadSource(f"{path}: can't be read ({error})") from None
     while lines and not lines[-1].strip():
         lines.pop()
     return [_box_of_line(line, one_based, path, index) for index, line in enumerate(lines)]
@@ -91,7 +91,7 @@ def stated_fps(folder: str) -> Optional[float]:
         except (OSError, UnicodeDecodeError):
             continue
         number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is not a number
-        found = re.search(r"^\s*{}\s*[=:]\s*{}".format(key, number), text, re.MULTILINE)
+        found = re.search(rf"^\s*{key}\s*[=:]\s*{number}", text, re.MULTILINE)
         if found and 0 < float(found.group(1)) <= 1000:
             return float(found.group(1))
     return None
@@ -120,9 +120,7 @@ def _read_csv(path: str) -> List[Box]:
                 index = int(row["frame"])
                 box = _checked([float(v) if v else math.nan for v in fields])
             except (KeyError, TypeError, ValueError):
-                raise BadSource(
-                    "{}: line {} is not frame,x,y,w,h".format(path, rows.line_num)
-                ) from None
+                raise BadSource(f"{path}: line {rows.line_num} is not frame,x,y,w,h") from None
             if not 0 <= index < MOST_FRAMES:
                 raise BadSource(
                     "{}: line {} is of frame {}; frames are counted from 0 to {}".format(
@@ -149,9 +147,7 @@ def _box_of_line(line: str, one_based: bool, path: str, index: int) -> Box:
     if len(values) == 1:  # VOT's special codes (0 absent, 1 initialised)
         return None
     if len(values) < 4 or (len(values) != 4 and not is_mask):
-        raise BadSource(
-            "{}: line {} is neither x,y,w,h nor a polygon: {!r}".format(path, index + 1, line[:60])
-        )
+        raise BadSource(f"{path}: line {index + 1} is neither x,y,w,h nor a polygon: {line[:60]!r}")
     x, y, w, h = values[:4]
     return _checked([x - 1, y - 1, w, h] if one_based else [x, y, w, h])
 

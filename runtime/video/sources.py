@@ -63,7 +63,7 @@ def open_source(
     """
     planes = planes and can_read_planes()
     if decoder != hardware.SOFTWARE and log and not (planes and pyav.pyav()):
-        log("{}: OpenCV decodes; --decoder needs PyAV and a C++ compiler".format(spec))
+        log(f"{spec}: OpenCV decodes; --decoder needs PyAV and a C++ compiler")
     source = _opened(os.fspath(spec), log, depth, planes, decoder)
     if fps and not source.live:
         source.fps = fps
@@ -136,7 +136,7 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
     if not os.path.exists(path):
-        raise BadSource("{}: no such file or folder, and no camera's name (cam0)".format(path))
+        raise BadSource(f"{path}: no such file or folder, and no camera's name (cam0)")
     if os.path.isdir(path):
         return FrameFolder(path, log, depth)
     if is_picture(path):

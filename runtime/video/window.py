@@ -29,7 +29,7 @@ class Window:
     def __init__(self, title: str = "Hotpath") -> None:
         reason = no_window()
         if reason:
-            raise BadOutput("no window can be shown: {}; use --no-show".format(reason))
+            raise BadOutput(f"no window can be shown: {reason}; use --no-show")
         self.title = title
         self.open = True
         self._created = False
@@ -45,7 +45,7 @@ class Window:
             cv2.imshow(self.title, _with_lines(picture, lines) if lines else picture)
         except cv2.error as error:
             raise BadOutput(
-                "no window can be shown: OpenCV says {}; use --no-show".format(_said(error))
+                f"no window can be shown: OpenCV says {_said(error)}; use --no-show"
             ) from None
 
     def wait_key(self, timeout_s: float) -> Optional[str]:
@@ -79,7 +79,7 @@ class Window:
             cv2.destroyWindow(title)
         except cv2.error as error:
             raise BadOutput(
-                "no box can be drawn: OpenCV says {}; use --box X,Y,W,H".format(_said(error))
+                f"no box can be drawn: OpenCV says {_said(error)}; use --box X,Y,W,H"
             ) from None
         if box[2] <= 0 or box[3] <= 0:
             raise BadBox("no box was drawn; draw one, or use --box X,Y,W,H")
@@ -142,9 +142,8 @@ def no_window(environment: Any = None) -> Optional[str]:
     """
     if not _toolkit():
         return (
-            "this OpenCV {} is the headless build (pip install opencv-python has windows)".format(
-                cv2.__version__
-            )
+            f"this OpenCV {cv2.__version__} is the headless build (pip install opencv-python has "
+            "windows)"
         )
     if not sys.platform.startswith("linux"):
         return None
@@ -152,7 +151,7 @@ def no_window(environment: Any = None) -> Optional[str]:
     display = environment.get("DISPLAY")
     if display:
         # Qt ends the whole program where no server answers, so look first
-        return None if _answers(display) else "the display {} does not answer".format(display)
+        return None if _answers(display) else f"the display {display} does not answer"
     if environment.get("WAYLAND_DISPLAY") and _toolkit().startswith("GTK"):
         return None
     return "there is no display (DISPLAY is not set)"
@@ -166,7 +165,7 @@ def _answers(display: str) -> bool:
     host, number = found.group(1), int(found.group(2))
     if host not in ("", "unix"):
         return _connects(socket.AF_INET, (host, 6000 + number))
-    path = "/tmp/.X11-unix/X{}".format(number)
+    path = f"/tmp/.X11-unix/X{number}"
     return _connects(socket.AF_UNIX, path) or _connects(socket.AF_UNIX, "\0" + path)
 
 

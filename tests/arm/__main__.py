@@ -39,7 +39,7 @@ def main(arguments=None):
         try:
             failed = not _try(Machine(name, table[name]), options.whole) or failed
         except Missing as error:
-            print("tests.arm: {}: {}".format(name, error), file=sys.stderr)
+            print(f"tests.arm: {name}: {error}", file=sys.stderr)
             return 2
     return 1 if failed else 0
 
@@ -48,11 +48,11 @@ def _try(machine, whole):
     """Run all tests of a machine; whether they passed."""
     started = time.monotonic()
     machine.set_up()
-    print("{}: made in {:.0f} s".format(machine.name, time.monotonic() - started), flush=True)
+    print(f"{machine.name}: made in {time.monotonic() - started:.0f} s", flush=True)
     tests = machine.table["whole" if whole else "tests"]
     done = machine.run(machine.table["cores"][0], list(PYTEST) + tests)
     results = [done.returncode == 0, same_crops.compare(machine), same_boxes.compare_few(machine)]
-    print("{:.0f} s".format(time.monotonic() - started), flush=True)
+    print(f"{time.monotonic() - started:.0f} s", flush=True)
     return all(results)
 
 

@@ -43,12 +43,12 @@ def main():
     clock_mhz = boards.load_board(BOARD).cpu["clock_max_mhz"]
     counts = [int(count) for count in re.findall(r"mark \d+ (\d+)", text)]
     own = counts[1] - counts[0]
-    print("| a frame of 640 x 480 | instructions | estimated ms on a {} |".format(BOARD))
+    print(f"| a frame of 640 x 480 | instructions | estimated ms on a {BOARD} |")
     print("| --- | ---: | ---: |")
     for number, way in enumerate(WAYS[1:], 1):
         found = counts[2 * number + 1] - counts[2 * number] - own
         took_ms = found * rate.CYCLES_AN_INSTRUCTION / clock_mhz / 1e3
-        print("| {} | {:,} | {:.1f} |".format(way, found, took_ms))
+        print(f"| {way} | {found:,} | {took_ms:.1f} |")
     return 0
 
 

@@ -61,7 +61,7 @@ def main(arguments=None):
             marks, there = _on(machine, folder, library, how)
             worst = np.abs(np.array(there["rows"]) - rows)[:, :4].max()
             if worst > LIMIT_PX:
-                print("the boxes differ by {:g} px".format(worst), file=sys.stderr)
+                print(f"the boxes differ by {worst:g} px", file=sys.stderr)
                 return 1
             found[kind] = parts(marks)
     _tell(machine, found, there["kernels"])
@@ -95,7 +95,7 @@ def clip():
     """(frames, box): a face of 48 x 65 pixels in a larger picture, mirrored around the clip's."""
     frames = first_frames(CLIP, FRAMES)
     if frames is None:
-        raise Missing("there is no {}; run `make track` once".format(CLIP))
+        raise Missing(f"there is no {CLIP}; run `make track` once")
     height, width = frames.shape[1:3]
     left, top = (SIZE[0] - width) // 2, (SIZE[1] - height) // 2
     margins = top, SIZE[1] - height - top, left, SIZE[0] - width - left

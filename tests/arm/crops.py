@@ -33,10 +33,10 @@ def main(path):
         frames = {"whole": cases["frame"], "strided": cases["frame"][3:-2, ::2, ::-1]}
         count = int(cases["count"])
         for number in range(count):
-            frame = frames[str(cases["view{}".format(number)])]
-            window = tuple(int(value) for value in cases["window{}".format(number)])
+            frame = frames[str(cases[f"view{number}"])]
+            window = tuple(int(value) for value in cases[f"window{number}"])
             for kind, (dtype, mean, scale, swap) in enumerate(KINDS):
-                expected = cases["out{}-{}".format(number, kind)]
+                expected = cases[f"out{number}-{kind}"]
                 out = np.full(expected.shape, 77, dtype)
                 kernels.crop(frame, window, BORDER, out, mean, scale, swap)
                 wrong[kind] += int((out.view(np.uint8) != expected.view(np.uint8)).sum())

@@ -98,15 +98,12 @@ def _steps(machine, plugin, core, words):
 def _print(network, precision, engine, core, steps):
     total = sum(steps.values())
     cells = [
-        "{:.2f}".format(steps[step] / 1e6) if step in steps else ""
-        for step in (CROP, NETWORK, SELECT)
+        f"{steps[step] / 1e6:.2f}" if step in steps else "" for step in (CROP, NETWORK, SELECT)
     ]
     if CROP not in steps:
         cells = [""] * 3
-    cells.append("{:.1f}".format(total / 1e6))
-    cells += [
-        "{:.1f}".format(milliseconds(name, total)) if name in SAME[core] else "" for name in CORES
-    ]
+    cells.append(f"{total / 1e6:.1f}")
+    cells += [f"{milliseconds(name, total):.1f}" if name in SAME[core] else "" for name in CORES]
     names = [network, precision, engine, core]
     print("| " + " | ".join(names + cells) + " |", flush=True)
 

@@ -111,7 +111,7 @@ def _print(expected, sides, levels):
         if name not in expected:
             continue
         cells = [
-            "{:.5f}".format((np.abs(side[name] - expected[name]) > level / 2).mean())
+            f"{(np.abs(side[name] - expected[name]) > level / 2).mean():.5f}"
             for side in sides.values()
         ]
         print("| {} | {} |".format(name.replace("_DequantizeLinear_Output", ""), " | ".join(cells)))

@@ -79,7 +79,7 @@ def exit_code(name, main):
     try:
         return main()
     except Missing as error:
-        print("tests.arm.{}: {}".format(name, error), file=sys.stderr)
+        print(f"tests.arm.{name}: {error}", file=sys.stderr)
         return 2
 
 
@@ -113,7 +113,7 @@ class Machine:
         """
         for program in ("mmdebstrap", self.table["qemu"], self.table["compiler"]):
             if shutil.which(program) is None:
-                raise Missing("{} is not installed".format(program))
+                raise Missing(f"{program} is not installed")
         stamp = self.folder / "complete"
         wanted = hashlib.sha256(
             json.dumps([self.table, PYTHON, COMPILER, str(ROOT)], sort_keys=True).encode()
@@ -141,7 +141,7 @@ class Machine:
         command += ["--python-version", self.table["python"].replace(".", "")]
         processor = self.table.get("processor", self.name)  # its name in wheels
         for version in self.table["platforms"]:
-            command += ["--platform", "manylinux_{}_{}".format(version, processor)]
+            command += ["--platform", f"manylinux_{version}_{processor}"]
         command += ["--platform", "manylinux2014_" + processor, "--platform", "any"]
         self._download(command + self.table["wheels"])
 

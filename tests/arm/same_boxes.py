@@ -46,14 +46,14 @@ def compare_few(machine):
     """Compare the default network on a few frames; whether no box differs by too much."""
     frames = first_frames(CLIP, FEW)
     if frames is None:
-        print("no {}; run `make {}`".format(CLIP, CLIP.relative_to(ROOT)))
+        print(f"no {CLIP}; run `make {CLIP.relative_to(ROOT)}`")
         return False
     results = []
     for engine in machine.table["engines"]:
         try:
             load = arguments("kestrel", "fp32", engine)
         except BuildFailed as error:
-            print("{}, left out: {}".format(engine, error))
+            print(f"{engine}, left out: {error}")
             continue
         with tempfile.TemporaryDirectory(dir=str(HOME)) as folder:
             path = save(folder, CLIP.stem, frames, FACE)
@@ -61,7 +61,7 @@ def compare_few(machine):
         worst = largest(sides)[CLIP.stem]
         results.append(worst <= LIMIT_PX)
         text = "{}, {} frames of {}: at most {:.2g} px apart{}"
-        more = "" if results[-1] else ", which is more than {:g}".format(LIMIT_PX)
+        more = "" if results[-1] else f", which is more than {LIMIT_PX:g}"
         print(text.format(title(sides), FEW, CLIP.stem, worst, more), flush=True)
     return all(results)
 
@@ -81,7 +81,7 @@ def main(words=None):
             for clip in clips
         ]
         names = [path.stem for path in paths]
-        print("{} frames of each clip, {}\n".format(options.frames, core))
+        print(f"{options.frames} frames of each clip, {core}\n")
         print(HEAD.format(" | ".join(names)) + "\n" + "|---" * (len(names) + 4) + "|", flush=True)
         for case in itertools.product(options.networks, options.precisions, options.engines):
             known = kept / "{}-{}-{}-{}.json".format(*case, options.frames)
@@ -91,7 +91,7 @@ def main(words=None):
             worst = largest(sides)
             figures = [worst[name] for name in names]
             cells = [case[0], case[1], versions(sides)]
-            cells += ["{:.1e}".format(value) for value in figures + [max(figures)]]
+            cells += [f"{value:.1e}" for value in figures + [max(figures)]]
             print("| " + " | ".join(cells) + " |", flush=True)
             results.append(max(figures) <= LIMIT_PX)
     return 0 if all(results) else 1
@@ -131,7 +131,7 @@ def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
     """The arguments of ``runtime.load_tracker``; an engine that needs a bundle gets a new one."""
     folder = str(networks_dir) if networks_dir else None
     if engine == "ncnn":
-        table = (int8_dir or ROOT) / "{}-ranges.json".format(network)
+        table = (int8_dir or ROOT) / f"{network}-ranges.json"
         order = Order(
             load_board(BOARD),
             load_network(network),
@@ -142,7 +142,7 @@ def arguments(network, precision, engine, networks_dir=None, int8_dir=None):
         )
         made = build_of(order.board, engine)(order, lambda text: None)
         return {"bundle": str(made.folder), "board": BOARD}
-    form = (int8_dir or ROOT) / "{}-int8.toml".format(network)
+    form = (int8_dir or ROOT) / f"{network}-int8.toml"
     if precision == "int8" and form.is_file():
         network = str(form)
     load = {"network": network, "engine": engine, "precision": precision}

@@ -43,9 +43,9 @@ def _cases(random):
             x, y = random.randint(0, columns - width + 1), random.randint(0, rows - height + 1)
         window, size = (int(x), int(y), int(width), int(height)), SIZES[number % len(SIZES)]
         picture = golden.crop(views[view], window, size, BORDER)
-        values["view{}".format(number)] = view
-        values["window{}".format(number)] = window
+        values[f"view{number}"] = view
+        values[f"window{number}"] = window
         for kind, (dtype, mean, scale, swap) in enumerate(KINDS):
             packed = golden.pack(picture, mean, scale, swap, dtype)
-            values["out{}-{}".format(number, kind)] = packed
+            values[f"out{number}-{kind}"] = packed
     return values

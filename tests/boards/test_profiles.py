@@ -64,7 +64,7 @@ def test_every_number_names_its_source(name):
         value = re.sub(r'"[^"]*"', "", code.partition("=")[2])
         in_texts = section.startswith(("[precision", "[sensors", "[software"))
         if re.search(r"\d", value) and not in_texts:
-            assert comment.strip(), "{}: {!r} has no source".format(name, line)
+            assert comment.strip(), f"{name}: {line!r} has no source"
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))

@@ -233,9 +233,9 @@ def test_agx_orins_total_leaves_out_the_rail_that_hangs_on_another(tmp_path):
         folder.mkdir(parents=True)
         (folder / "name").write_text("ina3221")
         for number, (name, power) in enumerate(zip(labels, milliwatts), 1):
-            (folder / "in{}_label".format(number)).write_text(name)
-            (folder / "in{}_input".format(number)).write_text("1000")
-            (folder / "curr{}_input".format(number)).write_text(str(power))
+            (folder / f"in{number}_label").write_text(name)
+            (folder / f"in{number}_input").write_text("1000")
+            (folder / f"curr{number}_input").write_text(str(power))
     sample = Telemetry(tmp_path, load_board("jetson_agx_orin")).read()
     assert sample["power_total_mw"] == 3150 + 14312 + 4968
     assert sample["vddq_vdd2_1v8ao_power_mw"] == 1091

@@ -32,7 +32,7 @@ def write_frames(folder, count, pattern="{:04d}.jpg", first=1):
 
 def write_rows(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(",".join("{:g}".format(v) for v in row) + "\n" for row in rows))
+    path.write_text("".join(",".join(f"{v:g}" for v in row) + "\n" for row in rows))
 
 
 def run(tmp_path, toml, name, data):

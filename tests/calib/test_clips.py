@@ -17,13 +17,13 @@ def frames_into(folder, count=3):
     """Write pictures; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, picture in enumerate(film(count, 96, 80, 20)[0]):
-        cv2.imwrite(str(folder / "{:04d}.png".format(index + 1)), picture)
+        cv2.imwrite(str(folder / f"{index + 1:04d}.png"), picture)
     return folder
 
 
 def lines(boxes, separator=",", origin=0):
     return "".join(
-        separator.join("{:g}".format(v) for v in (x + origin, y + origin, w, h)) + "\n"
+        separator.join(f"{v:g}" for v in (x + origin, y + origin, w, h)) + "\n"
         for x, y, w, h in boxes
     )
 
@@ -88,9 +88,9 @@ def test_tld_gives_corners_and_nan(tmp_path):
 def test_mot_gives_one_clip_a_target_from_its_first_frame_on(tmp_path):
     frames_into(tmp_path / "street" / "img1", 14)
     (tmp_path / "street" / "gt").mkdir()
-    rows = ["{},1,11,21,30,40,1,-1,-1,-1".format(frame) for frame in range(1, 15)]
-    rows += ["{},7,{},31,20,20,1,-1,-1,-1".format(frame, frame) for frame in range(3, 14)]
-    rows += ["{},9,5,5,5,5,0,-1,-1,-1".format(frame) for frame in range(1, 15)]  # to be ignored
+    rows = [f"{frame},1,11,21,30,40,1,-1,-1,-1" for frame in range(1, 15)]
+    rows += [f"{frame},7,{frame},31,20,20,1,-1,-1,-1" for frame in range(3, 14)]
+    rows += [f"{frame},9,5,5,5,5,0,-1,-1,-1" for frame in range(1, 15)]  # to be ignored
     (tmp_path / "street" / "gt" / "gt.txt").write_text("\n".join(rows))
     first, second = find_clips([tmp_path])
     assert [(c.name, len(c)) for c in (first, second)] == [("street-id1", 14), ("street-id7", 11)]

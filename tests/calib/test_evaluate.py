@@ -28,7 +28,7 @@ def place(tmp_path):
         folder = tmp_path / "clips" / name
         (folder / "img").mkdir(parents=True)
         for index, picture in enumerate(pictures[part]):
-            cv2.imwrite(str(folder / "img" / "{:04d}.png".format(index)), picture)
+            cv2.imwrite(str(folder / "img" / f"{index:04d}.png"), picture)
         write_boxes(folder / "boxes.csv", np.array(boxes[part]))
     return tmp_path
 

@@ -42,7 +42,7 @@ def place(tmp_path_factory):
     for name, start in (("a", 0), ("b", 8), ("c", 16)):
         (folder / "clips" / name / "img").mkdir(parents=True)
         for index, picture in enumerate(pictures[start : start + 12]):
-            cv2.imwrite(str(folder / "clips" / name / "img" / "{:03d}.png".format(index)), picture)
+            cv2.imwrite(str(folder / "clips" / name / "img" / f"{index:03d}.png"), picture)
         write_boxes(folder / "clips" / name / "boxes.csv", np.array(boxes[start : start + 12]))
     return folder
 
@@ -92,7 +92,7 @@ def test_the_int8_network_tracks_through_every_engine(done, engine):
 def test_the_symmetric_form_has_no_zero_points_as_tensorrt_asks(done):
     out, _ = done
     for part in ("exemplar", "search"):
-        model = onnx.load(str(out / "tiny-int8-symmetric_{}.onnx".format(part)))
+        model = onnx.load(str(out / f"tiny-int8-symmetric_{part}.onnx"))
         constants = qdq.weights_of(model)
         pairs = [node for node in model.graph.node if node.op_type.endswith("quantizeLinear")]
         pairs += [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
@@ -231,7 +231,7 @@ def test_the_cache_writes_scales_as_tensorrt_does():
     "version, number", [("7.1.3", 7103), ("8.5.10", 8510), ("8.6", 8600), ("10.3.0", 100300)]
 )
 def test_the_header_is_the_boards_own_version(version, number):
-    assert cache.header(version) == "TRT-{}-EntropyCalibration2".format(number)
+    assert cache.header(version) == f"TRT-{number}-EntropyCalibration2"
 
 
 def test_the_cache_refuses_what_it_cannot_say():
@@ -318,7 +318,7 @@ def test_the_fpga_files_hold_every_layer_at_the_exponents_of_its_tensors(done, p
     for part, model in parts.items():
         constants = qdq.weights_of(model)
         for node in qdq.weighted_layers(model):
-            key = "{}/{}".format(part, node.name)
+            key = f"{part}/{node.name}"
             layer = told["layers"][key]
             assert layer["input_exponent"] == told["tensors"][node.input[0]]
             weight, own = arrays[key + "/weight"], arrays[key + "/weight_exponent"]
@@ -341,10 +341,10 @@ def chain():
             weight[0] *= 1000
         if index == 2:
             weight[:, 0] = 0  # nothing of it is needed
-        constants["w{}".format(index)] = weight
-        names = ["t{}".format(index), "w{}".format(index)]
-        after = ["t{}".format(index + 1)]
-        nodes.append(helper.make_node("Conv", names, after, name="conv{}".format(index)))
+        constants[f"w{index}"] = weight
+        names = [f"t{index}", f"w{index}"]
+        after = [f"t{index + 1}"]
+        nodes.append(helper.make_node("Conv", names, after, name=f"conv{index}"))
     values = [
         helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4, 8, 8]) for n in ("t0", "t3")
     ]
@@ -409,7 +409,7 @@ def test_a_missing_range_is_refused(place):
 
 
 def test_arithmetic_is_counted():
-    assert qdq.macs(chain()) == {"conv{}".format(i): 4 * 4 * 64 for i in range(3)}
+    assert qdq.macs(chain()) == {f"conv{i}": 4 * 4 * 64 for i in range(3)}
 
 
 # -- small things

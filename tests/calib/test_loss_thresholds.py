@@ -26,7 +26,7 @@ def write_clip(folder, pictures, boxes):
     """Write pictures and boxes as a clip."""
     (folder / "img").mkdir(parents=True)
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "img" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(folder / "img" / f"{index:04d}.png"), picture)
     write_boxes(folder / "boxes.csv", np.array(boxes))
 
 

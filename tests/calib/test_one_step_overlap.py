@@ -21,7 +21,7 @@ def clips(tmp_path):
     for i, (x, y, w, h) in enumerate(boxes):
         picture = np.full((400, 400, 3), 40, np.uint8)
         picture[y : y + h, x : x + w] = 230
-        cv2.imwrite(str(folder / "{:04d}.png".format(i)), picture)
+        cv2.imwrite(str(folder / f"{i:04d}.png"), picture)
     write_boxes(folder / "boxes.csv", np.array(boxes, float))
     return find_clips([tmp_path / "clips"])
 

@@ -19,7 +19,7 @@ def test_it_is_made_anew_from_the_table_that_ships(name, tmp_path):
         folder = tmp_path / "clips" / clip
         (folder / "img").mkdir(parents=True)
         for index, frame in enumerate(frames[start : start + 12]):
-            cv2.imwrite(str(folder / "img" / "{:03d}.png".format(index)), frame)
+            cv2.imwrite(str(folder / "img" / f"{index:03d}.png"), frame)
         write_boxes(folder / "boxes.csv", np.array(boxes[start : start + 12]))
     arguments = ["--network", name, "--no-speed", "--clips", str(tmp_path / "clips")]
     arguments += ["--table", str(FOLDER / (name + "-ranges.json"))]

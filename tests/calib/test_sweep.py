@@ -34,7 +34,7 @@ def world(tmp_path_factory):
         clip = folder / group / name
         (clip / "img").mkdir(parents=True)
         for index, frame in enumerate(frames[number * 12 : number * 12 + 12]):
-            cv2.imwrite(str(clip / "img" / "{:03d}.png".format(index)), frame)
+            cv2.imwrite(str(clip / "img" / f"{index:03d}.png"), frame)
         write_boxes(clip / "boxes.csv", np.array(boxes[number * 12 : number * 12 + 12]))
     (folder / "run" / "checkpoints").mkdir(parents=True)
     (folder / "run" / "log.jsonl").write_text("")

@@ -25,7 +25,7 @@ def place(tmp_path):
     for name, part in (("a", slice(0, 12)), ("b", slice(8, 20))):
         (tmp_path / "clips" / name).mkdir(parents=True)
         for index, picture in enumerate(pictures[part]):
-            cv2.imwrite(str(tmp_path / "clips" / name / "{:03d}.png".format(index)), picture)
+            cv2.imwrite(str(tmp_path / "clips" / name / f"{index:03d}.png"), picture)
         write_boxes(tmp_path / "clips" / name / "boxes.csv", np.array(boxes[part]))
     return tmp_path
 

@@ -17,7 +17,7 @@ def place(tmp_path):
     pictures, boxes = film(60)
     (tmp_path / "clips" / "a" / "img").mkdir(parents=True)
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / "clips" / "a" / "img" / "{:03d}.jpg".format(index)), picture)
+        cv2.imwrite(str(tmp_path / "clips" / "a" / "img" / f"{index:03d}.jpg"), picture)
     write_boxes(tmp_path / "clips" / "a" / "boxes.csv", np.array(boxes))
     return tmp_path
 
@@ -46,7 +46,7 @@ def test_the_toolkit_gives_every_figure(place, capsys):
     assert set(found) == set(vot.EXPERIMENTS)
     eao, accuracy = found["baseline"]["tiny"][0][0], found["unsupervised"]["tiny"][0][0]
     assert 0.4 < eao <= 1 and 0.4 < accuracy <= 1
-    assert "{:.3f}".format(eao) in capsys.readouterr().out
+    assert f"{eao:.3f}" in capsys.readouterr().out
     assert (place / "ws" / "reports" / "own" / "report.html").is_file()
 
 

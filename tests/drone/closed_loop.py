@@ -343,15 +343,9 @@ def main():
         since = 1.5 if not gone else gone[-1][1] + 2.5
         offsets = off_centre(samples, since)
         print(
-            "{:<26} within 5 %: {:.3f} of the frames after {:.1f} s; offset p95 {:.1%}, worst "
-            "{:.1%}; settled after {}".format(
-                name,
-                (offsets.max(axis=1) <= 0.05).mean(),
-                since,
-                np.percentile(offsets.max(axis=1), 95),
-                offsets.max(),
-                settled_after(samples),
-            )
+            f"{name:<26} within 5 %: {(offsets.max(axis=1) <= 0.05).mean():.3f} of the frames "
+            f"after {since:.1f} s; offset p95 {np.percentile(offsets.max(axis=1), 95):.1%}, worst "
+            f"{offsets.max():.1%}; settled after {settled_after(samples)}"
         )
     if options.plot:
         plot(runs, options.plot)

@@ -93,7 +93,7 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
     port = free_port()
     client = Client(port)
     if whole:
-        address = "udp://127.0.0.1:{}".format(free_port())
+        address = f"udp://127.0.0.1:{free_port()}"
         more = [*more, "--stream", address, "--captures", folder]
     try:
         with Program(
@@ -103,7 +103,7 @@ def with_pymavlink(clip, folder, point=False, seconds=9.0, more=(), whole=False)
                 "--link-delay",
                 0,
                 "--mavlink",
-                "udpout:127.0.0.1:{}".format(port),
+                f"udpout:127.0.0.1:{port}",
                 *more,
             ],
             os.path.join(folder, "log"),
@@ -172,13 +172,13 @@ async def _with_mavsdk(clip, folder, port, camera_port):
         "--captures",
         folder,
         "--mavlink",
-        "udpout:127.0.0.1:{}".format(camera_port),
+        f"udpout:127.0.0.1:{camera_port}",
     ]
     try:
         with Program(arguments, os.path.join(folder, "log")) as program, Vehicle(
-            "udpout:127.0.0.1:{}".format(port)
+            f"udpout:127.0.0.1:{port}"
         ):
-            await system.connect("udpin://127.0.0.1:{}".format(port))
+            await system.connect(f"udpin://127.0.0.1:{port}")
             async for state in system.core.connection_state():
                 if state.is_connected:
                     break
@@ -187,9 +187,8 @@ async def _with_mavsdk(clip, folder, port, camera_port):
                     break
             camera = cameras.cameras[0]
             lines.append(
-                "camera_list: component {}, {} {}".format(
-                    camera.component_id, camera.vendor_name, camera.model_name
-                )
+                f"camera_list: component {camera.component_id}, {camera.vendor_name} "
+                f"{camera.model_name}"
             )
 
             async def watch():
@@ -197,7 +196,7 @@ async def _with_mavsdk(clip, folder, port, camera_port):
                     heard.append((message.message_name, json.loads(message.fields_json)))
 
             watcher = asyncio.ensure_future(watch())
-            fields = {"param{}".format(n): 0.0 for n in range(1, 8)}
+            fields = {f"param{n}": 0.0 for n in range(1, 8)}
             fields.update(
                 target_system=1,
                 target_component=100,
@@ -227,7 +226,7 @@ async def _with_mavsdk(clip, folder, port, camera_port):
                 await system.camera.track_point(camera.component_id, 0.5, 0.5, 0.05)
                 lines.append("track_point: accepted")
             except Exception as error:
-                lines.append("track_point: {}".format(error))
+                lines.append(f"track_point: {error}")
             watcher.cancel()
             program.end()
     finally:
@@ -252,18 +251,18 @@ def _boxes_of_fields(heard, size):
 
 def transcript(client):
     """The conversation as lines: what was said, and after each the first of each kind heard."""
-    said = [(at, None, "{} {}".format(name, _short(values))) for at, name, values in client.said]
+    said = [(at, None, f"{name} {_short(values)}") for at, name, values in client.said]
     heard = [(at, message.get_type(), message) for at, message in client.heard]
     lines, since, count = [], {}, {}
     for at, kind, what in sorted(said + heard, key=lambda event: event[0]):
         if kind is None:
             since = {}
-            lines.append("{:7.3f} > {}".format(at, what))
+            lines.append(f"{at:7.3f} > {what}")
             continue
         since[kind], count[kind] = since.get(kind, 0) + 1, count.get(kind, 0) + 1
         if since[kind] == 1 or kind == "COMMAND_ACK":
-            lines.append("{:7.3f} < {}: {}".format(at, kind, _fields(what)))
-    rest = ["{} {}".format(number, kind) for kind, number in sorted(count.items())]
+            lines.append(f"{at:7.3f} < {kind}: {_fields(what)}")
+    rest = [f"{number} {kind}" for kind, number in sorted(count.items())]
     return lines + ["heard in all: " + ", ".join(rest)]
 
 
@@ -274,7 +273,7 @@ def _fields(message):
             fields[key] = bytes(bytearray(fields[key])).rstrip(b"\0").decode()
     if "file_url" in fields:
         fields["file_url"] = os.path.basename(fields["file_url"])  # the folder is a temporary one
-    return ", ".join("{}={}".format(k, _number(v)) for k, v in fields.items())
+    return ", ".join(f"{k}={_number(v)}" for k, v in fields.items())
 
 
 def _short(values):
@@ -284,7 +283,7 @@ def _short(values):
 
 
 def _number(value):
-    return "{:.4g}".format(value) if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def main():
@@ -325,9 +324,11 @@ def main():
 
 def _line(clip, how, values):
     if not len(values):
-        return "{:<18} {:<10} no box".format(clip.name, how)
-    return "{:<18} {:<10} {:3d} frames: mean IoU {:.3f}, above .6 in {:.0%}".format(
-        clip.name, how, len(values), values.mean(), (values > 0.6).mean()
+        return f"{clip.name:<18} {how:<10} no box"
+    return (
+        f"{clip.name:<18} {how:<10} {len(values):3d} frames: mean IoU {values.mean():.3f}, above "
+        ".6 "
+        f"in {(values > 0.6).mean():.0%}"
     )
 
 

@@ -79,7 +79,7 @@ WHOLE = {
 
 def random_message(rng):
     """A message of a kind that the camera takes, its fields nasty or random."""
-    kind = getattr(common, "MAVLink_{}_message".format(rng.choice(KINDS).lower()))
+    kind = getattr(common, f"MAVLink_{rng.choice(KINDS).lower()}_message")
     fields = {}
     for name, type_name, count in zip(kind.fieldnames, kind.fieldtypes, _lengths(kind)):
         values = [_value(rng, type_name) for _ in range(max(1, count))]
@@ -170,15 +170,10 @@ def main():
     run, seconds = fuzz(options.packets, options.seed)
     service = run.service
     print(
-        "{} packets in {:.0f} s: {} decoded, {} refused before decoding, {} failures, {} frames "
-        "tracked".format(
-            options.packets,
-            seconds,
-            service.heard,
-            sum(service.refused.values()),
-            service.failures,
-            run.index,
-        )
+        f"{options.packets} packets in {seconds:.0f} s: {service.heard} decoded, "
+        f"{sum(service.refused.values())} refused before decoding, {service.failures} failures, "
+        f"{run.index} frames "
+        "tracked"
     )
     run.close()
 

@@ -83,7 +83,7 @@ def insisted(client, command, *parameters):
             return client.command(command, *parameters, seconds=0.5), tries
         except AssertionError:  # no acknowledgement came
             pass
-    raise AssertionError("{} was not acknowledged {} times".format(command, TRIES))
+    raise AssertionError(f"{command} was not acknowledged {TRIES} times")
 
 
 def with_a_gap(clip, folder):
@@ -93,7 +93,7 @@ def with_a_gap(clip, folder):
     arguments = ["--video", without_truth(clip, folder), "--link-delay", 0, "--mavlink"]
     state = common.MAVLINK_MSG_ID_CAMERA_TRACKING_IMAGE_STATUS
     with Relay(port) as relay:
-        arguments.append("udpout:127.0.0.1:{}".format(relay.port))
+        arguments.append(f"udpout:127.0.0.1:{relay.port}")
         with Program(arguments, os.path.join(folder, "log")) as program:
             client.wait("HEARTBEAT", 40)
             results = [insisted(client, common.MAV_CMD_SET_MESSAGE_INTERVAL, state, 20000)]
@@ -124,18 +124,17 @@ def main():
     values = overlaps(clip, boxes, max(boxes))
     print("pymavlink: results {}".format(["{} after {} sent".format(*each) for each in results]))
     print(
-        "{} states, mean IoU {:.3f} up to frame {}; first state {:.2f} s after the gap; {} packets "
-        "carried, {} dropped".format(
-            len(values), values.mean(), max(boxes), silent_s, relay.carried, relay.dropped
-        )
+        f"{len(values)} states, mean IoU {values.mean():.3f} up to frame {max(boxes)}; first "
+        f"state {silent_s:.2f} s after the gap; {relay.carried} packets "
+        f"carried, {relay.dropped} dropped"
     )
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, Relay(port) as relay:
         boxes, lines = with_mavsdk(clip, folder, port, relay.port)
     values = overlaps(clip, boxes)
     print("MAVSDK: {}".format("; ".join(lines)))
-    print("{} states, mean IoU {:.3f}".format(len(values), values.mean()))
-    print("{} packets carried, {} dropped".format(relay.carried, relay.dropped))
+    print(f"{len(values)} states, mean IoU {values.mean():.3f}")
+    print(f"{relay.carried} packets carried, {relay.dropped} dropped")
 
 
 if __name__ == "__main__":

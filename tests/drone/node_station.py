@@ -31,7 +31,7 @@ def with_node(clip, folder, modules, word=""):
     """
     port = free_port(socket.SOCK_STREAM)
     arguments = ["--video", without_truth(clip, folder), "--link-delay", 0, "--captures", folder]
-    arguments += ["--mavlink", "tcpin:127.0.0.1:{}".format(port)]
+    arguments += ["--mavlink", f"tcpin:127.0.0.1:{port}"]
     if word:
         key = pathlib.Path(folder) / "key"
         key.write_text(hashlib.sha256(word.encode()).hexdigest())
@@ -71,7 +71,7 @@ def _wait_for(port, seconds=40.0):
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
-            assert time.monotonic() < end, "nothing listens at port {}".format(port)
+            assert time.monotonic() < end, f"nothing listens at port {port}"
             time.sleep(0.1)
 
 
@@ -91,10 +91,10 @@ def main():
             pictures = len(list(pathlib.Path(folder).glob("*.jpg")))
         print("\n".join(lines))
         values = overlaps(clip, boxes)
-        line = "{}: {} frames, mean IoU {:.3f}, {} pictures".format(
-            clip.name, len(values), values.mean(), pictures
+        line = (
+            f"{clip.name}: {len(values)} frames, mean IoU {values.mean():.3f}, {pictures} pictures"
         )
-        signed = "; {} packets without a good signature".format(unsigned) if options.sign else ""
+        signed = f"; {unsigned} packets without a good signature" if options.sign else ""
         print(line + signed)
 
 

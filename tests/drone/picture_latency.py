@@ -69,8 +69,8 @@ def ages_ms(command, sender, seconds=SECONDS):
 
 def main():
     rtsp, rtp = free_port(), free_port()
-    address = "rtsp://127.0.0.1:{}/live".format(rtsp)
-    sender = open_sender([address, "udp://127.0.0.1:{}".format(rtp)], None, FPS, False, print)
+    address = f"rtsp://127.0.0.1:{rtsp}/live"
+    sender = open_sender([address, f"udp://127.0.0.1:{rtp}"], None, FPS, False, print)
     caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96"
     decode = "rtph264depay ! h264parse ! openh264dec ! videoconvert ! video/x-raw,format=BGR ! "
     decode += "fdsink fd=1 sync=false"
@@ -111,16 +111,15 @@ def main():
     try:
         for name, command in ways.items():
             if not shutil.which(command[0]):
-                print("{}: no {}".format(name, command[0]))
+                print(f"{name}: no {command[0]}")
                 continue
             ages = ages_ms(command, sender)
             if not len(ages):
-                print("{}: no picture came".format(name))
+                print(f"{name}: no picture came")
                 continue
             print(
-                "{:<16} {} pictures: median {:.0f} ms, p95 {:.0f} ms (encoder {})".format(
-                    name, len(ages), np.median(ages), np.percentile(ages, 95), sender.encoder
-                )
+                f"{name:<16} {len(ages)} pictures: median {np.median(ages):.0f} ms, p95 "
+                f"{np.percentile(ages, 95):.0f} ms (encoder {sender.encoder})"
             )
     finally:
         sender.close()

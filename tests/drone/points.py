@@ -123,7 +123,7 @@ def main():
         found = judged(Clip(path.parent), judge, detector, options.starts, random)
         for key, values in found.items():
             everything.setdefault(key, []).append(np.mean(values, axis=0))
-        print("{:<22}".format(path.parent.name), _line(found), flush=True)
+        print(f"{path.parent.name:<22}", _line(found), flush=True)
     judge.targets.close()
     print("{:<22}".format("{} clips, mean".format(len(everything["rectangle", "truth"]))), end=" ")
     print(_line(everything))

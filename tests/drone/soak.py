@@ -27,7 +27,7 @@ SETTLE_SHARE = 0.25  # of the time, in which memory may still grow
 def rss_mb(pid):
     """Memory of a process, MB of 2**20 bytes; 0 where it is gone."""
     try:
-        with open("/proc/{}/status".format(pid)) as file:
+        with open(f"/proc/{pid}/status") as file:
             for line in file:
                 if line.startswith("VmRSS"):
                     return int(line.split()[1]) / 1024.0
@@ -38,7 +38,7 @@ def rss_mb(pid):
 
 def children(pid):
     """Processes that a process started."""
-    with open("/proc/{0}/task/{0}/children".format(pid)) as file:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
         return [int(text) for text in file.read().split()]
 
 
@@ -49,7 +49,7 @@ def soak(video, seconds, folder):
         "--video",
         video,
         "--mavlink",
-        "udpout:127.0.0.1:{}".format(port),
+        f"udpout:127.0.0.1:{port}",
         "--fov",
         "60",
         "--gimbal",
@@ -59,9 +59,9 @@ def soak(video, seconds, folder):
         "--captures",
         folder,
         "--stream",
-        "rtsp://127.0.0.1:{}/live".format(rtsp),
+        f"rtsp://127.0.0.1:{rtsp}/live",
         "--stream",
-        "udp://127.0.0.1:{}".format(rtp),
+        f"udp://127.0.0.1:{rtp}",
         "--stream-kbps",
         "1000",
         "--record",
@@ -69,7 +69,7 @@ def soak(video, seconds, folder):
         "--results",
         os.path.join(folder, "soak.csv"),
         "--publish",
-        "udp://127.0.0.1:{}".format(published),
+        f"udp://127.0.0.1:{published}",
     ]
     client = Client(port)
     readings = {"seconds": [], "tracker": [], "gstreamer": []}
@@ -86,7 +86,7 @@ def soak(video, seconds, folder):
                 "-rtsp_transport",
                 "tcp",
                 "-i",
-                "rtsp://127.0.0.1:{}/live".format(rtsp),
+                f"rtsp://127.0.0.1:{rtsp}/live",
                 "-c",
                 "copy",
                 "-f",
@@ -169,9 +169,7 @@ def main():
         readings = soak(options.video, options.minutes * 60, folder)
         for name in ("tracker", "gstreamer"):
             begin, end, slope = growth_mb(readings, name)
-            print(
-                "{:<10} {:.1f} MB -> {:.1f} MB, {:+.3f} MB a minute".format(name, begin, end, slope)
-            )
+            print(f"{name:<10} {begin:.1f} MB -> {end:.1f} MB, {slope:+.3f} MB a minute")
         print("{accepted} commands accepted, {refused} not; exit code {code}".format(**readings))
         print(readings["text"])
         print("results: {} bytes".format((pathlib.Path(folder) / "soak.csv").stat().st_size))

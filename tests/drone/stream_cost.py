@@ -36,16 +36,16 @@ def main():
 
     # with a link the recording is played at its own speed; without one the same is needed
     def paced(folder):
-        return ["--mavlink", "udpout:127.0.0.1:{}".format(free_port())]
+        return ["--mavlink", f"udpout:127.0.0.1:{free_port()}"]
 
     def streamed(folder):
         return paced(folder) + [
             "--stream",
-            "udp://127.0.0.1:{}".format(free_port()),
+            f"udp://127.0.0.1:{free_port()}",
             "--record",
             os.path.join(folder, "a.mkv"),
             "--publish",
-            "udp://127.0.0.1:{}".format(free_port()),
+            f"udp://127.0.0.1:{free_port()}",
         ]
 
     ratios = []
@@ -55,11 +55,7 @@ def main():
             pair[name] = measured(options.video, options.box, options.frames, more)
         ratios.append(pair["with"] / pair["without"])
         print("without {without:.0f} FPS, with {with:.0f} FPS".format(**pair))
-    print(
-        "ratio: median {:.3f}, from {:.3f} to {:.3f}".format(
-            np.median(ratios), min(ratios), max(ratios)
-        )
-    )
+    print(f"ratio: median {np.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def main(arguments=None):
     try:
         return options.run(options)
     except HotpathError as error:
-        print("tests.fps: {}".format(error), file=sys.stderr)
+        print(f"tests.fps: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # as in `python -m tests.fps history | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,7 +102,7 @@ def _ways(options):
             for cores in options.cores:
                 given = (network, precision, cores, options.counts, options.frames)
                 rows = ways.measure_apart(*given, **settings)
-                ways.print_rows("{} {}, {} cores".format(network, precision, cores), rows)
+                ways.print_rows(f"{network} {precision}, {cores} cores", rows)
     return 0
 
 
@@ -151,7 +151,7 @@ def _add_run(parser):
 def _count(text):
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError("{} is not above zero".format(value))
+        raise argparse.ArgumentTypeError(f"{value} is not above zero")
     return value
 
 
@@ -183,7 +183,7 @@ def _settings(options, place):
 
 def _run(options):
     if options.pace is not None and not 1 <= options.pace <= 240:
-        raise HotpathError("--pace {:g}: give 1 to 240 frames a second".format(options.pace))
+        raise HotpathError(f"--pace {options.pace:g}: give 1 to 240 frames a second")
     if options.pace and options.against:
         raise HotpathError("--pace times this checkout alone; leave --against away")
     place = places.Place(options.root, options.board)
@@ -194,10 +194,10 @@ def _run(options):
     reference = compare.reference_of(place.board.name)
     with lock.Lock(place, options.lock) as held:
         for sentence in held.changed:
-            print("locked: {}".format(sentence))
+            print(f"locked: {sentence}")
         path = _free(out, place.board.name)
         evidence = run.measure(settings, place, path, held.changed, reference)
-    print("evidence: {}".format(path))
+    print(f"evidence: {path}")
     history.add(out, evidence)
     return _conclude(out, [evidence], reference, evidence)
 
@@ -211,7 +211,7 @@ def _against(options, settings, place, out):
             place,
             (tree, places.CHECKOUT),
             ((commit, False), places.commit()),
-            lambda side: out / "evidence-{}-{}.json".format(place.board.name, side),
+            lambda side: out / f"evidence-{place.board.name}-{side}.json",
             changed=held.changed,
         )
     history.add(out, pair[1])
@@ -237,9 +237,9 @@ def _conclude(out, runs, base, new):
 def _free(out, board):
     """A name that no evidence has yet."""
     number = 1
-    while (out / "evidence-{}-{}.json".format(board, number)).exists():
+    while (out / f"evidence-{board}-{number}.json").exists():
         number += 1
-    return out / "evidence-{}-{}.json".format(board, number)
+    return out / f"evidence-{board}-{number}.json"
 
 
 def _compare(options):
@@ -294,7 +294,7 @@ def _report(options):
 def _history(options):
     out = pathlib.Path(options.out)
     print(history.text(out, options.board))
-    print("wrote {}".format(report.write_history(out, options.board)))
+    print(f"wrote {report.write_history(out, options.board)}")
     return 0
 
 

@@ -144,11 +144,7 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
                 for number in range(settings.rounds):
                     _round(trees, asked, results, settings.frames, sampler, began, number % 2)
                     _save(pair, sampler, path_of)
-                    say(
-                        "round {} of {}: {}".format(
-                            number + 1, settings.rounds, files.name_of(results[0])
-                        )
-                    )
+                    say(f"round {number + 1} of {settings.rounds}: {files.name_of(results[0])}")
     after = place.state()
     for evidence in pair:
         evidence["after"] = after
@@ -202,7 +198,7 @@ def bundle_in(tree, case, settings, board, say=print):
     command += ["--precision", case.precision]
     if settings.networks_dir:
         command += ["--networks-dir", _absolute(settings.networks_dir)]
-    say("building {} in {}".format(part, tree))
+    say(f"building {part} in {tree}")
     done = subprocess.run(
         command,
         cwd=tree,
@@ -215,9 +211,8 @@ def bundle_in(tree, case, settings, board, say=print):
     if done.returncode or not os.path.isfile(os.path.join(folder, bundle.FILE)):
         why = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise WorkerFailed(
-            "the code in {} can't build its bundle: {}; run `{}` there by itself".format(
-                tree, why, bundle.command(board, case.network, case.precision)
-            )
+            f"the code in {tree} can't build its bundle: {why}; run "
+            f"`{bundle.command(board, case.network, case.precision)}` there by itself"
         )
     return folder
 

@@ -66,7 +66,7 @@ def main(arguments=None):
         else:
             measure(options)
     except HotpathError as error:
-        print("tests.fps.camera_path: {}".format(error), file=sys.stderr)
+        print(f"tests.fps.camera_path: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -161,11 +161,11 @@ def _measure_file(options, film, box, folder):
     medians = {what: float(np.median(values)) for what, values in found.items()}
     print("1920x1080 H.264, processor ms a frame:")
     for what, value in medians.items():
-        print("  {:24} {:6.3f}".format(what, value))
+        print(f"  {what:24} {value:6.3f}")
     limit = medians["decode alone"] + 1.1 * medians["tracking alone"]
-    print("  limit: decode + 1.1 x tracking {:.3f}".format(limit))
+    print(f"  limit: decode + 1.1 x tracking {limit:.3f}")
     for what in ("read and track, now", "runtime.track"):
-        print("  {} / limit: {:.3f}".format(what, medians[what] / limit))
+        print(f"  {what} / limit: {medians[what] / limit:.3f}")
 
 
 def _tracking_alone(options, film, box):
@@ -209,7 +209,7 @@ def _measure_stage(options, fake, stage):
     for _ in range(options.rounds):
         for way in WAYS:
             command = [sys.executable, "-m", "tests.fps.camera_path", "--way", way, "--loop"]
-            command += ["/dev/video{}".format(fake.number), "--network", options.network]
+            command += [f"/dev/video{fake.number}", "--network", options.network]
             command += ["--stage", stage]
             command += ["--precision", options.precision, "--frames", str(options.frames)]
             command += ["--networks-dir", options.networks_dir or ""]
@@ -256,7 +256,7 @@ def compare_boxes(options):
             print("{:22} {:.4f} {:.4f} | {:.4f} {:.4f} | {:.3f} {:.3f}".format(clip.name, *row))
     mean = np.mean(rows, axis=0)
     print("mean                   {:.4f} {:.4f} | {:.4f} {:.4f}".format(*mean))
-    print("H.264: {:+.4f}, JPEG: {:+.4f}".format(mean[1] - mean[0], mean[3] - mean[2]))
+    print(f"H.264: {mean[1] - mean[0]:+.4f}, JPEG: {mean[3] - mean[2]:+.4f}")
 
 
 def _even(frame):

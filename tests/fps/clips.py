@@ -41,8 +41,9 @@ def load(folder, most=MOST):
             break
     if not clips:
         raise BadSource(
-            "no clip with a first box in {} ({}); name a folder of sequences with --clips, or "
-            "leave --clips away".format(folder, problem)
+            f"no clip with a first box in {folder} ({problem}); name a folder of sequences with "
+            "--clips, or "
+            "leave --clips away"
         )
     return clips
 
@@ -69,20 +70,20 @@ def _listed(folder):
     except NotADirectoryError:
         return []
     except OSError as error:
-        raise BadSource("{}: {}; name a folder of clips".format(folder, error.strerror)) from None
+        raise BadSource(f"{folder}: {error.strerror}; name a folder of clips") from None
 
 
 def _open(path, most):
     with open_source(path) as source:
         if source.live or source.first_box is None:
-            raise BadSource("{} has no first box".format(path))
+            raise BadSource(f"{path} has no first box")
         box, frames = tuple(float(v) for v in source.first_box), []
         frame = source.read()
         while frame is not None:
             frames.append(frame)
             frame = None if _enough(frames, most) else source.read()
     if len(frames) < SHORTEST or not np.isfinite(box).all():
-        raise BadSource("{} is too short, or its first frame has no box".format(path))
+        raise BadSource(f"{path} is too short, or its first frame has no box")
     return Clip(os.path.basename(os.path.abspath(path)), frames, box, _sha256(frames, box))
 
 

@@ -47,16 +47,15 @@ def compare(base, new):
             continue
         told = _results_differ(known[name], result)
         if told:
-            unlike.append("{}: {}".format(name, told))
+            unlike.append(f"{name}: {told}")
             continue
         found.append((name, stats.compare(files.totals(known[name]), files.totals(result), paired)))
     if unlike:
         raise CannotCompare("these runs can't be compared: {}".format("; ".join(unlike)))
     if not found:
         raise CannotCompare(
-            "these runs have no network, precision, engine and clip in common: {} and {}".format(
-                _names(base), _names(new)
-            )
+            f"these runs have no network, precision, engine and clip in common: {_names(base)} "
+            f"and {_names(new)}"
         )
     return found
 
@@ -76,10 +75,10 @@ def differing(base, new):
     pairs.append(("power mode", modes[0], modes[1]))
     for part in ("gpu", "emc", "cpu"):
         held = [e["before"]["locked"].get(part) for e in (base, new)]
-        pairs.append(("lock of the {} clock".format(part), _word(held[0]), _word(held[1])))
+        pairs.append((f"lock of the {part} clock", _word(held[0]), _word(held[1])))
         key = "cpu0_clock_max_hz" if part == "cpu" else part + "_clock_max_hz"
         tops = [e["before"]["sample"].get(key) for e in (base, new)]
-        pairs.append(("highest {} clock".format(part), tops[0], tops[1]))
+        pairs.append((f"highest {part} clock", tops[0], tops[1]))
     clips = [{clip["name"]: clip["sha256"][:12] for clip in e["clips"]} for e in (base, new)]
     for name in sorted(set(clips[0]) & set(clips[1])):
         pairs.append(("clip " + name, clips[0][name], clips[1][name]))
@@ -93,7 +92,7 @@ def _word(held):
 def _results_differ(base, new):
     for key in ("network_sha256", "threads", "kernels"):
         if base[key] != new[key]:
-            return "{} is {} and {}".format(key, str(base[key])[:12], str(new[key])[:12])
+            return f"{key} is {str(base[key])[:12]} and {str(new[key])[:12]}"
     for key in ("version", "device_steps"):
         told = [r["engine"].get(key) for r in (base, new)]
         if told[0] != told[1]:
@@ -103,20 +102,21 @@ def _results_differ(base, new):
 
 def _names(evidence):
     names = [files.name_of(result) for result in evidence["results"]] or ["nothing"]
-    more = ["{} more".format(len(names) - 2)] if len(names) > 3 else names[2:]
+    more = [f"{len(names) - 2} more"] if len(names) > 3 else names[2:]
     return ", ".join(names[:2] + more)
 
 
 def sentence(name, found):
     """Return a comparison as a sentence."""
-    text = "{}: {} ({:+.1%} FPS, 95% interval {:+.1%} to {:+.1%}, effect {:+.2f})".format(
-        name, found.decision, found.change, found.low, found.high, found.effect
+    text = (
+        f"{name}: {found.decision} ({found.change:+.1%} FPS, 95% interval {found.low:+.1%} to "
+        f"{found.high:+.1%}, effect {found.effect:+.2f})"
     )
     if found.decision != "undecided":
         return text
     if found.needed is None:
-        return text + "; so near {:.0%} that no number of rounds decides".format(stats.MARGIN)
-    return text + "; some {} rounds would decide".format(found.needed)
+        return text + f"; so near {stats.MARGIN:.0%} that no number of rounds decides"
+    return text + f"; some {found.needed} rounds would decide"
 
 
 def exit_code(comparisons):

@@ -39,8 +39,8 @@ def main(update):
     print(key)
     for job, instructions in counts.items():
         allowed = budgets.get(key, {}).get(job)
-        told = "no budget" if allowed is None else "of {:,}".format(allowed)
-        print("{:<16} {:>12,} {:>14}".format(job, instructions, told))
+        told = "no budget" if allowed is None else f"of {allowed:,}"
+        print(f"{job:<16} {instructions:>12,} {told:>14}")
     mistakes = over(counts, budgets.get(key, {}))
     for mistake in mistakes:
         print(mistake)
@@ -61,15 +61,15 @@ def over(counts, budget):
             continue
         if instructions > allowed:
             mistakes.append(
-                "{}: {:,} instructions, {:+.1%} of its budget; make it faster, or say "
-                "why not and run `python -m tests.fps counters --update`".format(
-                    job, instructions, instructions / float(allowed) - 1
-                )
+                f"{job}: {instructions:,} instructions, {instructions / float(allowed) - 1:+.1%} "
+                "of its budget; make it faster, or say "
+                "why not and run `python -m tests.fps counters --update`"
             )
         elif instructions < (1 - SLACK) * allowed:
             mistakes.append(
-                "{}: {:,} instructions, far below its budget of {:,}; keep that with "
-                "`python -m tests.fps counters --update`".format(job, instructions, allowed)
+                f"{job}: {instructions:,} instructions, far below its budget of {allowed:,}; keep "
+                "that with "
+                "`python -m tests.fps counters --update`"
             )
     return mistakes
 
@@ -102,7 +102,7 @@ def count(source=HERE / "counted.cpp", jobs=JOBS, flags=()):
             + ["-o", program, str(source)]
         )
         counts = {job: _instructions(valgrind, program, job, folder) for job in jobs}
-    return "g++ {} {} {}".format(version, machine, instructions), counts
+    return f"g++ {version} {machine} {instructions}", counts
 
 
 def _instructions(valgrind, program, job, folder):

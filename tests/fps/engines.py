@@ -45,7 +45,7 @@ def main(arguments=None):
                     }
                     _print(network, precision, take_turns(trackers, clip, options.frames))
     except HotpathError as error:
-        print("tests.fps.engines: {}".format(error), file=sys.stderr)
+        print(f"tests.fps.engines: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -113,10 +113,10 @@ def take_turns(trackers, clip, frames):
 
 def _print(network, precision, medians):
     least = min(frame for _, frame in medians.values())
-    print("{} {}".format(network, precision))
+    print(f"{network} {precision}")
     print("{:<14}{:>12}{:>10}{:>10}".format("ms", "network", "frame", "times"))
     for name, (alone, frame) in medians.items():
-        print("{:<14}{:>12.3f}{:>10.3f}{:>10.2f}".format(name, alone, frame, frame / least))
+        print(f"{name:<14}{alone:>12.3f}{frame:>10.3f}{frame / least:>10.2f}")
 
 
 if __name__ == "__main__":

@@ -47,9 +47,8 @@ def write(evidence, path):
         os.replace(str(part), str(path))
     except OSError as error:
         raise BadEvidence(
-            "the evidence can't be written to {}: {}; name another folder with --out".format(
-                path, error.strerror
-            )
+            f"the evidence can't be written to {path}: {error.strerror}; name another folder with "
+            "--out"
         ) from None
 
 
@@ -64,12 +63,10 @@ def read(path):
         with open(str(path), encoding="utf-8") as file:
             evidence = json.load(file)
     except (OSError, ValueError) as error:
-        raise BadEvidence(
-            "{} can't be read as evidence: {}; {}".format(path, error, again)
-        ) from None
+        raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     mistakes = check(evidence)
     if mistakes:
-        raise BadEvidence("{} is no evidence of ours: {}; {}".format(path, mistakes[0], again))
+        raise BadEvidence(f"{path} is no evidence of ours: {mistakes[0]}; {again}")
     return evidence
 
 
@@ -98,19 +95,19 @@ def _check(value, schema, definitions, where, mistakes):
     if isinstance(value, dict):
         for key in schema.get("required", ()):
             if key not in value:
-                mistakes.append("{} lacks {}".format(where, key))
+                mistakes.append(f"{where} lacks {key}")
         known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         for key, item in value.items():
             if key in known or isinstance(more, dict):
                 inner = known.get(key, more)
-                _check(item, inner, definitions, "{}.{}".format(where, key), mistakes)
+                _check(item, inner, definitions, f"{where}.{key}", mistakes)
             elif more is False:
-                mistakes.append("{} has {}, which is not known".format(where, key))
+                mistakes.append(f"{where} has {key}, which is not known")
     if isinstance(value, list):
         if len(value) < schema.get("minItems", 0):
-            mistakes.append("{} is too short".format(where))
+            mistakes.append(f"{where} is too short")
         for index, item in enumerate(value if "items" in schema else ()):
-            _check(item, schema["items"], definitions, "{}[{}]".format(where, index), mistakes)
+            _check(item, schema["items"], definitions, f"{where}[{index}]", mistakes)
 
 
 def _is(value, kind):

@@ -58,8 +58,8 @@ def main():
         for make in (crop_call, select_call):
             calls = [make(network, way, frame, noise) for way in (fallback.Kernels(), kernels)]
             slow, fast = in_turns(calls, options.turns)
-            columns += "{:>16.1f}{:>14.1f}{:>14.1f}".format(slow * 1e6, fast * 1e6, slow / fast)
-        print("{:<18}{}".format(name, columns))
+            columns += f"{slow * 1e6:>16.1f}{fast * 1e6:>14.1f}{slow / fast:>14.1f}"
+        print(f"{name:<18}{columns}")
     if options.crops:
         other_crops(kernels, frame, options)
     if options.networks_dir:
@@ -171,7 +171,7 @@ def whole_frames(name, options):
     try:
         tracker = load_tracker(name, engine=options.engine, networks_dir=options.networks_dir)
     except HotpathError as error:
-        return "{:<18}{}".format(name, error)
+        return f"{name:<18}{error}"
     x, y, width, height = STATE
     tracker.init(frame, (x - width / 2, y - height / 2, width, height))
     whole, network = [], []
@@ -182,9 +182,8 @@ def whole_frames(name, options):
         network.append(tracker.step_ms["network"])
     tracker.close()
     ratio = statistics.median(a / b for a, b in zip(whole, network))
-    return "{:<18}{:>12.3f}{:>12.3f}{:>12.3f}".format(
-        name, statistics.median(network), statistics.median(whole), ratio
-    )
+    medians = statistics.median(network), statistics.median(whole)
+    return f"{name:<18}{medians[0]:>12.3f}{medians[1]:>12.3f}{ratio:>12.3f}"
 
 
 if __name__ == "__main__":

@@ -103,9 +103,7 @@ def _open(out):
         store.execute(TABLE)
     except (OSError, sqlite3.Error) as error:
         raise files.BadEvidence(
-            "the history {} can't be used: {}; name another folder with --out".format(
-                out / NAME, error
-            )
+            f"the history {out / NAME} can't be used: {error}; name another folder with --out"
         ) from None
     try:
         yield store

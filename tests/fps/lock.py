@@ -46,7 +46,7 @@ class Lock:
             try:
                 self._run(command)
             except CannotLock as error:
-                print("tests.fps: not set back: {}".format(error))
+                print(f"tests.fps: not set back: {error}")
         self._undo = []
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -58,7 +58,7 @@ class Lock:
             return
         self._run(["nvpmodel", "-m", str(fastest.id)])
         self._undo.append(["nvpmodel", "-m", str(now.id)])
-        self.changed.append("power mode {} instead of {}".format(fastest.name, now.name or now.id))
+        self.changed.append(f"power mode {fastest.name} instead of {now.name or now.id}")
 
     def _hold_clocks(self):
         if self._place.telemetry.locked().get("gpu"):
@@ -73,9 +73,7 @@ class Lock:
 
 def _run(command):
     if shutil.which(command[0]) is None:
-        raise CannotLock(
-            "{} is not here, so nothing can be locked; leave --lock away".format(command[0])
-        )
+        raise CannotLock(f"{command[0]} is not here, so nothing can be locked; leave --lock away")
     words = command if os.geteuid() == 0 else ["sudo", "-n"] + command
     done = subprocess.run(
         words,

@@ -63,7 +63,7 @@ def main():
         return serve(options)
     if options.watch:
         return watch(options.watch)
-    print("encoding: {:.2f} ms a picture, 640x480".format(encoding_ms()))
+    print(f"encoding: {encoding_ms():.2f} ms a picture, 640x480")
     costs(options)
     if options.browser:
         latency(options)
@@ -180,14 +180,14 @@ class Run:
         """Processor time of the frame loop's thread, and of the whole process, seconds."""
         pid, tick = self.process.pid, os.sysconf("SC_CLK_TCK")
         times = []
-        for path in ("/proc/{0}/task/{0}/stat".format(pid), "/proc/{}/stat".format(pid)):
+        for path in (f"/proc/{pid}/task/{pid}/stat", f"/proc/{pid}/stat"):
             with open(path) as file:
                 fields = file.read().rsplit(")", 1)[1].split()
             times.append((int(fields[11]) + int(fields[12])) / float(tick))
         return times
 
     def memory_mb(self):
-        with open("/proc/{}/statm".format(self.process.pid)) as file:
+        with open(f"/proc/{self.process.pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def __enter__(self):
@@ -207,11 +207,12 @@ def costs(options):
             for count in found:
                 found[count].append(_one_round(run, count))
         for count, rounds in found.items():
-            print(count, "browsers, ms of each round:", *["{:.2f}".format(r[1]) for r in rounds])
+            print(count, "browsers, ms of each round:", *[f"{r[1]:.2f}" for r in rounds])
             fps, loop_ms, other = (statistics.median(r[n] for r in rounds) for n in range(3))
             print(
-                "{} browsers: {:.0f} FPS, {:.3f} ms of the loop's processor time a frame, {:.1f} % "
-                "of a core beside it".format(count, fps, loop_ms, 100 * other)
+                f"{count} browsers: {fps:.0f} FPS, {loop_ms:.3f} ms of the loop's processor time "
+                f"a frame, {100 * other:.1f} % "
+                "of a core beside it"
             )
         if options.minutes:
             _memory(run, options.minutes)
@@ -253,7 +254,7 @@ def _memory(run, minutes):
     for _ in range(steps):
         time.sleep(60.0 * minutes / steps)
         seen.append(run.memory_mb())
-    print("memory, MB: " + " ".join("{:.0f}".format(value) for value in seen))
+    print("memory, MB: " + " ".join(f"{value:.0f}" for value in seen))
     for watcher in watchers:
         watcher.kill()
         watcher.wait()
@@ -269,9 +270,8 @@ def latency(options):
         time.sleep(4)
         ages = sorted(page.evaluate(READ_CLOCK, 15))
         print(
-            "{} pictures in 15 s, age in the browser: median {:.0f} ms, p95 {:.0f} ms".format(
-                len(ages), statistics.median(ages), ages[int(0.95 * len(ages))]
-            )
+            f"{len(ages)} pictures in 15 s, age in the browser: median "
+            f"{statistics.median(ages):.0f} ms, p95 {ages[int(0.95 * len(ages))]:.0f} ms"
         )
 
 

@@ -16,9 +16,7 @@ class OpenCvNano:
 
     def __init__(self, network, networks_dir, threads):
         if not hasattr(cv2, "TrackerNano_create"):
-            raise HotpathError(
-                "OpenCV {} has no TrackerNano; install 4.7 or newer".format(cv2.__version__)
-            )
+            raise HotpathError(f"OpenCV {cv2.__version__} has no TrackerNano; install 4.7 or newer")
         paths, self.runs = network.locate(networks_dir), network.name
         if set(paths) != {"backbone", "head"} or network.map_size != 16:
             paths, self.runs = load_network(USUAL).locate(networks_dir), USUAL

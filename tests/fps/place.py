@@ -33,9 +33,8 @@ class Place:
         self.board = _known(self.found)
         if name not in ("auto", "", self.board.name):
             raise WrongBoard(
-                "this is {}, not {}; run the suite on that board, or leave BOARD away".format(
-                    self.board.name, name
-                )
+                f"this is {self.board.name}, not {name}; run the suite on that board, or leave "
+                "BOARD away"
             )
         self.telemetry = Telemetry(self.root, self.board)
 
@@ -117,7 +116,7 @@ def git(arguments, checkout=CHECKOUT):
             universal_newlines=True,
         )
     except OSError as error:
-        raise GitFailed("git does not run: {}; install it".format(error.strerror)) from None
+        raise GitFailed(f"git does not run: {error.strerror}; install it") from None
     if done.returncode:
         words = done.stderr.strip().splitlines()
         raise GitFailed(

@@ -75,7 +75,7 @@ def _frames(place, results):
     words = "time of a frame /\nmedian of its kind" if relative else "ms a frame"
     place.set(ylabel=words, ylim=(0, highest or 1))
     if above:
-        place.set_title("{} frames are above the picture".format(above), fontsize=8, loc="right")
+        place.set_title(f"{above} frames are above the picture", fontsize=8, loc="right")
     _legend(place, max(1, len(results)), markerscale=5)
 
 
@@ -177,7 +177,7 @@ def histograms(evidence, clip):
             va="center",
             fontsize=8,
         )
-    axes[0].set_title("{}: median (line), p95 (dotted)".format(clip), fontsize=9)
+    axes[0].set_title(f"{clip}: median (line), p95 (dotted)", fontsize=9)
     axes[-1].set_xlabel("ms a frame")
     chart.tight_layout()
     return chart

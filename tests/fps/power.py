@@ -57,7 +57,7 @@ def main(arguments=None):
             stack.enter_context(burning(os.cpu_count()))
         words = [one_pair(options, tree, number) for number in range(options.pairs)]
     for word in sorted(set(words)):
-        print("{}: {} of {}".format(word, words.count(word), len(words)))
+        print(f"{word}: {words.count(word)} of {len(words)}")
     return 0
 
 
@@ -87,10 +87,10 @@ def one_pair(options, tree, number):
         e["verdict"]["reasons"][0]["text"] for e in pair if e["verdict"]["state"] == "invalid"
     ]
     if invalid:
-        print("{:3} invalid: {}".format(number, invalid[0]), flush=True)
+        print(f"{number:3} invalid: {invalid[0]}", flush=True)
         return "invalid"
     ((name, found),) = compare.compare(*pair)
-    print("{:3} {}".format(number, compare.sentence(name, found)), flush=True)
+    print(f"{number:3} {compare.sentence(name, found)}", flush=True)
     return found.decision
 
 
@@ -105,9 +105,7 @@ def slowed(options):
     loop.run(100)
     median = stats.figures(loop.run(200)[0]["total"])["median"]
     seconds = median * options.percent / 100 / 1e3
-    print(
-        "a frame takes {:.3f} ms; the crop is made {:.1f} us slower".format(median, seconds * 1e6)
-    )
+    print(f"a frame takes {median:.3f} ms; the crop is made {seconds * 1e6:.1f} us slower")
     with tempfile.TemporaryDirectory(prefix="hotpath-power-") as folder:
         for name in ("runtime", "kernels", "boards"):
             shutil.copytree(os.path.join(places.CHECKOUT, name), os.path.join(folder, name))

@@ -68,7 +68,7 @@ def make_film(path, count):
 def ours(source, box, options, out, extra=()):
     """The command of our program."""
     words = [sys.executable, "-m", "runtime.track", "--video", source]
-    words += ["--box", ",".join("{:g}".format(v) for v in box), "--results", str(out)]
+    words += ["--box", ",".join(f"{v:g}" for v in box), "--results", str(out)]
     words += ["--network", options.network, "--threads", str(options.threads)]
     words += ["--latency", options.latency, "--profile", "--no-show"]
     if options.networks_dir:
@@ -79,7 +79,7 @@ def ours(source, box, options, out, extra=()):
 def theirs(source, box, options, out, extra=()):
     """The command of the other program: this module, with --peer."""
     words = [sys.executable, "-m", "tests.fps.programs", "--peer", source, "--out", str(out)]
-    words += ["--box", ",".join("{:g}".format(v) for v in box), "--threads", str(options.threads)]
+    words += ["--box", ",".join(f"{v:g}" for v in box), "--threads", str(options.threads)]
     return words + ["--networks-dir", options.networks_dir or ""] + list(extra)
 
 
@@ -121,7 +121,7 @@ def peer_loop(options, box):
     capture = cv2.VideoCapture(options.peer, cv2.CAP_V4L2 if is_camera else cv2.CAP_ANY)
     good, frame = capture.read()
     if not good:
-        raise HotpathError("{}: OpenCV can't read it".format(options.peer))
+        raise HotpathError(f"{options.peer}: OpenCV can't read it")
     tracker.init(frame, box)
     late_ms, count, began_s = [], 0, time.perf_counter()
     with open(options.out, "w") as results:
@@ -136,7 +136,7 @@ def peer_loop(options, box):
             count += 1
             results.write("{},{},{},{},{}\n".format(count, *found))
     seconds = time.perf_counter() - began_s
-    print("{} frames in {:.3f} s: OpenCV {}".format(count, seconds, cv2.__version__))
+    print(f"{count} frames in {seconds:.3f} s: OpenCV {cv2.__version__}")
     if late_ms:
         figures = np.percentile(late_ms, (50, 95, 99))
         print("glass to box: {:.1f} ms (median, p95 {:.1f}, p99 {:.1f})".format(*figures))
@@ -144,7 +144,7 @@ def peer_loop(options, box):
 
 def measure(options, video, box, folder, say=print):
     """Run both programs in turns on the file and the camera: dict of (source, program) -> runs."""
-    programs = [("hotpath, {}".format(options.network), ours), (PEER, theirs)]
+    programs = [(f"hotpath, {options.network}", ours), (PEER, theirs)]
     shown = first_frames(video)
     fake = camera.FakeCamera(folder, shown + shown[-2:0:-1])
     extra = ["--frames", str(options.camera_frames)]
@@ -154,13 +154,13 @@ def measure(options, video, box, folder, say=print):
             out = folder / "boxes.csv"
             start = run(command(video, box, options, out, ["--frames", "2"]))
             on_file = run(command(video, box, options, out))
-            device = "/dev/video{}".format(fake.number)
+            device = f"/dev/video{fake.number}"
             live = run(command(device, box, options, out, extra), fake.environment())
             for source, one in (("file", on_file), ("camera", live)):
                 spent_s = one["processor_s"] - start["processor_s"]
                 one["processor_ms"] = spent_s * 1e3 / max(1, one["frames"] - start["frames"])
                 found.setdefault((source, name), []).append(one)
-        say("round {} of {}".format(number + 1, options.rounds))
+        say(f"round {number + 1} of {options.rounds}")
     return found
 
 
@@ -183,7 +183,7 @@ def table(found):
     ]
     for (source, name), runs in sorted(found.items(), reverse=True):
         late = [each["latency_ms"] for each in runs if each["latency_ms"]]
-        cells = ["{:.1f}".format(v) for v in np.median(late, axis=0)] if late else [""] * 3
+        cells = [f"{v:.1f}" for v in np.median(late, axis=0)] if late else [""] * 3
         lines.append(
             "| {} | {} | {:.1f} | {:.2f} | {} |".format(
                 source,
@@ -216,7 +216,7 @@ def main(arguments=None):
     try:
         return _main(options)
     except HotpathError as error:
-        print("tests.fps.programs: {}".format(error), file=sys.stderr)
+        print(f"tests.fps.programs: {error}", file=sys.stderr)
         return 2
 
 

@@ -81,7 +81,7 @@ def cells(evidence):
             result["clip"],
             "{:.1f}".format(total["fps"]),
         ]
-        row += ["{:.3f}".format(total[key]) for key in ("median", "p95", "p99", "jitter")]
+        row += [f"{total[key]:.3f}" for key in ("median", "p95", "p99", "jitter")]
         for step in ("crop", "network", "select"):
             row.append("{:.3f}".format(steps[step]["median"]) if step in steps else "")
         for key, form in (("sustained_fps", "{:.1f}"), ("energy_mj", "{:.2f}")):
@@ -164,7 +164,7 @@ def junit(runs, found):
         name = files.name_of(result)
         seconds = sum(r["seconds"] for r in result["rounds"])
         case = ElementTree.SubElement(
-            suite, "testcase", classname=suite.get("name"), name=name, time="{:.3f}".format(seconds)
+            suite, "testcase", classname=suite.get("name"), name=name, time=f"{seconds:.3f}"
         )
         counts["tests"] += 1
         decision = compared[name].decision if name in compared else None
@@ -188,10 +188,7 @@ def junit(runs, found):
 def page(out, runs, found, refused):
     """Return the page with its plots."""
     parts = ["<h1>Frames per second</h1>"]
-    parts += [
-        "<p>{} {}</p>".format(_mark(c.decision), html.escape(compare.sentence(n, c)))
-        for n, c in found
-    ]
+    parts += [f"<p>{_mark(c.decision)} {html.escape(compare.sentence(n, c))}</p>" for n, c in found]
     if refused:
         parts.append("<p>{}</p>".format(html.escape("Not compared: " + refused)))
     for evidence in runs:
@@ -221,12 +218,12 @@ def write_history(out, board):
     parts = ["<h1>Frames per second over commits</h1>"]
     plots = _plots()
     if plots is None:
-        parts.append("<pre>{}</pre>".format(html.escape(history.text(out, board))))
+        parts.append(f"<pre>{html.escape(history.text(out, board))}</pre>")
     else:
         for name in sorted({row["board"] for row in rows}):
             own = [row for row in rows if row["board"] == name]
             picture = plots.image(plots.over_commits(own), "history of " + name)
-            parts.append("<h2>{}</h2>{}".format(html.escape(name), picture))
+            parts.append(f"<h2>{html.escape(name)}</h2>{picture}")
     (out / "history.html").write_text(_document(parts), encoding="utf-8")
     return out / "history.html"
 
@@ -242,20 +239,18 @@ def _plots():
 def _run_part(evidence):
     table = cells(evidence)
     keep = [c for c in range(len(HEAD)) if any(row[c] for row in table)] or [0]
-    rows = ["".join("<th>{}</th>".format(HEAD[c]) for c in keep)]
-    rows += ["".join("<td>{}</td>".format(html.escape(row[c])) for c in keep) for row in table]
+    rows = ["".join(f"<th>{HEAD[c]}</th>" for c in keep)]
+    rows += ["".join(f"<td>{html.escape(row[c])}</td>" for c in keep) for row in table]
     verdict = evidence["verdict"]
     reasons = "".join(
         "<li>{} {}</li>".format(_mark(r["state"]), html.escape(r["text"]))
         for r in verdict["reasons"]
     )
     return [
-        "<h2>{}</h2><p class=note>{}</p>".format(
-            html.escape(_short(evidence)), html.escape(title(evidence))
-        ),
+        f"<h2>{html.escape(_short(evidence))}</h2><p class=note>{html.escape(title(evidence))}</p>",
         "<p>Verdict: {}</p><ul>{}</ul>".format(_mark(verdict["state"]), reasons),
         "<div class=wide><table class=runs>{}</table></div>".format(
-            "".join("<tr>{}</tr>".format(row) for row in rows)
+            "".join(f"<tr>{row}</tr>" for row in rows)
         ),
     ]
 
@@ -267,7 +262,7 @@ def _short(evidence):
 
 
 def _mark(word):
-    return '<span class=mark style="background:{}">{}</span>'.format(COLOURS[word], word)
+    return f'<span class=mark style="background:{COLOURS[word]}">{word}</span>'
 
 
 def _document(parts):

@@ -102,7 +102,7 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
                 if settings.pace:
                     paced_round(loop.tracker, result, settings, clip)
                 _save(evidence, sampler, reference, path)
-            say("round {} of {} on {}".format(number + 1, settings.rounds, clip.name))
+            say(f"round {number + 1} of {settings.rounds} on {clip.name}")
         for loop, _ in loops:
             loop.tracker.close()
     evidence["after"] = place.state()
@@ -207,19 +207,19 @@ def on_processor(case, settings):
     """The ``Network`` of a case for a processor's engines; ``NoPrecision`` where there is none."""
     network = load_network(case.network)
     if case.precision == "int8":
-        toml = "{}/{}-int8.toml".format(settings.int8_dir, network.name)
+        toml = f"{settings.int8_dir}/{network.name}-int8.toml"
         form = load_network(toml) if os.path.isfile(toml) else precision.int8_form(network)
         if form is None:
             raise NoPrecision(
-                "there is no INT8 form of {0}: no {1}; make it with `python -m calib.int8 "
-                "--network {0} --clips DIR --out {2}`, or name its folder with --int8-dir".format(
-                    network.name, toml, settings.int8_dir
-                )
+                f"there is no INT8 form of {network.name}: no {toml}; make it with `python -m "
+                "calib.int8 "
+                f"--network {network.name} --clips DIR --out {settings.int8_dir}`, or name its "
+                "folder with --int8-dir"
             )
         network = form
     elif case.precision != "fp32":
         raise NoPrecision(
-            "{} runs on TensorRT alone; name it with --engines tensorrt".format(case.precision)
+            f"{case.precision} runs on TensorRT alone; name it with --engines tensorrt"
         )
     return network
 

@@ -56,7 +56,7 @@ def main(arguments=None):
     try:
         report = measure_targets(options) if options.targets else measure(options)
     except HotpathError as error:
-        print("tests.fps: {}".format(error), file=sys.stderr)
+        print(f"tests.fps: {error}", file=sys.stderr)
         return 2
     print_targets(report) if options.targets else print_report(report)
     if options.json:
@@ -105,7 +105,7 @@ def measure_targets(options):
     """Time several targets in one run against the first of them alone. Return the figures."""
     frames, boxes = _frames_and_boxes(options)
     if len(boxes) < options.targets:
-        raise HotpathError("{} targets need as many --box".format(options.targets))
+        raise HotpathError(f"{options.targets} targets need as many --box")
     settings = {
         "engine": options.engine,
         "precision": options.precision,

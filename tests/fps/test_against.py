@@ -61,7 +61,7 @@ def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp
     assert done.returncode in (0, 1, 3), done.stderr  # 1, 3: this computer is busy
     assert "building engines/jetson_nano/tiny-fp16" in done.stdout
     for side in ("base", "new"):
-        found = evidence.read(out / "evidence-jetson_nano-{}.json".format(side))
+        found = evidence.read(out / f"evidence-jetson_nano-{side}.json")
         result = found["results"][0]
         assert found["run"]["complete"] and result["precision"] == "fp16"
         assert result["engine"]["engine"] == "tensorrt"

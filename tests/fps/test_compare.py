@@ -43,9 +43,9 @@ def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
         "format": 1,
         "run": dict(
             {
-                "id": "r{}".format(seed),
-                "started": "2026-01-0{}T00:00:00Z".format(seed + 1),
-                "commit": "{:040d}".format(seed),
+                "id": f"r{seed}",
+                "started": f"2026-01-0{seed + 1}T00:00:00Z",
+                "commit": f"{seed:040d}",
                 "dirty": False,
                 "complete": True,
                 "changed": [],
@@ -80,7 +80,7 @@ def made_up(median_ms=2.0, rounds=6, seed=0, **run_keys):
 def stored(tmp_path, *runs):
     paths = []
     for number, found in enumerate(runs):
-        paths.append(str(tmp_path / "{}.json".format(number)))
+        paths.append(str(tmp_path / f"{number}.json"))
         evidence.write(found, paths[-1])
     return paths
 
@@ -91,7 +91,7 @@ def stored(tmp_path, *runs):
 def test_exit_codes_follow_the_decision(median_ms, word, code, tmp_path, capsys):
     paths = stored(tmp_path, made_up(), made_up(median_ms, seed=1))
     assert main(["compare"] + paths) == code
-    assert "tiny fp16 tensorrt film: {} (".format(word) in capsys.readouterr().out
+    assert f"tiny fp16 tensorrt film: {word} (" in capsys.readouterr().out
 
 
 def test_an_undecided_comparison_names_the_rounds(tmp_path, capsys):

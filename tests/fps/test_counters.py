@@ -17,7 +17,7 @@ def test_crop_and_select_stay_within_their_instructions(counted):
     compiler, counts = counted
     budget = counters.read().get(compiler)
     if budget is None:
-        pytest.skip("no budget for {}; `python -m tests.fps counters --update`".format(compiler))
+        pytest.skip(f"no budget for {compiler}; `python -m tests.fps counters --update`")
     assert set(budget) == set(counters.JOBS)
     assert counters.over(counts, budget) == []
 

@@ -16,7 +16,7 @@ glass to box: 6.1 ms (median, p95 7.0, p99 8.5)
 
 def test_what_a_program_says_is_read(tmp_path):
     script = tmp_path / "program.py"
-    script.write_text("print({!r})".format(SAID))
+    script.write_text(f"print({SAID!r})")
     found = programs.run(["python3", str(script)])
     assert found["frames"] == 60 and found["fps"] == 30.0
     assert found["latency_ms"] == [6.1, 7.0, 8.5] and found["processor_s"] > 0

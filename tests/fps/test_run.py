@@ -89,7 +89,7 @@ def test_a_healthy_board_in_its_fastest_mode_has_nothing_against_it(network, fil
     own = board("jetson_orin_nano_jp6", tmp_path)
     telemetry = place.Place(own.folder).telemetry
     fastest = telemetry.fastest_power_mode()
-    own.put("var/lib/nvpmodel/status", "pmode:{:04d} fmode:quiet".format(fastest.id))
+    own.put("var/lib/nvpmodel/status", f"pmode:{fastest.id:04d} fmode:quiet")
     _cool(own)
     found = own.measure(network, film, tmp_path)
     assert [r for r in quiet(found) if r["state"] == "invalid"] == []
@@ -326,7 +326,7 @@ def test_samples_are_taken_between_frames_once_a_period(tmp_path):
 def test_a_clip_is_timed_in_the_precision_that_is_named(tmp_path):
     (tmp_path / "frames").mkdir()
     for index, picture in enumerate(tiny.film(3)[0]):
-        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), picture)
     arguments = ["--video", tmp_path / "frames", "--box", "96,72,40,40", "--frames", "4"]
     for name, runs in (("fp32", "kestrel"), ("int8", "kestrel-int8")):
         path = tmp_path / (name + ".json")
@@ -339,7 +339,7 @@ def test_a_clip_is_timed_in_the_precision_that_is_named(tmp_path):
 def test_a_clip_of_which_no_frame_is_timed_is_one_sentence(tmp_path, capsys, targets):
     (tmp_path / "frames").mkdir()
     for index, picture in enumerate(tiny.film(simple.WARM_UP)[0]):  # frame 20 is its first again
-        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), picture)
     network = tiny.write_network(tmp_path)
     arguments = ["--video", tmp_path / "frames", "--box", "96,72,40,40", "--network", network]
     arguments = [str(word) for word in arguments] + targets

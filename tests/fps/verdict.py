@@ -56,9 +56,7 @@ def _mode(before, after, known):
         reasons.append(
             (
                 "warn",
-                "the power mode is {}, the fastest is {}".format(
-                    modes[0][1] or modes[0][0], fastest
-                ),
+                f"the power mode is {modes[0][1] or modes[0][0]}, the fastest is {fastest}",
             )
         )
     if after and before["locked"] != after["locked"]:
@@ -113,26 +111,23 @@ def _others(evidence, before, samples):
     busy = before.get("idle_sample", {}).get("gpu_load_percent")
     if busy is not None and busy > GPU_BEFORE:
         reasons.append(
-            ("invalid", "another process takes the GPU: {:.0f}% busy before the start".format(busy))
+            ("invalid", f"another process takes the GPU: {busy:.0f}% busy before the start")
         )
     waited = [share for share in map(_waited, evidence["results"]) if share is not None]
     if waited and max(waited) > WAITED:
         reasons.append(
             (
                 "invalid",
-                "another process took the CPU: it was waited for in {:.0f}% of the time".format(
-                    100 * max(waited)
-                ),
+                f"another process took the CPU: it was waited for in {100 * max(waited):.0f}% of "
+                "the time",
             )
         )
     elif waited and max(waited) > WAITED_A_LITTLE:
-        reasons.append(
-            ("warn", "the CPU was waited for in {:.1f}% of the time".format(100 * max(waited)))
-        )
+        reasons.append(("warn", f"the CPU was waited for in {100 * max(waited):.1f}% of the time"))
     others = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
     if others and others[len(others) // 2] > OTHERS_CORES:
         reasons.append(
-            ("warn", "other processes kept {:.1f} processors busy".format(others[len(others) // 2]))
+            ("warn", f"other processes kept {others[len(others) // 2]:.1f} processors busy")
         )
     return reasons
 
@@ -149,16 +144,16 @@ def _results(results):
     for result in results:
         name = "{network} {precision} on {clip}".format(**result)
         if not result["warm_up"]["steady"]:
-            reasons.append(("warn", "{}: times were not steady after the warm-up".format(name)))
+            reasons.append(("warn", f"{name}: times were not steady after the warm-up"))
         overlaps = [r["same_boxes"] for r in result["rounds"] if r.get("same_boxes") is not None]
         if overlaps and min(overlaps) < SAME_BOX:
-            reasons.append(("invalid", "{}: the boxes of the rounds differ".format(name)))
+            reasons.append(("invalid", f"{name}: the boxes of the rounds differ"))
         known = result.get("reference_boxes")
         if known is not None and known < SAME_BOX:
             reasons.append(
                 (
                     "invalid",
-                    "{}: the boxes differ from the reference (overlap {:.2f})".format(name, known),
+                    f"{name}: the boxes differ from the reference (overlap {known:.2f})",
                 )
             )
     return reasons

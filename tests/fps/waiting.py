@@ -254,7 +254,7 @@ def measure(tracker, clip, fps, rounds, frames, say=print):
             result["arrival"] += steps["arrival_to_box"][LEARNING:]
             result["processor"].append(loop.processor_ms)
             result["ratios"].append(float(np.median(total) / np.median(ms)))
-        say("round {} of {}".format(number + 1, rounds))
+        say(f"round {number + 1} of {rounds}")
     return flat_ms, results
 
 
@@ -311,10 +311,10 @@ def main(arguments=None):
         tracker.init(clip.frames[0], clip.box)
         Touching.regions = grown(before, writable_memory())
         if options.huge_pages:
-            print("{} huge pages".format(ask_for_huge_pages()))
+            print(f"{ask_for_huge_pages()} huge pages")
         flat_ms, results = measure(tracker, clip, options.pace, options.rounds, options.frames)
     except HotpathError as error:
-        print("tests.fps.waiting: {}".format(error), file=sys.stderr)
+        print(f"tests.fps.waiting: {error}", file=sys.stderr)
         return 2
     print(table(flat_ms, results))
     if options.json:

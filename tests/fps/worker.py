@@ -26,7 +26,7 @@ def main():
     try:
         _serve(loop, answers)
     except Exception as error:  # of any kind: the other side must be told
-        _say(answers, {"error": "{}: {}".format(type(error).__name__, error)})
+        _say(answers, {"error": f"{type(error).__name__}: {error}"})
         return 1
     return 0
 
@@ -40,7 +40,7 @@ def _serve(loop, answers):
     import runtime
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
-        raise ImportError("runtime came from {}".format(runtime.__file__))
+        raise ImportError(f"runtime came from {runtime.__file__}")
     known = inspect.signature(runtime.load_tracker).parameters  # of this commit
     tracker = runtime.load_tracker(**{k: v for k, v in settings["load"].items() if k in known})
     frames = list(np.load(settings["frames"]))

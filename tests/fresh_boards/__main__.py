@@ -62,7 +62,7 @@ def _tell(name, table):
     try:
         _try(Machine(name, table, HOME / name, source), lines.append)
     except Failed as error:
-        why = "  FAILED: {}".format(error)
+        why = f"  FAILED: {error}"
     head = "{}: Python {}".format(name, table["python"])
     print("\n".join([head] + lines + [why or "  all steps passed"]), flush=True)
     return why is None
@@ -71,7 +71,7 @@ def _tell(name, table):
 def _python(version):
     """The folder of pyenv's newest Python of a version, or None."""
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    found = sorted(pathlib.Path(root).glob("versions/{}.*".format(version)))
+    found = sorted(pathlib.Path(root).glob(f"versions/{version}.*"))
     return found[-1] if found else None
 
 
@@ -87,7 +87,7 @@ def _try(board, say):
     _install(board, work)
     _check_imports(board, work)
     for module in HELPS:
-        _step(board, "help", "python3 -m {} --help".format(module), work)
+        _step(board, "help", f"python3 -m {module} --help", work)
     _step(board, "doctor", "python3 -m boards", work)
     options = {"family": board.table["tensorrt"], "board": board.table["board"]}
     options["capability"] = board.table["capability"]
@@ -110,14 +110,14 @@ def _try(board, say):
     for side in ("1", "base", "new"):
         name = "out/fps/evidence-{}-{}.json".format(board.table["board"], side)
         if '"complete": true' not in (work / name).read_text():
-            raise Failed("fps: {} is not complete".format(name))
+            raise Failed(f"fps: {name} is not complete")
     shutil.rmtree(str(work))
 
 
 def _step(board, what, command, folder, accepted=(0,), **more):
     started = time.monotonic()
     text = board.run(what, command, folder, accepted, **more)
-    board.say("  {:5.1f} s  {}: {}".format(time.monotonic() - started, what, command))
+    board.say(f"  {time.monotonic() - started:5.1f} s  {what}: {command}")
     return text
 
 
@@ -133,14 +133,14 @@ def _checkout(board):
             target = work / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(str(ROOT / name), str(target))
-    commit = "git init -q && git add -A && git {} commit -q -m all".format(WHO)
+    commit = f"git init -q && git add -A && git {WHO} commit -q -m all"
     board.run("checkout", commit, work)
     return work
 
 
 def _install(board, work):
     """Execute what the doctor prints, until it prints nothing."""
-    ask = "python3 -m boards --root {} missing".format(board.root)
+    ask = f"python3 -m boards --root {board.root} missing"
     told = board.run("doctor", ask, work)
     for command in told.splitlines():
         _execute(board, command, work)
@@ -165,7 +165,7 @@ def _execute(board, command, work):
             except Failed:
                 # a source whose own set-up wants what is missing here; that it exists is enough
                 listed = command.replace(" install ", " download --no-deps -d /nonexistent ")
-                raise Failed("{} can't be found: {}".format(part, listed)) from None
+                raise Failed(f"{part} can't be found: {listed}") from None
             shutil.rmtree(str(board.folder / "looked-up"))
             return
     _step(board, "install", command, work)
@@ -181,8 +181,8 @@ def _link_environment(board):
 def _check_imports(board, work):
     """Everything must import, and NumPy must be one that OpenCV takes."""
     names = ", ".join([IMPORTS] + board.table.get("imports", []))
-    code = "import {}; import numpy, cv2; print(numpy.__version__, cv2.__version__)".format(names)
-    text = _step(board, "import", 'python3 -c "{}"'.format(code), work)
+    code = f"import {names}; import numpy, cv2; print(numpy.__version__, cv2.__version__)"
+    text = _step(board, "import", f'python3 -c "{code}"', work)
     board.say("           NumPy and OpenCV: " + text.strip().splitlines()[-1])
 
 
@@ -191,16 +191,16 @@ def _track(board, work, fakes):
     frames.mkdir()
     pictures, boxes = tiny.film(12)
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(frames / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(frames / f"{index:04d}.png"), picture)
     box = ",".join(str(float(value)) for value in boxes[0])
     command = (
-        "python3 -m runtime.track --engine tensorrt --network kestrel --video frames --box {} "
-        "--no-show --results track.csv".format(box)
+        f"python3 -m runtime.track --engine tensorrt --network kestrel --video frames --box {box} "
+        "--no-show --results track.csv"
     )
     _step(board, "track", command, work, **fakes)
     rows = (work / "track.csv").read_text().strip().splitlines()
     if len(rows) < 12:
-        raise Failed("track: {} rows of 12 frames".format(len(rows)))
+        raise Failed(f"track: {len(rows)} rows of 12 frames")
 
 
 if __name__ == "__main__":

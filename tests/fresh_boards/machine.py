@@ -89,22 +89,22 @@ class Machine:
     def _cases(self):
         """One branch of apt-get for each package of the image."""
         managed = any(self.root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"))
-        python = "{}/bin/python3".format(self.system)
+        python = f"{self.system}/bin/python3"
         # an image's packages need no pip on it: that of ensurepip runs from its wheel
         library = self.packages_of(self.system).parent
         wheel = sorted(library.glob("ensurepip/_bundled/pip-*.whl"))[-1]
-        pip = "{} -m pip install -q -I --no-deps".format(python)
+        pip = f"{python} -m pip install -q -I --no-deps"
         for package, version in self.table["image"].items():
             if managed or package == "python3-pip":
-                install = "PYTHONPATH={} {}".format(wheel, pip)
+                install = f"PYTHONPATH={wheel} {pip}"
                 install += " --break-system-packages" if managed else ""
             else:
                 install = pip
-            install = "{} '{}'".format(install, version) if version else ":"
-            yield "    {}) {} || exit;;".format(package, install)
+            install = f"{install} '{version}'" if version else ":"
+            yield f"    {package}) {install} || exit;;"
         # TensorRT is the fake; its metadata is what the doctor looks for
         mark = self.packages_of(self.system) / "tensorrt-0.dist-info"
-        yield "    python3-libnvinfer|nvidia-jetpack) mkdir -p '{}' || exit;;".format(mark)
+        yield f"    python3-libnvinfer|nvidia-jetpack) mkdir -p '{mark}' || exit;;"
 
     def _write(self, name, text):
         path = self.bin / name
@@ -145,9 +145,7 @@ class Machine:
         )
         if done.returncode not in accepted:
             raise Failed(
-                "{}: `{}` ended with {}:\n{}".format(
-                    what, command, done.returncode, done.stdout[-3000:]
-                )
+                f"{what}: `{command}` ended with {done.returncode}:\n{done.stdout[-3000:]}"
             )
         return done.stdout
 

@@ -78,7 +78,7 @@ def test_a_truncated_part_is_one_sentence(made, nano):
     path = made.path("search0.plan")
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[: size // 2])
-    refused(made, "search0.plan is truncated", "of {} bytes".format(size), COMMAND)
+    refused(made, "search0.plan is truncated", f"of {size} bytes", COMMAND)
     assert not nano.devices
 
 
@@ -229,7 +229,7 @@ def test_other_inputs_need_a_new_bundle(made, tmp_path):
     path = tmp_path / "tiny.toml"
     text = made.path("tiny.toml").read_text().replace("search = 255", "search = 271")
     for part in ("backbone", "head"):
-        line = 'name = "tiny_{}.onnx"'.format(part)
+        line = f'name = "tiny_{part}.onnx"'
         text = text.replace(line, '{}\nsha256 = "{}"'.format(line, made.network["files"][part]))
     path.write_text(text)
     refused(made, "was built for TOML of tiny", COMMAND, network=load_network(path))

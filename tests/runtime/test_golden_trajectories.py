@@ -39,7 +39,7 @@ def runs(shared):
                 else:
                     boxes[case].append(tracker.update(frame).box)
         for case in CASES:
-            golden = _golden(shared / "golden" / "{}.{}.csv".format(clip.name, case[0][-2:]))
+            golden = _golden(shared / "golden" / f"{clip.name}.{case[0][-2:]}.csv")
             found[case][clip.name] = (np.array(boxes[case]), golden, clip.boxes)
     return found
 

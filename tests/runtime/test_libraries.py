@@ -55,11 +55,9 @@ def test_a_file_that_hides_one_of_our_packages_is_named(tmp_path, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("")
-    code = "import sys; sys.path[:0] = [{!r}, {!r}]; import runtime".format(
-        str(tmp_path), str(ROOT)
-    )
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import runtime"
     done = run(sys.executable, "-c", code, cwd=tmp_path)
-    assert "{} hides Hotpath's own package kernels".format(path) in done.stderr.splitlines()[-1]
+    assert f"{path} hides Hotpath's own package kernels" in done.stderr.splitlines()[-1]
 
 
 def test_packages_that_another_project_overwrote_are_named(tmp_path):

@@ -211,8 +211,8 @@ def test_the_results_have_a_column_for_it(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5)
     (tmp_path / "frames").mkdir()
     for index, frame in enumerate(vanishing):
-        cv2.imwrite(str(tmp_path / "frames" / "{:04d}.png".format(index)), frame)
-    box = ",".join("{:g}".format(value) for value in vanishing.boxes[0])
+        cv2.imwrite(str(tmp_path / "frames" / f"{index:04d}.png"), frame)
+    box = ",".join(f"{value:g}" for value in vanishing.boxes[0])
     arguments = ["--network", toml, "--video", tmp_path / "frames", "--box", box]
     arguments += ["--results", tmp_path / "out.csv", "--save", tmp_path / "out.mp4", "--no-show"]
     assert track.main([str(argument) for argument in arguments]) == 0

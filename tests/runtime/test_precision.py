@@ -117,7 +117,7 @@ def test_a_tracker_and_the_command_line_take_it(home, capsys, engine):
     frames.mkdir()
     film, boxes = tiny.film(3)
     for index, frame in enumerate(film):
-        cv2.imwrite(str(frames / "{}.png".format(index)), frame)
+        cv2.imwrite(str(frames / f"{index}.png"), frame)
     box = ",".join(str(value) for value in boxes[0])
     rest = ["--video", str(frames), "--box", box, "--no-show", "--results", str(home / "r.csv")]
     assert track.main(arguments + rest) == 0

@@ -21,7 +21,7 @@ def test_a_listener_gets_each_frame_with_its_time():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(5)
-        publisher = Publisher("udp://127.0.0.1:{}".format(listener.getsockname()[1]))
+        publisher = Publisher(f"udp://127.0.0.1:{listener.getsockname()[1]}")
         captured = time.monotonic() - 0.02
         tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875)}
         publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
@@ -45,7 +45,7 @@ def test_a_listener_that_is_not_there_costs_nothing():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    publisher = Publisher("udp://127.0.0.1:{}".format(port))
+    publisher = Publisher(f"udp://127.0.0.1:{port}")
     for n in range(100):
         publisher.show(TrackedFrame(FRAME, n, None, {}, time.monotonic()))
     publisher.close()

@@ -39,7 +39,7 @@ def test_ready_alive_and_stopping_are_said(tmp_path):
 
 
 def test_a_name_without_a_file_is_understood():
-    name = "\0hotpath-test-{}".format(os.getpid())
+    name = f"\0hotpath-test-{os.getpid()}"
     with listener(name) as systemd:
         ServiceManager({"NOTIFY_SOCKET": "@" + name[1:]}).ready("x")
         assert systemd.recv(256).startswith(b"READY=1")
@@ -65,10 +65,10 @@ def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
     (tmp_path / "frames").mkdir()
     noise = np.random.RandomState(0).randint(0, 256, (120, 160, 3)).astype(np.uint8)
     for n in range(30):
-        cv2.imwrite(str(tmp_path / "frames" / "{:03d}.jpg".format(n)), noise)
+        cv2.imwrite(str(tmp_path / "frames" / f"{n:03d}.jpg"), noise)
     rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
     arguments = ["--video", tmp_path / "frames", "--box", "40,40,40,40", "--results", rows]
-    arguments += ["--append", "--mavlink", "udpout:127.0.0.1:{}".format(free_port())]
+    arguments += ["--append", "--mavlink", f"udpout:127.0.0.1:{free_port()}"]
     with listener(notify) as systemd:
         systemd.settimeout(60)
         environment = {"NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1000000"}

@@ -57,7 +57,7 @@ def test_results_carry_the_state(tmp_path, ending):
     folder, results = tmp_path / "film", tmp_path / ("out." + ending)
     folder.mkdir()
     for index, frame in enumerate(clip):
-        cv2.imwrite(str(folder / "{:04d}.png".format(index)), frame)
+        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
     box = ",".join(map(str, clip.boxes[0]))
     arguments = ["--video", str(folder), "--network", str(toml), "--box", box, "--no-show"]
     assert track.main(arguments + ["--results", str(results)]) == 0

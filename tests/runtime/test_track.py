@@ -29,7 +29,7 @@ def world(tmp_path_factory):
     pictures, boxes = tiny.film(FRAMES)
     (folder / "frames").mkdir()
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "frames" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(folder / "frames" / f"{index:04d}.png"), picture)
     write_video(folder / "film.avi", pictures)
     return folder, np.array(boxes)
 
@@ -55,7 +55,7 @@ def track(folder, *arguments, **options):
 
 
 def box_text(boxes):
-    return ",".join("{:g}".format(value) for value in boxes[0])
+    return ",".join(f"{value:g}" for value in boxes[0])
 
 
 def rows_of(path):
@@ -91,7 +91,7 @@ def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
     rows = rows_of(out)
     assert [int(row["frame"]) for row in rows] == list(range(FRAMES))
     assert overlap(boxes_of(rows), boxes).min() > 0.4  # cells are 10 frame pixels apart
-    assert "{} frames".format(FRAMES) in done.stderr
+    assert f"{FRAMES} frames" in done.stderr
 
 
 def test_results_go_to_standard_output_and_nothing_else_does(world):
@@ -314,10 +314,10 @@ def test_frames_that_change_size_carry_the_target_over(world, tmp_path):
     scale = np.ones(10)
     scale[5:] = 2
     for index in range(10):
-        picture = cv2.imread(str(folder / "frames" / "{:04d}.png".format(index)))
+        picture = cv2.imread(str(folder / "frames" / f"{index:04d}.png"))
         size = None if scale[index] == 1 else (640, 480)
         picture = picture if size is None else cv2.resize(picture, size)
-        cv2.imwrite(str(tmp_path / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(tmp_path / f"{index:04d}.png"), picture)
     out = tmp_path / "out.csv"
     done = track(
         folder,
@@ -425,7 +425,7 @@ def test_memory_is_steady_over_twenty_thousand_frames(world, tmp_path):
     for count in (1000, 20000):
         while process.poll() is None and _lines(out) < count:
             time.sleep(0.01)
-        with open("/proc/{}/status".format(process.pid)) as file:
+        with open(f"/proc/{process.pid}/status") as file:
             resident_kb[count] = int(file.read().split("VmRSS:")[1].split()[0])
     process.communicate(timeout=60)
     assert process.returncode == 0

@@ -154,7 +154,7 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(folder):
             "--network",
             str(folder / "tiny.toml"),
             "--video",
-            "udp://127.0.0.1:{}".format(port),
+            f"udp://127.0.0.1:{port}",
             "--box",
             "1,1,9,9",
         ],
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(folder):
     )
     try:
         limit = time.monotonic() + 120
-        while ":{:04X} ".format(port) not in pathlib.Path("/proc/net/udp").read_text():
+        while f":{port:04X} " not in pathlib.Path("/proc/net/udp").read_text():
             assert process.poll() is None and time.monotonic() < limit
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)

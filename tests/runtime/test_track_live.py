@@ -28,7 +28,7 @@ def world(tmp_path_factory):
     (frame,), (box,) = tiny.film(1, width=640, height=480, side=80)
     (folder / "frames").mkdir()
     for index in range(2):
-        cv2.imwrite(str(folder / "frames" / "{}.png".format(index)), frame)
+        cv2.imwrite(str(folder / "frames" / f"{index}.png"), frame)
     return folder, frame, box
 
 

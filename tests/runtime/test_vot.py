@@ -17,7 +17,7 @@ def place(tmp_path):
     """A folder with a tiny network and pictures in it."""
     write_network(tmp_path)
     for index, picture in enumerate(film(8)[0]):
-        cv2.imwrite(str(tmp_path / "{:03d}.png".format(index)), picture)
+        cv2.imwrite(str(tmp_path / f"{index:03d}.png"), picture)
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def test_the_toolkits_client_gets_the_boxes_of_our_tracker(place, conversation):
     wanted = [tracker.update(picture) for picture in pictures[1:]]
 
     def image(index):
-        return {"color": trax.FileImage.create(str(place / "{:03d}.png".format(index)))}
+        return {"color": trax.FileImage.create(str(place / f"{index:03d}.png"))}
 
     server.initialize(image(0), [(trax.Rectangle.create(*boxes[0]), {})], {})
     for index, track in enumerate(wanted, 1):

@@ -54,7 +54,7 @@ class Graph:
 
         def add(*inputs, **options):
             names = [self.constant(i) if not isinstance(i, str) else i for i in inputs]
-            output = options.pop("output", "t{}".format(len(self.nodes)))
+            output = options.pop("output", f"t{len(self.nodes)}")
             self.nodes.append(helper.make_node(operator, names, [output], **options))
             return output
 
@@ -64,7 +64,7 @@ class Graph:
         array = np.asarray(value)
         if array.dtype != np.int64 or not array.ndim:
             array = array.astype(np.float32)
-        name = "c{}".format(len(self.constants))
+        name = f"c{len(self.constants)}"
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 

@@ -32,7 +32,7 @@ class BoardRoot:
 
     def put_package(self, name, python, where="usr/local/lib"):
         """Add a Python package, such as "numpy-1.19.5"."""
-        self.put("{}/python{}/dist-packages/{}.dist-info/METADATA".format(where, python, name), "")
+        self.put(f"{where}/python{python}/dist-packages/{name}.dist-info/METADATA", "")
 
     def drop_packages(self, pattern):
         """Remove the Python packages whose name and version match."""
@@ -77,7 +77,7 @@ def loads(text):
         name, tab, content = line.partition("\t")
         parts = name.split("/")
         if not tab or not all(parts) or ".." in parts or "." in parts or "\0" in name:
-            raise ValueError("{!r} is not a path below / and a tab".format(line[:60]))
+            raise ValueError(f"{line[:60]!r} is not a path below / and a tab")
         files[name] = None if content == snapshot.UNREADABLE else _unescape(content)
     return files
 

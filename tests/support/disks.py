@@ -10,7 +10,7 @@ import pytest
 def small_disk(folder, kilobytes):
     """A tmpfs of that size at ``folder``; the test is skipped where mounting is not allowed."""
     folder.mkdir()
-    options = "size={}k".format(kilobytes)
+    options = f"size={kilobytes}k"
     mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     try:
         done = subprocess.run(mount, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

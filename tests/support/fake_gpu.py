@@ -19,7 +19,7 @@ PREPARE = "tests/fakes/cuda/prepare.sh PYTHON was not run for Python " + VERSION
 def need(*folders):
     for folder in folders:
         if not os.path.isfile(os.path.join(folder, "as-installed.txt")):
-            pytest.skip("no {}: {}".format(os.path.relpath(folder, build.ROOT), PREPARE))
+            pytest.skip(f"no {os.path.relpath(folder, build.ROOT)}: {PREPARE}")
 
 
 def surroundings(driver=True, site=SITE, **variables):

@@ -29,14 +29,14 @@ class Builder:
     def node(self, kind, inputs, **told):
         """Add a node; returns its result's name."""
         self.count += 1
-        name = "{}{}{}".format(self.prefix, kind, self.count)
+        name = f"{self.prefix}{kind}{self.count}"
         self.nodes.append(helper.make_node(kind, inputs, [name + "-out"], name, **told))
         return name + "-out"
 
     def constant(self, value):
         """Add a constant; returns its name."""
         self.count += 1
-        name = "{}constant{}".format(self.prefix, self.count)
+        name = f"{self.prefix}constant{self.count}"
         self.constants[name] = value
         return name
 

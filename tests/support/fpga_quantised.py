@@ -64,7 +64,7 @@ def _put_weights(model, node, work, row, made, makers):
         weight = np.concatenate(
             [weight[g * each : (g + 1) * each, g * inputs : (g + 1) * inputs] for g in range(group)]
         )
-    names = ["{}-whole".format(node.name), "{}-bias".format(node.name)]
+    names = [f"{node.name}-whole", f"{node.name}-bias"]
     for name, value in zip(names, (weight, bias)):
         model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     source = node.input[0]

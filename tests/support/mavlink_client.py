@@ -24,7 +24,7 @@ class Client:
 
     def __init__(self, port, key=None):
         self.link = mavutil.mavlink_connection(
-            "udpin:127.0.0.1:{}".format(port),
+            f"udpin:127.0.0.1:{port}",
             source_system=ME[0],
             source_component=ME[1],
             dialect="common",
@@ -60,7 +60,7 @@ class Client:
             )
 
         message = self.pump(seconds, right)
-        assert message is not None, "no {} {} came within {} s".format(name, fields, seconds)
+        assert message is not None, f"no {name} {fields} came within {seconds} s"
         return message
 
     def command(self, command, *parameters, **more):

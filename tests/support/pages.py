@@ -38,7 +38,7 @@ def write_world(folder, frames=400, **film):
     pictures, boxes = tiny.film(frames, **film)
     (folder / "frames").mkdir()
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "frames" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(folder / "frames" / f"{index:04d}.png"), picture)
     return boxes
 
 

@@ -27,5 +27,5 @@ def write_training(folder):
     rng = np.random.default_rng(0)
     for i in range(60):
         picture = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120))
-        cv2.imwrite(str(folder / "images" / "{:02d}.png".format(i)), picture)
+        cv2.imwrite(str(folder / "images" / f"{i:02d}.png"), picture)
     tiny.write_network(folder)

@@ -29,11 +29,9 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
     names, name = engines.names(), engine or board.engine
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1)
-        hint = "; did you mean {}?".format(near[0]) if near else ""
+        hint = f"; did you mean {near[0]}?" if near else ""
         where = "--engine" if engine else board.path
-        raise BuildFailed(
-            "{}: engine {!r} is no file of runtime/engines{}".format(where, name, hint)
-        )
+        raise BuildFailed(f"{where}: engine {name!r} is no file of runtime/engines{hint}")
     module = "boards.build.engines." + name
     if importlib.util.find_spec(module) is None:
         return network_files.build

@@ -48,8 +48,9 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
         from runtime.graphs import assemble, search_features
     except ImportError as error:
         raise BuildFailed(
-            "a bundle for {} is built on a computer with onnx ({}); run `{}` there and copy {} to "
-            "the board".format(order.engine, error, order.command(), order.target)
+            f"a bundle for {order.engine} is built on a computer with onnx ({error}); run "
+            f"`{order.command()}` there and copy {order.target} to "
+            "the board"
         ) from None
     built = assemble.build(order.network, paths)
     graphs, features = search_features.with_search_features(order.network, built)

@@ -30,7 +30,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         files = _convert(program, part, order.precision)
         if part.table is not None:
             names = ncnn_int8.quantise(part.folder, part.name, part.model, part.table)
-            say("{}: {} convolutions in INT8".format(part.name, len(names)))
+            say(f"{part.name}: {len(names)} convolutions in INT8")
         return files
 
     return converted.build(order, _version(), convert)
@@ -45,7 +45,7 @@ def _converter(order: Order) -> str:
             return str(program)
     raise BuildFailed(
         "pnnx, which converts networks for ncnn, is not installed; run `pip install pnnx` on a "
-        "computer, then `{}`".format(order.command())
+        f"computer, then `{order.command()}`"
     )
 
 
@@ -70,9 +70,9 @@ def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, st
         made = work / ("model.ncnn." + ending)
         if not made.is_file():
             raise BuildFailed(
-                "pnnx can't convert the {} of the network: {}".format(part.name, _last_line(text))
+                f"pnnx can't convert the {part.name} of the network: {_last_line(text)}"
             )
-        files[ending] = "{}.{}".format(part.name, ending)
+        files[ending] = f"{part.name}.{ending}"
         shutil.move(str(made), str(part.folder / files[ending]))
     shutil.rmtree(str(work))
     _check_operators((part.folder / files["param"]).read_text(), part.name)
@@ -90,7 +90,7 @@ def _run(command: List[str], folder: pathlib.Path) -> str:
             timeout=TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildFailed("pnnx does not run: {}".format(error)) from None
+        raise BuildFailed(f"pnnx does not run: {error}") from None
     return done.stdout.decode(errors="replace")
 
 
@@ -100,8 +100,8 @@ def _check_operators(param: str, part: str) -> None:
         kind = line.split()[0] if line.split() else ""
         if "." in kind or ":" in kind:
             raise BuildFailed(
-                "ncnn has no operator {}, which the {} of the network needs; take another "
-                "engine".format(kind, part)
+                f"ncnn has no operator {kind}, which the {part} of the network needs; take another "
+                "engine"
             )
 
 

@@ -57,7 +57,7 @@ def quantise(folder: pathlib.Path, part: str, model: Any, table: Dict[str, Any])
     for number, line in enumerate(lines[2:], 2):
         kind, settings = _settings(line)
         if kind in UNKNOWN:
-            raise BuildFailed("INT8 for ncnn can't keep the layer {}; take fp16".format(kind))
+            raise BuildFailed(f"INT8 for ncnn can't keep the layer {kind}; take fp16")
         if kind not in WEIGHTED:
             continue
         outputs, has_bias, count = (int(settings.get(key, 0)) for key in WEIGHTED[kind])
@@ -92,7 +92,7 @@ class _Reader:
     def weights(self, count: int, biases: int) -> Weights:
         tag = int.from_bytes(self._data[self._at : self._at + 4], "little")
         if tag != FLOAT32:
-            raise BuildFailed("the weights that pnnx wrote are not float32 (tag {:#x})".format(tag))
+            raise BuildFailed(f"the weights that pnnx wrote are not float32 (tag {tag:#x})")
         self._at += 4
         return Weights(self._floats(count), self._floats(biases))
 
@@ -104,8 +104,9 @@ class _Reader:
     def check_end(self) -> None:
         if self._at != len(self._data):
             raise BuildFailed(
-                "{} of {} bytes of weights were understood; INT8 for ncnn does not know all layers "
-                "of this network".format(self._at, len(self._data))
+                f"{self._at} of {len(self._data)} bytes of weights were understood; INT8 for ncnn "
+                "does not know all layers "
+                "of this network"
             )
 
 

@@ -39,14 +39,16 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     size = tables.sizes().get(board.name)
     if size is None:
         raise BuildFailed(
-            "kernels/fpga/sizes.toml does not say how large the engine is on a {}; add a section "
-            "[{}] there".format(board.title, board.name)
+            f"kernels/fpga/sizes.toml does not say how large the engine is on a {board.title}; "
+            "add a section "
+            f"[{board.name}] there"
         )
     table = order.table_or_shipped()
     if table is None:
         raise BuildFailed(
-            "{0} has no table of ranges; run `python -m calib.int8 --network {0} --clips DIR` "
-            "first".format(network.name)
+            f"{network.name} has no table of ranges; run `python -m calib.int8 --network "
+            f"{network.name} --clips DIR` "
+            "first"
         )
     compiled = compile_network(network, paths, table, board.name)
     with Writer(order.target) as writer:

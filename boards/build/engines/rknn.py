@@ -40,7 +40,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     def convert(part: converted.Part) -> Dict[str, str]:
         name = part.name + ".rknn"
         run_toolkit(part, order.precision, part.folder / name)
-        say("{}: converted by rknn-toolkit2 {}".format(part.name, version))
+        say(f"{part.name}: converted by rknn-toolkit2 {version}")
         return {"model": name}
 
     return converted.build(order, version, convert)
@@ -102,7 +102,7 @@ def run_toolkit(
             json.dump(request, text)
         _run([str(PYTHON), "-I", str(PROGRAM), path])  # -I: this folder has an rknn.py too
     if not out.is_file():
-        raise BuildFailed("rknn-toolkit2 wrote no model of the {}".format(part.name))
+        raise BuildFailed(f"rknn-toolkit2 wrote no model of the {part.name}")
 
 
 def _quantisation(part: converted.Part) -> Dict[str, Any]:
@@ -135,7 +135,7 @@ def _run(command: Any) -> str:
             timeout=TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildFailed("rknn-toolkit2 does not run: {}".format(error)) from None
+        raise BuildFailed(f"rknn-toolkit2 does not run: {error}") from None
     text = done.stdout.decode(errors="replace")
     if done.returncode:
         lines = [line for line in text.replace("\r", "\n").splitlines() if line.strip()]

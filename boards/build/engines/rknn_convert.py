@@ -50,12 +50,10 @@ def _simulate(tool: Any, paths: Dict[str, str]) -> None:
     """Run all inputs through the simulator."""
     _check(tool.init_runtime(), "init_runtime")
     with np.load(paths["inputs"]) as arrays:
-        inputs = [arrays["in{}".format(number)] for number in range(len(arrays.files))]
+        inputs = [arrays[f"in{number}"] for number in range(len(arrays.files))]
     formats = ["nchw"] * len(inputs)
     results = [tool.inference(inputs=list(each), data_format=formats) for each in zip(*inputs)]
-    outputs: Dict[str, Any] = {
-        "out{}".format(i): np.stack(each) for i, each in enumerate(zip(*results))
-    }
+    outputs: Dict[str, Any] = {f"out{i}": np.stack(each) for i, each in enumerate(zip(*results))}
     np.savez(paths["outputs"], **outputs)
 
 
@@ -99,7 +97,7 @@ def _write_samples(shapes: Dict[str, List[int]], ranges: Ranges) -> None:
                 cells = [-(-side // BLOCK) for side in shape[2:]]
                 colours = random.uniform(low, high, shape[:2] + cells)
                 values = np.kron(colours, np.ones((BLOCK, BLOCK)))[..., : shape[2], : shape[3]]
-            names.append("sample{}-{}.npy".format(sample, number))
+            names.append(f"sample{sample}-{number}.npy")
             np.save(names[-1], values.astype(np.float32))
         lines.append(" ".join(names))
     with open("samples.txt", "w") as file:
@@ -131,7 +129,7 @@ def with_ranges(text: str, ranges: Ranges, float_layers: Sequence[str]) -> str:
     for entry, limits in zip(entries, known):
         low, high = limits or [value * factor for value in _range(entry)]
         made += _with_range(entry, low, high)
-    layers = "".join("\n    {}: float16".format(name) for name in float_layers)
+    layers = "".join(f"\n    {name}: float16" for name in float_layers)
     return "\n".join(made).replace("custom_quantize_layers: {}", "custom_quantize_layers:" + layers)
 
 
@@ -162,16 +160,16 @@ def _with_range(lines: List[str], low: float, high: float) -> List[str]:
     made = list(lines)
     for i, line in enumerate(lines[:-1]):
         if line.strip() == "min:":  # a tensor before a ReLU starts at 0, as the toolkit writes it
-            made[i + 1] = "        -   {!r}".format(0.0 if before[0] == 0 else min(low, 0.0))
+            made[i + 1] = f"        -   {0.0 if before[0] == 0 else min(low, 0.0)!r}"
         elif line.strip() == "max:":
-            made[i + 1] = "        -   {!r}".format(max(high, 0.0))
+            made[i + 1] = f"        -   {max(high, 0.0)!r}"
     return made
 
 
 def _check(code: int, step: str) -> None:
     """End the program when a step of the toolkit failed; it printed why."""
     if code != 0:
-        sys.exit("{} failed with {}".format(step, code))
+        sys.exit(f"{step} failed with {code}")
 
 
 if __name__ == "__main__":

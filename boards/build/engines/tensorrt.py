@@ -21,7 +21,7 @@ def build(order: Order, say: Callable[[str], None]) -> Optional[bundle.Bundle]:
         return remote.build(order.host, folder, order.target, order.force, order.ssh, say)
     if is_here:
         return on_board.build(folder, order.target, say)
-    say("this is no {}; copy this checkout there and run in it:".format(order.board.title))
+    say(f"this is no {order.board.title}; copy this checkout there and run in it:")
     words = ["python3 -m boards.build --prepared", str(folder)]
     print(" ".join(words + (["--force"] if order.force else [])))
     return None
@@ -37,7 +37,6 @@ def _check_dla(order: Order) -> None:
     most = max(cores.values()) if isinstance(cores, dict) else cores or 0
     if not 0 <= order.dla < most:
         raise BuildFailed(
-            "a {} has {:g} DLA cores, and none has the number {}; leave --dla out".format(
-                order.board.title, most, order.dla
-            )
+            f"a {order.board.title} has {most:g} DLA cores, and none has the number {order.dla}; "
+            "leave --dla out"
         )

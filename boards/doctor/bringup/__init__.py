@@ -66,7 +66,7 @@ def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[st
     except HotpathError as error:  # its sentence says what to do
         result, text = "failed", str(error)
     except Exception as error:  # of a library that nobody has tried here; the report needs it
-        result, text = "failed", "{}: {}".format(type(error).__name__, error)
+        result, text = "failed", f"{type(error).__name__}: {error}"
         advice = "send the evidence in: this is an error of the program"
     seconds = round(time.monotonic() - began, 3)
     return {
@@ -104,8 +104,9 @@ def _write(path: str, evidence: Dict[str, Any]) -> None:
         os.replace(part, path)
     except OSError as error:
         raise BadSnapshot(
-            "the evidence can't be written to {}: {}; name a file in a folder that you may write "
-            "to".format(path, error.strerror)
+            f"the evidence can't be written to {path}: {error.strerror}; name a file in a folder "
+            "that you may write "
+            "to"
         ) from None
 
 
@@ -120,4 +121,4 @@ def conclusion(evidence: Dict[str, Any], path: Optional[str]) -> str:
     failed = failures(evidence)
     if failed:
         return "failed: {}; read {} and send it in".format(", ".join(failed), path)
-    return "all steps passed; read {} and send it in, so that others know".format(path)
+    return f"all steps passed; read {path} and send it in, so that others know"

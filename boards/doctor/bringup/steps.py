@@ -104,11 +104,11 @@ def board(state: State) -> str:
     found = state.detection
     if found.board is None:
         raise StepFailed(
-            "a {} on a board that is not known".format(found.soc),
+            f"a {found.soc} on a board that is not known",
             "send the evidence in, so that the board gets a profile",
         )
-    release = "" if not found.l4t else ", L4T {}".format(found.l4t)
-    return "{} ({}){}".format(found.board.title, found.how, release)
+    release = "" if not found.l4t else f", L4T {found.l4t}"
+    return f"{found.board.title} ({found.how}){release}"
 
 
 def software(state: State) -> str:
@@ -117,9 +117,9 @@ def software(state: State) -> str:
     lacking, caught = missing(situation), traps(situation)
     if lacking:
         names = ", ".join(entry.name for entry in lacking)
-        raise StepFailed("missing: " + names, "run `{}`".format(lacking[0].command))
+        raise StepFailed("missing: " + names, f"run `{lacking[0].command}`")
     if caught:
-        raise StepFailed(caught[0].sentence, "run `{}`".format(caught[0].command))
+        raise StepFailed(caught[0].sentence, f"run `{caught[0].command}`")
     return "nothing is missing"
 
 
@@ -131,7 +131,7 @@ def driver(state: State) -> str:
     gpu = gpu_driver.describe_gpu()
     state.has_driver = True
     number = gpu.compute_capability.replace(".", "")
-    return "{}, sm_{}, driver for CUDA {}".format(gpu.name, number, gpu.driver)
+    return f"{gpu.name}, sm_{number}, driver for CUDA {gpu.driver}"
 
 
 def device(state: State) -> str:
@@ -142,7 +142,7 @@ def device(state: State) -> str:
     from kernels.cuda import device as devices
 
     state.device = devices.open_device()
-    return "opened with {}".format(state.device.name)
+    return f"opened with {state.device.name}"
 
 
 def kernels(state: State) -> str:
@@ -186,10 +186,10 @@ def correlation(state: State) -> str:
     worst /= float(np.abs(wanted).max())
     if not worst <= CORRELATION_ERROR:
         raise StepFailed(
-            "the correlation is off by {:.2g} of its range".format(worst),
+            f"the correlation is off by {worst:.2g} of its range",
             "remove kernels/cuda/build and run this again; send the evidence in if it stays",
         )
-    return "within {:.1g} of the definition's range".format(worst)
+    return f"within {worst:.1g} of the definition's range"
 
 
 def engine(state: State) -> str:
@@ -202,7 +202,7 @@ def engine(state: State) -> str:
     if not (order.target / "bundle.json").is_file():
         build = engines.build_of(found)
         if build(order, state.say) is None:
-            raise StepFailed("the bundle was not built", "run `{}`".format(order.command()))
+            raise StepFailed("the bundle was not built", f"run `{order.command()}`")
     state.loaded = loading.load(bundle=str(order.target), precision=order.precision)
     return "{engine} {version} on {device}, {precision}".format(**state.loaded.engine.describe())
 
@@ -230,11 +230,11 @@ def boxes(state: State) -> str:
     worst = float(np.abs(found - wanted).max())
     if not worst <= limit:
         raise StepFailed(
-            "boxes differ from the processor's by {:.2f} pixels".format(worst),
+            f"boxes differ from the processor's by {worst:.2f} pixels",
             "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
         )
     kind = type(tracker).__name__
-    return "{}: {} frames, within {:.2g} pixels of the processor's".format(kind, FRAMES, worst)
+    return f"{kind}: {FRAMES} frames, within {worst:.2g} pixels of the processor's"
 
 
 def graph(state: State) -> str:
@@ -264,9 +264,9 @@ def times(state: State) -> str:
         tracker.update(frame)
         total.append((time.perf_counter() - began) * 1e3)
         parts.append(dict(tracker.step_ms))
-    medians = ["{} {:.3f}".format(n, float(np.median([p[n] for p in parts]))) for n in parts[0]]
+    medians = [f"{n} {float(np.median([p[n] for p in parts])):.3f}" for n in parts[0]]
     steps_ms = ", ".join(text for text in medians if not text.endswith(" 0.000"))
-    text = "{:.3f} ms a frame (median of {})".format(float(np.median(total)), len(total))
+    text = f"{float(np.median(total)):.3f} ms a frame (median of {len(total)})"
     return text + ("; " + steps_ms if steps_ms else "")
 
 
@@ -282,14 +282,14 @@ def clocks(state: State) -> str:
     for key in sample:
         grown = _grown(state.before.get(key), sample[key]) if key.endswith("_count") else None
         if grown and key.startswith(("oc1", "oc2")):
-            raise StepFailed("{} new events of {}".format(grown, key), "use a stronger supply")
+            raise StepFailed(f"{grown} new events of {key}", "use a stronger supply")
     mode, fastest = state.telemetry.power_mode(), state.telemetry.fastest_power_mode()
     hottest, board = sample.get("hottest_temp_c"), state.detection.board
-    words = ["no temperature can be read" if hottest is None else "hottest {} C".format(hottest)]
+    words = ["no temperature can be read" if hottest is None else f"hottest {hottest} C"]
     if mode is not None:
-        words.append("power mode {}".format(mode.name))
+        words.append(f"power mode {mode.name}")
     if fastest is not None and mode is not None and fastest.id != mode.id:
-        words.append("faster: sudo nvpmodel -m {}".format(fastest.id))
+        words.append(f"faster: sudo nvpmodel -m {fastest.id}")
     held = [name for name, state_ in locked.items() if state_]
     hint = "; sudo jetson_clocks holds them" if board and board.family == "jetson" else ""
     words.append("clocks held: " + (", ".join(held) or "none" + hint))

@@ -117,7 +117,7 @@ class Compiler:
         for name, view, function in self.exemplar.outputs:
             if len(view.maps) != 1 or function is not None:
                 raise CannotCompile(
-                    "the exemplar leaves {}, which is more than the map of one layer".format(name)
+                    f"the exemplar leaves {name}, which is more than the map of one layer"
                 )
             stored = Stored(view.maps[0])
             found[name] = View(view.layout, [stored])
@@ -227,7 +227,7 @@ class Compiler:
 
         for name, view, function in part.outputs:
             if len(view.maps) != 1:
-                raise CannotCompile("the output {} joins several maps".format(name))
+                raise CannotCompile(f"the output {name} joins several maps")
             entry = keep(view.maps[0])
             entry["name"] = name
             entry["values"] = [float(v) for v in quantise.values(view.maps[0], function)]

@@ -41,11 +41,12 @@ class Store:
         """Raise ``CannotCompile`` where the map can't be stored in the order of tiles."""
         source = self.source
         if source.lane != 0 or source.buffer.pixels != 1:
-            raise CannotCompile("{} shares words with another map".format(source.name))
+            raise CannotCompile(f"{source.name} shares words with another map")
         if self.kind == "pixelwise" and LANES % source.width:
             raise CannotCompile(
-                "{} is {} wide; a correlation by positions needs a width of 1, 2, 4, 8 or "
-                "16".format(source.name, source.width)
+                f"{source.name} is {source.width} wide; a correlation by positions needs a width "
+                "of 1, 2, 4, 8 or "
+                "16"
             )
 
     def give(self, work: Work) -> None:
@@ -81,7 +82,7 @@ class Store:
         params = Params(bytes(80 * LANES))
         width = source.width
         for block in range(self.blocks):
-            spread = Buffer("{}, tiles {}".format(source.name, block), 1, source.height, 16 * width)
+            spread = Buffer(f"{source.name}, tiles {block}", 1, source.height, 16 * width)
             for column in range(width):
                 self._select(writer, spread, block, column, weights, params)
             offset = self.offset + block * self.positions * TILE

@@ -66,7 +66,7 @@ class Part:
         elif node.op_type in FUNCTIONS:
             view = self._function(node)
         else:
-            raise CannotCompile("{} needs {}; {}".format(_told(node), _why(node), HAS))
+            raise CannotCompile(f"{_told(node)} needs {_why(node)}; {HAS}")
         self._views[node.output[0]] = view
 
     def _view(self, node: Any, index: int, layout: Optional[str] = "map") -> View:
@@ -75,7 +75,7 @@ class Part:
         view = self._views.get(name)
         if view is None:
             what = "the constant" if name in self._constants else "what the engine does not make,"
-            raise CannotCompile("{} needs {} {}; {}".format(_told(node), what, name, HAS))
+            raise CannotCompile(f"{_told(node)} needs {what} {name}; {HAS}")
         if layout and view.layout != layout:
             raise CannotCompile(
                 "{} takes a tensor of shape {}; the engine has maps of channels, rows and "
@@ -94,18 +94,19 @@ class Part:
         told = attributes(node)
         weight = self._constants.get(node.input[1])
         if told.get("auto_pad", b"NOTSET") not in (b"NOTSET", "NOTSET"):
-            raise CannotCompile("{} pads by auto_pad; export it with numbers".format(_told(node)))
+            raise CannotCompile(f"{_told(node)} pads by auto_pad; export it with numbers")
         pads = told.get("pads", [0, 0, 0, 0])
         stride = tuple(told.get("strides", [1, 1]))
         dilations = told.get("dilations", [1, 1])
         if max(stride) > 2 or min(pads) < 0 or dilations[0] != dilations[1]:
             raise CannotCompile(
-                "{} needs strides {}, pads {} and dilations {}; the engine has strides of 1 and 2 "
-                "and one dilation".format(_told(node), list(stride), list(pads), list(dilations))
+                f"{_told(node)} needs strides {list(stride)}, pads {list(pads)} and dilations "
+                f"{list(dilations)}; the engine has strides of 1 and 2 "
+                "and one dilation"
             )
         if dilations[0] > 1 and max(stride) > 1:
             raise CannotCompile(
-                "{} needs a stride and a dilation; the engine has one of both".format(_told(node))
+                f"{_told(node)} needs a stride and a dilation; the engine has one of both"
             )
         _, channels, height, width = view.shape
         if weight is None:
@@ -144,8 +145,9 @@ class Part:
         stored = features.maps[0]
         if not isinstance(stored, Stored):
             raise CannotCompile(
-                "{} correlates two maps of one graph; the engine correlates with the exemplar's "
-                "features alone".format(_told(node))
+                f"{_told(node)} correlates two maps of one graph; the engine correlates with the "
+                "exemplar's "
+                "features alone"
             )
         bias = np.zeros(channels)
         layer = Layer(node.name, "depthwise", view.maps, None, bias, stride, tuple(pads[:2]))
@@ -156,9 +158,7 @@ class Part:
         features, view = self._view(node, 0, "turned"), self._view(node, 1, "flat")
         stored = features.maps[0]
         if len(features.maps) != 1 or not isinstance(stored, Stored):
-            raise CannotCompile(
-                "{} multiplies two maps of the search region; {}".format(_told(node), HAS)
-            )
+            raise CannotCompile(f"{_told(node)} multiplies two maps of the search region; {HAS}")
         positions = features.shape[1]
         layer = Layer(node.name, "pixelwise", view.maps, None, np.zeros(positions))
         layer.features = stored
@@ -182,8 +182,8 @@ class Part:
     def _concat(self, node: Any) -> View:
         if attributes(node).get("axis") not in (1, -3):
             raise CannotCompile(
-                "{} needs a concatenation along rows or columns; the engine's is of "
-                "channels".format(_told(node))
+                f"{_told(node)} needs a concatenation along rows or columns; the engine's is of "
+                "channels"
             )
         views = [self._view(node, index) for index in range(len(node.input))]
         return View("map", [one for view in views for one in view.maps])
@@ -218,7 +218,7 @@ class Part:
             return view.shape
         wanted = self._constants.get(node.input[1]) if len(node.input) > 1 else None
         if node.op_type != "Reshape" or wanted is None:
-            raise CannotCompile("{} needs a shape that is not known".format(_told(node)))
+            raise CannotCompile(f"{_told(node)} needs a shape that is not known")
         wanted = [view.shape[i] if size == 0 else int(size) for i, size in enumerate(wanted)]
         known = -int(np.prod(wanted))
         total = int(np.prod(view.shape))
@@ -264,7 +264,7 @@ class Part:
             functions.insert(0, function_of(node, self._constants))
             name = node.input[0]
         if name not in self._views:
-            raise CannotCompile("the output {} is none that the engine makes".format(wanted))
+            raise CannotCompile(f"the output {wanted} is none that the engine makes")
 
         def behind(values: np.ndarray) -> np.ndarray:
             for function in functions:
@@ -341,7 +341,7 @@ def function_of(node: Any, constants: Dict[str, np.ndarray]) -> Function:
 
 
 def _told(node: Any) -> str:
-    return "{} ({})".format(node.name, node.op_type)
+    return f"{node.name} ({node.op_type})"
 
 
 def _why(node: Any) -> str:

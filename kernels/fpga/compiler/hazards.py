@@ -29,16 +29,15 @@ def hazards(program: bytes, size: Size) -> List[str]:
             wanted = fields["wait_" + unit]
             if wanted > count:
                 found.append(
-                    "command {} ({}) waits for {} ends of {}, before which there are {}".format(
-                        number, name, wanted, unit, count
-                    )
+                    f"command {number} ({name}) waits for {wanted} ends of {unit}, before which "
+                    f"there are {count}"
                 )
                 wanted = count
             for ended in places[unit][:wanted]:
                 before |= 1 << ended | seen[ended][0]
         reads, writes = accesses(name, fields, size)
         if _meet(reads, writes):
-            found.append("command {} ({}) writes what it reads".format(number, name))
+            found.append(f"command {number} ({name}) writes what it reads")
         for other, (_, other_reads, other_writes, other_name) in enumerate(seen):
             if before >> other & 1:
                 continue
@@ -46,8 +45,9 @@ def hazards(program: bytes, size: Size) -> List[str]:
             told = told or _meet(reads, other_writes)
             if told:
                 found.append(
-                    "command {} ({}) does not wait for command {} ({}), with which it shares "
-                    "{}".format(number, name, other, other_name, told)
+                    f"command {number} ({name}) does not wait for command {other} ({other_name}), "
+                    "with which it shares "
+                    f"{told}"
                 )
         if name == "END":
             if any(fields["wait_" + u] != count for u, count in counts.items()):

@@ -72,9 +72,7 @@ def _picture(part: Part, readers: Readers) -> Buffer:
     """The crop's buffer."""
     first = readers.get(part.picture, [])
     if len(first) != 1 or first[0].inputs != [part.picture]:
-        raise CannotCompile(
-            "{} layers read the picture; the engine crops for one".format(len(first))
-        )
+        raise CannotCompile(f"{len(first)} layers read the picture; the engine crops for one")
     side, layer = part.picture.width, first[0]
     pixels = 4 if _can_pair(layer, readers, part) else 1
     words = -(-layer.outputs[0].width // 2) if pixels == 4 else side
@@ -110,9 +108,7 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
     for layer in layers:
         if any(one.layer is None for one in layer.inputs) and len(layer.inputs) > 1:
             raise CannotCompile(
-                "{} joins the picture itself with maps; the engine joins maps alone".format(
-                    layer.name
-                )
+                f"{layer.name} joins the picture itself with maps; the engine joins maps alone"
             )
         makers = [one.layer for one in layer.inputs if one.layer is not None]
         for maker in makers[1:]:
@@ -143,9 +139,8 @@ def _together(group: Sequence[Layer], readers: Readers, part: Part) -> Buffer:
         for one in layer.outputs:
             if (one.height, one.width) != (first.height, first.width):
                 raise CannotCompile(
-                    "{} joins maps of {}x{} and {}x{}".format(
-                        layer.name, one.height, one.width, first.height, first.width
-                    )
+                    f"{layer.name} joins maps of {one.height}x{one.width} and "
+                    f"{first.height}x{first.width}"
                 )
             one.buffer, one.block, one.lane = buffer, channel // LANES, channel % LANES
             channel += one.channels
@@ -159,8 +154,9 @@ def _split(layer: Layer) -> None:
     known = getattr(buffer, "reader", None)
     if known is not None and buffer.split != wanted:
         raise CannotCompile(
-            "{} and {} read one map with strides of 1 and 2, which only an engine of one lane "
-            "can".format(known.name, layer.name)
+            f"{known.name} and {layer.name} read one map with strides of 1 and 2, which only an "
+            "engine of one lane "
+            "can"
         )
     buffer.reader, buffer.split = layer, wanted
 

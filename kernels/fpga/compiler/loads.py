@@ -134,9 +134,8 @@ class Loads:
             found = _first_fit(arena, thing.number, self._held(first, [before, first]), last)
             if found is None:
                 raise CannotCompile(
-                    "{} needs {} {} at once; this size has {}".format(
-                        self._tasks[first].layer, thing.number, what, size
-                    )
+                    f"{self._tasks[first].layer} needs {thing.number} {what} at once; this size "
+                    f"has {size}"
                 )
             bases[index], times[index] = found
         for index, (thing, first, last) in enumerate(uses):

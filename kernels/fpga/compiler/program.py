@@ -272,6 +272,6 @@ def rows_needed(layer: Layer, first: int, end: int) -> Tuple[int, int]:
 
 def strip_buffer(buffer: Buffer, number: int, rows: int) -> Buffer:
     """A buffer for some rows of the crop."""
-    made = Buffer("{}, strip {}".format(buffer.name, number), 1, rows, buffer.width, buffer.pixels)
+    made = Buffer(f"{buffer.name}, strip {number}", 1, rows, buffer.width, buffer.pixels)
     made.split = buffer.split
     return made

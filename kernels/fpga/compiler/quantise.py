@@ -113,7 +113,7 @@ class Quantiser:
     def _range(self, name: str) -> Tuple[float, float]:
         if name not in self._ranges:
             raise CannotCompile(
-                "the table of ranges has none for {}; calibrate this network again".format(name)
+                f"the table of ranges has none for {name}; calibrate this network again"
             )
         return self._ranges[name]
 
@@ -141,7 +141,7 @@ class Quantiser:
             own = own + (most > LIMIT)
             if (sums - least - own < 0).any():
                 raise CannotCompile(
-                    "{} needs sums of more than 32 bits; its bias is too great".format(layer.name)
+                    f"{layer.name} needs sums of more than 32 bits; its bias is too great"
                 )
         shift = (sums - least - own).astype(np.uint8)
         return Numbers(whole, rounded.astype(np.int32), shift, None)
@@ -150,13 +150,11 @@ class Quantiser:
 def _moving(layer: Layer, features: Stored, source: np.ndarray, sums: np.ndarray) -> Numbers:
     """A correlation: the weights are the exemplar's features, at their own exponent."""
     if source.min() != source.max():
-        raise CannotCompile("{} correlates maps of several exponents at once".format(layer.name))
+        raise CannotCompile(f"{layer.name} correlates maps of several exponents at once")
     shift = sums - (source[0] + features.exponent)
     low = int(shift.min())
     if low < 0 or shift.max() > MOST_SHIFT:
-        raise CannotCompile(
-            "{} needs a shift of {} bits; the engine has 0 to 31".format(layer.name, low)
-        )
+        raise CannotCompile(f"{layer.name} needs a shift of {low} bits; the engine has 0 to 31")
     return Numbers(None, np.zeros(len(sums), np.int32), shift.astype(np.uint8), None)
 
 

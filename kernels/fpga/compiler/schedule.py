@@ -85,9 +85,7 @@ class Scheduler:
         self._pixels = quantise.pixels(network)
         if part.picture.width > MOST_COLUMNS:
             raise CannotCompile(
-                "a crop of {} pixels; the engine's tables have {}".format(
-                    part.picture.width, MOST_COLUMNS
-                )
+                f"a crop of {part.picture.width} pixels; the engine's tables have {MOST_COLUMNS}"
             )
 
     def best(self, finish: Callable[[Writer], None]) -> Made:

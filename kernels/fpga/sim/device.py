@@ -70,7 +70,7 @@ class SimulatedBoard(Device):
     """
 
     def __init__(self, family: str, machine: Any, cycles: int = CYCLES) -> None:
-        super().__init__("hotpath-simulated-{:x}".format(id(self)))
+        super().__init__(f"hotpath-simulated-{id(self):x}")
         self.name, self.family = "simulated", family
         self.arch = "armv7l" if family == "zynq" else "aarch64"
         self.capabilities = {"REGISTER_RW": True}
@@ -87,7 +87,7 @@ class SimulatedBoard(Device):
     def read_registers(self, address: int, length: int) -> bytes:
         """PYNQ's hook: ``length`` bytes."""
         words = [self._read(address + place) for place in range(0, length, 4)]
-        return struct.pack("<{}I".format(len(words)), *words)[:length]
+        return struct.pack(f"<{len(words)}I", *words)[:length]
 
     def write_registers(self, address: int, data: Any) -> None:
         """PYNQ's hook."""
@@ -222,8 +222,8 @@ def check(name: Optional[str], kind: str) -> None:
         raise NoSimulation("--simulate {}: there are: {}".format(kind, ", ".join(KINDS)))
     if NO_PYNQ:
         raise NoSimulation(
-            "a simulated board needs PYNQ's library, which can't be loaded ({}); run "
-            "`make fpga`".format(NO_PYNQ)
+            f"a simulated board needs PYNQ's library, which can't be loaded ({NO_PYNQ}); run "
+            "`make fpga`"
         )
 
 
@@ -248,8 +248,9 @@ def open_board(name: str, kind: str, **options: Any) -> Tuple[SimulatedBoard, pa
         machine = getattr(importlib.import_module(module), attribute)(size, **options)
     except CannotBuild as error:
         raise NoSimulation(
-            "the RTL can't be compiled: {}; run `make fpga` and install g++, or take --simulate "
-            "model".format(error)
+            f"the RTL can't be compiled: {error}; run `make fpga` and install g++, or take "
+            "--simulate "
+            "model"
         ) from None
     family = hwh.family_of(part)
     device = SimulatedBoard(family, machine)

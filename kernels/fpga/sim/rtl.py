@@ -79,7 +79,7 @@ class Rtl:
         latency = size.get("ddr_latency", 40) if latency is None else latency
         share = size.get("ddr_share", 0.75) if share is None else share
         if latency < 0 or not 0 < share <= 1 or not 0 <= stalls < 100:
-            raise ValueError("latency {}, share {}, stalls {}".format(latency, share, stalls))
+            raise ValueError(f"latency {latency}, share {share}, stalls {stalls}")
         self._handle = self._library.rtl_new(
             self.memory.ctypes.data, memory_bytes, latency, share, stalls, bursts, seed
         )

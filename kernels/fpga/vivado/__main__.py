@@ -16,9 +16,9 @@ def main() -> int:
     try:
         folder = vivado.build(options.board, options.jobs)
     except HotpathError as error:
-        print("error: {}".format(error), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    print("The overlay of {} is in {}".format(options.board, os.path.relpath(str(folder))))
+    print(f"The overlay of {options.board} is in {os.path.relpath(str(folder))}")
     return 0
 
 

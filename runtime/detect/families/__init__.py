@@ -23,4 +23,4 @@ def families() -> List[str]:
 
 def module_of(family: str) -> Any:
     """The module of a family."""
-    return importlib.import_module("{}.{}".format(__name__, family))
+    return importlib.import_module(f"{__name__}.{family}")

@@ -71,7 +71,7 @@ def test_another_computer_prepares_and_prints_the_one_command(toml, tmp_path, ca
     assert run(toml, tmp_path / "engines", "jetson_nano") == 0
     printed = capsys.readouterr()
     prepared = tmp_path / "engines" / "jetson_nano" / "tiny-fp16.prepared"
-    assert printed.out == "python3 -m boards.build --prepared {}\n".format(prepared)
+    assert printed.out == f"python3 -m boards.build --prepared {prepared}\n"
     assert {"prepared.json", "tiny.toml", "whole-search0.onnx"} <= set(os.listdir(str(prepared)))
 
 
@@ -88,7 +88,7 @@ def test_the_board_goes_on_from_what_was_prepared_without_onnx(toml, tmp_path, c
         board.leave()
     made = bundle.Bundle(out / "jetson_nano" / "tiny-fp16")
     made.check_parts()
-    assert "runtime.track --bundle {}".format(made.folder) in capsys.readouterr().out
+    assert f"runtime.track --bundle {made.folder}" in capsys.readouterr().out
 
 
 def test_the_printed_command_builds_beside_what_was_prepared(toml, tmp_path, capsys, monkeypatch):

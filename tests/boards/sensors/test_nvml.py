@@ -57,9 +57,7 @@ def read(tmp_path):
 
     def read(root="/", **defines):
         (tmp_path / "nvml.c").write_text(SOURCE)
-        flags = [
-            "-D{}={}".format(key, value) for key, value in dict({"STATUS": 0}, **defines).items()
-        ]
+        flags = [f"-D{key}={value}" for key, value in dict({"STATUS": 0}, **defines).items()]
         subprocess.check_call(
             [COMPILER, "-shared", "-fPIC", "-o", str(tmp_path / "libnvidia-ml.so.1")]
             + flags

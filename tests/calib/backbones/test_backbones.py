@@ -167,7 +167,7 @@ def test_models_of_timm_are_cut_at_the_stride_and_folded(tmp_path):
 
 def test_the_command_writes_rows_table_and_plot_and_keeps_rows(own, tmp_path, capsys):
     out = tmp_path / "out"
-    (tmp_path / "accuracy.csv").write_text("kestrel:tiny,.5\n{}:Small,.6\n".format(own))
+    (tmp_path / "accuracy.csv").write_text(f"kestrel:tiny,.5\n{own}:Small,.6\n")
     arguments = ["kestrel:tiny", own + ":Small", own + ":Branched", "--out", str(out)]
     arguments += ["--rounds", "3", "--side", "63", "--exemplar", "31", "--board", "kv260"]
     arguments += ["--accuracy", str(tmp_path / "accuracy.csv")]

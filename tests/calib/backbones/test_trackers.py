@@ -29,7 +29,7 @@ def world(tmp_path_factory):
         clip = folder / ("ranges", "clips")[number // 2] / str(number)
         (clip / "img").mkdir(parents=True)
         for index, frame in enumerate(frames[part]):
-            cv2.imwrite(str(clip / "img" / "{:03d}.png".format(index)), frame)
+            cv2.imwrite(str(clip / "img" / f"{index:03d}.png"), frame)
         write_boxes(clip / "boxes.csv", np.array(boxes[part]))
     torch.manual_seed(0)
     run = folder / "runs" / "one"

@@ -54,7 +54,7 @@ def write_clip(folder, frames):
     pictures, boxes = tiny.film(frames)
     (folder / "img").mkdir(parents=True)
     for number, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / "img" / "{:04}.png".format(number)), picture)
+        cv2.imwrite(str(folder / "img" / f"{number:04}.png"), picture)
     lines = ["frame,x,y,w,h"] + ["{},{},{},{},{}".format(i, *b) for i, b in enumerate(boxes)]
     (folder / "boxes.csv").write_text("\n".join(lines) + "\n")
 

@@ -108,7 +108,7 @@ def test_the_limit_of_a_lost_frame_is_the_search_s_own(budget_ms, limit):
     states = np.array(["tracked"] * 21 + ["lost"] * 4)
     run = judge.Run(None, None, None, ms, ms, ms, states)
     sentence = times.over_budget([run], budget_ms)
-    assert sentence.startswith("limit {:.2f} ms".format(limit)) and "frames 4 took" in sentence
+    assert sentence.startswith(f"limit {limit:.2f} ms") and "frames 4 took" in sentence
 
 
 def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():

@@ -20,13 +20,13 @@ def folders(tmp_path):
     images.mkdir()
     clip.mkdir(parents=True)
     for i in range(50):
-        cv2.imwrite(str(images / "{:02d}.png".format(i)), still(i))
+        cv2.imwrite(str(images / f"{i:02d}.png"), still(i))
     rows = ["frame,x,y,w,h"]
     for i in range(8):
         picture = np.full((400, 400, 3), 40, np.uint8)
         picture[150:200, 150 + 10 * i : 220 + 10 * i] = 230
-        cv2.imwrite(str(clip / "{:04d}.png".format(i)), picture)
-        rows.append("{},{},150,70,50".format(i, 150 + 10 * i))
+        cv2.imwrite(str(clip / f"{i:04d}.png"), picture)
+        rows.append(f"{i},{150 + 10 * i},150,70,50")
     (clip / "boxes.csv").write_text("\n".join(rows))
     return tmp_path
 

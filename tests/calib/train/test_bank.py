@@ -74,7 +74,7 @@ def test_a_rough_box_beside_a_video_says_where_its_target_is(tmp_path, folders):
     clips.mkdir()
     write_video(clips / "boxed.mp4")
     write_video(clips / "bare.mp4")
-    rows = ["{},{},20,20,20".format(i, i % 60) if i < 50 else "{},,,,".format(i) for i in range(90)]
+    rows = [f"{i},{i % 60},20,20,20" if i < 50 else f"{i},,,," for i in range(90)]
     (clips / "boxed.boxes.csv").write_text("\n".join(["frame,x,y,w,h", *rows]))
     bank = build_bank(tmp_path / "bank", [folders / "images"], [clips])
     boxed, bare = (
@@ -96,7 +96,7 @@ def test_a_large_picture_is_shrunk_with_its_box(tmp_path, folders):
     for i in range(2):
         picture = np.zeros((600, 1024, 3), np.uint8)
         picture[200:300, 400:600] = 255
-        cv2.imwrite(str(clip / "{}.png".format(i)), picture)
+        cv2.imwrite(str(clip / f"{i}.png"), picture)
     (clip / "boxes.csv").write_text("frame,x,y,w,h\n0,400,200,200,100\n1,400,200,200,100\n")
     bank = build_bank(tmp_path / "bank", [folders / "images"], [tmp_path / "large"])
     index = np.flatnonzero(bank.kind == SEQUENCE)[0]

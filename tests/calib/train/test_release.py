@@ -56,7 +56,7 @@ def world(tmp_path_factory):
         frames, boxes = tiny.film(first + 24)
         rows = ["frame,x,y,w,h"]
         for index, (frame, box) in enumerate(list(zip(frames, boxes))[first:]):
-            cv2.imwrite(str(clip / "{:04d}.png".format(index)), frame)
+            cv2.imwrite(str(clip / f"{index:04d}.png"), frame)
             rows.append("{},{},{},{},{}".format(index, *box))
         (clip / "boxes.csv").write_text("\n".join(rows))
     torch.manual_seed(0)
@@ -111,7 +111,7 @@ def test_the_thresholds_and_the_figures_of_the_readme_are_those_measured(world):
     sizes = [sum(f.stat().st_size for f in files if ("int8" in f.name) == on) for on in (0, 1)]
     wanted = "{:.1f} MB; INT8 {:.1f} MB".format(*(size / 1e6 for size in sizes))
     wanted = README.replace("9.9 MB; INT8 9.9 MB", re.sub(r"\b0\.", ".", wanted))
-    wanted = wanted.replace(".111", "{:.3f}".format(overlap)[1:])
+    wanted = wanted.replace(".111", f"{overlap:.3f}"[1:])
     searched = re.findall(r"has (\.\d{3}) in fp32 and (\.\d{3}) in INT8", text)[0]
     wanted = wanted.replace(".333 in fp32 and .333", "{} in fp32 and {}".format(*searched))
     assert 0.5 < overlap < 1 and ".333" not in searched and text == wanted

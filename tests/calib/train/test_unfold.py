@@ -36,7 +36,7 @@ def write(network, folder):
     """Export a network; returns the paths of its parts."""
     torch.save({"config": network.config, "average": network.state_dict()}, folder / "joint.pt")
     export.export(folder / "joint.pt", folder / "export")
-    return {part: folder / "export" / "kestrel_{}.onnx".format(part) for part in PARTS}
+    return {part: folder / "export" / f"kestrel_{part}.onnx" for part in PARTS}
 
 
 PARTS = ("exemplar", "search")

@@ -54,7 +54,7 @@ def _made(name, flags):
     compiler = shutil.which("g++")
     if not compiler:
         pytest.skip("no g++ to compile the stand-in for a GPU")
-    folder = os.path.join(CACHE, "{}-{}".format(name, _key(compiler)))
+    folder = os.path.join(CACHE, f"{name}-{_key(compiler)}")
     if not os.path.isdir(folder):
         os.makedirs(CACHE, exist_ok=True)
         work = tempfile.mkdtemp(dir=CACHE)
@@ -140,11 +140,11 @@ def _wrapped(source, path):
     """Write a C++ file that includes the .cu file and registers its kernels; return its path."""
     with open(source) as file:
         text = file.read()
-    lines = ['#include "shim.h"', '#include "{}"'.format(source)]
+    lines = ['#include "shim.h"', f'#include "{source}"']
     for kind, name in DYNAMIC.findall(text):
-        lines.append("thread_local {} {}[(48 << 10) / sizeof({})];".format(kind, name, kind))
+        lines.append(f"thread_local {kind} {name}[(48 << 10) / sizeof({kind})];")
     for name in KERNEL.findall(text):
-        lines.append('static shim::Registration {0}_kernel("{0}", {0});'.format(name))
+        lines.append(f'static shim::Registration {name}_kernel("{name}", {name});')
     with open(path, "w") as file:
         file.write("\n".join(lines) + "\n")
     return path

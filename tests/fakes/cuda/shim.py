@@ -31,7 +31,7 @@ class Shim:
             Failed: it did not run to its end.
         """
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
-        image = ".version .entry {}".format(name).encode()
+        image = f".version .entry {name}".encode()
         self.library.cuModuleLoadData(ctypes.byref(module), image)
         if self.library.cuModuleGetFunction(ctypes.byref(function), module, name.encode()):
             raise KeyError(name)
@@ -46,7 +46,7 @@ class Shim:
         self.library.cuModuleUnload(module)
         if result:
             self.library.fake_recover()
-            raise Failed("{}: error {}".format(name, result))
+            raise Failed(f"{name}: error {result}")
 
 
 def _value(argument):

@@ -115,7 +115,7 @@ def collect(whole, found, failures):
     try:
         found.append(whole.result())
     except HotpathError as error:
-        failures.append("{}: {}".format(type(error).__name__, error))
+        failures.append(f"{type(error).__name__}: {error}")
 
 
 def poison(device, engine, whole):

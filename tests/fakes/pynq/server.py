@@ -28,7 +28,7 @@ class Files(remote_device_pb2_grpc.RemoteDeviceServicer):
     def __init__(self, board, cells):
         self._board, self._cells = board, cells
         self._files = {
-            "/proc/version": "Linux version 6.6 (fake) {}".format(board.arch).encode(),
+            "/proc/version": f"Linux version 6.6 (fake) {board.arch}".encode(),
             "/proc/device-tree/chosen/pynq_board": b"Fake\0",
             MANAGER + "state": b"operating",
             MANAGER + "flags": b"0",

@@ -350,7 +350,7 @@ def _problems(model, family, machine):
         if operator == "HardSwish" and family == "8.2":
             problems.append("No importer registered for op: HardSwish.")
         if operator == "Conv" and inputs[1] not in model.constants and not takes:
-            problems.append("convMultiInput: kernel weights of {} vary".format(outputs[0]))
+            problems.append(f"convMultiInput: kernel weights of {outputs[0]} vary")
     return problems
 
 
@@ -365,9 +365,7 @@ def _unbuildable(model, config, version, machine):
     machine.seen.append(("cache", cache))
     numbers = [int(number) for number in version.split(".")[:3]]
     thousand = 10000 if numbers[0] >= 10 else 1000
-    wanted = "TRT-{}-EntropyCalibration2".format(
-        numbers[0] * thousand + numbers[1] * 100 + numbers[2]
-    )
+    wanted = f"TRT-{numbers[0] * thousand + numbers[1] * 100 + numbers[2]}-EntropyCalibration2"
     if cache.splitlines()[0] != wanted:
         return "Calibration table does not match calibrator algorithm type."
     return None

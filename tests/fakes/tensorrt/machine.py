@@ -114,7 +114,7 @@ class Device:
             "hp_correlate_pixelwise": self._pixelwise,
         }
         if name not in known:
-            raise NotOnGpu("this device has no {}".format(name))
+            raise NotOnGpu(f"this device has no {name}")
         return known[name]
 
     def launch(self, kernel, grid, block, arguments, stream, shared=0):
@@ -215,9 +215,9 @@ def interpreter(path, options, python=sys.executable):
     site = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
     path.write_text(
         "#!/bin/sh\n"
-        "export FAKE_BOARD='{}'\n"
-        'export PYTHONPATH="{}:$PYTHONPATH"\n'
-        'exec {} "$@"\n'.format(json.dumps(options), site, python)
+        f"export FAKE_BOARD='{json.dumps(options)}'\n"
+        f'export PYTHONPATH="{site}:$PYTHONPATH"\n'
+        f'exec {python} "$@"\n'
     )
     path.chmod(0o755)
 

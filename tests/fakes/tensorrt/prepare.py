@@ -62,7 +62,7 @@ print(json.dumps({
 
 def folder(version, python):
     """Where the bindings of a version are for a Python such as "3.11"."""
-    return os.path.join(CACHE, "{}-py{}".format(version, python))
+    return os.path.join(CACHE, f"{version}-py{python}")
 
 
 def read(version, python, executable=None):
@@ -90,10 +90,8 @@ def missing(version, python):
         return None
     first, last = PYTHONS.get(version, ((3, 8), (3, 13)))
     if not first <= tuple(int(part) for part in python.split(".")) <= last:
-        return "TensorRT {} has no wheel for Python {}".format(version, python)
-    return "TensorRT {}'s bindings are not here; run tests/fakes/tensorrt/prepare.py PYTHON".format(
-        version
-    )
+        return f"TensorRT {version} has no wheel for Python {python}"
+    return f"TensorRT {version}'s bindings are not here; run tests/fakes/tensorrt/prepare.py PYTHON"
 
 
 def prepare(version, python):
@@ -109,7 +107,7 @@ def prepare(version, python):
         command += ["--implementation", "cp", "--abi", "none", "-d", work]
         for platform in PLATFORMS:
             command += ["--platform", platform]
-        problem = _run(command + ["{}=={}".format(WHEELS[version], version)])
+        problem = _run(command + [f"{WHEELS[version]}=={version}"])
         if problem:
             return problem
         for wheel in glob.glob(os.path.join(work, "*.whl")):
@@ -138,9 +136,7 @@ def _stubs(work):
     with open(source, "w") as file:
         for number, symbol in enumerate(symbols):
             file.write(
-                'void *stub{0}() __asm__("{1}");\nvoid *stub{0}() {{ return 0; }}\n'.format(
-                    number, symbol
-                )
+                f'void *stub{number}() __asm__("{symbol}");\nvoid *stub{number}() {{ return 0; }}\n'
             )
     for name in sorted(set(NEEDED.findall(needed))):
         out = os.path.join(work, "stubs", name)

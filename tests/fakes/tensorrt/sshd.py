@@ -77,11 +77,9 @@ class Sshd:
         """Write the board's python3: ``before``, then this Python with the fake TensorRT."""
         path = self.folder / "bin" / "python3"
         path.write_text(
-            "#!/bin/sh\n{}\n"
-            'export PYTHONPATH="$PWD:{}:$PYTHONPATH"\n'
-            'exec {} -m tests.fakes.tensorrt.machine 8.2 "$@"\n'.format(
-                before, self._fakes(), sys.executable
-            )
+            f"#!/bin/sh\n{before}\n"
+            f'export PYTHONPATH="$PWD:{self._fakes()}:$PYTHONPATH"\n'
+            f'exec {sys.executable} -m tests.fakes.tensorrt.machine 8.2 "$@"\n'
         )
         path.chmod(0o755)
 

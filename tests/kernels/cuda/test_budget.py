@@ -46,7 +46,7 @@ def test_kernels_stay_within_their_budget(nvrtc, table, tmp_path, name, capabili
     content, _ = nvrtc.compile(compiler.source(name), capability, ptx=True)
     ptx = tmp_path / "kernel.ptx"
     ptx.write_bytes(content)
-    command = [PTXAS, "-v", "-arch=sm_{}".format(capability), str(ptx), "-o", str(ptx) + ".cubin"]
+    command = [PTXAS, "-v", f"-arch=sm_{capability}", str(ptx), "-o", str(ptx) + ".cubin"]
     status, printed = compiler._run(command)
     assert status == 0, printed
     within(table, printed, name)
@@ -62,7 +62,7 @@ def test_kernels_stay_within_their_budget_on_thor(table, tmp_path, name):
     nvcc = shutil.which("nvcc")
     if not nvcc or "sm_110" not in compiler._run([nvcc, "--list-gpu-code"])[1]:
         pytest.skip("no nvcc that knows sm_110")
-    flags = list(compiler.FLAGS) + ["-Xptxas=-v", "-cubin", "-arch=sm_{}".format(THOR)]
+    flags = list(compiler.FLAGS) + ["-Xptxas=-v", "-cubin", f"-arch=sm_{THOR}"]
     out = str(tmp_path / "out.cubin")
     status, printed = compiler._run([nvcc] + flags + ["-o", out, compiler.source(name)])
     assert status == 0, printed
@@ -104,7 +104,7 @@ def test_every_gpu_has_its_estimates_with_a_compiler_that_knows_only_one(
     monkeypatch.setattr(compiler, "available", lambda: iter([nvrtc]))
     assert budget.main() == 0
     printed = capsys.readouterr().out
-    assert all("| {} |".format(name) in printed for name in table["gpu"])
+    assert all(f"| {name} |" in printed for name in table["gpu"])
     assert "Estimates" in printed
 
 

@@ -33,7 +33,7 @@ def assemble(ptx, capability, folder):
     source = os.path.join(folder, "kernel.ptx")
     with open(source, "w") as file:
         file.write(ptx)
-    command = [PTXAS, "-v", "-arch=sm_{}".format(capability), source, "-o", source + ".cubin"]
+    command = [PTXAS, "-v", f"-arch=sm_{capability}", source, "-o", source + ".cubin"]
     return compiler._run(command)
 
 

@@ -40,7 +40,7 @@ def real(names):
     """dict of dotted name -> "there" or "missing" in the real CuPy, which imports without a GPU."""
     if not os.path.isfile(os.path.join(REAL, "as-installed.txt")):
         pytest.skip(
-            "no {}: CuPy was not prepared for this Python".format(os.path.relpath(REAL, build.ROOT))
+            f"no {os.path.relpath(REAL, build.ROOT)}: CuPy was not prepared for this Python"
         )
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join((REAL, TOOLS)))
     printed = subprocess.check_output(

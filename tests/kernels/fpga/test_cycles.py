@@ -12,7 +12,7 @@ from kernels.fpga.sim import build
 from kernels.fpga.sim.rtl import Command
 
 needs_verilator = pytest.mark.skipif(
-    build.missing() is not None, reason="no simulation here: {}".format(build.missing())
+    build.missing() is not None, reason=f"no simulation here: {build.missing()}"
 )
 
 MOST = {"pynq_z2": 220000, "kv260": 125000}  # cycles of a frame that the engine is designed for

@@ -31,13 +31,13 @@ def proven(commands, *files):
 
 def prove_fifo(registered, steps=CYCLES, changes=()):
     proven(
-        ["chparam -set OUTPUT_REGISTER {} fifo_miter".format(registered)]
+        [f"chparam -set OUTPUT_REGISTER {registered} fifo_miter"]
         + ["hierarchy -top fifo_miter", "proc", "flatten", "memory_map", "opt -full"]
         + list(changes)
         + ["dffunmap", "opt_clean"]
         + [
             "sat -verify -prove differs 0 -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 0 "
-            "-set-def-inputs -ignore_unknown_cells -seq {}".format(steps)
+            f"-set-def-inputs -ignore_unknown_cells -seq {steps}"
         ],
         "plain_fifo.sv",
         "fifo_miter.sv",
@@ -57,7 +57,7 @@ def test_a_fifo_that_forgets_an_entry_is_found_out():
 def equivalent(lanes, changes=()):
     proven(
         [
-            "chparam -set LANES {} plain_sequencer hp_sequencer".format(lanes),
+            f"chparam -set LANES {lanes} plain_sequencer hp_sequencer",
             "proc",
             "flatten plain_sequencer hp_sequencer",
             "opt_clean",
@@ -85,9 +85,7 @@ def test_a_write_answer_after_a_reset_is_not_counted():
     commands = ["hierarchy -top hp_writer", "proc", "flatten", "memory_map", "opt -full"]
     commands += ["dffunmap", "opt_clean"]
     for wanted in ("idle 1", "failed 0"):
-        proof = "sat -verify -prove {} -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 1 ".format(
-            wanted
-        )
-        later = " ".join("-set-at {} rst 0".format(step) for step in range(3, 10))
+        proof = f"sat -verify -prove {wanted} -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 1 "
+        later = " ".join(f"-set-at {step} rst 0" for step in range(3, 10))
         proof += later + " -set word_valid 0 -set start 0 -set-def-inputs -seq 7"
         synthesis.run(["read_verilog -sv -I . hp_fifo.sv hp_writer.sv"] + commands + [proof], [])

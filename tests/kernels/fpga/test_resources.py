@@ -17,7 +17,7 @@ def test_the_smallest_board_was_counted_on_this_rtl():
 def test_a_count_of_an_earlier_rtl_is_marked(board):
     title = tables.parts()[board]["title"]
     text = resources.DOCUMENT.read_text(encoding="utf-8")
-    marked = "| {}{} |".format(title, resources.STALE) in text
+    marked = f"| {title}{resources.STALE} |" in text
     assert marked != resources.is_fresh(board, resources.results()[board])
 
 
@@ -104,10 +104,10 @@ def test_the_readme_says_what_the_tables_say():
     readme = (tables.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
     for board, size in tables.sizes().items():
         described = boards.load_board(board)
-        start = "| {} | typical |".format(described.title)
+        start = f"| {described.title} | typical |"
         (row,) = (line for line in cycles.splitlines() if line.startswith(start))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         there, taken = described.fpga, resources.results()[board]["total"]
-        shares = ["{:.0%}".format(taken[k] / there[k]) for k in ("dsp", "luts", "bram36")]
+        shares = [f"{taken[k] / there[k]:.0%}" for k in ("dsp", "luts", "bram36")]
         said = [described.title, size["lanes"], cells[4], cells[7], cells[9], cells[10] + " FPS"]
         assert "| " + " | ".join(map(str, said + shares)) + " |" in readme

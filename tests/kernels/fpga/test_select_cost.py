@@ -55,4 +55,4 @@ def test_select_takes_less_than_a_tenth_of_a_frame(board, tmp_path):
     clock_hz = boards.load_board(board).cpu["clock_max_mhz"] * 1e6
     select_s = (twice - once) * CYCLES_AN_INSTRUCTION / clock_hz
     assert 1000 < twice - once
-    assert select_s < SHARE * frame_s, "{} instructions".format(twice - once)
+    assert select_s < SHARE * frame_s, f"{twice - once} instructions"

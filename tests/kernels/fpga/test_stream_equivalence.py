@@ -34,17 +34,17 @@ def prove(top, parameters, steps, rtl, references, changes=(), cuts=()):
     read = "read_verilog -sv -I . "
     commands = [read + " ".join(str(REFERENCE / (name + ".sv")) for name in references)]
     for name in rtl:
-        text = (synthesis.RTL / "hp_{}.sv".format(name)).read_text(encoding="utf-8")
+        text = (synthesis.RTL / f"hp_{name}.sv").read_text(encoding="utf-8")
         for old, new in cuts:
             text = text.replace(old, new)
-        commands.append("{}<<END_OF_FILE\n{}\nEND_OF_FILE".format(read, text))
+        commands.append(f"{read}<<END_OF_FILE\n{text}\nEND_OF_FILE")
     settings = " ".join("-set {} {}".format(*item) for item in parameters.items())
-    commands += ["chparam {} {}".format(settings, top)] if settings else []
+    commands += [f"chparam {settings} {top}"] if settings else []
     commands += ["hierarchy -top " + top, "proc", "flatten", "opt -full", "memory_map"]
     commands += ["opt -full", "wreduce", "opt -full"] + list(changes) + ["dffunmap", "opt_clean"]
     proof = "sat -verify -prove differs 0 -prove-skip 2 -set-at 1 rst 1 -set-at 2 rst 1 "
-    proof += " ".join("-set-at {} rst 0".format(step) for step in range(3, steps + 1))
-    commands += [proof + " -ignore_unknown_cells -seq {}".format(steps)]
+    proof += " ".join(f"-set-at {step} rst 0" for step in range(3, steps + 1))
+    commands += [proof + f" -ignore_unknown_cells -seq {steps}"]
     synthesis.run(commands, [])
 
 

@@ -54,7 +54,7 @@ def test_verilog_places_are_those_of_pack():
                 continue
             packed = tables.pack("CONV" if command == "ALL" else command, **{name: 1})
             value = int.from_bytes(packed, "little") >> 4  # without the opcode
-            where = "{}_{}".format(command, name.upper())
+            where = f"{command}_{name.upper()}"
             low = places[where + "_LSB"]
             width = places[where + "_BITS"]
             assert value << 4 & ((1 << width) - 1) << low == 1 << low

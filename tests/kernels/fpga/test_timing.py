@@ -51,7 +51,7 @@ def register(d, q, clock=1, **more):
 
 
 def netlist_of(cells, ports=None):
-    names = {"net{}".format(bit): {"bits": [bit]} for bit in range(2, 60)}
+    names = {f"net{bit}": {"bits": [bit]} for bit in range(2, 60)}
     return {"cells": cells, "ports": ports or {}, "netnames": names}
 
 
@@ -76,7 +76,7 @@ def test_a_path_is_the_sum_of_its_cells_nets_and_setup():
 def test_more_loads_make_a_net_slower_and_an_enable_has_its_own_setup():
     cells = {"from": register(9, 2), "invert": cell("INV", {"I": [2]}, {"O": [3]})}
     for index in range(8):
-        cells["to{}".format(index)] = register(20 + index, 30 + index, CE=3)
+        cells[f"to{index}"] = register(20 + index, 30 + index, CE=3)
     worst = timed(cells)[0]
     # an inverter costs nothing; log2(8) = 3
     assert worst.ns == pytest.approx(0.4 + 0.5 + 0.1 * 3 + 0.2)
@@ -92,7 +92,7 @@ def test_a_carry_chain_has_no_nets_between_its_cells():
             "CO": [10 + 4 * index + i for i in range(4)],
         }
         inputs = {"S": [2 if index == 0 else "0"] * 4, "DI": ["0"] * 4, "CI": chain[index]}
-        cells["carry{}".format(index)] = cell("CARRY4", inputs, outputs)
+        cells[f"carry{index}"] = cell("CARRY4", inputs, outputs)
     cells["to"] = register(51, 5)
     worst = timed(cells)[0]
     first = 0.5 + 0.1 * 2 + 0.4 + 0.06 * 3  # four loads; from S of the first stage to the last CO

@@ -47,7 +47,7 @@ def test_verilator_has_nothing_to_complain_about(name):
         "--top-module",
         "hp_engine",
     ]
-    command += ["-Wno-UNUSEDPARAM", "-Wno-UNUSEDSIGNAL", "-I{}".format(runner.RTL)]
+    command += ["-Wno-UNUSEDPARAM", "-Wno-UNUSEDSIGNAL", f"-I{runner.RTL}"]
     command += ["-G{}={}".format(*item) for item in parameters_of(name).items()]
     command.append(str(runner.RTL / "hp_engine.sv"))
     environment = dict(os.environ, VERILATOR_ROOT=str(root))

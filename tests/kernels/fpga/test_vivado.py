@@ -139,9 +139,7 @@ def test_both_clocks_of_pumped_multipliers_come_from_one_cell_of_the_fabric(run,
         "clocks/clk_out1",
         "clocks/clk_out2",
     )
-    slow, fast = (
-        float(set_to["CONFIG.CLKOUT{}_REQUESTED_OUT_FREQ".format(number)]) for number in (1, 2)
-    )
+    slow, fast = (float(set_to[f"CONFIG.CLKOUT{number}_REQUESTED_OUT_FREQ"]) for number in (1, 2))
     assert fast == 2 * slow == 2 * tables.sizes()[board]["assumed_clock_mhz"]
 
 
@@ -167,7 +165,7 @@ def test_the_addresses_are_those_of_the_simulated_board(run, board):
     registers = next(call for call in segments if call[-1] == "engine/s_axil/reg0")
     family = hwh.family_of(tables.parts()[board]["part"])
     assert int(registers[registers.index("-offset") + 1], 16) == hwh.ADDRESS[family]
-    assert registers[registers.index("-range") + 1] == "{}K".format(hwh.RANGE // 1024)
+    assert registers[registers.index("-range") + 1] == f"{hwh.RANGE // 1024}K"
     assert cells_of(calls)[hwh.CELL] == "hotpath_engine"
 
 
@@ -177,7 +175,7 @@ def test_the_wrapper_has_the_ports_of_the_engine():
     assert parameters <= engine_parameters
     assert wrapper == engine
     text = (RTL / "hotpath_engine.v").read_text()
-    assert {name for name in engine if ".{0}({0})".format(name) not in text} == set()
+    assert {name for name in engine if f".{name}({name})" not in text} == set()
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -208,7 +206,7 @@ def test_every_port_of_the_wrapper_belongs_to_an_interface():
     )
     assert {port for _, _, port in named} == set(ports_of(RTL / "hotpath_engine.v")[0])
     for interface, signal, port in named:
-        assert port in (interface, "{}_{}".format(interface, signal.lower()))
+        assert port in (interface, f"{interface}_{signal.lower()}")
 
 
 @needs_tclsh
@@ -234,7 +232,7 @@ def test_no_bitstream_is_written_when_timing_is_not_met(run, what):
     size = tables.sizes()["pynq_z2"]
     # a path that is too long may be one of the multipliers, which has half of a period
     holds = 1000 / (1000 / size["assumed_clock_mhz"] - (1 + size["pumped"]) * float(what))
-    assert "{:.1f} MHz would hold".format(holds) in done.stderr
+    assert f"{holds:.1f} MHz would hold" in done.stderr
     assert not list(folder.glob("out/*.bit"))
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     """The tiny network, its film of 30 frames, and the first box as text."""
     folder = tmp_path_factory.mktemp("runs")
     boxes = write_world(folder, 30)
-    (folder / "box").write_text(",".join("{:g}".format(value) for value in boxes[0]))
+    (folder / "box").write_text(",".join(f"{value:g}" for value in boxes[0]))
     return folder
 
 
@@ -137,7 +137,7 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(folder, tmp_pa
     (long / "frames").mkdir(parents=True)
     pictures = sorted((folder / "frames").iterdir())
     for index in range(40 * len(pictures)):  # the bar is drawn ten times a second
-        name = "{:05d}{}".format(index, pictures[0].suffix)
+        name = f"{index:05d}{pictures[0].suffix}"
         (long / "frames" / name).symlink_to(pictures[index % len(pictures)])
     words = command(
         folder,

@@ -31,7 +31,7 @@ def frames_of(path, count, limit_s=30):
 
 def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
     boxes = write_world(tmp_path, 200, width=640, height=480, side=80)
-    box = ",".join("{:g}".format(value) for value in boxes[0])
+    box = ",".join(f"{value:g}" for value in boxes[0])
     out = tmp_path / "out.csv"
     with display.display() as screen:
         run = subprocess.Popen(

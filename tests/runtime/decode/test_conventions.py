@@ -13,7 +13,7 @@ def multiply(path, output, factors):
     """Multiply an output of a file by a factor for each channel."""
     model = onnx.load(str(path))
     graph = model.graph
-    plain = "plain{}".format(len(graph.node))
+    plain = f"plain{len(graph.node)}"
     for node in graph.node:
         node.output[:] = [plain if name == output else name for name in node.output]
     array = np.array(factors, np.float32).reshape(1, -1, 1, 1)

@@ -174,7 +174,7 @@ def video(clip, tmp_path_factory):
     folder = tmp_path_factory.mktemp("video") / "frames"
     folder.mkdir()
     for index, frame in enumerate(clip[0]):
-        cv2.imwrite(str(folder / "{:04d}.png".format(index)), frame)
+        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
     return str(folder), ",".join(str(value) for value in clip[1])
 
 

@@ -122,7 +122,7 @@ def test_the_command_line_takes_it_by_its_name(home, toml, tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()
     for index, frame in enumerate(film):
-        cv2.imwrite(str(frames / "{:03d}.png".format(index)), frame)
+        cv2.imwrite(str(frames / f"{index:03d}.png"), frame)
     box = ",".join(str(float(value)) for value in truth[0])
     options = ["--video", frames, "--box=" + box, "--network", toml, "--no-show"]
     options += ["--results", tmp_path / "rows.csv"]

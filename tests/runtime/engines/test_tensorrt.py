@@ -147,7 +147,7 @@ def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tm
     builder.build(prepared / values["forms"]["whole"]["models"][1], "search")
     caches = [value for what, value in board.machine.seen if what == "cache"]
     number = {"8.2": "8201", "8.6": "8601", "10.": "100300"}[builder.version[:3]]
-    header = "TRT-{}-EntropyCalibration2".format(number)
+    header = f"TRT-{number}-EntropyCalibration2"
     assert caches == [header + "\nsearch: 3c010a14\ninput:0: 3d65992f\n"]
     assert {v for w, v in board.machine.seen if w == "flag"} == {"FP16", "INT8"}
 
@@ -368,7 +368,7 @@ def test_a_missing_dla_compiler_is_recognised(monkeypatch, tmp_path):
     package = tmp_path / "tensorrt"
     package.mkdir()
     words = "libnvdla_compiler.so: cannot open shared object file: No such file or directory"
-    (package / "__init__.py").write_text("raise ImportError({!r})\n".format(words))
+    (package / "__init__.py").write_text(f"raise ImportError({words!r})\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "tensorrt", raising=False)
     played = machine.Board(None)

@@ -132,7 +132,7 @@ def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path)
     need(version)
     home = prepare.folder(version, VERSION)
     code = (
-        "import sys; sys.path.insert(0, {!r})\n"
+        f"import sys; sys.path.insert(0, {prepare.ROOT!r})\n"
         "import tensorrt_bindings as trt\n"
         "from runtime.engines import tensorrt as adapter\n"
         "from boards.build import plans, progress\n"
@@ -143,7 +143,7 @@ def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path)
         "assert flag is None or 1 << int(flag) == 1\n"
         "assert trt.float32 == trt.DataType.FLOAT\n"
         "if hasattr(trt.BuilderFlag, 'FP16'):\n"
-        "    c = plans.make_calibrator(trt, {{'a:0': '3c010a14'}})\n"
+        "    c = plans.make_calibrator(trt, {'a:0': '3c010a14'})\n"
         "    assert c.read_calibration_cache().decode().startswith('TRT-')\n"
         "if hasattr(trt, 'IProgressMonitor'):\n"
         "    class Config: progress_monitor = None\n"
@@ -153,7 +153,7 @@ def test_real_classes_can_be_derived_from_as_the_product_does(version, tmp_path)
         "    trt.Builder(logger)\n"
         "except TypeError as error:\n"
         "    print('no driver:', error)\n"
-    ).format(prepare.ROOT)
+    )
     environment = dict(os.environ, PYTHONPATH=home, LD_LIBRARY_PATH=os.path.join(home, "stubs"))
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -140,7 +140,7 @@ def test_every_number_of_the_settings_is_explained():
     with open(str(DEFAULTS)) as file:
         lines = file.read().splitlines()
     for section, keys in RANGES.items():
-        assert "[{}]".format(section) in lines
+        assert f"[{section}]" in lines
         for key in keys:
             line = [text for text in lines if text.startswith(key + " ")]
             assert line and "#" in line[0] and len(line[0].split("#")[1]) > 15, key

@@ -37,7 +37,7 @@ def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
     onnx.save(with_side(tiny.backbone(), 255, 16), str(tmp_path / "x.onnx"))
     toml = tmp_path / "three.toml"
     both = "".join(
-        '[[file]]\npart = "{}"\nname = "{}.onnx"\n'.format(part, name)
+        f'[[file]]\npart = "{part}"\nname = "{name}.onnx"\n'
         for part, name in (("exemplar", "z"), ("search", "x"))
     )
     toml.write_text(tiny.TOML.replace(BACKBONE, both))
@@ -84,7 +84,7 @@ def test_a_fusion_with_a_part_for_each_map_is_a_head(tmp_path):
     lines = []
     for part, model in extracted.items():
         onnx.save(model, str(tmp_path / (part + ".onnx")))
-        lines.append('[[file]]\npart = "{0}"\nname = "{0}.onnx"\n'.format(part))
+        lines.append(f'[[file]]\npart = "{part}"\nname = "{part}.onnx"\n')
     toml = tmp_path / "fused.toml"
     toml.write_text(tiny.TOML[: tiny.TOML.index("[[file]]")] + BACKBONE + "".join(lines))
     np.testing.assert_allclose(follow(toml, pictures, boxes), expected, atol=1e-4)

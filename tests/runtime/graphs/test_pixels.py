@@ -31,7 +31,7 @@ def test_openvino_gives_the_same_bits_in_either_order(form, monkeypatch):
     pytest.importorskip("openvino")
     if not openvino.Engine.computes_int8():
         pytest.skip("OpenVINO computes in floats here")
-    network = shipped("int8/{}-int8.toml".format(form))
+    network = shipped(f"int8/{form}-int8.toml")
     engine = engines.create("openvino", network, network.locate())
     assert engine.search_crop.shape == (1, 3, 255, 255) and engine.search_crop.strides[1] == 1
     monkeypatch.setattr(pixels, "with_pixels", lambda model: (model, frozenset()))

@@ -71,7 +71,7 @@ def camera(run):
 
 def command(number, *parameters, **more):
     values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-    fields = {"param{}".format(n): value for n, value in enumerate(values, 1)}
+    fields = {f"param{n}": value for n, value in enumerate(values, 1)}
     fields.update(target_system=1, target_component=100, command=number, confirmation=0)
     fields.update(more)
     return Message("COMMAND_LONG", fields, 255, 190)
@@ -344,7 +344,7 @@ def test_the_time_of_a_recording_is_that_of_the_run(camera, run):
 
 
 def test_command_int_is_taken_too(camera, run):
-    fields = {"param{}".format(n): v for n, v in enumerate((0.25, 0.5, 0.5, 0.75), 1)}
+    fields = {f"param{n}": v for n, v in enumerate((0.25, 0.5, 0.5, 0.75), 1)}
     fields.update(
         x=0, y=0, z=0.0, target_system=1, target_component=100, command=m.CMD_CAMERA_TRACK_RECTANGLE
     )

@@ -30,7 +30,7 @@ def clip(tmp_path_factory):
     world, boxes = closed_loop.World(closed_loop.wandering(3.0)), []
     for n in range(FRAMES):
         frame, box = world.seen(n / 25.0, 0.0, 0.0)
-        cv2.imwrite(str(folder / "img" / "{:04d}.jpg".format(n)), frame)
+        cv2.imwrite(str(folder / "img" / f"{n:04d}.jpg"), frame)
         boxes.append(box)
     write_boxes(folder / "boxes.csv", np.array(boxes))
     return conversation.Clip(folder)
@@ -51,7 +51,7 @@ def test_a_ground_station_downloads_the_definition_file(clip, tmp_path):
     mavftp = pytest.importorskip("pymavlink.mavftp")
     port, kept = free_port(), tmp_path / "camera.xml"
     client = Client(port)
-    address = "udpout:127.0.0.1:{}".format(port)
+    address = f"udpout:127.0.0.1:{port}"
     with Program(["--video", clip.pictures, "--mavlink", address], tmp_path / "log"):
         try:
             client.wait("HEARTBEAT", 40)
@@ -72,7 +72,7 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
     port = free_port()
     client = Client(port)
     rows = tmp_path / "rows.csv"
-    first = ",".join("{:.0f}".format(v) for v in clip.boxes[0])
+    first = ",".join(f"{v:.0f}" for v in clip.boxes[0])
     with Program(
         [
             "--video",
@@ -82,7 +82,7 @@ def test_a_click_is_matched_to_the_frame_that_was_seen(clip, tmp_path):
             "--results",
             rows,
             "--mavlink",
-            "udpout:127.0.0.1:{}".format(port),
+            f"udpout:127.0.0.1:{port}",
         ],
         tmp_path / "log",
     ) as program:
@@ -123,10 +123,10 @@ def test_a_detector_without_a_class_waits_for_a_click(clip, tmp_path):
     picture = np.zeros((256, 256, 3), np.uint8)
     picture[64:88, 96:120, 2] = 255  # 24 pixels: what the tiny detector finds in a window
     for n in range(40):
-        cv2.imwrite(str(frames / "{:04d}.png".format(n)), picture)
+        cv2.imwrite(str(frames / f"{n:04d}.png"), picture)
     detector = tiny_detector.write_detector(tmp_path)
     client = Client(port)
-    arguments = ["--video", frames, "--mavlink", "udpout:127.0.0.1:{}".format(port)]
+    arguments = ["--video", frames, "--mavlink", f"udpout:127.0.0.1:{port}"]
     arguments += ["--detector", detector, "--results", rows, "--link-delay", 0]
     with Program(arguments, tmp_path / "log") as program:
         try:

@@ -48,7 +48,7 @@ def always(box):
 
 
 def track_point(x, y):
-    fields = {"param{}".format(n): 0.0 for n in range(3, 8)}
+    fields = {f"param{n}": 0.0 for n in range(3, 8)}
     fields.update(param1=x / SIZE, param2=y / SIZE, command=2004, confirmation=0)
     return Codec(255, 190).encode(
         "COMMAND_LONG", dict(fields, target_system=1, target_component=100)

@@ -33,7 +33,7 @@ def pictures():
 
 def command(codec, number, *parameters):
     values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-    fields = {"param{}".format(n): value for n, value in enumerate(values, 1)}
+    fields = {f"param{n}": value for n, value in enumerate(values, 1)}
     fields.update(target_system=1, target_component=100, command=number, confirmation=0)
     return codec.encode("COMMAND_LONG", fields)
 
@@ -204,7 +204,7 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
     path = tmp_path / "key"
     path.write_bytes(KEY)
     assert read_key(str(path)) == KEY
-    path.write_text("".join("{:02x}".format(b) for b in bytearray(KEY)) + "\n")
+    path.write_text("".join(f"{b:02x}" for b in bytearray(KEY)) + "\n")
     assert read_key(str(path)) == KEY
     path.write_bytes(os.urandom(31))
     with pytest.raises(BadOutput, match="write 32, or 64 hex digits"):

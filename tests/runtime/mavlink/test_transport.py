@@ -39,7 +39,7 @@ def opened():
 
 def test_udpout_talks_to_one_address_and_survives_that_nobody_listens(opened):
     port = free_port()
-    link = opened("udpout:127.0.0.1:{}".format(port))
+    link = opened(f"udpout:127.0.0.1:{port}")
     for _ in range(20):
         link.send(b"nobody hears this")
         link.receive()
@@ -59,7 +59,7 @@ def test_udpout_talks_to_one_address_and_survives_that_nobody_listens(opened):
 
 def test_udpin_answers_those_that_were_welcome(opened):
     port = free_port()
-    link = opened("udpin:127.0.0.1:{}".format(port))
+    link = opened(f"udpin:127.0.0.1:{port}")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.settimeout(3)
         peer.sendto(b"hello", ("127.0.0.1", port))
@@ -70,7 +70,7 @@ def test_udpin_answers_those_that_were_welcome(opened):
         link.send(b"for you")
         assert peer.recv(64) == b"for you"
     for n in range(100):
-        link.welcome(("10.0.0.{}".format(n), 1))
+        link.welcome((f"10.0.0.{n}", 1))
     assert len(link._peers) == PEERS
 
 
@@ -80,7 +80,7 @@ def test_tcp_comes_back_after_the_other_side_went(opened):
         listener.bind(("127.0.0.1", 0))
         listener.listen(2)
         listener.settimeout(5)
-        link = opened("tcp://127.0.0.1:{}".format(listener.getsockname()[1]))
+        link = opened(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
         for word in (b"first", b"second"):
             end = time.monotonic() + 4
             while link.fileno() is None and time.monotonic() < end:
@@ -103,7 +103,7 @@ def test_a_peer_that_reads_nothing_costs_bounded_memory(opened):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
-        link = opened("tcp:127.0.0.1:{}".format(listener.getsockname()[1]))
+        link = opened(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
         peer, _ = listener.accept()
         started = time.monotonic()
         for _ in range(20000):
@@ -116,7 +116,7 @@ def test_a_peer_that_reads_nothing_costs_bounded_memory(opened):
 def test_a_serial_line_carries_every_byte(opened):
     master, slave = pty.openpty()
     try:
-        link = opened("serial:{}:115200".format(os.ttyname(slave)))
+        link = opened(f"serial:{os.ttyname(slave)}:115200")
         everything = bytes(bytearray(range(256)))
         os.write(master, everything)
         got = b""
@@ -160,4 +160,4 @@ def test_a_port_that_is_taken_is_said():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(BadOutput, match="can't listen there"):
-            open_transport("udpin:127.0.0.1:{}".format(taken.getsockname()[1]))
+            open_transport(f"udpin:127.0.0.1:{taken.getsockname()[1]}")

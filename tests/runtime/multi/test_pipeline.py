@@ -37,7 +37,7 @@ def film(tmp_path_factory):
     for index, picture in enumerate(pictures):
         if index >= FRAMES // 2:
             picture = cv2.resize(picture, (480, 360))
-        cv2.imwrite(str(folder / "frames" / "{:04d}.png".format(index)), picture)
+        cv2.imwrite(str(folder / "frames" / f"{index:04d}.png"), picture)
     write_video(folder / "film.avi", pictures)
     return folder, np.array(boxes)
 
@@ -70,7 +70,7 @@ def test_rows_are_the_same_with_two_targets_and_frames_that_change_size(film, tm
     folder, boxes = film
     written = []
     for depth in (1, 2):
-        out, work = tmp_path / "{}.csv".format(depth), tmp_path / str(depth)
+        out, work = tmp_path / f"{depth}.csv", tmp_path / str(depth)
         code, said = run(
             work,
             boxes,
@@ -95,7 +95,7 @@ def test_pictures_have_their_own_boxes(film, tmp_path):
     folder, boxes = film
     videos = []
     for depth in (1, 2):
-        out, work = tmp_path / "{}.mp4".format(depth), tmp_path / str(depth)
+        out, work = tmp_path / f"{depth}.mp4", tmp_path / str(depth)
         arguments = ["--video", folder / "film.avi", "--pipeline", depth, "--save", out]
         code, said = run(work, boxes, GRAPH, *arguments)
         assert code == 0, said
@@ -146,7 +146,7 @@ def test_a_source_that_breaks_loses_no_frame(film, tmp_path):
         (tmp_path / "frames" / path.name).write_bytes(content[:200] if broken else content)
     told = []
     for depth in (1, 2):
-        out, work = tmp_path / "{}.csv".format(depth), tmp_path / str(depth)
+        out, work = tmp_path / f"{depth}.csv", tmp_path / str(depth)
         code, said = run(
             work,
             boxes,

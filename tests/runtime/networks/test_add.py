@@ -25,7 +25,7 @@ def clips(tmp_path_factory):
         frames, boxes = blobs.film(10, size=size)
         (folder / name).mkdir()
         for index, frame in enumerate(frames):
-            cv2.imwrite(str(folder / name / "{:04d}.png".format(index)), frame)
+            cv2.imwrite(str(folder / name / f"{index:04d}.png"), frame)
         lines = [",".join(map(str, box)) for box in boxes]
         (folder / name / "groundtruth.txt").write_text("\n".join(lines) + "\n")
     return folder

@@ -50,7 +50,7 @@ def test_they_follow_a_square_that_drifts_over_noise(engine, name):
 def test_the_command_line_needs_no_network_option(tmp_path):
     pictures, boxes = tiny.film(5)
     for index, picture in enumerate(pictures):
-        cv2.imwrite(str(tmp_path / "{}.png".format(index)), picture)
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture)
     done = subprocess.run(
         [
             sys.executable,

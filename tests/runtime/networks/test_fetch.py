@@ -48,10 +48,8 @@ def _network(folder, server, sha256):
     """The tiny network with an address for each of its files."""
     text = tiny.TOML
     for name in ("tiny_backbone.onnx", "tiny_head.onnx"):
-        extra = 'sha256 = "{}"\nurl = "http://127.0.0.1:{}/{}"'.format(
-            sha256, server.server_port, name
-        )
-        text = text.replace('"{}"'.format(name), '"{}"\n{}'.format(name, extra))
+        extra = f'sha256 = "{sha256}"\nurl = "http://127.0.0.1:{server.server_port}/{name}"'
+        text = text.replace(f'"{name}"', f'"{name}"\n{extra}')
     path = folder / "far.toml"
     path.write_text(text)
     return path

@@ -134,7 +134,7 @@ def attempt(toml):
     try:
         tracker = load_tracker(toml)
     except HotpathError as error:
-        assert code == 2, "check says all is well, but: {}".format(error)
+        assert code == 2, f"check says all is well, but: {error}"
         return None
     frames, boxes = blobs.film(4)
     tracker.init(frames[0], boxes[0])

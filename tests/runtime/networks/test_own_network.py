@@ -71,7 +71,7 @@ def test_the_command_line_tracks_with_it(tmp_path):
     folder = tmp_path / "film"
     folder.mkdir()
     for index, frame in enumerate(frames):
-        cv2.imwrite(str(folder / "{:04d}.png".format(index)), frame)
+        cv2.imwrite(str(folder / f"{index:04d}.png"), frame)
     results = tmp_path / "boxes.csv"
     subprocess.run(
         [

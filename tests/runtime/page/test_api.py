@@ -79,8 +79,8 @@ def test_choosing_anew_ends_the_old_target_and_two_targets_have_rows_of_their_ow
     run.wait_for(lambda state: state["frame"] > 5)
     assert list(run.boxes(first)) == [0]
     assert len(run.boxes(second)) > 4 and len(run.boxes(third)) > 4
-    assert run.ask("/api/targets/{}".format(third), method="DELETE")[0] == 204
-    assert run.ask("/api/targets/{}".format(third), method="DELETE")[0] == 404
+    assert run.ask(f"/api/targets/{third}", method="DELETE")[0] == 204
+    assert run.ask(f"/api/targets/{third}", method="DELETE")[0] == 404
     assert [t["number"] for t in run.state()["targets"]] == [second]
 
 

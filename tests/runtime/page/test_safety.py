@@ -46,7 +46,7 @@ def guarded(folder, tmp_path):
 def handshake(run, path="/ws", **headers):
     """The HTTP status of the answer to a request for a web socket."""
     lines = {
-        "Host": "127.0.0.1:{}".format(run.port),
+        "Host": f"127.0.0.1:{run.port}",
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
@@ -77,7 +77,7 @@ def test_off_the_loopback_nothing_is_told_without_the_token(guarded):
     assert handshake(guarded) == 401
     assert guarded.ask("/api/state", Authorization="Bearer wrong")[0] == 401
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token[:-1])[0] == 401
-    assert guarded.ask("/api/state", Cookie="hotpath_{}=x".format(guarded.port))[0] == 401
+    assert guarded.ask("/api/state", Cookie=f"hotpath_{guarded.port}=x")[0] == 401
     assert guarded.ask("/enter?token=wrong")[0] == 401
     assert guarded.ask("/enter")[0] == 401
     assert guarded.ask("/api/state", Authorization="Bearer " + guarded.token)[0] == 200
@@ -176,7 +176,7 @@ def test_the_page_has_nothing_inline_and_asks_nobody_else(local):
 )
 def test_no_other_file_can_be_had(local, path):
     with socket.create_connection(("127.0.0.1", local.port), 10) as connection:
-        text = "GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n".format(path)
+        text = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         connection.sendall(text.encode("ascii"))
         assert connection.recv(100).split()[1] in (b"404", b"400")
 
@@ -246,7 +246,7 @@ def test_a_thousand_connections_leave_a_run_and_its_viewer_undisturbed(folder, t
             except (OSError, AssertionError):
                 assert time.monotonic() < deadline
                 time.sleep(0.3)
-        open_files = len(os.listdir("/proc/{}/fd".format(run.process.pid)))
+        open_files = len(os.listdir(f"/proc/{run.process.pid}/fd"))
         assert open_files < 150
         frames = sorted(run.boxes(0))
         assert frames == list(range(len(frames)))

@@ -98,10 +98,10 @@ def receive(command, feed, frames=12, seconds=20):
 @needs_gstreamer
 def test_ffmpeg_receives_the_picture_over_rtsp(opened):
     port = free_port()
-    streaming = opened(["rtsp://127.0.0.1:{}/live".format(port)], None, 30.0, True, print)
+    streaming = opened([f"rtsp://127.0.0.1:{port}/live"], None, 30.0, True, print)
     feed = Feed(streaming)
     feed.run(0.5)
-    address = "rtsp://127.0.0.1:{}/live".format(port)
+    address = f"rtsp://127.0.0.1:{port}/live"
     pictures = receive(
         [
             "ffmpeg",
@@ -133,16 +133,13 @@ def test_gstreamer_receives_rtp_over_udp(opened):
     if not shutil.which("gst-launch-1.0"):
         pytest.skip("no gst-launch-1.0 (gstreamer1.0-tools)")
     port = free_port()
-    streaming = opened(["udp://127.0.0.1:{}".format(port)], None, 30.0, False, print)
+    streaming = opened([f"udp://127.0.0.1:{port}"], None, 30.0, False, print)
     caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96"
     command = (
-        (
-            "gst-launch-1.0 -q udpsrc port={} caps={} ! rtph264depay ! h264parse ! openh264dec ! "
-            "videoconvert ! video/x-raw,format=BGR,width=318 ! fdsink fd=1"
-        )
-        .format(port, caps)
-        .split()
-    )
+        f"gst-launch-1.0 -q udpsrc port={port} caps={caps} ! rtph264depay ! h264parse ! "
+        "openh264dec ! "
+        "videoconvert ! video/x-raw,format=BGR,width=318 ! fdsink fd=1"
+    ).split()
     size = 320 * SIZE[1] * 3  # GStreamer pads the rows: 318 * 3 to 956 bytes
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         os.set_blocking(program.stdout.fileno(), False)
@@ -234,7 +231,7 @@ def stamp_after(data, at):
 @needs_gstreamer
 def test_a_process_that_dies_is_started_again(opened):
     said = []
-    streaming = opened(["udp://127.0.0.1:{}".format(free_port())], None, 30.0, False, said.append)
+    streaming = opened([f"udp://127.0.0.1:{free_port()}"], None, 30.0, False, said.append)
     feed = Feed(streaming)
     feed.run(0.5)
     streaming._process.kill()
@@ -247,7 +244,7 @@ def test_a_process_that_dies_is_started_again(opened):
 
 @needs_gstreamer
 def test_nothing_is_encoded_while_nobody_looks(opened):
-    address = "rtsp://127.0.0.1:{}/live".format(free_port())
+    address = f"rtsp://127.0.0.1:{free_port()}/live"
     streaming = opened([address], None, 30.0, False, print)
     Feed(streaming).run(1.5)
     assert streaming.sent <= 5  # the first one tells the size
@@ -256,13 +253,11 @@ def test_nothing_is_encoded_while_nobody_looks(opened):
 @needs_gstreamer
 def test_a_password_is_asked_for(opened):
     port = free_port()
-    streaming = opened(
-        ["rtsp://eye:secret@127.0.0.1:{}/live".format(port)], None, 30.0, False, print
-    )
+    streaming = opened([f"rtsp://eye:secret@127.0.0.1:{port}/live"], None, 30.0, False, print)
     Feed(streaming).run(0.3)
     probe = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp"]
     refused = subprocess.run(
-        probe + ["rtsp://127.0.0.1:{}/live".format(port)], stderr=subprocess.PIPE, timeout=30
+        probe + [f"rtsp://127.0.0.1:{port}/live"], stderr=subprocess.PIPE, timeout=30
     )
     assert refused.returncode != 0 and b"401" in refused.stderr
 
@@ -278,7 +273,7 @@ def test_addresses_are_understood_or_refused():
 
 def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_path):
     empty = tmp_path / "python3"
-    empty.write_text("#!/bin/sh\nexec {} -S -c 'import gi'\n".format(sys.executable))
+    empty.write_text(f"#!/bin/sh\nexec {sys.executable} -S -c 'import gi'\n")
     empty.chmod(0o755)
     monkeypatch.setattr(sender, "PYTHONS", (str(empty),))
     with pytest.raises(BadOutput, match="python3-gi"):
@@ -288,8 +283,8 @@ def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_pa
 def test_both_ends_agree_on_the_header():
     with open(sender.PROCESS) as file:
         text = file.read()
-    assert 'HEADER = struct.Struct("{}")'.format(_format(protocol.HEADER)) in text
-    assert 'MAGIC = b"{}"'.format(protocol.MAGIC.decode()) in text
+    assert f'HEADER = struct.Struct("{_format(protocol.HEADER)}")' in text
+    assert f'MAGIC = b"{protocol.MAGIC.decode()}"' in text
     assert "FRAME, RECORD, STOP_RECORDING, END = 1, 2, 3, 4" in text
 
 

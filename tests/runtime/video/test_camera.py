@@ -74,15 +74,15 @@ def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path, kind, planes):
         "from runtime.frames import Picture, bgr_of\n"
         "from runtime.video.sources import open_source\n"
         "from tests.support.streams import scene\n"
-        "with open_source('cam7', planes={0}) as source:\n"
+        f"with open_source('cam7', planes={planes}) as source:\n"
         "    frame = source.read(5.0)\n"
-        "    assert isinstance(frame, Picture) == ({0} and {1!r} != 'BGR3')\n"
+        f"    assert isinstance(frame, Picture) == ({planes} and {kind!r} != 'BGR3')\n"
         "    assert source.fps == 30 and source.name == 'cam7', (source.fps, source.name)\n"
         "truth = scene.picture_at(scene.tick_of(frame))\n"
-        "if {1!r} == 'GREY':\n"
+        f"if {kind!r} == 'GREY':\n"
         "    truth = cv2.cvtColor(cv2.cvtColor(truth, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)\n"
         "print(cv2.absdiff(bgr_of(frame), truth).mean())\n"
-    ).format(planes, kind)
+    )
     out = subprocess.check_output(
         [sys.executable, "-c", code], cwd=str(ROOT), env=fake.environment()
     )

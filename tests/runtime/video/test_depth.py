@@ -14,7 +14,7 @@ def write_thermal(folder, low, high, count=6, ending=".png"):
     for index in range(count):
         top = low + (high - low) * (index + 1) // count
         picture = np.linspace(low, top, 64 * 48).reshape(48, 64).astype(np.uint16)
-        assert cv2.imwrite(str(folder / "{:03d}{}".format(index, ending)), picture)
+        assert cv2.imwrite(str(folder / f"{index:03d}{ending}"), picture)
     return str(folder)
 
 
@@ -31,7 +31,7 @@ def test_a_narrow_range_fills_the_eight_bits_and_one_scale_holds_for_all_frames(
     frames, words = frames_and_words(write_thermal(tmp_path, low, high))
     assert frames[0].min() == 0 and frames[-1].max() == 255
     assert frames[0].max() < frames[2].max() < frames[-1].max()  # brightness is kept
-    assert "from {} to {}".format(low, high) in words and "--depth" in words
+    assert f"from {low} to {high}" in words and "--depth" in words
 
 
 def test_all_sixteen_bits_keep_their_high_byte(tmp_path):
@@ -63,7 +63,7 @@ def test_eight_bit_pictures_need_no_words(tmp_path):
 def test_folders_of_tiff_and_webp_are_read(tmp_path, ending):
     picture = np.full((40, 60, 3), 100, np.uint8)
     for index in range(3):
-        cv2.imwrite(str(tmp_path / "{}{}".format(index, ending)), picture)
+        cv2.imwrite(str(tmp_path / f"{index}{ending}"), picture)
     frames, _ = frames_and_words(str(tmp_path))
     assert len(frames) == 3 and abs(int(frames[0].mean()) - 100) <= 1
     (tmp_path / "empty").mkdir()

@@ -42,10 +42,10 @@ def test_the_frames_are_the_same_with_every_decoder_or_without(film, decoder):
     assert silence == [] and len(wanted) == FRAMES
     found, lines = frames_of(film, decoder)
     np.testing.assert_array_equal(found, wanted)
-    assert len(lines) == 1 and lines[0].startswith("{}: decoded by ".format(film))
+    assert len(lines) == 1 and lines[0].startswith(f"{film}: decoded by ")
     if "decoded by the processor (" in lines[0]:
         names = [decoder] if decoder != hardware.AUTO else hardware.DECODERS[2:]
-        reasons = ["{}: ".format(name) for name in names] + ["has no hardware decoder"]
+        reasons = [f"{name}: " for name in names] + ["has no hardware decoder"]
         assert any(reason in lines[0] for reason in reasons)
 
 
@@ -59,7 +59,7 @@ def by_name(monkeypatch):
 def test_a_decoder_by_name_gives_the_same_frames(film, by_name):
     found, lines = frames_of(film, by_name)
     np.testing.assert_array_equal(found, frames_of(film, hardware.SOFTWARE)[0])
-    assert lines == ["{}: decoded by named".format(film)]
+    assert lines == [f"{film}: decoded by named"]
 
 
 def test_a_decoder_by_name_goes_to_any_frame(film, by_name):
@@ -74,7 +74,7 @@ def test_a_decoder_that_gives_no_frame_is_passed_over(film, monkeypatch):
     monkeypatch.setitem(hardware.BY_NAME, "wrong", "mjpeg")  # does not decode H.264
     found, lines = frames_of(film, "wrong")
     assert len(found) == FRAMES
-    assert lines == ["{}: decoded by the processor (wrong: decodes no frame)".format(film)]
+    assert lines == [f"{film}: decoded by the processor (wrong: decodes no frame)"]
 
 
 def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
@@ -83,4 +83,4 @@ def test_without_pyav_opencv_decodes_and_says_so(film, monkeypatch):
     monkeypatch.setattr(pyav, "pyav", lambda: None)
     found, lines = frames_of(film, hardware.AUTO)
     assert len(found) == FRAMES
-    assert lines == ["{}: OpenCV decodes; --decoder needs PyAV and a C++ compiler".format(film)]
+    assert lines == [f"{film}: OpenCV decodes; --decoder needs PyAV and a C++ compiler"]

@@ -40,7 +40,7 @@ def frames_until(source, done, limit_s=20.0):
     """Read until ``done()``; return the frames, and how long the longest read took."""
     frames, longest_s, deadline = [], 0.0, time.monotonic() + limit_s
     while not done(frames):
-        assert time.monotonic() < deadline, "not within {} s".format(limit_s)
+        assert time.monotonic() < deadline, f"not within {limit_s} s"
         start = time.monotonic()
         frame = source.read(timeout_s=0.3)
         longest_s = max(longest_s, time.monotonic() - start)
@@ -78,13 +78,13 @@ def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(kind):
             # frames in flight still come, then only WAITING, and the loss is reported once
             _, longest_s = frames_until(source, lambda _, said=said: len(log) > said)
             assert longest_s < 0.3 + 0.7
-            assert "lost after frame {}".format(source.given - 1) in log[-1]
+            assert f"lost after frame {source.given - 1}" in log[-1]
             last = source.given
             put_back()
             frames_until(source, count(10), BACK_S)
             assert [index for index, _ in source.gaps[gaps:]] == [last]
             assert 1.0 < source.gaps[-1][1] < 20.0
-            assert "back at frame {} after".format(last) in log[-1]
+            assert f"back at frame {last} after" in log[-1]
         assert len(log) == 4 and len(source.gaps) == 2
 
 

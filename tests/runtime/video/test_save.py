@@ -64,11 +64,11 @@ def test_a_killed_program_leaves_a_video_that_plays_to_the_last_second(
     code = (
         "import os, signal, sys; from runtime.video.save import open_video\n"
         "from tests.support.streams import scene\n"
-        "video = open_video(sys.argv[1], 30, {})\n"
+        f"video = open_video(sys.argv[1], 30, {h264})\n"
         "for tick in range(150):\n"
-        "    video.write(scene.picture_at(tick), tick / 30.0 if {} else None)\n"
+        f"    video.write(scene.picture_at(tick), tick / 30.0 if {clocked} else None)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
-    ).format(h264, clocked)
+    )
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=str(ROOT))
     assert done.returncode == -signal.SIGKILL
     seen = ticks(path)
@@ -182,7 +182,7 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_
         while frame is not None:
             frames.append(frame)
             frame = source.read()
-    assert "broke at frame {};".format(len(frames)) in str(caught.value)
+    assert f"broke at frame {len(frames)};" in str(caught.value)
     assert 10 < len(frames) < 60
     seen = [scene.tick_of(frame) for frame in frames[: len(frames) - 8]]
     assert seen == list(range(len(seen)))

@@ -103,7 +103,7 @@ def test_an_annotation_that_is_none_is_refused_with_its_line(tmp_path, text):
 )
 def test_a_rate_that_is_no_number_is_no_rate(tmp_path, text, fps):
     write_pictures(tmp_path)
-    (tmp_path / "sequence").write_text("name=a\nfps={}\n".format(text))
+    (tmp_path / "sequence").write_text(f"name=a\nfps={text}\n")
     with open_source(str(tmp_path)) as source:
         assert source.fps == fps
 
@@ -111,8 +111,8 @@ def test_a_rate_that_is_no_number_is_no_rate(tmp_path, text, fps):
 @pytest.mark.parametrize("frame", ["99999999999", "9" * 40, "-1"])
 def test_a_frame_number_that_no_video_has_is_refused_with_its_line(tmp_path, frame):
     write_pictures(tmp_path / "img")
-    (tmp_path / "boxes.csv").write_text("frame,x,y,w,h\n0,1,2,3,4\n{},1,2,3,4\n".format(frame))
-    with pytest.raises(BadSource, match="boxes.csv: line 3 is of frame {}".format(frame[:30])):
+    (tmp_path / "boxes.csv").write_text(f"frame,x,y,w,h\n0,1,2,3,4\n{frame},1,2,3,4\n")
+    with pytest.raises(BadSource, match=f"boxes.csv: line 3 is of frame {frame[:30]}"):
         open_source(str(tmp_path))
 
 
@@ -143,7 +143,7 @@ def test_the_files_that_a_source_reads_are_told(tmp_path):
     (tmp_path / "a" / "boxes.csv").write_text("frame,x,y,w,h\n0,1,2,3,4\n")
     (tmp_path / "b.mp4").write_bytes(b"video")
     folder, video = str(tmp_path / "a"), str(tmp_path / "b.mp4")
-    pictures = ["{}/img/000{}.png".format(folder, number) for number in (1, 2, 3)]
+    pictures = [f"{folder}/img/000{number}.png" for number in (1, 2, 3)]
     assert reads(folder) == pictures + [folder + "/boxes.csv"]
     assert reads(video) == reads("file://" + video) == [video]
     assert reads("cam0") == reads("rtsp://host/a.mp4") == reads(str(tmp_path / "no")) == []

@@ -49,7 +49,7 @@ def write_pictures(folder, count=3, ending=".png"):
     """A folder with the first pictures of the scene."""
     folder.mkdir(parents=True, exist_ok=True)
     for tick in range(count):
-        cv2.imwrite(str(folder / "{:04d}{}".format(tick + 1, ending)), scene.picture_at(tick))
+        cv2.imwrite(str(folder / f"{tick + 1:04d}{ending}"), scene.picture_at(tick))
     return folder
 
 
@@ -126,7 +126,7 @@ def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_pa
         while source.read() is not None:
             good += 1
     assert 50 <= good <= 65
-    assert "broke at frame {} of 120".format(good) in str(caught.value)
+    assert f"broke at frame {good} of 120" in str(caught.value)
 
 
 def test_a_mp4_without_its_index_is_said_to_be_cut_off(tmp_path, planes):
@@ -161,9 +161,9 @@ def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, plan
     code = (
         "import sys; from runtime.video.quiet import quiet; quiet()\n"
         "from runtime.video.sources import open_source\n"
-        "try: open_source(sys.argv[1], planes={})\n"
+        f"try: open_source(sys.argv[1], planes={planes})\n"
         "except Exception as error: print(error)\n"
-    ).format(planes)
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "a.mp4")],
         cwd=str(ROOT),
@@ -192,7 +192,7 @@ def test_a_source_that_is_not_there_is_named(spec, words):
 
 def test_frames_are_taken_in_natural_order(tmp_path):
     for tick in (1, 2, 9, 10, 100):
-        cv2.imwrite(str(tmp_path / "frame{}.png".format(tick)), scene.picture_at(tick))
+        cv2.imwrite(str(tmp_path / f"frame{tick}.png"), scene.picture_at(tick))
     (tmp_path / "notes.txt").write_text("not a picture")
     source = open_source(str(tmp_path))
     assert source.frames == 5 and source.first_box is None
@@ -254,12 +254,12 @@ def make_tree(root, cameras):
     """A file system with these V4L2 devices: number -> (name, index)."""
     (root / "dev").mkdir()
     for number, (name, index) in cameras.items():
-        (root / "dev" / "video{}".format(number)).write_text("")
+        (root / "dev" / f"video{number}").write_text("")
         if name:
-            folder = root / "sys/class/video4linux/video{}".format(number)
+            folder = root / f"sys/class/video4linux/video{number}"
             folder.mkdir(parents=True)
             (folder / "name").write_text(name + "\n")
-            (folder / "index").write_text("{}\n".format(index))
+            (folder / "index").write_text(f"{index}\n")
 
 
 def test_cameras_are_listed_by_name_without_their_metadata_nodes(tmp_path):
@@ -299,7 +299,7 @@ def test_the_csi_pipeline_keeps_only_the_newest_frame():
     for output, kind in ((CSI_NV12, "NV12"), (CSI_BGR, "BGR")):
         pipeline = camera.pipeline(output)
         assert pipeline.startswith("nvarguscamerasrc sensor-id=1 ! ")
-        assert "format={} ! appsink drop=1 max-buffers=1".format(kind) in pipeline
+        assert f"format={kind} ! appsink drop=1 max-buffers=1" in pipeline
 
 
 def buffer_of(pipeline):
@@ -362,7 +362,7 @@ def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
     if kind == "frames":
         pictures = [np.full((48, 64, 3), 5 * index, np.uint8) for index in range(30)]
         for index, picture in enumerate(pictures):
-            cv2.imwrite(str(tmp_path / "{:02d}.png".format(index)), picture)
+            cv2.imwrite(str(tmp_path / f"{index:02d}.png"), picture)
         path = str(tmp_path)
     else:
         path = str(tmp_path / kind)

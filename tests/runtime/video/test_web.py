@@ -39,7 +39,7 @@ def web_server(folder):
         while not answers(port):
             assert time.monotonic() < deadline and server.poll() is None
             time.sleep(0.05)
-        yield "http://127.0.0.1:{}/".format(port)
+        yield f"http://127.0.0.1:{port}/"
     finally:
         server.kill()
         server.wait()
@@ -95,7 +95,7 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
     thread.start()
     good = 0
     try:
-        with open_source("http://127.0.0.1:{}/a.mkv".format(server.server_port)) as source:
+        with open_source(f"http://127.0.0.1:{server.server_port}/a.mkv") as source:
             with pytest.raises(BadSource) as caught:
                 while source.read() is not None:
                     good += 1
@@ -103,7 +103,7 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
         server.shutdown()
         server.server_close()
     assert 50 <= good <= 65
-    assert "broke at frame {} of 120".format(good) in str(caught.value)
+    assert f"broke at frame {good} of 120" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["http", "rtsp", "udp"])
@@ -124,7 +124,7 @@ def test_ctrl_c_interrupts_an_opening_and_the_program_ends():
         "try: open_source(sys.argv[1])\n"
         "except KeyboardInterrupt: print(time.time())\n"
     )
-    address = "udp://127.0.0.1:{}".format(free_port())
+    address = f"udp://127.0.0.1:{free_port()}"
     process = subprocess.Popen(
         [sys.executable, "-c", code, address], cwd=str(ROOT), stdout=subprocess.PIPE
     )

@@ -57,10 +57,10 @@ class FakeCamera:
         return dict(
             os.environ,
             LD_PRELOAD=str(self._library),
-            FAKE_V4L2_DEVICE="/dev/video{}".format(self.number),
+            FAKE_V4L2_DEVICE=f"/dev/video{self.number}",
             FAKE_V4L2_STATE=str(self._state),
             FAKE_V4L2_PICTURES=str(self._raw),
-            FAKE_V4L2_SIZE="{}x{}".format(self.width, self.height),
+            FAKE_V4L2_SIZE=f"{self.width}x{self.height}",
             FAKE_V4L2_FORMAT=self.kind,
             FAKE_V4L2_BYTES=str(self._bytes),
         )

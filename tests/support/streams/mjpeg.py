@@ -32,7 +32,7 @@ class MjpegServer(Sender):
     def __init__(self, folder=None, fps=scene.FPS):
         super().__init__()
         self.port, self.folder, self.fps = free_port(socket.SOCK_STREAM), folder, fps
-        self.address = "http://127.0.0.1:{}/".format(self.port)
+        self.address = f"http://127.0.0.1:{self.port}/"
 
     def command(self):
         """The command line of the process."""

@@ -25,7 +25,7 @@ class UdpSender(Sender):
     def __init__(self):
         super().__init__()
         self.port = free_port()
-        self.address = "udp://127.0.0.1:{}".format(self.port)
+        self.address = f"udp://127.0.0.1:{self.port}"
 
     def command(self):
         """The command line of the process."""

@@ -37,10 +37,10 @@ class Sender:
         deadline = time.monotonic() + self.start_limit_s
         while not self.is_up():
             if self.process.poll() is not None:
-                raise RuntimeError("the sender ended: {}".format(self.command()))
+                raise RuntimeError(f"the sender ended: {self.command()}")
             if time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError("the sender did not come up: {}".format(self.command()))
+                raise RuntimeError(f"the sender did not come up: {self.command()}")
             time.sleep(0.02)
         return self
 

@@ -32,7 +32,7 @@ def missing():
             [SYSTEM_PYTHON, "-c", CHECK], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
     except OSError:
-        return "no {} here".format(SYSTEM_PYTHON)
+        return f"no {SYSTEM_PYTHON} here"
     return None if done.returncode == 0 else "gst-rtsp-server, its bindings or x264enc are missing"
 
 
@@ -47,7 +47,7 @@ def make_server():
         def __init__(self):
             super().__init__()
             self.port = free_port(socket.SOCK_STREAM)
-            self.address = "rtsp://127.0.0.1:{}/t".format(self.port)
+            self.address = f"rtsp://127.0.0.1:{self.port}/t"
 
         def command(self):
             """The command line of the process."""

@@ -44,7 +44,7 @@ class Watcher:
                         return self.lines[at]
                 left = deadline - time.monotonic()
                 if left <= 0 or (self.process.poll() is not None and not self._thread.is_alive()):
-                    raise AssertionError("no {!r} in {}".format(word, self.lines))
+                    raise AssertionError(f"no {word!r} in {self.lines}")
                 self._news.wait(min(left, 0.2))
 
     def interrupt(self):
@@ -104,7 +104,7 @@ def main(spec, planes=False):
             except KeyboardInterrupt:
                 pass
     except HotpathError as error:
-        say("{}: {}".format(type(error).__name__, error))
+        say(f"{type(error).__name__}: {error}")
         return 2
     say(
         json.dumps(

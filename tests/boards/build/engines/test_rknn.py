@@ -40,7 +40,7 @@ def convert(monkeypatch):
 
 def limits(text, name):
     """(min, max) of a tensor in the toolkit's table."""
-    lines = text[text.index("    {}:\n".format(name)) :].split("\n")
+    lines = text[text.index(f"    {name}:\n") :].split("\n")
     return tuple(float(lines[i].split()[-1]) for i in (5, 7))
 
 

@@ -23,7 +23,7 @@ class Device:
     def compute_capability(self):
         major, minor = ctypes.c_int(), ctypes.c_int()
         _driver.library.cuDeviceComputeCapability(ctypes.byref(major), ctypes.byref(minor), self.id)
-        return "{}{}".format(major.value, minor.value)
+        return f"{major.value}{minor.value}"
 
 
 class Stream:
@@ -83,7 +83,7 @@ def alloc_pinned_memory(size):
     if not free:
         address = ctypes.c_void_p()
         if _driver.library.cuMemHostAlloc(ctypes.byref(address), ctypes.c_size_t(room), 0):
-            raise memory.OutOfMemoryError("Out of memory allocating {} bytes".format(size))
+            raise memory.OutOfMemoryError(f"Out of memory allocating {size} bytes")
         free.append(address.value)
     methods = {"__del__": lambda block: free.append(ctypes.addressof(block))}
     return type("_Block", (ctypes.c_uint8 * room,), methods).from_address(free.pop())

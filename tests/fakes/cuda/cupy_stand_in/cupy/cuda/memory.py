@@ -13,7 +13,7 @@ class MemoryPointer:
     def __init__(self, size):
         address = ctypes.c_uint64()
         if _driver.library.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(size)):
-            raise OutOfMemoryError("Out of memory allocating {} bytes".format(size))
+            raise OutOfMemoryError(f"Out of memory allocating {size} bytes")
         self.ptr = address.value
 
     def __del__(self):

@@ -10,8 +10,7 @@ import torch
 from onnx import shape_inference
 
 from calib.errors import BadRun
-from runtime.graphs import models
-from runtime.networks import counting
+from runtime.graphs import counting, models
 
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
 # One result for each value, and no weights: they cost memory traffic and hardly any arithmetic.

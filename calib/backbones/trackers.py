@@ -41,7 +41,8 @@ from calib.train.validate import overlaps
 from kernels.fpga import tables
 from kernels.fpga.compiler.errors import CannotCompile
 from runtime import engines, load_tracker
-from runtime.networks import counting, load_network, sha256_of
+from runtime.graphs import counting
+from runtime.networks import load_network, sha256_of
 
 NAME = "calib.backbones.trackers"
 FRAMES, ROUNDS = 100, 300  # of the film that frames are timed on; frames of each tracker

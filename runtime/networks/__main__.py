@@ -15,7 +15,6 @@ from runtime.networks import (
     fetch,
     find_toml,
     load_network,
-    placement,
     schema,
     sha256_of,
 )
@@ -75,7 +74,7 @@ def _add_parser(commands: typing.Any) -> None:
 
 def add_network(options: argparse.Namespace) -> None:
     """Write the TOML for a user's own network."""
-    from runtime.networks import add  # needs the onnx library
+    from runtime.cli.networks import add  # needs the onnx library
 
     add.add(
         [pathlib.Path(file) for file in options.files],
@@ -89,6 +88,8 @@ def add_network(options: argparse.Namespace) -> None:
 
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
+    from runtime.cli.networks import placement
+
     network = load_network(options.network)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published") and value != ():
@@ -115,8 +116,8 @@ def _plain(value: typing.Any) -> str:
 
 
 def _show_graphs(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> None:
-    from runtime.graphs import assemble
-    from runtime.networks import counting, support  # need the onnx library
+    from runtime.cli.networks import support  # needs the onnx library, as the graphs do
+    from runtime.graphs import assemble, counting
 
     print()
     print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))
@@ -174,7 +175,7 @@ def check(options: argparse.Namespace) -> int:
 
 def _try(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> int:
     """Look at the weights and run the files on pictures. Returns the number of mistakes."""
-    from runtime.networks import examine  # needs the onnx library
+    from runtime.cli.networks import examine  # needs the onnx library
 
     for part, path in paths.items():
         entry = network.file(part)

@@ -11,8 +11,8 @@ import pytest
 
 from runtime import decode, load_tracker
 from runtime.errors import BadNetwork
+from runtime.graphs.counting import count
 from runtime.networks import Network, load_network, names, schema
-from runtime.networks.counting import count
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
 
@@ -249,7 +249,7 @@ def test_counts_are_those_of_the_formulas():
 
 @pytest.mark.parametrize("name, published_mflops", [("nanotrack_v2", 84.6), ("lighttrack", 530)])
 def test_counts_come_near_what_the_authors_publish(networks_dir, name, published_mflops):
-    from runtime.networks.counting import count_parts
+    from runtime.graphs.counting import count_parts
 
     network = load_network(name)
     counts = count_parts(network, network.locate(networks_dir))

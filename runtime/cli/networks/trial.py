@@ -16,11 +16,11 @@ import numpy as np
 
 from kernels import cpu
 from runtime import decode, engines, geometry
+from runtime.cli.networks.trial_clips import Clip, Step
 from runtime.decode.shared import conventions
 from runtime.errors import HotpathError
 from runtime.networks import schema
 from runtime.networks.network import Network
-from runtime.networks.trial_clips import Clip, Step
 from runtime.trackers.host import HostTracker
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.

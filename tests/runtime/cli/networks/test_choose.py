@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from runtime.networks.choose import choose, is_worse, mean_beside
-from runtime.networks.propose import Proposal
+from runtime.cli.networks.choose import choose, is_worse, mean_beside
+from runtime.cli.networks.propose import Proposal
 
 TABLE = {
     "family": "points",

@@ -2,7 +2,7 @@
 
 The tensors determine the parts, the sides, the family, the maps and the stride. They do not
 determine colours, crop and border. For these there are alternatives here, and
-``runtime.networks.trial`` chooses among them.
+``runtime.cli.networks.trial`` chooses among them.
 """
 
 import pathlib

@@ -5,13 +5,13 @@ import shutil
 import typing
 
 from boards import toml
+from runtime.cli.networks.choose import Choice, choose, network_of, table_for
+from runtime.cli.networks.propose import Proposal, Table, propose
+from runtime.cli.networks.trial import Trial
+from runtime.cli.networks.trial_clips import Clip, bundled_clip, read_clips
 from runtime.errors import BadNetwork, BadOutput
 from runtime.networks import find_toml
-from runtime.networks.choose import Choice, choose, network_of, table_for
 from runtime.networks.network import sha256_of
-from runtime.networks.propose import Proposal, Table, propose
-from runtime.networks.trial import Trial
-from runtime.networks.trial_clips import Clip, bundled_clip, read_clips
 
 STEPS = 240  # of all clips together
 

@@ -18,7 +18,7 @@ SEED = 5
 
 # The clip of `make track`, with the box of the face. Its other boxes are those of the network that
 # comes with the runtime.
-BUNDLED = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "carphone_pristine.mp4"
+BUNDLED = pathlib.Path(__file__).resolve().parents[3] / ".cache" / "carphone_pristine.mp4"
 FACE = (64.0, 34.0, 48.0, 65.0)
 TRUTH_BY = "kestrel"
 

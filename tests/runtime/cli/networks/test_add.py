@@ -8,11 +8,12 @@ import onnx
 import pytest
 
 from runtime import load_tracker
-from runtime.networks import load_network, trial_clips
+from runtime.cli.networks import trial_clips
+from runtime.cli.networks.propose import propose
+from runtime.cli.networks.trial import Trial, overlap_of
+from runtime.cli.networks.trial_clips import read_clips
+from runtime.networks import load_network
 from runtime.networks.__main__ import main
-from runtime.networks.propose import propose
-from runtime.networks.trial import Trial, overlap_of
-from runtime.networks.trial_clips import read_clips
 from tests.runtime.decode import test_conventions
 from tests.support import blobs
 

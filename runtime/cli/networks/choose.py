@@ -12,11 +12,11 @@ import typing
 
 import numpy as np
 
+from runtime.cli.networks.propose import Changes, Proposal, Table
+from runtime.cli.networks.trial import Trial
 from runtime.errors import BadNetwork
 from runtime.networks import schema
 from runtime.networks.network import Network
-from runtime.networks.propose import Changes, Proposal, Table
-from runtime.networks.trial import Trial
 
 CLOSE = 0.01  # overlaps that differ by less can't be told apart
 FEWEST = 8  # steps of the first round

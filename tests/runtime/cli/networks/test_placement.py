@@ -8,7 +8,8 @@ import pytest
 import boards
 from kernels.cuda.errors import NotOnGpu
 from runtime import decode
-from runtime.networks import load_network, names, placement
+from runtime.cli.networks import placement
+from runtime.networks import load_network, names
 from runtime.trackers.gpu import frame_settings
 
 

@@ -17,3 +17,31 @@ class HotpathError(Exception):
 
 class NetworkFailed(HotpathError):
     """The network ran but gave nothing usable."""
+
+
+class NoGpu(HotpathError):
+    """No NVIDIA GPU, no driver, or neither CuPy nor PyCUDA to reach it."""
+
+
+class NoCompiler(HotpathError):
+    """The kernels can't be compiled here: there is no NVRTC and no nvcc, or it fails."""
+
+
+class NotOnGpu(HotpathError):
+    """The GPU's kernels lack the crop or the select that this network needs."""
+
+
+class GpuFailed(HotpathError):
+    """The GPU refused or stopped: out of memory, or a kernel that failed."""
+
+
+class NoFabric(HotpathError):
+    """No PYNQ library or no FPGA: nothing here can run an overlay."""
+
+
+class BadOverlay(NoFabric):
+    """An overlay that is missing, that PYNQ can't load, or that has no engine of ours."""
+
+
+class FabricFailed(NetworkFailed):
+    """A program that ended with an error, or did not end."""

@@ -14,8 +14,14 @@ check_packages()  # before anything else fails without a sentence
 require(("numpy",))
 
 from boards.errors import UnknownBoard  # noqa: E402 (the checks come first)
-from kernels.cuda.errors import GpuFailed, NoCompiler, NoGpu  # noqa: E402
-from kernels.fpga.errors import BadOverlay, FabricFailed, NoFabric  # noqa: E402
+from kernels.errors import (  # noqa: E402
+    BadOverlay,
+    FabricFailed,
+    GpuFailed,
+    NoCompiler,
+    NoFabric,
+    NoGpu,
+)
 from runtime.errors import (  # noqa: E402
     BadBox,
     BadBundle,

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 import boards
 from boards import detect
 from kernels import cpu
-from kernels.cuda.errors import NoCompiler, NotOnGpu
+from kernels.errors import NoCompiler, NotOnGpu
 from runtime import engines
 from runtime import precision as precisions
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of

@@ -23,7 +23,7 @@ import sys
 import tempfile
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from kernels.cuda.errors import NoCompiler
+from kernels.errors import NoCompiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout

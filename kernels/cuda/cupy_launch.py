@@ -6,7 +6,7 @@ import cupy
 import numpy as np
 
 from kernels.cuda.device import Counters
-from kernels.cuda.errors import GpuFailed, NoGpu
+from kernels.errors import GpuFailed, NoGpu
 
 TO_GPU, FROM_GPU = cupy.cuda.runtime.memcpyHostToDevice, cupy.cuda.runtime.memcpyDeviceToHost
 ERRORS = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)

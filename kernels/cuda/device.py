@@ -30,7 +30,7 @@ import importlib.util
 from typing import Any, Dict, List
 
 from kernels.cuda import driver
-from kernels.cuda.errors import NoGpu
+from kernels.errors import NoGpu
 
 LIBRARIES = ("cupy", "pycuda")  # the first that is installed is used
 

@@ -7,7 +7,7 @@ a segmentation fault where there is no driver.
 import ctypes
 from typing import NamedTuple
 
-from kernels.cuda.errors import NoGpu
+from kernels.errors import NoGpu
 
 LIBRARY = "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR

@@ -43,11 +43,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from kernels.cuda import frames, graphs, layout
-from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame_kernels import FrameKernels
 from kernels.cuda.slot import Slot
 from kernels.cuda.target_memory import TargetMemory
-from kernels.errors import NO_SCORE, HotpathError, NetworkFailed
+from kernels.errors import NO_SCORE, GpuFailed, HotpathError, NetworkFailed
 from kernels.settings import FrameSettings
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from kernels.cuda import compile as compiler
 from kernels.cuda import layout
-from kernels.cuda.errors import GpuFailed
 from kernels.cuda.loss_monitor import LossMonitor
 from kernels.cuda.response import Response
 from kernels.cuda.ridge import Ridge
 from kernels.cuda.select import HeadSelect, Plan, Select, Tools
 from kernels.cuda.target_memory import TargetMemory, upload_record
+from kernels.errors import GpuFailed
 from kernels.settings import FrameSettings, ResponseSettings, RidgeSettings
 
 CROP_BLOCK = (32, 8, 1)

@@ -11,7 +11,7 @@ import re
 from typing import Any, Callable, Sequence
 
 from kernels.cuda.driver import error_text
-from kernels.cuda.errors import GpuFailed
+from kernels.errors import GpuFailed
 
 # Driver version. CUDA 10.2 captures too, but nobody has shown that it does so with TensorRT: below
 # this version a frame's graph is compared with its steps first (``Frame``).

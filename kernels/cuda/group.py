@@ -8,11 +8,10 @@ many search regions, and else a call for each.
 from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from kernels.cuda import frames, graphs
-from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Found, Frame
 from kernels.cuda.frame_kernels import FrameKernels
 from kernels.cuda.slot import Slot
-from kernels.errors import HotpathError
+from kernels.errors import HotpathError, NotOnGpu
 
 NOWHERE: Mapping[int, Sequence[float]] = {}  # no target was found elsewhere
 

@@ -7,7 +7,7 @@ import numpy as np
 import pycuda.driver as cuda
 
 from kernels.cuda.device import Counters
-from kernels.cuda.errors import GpuFailed, NoGpu
+from kernels.errors import GpuFailed, NoGpu
 
 
 class Device:

@@ -5,9 +5,9 @@ from typing import Any, List, NamedTuple, Sequence
 import numpy as np
 
 from kernels.cuda import layout
-from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.select import Plan, Select, Tools
 from kernels.cuda.target_memory import TargetMemory
+from kernels.errors import NotOnGpu
 from kernels.settings import FrameSettings, RidgeSettings
 
 SOURCE = "ridge"

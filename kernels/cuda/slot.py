@@ -5,8 +5,8 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from kernels.cuda import driver, frames, layout
-from kernels.cuda.errors import GpuFailed
 from kernels.cuda.graphs import Driver, Graph
+from kernels.errors import GpuFailed
 
 
 class Slot:

@@ -17,9 +17,8 @@ from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
-from kernels.errors import NetworkFailed
+from kernels.errors import BadOverlay, FabricFailed, NetworkFailed, NoFabric
 from kernels.fpga import native, tables
-from kernels.fpga.errors import BadOverlay, FabricFailed, NoFabric
 from kernels.fpga.hwh import CELL
 from kernels.fpga.next_frame import PREPARED, STARTED
 

@@ -134,7 +134,7 @@ class Engine(Base):
 
     def exemplar(self) -> Tuple[Any, ...]:
         """See ``runtime.engines.base.Engine``; the features are memory of one target."""
-        from kernels.fpga.errors import FabricFailed
+        from kernels.errors import FabricFailed
 
         if not self.is_image_whole():
             self._load_image()

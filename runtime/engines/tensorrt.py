@@ -12,7 +12,7 @@ import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from kernels.cuda import driver
-from kernels.cuda.errors import GpuFailed, NoGpu
+from kernels.errors import GpuFailed, NoGpu
 from runtime.engines import tensorrt_manifest
 from runtime.engines.base import Setup
 from runtime.engines.gpu import GpuEngine

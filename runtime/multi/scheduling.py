@@ -18,8 +18,8 @@ for one target, and the network one call where the engine has a batch.
 import time
 from typing import Any, List, Sequence, Tuple
 
-from kernels.cuda.errors import GpuFailed, NotOnGpu
 from kernels.cuda.group import Group
+from kernels.errors import GpuFailed, NotOnGpu
 from runtime.engines.base import Batch, Engine, Lane
 from runtime.errors import HotpathError
 from runtime.frames import AnyFrame

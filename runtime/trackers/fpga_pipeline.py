@@ -11,7 +11,7 @@ from typing import Any, Deque, Dict, Optional, Sequence
 
 import numpy as np
 
-from kernels.fpga.errors import FabricFailed
+from kernels.errors import FabricFailed
 from kernels.fpga.native import FrameCopies
 from kernels.fpga.next_frame import NextFrame, TableStore
 from runtime.errors import HotpathError

@@ -5,9 +5,9 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from kernels.cuda import frames
-from kernels.cuda.errors import NotOnGpu
 from kernels.cuda.frame import Found, Frame
 from kernels.cuda.frames import Nv12, OnDevice
+from kernels.errors import NotOnGpu
 from kernels.planes import MATRICES, Planes
 from kernels.settings import FrameSettings, InputSettings
 from runtime import geometry

@@ -7,7 +7,7 @@ board has no C++ compiler, NumPy and OpenCV do what is said to run in C++.
 import typing
 
 import boards
-from kernels.cuda.errors import NotOnGpu
+from kernels.errors import NotOnGpu
 
 if typing.TYPE_CHECKING:
     from runtime.networks.network import Network

@@ -17,8 +17,8 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.cuda import frames, layout
 from kernels.cuda.correlate import Correlate
-from kernels.cuda.errors import GpuFailed
 from kernels.cuda.frame import Frame
+from kernels.errors import GpuFailed
 from runtime import geometry
 from runtime.errors import BadFrame, NetworkFailed, NotReady
 from runtime.multi.pipeline import Pipeline, Taken

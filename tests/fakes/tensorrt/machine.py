@@ -16,7 +16,7 @@ from boards import detect, load_board
 from kernels import golden
 from kernels.cuda import compile as compiler
 from kernels.cuda import device, driver
-from kernels.cuda.errors import NotOnGpu
+from kernels.errors import NotOnGpu
 from tests.fakes.tensorrt import fake
 
 

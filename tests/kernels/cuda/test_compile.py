@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kernels.cuda import compile as compiler
-from kernels.cuda.errors import NoCompiler
+from kernels.errors import NoCompiler
 from tests.fakes.cuda import build
 
 TOOLS = os.path.join(build.CACHE, "tools")

@@ -11,7 +11,7 @@ import pytest
 from kernels.cuda import compile as compiler
 from kernels.cuda import device as devices
 from kernels.cuda import driver
-from kernels.cuda.errors import NoGpu
+from kernels.errors import NoGpu
 from tests.fakes.cuda import build, cases
 
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from kernels.cuda import graphs
-from kernels.cuda.errors import GpuFailed
+from kernels.errors import GpuFailed
 
 CUDA_10_0 = "cuStreamBeginCapture cuStreamEndCapture cuGraphInstantiate cuGraphLaunch"
 CUDA_10_0 += " cuGraphExecDestroy cuGraphDestroy"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.cuda import layout
-from kernels.cuda.errors import NotOnGpu
+from kernels.errors import NotOnGpu
 from runtime import geometry
 from runtime.decode.shared.ridge import Ridge
 from runtime.errors import NetworkFailed

@@ -15,7 +15,7 @@ from boards.build import prepared as preparations
 from boards.build.order import Order
 from boards.errors import BuildFailed
 from kernels import cpu
-from kernels.cuda.errors import GpuFailed, NoGpu
+from kernels.errors import GpuFailed, NoGpu
 from runtime import bundle, engines, loading
 from runtime.engines.base import Setup
 from runtime.errors import NoEngine

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import boards
-from kernels.cuda.errors import NotOnGpu
+from kernels.errors import NotOnGpu
 from runtime import decode
 from runtime.cli.networks import placement
 from runtime.networks import load_network, names

@@ -23,7 +23,7 @@ FOLDERS = {  # files of other kinds
     "boards": ["reference/*"],
     "boards.build": ["shipped/*/*"],
     "runtime.networks": ["int8/*"],
-    "runtime.page": ["static/*"],
+    "runtime.links.page": ["static/*"],
 }
 INIT = '''"""Hotpath: a visual object tracker; see ``load_tracker``."""
 

@@ -59,7 +59,9 @@ def wheel(tmp_path_factory):
 def test_all_files_are_in_one_package(wheel):
     names = sorted(path.name for path in wheel.iterdir() if path.suffix != ".dist-info")
     assert names == ["hotpath_tracker"]
-    assert (wheel / "hotpath_tracker" / "runtime" / "page" / "static" / "index.html").exists()
+    assert (
+        wheel / "hotpath_tracker" / "runtime" / "links" / "page" / "static" / "index.html"
+    ).exists()
     assert (wheel / "hotpath_tracker" / "kernels" / "hotpath.h").exists()
     networks = wheel / "hotpath_tracker" / "runtime" / "networks"
     for name in ("kestrel", "kestrel_small"):

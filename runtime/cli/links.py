@@ -6,7 +6,7 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from runtime.detect import Detector
 from runtime.errors import BadOutput
-from runtime.gimbal.angles import vertical_fov_deg
+from runtime.links.gimbal.angles import vertical_fov_deg
 
 KEY_BYTES = 32
 
@@ -16,7 +16,7 @@ class Links:
 
     Args:
         options: of the command line.
-        controller: the frame loop's (``runtime.page.control``), None without MAVLink.
+        controller: the frame loop's (``runtime.links.page.control``), None without MAVLink.
         source: of frames.
         size: (width, height) of the frames.
         network: name of the network.
@@ -44,11 +44,11 @@ class Links:
         self._loop: Any = None
         try:
             if options.publish:
-                from runtime.publish import Publisher
+                from runtime.links.publish import Publisher
 
                 self._publisher = Publisher(options.publish)
             if options.stream or options.record:
-                from runtime.stream.sender import open_sender
+                from runtime.links.stream.sender import open_sender
 
                 self._sender = open_sender(
                     options.stream,
@@ -74,7 +74,7 @@ class Links:
         """A frame was tracked. Returns at once.
 
         Args:
-            tracked: ``runtime.page.frame_buffer.TrackedFrame``.
+            tracked: ``runtime.links.page.frame_buffer.TrackedFrame``.
             recording: whether files are written now.
         """
         if self._service:
@@ -129,22 +129,22 @@ def _open_mavlink(
 ) -> Tuple[Any, Any]:
     """(service, loop) of the MAVLink link."""
     try:
-        from runtime.mavlink.codec import Codec
+        from runtime.links.mavlink.codec import Codec
     except ImportError as error:
         raise BadOutput(
             f"--mavlink needs the package pymavlink ({error}); run `make setup ALSO=mavlink`, or "
             "pip install pymavlink"
         ) from None
-    from runtime.gimbal.control import Control
-    from runtime.gimbal.settings import load_settings
-    from runtime.mavlink.camera import Camera
-    from runtime.mavlink.definition import ADDRESS
-    from runtime.mavlink.geo import Geo
-    from runtime.mavlink.gimbal_manager import GimbalManager
-    from runtime.mavlink.loop import Loop
-    from runtime.mavlink.reports import Identity
-    from runtime.mavlink.service import Service
-    from runtime.mavlink.transport import open_transport
+    from runtime.links.gimbal.control import Control
+    from runtime.links.gimbal.settings import load_settings
+    from runtime.links.mavlink.camera import Camera
+    from runtime.links.mavlink.definition import ADDRESS
+    from runtime.links.mavlink.geo import Geo
+    from runtime.links.mavlink.gimbal_manager import GimbalManager
+    from runtime.links.mavlink.loop import Loop
+    from runtime.links.mavlink.reports import Identity
+    from runtime.links.mavlink.service import Service
+    from runtime.links.mavlink.transport import open_transport
 
     key = read_key(options.mavlink_key) if options.mavlink_key else None
     me = (options.mavlink_system, options.mavlink_component)
@@ -186,9 +186,9 @@ def read_key(path: str) -> bytes:
 
 def _streams(options: Any) -> List[Any]:
     """What a ground station is told of the streams."""
-    from runtime.mavlink import numbers as m
-    from runtime.mavlink.reports import Stream
-    from runtime.stream.sender import parse_address
+    from runtime.links.mavlink import numbers as m
+    from runtime.links.mavlink.reports import Stream
+    from runtime.links.stream.sender import parse_address
 
     streams = []
     for number, address in enumerate(options.stream or (), 1):

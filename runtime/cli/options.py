@@ -307,7 +307,7 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
         const="",
         metavar="FILE.toml",
         help="turn the vehicle's gimbal after the target; needs --mavlink and --fov; the file "
-        "replaces numbers of runtime/gimbal/gimbal.toml",
+        "replaces numbers of runtime/links/gimbal/gimbal.toml",
     )
     group.add_argument(
         "--captures", metavar="DIR", help="folder for the pictures that a ground station asks for"

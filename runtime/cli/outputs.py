@@ -13,9 +13,9 @@ from runtime.cli.progress import say
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
 from runtime.frames import AnyFrame, JpegFrame, bgr_of
+from runtime.links.page.control import Controller
+from runtime.links.page.frame_buffer import TrackedFrame
 from runtime.multi.pipeline import Taken
-from runtime.page.control import Controller
-from runtime.page.frame_buffer import TrackedFrame
 from runtime.types import Track
 from runtime.video import draw, results, save, window
 from runtime.video.background import BackgroundVideo
@@ -132,7 +132,7 @@ class Outputs:
     def _open_page(self) -> None:
         """Serve the page."""
         try:
-            from runtime.page.server import serve
+            from runtime.links.page.server import serve
         except ImportError as error:
             raise BadOutput(
                 f"--page needs the package aiohttp ({error}); run `make setup ALSO=page`, or "

@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 
 from runtime import load_targets
-from runtime.gimbal.angles import quaternion_of, turned, vertical_fov_deg
-from runtime.gimbal.control import Control
-from runtime.gimbal.settings import load_settings
-from runtime.mavlink import numbers as m
-from runtime.mavlink.codec import Codec
-from runtime.mavlink.gimbal_manager import GimbalManager
-from runtime.mavlink.run import View
+from runtime.links.gimbal.angles import quaternion_of, turned, vertical_fov_deg
+from runtime.links.gimbal.control import Control
+from runtime.links.gimbal.settings import load_settings
+from runtime.links.mavlink import numbers as m
+from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.gimbal_manager import GimbalManager
+from runtime.links.mavlink.run import View
 from runtime.types import Track
 
 FRAME_S = 1.0 / 30

@@ -13,7 +13,7 @@ import time
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from runtime.mavlink.ftp import HEADER, PAYLOAD
+from runtime.links.mavlink.ftp import HEADER, PAYLOAD
 from tests.support.mavlink_run import HandTurnedRun
 
 NASTY = (0.0, -1.0, 1.0, 0.5, 1e30, -1e30, float("nan"), float("inf"), 1e-30, 275.0, 259.0)

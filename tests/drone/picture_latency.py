@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from runtime.stream.sender import open_sender
+from runtime.links.stream.sender import open_sender
 from tests.support.ports import free_port
 
 SIZE = (640, 360)

@@ -3,8 +3,8 @@
     python -m tests.drone.points CLIPS [--detector yolox_nano --networks-dir DIR] [--class person]
 
 Each start is a frame of a clip, with one click on the target's centre and one somewhere in its
-middle half. The box is found as ``runtime.mavlink`` finds it, without the detector and with it. Two
-figures: the overlap (IoU) of that first box, and the mean overlap over the next frames.
+middle half. The box is found as ``runtime.links.mavlink`` finds it, without the detector and with
+it. Two figures: the overlap (IoU) of that first box, and the mean overlap over the next frames.
 """
 
 import argparse
@@ -15,8 +15,8 @@ import numpy as np
 
 from runtime import load_targets
 from runtime.detect import load_detector
-from runtime.mavlink.point import SEARCHES, STARTS, find_box
-from runtime.page.control import Controller
+from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
+from runtime.links.page.control import Controller
 from tests.drone.conversation import Clip, overlap
 
 OFF_CENTRE = {"centre": 0.0, "middle": 0.25}  # farthest from it, shares of the target's sides

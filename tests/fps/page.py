@@ -72,7 +72,7 @@ def main():
 
 def encoding_ms():
     """Return the milliseconds that one JPEG takes."""
-    from runtime.page.api import encoded
+    from runtime.links.page.api import encoded
 
     frame = tiny.film(1, 640, 480, 80)[0][0]
     times = []

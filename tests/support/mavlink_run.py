@@ -4,19 +4,19 @@ import time
 from collections import namedtuple
 
 from runtime import load_targets
-from runtime.gimbal.control import Control
-from runtime.gimbal.settings import load_settings
-from runtime.mavlink import numbers as m
-from runtime.mavlink.camera import Camera
-from runtime.mavlink.codec import Codec
-from runtime.mavlink.geo import Geo
-from runtime.mavlink.gimbal_manager import GimbalManager
-from runtime.mavlink.loop import Loop
-from runtime.mavlink.reports import Identity, Stream
-from runtime.mavlink.service import Service
-from runtime.mavlink.transport import Transport
-from runtime.page.control import Controller
-from runtime.page.frame_buffer import TrackedFrame
+from runtime.links.gimbal.control import Control
+from runtime.links.gimbal.settings import load_settings
+from runtime.links.mavlink import numbers as m
+from runtime.links.mavlink.camera import Camera
+from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.geo import Geo
+from runtime.links.mavlink.gimbal_manager import GimbalManager
+from runtime.links.mavlink.loop import Loop
+from runtime.links.mavlink.reports import Identity, Stream
+from runtime.links.mavlink.service import Service
+from runtime.links.mavlink.transport import Transport
+from runtime.links.page.control import Controller
+from runtime.links.page.frame_buffer import TrackedFrame
 
 Source = namedtuple("Source", "live fps name frames dropped gaps")
 FOV = (60.0, 46.0)

@@ -1,0 +1,380 @@
+"""Answer the commands that a camera component gets, and send its reports.
+
+This file takes decoded messages and the time, and returns messages to send. It opens no link and
+reads no clock; ``service`` does both. Protocol: mavlink.io/en/services/camera.html and
+mavlink.io/en/services/command.html.
+"""
+
+import math
+from collections import OrderedDict
+from concurrent.futures import Future
+from typing import Any, Callable, List, Optional, Sequence, Tuple
+
+from runtime.errors import HotpathError
+from runtime.links.mavlink import numbers as m
+from runtime.links.mavlink import reports
+from runtime.links.mavlink.geo import Geo
+from runtime.links.mavlink.message import Message, Outgoing
+from runtime.links.mavlink.run import Run
+from runtime.links.mavlink.schedule import Schedule
+
+Key = Tuple[int, int, int]  # (system, component, command): who sent which command
+Parameters = List[float]  # param1 to param7 of a command
+# a command's result (MAV_RESULT), and messages to send after its acknowledgement
+Answer = Tuple[int, List[Outgoing]]
+# the same, but the result is None while the frame loop carries the command out
+LaterAnswer = Tuple[Optional[int], List[Outgoing]]
+
+HEARTBEAT_S = 1.0
+FIRST_PROGRESS_S = 0.2  # a command that takes longer is answered with IN_PROGRESS
+PROGRESS_S = 0.5  # IN_PROGRESS is repeated after this time
+# A command that the frame loop has not begun with by then has failed, and is withdrawn. Of one that
+# it has begun with, the result is waited for. So no target starts after its command has failed.
+GIVE_UP_S = 12.0
+REMEMBERED_S = 3.0  # a command that is repeated within this time is answered, but not done again
+REMEMBERED = 32  # most answers that are remembered
+TRACKS = (m.CMD_CAMERA_TRACK_POINT, m.CMD_CAMERA_TRACK_RECTANGLE, m.CMD_CAMERA_STOP_TRACKING)
+SMALLEST_SIDE = 0.002  # of a rectangle, share of the frame
+CLOCK_MODULUS_MS = 1 << 24  # of a time in a command: a float holds whole numbers exactly below it
+
+
+class Camera:
+    """Answers commands and reports the target.
+
+    Args:
+        run: carries the commands out.
+        identity: what the camera says of itself.
+        geo: computes the target's position; None: no position is computed.
+        link_delay_s: assumed age of the picture that the user sees, seconds.
+
+    Attributes:
+        link_delay_s: as the argument; a ground station may set it.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        identity: reports.Identity,
+        geo: Optional[Geo] = None,
+        link_delay_s: float = 0.0,
+    ) -> None:
+        self.identity = identity
+        self._run, self._geo, self.link_delay_s = run, geo, link_delay_s
+        self._schedule = Schedule()
+        self._heartbeat_at = 0.0
+        self._mode = m.TRACK_NONE  # whether the user gave a point or a rectangle
+        self._pending: OrderedDict[Key, _Pending] = OrderedDict()
+        # command -> (parameters, result, time of the answer)
+        self._answered: OrderedDict[Key, Tuple[Parameters, int, float]] = OrderedDict()
+        self._pictures = 0
+        self._sent_index: Optional[int] = None  # frame of the last CAMERA_TRACKING_IMAGE_STATUS
+
+    # incoming messages
+
+    def hear(self, message: Message, now: float) -> List[Outgoing]:
+        """Return the answers to one message.
+
+        Args:
+            message: a decoded message.
+            now: seconds of the monotonic clock.
+        """
+        if message.name == "TIMESYNC" and message.fields["tc1"] == 0:
+            return [("TIMESYNC", {"tc1": int(now * 1e9), "ts1": message.fields["ts1"]})]
+        if message.name == "COMMAND_LONG":
+            parameters = [message.fields[f"param{n}"] for n in range(1, 8)]
+        elif message.name == "COMMAND_INT":
+            parameters = [message.fields[f"param{n}"] for n in range(1, 5)]
+            parameters += [
+                float(message.fields["x"]),
+                float(message.fields["y"]),
+                message.fields["z"],
+            ]
+        else:
+            return []
+        fields = message.fields
+        ours = fields["target_system"] in (0, self.identity.system)
+        addressed = fields["target_component"] == self.identity.component
+        if not ours or not (addressed or fields["target_component"] == 0):
+            return []
+        who = (message.system, message.component, fields["command"])
+        again = self._said_already(who, parameters, fields.get("confirmation", 0), now)
+        if again is not None:
+            return [self._ack(who, again)]
+        told, extra = self._obey(who, parameters, now)
+        if told is None:
+            return extra  # acknowledged when the frame loop has done it
+        if told == m.UNSUPPORTED and not addressed:
+            return []  # meant for another component
+        self._remember(who, parameters, told, now)
+        return [self._ack(who, told)] + extra
+
+    def tick(self, now: float) -> List[Outgoing]:
+        """Return the messages that are due: heartbeat, answers, reports at an interval.
+
+        Call it after each frame, and 20 times a second.
+        """
+        out = self._settle(now)
+        if now >= self._heartbeat_at:
+            self._heartbeat_at = now + HEARTBEAT_S
+            out.append(reports.heartbeat())
+        view = self._run.newest()
+        for number in self._schedule.due(now):
+            if number == m.CAMERA_TRACKING_IMAGE_STATUS:
+                if view is None or view.index == self._sent_index:
+                    if not self._schedule.overdue(number, now):
+                        continue  # wait for the next frame
+                self._sent_index = view.index if view else None
+            self._schedule.sent(number, now)
+            out.extend(self._message(number, now) or ())
+        return out
+
+    # commands
+
+    def _obey(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """Carry a command out, or ask the frame loop to do it."""
+        command = who[2]
+        if command == m.CMD_REQUEST_MESSAGE:
+            return self._give(p[0], now)
+        if command in reports.OLD_REQUESTS:
+            return self._give(reports.OLD_REQUESTS[command], now)
+        if command == m.CMD_SET_MESSAGE_INTERVAL:
+            return self._set_interval(p[0], p[1], now), []
+        if command == m.CMD_GET_MESSAGE_INTERVAL:
+            return self._get_interval(p[0])
+        if command == m.CMD_CAMERA_TRACK_POINT:
+            return self._track_point(who, p, now)
+        if command == m.CMD_CAMERA_TRACK_RECTANGLE:
+            return self._track_rectangle(who, p, now)
+        if command == m.CMD_CAMERA_STOP_TRACKING:
+            self._mode = m.TRACK_NONE
+            return self._later(who, p, self._run.stop, (), now)
+        if command in (m.CMD_VIDEO_START_CAPTURE, m.CMD_VIDEO_STOP_CAPTURE):
+            return self._record(who, p, command == m.CMD_VIDEO_START_CAPTURE, now)
+        if command == m.CMD_IMAGE_START_CAPTURE:
+            return self._capture(who, p, now)
+        if command == m.CMD_IMAGE_STOP_CAPTURE:
+            return m.ACCEPTED, []  # pictures are taken one by one; there is nothing to stop
+        if command == m.CMD_SET_CAMERA_MODE:
+            return (m.ACCEPTED if p[1] == m.MODE_VIDEO else m.DENIED), []
+        if command in (m.CMD_VIDEO_START_STREAMING, m.CMD_VIDEO_STOP_STREAMING):
+            return self._streaming(p[0], command == m.CMD_VIDEO_START_STREAMING), []
+        return m.UNSUPPORTED, []
+
+    def _give(self, requested: float, now: float) -> Answer:
+        """REQUEST_MESSAGE: send the message of that number once."""
+        number = _whole(requested)
+        messages = self._message(number, now) if number is not None else None
+        if messages is None:
+            return m.UNSUPPORTED, []
+        return (m.ACCEPTED if messages else m.TEMPORARILY_REJECTED), messages
+
+    def _set_interval(self, requested: float, interval_us: float, now: float) -> int:
+        """SET_MESSAGE_INTERVAL; returns the result."""
+        number = _whole(requested)
+        if number is None or number not in reports.STREAMED:
+            return m.UNSUPPORTED
+        if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is None:
+            return m.UNSUPPORTED
+        return m.ACCEPTED if self._schedule.set(number, interval_us, now) else m.DENIED
+
+    def _get_interval(self, requested: float) -> Answer:
+        """GET_MESSAGE_INTERVAL."""
+        number = _whole(requested)
+        if number is None or number not in reports.STREAMED:
+            return m.UNSUPPORTED, []
+        fields = {"message_id": number, "interval_us": self._schedule.interval_us(number)}
+        return m.ACCEPTED, [("MESSAGE_INTERVAL", fields)]
+
+    def _track_point(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """CAMERA_TRACK_POINT: x, y, radius as shares of the frame; param6 is the frame's time.
+
+        The radius is not used: QGroundControl states the radius of its own mark on the screen.
+        """
+        view = self._run.newest()
+        radius = p[2] if math.isfinite(p[2]) else 0.0
+        if view is None:
+            return m.TEMPORARILY_REJECTED, []
+        if not all(0.0 <= value <= 1.0 for value in (p[0], p[1], radius)):
+            return m.DENIED, []
+        width, height = view.size
+        point = (p[0] * width, p[1] * height)
+        self._mode = m.TRACK_POINT
+        return self._later(who, p, self._run.start_point, (point, self._seen(p[5], now)), now)
+
+    def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """CAMERA_TRACK_RECTANGLE: two corners as shares of the frame; param6 as for a point."""
+        view = self._run.newest()
+        if view is None:
+            return m.TEMPORARILY_REJECTED, []
+        if not all(0.0 <= value <= 1.0 for value in p[:4]):  # NaN is refused too
+            return m.DENIED, []
+        (left, right), (top, bottom) = sorted((p[0], p[2])), sorted((p[1], p[3]))
+        if right - left < SMALLEST_SIDE or bottom - top < SMALLEST_SIDE:
+            return m.DENIED, []
+        width, height = view.size
+        box = (left * width, top * height, (right - left) * width, (bottom - top) * height)
+        self._mode = m.TRACK_RECTANGLE
+        return self._later(who, p, self._run.start_box, (box, self._seen(p[5], now)), now)
+
+    def _seen(self, stated_ms: float, now: float) -> float:
+        """The capture time of the frame that the user saw, seconds of the monotonic clock.
+
+        Args:
+            stated_ms: the command's value: that frame's time_boot_ms modulo 2**24. 0 or NaN: the
+                command states no time.
+        """
+        if not math.isfinite(stated_ms) or not 0 < stated_ms < CLOCK_MODULUS_MS:
+            return now - self.link_delay_s
+        age_ms = (reports.boot_ms(now) - int(stated_ms)) % CLOCK_MODULUS_MS
+        return now - age_ms / 1e3
+
+    def _record(self, who: Key, p: Parameters, on: bool, now: float) -> LaterAnswer:
+        """VIDEO_START_CAPTURE and VIDEO_STOP_CAPTURE."""
+        can, _ = self._run.recording
+        if not can:
+            return m.DENIED, []
+        return self._later(who, p, self._run.record, (on,), now)
+
+    def _capture(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
+        """IMAGE_START_CAPTURE."""
+        if not self._run.can_capture or (math.isfinite(p[2]) and p[2] > 1):
+            return m.DENIED, []  # a command takes one picture only
+        return self._later(who, p, self._run.capture, (), now)
+
+    def _streaming(self, stream: float, on: bool) -> int:
+        """The stream always runs: a start is accepted and changes nothing, a stop is denied."""
+        number = _whole(stream)
+        if number is None or number > len(self.identity.streams):
+            return m.DENIED
+        return m.ACCEPTED if on and self.identity.streams else m.DENIED
+
+    # commands that the frame loop carries out
+
+    def _later(
+        self,
+        who: Key,
+        parameters: Parameters,
+        function: "Callable[..., Future[Any]]",
+        arguments: Tuple[Any, ...],
+        now: float,
+    ) -> LaterAnswer:
+        """Ask the frame loop to carry a command out. A later ``tick`` acknowledges it."""
+        if who in self._pending:
+            return m.TEMPORARILY_REJECTED, []
+        try:
+            future = function(*arguments)
+        except HotpathError:
+            return m.TEMPORARILY_REJECTED, []
+        self._pending[who] = _Pending(future, list(parameters), now)
+        return None, self._settle(now)
+
+    def _settle(self, now: float) -> List[Outgoing]:
+        """Acknowledge the commands that are done; answer the others with IN_PROGRESS."""
+        out: List[Outgoing] = []
+        for who, pending in list(self._pending.items()):
+            late = now - pending.since >= GIVE_UP_S
+            if not pending.future.done() and not (late and pending.future.cancel()):
+                if now >= pending.say_at:
+                    pending.say_at = now + PROGRESS_S
+                    out.append(self._ack(who, m.IN_PROGRESS))
+                continue
+            del self._pending[who]
+            result, extra = self._result_of(who, pending, now)
+            self._remember(who, pending.parameters, result, now)
+            out += [self._ack(who, result)] + extra
+        return out
+
+    def _result_of(self, who: Key, pending: "_Pending", now: float) -> Answer:
+        """The result of a command that is done or was withdrawn."""
+        if pending.future.cancelled():
+            return m.FAILED, []
+        capture = who[2] == m.CMD_IMAGE_START_CAPTURE
+        if pending.future.exception() is not None:
+            return (m.FAILED if capture else m.DENIED), []
+        if not capture:
+            return m.ACCEPTED, []
+        self._pictures += 1
+        picture = pending.future.result()
+        place = self._geo.place(picture.captured_s) if self._geo else None
+        told = reports.image_captured(self._pictures - 1, picture, place or (0.0,) * 4, now)
+        return m.ACCEPTED, [told]
+
+    def _said_already(
+        self, who: Key, parameters: Parameters, confirmation: int, now: float
+    ) -> Optional[int]:
+        """The result of a command that is only a repetition; None for a new command."""
+        pending = self._pending.get(who)
+        if pending is not None and _same(pending.parameters, parameters):
+            return m.IN_PROGRESS
+        before = self._answered.get(who)
+        # MAVSDK repeats a command with confirmation 0, and a target must not start twice
+        done = before and before[1] == m.ACCEPTED and who[2] in TRACKS
+        if before and (confirmation or done) and _same(before[0], parameters):
+            return before[1] if now - before[2] < REMEMBERED_S else None
+        return None
+
+    def _remember(self, who: Key, parameters: Parameters, result: int, now: float) -> None:
+        """Keep an answer, so that a repetition of its command gets the same."""
+        if who[2] in TRACKS:  # after this, an earlier selection is a new command
+            for command in TRACKS:
+                self._answered.pop((who[0], who[1], command), None)
+        self._answered[who] = (list(parameters), result, now)
+        self._answered.move_to_end(who)
+        while len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+
+    def _ack(self, who: Key, result: int) -> Outgoing:
+        """COMMAND_ACK."""
+        system, component, command = who
+        progress = 255 if result == m.IN_PROGRESS else 0  # 255: not known
+        return "COMMAND_ACK", {
+            "command": command,
+            "result": result,
+            "progress": progress,
+            "result_param2": 0,
+            "target_system": system,
+            "target_component": component,
+        }
+
+    # messages
+
+    def _message(self, number: int, now: float) -> Optional[List[Outgoing]]:
+        """The messages of that number. []: nothing to report now; None: we do not send it."""
+        view, identity = self._run.newest(), self.identity
+        if number == m.CAMERA_INFORMATION:
+            return [reports.information(identity, self._run, view, self._geo is not None, now)]
+        if number == m.CAMERA_SETTINGS:
+            return [reports.settings(now)]
+        if number == m.STORAGE_INFORMATION:
+            return [reports.storage(identity, now)]
+        if number == m.CAMERA_CAPTURE_STATUS:
+            return [reports.capture_status(identity, self._run, self._pictures, now)]
+        if number == m.VIDEO_STREAM_INFORMATION:
+            return reports.stream_information(identity, view) or None
+        if number == m.VIDEO_STREAM_STATUS:
+            return reports.stream_status(identity, view) or None
+        if number == m.CAMERA_TRACKING_IMAGE_STATUS:
+            return reports.tracking(view, self._mode, now)
+        if number == m.CAMERA_TRACKING_GEO_STATUS and self._geo is not None:
+            return self._geo.status(view, now)
+        if number == m.CAMERA_FOV_STATUS and self._geo is not None:
+            return self._geo.fov_status(view, now)
+        return None
+
+
+class _Pending:
+    """A command that the frame loop was asked to carry out."""
+
+    def __init__(self, future: "Future[Any]", parameters: Parameters, now: float) -> None:
+        self.future, self.parameters, self.since = future, parameters, now
+        self.say_at = now + FIRST_PROGRESS_S
+
+
+def _whole(value: float) -> Optional[int]:
+    """The value as an int; None if it is negative or not a whole number."""
+    return int(value) if math.isfinite(value) and value == int(value) and value >= 0 else None
+
+
+def _same(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether two lists of parameters are equal; NaN equals NaN."""
+    return all(x == y or (x != x and y != y) for x, y in zip(a, b))

@@ -1,0 +1,61 @@
+"""Turn MAVLink packets into plain values and back. Only this file imports pymavlink."""
+
+import os
+import struct
+from typing import Any, Dict, Optional
+
+os.environ.setdefault("MAVLINK20", "1")  # older pymavlink asks for it at import
+from pymavlink.dialects.v20 import common
+
+from runtime.links.mavlink.message import Message
+
+HEADER_BYTES = 10  # of MAVLink 2, which alone has messages above 255
+PARAM_EXT_SET_BYTES = 147  # target, name (16), value (128, from byte 18 on), type
+
+
+class Codec:
+    """Encodes the messages of our component, and decodes messages of all components.
+
+    Args:
+        system, component: our ids.
+        key: 32 bytes to sign with, or None.
+        ticks: time stamp of the first signature (``frames.ticks_at``).
+    """
+
+    def __init__(
+        self, system: int, component: int, key: Optional[bytes] = None, ticks: int = 0
+    ) -> None:
+        self._mav = common.MAVLink(None, system, component)
+        self._key = key
+        if key is not None:
+            self._mav.signing.secret_key = key
+            self._mav.signing.timestamp = ticks
+            self._mav.signing.sign_outgoing = True
+        self._decoder = common.MAVLink(None, system, component)  # checks no signature
+
+    def encode(self, name: str, fields: Dict[str, Any]) -> bytes:
+        """The packet of a message. Fields that this pymavlink does not know are left out."""
+        kind = getattr(common, f"MAVLink_{name.lower()}_message")
+        message = kind(**{key: fields[key] for key in kind.fieldnames if key in fields})
+        packet = message.pack(self._mav)
+        self._mav.seq = (self._mav.seq + 1) % 256
+        return bytes(packet)
+
+    def renew(self, ticks: int) -> None:
+        """Move the time stamp of the signatures forward to ``ticks``; never back."""
+        self._mav.signing.timestamp = max(self._mav.signing.timestamp, ticks)
+
+    def decode(self, packet: bytes) -> Optional[Message]:
+        """A packet's message; None when the packet is damaged or of no known kind."""
+        try:
+            message = self._decoder.decode(bytearray(packet))
+        except (common.MAVError, struct.error, ValueError, TypeError, IndexError):
+            return None
+        name = message.get_type()
+        if name.startswith("UNKNOWN") or name == "BAD_DATA":
+            return None
+        fields = {key: getattr(message, key) for key in message.get_fieldnames()}
+        if name == "PARAM_EXT_SET":  # a number in a field of letters, which pymavlink cuts at a 0
+            payload = packet[HEADER_BYTES : HEADER_BYTES + packet[1]]  # without zeros at its end
+            fields["param_value"] = bytes(payload).ljust(PARAM_EXT_SET_BYTES, b"\0")[18:146]
+        return Message(name, fields, message.get_srcSystem(), message.get_srcComponent())

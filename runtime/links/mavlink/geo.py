@@ -1,0 +1,196 @@
+"""Compute the target's position on the earth, where the data suffice for it.
+
+The ray through the box's centre is turned by the camera's attitude. It is intersected with a level
+plane at the height of the take-off point. That needs the field of view, a fresh position, a fresh
+attitude of the vehicle or of the gimbal, a ray that points down, and flat ground. If one of them is
+missing, nothing is sent. The stated accuracy assumes an error of the attitude and of the ground's
+height, and computes what both mean on the ground.
+"""
+
+import math
+from typing import List, Optional, Sequence, Tuple, TypeVar
+
+from runtime.links.gimbal.angles import Vector, ray_of, turned
+from runtime.links.mavlink.message import Message, Outgoing
+from runtime.links.mavlink.reports import boot_ms, tracking_status
+from runtime.links.mavlink.run import View
+
+Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
+
+FRESH_S = 0.5  # a position or an attitude that is older is not used
+KEPT = 64  # last attitudes; the one nearest to the capture time is used
+SHALLOWEST_RAD = math.radians(5.0)  # below the horizon; a flatter ray gives no useful distance
+ATTITUDE_ERROR_RAD = math.radians(1.0)
+GROUND_ERROR_M = 3.0  # assumed difference between the ground and the height of the take-off
+EARTH_M = 6371000.0
+NAN = float("nan")
+
+
+class Geo:
+    """Keeps the vehicle's position and attitude, and computes the target's position.
+
+    Args:
+        fov_deg: (horizontal, vertical) field of view, degrees.
+        mount_rad: (pitch, yaw) of a camera that is fixed to the vehicle, radians.
+    """
+
+    def __init__(
+        self, fov_deg: Tuple[float, float], mount_rad: Tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        self._fov_deg, self._mount_rad = fov_deg, mount_rad
+        # (seconds, roll, pitch, yaw) of the vehicle
+        self._attitudes: List[Tuple[float, float, float, float]] = []
+        # (seconds, pitch, yaw) of the gimbal, in the earth's frame
+        self._cameras: List[Tuple[float, float, float]] = []
+        # (seconds, latitude, longitude, altitude, height above take-off)
+        self._position: Optional[Tuple[float, float, float, float, float]] = None
+
+    def hear(self, message: Message, now: float) -> None:
+        """Note the attitude or the position that the vehicle reports."""
+        fields = message.fields
+        if message.name == "ATTITUDE":
+            values = (fields["roll"], fields["pitch"], fields["yaw"])
+            if all(math.isfinite(v) for v in values):
+                _keep(self._attitudes, (now,) + values)
+        elif message.name == "GLOBAL_POSITION_INT":
+            self._position = (
+                now,
+                fields["lat"] / 1e7,
+                fields["lon"] / 1e7,
+                fields["alt"] / 1e3,
+                fields["relative_alt"] / 1e3,
+            )
+
+    def camera_at(self, now: float, pitch: float, yaw: float) -> None:
+        """Note a gimbal's angles in the earth's frame, radians; the vehicle's are a substitute."""
+        _keep(self._cameras, (now, pitch, yaw))
+
+    def place(self, at: float) -> Optional[Tuple[float, float, float, float]]:
+        """(latitude, longitude, altitude, height above take-off) of the vehicle, or None.
+
+        Degrees and metres. None where no position of about that time is known.
+
+        Args:
+            at: seconds of the monotonic clock.
+        """
+        if self._position is None or abs(at - self._position[0]) > FRESH_S:
+            return None
+        return self._position[1:]
+
+    def direction(self, view: View, point: Optional[Sequence[float]] = None) -> Optional[Vector]:
+        """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
+
+        Args:
+            view: ``run.View``.
+            point: (x, y) pixels; None for the frame's centre.
+        """
+        at = view.captured_s
+        width, height = view.size
+        ray = ray_of(point or (width / 2.0, height / 2.0), view.size, self._fov_deg)
+        camera = _nearest(self._cameras, at)
+        if camera is not None:
+            return turned(ray, 0.0, camera[1], camera[2])
+        vehicle = _nearest(self._attitudes, at)
+        if vehicle is None:
+            return None
+        ray = turned(ray, 0.0, self._mount_rad[0], self._mount_rad[1])
+        return turned(ray, vehicle[1], vehicle[2], vehicle[3])
+
+    def target(self, view: Optional[View]) -> Optional[Tuple[float, float, float, float, float]]:
+        """(latitude, longitude, altitude, distance, accuracy) of the target, or None.
+
+        Latitude and longitude are in degrees, the others in metres.
+        """
+        if view is None or view.track is None or view.track.lost:
+            return None
+        place = self.place(view.captured_s)
+        if place is None:
+            return None
+        latitude, longitude, altitude, height = place
+        x, y, w, h = view.track.box
+        ray = self.direction(view, (x + w / 2, y + h / 2))
+        if ray is None or height <= 0:
+            return None
+        below = math.asin(max(-1.0, min(1.0, ray[2])))
+        if below < SHALLOWEST_RAD:
+            return None
+        north, east = ray[0] * height / ray[2], ray[1] * height / ray[2]
+        away = height / math.sin(below)
+        error = math.hypot(
+            away * ATTITUDE_ERROR_RAD / math.sin(below), GROUND_ERROR_M / math.tan(below)
+        )
+        return (
+            latitude + math.degrees(north / EARTH_M),
+            longitude + math.degrees(east / (EARTH_M * math.cos(math.radians(latitude)))),
+            altitude - height,
+            away,
+            error,
+        )
+
+    def status(self, view: Optional[View], now: float) -> List[Outgoing]:
+        """[CAMERA_TRACKING_GEO_STATUS], or an empty list if the position can't be computed."""
+        found = self.target(view)
+        if found is None or view is None or view.track is None:
+            return []
+        latitude, longitude, altitude, away, error = found
+        return [
+            (
+                "CAMERA_TRACKING_GEO_STATUS",
+                {
+                    "tracking_status": tracking_status(view.track),
+                    "lat": int(round(latitude * 1e7)),
+                    "lon": int(round(longitude * 1e7)),
+                    "alt": altitude,
+                    "h_acc": error,
+                    "v_acc": GROUND_ERROR_M,
+                    "vel_n": NAN,
+                    "vel_e": NAN,
+                    "vel_d": NAN,
+                    "vel_acc": NAN,
+                    "dist": away,
+                    "hdg": NAN,
+                    "hdg_acc": NAN,
+                    "camera_device_id": 0,
+                },
+            )
+        ]
+
+    def fov_status(self, view: Optional[View], now: float) -> List[Outgoing]:
+        """[CAMERA_FOV_STATUS], or an empty list while the vehicle's position is unknown."""
+        if view is None or self._position is None or now - self._position[0] > FRESH_S:
+            return []
+        _, latitude, longitude, altitude, _ = self._position
+        unknown = 0x7FFFFFFF
+        return [
+            (
+                "CAMERA_FOV_STATUS",
+                {
+                    "time_boot_ms": boot_ms(view.captured_s),
+                    "lat_camera": int(latitude * 1e7),
+                    "lon_camera": int(longitude * 1e7),
+                    "alt_camera": int(altitude * 1e3),
+                    "lat_image": unknown,
+                    "lon_image": unknown,
+                    "alt_image": unknown,
+                    "q": [NAN] * 4,
+                    "hfov": self._fov_deg[0],
+                    "vfov": self._fov_deg[1],
+                    "camera_device_id": 0,
+                },
+            )
+        ]
+
+
+def _keep(history: List[Entry], entry: Entry) -> None:
+    """Add an entry, and drop the oldest ones above ``KEPT``."""
+    history.append(entry)
+    if len(history) > KEPT:
+        del history[: len(history) - KEPT]
+
+
+def _nearest(history: List[Entry], at: float) -> Optional[Entry]:
+    """The entry with the time nearest to ``at``; None if that is more than ``FRESH_S`` away."""
+    if not history:
+        return None
+    entry = min(history, key=lambda e: abs(e[0] - at))
+    return entry if abs(entry[0] - at) <= FRESH_S else None

@@ -1,0 +1,216 @@
+"""Connect the MAVLink service to the frame loop: views of its frames, and requests to it.
+
+A request goes to the page's controller, which carries it out between two frames. A click belongs to
+the frame that the user saw. The controller still has that frame in its buffer, starts the target on
+it, and tracks it up to the newest frame.
+"""
+
+import os
+import shutil
+import threading
+import time
+from concurrent.futures import Future, TimeoutError
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from runtime.detect import Detector
+from runtime.errors import BadOutput, HotpathError
+from runtime.frames import bgr_of
+from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
+from runtime.links.mavlink.run import Picture, Run, View
+from runtime.links.page.control import Controller
+from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.types import Box, Track
+
+POINT_S = 1.5  # longest search for the box of a point
+TURN_S = 0.02  # of it between two frames
+PICTURE_S = 0.5  # least between two pictures, so that nobody fills the disk in a minute
+SPARE_BYTES = 200 << 20  # of the disk that pictures leave to the results and the recording
+ANSWER_S = 10.0  # longest wait for the frame loop to begin with a request
+
+
+class Busy(HotpathError):
+    """The request can't be carried out now; it may be repeated later."""
+
+
+class Loop(Run):
+    """Sends requests to a run through its controller.
+
+    Args:
+        controller: of the run.
+        captures: folder for pictures, or None.
+        detector: finds the object at a point, or None.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        captures: Optional[str] = None,
+        detector: Optional[Detector] = None,
+    ) -> None:
+        self._controller, self._captures, self._detector = controller, captures, detector
+        self._view: Optional[View] = None
+        self._reported: Optional[int] = None  # number of the target that is reported
+        self._looking = threading.Lock()  # held while a box is looked for at a point
+        self._writing = threading.Lock()  # held while a picture is written
+        self._next_picture_s = 0.0
+
+    def view_of(self, tracked: TrackedFrame) -> View:
+        """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
+        number = self._number_in(tracked.tracks)
+        track = None if number is None else tracked.tracks[number]
+        height, width = tracked.frame.shape[:2]
+        fps = self._controller.fps
+        self._view = View(tracked.index, tracked.captured_s, (width, height), track, number, fps)
+        return self._view
+
+    def _number_in(self, tracks: Dict[int, Track]) -> Optional[int]:
+        """Number of the target to report: the reported one, else the first, else None."""
+        return self._reported if self._reported in tracks else next(iter(tracks), None)
+
+    def newest(self) -> Optional[View]:
+        return self._view
+
+    def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
+        return self._controller.call(self._start, box, seen_s)
+
+    def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
+        tracked = self._controller.buffer.at(seen_s)
+        if tracked is None or not self._looking.acquire(False):
+            raise Busy("one point at a time")
+        self._controller.buffer.hold(self, tracked.index)  # more frames come than it keeps
+        done: Future[int] = Future()
+        done.set_running_or_notify_cancel()
+        # the search takes several frames, so neither the loop nor the link waits for all of it
+        thread = threading.Thread(
+            target=self._look, args=(tracked, point, done), name="point", daemon=True
+        )
+        thread.start()
+        return done
+
+    def stop(self) -> "Future[None]":
+        return self._controller.call(self._stop)
+
+    def record(self, on: bool) -> "Future[None]":
+        return self._controller.call(self._controller.record, on)
+
+    @property
+    def recording(self) -> Tuple[bool, Optional[float]]:
+        return self._controller.can_record, self._controller.recording_since
+
+    def capture(self) -> "Future[Picture]":
+        if time.monotonic() < self._next_picture_s or not self._writing.acquire(False):
+            raise Busy("one picture at a time, and two a second")
+        try:
+            asked = self._controller.call(self._newest_frame)
+        except HotpathError:
+            self._writing.release()
+            raise
+        self._next_picture_s = time.monotonic() + PICTURE_S
+        done: Future[Picture] = Future()
+        done.set_running_or_notify_cancel()
+        # neither the loop nor the link waits for the disk
+        threading.Thread(
+            target=self._write, args=(asked, done), name="picture", daemon=True
+        ).start()
+        return done
+
+    @property
+    def can_capture(self) -> bool:
+        return self._captures is not None
+
+    # carried out in the frame loop
+
+    def _newest_frame(self) -> TrackedFrame:
+        newest = self._controller.newest
+        if newest is None:
+            raise Busy("no frame was tracked yet; try again")
+        return newest
+
+    def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:
+        """Start a target on the frame that the user saw; it replaces the reported one."""
+        newest = self._newest_frame()
+        tracked = self._controller.buffer.at(seen_s) or newest
+        number = self._number_in(newest.tracks)
+        inside = _inside(box, tracked.frame.shape)
+        self._reported = started = self._controller.add_target(tracked.index, inside, number)
+        return started
+
+    def _stop(self) -> None:
+        """Drop the reported target."""
+        number = self._number_in(self._newest_frame().tracks)
+        if number is not None:
+            self._controller.drop_target(number)
+        self._reported = None
+
+    # carried out in threads of their own
+
+    def _write(self, asked: "Future[TrackedFrame]", done: "Future[Picture]") -> None:
+        """Write a frame as a picture."""
+        try:
+            tracked = _answer(asked)
+            assert self._captures is not None, "there is no folder for pictures"
+            if shutil.disk_usage(self._captures).free < SPARE_BYTES:
+                raise BadOutput(f"{self._captures}: the disk is nearly full")
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+            path = os.path.join(self._captures, f"{stamp}-{tracked.index:06d}.jpg")
+            if not cv2.imwrite(path, bgr_of(tracked.frame)):
+                raise BadOutput(f"{path}: can't be written")
+            done.set_result(Picture(path, tracked.captured_s))
+        except Exception as error:  # the camera answers the command with it
+            done.set_exception(error)
+        finally:
+            self._writing.release()
+
+    def _look(self, tracked: TrackedFrame, point: Tuple[float, float], done: "Future[int]") -> None:
+        """Find the box at a point, and start a target in it."""
+        try:
+            ends_s = time.monotonic() + POINT_S
+            frame = bgr_of(tracked.frame)
+            box = find_box(
+                frame, point, lambda tried: self._settled(frame, tried, ends_s), self._detector
+            )
+            started = self._controller.call(self._start, box, tracked.captured_s)
+            done.set_result(_answer(started))
+        except Exception as error:  # the camera answers the command with it
+            done.set_exception(error)
+        finally:
+            self._controller.buffer.hold(self, None)
+            self._looking.release()
+
+    def _settled(
+        self, frame: np.ndarray, tried: Sequence[Box], ends_s: float
+    ) -> List[Optional[Box]]:
+        """Where targets in these boxes end; the frame loop searches a few of them at a time."""
+        found: List[Optional[Box]] = []
+        while len(found) < len(tried) and (not found or time.monotonic() < ends_s):
+            call = self._controller.call(
+                self._controller.settled_boxes, frame, tried[len(found) :], STARTS, SEARCHES, TURN_S
+            )
+            found += _answer(call)
+        return found
+
+
+def _answer(asked: "Future[Any]") -> Any:
+    """The frame loop's answer to a request.
+
+    Raises:
+        Busy: it has not begun with it in time, and does not do so later.
+    """
+    try:
+        return asked.result(ANSWER_S)
+    except TimeoutError:
+        if asked.cancel():
+            raise Busy("the frame loop did not answer in time; try again") from None
+        return asked.result()
+
+
+def _inside(
+    box: Tuple[float, float, float, float], shape: Sequence[int]
+) -> Tuple[float, float, float, float]:
+    """The part of a box inside the frame: a target may be half out of it."""
+    height, width = shape[:2]
+    x, y = max(0.0, box[0]), max(0.0, box[1])
+    return x, y, min(float(width), box[0] + box[2]) - x, min(float(height), box[1] + box[3]) - y

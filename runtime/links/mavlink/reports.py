@@ -1,0 +1,314 @@
+"""Build the messages that the camera component sends.
+
+Each function returns (name, fields), or a list of such pairs. A message about a frame carries the
+capture time of that frame; any other message carries the present time. ``now`` is in seconds of the
+monotonic clock.
+"""
+
+import math
+import shutil
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from runtime.links.mavlink import numbers as m
+from runtime.links.mavlink.message import Outgoing
+from runtime.links.mavlink.run import Picture, Run, View
+from runtime.types import Track
+
+
+class Stream(NamedTuple):
+    """A picture stream.
+
+    Attributes:
+        kind: ``numbers.STREAM_RTSP`` or ``numbers.STREAM_RTPUDP``.
+        uri: its address, or its port for RTP over UDP.
+        name: shown to the user.
+        bitrate_bps: bits a second.
+    """
+
+    kind: int
+    uri: str
+    name: str
+    bitrate_bps: int
+
+
+class Identity(NamedTuple):
+    """What the camera says of itself.
+
+    Attributes:
+        system, component: MAVLink's ids.
+        model: such as "Hotpath kestrel".
+        fov_deg: (horizontal, vertical) field of view in degrees, or None.
+        streams: the picture streams.
+        folder: where files are written; its free space is reported. None: nowhere.
+        definition: address of the camera's definition file, or "".
+    """
+
+    system: int
+    component: int
+    model: str
+    fov_deg: Optional[Tuple[float, float]]
+    streams: Sequence[Stream]
+    folder: Optional[str]
+    definition: str
+
+
+OLD_REQUESTS = {  # commands that ask for one kind of message; REQUEST_MESSAGE replaced them
+    m.CMD_REQUEST_CAMERA_INFORMATION: m.CAMERA_INFORMATION,
+    m.CMD_REQUEST_CAMERA_SETTINGS: m.CAMERA_SETTINGS,
+    m.CMD_REQUEST_STORAGE_INFORMATION: m.STORAGE_INFORMATION,
+    m.CMD_REQUEST_CAMERA_CAPTURE_STATUS: m.CAMERA_CAPTURE_STATUS,
+    m.CMD_REQUEST_VIDEO_STREAM_INFORMATION: m.VIDEO_STREAM_INFORMATION,
+    m.CMD_REQUEST_VIDEO_STREAM_STATUS: m.VIDEO_STREAM_STATUS,
+}
+STREAMED = frozenset(
+    (
+        m.CAMERA_INFORMATION,
+        m.CAMERA_SETTINGS,
+        m.STORAGE_INFORMATION,
+        m.CAMERA_CAPTURE_STATUS,
+        m.VIDEO_STREAM_STATUS,
+        m.CAMERA_FOV_STATUS,
+        m.CAMERA_TRACKING_IMAGE_STATUS,
+        m.CAMERA_TRACKING_GEO_STATUS,
+    )
+)
+NAN = float("nan")
+MIB = float(1 << 20)
+STORAGE_READY, STORAGE_UNSUPPORTED = 2, 3  # STORAGE_STATUS
+DEFINITION_VERSION = 1
+
+
+def boot_ms(seconds: float) -> int:
+    """Return time_boot_ms of a time of the monotonic clock, which on Linux counts from the boot."""
+    return int(seconds * 1e3) & 0xFFFFFFFF
+
+
+def heartbeat() -> Outgoing:
+    """HEARTBEAT of a camera."""
+    return "HEARTBEAT", {
+        "type": m.TYPE_CAMERA,
+        "autopilot": m.AUTOPILOT_INVALID,
+        "base_mode": 0,
+        "custom_mode": 0,
+        "system_status": m.STATE_ACTIVE,
+        "mavlink_version": 3,
+    }
+
+
+def information(
+    identity: Identity, run: Run, view: Optional[View], has_geo: bool, now: float
+) -> Outgoing:
+    """CAMERA_INFORMATION: what the camera can do."""
+    flags = m.CAP_HAS_TRACKING_POINT | m.CAP_HAS_TRACKING_RECTANGLE
+    flags |= m.CAP_HAS_TRACKING_GEO_STATUS if has_geo else 0
+    flags |= m.CAP_HAS_VIDEO_STREAM if identity.streams else 0
+    flags |= m.CAP_CAPTURE_VIDEO if run.recording[0] else 0
+    if run.can_capture:
+        flags |= m.CAP_CAPTURE_IMAGE | m.CAP_CAN_CAPTURE_IMAGE_IN_VIDEO_MODE
+    width, height = view.size if view else (0, 0)
+    return "CAMERA_INFORMATION", {
+        "time_boot_ms": boot_ms(now),
+        "vendor_name": _text(b"Hotpath", 32),
+        "model_name": _text(identity.model.encode("ascii", "replace"), 32),
+        "firmware_version": 1,
+        "focal_length": NAN,
+        "sensor_size_h": NAN,
+        "sensor_size_v": NAN,
+        "resolution_h": width,
+        "resolution_v": height,
+        "lens_id": 0,
+        "flags": flags,
+        "cam_definition_version": DEFINITION_VERSION if identity.definition else 0,
+        "cam_definition_uri": identity.definition.encode("ascii")[:140],
+        "gimbal_device_id": 0,
+        "camera_device_id": 0,
+    }
+
+
+def settings(now: float) -> Outgoing:
+    """CAMERA_SETTINGS: always in video mode, no zoom, no focus."""
+    return "CAMERA_SETTINGS", {
+        "time_boot_ms": boot_ms(now),
+        "mode_id": m.MODE_VIDEO,
+        "zoomLevel": NAN,
+        "focusLevel": NAN,
+        "camera_device_id": 0,
+    }
+
+
+def storage(identity: Identity, now: float) -> Outgoing:
+    """STORAGE_INFORMATION of the folder that files are written to."""
+    total, used, free = _disk(identity.folder)
+    return "STORAGE_INFORMATION", {
+        "time_boot_ms": boot_ms(now),
+        "storage_id": 1,
+        "storage_count": 1 if total else 0,
+        "status": STORAGE_READY if total else STORAGE_UNSUPPORTED,
+        "total_capacity": total,
+        "used_capacity": used,
+        "available_capacity": free,
+        "read_speed": NAN,
+        "write_speed": NAN,
+        "type": 254,
+        "name": b"",
+        "storage_usage": 0,
+    }
+
+
+def capture_status(identity: Identity, run: Run, pictures: int, now: float) -> Outgoing:
+    """CAMERA_CAPTURE_STATUS: whether the run writes to its files, and how many pictures it took."""
+    can, since = run.recording
+    began = since if can else None
+    seconds = 0.0 if began is None else max(0.0, now - began)  # it may have begun after ``now``
+    return "CAMERA_CAPTURE_STATUS", {
+        "time_boot_ms": boot_ms(now),
+        "image_status": 0,
+        "video_status": 0 if began is None else 1,
+        "image_interval": 0.0,
+        "recording_time_ms": int(seconds * 1e3) & 0xFFFFFFFF,
+        "available_capacity": _disk(identity.folder)[2],
+        "image_count": pictures,
+        "camera_device_id": 0,
+    }
+
+
+def image_captured(
+    index: int, picture: Picture, place: Tuple[float, float, float, float], now: float
+) -> Outgoing:
+    """CAMERA_IMAGE_CAPTURED of a picture that was written. Its times are those of the frame.
+
+    Args:
+        index: of the picture, from 0.
+        picture: ``Picture``.
+        place: of the vehicle then, (latitude, longitude, altitude, height above take-off), degrees
+            and metres; zeros where it is unknown.
+        now: seconds of the monotonic clock.
+    """
+    latitude, longitude, altitude, height = place
+    return "CAMERA_IMAGE_CAPTURED", {
+        "time_boot_ms": boot_ms(picture.captured_s),
+        "time_utc": int((time.time() - (now - picture.captured_s)) * 1e6),
+        "camera_id": 1,
+        "lat": int(round(latitude * 1e7)),
+        "lon": int(round(longitude * 1e7)),
+        "alt": int(round(altitude * 1e3)),
+        "relative_alt": int(round(height * 1e3)),
+        "q": [NAN] * 4,
+        "image_index": index,
+        "capture_result": 1,
+        "file_url": picture.path.encode("utf-8", "replace")[-204:],
+    }
+
+
+def stream_information(identity: Identity, view: Optional[View]) -> List[Outgoing]:
+    """VIDEO_STREAM_INFORMATION of every stream."""
+    return [
+        (
+            "VIDEO_STREAM_INFORMATION",
+            dict(
+                _stream(identity, number, stream, view),
+                count=len(identity.streams),
+                type=stream.kind,
+                name=stream.name.encode("ascii", "replace")[:31],
+                uri=stream.uri.encode("ascii", "replace")[:159],
+                encoding=m.ENCODING_H264,
+            ),
+        )
+        for number, stream in enumerate(identity.streams, 1)
+    ]
+
+
+def stream_status(identity: Identity, view: Optional[View]) -> List[Outgoing]:
+    """VIDEO_STREAM_STATUS of every stream."""
+    return [
+        ("VIDEO_STREAM_STATUS", _stream(identity, number, stream, view))
+        for number, stream in enumerate(identity.streams, 1)
+    ]
+
+
+def _stream(
+    identity: Identity, number: int, stream: Stream, view: Optional[View]
+) -> Dict[str, Any]:
+    """Fields that both messages about a stream have."""
+    width, height = view.size if view else (0, 0)
+    return {
+        "stream_id": number,
+        "flags": m.STREAM_RUNNING if view else 0,
+        "framerate": float(view.fps or 0.0) if view else 0.0,
+        "resolution_h": width,
+        "resolution_v": height,
+        "bitrate": stream.bitrate_bps,
+        "rotation": 0,
+        "hfov": int(round(identity.fov_deg[0])) if identity.fov_deg else 0,
+        "camera_device_id": 0,
+    }
+
+
+def tracking(view: Optional[View], mode: int, now: float) -> List[Outgoing]:
+    """CAMERA_TRACKING_IMAGE_STATUS, and before it the frame's index and capture time.
+
+    CAMERA_TRACKING_IMAGE_STATUS has no field for a time. So NAMED_VALUE_INT "frame" is sent before
+    it: its time_boot_ms is the capture time of the frame, its value is the frame's index.
+    """
+    track = view.track if view else None
+    if view is None or track is None:
+        mode, status, corners = m.TRACK_NONE, m.TRACKING_IDLE, [NAN] * 4
+    else:
+        status = tracking_status(track)
+        corners = corners_of(track.box, view.size)
+    # a point is reported as the rectangle that was found there
+    mode = m.TRACK_RECTANGLE if track is not None else mode
+    fields = {
+        "tracking_status": status,
+        "tracking_mode": mode,
+        "target_data": m.DATA_IN_STATUS if track is not None else 0,
+        "point_x": NAN,
+        "point_y": NAN,
+        "radius": NAN,
+        "rec_top_x": corners[0],
+        "rec_top_y": corners[1],
+        "rec_bottom_x": corners[2],
+        "rec_bottom_y": corners[3],
+        "camera_device_id": 0,
+    }
+    stamp = {
+        "time_boot_ms": boot_ms(view.captured_s if view else now),
+        "name": b"frame",
+        "value": view.index if view else -1,
+    }
+    return [("NAMED_VALUE_INT", stamp), ("CAMERA_TRACKING_IMAGE_STATUS", fields)]
+
+
+def tracking_status(track: Track) -> int:
+    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, or error while the target is lost."""
+    return m.TRACKING_ERROR if track.lost else m.TRACKING_ACTIVE
+
+
+def corners_of(box: Sequence[float], size: Tuple[int, int]) -> List[float]:
+    """[left, top, right, bottom] of a box as shares of the frame, 0 to 1; NaN stays NaN.
+
+    Args:
+        box: (x, y, w, h), pixels of the frame.
+        size: (width, height) of the frame, pixels.
+    """
+    x, y, w, h = box
+    width, height = size
+    corners = (x / width, y / height, (x + w) / width, (y + h) / height)
+    return [min(1.0, max(0.0, value)) if math.isfinite(value) else NAN for value in corners]
+
+
+def _text(text: bytes, length: int) -> List[int]:
+    """The bytes of a text, cut or filled with zeros to the length of its field."""
+    return list(bytearray(text[: length - 1].ljust(length, b"\0")))
+
+
+def _disk(folder: Optional[str]) -> Tuple[float, float, float]:
+    """(total, used, free) MiB of the disk that holds a folder; zeros if there is no folder."""
+    if folder is None:
+        return 0.0, 0.0, 0.0
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return 0.0, 0.0, 0.0
+    return usage.total / MIB, usage.used / MIB, usage.free / MIB

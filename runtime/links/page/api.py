@@ -1,0 +1,244 @@
+"""The page's HTTP requests: which addresses exist, and what they accept.
+
+``static/openapi.json`` describes them. Every value is checked here before it reaches the frame
+loop: the body is JSON of the described form, and numbers are finite and of a sensible size.
+"""
+
+import asyncio
+import json
+import math
+from typing import Any, Callable, Dict, List, Sequence
+
+import cv2
+from aiohttp import web
+
+from runtime.frames import AnyFrame, bgr_of
+from runtime.links.page.control import Controller, Refused
+from runtime.links.page.frame_buffer import TrackedFrame
+
+JPEG_QUALITY = 80
+BODY_S = 5.0  # a request's body must have arrived by then
+ANSWER_S = 10.0  # the frame loop must have answered by then
+MOST_ROWS = 1000  # in one answer
+LAST_ROW = 10**15 - 1
+LARGEST_PX = 1e6  # absolute value of a number in a box
+LARGEST_INDEX = (1 << 53) - 1  # JavaScript's largest exact integer
+
+
+class Api:
+    """Answers the requests below /api.
+
+    Args:
+        controller: the frame loop's remote control.
+        state_text: function that gives a frame's state as JSON text.
+        description: the OpenAPI description, a dict.
+        width: largest width of a picture, pixels.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        state_text: Callable[[TrackedFrame], str],
+        description: Dict[str, Any],
+        width: int,
+    ) -> None:
+        self._controller, self._state_text = controller, state_text
+        self._description, self._width = description, width
+
+    def routes(self) -> List[Any]:
+        """All addresses with their handlers."""
+        return [
+            web.get("/api/state", self.state),
+            web.get("/api/targets", self.targets),
+            web.post("/api/targets", self.add_target),
+            web.delete("/api/targets/{number}", self.drop_target),
+            web.get("/api/snapshot", self.snapshot),
+            web.get("/api/results", self.results),
+            web.post("/api/pause", self.pause),
+            web.post("/api/recording", self.record),
+            web.post("/api/stop", self.stop),
+            web.get("/api/openapi.json", self.describe),
+        ]
+
+    async def state(self, request: Any) -> Any:
+        """All that the page displays beside the picture."""
+        text = self._state_text(self._newest())
+        return web.Response(text=text, content_type="application/json")
+
+    async def targets(self, request: Any) -> Any:
+        """The targets in the newest frame."""
+        state = self._controller.state(self._newest())
+        return web.json_response({"frame": state["frame"], "targets": state["targets"]})
+
+    async def add_target(self, request: Any) -> Any:
+        """Select a target on a frame that was displayed."""
+        body = await _body(request, ("frame", "box"), ("replace",))
+        box, replaced = body["box"], body.get("replace")
+        if not isinstance(box, list) or len(box) != 4:
+            raise Refused(400, "box: four numbers, x, y, width and height in pixels of the frame")
+        try:
+            frame = whole_number(body["frame"])
+            box = tuple(_box_number(value) for value in box)
+            replaced = None if replaced is None else whole_number(replaced)
+        except ValueError as error:
+            raise Refused(400, str(error)) from None
+        number = await self._call(self._controller.add_target, frame, box, replaced)
+        return web.json_response({"number": number}, status=201)
+
+    async def drop_target(self, request: Any) -> Any:
+        """Stop tracking a target."""
+        text = request.match_info["number"]
+        if not (text.isdigit() and len(text) < 10):
+            raise Refused(404, "there is no such target")
+        await self._call(self._controller.drop_target, int(text))
+        return web.Response(status=204)
+
+    async def snapshot(self, request: Any) -> Any:
+        """The newest picture."""
+        tracked = self._newest()
+        loop = asyncio.get_event_loop()
+        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._width)
+        return web.Response(
+            body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
+        )
+
+    async def results(self, request: Any) -> Any:
+        """The rows of results so far."""
+        text = request.query.get("after", "-1")
+        try:
+            after = int(text) if len(text) < 17 and text.lstrip("-").isdigit() else None
+        except ValueError:  # digits of another script
+            after = None
+        if after is None or not -1 <= after <= LAST_ROW or set(request.query) - {"after"}:
+            raise Refused(400, "after: the number of the last row that you have, from -1")
+        first, rows = self._controller.rows(after, MOST_ROWS)
+        columns = self._controller.columns
+        return web.json_response({"columns": columns, "first": first, "rows": rows})
+
+    async def pause(self, request: Any) -> Any:
+        """Pause a recording, or resume it."""
+        await self._call(self._controller.pause, await _switch(request, "paused"))
+        return web.Response(status=204)
+
+    async def record(self, request: Any) -> Any:
+        """Start or stop writing to the files of the command line."""
+        await self._call(self._controller.record, await _switch(request, "on"))
+        return web.Response(status=204)
+
+    async def stop(self, request: Any) -> Any:
+        """End the run."""
+        if not await _switch(request, "stop"):
+            raise Refused(400, "stop: true ends the run")
+        await self._call(self._controller.stop)
+        return web.Response(status=202)
+
+    async def describe(self, request: Any) -> Any:
+        """This interface, as OpenAPI."""
+        return web.json_response(self._description)
+
+    def _newest(self) -> TrackedFrame:
+        tracked = self._controller.wait(-1, 0)[1]
+        if tracked is None:
+            raise Refused(503, "no frame has come yet")
+        return tracked
+
+    async def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Have the frame loop call a function; returns what it returned."""
+        future = self._controller.call(function, *arguments)
+        return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
+
+
+def encoded(frame: AnyFrame, width: int) -> bytes:
+    """JPEG of a frame, scaled down to at most that width."""
+    frame = bgr_of(frame)
+    if frame.shape[1] > width:
+        height = max(1, int(round(frame.shape[0] * width / float(frame.shape[1]))))
+        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+
+
+def parsed(text: str) -> Any:
+    """Strict JSON, without NaN and Infinity; raises ValueError."""
+
+    def refuse_constant(name: str) -> Any:
+        raise ValueError(name + " is not a JSON number")
+
+    try:
+        return json.loads(text, parse_constant=refuse_constant)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def whole_number(value: Any) -> int:
+    """A whole number from 0; raises ValueError."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON does not tell 1 from 1.0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_INDEX:
+        raise ValueError("frame, replace: whole numbers from 0")
+    return value
+
+
+def board_figures(sample: Dict[str, Any]) -> Dict[str, Any]:
+    """What the page shows of a board's sensors: temp_c, clock_hz, clock, power_mw; None: unknown.
+
+    Args:
+        sample: one reading of ``boards.telemetry``.
+    """
+    clock = "GPU" if sample.get("gpu_clock_hz") else "CPU"
+    cores = [v for k, v in sample.items() if k.startswith("cpu") and k.endswith("_clock_hz") and v]
+    power = sample.get("power_total_mw")
+    if power is None:
+        packages = [
+            v for k, v in sample.items() if k.startswith("rapl_package") and k.endswith("_mw")
+        ]
+        known = [v for v in packages if v is not None]
+        power = sum(known) if known else sample.get("gpu_power_mw")
+    figures = {
+        "temp_c": sample.get("hottest_temp_c"),
+        "clock_hz": sample.get("gpu_clock_hz") or (max(cores) if cores else None),
+        "power_mw": power,
+    }
+    if figures["temp_c"] is None:
+        figures["temp_c"] = sample.get("gpu_temp_c")
+    good = {k: v if v is not None and math.isfinite(v) else None for k, v in figures.items()}
+    return dict(good, clock=clock)
+
+
+def _box_number(value: Any) -> float:
+    """One number of a box; raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("box: four numbers")
+    if not -LARGEST_PX <= value <= LARGEST_PX:  # False for NaN as well
+        raise ValueError("box: a number is larger than any frame")
+    return float(value)
+
+
+async def _switch(request: Any, name: str) -> bool:
+    """The one true or false of a body."""
+    value = (await _body(request, (name,)))[name]
+    if not isinstance(value, bool):
+        raise Refused(400, f"{name}: true or false")
+    return value
+
+
+async def _body(
+    request: Any, needed: Sequence[str], optional: Sequence[str] = ()
+) -> Dict[str, Any]:
+    """The request's body: a JSON object with those keys."""
+    # a foreign page must ask before it may send this type, and no answer allows it
+    if request.content_type != "application/json":
+        raise Refused(415, "send JSON, as application/json")
+    try:
+        text = (await asyncio.wait_for(request.read(), BODY_S)).decode("utf-8")
+        body = parsed(text)
+    except asyncio.TimeoutError:
+        raise Refused(408, "the request's body did not arrive in time") from None
+    except (ValueError, web.HTTPBadRequest) as error:
+        raise Refused(400, f"this is not JSON: {error}") from None
+    if (
+        not isinstance(body, dict)
+        or set(needed) - set(body)
+        or set(body) - set(needed) - set(optional)
+    ):
+        raise Refused(400, "send an object with {}".format(", ".join(needed)))
+    return body

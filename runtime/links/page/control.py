@@ -1,0 +1,417 @@
+"""Control a run from outside: what a page or another program may ask of the frame loop.
+
+The loop never waits for anybody here. Publishing a frame keeps a reference to it. A request is
+carried out by the loop itself, between two frames. This file knows nothing of HTTP or browsers.
+"""
+
+import secrets
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from runtime.errors import HotpathError
+from runtime.links.page.frame_buffer import FrameBuffer, TrackedFrame
+from runtime.types import Box, Track, checked_box
+
+GIVEN_SCORE = 1.0  # score of a box that a person drew
+WAIT_S = 0.2  # longest wait before the loop looks at signals again
+DEFAULT_FPS = 25.0  # pace of a recording that states no frame rate
+MOST_TARGETS = 8
+MOST_REQUESTS = 32  # that may wait for the loop
+SMALLEST_PX = 4.0  # side of a box
+CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
+ROWS_KEPT = 20000
+
+
+class Refused(HotpathError):
+    """A request that can't be carried out; ``status`` is HTTP's number for the reason."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Controller:
+    """Where the frame loop and its remote controls meet.
+
+    The loop calls ``next_frame_is_due``, ``publish``, ``add_row`` and ``end``. The methods from
+    ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them through
+    ``call``. ``wait``, ``state``, ``rows`` and ``notify`` may be called from any thread.
+
+    Args:
+        targets: ``runtime.multi.targets.Targets``.
+        source: ``runtime.video.base.Source``.
+        stop: object whose attribute ``requested`` ends the loop.
+        write_row: function (index, time_s, target number, ``Track``) that writes one result.
+        recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
+        latency_ms: function that gives the latency of the last frames, from capture to boxes:
+            median, p95 and p99, a dict; empty where it is not known.
+        columns: names of the values in a row.
+        can_record: whether the command line named files to record to.
+
+    Attributes:
+        buffer: ``FrameBuffer`` with the last frames.
+        paused: True while a recording stands still.
+        recording_since: since when results and pictures go to the files, seconds of the monotonic
+            clock; None while they do not.
+        ended: True once the run is over.
+    """
+
+    def __init__(
+        self,
+        targets: Any,
+        source: Any,
+        stop: Any,
+        write_row: Callable[[int, Optional[float], int, Track], None],
+        recent_ms: Callable[[], Dict[str, float]],
+        columns: Sequence[str],
+        can_record: bool,
+        latency_ms: Callable[[], Dict[str, float]] = dict,
+    ) -> None:
+        self.source = source
+        self.columns = list(columns)
+        self.buffer = FrameBuffer()
+        self.paused = False
+        self.recording_since: Optional[float] = time.monotonic()
+        self.ended = False
+        self._targets, self._stop = targets, stop
+        self._write_row, self._recent_ms = write_row, recent_ms
+        self._latency_ms, self._can_record = latency_ms, can_record
+        self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
+        self._engine = targets.engine.describe()["engine"]
+        self._changes = threading.Condition()
+        self._version = 0  # grows with each frame and each change
+        self._newest: Optional[TrackedFrame] = None
+        self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
+        self._wait_for_target = not source.live
+        self._period_s = 0.0 if source.live else 1.0 / (source.fps or DEFAULT_FPS)
+        self._due = time.monotonic()
+        self._times: Deque[float] = deque(maxlen=60)  # of the last frames
+        self._rows = np.zeros((ROWS_KEPT, len(self.columns)))
+        self._row_count = 0
+
+    # called by the loop
+
+    def next_frame_is_due(self) -> bool:
+        """Carry out requests, wait a little, and say whether to read the next frame now."""
+        self._carry_out_requests()
+        with self._changes:
+            wait_s = WAIT_S if self.paused else min(WAIT_S, self._due - time.monotonic())
+            if wait_s > 0 and not self._requests:
+                self._changes.wait(wait_s)
+        self._carry_out_requests()
+        now = time.monotonic()
+        if self.paused or self._stop.requested or now < self._due:
+            return False
+        # play at the recording's own speed; do not hurry after a pause
+        self._due = max(self._due + self._period_s, now - self._period_s)
+        return True
+
+    def publish(self, tracked: TrackedFrame) -> None:
+        """Make a tracked frame the newest one; its picture must not be changed afterwards."""
+        self.buffer.add(tracked)
+        self._times.append(time.monotonic())
+        if self._wait_for_target:
+            self.paused = not tracked.tracks
+            self._wait_for_target = self.paused
+        self._change(tracked)
+
+    def add_row(self, row: Sequence[Any]) -> None:
+        """Remember a row of results; None stands for an unknown value."""
+        self._rows[self._row_count % ROWS_KEPT] = [np.nan if v is None else v for v in row]
+        self._row_count += 1
+
+    def end(self) -> None:
+        """The run is over: refuse all requests and wake everybody who waits."""
+        self.ended = True
+        self._change()
+        while self._requests:
+            future, _, _ = self._requests.popleft()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(Refused(503, "the run has ended"))
+
+    def _carry_out_requests(self) -> None:
+        while self._requests:
+            future, function, arguments = self._requests.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue  # whoever asked has given up
+            try:
+                answer = function(*arguments)
+            except Refused as error:
+                future.set_exception(error)
+            except HotpathError as error:  # such as a box that no target can have
+                future.set_exception(Refused(422, str(error)))
+            except Exception as error:  # ends the run; whoever asked must not wait for ever
+                future.set_exception(error)
+                raise
+            else:
+                future.set_result(answer)
+            self._change()
+
+    def _change(self, tracked: Optional[TrackedFrame] = None) -> None:
+        """Count a change and wake everybody who waits for one."""
+        with self._changes:
+            self._newest = tracked or self._newest
+            self._version += 1
+            self._changes.notify_all()
+
+    # what may be requested: the loop carries it out between two frames
+
+    def add_target(self, index: int, box: Sequence[float], replaced: Optional[int] = None) -> int:
+        """Start a target in ``box`` on the frame of that index, and track it up to the newest.
+
+        Args:
+            index: index of the frame on which the box was drawn.
+            box: (x, y, w, h), pixels of the frame.
+            replaced: number of a target to drop in exchange.
+
+        Returns:
+            the new target's number.
+
+        Raises:
+            Refused: the frame or the target to replace is gone, or there are too many targets.
+            BadBox: no target can have the box.
+        """
+        if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # on any frame
+            raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
+        frames = self.buffer.since(index)
+        if not frames or self._newest is None:
+            raise Refused(410, f"frame {index} has expired; select on a newer one")
+        present = self._newest.tracks
+        if replaced is not None and replaced not in present:
+            raise Refused(404, f"there is no target {replaced}")
+        if replaced is None and len(present) >= MOST_TARGETS:
+            raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
+        box = _selected_box(box, frames[0].frame.shape)
+        number: int = self._targets.add(frames[0].frame, box)
+        track = Track(box, GIVEN_SCORE)
+        try:
+            self._write_row(frames[0].index, frames[0].time_s, number, track)
+            for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
+                track = self._targets.follow(number, tracked.frame)
+                self._write_row(tracked.index, tracked.time_s, number, track)
+        except HotpathError:
+            self._targets.drop(number)
+            raise
+        tracks = dict(present)
+        tracks[number] = track
+        if replaced is not None:
+            self._targets.drop(replaced)
+            del tracks[replaced]
+        self._newest = self._newest._replace(tracks=tracks)
+        if self._wait_for_target:
+            self.pause(False)
+        return number
+
+    def settled_boxes(
+        self,
+        frame: np.ndarray,
+        boxes: Sequence[Sequence[float]],
+        starts: int,
+        searches: int,
+        budget_s: float,
+    ) -> List[Optional[Box]]:
+        """Where targets that are started in boxes end in the same frame.
+
+        Args:
+            frame: as ``Tracker.init`` takes it.
+            boxes: (x, y, w, h) each, pixels of the frame.
+            starts: how often each is started, every time where it was found.
+            searches: after each start.
+            budget_s: no other box is begun after that time.
+
+        Returns:
+            the results of the first of the boxes, at least one; None where the network failed.
+        """
+        ends_s = time.monotonic() + budget_s
+        found: List[Optional[Box]] = []
+        for box in boxes:
+            try:
+                found.append(
+                    self._settled_box(frame, checked_box(box, frame.shape), starts, searches)
+                )
+            except HotpathError:
+                found.append(None)
+            if time.monotonic() > ends_s:
+                break
+        return found
+
+    def _settled_box(self, frame: np.ndarray, box: Box, starts: int, searches: int) -> Box:
+        for _ in range(starts):
+            number = self._targets.add(frame, box)
+            try:
+                for _ in range(searches):
+                    box = self._targets.follow(number, frame).box
+            finally:
+                self._targets.drop(number)
+        return box
+
+    def drop_target(self, number: int) -> None:
+        """Stop tracking that target."""
+        if self._newest is None or number not in self._newest.tracks:
+            raise Refused(404, f"there is no target {number}")
+        self._targets.drop(number)
+        tracks = {n: track for n, track in self._newest.tracks.items() if n != number}
+        self._newest = self._newest._replace(tracks=tracks)
+
+    def pause(self, paused: bool) -> None:
+        """Pause a recording, or resume it."""
+        if self.source.live:
+            raise Refused(409, "a live source can't be paused; freeze the picture to select")
+        self._wait_for_target = False
+        self.paused = paused
+        self._times.clear()
+
+    def record(self, on: bool) -> None:
+        """Start or stop writing to the files that the command line named."""
+        if not self._can_record:
+            raise Refused(409, "no file to record to; start the run with --save or --results")
+        if on != self.recording:
+            self.recording_since = time.monotonic() if on else None
+
+    @property
+    def recording(self) -> bool:
+        """Whether results and pictures go to the files now."""
+        return self.recording_since is not None
+
+    def stop(self) -> None:
+        """End the run."""
+        self._stop.requested = True
+
+    # called from other threads
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Have the loop call one of the methods above between two frames.
+
+        Returns:
+            ``concurrent.futures.Future`` of the answer. Who stops waiting for it cancels it: then
+            the function is not called later. Once the loop has begun, it can't be cancelled.
+
+        Raises:
+            Refused: the run has ended, or too many requests wait.
+        """
+        future: Future[Any] = Future()
+        with self._changes:
+            if self.ended or len(self._requests) >= MOST_REQUESTS:
+                raise Refused(503, "the run has ended" if self.ended else "too many requests wait")
+            self._requests.append((future, function, arguments))
+            self._changes.notify_all()
+        return future
+
+    @property
+    def newest(self) -> Optional[TrackedFrame]:
+        """The newest frame, with the targets that were selected since; None before the first."""
+        return self._newest
+
+    @property
+    def can_record(self) -> bool:
+        """Whether the command line named files to record to."""
+        return self._can_record
+
+    @property
+    def fps(self) -> Optional[float]:
+        """Frames a second over the last frames; None while the run stands still."""
+        return self._fps()
+
+    def notify(self) -> None:
+        """Wake everybody who waits, although nothing changed."""
+        self._change()
+
+    def wait(self, version: int, timeout_s: float) -> Tuple[int, Optional[TrackedFrame]]:
+        """Wait for a frame or a change after ``version``.
+
+        Returns:
+            (version, newest ``TrackedFrame`` or None).
+        """
+        with self._changes:
+            if self._version == version and not self.ended:
+                self._changes.wait(timeout_s)
+            return self._version, self._newest
+
+    def state(self, tracked: TrackedFrame) -> Dict[str, Any]:
+        """All that is displayed beside the picture of ``tracked``, ready for JSON."""
+        source = self.source
+        steps = self._recent_ms()
+        height, width = tracked.frame.shape[:2]
+        return {
+            "run": self._run,
+            "frame": tracked.index,
+            "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
+            "size": [width, height],
+            "targets": [target_json(n, track) for n, track in list(tracked.tracks.items())],
+            "live": source.live,
+            "paused": self.paused,
+            "waiting": self._waiting_for(),
+            "ended": self.ended,
+            "recording": {"can": self._can_record, "on": self.recording},
+            "source": source.name,
+            "frames": source.frames,
+            "network": self._targets.network.name,
+            "engine": self._engine,
+            "fps": self._fps(),
+            "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},
+            "latency_ms": {name: round(ms, 2) for name, ms in self._latency_ms().items()},
+            "dropped": source.dropped,
+            "gaps": {
+                "count": len(source.gaps),
+                "seconds": round(sum(s for _, s in source.gaps), 1),
+            },
+        }
+
+    def rows(self, after: int, most: int) -> Tuple[int, List[List[Optional[float]]]]:
+        """Rows of results with a number above ``after``, oldest first, at most ``most``.
+
+        Returns:
+            (first, rows): the number of the first row, and lists of numbers or None.
+        """
+        count = self._row_count
+        first = max(after + 1, count - ROWS_KEPT, 0)
+        wanted = np.arange(first, min(count, first + most)) % ROWS_KEPT
+        values = self._rows[wanted].tolist()
+        return first, [[None if np.isnan(v) else round(v, 4) for v in row] for row in values]
+
+    def _waiting_for(self) -> Optional[str]:
+        """What the run waits for: "target", "frames", or None."""
+        if self.paused and self._wait_for_target:
+            return "target"
+        late_s = time.monotonic() - self._times[-1] if self._times else 0.0
+        return "frames" if self.source.live and late_s > 1.0 else None
+
+    def _fps(self) -> Optional[float]:
+        """Frames a second over the last frames; None while the run stands still."""
+        times = list(self._times)
+        if self.paused or len(times) < 2 or time.monotonic() - times[-1] > 1.0:
+            return None
+        return round((len(times) - 1) / max(times[-1] - times[0], 1e-6), 1)
+
+
+def target_json(number: int, track: Track) -> Dict[str, Any]:
+    """A target as a dict for JSON; unknown values are None."""
+    finite = np.isfinite(track.box).all()
+    return {
+        "number": number,
+        "box": [round(float(v), 2) for v in track.box] if finite else None,
+        "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
+        "lost": bool(track.lost),
+        "state": track.state,
+    }
+
+
+def _selected_box(box: Sequence[float], frame_shape: Tuple[int, ...]) -> Box:
+    """The box as four floats, if a person can have meant it."""
+    x, y, w, h = checked_box(box, frame_shape)
+    height, width = frame_shape[:2]
+    if w > width or h > height:
+        raise Refused(422, f"a box can't be larger than the frame of {width}x{height}")
+    return Box(x, y, w, h)
+
+
+def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:
+    """At most ``most`` of the frames, evenly spread; the last one is among them."""
+    if len(frames) <= most:
+        return frames
+    return [frames[int(n)] for n in np.linspace(0, len(frames) - 1, most)]

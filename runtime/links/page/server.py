@@ -1,0 +1,370 @@
+"""Serve the page: pictures and state go to browsers, requests go to the frame loop.
+
+Two threads run beside the loop. One scales and encodes the newest frame, once for all browsers,
+and only if a browser is ready for it. The other runs the HTTP server. A browser reports each
+picture that it has displayed, and at most two pictures are on their way to it. So a slow
+browser gets fewer pictures, not older ones. Pictures go over a web socket: with multipart JPEG
+Chromium shows a part only when the next one begins (median age 50 ms against 25 ms).
+
+No request names a file or a command. The page's own files are read when the run starts.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import struct
+import threading
+import time
+from collections import namedtuple
+from typing import Any, Callable, Dict, List, Optional, Set
+
+from aiohttp import WSMsgType, web
+
+from boards.detect import detect
+from boards.telemetry import Telemetry
+from runtime.errors import BadOutput, HotpathError
+from runtime.links.page import address, api
+from runtime.links.page.access import HEADERS, ConnectionLimiter, Forbidden, Guard
+from runtime.links.page.control import Controller, Refused
+from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.links.page.viewer import Viewer
+
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
+DESCRIPTION = "openapi.json"
+CONTENT_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+MOST_VIEWERS = 16
+HEARTBEAT_S = 0.5  # the state is sent at least this often
+PING_S = 15.0  # a browser that does not answer is disconnected
+BODY_BYTES = 2048
+MESSAGE_BYTES = 256
+
+Update = namedtuple("Update", "index state jpeg")
+Update.__doc__ = """What browsers are sent of one frame.
+
+Attributes:
+    index: of the frame in its source.
+    state: JSON text.
+    jpeg: bytes, or None where no browser was ready for a picture.
+"""
+
+
+def serve(controller: Controller, options: Any, say: Callable[[str], None]) -> "Server":
+    """Start to serve the page in the background.
+
+    Args:
+        controller: the frame loop's remote control.
+        options: has ``page_host``, ``page_port``, ``page_fps`` and ``page_width``.
+        say: function of one line of text for the user.
+
+    Raises:
+        BadOutput: the address can't be used.
+    """
+    server = Server(controller, options)
+    server.start()
+    say("page: " + server.link)
+    if server.guard.token:
+        code = address.qr_code(server.link)
+        if code:
+            say(code)
+    return server
+
+
+class Server:
+    """The page of one run.
+
+    Attributes:
+        link: the address for the user to open.
+        guard: checks requests, and holds the token.
+    """
+
+    def __init__(self, controller: Controller, options: Any) -> None:
+        self.guard = Guard(options.page_host)
+        self.link = ""
+        self._controller, self._options = controller, options
+        self._viewers: Set[Viewer] = set()
+        self._wanted = threading.Event()  # a browser is ready for a picture
+        self._closing = threading.Event()
+        self._update: Optional[Update] = None
+        self._board: Dict[str, Any] = {}
+        self._files = _read_files()
+        self._loop = asyncio.new_event_loop()
+        self._encoder = threading.Thread(target=self._encode, name="page pictures", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+
+    def start(self) -> None:
+        """Listen, and serve in the background; raises ``BadOutput``."""
+        host, port = self._options.page_host, self._options.page_port
+        try:
+            self._socket = address.listen(host, port)
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BadOutput(
+                f"--page-host {host} --page-port {port}: can't listen there: {why}"
+            ) from None
+        port = self._socket.getsockname()[1]
+        self._cookie = f"hotpath_{port}"  # browsers share cookies between ports
+        self.link = f"http://{address.shown_host(host)}:{port}/"
+        if self.guard.token:
+            self.link += "enter?token=" + self.guard.token
+        self._thread.start()
+        self._encoder.start()
+
+    def close(self) -> None:
+        """Tell every browser that the run is over; may be called twice."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._encoder.join(2.0)
+            self._loop.call_soon_threadsafe(self._ending.set)
+            self._thread.join(3.0)
+
+    # in the thread that encodes pictures
+
+    def _encode(self) -> None:
+        """Send the newest frame and state to every browser, at most ``--page-fps`` a second."""
+        pause_s = 0.9 / self._options.page_fps  # sources are not punctual
+        version, last, sent_at = -1, None, 0.0
+        while not self._closing.is_set():
+            version, tracked = self._controller.wait(version, HEARTBEAT_S)
+            wait_s = sent_at + pause_s - time.monotonic()
+            if wait_s > 0 and not self._closing.wait(wait_s):
+                version, tracked = self._controller.wait(-1, 0)  # a newer frame may have come
+            sent_at = time.monotonic()
+            if tracked is None or not self._viewers:
+                continue
+            jpeg = last.jpeg if last and last.index == tracked.index else None
+            if jpeg is None and self._wanted.is_set():
+                jpeg = api.encoded(tracked.frame, self._options.page_width)
+            last = Update(tracked.index, self._state_text(tracked), jpeg)
+            self._loop.call_soon_threadsafe(self._broadcast, last)
+        tracked = self._controller.wait(-1, 0)[1]
+        if tracked is not None:
+            final = Update(tracked.index, self._state_text(tracked), None)
+            self._loop.call_soon_threadsafe(self._broadcast, final)
+
+    def _state_text(self, tracked: TrackedFrame) -> str:
+        """All that the page displays beside a picture, as JSON."""
+        return json.dumps(dict(self._controller.state(tracked), board=self._board))
+
+    # in the server's thread
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    def _routes(self) -> List[Any]:
+        description = json.loads(self._files[DESCRIPTION].decode("utf-8"))
+        if not self.guard.token:
+            del description["security"]
+        requests = api.Api(
+            self._controller, self._state_text, description, self._options.page_width
+        )
+        pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
+        routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
+        return routes + requests.routes() + [web.get(path, self._static) for path in pages]
+
+    async def _serve(self) -> None:
+        self._ending = asyncio.Event()
+        app = web.Application(middlewares=[self._check], client_max_size=BODY_BYTES)
+        app.router.add_routes(self._routes())
+        silent = logging.Logger("page")  # bad requests of strangers do not go to the terminal
+        silent.addHandler(logging.NullHandler())
+        runner = web.AppRunner(app, access_log=None, logger=silent, lingering_time=2.0)
+        await runner.setup()
+        self._limiter = ConnectionLimiter(runner.server)
+        background = [self._limiter.close_late_connections(), self._read_sensors()]
+        tasks = [asyncio.ensure_future(task) for task in background]
+        listener = await self._loop.create_server(self._limiter, sock=self._socket, backlog=128)
+        await self._ending.wait()
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        goodbyes = [asyncio.ensure_future(self._say_goodbye(v)) for v in self._viewers]
+        if goodbyes:
+            await asyncio.wait(goodbyes, timeout=1.0)
+        try:
+            await asyncio.wait_for(runner.cleanup(), 2.0)
+        except asyncio.TimeoutError:
+            pass  # a browser does not answer: the process ends all the same
+
+    async def _say_goodbye(self, viewer: Viewer) -> None:
+        """Send the last state to one browser and close its socket."""
+        try:
+            if self._update is not None:
+                await viewer.socket.send_str(self._update.state)
+            await viewer.socket.close(code=1001)
+        except (ConnectionError, RuntimeError):
+            pass  # it has left already
+
+    async def _read_sensors(self) -> None:
+        """Read temperature, clock and power once a second, while a browser is connected."""
+        telemetry = await self._loop.run_in_executor(None, _telemetry)
+        while telemetry is not None:
+            if self._viewers:
+                sample = await self._loop.run_in_executor(None, telemetry.read)
+                self._board = api.board_figures(sample)
+            await asyncio.sleep(1.0)
+
+    def _broadcast(self, update: Update) -> None:
+        """Wake the senders of all browsers."""
+        self._update = update
+        for viewer in self._viewers:
+            viewer.updated.set()
+        self._update_wanted()
+
+    def _update_wanted(self) -> None:
+        """Tell the encoder whether a browser is ready for a picture."""
+        if any(viewer.ready for viewer in self._viewers):
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+
+    @web.middleware
+    async def _check(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+        """Check every request, add the headers to every answer, and give errors as JSON."""
+        self._limiter.request_began(request.transport)
+        try:
+            if request.path != "/enter":
+                self.guard.check(
+                    request.host,
+                    request.headers.get("Origin"),
+                    request.cookies.get(self._cookie),
+                    _bearer(request),
+                    request.remote,
+                )
+            response = await handler(request)
+        except (Forbidden, Refused) as error:
+            response = _error(error.status, str(error))
+        except web.HTTPException as error:
+            response = _error(error.status, error.reason.lower(), error.headers.get("Allow"))
+        except asyncio.TimeoutError:
+            response = _error(504, "the run did not answer in time")
+        if request.transport is not None:
+            self._limiter.request_ended(request.transport)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+            response.headers["Content-Security-Policy"] = _policy(request.host)
+        return response
+
+    async def _serve_socket(self, request: Any) -> Any:
+        """Serve one web socket: send state and pictures, receive what was displayed."""
+        if len(self._viewers) >= MOST_VIEWERS:
+            raise Refused(503, f"{MOST_VIEWERS} browsers are connected, the most there can be")
+        socket = web.WebSocketResponse(heartbeat=PING_S, max_msg_size=MESSAGE_BYTES, compress=False)
+        if not socket.can_prepare(request).ok:
+            raise Refused(400, "this address is for web sockets")
+        await socket.prepare(request)
+        viewer = Viewer(socket)
+        self._viewers.add(viewer)
+        self._update_wanted()
+        sender = asyncio.ensure_future(self._send_updates(viewer))
+        self._controller.notify()
+        try:
+            async for message in socket:
+                if message.type != WSMsgType.TEXT:
+                    raise ValueError
+                held = viewer.receive(message.data)
+                if held:
+                    self._controller.buffer.hold(viewer, held[0])
+                else:
+                    viewer.updated.set()
+                self._update_wanted()
+        except ValueError:
+            await socket.close(code=1008, message=b"not understood")
+        finally:
+            sender.cancel()
+            self._viewers.discard(viewer)
+            self._controller.buffer.hold(viewer, None)
+            self._update_wanted()
+        return socket
+
+    async def _send_updates(self, viewer: Viewer) -> None:
+        """Send the newest state and picture whenever the browser has displayed an earlier one."""
+        sent = None
+        while True:
+            await viewer.updated.wait()
+            viewer.updated.clear()
+            update = self._update
+            if update is None or not viewer.ready or viewer.socket.closed:
+                continue
+            try:
+                if update is not sent:  # also when nothing changed: silence means a lost connection
+                    sent = update
+                    await viewer.socket.send_str(update.state)
+                if update.jpeg is not None and update.index != viewer.last_index:
+                    viewer.last_index = update.index
+                    viewer.in_flight.append(update.index)
+                    await viewer.socket.send_bytes(struct.pack(">Q", update.index) + update.jpeg)
+            except (ConnectionError, RuntimeError):
+                return  # the browser left; the receiving side sees that too
+
+    async def _log_in(self, request: Any) -> Any:
+        """Exchange the token of the link for a cookie, and lead on to the page."""
+        value = self.guard.log_in(request.query.get("token"), request.remote)
+        response = web.Response(status=303, headers={"Location": "/"})
+        if value:
+            # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
+            # requests that change something are no GET and must come from the page itself
+            response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
+        return response
+
+    async def _static(self, request: Any) -> Any:
+        """One of the page's own files."""
+        name = request.path[1:] or "index.html"
+        kind = CONTENT_TYPES[os.path.splitext(name)[1]]
+        return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
+
+
+def _bearer(request: Any) -> Optional[str]:
+    """The token of ``Authorization: Bearer``, or None."""
+    kind, _, token = str(request.headers.get("Authorization", "")).partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+def _policy(host: str) -> str:
+    """Content-Security-Policy: the page's own files only, and nothing inline."""
+    # older browsers do not count web sockets as 'self'
+    sockets = f" ws://{host} wss://{host}" if re.match(r"[\w.:\[\]-]+$", host) else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def _error(status: int, text: str, allow: Optional[str] = None) -> Any:
+    """An answer that says what is wrong."""
+    headers = {"Allow": allow} if allow else {}
+    if status in (429, 503):
+        headers["Retry-After"] = "60" if status == 429 else "2"
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return web.json_response({"error": text}, status=status, headers=headers)
+
+
+def _read_files() -> Dict[str, bytes]:
+    """The page's files: dict of name -> bytes."""
+    files = {}
+    for name in sorted(os.listdir(FOLDER)):
+        if os.path.splitext(name)[1] in CONTENT_TYPES:
+            with open(os.path.join(FOLDER, name), "rb") as file:
+                files[name] = file.read()
+    return files
+
+
+def _telemetry() -> Optional[Telemetry]:
+    """The board's sensors; None where they can't be read."""
+    try:
+        return Telemetry("/", detect("/").board)
+    except (HotpathError, OSError):
+        return None

@@ -1,0 +1,79 @@
+"""Send one JSON datagram a frame, for ROS 2 bridges and own programs.
+
+The schema is docs/publish.schema.json.
+"""
+
+import json
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from runtime.errors import BadOutput
+from runtime.links.page.control import target_json
+
+SCHEMA = 1
+
+
+class Publisher:
+    """Sends to one UDP address. Nothing here blocks; what nobody reads is lost.
+
+    Args:
+        address: ``udp://HOST:PORT``.
+
+    Raises:
+        BadOutput: another address, or an unknown host.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+        if parts.scheme != "udp" or not parts.hostname or not port:
+            raise BadOutput(f"--publish {address}: not an address; give udp://HOST:PORT")
+        try:
+            found = socket.getaddrinfo(parts.hostname, port, 0, socket.SOCK_DGRAM)[0]
+        except OSError as error:
+            raise BadOutput(f"--publish {address}: {error.strerror or error}") from None
+        self.name, self.sent, self.lost = address, 0, 0
+        self._to: Any = found[4]
+        self._socket = socket.socket(found[0], found[1])
+        self._socket.setblocking(False)
+
+    def show(self, tracked: Any) -> None:
+        """Send what is known of a frame (``runtime.links.page.frame_buffer.TrackedFrame``)."""
+        try:
+            self._socket.sendto(encoded(tracked, time.monotonic(), time.time()), self._to)
+            self.sent += 1
+        except OSError:
+            self.lost += 1
+
+    def close(self) -> None:
+        """Close the socket; may be called twice."""
+        self._socket.close()
+
+
+def encoded(tracked: Any, now_s: float, unix_s: float) -> bytes:
+    """The datagram of a frame.
+
+    Args:
+        tracked: the frame and its tracks.
+        now_s, unix_s: the monotonic clock and the wall clock now, seconds.
+
+    Returns:
+        bytes, JSON in UTF-8.
+    """
+    height, width = tracked.frame.shape[:2]
+    age_s = now_s - tracked.captured_s
+    message = {
+        "schema": SCHEMA,
+        "frame": tracked.index,
+        "captured_us": int((unix_s - age_s) * 1e6),
+        "captured_boot_us": int(tracked.captured_s * 1e6),
+        "age_ms": round(age_s * 1e3, 3),
+        "size": [width, height],
+        "targets": [target_json(number, track) for number, track in tracked.tracks.items()],
+    }
+    return json.dumps(message, allow_nan=False).encode("utf-8")

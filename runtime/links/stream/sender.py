@@ -1,0 +1,332 @@
+"""Feed the GStreamer process with frames. The frame loop only hands over a reference."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import namedtuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from runtime.errors import BadOutput
+from runtime.frames import AnyFrame, bgr_of
+from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
+
+PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
+PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for
+START_S = 15.0  # for the process to find its encoder
+RETRY_S = (1.0, 30.0)  # after the process ended: first and longest pause
+END_S = 6.0  # for it to finish its file
+DEFAULT_FPS = 30.0
+RECORD_KINDS = (".mkv", ".mp4")
+WAYS = "rtsp://[USER:PASSWORD@][HOST]:PORT/PATH or udp://HOST:PORT"
+COLOURS = ((80, 220, 80), (60, 60, 230))  # BGR of a box: followed, lost
+
+Shown = namedtuple("Shown", "frame index captured_s tracks")
+
+
+def parse_address(address: str) -> Tuple[str, Any]:
+    """("rtsp", {"host", "port", "path", "user", "password"}) or ("udp", (host, port)).
+
+    Raises:
+        BadOutput: it is none of the two.
+    """
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme == "rtsp" and port:
+        return "rtsp", {
+            "host": parts.hostname or "",
+            "port": port,
+            "path": parts.path or "/live",
+            "user": parts.username or "",
+            "password": parts.password or "",
+        }
+    if parts.scheme == "udp" and port and parts.hostname:
+        return "udp", (parts.hostname, port)
+    raise BadOutput(f"--stream {address}: not an address; give {WAYS}")
+
+
+def free_name(path: str) -> str:
+    """The path, or with -2, -3 … before its ending where such a file exists."""
+    stem, ending = os.path.splitext(path)
+    number, name = 1, path
+    while os.path.exists(name):
+        number += 1
+        name = f"{stem}-{number}{ending}"
+    return name
+
+
+class Sender:
+    """Streams and records; made by ``open_sender``.
+
+    Args:
+        addresses: of ``parse_address``.
+        record: file to record to, or None. An older file is kept: the new one gets a number.
+        fps: of the source, or None.
+        box: whether boxes are drawn.
+        say: function of one line of text for the user.
+        bitrate_kbps: of the stream.
+        encoder: name of GStreamer's encoder, None for the best one that works.
+
+    Attributes:
+        encoder: the one that is used, None before the process has said it.
+        sent: frames that were handed to the process.
+        recording: whether frames are recorded.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[Tuple[str, Any]],
+        record: Optional[str],
+        fps: Optional[float],
+        box: bool,
+        say: Callable[[str], None],
+        bitrate_kbps: int = 4000,
+        encoder: Optional[str] = None,
+    ) -> None:
+        self.encoder = None
+        self.sent = self.restarts = 0
+        self.recording = bool(record)
+        self._options = {
+            "rtsp": [where for kind, where in addresses if kind == "rtsp"],
+            "udp": [where for kind, where in addresses if kind == "udp"],
+            "bitrate_kbps": bitrate_kbps,
+            "encoder": encoder,
+        }
+        self._record, self._fps, self._box, self._say = record, fps or DEFAULT_FPS, box, say
+        self._news = threading.Condition()
+        self._shown: Optional[Shown] = None
+        self._closing = False
+        self._process: Any = None
+        self._wanted = True  # the first frame tells the size
+        self._writes = False  # whether the process was told to record
+        self._problem: Optional[str] = None
+        self._ready = threading.Event()
+        self._start()
+        self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
+        self._thread.start()
+
+    def show(self, frame: AnyFrame, index: int, captured_s: float, tracks: Dict[int, Any]) -> None:
+        """A frame was tracked. Returns at once; of frames that come too fast the newest is taken.
+
+        Args:
+            frame: as a tracker takes it; must not be changed afterwards.
+            index: of the frame.
+            captured_s: when it was taken, seconds of the monotonic clock.
+            tracks: dict of number -> ``Track``.
+        """
+        with self._news:
+            self._shown = Shown(frame, index, captured_s, tracks)
+            self._news.notify()
+
+    def close(self) -> None:
+        """Finish the file and end the process; may be called twice."""
+        with self._news:
+            if self._closing:
+                return
+            self._closing = True
+            self._news.notify()
+        self._thread.join(END_S)
+        self._end_process()
+
+    def wait_ready(self) -> None:
+        """Wait until the process serves.
+
+        Raises:
+            BadOutput: it can't, with its own sentence.
+        """
+        if not self._ready.wait(START_S) or self._problem:
+            problem = self._problem or f"GStreamer did not start within {START_S:g} s"
+            self.close()
+            raise BadOutput(problem)
+
+    # the process
+
+    def _start(self) -> None:
+        self._ready.clear()
+        self._writes, self._wanted = False, True
+        self._process = subprocess.Popen(
+            # the encoder yields to the tracker; Ctrl-C is the tracker's to answer
+            ["nice", "-n", "5", _python(), "-u", PROCESS, json.dumps(self._options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+
+    def _read(self, process: Any) -> None:
+        """What the process says, line by line."""
+        for line in process.stdout:
+            try:
+                event = json.loads(line.decode("utf-8"))
+            except ValueError:
+                continue
+            if "want" in event:
+                with self._news:
+                    self._wanted = event["want"] > 0
+                    self._news.notify()
+            if "error" in event:
+                self._problem = event["error"]
+                self._ready.set()
+                self._say(event["error"])
+            if "ready" in event:
+                self.encoder = event["ready"]
+                self._ready.set()
+        if not self._ready.is_set():
+            self._problem = self._problem or (
+                "--stream and --record need GStreamer and its Python binding; on Debian, Ubuntu "
+                "and JetPack: sudo apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 "
+                "gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+            )
+            self._ready.set()
+
+    def _run(self) -> None:
+        """The thread: the newest frame, drawn, converted and written to the process."""
+        pause_s, last = RETRY_S[0], None
+        while True:
+            with self._news:
+                while not self._closing and (self._shown is last or not self._needed(last)):
+                    self._news.wait(0.5)
+                shown, closing = self._shown, self._closing
+            if closing or shown is None:
+                return
+            last = shown
+            try:
+                self._keep_record()
+                self._write(shown)
+                pause_s = RETRY_S[0]
+            except (OSError, ValueError):
+                if self._closing:
+                    return
+                self._say("stream: GStreamer ended; starting it again")
+                self.restarts += 1
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S[1])
+                self._end_process()
+                self._start()
+                self._ready.wait(START_S)
+
+    def _needed(self, last: Optional[Shown]) -> bool:
+        """Whether the next frame is to be sent: somebody looks, or it is recorded."""
+        records = self._record is not None and self.recording != self._writes
+        return self._wanted or last is None or records
+
+    def _keep_record(self) -> None:
+        """Tell the process to start or to stop recording, where that changed."""
+        if not self._record or self.recording == self._writes:
+            return
+        self._writes = self.recording
+        if self._writes:
+            path = os.fsencode(os.path.abspath(free_name(self._record)))
+            self._send(RECORD, path)
+        else:
+            self._send(STOP_RECORDING, b"")
+
+    def _write(self, shown: Shown) -> None:
+        frame = bgr_of(shown.frame)
+        if self._box and shown.tracks:
+            frame = with_boxes(frame, shown.tracks)
+        picture = to_i420(frame)
+        height, width = picture.shape[0] * 2 // 3, picture.shape[1]
+        age_s = time.monotonic() - shown.captured_s
+        header = (
+            int(shown.captured_s * 1e9),
+            int((time.time() - age_s) * 1e6),
+            shown.index,
+            width,
+            height,
+            int(self._fps * 1000),
+        )
+        self._send(FRAME, picture, header)
+        self.sent += 1
+
+    def _send(
+        self,
+        kind: int,
+        payload: Any,
+        header: Sequence[int] = (0, 0, 0, 0, 0, 0),
+    ) -> None:
+        data = memoryview(payload).cast("B") if len(payload) else b""
+        pipe = self._process.stdin
+        pipe.write(HEADER.pack(MAGIC, kind, *(tuple(header) + (len(data),))))
+        pipe.write(data)
+        pipe.flush()
+
+    def _end_process(self) -> None:
+        process = self._process
+        try:
+            self._send(END, b"")
+            process.stdin.close()
+        except (OSError, ValueError):
+            pass
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._reader.join(END_S)  # its last words
+
+
+def open_sender(
+    addresses: Optional[Sequence[str]],
+    record: Optional[str],
+    fps: Optional[float],
+    box: bool,
+    say: Callable[[str], None],
+    **more: Any,
+) -> Sender:
+    """Start streaming; see ``Sender``.
+
+    Args:
+        addresses: texts, see ``WAYS``.
+
+    Raises:
+        BadOutput: a wrong address or ending, no GStreamer, no encoder, or a port that is taken.
+    """
+    parsed = [parse_address(address) for address in addresses or ()]
+    if record and os.path.splitext(record)[1].lower() not in RECORD_KINDS:
+        raise BadOutput(f"--record {record}: name the file .mkv or .mp4")
+    folder = os.path.dirname(os.path.abspath(record or ""))
+    if record and not os.path.isdir(folder):
+        raise BadOutput(f"--record {record}: there is no such folder")
+    if record and not os.access(folder, os.W_OK):
+        raise BadOutput(f"--record {record}: no permission to write into that folder")
+    sender = Sender(parsed, record, fps, box, say, **more)
+    sender.wait_ready()
+    return sender
+
+
+def with_boxes(frame: np.ndarray, tracks: Dict[int, Any]) -> np.ndarray:
+    """A copy of a frame with the boxes drawn."""
+    frame = frame.copy()
+    for track in tracks.values():
+        if not np.isfinite(track.box).all():
+            continue
+        x, y, w, h = track.box
+        corners = [int(round(max(-1e4, min(1e4, v)))) for v in (x, y, x + w, y + h)]
+        cv2.rectangle(frame, tuple(corners[:2]), tuple(corners[2:]), COLOURS[bool(track.lost)], 2)
+    return frame
+
+
+def to_i420(frame: np.ndarray) -> np.ndarray:
+    """A BGR frame as I420, uint8 (H * 3 / 2, W); an odd last row or column is left out."""
+    height, width = frame.shape[0] & ~1, frame.shape[1] & ~1
+    return cv2.cvtColor(np.ascontiguousarray(frame[:height, :width]), cv2.COLOR_BGR2YUV_I420)
+
+
+def _python() -> str:
+    """The system's Python; this one where there is none."""
+    for path in PYTHONS:
+        if os.path.exists(path):
+            return path
+    return sys.executable

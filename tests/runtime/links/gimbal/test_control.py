@@ -1,0 +1,172 @@
+"""The control law: where the camera turns, how fast, and what happens without a target."""
+
+import math
+
+import pytest
+
+from runtime.links.gimbal.angles import (
+    between,
+    pitch_yaw_of,
+    pitch_yaw_of_quaternion,
+    quaternion_of,
+    ray_of,
+    turned,
+)
+from runtime.links.gimbal.control import LOST, TRACKED, UNSURE, Camera, Control
+from runtime.links.gimbal.settings import DEFAULTS, RANGES, BadSettings, load_settings
+
+SIZE, FOV = (640, 480), (60.0, None)
+CENTRE = (310.0, 230.0, 20.0, 20.0)
+
+
+def follow(control, box, frames=60, state=TRACKED, start=0.0):
+    """Commands for a camera that does not move; returns the last (pitch rate, yaw rate)."""
+    for n in range(frames):
+        now = start + n / 30.0
+        control.attitude(now, 0.0, 0.0)
+        rates = control.update(now + 0.05, now, box, SIZE, state)
+    return rates
+
+
+def test_it_turns_towards_the_target():
+    right_and_above = (500.0, 100.0, 20.0, 20.0)
+    pitch_rate, yaw_rate = follow(Control(load_settings(), FOV), right_and_above)
+    assert yaw_rate > 0.1 and pitch_rate > 0.1
+    left_and_below = (100.0, 400.0, 20.0, 20.0)
+    pitch_rate, yaw_rate = follow(Control(load_settings(), FOV), left_and_below)
+    assert yaw_rate < -0.1 and pitch_rate < -0.1
+
+
+def test_a_target_in_the_dead_band_moves_nothing():
+    assert follow(Control(load_settings(), FOV), CENTRE) == (0.0, 0.0)
+
+
+def test_rates_and_their_change_are_limited():
+    settings = load_settings()
+    control, before = Control(settings, FOV), 0.0
+    for n in range(90):
+        now = n / 30.0
+        control.attitude(now, 0.0, 0.0)
+        _, rate = control.update(now, now, (630.0, 230.0, 9.0, 20.0), SIZE, TRACKED)
+        assert abs(rate) <= math.radians(settings["limits"]["yaw_rate"]) + 1e-9
+        if n:
+            assert abs(rate - before) <= math.radians(settings["limits"]["slew"]) / 30 + 1e-6
+        before = rate
+
+
+def test_a_lost_target_is_held_then_coasts_then_stands_still():
+    settings = load_settings()
+    control = Control(settings, FOV)
+    for n in range(60):  # a target that moves to the right, followed perfectly
+        now = n / 30.0
+        control.attitude(now, 0.0, 0.2 * now)
+        control.update(now, now, CENTRE, SIZE, TRACKED)
+    assert control.yaw.target.rate == pytest.approx(0.2, rel=0.2)
+    seen, done, rates = {}, [], []
+    for n in range(90):
+        now = 2.0 + n / 30.0
+        rates.append(control.update(now, now, CENTRE, SIZE, LOST)[1])
+        done.append(control.doing)
+        seen.setdefault(control.doing, now)
+    assert list(seen) == ["hold", "coast", "stop"]
+    assert seen["coast"] - seen["hold"] == pytest.approx(settings["lost"]["hold"], abs=0.07)
+    assert rates[10] == pytest.approx(control.yaw.target.rate, rel=0.05)
+    assert rates[-1] == 0.0
+
+
+def test_an_unsure_target_is_followed_more_gently():
+    aside = (400.0, 230.0, 20.0, 20.0)
+    sure = follow(Control(load_settings(), FOV), aside, 3)
+    unsure = follow(Control(load_settings(), FOV), aside, 3, UNSURE)
+    assert 0 < unsure[1] < 0.6 * sure[1]
+    control = Control(load_settings(), FOV)
+    assert (control.state_of(0.9), control.state_of(0.1)) == (TRACKED, UNSURE)
+
+
+def test_the_pitch_range_is_kept():
+    control = Control(load_settings(), FOV)
+    for n in range(60):
+        now = n / 30.0
+        control.attitude(now, math.radians(30.0), 0.0)  # pitch_max
+        pitch_rate, _ = control.update(now, now, (310.0, 0.0, 20.0, 20.0), SIZE, TRACKED)
+    assert pitch_rate == 0.0
+
+
+def test_a_box_that_is_no_number_counts_as_lost():
+    control = Control(load_settings(), FOV)
+    follow(control, CENTRE)
+    rates = control.update(3.0, 3.0, (float("nan"),) * 4, SIZE, TRACKED)
+    assert all(math.isfinite(rate) for rate in rates) and control.doing != "follow"
+
+
+def test_yaw_is_followed_over_the_turn_from_pi_to_minus_pi():
+    control = Control(load_settings(), FOV)
+    for n in range(90):
+        now = n / 30.0
+        yaw = math.pi - 0.2 + 0.2 * now
+        control.attitude(now, 0.0, math.atan2(math.sin(yaw), math.cos(yaw)))
+        _, rate = control.update(now, now, CENTRE, SIZE, TRACKED)
+        assert abs(rate) < 0.6
+    assert rate == pytest.approx(0.2, abs=0.1)
+
+
+def test_without_attitudes_the_commanded_rates_are_added_up():
+    camera = Camera(0.0, 0.3)
+    for n in range(300):  # 10 s at half a radian a second
+        camera.command(n / 30.0, 0.5)
+    assert camera.angle(10.0) == pytest.approx(5.0)
+    assert camera.angle(9.0) == pytest.approx(4.5)
+    assert not camera.fresh(10.0)
+
+
+def test_angles_and_quaternions_agree():
+    for pitch in (-1.2, -0.3, 0.0, 0.4):
+        for yaw in (-3.0, -0.5, 0.0, 2.0):
+            assert pitch_yaw_of_quaternion(quaternion_of(pitch, yaw)) == pytest.approx((pitch, yaw))
+            seen = pitch_yaw_of(turned((1.0, 0.0, 0.0), 0.0, pitch, yaw))
+            assert seen == pytest.approx((pitch, yaw))
+    assert pitch_yaw_of_quaternion((float("nan"), 0, 0, 0)) is None
+    assert between(3.0, -3.0) == pytest.approx(6.0 - 2 * math.pi)
+
+
+def test_the_frame_s_border_is_half_the_field_of_view_away():
+    ray = ray_of((640.0, 240.0), SIZE, (60.0, 45.0))
+    assert math.atan2(ray[1], ray[0]) == pytest.approx(math.radians(30.0))
+    ray = ray_of((320.0, 480.0), SIZE, (60.0, 45.0))
+    assert math.atan2(ray[2], ray[0]) == pytest.approx(math.radians(22.5))
+
+
+def test_every_number_of_the_settings_is_explained():
+    with open(str(DEFAULTS)) as file:
+        lines = file.read().splitlines()
+    for section, keys in RANGES.items():
+        assert f"[{section}]" in lines
+        for key in keys:
+            line = [text for text in lines if text.startswith(key + " ")]
+            assert line and "#" in line[0] and len(line[0].split("#")[1]) > 15, key
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("[pid]\nkp = 'much'", "pid.kp must be a number"),
+        ("[pid]\nkp = 1e9", "from 0 to 50"),
+        ("[pid]\nkk = 1", "unknown key kk"),
+        ("[pip]\nkp = 1", "unknown section"),
+        ("[limits]\npitch_min = 40.0", "pitch_min must be below"),
+        ("[pid", "can't be read"),
+    ],
+)
+def test_a_wrong_settings_file_is_refused_with_a_sentence(tmp_path, text, said):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(BadSettings, match=said):
+        load_settings(str(path))
+
+
+def test_an_own_settings_file_changes_only_what_it_names(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text("[pid]\nkp = 1.5\n")
+    settings = load_settings(str(path))
+    assert settings["pid"]["kp"] == 1.5
+    assert settings["limits"] == load_settings()["limits"]

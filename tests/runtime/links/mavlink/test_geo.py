@@ -1,0 +1,86 @@
+"""A target's position on the ground is reported only if it can be computed."""
+
+import math
+
+import pytest
+
+pytest.importorskip("pymavlink")
+
+
+from runtime.links.mavlink.geo import Geo
+from runtime.links.mavlink.message import Message
+from runtime.links.mavlink.run import View
+from runtime.types import Track
+
+SIZE = (640, 480)
+CENTRE = Track((310.0, 230.0, 20.0, 20.0), 0.9)
+
+
+def attitude(roll=0.0, pitch=0.0, yaw=0.0):
+    return Message("ATTITUDE", {"roll": roll, "pitch": pitch, "yaw": yaw}, 1, 1)
+
+
+def position(height_m=50.0):
+    fields = {"lat": 473977420, "lon": 85455940, "alt": 488000, "relative_alt": int(height_m * 1e3)}
+    return Message("GLOBAL_POSITION_INT", fields, 1, 1)
+
+
+def view(track=CENTRE, at=1.0):
+    return View(1, at, SIZE, track, 0, 30.0)
+
+
+def geo_at(pitch_deg, yaw_deg=0.0, height_m=50.0, at=1.0):
+    geo = Geo((60.0, 46.8))
+    geo.hear(position(height_m), at)
+    geo.hear(attitude(pitch=math.radians(pitch_deg), yaw=math.radians(yaw_deg)), at)
+    return geo
+
+
+def metres_away(found):
+    north = math.radians(found[0] - 47.397742) * 6371000
+    east = math.radians(found[1] - 8.545594) * 6371000 * math.cos(math.radians(47.397742))
+    return north, east
+
+
+def test_straight_ahead_and_down_45_degrees_is_as_far_as_high():
+    found = geo_at(-45.0).target(view())
+    assert metres_away(found) == pytest.approx((50.0, 0.0), abs=0.1)
+    assert found[3] == pytest.approx(50.0 * math.sqrt(2), rel=1e-3)
+    assert found[2] == pytest.approx(488.0 - 50.0)
+
+
+def test_the_heading_turns_it():
+    assert metres_away(geo_at(-45.0, 90.0).target(view())) == pytest.approx((0.0, 50.0), abs=0.1)
+
+
+def test_a_target_on_the_right_lies_to_the_right():
+    right = Track((600.0, 230.0, 20.0, 20.0), 0.9)
+    assert metres_away(geo_at(-45.0).target(view(right)))[1] > 20
+
+
+def test_the_gimbal_s_own_angles_replace_the_vehicle_s():
+    geo = geo_at(0.0)
+    assert geo.target(view()) is None
+    geo.camera_at(1.0, math.radians(-45.0), math.radians(90.0))
+    assert metres_away(geo.target(view())) == pytest.approx((0.0, 50.0), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "geo, seen",
+    [
+        (geo_at(-45.0), view(None)),
+        (geo_at(-45.0), view(Track(CENTRE.box, 0.1, lost=True))),
+        (geo_at(-45.0), view(at=3.0)),  # position and attitude are too old
+        (geo_at(-2.0), view()),  # along the horizon
+        (geo_at(30.0), view()),  # into the sky
+        (geo_at(-45.0, height_m=-1.0), view()),  # below the take-off
+        (Geo((60.0, 46.8)), view()),  # nothing is known of the vehicle
+    ],
+)
+def test_nothing_is_told_where_nothing_is_known(geo, seen):
+    assert geo.target(seen) is None and geo.status(seen, 1.0) == []
+
+
+def test_the_accuracy_is_worse_for_a_flat_ray():
+    steep, flat = geo_at(-60.0).target(view())[4], geo_at(-10.0).target(view())[4]
+    assert 1.0 < steep < 5.0 and flat > 15.0

@@ -1,0 +1,188 @@
+"""A click becomes the box of what was clicked on: by the tracker alone, and by a detector."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+pytest.importorskip("onnxruntime")
+
+from runtime.detect import load_detector
+from runtime.detect.boxes import overlaps
+from runtime.errors import NetworkFailed
+from runtime.frames import Picture
+from runtime.links.mavlink.codec import Codec
+from runtime.links.mavlink.point import PART, candidates, find_box, middle_of
+from runtime.links.page.frame_buffer import FrameBuffer
+from runtime.types import Box
+from tests.support import tiny_detector
+from tests.support.mavlink_run import HandTurnedRun
+
+SIZE = 256
+SIDE = 24  # of the object: what the tiny detector finds in a window of 128
+
+
+@pytest.fixture(scope="module")
+def toml(tmp_path_factory):
+    return tiny_detector.write_detector(tmp_path_factory.mktemp("detector"))
+
+
+def scene(x=96, y=64):
+    """A frame with one red object, its box, and the box's centre."""
+    frame = np.zeros((SIZE, SIZE, 3), np.uint8)
+    frame[y : y + SIDE, x : x + SIDE, 2] = 255
+    return frame, Box(x, y, SIDE, SIDE), (x + SIDE / 2, y + SIDE / 2)
+
+
+def overlap(one, two):
+    return overlaps([one], [two])[0, 0]
+
+
+def never(boxes):
+    raise AssertionError("the tracker was asked")
+
+
+def always(box):
+    return lambda boxes: [box] * len(boxes)
+
+
+def track_point(x, y):
+    fields = {f"param{n}": 0.0 for n in range(3, 8)}
+    fields.update(param1=x / SIZE, param2=y / SIZE, command=2004, confirmation=0)
+    return Codec(255, 190).encode(
+        "COMMAND_LONG", dict(fields, target_system=1, target_component=100)
+    )
+
+
+@pytest.mark.parametrize("age", range(2))
+def test_the_clicked_frame_stays_while_the_box_is_looked_for(age):
+    """The buffer holds fewer frames here than come meanwhile, as with large ones."""
+    frame, _, centre = scene()
+    run = HandTurnedRun([frame])
+    run.controller.buffer = FrameBuffer(limit_bytes=0)
+    try:
+        for _ in range(age + 1):
+            run.turn()
+        clicked = run.controller.newest.index
+        answers = run.hear(track_point(*centre))
+        while not any(name == "COMMAND_ACK" and f["result"] != 5 for name, f in answers):
+            answers = run.turn()
+        assert [f["result"] for name, f in answers if name == "COMMAND_ACK"] == [0]
+        assert run.index > clicked + 12 and run.rows[0][0] == clicked  # not on a later frame
+        for _ in range(12):
+            run.turn()
+        assert not run.controller.buffer.since(clicked)  # it was let go
+    finally:
+        run.close()
+
+
+def test_an_object_of_a_named_class_is_taken_without_the_tracker(toml):
+    frame, box, centre = scene()
+    red = load_detector(toml, classes=["red"])
+    assert overlap(find_box(frame, centre, never, red), box) > 0.5
+    beside = (box.x - 8, centre[1])  # a click that missed it
+    assert overlap(find_box(frame, beside, never, red), box) > 0.5
+
+
+def test_far_from_all_objects_the_tracker_finds_the_box(toml):
+    frame, _, _ = scene()
+    own = Box(10, 200, 20, 20)
+    for classes in (["red"], ["blue"], None):
+        detector = load_detector(toml, classes=classes)
+        assert find_box(frame, (20.0, 210.0), always(own), detector) == own
+
+
+def test_without_a_named_class_an_object_is_taken_unless_the_click_is_on_a_part_of_it(toml):
+    frame, box, centre = scene()
+    anything = load_detector(toml)
+    torso = Box(box.x + 3, box.y + 3, box.w - 6, box.h - 6)
+    assert overlap(find_box(frame, centre, always(torso), anything), box) > 0.5
+    eye = Box(centre[0] - 5, centre[1] - 5, 10, 10)
+    assert box.w * box.h > PART * eye.w * eye.h
+    assert find_box(frame, centre, always(eye), anything) == eye
+
+
+def test_a_detector_that_fails_leaves_the_click_to_the_tracker(toml):
+    frame, box, centre = scene()
+    detector = load_detector(toml, classes=["red"])
+
+    def broken(feeds):
+        raise NetworkFailed("no")
+
+    detector._run = broken
+    assert find_box(frame, centre, always(box), detector) == box
+
+
+def test_a_click_starts_a_target_in_the_detector_s_box(toml):
+    frame, box, centre = scene()
+    run = HandTurnedRun([frame], detector=load_detector(toml, classes=["red"]))
+    try:
+        run.hear(track_point(*centre))
+        for _ in range(200):
+            run.turn()
+            if len(run.targets):
+                break
+            time.sleep(0.01)
+        first = next(row[3].box for row in run.rows)
+        assert overlap(first, box) > 0.5
+    finally:
+        run.close()
+
+
+def test_a_frame_that_cannot_be_read_does_not_keep_later_clicks_waiting():
+    class Damaged(Picture):
+        shape = (SIZE, SIZE, 3)
+
+        def _converted(self):
+            raise ValueError("damaged")
+
+    run = HandTurnedRun([scene()[0]])
+    try:
+        run.turn()
+        buffer, good = run.controller.buffer, run.controller.buffer.at
+        buffer.at = lambda seen_s: good(seen_s)._replace(frame=Damaged())
+        with pytest.raises(ValueError, match="damaged"):
+            run.loop.start_point((5.0, 5.0), time.monotonic()).result(5)
+        buffer.at = good
+        started = run.loop.start_point((5.0, 5.0), time.monotonic())  # not Busy
+        while not started.done():
+            run.turn()
+    finally:
+        run.close()
+
+
+def test_the_box_at_a_point_is_the_thing_there():
+    noise = np.random.RandomState(1).randint(0, 90, (120, 160, 3)).astype(np.uint8)
+    noise[45:75, 65:85] = (40, 200, 240)
+    run = HandTurnedRun([noise])
+    try:
+
+        def settle_in(frame):
+            return lambda boxes: run.controller.settled_boxes(frame, boxes, 2, 4, 60.0)
+
+        found = find_box(noise, (76.0, 58.0), settle_in(noise))
+        assert overlap(found, (65, 45, 20, 30)) > 0.5
+        plain = np.full((120, 160, 3), 90, np.uint8)
+        for point in ((0.0, 0.0), (159.0, 119.0), (1e9, -1e9)):
+            found = find_box(plain, point, settle_in(plain))
+            assert found.w > 1 and found.h > 1
+        assert len(run.targets) == 0
+    finally:
+        run.close()
+
+
+def test_the_middle_of_boxes_is_the_one_that_most_agree_on():
+    boxes = [(10, 10, 20, 20), (11, 10, 20, 20), (10, 12, 20, 22), (60, 60, 5, 5), (0, 0, 90, 90)]
+    assert middle_of(boxes) in [Box(*map(float, box)) for box in boxes[:3]]
+    assert middle_of(boxes[3:4]) == (60, 60, 5, 5)
+
+
+def test_candidates_lie_around_the_point_each_size_once_in_each_shape():
+    plain = np.full((1200, 1600, 3), 90, np.uint8)
+    boxes = candidates(plain, (1599.0, 0.0))[-18:]  # GrabCut's come before these
+    for box in boxes:
+        assert abs(box.x + box.w / 2 - 1599) < 1e-6 and abs(box.y + box.h / 2) < 1e-6
+    assert len({(round(box.w), round(box.h)) for box in boxes}) == 18
+    sizes = [round((box.w * box.h) ** 0.5) for box in boxes]
+    assert sorted(set(sizes)) == sorted(sizes[:6])  # the first six have all of them

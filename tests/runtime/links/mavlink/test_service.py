@@ -1,0 +1,219 @@
+"""A hostile or busy link does not disturb a run."""
+
+import argparse
+import hashlib
+import os
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+from pymavlink.dialects.v20 import common
+
+from kernels.planes import Planes
+from runtime.cli.links import _streams, read_key
+from runtime.errors import BadOutput
+from runtime.frames import PlanarFrame
+from runtime.links.mavlink import frames, loop
+from runtime.links.mavlink.codec import Codec
+from tests.drone.fuzz import fuzz
+from tests.support.mavlink_run import HandTurnedRun
+
+KEY = hashlib.sha256(b"key").digest()
+BOX = (60.0, 40.0, 30.0, 40.0)
+
+
+def pictures():
+    noise = np.random.RandomState(1).randint(0, 90, (120, 160, 3)).astype(np.uint8)
+    noise[45:75, 65:85] = (40, 200, 240)
+    return [noise]
+
+
+def command(codec, number, *parameters):
+    values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
+    fields = {f"param{n}": value for n, value in enumerate(values, 1)}
+    fields.update(target_system=1, target_component=100, command=number, confirmation=0)
+    return codec.encode("COMMAND_LONG", fields)
+
+
+def rectangle(codec):
+    x, y, w, h = BOX
+    return command(codec, 2005, x / 160, y / 120, (x + w) / 160, (y + h) / 120)
+
+
+def results(out):
+    return [fields["result"] for name, fields in out if name == "COMMAND_ACK"]
+
+
+@pytest.fixture
+def run():
+    made = HandTurnedRun(pictures())
+    yield made
+    made.close()
+
+
+def test_a_rectangle_starts_a_target_between_two_frames(run):
+    out = run.hear(rectangle(Codec(255, 190)))
+    assert results(out) == [] and len(run.targets) == 0
+    assert results(run.turn()) == [0] and len(run.targets) == 1
+    run.turn()
+    assert run.loop.newest().track.box[2] > 5
+
+
+def test_a_second_rectangle_replaces_the_target(run):
+    codec = Codec(255, 190)
+    for shift in (0.0, 0.05):
+        run.hear(command(codec, 2005, 0.3 + shift, 0.3, 0.5 + shift, 0.7))
+        run.turn()
+    assert run.targets.numbers == (1,)
+    run.hear(command(codec, 2010))
+    run.turn()
+    assert len(run.targets) == 0 and run.loop.newest().track is None
+
+
+def test_a_point_becomes_a_target(run):
+    run.hear(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
+    for _ in range(200):
+        said = results(run.turn())
+        if said and said[-1] != 5:
+            break
+        time.sleep(0.02)
+    assert said[-1] == 0 and len(run.targets) == 1
+
+
+def test_frames_in_planes_take_a_point_and_are_captured(tmp_path):
+    bgrx = [np.dstack([picture, picture[:, :, :1]]) for picture in pictures()]
+    frames_in_planes = [PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx]
+    run = HandTurnedRun(frames_in_planes, captures=str(tmp_path))
+    run.hear(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
+    run.hear(command(Codec(255, 190), 2000, 0, 0, 1))
+    said = []
+    for _ in range(200):
+        said += results(run.turn())
+        if said.count(0) == 2:
+            break
+        time.sleep(0.02)
+    assert set(said) <= {0, 5} and len(run.targets) == 1
+    written = cv2.imread(str(next(tmp_path.iterdir())))
+    assert written.shape == (120, 160, 3)
+    run.close()
+
+
+def picture_result(run):
+    """The final result of IMAGE_START_CAPTURE."""
+    said = results(run.hear(command(Codec(255, 190), 2000, 0, 0, 1, time.monotonic())))
+    for _ in range(200):
+        said += results(run.turn())
+        if said and said[-1] != 5:
+            break
+        time.sleep(0.02)
+    return said[-1]
+
+
+def test_a_picture_that_the_disk_does_not_take_fails(tmp_path, monkeypatch):
+    gone = HandTurnedRun(pictures(), captures=str(tmp_path / "gone"))  # a card was pulled out
+    assert picture_result(gone) == 4
+    gone.close()
+    monkeypatch.setattr(loop, "SPARE_BYTES", 1 << 62)
+    full = HandTurnedRun(pictures(), captures=str(tmp_path))
+    assert picture_result(full) == 4 and not list(tmp_path.iterdir())
+    full.close()
+
+
+def test_pictures_do_not_fill_the_disk_in_a_minute(tmp_path, monkeypatch):
+    run = HandTurnedRun(pictures(), captures=str(tmp_path))
+    monkeypatch.setattr(loop, "PICTURE_S", 60.0)
+    said = [picture_result(run) for _ in range(3)]
+    assert said == [0, 1, 1]  # TEMPORARILY_REJECTED
+    assert len(list(tmp_path.iterdir())) == 1
+    run.close()
+
+
+def test_two_thousand_hostile_packets_raise_nothing():
+    made, _ = fuzz(2000, seed=7)
+    assert made.service.failures == 0 and made.service.heard > 500
+    made.close()
+
+
+def test_a_flood_of_damaged_packets_leaves_the_boxes_as_they_are():
+    def boxes(flood):
+        run = HandTurnedRun(pictures(), rate=200.0)
+        run.hear(rectangle(Codec(255, 190)))
+        found, rng = [], np.random.RandomState(3)
+        for _ in range(20):
+            for _ in range(50 if flood else 0):
+                packet = bytearray(rectangle(Codec(255, 190)))
+                packet[rng.randint(10, len(packet))] ^= 1 + rng.randint(255)
+                run.hear(bytes(packet))
+            run.turn()
+            if run.loop.newest().track:
+                found.append(run.loop.newest().track.box)
+        run.close()
+        return found
+
+    assert boxes(True) == boxes(False) != []
+
+
+def test_with_a_key_only_signed_commands_are_obeyed():
+    run = HandTurnedRun(pictures(), key=KEY)
+    now = frames.ticks_at(time.time())
+    run.hear(rectangle(Codec(255, 190)))
+    run.hear(rectangle(Codec(255, 190, b"w" * 32, now)))
+    run.turn()
+    assert len(run.targets) == 0 and run.service.refused["unsigned"] == 2
+    good = rectangle(Codec(255, 190, KEY, now))
+    run.hear(good)
+    run.turn()
+    assert len(run.targets) == 1
+    run.service._send(
+        [
+            (
+                "HEARTBEAT",
+                dict(
+                    type=30,
+                    autopilot=8,
+                    base_mode=0,
+                    custom_mode=0,
+                    system_status=4,
+                    mavlink_version=3,
+                ),
+            )
+        ]
+    )
+    assert frames.Signatures(KEY).good(run.service.transport.sent[-1], time.time())
+    run.close()
+
+
+def test_pymavlink_accepts_what_is_signed():
+    peer = common.MAVLink(None, 255, 190)
+    peer.signing.secret_key, peer.signing.sign_outgoing = KEY, True
+    codec = Codec(1, 100, KEY, frames.ticks_at(time.time()))
+    packet = codec.encode("TIMESYNC", {"tc1": 1, "ts1": 2})
+    assert peer.decode(bytearray(packet)).get_type() == "TIMESYNC"
+
+
+def test_our_own_packets_that_a_router_brings_back_are_not_obeyed(run):
+    assert run.hear(rectangle(Codec(1, 100))) == []
+    run.turn()
+    assert len(run.targets) == 0
+
+
+def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(KEY)
+    assert read_key(str(path)) == KEY
+    path.write_text("".join(f"{b:02x}" for b in bytearray(KEY)) + "\n")
+    assert read_key(str(path)) == KEY
+    path.write_bytes(os.urandom(31))
+    with pytest.raises(BadOutput, match="write 32, or 64 hex digits"):
+        read_key(str(path))
+
+
+def test_streams_have_names_of_their_own():
+    """A ground station's list of streams is chosen from by name."""
+    addresses = ["rtsp://:8554/live", "udp://127.0.0.1:5600", "udp://127.0.0.1:5601"]
+    streams = _streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
+    assert len({stream.name for stream in streams}) == 3
+    assert [stream.uri for stream in streams[1:]] == ["5600", "5601"]

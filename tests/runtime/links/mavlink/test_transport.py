@@ -1,0 +1,163 @@
+"""Links come and go, and nothing blocks: UDP, TCP and serial lines."""
+
+import os
+import pty
+import socket
+import time
+
+import pytest
+
+from runtime.errors import BadOutput
+from runtime.links.mavlink.transport import BACKLOG_BYTES, PEERS, open_transport
+from tests.support.ports import free_port
+
+
+def receive(transport, seconds=3.0):
+    """Wait for the first bytes and return them."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = transport.receive()
+        if got:
+            return got[0]
+        time.sleep(0.005)
+    raise AssertionError("nothing came")
+
+
+@pytest.fixture
+def opened():
+    made = []
+
+    def make(url):
+        made.append(open_transport(url))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        transport.close()
+        transport.close()
+
+
+def test_udpout_talks_to_one_address_and_survives_that_nobody_listens(opened):
+    port = free_port()
+    link = opened(f"udpout:127.0.0.1:{port}")
+    for _ in range(20):
+        link.send(b"nobody hears this")
+        link.receive()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", port))
+        peer.settimeout(3)
+        link.send(b"hello")
+        link.send(b"hello")  # an older error may swallow the first packet
+        data, address = peer.recvfrom(64)
+        peer.sendto(b"answer", address)
+        assert data == b"hello" and receive(link)[1] == b"answer" and link.up
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(b"stranger", address)
+        time.sleep(0.05)
+        assert link.receive() == []
+
+
+def test_udpin_answers_those_that_were_welcome(opened):
+    port = free_port()
+    link = opened(f"udpin:127.0.0.1:{port}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(3)
+        peer.sendto(b"hello", ("127.0.0.1", port))
+        address, data = receive(link)
+        assert data == b"hello"
+        link.send(b"not for strangers")
+        link.welcome(address)
+        link.send(b"for you")
+        assert peer.recv(64) == b"for you"
+    for n in range(100):
+        link.welcome((f"10.0.0.{n}", 1))
+    assert len(link._peers) == PEERS
+
+
+def test_tcp_comes_back_after_the_other_side_went(opened):
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(2)
+        listener.settimeout(5)
+        link = opened(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+        for word in (b"first", b"second"):
+            end = time.monotonic() + 4
+            while link.fileno() is None and time.monotonic() < end:
+                link.receive()
+                time.sleep(0.02)
+            peer, _ = listener.accept()
+            peer.sendall(word)
+            assert receive(link) == (None, word)
+            link.send(b"back")
+            peer.settimeout(3)
+            assert peer.recv(64) == b"back"
+            peer.close()
+            end = time.monotonic() + 3
+            while link.fileno() is not None and time.monotonic() < end:
+                link.receive()
+        assert not link.up
+
+
+def test_a_peer_that_reads_nothing_costs_bounded_memory(opened):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        link = opened(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
+        peer, _ = listener.accept()
+        started = time.monotonic()
+        for _ in range(20000):
+            link.send(b"x" * 280)
+        assert time.monotonic() - started < 5
+        assert len(link._backlog) <= BACKLOG_BYTES
+        peer.close()
+
+
+def test_a_serial_line_carries_every_byte(opened):
+    master, slave = pty.openpty()
+    try:
+        link = opened(f"serial:{os.ttyname(slave)}:115200")
+        everything = bytes(bytearray(range(256)))
+        os.write(master, everything)
+        got = b""
+        while len(got) < 256:
+            got += receive(link)[1]
+        assert got == everything
+        link.send(everything)
+        back = b""
+        while len(back) < 256:
+            back += os.read(master, 256)
+        assert back == everything  # no newline was turned into another
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def test_a_serial_line_that_is_not_plugged_in_is_waited_for(opened):
+    link = opened("serial:/dev/hotpath-not-there:57600")
+    link.send(b"x")
+    assert link.receive() == [] and link.fileno() is None and not link.up
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "udpout:x",
+        "udpout:127.0.0.1:0",
+        "udp:1:2",
+        "tcp:h:99999",
+        "serial:/dev/ttyS0:x",
+        "",
+        "serial:/dev/ttyS0:12345",
+    ],
+)
+def test_other_addresses_are_refused(url):
+    with pytest.raises(BadOutput):
+        open_transport(url)
+
+
+def test_a_port_that_is_taken_is_said():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(BadOutput, match="can't listen there"):
+            open_transport(f"udpin:127.0.0.1:{taken.getsockname()[1]}")

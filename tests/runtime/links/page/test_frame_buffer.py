@@ -1,0 +1,62 @@
+"""The buffer keeps all of the newest frames, every second older one, and frames that are held."""
+
+import numpy as np
+
+from runtime.links.page.frame_buffer import FrameBuffer, TrackedFrame
+
+FRAME = np.zeros((10, 10, 3), np.uint8)
+
+
+def filled(count, most, held=None):
+    """A buffer for ``most`` frames, after ``count`` frames were added."""
+    buffer = FrameBuffer(most * FRAME.nbytes)
+    for index in range(count):
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+        if index == held:
+            buffer.hold("hand", index)
+    return buffer
+
+
+def kept(buffer, count):
+    return [index for index in range(count) if buffer.since(index)]
+
+
+def test_memory_has_an_end_and_the_newest_frames_are_all_there():
+    indices = kept(filled(1000, 40), 1000)
+    assert len(indices) <= 40
+    assert indices[-20:] == list(range(980, 1000))
+    assert indices[0] < 960, "older ones are sparser, not gone"
+
+
+def test_a_frame_that_is_held_stays_until_it_is_released():
+    buffer = filled(1000, 40, held=300)
+    frames = buffer.since(300)
+    assert frames[0].index == 300 and frames[-1].index == 999
+    assert len(frames) <= 40
+    buffer.hold("hand", None)
+    for index in range(1000, 2000):
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+    assert buffer.since(300) == []
+
+
+def test_holding_all_of_them_does_not_fill_the_memory():
+    buffer = FrameBuffer(20 * FRAME.nbytes)
+    for index in range(500):
+        buffer.add(TrackedFrame(FRAME, index, None, {}))
+        buffer.hold(index, index)
+    assert len(kept(buffer, 500)) <= 40
+
+
+def test_a_frame_that_was_never_there_is_not_found():
+    buffer = filled(10, 40)
+    buffer.hold("hand", 77)
+    assert buffer.since(77) == [] and buffer.since(-1) == []
+    assert [tracked.index for tracked in buffer.since(8)] == [8, 9]
+
+
+def test_large_frames_are_fewer_but_never_too_few_to_aim():
+    large = np.zeros((2000, 2000, 3), np.uint8)
+    buffer = FrameBuffer(1)
+    for index in range(50):
+        buffer.add(TrackedFrame(large, index, None, {}))
+    assert len(kept(buffer, 50)) >= 5

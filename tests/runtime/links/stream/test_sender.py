@@ -1,0 +1,292 @@
+"""Pictures are sent as RTSP, RTP and a file, and the frame loop waits for none of them."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from runtime.errors import BadOutput
+from runtime.links.stream import protocol, sender
+from runtime.types import Track
+from tests.support.disks import small_disk
+from tests.support.ports import free_port
+
+
+def _missing():
+    """What the system lacks for these tests, or None."""
+    if not os.path.exists("/usr/bin/python3"):
+        return "no system Python"
+    code = "import gi; [gi.require_version(n, '1.0') for n in ('GstRtspServer', 'GstVideo')]"
+    if subprocess.call(["/usr/bin/python3", "-c", code], stderr=subprocess.DEVNULL):
+        return "no GStreamer for the system's Python (python3-gi, gir1.2-gst-rtsp-server-1.0)"
+    return None if shutil.which("ffmpeg") else "no ffmpeg"
+
+
+needs_gstreamer = pytest.mark.skipif(_missing() is not None, reason=str(_missing()))
+SIZE = (318, 200)  # a width that GStreamer would pad
+
+
+def frame_of(number):
+    """A frame that shows its number: 16 bits as black and white columns."""
+    frame = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    for bit in range(16):
+        if number >> bit & 1:
+            frame[:, 8 + bit * 18 : 26 + bit * 18] = 255
+    return frame
+
+
+def number_of(picture):
+    """The number in a decoded picture (H, W, 3)."""
+    row = picture[20:60].mean(axis=(0, 2))
+    return sum(int(row[10 + bit * 18 : 24 + bit * 18].mean() > 128) << bit for bit in range(16))
+
+
+class Feed:
+    """Shows frames at 30 a second until it is told to stop."""
+
+    def __init__(self, sender_):
+        self.sender, self.number, self.shown_s = sender_, 0, []
+
+    def run(self, seconds, until=lambda: False):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not until():
+            frame, now = frame_of(self.number), time.monotonic()
+            tracks = {0: Track((100.0, 120.0, 60.0, 40.0), 0.9)}
+            self.sender.show(frame, self.number, now, tracks)
+            self.shown_s.append(time.monotonic() - now)
+            self.number += 1
+            time.sleep(1 / 30.0)
+
+
+@pytest.fixture
+def opened():
+    made = []
+
+    def make(*arguments, **more):
+        made.append(sender.open_sender(*arguments, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def receive(command, feed, frames=12, seconds=20):
+    """Run a program while frames are fed; return the raw pictures from its standard output."""
+    size = SIZE[0] * SIZE[1] * 3
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        os.set_blocking(program.stdout.fileno(), False)
+        data = bytearray()
+
+        def enough():
+            data.extend(program.stdout.read() or b"")
+            return len(data) >= frames * size
+
+        feed.run(seconds, enough)
+        program.kill()
+    return [
+        np.frombuffer(bytes(data[n * size : (n + 1) * size]), np.uint8).reshape(SIZE[1], SIZE[0], 3)
+        for n in range(min(frames, len(data) // size))
+    ]
+
+
+@needs_gstreamer
+def test_ffmpeg_receives_the_picture_over_rtsp(opened):
+    port = free_port()
+    streaming = opened([f"rtsp://127.0.0.1:{port}/live"], None, 30.0, True, print)
+    feed = Feed(streaming)
+    feed.run(0.5)
+    address = f"rtsp://127.0.0.1:{port}/live"
+    pictures = receive(
+        [
+            "ffmpeg",
+            "-v",
+            "quiet",
+            "-rtsp_transport",
+            "tcp",
+            "-i",
+            address,
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "bgr24",
+            "-",
+        ],
+        feed,
+    )
+    numbers = [number_of(picture) for picture in pictures]
+    assert len(numbers) == 12
+    assert numbers == sorted(numbers) and 0 < numbers[0] <= feed.number
+    # the frame is handed over without a copy; a busy machine may interrupt a few of them
+    assert np.median(feed.shown_s) < 0.005
+    green = pictures[-1][118:123, 110:150].mean(axis=(0, 1))
+    assert green[1] > green[0] + 20  # the box is drawn
+
+
+@needs_gstreamer
+def test_gstreamer_receives_rtp_over_udp(opened):
+    if not shutil.which("gst-launch-1.0"):
+        pytest.skip("no gst-launch-1.0 (gstreamer1.0-tools)")
+    port = free_port()
+    streaming = opened([f"udp://127.0.0.1:{port}"], None, 30.0, False, print)
+    caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=H264,payload=96"
+    command = (
+        f"gst-launch-1.0 -q udpsrc port={port} caps={caps} ! rtph264depay ! h264parse ! "
+        "openh264dec ! "
+        "videoconvert ! video/x-raw,format=BGR,width=318 ! fdsink fd=1"
+    ).split()
+    size = 320 * SIZE[1] * 3  # GStreamer pads the rows: 318 * 3 to 956 bytes
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        os.set_blocking(program.stdout.fileno(), False)
+        data = bytearray()
+
+        def enough():
+            data.extend(program.stdout.read() or b"")
+            return len(data) >= 5 * size
+
+        feed = Feed(streaming)
+        feed.run(20, enough)
+        program.kill()
+    row_bytes = (SIZE[0] * 3 + 3) // 4 * 4
+    picture = np.frombuffer(bytes(data[: row_bytes * SIZE[1]]), np.uint8)
+    picture = picture.reshape(SIZE[1], row_bytes)[:, : SIZE[0] * 3].reshape(SIZE[1], SIZE[0], 3)
+    assert 0 <= number_of(picture) <= feed.number
+
+
+@needs_gstreamer
+def test_a_recording_holds_each_frame_with_its_time_and_older_files_stay(opened, tmp_path):
+    path = tmp_path / "run.mkv"
+    path.write_bytes(b"an older file")
+    recording = opened([], str(path), 30.0, False, print)
+    before_us = int(time.time() * 1e6)
+    feed = Feed(recording)
+    feed.run(2.0)
+    recording.close()
+    assert path.read_bytes() == b"an older file"
+    data = (tmp_path / "run-2.mkv").read_bytes()
+    uuid = bytes(bytearray.fromhex("6f1d0c5b3a7e4c19a2b48f60d7e3915a"))
+    stamps = [stamp_after(data, part) for part in _places(data, uuid)]
+    assert len(stamps) > 30
+    indices = [index for _, _, index in stamps]
+    assert indices == sorted(set(indices))
+    for unix_us, boot_us, _ in stamps:
+        assert before_us - 1e6 < unix_us < before_us + 30e6
+        assert abs(boot_us / 1e6 - time.monotonic()) < 60
+    out = subprocess.check_output(
+        [
+            "ffprobe",
+            "-v",
+            "error",
+            "-count_frames",
+            "-show_entries",
+            "stream=nb_read_frames",
+            "-of",
+            "csv=p=0",
+            str(tmp_path / "run-2.mkv"),
+        ]
+    )
+    assert abs(int(out) - len(stamps)) <= 1
+
+
+@needs_gstreamer
+def test_a_recording_on_a_full_disk_ends_with_a_sentence(opened, tmp_path):
+    said = []
+    with small_disk(tmp_path / "disk", 16) as disk:
+        recording = opened([], str(disk / "run.mkv"), 30.0, False, said.append)
+        Feed(recording).run(15, lambda: said)
+        recording.close()
+        subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
+        with pytest.raises(BadOutput, match="no permission"):
+            opened([], str(disk / "other.mkv"), 30.0, False, print)
+    (sentence,) = said
+    assert "run.mkv" in sentence and "No space left" in sentence
+
+
+def _places(data, part):
+    at = data.find(part)
+    while at >= 0:
+        yield at + len(part)
+        at = data.find(part, at + 1)
+
+
+def stamp_after(data, at):
+    """(unix us, boot us, index) behind the UUID, with the guard bytes of H.264 taken out."""
+    plain, zeros = bytearray(), 0
+    while len(plain) < 24:
+        byte = data[at]
+        at += 1
+        if zeros >= 2 and byte == 3:
+            zeros = 0
+            continue
+        plain.append(byte)
+        zeros = zeros + 1 if byte == 0 else 0
+    return struct.unpack(">QQq", bytes(plain))
+
+
+@needs_gstreamer
+def test_a_process_that_dies_is_started_again(opened):
+    said = []
+    streaming = opened([f"udp://127.0.0.1:{free_port()}"], None, 30.0, False, said.append)
+    feed = Feed(streaming)
+    feed.run(0.5)
+    streaming._process.kill()
+    feed.run(15, lambda: streaming.restarts and streaming._ready.is_set() and feed.number > 60)
+    sent = streaming.sent
+    feed.run(1.0)
+    assert streaming.restarts == 1 and streaming.sent > sent
+    assert any("starting it again" in text for text in said)
+
+
+@needs_gstreamer
+def test_nothing_is_encoded_while_nobody_looks(opened):
+    address = f"rtsp://127.0.0.1:{free_port()}/live"
+    streaming = opened([address], None, 30.0, False, print)
+    Feed(streaming).run(1.5)
+    assert streaming.sent <= 5  # the first one tells the size
+
+
+@needs_gstreamer
+def test_a_password_is_asked_for(opened):
+    port = free_port()
+    streaming = opened([f"rtsp://eye:secret@127.0.0.1:{port}/live"], None, 30.0, False, print)
+    Feed(streaming).run(0.3)
+    probe = ["ffprobe", "-v", "error", "-rtsp_transport", "tcp"]
+    refused = subprocess.run(
+        probe + [f"rtsp://127.0.0.1:{port}/live"], stderr=subprocess.PIPE, timeout=30
+    )
+    assert refused.returncode != 0 and b"401" in refused.stderr
+
+
+def test_addresses_are_understood_or_refused():
+    kind, place = sender.parse_address("rtsp://:8554/live")
+    assert kind == "rtsp" and (place["host"], place["port"], place["path"]) == ("", 8554, "/live")
+    assert sender.parse_address("udp://10.0.0.2:5600") == ("udp", ("10.0.0.2", 5600))
+    for wrong in ("rtsp://host/live", "udp://:5600", "http://a:1/", "rtsp://a:b:c/", "live", ""):
+        with pytest.raises(BadOutput, match="not an address"):
+            sender.parse_address(wrong)
+
+
+def test_without_gstreamer_the_sentence_says_what_to_install(monkeypatch, tmp_path):
+    empty = tmp_path / "python3"
+    empty.write_text(f"#!/bin/sh\nexec {sys.executable} -S -c 'import gi'\n")
+    empty.chmod(0o755)
+    monkeypatch.setattr(sender, "PYTHONS", (str(empty),))
+    with pytest.raises(BadOutput, match="python3-gi"):
+        sender.open_sender(["udp://127.0.0.1:5600"], None, 30.0, False, lambda text: None)
+
+
+def test_both_ends_agree_on_the_header():
+    with open(sender.PROCESS) as file:
+        text = file.read()
+    assert f'HEADER = struct.Struct("{_format(protocol.HEADER)}")' in text
+    assert f'MAGIC = b"{protocol.MAGIC.decode()}"' in text
+    assert "FRAME, RECORD, STOP_RECORDING, END = 1, 2, 3, 4" in text
+
+
+def _format(header):
+    return header.format if isinstance(header.format, str) else header.format.decode()

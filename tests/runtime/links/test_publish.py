@@ -1,0 +1,66 @@
+"""One JSON datagram a frame, as the schema says."""
+
+import json
+import pathlib
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from runtime.errors import BadOutput
+from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.links.publish import Publisher, encoded
+from runtime.types import Track
+
+FRAME = np.zeros((48, 64, 3), np.uint8)
+SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "docs" / "publish.schema.json"
+
+
+def test_a_listener_gets_each_frame_with_its_time():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(5)
+        publisher = Publisher(f"udp://127.0.0.1:{listener.getsockname()[1]}")
+        captured = time.monotonic() - 0.02
+        tracks = {3: Track((1.0, 2.0, 30.0, 40.0), 0.875)}
+        publisher.show(TrackedFrame(FRAME, 7, None, tracks, captured))
+        message = json.loads(listener.recv(65536).decode())
+        publisher.close()
+    assert message["frame"] == 7 and message["size"] == [64, 48]
+    assert abs(message["captured_us"] / 1e6 - (time.time() - 0.02)) < 1.0
+    assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 20
+    assert message["targets"] == [
+        {
+            "number": 3,
+            "box": [1.0, 2.0, 30.0, 40.0],
+            "score": 0.875,
+            "lost": False,
+            "state": "tracked",
+        }
+    ]
+
+
+def test_a_listener_that_is_not_there_costs_nothing():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    publisher = Publisher(f"udp://127.0.0.1:{port}")
+    for n in range(100):
+        publisher.show(TrackedFrame(FRAME, n, None, {}, time.monotonic()))
+    publisher.close()
+
+
+def test_every_message_keeps_to_the_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads(SCHEMA.read_text())
+    nan = float("nan")
+    for tracks in ({}, {0: Track((nan,) * 4, nan, lost=True)}, {1: Track((0, 0, 9, 9), 0.5)}):
+        data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9)
+        jsonschema.validate(json.loads(data.decode()), schema)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "udp://127.0.0.1", "udp://h:x", "x"])
+def test_other_addresses_are_refused(address):
+    with pytest.raises(BadOutput, match="give udp://HOST:PORT"):
+        Publisher(address)

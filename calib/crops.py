@@ -22,7 +22,7 @@ def collect(clip, tracker, exemplars, searches):
 
     Args:
         clip: a ``Clip``.
-        tracker: a ``runtime.trackers.base.Tracker`` of the network.
+        tracker: a ``runtime.tracker.Tracker`` of the network.
         exemplars, searches: number of each, spread evenly over the clip.
 
     Returns:

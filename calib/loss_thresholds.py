@@ -26,7 +26,7 @@ from calib.command import chosen, say
 from calib.metrics import overlap
 from calib.vanishing import KINDS, LENGTH, Vanishing
 from runtime import DEFAULT_NETWORK, load_tracker
-from runtime.trackers.host import HostTracker
+from runtime.devices.processor import HostTracker
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 FOUND = 0.4  # overlap at which a target is found again

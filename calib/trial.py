@@ -68,7 +68,7 @@ class Trial:
     def _tracker(self, parameters):
         """Return a tracker with these numbers. The network is loaded once in each process."""
         from kernels import cpu
-        from runtime.trackers.host import HostTracker
+        from runtime.devices.processor import HostTracker
 
         network = copy.copy(self.network)
         if self._parts is None:

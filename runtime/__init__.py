@@ -40,8 +40,8 @@ from runtime.errors import (  # noqa: E402
 from runtime.networks import DEFAULT_NETWORK  # noqa: E402
 
 if TYPE_CHECKING:
-    from runtime.multi.targets import Targets
-    from runtime.trackers.base import Tracker
+    from runtime.targets.targets import Targets
+    from runtime.tracker import Tracker
 
 __all__ = [
     "DEFAULT_NETWORK",
@@ -106,15 +106,15 @@ def load_tracker(
             and then ``submit`` and ``collect`` instead of ``update``.
         board: name of this board; None to detect it.
         simulate: "model" or "rtl": simulate an FPGA board that is not there.
-        recover: whether a lost target is searched for in the whole picture (``runtime.recovery``);
+        recover: whether a lost target is searched for in the whole picture (``runtime.search``);
             None: where network and engine can, and the board's profile says so.
         budget_ms: what a frame of that search may take beyond a tracked frame's time; None for the
             share of that time in the board's profile, mostly half.
-        online: whether a classifier learns the target while it is tracked (``runtime.online``);
+        online: whether a classifier learns the target while it is tracked (``runtime.learner``);
             None for what the network's TOML says.
 
     Returns:
-        A ``runtime.trackers.base.Tracker``, of the host, the GPU or the FPGA. Only one thread may
+        A ``runtime.tracker.Tracker``, of the host, the GPU or the FPGA. Only one thread may
         use it at a time.
 
     Raises:
@@ -159,12 +159,12 @@ def load_targets(
     budget_ms: Optional[float] = None,
     online: Optional[bool] = None,
 ) -> "Targets":
-    """Make ``runtime.multi.targets.Targets``: several targets that share one engine.
+    """Make ``runtime.targets.targets.Targets``: several targets that share one engine.
 
     Arguments and errors are those of ``load_tracker``.
     """
     from runtime import loading
-    from runtime.multi.targets import Targets
+    from runtime.targets.targets import Targets
 
     loaded = loading.load(
         network,

@@ -17,11 +17,11 @@ from kernels.errors import NoCompiler, NotOnGpu
 from runtime import engines
 from runtime import precision as precisions
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
+from runtime.devices.processor import HostTracker
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from runtime.trackers.base import NOT_ASKED, Tracker
-from runtime.trackers.host import HostTracker
+from runtime.tracker import NOT_ASKED, Tracker
 
 Log = Optional[Callable[[str], None]]
 PathLike = Union[str, pathlib.Path]
@@ -276,7 +276,7 @@ def create_tracker(
     }
     why = None
     if engine.device is not None:
-        from runtime.trackers.gpu import GpuTracker
+        from runtime.devices.gpu import GpuTracker
 
         try:
             tracker: Tracker = GpuTracker(
@@ -297,8 +297,8 @@ def create_tracker(
         log(why)
     if engine.fabric is not None:
         _check_online(online, "an FPGA")
-        from runtime.trackers.fpga import FpgaTracker
-        from runtime.trackers.fpga_pipeline import PipelinedFpgaTracker
+        from runtime.devices.fpga import FpgaTracker
+        from runtime.devices.fpga_pipeline import PipelinedFpgaTracker
 
         if pipeline > 1:
             tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)

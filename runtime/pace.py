@@ -35,7 +35,7 @@ class Pace:
 
     Args:
         source: ``runtime.video.base.Source``.
-        targets: ``runtime.multi.targets.Targets``; only ``rehearse`` is used.
+        targets: ``runtime.targets.targets.Targets``; only ``rehearse`` is used.
         latency: one of ``LATENCIES``.
         cpu_latency: the system's file that limits how deeply cores sleep.
 

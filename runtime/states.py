@@ -6,7 +6,7 @@
     found     the first frame in which a lost target is claimed again
 
 The certainty (``runtime.loss``) decides, by ``lost_below`` and ``unsure_below`` of the network's
-TOML. Where lost targets are searched for (``runtime.recovery``) the evidence decides in its place,
+TOML. Where lost targets are searched for (``runtime.search``) the evidence decides in its place,
 and a target stays lost until it is found.
 """
 

@@ -21,11 +21,11 @@ from runtime.cli.outputs import Outputs, check_outputs
 from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
 from runtime.garbage import short_collections
-from runtime.multi.finding import TargetFinder
-from runtime.multi.pipeline import Pipeline, Taken
 from runtime.networks.listing import list_networks
 from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
+from runtime.targets.finding import TargetFinder
+from runtime.targets.pipeline import Pipeline, Taken
 from runtime.types import Track
 from runtime.video.live import end_while_opening
 from runtime.video.quiet import quiet

@@ -16,7 +16,7 @@ import cv2
 
 from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
-from runtime.trackers.base import Tracker
+from runtime.tracker import Tracker
 from runtime.types import Box, Track
 from runtime.video.recorded import read_picture
 

@@ -115,7 +115,7 @@ class Follower:
         self._decoder = decode.create(network, cpu.load())
 
     def init(self, frame, box):
-        """Take a target; see ``runtime.trackers.base.Tracker``."""
+        """Take a target; see ``runtime.tracker.Tracker``."""
         height, width = frame.shape[:2]
         self.state = geometry.state_of(self.network, box, width, height)
         self._border = geometry.border_colour(self.network, frame)

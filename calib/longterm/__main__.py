@@ -37,13 +37,13 @@ from calib.longterm.metrics import figures
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
 from runtime.detect import load_detector
+from runtime.devices.processor import HostTracker
 from runtime.networks import load_network
-from runtime.recovery.search import PARTS
-from runtime.trackers.host import HostTracker
+from runtime.search.search import PARTS
 
 SETS = ("clips", "vanish", "films")
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
-DETECTOR = "detector"  # a part of the search, as those of ``runtime.recovery.search``
+DETECTOR = "detector"  # a part of the search, as those of ``runtime.search.search``
 # more: arguments of load_tracker, as pairs; detector: its name, the class, frames between looks;
 # without: part of the search that is left out, or None
 Case = namedtuple("Case", "name spec more detector without")

@@ -39,8 +39,8 @@ from calib.errors import BadRun
 from calib.longterm import films, judge
 from calib.longterm.metrics import figures
 from runtime import DEFAULT_NETWORK
+from runtime.devices.processor import HostTracker
 from runtime.networks import load_network
-from runtime.trackers.host import HostTracker
 
 KEYS = ("doubt_below", "look_above", "found_above")
 ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime.recovery.budget import Budget
+from runtime.search.budget import Budget
 
 GROUPS = {"start": (), "tracked": ("tracked", "unsure", "found"), "lost": ("lost",)}
 PERCENTILES = (50, 95, 99)

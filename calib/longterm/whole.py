@@ -5,7 +5,7 @@
 A target of each size is taken at the middle of the clip's first picture, and a search for it is
 begun. Each frame searches one window. The times of all frames whose windows are of the grids are
 added up, until the picture was searched once, and until all windows of the finer grids were
-searched (``runtime.recovery.windows``). Nothing is claimed meanwhile. Windows of other kinds, as
+searched (``runtime.search.windows``). Nothing is claimed meanwhile. Windows of other kinds, as
 those at places of the target's colours, come between them in a real search; they do not count.
 """
 
@@ -20,10 +20,10 @@ from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from runtime import DEFAULT_NETWORK
+from runtime.devices.processor import HostTracker
 from runtime.garbage import short_collections
-from runtime.recovery import windows
-from runtime.recovery.search import PARTS
-from runtime.trackers.host import HostTracker
+from runtime.search import windows
+from runtime.search.search import PARTS
 
 TRACKED = 20  # frames before the search, whose time the budget takes for a tracked frame's
 MOST_FRAMES = 60  # pictures that are read of a clip

@@ -68,7 +68,7 @@ class RegressionRecord(ctypes.Structure):
 
 
 class Pooling:
-    """Features under boxes. ``runtime.online.pooling.Pooling`` defines the results.
+    """Features under boxes. ``runtime.learner.pooling.Pooling`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -165,7 +165,7 @@ class Moments:
 
 
 class Regression:
-    """Moments and their solution. ``runtime.online.ridge.Ridge`` defines the results.
+    """Moments and their solution. ``runtime.learner.ridge.Ridge`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -271,9 +271,9 @@ def _symmetric(size: int) -> np.ndarray:
 
 
 class Samples:
-    """What a classifier learns a frame from. ``runtime.online.classifier`` defines the results.
+    """What a classifier learns a frame from. ``runtime.learner.classifier`` defines the results.
 
-    The boxes are those of ``runtime.online.samples.boxes``, bit for bit. All is one call, because
+    The boxes are those of ``runtime.learner.samples.boxes``, bit for bit. All is one call, because
     the network has just emptied the caches: Python between calls would take as long as the calls.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from runtime.detect import Detector, load_detector
 from runtime.detect.reid import load_reid
 from runtime.errors import BadNetwork
-from runtime.multi.finding import TargetFinder
+from runtime.targets.finding import TargetFinder
 
 
 def open_detector(options: argparse.Namespace) -> Optional[Detector]:

@@ -15,7 +15,7 @@ from runtime.errors import BadOutput, HotpathError
 from runtime.frames import AnyFrame, JpegFrame, bgr_of
 from runtime.links.page.control import Controller
 from runtime.links.page.frame_buffer import TrackedFrame
-from runtime.multi.pipeline import Taken
+from runtime.targets.pipeline import Taken
 from runtime.types import Track
 from runtime.video import draw, results, save, window
 from runtime.video.background import BackgroundVideo

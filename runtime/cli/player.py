@@ -25,7 +25,7 @@ class Player:
     Args:
         window: ``Window``.
         source: ``runtime.video.base.Source``; live sources have neither pause nor speed.
-        targets: ``runtime.multi.targets.Targets``; a box that is drawn replaces all of them.
+        targets: ``runtime.targets.targets.Targets``; a box that is drawn replaces all of them.
         say: function of one line of text for the user.
     """
 

@@ -53,7 +53,7 @@ class Lane:
         search_crop: (1, 3, side, side) array: write the search region into it. It is normalised
             float32, or uint8 as it is (see ``runtime.graphs.byte_pictures``). Its memory holds
             planes; of bytes, it may hold the channels of a pixel side by side. An engine in an
-            FPGA has an object in its place, which ``runtime.trackers.fpga`` knows.
+            FPGA has an object in its place, which ``runtime.devices.fpga`` knows.
         search_features: float32 (1, channels, cells) array: the features of the search region in
             the last call (see ``runtime.graphs.search_features``); None where the graph has none.
     """

@@ -86,7 +86,7 @@ SECTIONS: "typing.Dict[str, Keys]" = {
         # when a target is lost, see runtime/loss.py
         "lost_below": key(float, 0.0, low=0, high=1),  # certainty; 0: never
         "unsure_below": key(float, 0.0, low=0, high=1),  # certainty; above lost_below, or 0: never
-        # evidence (runtime/recovery/evidence.py), smoothed, below which the target is lost
+        # evidence (runtime/search/evidence.py), smoothed, below which the target is lost
         "doubt_below": key(float, 0.0, low=0, high=1),
         # while lost, the evidence from which on a place is looked at again, and from which on it
         # is the target; 0: no search
@@ -96,7 +96,7 @@ SECTIONS: "typing.Dict[str, Keys]" = {
         # while a box is held, the sides of the search region grow by this factor every frame,
         "hold_widen": key(float, 1.05, low=1, high=2),
         "hold_limit": key(float, 1.4, low=1, high=10),  # up to this one
-        # whether a classifier learns the target while it is tracked (runtime/online/)
+        # whether a classifier learns the target while it is tracked (runtime/learner/)
         "online": key(bool, False),
     },
 }

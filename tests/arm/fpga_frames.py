@@ -22,7 +22,7 @@ import numpy as np
 from kernels import cpu
 from runtime import loading
 from runtime.bundle import Bundle
-from runtime.trackers.base import PipelinedTracker
+from runtime.tracker import PipelinedTracker
 from tests.arm.replay import ReplayBoard
 
 MARK = 0x4850  # of count.c

@@ -70,7 +70,7 @@ class OneTarget:
         self._tracker = tracker
 
     def rehearse(self, frame):
-        """See ``runtime.multi.targets.Targets.rehearse``."""
+        """See ``runtime.targets.targets.Targets.rehearse``."""
         if not self._tracker.can_rehearse:
             return False
         self._tracker.rehearse(frame)

@@ -113,7 +113,7 @@ def slowed(options):
         text = path.read_text(encoding="utf-8")
         if STEP not in text:
             sys.exit(
-                "tests.fps.power: runtime/trackers/host.py has no line that is slowed down here"
+                "tests.fps.power: runtime/devices/processor.py has no line that is slowed down here"
             )
         path.write_text(text.replace(STEP, STEP + SLOWER.format(seconds=seconds)), encoding="utf-8")
         yield folder

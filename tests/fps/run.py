@@ -233,7 +233,7 @@ def _from_bundle(case, settings, network):
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     identity = bundle.identity(network)
     if settings.device_steps and engine.device is not None:
-        from runtime.trackers.gpu import GpuTracker
+        from runtime.devices.gpu import GpuTracker
 
         return GpuTracker(loaded, engine, profile=True), identity, digest
     return loading.create_tracker(loaded, engine, kernels), identity, digest

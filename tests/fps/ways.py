@@ -2,7 +2,7 @@
 
     python -m tests.fps ways --networks kestrel --precision fp32,int8 --cores 1,2 --counts 1,2,4
 
-The ways of ``runtime.multi.scheduling`` take turns on blocks of frames of a film made here, in one
+The ways of ``runtime.targets.schedule`` take turns on blocks of frames of a film made here, in one
 process that is held on so many cores: a new process for each number of cores, since OpenVINO counts
 them only once. For each number of targets it prints the median time of a
 frame in every way, and marks the way that the runtime chooses there. ``cpu`` is the processor's
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from runtime import loading
-from runtime.multi.scheduling import Batched, Sequential, Threaded, schedule
+from runtime.targets.schedule import Batched, Sequential, Threaded, schedule
 from tests.fps import clips
 
 BLOCK, WARM_UP = 10, 5  # frames of a turn; frames that are not counted

@@ -9,7 +9,7 @@ from boards import load_board
 from kernels import cpu
 from runtime import load_targets, load_tracker, loading
 from runtime.errors import NoEngine
-from tests.runtime.recovery.test_search import THRESHOLDS
+from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
 
 

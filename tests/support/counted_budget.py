@@ -1,6 +1,6 @@
 """A budget that counts windows, so that the speed of a computer changes no result."""
 
-from runtime.recovery.budget import Budget
+from runtime.search.budget import Budget
 
 
 class Counted(Budget):

@@ -25,8 +25,8 @@ from kernels import cpu, golden
 from kernels.errors import HotpathError
 from runtime import engines as runtime_engines
 from runtime import loading
+from runtime.devices.processor import HostTracker
 from runtime.networks import default_of, load_network
-from runtime.trackers.host import HostTracker
 
 FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding

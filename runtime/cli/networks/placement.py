@@ -54,7 +54,7 @@ def _searches(network: "Network") -> bool:
 
 def why_not_on_gpu(network: "Network") -> "typing.Optional[str]":
     """Why crop and select of a network do not run on a GPU; None where they do."""
-    from runtime.trackers.gpu import frame_settings
+    from runtime.devices.gpu import frame_settings
 
     try:
         frame_settings(network)

@@ -7,9 +7,9 @@ import numpy as np
 
 from kernels import cpu
 from runtime import engines
+from runtime.devices.processor import HostTracker
 from runtime.errors import BadSource, HotpathError
 from runtime.networks import load_network
-from runtime.trackers.host import HostTracker
 from runtime.video import recorded, sequence
 
 SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size

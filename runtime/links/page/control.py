@@ -43,7 +43,7 @@ class Controller:
     ``call``. ``wait``, ``state``, ``rows`` and ``notify`` may be called from any thread.
 
     Args:
-        targets: ``runtime.multi.targets.Targets``.
+        targets: ``runtime.targets.targets.Targets``.
         source: ``runtime.video.base.Source``.
         stop: object whose attribute ``requested`` ends the loop.
         write_row: function (index, time_s, target number, ``Track``) that writes one result.

@@ -5,7 +5,7 @@ import pytest
 
 from calib.longterm import whole
 from runtime.networks import load_network
-from runtime.recovery import windows
+from runtime.search import windows
 from tests.support import tiny
 
 pytest.importorskip("onnxruntime")

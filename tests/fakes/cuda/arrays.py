@@ -5,7 +5,7 @@ import numpy as np
 from kernels.cuda import layout
 from kernels.cuda.frame_kernels import SELECTS
 from kernels.cuda.select import Plan, Tools
-from runtime.trackers.gpu import frame_settings
+from runtime.devices.gpu import frame_settings
 
 
 class OnArrays:

@@ -20,10 +20,10 @@ from kernels.cuda.correlate import Correlate
 from kernels.cuda.frame import Frame
 from kernels.errors import GpuFailed
 from runtime import geometry
+from runtime.devices.gpu import GpuTracker, frame_settings
 from runtime.errors import BadFrame, NetworkFailed, NotReady
-from runtime.multi.pipeline import Pipeline, Taken
-from runtime.multi.targets import Targets
-from runtime.trackers.gpu import GpuTracker, frame_settings
+from runtime.targets.pipeline import Pipeline, Taken
+from runtime.targets.targets import Targets
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network

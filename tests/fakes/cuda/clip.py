@@ -17,12 +17,12 @@ import numpy as np
 from kernels import cpu
 from kernels.cuda import device as devices
 from runtime import engines
+from runtime.devices.gpu import GpuTracker
+from runtime.devices.processor import HostTracker
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
-from runtime.multi.targets import Targets
 from runtime.networks import load_network
-from runtime.trackers.gpu import GpuTracker
-from runtime.trackers.host import HostTracker
+from runtime.targets.targets import Targets
 from tests.fakes.cuda import build
 
 COSTS = "allocations launches uploads downloads download_bytes synchronisations".split()

@@ -2,7 +2,7 @@
 
     python -m tests.fakes.cuda.search '{"network": "tiny.toml", "windows": 3, "kind": "nv12"}'
 
-Run by tests/runtime/trackers/test_gpu_search.py with the fake driver in LD_LIBRARY_PATH. ONNX
+Run by tests/runtime/devices/test_gpu_search.py with the fake driver in LD_LIBRARY_PATH. ONNX
 Runtime's CPU provider runs the network on the fake device's memory, which is the host's.
 """
 
@@ -16,17 +16,17 @@ from kernels import cpu
 from kernels.cuda import device as devices
 from kernels.planes import Planes
 from runtime import engines
+from runtime.devices import processor as host_tracker
+from runtime.devices.gpu import GpuTracker
+from runtime.devices.processor import HostTracker
 from runtime.errors import BadBundle
 from runtime.frames import PlanarFrame, bgr_of
-from runtime.multi.targets import Targets
 from runtime.networks import load_network
-from runtime.trackers import host as host_tracker
-from runtime.trackers.gpu import GpuTracker
-from runtime.trackers.host import HostTracker
+from runtime.targets.targets import Targets
 from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip
 from tests.fakes.cuda.whole import upload_frame
-from tests.runtime.recovery.test_search import Elsewhere
+from tests.runtime.search.test_search import Elsewhere
 from tests.support.counted_budget import Counted, OneBatch
 
 RESTS = 40, 380, 40, 40  # box of a target that is always there

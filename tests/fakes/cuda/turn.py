@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels.cuda import layout
 from kernels.cuda.heads import head
-from runtime.trackers.gpu import frame_settings
+from runtime.devices.gpu import frame_settings
 
 
 class Turn:

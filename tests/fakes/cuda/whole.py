@@ -15,8 +15,8 @@ import numpy as np
 from kernels.cuda import device as devices
 from kernels.cuda import frames
 from kernels.cuda.frame import Frame
+from runtime.devices.gpu import frame_settings
 from runtime.errors import HotpathError, NetworkFailed
-from runtime.trackers.gpu import frame_settings
 from tests.fakes.cuda import build
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film

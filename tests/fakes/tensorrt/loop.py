@@ -3,7 +3,7 @@
     python -m tests.fakes.tensorrt.loop FOLDER --video SOURCE --box X,Y,W,H --pipeline 2 ...
 
 builds the bundle of the tiny network in FOLDER, which must be empty. Then it runs ``runtime.track``
-on the bundle with the other arguments. tests/runtime/multi/test_pipeline.py uses it.
+on the bundle with the other arguments. tests/runtime/targets/test_pipeline.py uses it.
 """
 
 import pathlib

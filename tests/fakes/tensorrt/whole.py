@@ -24,8 +24,8 @@ from calib.vanishing import Vanishing
 from kernels import cpu
 from kernels.cuda import driver
 from runtime import loading
+from runtime.devices.processor import HostTracker
 from runtime.networks import load_network
-from runtime.trackers.host import HostTracker
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from runtime.online import samples
-from runtime.online.classifier import Classifier, View
-from runtime.online.pooling import Pooling
-from runtime.online.ridge import Ridge
+from runtime.learner import samples
+from runtime.learner.classifier import Classifier, View
+from runtime.learner.pooling import Pooling
+from runtime.learner.ridge import Ridge
 
 NO_SHRINKING = (Phase.explicit, Phase.generate)  # a smaller case tells no more
 SHAPES = st.tuples(

@@ -10,7 +10,7 @@ from kernels.cuda import layout
 from kernels.cuda.frames import part_of
 from kernels.settings import ROUNDINGS
 from runtime import geometry
-from runtime.trackers.gpu import frame_settings
+from runtime.devices.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 

@@ -12,9 +12,9 @@ import pytest
 from kernels import cpu, golden
 from kernels.cpu import fallback
 from runtime import engines
+from runtime.devices.processor import HostTracker
 from runtime.errors import BadNetwork
 from runtime.networks import load_network, names
-from runtime.trackers.host import HostTracker
 from tests.support import blobs
 from tests.support.clips import clip_at
 

@@ -132,7 +132,7 @@ from kernels.cuda import device
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.networks import load_network
-from runtime.trackers.gpu import GpuTracker
+from runtime.devices.gpu import GpuTracker
 adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
 network, gpu = load_network({!r}), device.open_device()
 setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})

@@ -14,8 +14,8 @@ from kernels.cpu import fallback
 from kernels.fpga import fabric, model, tables
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, loading
-from runtime.multi.targets import Targets
-from runtime.trackers.fpga import FpgaTracker
+from runtime.devices.fpga import FpgaTracker
+from runtime.targets.targets import Targets
 from tests.support import fpga_bundle as bright
 
 BOARDS = ("pynq_z2", "ultra96", "zcu104", "kv260")

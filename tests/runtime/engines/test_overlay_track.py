@@ -19,9 +19,9 @@ from kernels.fpga.likeness import Seen
 from kernels.fpga.sim import build as rtl
 from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker, loading
-from runtime.multi.targets import Targets
-from runtime.trackers import host
-from runtime.trackers.fpga import FpgaTracker
+from runtime.devices import processor
+from runtime.devices.fpga import FpgaTracker
+from runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs
 from tests.support.counted_budget import Counted
@@ -360,7 +360,7 @@ def targets_of(bundles, frames, boxes, recover):
 
 
 def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles, monkeypatch):
-    monkeypatch.setattr(host, "FOLLOWED", 4)  # each simulated frame takes a while
+    monkeypatch.setattr(processor, "FOLLOWED", 4)  # each simulated frame takes a while
     frames, boxes, resting = hiding(22, 4)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]
@@ -376,9 +376,9 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
 
 
 def test_the_fabric_computes_the_next_window_while_the_last_one_is_judged(bundles, monkeypatch):
-    monkeypatch.setattr(host, "Budget", Counted)
+    monkeypatch.setattr(processor, "Budget", Counted)
     monkeypatch.setattr(Counted, "most", 3)
-    monkeypatch.setattr(host, "FOLLOWED", 1)
+    monkeypatch.setattr(processor, "FOLLOWED", 1)
     frames, boxes, _ = hiding(18, 4)
     frames = frames[:3] + frames[AWAY : AWAY + 4] + frames[BACK:]
     told, orders = [], []

@@ -17,10 +17,10 @@ from boards.errors import BuildFailed
 from kernels import cpu
 from kernels.errors import GpuFailed, NoGpu
 from runtime import bundle, engines, loading
+from runtime.devices.processor import HostTracker
 from runtime.engines.base import Setup
 from runtime.errors import NoEngine
 from runtime.networks import load_network
-from runtime.trackers.host import HostTracker
 from tests.fakes.tensorrt import fake, machine
 from tests.support import tiny, tiny_cut
 

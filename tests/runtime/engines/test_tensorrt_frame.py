@@ -9,10 +9,10 @@ pytest.importorskip("onnxruntime")
 
 from kernels import cpu
 from runtime import engines
+from runtime.devices.processor import HostTracker
 from runtime.networks import load_network
-from runtime.trackers.host import HostTracker
 from tests.fakes.tensorrt.whole import covered, follow, judge
-from tests.runtime.recovery.test_search import THRESHOLDS
+from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 from tests.support.fake_gpu import python
 

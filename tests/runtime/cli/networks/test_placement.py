@@ -9,8 +9,8 @@ import boards
 from kernels.errors import NotOnGpu
 from runtime import decode
 from runtime.cli.networks import placement
+from runtime.devices.gpu import frame_settings
 from runtime.networks import load_network, names
-from runtime.trackers.gpu import frame_settings
 
 
 @pytest.mark.parametrize("name", names())

@@ -1,0 +1,122 @@
+"""Where a lost target is searched for: the order of the windows.
+
+here    the usual window where the target was followed last; the box there is followed on
+wide    a wider window around the last certain place, or a cell of the grid over the picture
+check   the usual window around what another window found
+"""
+
+import math
+from typing import Callable, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from runtime import geometry
+from runtime.networks import Network
+from runtime.search.colour import ColourMap
+
+HERE, WIDE, CHECK = "here", "wide", "check"
+# Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the
+# target, kestrel's first weights found it in half of those of side 2, and in three of four of 1.5.
+GRIDS = (2.0, 1.5, 1.0)
+MOST = 80  # windows of a finer grid that are searched before the coarsest one comes again
+REACH = 0.7  # distance of two windows of a grid, sides of a window: the target lies whole in one
+NEAR = 2.0  # side of the window around the last certain place
+COLOURED = 1.5  # side of the windows at the places that have the target's colours
+REMEMBERED = 12  # of these places, the last ones are not searched again
+
+
+class Window(NamedTuple):
+    """A window to search.
+
+    Attributes:
+        kind: HERE, WIDE or CHECK.
+        state: float64 [cx, cy, w, h], centre, and the target's expected size; frame pixels.
+        factor: of the usual window's sides.
+    """
+
+    kind: str
+    state: np.ndarray
+    factor: float
+
+
+class Grids:
+    """All windows of the grids over a picture, again and again.
+
+    The windows of the coarsest grid cover the whole picture each time. A finer grid may have many
+    more. Then they are searched in parts, one each time, of at most ``MOST`` windows: first those
+    with the most of the target's colours.
+
+    Args:
+        network: whose usual window it is.
+        place: [cx, cy, w, h] where the target was last certain; it may change meanwhile.
+        frame_size: (width, height), pixels.
+
+    Attributes:
+        passes: how often the picture was searched.
+    """
+
+    def __init__(self, network: Network, place: np.ndarray, frame_size: Tuple[int, int]) -> None:
+        self._network, self._place, self._frame_size = network, place, frame_size
+        self.passes = 0
+        self._level = self._first = 0  # which of ``GRIDS``; the first window that was not searched
+        self._searched = 0  # windows of this grid in this pass
+        self._centres: Optional[np.ndarray] = None  # of the grid's windows
+        self._coloured: Optional[ColourMap] = None  # by which they were parted last
+        self._part: Optional[np.ndarray] = None  # of each window
+
+    def next(self, colours: Callable[[], ColourMap]) -> Window:
+        """The next window.
+
+        Args:
+            colours: gives the map of the current frame. It is called for grids in parts only.
+        """
+        while True:
+            factor = GRIDS[self._level]
+            if self._centres is None:
+                self._centres = grid(self._network, self._place, self._frame_size, factor)
+            index = self._due(self._centres, factor, colours)
+            if index < len(self._centres):
+                self._first, self._searched = index + 1, self._searched + 1
+                state = np.concatenate([self._centres[index], self._place[2:]])
+                return Window(WIDE, state, factor)
+            self._centres = self._coloured = None
+            self._level, self._first, self._searched = (self._level + 1) % len(GRIDS), 0, 0
+            self.passes += self._level == 0
+
+    def _due(self, centres: np.ndarray, factor: float, colours: Callable[[], ColourMap]) -> int:
+        """The next of a grid's windows that is due; past the last one where none is."""
+        if self._level == 0 or parts(centres) == 1:
+            return self._first
+        if self._searched == MOST:  # colours that move bring further windows into the part
+            return len(centres)
+        now = colours()
+        if self._part is None or now is not self._coloured:
+            (_, _, *sides), _ = geometry.search_window(self._network, self._place, factor)
+            order = np.argsort(
+                -now.highest(centres, (sides[0] * REACH, sides[1] * REACH)), kind="stable"
+            )
+            self._coloured, self._part = now, np.empty(len(order), int)
+            self._part[order] = np.arange(len(order)) * parts(centres) // len(order)
+        due = np.flatnonzero(self._part[self._first :] == self.passes % parts(centres))
+        return self._first + int(due[0]) if len(due) else len(centres)
+
+
+def parts(centres: np.ndarray) -> int:
+    """In how many parts the windows of a finer grid are searched."""
+    return -(-len(centres) // MOST)
+
+
+def grid(
+    network: Network, place: np.ndarray, frame_size: Tuple[int, int], factor: float
+) -> np.ndarray:
+    """Centres of overlapping windows that cover a frame, the nearest to the place first: (n, 2)."""
+    (_, _, *sides), _ = geometry.search_window(network, place, factor)
+    ticks = []
+    for length, side in zip(frame_size, sides):
+        count = max(1, int(math.ceil((length - side * (1 - REACH)) / (side * REACH))))
+        ticks.append((np.arange(count) + 0.5) * length / count)
+    x, y = np.meshgrid(*ticks)
+    centres = np.stack([x.ravel(), y.ravel()], axis=1)
+    distance = np.hypot(*(centres - place[:2]).T)
+    ordered: np.ndarray = centres[np.argsort(distance, kind="stable")]
+    return ordered

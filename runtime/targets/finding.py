@@ -1,0 +1,246 @@
+"""Targets that a detector finds: the first one without a box from the user, or every object.
+
+Every few frames the detector looks at a frame. Its boxes are matched with the targets by overlap,
+then with lost targets by what they look like. What is left becomes a target: the best box where
+there is no target yet, or all of them. In a live source the detector works in a thread, and its
+answer counts for the frame that it saw. In a recording the run waits for it, so that it can be
+repeated.
+
+The search for a lost target is told where objects of the class are, and looks there first. One
+target alone is followed without the detector while it is not lost.
+"""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from runtime.detect import Detections, Detector
+from runtime.detect.appearance import Appearance, Colours, remembered
+from runtime.detect.boxes import overlaps
+from runtime.errors import BadBox
+from runtime.frames import AnyFrame, bgr_of
+from runtime.targets.targets import Targets
+from runtime.types import Box, Track
+
+SAME = 0.3  # overlap of a detection with its target
+DRIFTED = 0.5  # overlap below which a target starts anew from its detection
+DOUBLE = 0.7  # overlap of two targets that are one
+MISSED = 3  # looks without a detection after which a target ends
+MISSED_LOST = 15  # the same of a lost target
+MOST = 32  # targets
+
+
+class _Look(NamedTuple):
+    """A frame that the detector saw, with the targets in it."""
+
+    frame: AnyFrame
+    tracks: Dict[int, Track]
+
+
+class TargetFinder:
+    """Adds targets that a detector finds, and ends those that it does not find any more.
+
+    Args:
+        targets: the ``Targets``.
+        detector: finds the objects of the wanted class.
+        every: frames from one look of the detector to the next.
+        everything: whether all objects become targets, or one.
+        background: whether the detector works in a thread.
+        appearance: compares lost targets with objects; None compares their colours.
+
+    Attributes:
+        detect_ms: how long the detector's last look took.
+    """
+
+    def __init__(
+        self,
+        targets: Targets,
+        detector: Detector,
+        *,
+        every: int,
+        everything: bool,
+        background: bool,
+        appearance: Optional[Appearance] = None,
+    ) -> None:
+        self.detect_ms = 0.0
+        self._appearance = appearance or Colours()
+        self._targets, self._detector = targets, detector
+        self._every, self._everything = every, everything
+        self._pool = ThreadPoolExecutor(1) if background else None
+        self._waiting: Optional[Tuple[_Look, Future[Detections]]] = None
+        self._since = 0  # frames since the last look
+        # target that was found here -> looks without a detection; those of the user never end
+        self._missed: Dict[int, int] = {}
+        self._looks: Dict[int, Any] = {}  # target -> what it looks like
+        self._seen_once: List[Any] = []  # boxes that matched nothing in the last look
+        self._found_one = False
+
+    def first(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
+        """Look for targets in the first frame; returns the tracks with those found.
+
+        Args:
+            frame: BGR uint8 (H, W, 3), or a ``runtime.frames.Picture``.
+            tracks: of the targets that the user gave.
+        """
+        self._found_one = bool(tracks)
+        if self._found_one and not self._everything:
+            return tracks
+        return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks), True)
+
+    def step(self, frame: AnyFrame, tracks: Dict[int, Track]) -> Dict[int, Track]:
+        """Take a tracked frame; returns the tracks of all targets in it, old and new.
+
+        Args:
+            frame: as in ``first``.
+            tracks: number -> ``Track`` of the targets in it.
+        """
+        self._since += 1
+        lost = any(track.lost for track in tracks.values())
+        if self._found_one and not self._everything and not lost:
+            return tracks
+        if self._pool is None:
+            if self._since < self._every:
+                return tracks
+            self._since = 0
+            return self._apply(_Look(frame, tracks), self._detect(frame), frame, dict(tracks))
+        if self._waiting is not None and self._waiting[1].done():
+            look, future = self._waiting
+            self._waiting = None
+            tracks = self._apply(look, future.result(), frame, dict(tracks))
+        if self._waiting is None and self._since >= self._every:
+            self._since = 0
+            seen = bgr_of(frame).copy()  # a source may use its buffer again
+            future = self._pool.submit(self._detect, seen)
+            self._waiting = _Look(seen, dict(tracks)), future
+        return tracks
+
+    def close(self) -> None:
+        """Wait for the detector and end its thread."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _detect(self, frame: AnyFrame) -> Detections:
+        started = time.perf_counter()
+        found = self._detector.detect(frame)
+        self.detect_ms = (time.perf_counter() - started) * 1e3
+        return found
+
+    def _apply(
+        self,
+        look: _Look,
+        found: Detections,
+        frame: AnyFrame,
+        tracks: Dict[int, Track],
+        at_once: bool = False,
+    ) -> Dict[int, Track]:
+        """Bring the targets in line with what the detector found in ``look.frame``."""
+        late = look.frame is not frame
+        self._suggest(found, tracks)
+        if self._found_one and not self._everything:
+            return tracks
+        known = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
+        pairs, left = self._matched(look.frame, known, found)
+        for number, index in pairs.items():
+            box = Box(*found.boxes[index].tolist())
+            seen = self._appearance.describe(bgr_of(look.frame), box)
+            self._looks[number] = remembered(self._looks.get(number), seen)
+            overlap = overlaps([known[number].box], [box])[0, 0]
+            if number not in self._missed:
+                continue
+            self._missed[number] = 0
+            if (known[number].lost or overlap < DRIFTED) and self._targets.pipeline == 1:
+                self._targets.restart(number, look.frame, box)
+                track = Track(box, float(found.scores[index]))
+                tracks[number] = self._now(number, frame, late, track)
+        self._drop_missing(known, pairs, tracks)
+        for index in left:
+            if not at_once and not self._is_confirmed(found.boxes[index]):
+                continue
+            if len(self._targets) < (MOST if self._everything else 1):
+                self._add(look.frame, frame, found, index, tracks)
+        self._seen_once = [found.boxes[index] for index in left]
+        return {number: tracks[number] for number in self._targets.numbers if number in tracks}
+
+    def _suggest(self, found: Detections, tracks: Dict[int, Track]) -> None:
+        """Tell the search for each lost target where objects of its class are."""
+        for number, tracker in self._targets.trackers.items():
+            if number in tracks and tracks[number].lost:
+                tracker.suggest(found.boxes)
+
+    def _matched(
+        self, frame: AnyFrame, known: Dict[int, Track], found: Detections
+    ) -> Tuple[Dict[int, int], List[int]]:
+        """(target -> index of its detection, indices without a target), the best pairs first."""
+        live = [number for number, track in known.items() if not track.lost]
+        lost = [number for number, track in known.items() if track.lost]
+        shares = overlaps([known[number].box for number in live], found.boxes)
+        pairs = _best_pairs(live, shares, SAME)
+        free = sorted(set(range(len(found.boxes))) - set(pairs.values())) if lost else []
+        alike = np.zeros((len(lost), len(found.boxes)))
+        for index in free:
+            look = self._appearance.describe(bgr_of(frame), found.boxes[index])
+            for row, number in enumerate(lost):
+                alike[row, index] = self._appearance.likeness(self._looks.get(number), look)
+        pairs.update(_best_pairs(lost, alike, self._appearance.alike))
+        # what lies on a target that has a better detection is no new object
+        covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(found.boxes), bool)
+        taken = set(pairs.values())
+        return pairs, [i for i in range(len(found.boxes)) if i not in taken and not covered[i]]
+
+    def _is_confirmed(self, box: Any) -> bool:
+        """Whether the last look found something there too; one target alone needs no second."""
+        if not self._everything:
+            return True
+        return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
+
+    def _add(
+        self, seen: AnyFrame, frame: AnyFrame, found: Detections, index: int, tracks: Any
+    ) -> None:
+        box = Box(*found.boxes[index].tolist())
+        try:
+            number = self._targets.add(seen, box)
+        except BadBox:  # a detector may give a box that no target can have
+            return
+        self._found_one = True
+        self._looks[number], self._missed[number] = self._appearance.describe(bgr_of(seen), box), 0
+        track = Track(box, float(found.scores[index]))
+        tracks[number] = self._now(number, frame, seen is not frame, track)
+
+    def _now(self, number: int, frame: AnyFrame, late: bool, track: Track) -> Track:
+        """Where a target is in this frame, if the detector saw an older one."""
+        return self._targets.follow(number, frame) if late else track
+
+    def _drop_missing(self, known: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
+        """End targets that the detector missed too often, and the younger of two that are one."""
+        if not self._everything:
+            return
+        for number, track in known.items():
+            if number in self._missed and number not in pairs:
+                self._missed[number] += 1
+                if self._missed[number] >= (MISSED_LOST if track.lost else MISSED):
+                    self._end(number, tracks)
+        live = [n for n in known if n in tracks and not tracks[n].lost]
+        shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
+        for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
+            younger = max(live[row], live[column])
+            if younger in self._missed:
+                self._end(younger, tracks)
+
+    def _end(self, number: int, tracks: Dict[int, Track]) -> None:
+        self._targets.drop(number)
+        for table in (tracks, self._missed, self._looks):
+            table.pop(number, None)
+
+
+def _best_pairs(numbers: List[int], values: np.ndarray, least: float) -> Dict[int, int]:
+    """Pair each number with a column, the highest values first; none below ``least``."""
+    pairs: Dict[int, int] = {}
+    for place in np.argsort(-values, axis=None, kind="mergesort"):
+        row, column = np.unravel_index(place, values.shape)
+        if values[row, column] < least:
+            break
+        if numbers[row] not in pairs and int(column) not in pairs.values():
+            pairs[numbers[row]] = int(column)
+    return pairs

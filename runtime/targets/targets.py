@@ -1,0 +1,169 @@
+"""Several targets in one run: each has a tracker of its own, and all share one engine.
+
+``runtime.targets.schedule`` decides how they take a frame.
+"""
+
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+from runtime.engines.base import Engine
+from runtime.errors import HotpathError
+from runtime.frames import AnyFrame
+from runtime.loading import check_pipeline, create_tracker
+from runtime.networks import Network
+from runtime.targets.schedule import Schedule, schedule
+from runtime.tracker import Tracker
+from runtime.types import Track
+
+
+class Targets:
+    """Follows any number of targets, numbered from 0 in the order in which they were added.
+
+    Args:
+        network: the ``Network``.
+        engine: an engine that holds it; it serves all targets.
+        kernels: crop and select.
+        pipeline: frames that may be in flight at a time; more than one needs a GPU or an FPGA.
+        recover, budget_ms, online: see ``runtime.loading.create_tracker``.
+
+    Raises:
+        NoEngine: more than one frame at a time, and neither a GPU nor an FPGA.
+
+    Attributes:
+        step_ms: dict of the last frame's time in each step, milliseconds, all targets together.
+            Where they take a frame in threads it is the mean of the threads.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        engine: Engine,
+        kernels: Any,
+        *,
+        pipeline: int = 1,
+        log: Optional[Callable[[str], None]] = None,
+        recover: Optional[bool] = None,
+        budget_ms: Optional[float] = None,
+        online: Optional[bool] = None,
+    ) -> None:
+        check_pipeline(engine, pipeline)
+        self.network = network
+        self.engine = engine
+        self.kernels = kernels
+        self.pipeline = pipeline
+        self._log = log
+        self._more: Dict[str, Any] = {"recover": recover, "budget_ms": budget_ms, "online": online}
+        self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
+        self._trackers: Dict[int, Tracker] = {}
+        self._next = 0
+        self._schedule: Optional[Schedule] = None  # of those that are followed now
+        self._last: Optional[Schedule] = None  # also when targets have come or gone since
+        self._say = log  # one sentence about the way
+
+    def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
+        """Take a target; returns its number.
+
+        Args:
+            frame: BGR uint8 (H, W, 3).
+            box: (x, y, w, h), 0-based pixels of the frame.
+
+        Raises:
+            BadFrame, BadBox: see ``Tracker.init``.
+        """
+        kernels = self.kernels.clone()  # targets may be followed in several threads
+        tracker = create_tracker(
+            self.network,
+            self.engine,
+            kernels,
+            pipeline=self.pipeline,
+            log=self._log,
+            **self._more,
+        )
+        self._log = None  # what the next targets' trackers would say is the same
+        try:
+            tracker.init(frame, box)
+        except HotpathError:
+            tracker.release()
+            raise
+        number, self._next = self._next, self._next + 1
+        self._trackers[number] = tracker
+        self._schedule = None
+        return number
+
+    def restart(self, number: int, frame: AnyFrame, box: Sequence[float]) -> None:
+        """Give a target a new box; it keeps its number. See ``Tracker.init``."""
+        self._trackers[number].init(frame, box)
+        self._schedule = None  # it holds the old exemplar
+
+    def drop(self, number: int) -> None:
+        """Stop following a target; a number that does not exist is no error."""
+        tracker = self._trackers.pop(number, None)
+        if tracker is not None:
+            tracker.release()
+        self._schedule = None
+
+    @property
+    def numbers(self) -> Tuple[int, ...]:
+        """Numbers of the targets that are followed now."""
+        return tuple(self._trackers)
+
+    @property
+    def trackers(self) -> Dict[int, Tracker]:
+        """dict of number -> tracker, of the targets that are followed now."""
+        return dict(self._trackers)
+
+    def follow(self, number: int, frame: AnyFrame) -> Track:
+        """Find one target only in a frame, for a target that was added late."""
+        return self._trackers[number].update(frame)
+
+    def update(self, frame: AnyFrame) -> Dict[int, Track]:
+        """Find every target in the next frame: dict of number -> ``Track``."""
+        if self._schedule is None:
+            self._schedule = self._scheduled()
+        tracks = self._schedule.update(frame)
+        self.sum_steps(self._schedule.lanes)
+        return dict(zip(self._trackers, tracks))
+
+    def _scheduled(self) -> Schedule:
+        """The way of the targets that are followed now; the last one is closed."""
+        made = schedule(list(self._trackers.values()), self.engine)
+        if self._last is not None:
+            self._last.close()
+        self._last = made
+        if made.sentence and self._say is not None:
+            self._say(made.sentence)
+            self._say = None
+        return made
+
+    def rehearse(self, frame: AnyFrame) -> bool:
+        """Do a frame's work again and forget it; see ``Tracker.rehearse``.
+
+        Args:
+            frame: the last one that ``update`` took.
+
+        Returns:
+            whether anything was done: not before the first ``update`` with the present targets,
+            and not on a GPU or an FPGA.
+        """
+        trackers = self._trackers.values()
+        if self._schedule is None or not all(tracker.can_rehearse for tracker in trackers):
+            return False
+        self._schedule.rehearse(frame)
+        return len(trackers) > 0
+
+    def sum_steps(self, lanes: int = 1) -> None:
+        """Fill ``step_ms`` from the trackers; ``lanes`` of them took the frame at the same time."""
+        for step in self.step_ms:
+            total_ms = sum(tracker.step_ms[step] for tracker in self._trackers.values())
+            self.step_ms[step] = total_ms / lanes
+
+    def __len__(self) -> int:
+        return len(self._trackers)
+
+    def close(self) -> None:
+        """Stop following all targets, and release the engine's memory."""
+        for number in self.numbers:
+            self.drop(number)
+        if self._last is not None:
+            self._last.close()
+            self._last = None
+        self.engine.close()

@@ -1,0 +1,316 @@
+"""Several frames in flight on an FPGA: the same boxes, in order, whatever happens between."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
+
+from kernels import cpu
+from kernels.errors import NetworkFailed
+from kernels.fpga import fabric, next_frame, tables
+from runtime import loading
+from runtime.errors import BadFrame
+from runtime.targets.pipeline import Pipeline, Taken
+from runtime.targets.targets import Targets
+from tests.support import fpga_bundle as bright
+
+
+def trackers_on(engine, count, pipeline):
+    made = loading.create_tracker
+    return [made(engine.network, engine, cpu.load(), pipeline=pipeline) for _ in range(count)]
+
+
+def starts(boxes, count):
+    """First boxes of that many targets: the same box, shifted a little."""
+    x, y, w, h = boxes[0]
+    return [(x + i, y - i, w, h) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("pipeline", [2, 3])
+def test_the_boxes_are_those_of_one_frame_at_a_time(tmp_path, count, pipeline):
+    frames, boxes = bright.film(10)
+    _, engine = bright.opened(tmp_path)
+    plain = trackers_on(engine, count, 1)
+    for tracker, box in zip(plain, starts(boxes, count)):
+        tracker.init(frames[0], box)
+    wanted = [[tracker.update(frame) for tracker in plain] for frame in frames[1:]]
+    piped = trackers_on(engine, count, pipeline)
+    for tracker, box in zip(piped, starts(boxes, count)):
+        tracker.init(frames[0], box)
+    found, buffer = [], np.empty_like(frames[0])
+    for frame in frames[1:]:
+        buffer[:] = frame  # a source may use the same memory for every frame
+        for tracker in piped:
+            tracker.submit(buffer)
+        if piped[0].in_flight == pipeline:
+            found.append([tracker.collect() for tracker in piped])
+    while piped[0].in_flight:
+        found.append([tracker.collect() for tracker in piped])
+    assert found == wanted
+
+
+def test_the_next_program_runs_while_its_frame_is_reported(tmp_path, monkeypatch):
+    """When a track is returned, the fabric already has the next frame."""
+    frames, boxes = bright.film(4)
+    device, engine = bright.opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 2)
+    tracker.init(frames[0], boxes[0])
+    started = []
+    real = device.machine.run
+    monkeypatch.setattr(device.machine, "run", lambda *a: started.append(1) or real(*a))
+    tracker.submit(frames[1])
+    tracker.submit(frames[2])
+    assert len(started) == 1  # the second frame's window is not known yet
+    tracker.collect()
+    assert len(started) == 2
+    tracker.collect()
+
+
+def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
+    frames, boxes = bright.film(3)
+    _, engine = bright.opened(tmp_path)
+    first, second = trackers_on(engine, 2, 2)
+    for tracker, box in zip((first, second), starts(boxes, 2)):
+        tracker.init(frames[0], box)
+    first.submit(frames[1])
+    slots = engine.search_crop.pictures.slots
+    used = slots[0]
+    second.submit(frames[1])
+    assert slots[0] is not used and second.frames.registers[3] == slots[0].resize.address
+    prepared = slots[0]
+    first.collect(), second.collect()
+    assert slots[0] is prepared  # and not made again
+
+
+def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
+    frames, boxes = bright.film(8)
+    _, engine = bright.opened(tmp_path)
+    targets, told = Targets(engine.network, engine, cpu.load(), pipeline=2), []
+    pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, set(tracks))))
+    one = targets.add(frames[0], boxes[0])
+    for index, frame in enumerate(frames[1:], 1):
+        pipeline.take(Taken(frame, index, None, 0.0))
+        if index == 3:
+            two = targets.add(frame, boxes[3])
+        if index == 5:
+            targets.drop(one)
+    pipeline.empty()
+    assert [index for index, _ in told] == list(range(1, len(frames)))
+    assert told[0][1] == {one} and told[-1][1] == {two}
+
+
+def test_a_failure_belongs_to_its_frame_and_the_next_one_is_found(tmp_path):
+    frames, boxes = bright.film(5)
+    device, engine = bright.opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 2)
+    tracker.init(frames[0], boxes[0])
+    tracker.submit(frames[1])
+    error = tables.IS_ERROR | tables.ERRORS["READ"] << 8
+    device.machine._set("STATUS", error)
+    tracker.submit(frames[2])
+    with pytest.raises(fabric.FabricFailed):
+        tracker.collect()
+    assert tracker.collect().score > 0
+    assert tracker.update(frames[3]).score > 0
+
+
+def test_mistakes_are_said_and_leave_what_is_in_flight(tmp_path):
+    frames, boxes = bright.film(5)
+    _, engine = bright.opened(tmp_path)
+    (tracker,) = trackers_on(engine, 1, 2)
+    tracker.init(frames[0], boxes[0])
+    with pytest.raises(RuntimeError, match="no frame is in flight"):
+        tracker.collect()
+    tracker.submit(frames[1])
+    with pytest.raises(BadFrame):
+        tracker.submit(np.zeros((0, 0, 3), np.uint8))
+    with pytest.raises(RuntimeError, match="in flight"):
+        tracker.update(frames[2])
+    tracker.submit(frames[2])
+    with pytest.raises(RuntimeError, match="2 frames are in flight"):
+        tracker.submit(frames[3])
+    assert tracker.collect().score > 0 and tracker.collect().score > 0
+    tracker.submit(frames[3])
+    tracker.init(frames[3], boxes[3])  # drops the frame in flight
+    assert tracker.in_flight == 0 and tracker.update(frames[4]).score > 0
+
+
+# the next frame is prepared while the fabric computes
+
+
+class Watched:
+    """Counts how a target's programs were handed on.
+
+    Args:
+        tracker: of several frames in flight.
+    """
+
+    def __init__(self, tracker):
+        self.results, self._hand_on = [], tracker.next.hand_on
+        tracker.next.hand_on = self._watched
+
+    def _watched(self, *arguments):
+        self.results.append(self._hand_on(*arguments))
+        return self.results[-1]
+
+
+def followed(tracker, frames, box, pipeline):
+    """The tracks of all frames but the first, and what they leave behind."""
+    tracker.init(frames[0], box)
+    found = []
+    for index, frame in enumerate(frames[1:]):
+        if tracker.in_flight == pipeline:
+            found.append(tracker.collect())
+        tracker.submit(frame, is_kept=index % 5 < 3)
+    while tracker.in_flight:
+        found.append(tracker.collect())
+    return found, (tuple(tracker.state), tracker.certainty, tracker.widened)
+
+
+def alone(tracker, frames, box):
+    """As ``followed``, a frame at a time."""
+    tracker.init(frames[0], box)
+    found = [tracker.update(frame) for frame in frames[1:]]
+    return found, (tuple(tracker.state), tracker.certainty, tracker.widened)
+
+
+def compare(folder, frames, box, pipeline=2, changes=(), **run):
+    """Track with and without frames in flight; how the programs were handed on."""
+    results = []
+    for count in (1, pipeline):
+        _, engine = bright.opened(folder, **run)
+        for key, value in dict(changes).items():
+            setattr(engine.network, key, value)
+        (tracker,) = trackers_on(engine, 1, count)
+        if count == 1:
+            results.append(alone(tracker, frames, box))
+        else:
+            watched = Watched(tracker)
+            results.append(followed(tracker, frames, box, pipeline))
+    assert results[0] == results[1]
+    return watched.results
+
+
+def jumping(count, seed):
+    """A film whose rectangle moves by up to 12 pixels a frame, and grows and shrinks."""
+    rng = np.random.default_rng(seed)
+    frames, (x, y) = [], (40.0, 30.0)
+    for _ in range(count):
+        x, y = np.clip((x, y) + rng.uniform(-12, 12, 2), 0, (84, 60))
+        side = int(rng.integers(5, 13))
+        frame = rng.integers(40, 80, (72, 96, 3), dtype=np.uint8)
+        frame[int(y) : int(y) + side, int(x) : int(x) + side] = 255
+        frames.append(frame)
+    return frames
+
+
+LOSSES = {"lost_below": 0.9, "hold_below": 0.95, "hold_widen": 1.3, "hold_limit": 2.5}
+
+
+@pytest.mark.parametrize("changes", [{}, LOSSES])
+@pytest.mark.parametrize("pipeline", [2, 3])
+def test_windows_in_and_beyond_what_was_prepared(tmp_path, pipeline, changes):
+    ways = []
+    for seed in range(6):
+        frames = jumping(12, seed)
+        ways += compare(tmp_path / str(seed), frames, (40, 30, 8, 8), pipeline, changes)
+    assert next_frame.PREPARED in ways and next_frame.NOT_PREPARED in ways
+
+
+@pytest.mark.parametrize("box", [(2, 1, 30, 9), (-20, 60, 40, 40), (90, 65, 30, 30)])
+def test_windows_across_the_frames_edges(tmp_path, box):
+    frames = bright.noisy(bright.film(12)[0], 5)
+    views = [frame[:, ::-1] if n % 3 else frame[::-1] for n, frame in enumerate(frames)]
+    mean = {"border": "mean"}
+    assert next_frame.PREPARED in compare(tmp_path, [frames[0]] + views[1:], box, changes=mean)
+
+
+def test_frames_of_another_size_in_between(tmp_path):
+    frames = bright.noisy(bright.film(12)[0], 6)
+    frames[5:8] = [np.repeat(np.repeat(frame, 2, 0), 2, 1) for frame in frames[5:8]]
+    assert compare(tmp_path, frames, (30, 40, 8, 8)).count(next_frame.PREPARED) > 3
+
+
+@pytest.mark.parametrize("size, is_prepared", [(140, True), (420, False)])
+def test_large_windows_take_more_memory_or_are_copied_late(tmp_path, size, is_prepared):
+    frames = np.random.default_rng(2).integers(0, 256, (5, 600, 700, 3), dtype=np.uint8)
+    ways = compare(tmp_path, list(frames), (100, 90, size, size - 40))
+    assert (next_frame.PREPARED in ways) == is_prepared
+
+
+def test_more_sizes_of_windows_than_tables_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(next_frame, "KEPT", 8)
+    ways = compare(tmp_path, jumping(30, 9), (40, 30, 8, 8), 2)
+    assert next_frame.PREPARED in ways
+
+
+def test_forgotten_tables_are_seen(tmp_path, monkeypatch):
+    """Tables that lie in the processor's cache alone are not those that the fabric reads."""
+    monkeypatch.setattr(next_frame.TableStore, "flush", lambda self, written: None)
+    with pytest.raises((AssertionError, fabric.FabricFailed)):
+        compare(tmp_path, bright.noisy(bright.film(6)[0], 1), (30, 40, 8, 8))
+
+
+def dark_is_no_number():
+    """The bundle's maps, with scores of black cells that are no numbers."""
+    score, place = bright.run_table()["maps"]
+    values = list(score["values"])
+    values[-96] = float("nan")  # three channels of -128, divided by 4
+    return [dict(score, values=values), place]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_frame_without_a_finite_score_fails_alone(tmp_path, count):
+    """The frame behind it, or another target's, is found as it is without frames in flight."""
+    frames, boxes = bright.film(7)
+    frames[3] = np.zeros_like(frames[3])
+    maps, results = dark_is_no_number(), []
+    for pipeline in (1, 2):
+        _, engine = bright.opened(tmp_path, maps=maps)
+        trackers = trackers_on(engine, count, pipeline)
+        for tracker, box in zip(trackers, starts(boxes, count)):
+            tracker.init(frames[0], box)
+        found = []
+
+        def take(method, *arguments, found=found):
+            try:
+                found.append(method(*arguments))
+            except NetworkFailed as error:
+                found.append(str(error))
+
+        for index, frame in enumerate(frames[1:]):
+            for tracker in trackers:
+                if pipeline == 1:
+                    take(tracker.update, frame)
+                else:
+                    tracker.submit(frame)
+                    if index:
+                        take(tracker.collect)
+        while pipeline > 1 and trackers[0].in_flight:
+            for tracker in trackers:
+                take(tracker.collect)
+        results.append(found)
+    assert results[0] == results[1]
+    assert sum(isinstance(track, str) for track in results[0]) == count
+
+
+def test_after_ctrl_c_the_next_frame_is_found(tmp_path, monkeypatch):
+    """The frame that was interrupted has no result; the one that runs by then has its own."""
+    frames, boxes = bright.film(5)
+    _, engine = bright.opened(tmp_path)
+    (plain,) = trackers_on(engine, 1, 1)
+    wanted, _ = alone(plain, frames, boxes[0])
+    (tracker,) = trackers_on(engine, 1, 3)
+    tracker.init(frames[0], boxes[0])
+    for frame in frames[1:4]:
+        tracker.submit(frame)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tracker, "told", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tracker.collect()
+    monkeypatch.undo()
+    assert [tracker.collect().box for _ in range(2)] == [track.box for track in wanted[1:3]]

@@ -1,0 +1,139 @@
+"""A lost target that a GPU follows is searched for as on the host: same states, same boxes.
+
+The kernels run on the processor, under the real PyCUDA (``tests.fakes.cuda.search``).
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from tests.kernels.cuda.test_cupy_launch import STAND_IN
+from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
+from tests.support import tiny
+from tests.support.fake_gpu import SITE, python
+
+
+def track(folder, **options):
+    """The report of ``tests.fakes.cuda.search``."""
+    if "network" not in options:
+        options["network"] = str(tiny.write_network(folder, tiny.watched(**THRESHOLDS)))
+    site = STAND_IN if options.get("library") == "cupy" else SITE
+    said = python(["-m", "tests.fakes.cuda.search", json.dumps(options)], site=site)
+    report = json.loads(said.splitlines()[-1])  # ONNX Runtime may warn on standard output before
+    assert report["library"] == options.get("library", "pycuda")
+    return report
+
+
+def check(found, wanted):
+    """Check that a target was lost and found where the host's tracker says so."""
+    check_alike(found, wanted)
+    states = [track[3] for track in found]
+    assert set(states[GONE + 8 : BACK - 1]) == {"lost"}
+    assert states.count("found") == 1 and BACK <= states.index("found")
+
+
+def check_alike(found, wanted):
+    """Check that two trackers say the same of every frame."""
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted):
+        assert one[3] == other[3]
+        np.testing.assert_allclose(one[0], other[0], rtol=0, atol=1e-4)
+        assert abs(one[1] - other[1]) < 1e-5 and one[2] == other[2]
+        assert abs(one[4] - other[4]) < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["bgr", "bgrx", "nv12", "device"])
+def test_states_and_boxes_are_the_hosts(tmp_path, kind):
+    report = track(tmp_path, kind=kind)
+    check(report["found"], report["wanted"])
+
+
+def test_a_tracked_frame_downloads_features_and_a_window_its_maps(tmp_path):
+    report = track(tmp_path)
+    tracked, searched = report["costs"][5], report["costs"][BACK - 3]
+    seen = 4 * 3 * 256
+    assert tracked["launches"] == 2 and tracked["allocations"] == 0
+    assert tracked["uploads"] == tracked["synchronisations"] == 1
+    assert tracked["downloads"] == 2 and tracked["download_bytes"] == 64 + seen
+    assert searched["launches"] == 2 and searched["allocations"] == 0
+    assert searched["uploads"] == 3 and searched["synchronisations"] == 1
+    assert searched["download_bytes"] == 4 * 6 * 256 + seen
+
+
+def test_several_windows_in_a_frame(tmp_path):
+    report = track(tmp_path, windows=4)
+    check(report["found"], report["wanted"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bgr", "nv12"])
+def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kind):
+    options = {"kind": kind, "windows": 5, "change": SEARCHED + 6}
+    alone, batched = (track(tmp_path, batch=batch, **options) for batch in (1, 4))
+    check(batched["found"], batched["wanted"])
+    assert batched["found"] == alone["found"]
+    # one upload, crop, call of the network and download for four windows, then one alone
+    searched, one_by_one = (report["costs"][BACK - 3] for report in (batched, alone))
+    assert searched["launches"] == searched["synchronisations"] * 2 == 4
+    assert one_by_one["launches"] == one_by_one["synchronisations"] * 2 == 10
+    assert searched["allocations"] == 0
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_cut_short_is_followed_by_no_window_beyond_the_budget(tmp_path):
+    report = track(tmp_path, windows=4, batch=4, one_batch=True)
+    states = [track[3] for track in report["found"]]
+    assert "found" in states  # so a window showed something, and those after it were left
+    launches = [costs["launches"] for costs in report["costs"]]
+    assert launches[SEARCHED + 1 : states.index("found")] == [2] * (
+        states.index("found") - SEARCHED - 1
+    )
+
+
+@pytest.mark.parametrize("why, said", [("one_region", ""), ("broken", "can't be loaded")])
+def test_an_engine_without_a_batch_searches_one_window_at_a_time(tmp_path, why, said):
+    report = track(tmp_path, windows=2, batch=2, again=True, **{why: True})
+    check(report["found"], report["wanted"])
+    assert report["costs"][BACK - 3]["launches"] == 4
+    sentences = [text for text in report["said"] if "one window at a time" in text]
+    assert len(sentences) == bool(said) and all(said in text for text in sentences)
+
+
+@pytest.mark.parametrize("change", [8, SEARCHED + 6])
+def test_frames_that_become_larger_while_tracked_and_while_lost(tmp_path, change):
+    report = track(tmp_path, change=change)
+    check(report["found"], report["wanted"])
+
+
+def test_through_cupy(tmp_path):
+    report = track(tmp_path, library="cupy")
+    check(report["found"], report["wanted"])
+
+
+@pytest.mark.slow
+# with 4 windows a frame, each lost target has a batch of the 4 that the profile allows
+@pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
+def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, windows, change):
+    report = track(tmp_path, targets=True, windows=windows, change=change)
+    assert report["way"] == "Grouped"
+    *moving, resting = zip(zip(*report["found"]), report["wanted"])
+    for own, alone in moving:
+        check(own, alone)
+    check_alike(*resting)
+    assert {track[3] for track in resting[0]} == {"tracked"}
+
+
+@pytest.mark.slow
+def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
+    clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
+    report = track(tmp_path, network="kestrel", clips=clips, windows=3)
+    check_alike(report["found"], report["wanted"])
+    batched = track(tmp_path, network="kestrel", clips=clips, windows=3, batch=3)
+    assert batched["found"] == report["found"]
+    launches = [[costs["launches"] for costs in told["costs"]] for told in (batched, report)]
+    assert 2 in launches[0] and 6 in launches[1]
+    states = [track[3] for track in report["found"]]
+    assert states.count("lost") > 10 and "found" in states and states[-1] == "tracked"

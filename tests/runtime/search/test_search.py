@@ -1,0 +1,261 @@
+"""A target that comes back elsewhere in the picture is found, at the price that was agreed."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from calib.metrics import overlap
+from runtime import load_targets, load_tracker
+from runtime.devices.processor import FOLLOWED
+from runtime.networks import load_network
+from runtime.search.search import CHECKS, CONFIRMED, NEARLY
+from runtime.search.windows import CHECK, HERE, WIDE, Window
+from runtime.states import FOUND, LOST
+from runtime.targets.schedule import Batched
+from tests.support import tiny
+
+SIDE = 40
+GONE = 15
+SEARCHED = GONE + FOLLOWED  # about when the search begins
+BACK, END = SEARCHED + 14, SEARCHED + 70
+THRESHOLDS = {"lost_below": 0.5, "doubt_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+
+
+@functools.lru_cache(maxsize=1)
+def backgrounds():
+    """Frames of noise, made once, because that takes longer than most of the tests."""
+    noise = np.random.RandomState(4)
+    return [noise.randint(0, 40, (480, 640, 3)).astype(np.uint8) for _ in range(END)]
+
+
+class Elsewhere:
+    """A blue square rests at the left, is gone for a while, and comes back far away.
+
+    Meanwhile, and after it, a grey square of its brightness stands in the middle.
+    """
+
+    def __init__(self, back=True):
+        self.boxes = np.full((END, 4), np.nan)
+        self.frames = []
+        for index, background in enumerate(backgrounds()):
+            frame = background.copy()
+            if index >= GONE:
+                frame[200:240, 300:340] = (130, 130, 130)
+            if index < GONE:
+                self.boxes[index] = (60 + index, 80, SIDE, SIDE)
+            elif back and index >= BACK:
+                self.boxes[index] = (540 - (index - BACK) / 2, 400, SIDE, SIDE)
+            if np.isfinite(self.boxes[index]).all():
+                x, y = self.boxes[index, :2].astype(int)
+                frame[y : y + SIDE, x : x + SIDE] = (250, 120, 100)
+            self.frames.append(frame)
+
+
+@pytest.fixture
+def toml(tmp_path):
+    return tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS))
+
+
+def follow(tracker, film):
+    tracker.init(film.frames[0], film.boxes[0])
+    return [tracker.update(frame) for frame in film.frames[1:]]
+
+
+def test_a_target_that_is_back_elsewhere_is_found(toml):
+    film = Elsewhere()
+    tracks = follow(load_tracker(toml), film)
+    states = [track.state for track in tracks]
+    assert LOST not in states[: GONE - 1]
+    assert set(states[GONE + 8 : BACK - 1]) == {LOST}
+    assert states.count(FOUND) == 1 and BACK <= states.index(FOUND) < BACK + 40
+    first = states.index(FOUND)
+    boxes = np.array([track.box for track in tracks[first : first + 15]])
+    assert overlap(boxes, film.boxes[first + 1 : first + 16]).min() > 0.5
+
+
+def test_a_place_that_a_detector_suggests_is_searched_first(toml):
+    film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
+    tracker.init(film.frames[0], film.boxes[0])
+    for index in range(1, BACK):
+        tracker.update(film.frames[index])
+    tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), film.boxes[BACK]]))
+    # the wrong place, the right one, and two frames that confirm it
+    states = [tracker.update(film.frames[BACK + index]).state for index in range(4)]
+    assert states == [LOST, LOST, LOST, FOUND]
+
+
+def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0)]))
+    assert tracker.update(film.frames[1]).state == "tracked"
+
+
+class Ahead:
+    """Chooses a search's windows by plans of a random length, which are often cut short.
+
+    Attributes:
+        windows: that were searched.
+        planned: how many of them a plan had.
+    """
+
+    def __init__(self, tracker, random):
+        self.search, self.random = tracker._search, random
+        self.windows, self.planned, self.plan = [], 0, []
+        self.one_by_one, self.search.next_window = self.search.next_window, self.next_window
+        tracker._budget.fits = lambda: len(self.windows) % 7 != 6
+
+    def next_window(self, state, frame):
+        if self.random is not None and not self.plan:
+            self.plan = self.search.ahead(self.random.randint(1, 7), state, frame)
+        if self.plan and self.search.take(self.plan.pop(0), state, 0.0):
+            self.planned += 1
+        else:
+            self.plan = []
+            self.one_by_one(state, frame)
+        window = self.search._window
+        self.windows.append((window.kind, tuple(window.state), window.factor))
+        return window
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_that_are_planned_ahead_are_those_of_one_at_a_time(toml, seed):
+    film, told = Elsewhere(back=seed != 2), []
+    for random in (None, np.random.RandomState(seed)):
+        tracker = load_tracker(toml)
+        chosen, tracks = Ahead(tracker, random), []
+        tracker.init(film.frames[0], film.boxes[0])
+        for index, frame in enumerate(film.frames[1:]):
+            chosen.plan = []  # it was of the last frame
+            if index == SEARCHED + 2:
+                tracker.suggest(np.array([(500.0, 30.0, 40.0, 40.0), (9.0, 9.0, 30.0, 40.0)]))
+            tracks.append(tracker.update(frame))
+        told.append((tracks, chosen.windows))
+    assert told[0] == told[1]
+    assert chosen.planned > 50 and (chosen.planned < len(chosen.windows)) == (seed != 2)
+    assert {kind for kind, _, _ in chosen.windows} >= {WIDE, HERE}
+
+
+def test_without_the_search_it_is_not(toml):
+    states = [track.state for track in follow(load_tracker(toml, recover=False), Elsewhere())]
+    assert set(states[GONE + 8 :]) == {LOST}
+
+
+def test_what_looks_alike_in_another_colour_is_not_taken_for_it(toml):
+    states = [track.state for track in follow(load_tracker(toml), Elsewhere(back=False))]
+    assert set(states[GONE + 8 :]) == {LOST}
+
+
+def test_a_new_target_ends_the_search(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    follow(tracker, film)
+    tracker.init(film.frames[BACK - 1], (300, 200, SIDE, SIDE))
+    track = tracker.update(film.frames[BACK - 1])
+    assert not track.lost and overlap(np.array([track.box]), np.array([(300, 200, 40, 40)])) > 0.5
+
+
+def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
+    film, certainties = Elsewhere(back=False), []
+    for frames in (film.frames[: SEARCHED + 7], film.frames[:2]):
+        tracker = load_tracker(toml, budget_ms=0.0)
+        tracker.init(frames[0], film.boxes[0])
+        tracks = [tracker.update(frame) for frame in frames[1:]]
+        assert tracks[-1].lost == (len(frames) > 2)
+        tracker.init(film.frames[2], film.boxes[2])
+        tracks = [tracker.update(frame) for frame in film.frames[3:9]]
+        certainties.append((tracks, tracker.certainty))
+    assert certainties[0] == certainties[1]
+
+
+def test_targets_of_one_batch_are_found_too(toml):
+    film, targets = Elsewhere(), load_targets(toml)
+    targets.add(film.frames[0], film.boxes[0])
+    targets.add(film.frames[0], film.boxes[0])
+    states = [[t.state for t in targets.update(f).values()] for f in film.frames[1:]]
+    assert isinstance(targets._schedule, Batched)
+    for own in zip(*states):
+        assert own.count(FOUND) == 1 and own.index(FOUND) >= BACK
+
+
+def test_a_change_of_the_frames_size_does_not_end_the_search(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    frames = film.frames[1 : BACK - 5]
+    frames += [np.ascontiguousarray(f[::2, ::2]) for f in film.frames[BACK - 5 :]]
+    states = [tracker.update(frame).state for frame in frames]
+    assert states.count(FOUND) == 1 and BACK <= states.index(FOUND)
+
+
+@pytest.mark.parametrize("budget_ms, windows", [(0.0, 1), (1e6, 10)])
+def test_the_budget_says_how_many_windows_a_frame_searches(toml, budget_ms, windows):
+    film, tracker = Elsewhere(back=False), load_tracker(toml, budget_ms=0.0)
+    tracker.init(film.frames[0], film.boxes[0])
+    for frame in film.frames[1 : SEARCHED + 4]:
+        tracker.update(frame)
+    tracker._budget._budget_ms = budget_ms
+    count, search = [0], tracker._lane.search
+    most = 50
+
+    def counted(features):
+        count[0] += 1
+        if count[0] == most:  # the budget is as good as endless
+            tracker._budget._budget_ms = 0.0
+        return search(features)
+
+    tracker._lane.search = counted
+    assert tracker.update(film.frames[SEARCHED + 4]).state == LOST
+    assert count[0] == 1 if windows == 1 else count[0] == most
+
+
+def test_two_frames_must_agree(toml):
+    """A target that shows itself in a single frame is not claimed."""
+    film, tracker = Elsewhere(), load_tracker(toml, budget_ms=0.0)
+    tracker.init(film.frames[0], film.boxes[0])
+    empty = Elsewhere(back=False).frames
+    for frame in film.frames[1 : SEARCHED + 4]:
+        tracker.update(frame)
+    tracker._budget._budget_ms = 30.0
+    assert CONFIRMED == 2
+    states = [
+        tracker.update(f).state
+        for f in [film.frames[BACK + 30], empty[BACK + 31], empty[BACK + 32]] * 3
+    ]
+    assert set(states) == {LOST}
+
+
+def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    search, state = tracker._search, tracker.state.copy()
+    for swollen in (1.3, 1.7, 2.0):
+        search.certain(state * (1, 1, swollen, swollen))
+    search.start()
+    search.evidence.smoothed = 0.0
+    window = search.next_window(state, film.frames[0])
+    assert window.kind == WIDE
+    assert SIDE < window.state[2] < 1.25 * SIDE
+
+
+@pytest.mark.parametrize("below, windows", [(NEARLY - 0.01, CHECKS), (NEARLY + 0.01, 1)])
+def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windows):
+    film, tracker = Elsewhere(), load_tracker(toml)
+    tracker.init(film.frames[0], film.boxes[0])
+    search, place = tracker._search, np.array([320.0, 220.0, SIDE, SIDE])
+    search.start()
+    search.evidence.smoothed = 0.0
+    assert not search._weigh(Window(WIDE, place, 1.5), place, 0.9)
+    for _ in range(windows):
+        window = search.next_window(tracker.state, film.frames[20])
+        assert window.kind == CHECK
+        assert not search._weigh(window, place, THRESHOLDS["found_above"] - below)
+    assert search.next_window(tracker.state, film.frames[20]).kind != CHECK
+
+
+def test_why_there_is_no_search_is_said(tmp_path):
+    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.5))
+    said = []
+    tracker = load_tracker(toml, recover=True, log=said.append)
+    assert not tracker.searches
+    assert any("not searched for: no thresholds" in sentence for sentence in said)
+    assert load_network(toml).found_above == 0

@@ -1,0 +1,318 @@
+"""Several targets in one network call get the boxes of single runs, or are not batched."""
+
+import threading
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from kernels import cpu
+from runtime import engines, load_targets, load_tracker, loading
+from runtime.errors import BadFrame
+from runtime.graphs import assemble, batch
+from runtime.networks import load_network
+from runtime.targets import schedule as ways
+from tests.conftest import ROOT
+from tests.support import blobs, tiny
+from tests.support.clips import clip_at
+
+onnxruntime = pytest.importorskip("onnxruntime")
+ENGINES = engines.installed()
+INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
+PUBLISHED = (
+    "nanotrack_v1",
+    "nanotrack_v2",
+    "nanotrack_v3",
+    "kestrel",
+    INT8,
+    "fear_xs",
+    "lighttrack",
+    "siamfc_015",
+)
+
+
+@pytest.fixture
+def network(tmp_path):
+    return load_network(tiny.write_network(tmp_path))
+
+
+def _single(engine, crops, features):
+    """Compute the maps of one target after the other."""
+    maps = []
+    for crop, own in zip(crops, features):
+        engine.search_crop[...] = crop
+        maps.append([array.copy() for array in engine.search(own)])
+    return maps
+
+
+def _compare(engine, network, count):
+    noise = np.random.RandomState(count)
+    features = []
+    for _ in range(count):
+        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
+        features.append(engine.exemplar())
+    shape = engine.search_crop.shape
+    crops = [noise.uniform(0, 255, shape).astype(np.float32) for _ in range(count)]
+    wanted = _single(engine, crops, features)
+    together = engine.batch(count)
+    for number in range(count):
+        together.crops[number][...] = crops[number]
+        together.start(number, features[number])
+    for got, want in zip(together.finish(), wanted):
+        for own, other in zip(got, want):
+            assert own.shape == other.shape
+            np.testing.assert_allclose(own, other, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("published", PUBLISHED)
+@pytest.mark.parametrize(("count", "threads"), [(2, 1), (2, 2), (3, 1)])
+def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
+    network = load_network(published)
+    engine = engines.create(name, network, network.locate(networks_dir), threads)
+    _compare(engine, network, count)
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("published", PUBLISHED + ("dcfnet",))
+def test_lanes_give_the_maps_of_single_calls(networks_dir, name, published):
+    network = load_network(published)
+    engine = engines.create(name, network, network.locate(networks_dir), 2)
+    noise = np.random.RandomState(5)
+    features, crops = [], []
+    for _ in range(2):
+        engine.exemplar_crop[...] = noise.uniform(0, 255, engine.exemplar_crop.shape)
+        features.append(engine.exemplar())
+        crops.append(noise.uniform(0, 255, engine.search_crop.shape).astype(np.float32))
+    wanted = _single(engine, crops, features)
+    lanes = engine.lanes(2)
+    assert engine.lanes(2) is lanes
+    got = [None, None]
+
+    def search(number):
+        lanes[number].search_crop[...] = crops[number]
+        got[number] = lanes[number].search(features[number])
+
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for maps, want in zip(got, wanted):
+        for own, other in zip(maps, want):
+            np.testing.assert_allclose(own, other, rtol=2e-3, atol=2e-3)
+    engine.close()
+
+
+def _finished(together, features):
+    for number, own in enumerate(features):
+        together.start(number, own)
+    return together.finish()
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_batch_uses_the_same_memory_in_every_frame(networks_dir, name):
+    network = load_network("kestrel")
+    engine = engines.create(name, network, network.locate(networks_dir))
+    features = [engine.exemplar(), engine.exemplar()]
+    together = engine.batch(2)
+    before = [array.ctypes.data for maps in _finished(together, features) for array in maps]
+    assert engine.batch(2) is together
+    after = [array.ctypes.data for maps in _finished(together, features) for array in maps]
+    assert after == before
+    engine.close()
+
+
+def test_a_graph_whose_shapes_are_bound_to_one_target_is_not_batched(network):
+    search = assemble.build(network, network.locate()).search
+    assert batch.several(search, 2) is not None
+    for node in search.graph.node:  # a mean over all targets would mix them
+        if node.op_type == "Neg":
+            node.op_type = "ReduceSum"
+            node.attribute.append(helper.make_attribute("axes", [0]))
+            node.attribute.append(helper.make_attribute("keepdims", 1))
+    assert batch.several(search, 2) is None
+
+
+@pytest.mark.parametrize(
+    "name, threads, count, way",
+    [
+        ("openvino", 1, 2, "Batched"),
+        ("openvino", 2, 2, "Batched"),
+        ("onnxruntime", 1, 8, "Batched"),
+        ("onnxruntime", 2, 8, "Threaded"),
+        ("onnxruntime", 1, 1, "Sequential"),
+    ],
+)
+def test_the_way_of_several_targets_follows_the_rule(network, name, threads, count, way):
+    engine = engines.create(name, network, network.locate(), threads)
+    frames, boxes = blobs.film(1)
+    trackers = []
+    for _ in range(count):
+        trackers.append(loading.create_tracker(network, engine, cpu.load()))
+        trackers[-1].init(frames[0], boxes[0])
+    chosen = ways.schedule(trackers, engine)
+    assert type(chosen).__name__ == way
+    assert len(chosen.update(frames[0])) == count
+    engine.close()
+
+
+def test_targets_of_a_graph_that_allows_no_batch_take_turns_or_threads(network):
+    for threads, way in ((1, "Sequential"), (2, "Threaded")):
+        engine = engines.create("openvino", network, network.locate(), threads)
+        engine.batch = lambda count: None
+        frames, boxes = blobs.film(1)
+        trackers = [loading.create_tracker(network, engine, cpu.load()) for _ in range(4)]
+        for tracker in trackers:
+            tracker.init(frames[0], boxes[0])
+        assert type(ways.schedule(trackers, engine)).__name__ == way
+        engine.close()
+
+
+def _film_of_two():
+    """The tiny network's film with a second square, and both first boxes."""
+    pictures, boxes = tiny.film(20, width=480)
+    second = []
+    for index, picture in enumerate(pictures):
+        x, y = 380 - index, 170 - index // 2
+        cv2.rectangle(picture, (x, y), (x + 35, y + 35), (220, 215, 210), cv2.FILLED)
+        second.append((x, y, 36, 36))
+    return pictures, (boxes[0], second[0])
+
+
+def _follow(follower, pictures):
+    return [follower.update(picture) for picture in pictures]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("how", ["batched", "in turn", "side by side", "two in a lane"])
+def test_targets_have_the_boxes_of_single_runs(tmp_path, monkeypatch, how, name):
+    toml = tiny.write_network(tmp_path)
+    pictures, first = _film_of_two()
+    if how != "batched":
+        monkeypatch.setattr(batch, "several", lambda model, count: None)
+    if how == "two in a lane":
+        first += (first[1],)
+    targets = load_targets(toml, engine=name, threads=1 if how in ("batched", "in turn") else 2)
+    numbers = [targets.add(pictures[0], box) for box in first]
+    together = _follow(targets, pictures[1:])
+    tracker = load_tracker(toml)
+    for number, box in zip(numbers, first):
+        tracker.init(pictures[0], box)
+        for tracks, alone in zip(together, _follow(tracker, pictures[1:])):
+            np.testing.assert_allclose(tracks[number].box, alone.box, atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_targets_come_and_go_between_frames(tmp_path, threads):
+    toml = tiny.write_network(tmp_path)
+    pictures, first = _film_of_two()
+    targets, tracker = load_targets(toml, threads=threads), load_tracker(toml)
+    tracker.init(pictures[0], first[0])
+    alone = _follow(tracker, pictures[1:])
+    targets.add(pictures[0], first[0])
+    seen = []
+    for index, picture in enumerate(pictures[1:], 1):
+        seen.append(targets.update(picture))
+        if index % 4 == 1:
+            targets.add(picture, first[1])
+        if index % 6 == 5:
+            targets.drop(max(seen[-1]))
+    assert max(len(tracks) for tracks in seen) > 2
+    for tracks, want in zip(seen, alone):
+        np.testing.assert_allclose(tracks[0].box, want.box, atol=1e-3)
+
+
+def test_a_target_that_fails_beside_others_says_why(tmp_path):
+    pictures, first = _film_of_two()
+    targets = load_targets(tiny.write_network(tmp_path), threads=2)
+    for box in first:
+        targets.add(pictures[0], box)
+    targets.update(pictures[1])
+    with pytest.raises(BadFrame):
+        targets.update(pictures[1][..., 0])
+    assert len(targets.update(pictures[2])) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", PUBLISHED[:5])
+def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, threads):
+    clip = clip_at(clips_dir / "mot15-TUD-Campus")
+    frames = list(clip)
+    with open(str(clip.folder / "targets" / "001.csv")) as file:
+        other = tuple(map(float, file.read().splitlines()[1].split(",")[1:]))
+    first = (tuple(clip.boxes[0]), other)
+    # one window in a frame: how many more fit into a budget depends on the computer
+    targets = load_targets(name, networks_dir=networks_dir, threads=threads, budget_ms=0.0)
+    for box in first:
+        targets.add(frames[0], box)
+    together = _follow(targets, frames[1:])
+    tracker = load_tracker(name, networks_dir=networks_dir, budget_ms=0.0)
+    for number, box in enumerate(first):
+        tracker.init(frames[0], box)
+        alone = np.array([track.box for track in _follow(tracker, frames[1:])])
+        boxes = np.array([tracks[number].box for tracks in together])
+        np.testing.assert_allclose(boxes, alone, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_maps_behind_an_identity_are_found(tmp_path, name):
+    toml = tiny.write_network(tmp_path)
+    path = tmp_path / "tiny_head.onnx"
+    model = onnx.load(str(path))
+    for node in model.graph.node:
+        node.output[:] = ["inner_" + o if o in ("cls", "loc") else o for o in node.output]
+    for output in ("cls", "loc"):
+        model.graph.node.append(helper.make_node("Identity", ["inner_" + output], [output]))
+    onnx.save(model, str(path))
+    network = load_network(toml)
+    engine = engines.create(name, network, network.locate())
+    assert [array.shape for array in engine.search(engine.exemplar())] == [
+        (1, 2, 16, 16),
+        (1, 4, 16, 16),
+    ]
+    engine.close()
+
+
+def _value(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_features_as_weights_meet_their_own_target(groups):
+    weights = (6 if groups == 1 else 4, 4 // groups, 3, 3)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], group=groups, pads=[1, 1, 1, 1])
+    inner = helper.make_graph(
+        [node],
+        "one",
+        [_value("x", (1, 4, 8, 8)), _value("w", weights)],
+        [_value("y", (1, weights[0], 8, 8))],
+    )
+    model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    noise = np.random.RandomState(1)
+    xs, ws = noise.randn(3, 4, 8, 8).astype("f"), noise.randn(3, *weights).astype("f")
+
+    def run(one, x, w):
+        session = onnxruntime.InferenceSession(
+            one.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        return session.run(None, {"x": x, "w": w})[0]
+
+    together = run(batch.several(model, 3), xs, ws.reshape((-1,) + weights[1:]))
+    for index in range(3):
+        alone = run(model, xs[index : index + 1], ws[index])
+        np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-5)
+
+
+def test_a_reshape_that_moves_the_targets_is_not_batched():
+    nodes = [helper.make_node("Reshape", ["x", "to"], ["y"])]
+    constant = numpy_helper.from_array(np.array([4, 4], np.int64), "to")
+    inner = helper.make_graph(
+        nodes, "one", [_value("x", (1, 16))], [_value("y", (4, 4))], [constant]
+    )
+    model = helper.make_model(inner, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    assert batch.several(model, 2) is None

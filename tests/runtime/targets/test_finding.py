@@ -1,0 +1,189 @@
+"""Targets that a detector finds keep their numbers; objects come, go, and come back."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from runtime import load_targets
+from runtime.detect import load_detector
+from runtime.targets.finding import MISSED, TargetFinder
+from runtime.track import main
+from tests.support import tiny, tiny_detector
+
+pytest.importorskip("onnxruntime")
+EVERY = 3
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finding")
+    tiny_detector.write_detector(folder)
+    tiny.write_network(folder)
+    return folder
+
+
+@pytest.fixture
+def targets(place):
+    found = load_targets(place / "tiny.toml", engine="onnxruntime")
+    yield found
+    found.close()
+
+
+def finder_of(place, targets, colours=("red", "blue"), **values):
+    detector = load_detector(place / "tiny_detector.toml", classes=list(colours))
+    values = dict({"every": EVERY, "everything": True, "background": False}, **values)
+    return TargetFinder(targets, detector, **values)
+
+
+def run(finder, targets, frames):
+    """The tracks of every frame."""
+    told = [finder.first(frames[0], {})]
+    for frame in frames[1:]:
+        told.append(finder.step(frame, targets.update(frame)))
+    finder.close()
+    return told
+
+
+def moving(count):
+    """A red and a blue square that pass each other in different rows."""
+    return [
+        tiny_detector.frame([("red", 20 + i, 40), ("blue", 180 - i, 150)]) for i in range(count)
+    ]
+
+
+def centre(track):
+    x, y, w, h = track.box
+    return np.array([x + w / 2, y + h / 2])
+
+
+def test_every_object_becomes_a_target_and_keeps_its_number(place, targets):
+    told = run(finder_of(place, targets), targets, moving(30))
+    assert all(set(tracks) == {0, 1} for tracks in told)
+    red = min(told[0], key=lambda number: centre(told[0][number])[1])
+    for index, tracks in enumerate(told):
+        assert np.hypot(*(centre(tracks[red]) - (44 + index, 64))) < 24
+        assert np.hypot(*(centre(tracks[1 - red]) - (204 - index, 174))) < 24
+
+
+def test_without_all_only_the_best_object_is_a_target(place, targets):
+    told = run(finder_of(place, targets, everything=False), targets, moving(8))
+    assert all(set(tracks) == {0} for tracks in told)
+
+
+def test_the_first_target_is_waited_for(place, targets):
+    empty = [tiny_detector.frame([])] * 4
+    told = run(finder_of(place, targets, everything=False), targets, empty + moving(8))
+    assert told[3] == {} and set(told[-1]) == {0}
+
+
+def test_a_target_of_the_user_is_kept_and_no_other_is_added(place, targets):
+    frames = moving(8)
+    finder = finder_of(place, targets, everything=False)
+    given = {targets.add(frames[0], (20, 40, 48, 48)): None}
+    assert finder.first(frames[0], given) is given
+    for frame in frames[1:]:
+        assert set(finder.step(frame, targets.update(frame))) == {0}
+
+
+def test_a_target_of_the_user_never_ends_although_the_detector_does_not_know_it(place, targets):
+    frames = [tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])] * 40
+    finder = finder_of(place, targets, colours=["blue"])
+    number = targets.add(frames[0], (20, 40, 48, 48))
+    tracks = finder.first(frames[0], {number: targets.follow(number, frames[0])})
+    for frame in frames[1:]:
+        tracks = finder.step(frame, targets.update(frame))
+    assert set(tracks) == {number, 1}
+
+
+def test_one_target_that_is_not_lost_costs_no_look(place, targets):
+    frames = moving(4 * EVERY)
+    finder = finder_of(place, targets, everything=False)
+    tracks = finder.first(frames[0], {})
+    finder.detect_ms = 0.0
+    for frame in frames[1:]:
+        tracks = finder.step(frame, targets.update(frame))
+    assert tracks and finder.detect_ms == 0.0
+
+
+def test_a_lost_target_is_told_where_objects_of_its_class_are(place, targets):
+    told = []
+    frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
+    finder = finder_of(place, targets, everything=False, every=1)
+    (number,) = finder.first(frame, {})
+    targets.trackers[number].suggest = told.append
+    track = targets.update(frame)[number]
+    assert set(finder.step(frame, {number: track._replace(lost=True)})) == {number}
+    (boxes,) = told
+    assert len(boxes) == 2 and len(targets) == 1
+
+
+def test_a_new_object_is_a_target_once_it_was_seen_twice(place, targets):
+    still = [("red", 20, 40)]
+    frames = [tiny_detector.frame(still)] * 6
+    frames += [tiny_detector.frame([*still, ("blue", 150, 150)])] * (2 * EVERY)
+    told = run(finder_of(place, targets), targets, frames)
+    counts = [len(tracks) for tracks in told]
+    assert counts[6 + EVERY - 1] == 1 and counts[-1] == 2
+    once = [*frames[:6], frames[-1], *[frames[0]] * 6]  # a false alarm of one look
+    assert len(run(finder_of(place, targets), targets, once)[-1]) <= 2
+
+
+def test_an_object_that_is_gone_ends_its_target(place, targets):
+    both = [tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])] * 4
+    alone = [tiny_detector.frame([("blue", 150, 150)])] * (EVERY * (MISSED + 12))
+    told = run(finder_of(place, targets), targets, both + alone)
+    assert len(told[0]) == 2 and len(told[-1]) == 1
+    assert centre(next(iter(told[-1].values())))[0] > 130
+
+
+def test_a_thread_gives_the_same_targets_a_little_later(place, targets):
+    before = threading.active_count()
+    finder = finder_of(place, targets, background=True)
+    frames, told = moving(40), []
+    told.append(finder.first(frames[0], {}))
+    for frame in frames[1:]:
+        told.append(finder.step(frame, targets.update(frame)))
+        if finder._waiting:
+            finder._waiting[1].result()  # the detector is done; its answer counts for its frame
+    finder.close()
+    assert all(set(tracks) == {0, 1} for tracks in told)
+    assert threading.active_count() <= before
+    red = min(told[-1], key=lambda number: centre(told[-1][number])[1])
+    assert np.hypot(*(centre(told[-1][red]) - (44 + 39, 64))) < 24
+
+
+def test_the_command_line_finds_targets_without_a_box(place, tmp_path, capsys):
+    import cv2
+
+    for index, frame in enumerate(moving(12)):
+        cv2.imwrite(str(tmp_path / f"{index:03d}.png"), frame)
+    out = tmp_path / "out.txt"
+    options = ["--video", str(tmp_path), "--network", str(place / "tiny.toml"), "--no-show"]
+    finding = ["--detector", str(place / "tiny_detector.toml"), "--class", "red,blue"]
+    more = ["--all", "--every", "4", "--results", str(out)]
+    assert main([*options, *finding, *more]) == 0
+    rows = [line.split(",") for line in out.read_text().splitlines()]
+    assert {row[1] for row in rows} == {"1", "2"} and len(rows) == 24
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (["--all"], "--all needs a detector"),
+        (["--reid", "osnet_x0_25"], "--reid needs a detector"),
+        (
+            ["--detector", "yolox_nano", "--class", "person", "--reid", "osnet_x0_25"],
+            "give --all too",
+        ),
+        (["--class", "red"], "--class needs a detector"),
+        (["--detector", "yolox_nano"], "give --class too"),
+        (["--detector", "yolox_nano", "--mavlink", "udpin::1", "--all"], "give --class too"),
+        (["--detector", "yolox_nano", "--class", "persom"], "did you mean person?"),
+        (["--detector", "yolox", "--class", "person"], "no detector is called 'yolox'"),
+    ],
+)
+def test_wrong_options_are_one_sentence(tmp_path, capsys, options, sentence):
+    assert main(["--video", str(tmp_path), "--no-show", *options]) == 2
+    told = capsys.readouterr().err.strip()
+    assert sentence in told and "\n" not in told

@@ -21,7 +21,7 @@ from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.types import Box
 
 if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
-    from runtime.networks import Network
+    from runtime.network import Network
 
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
 

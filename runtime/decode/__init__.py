@@ -19,7 +19,7 @@ from runtime.errors import BadNetwork
 if typing.TYPE_CHECKING:
     from types import ModuleType
 
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 Shape = typing.Tuple[int, ...]
 

@@ -23,7 +23,7 @@ from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
     "head": {

@@ -22,7 +22,7 @@ from runtime.decode.shared.keys import LARGEST_MAP, LIMITS, Keys, key
 from runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
     "head": {

@@ -31,7 +31,7 @@ from runtime.decode.shared.voting import (
 )
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 KEYS: typing.Dict[str, Keys] = {
     "head": dict(

@@ -22,7 +22,7 @@ from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
 from runtime.decode.shared.ridge import CompiledRidge, Ridge, scale_steps
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 _SIAMESE, _RIDGE = ("filter", ("siamese",)), ("filter", ("ridge",))
 

@@ -4,7 +4,7 @@ import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from runtime.errors import BadNetwork
-from runtime.networks.network import File
+from runtime.network import File
 
 
 class Description:

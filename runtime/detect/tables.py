@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Union
 from boards import toml
 from runtime.decode.shared.keys import LARGEST_SIDE, Keys, key
 from runtime.errors import BadNetwork, UnknownNetwork
-from runtime.networks.network import File, Network
+from runtime.network import File, Network
 from runtime.networks.schema import Mistake, read_section, sentence
 
 PathLike = Union[str, pathlib.Path]

@@ -19,7 +19,7 @@ from runtime.graphs.parts import IMAGES
 if typing.TYPE_CHECKING:
     from onnx import ModelProto
 
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 __all__ = ["Graphs", "IMAGES", "build", "shape_of"]
 

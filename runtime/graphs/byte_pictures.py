@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
     from onnx import ModelProto
 
     from runtime.graphs.assemble import Graphs
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 
 def with_byte_pictures(network: "Network", graphs: "Graphs") -> "Graphs":

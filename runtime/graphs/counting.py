@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
 
     from onnx import GraphProto, ModelProto, NodeProto
 
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 
 Counts = namedtuple("Counts", "parameters macs inputs outputs operators")

@@ -13,7 +13,7 @@ from runtime.graphs import models
 if typing.TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 JOIN = "+"  # between the names of outputs whose channels are joined
 

@@ -24,7 +24,7 @@ from runtime.graphs import models
 if typing.TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
     Parts = typing.Dict[str, ModelProto]
     Pair = typing.Tuple[ModelProto, ModelProto]

@@ -14,7 +14,7 @@ from runtime.graphs import models
 
 if typing.TYPE_CHECKING:
     from runtime.graphs.assemble import Graphs
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 
 def with_search_features(

@@ -10,8 +10,8 @@ import typing
 
 from boards import Board, toml
 from runtime.errors import BadNetwork, UnknownNetwork
+from runtime.network import CACHE, File, Network, sha256_of
 from runtime.networks import schema
-from runtime.networks.network import CACHE, File, Network, sha256_of
 
 __all__ = [
     "CACHE",

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 from runtime.errors import BadNetwork, BadOutput
-from runtime.networks.network import File, Network, sha256_of
+from runtime.network import File, Network, sha256_of
 from runtime.progress_bar import tqdm
 
 BLOCK = 1 << 16

@@ -11,7 +11,7 @@ import typing
 
 from runtime import decode
 from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys, key
-from runtime.networks.network import File
+from runtime.network import File
 
 Table = typing.Dict[str, typing.Any]
 Section = typing.Union[str, typing.Tuple[str, int]]  # the header, or ("file", its number from 0)

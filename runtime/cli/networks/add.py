@@ -10,8 +10,8 @@ from runtime.cli.networks.propose import Proposal, Table, propose
 from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import Clip, bundled_clip, read_clips
 from runtime.errors import BadNetwork, BadOutput
+from runtime.network import sha256_of
 from runtime.networks import find_toml
-from runtime.networks.network import sha256_of
 
 STEPS = 240  # of all clips together
 

@@ -15,8 +15,8 @@ import numpy as np
 from runtime.cli.networks.propose import Changes, Proposal, Table
 from runtime.cli.networks.trial import Trial
 from runtime.errors import BadNetwork
+from runtime.network import Network
 from runtime.networks import schema
-from runtime.networks.network import Network
 
 CLOSE = 0.01  # overlaps that differ by less can't be told apart
 FEWEST = 8  # steps of the first round

@@ -16,7 +16,7 @@ from runtime import engines
 from runtime.graphs import models
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
 _WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1}  # operator -> which input is the weights

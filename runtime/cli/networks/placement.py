@@ -10,7 +10,7 @@ import boards
 from kernels.errors import NotOnGpu
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 
 ON_PROCESSOR = "crop and select in C++ on the processor"

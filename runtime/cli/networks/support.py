@@ -17,7 +17,7 @@ if typing.TYPE_CHECKING:
     from onnx import ModelProto
 
     from runtime.graphs.assemble import Graphs
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 Verdicts = typing.List[typing.Tuple[str, str]]
 

@@ -20,8 +20,8 @@ from runtime.cli.networks.trial_clips import Clip, Step
 from runtime.decode.shared import conventions
 from runtime.devices.processor import HostTracker
 from runtime.errors import HotpathError
+from runtime.network import Network
 from runtime.networks import schema
-from runtime.networks.network import Network
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}

@@ -10,7 +10,7 @@ import typing
 from runtime.decode.shared.keys import Keys, key
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 Factors = typing.Tuple[float, ...]  # one for each channel of a map, or one for all
 

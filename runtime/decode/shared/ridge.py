@@ -21,7 +21,7 @@ from kernels.settings import RidgeSettings
 from runtime.decode.shared.family import Family, Maps, Scale
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 INNER = 0.8  # features are averaged over this share of the box's sides, as in ``runtime.loss``
 LEAST_SIDE = 4  # frame pixels, the smallest box that is followed

@@ -11,7 +11,7 @@ from runtime.decode.shared.family import Family, Scale
 from runtime.decode.shared.keys import LIMITS, Keys, key
 
 if typing.TYPE_CHECKING:
-    from runtime.networks.network import Network
+    from runtime.network import Network
 
 # [tracking] of families whose cells propose boxes
 VOTE_KEYS: Keys = dict(

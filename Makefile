@@ -133,7 +133,7 @@ kestrel: setup ## new weights and all that hangs on them: make kestrel CHECKPOIN
 	@if [ -z "$(and $(CHECKPOINT),$(CLIPS),$(UNSEEN))" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(PY) -m calib.train.release '$(CHECKPOINT)' --clips '$(CLIPS)' --gain '$(UNSEEN)' \
+	$(PY) -m calib.research.train.release '$(CHECKPOINT)' --clips '$(CLIPS)' --gain '$(UNSEEN)' \
 	  --keep '$(CLIPS)' $(if $(NETWORK),--name '$(NETWORK)') $(if $(FILMS),--films '$(FILMS)') $(ARGS)
 
 fakes: setup ## what tests of the GPU parts need on a computer without one (200 MB, 3 min, once)

@@ -36,7 +36,7 @@ NEARLY = 0.15  # evidence below ``found_above`` with which a candidate gets the 
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
 CONFIRMED = 2  # frames in succession that must agree
 RIVAL = 0.1  # by how much another place must be better than the followed box, evidence
-# What may be left out, to measure what it brings (``python -m calib.longterm --without``)
+# What may be left out, to measure what it brings (``python -m calib.research.longterm --without``)
 PARTS = frozenset(("classifier", "colour", "proposals", "last", "grid", "places"))
 # Of the windows, while nothing is found. What is left out gives its turns to the others.
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import torch
 
-from calib.train.network import Kestrel
+from calib.research.train.network import Kestrel
 from tests.support import tiny
 
 

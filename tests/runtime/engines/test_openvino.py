@@ -33,7 +33,7 @@ from runtime.detect.session import open_session
 inputs, run = open_session(tiny_detector.write_detector(pathlib.Path({!r})).with_suffix(".onnx"), 1)
 """
 BACKBONE = """
-from calib.backbones import speed
+from calib.research.backbones import speed
 from tests.support import tiny_detector
 
 speed.OpenVino(tiny_detector.model()).run()

@@ -1,0 +1,1 @@
+"""Training, backbones, long films, exports and sweeps; no other folder imports this one."""

@@ -1,0 +1,218 @@
+"""python -m calib.research.backbones: what a backbone costs, measured, before anybody trains it.
+
+    python -m calib.research.backbones mobileone_s0 repvgg_a0 kestrel:k80 my_net.py:Small
+
+A backbone is a model of timm, one of calib.research.train (kestrel:k80), or a class of your own.
+It is cut at --stride, its branches and batch norms are folded into convolutions, and it is written
+as ONNX. The command measures milliseconds in fp32 and INT8 on this computer's engines, all of them
+in turns, and compiles for the FPGA boards. It writes into OUT:
+
+    NAME.onnx, NAME-int8.onnx   the folded backbone
+    NAME.json                   the row of the table: figures, times, layers, versions, the command
+    table.md, table.csv         all rows, the fastest first
+    plot.png                    multiply-accumulates (or --accuracy) against milliseconds
+
+Run it again with more names: rows that are there are not made again, except for the times, which
+compare only within one run. Weights are random unless --pretrained: costs do not depend on them.
+"""
+
+import json
+import pathlib
+import statistics
+import sys
+
+import numpy as np
+import onnx
+import torch
+from tqdm import tqdm
+
+import boards
+from calib import command
+from calib.command import say
+from calib.errors import BadRun
+from calib.research.backbones import fabric, figures, kestrel, speed, table
+from calib.research.train import foreign
+from kernels.fpga import tables
+from runtime.networks import sha256_of
+
+NAME = "calib.research.backbones"
+
+
+def main(arguments=None):
+    """Run the command; see the module's text."""
+    return command.run(NAME, run, parser(), arguments)
+
+
+def parser():
+    """The command's options."""
+    cli = command.parser(NAME, __doc__)
+    cli.add_argument("names", nargs="+", metavar="NAME|kestrel:SHAPE|FILE.py:CLASS")
+    cli.add_argument("--stride", type=int, default=16, help="pixels a cell (default: 16)")
+    cli.add_argument("--side", type=int, default=255, help="of the search region (default: 255)")
+    cli.add_argument(
+        "--exemplar", type=int, default=127, help="side of the exemplar (default: 127)"
+    )
+    cli.add_argument("--pretrained", action="store_true", help="take timm's published weights")
+    cli.add_argument(
+        "--engines", nargs="+", choices=sorted(speed.RUNNERS), help="default: all here"
+    )
+    cli.add_argument("--threads", type=int, default=1)
+    cli.add_argument("--rounds", type=int, default=speed.ROUNDS)
+    cli.add_argument(
+        "--board",
+        metavar="BOARD",
+        help="an FPGA board: compile for it alone; a Jetson: print the commands that measure there",
+    )
+    cli.add_argument("--accuracy", metavar="FILE.csv", help="lines `NAME,VALUE` for the plot")
+    cli.add_argument("--out", default="out/backbones", metavar="DIR")
+    return cli
+
+
+def run(options):
+    """Make the rows, time them in turns, and write the table."""
+    out = pathlib.Path(options.out)
+    sizes, jetson = target(options.board)
+    accuracy = table.read_accuracy(options.accuracy) if options.accuracy else {}
+    engines = speed.runners(options.engines)
+    if len(set(options.names)) < len(options.names):
+        raise BadRun("a backbone is named twice; name each once")
+    out.mkdir(parents=True, exist_ok=True)
+    rows, refused = [], []
+    for name in tqdm(options.names, unit="backbone", disable=None):
+        try:
+            rows.append(row(name, options, out, sizes))
+        except BadRun as error:
+            if len(options.names) == 1:
+                raise
+            refused.append(name)
+            say(f"left out: {error}")
+    if not rows:
+        raise BadRun("no backbone is left")
+    time_all(rows, engines, options, out)
+    for each in rows:
+        each["accuracy"] = accuracy.get(each["name"])
+        store(each, out)
+    table.write(rows, out, rows[0]["measured"])
+    print((out / "table.md").read_text())
+    if jetson:
+        print(table.jetson_commands(rows, out, jetson))
+    return 1 if refused else 0
+
+
+def target(name):
+    """(FPGA sizes to compile for, a Jetson's board or None) by the option --board.
+
+    Raises:
+        BadRun: an unknown board, or one that has neither.
+    """
+    if name is None:
+        return list(tables.sizes()), None
+    board = boards.load_board(name)
+    if name in tables.sizes():
+        return [name], None
+    if board.engine == "tensorrt":
+        return [], board
+    raise BadRun(f"{board.title} runs on this computer's engines; leave --board away")
+
+
+def row(name, options, out, sizes):
+    """The row of a backbone: the one that is kept if it was made alike, else a new one."""
+    path = out / (table.stem(name) + ".json")
+    identity = {
+        "name": name,
+        "stride": options.stride,
+        "side": options.side,
+        "exemplar": options.exemplar,
+        "pretrained": options.pretrained,
+        "torch": torch.__version__,
+        "timm": _timm_version(),
+        "onnx": onnx.__version__,
+    }
+    file = pathlib.Path(name.rpartition(":")[0])
+    if file.is_file():  # one's own class: another file, another row
+        identity["file"] = sha256_of(file)
+    kept = _kept(path, identity)
+    if kept is None:
+        kept = make(name, options, out, identity)
+    numbers, of = tables.sizes(), kept.setdefault("sizes", {})  # of the engines that were counted
+    missing = [size for size in sizes if of.get(size) != numbers[size]]
+    if missing:
+        models = [onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")]
+        kept["cycles"].update(fabric.cycles(*models, missing))
+        of.update((size, numbers[size]) for size in missing)
+    store(kept, out)
+    return kept
+
+
+def make(name, options, out, identity):
+    """Load, fold, export and count one backbone."""
+    module = kestrel.load(name, options.stride, pretrained=options.pretrained)
+    foreign.settle(module, options.exemplar)
+    backbone, differs = foreign.folded(module, options.exemplar)
+    model = figures.write(backbone, out / (table.stem(name) + ".onnx"), options.side)
+    figures.write(backbone, out / (table.stem(name) + "-exemplar.onnx"), options.exemplar)
+    onnx.save(speed.int8(model), str(out / (table.stem(name) + "-int8.onnx")))
+    made = dict(identity, fold_error=differs, cycles={})
+    made.update(figures.count(model)._asdict())
+    return made
+
+
+def time_all(rows, engines, options, out):
+    """Time every backbone in fp32 and INT8 on every engine, in turns; then layer by layer."""
+    calls, models = {}, {}
+    for each in rows:
+        for precision, end in (("fp32", ".onnx"), ("int8", "-int8.onnx")):
+            model = onnx.load(out / (table.stem(each["name"]) + end))
+            for engine, runner in engines.items():
+                key = each["name"], engine, precision
+                models[key] = model
+                calls[key] = runner(model, options.threads).run
+    say(f"timing {len(calls)} models in turns")
+    times = speed.in_turns(calls, options.rounds)
+    for each in rows:
+        each["ms"], each["layers_ms"] = {}, {}
+    for (name, engine, precision), found in times.items():
+        each = next(r for r in rows if r["name"] == name)
+        each["ms"].setdefault(engine, {})[precision] = {
+            "median": statistics.median(found.warm),
+            "p95": float(np.percentile(found.warm, 95)),
+            "median_cold": statistics.median(found.cold),
+        }
+        layers = speed.by_layer(engines[engine], models[name, engine, precision], out)
+        each["layers_ms"].setdefault(engine, {})[precision] = layers
+    for each in rows:
+        each["measured"] = speed.conditions(NAME, options.threads, options.rounds)
+
+
+def store(each, out):
+    """Write a row's file."""
+    (out / (table.stem(each["name"]) + ".json")).write_text(json.dumps(each, indent=1))
+
+
+def _kept(path, identity):
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    same = all(kept.get(key) == value for key, value in identity.items())
+    files = all(
+        path.with_name(path.stem + end).is_file()
+        for end in (".onnx", "-int8.onnx", "-exemplar.onnx")
+    )
+    return kept if same and files else None
+
+
+def _timm_version():
+    library = sys.modules.get("timm")
+    if library is None:
+        try:
+            import importlib.metadata
+
+            return importlib.metadata.version("timm")
+        except importlib.metadata.PackageNotFoundError:
+            return None
+    return library.__version__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

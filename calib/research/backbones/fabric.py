@@ -1,0 +1,45 @@
+"""Cycles of a backbone on each size of the FPGA engine, or what the engine refuses."""
+
+from types import SimpleNamespace
+
+from calib import qdq, ranges
+from calib.research.backbones.speed import picture
+from calib.research.train.geometry import MEAN, SCALE
+from kernels.fpga import compiler, tables
+from kernels.fpga.compiler.errors import CannotCompile
+
+
+def cycles(search, exemplar, sizes=None):
+    """Compile a backbone for FPGA boards.
+
+    Args:
+        search, exemplar: ONNX backbones for the sides of both crops.
+        sizes: list of sections of ``kernels/fpga/sizes.toml``; None for all.
+
+    Returns:
+        dict of board -> cycles of the search region, estimated by the compiler (int), or the
+        sentence that says what the engine can't do (str).
+    """
+    models = {"exemplar": qdq.prepared(exemplar), "search": qdq.prepared(search)}
+    measured = {name: _ranges(model) for name, model in models.items()}
+    network = SimpleNamespace(
+        name="backbone", mean=(MEAN,) * 3, scale=(SCALE,) * 3, channels="BGR", score=None
+    )
+    found, alike = {}, {}
+    for name in sizes or tables.sizes():
+        size = repr(sorted(tables.sizes()[name].items()))  # boards may share one
+        if size not in alike:
+            try:
+                compiled = compiler.compile(network, models, measured, name)
+                alike[size] = compiled.run["programs"]["search"]["cycles"]
+            except CannotCompile as error:
+                alike[size] = str(error)
+        found[name] = alike[size]
+    return found
+
+
+def _ranges(model):
+    histograms = ranges.Histograms(model)
+    (taken,) = model.graph.input
+    histograms.add({taken.name: picture(taken.type.tensor_type.shape.dim[3].dim_value, 0)})
+    return histograms.ranges("minmax")

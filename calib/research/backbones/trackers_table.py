@@ -1,0 +1,139 @@
+"""The table and the plot of trained trackers."""
+
+from calib.report import COLOURS, pyplot
+
+MARKS = {"fp32": "o", "int8": "s"}
+
+
+def write(rows, told, out):
+    """Write table.md and trackers.png into a folder.
+
+    Args:
+        rows: of ``calib.research.backbones.trackers``, one a tracker.
+        told: dict of ``clips``, ``ranges``, ``conditions`` and ``first``, the tracker that the
+            others are compared with.
+
+    Returns:
+        the table's text.
+    """
+    rows = sorted(rows, key=lambda row: -row["one_step"]["fp32"][0])
+    boards = groups(rows)
+    titles = title(rows[0], told["first"], boards)
+    lines = [titles, ["---"] * len(titles)]
+    lines += [cells(row, boards) for row in rows]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    text += "\n\n" + "\n".join(notes(rows, told, boards)) + "\n"
+    (out / "table.md").write_text(text)
+    plot(rows, boards, out / "trackers.png")
+    return text
+
+
+def groups(rows):
+    """Lists of FPGA boards; those of a list have the same cycles everywhere."""
+    found = {}
+    for board in rows[0]["cycles"]:
+        found.setdefault(tuple(str(row["cycles"][board]) for row in rows), []).append(board)
+    return list(found.values())
+
+
+def title(row, first, boards):
+    """The titles of the columns."""
+    times = [f"{e} {p}, ms" for e, found in row["ms"].items() for p in found]
+    return [
+        "tracker",
+        "pairs",
+        "minutes",
+        "MMAC",
+        "one-step fp32",
+        f"to {first}",
+        "INT8",
+        "change",
+        "mean overlap fp32",
+        "INT8",
+        *times,
+        *("{}, cycles".format(", ".join(names)) for names in boards),
+    ]
+
+
+def cells(row, boards):
+    """The texts of a row."""
+    found = [
+        row["name"],
+        "{:,}".format(row["pairs"].get("backbone", 0)),
+        "{:.1f}".format(row["minutes"]),
+        "{:.0f}".format((row["macs"] or 0) / 1e6),
+        "{:.3f} ± {:.3f}".format(*row["one_step"]["fp32"]),
+        "{:+.3f} ± {:.3f}".format(*row["to_first"]),
+        "{:.3f}".format(row["one_step"]["int8"][0]),
+        "{:+.4f} ± {:.4f}".format(*row["change"]["one_step"]),
+        "{:.3f} ± {:.3f}".format(*row["mean_overlap"]["fp32"]),
+        "{:.3f}".format(row["mean_overlap"]["int8"][0]),
+    ]
+    for engine in row["ms"].values():
+        found += [f"{ms:.2f}" for ms in engine.values()]
+    for names in boards:
+        told = row["cycles"][names[0]]
+        found.append(f"{told:,}" if isinstance(told, int) else "no")
+    return found
+
+
+def notes(rows, told, boards):
+    """What the figures hang on, and what the FPGA engine refuses."""
+    seeds = sorted({row["seed"] for row in rows})
+    yield (
+        "Pairs of stage backbone; processor minutes of all stages that the run itself trained; "
+        "seed {}. Overlaps on {} clips, standard error by bootstrap over clips; ranges from {} "
+        "other clips, every layer in 8 bit.".format(
+            ", ".join(map(str, seeds)), len(told["clips"]), len(told["ranges"])
+        )
+    )
+    yield (
+        "Times: {processor}, threads: {threads}, median of {rounds} whole frames in turns, each "
+        "the second of two, {date}: `{command}`.".format(**told["conditions"])
+    )
+    for row in rows:
+        for names in boards:
+            if not isinstance(row["cycles"][names[0]], int):
+                yield "{} on {}: {}.".format(row["name"], ", ".join(names), row["cycles"][names[0]])
+
+
+def plot(rows, boards, path):
+    """One-step overlap against the time on each target: a panel an engine and an FPGA size."""
+    plt = pyplot()
+    unit = "ms a frame (circle: fp32, square: INT8)"
+    panels = [(engine, engine, unit) for engine in rows[0]["ms"]]
+    for names in boards:
+        if any(isinstance(row["cycles"][names[0]], int) for row in rows):
+            panels.append((", ".join(names), names[0], "thousand cycles a frame, INT8"))
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(3.6 * len(panels), 4.2), sharey=True, squeeze=False
+    )
+    for axis, (name, target, unit) in zip(axes[0], panels):
+        axis.set_title(name)
+        axis.set_xlabel(unit)
+        axis.grid(True, alpha=0.3)
+        for row, colour in zip(rows, COLOURS * 9):
+            _draw(axis, row, target, colour)
+        axis.set_xlim(0, 1.12 * axis.get_xlim()[1])
+    axes[0][0].set_ylabel("one-step overlap, standard error")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncol=len(rows), frameon=False)
+    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.savefig(str(path), dpi=80)
+    plt.close(figure)
+
+
+def _draw(axis, row, target, colour):
+    """A tracker in a panel: fp32 a circle, INT8 a square, joined by a line."""
+    if target in row["ms"]:
+        xs = row["ms"][target]
+    elif isinstance(row["cycles"][target], int):
+        xs = {"int8": row["cycles"][target] / 1e3}
+    else:
+        return
+    points = [(xs[p], *row["one_step"][p], mark) for p, mark in MARKS.items() if p in xs]
+    for x, mean, error, mark in points:
+        axis.errorbar(
+            x, mean, error, marker=mark, color=colour, markersize=8, elinewidth=0.7, capsize=2
+        )
+    axis.plot(*zip(*[point[:2] for point in points]), color=colour, label=row["name"])

@@ -1,0 +1,112 @@
+"""python -m calib.research.export: ONNX files and a TOML of a checkpoint and its authors' code.
+
+    python -m calib.research.export pysot --checkout DIR --config config.yaml \
+        --checkpoint model.pth --name siamrpn_alexnet --out networks
+
+The authors' modules are imported from the checkout, so that what is exported is what they train.
+"""
+
+import pathlib
+import sys
+
+import torch
+
+from boards import toml
+from calib import command
+from calib.errors import BadRun
+from calib.research.export.authors import AUTHORS
+from runtime.errors import BadNetwork
+from runtime.networks import schema, sha256_of
+
+OPSET = 13
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.export", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.research.export", __doc__)
+    cli.add_argument("authors", choices=sorted(AUTHORS), help="whose code base it is")
+    cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
+    cli.add_argument("--config", metavar="FILE", help="the authors' configuration of the network")
+    cli.add_argument("--checkpoint", required=True, metavar="FILE", help="the trained weights")
+    cli.add_argument("--name", required=True, help="name of the network")
+    cli.add_argument("--out", default=".", metavar="DIR", help="folder to write to")
+    return cli
+
+
+def run(options):
+    """Export and check the result; returns the exit code."""
+    for option in ("config", "checkpoint"):
+        value = getattr(options, option)
+        if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
+            continue  # a name of an architecture, or nothing
+        if not value or not pathlib.Path(value).is_file():
+            raise BadRun(f"--{option} {value} is no file; name one")
+    parts = AUTHORS[options.authors](
+        pathlib.Path(options.checkout), options.config, pathlib.Path(options.checkpoint)
+    )
+    path = write(parts, options.name, pathlib.Path(options.out))
+    print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
+    return 0
+
+
+def write(parts, name, folder):
+    """Write both ONNX files and the TOML.
+
+    Args:
+        parts: ``authors.Parts``.
+        name: of the network.
+        folder: made when it is missing.
+
+    Returns:
+        the TOML's path.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sides = parts.table["input"]
+    exemplar, search = (torch.zeros(1, 3, sides[key], sides[key]) for key in ("exemplar", "search"))
+    files = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
+    with torch.no_grad():
+        features = parts.exemplar(exemplar)
+        features = features if isinstance(features, tuple) else (features,)
+        names = [f"feature{index}" for index in range(len(features))]
+        _export(parts.exemplar, (exemplar,), files["exemplar"], ["exemplar"], names)
+        _export(
+            parts.search,
+            (search,) + features,
+            files["search"],
+            ["search"] + names,
+            list(parts.maps),
+        )
+    table = dict(parts.table)
+    table["file"] = [
+        {"part": part, "name": path.name, "sha256": sha256_of(path)} for part, path in files.items()
+    ]
+    _, _, mistakes = schema.read(table)
+    if mistakes:
+        raise BadNetwork(f"the configuration gives {schema.sentence(mistakes[0])}")
+    path = folder / (name + ".toml")
+    path.write_text(
+        toml.text(table, "Written by `python -m calib.research.export`."), encoding="utf-8"
+    )
+    return path
+
+
+def _export(module, inputs, path, inputs_named, outputs_named):
+    torch.onnx.export(
+        module.eval(),
+        inputs,
+        str(path),
+        input_names=inputs_named,
+        output_names=outputs_named,
+        opset_version=OPSET,
+        dynamo=False,
+        verbose=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,354 @@
+"""python -m calib.research.longterm: how well trackers say that a target is gone and find it again.
+
+    python -m calib.research.longterm --clips DIR... --films films.json --networks kestrel
+    python -m calib.research.longterm --clips DIR... --films films.json --ids report-01-otb-Diving
+    python -m calib.research.longterm --clips DIR... --sets clips,vanish
+    python -m calib.research.longterm --clips DIR... --films films.json --without all
+
+The first command measures on long films (``calib.research.longterm.films`` describes them), the
+third on the clips themselves and on copies in which the target goes away (``calib.vanishing``).
+The last one also leaves each part of the search out in turn, to see what it brings.
+Films are parted in two halves: fit settings on one and publish the figures of the other.
+``metrics.py`` says what each figure means. OUT/runs keeps what every
+tracker gave on every film; that is not run again as long as code, network and film are the same.
+"""
+
+import concurrent.futures
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import time
+from collections import namedtuple
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from calib import command, trackers
+from calib.clips import find_clips
+from calib.command import chosen, say
+from calib.errors import BadRun
+from calib.research.longterm import films, judge, times
+from calib.research.longterm.metrics import figures
+from calib.vanishing import KINDS, Vanishing
+from runtime import DEFAULT_NETWORK
+from runtime.detect import load_detector
+from runtime.devices.processor import HostTracker
+from runtime.networks import load_network
+from runtime.search.search import PARTS
+
+SETS = ("clips", "vanish", "films")
+RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
+DETECTOR = "detector"  # a part of the search, as those of ``runtime.search.search``
+# more: arguments of load_tracker, as pairs; detector: its name, the class, frames between looks;
+# without: part of the search that is left out, or None
+Case = namedtuple("Case", "name spec more detector without")
+COLUMNS = (
+    ("precision", "prec.", "{:.3f}"),
+    ("recall", "recall", "{:.3f}"),
+    ("f", "F", "{:.3f}"),
+    ("f_best", "F best", "{:.3f}"),
+    ("max_gm", "MaxGM", "{:.3f}"),
+    ("found_in_30", "found/30", "{:.3f}"),
+    ("frames_to_find", "frames", "{:.1f}"),
+    ("false_returns", "false/1000", "{:.2f}"),
+    ("claimed_while_gone", "claimed", "{:.3f}"),
+    ("mean_overlap", "overlap", "{:.3f}"),
+    ("p50_ms", "p50 ms", "{:.2f}"),
+    ("p99_ms", "p99 ms", "{:.2f}"),
+)
+LEGEND = (
+    "found/30: share of returns found within 30 frames; frames: median until then; false/1000: "
+    "wrong claims that start, for 1,000 frames without the target; claimed: share of those frames "
+    "with a box; overlap: of the box, whether claimed or not"
+)
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.longterm", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.research.longterm", __doc__)
+    command.add_clip_options(cli)
+    cli.add_argument("--films", metavar="FILE", help="description of long films")
+    cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
+    cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
+    cli.add_argument(
+        "--sets",
+        metavar="NAME,NAME",
+        help="of {}; default: films, or clips".format(", ".join(SETS)),
+    )
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
+    command.add_network_options(cli)
+    cli.add_argument(
+        "--recover",
+        choices=tuple(RECOVER),
+        default="on",
+        help="search for lost targets, do not, or measure both (default: %(default)s)",
+    )
+    cli.add_argument(
+        "--without",
+        metavar="PART,PART",
+        help="also leave each of these parts of the search out in turn: {}; all for all".format(
+            ", ".join(sorted(PARTS) + [DETECTOR])
+        ),
+    )
+    cli.add_argument(
+        "--online",
+        choices=tuple(RECOVER),
+        help="with the online head, without it, or both (default: as the network's TOML says)",
+    )
+    cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
+    cli.add_argument("--detector", metavar="NAME", help="tells the search where --class is")
+    cli.add_argument("--class", dest="wanted", metavar="NAME", help="what the detector finds")
+    cli.add_argument(
+        "--every", type=int, default=10, metavar="N", help="frames from one look to the next"
+    )
+    cli.add_argument("--threads", type=int, default=1, metavar="N")
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    cli.add_argument("--each", action="store_true", help="print the figures of each film too")
+    cli.add_argument(
+        "--times", action="store_true", help="print the time of a frame in each state too"
+    )
+    cli.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="track each film so often, to tell what a frame costs each time from interruptions",
+    )
+    cli.add_argument("--out", default="out/longterm", metavar="DIR")
+    return cli
+
+
+def run(options):
+    """Track what was not tracked yet; print and write the figures."""
+    if bool(options.detector) != bool(options.wanted):
+        raise BadRun("--detector NAME and --class NAME belong together")
+    if options.rounds < 1:
+        raise BadRun(f"--rounds {options.rounds}: at least one")
+    clips = find_clips(options.clips, log=say)
+    specs = trackers.fp32_specs(options)
+    cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
+    if options.online:
+        cases = [with_head(case, way) for case in cases for way in RECOVER[options.online]]
+    cases += [one_without(case, part) for case in cases for part in parts_of(case, options)]
+    report = {}
+    for name in sets(options):
+        members = members_of(name, clips, options)
+        follow_all(cases, members, options)
+        report[name] = {case.name: measured(case, members, options) for case in cases}
+        say(text(name, members, report[name], options.each))
+        if options.times:
+            say(times.text({case: entry["times"] for case, entry in report[name].items()}))
+            for case, entry in report[name].items():
+                say("{}: {}".format(case, entry["over_budget"]))
+    say(LEGEND)
+    out = pathlib.Path(options.out) / "longterm.json"
+    out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
+    say(f"wrote {out}")
+
+
+def case_of(spec, way, options):
+    """The ``Case`` of a network, with or without the search for lost targets."""
+    if way == "off" and spec.network:
+        return Case(spec.name + " without search", spec, (("recover", False),), None, None)
+    budget = () if options.budget is None else (("budget_ms", options.budget),)
+    if not options.detector or not spec.network:
+        return Case(spec.name, spec, budget if spec.network else (), None, None)
+    detector = options.detector, options.wanted, options.every
+    return Case(f"{spec.name} with {detector[0]}", spec, budget, detector, None)
+
+
+def with_head(case, way):
+    """The case with the online head, or without it; a peer has none."""
+    if not case.spec.network:
+        return case
+    name = case.name + (" online" if way == "on" else "")
+    return case._replace(name=name, more=case.more + (("online", way == "on"),))
+
+
+def parts_of(case, options):
+    """The parts of the case's search that ``--without`` names; none for what has no search."""
+    if not options.without or not case.spec.network or ("recover", False) in case.more:
+        return []
+    known = sorted(PARTS) + ([DETECTOR] if options.detector else [])
+    wanted = known if options.without == "all" else options.without.split(",")
+    unknown = [part for part in wanted if part not in known]
+    if unknown:
+        raise BadRun(
+            "--without {}: no such part; there are: {}".format(unknown[0], ", ".join(known))
+        )
+    if load_network(case.spec.network).found_above <= 0:
+        raise BadRun(f"--without: {case.spec.name} searches for no lost target")
+    return wanted
+
+
+def one_without(case, part):
+    """The case with one part of its search left out."""
+    name = f"{case.name} without {part}"
+    if part == DETECTOR:
+        return case._replace(name=name, detector=None)
+    return case._replace(name=name, without=part)
+
+
+def _finite(value):
+    """The report with None in place of what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def sets(options):
+    """The sets that the options ask for."""
+    wanted = (options.sets or ("films" if options.films else "clips")).split(",")
+    unknown = [name for name in wanted if name not in SETS]
+    if unknown:
+        raise BadRun("no set is called {}; there are: {}".format(unknown[0], ", ".join(SETS)))
+    if "films" in wanted and not options.films:
+        raise BadRun(
+            "name the films with --films FILE; `python -m calib.research.longterm.films` makes it"
+        )
+    return wanted
+
+
+def members_of(name, clips, options):
+    """The clips or films of a set."""
+    if name == "films":
+        found = films.read(options.films, clips, options.half)
+        return chosen(found, options.ids)
+    clips = chosen(clips, options.only)
+    if name == "clips":
+        return clips
+    found = []
+    for index, clip in enumerate(clips):  # as in calib.loss_thresholds
+        if np.isfinite(clip.boxes).all():
+            found += [Vanishing(clip, kind, clips[(index + 1) % len(clips)]) for kind in KINDS]
+    return found
+
+
+# -- tracking
+
+
+def follow_all(cases, members, options):
+    """Run every tracker over every film, unless its run is kept."""
+    todo = [
+        (case, member)
+        for case in cases
+        for member in members
+        if judge.stored(*_place(case, member, options)) is None
+    ]
+    frames = sum(len(member) for _, member in todo)
+    with tqdm(total=frames, unit=" frames", disable=None) as bar:
+        if options.jobs <= 1:
+            for case, member in todo:
+                follow_one(case, member, options)
+                bar.update(len(member))
+            return
+        with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
+            waiting = {
+                pool.submit(follow_one, case, member, options): member for case, member in todo
+            }
+            for done in concurrent.futures.as_completed(waiting):
+                done.result()
+                bar.update(len(waiting[done]))
+
+
+def follow_one(case, member, options):
+    """Run one tracker over one film and keep what it gave."""
+    cv2.setNumThreads(1)
+    run = judge.follow(_tracker(case), member, time.perf_counter, options.rounds)
+    judge.store(run, *_place(case, member, options))
+
+
+@functools.lru_cache(maxsize=1)
+def _tracker(case):
+    more = dict(case.more)
+    tracker = trackers.build(case.spec, **more)
+    if case.without:
+        parts = PARTS - {case.without}
+        tracker = HostTracker(
+            tracker.network,
+            tracker.engine,
+            tracker.kernels,
+            recover=True,
+            budget_ms=more.get("budget_ms"),
+            online=more.get("online"),
+            parts=parts,
+        )
+    if case.detector is None:
+        return tracker
+    name, wanted, every = case.detector
+    detector = load_detector(name, classes=[wanted], networks_dir=case.spec.networks_dir)
+    return judge.Suggested(tracker, detector, every)
+
+
+def _place(case, member, options):
+    """(path, key) of a run."""
+    parts = (
+        case.spec.identity,
+        repr(case.more + (case.detector, case.without)),
+        f"rounds {options.rounds}" * (options.rounds > 1),
+        _code(),
+        _identity(member),
+    )
+    key = hashlib.sha256("".join(parts).encode()).hexdigest()
+    return judge.path_of(options.out, f"{case.name}-{case.spec.engine}", member), key
+
+
+_code = functools.lru_cache(maxsize=1)(judge.code_identity)
+
+
+def _identity(member):
+    if isinstance(member, Vanishing):
+        other = member.other.sha256 if member.kind == "cut" else ""
+        return member.clip.sha256 + other + member.kind
+    return member.sha256
+
+
+# -- figures
+
+
+def measured(case, members, options):
+    """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures), ``times``."""
+    runs = [judge.stored(*_place(case, member, options)) for member in members]
+    judged = [run.judged(member) for run, member in zip(runs, members)]
+    ms = np.concatenate([run.ms[1:] for run in runs])
+    all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
+    return {
+        "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
+        "times": times.by_state(runs),
+        "over_budget": times.over_budget(runs, dict(case.more).get("budget_ms")),
+        "each": {member.name: figures([one]) for member, one in zip(members, judged)},
+    }
+
+
+def text(name, members, report, each):
+    """A table of one set as text."""
+    count = f"{len(members)} {name}, {sum(map(len, members))} frames"
+    rows = [(tracker, entry["all"]) for tracker, entry in report.items()]
+    if each:
+        for tracker, entry in report.items():
+            rows += [(f"{tracker} {film}", row) for film, row in entry["each"].items()]
+    wide = max(len(title) for title, _ in rows + [(count, None)]) + 2
+    lines = [count.ljust(wide) + "".join(f"{title:>12}" for _, title, _ in COLUMNS)]
+    for title, row in rows:
+        cells = (_cell(row, key, form) for key, _, form in COLUMNS)
+        lines.append(title.ljust(wide) + "".join(f"{cell:>12}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _cell(row, key, form):
+    value = row.get(key)
+    return "" if value is None or np.isnan(value) else form.format(value)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,277 @@
+"""python -m calib.research.longterm.films: describe long films, with targets that go away.
+
+    python -m calib.research.longterm.films --development DIR... --report DIR... --out films.json
+    python -m calib.research.longterm.films --films films.json --clips DIR... --show NAME --out MP4
+
+The first command writes a description of a few lines a film, from two sets of clips that share no
+sequence. Fit settings on the half ``development`` and publish figures of the half ``report``. The
+pictures are drawn while a film is read. Clips below 60 frames serve as other scenes only.
+``timeline.py`` says what happens in a film. The second command writes one film as a
+video with the true box, to look at.
+"""
+
+import functools
+import hashlib
+import json
+import math
+import os
+import pathlib
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+import numpy as np
+
+from calib import command
+from calib.clips import find_clips
+from calib.command import say
+from calib.errors import BadClips, BadRun
+from calib.research.longterm import pictures
+from calib.research.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
+
+FORMAT = 1
+HALVES = ("development", "report")
+FEWEST = 60  # frames of a clip that a film is made from
+COLOURS = 2  # every second film has another clip's target as its look-alike
+NEAREST = 3  # of the clips with the target's shape, one gives that look-alike
+TURN = (30, 150)  # of a look-alike's hue, halves of a degree
+ALIKE = (0.85, 1.15)  # size of a look-alike in sizes of the target
+
+
+class LongFilm:
+    """One film; it reads like a ``calib.clips.Clip``.
+
+    Args:
+        entry: of the description (see ``describe``).
+        clips: dict of name -> ``Clip``.
+
+    Attributes:
+        name: of the film.
+        half: one of ``HALVES``.
+        source: name of the clip that it is made from.
+        boxes: (frames, 4) float64 (x, y, w, h), NaN where the target is not to be seen.
+        known: (frames,) bool, False where the target is partly visible, so that no answer is wrong.
+        alike: (frames, 2) float64, centre of the look-alike; NaN where there is none.
+    """
+
+    def __init__(self, entry, clips):
+        self.name, self.half, self._entry = entry["name"], entry["half"], entry
+        self.source = entry["clip"]
+        self._clip, self._scene = (_named(clips, entry[key]) for key in ("clip", "scene"))
+        self._alike = _named(clips, entry["alike"]["clip"])
+        source = pictures.Frames(self._clip)
+        scene = pictures.Frames(self._scene, source.height)
+        self._timeline = Timeline(
+            source.boxes,
+            source.width,
+            source.height,
+            (len(scene), scene.width),
+            [tuple(event) for event in entry["events"]],
+            np.random.default_rng(entry["seed"]),
+        )
+        self.boxes, self.known = self._timeline.truth, self._timeline.known
+        self.alike = self._timeline.alike
+
+    def __len__(self):
+        return len(self.boxes)
+
+    def __iter__(self):
+        drawn = self._pictures()
+        return (drawn[index] for index in range(len(self)))
+
+    @property
+    def sha256(self):
+        """Hexadecimal sha256 of the description, the truth and the clips."""
+        return self._sha256
+
+    @functools.cached_property
+    def _sha256(self):
+        digest = hashlib.sha256(json.dumps(self._entry, sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.boxes).tobytes())
+        for clip in (self._clip, self._scene, self._alike):
+            digest.update(clip.sha256.encode())
+        return digest.hexdigest()
+
+    def _pictures(self):
+        """Open the clips; a film that is not being read holds no frame."""
+        alike = self._entry["alike"]
+        source = pictures.Frames(self._clip)
+        frame, box = self._alike[alike["frame"]], self._alike.boxes[alike["frame"]]
+        patch = pictures.cut_out(frame, box)
+        if alike["turn"] is not None:
+            patch = pictures.recoloured(patch, alike["turn"])
+        area = alike["size"] ** 2 * np.prod(source.boxes[0, 2:]) * (1 + 2 * pictures.MARGIN) ** 2
+        shape = math.sqrt(patch.shape[1] / patch.shape[0])
+        size = tuple(max(4, round(math.sqrt(area) * side)) for side in (shape, 1 / shape))
+        scene = pictures.Frames(self._scene, source.height)
+        return pictures.Pictures(self._timeline, source, scene, patch, size)
+
+
+def _named(clips, name):
+    if name not in clips:
+        raise BadClips(f"the films need the clip {name}; name its folder with --clips")
+    return clips[name]
+
+
+def describe(development, report, count, seed):
+    """Describe films from two sets of clips.
+
+    Args:
+        development, report: lists of ``Clip``; no sequence may be in both.
+        count: films of each half.
+        seed: of all choices.
+
+    Returns:
+        The description, which JSON can hold: ``format`` and ``films``, for each ``name``, ``half``,
+        ``clip``, ``scene`` (names of clips), ``alike``, ``events`` and ``seed``.
+
+    Raises:
+        BadClips: the halves share a sequence, or have too few clips.
+    """
+    shared = {clip.name for clip in development} & {clip.name for clip in report}
+    shared = shared or {clip.sha256 for clip in development} & {clip.sha256 for clip in report}
+    if shared:
+        raise BadClips(f"both halves hold {sorted(shared)[0]}; they must share no sequence")
+    films = []
+    for half, clips in zip(HALVES, (development, report)):
+        films += _half(half, clips, count, np.random.default_rng([seed, HALVES.index(half)]))
+    return {"format": FORMAT, "films": films}
+
+
+def _half(half, clips, count, rng):
+    sources = [clip for clip in clips if len(clip) >= FEWEST]
+    if not sources or len(clips) < 2:
+        raise BadClips(
+            f"the half {half} needs two clips, one of them with {FEWEST} frames; name more folders"
+        )
+    return [
+        _film(f"{half}-{number + 1:02d}-{source.name}", half, source, clips, number, rng)
+        for number, source in ((n, sources[n % len(sources)]) for n in range(count))
+    ]
+
+
+def _film(name, half, source, clips, number, rng):
+    others = [clip for clip in clips if clip is not source]
+    scene = others[int(rng.integers(len(others)))]
+    like = sorted(others, key=lambda clip: abs(_shape(clip) - _shape(source)))[:NEAREST]
+    other = like[int(rng.integers(len(like)))]
+    recolour = (number + number // max(1, len(clips))) % COLOURS == 0
+    alike = source if recolour else other
+    seen = np.flatnonzero(np.isfinite(alike.boxes).all(axis=1))
+    lengths = np.exp(rng.uniform(math.log(SHORTEST), math.log(LONGEST), len(KINDS)))
+    return {
+        "name": name,
+        "half": half,
+        "clip": source.name,
+        "scene": scene.name,
+        "alike": {
+            "clip": alike.name,
+            "frame": int(rng.choice(seen)),
+            "turn": int(rng.integers(*TURN)) if recolour else None,
+            "size": round(float(rng.uniform(*ALIKE)), 3),
+        },
+        "events": [[KINDS[k], int(length)] for k, length in zip(rng.permutation(3), lengths)],
+        "seed": int(rng.integers(2**31)),
+    }
+
+
+def _shape(clip):
+    """Logarithm of the first box's width over its height."""
+    return math.log(clip.boxes[0, 2] / clip.boxes[0, 3])
+
+
+def read(path, clips, half=None):
+    """The films of a description.
+
+    Args:
+        path: of the JSON that ``python -m calib.research.longterm.films`` wrote.
+        clips: list of ``Clip`` that holds those of the description.
+        half: one of ``HALVES``; None for both.
+
+    Returns:
+        list of ``LongFilm``.
+
+    Raises:
+        BadRun: no such file, or another one.
+        BadClips: a clip is missing.
+    """
+    by_name = {clip.name: clip for clip in clips}
+    return [LongFilm(entry, by_name) for entry in entries(path) if half in (None, entry["half"])]
+
+
+def entries(path):
+    """The films' entries of a description; ``BadRun`` where the file is none."""
+    make = "make one with `python -m calib.research.longterm.films`"
+    try:
+        table = json.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise BadRun(f"{path} describes no films: {error}; {make}") from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):
+        raise BadRun(f"{path} describes no films of this version; {make}")
+    return table["films"]
+
+
+# -- the command
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.longterm.films", run, parser(), arguments, "stopped")
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.research.longterm.films", __doc__)
+    for half in HALVES:
+        cli.add_argument("--" + half, nargs="+", metavar="DIR", help="clips of this half")
+    cli.add_argument("--count", type=int, default=22, metavar="N", help="films of each half")
+    cli.add_argument("--seed", type=int, default=1, metavar="N")
+    cli.add_argument("--films", metavar="FILE", help="a description, for --show")
+    cli.add_argument("--clips", nargs="+", metavar="DIR", help="its clips, for --show")
+    cli.add_argument("--show", metavar="NAME", help="write this film as a video")
+    cli.add_argument("--out", required=True, metavar="FILE")
+    return cli
+
+
+def run(options):
+    """Write a description, or a film to look at."""
+    if options.show:
+        if not options.films or not options.clips:
+            raise BadRun("--show needs --films FILE and --clips DIR")
+        return show(options)
+    if not options.development or not options.report:
+        raise BadRun("name the clips of both halves: --development DIR --report DIR")
+    if options.count < 1:
+        raise BadRun(f"--count {options.count}: must be above zero")
+    halves = (find_clips(folders, log=say) for folders in (options.development, options.report))
+    table = describe(*halves, options.count, options.seed)
+    lines = ",\n".join(json.dumps(entry) for entry in table["films"])
+    text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
+    pathlib.Path(options.out).write_text(text)
+    say("wrote {} films to {}".format(len(table["films"]), options.out))
+    return 0
+
+
+def show(options):
+    """Write one film with the true box: green; where no answer is wrong, no box."""
+    found = [entry for entry in entries(options.films) if entry["name"] == options.show]
+    if not found:
+        names = ", ".join(entry["name"] for entry in entries(options.films))
+        raise BadRun(f"no film is called {options.show}; there are: {names}")
+    clips = {clip.name: clip for clip in find_clips(options.clips, log=say)}
+    film, writer = LongFilm(found[0], clips), None
+    for index, frame in enumerate(film):
+        if writer is None:
+            code = cv2.VideoWriter_fourcc(*"mp4v")
+            writer = cv2.VideoWriter(options.out, code, 30, frame.shape[1::-1])
+        if np.isfinite(film.boxes[index]).all():
+            x, y, w, h = np.rint(film.boxes[index]).astype(int).tolist()
+            cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 255, 0), 1)
+        writer.write(frame)
+    writer.release()
+    say(f"wrote {len(film)} frames to {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,290 @@
+"""python -m calib.research.longterm.fit: fit the thresholds of the search for lost targets.
+
+    python -m calib.research.longterm.fit --clips DIR... --films FILE --networks kestrel --write
+
+It reads the half ``development`` of the films. On each of them it tries every combination of a few
+thresholds, all at once, because drawing a film costs as much as tracking it. The short clips that
+the films are made from are tracked too, once without the search.
+
+The best combination has the highest sum of F and of the share of returns that are found within 30
+frames. More than ``--false`` false returns, or a loss of more than ``--loss`` of mean overlap on
+the short clips, count against it. The row "held out" is fair: its figures of each clip are those of
+the thresholds that are best on all other clips.
+
+``--write`` puts the best thresholds into the network's TOML, and into that of its INT8 form.
+``python -m boards.build.ship`` then renews the copy for boards. OUT/runs keeps what was tracked.
+"""
+
+import concurrent.futures
+import copy
+import functools
+import hashlib
+import itertools
+import os
+import pathlib
+import re
+import time
+from collections import namedtuple
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from calib import command, trackers
+from calib.clips import find_clips
+from calib.command import chosen, say
+from calib.errors import BadRun
+from calib.research.longterm import films, judge
+from calib.research.longterm.metrics import figures
+from runtime import DEFAULT_NETWORK
+from runtime.devices.processor import HostTracker
+from runtime.networks import load_network
+
+KEYS = ("doubt_below", "look_above", "found_above")
+ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML
+TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")
+FALSE, LOSS = 3.0, 0.005
+FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point of overlap, above
+Thresholds = namedtuple("Thresholds", KEYS)
+# members: name of a source clip -> its films and itself; runs: (thresholds or None, name) -> Judged
+Measured = namedtuple("Measured", "members runs")
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.longterm.fit", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.research.longterm.fit", __doc__)
+    command.add_clip_options(cli)
+    cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
+    cli.add_argument("--ids", metavar="NAME,NAME", help="only these films")
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
+    command.add_network_options(cli)
+    for name, values in zip(KEYS, TRIED):
+        option = "--" + name.split("_")[0]
+        cli.add_argument(option, default=values, metavar="X,X", help=name + " (%(default)s)")
+    cli.add_argument("--false", type=float, default=FALSE, metavar="N", help="returns that may be")
+    cli.add_argument("--loss", type=float, default=LOSS, metavar="X", help="overlap that may be")
+    cli.add_argument("--write", action="store_true", help="write the best into the TOML")
+    cli.add_argument("--threads", type=int, default=1, metavar="N")
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    cli.add_argument("--out", default="out/longterm-fit", metavar="DIR")
+    return cli
+
+
+def run(options):
+    """Fit every network; print, and write where asked."""
+    tried = candidates(options)
+    clips = find_clips(options.clips, log=say)
+    drawn = chosen(films.read(options.films, clips, "development"), options.ids)
+    if options.only:
+        drawn = [film for film in drawn if film.source in options.only.split(",")]
+        if not drawn:
+            raise BadRun(f"--only {options.only}: no film is made from it")
+    sources = {film.source for film in drawn}
+    members = drawn + [clip for clip in clips if clip.name in sources]
+    for spec in trackers.fp32_specs(options):
+        follow_all(spec, tried, members, options)
+        measured = judged(spec, tried, members, options.out)
+        best = max(tried, key=lambda one: merit(measured, sources, one, options))
+        say(text(spec.name, measured, tried, best, options))
+        if options.write:
+            write_all(load_network(spec.network).path, best)
+
+
+def candidates(options):
+    """The ``Thresholds`` to try, those that make sense."""
+    values = []
+    for name in KEYS:
+        given = getattr(options, name.split("_")[0])
+        try:
+            values.append([float(value) for value in given.split(",")])
+        except ValueError:
+            raise BadRun("--{} {}: not numbers".format(name.split("_")[0], given)) from None
+    tried = [Thresholds(*one) for one in itertools.product(*values)]
+    tried = [one for one in tried if 0 < one.look_above <= one.found_above < 1]
+    tried = [one for one in tried if 0 < one.doubt_below <= one.found_above]
+    if not tried:
+        raise BadRun("no thresholds to try: 0 < look, doubt <= found < 1")
+    return tried
+
+
+# -- tracking
+
+
+def follow_all(spec, tried, members, options):
+    """Run every combination over every film and clip, unless its run is kept."""
+    todo = [member for member in members if missing(spec, tried, member, options.out)]
+    with tqdm(total=sum(map(len, todo)), unit=" frames", disable=None) as bar:
+        if options.jobs <= 1:
+            for member in todo:
+                follow_one(spec, tried, member, options.out)
+                bar.update(len(member))
+            return
+        with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
+            waiting = {
+                pool.submit(follow_one, spec, tried, member, options.out): member for member in todo
+            }
+            for done in concurrent.futures.as_completed(waiting):
+                done.result()
+                bar.update(len(waiting[done]))
+
+
+def missing(spec, tried, member, out):
+    """The combinations whose run over a member is not kept; None is without the search."""
+    is_film = isinstance(member, films.LongFilm)
+    wanted = list(tried) if is_film else [None, *tried]
+    return [one for one in wanted if judge.stored(*_place(spec, one, member, out)) is None]
+
+
+def follow_one(spec, tried, member, out):
+    """Run all that is missing over one film or clip, on the same pictures."""
+    cv2.setNumThreads(1)
+    todo = missing(spec, tried, member, out)
+    made = [_tracker(spec, one) for one in todo]
+    for one, kept in zip(todo, judge.follow_all(made, member, time.perf_counter)):
+        judge.store(kept, *_place(spec, one, member, out))
+
+
+@functools.lru_cache(maxsize=1)
+def _built(spec):
+    return trackers.build(spec, recover=False)
+
+
+def _tracker(spec, thresholds):
+    """A tracker of other thresholds on the network's one engine; the budget is one window."""
+    base = _built(spec)
+    network = copy.copy(base.network)  # the engine's stays as it is
+    if thresholds is None:
+        return HostTracker(network, base.engine, base.kernels)
+    network.__dict__.update(thresholds._asdict())
+    tracker = HostTracker(network, base.engine, base.kernels, recover=True, budget_ms=0.0)
+    if not tracker.searches:
+        raise BadRun(f"{spec.name} can search for no target: {tracker.why_no_search}")
+    return tracker
+
+
+def _place(spec, thresholds, member, out):
+    """(path, key) of a run."""
+    name = "without" if thresholds is None else "-".join(map(str, thresholds))
+    parts = (spec.identity, name, _code(), member.sha256)
+    key = hashlib.sha256("".join(parts).encode()).hexdigest()
+    return judge.path_of(out, f"{spec.name}-{spec.engine}-{name}", member), key
+
+
+_code = functools.lru_cache(maxsize=1)(judge.code_identity)
+
+
+# -- the choice
+
+
+def judged(spec, tried, members, out):
+    """The kept runs against the truth."""
+    groups, runs = {}, {}
+    for member in members:
+        groups.setdefault(getattr(member, "source", member.name), []).append(member)
+        for one in [None, *tried]:
+            kept = judge.stored(*_place(spec, one, member, out))
+            if kept is not None:
+                runs[one, member.name] = kept.judged(member)
+    return Measured(groups, runs)
+
+
+def measures(measured, choice):
+    """The figures of films, and ``loss``, the mean overlap that the search costs the clips.
+
+    Args:
+        choice: dict of the name of a source clip -> the thresholds for what is made from it.
+    """
+    of_films, lost = [], []
+    for source, thresholds in choice.items():
+        for member in measured.members[source]:
+            one = measured.runs[thresholds, member.name]
+            if isinstance(member, films.LongFilm):
+                of_films.append(one)
+            else:
+                without = measured.runs[None, member.name]
+                lost.append(np.nanmean(without.drawn) - np.nanmean(one.drawn))
+    return dict(figures(of_films), loss=float(np.mean(lost)) if lost else 0.0)
+
+
+def merit(measured, sources, thresholds, options):
+    """How good thresholds are on some source clips; NaN figures count as zero."""
+    found = measures(measured, dict.fromkeys(sources, thresholds))
+    too_false = max(0.0, np.nan_to_num(found["false_returns"]) - options.false)
+    too_lossy = max(0.0, found["loss"] - options.loss)
+    gain = found["f"] + np.nan_to_num(found["found_in_30"])
+    return gain - FALSE_COSTS * too_false - LOSS_COSTS * too_lossy
+
+
+def held_out(measured, tried, options):
+    """dict of a source clip -> the thresholds that are best on all others."""
+    choice = {}
+    for source in measured.members:
+        others = [other for other in measured.members if other != source] or [source]
+        choice[source] = max(tried, key=lambda one: merit(measured, others, one, options))
+    return choice
+
+
+def text(name, measured, tried, best, options):
+    """A table."""
+    sources = list(measured.members)
+    count = sum(map(len, measured.members.values()))
+    lines = [f"{name}: {count} films and clips"]
+    titles = ("doubt", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
+    lines.append("".join(f"{title:>11}" for title in titles))
+    rows = [(one, dict.fromkeys(sources, one)) for one in tried]
+    rows.append((None, held_out(measured, tried, options)))
+    for one, choice in rows:
+        row = measures(measured, choice)
+        start = "{:>33}".format("held out")
+        end = ""
+        if one is not None:
+            start = "".join(f"{value:11g}" for value in one)
+            end = f"{merit(measured, sources, one, options):11.3f}"
+            end += "  best" if one == best else ""
+        keys = ("f", "found_in_30", "false_returns", "claimed_while_gone", "loss")
+        lines.append(start + "".join(f"{row[key]:11.3f}" for key in keys) + end)
+    return "\n".join(lines)
+
+
+def write_all(path, thresholds):
+    """Write thresholds into a network's TOML and that of its INT8 form, if there is one."""
+    path = pathlib.Path(path)
+    other = path.parent / "int8" / f"{path.stem}-int8.toml"
+    for one in [path] + [other] * other.is_file():
+        write(one, thresholds)
+        say(f"wrote {one}")
+
+
+def write(path, thresholds):
+    """Put thresholds into a network's TOML; the rest of the file stays as it is.
+
+    Args:
+        thresholds: ``Thresholds``, or a namedtuple of other keys of ``ORDER``.
+
+    Raises:
+        BadRun: the file has no ``lost_below``, after which new keys could stand.
+    """
+    path = pathlib.Path(path)
+    lines = path.read_text().splitlines()
+    for name, value in thresholds._asdict().items():
+        at = [index for index, line in enumerate(lines) if re.match(name + r"\s*=", line)]
+        if at:
+            lines[at[0]] = re.sub(r"=\s*[0-9.]+", f"= {value:g}", lines[at[0]], count=1)
+            continue
+        earlier = r"({})\s*=".format("|".join(ORDER[: ORDER.index(name)]))
+        after = [index for index, line in enumerate(lines) if re.match(earlier, line)]
+        if not after:
+            raise BadRun(f"{path} has no lost_below; fit it with calib.loss_thresholds")
+        lines.insert(after[-1] + 1, f"{name} = {value:g}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,164 @@
+"""Run a tracker over a film and keep what it claimed; a finished run is not run again."""
+
+import hashlib
+import os
+import pathlib
+import time
+
+import numpy as np
+
+import kernels
+import runtime
+from calib.research.longterm.metrics import Judged
+from runtime.garbage import short_collections
+
+SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
+
+
+class Run:
+    """What a tracker gave in every frame of a film; arrays of n values.
+
+    Attributes:
+        boxes: (n, 4) float64.
+        claimed: bool, whether it says that the target is in the box.
+        confidence: float64, its certainty, or its score where nothing watches it.
+        ms: float64, time of the frame; the start comes first.
+        processor_ms: float64, time that the processor worked on it, on all its threads. What other
+            programs take is not in it.
+        least_ms: float64, the least ``processor_ms`` of the frame in all rounds over the film. What
+            happens to a frame once, as an interruption, is not in it; what the program does for
+            it in every round is.
+        states: text, ``tracked`` or ``lost``, or what the tracker says itself.
+    """
+
+    FIELDS = ("boxes", "claimed", "confidence", "ms", "processor_ms", "least_ms", "states")
+
+    def __init__(self, boxes, claimed, confidence, ms, processor_ms, least_ms, states):
+        self.boxes, self.claimed, self.confidence = boxes, claimed, confidence
+        self.ms, self.processor_ms, self.least_ms = ms, processor_ms, least_ms
+        self.states = states
+
+    def judged(self, film):
+        """The run against the film's truth."""
+        known = getattr(film, "known", None)
+        return Judged(self.boxes, self.claimed, self.confidence, film.boxes, known)
+
+
+def follow(tracker, film, clock, rounds=1):
+    """Track a film from its first box, several times where its times are asked for.
+
+    Args:
+        tracker: has ``init(frame, box)`` and ``update(frame)``. It claims a box unless it says
+            that the target is lost.
+        film: frames and ``boxes``, as a ``calib.clips.Clip`` has them.
+        clock: function that gives seconds.
+        rounds: how often.
+
+    Returns:
+        A ``Run``: the first one, with ``least_ms`` of all.
+    """
+    runs = [follow_all([tracker], film, clock)[0] for _ in range(rounds)]
+    runs[0].least_ms = np.min([run.processor_ms for run in runs], axis=0)
+    return runs[0]
+
+
+@short_collections()  # as runtime.track does
+def follow_all(trackers, film, clock):
+    """Track a film with several trackers, each frame with one after another: a ``Run`` for each."""
+    rows = [[] for _ in trackers]
+    for index, frame in enumerate(film):
+        for tracker, own in zip(trackers, rows):
+            started, spent_s = clock(), time.process_time()
+            if index == 0:
+                tracker.init(frame, film.boxes[0])
+                row = film.boxes[0], True, 1.0, "tracked"
+            else:
+                track = tracker.update(frame)
+                certainty = getattr(tracker, "certainty", None)
+                confidence = track.score if certainty is None else certainty
+                row = track.box, not track.lost, confidence, state_of(track)
+            times = (clock() - started) * 1e3, (time.process_time() - spent_s) * 1e3
+            own.append(row[:3] + times + row[3:])
+    return [_run(own) for own in rows]
+
+
+def _run(rows):
+    boxes, claimed, confidence, ms, processor_ms, states = zip(*rows)
+    numbers = np.array(boxes, float), np.array(claimed, bool), np.array(confidence, float)
+    processor_ms = np.array(processor_ms)
+    return Run(*numbers, np.array(ms), processor_ms, processor_ms, np.array(states))
+
+
+class Suggested:
+    """A tracker whose search for a lost target is told where a detector sees its class.
+
+    Args:
+        tracker: has ``init``, ``update``, ``certainty`` and ``suggest``.
+        detector: a ``runtime.detect.Detector``.
+        every: frames from one look of the detector to the next, while the target is lost.
+    """
+
+    def __init__(self, tracker, detector, every):
+        self._tracker, self._detector, self._every = tracker, detector, every
+        self._since = 0
+
+    def init(self, frame, box):
+        """Take a target."""
+        self._since = 0
+        self._tracker.init(frame, box)
+
+    def update(self, frame):
+        """Find the target in the next frame; a suggestion counts from the frame after."""
+        track = self._tracker.update(frame)
+        self._since += 1
+        if track.lost and self._since >= self._every:
+            self._since = 0
+            self._tracker.suggest(self._detector.proposals(frame)[0])
+        return track
+
+    @property
+    def certainty(self):
+        """The tracker's."""
+        return self._tracker.certainty
+
+
+def state_of(track):
+    """The state that a ``Track`` tells: a text, "lost" where no box is claimed."""
+    return "lost" if track.lost else getattr(track, "state", "tracked")
+
+
+def code_identity():
+    """sha256 of all code of the runtime and the kernels, on which every run depends."""
+    digest = hashlib.sha256()
+    for package in (runtime, kernels):
+        root = pathlib.Path(package.__file__).parent
+        for path in sorted(root.rglob("*")):
+            if path.suffix in SOURCES and path.is_file():
+                digest.update(str(path.relative_to(root)).encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def path_of(out, name, film):
+    """The file of a tracker's run over a film."""
+    return pathlib.Path(out) / "runs" / name / (film.name + ".npz")
+
+
+def stored(path, key):
+    """The ``Run`` that was kept in a file; None when there is none, or one of another key."""
+    try:
+        with np.load(str(path)) as kept:
+            if str(kept["key"]) != key:
+                return None
+            return Run(*(kept[field] for field in Run.FIELDS))
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+
+
+def store(run, path, key):
+    """Keep a run, completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    with open(str(part), "wb") as file:
+        np.savez_compressed(file, key=key, **{field: getattr(run, field) for field in Run.FIELDS})
+    os.replace(str(part), str(path))

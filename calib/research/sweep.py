@@ -1,0 +1,338 @@
+"""python -m calib.research.sweep: judge every checkpoint of a training, and choose by a rule.
+
+    python -m calib.research.sweep runs/mine --clips DIR --unseen DIR --workers 4
+    python -m calib.research.sweep runs/mine --clips DIR --unseen DIR --tune 60 --ray ADDRESS
+
+A training keeps its averaged weights at each judgement. Those of the stages tune, joint and finish
+are whole trackers: the command exports each, and measures one-step overlap, AO and EAO on --clips.
+The last checkpoint is chosen, unless another one is better by more than one standard error on the
+same pairs; of several the best. The figures on --unseen are those to report: nothing was chosen
+there. --tune then searches the tracking numbers of the chosen one (calib.tune).
+
+Writes RUN/sweep: results.jsonl, a folder with ONNX and TOML for each checkpoint, sweep.json and
+report.html with the curves of the run. A killed sweep goes on with the same command.
+"""
+
+import hashlib
+import html
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import numpy as np
+from tqdm import tqdm
+
+from calib import command, eao, metrics, tune, workers
+from calib.clips import find_clips
+from calib.command import chosen, say
+from calib.errors import BadRun, Missing
+from calib.follow import follow
+from calib.one_step_overlap import Finder, Pairs
+from calib.report import pyplot
+from calib.research.train.judging import estimate
+from calib.research.train.validate import overlaps
+from calib.store import entries
+from runtime import engines, load_tracker
+from runtime.networks import load_network, sha256_of
+
+NAME = "calib.research.sweep"
+STAGES = ("tune", "joint", "finish")  # whose checkpoints are whole trackers
+KEPT = "checkpoints"  # of the run's folder
+
+
+def main(arguments=None):
+    """Run the command; returns the exit code."""
+    return command.run(NAME, run, parser(), arguments)
+
+
+def parser():
+    """The command's options."""
+    cli = command.parser(NAME, __doc__)
+    cli.add_argument("run", metavar="RUN", help="folder of a training")
+    command.add_clip_options(cli)
+    cli.add_argument(
+        "--unseen", nargs="*", default=[], metavar="DIR", help="clips that nothing is chosen by"
+    )
+    cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
+    cli.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+    cli.add_argument("--ray", metavar="ADDRESS", help="address of a Ray cluster; local starts one")
+    cli.add_argument("--tune", type=int, metavar="TRIALS", help="then run calib.tune on the chosen")
+    return cli
+
+
+def run(options):
+    """Judge what is not judged yet, choose, and write the report."""
+    if options.workers < 1:
+        raise BadRun("--workers must be 1 or more")
+    out = pathlib.Path(options.run) / "sweep"
+    paths = checkpoints(pathlib.Path(options.run))
+    clips = chosen(find_clips(options.clips, log=say), options.only)
+    if len(clips) < 2:
+        raise BadRun("one clip gives no standard error; name at least two with --clips")
+    unseen = find_clips(options.unseen, log=say) if options.unseen else []
+    both = sorted({c.sha256 for c in clips} & {c.sha256 for c in unseen})
+    if both:
+        name = next(clip.name for clip in clips if clip.sha256 == both[0])
+        raise BadRun(f"{name} is among --clips and --unseen; name it in one of them")
+    out.mkdir(exist_ok=True)
+    networks = {path.stem: exported(path, out) for path in paths}
+    results = measured(networks, Judge(clips, options.engine), out, options)
+    pick, reason = choose(results, list(networks))
+    report = {"run": options.run, "clips": [c.name for c in clips], "chosen": pick, "why": reason}
+    if unseen:
+        judge = Judge(unseen, options.engine)
+        kept = measured({pick: networks[pick]}, judge, out, options)
+        report.update(unseen=[c.name for c in unseen], unseen_figures=without_pairs(kept[pick]))
+    report["results"] = {name: without_pairs(each) for name, each in results.items()}
+    if options.tune:
+        report["tuned"] = tuned(networks[pick], options, out)
+    (out / "sweep.json").write_text(json.dumps(report, indent=1))
+    write_page(report, pathlib.Path(options.run), out)
+    print(text(report))
+
+
+def checkpoints(folder):
+    """The checkpoints of a run that are whole trackers, in the order of their making.
+
+    Raises:
+        BadRun: there is none.
+    """
+    if not (folder / "log.jsonl").is_file():
+        raise BadRun(f"{folder} is no run of calib.research.train: it has no log.jsonl")
+    found = [
+        path
+        for stage in STAGES
+        for path in sorted((folder / KEPT).glob(stage + "-*.pt"), key=pairs_of)
+    ]
+    if not found:
+        raise BadRun(
+            "{} has no checkpoint of the stages {}; train them first, with `python -m "
+            "calib.research.train --resume {}`".format(folder / KEPT, ", ".join(STAGES), folder)
+        )
+    return found
+
+
+def pairs_of(path):
+    """How many pairs of its stage a checkpoint has seen, by its name STAGE-PAIRS.pt."""
+    return int(path.stem.rpartition("-")[2])
+
+
+def exported(path, out):
+    """The TOML of a checkpoint, written once."""
+    folder = out / path.stem
+    told = folder / "checkpoint.sha256"
+    sha = sha256_of(path)
+    written = sorted(folder.glob("*.toml"))
+    if written and told.is_file() and told.read_text() == sha:
+        return written[0]
+    try:
+        from calib.research.train import export
+    except ImportError:
+        raise Missing("checkpoints need PyTorch; run `make setup ALSO=train`") from None
+    toml = export.export(path, folder)["toml"]
+    told.write_text(sha)
+    return pathlib.Path(toml)
+
+
+class Judge:
+    """Measures a network on clips; can be sent to another process.
+
+    Args:
+        clips: list of ``Clip``.
+        engine: as everywhere.
+    """
+
+    def __init__(self, clips, engine):
+        self.clips, self.engine = clips, engine
+
+    def identity(self, toml):
+        """A text that changes with everything that the figures depend on."""
+        network = load_network(str(toml))
+        told = [sha256_of(path) for path in network.locate(None).values()]
+        told += [self.engine, [clip.sha256 for clip in self.clips]]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
+
+    def score(self, toml, clips=None):
+        """dict of ``ao``, ``eao``, ``ms`` of a frame, and the one-step ``overlaps`` by pair."""
+        network = load_network(str(toml))
+        engine = engines.create(self.engine, network, network.locate(None))
+        pairs = Pairs(self.clips, network)
+        found = overlaps(Finder(network, engine), pairs)
+        engine.close()
+        tracker = load_tracker(str(toml), engine=self.engine, precision="fp32", threads=1)
+        ao, runs, ms = [], [], []
+        for clip in self.clips:
+            followed = follow(tracker, clip)
+            ao.append(metrics.figures(np.array(followed["boxes"]), clip.boxes)["ao"])
+            ms += followed["ms"]
+            runs += eao.runs_of(tracker, list(clip), clip.boxes)
+        tracker.close()
+        return {
+            "ao": float(np.mean(ao)),
+            "eao": eao.score(runs),
+            "ms": float(np.median(ms)),
+            "overlaps": [round(float(value), 4) for value in found],
+            "clip": [int(index) for index in pairs.clip],
+        }
+
+
+def measured(networks, judge, out, options):
+    """dict of name -> figures; each is kept in results.jsonl as soon as it is there."""
+    path = out / "results.jsonl"
+    kept = {key: found for key, _, found in entries(path)}
+    keys = {name: judge.identity(toml) for name, toml in networks.items()}
+    todo = [name for name in networks if keys[name] not in kept]
+    if todo:
+        with workers.open_pool(judge, min(options.workers, len(todo)), options.ray) as pool:
+            scores = pool.scores([str(networks[name]) for name in todo])
+            bar = tqdm(total=len(todo), unit="checkpoint", disable=None)
+            for name, found in zip(todo, scores):
+                with open(path, "a") as file:
+                    file.write(json.dumps([keys[name], name, found]) + "\n")
+                kept[keys[name]] = found
+                bar.update()
+            bar.close()
+    results = {name: dict(kept[keys[name]]) for name in networks}
+    for each in results.values():
+        mean, error = estimate(each["overlaps"], each["clip"])
+        each.update(one_step=mean, one_step_error=error)
+    return results
+
+
+def choose(results, names):
+    """(name of the chosen checkpoint, why): see the module's text.
+
+    The best of many is partly the luckiest of them. So a checkpoint has to be better than the last
+    one by more than the standard error of their difference on the same pairs.
+    """
+    last = names[-1]
+    best, gained = last, 0.0
+    for name in names[:-1]:
+        difference = np.subtract(results[name]["overlaps"], results[last]["overlaps"])
+        gain, error = estimate(difference, results[last]["clip"])
+        if gain > error and gain > gained:
+            best, gained, sure = name, gain, error
+    if best == last:
+        return last, "the last one; none is better by more than one standard error"
+    return best, f"better than the last one by {gained:.4f} ± {sure:.4f}"
+
+
+def tuned(toml, options, out):
+    """What calib.tune finds for the chosen checkpoint."""
+    given = ["--network", str(toml), "--clips", *options.clips, "--trials", str(options.tune)]
+    given += ["--workers", str(options.workers), "--out", str(out / "tune")]
+    given += ["--engine", options.engine]
+    given += ["--ray", options.ray] if options.ray else []
+    given += ["--only", options.only] if options.only else []
+    if tune.main(given):
+        raise BadRun(f"calib.tune failed, see above; the sweep itself is in {out}")
+    report = json.loads((out / "tune" / (toml.stem + "-tune.json")).read_text())
+    return {key: report[key] for key in ("best", "score", "score_held_out")}
+
+
+def without_pairs(found):
+    """Figures without the lists by pair."""
+    return {key: value for key, value in found.items() if key not in ("overlaps", "clip")}
+
+
+def text(report):
+    """The table for the terminal."""
+    lines = ["checkpoint            one-step            AO    EAO  ms a frame"]
+    for name, each in report["results"].items():
+        mark = "*" if name == report["chosen"] else " "
+        lines.append(f"{mark} {_line(name, each)}")
+    lines.append("* {}".format(report["why"]))
+    if "unseen_figures" in report:
+        lines.append("  " + _line("on --unseen", report["unseen_figures"]))
+    if "tuned" in report:
+        held = report["tuned"]["score_held_out"]
+        lines.append("tuned: {start:.3f} to {best:.3f} on clips that were held out".format(**held))
+    return "\n".join(lines)
+
+
+def _line(name, each):
+    return "{:18} {:.4f} ± {:.4f}  {:.3f}  {:.3f}  {:.2f}".format(
+        name, each["one_step"], each["one_step_error"], each["ao"], each["eao"], each["ms"]
+    )
+
+
+def write_page(report, folder, out):
+    """Write report.html: the table, the curves of the sweep and those of the training."""
+    plot(report["results"], report["chosen"], out / "sweep.png")
+    rows = [_row(name, each, name == report["chosen"]) for name, each in report["results"].items()]
+    if "unseen_figures" in report:
+        rows.append(_row("the chosen one on --unseen", report["unseen_figures"], True))
+    tuned = ""
+    if "tuned" in report:
+        tuned = "<p>Tuned on held-out clips: {start:.3f} to {best:.3f}.".format(
+            **report["tuned"]["score_held_out"]
+        )
+    curves = "<h2>The training</h2><img src=../curves.png alt='losses and validation'>"
+    parts = [
+        "<!doctype html><meta charset=utf-8><title>{0}</title><style>".format(
+            html.escape(report["run"])
+        ),
+        "body{font:16px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}",
+        "td,th{padding:.2em 1em;text-align:right}td:first-child{text-align:left}",
+        ".chosen{font-weight:bold}img{max-width:100%}</style>",
+        "<h1>{}</h1><p>Chosen: {}, {}.{}".format(
+            html.escape(report["run"]), html.escape(report["chosen"]), report["why"], tuned
+        ),
+        "<p><img src=sweep.png alt='figures of each checkpoint'>",
+        "<table><tr><th>checkpoint<th>one-step<th>AO<th>EAO<th>ms a frame",
+        *rows,
+        "</table>",
+        curves if (folder / "curves.png").is_file() else "",
+    ]
+    (out / "report.html").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _row(name, each, chosen):
+    """A row of the page's table."""
+    return "<tr{}><td>{}<td>{:.4f} ± {:.4f}<td>{:.3f}<td>{:.3f}<td>{:.2f}".format(
+        " class=chosen" if chosen else "",
+        html.escape(name),
+        each["one_step"],
+        each["one_step_error"],
+        each["ao"],
+        each["eao"],
+        each["ms"],
+    )
+
+
+def plot(results, pick, path):
+    """One-step overlap with its standard error, AO and EAO of each checkpoint; below, its time."""
+    plt = pyplot()
+    figure, (axes, times) = plt.subplots(
+        2, figsize=(10, 6), sharex=True, gridspec_kw={"height_ratios": (4, 1)}
+    )
+    places, names = np.arange(len(results)), list(results)
+    found = list(results.values())
+    axes.errorbar(
+        places,
+        [each["one_step"] for each in found],
+        [each["one_step_error"] for each in found],
+        marker="o",
+        capsize=3,
+        label="one-step overlap, standard error",
+    )
+    axes.plot(places, [each["ao"] for each in found], marker="s", label="AO")
+    axes.plot(places, [each["eao"] for each in found], marker="^", label="EAO")
+    axes.axvline(names.index(pick), color="0.6", linestyle="--", label="chosen")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, frameon=False)
+    times.plot(places, [each["ms"] for each in found], marker=".", color="0.3")
+    times.set_ylabel("ms a frame")
+    times.set_ylim(bottom=0)
+    times.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
+    for each in (axes, times):
+        each.grid(True, alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(str(path), dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""python -m calib.research.train: train kestrel; README.md beside this file explains how."""
+
+import json
+import pathlib
+import time
+
+import cv2
+import numpy as np
+import torch
+
+from calib import command
+from calib.clips import find_clips
+from calib.one_step_overlap import Pairs
+from calib.research.train import plots, record
+from calib.research.train.bank import build_bank
+from calib.research.train.errors import BadImages, TrainingStopped
+from calib.research.train.export import export
+from calib.research.train.geometry import PAIRS
+from calib.research.train.inherit import Inheritance
+from calib.research.train.layers import BACKBONES, blocks_of
+from calib.research.train.loop import Log, Runner, Stage
+from calib.research.train.network import Kestrel, macs
+from calib.research.train.options import parser
+from calib.research.train.pairs import Drawer
+from calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
+from calib.research.train.stages import NAMES, Standard, Work
+from calib.research.train.start import licences_of, load_earlier_stages, load_start
+from calib.research.train.teacher import Teachers
+from runtime.networks import load_network
+
+START_PAIRS = 2048  # in the ring before the first step
+FEWEST_PICTURES = 4
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.train", run, parser(), arguments, parse=record.arguments)
+
+
+def run(options):
+    """Train, and export the network after the last stage."""
+    foreign, blocks = options.shape not in BACKBONES, blocks_of(options.shape)
+    options.stages = options.stages or [
+        name for name in NAMES if {"finish": not foreign, "blocks": blocks}.get(name, True)
+    ]
+    if "blocks" in options.stages and not blocks:
+        raise TrainingStopped(
+            "stage blocks is for the backbones {} alone; leave it out of --stages".format(
+                ", ".join(filter(blocks_of, BACKBONES))
+            )
+        )
+    if foreign and "finish" in options.stages:
+        raise TrainingStopped(
+            "stage finish rounds the backbones {} alone; leave it out of --stages and quantise {} "
+            "with calib.int8".format(", ".join(BACKBONES), options.shape)
+        )
+    if min(options.head[:2]) < 1 or options.head[2] < 0:
+        raise TrainingStopped(
+            "--head {} {} {} is no head; give two widths of 1 or more and a number of convolutions "
+            "of 0 or more, such as 48 32 3".format(*options.head)
+        )
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)
+    log = Log(out / "log.jsonl")
+    log(event="started", torch=torch.__version__, arguments=vars(options))
+    for told in record.write(out, options):
+        log(event="differs", what=told)
+    work, writers = prepare(options, out, log)
+    try:
+        run_stages(options, out, log, work)
+    finally:
+        stop_writers(writers)
+    if options.stages[-1] in ("tune", "joint", "finish"):
+        exported = export(out / (options.stages[-1] + ".pt"), out / "export")
+        print(json.dumps(exported, indent=1))
+
+
+def prepare(options, out, log):
+    """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainingStopped(
+            f"there is no CUDA device for --device {options.device}; use --device cpu"
+        )
+    teachers = Teachers(options.teacher, options.networks_dir, options.maps_teacher)
+    cache = pathlib.Path(options.cache) if options.cache else out / "cache"
+    bank = build_bank(
+        cache / "bank",
+        options.images,
+        options.clips,
+        leave_out=options.leave_out,
+        licences=options.licences,
+        labels=options.labels,
+    )
+    if len(bank) < FEWEST_PICTURES:
+        raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
+    log(
+        event="pictures",
+        count=len(bank),
+        held=int(bank.held.sum()),
+        licences=bank.licences,
+        sources=bank.sources,
+    )
+    held = held_pairs(options, bank, teachers, out / "held.npz")
+    plots.batch_picture(held, out / "batch.png")
+    ring = Ring(cache / "ring", options.ring, teachers.channels)
+    if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
+        log(event="waiting", what=f"another run must draw pairs into {cache}")
+    writers = fill_ring(options, ring, cache)
+    work = Work(
+        ring,
+        held,
+        Standard.of(held, options.device),
+        one_step={
+            pathlib.Path(path).resolve().name: Pairs(find_clips([path]), PAIRS)
+            for path in options.validation
+        },
+        teachers=teachers,
+        device=options.device,
+        batch=options.batch,
+        quality=options.quality,
+        maps_share=options.maps_share,
+    )
+    return work, writers
+
+
+def held_pairs(options, bank, teachers, path):
+    """Pairs from held-out pictures, drawn once for a run and kept in ``path``."""
+    if not path.is_file():
+        drawer = Drawer(bank, held=True)
+        pairs = [learnt_pair(drawer, teachers, options.seed, -1 - i) for i in range(options.held)]
+        fields = {
+            name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
+            for name, (_, dtype) in layout(teachers.channels).items()
+        }
+        np.savez(path, **fields)
+    with np.load(path) as file:
+        return dict(file)
+
+
+def fill_ring(options, ring, cache):
+    """Start the processes that draw pairs and wait until there are enough to begin with."""
+    job = {
+        "teachers": options.teacher,
+        "of_maps": options.maps_teacher,
+        "networks_dir": options.networks_dir,
+        "bank": str(cache / "bank"),
+        "ring": str(cache / "ring"),
+        "size": options.ring,
+        "reuse": options.reuse,
+        "seed": options.seed,
+        "nice": options.nice,
+        "workers": options.processes,
+    }
+    writers = start_writers(job)
+    enough = min(START_PAIRS, ring.size)
+    while ring.filled() < enough:
+        time.sleep(0.2)
+        if options.processes and not any(writer.is_alive() for writer in writers):
+            raise TrainingStopped(
+                "every process that draws pairs has ended, see their messages above; the cache in "
+                "{} may be broken: delete it and start again".format(job["ring"])
+            )
+    return writers
+
+
+def run_stages(options, out, log, work):
+    """Run one stage after the other; a finished one is not run again."""
+    for name in options.stages:
+        torch.manual_seed(options.seed)
+        network = Kestrel(options.shape, work.teachers.channels, *options.head, own=options.own)
+        log(stage=name, event="network", **macs(network))
+        if options.start and name == options.stages[0]:
+            told = load_start(
+                name, network, options.start, work.held, work.standard, options.networks_dir
+            )
+            log(stage=name, event="start", what=options.start, licences=licences_of(options.start))
+            if told:
+                log(stage=name, event="started from", what=told)
+        elif name == "finish" or not (out / (name + ".pt")).is_file():
+            load_earlier_stages(name, network, out)
+        if name == "finish":
+            network = work.folded(network)
+        elif name == "blocks":
+            inherit(options, network, work)
+        stage = stage_of(name, options, network, work)
+        seconds = options.checkpoint_seconds
+        Runner(stage, out, log, options.device, options.seed, seconds).run()
+        plots.curves(out / "log.jsonl", out / "curves.png")
+
+
+def inherit(options, network, work):
+    """Give the network its teacher's blocks, see ``inherit.py``."""
+    if len(options.teacher) != 1:
+        raise TrainingStopped("stage blocks takes the blocks of one network; name one --teacher")
+    teacher = load_network(options.teacher[0])
+    file = teacher.locate(options.networks_dir)["backbone"]
+    work.inheritance = Inheritance(file, blocks_of(options.shape), work.held, work.device)
+    features = [work.held[name] for name in ("search_features", "exemplar_features")]
+    targets = [work.standard.apply(torch.from_numpy(each).to(work.device)) for each in features]
+    work.inheritance.start(network.backbone, [each.cpu() for each in targets])
+
+
+def stage_of(name, options, network, work):
+    """The ``Stage`` of that name under the options."""
+    judge = {
+        "blocks": work.judge_blocks,
+        "backbone": work.judge_backbone,
+        "head": work.judge_head,
+        "finish": work.judge_finish,
+    }
+    trained = {
+        "blocks": lambda kestrel: kestrel.backbone,
+        "backbone": lambda kestrel: torch.nn.ModuleList(kestrel.backbones),
+        "joint": lambda kestrel: kestrel,
+        "finish": lambda folded: folded if options.finish_all else folded.trained,
+    }
+    return Stage(
+        name,
+        network,
+        trained.get(name, lambda kestrel: kestrel.head),
+        step=getattr(work, name + "_step"),
+        judge=judge.get(name, work.judge_network),
+        pairs=options.pairs[name],
+        minutes=options.minutes[name],
+        lr=options.lr[name],
+        batch=options.batch * (2 if name in ("head", "tune") else 1),
+        judgements=options.judgements,
+        decay=options.decay[name],
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

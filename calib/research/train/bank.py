@@ -1,0 +1,212 @@
+"""The bank: all training pictures, decoded once into one flat file that every process maps.
+
+There are three kinds. A STILL stands alone. Pictures of a SEQUENCE show one target, each with its
+true box. Pictures of a VIDEO belong together and have no true box, at most a rough one. A picture
+without a box gets boxes around things that stand out. One group in 40 is held out of the training.
+"""
+
+import hashlib
+import json
+import pathlib
+
+import numpy as np
+
+from calib.research.train.errors import BadImages
+from calib.research.train.pictures import (
+    FRAMES,
+    PROPOSALS,
+    contrast_boxes,
+    find_clips,
+    find_stills,
+    read_boxes,
+    read_sequence,
+    read_stills,
+    read_video,
+    shrunk,
+)
+from calib.research.train.sources import Sources
+
+STILL, SEQUENCE, VIDEO = 0, 1, 2
+HOLDOUT = 40
+SEED = 7  # of the boxes around things that stand out
+
+
+class Bank:
+    """The pictures, mapped read-only.
+
+    Attributes, one entry a picture:
+        kind: STILL, SEQUENCE or VIDEO.
+        group: number of the clip or still; pictures of one clip share it.
+        boxes: (PROPOSALS, 4) as centre and size in pixels. A picture with a box of its own has
+            that box in every row.
+        located: whether it has a box of its own.
+        source: index into ``source_names``.
+        held: whether it is held out of the training.
+        mean: mean colour, BGR.
+
+    ``sources`` maps the name of each still folder and clip to its number of pictures, and
+    ``licences`` each licence class.
+    """
+
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        table = np.load(folder / "bank.npz")
+        self._offset, self._shape = table["offset"], table["shape"]
+        self.kind, self.group, self.boxes = table["kind"], table["group"], table["boxes"]
+        self.located, self.source, self.mean = table["located"], table["source"], table["mean"]
+        self.held = self.group % HOLDOUT == HOLDOUT - 1
+        self._pixels = np.memmap(folder / "bank.bin", np.uint8, "r")
+        for name, value in json.loads(str(table["about"])).items():
+            setattr(self, name, value)
+
+    def __len__(self):
+        return len(self.kind)
+
+    def picture(self, index):
+        """BGR uint8 (H, W, 3)."""
+        height, width = self._shape[index]
+        start = self._offset[index]
+        return self._pixels[start : start + height * width * 3].reshape(height, width, 3)
+
+
+class _Packer:
+    """Writes pictures one after the other; ``close`` writes the table beside them."""
+
+    def __init__(self, folder):
+        self.file = open(folder / "bank.bin", "wb")
+        self.rows, self.end = [], 0
+        self.counts, self.licences, self.source_names = {}, {}, {}
+        self.groups, self.rng = {}, np.random.default_rng(SEED)
+
+    def add(self, picture, kind, group, part, source, box=None):
+        """Append a picture.
+
+        Args:
+            group: name that all pictures of one clip share.
+            part: name of the folder or clip that counts it.
+            source: ``sources.Source``.
+            box: x, y, w, h in pixels of ``picture``, or None.
+        """
+        small = np.ascontiguousarray(shrunk(picture))
+        if box is None:
+            boxes = contrast_boxes(small, self.rng)
+        else:
+            x, y, w, h = box
+            scale = small.shape[1] / picture.shape[1]
+            centre = [(x + w / 2) * scale - 0.5, (y + h / 2) * scale - 0.5]
+            boxes = np.repeat([centre + [w * scale, h * scale]], PROPOSALS, 0)
+        self.file.write(small.tobytes())
+        row = {
+            "offset": self.end,
+            "shape": small.shape[:2],
+            "kind": kind,
+            "group": self.groups.setdefault(group, len(self.groups)),
+            "boxes": boxes.astype(np.float32),
+            "located": box is not None,
+            "source": self.source_names.setdefault(source.name, len(self.source_names)),
+            "mean": small.mean((0, 1)),
+        }
+        self.rows.append(row)
+        self.end += small.size
+        self.counts[part] = self.counts.get(part, 0) + 1
+        of_class = self.licences.get(source.licence_class, 0)
+        self.licences[source.licence_class] = of_class + 1
+
+    def close(self, path):
+        self.file.close()
+        columns = {name: np.array([row[name] for row in self.rows]) for name in self.rows[0]}
+        about = {
+            "sources": self.counts,
+            "licences": self.licences,
+            "source_names": list(self.source_names),
+        }
+        np.savez(path, about=json.dumps(about), **columns)
+
+
+def clip_group(name):
+    """The group of a clip: its name without the number of the target."""
+    head, _, last = name.rpartition("-")
+    return head if last.startswith("id") else name
+
+
+def build_bank(folder, images, clips, leave_out=(), licences=(), labels=None):
+    """Read everything into ``folder``, once; again only when the arguments change.
+
+    Args:
+        images: folders of stills.
+        clips: folders of clip folders, folders of videos, or videos. A file NAME.boxes.csv beside
+            the video NAME.mp4 says roughly where the target is.
+        leave_out: beginnings of the names of clips not to use.
+        licences: licence classes to use, see ``sources.py``; empty: all.
+        labels: folder of ``NAME.boxes.csv`` with true boxes of the video NAME, see ``label.py``.
+            Frames with such a box become a SEQUENCE of their own.
+
+    Returns:
+        A ``Bank``.
+
+    Raises:
+        BadImages: a folder is missing or holds nothing that can be read.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [[str(path) for path in given] for given in (images, clips)]
+    key = json.dumps([*paths, list(leave_out), sorted(licences), labels and str(labels), FRAMES])
+    key = hashlib.sha256(key.encode()).hexdigest()
+    done = folder / "bank.key"
+    if done.is_file() and done.read_text() == key:
+        return Bank(folder)
+    done.unlink(missing_ok=True)
+    if not images:
+        raise BadImages("no pictures were named; name a folder of them with --images")
+    packer, sources = _Packer(folder), Sources(licences)
+    _pack_stills(packer, images, sources)
+    sequences, videos = find_clips(clips, leave_out)
+    _pack_sequences(packer, sequences, sources)
+    _pack_videos(packer, videos, sources, labels)
+    if not packer.rows:
+        raise BadImages(
+            "no picture has a licence of class {}; list its source in {} or name other classes "
+            "with --licences".format(", ".join(sorted(licences)), sources.table.name)
+        )
+    packer.close(folder / "bank.npz")
+    done.write_text(key)
+    return Bank(folder)
+
+
+def _pack_stills(packer, folders, sources):
+    for folder in folders:
+        found = find_stills(folder)
+        paths = [path for path in found if sources.allow(path)]
+        if found and not paths:
+            continue
+        for path, picture in read_stills(folder, paths):
+            group = "still " + path.name
+            packer.add(picture, STILL, group, str(folder), sources.of(path))
+
+
+def _pack_sequences(packer, folders, sources):
+    for folder in filter(sources.allow, folders):
+        for picture, box in read_sequence(folder):
+            group = "clip " + clip_group(folder.name)
+            packer.add(picture, SEQUENCE, group, folder.name, sources.of(folder), box)
+
+
+def _pack_videos(packer, paths, sources, labels):
+    """Videos, each under its own group; frames with true boxes are a sequence in that group."""
+    for path in filter(sources.allow, paths):
+        rough = _boxes_of(path.parent, path)
+        true = _boxes_of(labels, path)
+        group, source = "video " + path.name, sources.of(path)
+        for index, frame in read_video(path):
+            if index in true:
+                packer.add(frame, SEQUENCE, group, path.name, source, true[index])
+            else:
+                packer.add(frame, VIDEO, group, path.name, source, rough.get(index))
+
+
+def _boxes_of(folder, video):
+    """{frame number: box} of a video, from ``NAME.boxes.csv`` in a folder if that is there."""
+    if folder is None:
+        return {}
+    path = pathlib.Path(folder) / (video.stem + ".boxes.csv")
+    return read_boxes(path) if path.is_file() else {}

@@ -1,0 +1,120 @@
+"""What stands around, beside and before the target in a search crop.
+
+Every function changes the crop, uint8 (255,255,3), in place. A box is (x1, y1, x2, y2) in pixels of
+the crop.
+"""
+
+import cv2
+import numpy as np
+
+from calib.research.train.effects import Light
+from calib.research.train.geometry import SEARCH
+
+
+def halves(box):
+    """(centre, half of the size) of a box given as corners."""
+    return (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+
+
+def paste(search, patch, centre, soft=False):
+    """Put a patch around ``centre``; ``soft``: as an ellipse with a soft edge.
+
+    Returns:
+        Whether any of it lies inside the crop.
+    """
+    size = np.array(patch.shape[1::-1])
+    start = (centre - size / 2).astype(int)
+    low, high = np.maximum(start, 0), np.minimum(start + size, SEARCH)
+    if not (high > low).all():
+        return False
+    inner = tuple(slice(a, b) for a, b in zip(low - start, high - start))[::-1]  # rows first
+    outer = tuple(slice(a, b) for a, b in zip(low, high))[::-1]
+    if not soft:
+        search[outer] = patch[inner]
+        return True
+    across, down = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 for n in size)
+    weight = np.clip((1.15 - across[None] - down[:, None]) / 0.3, 0, 1)[inner][:, :, None]
+    search[outer] = patch[inner] * weight + search[outer] * (1 - weight)
+    return True
+
+
+def swap_background(search, behind, box):
+    """Put another picture, of the size of the crop, behind the target."""
+    centre, half = halves(box)
+    cells = np.arange(SEARCH, dtype=np.float32)
+    x = (abs(cells - centre[0]) / (half[0] * 1.05)) ** 4
+    y = (abs(cells - centre[1]) / (half[1] * 1.05)) ** 4
+    weight = np.clip((1.25 - x[None] - y[:, None]) / 0.35, 0, 1).astype(np.float32)[:, :, None]
+    search[:] = search * weight + behind * (1 - weight)
+
+
+def place_beside(rng, box, size):
+    """A random centre for something of ``size`` that covers little of the box, or None."""
+    centre, half = halves(box)
+    at = rng.uniform(0, SEARCH, 2)
+    return at if (abs(at - centre) > half * 0.7 + size * 0.35).any() else None
+
+
+def add_distractor(search, box, picture, other, rng):
+    """Put something else of about the target's size beside it.
+
+    Args:
+        picture: where it comes from, uint8 (h,w,3).
+        other: its box there, as centre and size.
+    """
+    half = halves(box)[1]
+    factor = np.sqrt(4 * half.prod() / (other[2] * other[3])) * np.exp(rng.uniform(-0.3, 0.3))
+    size = np.clip(other[2:] * factor, 8, 200).astype(int)
+    at = place_beside(rng, box, size)
+    if at is None:
+        return
+    scale = size / np.maximum(other[2:], 1)
+    matrix = np.column_stack([np.diag(scale), size / 2 - scale * other[:2]])
+    shape, border = tuple(int(v) for v in size), cv2.BORDER_REPLICATE
+    patch = cv2.warpAffine(picture, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=border)
+    paste(search, patch, at)
+
+
+def copy_target(search, box, rng):
+    """Put another of the same kind beside the target: a copy, turned and in other colours.
+
+    Returns:
+        The copy's box as corners, float32; zeros if there was no room.
+    """
+    none = np.zeros(4, np.float32)
+    low = np.maximum(box[:2].astype(int), 0)
+    high = np.minimum(box[2:].astype(int), SEARCH)
+    if (high - low < 10).any():
+        return none
+    patch = search[low[1] : high[1], low[0] : high[0]]
+    factor = np.exp(rng.uniform(-0.35, 0.35)) * np.exp(rng.uniform(-0.25, 0.25, 2))
+    size = np.clip((high - low) * factor, 8, 220).astype(int)
+    at = place_beside(rng, box, size)
+    if at is None:
+        return none
+    shape = tuple(int(v) for v in size)
+    patch = cv2.resize(patch, shape, interpolation=cv2.INTER_LINEAR)
+    patch = np.ascontiguousarray(patch[:, ::-1]) if rng.random() < 0.5 else patch
+    turn = cv2.getRotationMatrix2D(tuple(size / 2.0), rng.uniform(-50, 50), 1.0)
+    patch = cv2.warpAffine(patch, turn, shape, borderMode=cv2.BORDER_REFLECT)
+    patch = Light(rng, 1.4)(patch)
+    if rng.random() < 0.5:  # another hue
+        patch = np.ascontiguousarray(patch[:, :, rng.permutation(3)])
+    paste(search, patch, at, soft=True)
+    return np.concatenate([at - size / 2, at + size / 2]).astype(np.float32)
+
+
+def add_occluder(search, box, rng):
+    """Cover a part of the target with one colour, or with a part of the crop."""
+    centre, half = halves(box)
+    size = (half * 2 * rng.uniform(0.15, 0.5, 2)).astype(int) + 1
+    start = np.clip((centre + rng.uniform(-1, 1, 2) * half).astype(int), 0, SEARCH - 1)
+    region = search[start[1] : start[1] + size[1], start[0] : start[0] + size[0]]
+    if rng.random() < 0.3:
+        region[:] = rng.integers(0, 255, 3)
+    elif rng.random() < 0.4:
+        region[:] = region[::-1, ::-1].copy()
+    else:
+        other = np.clip(rng.integers(0, SEARCH, 2), 0, SEARCH - np.array(region.shape[1::-1]))
+        h, w = region.shape[:2]
+        region[:] = search[other[1] : other[1] + h, other[0] : other[0] + w].copy()

@@ -1,0 +1,195 @@
+"""python -m calib.research.train.export: write a trained network as the runtime takes it.
+
+    python -m calib.research.train.export RUN/finish.pt FOLDER
+
+``NAME_exemplar.onnx``: image (1,3,127,127) -> features (1,48,8,8).
+``NAME_search.onnx``: features, image (1,3,255,255) -> score logits (1,1,16,16), distances
+(1,4,16,16) l,t,r,b in search pixels. Images are BGR, mean and scale as in ``NAME.toml``. NAME is
+that of --name, else kestrel, or that of a backbone of timm or of one's own.
+"""
+
+import hashlib
+import json
+import pathlib
+import re
+
+import torch
+
+from calib import command
+from calib.research.train.errors import TrainingStopped
+from calib.research.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
+from calib.research.train.layers import BACKBONES, blocks_of
+from calib.research.train.network import Folded, Kestrel, macs
+from calib.research.train.start import licence_of
+
+TOML = """\
+# {title}, pixel-wise correlation, {macs:.1f} MMAC.
+family = "points"
+licence = "{licence}"
+source = "calib/research/README.md"
+
+[input]
+exemplar = 127            # Side of the square crop around the first box, pixels.
+search = 255              # Side of the search region, pixels.
+context = 0.5             # Of (w + h), added to both sides before the crop.
+border = "mean"           # Outside of the frame: the mean colour of the first frame.
+channels = "BGR"
+mean = [{mean:.1f}, {mean:.1f}, {mean:.1f}]
+scale = [{scale:.9f}, {scale:.9f}, {scale:.9f}]  # 1 / 58.
+
+[head]
+stride = 16               # Search pixels a cell.
+map_size = 16             # Cells a side.
+score = "sigmoid"         # One logit.
+correlation = "pixelwise"
+
+[tracking]                # Those of nanotrack_v2. They are not fitted.
+penalty = {penalty}
+window = {window}
+lr = {lr}
+min_size = 10             # Frame pixels.
+lost_below = 0.54         # Certainty (runtime/loss.py), by calib.loss_thresholds.
+
+[[file]]
+part = "exemplar"
+name = "{name}_exemplar.onnx"
+sha256 = "{exemplar}"
+
+[[file]]
+part = "search"
+name = "{name}_search.onnx"
+sha256 = "{search}"
+"""
+TITLES = {"kestrel": "Kestrel", "kestrel_small": "Kestrel, small"}
+PLAIN = "{}: plain 3x3 and 1x1 convolutions"
+BLOCKS = "{}: 3x3 convolutions, then blocks of MobileNetV3 with ReLU"
+OTHER = "{} before the head of kestrel: trained by calib.research.train"
+TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
+
+
+def load(checkpoint):
+    """The averaged network of a checkpoint: a ``Folded`` after stage finish, else a ``Kestrel``."""
+    path = pathlib.Path(checkpoint)
+    if not path.is_file():
+        raise TrainingStopped(f"{path} is not there; train first: python -m calib.research.train")
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    config = dict(state["config"])
+    folded = config.pop("folded", False)
+    network = Kestrel(**config).eval()
+    network = Folded(network) if folded else network
+    network.load_state_dict(state["average"])
+    return network.eval()
+
+
+def fold_error(network, folded):
+    """Largest difference between a network and its folded form, logits and log distances."""
+    torch.manual_seed(0)
+    z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
+    with torch.no_grad():
+        logits, distances = network(z, x)
+        others, folded_distances = folded(z, x)
+    gap = (distances - folded_distances).abs()
+    return max(float((others - logits).abs().max()), float(gap.max()))
+
+
+def write_onnx(graph, path, inputs, outputs):
+    """Write a graph as ONNX; ``inputs`` maps names to examples; returns the file's SHA-256."""
+    torch.onnx.export(
+        graph,
+        tuple(inputs.values()),
+        str(path),
+        input_names=list(inputs),
+        output_names=outputs,
+        dynamo=False,
+        opset_version=13,
+    )
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def name_of(shape):
+    """The name of a tracker's files: kestrel, or that of the model or class of its backbone."""
+    if shape in BACKBONES:
+        return "kestrel"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", shape.rpartition(":")[2])
+
+
+def title(shape, name):
+    """What the TOML's first line says of the layers."""
+    if shape not in BACKBONES:
+        return OTHER.format(shape)
+    return (BLOCKS if blocks_of(shape) else PLAIN).format(TITLES.get(name, name))
+
+
+def export(checkpoint, folder, name=None):
+    """Write both graphs and the TOML into ``folder``; ``name`` of the files, None for the usual.
+
+    Returns:
+        dict: ``toml``, its path; ``fold_error``; ``macs_m`` and ``parameters_m``, millions;
+        ``size_mb``.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    network = load(checkpoint)
+    folded = network if isinstance(network, Folded) else Folded(network).eval()
+    error = fold_error(network, folded)
+    exemplar_graph, search_graph = folded.exemplar_graph, folded.search_graph
+    shape = network.config["shape"]
+    name = name or name_of(shape)
+    paths = {part: folder / f"{name}_{part}.onnx" for part in ("exemplar", "search")}
+    z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
+    with torch.no_grad():
+        features = exemplar_graph(z)
+    sums = {
+        "exemplar": write_onnx(exemplar_graph, paths["exemplar"], {"image": z}, ["features"]),
+        "search": write_onnx(
+            search_graph,
+            paths["search"],
+            {"exemplar": features, "image": x},
+            ["score", "distances"],
+        ),
+    }
+    size = macs(Kestrel(**{k: v for k, v in network.config.items() if k != "folded"}))
+    total = size["backbone"] + size["head"]
+    text = TOML.format(
+        title=title(shape, name),
+        name=name,
+        macs=total,
+        licence=licence_of(checkpoint),
+        mean=MEAN,
+        scale=SCALE,
+        **TRACKING,
+        **sums,
+    )
+    toml = folder / (name + ".toml")
+    toml.write_text(text)
+    size_mb = sum(path.stat().st_size for path in paths.values()) / 1e6
+    return {
+        "toml": str(toml),
+        "fold_error": error,
+        "macs_m": total,
+        "parameters_m": size["parameters"],
+        "size_mb": size_mb,
+    }
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.train.export", run, parser(), arguments)
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.research.train.export", __doc__)
+    cli.add_argument("checkpoint", help="such as RUN/finish.pt; it need not be finished")
+    cli.add_argument("folder", help="where to write, such as runtime/networks")
+    cli.add_argument("--name", help="of the files (default: kestrel, or that of the backbone)")
+    return cli
+
+
+def run(options):
+    """Export, and print figures about the network."""
+    print(json.dumps(export(options.checkpoint, options.folder, options.name), indent=1))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,282 @@
+"""One stage of the training: schedule, steps, averaged weights, checkpoints, log.
+
+A stage is done when its pairs are used up or its minutes are over, whichever comes first. The
+learning rate falls along a cosine to that end, or stays the same and falls in the last part alone.
+In the second form the state before the fall is kept, so that a larger budget goes on from there.
+A killed stage goes on from its last checkpoint.
+"""
+
+import copy
+import importlib.util
+import json
+import math
+import os
+import time
+
+import numpy as np
+import torch
+
+from calib.research.train.errors import TrainingStopped
+from calib.research.train.optimiser import optimisers
+
+WARM_UP = 100  # steps
+AVERAGE = 0.999  # decay of the averaged weights, per step
+GRADIENT = 5.0  # longest gradient, others are shortened to it
+LOG_STEPS = 100
+
+
+class Log:
+    """One JSON object a line, appended; ``log.jsonl`` in the run's folder.
+
+    The numbers of a stage go to TensorBoard too, in the folder ``tensorboard`` beside it, where
+    TensorBoard is installed.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._board = None
+        if importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(path.parent / "tensorboard"))
+
+    def __call__(self, **values):
+        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values})
+        print(line, flush=True)
+        with open(self.path, "a") as file:
+            file.write(line + "\n")
+        if self._board is None or "pairs" not in values:
+            return
+        for name, value in values.items():
+            if isinstance(value, float):
+                self._board.add_scalar(
+                    "{}/{}".format(values["stage"], name), value, values["pairs"]
+                )
+        self._board.flush()
+
+
+def averaged(average, network, step):
+    """Move the averaged copy a little towards the network, statistics of batch norms included."""
+    decay = min(AVERAGE, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for old, new in zip(average.state_dict().values(), network.state_dict().values()):
+            if old.dtype.is_floating_point:
+                old.lerp_(new, 1 - decay)
+            else:
+                old.copy_(new)
+
+
+def save(path, state):
+    """Write a checkpoint so that a kill leaves either the old or the new one."""
+    torch.save(state, str(path) + ".new")
+    os.replace(str(path) + ".new", path)
+
+
+class Stage:
+    """One stage: what it trains, by which step, and for how long; see ``stages.py``.
+
+    Args:
+        name: name of the stage, of its checkpoint and of its log lines.
+        network: ``Kestrel``, or ``Folded``.
+        trained: ``trained(network)`` gives the module whose parameters are trained.
+        step: ``step(network, numbers)`` gives a dict of losses. A loss whose name begins with "_"
+            is only logged. ``numbers`` seeds the draw of the batch.
+        judge: ``judge(network)`` gives a dict of validation figures.
+        pairs: budget in pairs.
+        minutes: budget in minutes; 0: no limit.
+        lr: highest learning rate.
+        batch: pairs a step.
+        judgements: how often the network is judged while the budget lasts.
+        decay: share of the budget, at its end, in which the learning rate falls to 0 along a line;
+            0: it falls along a cosine from the start.
+    """
+
+    def __init__(
+        self,
+        name,
+        network,
+        trained,
+        step,
+        judge,
+        pairs,
+        minutes,
+        lr,
+        batch,
+        judgements=8,
+        decay=0.0,
+    ):
+        self.name, self.network, self.trained = name, network, trained
+        self.step, self.judge = step, judge
+        self.pairs, self.minutes, self.lr, self.batch = pairs, minutes, lr, batch
+        self.judgements, self.decay = judgements, decay
+
+
+class Runner:
+    """Runs a stage to its end. Afterwards, ``average`` is the network to use."""
+
+    def __init__(self, stage, folder, log, device="cpu", seed=0, checkpoint_seconds=120):
+        self.stage, self.log, self.device, self.seed = stage, log, device, seed
+        self.checkpoint_seconds = checkpoint_seconds
+        self.path = folder / (stage.name + ".pt")
+        self.stable_path = folder / (stage.name + ".stable.pt")
+        self.network = stage.network.to(device, memory_format=torch.channels_last)
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        for parameter in stage.trained(self.network).parameters():
+            parameter.requires_grad_(True)
+        self.average = copy.deepcopy(self.network).eval()
+        self.optimisers = optimisers(self.network, stage.lr)
+        self.steps, self.mean = 0, {}
+        self.seconds = self.processor_seconds = 0.0  # by the clock; of this process on its cores
+        self.finished = self.fell = False  # fell: the learning rate has begun to fall
+        self._resume()
+
+    def _resume(self):
+        if not self.path.is_file():
+            return
+        self._take_over(self.path)
+        if self.fell and not self.falling() and self.stable_path.is_file():
+            self._take_over(self.stable_path)  # the budget is larger than that of the fall
+        self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
+
+    def _take_over(self, path):
+        state = torch.load(path, map_location=self.device, weights_only=False)
+        if state["config"] != self.network.config:
+            raise TrainingStopped(
+                "{} holds another network ({}); choose another --out or delete it".format(
+                    self.path, state["config"]
+                )
+            )
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError:
+            raise TrainingStopped(
+                "the weights of {} do not fit {}, whose file has changed since; bring back that "
+                "file, or choose another --out".format(path, self.network.config["shape"])
+            ) from None
+        self.average.load_state_dict(state["average"])
+        for optimiser, values in zip(self.optimisers, state["optimisers"]):
+            optimiser.load_state_dict(values)
+        torch.set_rng_state(state["random"].cpu())
+        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.processor_seconds = state.get("processor_seconds", 0.0)
+        self.finished, self.mean = state["finished"], state["mean"]
+        self.fell = state.get("fell", False)
+
+    def _save(self, path=None):
+        state = {
+            "config": self.network.config,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "random": torch.get_rng_state(),
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "processor_seconds": self.processor_seconds,
+            "finished": self.finished,
+            "fell": self.fell,
+            "mean": self.mean,
+        }
+        save(path or self.path, state)
+
+    def progress(self):
+        """0 at the start, 1 or more when the budget is used up."""
+        done = self.steps * self.stage.batch / self.stage.pairs
+        return max(done, self.seconds / 60 / self.stage.minutes) if self.stage.minutes else done
+
+    def falling(self):
+        """Whether the last part has begun, in which the learning rate falls along a line."""
+        return bool(self.stage.decay) and self.progress() > 1.0 - self.stage.decay
+
+    def rate(self):
+        """The learning rate of the next step."""
+        left = max(1.0 - self.progress(), 0.0)
+        if self.stage.decay:
+            share = min(1.0, left / self.stage.decay)
+        else:
+            share = 0.5 * (1 - math.cos(math.pi * left))
+        return self.stage.lr * min(1.0, (self.steps + 1) / WARM_UP) * share
+
+    def run(self):
+        """Train to the end of the budget; returns the averaged network."""
+        stage, saved = self.stage, time.monotonic()
+        next_judgement = math.floor(self.progress() * stage.judgements) + 1
+        while not self.finished and self.progress() < 1.0:
+            if self.falling() and not self.fell:
+                self._save(self.stable_path)
+                self.fell = True
+            started, spent = time.monotonic(), time.process_time()
+            self._step()
+            self.seconds += time.monotonic() - started
+            self.processor_seconds += time.process_time() - spent
+            if self.steps % LOG_STEPS == 0:
+                self._report()
+            if time.monotonic() - saved > self.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+            if next_judgement <= self.progress() * stage.judgements < stage.judgements:
+                next_judgement += 1  # the last one is after the stage
+                self._judge()
+        if not self.finished:
+            self.finished = True
+            self._save()
+            self._judge()
+        return self.average
+
+    def _step(self):
+        self.network.train()
+        rate = self.rate()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        losses = self.stage.step(self.network, [self.seed, self.steps])
+        total = sum(value for name, value in losses.items() if name[0] != "_")
+        if not torch.isfinite(total):
+            raise TrainingStopped(
+                f"the loss of stage {self.stage.name} is {float(total.detach())} at step "
+                f"{self.steps}; the checkpoint {self.path} is unharmed: "
+                "lower --lr and start again, or go on from it with the same command"
+            )
+        self.network.zero_grad(set_to_none=True)
+        total.backward()
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        torch.nn.utils.clip_grad_norm_(parameters, GRADIENT)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        averaged(self.average, self.network, self.steps)
+        self.steps += 1
+        for name, value in losses.items():
+            value = float(value.detach())
+            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
+
+    def _report(self):
+        self._say({"lr": round(self.rate(), 6)}, self.mean)
+
+    def _judge(self):
+        """Judge the averaged weights, and keep them for ``calib.research.sweep``."""
+        with torch.no_grad():
+            figures = self.stage.judge(self.average.eval())
+        self._say({"event": "judged"}, figures)
+        folder = self.path.parent / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        name = f"{self.stage.name}-{self.steps * self.stage.batch}.pt"
+        save(folder / name, {"config": self.network.config, "average": self.average.state_dict()})
+
+    def _say(self, kind, figures):
+        """Log a line about the present step."""
+        self.log(
+            stage=self.stage.name,
+            steps=self.steps,
+            pairs=self.steps * self.stage.batch,
+            seconds=round(self.seconds, 1),
+            processor_seconds=round(self.processor_seconds, 1),
+            **kind,
+            **{name: round(float(value), 4) for name, value in figures.items()},
+        )
+
+
+def batch_slots(numbers, ring, batch):
+    """Random filled slots of the ring for one step, the same for the same numbers."""
+    rng = np.random.default_rng(numbers)
+    filled = np.flatnonzero(ring.stamps.copy())
+    return rng.choice(filled, batch, replace=len(filled) < batch)

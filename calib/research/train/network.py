@@ -1,0 +1,256 @@
+"""Kestrel: a tracker network of convolutions, and its folded form, which is deployed.
+
+The folded network holds only convolutions, ReLU, sums, one pixel-wise correlation, one
+concatenation and one exponential.
+
+Images are float32 (N, 3, side, side), BGR, already ``(value - MEAN) * SCALE``, so that the zero
+padding of the convolutions is the mean colour.
+"""
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from calib.research.train import foreign
+from calib.research.train.geometry import CELLS, EXEMPLAR_CELLS, MEAN, SCALE, SEARCH, STRIDE
+from calib.research.train.layers import BACKBONES, Unit, conv, plain, row, units
+
+LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
+
+
+def normalise(images):
+    """uint8 (N, H, W, 3) tensor -> float32 (N, 3, H, W), channels last in memory."""
+    images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+    return images.sub_(MEAN).mul_(SCALE)
+
+
+class Backbone(nn.Module):
+    """Images -> standardised features of the teachers, (N, channels, cells, cells).
+
+    Args:
+        shape: one of ``BACKBONES``, or a name that ``calib.research.backbones.foreign.load`` takes.
+        channels: of the teachers' features.
+    """
+
+    def __init__(self, shape, channels):
+        super().__init__()
+        if shape in BACKBONES:
+            self.layers, width = row(shape)
+        else:
+            self.layers = foreign.load(shape, STRIDE, seed=torch.initial_seed())
+            with torch.no_grad():
+                width = self.layers(torch.zeros(1, 3, 64, 64)).shape[1]
+        self.project = nn.Conv2d(width, channels, 1)
+        self.width = width
+
+    def deployed(self):
+        """The layers as convolutions with bias; those of ``BACKBONES`` may be rounded."""
+        if not isinstance(self.layers, nn.Sequential) or not isinstance(self.layers[0], Unit):
+            return foreign.folded(copy.deepcopy(self.layers))[0]
+        return nn.Sequential(*map(plain, self.layers))
+
+    def forward(self, images):
+        return self.project(self.layers(images))
+
+
+def correlate(exemplar, search):
+    """Correlate all exemplar cells with all search cells: (N,C,h,h), (N,C,H,W) -> (N,h*h,H,W)."""
+    n, c, rows, columns = search.shape
+    product = torch.bmm(exemplar.flatten(2).transpose(1, 2), search.reshape(n, c, rows * columns))
+    return product.reshape(n, -1, rows, columns)
+
+
+class Head(nn.Module):
+    """Features of both crops -> target logit (N,16,16), log distances l,t,r,b (N,4,16,16)."""
+
+    def __init__(self, channels, width=48, tower=32, depth=3):
+        super().__init__()
+        cells = EXEMPLAR_CELLS**2
+        self.width = width
+        self.exemplar = Unit(channels, width, kernel=1, relu=False)
+        self.search = Unit(channels, width, kernel=1, relu=False)
+        self.match = nn.BatchNorm2d(cells, momentum=0.05)
+        self.reduce = Unit(cells + width, width, kernel=1)
+        self.trunk = units(width, (width,) * depth)
+        self.score_tower, self.box_tower = units(width, (tower,)), units(width, (tower,))
+        self.score, self.box = nn.Conv2d(tower, 1, 1), nn.Conv2d(tower, 4, 1)
+        for layer, bias in ((self.score, -2.0), (self.box, math.log(32.0))):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.constant_(layer.bias, bias)
+
+    def forward(self, exemplar, search):
+        search = self.search(search)
+        match = self.match(correlate(self.exemplar(exemplar), search) / self.width)
+        x = self.trunk(self.reduce(torch.cat([match, search], 1)))
+        logits = self.score(self.score_tower(x))[:, 0]
+        return logits.float(), self.box(self.box_tower(x)).float().clamp(*LOG_DISTANCE)
+
+
+class Kestrel(nn.Module):
+    """The whole network. ``Kestrel(**config)`` builds it again.
+
+    ``own`` is the shape of a second backbone, for exemplar crops alone; None: one backbone serves
+    both crops. An exemplar backbone runs once a target, so it costs no time in later frames.
+    """
+
+    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3, own=None):
+        super().__init__()
+        self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
+        if own:  # older checkpoints have no such key
+            self.config["own"] = own
+        self.backbone = Backbone(shape, channels)
+        self.own = Backbone(own, channels) if own else None
+        self.head = Head(channels, width, tower, depth)
+
+    @property
+    def backbones(self):
+        """The backbone of exemplar crops and that of search crops; may be the same."""
+        return self.own or self.backbone, self.backbone
+
+    def features(self, exemplar, search):
+        """Normalised images -> features of either."""
+        return tuple(run(images) for run, images in zip(self.backbones, (exemplar, search)))
+
+    def forward(self, exemplar, search):
+        return self.head(*self.features(exemplar, search))
+
+
+def merged(project, unit, gain=1.0):
+    """One 1x1 convolution that does the projection to the teachers' features and ``unit``."""
+    weight, bias = unit.folded()
+    weight = weight[:, :, 0, 0]
+    first, first_bias = project.weight.detach().double()[:, :, 0, 0], project.bias.detach().double()
+    return conv((weight @ first * gain)[:, :, None, None], (weight @ first_bias + bias) * gain)
+
+
+class ExemplarGraph(nn.Module):
+    """Folded: exemplar crop (1,3,127,127) -> what the search graph needs of it (1,width,8,8)."""
+
+    def __init__(self, network):
+        super().__init__()
+        backbone = network.backbones[0]
+        self.layers = backbone.deployed()
+        self.project = merged(backbone.project, network.head.exemplar, 1.0 / network.head.width)
+
+    def forward(self, image):
+        return self.project(self.layers(image))
+
+
+class SearchGraph(nn.Module):
+    """Folded: exemplar features, search crop (1,3,255,255) -> logits (1,1,16,16), distances."""
+
+    def __init__(self, network):
+        super().__init__()
+        head = network.head
+        self.width = head.width
+        self.layers = network.backbone.deployed()
+        self.project = merged(network.backbone.project, head.search)
+        self.match = nn.Identity()  # rounding.py hooks the correlation here
+        self.reduce = nn.Sequential(conv(*self._reduce(head)), nn.ReLU())
+        self.trunk = nn.Sequential(*map(plain, head.trunk))
+        score, box = (conv(layer.weight, layer.bias) for layer in (head.score, head.box))
+        self.score = nn.Sequential(*map(plain, head.score_tower), score)
+        self.box = nn.Sequential(*map(plain, head.box_tower), box)
+
+    @staticmethod
+    def _reduce(head):
+        """Fold the batch norm of the correlation into the 1x1 convolution behind it."""
+        weight, bias = head.reduce.folded()
+        norm = head.match
+        gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        shift = norm.bias.double() - norm.running_mean.double() * gain
+        cells = len(gain)
+        bias = bias + weight[:, :cells, 0, 0] @ shift.detach()
+        weight = weight.clone()
+        weight[:, :cells] *= gain.detach()[:, None, None]
+        return weight, bias
+
+    def maps(self, exemplar, image, count):
+        """Logits (count,1,16,16) and log distances (count,4,16,16) of ``count`` pairs."""
+        return self.head(exemplar, self.project(self.layers(image)), count)
+
+    def head(self, exemplar, search, count):
+        """The same from the features of both crops."""
+        kernel = exemplar.reshape(count, self.width, -1).transpose(1, 2)
+        match = torch.matmul(kernel, search.reshape(count, self.width, CELLS * CELLS))
+        match = self.match(match.reshape(count, -1, CELLS, CELLS))
+        x = self.trunk(self.reduce(torch.cat([match, search], 1)))
+        return self.score(x), self.box(x)
+
+    def forward(self, exemplar, image):
+        score, box = self.maps(exemplar, image, 1)
+        return score, torch.exp(box)
+
+
+class Folded(nn.Module):
+    """Both folded graphs as one module.
+
+    Args:
+        network: ``Kestrel``, whose weights are taken over.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.config = {**network.config, "folded": True}
+        self.exemplar_graph, self.search_graph = ExemplarGraph(network), SearchGraph(network)
+
+    @property
+    def trained(self):
+        """What is usually trained in this form: everything behind the backbones."""
+        graph = self.search_graph
+        parts = [graph.project, graph.reduce, graph.trunk, graph.score, graph.box]
+        return nn.ModuleList([self.exemplar_graph.project, *parts])
+
+    def forward(self, exemplar, search):
+        """Normalised crops -> logits (N,16,16), log distances (N,4,16,16)."""
+        logits, distances = self.search_graph.maps(
+            self.exemplar_graph(exemplar), search, len(search)
+        )
+        return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
+
+
+def macs(network):
+    """Size of the folded form: multiply-accumulates for a search crop, and parameters.
+
+    Returns:
+        dict with ``backbone`` and ``head`` (millions) and ``parameters`` (millions).
+    """
+    with torch.no_grad():
+        search = network.backbone.deployed()
+    backbone, side = _macs(search, SEARCH)
+    parameters = _numbers(search)
+    if network.own is not None:
+        parameters += _numbers(network.own.deployed())
+    head, width = network.head, network.head.width
+    weights = network.backbone.width * width + EXEMPLAR_CELLS**2 * width
+    layers = [head.reduce, *head.trunk, *head.score_tower, *head.box_tower, head.score, head.box]
+    for layer in layers:
+        weights += layer.weight.numel()
+        parameters += layer.weight.numel() + len(layer.weight)
+    parameters += 2 * (network.backbone.width + 1) * width
+    return {
+        "backbone": backbone / 1e6,
+        "head": weights * side * side / 1e6,
+        "parameters": parameters / 1e6,
+    }
+
+
+def _numbers(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _macs(module, side):
+    """Multiply-accumulates of a module's convolutions on a picture, and the side of its map."""
+    counted = []
+
+    def count(layer, _, out):
+        counted.append(layer.weight.numel() * out.shape[-1] * out.shape[-2])
+
+    hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        found = module(torch.zeros(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return sum(counted), found.shape[-1]

@@ -1,0 +1,149 @@
+"""Find and read training pictures: stills, clips with a box each frame, and videos.
+
+``bank.py`` packs what is read here.
+"""
+
+import csv
+import pathlib
+
+import cv2
+import numpy as np
+
+from calib.research.train.errors import BadImages
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
+LONGEST = 512  # pixels; a larger picture is shrunk to it
+FRAMES = 60  # of a video, evenly spread
+PROPOSALS = 12  # boxes of a picture that has no box of its own
+SMALLEST = 32  # pixels, of a still
+
+
+def shrunk(picture):
+    """The picture with at most LONGEST pixels on its longer side."""
+    factor = LONGEST / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+
+def contrast_boxes(picture, rng):
+    """Draw boxes around things that stand out, each the best one of 8 random boxes.
+
+    Returns:
+        (PROPOSALS, 4): centre x, y and size w, h in pixels.
+    """
+    side = max(picture.shape[:2])
+    factor = side / 128.0
+    small = cv2.resize(picture, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    edges = abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)) + abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    lab = cv2.cvtColor(small, cv2.COLOR_BGR2LAB).astype(np.float32)
+    total = cv2.integral(np.dstack([lab, edges / 8]))
+    n = PROPOSALS * 8
+    area = np.exp(rng.uniform(np.log(0.07), np.log(0.5), n)) * min(height, width)
+    ratio = np.exp(rng.normal(0, 0.45, n))
+    w, h = np.minimum(area * np.sqrt(ratio), width * 0.95), area / np.sqrt(ratio)
+    w, h = np.maximum(w, 4), np.clip(h, 4, height * 0.95)
+    x = np.clip(rng.normal(width / 2, width * 0.22, n), w / 2, np.maximum(width - w / 2, w / 2))
+    y = np.clip(rng.normal(height / 2, height * 0.22, n), h / 2, np.maximum(height - h / 2, h / 2))
+
+    def sums(grow):
+        left = np.maximum(x - w * grow, 0).astype(int)
+        right = np.minimum(x + w * grow, width).astype(int)
+        top = np.maximum(y - h * grow, 0).astype(int)
+        bottom = np.minimum(y + h * grow, height).astype(int)
+        values = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+        return values, np.maximum((right - left) * (bottom - top), 1)[:, None]
+
+    (inner, inner_n), (outer, outer_n) = sums(0.5), sums(0.8)
+    inside, ring = inner / inner_n, (outer - inner) / np.maximum(outer_n - inner_n, 1)
+    gap = abs(inside - ring)[:, :3].sum(1) + inside[:, 3] - 0.5 * ring[:, 3]
+    best = gap.reshape(PROPOSALS, 8).argmax(1) + np.arange(PROPOSALS) * 8
+    return np.stack([x, y, w, h], 1)[best] * factor
+
+
+def find_stills(folder):
+    """Paths of the pictures in a folder, in order of name."""
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise BadImages(f"{folder} is not a folder; name folders of pictures with --images")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+
+
+def read_stills(folder, paths):
+    """Yield (path, picture) of every still that can be read; say how many can't be."""
+    broken = []
+    for path in paths:
+        picture = cv2.imread(str(path))
+        if picture is None or min(picture.shape[:2]) < SMALLEST:
+            broken.append(path.name)
+        else:
+            yield path, picture
+    if len(broken) == len(paths):
+        found = f"only broken ones ({len(broken)} files, such as {broken[0]})" if broken else "none"
+        raise BadImages(
+            "{} should hold pictures ({}) of at least {size}x{size} pixels but has {}; name "
+            "another folder with --images".format(folder, ", ".join(PICTURES), found, size=SMALLEST)
+        )
+    if broken:
+        print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")
+
+
+def read_video(path):
+    """Up to FRAMES frames of a video, evenly spread, as a list of (frame number, picture)."""
+    capture = cv2.VideoCapture(str(path))
+    count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
+    step, frames, index = -(-count // FRAMES), [], 0
+    while capture.grab():
+        if index % step == 0:
+            good, frame = capture.retrieve()
+            if good:
+                frames.append((index, frame))
+        index += 1
+    capture.release()
+    if len(frames) < 2:
+        raise BadImages(f"{path} can't be read as a video; take it out of --clips")
+    return frames
+
+
+def read_boxes(path):
+    """boxes.csv -> {frame number: [x, y, w, h]} of the frames that have a box."""
+    with open(path, newline="") as file:
+        rows = [(int(row["frame"]), [row[c] for c in "xywh"]) for row in csv.DictReader(file)]
+    return {frame: [float(v) for v in values] for frame, values in rows if all(values)}
+
+
+def read_sequence(folder):
+    """Yield (picture, box x,y,w,h) of every picture of a clip folder that has a box."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    for frame, box in read_boxes(folder / "boxes.csv").items():
+        if frame < len(paths):
+            picture = cv2.imread(str(paths[frame]))
+            if picture is None:
+                raise BadImages(f"{paths[frame]} can't be read; mend or remove the clip")
+            yield picture, box
+
+
+def find_clips(roots, leave_out=()):
+    """Clip folders (with boxes.csv) and video files below or at these paths, in order of name."""
+    sequences, videos = [], []
+    for root in map(pathlib.Path, roots):
+        if root.suffix.lower() in VIDEOS and root.is_file():
+            videos.append(root)
+            continue
+        if not root.is_dir():
+            raise BadImages(f"{root} is neither a folder nor a video; correct --clips")
+        found = [path.parent for path in sorted(root.glob("*/boxes.csv"))]
+        more = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]
+        if not found and not more:
+            raise BadImages(
+                f"{root} has neither clip folders with a boxes.csv nor videos; correct --clips"
+            )
+        sequences += found
+        videos += more
+    return tuple(
+        [path for path in paths if not path.name.startswith(tuple(leave_out))]
+        for paths in (sequences, videos)
+    )

@@ -1,0 +1,184 @@
+"""What a run hangs on, kept in its folder, so that another computer can go on with it or repeat it.
+
+``run.json`` has the options, the seed, versions, the commit and a fingerprint of the data. A run
+that goes on adds an entry to ``history``; the first entry is that of the start.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import pathlib
+import platform
+import subprocess
+import time
+
+from calib.errors import BadRun
+
+FILE = "run.json"
+FORMAT = 1
+LIBRARIES = ("torch", "numpy", "opencv-python", "opencv-python-headless", "onnx", "onnxruntime")
+DATA = ("images", "clips", "validation")  # options that name folders of data
+OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "nice", "resume", "repeat")
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def write(out, options):
+    """Write ``run.json``, or add to the history of the one that is there.
+
+    Args:
+        out: the run's folder.
+        options: the ``Namespace`` of the command.
+
+    Returns:
+        list of sentences about what differs from the start; empty for nothing.
+
+    Raises:
+        BadRun: ``run.json`` is there and can't be read.
+    """
+    path = pathlib.Path(out) / FILE
+    now = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "versions": versions(),
+        "git": commit(),
+        "computer": f"{platform.node()}, {platform.machine()}",
+        "data": {name: fingerprint(getattr(options, name)) for name in DATA},
+    }
+    kept = {key: value for key, value in vars(options).items() if key not in ("resume", "repeat")}
+    if path.is_file():
+        record = read(out)
+        told = differences(record["history"][0], now)
+    else:
+        record, told = {"format": FORMAT, "history": []}, []
+    record["options"], record["seed"] = kept, options.seed
+    record["history"].append(now)
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(record, indent=1))
+    beside.replace(path)
+    return told
+
+
+def read(folder):
+    """The record of a run.
+
+    Raises:
+        BadRun: the folder is no run.
+    """
+    path = pathlib.Path(folder) / FILE
+    try:
+        record = json.loads(path.read_text())
+    except OSError:
+        raise BadRun(
+            f"{path} is not there; name the folder of a run of calib.research.train"
+        ) from None
+    except ValueError:
+        raise BadRun(f"{path} is damaged; start the run again with its options") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT or not record.get("history"):
+        raise BadRun(f"{path} has another format than this version writes")
+    return record
+
+
+def versions():
+    """dict of library -> version, with Python's own."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def commit():
+    """The commit of the code and whether files differ from it; None outside of a checkout."""
+    try:
+        told = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty"],
+            cwd=str(ROOT),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            universal_newlines=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout.strip()
+
+
+def fingerprint(folders):
+    """Short hash of the names and sizes of all files below folders, wherever these lie.
+
+    Contents are not read: that would take minutes for the pictures of a training.
+    """
+    lines = []
+    for folder in folders:
+        folder = pathlib.Path(folder)
+        files = (
+            [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
+        )
+        lines += [f"{p.relative_to(folder.parent)} {p.stat().st_size}" for p in files]
+    return {
+        "files": len(lines),
+        "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16],
+    }
+
+
+def differences(before, now):
+    """Sentences about versions, code and data that are not those of the start."""
+    told = []
+    for name in sorted(set(before["versions"]) | set(now["versions"])):
+        one, other = before["versions"].get(name), now["versions"].get(name)
+        if one != other:
+            told.append("{} was {}, here it is {}".format(name, one or "absent", other or "absent"))
+    if before["git"] != now["git"]:
+        told.append("the code was {}, here it is {}".format(before["git"], now["git"]))
+    for name in DATA:
+        if before["data"][name] != now["data"][name]:
+            told.append(
+                "the files of --{} differ: {} then, {} here".format(
+                    name, before["data"][name]["files"], now["data"][name]["files"]
+                )
+            )
+    return told
+
+
+def arguments(cli, given):
+    """Parse a command line; ``--resume RUN`` or ``--repeat RUN`` stands for a run's options.
+
+    Options that are given besides win. A repeated run has its own --out, and a cache there.
+
+    Args:
+        cli: the parser of ``calib.research.train``.
+        given: list of texts.
+
+    Raises:
+        BadRun: no such run; a repeated one has no --out, or nothing that draws its pairs.
+    """
+    first = cli.__class__(add_help=False, allow_abbrev=False)
+    first.add_argument("--resume")
+    first.add_argument("--repeat")
+    first.add_argument("--out")
+    named = first.parse_known_args(given)[0]
+    folder = named.resume or named.repeat
+    if folder is None:
+        return cli.parse_args(given)
+    record = read(folder)
+    stored = dict(record["options"])
+    if named.repeat:
+        if named.out is None or pathlib.Path(named.out).resolve() == pathlib.Path(folder).resolve():
+            raise BadRun("a repeated run needs a folder of its own; name it with --out")
+        stored["cache"] = None
+    else:
+        stored["out"] = folder
+    for action in cli._actions:
+        if action.dest in stored:
+            action.required = False
+    known = {action.dest for action in cli._actions}
+    cli.set_defaults(**{key: value for key, value in stored.items() if key in known})
+    options = cli.parse_args(given)
+    if named.repeat and not options.processes and options.cache is None:
+        raise BadRun(
+            f"{folder} drew no pairs of its own (--processes 0); give --processes 1, or name a "
+            "cache that "
+            "holds pairs with --cache"
+        )
+    return options

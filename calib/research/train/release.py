@@ -1,0 +1,385 @@
+"""python -m calib.research.train.release: make the repository ship new weights, if they are better.
+
+    python -m calib.research.train.release RUN/joint.pt --clips DIR --gain NEW --keep DIR
+    python -m calib.research.train.release A.pt --name kestrel_small --clips DIR --gain NEW
+
+--name says which network is replaced. The steps, in order:
+
+    export       the ONNX files and the TOML of the candidate, in OUT
+    int8         its table of ranges and its INT8 form, measured on --clips
+    judge        the candidate and its INT8 form against the network that ships (``judge.py``)
+    install      copy both forms and the table of ranges into runtime/networks
+    thresholds   below which certainty a target counts as lost, or unsure (calib.loss_thresholds)
+    search       thresholds of the search for lost targets (``longterm.fit``), with --films alone
+    figures      mean overlap on --clips, without the search and with it, and the size of the
+                 files, in README.md
+    picture      docs/track.png, of docs/use.md, from the clip that `make track` downloads
+    prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship)
+    cycles       kernels/fpga/CYCLES.md, by compiling for every FPGA board and running the RTL
+
+A candidate that is not better stops the command before anything is installed. Thresholds and files
+are written for both forms, fp32 and INT8. The picture is made for the default network alone,
+cycles for the network that FPGA boards run by default. A step that is left out says so.
+
+--steps runs some steps again, such as the last ones after a change by hand. Some take minutes;
+search takes longest. The FPGA's simulator comes with `make fpga`.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+
+import cv2
+import numpy as np
+
+from calib import command, evaluate, int8, loss_thresholds, table
+from calib.command import say
+from calib.errors import BadRun
+from calib.fpga import cycles, trim
+from calib.research.longterm import fit
+from calib.research.train import export, judge
+from runtime import DEFAULT_NETWORK, load_tracker
+from runtime.networks import FOLDER, load_network
+from runtime.video.draw import draw
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+NAMES = ("kestrel", "kestrel_small")  # networks that are trained here
+FAMILY = "points"  # of the tracker, as the column of README.md has it
+INT8 = "-int8"  # behind the name of an INT8 form
+STEPS = (
+    "export",
+    "int8",
+    "judge",
+    "install",
+    "thresholds",
+    "search",
+    "figures",
+    "picture",
+    "prepared",
+    "cycles",
+)
+SHIPPED = "boards/build/shipped"
+CLIP = ".cache/carphone_pristine.mp4"
+FACE = (64, 34, 48, 65)  # x, y, w, h in its first frame
+SHOWN = (20, 60, 110)  # frames of the picture
+ENLARGED, GAP = 2, 8  # times, pixels
+KEPT = r"(?m:^(?:unsure|doubt|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
+UNSURE = 0.06  # of certainty, above lost_below
+Certainty = namedtuple("Certainty", "lost_below unsure_below")
+FOOTNOTE = r"(`{}` has )[0-9.]+ in fp32 and [0-9.]+ in INT8"  # with the search
+SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    return command.run("calib.research.train.release", run, parser(), arguments, "stopped")
+
+
+def parser():
+    """The command line's options."""
+    cli = command.parser("calib.research.train.release", __doc__)
+    cli.add_argument("checkpoint", help="such as RUN/finish.pt")
+    cli.add_argument("--name", default=NAMES[0], choices=NAMES, help="the network to replace")
+    cli.add_argument(
+        "--clips", nargs="+", required=True, metavar="DIR", help="annotated clips to measure on"
+    )
+    cli.add_argument(
+        "--gain", nargs="+", default=[], metavar="DIR", help="clips that must get better"
+    )
+    cli.add_argument(
+        "--keep",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="DIR",
+        help="clips that must not get worse; may be given again",
+    )
+    cli.add_argument(
+        "--equal", action="store_true", help="the licence is freer: equal to what ships is enough"
+    )
+    cli.add_argument(
+        "--against", metavar="NETWORK", help="what to judge against (default: --name as it ships)"
+    )
+    cli.add_argument(
+        "--films", metavar="FILE", help="films for step search, by calib.research.longterm.films"
+    )
+    cli.add_argument(
+        "--film-clips", nargs="+", metavar="DIR", help="clips of the films (default: --clips)"
+    )
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of step search")
+    cli.add_argument("--steps", nargs="+", default=list(STEPS), choices=STEPS, metavar="STEP")
+    cli.add_argument("--out", metavar="DIR", help="where the work lies (default: out/NAME)")
+    cli.add_argument("--root", default=str(ROOT), metavar="DIR", help="the repository")
+    return cli
+
+
+def run(options):
+    """Run the steps in their order; a failing one stops the command."""
+    steps = {
+        "export": run_export,
+        "int8": run_int8,
+        "judge": run_judge,
+        "install": run_install,
+        "thresholds": run_thresholds,
+        "search": run_search,
+        "figures": run_figures,
+        "picture": run_picture,
+        "prepared": run_prepared,
+        "cycles": run_cycles,
+    }
+    check(options)
+    for name in STEPS:
+        if name in options.steps:
+            say("-- " + name)
+            steps[name](options)
+
+
+def check(options):
+    """Stop before the first step if something is missing that a later one needs."""
+    if "judge" in options.steps and not options.gain:
+        raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
+    if "search" in options.steps and options.films and not pathlib.Path(options.films).is_file():
+        raise BadRun(f"no {options.films}; make it with calib.research.longterm.films")
+    if "figures" in options.steps:
+        row = readme_row(options)
+        replace(pathlib.Path(options.root) / "README.md", row + "[0-9.]* ?)", "")
+    if "picture" in options.steps and options.name == DEFAULT_NETWORK:
+        if not (pathlib.Path(options.root) / CLIP).is_file():
+            raise BadRun(f"{CLIP} is not there; `make track` downloads it")
+
+
+def passed(name, code):
+    """Stop if a command that this one calls has failed."""
+    if code:
+        raise BadRun(f"{name} failed, see above; nothing after it was done")
+
+
+def work(options, *parts):
+    """A path in the folder of the work."""
+    return pathlib.Path(options.out or "out/" + options.name, *parts)
+
+
+def networks(options):
+    """The folder of the networks that ship."""
+    return pathlib.Path(options.root) / FOLDER.relative_to(ROOT)
+
+
+def tomls(options, folder):
+    """The TOMLs of both forms in a folder: fp32, INT8."""
+    return folder / (options.name + ".toml"), folder / "int8" / (options.name + INT8 + ".toml")
+
+
+def run_export(options):
+    """Write ONNX and TOML of the checkpoint."""
+    say(json.dumps(export.export(options.checkpoint, work(options), options.name)))
+
+
+def run_int8(options):
+    """Measure the ranges and write the INT8 form."""
+    toml, derived = tomls(options, work(options))
+    given = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
+    passed("calib.int8", int8.main(given))
+    forms = json.loads(derived.with_suffix(".json").read_text())["forms"]
+    for form, figures in forms.items():
+        if form != "fp32" and figures["same_cell"] < SAME_CELL:
+            say(
+                "{} chooses the cell of fp32 in {:.1%}, below {:.0%}".format(
+                    form, figures["same_cell"], SAME_CELL
+                )
+            )
+
+
+def run_judge(options):
+    """Hold the candidate and its INT8 form to the rule."""
+    shipped = options.against or str(tomls(options, networks(options))[0])
+    if not options.against and not pathlib.Path(shipped).is_file():
+        raise BadRun(
+            f"there is no {shipped} to judge against; name another network with --against, or "
+            "leave the "
+            "step judge out of --steps"
+        )
+    arguments = [*map(str, tomls(options, work(options))), "--against", shipped]
+    arguments += ["--gain", *options.gain]
+    if options.keep:
+        arguments += ["--keep", *options.keep]
+    if options.equal:
+        arguments.append("--equal")
+    if judge.main(arguments):
+        raise BadRun("the candidate is not better than what ships; nothing was installed")
+
+
+def run_install(options):
+    """Copy both forms of the network, and the table of ranges without what nobody reads there."""
+    shipped = tomls(options, networks(options))[0]
+    kept = re.findall(KEPT, shipped.read_text()) if shipped.is_file() else []
+    paths = [
+        toml.with_name(toml.stem + end)
+        for toml in tomls(options, work(options))
+        for end in ("_exemplar.onnx", "_search.onnx", ".toml")
+    ]
+    ranges = work(options, "int8", options.name + "-ranges.json")
+    for path in [*paths, ranges]:
+        if not path.is_file():
+            raise BadRun(f"{path} is not there; run the steps export and int8 first")
+    (networks(options) / "int8").mkdir(exist_ok=True)
+    for path in paths:
+        to = networks(options) / path.relative_to(work(options))
+        shutil.copyfile(str(path), str(to))
+        if to.suffix == ".toml":
+            replace(to, rf"(?m)^(lost_below = .*\n)(?:{KEPT})*", "".join(kept))
+    text = trim.text(trim.trimmed(table.read(ranges)))
+    (networks(options) / ranges.name).write_text(text)
+
+
+def run_thresholds(options):
+    """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
+    toml, report = tomls(options, networks(options))[0], work(options, "thresholds.json")
+    report.parent.mkdir(parents=True, exist_ok=True)
+    arguments = ["--networks", str(toml), "--clips", *options.clips, "--knowing"]
+    passed("calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)]))
+    below = round(json.loads(report.read_text())[0]["knowing"]["lost_below"], 2)
+    fit.write_all(toml, Certainty(below, min(1.0, round(below + UNSURE, 2))))
+
+
+def run_search(options):
+    """Fit the thresholds of the search for lost targets, and write them into the TOMLs."""
+    toml = tomls(options, networks(options))[0]
+    if not options.films:
+        before = fit.Thresholds(*(getattr(load_network(str(toml)), key) for key in fit.KEYS))
+        told = ", ".join("{} {:g}".format(*one) for one in before._asdict().items())
+        say("left out, because no --films are named; the thresholds of before stay: " + told)
+        return
+    arguments = ["--networks", str(toml), "--films", options.films, "--write"]
+    arguments += ["--clips", *(options.film_clips or options.clips)]
+    arguments += ["--jobs", str(options.jobs), "--out", str(work(options, "search"))]
+    passed("calib.research.longterm.fit", fit.main(arguments))
+
+
+def run_figures(options):
+    """Measure mean overlap; write it and the size of the files into README.md."""
+    readme, row = pathlib.Path(options.root) / "README.md", readme_row(options)
+    alone = measured(options, without_search(options))
+    replace(readme, row + ")[0-9.]* ?", alone[0] + " ")
+    sizes = row + ".*in the repository, )[0-9.]+ MB; INT8 [0-9.]+ MB"
+    if re.search(sizes, readme.read_text()):
+        value = "{} MB; INT8 {} MB".format(*map(size_mb, tomls(options, networks(options))))
+        replace(readme, sizes, value)
+    else:
+        say(f"{readme} gives no sizes of {options.name}; none were written")
+    both = measured(options, networks(options))
+    footnote = FOOTNOTE.format(options.name)
+    if re.search(footnote, readme.read_text()):
+        replace(readme, footnote, "{} in fp32 and {} in INT8".format(*both))
+    else:
+        say(f"{readme} gives no figures of {options.name} with the search")
+    told = "{}: mean overlap {} in fp32 and {} in INT8, with the search {} and {}"
+    say(told.format(options.name, *alone, *both))
+
+
+def without_search(options):
+    """Copy both forms that ship to a folder, without the search for lost targets; returns it."""
+    folder = work(options, "alone")
+    for toml, copy in zip(tomls(options, networks(options)), tomls(options, folder)):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        for path in map(pathlib.Path, load_network(str(toml)).locate().values()):
+            shutil.copyfile(str(path), str(copy.parent / path.name))
+        copy.write_text(re.sub(KEPT, "", toml.read_text()))
+    return folder
+
+
+def measured(options, folder):
+    """Mean overlap on --clips of the forms in a folder, as README.md writes it: fp32, INT8."""
+    toml, derived = tomls(options, folder)
+    out = work(options, "evaluation", folder.name)
+    arguments = ["--networks", str(toml), "--clips", *options.clips, "--out", str(out)]
+    arguments += ["--precision", "fp32", "int8", "--int8-dir", str(derived.parent)]
+    passed("calib.evaluate", evaluate.main(arguments))
+    entries = json.loads((out / "evaluation.json").read_text())["trackers"]
+    found = [entries[name]["mean"]["ao"] for name in (options.name, options.name + INT8)]
+    return [f"{value:.3f}".lstrip("0") for value in found]
+
+
+def readme_row(options):
+    """The pattern of the network's row in README.md, its group open; other tables name it too."""
+    return rf"(?m)^(\| `{options.name}`(?: \([^)|]*\))? \| {FAMILY} \| "
+
+
+def size_mb(toml):
+    """The size of a network's files in MB, as README.md writes it."""
+    paths = load_network(str(toml)).locate().values()
+    return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f}".lstrip("0")
+
+
+def replace(path, pattern, value):
+    """Write ``value`` behind what the pattern's group matches, at the one place where it does."""
+    text, count = re.subn(pattern, lambda found: found.group(1) + value, path.read_text())
+    if count != 1:
+        raise BadRun(f"{path} has {count} places that match {pattern}; correct it")
+    path.write_text(text)
+
+
+def run_picture(options):
+    """Draw the picture of README.md: three frames of the clip, followed with the new weights."""
+    if options.name != DEFAULT_NETWORK:
+        say(f"left out: the picture shows {DEFAULT_NETWORK}")
+        return
+    root = pathlib.Path(options.root)
+    clip = root / CLIP
+    tracker = load_tracker(network=str(tomls(options, networks(options))[0]))
+    cv2.imwrite(str(root / "docs" / "track.png"), picture(tracker, clip))
+    tracker.close()
+
+
+def picture(tracker, clip):
+    """Frames of a clip beside one another, enlarged, with the box that the tracker found."""
+    capture, parts, index = cv2.VideoCapture(str(clip)), [], 0
+    good, frame = capture.read()
+    while good and index <= max(SHOWN):
+        if index == 0:
+            tracker.init(frame, FACE)
+        else:
+            track = tracker.update(frame)
+            if index in SHOWN:
+                parts.append(drawn(frame, track, index))
+        good, frame = capture.read()
+        index += 1
+    capture.release()
+    if len(parts) < len(SHOWN):
+        raise BadRun(f"{clip} has fewer than {max(SHOWN) + 1} frames")
+    gap = np.full((parts[0].shape[0], GAP, 3), 255, np.uint8)
+    return np.hstack([part for shown in parts for part in (gap, shown)][1:])
+
+
+def drawn(frame, track, index):
+    """One enlarged frame with its box; without times, which depend on the computer."""
+    shown = draw(frame, track, {"network": DEFAULT_NETWORK, "frame": index})
+    return cv2.resize(shown, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
+
+
+def run_prepared(options):
+    """Prepare the network anew for boards without onnx, if it comes prepared."""
+    folder = pathlib.Path(options.root).resolve() / SHIPPED
+    if not (folder / options.name).is_dir():
+        say(f"left out: {options.name} does not come prepared")
+        return
+    toml = tomls(options, networks(options))[0].resolve()
+    module = [sys.executable, "-m", "boards.build.ship"]
+    done = subprocess.run([*module, str(toml), "--out", str(folder)], cwd=str(ROOT))
+    passed("boards.build.ship", done.returncode)
+
+
+def run_cycles(options):
+    """Compile for every FPGA board, measure the cycles in the RTL and write CYCLES.md."""
+    if options.name not in cycles.networks():
+        say("left out: FPGA boards run {} by default".format(" and ".join(cycles.networks())))
+        return
+    done = subprocess.run([sys.executable, "-m", "calib.fpga.cycles"], cwd=options.root)
+    passed("calib.fpga.cycles", done.returncode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

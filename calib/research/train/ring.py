@@ -1,0 +1,154 @@
+"""Fresh pairs for the training: processes that draw pairs, run the teachers and fill a ring.
+
+The ring is a few thousand pairs in mapped files. Pair number i always lies in slot i modulo the
+size, and it depends on the seed and i alone. The writers go round. They wait until the training has
+used each pair as often as it should on average; the training never waits for them. A slot may be
+overwritten while it is read, which spoils one pair in many thousands.
+"""
+
+import json
+import multiprocessing
+import os
+import pathlib
+import signal
+import time
+
+import numpy as np
+
+from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
+
+PATIENCE_S = 60  # a pair takes less than a second
+
+
+def layout(channels):
+    """Name -> (shape, dtype) of what a pair holds."""
+    return {
+        "exemplar": ((EXEMPLAR, EXEMPLAR, 3), np.uint8),
+        "search": ((SEARCH, SEARCH, 3), np.uint8),
+        "box": ((4,), np.float32),
+        "kind": ((), np.int8),
+        "decoy": ((4,), np.float32),
+        "exemplar_features": ((channels, EXEMPLAR_CELLS, EXEMPLAR_CELLS), np.float16),
+        "search_features": ((channels, CELLS, CELLS), np.float16),
+        "probability": ((CELLS, CELLS), np.float16),
+        "distances": ((4, CELLS, CELLS), np.float16),
+    }
+
+
+class Ring:
+    """The mapped files; ``used`` is how many pairs the training has taken."""
+
+    def __init__(self, folder, size, channels):
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.size = size
+        about = json.dumps([size, channels, list(layout(channels))])
+        fresh = not (folder / "about").is_file() or (folder / "about").read_text() != about
+        mode = "w+" if fresh else "r+"
+        self.fields = {
+            name: np.memmap(folder / (name + ".bin"), dtype, mode, shape=(size,) + shape)
+            for name, (shape, dtype) in layout(channels).items()
+        }
+        self.stamps = np.memmap(folder / "stamps.bin", np.int64, mode, shape=(size,))
+        self._used = np.memmap(folder / "used.bin", np.int64, mode, shape=(1,))
+        (folder / "about").write_text(about)
+
+    @property
+    def used(self):
+        return int(self._used[0])
+
+    @used.setter
+    def used(self, pairs):
+        self._used[0] = pairs
+
+    def put(self, number, pair):
+        slot = number % self.size
+        self.stamps[slot] = 0
+        for name, value in pair.items():
+            self.fields[name][slot] = value
+        self.stamps[slot] = number + 1
+
+    def filled(self):
+        return int(np.count_nonzero(self.stamps.copy()))
+
+    def written(self):
+        return int(self.stamps.max())
+
+    def take(self, slots, names):
+        """Copy some fields of these slots, and count the pairs as used."""
+        self.used += len(slots)
+        slots = np.sort(slots)
+        return {name: self.fields[name][slots] for name in names}
+
+
+def learnt_pair(drawer, teachers, seed, number):
+    """Pair ``number`` with the teachers' features and maps, as a dict of the ring's fields."""
+    rng = np.random.default_rng([seed, abs(number), number < 0])
+    pair = drawer.pair(rng)
+    z, x, probability, distances = teachers.learn(pair.exemplar, pair.search)
+    return {
+        **pair._asdict(),
+        "exemplar_features": z,
+        "search_features": x,
+        "probability": probability,
+        "distances": distances.clip(0, 2000),
+    }
+
+
+def write_pairs(job, worker):
+    """Draw pairs until the parent process ends or asks to stop; the body of one process.
+
+    It finishes the pair in hand first. Otherwise that slot would stay empty, and a run that draws
+    nothing itself (``--processes 0``) would wait for ever where its ring is small.
+    """
+    import cv2
+
+    from calib.research.train.bank import Bank
+    from calib.research.train.pairs import Drawer
+    from calib.research.train.teacher import Teachers
+
+    cv2.setNumThreads(1)
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(job["nice"])
+    teachers = Teachers(job["teachers"], job["networks_dir"], job["of_maps"])
+    drawer = Drawer(Bank(job["bank"]))
+    ring = Ring(job["ring"], job["size"], teachers.channels)
+    mine = ring.stamps[worker :: job["workers"]]
+    number = max(int(mine.max()), 0)
+    number += (worker - number) % job["workers"]
+    while not asked and os.getppid() == job["parent"]:
+        if number >= ring.used / job["reuse"] + job["size"]:
+            time.sleep(0.05)
+            continue
+        ring.put(number, learnt_pair(drawer, teachers, job["seed"], number))
+        number += job["workers"]
+
+
+def start_writers(job):
+    """Start ``job["workers"]`` processes, which end with this one."""
+    context = multiprocessing.get_context("spawn")
+    job = dict(job, parent=os.getpid())
+    processes = [
+        context.Process(target=write_pairs, args=(job, worker), daemon=True)
+        for worker in range(job["workers"])
+    ]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def stop_writers(processes):
+    """Ask the processes to stop, and wait until each has finished its pair.
+
+    A process that has not ended after ``PATIENCE_S`` is killed.
+    """
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(PATIENCE_S)
+        if process.is_alive():
+            process.kill()
+            process.join()

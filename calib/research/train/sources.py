@@ -1,0 +1,62 @@
+"""Licence classes of training pictures: which files a run may see.
+
+``sources.toml`` beside this file lists every source with its licence. A file that it does not list
+has class R, so that a picture of unknown origin never counts as free.
+"""
+
+import collections
+import fnmatch
+import pathlib
+
+from boards import toml
+from calib.research.train.errors import BadImages
+
+TABLE = pathlib.Path(__file__).with_name("sources.toml")
+CLASSES = {
+    "A": "free, the licence is stated for the pictures themselves",
+    "B": "free, the licence of the repository covers the files",
+    "SA": "free, but share-alike",
+    "S": "free stock",
+    "R": "research only, or not stated",
+}
+
+Source = collections.namedtuple("Source", "name licence_class licence patterns")
+
+
+class Sources:
+    """The sources of ``sources.toml``, restricted to some licence classes.
+
+    Args:
+        licences: classes that may be seen, of ``CLASSES``; empty: all of them.
+        table: path of another TOML of the same form.
+
+    Raises:
+        BadImages: a class that is not in ``CLASSES``.
+    """
+
+    def __init__(self, licences=(), table=TABLE):
+        unknown = sorted(set(licences) - set(CLASSES))
+        if unknown:
+            raise BadImages(
+                "there is no licence class {}; --licences takes {}".format(
+                    unknown[0], ", ".join(CLASSES)
+                )
+            )
+        self.licences, self.table = set(licences or CLASSES), pathlib.Path(table)
+        self._sources = [
+            Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))
+            for entry in toml.read(self.table, BadImages)["source"]
+        ]
+
+    def of(self, path):
+        """The ``Source`` of a file or clip folder; of class R if the table does not list it."""
+        path = pathlib.Path(path)
+        name = f"{path.resolve().parent.name}/{path.name}"
+        for source in self._sources:
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in source.patterns):
+                return source
+        return Source(path.resolve().parent.name, "R", "not stated", ())
+
+    def allow(self, path):
+        """Whether the run may see this file or clip folder."""
+        return self.of(path).licence_class in self.licences

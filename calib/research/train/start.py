@@ -1,0 +1,155 @@
+"""The weights that a stage begins with: of a checkpoint that is named, or of earlier stages."""
+
+import json
+import pathlib
+
+import torch
+
+from calib.research.train.errors import TrainingStopped
+from calib.research.train.network import Kestrel, normalise
+from calib.research.train.unfold import graphs_of, unfold
+from calib.research.train.widen import LOOKED_AT, can_widen, widen
+from runtime.networks import load_network
+
+OPTIONAL = {"blocks": "", "backbone": "head."}  # stage -> beginning of what need not fit
+UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
+UNSETTLED = "not settled: trained on research-only pictures, see calib/research/README.md"
+FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/research/README.md"
+FREE_CLASSES = {"A", "B"}  # of sources.toml
+
+
+def licences_of(checkpoint):
+    """The licence classes of the pictures that a checkpoint or an export saw.
+
+    Of a checkpoint the log beside it says so. Of an export only its TOML's licence is known.
+
+    Returns:
+        dict of a class -> how many pictures, 0 where that is not known; ``UNKNOWN`` if there is no
+        log, or if the licence is not ``FREE``.
+    """
+    if pathlib.Path(checkpoint).suffix == ".toml":
+        free = load_network(checkpoint).licence.startswith(FREE.partition(",")[0])
+        return dict.fromkeys(sorted(FREE_CLASSES), 0) if free else UNKNOWN
+    log, seen = pathlib.Path(checkpoint).parent / "log.jsonl", {}
+    for line in log.read_text().splitlines() if log.is_file() else []:
+        entry = json.loads(line)
+        if entry.get("event") in ("pictures", "start"):
+            for name, count in entry.get("licences", UNKNOWN).items():
+                seen[name] = max(count, seen.get(name, 0))
+    return seen or UNKNOWN
+
+
+def licence_of(checkpoint):
+    """What the TOML says of the licence: free if the log of the run names free pictures alone."""
+    return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
+
+
+def load_start(name, network, path, held, standard, networks_dir=None):
+    """Load the weights that the first stage starts from: those of a checkpoint or of an export.
+
+    Of a checkpoint it takes the averaged weights. An export is given by its TOML; ``unfold.py``
+    makes it trainable.
+
+    The channels must be the same, with four exceptions. A backbone starts a wider one of the same
+    layers, see ``widen.py``, and one of another dilation. An exemplar's own backbone starts from
+    the backbone of the checkpoint if that has no own one. Stage backbone does not ask for the same
+    head, and stage blocks takes every layer that fits.
+
+    Args:
+        name: of the stage.
+        network: ``Kestrel``.
+        path: of the checkpoint, or of an export's TOML.
+        held: dict of the ring's fields; pictures for the statistics of new channels.
+        standard: ``Standard`` of the teachers' features.
+        networks_dir: folder with the files of an export, if they do not lie beside its TOML.
+
+    Returns:
+        A sentence for the log where it was an export, or a checkpoint of a narrower network; else
+        None.
+
+    Raises:
+        TrainingStopped: there is no such file, or it is of another network.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise TrainingStopped(f"{path} is not there; correct --start")
+    if path.suffix == ".toml":
+        unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
+        return f"{path} is an export; it was made trainable again"
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    config, weights, told = state["config"], dict(state["average"]), None
+    shapes = config["shape"], network.config["shape"]
+    if name != "blocks" and not config.get("folded") and can_widen(*shapes):
+        weights = widened(network, config, weights, held)
+        told = f"{shapes[0]} of {path} starts {shapes[1]}; new channels begin without effect"
+    if network.own is not None and not any(key.startswith("own.") for key in weights):
+        weights.update(
+            (key.replace("backbone.", "own.", 1), value)
+            for key, value in list(weights.items())
+            if key.startswith("backbone.")
+        )
+    if name in OPTIONAL:
+        weights = completed(network, weights, OPTIONAL[name])
+    if weights is None:
+        raise TrainingStopped(f"no layer of {path} fits this backbone; correct --start")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingStopped(
+            f"{path} is of another network ({str(error).splitlines()[-1].strip()}); correct "
+            "--start, --shape, --head or --own"
+        ) from None
+    return told
+
+
+def widened(network, config, weights, held):
+    """The weights of a narrower network, with those of the widened backbone."""
+    narrow = Kestrel(**config).eval()
+    narrow.load_state_dict(weights)
+    widen(
+        narrow.backbone, network.backbone, normalise(torch.from_numpy(held["search"][:LOOKED_AT]))
+    )
+    others = {key: value for key, value in weights.items() if not key.startswith("backbone.")}
+    return {**others, **network.backbone.state_dict(prefix="backbone.")}
+
+
+def completed(network, weights, optional):
+    """The weights, with the network's own ones where an optional part does not fit.
+
+    Returns:
+        dict; None if nothing of the backbone fits.
+    """
+    own, found = network.state_dict(), {}
+    for key, value in weights.items():
+        if not key.startswith(optional) or (key in own and own[key].shape == value.shape):
+            found[key] = value
+    if not any(key.startswith("backbone.") for key in found):
+        return None
+    return {**{key: value for key, value in own.items() if key.startswith(optional)}, **found}
+
+
+def load_earlier_stages(name, network, out):
+    """Load what earlier stages of this run have learnt."""
+
+    def average(*stages):
+        paths = [out / (stage + ".pt") for stage in stages]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise TrainingStopped(
+                "stage {} starts from {}, but {} is not there; run that stage first".format(
+                    name, " and ".join("stage " + stage for stage in stages), missing[0]
+                )
+            )
+        return [torch.load(p, map_location="cpu", weights_only=False)["average"] for p in paths]
+
+    if name == "backbone" and (out / "blocks.pt").is_file():
+        network.load_state_dict(average("blocks")[0])
+    elif name == "tune" or (name == "joint" and not (out / "tune.pt").is_file()):
+        weights, head = average("backbone", "head")
+        weights.update({key: value for key, value in head.items() if key.startswith("head.")})
+        network.load_state_dict(weights)
+    elif name == "joint":
+        network.load_state_dict(average("tune")[0])
+    elif name == "finish":
+        last = "joint" if (out / "joint.pt").is_file() else "tune"
+        network.load_state_dict(average(last)[0])

@@ -1,0 +1,147 @@
+"""The networks to learn from, run by ONNX Runtime on one thread.
+
+Several teachers act as one: their features are concatenated along the channels, their score maps
+are averaged, and their boxes are averaged with the scores as weights. The maps may come from other
+networks than the features. A teacher must be of the family "points" and have the parts "backbone"
+and "head".
+"""
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from calib.research.train.errors import NoTeacher
+from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, STRIDE
+from runtime.errors import HotpathError
+from runtime.networks import load_network
+
+
+def session(model):
+    """An ONNX Runtime session on one thread; ``model`` is a path or the bytes of a model."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    model = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def for_exemplar(path):
+    """The backbone at ``path`` with the input size of an exemplar crop, as bytes."""
+    model = onnx.load(str(path))
+    for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        dim.dim_value = EXEMPLAR
+    for output in model.graph.output:
+        for dim in output.type.tensor_type.shape.dim[2:]:
+            dim.dim_value = EXEMPLAR_CELLS
+    del model.graph.value_info[:]
+    return model.SerializeToString()
+
+
+class Teacher:
+    """One network. ``channels`` is the number of channels of its features."""
+
+    def __init__(self, name, networks_dir=None):
+        try:
+            network = load_network(name)
+            files = network.locate(networks_dir)
+        except HotpathError as error:
+            raise NoTeacher(f"the teacher {name} can't be used: {error}") from None
+        if network.family != "points" or "head" not in files:
+            raise NoTeacher(
+                f'{name} can\'t teach: only networks of the family "points" with a backbone and a '
+                "head "
+                "can; name nanotrack_v2 or nanotrack_v3 with --teacher"
+            )
+        self.name, self.cells = name, network.map_size
+        self._mean = np.array(network.mean, np.float32)[:, None, None]
+        self._scale = np.array(network.scale, np.float32)[:, None, None]
+        self._search = session(files["backbone"])
+        self._exemplar = session(for_exemplar(files["backbone"]))
+        self._head = session(files["head"])
+        self._image = self._search.get_inputs()[0].name
+        self._features = [value.name for value in self._head.get_inputs()]
+        self.channels = self._head.get_inputs()[0].shape[1]
+
+    def exemplar(self, crop):
+        """uint8 (127,127,3) -> float32 (1,channels,8,8)."""
+        return self._exemplar.run(None, {self._image: self._input(crop)})[0]
+
+    def search(self, crop):
+        """uint8 (255,255,3) -> float32 (1,channels,16,16)."""
+        return self._search.run(None, {self._image: self._input(crop)})[0]
+
+    def maps(self, exemplar, search):
+        """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""
+        scores, distances = self._head.run(None, dict(zip(self._features, (exemplar, search))))
+        probability = np.full((CELLS, CELLS), np.nan, np.float32)
+        boxes = np.full((4, CELLS, CELLS), np.nan, np.float32)
+        first = CELLS // 2 - self.cells // 2  # cell 0 of a map of 15 is cell 1 of one of 16
+        inside = slice(first, first + self.cells)
+        probability[inside, inside] = 1.0 / (1.0 + np.exp(scores[0, 0] - scores[0, 1]))
+        boxes[:, inside, inside] = distances[0]
+        return probability, boxes
+
+    def _input(self, crop):
+        image = np.empty((1, 3) + crop.shape[:2], np.float32)
+        for channel in range(3):  # four times as fast as astype on a transposed view
+            image[0, channel] = crop[:, :, channel]
+        if self._mean.any() or (self._scale != 1).any():
+            image = (image - self._mean) * self._scale
+        return image
+
+
+class Teachers:
+    """Several teachers as one.
+
+    Args:
+        names: networks of the features, and of the maps if ``of_maps`` names no others.
+        networks_dir: folder with their files.
+        of_maps: networks of the maps that ``learn`` gives.
+    """
+
+    def __init__(self, names, networks_dir=None, of_maps=()):
+        self.members = [Teacher(name, networks_dir) for name in names]
+        self.channels = sum(member.channels for member in self.members)
+        have = {member.name: member for member in self.members}
+        self._of_maps = [have.get(name) or Teacher(name, networks_dir) for name in of_maps]
+
+    def maps(self, exemplar, search):
+        """Features (channels,8,8), (channels,16,16) -> probability (16,16), distances (4,16,16)."""
+        edges = np.cumsum([member.channels for member in self.members])[:-1]
+        pairs = zip(np.split(exemplar[None], edges, 1), np.split(search[None], edges, 1))
+        return mean_maps([member.maps(*pair) for member, pair in zip(self.members, pairs)])
+
+    def features(self, exemplar=None, search=None):
+        """A uint8 crop -> float32 (channels,8,8), or (channels,16,16)."""
+        if exemplar is not None:
+            return np.concatenate([member.exemplar(exemplar)[0] for member in self.members])
+        return np.concatenate([member.search(search)[0] for member in self.members])
+
+    def learn(self, exemplar, search):
+        """Features and maps of a pair of uint8 crops.
+
+        Returns:
+            exemplar features (channels,8,8), search features (channels,16,16), probability (16,16),
+            distances (4,16,16) in search pixels, all float32.
+        """
+        found = {m: (m.exemplar(exemplar), m.search(search)) for m in self.members}
+        z, x = (np.concatenate([pair[i][0] for pair in found.values()]) for i in (0, 1))
+        for other in self._of_maps:
+            if other not in found:
+                found[other] = other.exemplar(exemplar), other.search(search)
+        of_maps = self._of_maps or self.members
+        return (z, x) + mean_maps([member.maps(*found[member]) for member in of_maps])
+
+
+def mean_maps(maps):
+    """One map of several: the mean score, and boxes with the scores as weights.
+
+    Args:
+        maps: list of (probability (16,16), distances (4,16,16)), NaN where there is no cell.
+    """
+    known = np.stack([~np.isnan(p) for p, _ in maps])
+    probability = np.stack([np.nan_to_num(p) for p, _ in maps])
+    weights = (probability + 1e-6 * known)[:, None] + 1e-12
+    distances = np.stack([np.nan_to_num(d, nan=STRIDE) for _, d in maps])
+    probability = probability.sum(0) / np.maximum(known.sum(0), 1)
+    return probability, (distances * weights).sum(0) / weights.sum(0)

@@ -1,0 +1,277 @@
+"""Exports of checkpoints, with modules of the authors' names, compute what the modules do."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+import onnxruntime
+import torch
+
+from calib.errors import BadRun
+from calib.research.export import __main__ as export
+from calib.research.export.authors import AUTHORS, checkout, load_weights
+from runtime import load_tracker
+from tests.support import blobs
+
+SIAMESE = '''
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Backbone(nn.Module):
+    """Eight times smaller, as AlexNet's, without padding."""
+
+    def __init__(self, stride=8, padding=0):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 6, 15, stride, padding)
+
+    def forward(self, x):
+        return torch.relu(self.layer(x) / 255)
+
+
+def correlate(x, kernel):
+    return F.conv2d(x, kernel.reshape(6, 1, *kernel.shape[2:]), groups=6)
+'''
+
+PYSOT_CONFIG = """
+from types import SimpleNamespace as Space
+
+cfg = Space(
+    TRACK=Space(EXEMPLAR_SIZE=127, INSTANCE_SIZE=287, CONTEXT_AMOUNT=0.5, BASE_SIZE=0,
+                PENALTY_K=0.16, WINDOW_INFLUENCE=0.40, LR=0.30),
+    ANCHOR=Space(STRIDE=8, RATIOS=[0.33, 0.5, 1, 2, 3], SCALES=[8]),
+    merge_from_file=lambda path: open(path).read(),
+)
+"""
+
+PYSOT = (
+    SIAMESE
+    + """
+
+class ModelBuilder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = Backbone()
+        self.cls, self.loc = nn.Conv2d(6, 10, 1), nn.Conv2d(6, 20, 1)
+
+    def template(self, z):
+        self.zf = self.backbone(z)
+
+    def track(self, x):
+        seen = correlate(self.backbone(x), self.zf)
+        return {"cls": self.cls(seen), "loc": self.loc(seen), "mask": None}
+"""
+)
+
+SIAMDW = (
+    SIAMESE
+    + """
+
+class SiamDW(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = Backbone()
+
+    def template(self, z):
+        self.zf = self.features(z)
+
+    def track(self, x):
+        return 0.001 * F.conv2d(self.features(x), self.zf)
+"""
+)
+
+LIGHTTRACK = (
+    SIAMESE
+    + """
+
+class LightTrackM_Subnet(nn.Module):
+    def __init__(self, path_name, stride):
+        super().__init__()
+        self.name = path_name
+        self.features = Backbone(stride, 7)
+        self.cls, self.reg = nn.Conv2d(6, 1, 1), nn.Conv2d(6, 4, 1)
+
+    def template(self, z):
+        self.zf = self.features(z)
+
+    def track(self, x):
+        seen = self.features(x) * self.zf.mean((2, 3), keepdim=True)
+        return {"cls": self.cls(seen), "reg": torch.exp(self.reg(seen))}
+"""
+)
+
+VIDEO_CONFIG = """
+from types import SimpleNamespace as Space
+
+cfg = Space(test=Space(track=Space(model="siamfcpp")), merge_from_file=lambda path: path)
+"""
+
+VIDEO = (
+    SIAMESE
+    + """
+
+class SiamTrack(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.basemodel = Backbone(8, 0)
+        self.head = nn.Conv2d(6, 6, 1)
+
+    def set_phase(self, phase):
+        self.phase = phase
+
+    def forward(self, picture, *kernels):
+        seen = self.basemodel(picture)
+        if self.phase == "feature":
+            return [seen, seen * 2]
+        maps = self.head(correlate(seen, kernels[0][:, :, :10, :10]))
+        maps = maps[:, :, :17, :17].reshape(1, 6, 289).permute(0, 2, 1)
+        score, quality = torch.sigmoid(maps[..., :1]), torch.sigmoid(maps[..., 1:2])
+        return score, maps[..., 2:] + 100, score, quality, {}
+
+
+def build(task, config):
+    return SiamTrack()
+"""
+)
+
+STARK_CONFIG = """
+from types import SimpleNamespace as Space
+
+cfg = Space(TEST=Space(TEMPLATE_SIZE=128, SEARCH_SIZE=320, TEMPLATE_FACTOR=2, SEARCH_FACTOR=5))
+
+
+def update_config_from_file(path):
+    open(path).read()
+"""
+
+STARK = (
+    SIAMESE
+    + """
+
+class STARKS(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = Backbone(16, 7)
+        self.head = nn.Linear(6, 4)
+
+    def forward_backbone(self, nested):
+        seen = self.backbone(nested.tensors)
+        sequence = seen.flatten(2).permute(2, 0, 1)
+        return {"feat": sequence, "mask": nested.mask, "pos": sequence * 0 + 0.1}
+
+    def forward_transformer(self, seq_dict, run_box_head=False, run_cls_head=False):
+        seen = (seq_dict["feat"] + seq_dict["pos"]).mean(0)
+        box = torch.sigmoid(self.head(seen)).view(1, 1, 4)
+        return {"pred_boxes": box}, box, None
+
+
+def build_starks(cfg):
+    return STARKS()
+"""
+)
+
+MISC = """
+class NestedTensor:
+    def __init__(self, tensors, mask):
+        self.tensors, self.mask = tensors, mask
+"""
+
+CHECKOUTS = {
+    "pysot": {"pysot/core/config.py": PYSOT_CONFIG, "pysot/models/model_builder.py": PYSOT},
+    "trackit-siamdw": {"lib/models/models.py": SIAMDW},
+    "lighttrack": {"lib/models/models.py": LIGHTTRACK},
+    "video_analyst": {
+        "videoanalyst/config/config.py": VIDEO_CONFIG,
+        "videoanalyst/model/builder.py": VIDEO,
+    },
+    "stark": {
+        "lib/config/stark_s/config.py": STARK_CONFIG,
+        "lib/utils/misc.py": MISC,
+        "lib/models/stark.py": STARK,
+    },
+}
+BUILDERS = {
+    "pysot": ("", "pysot.models.model_builder", "ModelBuilder", ()),
+    "trackit-siamdw": ("lib", "models.models", "SiamDW", ()),
+    "lighttrack": (
+        "",
+        "lib.models.models",
+        "LightTrackM_Subnet",
+        ("back_04502514044521042540", 16),
+    ),
+    "video_analyst": ("", "videoanalyst.model.builder", "SiamTrack", ()),
+    "stark": ("", "lib.models.stark", "STARKS", ()),
+}
+
+
+def write_checkout(folder, authors):
+    """A checkout with the authors' names, a configuration and a checkpoint; returns their paths."""
+    for name, text in CHECKOUTS[authors].items():
+        path = folder / "code" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    config, checkpoint = folder / "config.yaml", folder / "model.pth"
+    config.write_text("{}\n")
+    torch.manual_seed(3)
+    place, module, name, arguments = BUILDERS[authors]
+    with checkout(folder / "code" / place, module.split(".")[0]) as load:
+        model = getattr(load(module), name)(*arguments)
+    state = {"module." + key: value for key, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 1}, str(checkpoint))
+    return folder / "code", config, checkpoint
+
+
+def run(path, values):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    return session.run(None, {name: v.numpy() for name, v in zip(names, values) if name in names})
+
+
+@pytest.mark.parametrize("authors", sorted(AUTHORS))
+def test_an_export_computes_what_the_authors_module_does(tmp_path, authors):
+    code, config, checkpoint = write_checkout(tmp_path, authors)
+    arguments = [authors, "--checkout", str(code), "--config", str(config)]
+    arguments += ["--checkpoint", str(checkpoint), "--name", "mine", "--out", str(tmp_path / "out")]
+    assert export.main(arguments) == 0
+    parts = AUTHORS[authors](code, config, checkpoint)
+    sides = parts.table["input"]
+    noise = torch.Generator().manual_seed(1)
+    z, x = (
+        torch.rand(1, 3, sides[key], sides[key], generator=noise) * 255
+        for key in ("exemplar", "search")
+    )
+    with torch.no_grad():
+        features = parts.exemplar(z)
+        features = features if isinstance(features, tuple) else (features,)
+        expected = parts.search(x, *features)
+    found = run(tmp_path / "out" / "mine_exemplar.onnx", [z])
+    for got, wanted in zip(found, features):
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-4, atol=1e-5)
+    found = run(tmp_path / "out" / "mine_search.onnx", (x,) + features)
+    for got, wanted in zip(found, expected):
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-4, atol=1e-4)
+    tracker = load_tracker(tmp_path / "out" / "mine.toml")  # the TOML describes the files
+    frames, boxes = blobs.film(3)
+    tracker.init(frames[0], boxes[0])
+    assert np.isfinite(tracker.update(frames[1]).box).all()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path, capsys):
+    code, config, checkpoint = write_checkout(tmp_path, "pysot")
+    torch.save({"backbone.layer.weight": torch.zeros(6, 3, 15, 15)}, str(checkpoint))
+    with checkout(code, "pysot") as load:
+        model = load("pysot.models.model_builder").ModelBuilder()
+    with pytest.raises(BadRun, match="lacks 5 of the model's weights"):
+        load_weights(model, checkpoint)
+
+
+def test_a_wrong_checkout_is_one_sentence(tmp_path, capsys):
+    _, config, checkpoint = write_checkout(tmp_path, "pysot")
+    (tmp_path / "empty").mkdir()
+    arguments = ["pysot", "--checkout", str(tmp_path / "empty"), "--config", str(config)]
+    assert export.main(arguments + ["--checkpoint", str(checkpoint), "--name", "mine"]) == 2
+    said = capsys.readouterr().err
+    assert "can't be imported" in said and len(said.strip().splitlines()) == 1

@@ -1,0 +1,132 @@
+"""Long films: targets go away for the stated time and come back elsewhere; seeds repeat them."""
+
+import itertools
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from calib.clips import find_clips
+from calib.errors import BadClips, BadRun
+from calib.research.longterm import films
+from calib.research.longterm.timeline import LONGEST, SHORTEST, visible_share
+
+
+@pytest.fixture(scope="module")
+def described(halves, tmp_path_factory):
+    """(path of a description of three films a half, its clips)."""
+    path = tmp_path_factory.mktemp("films") / "films.json"
+    arguments = ["--development", str(halves[0]), "--report", str(halves[1]), "--count", "3"]
+    assert films.main([*arguments, "--out", str(path)]) == 0
+    return path, find_clips(halves)
+
+
+def gone_runs(film):
+    """(first, end) of each run of frames without the target."""
+    absent = ~np.isfinite(film.boxes).all(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], absent, [False]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
+
+
+def test_each_film_loses_its_target_in_three_ways_for_the_stated_time(described):
+    path, clips = described
+    for film, entry in zip(films.read(path, clips), films.entries(path)):
+        assert sorted(kind for kind, _ in entry["events"]) == ["cover", "cut", "edge"]
+        assert all(SHORTEST <= frames <= LONGEST for _, frames in entry["events"])
+        gone = sum(end - first for first, end in gone_runs(film))
+        assert gone >= 0.8 * sum(frames for _, frames in entry["events"])
+        assert np.isfinite(film.boxes[0]).all() and film.known[0]
+
+
+def test_a_cut_and_an_occluder_take_the_target_away_for_exactly_the_stated_time(described):
+    path, clips = described
+    for film, entry in zip(films.read(path, clips), films.entries(path)):
+        lengths = [end - first for first, end in gone_runs(film)]
+        for kind, frames in entry["events"]:
+            if kind == "cut":
+                assert frames in lengths
+            elif kind == "cover":  # and a few frames in which it is more than half covered
+                assert any(frames <= length <= frames + 8 for length in lengths)
+
+
+def test_targets_come_back_elsewhere(described):
+    path, clips = described
+    apart = []
+    for film in films.read(path, clips):
+        for first, end in gone_runs(film):
+            if end < len(film):
+                before, after = film.boxes[first - 1], film.boxes[end]
+                apart.append(np.hypot(*(after[:2] - before[:2])) / np.sqrt(np.prod(after[2:])))
+    assert np.median(apart) > 1.0
+
+
+def test_the_truth_is_where_the_picture_shows_the_target(described):
+    path, clips = described
+    film = films.read(path, clips)[0]
+    for index, frame in itertools.islice(enumerate(film), 300):
+        assert frame.dtype == np.uint8 and frame.shape == (240, 320, 3)
+        if np.isfinite(film.boxes[index]).all() and visible_share(
+            film.boxes[index : index + 1], frame.shape[1], frame.shape[0]
+        ) == [1.0]:
+            x, y, w, h = film.boxes[index]
+            centre = frame[int(y + h / 2), int(x + w / 2)]
+            assert centre.min() > 100  # the clips' target is bright, all else is black
+
+
+def test_while_the_target_is_gone_only_the_look_alike_is_there(described):
+    path, clips = described
+    for film in films.read(path, clips)[:2]:
+        gone = ~np.isfinite(film.boxes).all(axis=1)
+        assert np.isfinite(film.alike[gone]).all(axis=1).mean() > 0.9
+
+
+def test_the_same_seed_gives_the_same_pictures(described, halves, tmp_path):
+    path, clips = described
+    again = tmp_path / "again.json"
+    arguments = ["--development", str(halves[0]), "--report", str(halves[1]), "--count", "3"]
+    assert films.main([*arguments, "--out", str(again)]) == 0
+    assert again.read_text() == path.read_text()
+    one, two = (films.read(path, find_clips(halves))[1] for _ in range(2))
+    assert one.sha256 == two.sha256
+    for index, (a, b) in enumerate(zip(one, two)):
+        assert np.array_equal(a, b)
+        if index == 100:
+            break
+    other = films.main([*arguments, "--seed", "2", "--out", str(again)])
+    assert other == 0 and again.read_text() != path.read_text()
+
+
+def test_halves_share_no_sequence(halves, tmp_path, capsys):
+    arguments = ["--development", str(halves[0]), "--report", str(halves[0])]
+    assert films.main([*arguments, "--out", str(tmp_path / "films.json")]) == 2
+    assert "share no sequence" in capsys.readouterr().err
+    assert not (tmp_path / "films.json").exists()
+
+
+def test_each_half_uses_its_own_clips_alone(described):
+    path, _ = described
+    for entry in films.entries(path):
+        own = {"development": "one", "report": "two"}[entry["half"]]
+        used = entry["clip"], entry["scene"], entry["alike"]["clip"]
+        assert all(name.startswith(own) for name in used)
+
+
+def test_a_missing_clip_or_a_broken_description_is_one_sentence(described, halves, tmp_path):
+    path, _ = described
+    with pytest.raises(BadClips, match="--clips"):
+        films.read(path, find_clips([halves[0]]))
+    (tmp_path / "none.json").write_text(json.dumps({"format": 0}))
+    for name in ("none.json", "missing.json"):
+        with pytest.raises(BadRun, match=r"calib\.research\.longterm\.films"):
+            films.read(tmp_path / name, [])
+
+
+def test_a_film_can_be_looked_at(described, halves, tmp_path):
+    path, _ = described
+    name, out = films.entries(path)[0]["name"], tmp_path / "film.mp4"
+    clips = ["--clips", *map(str, halves)]
+    arguments = ["--films", str(path), *clips, "--show", name, "--out", str(out)]
+    assert films.main(arguments) == 0
+    good, frame = cv2.VideoCapture(str(out)).read()
+    assert good and frame.max() > 100

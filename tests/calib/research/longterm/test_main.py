@@ -1,0 +1,193 @@
+"""The judge: its figures for known trackers, kept runs, sentences."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from calib.clips import find_clips
+from calib.research.longterm import __main__ as command
+from calib.research.longterm import films, judge, times
+from runtime.types import Track
+from tests.support import tiny
+
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def place(halves, tmp_path_factory):
+    """A folder with a description ``films.json`` of the halves, and the tiny network."""
+    tmp_path = tmp_path_factory.mktemp("judge")
+    tiny.write_network(tmp_path, tiny.watched(lost_below=0.3))
+    arguments = ["--development", str(halves[0]), "--report", str(halves[1]), "--count", "1"]
+    assert films.main([*arguments, "--out", str(tmp_path / "films.json")]) == 0
+    return tmp_path
+
+
+def run(place, halves, *more):
+    arguments = ["--clips", *map(str, halves)]
+    arguments += ["--networks", str(place / "tiny.toml"), "--out", str(place / "out")]
+    code = command.main([*arguments, *more])
+    return code, json.loads((place / "out" / "longterm.json").read_text()) if not code else None
+
+
+def test_films_are_judged_once_and_reported(place, halves, capsys):
+    films_of = ["--films", str(place / "films.json"), "--half", "report", "--each"]
+    code, report = run(place, halves, *films_of)
+    assert code == 0
+    (entry,) = report["films"].values()
+    assert entry["all"]["returns"] >= 3 and 0 < entry["all"]["recall"] < 1
+    assert "MaxGM" in capsys.readouterr().err
+    (kept,) = (place / "out" / "runs").rglob("*.npz")
+    before = kept.stat().st_mtime_ns
+    assert run(place, halves, *films_of)[1] == report and kept.stat().st_mtime_ns == before
+
+
+def test_clips_and_their_vanishing_copies_are_sets(place, halves):
+    code, report = run(place, halves, "--sets", "clips,vanish", "--only", "one-far")
+    assert code == 0
+    assert report["clips"]["tiny"]["all"]["mean_overlap"] > 0.4
+    assert report["clips"]["tiny"]["all"]["absent"] == 0
+    assert report["vanish"]["tiny"]["all"]["absent"] == 60
+
+
+def test_trackers_are_measured_with_and_without_the_search(place, halves):
+    more = ["--sets", "clips", "--only", "one-far", "--recover", "both"]
+    code, report = run(place, halves, *more)
+    assert code == 0
+    assert set(report["clips"]) == {"tiny without search", "tiny"}
+    kept = {path.parent.name for path in (place / "out" / "runs").rglob("one-far.npz")}
+    assert len(kept) == 2
+
+
+def test_each_part_of_the_search_is_left_out_in_turn(place, halves, capsys):
+    searching = tiny.watched(lost_below=0.5, doubt_below=0.4, look_above=0.3, found_above=0.6)
+    (place / "searching.toml").write_text(searching)
+    more = ["--sets", "clips", "--only", "one-far", "--networks", str(place / "searching.toml")]
+    code, report = run(place, halves, *more, "--without", "grid,classifier", "--times")
+    assert code == 0
+    titles = ["searching", "searching without grid", "searching without classifier"]
+    assert list(report["clips"]) == titles
+    found = report["clips"]["searching"]["times"]
+    assert found["start"]["frames"] == 1 and found["tracked"]["p50_ms"] > 0
+    assert 0 < found["tracked"]["processor_p99_ms"] <= found["tracked"]["processor_worst_ms"]
+    assert found["tracked"]["repeated_worst_ms"] == found["tracked"]["processor_worst_ms"]
+    assert "cpu worst ms" in capsys.readouterr().err
+
+
+def test_what_happens_to_a_frame_in_one_round_only_is_told_apart(place, halves, capsys):
+    film = find_clips(halves)[0]
+    interrupted = iter([0.0] * 5 + [9.0] + [0.0] * 10**6)
+
+    class Interrupted:
+        def init(self, frame, box):
+            self.frame = 0
+
+        def update(self, frame):
+            ends = time.process_time() + (next(interrupted) + 1.0) / 1e3
+            while time.process_time() < ends:
+                pass
+            self.frame += 1
+            return Track((0.0, 0, 1, 1), 0.9, self.frame > 3)
+
+    run = judge.follow(Interrupted(), film, time.perf_counter, rounds=2)
+    assert run.processor_ms.max() >= 10.0 and len(run.least_ms) == len(film)
+    assert (run.least_ms <= run.processor_ms).all() and 1.0 <= run.least_ms[6] < 10.0
+    run.ms, run.processor_ms = run.processor_ms, run.processor_ms.clip(0, 8.0)
+    run.least_ms = run.processor_ms.clip(0, 1.2)
+    sentence = times.over_budget([run], budget_ms=4.0)
+    assert "1 took longer, 1 in processor time, 0 in every round" in sentence
+
+
+@pytest.mark.parametrize("budget_ms, limit", [(None, 1.5), (4.0, 5.0)])
+def test_the_limit_of_a_lost_frame_is_the_search_s_own(budget_ms, limit):
+    """Half of the tracked frames take 1 ms, the others 2 ms: their quick ones count."""
+    lost = np.full(4, limit * 1.2 + 0.1)
+    ms = np.concatenate([[30.0], np.tile([2.0, 1.0], 10), lost])
+    states = np.array(["tracked"] * 21 + ["lost"] * 4)
+    run = judge.Run(None, None, None, ms, ms, ms, states)
+    sentence = times.over_budget([run], budget_ms)
+    assert sentence.startswith(f"limit {limit:.2f} ms") and "frames 4 took" in sentence
+
+
+def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
+    frames = [np.full((4, 4, 3), index, np.uint8) for index in range(9)]
+    told = []
+
+    class Lost:
+        certainty = 0.1
+
+        def init(self, frame, box):
+            self.frame = None
+
+        def update(self, frame):
+            self.frame = int(frame[0, 0, 0])
+            return Track((0.0, 0, 1, 1), 0.1, self.frame > 3)
+
+        def suggest(self, boxes):
+            told.append((self.frame, boxes))
+
+    class Detector:
+        def proposals(self, frame):
+            return [int(frame[0, 0, 0])], [1.0]
+
+    tracker = judge.Suggested(Lost(), Detector(), 2)
+    tracker.init(frames[0], (0, 0, 1, 1))
+    assert [tracker.update(frame).lost for frame in frames[1:]] == [False] * 3 + [True] * 5
+    assert told == [(4, [4]), (6, [6]), (8, [8])] and tracker.certainty == 0.1
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (["--detector", "yolox_nano"], "belong together"),
+        (["--sets", "long"], "no set is called long"),
+        (["--sets", "clips", "--rounds", "0"], "at least one"),
+        (["--sets", "films"], "--films FILE"),
+        (["--films", "none.json"], "describes no films"),
+        (["--sets", "clips", "--without", "luck"], "no such part; there are: classifier"),
+        (["--sets", "clips", "--without", "grid"], "tiny searches for no lost target"),
+    ],
+)
+def test_wrong_options_are_one_sentence(place, halves, capsys, options, sentence):
+    assert run(place, halves, *options)[0] == 2
+    told = capsys.readouterr().err.strip()
+    assert sentence in told.splitlines()[-1] and "Traceback" not in told
+
+
+class Oracle:
+    """Knows the truth; claims it with a delay of ``late`` frames after each return."""
+
+    def __init__(self, film, late):
+        self._film, self._late = film, late
+
+    def init(self, frame, box):
+        self._index, self._since = 0, self._late
+
+    def update(self, frame):
+        self._index += 1
+        box = self._film.boxes[self._index]
+        seen = bool(np.isfinite(box).all())
+        self._since = self._since + 1 if seen else 0
+        shown = seen and self._since > self._late
+        return Track(tuple(box) if seen else (0.0, 0.0, 5.0, 5.0), 0.9, not shown)
+
+
+@pytest.mark.parametrize("late", [0, 5])
+def test_a_tracker_that_knows_the_truth_gets_it_back(place, halves, late):
+    clips = find_clips(halves)
+    (film,) = films.read(place / "films.json", clips, "development")
+    ticks = iter(range(10**6))
+    run = judge.follow(Oracle(film, late), film, lambda: next(ticks))
+    found = command.figures([run.judged(film)])
+    assert found["precision"] == 1.0 and found["false_returns"] == 0.0
+    assert found["found_in_30"] == 1.0 and found["frames_to_find"] <= late
+    assert (found["recall"] == 1.0) == (late == 0)
+
+
+def test_a_lost_target_is_not_claimed_whatever_else_the_tracker_tells(place, halves):
+    (film,) = films.read(place / "films.json", find_clips(halves), "development")
+    ticks = iter(range(10**6))
+    run = judge.follow(Oracle(film, 0), film, lambda: next(ticks))
+    assert np.array_equal(run.states == "lost", ~run.claimed) and (run.states == "lost").any()

@@ -1,0 +1,74 @@
+"""What stands around, beside and before the target."""
+
+import numpy as np
+
+from calib.research.train import disturb
+
+BOX = np.array([100.0, 90.0, 150.0, 160.0], np.float32)
+
+
+def scene():
+    """A grey crop with a checked target."""
+    search = np.full((255, 255, 3), 100, np.uint8)
+    search[90:160, 100:150] = 200
+    search[100:120, 110:130] = (0, 60, 250)
+    return search
+
+
+def inside(search, box):
+    x1, y1, x2, y2 = box.astype(int)
+    return search[max(y1, 0) : y2, max(x1, 0) : x2]
+
+
+def test_another_background_leaves_the_target_alone():
+    search = scene()
+    disturb.swap_background(search, np.zeros_like(search), BOX)
+    np.testing.assert_array_equal(search[110:140, 110:140], scene()[110:140, 110:140])
+    assert (search[:40] == 0).all() and (search[:, :40] == 0).all()
+
+
+def test_a_copy_of_the_target_stands_where_its_box_says_and_not_on_the_target():
+    found = 0
+    for seed in range(60):
+        search = scene()
+        decoy = disturb.copy_target(search, BOX, np.random.default_rng(seed))
+        changed = np.argwhere((search != scene()).any(2))[:, ::-1]
+        if not decoy.any():
+            assert not len(changed)
+            continue
+        found += 1
+        if len(changed):
+            assert (changed.min(0) >= decoy[:2] - 1.5).all()
+            assert (changed.max(0) <= decoy[2:] + 1.5).all()
+        centre = ((decoy[:2] + decoy[2:]) / 2 - BOX[:2]) / (BOX[2:] - BOX[:2])
+        assert ((centre < 0.15) | (centre > 0.85)).any()
+    assert found > 30
+
+
+def test_a_distractor_covers_little_of_the_target():
+    other = np.zeros((80, 80, 3), np.uint8)
+    for seed in range(60):
+        search = scene()
+        box = np.array([40.0, 40.0, 30.0, 40.0])
+        disturb.add_distractor(search, BOX, other, box, np.random.default_rng(seed))
+        core = np.array([113, 108, 137, 142])
+        changed = (inside(search, core) != inside(scene(), core)).any(2)
+        assert changed.mean() < 0.75
+
+
+def test_an_occluder_covers_a_part_of_the_target_and_nothing_far_from_it():
+    for seed in range(60):
+        search = scene()
+        disturb.add_occluder(search, BOX, np.random.default_rng(seed))
+        changed = (search != scene()).any(2)
+        assert inside(changed, BOX).mean() < 0.5
+        assert not changed[:80].any() and not changed[:, :90].any()
+
+
+def test_what_lies_outside_of_the_crop_is_not_pasted():
+    search = scene()
+    patch = np.zeros((20, 20, 3), np.uint8)
+    assert not disturb.paste(search, patch, np.array([-30.0, 50.0]))
+    np.testing.assert_array_equal(search, scene())
+    assert disturb.paste(search, patch, np.array([0.0, 50.0]))
+    assert (search[40:60, :10] == 0).all() and (search[:, 10:] == scene()[:, 10:]).all()

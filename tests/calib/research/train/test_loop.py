@@ -1,0 +1,84 @@
+"""Schedules of a stage, and going on with a larger budget."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+
+from calib.research.train.loop import WARM_UP, Log, Runner, Stage  # noqa: E402  (after the check for torch)
+
+
+class Line(torch.nn.Module):
+    """The smallest network: a number that should become 3."""
+
+    config = {"shape": "line"}
+
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(1))
+
+
+def runner(folder, pairs, decay, lr=0.01):
+    rates = []
+
+    def step(network, numbers):
+        rates.append(run.optimisers[0].param_groups[0]["lr"])
+        return {"loss": (network.bias - 3).square().sum()}
+
+    def whole(network):
+        return network
+
+    def judge(network):
+        return {}
+
+    stage = Stage("line", Line(), whole, step, judge, pairs, 0, lr, 1, 1, decay)
+    run = Runner(stage, folder, Log(folder / "log.jsonl"))
+    return run, rates
+
+
+def test_the_rate_stays_the_same_and_falls_at_the_end(tmp_path):
+    run, rates = runner(tmp_path, 1000, 0.2)
+    run.run()
+    assert rates[0] == pytest.approx(0.01 / WARM_UP)
+    assert rates[WARM_UP:800] == [0.01] * (800 - WARM_UP)
+    assert rates[900] == pytest.approx(0.005) and 0 < rates[-1] < 1e-4
+
+
+def test_without_a_decay_the_rate_follows_a_cosine(tmp_path):
+    run, rates = runner(tmp_path, 1000, 0.0)
+    run.run()
+    assert rates[500] == pytest.approx(0.005, rel=0.01)
+    assert all(a > b for a, b in zip(rates[WARM_UP:], rates[WARM_UP + 1 :]))
+
+
+def test_a_larger_budget_goes_on_from_before_the_fall(tmp_path):
+    first, _ = runner(tmp_path, 1000, 0.2)
+    first.run()
+    second, rates = runner(tmp_path, 2000, 0.2)
+    assert second.steps == pytest.approx(800, abs=1) and not second.finished
+    second.run()
+    assert rates[0] == 0.01 and second.steps == 2000
+    third, rates = runner(tmp_path, 2000, 0.2)
+    third.run()
+    assert third.finished and not rates
+
+
+def test_a_smaller_budget_makes_the_rate_fall_from_where_it_stands(tmp_path):
+    long, _ = runner(tmp_path, 100000, 0.2)
+    for _ in range(900):
+        long._step()
+    long._save()
+    short, rates = runner(tmp_path, 1000, 0.2)
+    short.run()
+    assert short.steps == 1000 and short.finished
+    assert rates[0] == pytest.approx(0.005) and rates[-1] < 1e-4
+
+
+def test_what_was_done_after_a_larger_budget_is_kept_when_killed(tmp_path):
+    first, _ = runner(tmp_path, 1000, 0.2)
+    first.run()
+    second, _ = runner(tmp_path, 3000, 0.2)
+    while second.steps < 1500:
+        second._step()
+    second._save()
+    third, _ = runner(tmp_path, 3000, 0.2)
+    assert third.steps == 1500 and not third.finished

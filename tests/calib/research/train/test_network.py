@@ -1,0 +1,144 @@
+"""The network that ships: its size, its operators, and that folding changes nothing."""
+
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from calib.research.train import export, network, start  # noqa: E402  (after the check for torch)
+from calib.research.train.errors import TrainingStopped  # noqa: E402
+from tests.support.training import used_network  # noqa: E402
+
+WIDE = {"shape": "k80w2", "own": "k80w1"}  # dilation, and a backbone for exemplars alone
+ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}
+
+
+BLOCKS = {"shape": "k48b5", "width": 64, "tower": 48, "depth": 4}  # with a teacher's blocks
+
+
+@pytest.fixture(scope="module", params=[{"shape": "k80"}, WIDE, BLOCKS], ids=["k80", "wide", "b5"])
+def used(request):
+    return used_network(**request.param)
+
+
+@pytest.fixture(scope="module")
+def exported(used, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    torch.save({"config": used.config, "average": used.state_dict()}, folder / "run.pt")
+    return folder, export.export(folder / "run.pt", folder)
+
+
+@pytest.mark.parametrize("shape", ["k64", "k80", "k80w1", "k80w2", "k96", "k32b5", "k48b5"])
+def test_every_shape_keeps_to_the_budget_of_a_search_region(shape):
+    size = network.macs(network.Kestrel(shape))
+    assert size["backbone"] + size["head"] <= 160
+    assert size["parameters"] <= 1.2
+
+
+def test_folded_network_gives_what_the_trained_one_gives(exported):
+    assert exported[1]["fold_error"] < 1e-3
+
+
+def test_exported_graphs_hold_only_operators_that_every_target_has(exported):
+    for path in exported[0].glob("*.onnx"):
+        model = onnx.load(str(path))
+        assert {node.op_type for node in model.graph.node} <= ALLOWED
+        for node in model.graph.node:
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            if node.op_type == "Conv":
+                depthwise = attributes.get("group", 1) > 1
+                assert attributes["kernel_shape"] in ([[5, 5]] if depthwise else [[1, 1], [3, 3]])
+
+
+def test_dilation_survives_the_export(used, exported):
+    found = [
+        list(onnx.helper.get_attribute_value(attribute))
+        for node in onnx.load(str(exported[0] / "kestrel_search.onnx")).graph.node
+        for attribute in node.attribute
+        if attribute.name == "dilations"
+    ]
+    wide = sum(getattr(layer, "dilation", 1) == 2 for layer in used.backbone.layers)
+    assert found.count([2, 2]) == wide and found.count([1, 1]) == len(found) - wide
+
+
+def test_an_exemplars_own_backbone_counts_in_parameters_alone():
+    one, two = (network.macs(network.Kestrel(own=own)) for own in (None, "k80"))
+    assert two["parameters"] > one["parameters"] + 0.2
+    assert (two["backbone"], two["head"]) == (one["backbone"], one["head"])
+
+
+def test_exported_files_are_small_enough_to_ship(exported):
+    assert exported[1]["size_mb"] <= 2.5
+
+
+def test_onnx_runtime_agrees_with_torch_on_the_exported_graphs(used, exported):
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(1, 3, 127, 127)).astype(np.float32)
+    x = rng.normal(size=(1, 3, 255, 255)).astype(np.float32)
+    run = [
+        onnxruntime.InferenceSession(str(exported[0] / name), providers=["CPUExecutionProvider"])
+        for name in ("kestrel_exemplar.onnx", "kestrel_search.onnx")
+    ]
+    features = run[0].run(None, {"image": z})[0]
+    score, distances = run[1].run(None, {"exemplar": features, "image": x})
+    with torch.no_grad():
+        logits, logs = used(torch.from_numpy(z), torch.from_numpy(x))
+    assert features.shape == (1, used.head.width, 8, 8)
+    assert score.shape == (1, 1, 16, 16) and distances.shape == (1, 4, 16, 16)
+    np.testing.assert_allclose(score[0, 0], logits[0], atol=2e-3)
+    inside = (logs[0] > -1.9) & (logs[0] < 6.4)
+    np.testing.assert_allclose(np.log(distances[0])[inside], logs[0][inside], atol=2e-3)
+
+
+def test_the_runtime_loads_the_exported_network(exported):
+    from runtime.engines import create
+    from runtime.networks import load_network
+
+    found = load_network(str(exported[0] / "kestrel.toml"))
+    engine = create("onnxruntime", found, found.locate())
+    engine.exemplar_crop[:] = 0.5
+    score, distances = engine.search(engine.exemplar())
+    assert np.isfinite(score).all() and (distances > 0).all()
+
+
+def test_export_of_a_run_that_is_not_there_says_so(tmp_path):
+    with pytest.raises(TrainingStopped, match="train first"):
+        export.export(tmp_path / "none.pt", tmp_path)
+
+
+def test_normalised_images_are_what_the_toml_asks_the_runtime_for():
+    images = torch.tensor([[[[118, 60, 176]]]], dtype=torch.uint8)
+    np.testing.assert_allclose(network.normalise(images).flatten(), [0.0, -1.0, 1.0], atol=1e-6)
+
+
+def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_path):
+    def licence(*lines):
+        text = [json.dumps({"event": "pictures", "licences": found}) for found in lines]
+        (tmp_path / "log.jsonl").write_text("\n".join(text))
+        return start.licence_of(tmp_path / "joint.pt")
+
+    assert licence({"A": 10, "B": 2}) == start.FREE
+    for lines in ([{"A": 10, "S": 1}], [{"A": 10}, {"R": 5}], [{"SA": 1}], []):
+        assert licence(*lines) == start.UNSETTLED
+    (tmp_path / "log.jsonl").unlink()
+    assert start.licence_of(tmp_path / "joint.pt") == start.UNSETTLED
+
+
+def test_a_backbone_of_timm_is_folded_and_exported(tmp_path):
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("needs timm: make setup ALSO=train,backbones")
+    torch.manual_seed(3)
+    net = network.Kestrel("timm:mobilenetv2_050", 48).eval()
+    assert 80 < network.macs(net)["backbone"] < 95  # what lies behind the map is left out
+    torch.save({"config": net.config, "average": net.state_dict()}, tmp_path / "run.pt")
+    told = export.export(tmp_path / "run.pt", tmp_path)
+    assert told["fold_error"] < 1e-3
+    assert pathlib.Path(told["toml"]) == tmp_path / "mobilenetv2_050.toml"
+    model = onnx.load(str(tmp_path / "mobilenetv2_050_search.onnx"))
+    assert any(a.i == 48 for n in model.graph.node for a in n.attribute if a.name == "group")

@@ -1,0 +1,86 @@
+"""The ring of pairs, and the processes that fill it."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+pytest.importorskip("onnxruntime")
+
+from calib.research.train.bank import build_bank
+from calib.research.train.ring import Ring, stop_writers
+from calib.research.train.teacher import Teachers
+from tests.support import ROOT
+from tests.support.training import write_training
+
+# write_pairs, but half a second passes between the first and the last byte of a pair
+SLOW = """
+import json, sys, time
+from calib.research.train import ring
+
+class Slow(dict):
+    def items(self):
+        time.sleep(0.5)
+        return super().items()
+
+drawn = ring.learnt_pair
+ring.learnt_pair = lambda *given: Slow(drawn(*given))
+ring.write_pairs(json.loads(sys.argv[1]), 0)
+"""
+
+
+def job_in(tmp_path):
+    """(what a process is told, a ring that is full and used)."""
+    write_training(tmp_path)
+    build_bank(tmp_path / "bank", [tmp_path / "images"], [])
+    teacher = [str(tmp_path / "tiny.toml")]
+    ring = Ring(tmp_path / "ring", 8, Teachers(teacher).channels)
+    ring.stamps[:] = range(1, 9)
+    ring.used = 100
+    job = {"teachers": teacher, "of_maps": [], "networks_dir": None, "size": 8, "reuse": 1.0}
+    job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, nice=0, seed=0)
+    return {**job, "parent": os.getpid()}, ring
+
+
+@pytest.mark.parametrize("ignored", [[], [signal.SIGINT], [signal.SIGHUP]])
+def test_a_process_that_is_asked_to_stop_finishes_its_pair(tmp_path, ignored):
+    job, ring = job_in(tmp_path)
+    writer = subprocess.Popen([sys.executable, "-c", SLOW, json.dumps(job)], cwd=str(ROOT))
+    limit = time.monotonic() + 120
+    while ring.filled() == 8:
+        assert writer.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
+    for number in [*ignored, signal.SIGTERM]:
+        os.kill(writer.pid, number)
+    assert writer.wait(timeout=120) == 0
+    assert ring.filled() == 8 and ring.written() > 8
+
+
+def test_a_process_whose_parent_went_before_it_began_ends(tmp_path):
+    job, ring = job_in(tmp_path)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    job["parent"] = gone.pid
+    done = subprocess.run([sys.executable, "-c", SLOW, json.dumps(job)], cwd=str(ROOT), timeout=120)
+    assert done.returncode == 0 and ring.written() == 8
+
+
+def test_a_process_that_does_not_stop_is_killed(monkeypatch):
+    monkeypatch.setattr("calib.research.train.ring.PATIENCE_S", 0.5)
+    deaf = multiprocessing.get_context("spawn").Process(target=be_deaf, daemon=True)
+    deaf.start()
+    time.sleep(2)
+    stop_writers([deaf])
+    assert not deaf.is_alive()
+
+
+def be_deaf():
+    """Do not end when asked to."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)

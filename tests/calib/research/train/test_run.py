@@ -1,0 +1,247 @@
+"""Whole trainings, seconds long, with a teacher small enough to be built here."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
+pytest.importorskip("onnxruntime")
+
+from calib.research.train import blend, record  # noqa: E402  (after the check for torch)
+from calib.research.train.__main__ import parser, run  # noqa: E402
+from calib.research.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
+from calib.research.train.network import Folded, Kestrel  # noqa: E402
+from calib.research.train.plots import read_log  # noqa: E402
+from calib.research.train.stages import NAMES  # noqa: E402
+from tests.support import tiny  # noqa: E402
+from tests.support.training import write_training  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Pictures, and a teacher that knows brightness."""
+    folder = tmp_path_factory.mktemp("world")
+    write_training(folder)
+    return folder
+
+
+def main(arguments):
+    """Train in this process; a mistake is raised."""
+    run(record.arguments(parser(), arguments))
+
+
+def command(world, out, *more, teacher=None, pairs=(64, 32, 32, 16, 16)):
+    values = {
+        "--images": world / "images",
+        "--teacher": teacher or world / "tiny.toml",
+        "--out": out,
+        "--cache": world / "cache",
+        "--shape": "tiny",
+        "--batch": 8,
+        "--ring": 64,
+        "--held": 16,
+    }
+    given = [str(text) for option in values.items() for text in option]
+    return [*given, "--pairs", *map("{}={}".format, NAMES[1:], pairs), *more]
+
+
+def judged(folder, stage):
+    """The judgements of a stage in a run's log."""
+    lines = read_log(folder / "log.jsonl")
+    return [line for line in lines if line.get("event") == "judged" and line["stage"] == stage]
+
+
+def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tmp_path):
+    from runtime import load_tracker
+
+    main(command(world, tmp_path))
+    assert all(judged(tmp_path, stage) for stage in NAMES[1:])
+    assert 0 <= judged(tmp_path, "finish")[-1]["same_cell"] <= 1
+    assert cv2.imread(str(tmp_path / "batch.png")) is not None
+    assert cv2.imread(str(tmp_path / "curves.png")) is not None
+    frames, boxes = tiny.film(3)
+    tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), engine="onnxruntime")
+    tracker.init(frames[0], boxes[0])
+    assert np.isfinite(tracker.update(frames[1]).box).all()
+
+
+def test_features_of_the_teacher_are_learnt(world, tmp_path):
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(960, 1, 1, 1)))
+    found = [line["r2_search"] for line in judged(tmp_path, "backbone")]
+    assert found[-1] > 0.3 > found[0]
+
+
+def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
+    main(command(world, tmp_path / "fill", "--stages", "backbone", pairs=(8, 1, 1, 1)))
+    more = ["--stages", "backbone", "--processes", "0"]  # the ring stays as it is
+    arguments = command(world, tmp_path / "killed", *more, pairs=(960, 1, 1, 1))
+    arguments += ["--checkpoint-seconds", "0.2"]
+    started = [sys.executable, "-m", "calib.research.train", *arguments]
+    process = subprocess.Popen(started, cwd=str(ROOT))
+    checkpoint, limit = tmp_path / "killed" / "backbone.pt", time.monotonic() + 120
+    while not checkpoint.is_file():
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    main(["--resume", str(tmp_path / "killed")])
+    main(command(world, tmp_path / "whole", *more, pairs=(960, 1, 1, 1)))
+    lines = read_log(tmp_path / "killed" / "log.jsonl")
+    resumed = [line for line in lines if line.get("event") == "resumed"]
+    assert resumed and 0 < resumed[0]["steps"] < 120
+    assert lines[-1]["processor_seconds"] > 0
+    told = [line["pairs"] for line in judged(tmp_path / "whole", "backbone")]
+    assert told == sorted(set(told)) and told[-1] == 960 and len(told) == 8  # the last one once
+    ends = [
+        torch.load(tmp_path / n / "backbone.pt", weights_only=False) for n in ("killed", "whole")
+    ]
+    for name, value in ends[0]["average"].items():
+        assert torch.equal(value, ends[1]["average"][name]), name
+
+
+def test_stage_finish_trains_the_head_alone_or_all_of_it(world, tmp_path):
+    main(command(world, tmp_path / "run", "--stages", "backbone", "head", "joint"))
+    start = torch.load(tmp_path / "run" / "joint.pt", weights_only=False)
+    network = Kestrel(**start["config"]).eval()
+    network.load_state_dict(start["average"])
+    before = Folded(network).state_dict()
+    for out, options, moving in (("head", [], {False}), ("all", ["--finish-all"], {True})):
+        more = ["--stages", "finish", "--start", tmp_path / "run" / "joint.pt", *options]
+        main(command(world, tmp_path / out, *map(str, more)))
+        after = torch.load(tmp_path / out / "finish.pt", weights_only=False)["average"]
+        moved = {
+            not torch.equal(before[name], after[name])
+            for name in before
+            if name.startswith(("exemplar_graph.layers", "search_graph.layers"))
+        }
+        assert moved == moving
+        assert not torch.equal(
+            before["search_graph.reduce.0.weight"], after["search_graph.reduce.0.weight"]
+        )
+
+
+def test_a_finished_training_is_not_run_again(world, tmp_path):
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(64, 1, 1, 1)))
+    before = (tmp_path / "backbone.pt").stat().st_mtime_ns
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(64, 1, 1, 1)))
+    assert (tmp_path / "backbone.pt").stat().st_mtime_ns == before
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(world, tmp_path):
+    more = ["--stages", "backbone", "--checkpoint-seconds", "0", "--lr", "backbone=1e30"]
+    arguments = command(world, tmp_path, *more)
+    with pytest.raises(TrainingStopped, match="loss of stage backbone is nan.*backbone.pt"):
+        main(arguments)
+    kept = torch.load(tmp_path / "backbone.pt", weights_only=False)["network"]
+    assert all(torch.isfinite(value).all() for value in kept.values())
+
+
+def test_a_later_stage_alone_asks_for_the_earlier_ones(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="stage tune starts from stage backbone"):
+        main(command(world, tmp_path, "--stages", "tune"))
+
+
+def test_a_checkpoint_can_be_the_start_of_a_network_with_an_exemplars_own_backbone(
+    world, tmp_path, capsys
+):
+    main(command(world, tmp_path / "one"))
+    start = tmp_path / "one" / "joint.pt"
+    more = ["--stages", "joint", "--start", str(start), "--own", "tiny", "--lr", "joint=1e-9"]
+    main(command(world, tmp_path / "two", *more))
+    first, second = (judged(tmp_path / run, "joint")[-1] for run in ("one", "two"))
+    assert second["r2_exemplar"] == pytest.approx(first["r2_exemplar"], abs=0.03)
+    blended = tmp_path / "blend.pt"
+    assert blend.main([str(start), str(start), str(blended)]) == 0
+    one, mean = (torch.load(path, weights_only=False)["average"] for path in (start, blended))
+    assert all(torch.allclose(value, mean[name]) for name, value in one.items())
+    assert blend.main([str(start), str(tmp_path / "two" / "joint.pt"), str(blended)]) == 2
+    assert "only checkpoints of one network" in capsys.readouterr().err
+
+
+def test_a_backbone_of_ones_own_becomes_a_tracker(world, tmp_path, capsys):
+    from runtime import load_tracker
+
+    code = "from torch import nn\n\nclass Mine(nn.Sequential):\n    def __init__(self):\n"
+    code += "        widths = (3, 4, 8, 8, 16)\n        layers = []\n"
+    code += "        for inputs, outputs in zip(widths, widths[1:]):\n"
+    code += "            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.BatchNorm2d(outputs)]\n"
+    code += "            layers += [nn.ReLU6()]\n        super().__init__(*layers)\n"
+    (tmp_path / "mine.py").write_text(code)
+    named = ["--backbone", str(tmp_path / "mine.py") + ":Mine"]
+    stages = ["--stages", "backbone", "head", "tune"]
+    main(command(world, tmp_path / "run", *named, *stages))
+    frames, boxes = tiny.film(3)
+    tracker = load_tracker(str(tmp_path / "run" / "export" / "Mine.toml"), engine="onnxruntime")
+    tracker.init(frames[0], boxes[0])
+    assert tracker.update(frames[1]).box.w > 0
+    with pytest.raises(TrainingStopped, match="stage finish rounds the backbones k64"):
+        main(command(world, tmp_path / "other", *named, "--stages", "finish"))
+    (tmp_path / "mine.py").write_text(code.replace("8, 8, 16", "8, 16, 16"))
+    with pytest.raises(TrainingStopped, match="do not fit .*mine.py:Mine, whose file has changed"):
+        main(command(world, tmp_path / "run", *named, *stages))
+
+
+def test_a_start_that_is_missing_or_of_another_network_is_named(world, tmp_path):
+    arguments = command(world, tmp_path, "--stages", "backbone", pairs=(16, 1, 1, 1))
+    with pytest.raises(TrainingStopped, match="none.pt is not there; correct --start"):
+        main([*arguments, "--start", str(tmp_path / "none.pt")])
+    main(arguments)
+    other = command(world, tmp_path / "other", "--stages", "joint", pairs=(16, 1, 1, 16))
+    other[other.index("tiny")] = "k64"
+    with pytest.raises(TrainingStopped, match="backbone.pt is of another network"):
+        main([*other, "--start", str(tmp_path / "backbone.pt")])
+
+
+def test_a_head_without_channels_is_refused(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="--head 0 32 3 is no head"):
+        main(command(world, tmp_path, "--head", "0", "32", "3"))
+
+
+def test_a_backbone_without_blocks_has_no_stage_blocks(world, tmp_path):
+    with pytest.raises(TrainingStopped, match="stage blocks is for the backbones k32b5, k48b5"):
+        main(command(world, tmp_path, "--stages", "blocks"))
+
+
+def test_a_missing_teacher_is_named_with_what_to_do(world, tmp_path):
+    with pytest.raises(NoTeacher, match="nanotrak_v2"):
+        main(command(world, tmp_path, teacher="nanotrak_v2"))
+    with pytest.raises(NoTeacher, match="nanotrack_v2_backbone|--networks-dir"):
+        main(command(world, tmp_path, "--networks-dir", str(tmp_path), teacher="nanotrack_v2"))
+
+
+def test_mistakes_end_with_one_sentence_and_exit_code_2(tmp_path):
+    (tmp_path / "none").mkdir()
+    arguments = ["--images", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
+    arguments += ["--teacher", "nanotrack_v2", "--networks-dir", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "calib.research.train", *arguments],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_empty_folder_of_pictures_stops_the_command(world, tmp_path):
+    (tmp_path / "none").mkdir()
+    arguments = command(world, tmp_path / "run")
+    arguments[arguments.index("--images") + 1] = str(tmp_path / "none")
+    arguments[arguments.index("--cache") + 1] = str(tmp_path / "cache")
+    with pytest.raises(BadImages, match="none should hold pictures"):
+        main(arguments)
+
+
+def test_a_log_is_one_object_a_line(world, tmp_path):
+    main(command(world, tmp_path, "--stages", "backbone", pairs=(16, 1, 1, 1)))
+    for line in (tmp_path / "log.jsonl").read_text().splitlines():
+        assert "time" in json.loads(line)

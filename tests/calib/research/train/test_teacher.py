@@ -1,0 +1,44 @@
+"""Several teachers as one."""
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from calib.research.train.teacher import Teachers
+from tests.support import tiny
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A network, and one whose boxes are twice as wide; the crops of a pair."""
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    paths = tiny.write_network(tmp_path), tiny.write_network(wide)
+    head = onnx.load(str(wide / "tiny_head.onnx"))
+    sizes = next(value for value in head.graph.initializer if value.name == "log")
+    more = onnx.numpy_helper.to_array(sizes) + np.float32(np.log(2))
+    sizes.CopyFrom(onnx.numpy_helper.from_array(more, "log"))
+    onnx.save(head, str(wide / "tiny_head.onnx"))
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 256, (side, side, 3)).astype(np.uint8) for side in (127, 255)]
+    return [str(path) for path in paths], crops
+
+
+def test_maps_may_come_from_other_networks_than_the_features(two):
+    (first, other), crops = two
+    alone, wide = Teachers([first]).learn(*crops), Teachers([other]).learn(*crops)
+    assert np.allclose(wide[3], 2 * alone[3])
+    mixed = Teachers([first], of_maps=[other]).learn(*crops)
+    for found, wanted in zip(mixed, (*alone[:2], *wide[2:])):
+        assert np.array_equal(found, wanted)
+
+
+def test_maps_of_several_networks_are_averaged(two):
+    (first, other), crops = two
+    alone = Teachers([first]).learn(*crops)
+    both = Teachers([first], of_maps=[first, other])
+    assert both.channels == alone[0].shape[0]
+    learnt = both.learn(*crops)
+    assert np.allclose(learnt[2], alone[2]) and np.allclose(learnt[3], 1.5 * alone[3], rtol=1e-4)

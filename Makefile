@@ -109,7 +109,7 @@ engine: $(if $(JETSON),,setup) ## make a network ready for BOARD: engines/BOARD/
 overlay: setup ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
 	@if [ -z "$(BOARD)" ]; then \
 	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
-	@$(PY) -m kernels.fpga.vivado '$(BOARD)' $(ARGS)
+	@$(PY) -m kernels.fpga.design.vivado '$(BOARD)' $(ARGS)
 
 fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, with evidence; ARGS=--quick
 	$(strip $(if $(JETSON),python3,$(PY)) -m tests.fps $(if $(BOARD),--board '$(BOARD)') \

@@ -66,7 +66,7 @@ def load(
         precision: "auto", "fp32" or "int8", see ``runtime.precision``. A bundle must have it;
             with "auto" it may have any, "fp16" too (see ``find_bundle``).
         board: name of the board; None to detect it.
-        simulate: "model" or "rtl", for an FPGA board that is not there (``kernels.fpga.sim``).
+        simulate: "model" or "rtl", for an FPGA board that is not there (``design.sim``).
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see ``runtime.errors``.
@@ -118,7 +118,7 @@ def _from_bundle(
     network = load_network(name) if name else None
     known = board.name if board is not None else None
     if simulate and folder is None:
-        from kernels.fpga.sim import device as simulation
+        from kernels.fpga.design.sim import device as simulation
 
         simulation.check(known, simulate)
     if folder is None:
@@ -140,7 +140,7 @@ def _from_bundle(
         )
     device = overlay = None
     if simulate:
-        from kernels.fpga.sim import device as simulation
+        from kernels.fpga.design.sim import device as simulation
 
         bundle.check_board(known)
         device, overlay = simulation.open_board(bundle.board, simulate)

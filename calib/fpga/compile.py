@@ -4,7 +4,7 @@ import pathlib
 
 from calib import qdq, table
 from calib.errors import BadTable
-from kernels.fpga import compiler
+from kernels.fpga.design import compiler
 from runtime.networks import sha256_of
 
 
@@ -16,10 +16,10 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
         paths: dict of part -> path of its files; None for those that come with it.
         ranges: path of a table of ``python -m calib.int8``, or what ``calib.table.read`` returns;
             None for the table beside the network's TOML.
-        size_name: a section of ``kernels/fpga/sizes.toml``.
+        size_name: a section of ``kernels/fpga/design/sizes.toml``.
 
     Returns:
-        ``kernels.fpga.compiler.Compiled``.
+        ``kernels.fpga.design.compiler.Compiled``.
 
     Raises:
         CannotCompile: the engine can't run the network; the sentence names the node.

@@ -1,7 +1,7 @@
 """python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every engine size.
 
 Compiles each board's network for its size, runs it in the verilated RTL and writes
-``kernels/fpga/CYCLES.md``; see ``kernels.fpga.cycles``.
+``kernels/fpga/design/CYCLES.md``; see ``kernels.fpga.design.cycles``.
 """
 
 import argparse
@@ -10,8 +10,9 @@ import sys
 import boards
 from calib.fpga.compile import compile_network
 from kernels.errors import HotpathError
-from kernels.fpga import cycles, tables
-from kernels.fpga.sim.build import CannotBuild
+from kernels.fpga import design
+from kernels.fpga.design import cycles
+from kernels.fpga.design.sim.build import CannotBuild
 from runtime.networks import default_of, load_network
 
 
@@ -33,12 +34,12 @@ def main():
 
 def document(say=lambda text: None):
     """The text of ``CYCLES.md``."""
-    return cycles.document(tables.sizes(), compiled, " and ".join(networks()), say)
+    return cycles.document(design.sizes(), compiled, " and ".join(networks()), say)
 
 
 def networks():
     """The sorted names of the networks that FPGA boards run by default."""
-    return sorted({network_of(size).name for size in tables.sizes()})
+    return sorted({network_of(size).name for size in design.sizes()})
 
 
 def compiled(size):

@@ -2,8 +2,8 @@
 
     python -m calib.fpga.evaluate --clips DIR
 
-Runs the engine's definition (``kernels.fpga.model``), which the fabric equals bit for bit, beside
-the network in floating point: one-step overlap on fixed pairs of crops
+Runs the definition (``kernels.fpga.design.model``), which the fabric equals bit for bit, beside the
+network in floating point: one-step overlap on fixed pairs of crops
 (``calib.one_step_overlap``), by which exponents are chosen, and average overlap of whole clips.
 """
 
@@ -24,8 +24,8 @@ from calib.follow import follow
 from calib.fpga.compile import compile_network
 from calib.one_step_overlap import Finder, Pairs
 from kernels import cpu
-from kernels.fpga import resize, tables
-from kernels.fpga.model import BASE, Machine
+from kernels.fpga import design, resize, tables
+from kernels.fpga.design.model import BASE, Machine
 from runtime import decode, engines, geometry, load_tracker
 from runtime.decode.shared.voting import probability
 from runtime.networks import default_of, load_network
@@ -39,14 +39,14 @@ class Runner:
     """A compiled network in a machine's memory.
 
     Args:
-        compiled: ``kernels.fpga.compiler.Compiled``.
+        compiled: ``kernels.fpga.design.compiler.Compiled``.
         machine: a ``Machine``; None for the model.
     """
 
     def __init__(self, compiled, machine=None):
         self.run = compiled.run
         if machine is None:
-            machine = Machine(tables.sizes()[self.run["size"]], MEMORY)
+            machine = Machine(design.sizes()[self.run["size"]], MEMORY)
         self.machine = machine
         self.machine.memory[IMAGE : IMAGE + len(compiled.image)] = np.frombuffer(
             compiled.image, np.uint8
@@ -181,7 +181,7 @@ def main(arguments=None):
     cli.add_argument(
         "--size",
         default="pynq_z2",
-        choices=sorted(tables.sizes()),
+        choices=sorted(design.sizes()),
         help="of the engine: that of a board (default: %(default)s)",
     )
     cli.add_argument(

@@ -1,7 +1,7 @@
 """Writes a network's int8 weights, int32 biases and power-of-two exponents to files.
 
-The exponents are those of ``kernels.fpga.compiler.exponents``. A bias is int32 at the sum of the
-exponents of its layer's input and weights.
+The exponents are those of ``kernels.fpga.design.compiler.exponents``. A bias is int32 at the sum of
+the exponents of its layer's input and weights.
 """
 
 import json
@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from calib import qdq, table
-from kernels.fpga.compiler.exponents import activation_exponents, rounded, weight_exponents
+from kernels.fpga.design.compiler.exponents import activation_exponents, rounded, weight_exponents
 
 
 def layers(model, exponents):

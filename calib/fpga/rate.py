@@ -2,7 +2,7 @@
 
 Puts together what other commands found: cycles of a frame in the RTL (``CYCLES.md``), the clock
 that the static timing allows (``timing.toml``), and the processor's instructions a frame
-(``processor.toml``). Writes ``kernels/fpga/RATE.md``. No board ever ran it.
+(``processor.toml``). Writes ``kernels/fpga/design/RATE.md``. No board ever ran it.
 """
 
 import argparse
@@ -12,11 +12,12 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import boards
 from kernels.errors import HotpathError
-from kernels.fpga import cycles, tables, timing
-from kernels.fpga.static_timing import tomllib
+from kernels.fpga import design
+from kernels.fpga.design import cycles, timing
+from kernels.fpga.design.static_timing import tomllib
 
-COUNTS = tables.FOLDER / "processor.toml"
-DOCUMENT = tables.FOLDER / "RATE.md"
+COUNTS = design.FOLDER / "processor.toml"
+DOCUMENT = design.FOLDER / "RATE.md"
 BEFORE, NOW = "before", "now"  # tables of processor.toml
 CYCLES_AN_INSTRUCTION = 2.0  # assumed: both processors start up to two a cycle, and wait for memory
 WINDOW = "typical"
@@ -110,7 +111,7 @@ def write_counts(name: str, core: str, found: Counts) -> None:
 
 def cycles_of(board: str) -> int:
     """The cycles of a frame with the typical window, from ``CYCLES.md``."""
-    title = re.escape(tables.parts()[board]["title"])
+    title = re.escape(design.parts()[board]["title"])
     row = rf"^\| {title} \| {WINDOW} \|[^|]*\|[^|]*\| ([\d,]+) \|"
     found = re.search(row, cycles.DOCUMENT.read_text(encoding="utf-8"), flags=re.M)
     if not found:
@@ -120,17 +121,17 @@ def cycles_of(board: str) -> int:
 
 def clock_of(board: str) -> Tuple[float, str]:
     """(MHz that the timing allows with its margin, board whose engine was timed)."""
-    results, size = timing.results(), tables.sizes()[board]
-    others = [other for other in tables.sizes() if tables.sizes()[other] == size]
+    results, size = timing.results(), design.sizes()[board]
+    others = [other for other in design.sizes() if design.sizes()[other] == size]
     family = [other for other in results if _family(other) == _family(board)]
     for known in [board] + others + family:
         if known in results:
             return timing.clock_mhz(results[known]), known
-    raise Missing(f"no clock is known for {board}; run `python -m kernels.fpga.timing`")
+    raise Missing(f"no clock is known for {board}; run `python -m kernels.fpga.design.timing`")
 
 
 def _family(board: str) -> str:
-    return "xc7" if tables.parts()[board]["part"].startswith("xc7") else "xcup"
+    return "xc7" if design.parts()[board]["part"].startswith("xc7") else "xcup"
 
 
 def pll_clock(board: str, limit_mhz: float) -> float:
@@ -202,12 +203,12 @@ def document() -> str:
                 lines.append(_count_row(f"{title}, {name}", counts[name][kind]))
     lines += TABLE.split("\n")
     notes = []
-    for board in tables.sizes():
+    for board in design.sizes():
         timed_mhz, known = clock_of(board)
-        if tables.sizes()[known] != tables.sizes()[board]:
+        if design.sizes()[known] != design.sizes()[board]:
             notes.append(
                 "The engine of the {} was not timed; it has the clock of the {}.".format(
-                    tables.parts()[board]["title"], tables.parts()[known]["title"]
+                    design.parts()[board]["title"], design.parts()[known]["title"]
                 )
             )
         for kind, clock_mhz in (("timed", timed_mhz), ("PLL", pll_clock(board, timed_mhz))):
@@ -222,7 +223,7 @@ def _count_row(title: str, one: Dict[str, int]) -> str:
 
 
 def _row(board: str, kind: str, found: Rate) -> str:
-    cells = [tables.parts()[board]["title"], f"{kind} {found.clock_mhz:.1f} MHz"]
+    cells = [design.parts()[board]["title"], f"{kind} {found.clock_mhz:.1f} MHz"]
     cells.append(f"{cycles_of(board):,}")
     cells += [f"{1e3 / ms:.0f}" for ms in found.milliseconds()]
     return "| {} |".format(" | ".join(cells))
@@ -244,7 +245,7 @@ def _claims(counts: Dict[str, Any]) -> List[str]:
             "the fabric is idle and {:.3f} ms beside it.\n"
             "One target: max({:.3f}, {:.3f}) + {:.3f} = {:.3f} ms. "
             "Several: max({:.3f}, {:.3f}) = {:.3f} ms.".format(
-                tables.parts()[board]["title"],
+                design.parts()[board]["title"],
                 wanted,
                 "; ".join(words),
                 cycles_of(board),

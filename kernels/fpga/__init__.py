@@ -1,6 +1,4 @@
-"""Runs a tracker's frame in programmable logic: an INT8 engine that executes a list of commands.
+"""Drives the accelerator that runs a tracker's frame in programmable logic.
 
-``tables.toml`` is the contract (registers, commands), ``model.py`` the definition of what each
-command does, bit for bit; ``rtl`` does it in fabric, ``compiler`` writes the commands, ``sim`` runs
-either behind the vendor's own library, ``vivado`` builds the overlay.
+``tables.toml`` is the contract: registers and commands. How the accelerator is made is ``design``.
 """

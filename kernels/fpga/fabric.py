@@ -19,9 +19,9 @@ import numpy as np
 
 from kernels.errors import BadOverlay, FabricFailed, NetworkFailed, NoFabric
 from kernels.fpga import native, tables
-from kernels.fpga.hwh import CELL
 from kernels.fpga.next_frame import PREPARED, STARTED
 
+CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
 ADDRESSES = 1 << 32
 LEAST_BYTES = 8192  # smaller buffers may lie above 4 GB, where the engine does not reach

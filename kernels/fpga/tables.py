@@ -1,13 +1,12 @@
-"""python -m kernels.fpga.tables: the registers and commands of ``tables.toml``, for all users.
+"""The registers and commands of ``tables.toml``, for all users.
 
 Read here: ``MAGIC``, ``REGISTERS`` (name -> byte offset), ``ACCESS`` (name -> "r", "w", "rw"),
 ``ERRORS``, ``REGIONS``, ``TARGETS``, ``OPCODES`` (name -> number) and ``FIELDS`` (command -> field
--> (word, lowest bit, bits)). Run, it writes ``rtl/tables.svh`` and ``TABLES.md`` from them.
+-> (word, lowest bit, bits)).
 """
 
 import pathlib
 import struct
-import sys
 from collections import OrderedDict
 from typing import Any, Dict, Tuple
 
@@ -21,8 +20,6 @@ except ImportError:  # before Python 3.11
     except ImportError:  # a fresh board
         from kernels import small_toml as tomllib
 
-FOLDER = pathlib.Path(__file__).resolve().parent
-WRITTEN = ("rtl/tables.svh", "TABLES.md")
 COMMAND_BYTES = 64
 WORDS = COMMAND_BYTES // 4
 
@@ -39,12 +36,12 @@ class BadTable(HotpathError):
     """A field or a value that a command does not have."""
 
 
-def _toml(name: str) -> Dict[str, Any]:
-    with open(str(FOLDER / name), "rb") as file:
-        return tomllib.loads(file.read().decode("utf-8"))
+def read_toml(path: pathlib.Path) -> Dict[str, Any]:
+    """The contents of a TOML file."""
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-TABLE = _toml("tables.toml")
+TABLE = read_toml(pathlib.Path(__file__).with_name("tables.toml"))
 MAGIC = TABLE["magic"]
 REGISTERS = OrderedDict((entry["name"], entry["offset"]) for entry in TABLE["register"])
 ACCESS = {entry["name"]: entry["access"] for entry in TABLE["register"]}
@@ -138,99 +135,3 @@ def spelled(register: int) -> str:
         f"{lanes} lanes, {bus} bytes a beat, {crop} crop lanes, {words} map words, {tiles} weight "
         f"tiles, lines of {1 << (register >> 28)} bytes"
     )
-
-
-def sizes() -> Dict[str, Size]:
-    """All sizes of ``sizes.toml``: dict of board -> dict."""
-    return _toml("sizes.toml")
-
-
-def parts() -> Dict[str, Dict[str, Any]]:
-    """The FPGAs of ``parts.toml``: dict of board -> dict of title, part and what the part has."""
-    return _toml("parts.toml")
-
-
-def verilog() -> str:
-    """The text of ``rtl/tables.svh``."""
-    lines = ["// Written by `python -m kernels.fpga.tables` from tables.toml; change that.", ""]
-    lines.append(f"localparam logic [31:0] MAGIC = 32'h{MAGIC:08X};")
-    for title, prefix, numbers, bits in (
-        ("registers, byte offsets", "REG", REGISTERS, 8),
-        ("opcodes", "OP", OPCODES, 4),
-        ("targets of LOAD", "TARGET", TARGETS, 4),
-        ("regions", "REGION", REGIONS, 4),
-        ("error codes", "ERROR", ERRORS, 4),
-    ):
-        lines += ["", "// " + title]
-        for name, number in numbers.items():
-            lines.append(f"localparam logic [{bits - 1}:0] {prefix}_{name} = {bits}'h{number:X};")
-    lines += ["", "// commands: a field is command[LSB +: BITS]"]
-    for command in ["ALL"] + list(FIELDS):
-        for name, (word, low, bits) in TABLE["command"].get(command, {}).items():
-            where = f"{command}_{name.upper()}"
-            lines.append(f"localparam int {where}_LSB = {word * 32 + low};")
-            lines.append(f"localparam int {where}_BITS = {bits};")
-    return "\n".join(lines) + "\n"
-
-
-def document() -> str:
-    """The text of ``TABLES.md``."""
-    lines = [
-        "# Registers and commands of the engine",
-        "",
-        "Written by `python -m kernels.fpga.tables` from `tables.toml`; change that.",
-        "",
-        "## Registers (AXI4-Lite, 32 bits)",
-        "",
-        f"ID reads `0x{MAGIC:08X}`.",
-        "",
-        "| offset | name | access | what |",
-        "| --- | --- | --- | --- |",
-    ]
-    lines += [
-        "| 0x{offset:02X} | {name} | {access} | {text} |".format(**entry)
-        for entry in TABLE["register"]
-    ]
-    for title, numbers in (
-        ("Error codes", ERRORS),
-        ("Regions", REGIONS),
-        ("Targets of LOAD", TARGETS),
-        ("Opcodes", OPCODES),
-    ):
-        lines += ["", "## " + title, "", "| number | name |", "| --- | --- |"]
-        lines += [f"| {number} | {name} |" for name, number in numbers.items()]
-    lines += [
-        "",
-        "## Commands",
-        "",
-        "64 bytes, sixteen 32-bit words, little-endian; fields are unsigned. A field of ALL is in",
-        "every command.",
-    ]
-    for command in ["ALL"] + list(FIELDS):
-        lines += ["", "### " + command, ""]
-        places = TABLE["command"].get(command, {})
-        if not places:
-            lines.append("No fields of its own.")
-            continue
-        lines += ["| field | word | bits |", "| --- | --- | --- |"]
-        for name, (word, low, bits) in places.items():
-            span = str(low) if bits == 1 else f"{low + bits - 1}:{low}"
-            lines.append(f"| {name} | {word} | {span} |")
-    return "\n".join(lines) + "\n"
-
-
-def texts() -> "OrderedDict[str, str]":
-    """Path (relative to this folder) -> text of the files that are written."""
-    return OrderedDict(zip(WRITTEN, (verilog(), document())))
-
-
-def main() -> int:
-    for name, text in texts().items():
-        with open(str(FOLDER / name), "w") as file:
-            file.write(text)
-        print("wrote", FOLDER.name + "/" + name)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,8 +10,8 @@ of the recording. Counted is all that the program executes, without the kernel's
 synchronisation of the caches, and no waiting.
 
 --recover counts a tracker that would search for a lost target, while none is lost.
---write NAME stores the counts in kernels/fpga/processor.toml, where ``calib.fpga.rate`` reads
-them.
+--write NAME stores the counts in kernels/fpga/design/processor.toml, where ``calib.fpga.rate``
+reads them.
 """
 
 import json
@@ -81,7 +81,7 @@ def _parser():
 
 def _pynq():
     try:
-        from kernels.fpga.sim import device
+        from kernels.fpga.design.sim import device
     except ImportError:
         device = None
     if device is None or device.NO_PYNQ:
@@ -105,8 +105,8 @@ def clip():
 
 def record(folder, frames, box):
     """Write what a simulated fabric gives for the bundle in a folder; returns the boxes' rows."""
-    from kernels.fpga.model import BASE
-    from kernels.fpga.sim import device as simulation
+    from kernels.fpga.design.model import BASE
+    from kernels.fpga.design.sim import device as simulation
 
     device, overlay = simulation.open_board(BOARD, "model")
     bundle = Bundle(next(folder.glob("*/*-int8")))

@@ -12,7 +12,8 @@ import types
 
 import numpy as np
 
-from kernels.fpga import hwh, tables
+from kernels.fpga import tables
+from kernels.fpga.design.sim import hwh
 
 PAGE = 4096
 BASE = 0x10000000  # addresses of the fabric, below 4 GB

@@ -8,8 +8,8 @@ from frame to box: crop, tables, commands, memory, maps.
 import numpy as np
 
 from boards.build.writer import Writer
-from kernels.fpga import resize, tables
-from kernels.fpga.sim import device as simulation
+from kernels.fpga import design, resize, tables
+from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
 from runtime.engines.overlay import layout
 from runtime.networks import load_network
@@ -175,7 +175,7 @@ def write_bundle(folder, board="pynq_z2", **changes):
             "libraries": {"overlay": layout()},
             "compute_capability": None,
             "calibration_sha256": None,
-            "settings": {"size": tables.sizes()[board]},
+            "settings": {"size": design.sizes()[board]},
             "run": run_table(),
         }
         values.update(changes)

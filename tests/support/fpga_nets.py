@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from calib import qdq
 from calib.ranges import float_tensors, session, with_outputs
-from kernels.fpga.compiler import Compiler
+from kernels.fpga.design.compiler import Compiler
 
 
 class Net:

@@ -10,8 +10,8 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from kernels.fpga.compiler import quantise
-from kernels.fpga.compiler.graph import attributes
+from kernels.fpga.design.compiler import quantise
+from kernels.fpga.design.compiler.graph import attributes
 
 
 def simulated(model, part, works):

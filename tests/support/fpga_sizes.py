@@ -1,12 +1,12 @@
 """Sizes of the engines that tests simulate: of two boards, and the smallest one."""
 
-from kernels.fpga import tables
+from kernels.fpga import design
 
 
 def size(lanes, words=8192, tiles=512):
     """A size like a board's, with that number of lanes on one clock."""
     return dict(
-        tables.sizes()["pynq_z2"],
+        design.sizes()["pynq_z2"],
         lanes=lanes,
         pumped=0,
         crop_lanes=lanes,
@@ -18,6 +18,6 @@ def size(lanes, words=8192, tiles=512):
 # One lane; two lanes in pumped multipliers; four lanes on one clock.
 SIZES = {
     "one lane": size(1, words=16384),
-    "pynq_z2": tables.sizes()["pynq_z2"],
-    "kv260": tables.sizes()["kv260"],
+    "pynq_z2": design.sizes()["pynq_z2"],
+    "kv260": design.sizes()["kv260"],
 }

@@ -27,7 +27,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         if sys.version_info < (3, 10):
             raise ImportError("this is Python {}.{}".format(*sys.version_info))
         from calib.fpga.compile import compile_network
-        from kernels.fpga import tables
+        from kernels.fpga import design
         from runtime.engines import overlay
     except ImportError as error:
         raise BuildFailed(
@@ -36,12 +36,11 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
                 board.title, error, order.command("int8"), order.target
             )
         ) from None
-    size = tables.sizes().get(board.name)
+    size = design.sizes().get(board.name)
     if size is None:
         raise BuildFailed(
-            f"kernels/fpga/sizes.toml does not say how large the engine is on a {board.title}; "
-            "add a section "
-            f"[{board.name}] there"
+            f"kernels/fpga/design/sizes.toml does not say how large the engine of a {board.title} "
+            f"is; add a section [{board.name}] there"
         )
     table = order.table_or_shipped()
     if table is None:

@@ -32,7 +32,7 @@ from calib.command import say
 from calib.errors import BadRun
 from calib.research.backbones import fabric, figures, kestrel, speed, table
 from calib.research.train import foreign
-from kernels.fpga import tables
+from kernels.fpga import design
 from runtime.networks import sha256_of
 
 NAME = "calib.research.backbones"
@@ -106,9 +106,9 @@ def target(name):
         BadRun: an unknown board, or one that has neither.
     """
     if name is None:
-        return list(tables.sizes()), None
+        return list(design.sizes()), None
     board = boards.load_board(name)
-    if name in tables.sizes():
+    if name in design.sizes():
         return [name], None
     if board.engine == "tensorrt":
         return [], board
@@ -134,7 +134,7 @@ def row(name, options, out, sizes):
     kept = _kept(path, identity)
     if kept is None:
         kept = make(name, options, out, identity)
-    numbers, of = tables.sizes(), kept.setdefault("sizes", {})  # of the engines that were counted
+    numbers, of = design.sizes(), kept.setdefault("sizes", {})  # of the engines that were counted
     missing = [size for size in sizes if of.get(size) != numbers[size]]
     if missing:
         models = [onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")]

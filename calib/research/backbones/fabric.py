@@ -5,8 +5,9 @@ from types import SimpleNamespace
 from calib import qdq, ranges
 from calib.research.backbones.speed import picture
 from calib.research.train.geometry import MEAN, SCALE
-from kernels.fpga import compiler, tables
-from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga import design
+from kernels.fpga.design import compiler
+from kernels.fpga.design.compiler.errors import CannotCompile
 
 
 def cycles(search, exemplar, sizes=None):
@@ -14,7 +15,7 @@ def cycles(search, exemplar, sizes=None):
 
     Args:
         search, exemplar: ONNX backbones for the sides of both crops.
-        sizes: list of sections of ``kernels/fpga/sizes.toml``; None for all.
+        sizes: list of sections of ``kernels/fpga/design/sizes.toml``; None for all.
 
     Returns:
         dict of board -> cycles of the search region, estimated by the compiler (int), or the
@@ -26,8 +27,8 @@ def cycles(search, exemplar, sizes=None):
         name="backbone", mean=(MEAN,) * 3, scale=(SCALE,) * 3, channels="BGR", score=None
     )
     found, alike = {}, {}
-    for name in sizes or tables.sizes():
-        size = repr(sorted(tables.sizes()[name].items()))  # boards may share one
+    for name in sizes or design.sizes():
+        size = repr(sorted(design.sizes()[name].items()))  # boards may share one
         if size not in alike:
             try:
                 compiled = compiler.compile(network, models, measured, name)

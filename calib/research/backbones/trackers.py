@@ -38,8 +38,8 @@ from calib.research.runs import summary
 from calib.research.train.judging import LOST, estimate
 from calib.research.train.validate import overlaps
 from calib.store import Store
-from kernels.fpga import tables
-from kernels.fpga.compiler.errors import CannotCompile
+from kernels.fpga import design
+from kernels.fpga.design.compiler.errors import CannotCompile
 from runtime import engines, load_tracker
 from runtime.graphs import counting
 from runtime.networks import load_network, sha256_of
@@ -187,7 +187,7 @@ class Judge:
         changes = np.subtract(tracks["int8"], tracks["fp32"])
         found["change"]["mean_overlap"] = estimate(changes, range(len(self.clips)))
         kept = forms["int8"].with_name(forms["fp32"].stem + "-ranges.json")
-        key = [files["fp32"], sha256_of(kept), tables.sizes()]
+        key = [files["fp32"], sha256_of(kept), design.sizes()]
         found["cycles"] = self.store.figure("cycles", key, lambda: cycles(forms["fp32"], kept))
         return found
 
@@ -231,7 +231,7 @@ def size_of(toml):
 def cycles(toml, ranges):
     """dict of FPGA board -> cycles of a frame, by the compiler, or the sentence that refuses."""
     network, found, alike = load_network(str(toml)), {}, {}
-    for name, numbers in tables.sizes().items():
+    for name, numbers in design.sizes().items():
         size = repr(sorted(numbers.items()))  # boards may share one
         if size not in alike:
             try:

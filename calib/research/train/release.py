@@ -15,7 +15,7 @@
                  files, in README.md
     picture      docs/track.png, of docs/use.md, from the clip that `make track` downloads
     prepared     the copy for boards without onnx, boards/build/shipped (boards.build.ship)
-    cycles       kernels/fpga/CYCLES.md, by compiling for every FPGA board and running the RTL
+    cycles       kernels/fpga/design/CYCLES.md, by compiling for every FPGA board and running RTL
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
 are written for both forms, fp32 and INT8. The picture is made for the default network alone,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from kernels.fpga.compiler.exponents import weight_exponents
+from kernels.fpga.design.compiler.exponents import weight_exponents
 
 LEAST, MOST = -12, 6  # exponents that an output may have
 INPUT_STEP = 2.0**-5  # of normalised crops: the finest with which int8 holds white and black

@@ -6,7 +6,7 @@ Installed engines are tried. What boards can run follows from the graph's operat
 import typing
 
 import boards
-from kernels.fpga.compiler.graph import OPERATORS
+from kernels.fpga.design.compiler.graph import OPERATORS
 from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
 from runtime.graphs import cut

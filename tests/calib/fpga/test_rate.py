@@ -3,7 +3,7 @@
 import pytest
 
 from calib.fpga import rate
-from kernels.fpga import tables
+from kernels.fpga import design
 
 COUNTS = {
     "one": {"idle": 100_000, "beside": 5_000},
@@ -43,7 +43,7 @@ def test_a_clock_is_one_that_the_pll_makes(board, limit, clock):
     assert rate.pll_clock(board, limit) == pytest.approx(clock)
 
 
-@pytest.mark.parametrize("board", sorted(tables.sizes()))
+@pytest.mark.parametrize("board", sorted(design.sizes()))
 def test_every_board_has_cycles_and_a_clock(board):
     assert rate.cycles_of(board) > 50_000 and 50 < rate.clock_of(board)[0] < 1000
 

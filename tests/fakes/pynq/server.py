@@ -1,7 +1,7 @@
 """python -m tests.fakes.pynq.server BOARD OVERLAY.bit: a PYNQ.remote board on a free port.
 
-It offers PYNQ's own services (``pynq.remote``) on ``kernels.fpga.sim.device``. It prints the port,
-and runs until its standard input ends.
+It offers PYNQ's own services (``pynq.remote``) on ``design.sim.device``. It prints the port, and
+runs until its standard input ends.
 """
 
 import struct
@@ -16,7 +16,7 @@ from pynq.remote import buffer_pb2_grpc, gpio_pb2_grpc, mmio_pb2_grpc, remote_de
 from pynq.remote import mmio_pb2 as mmio
 from pynq.remote import remote_device_pb2 as remote
 
-from kernels.fpga.sim import device as simulation
+from kernels.fpga.design.sim import device as simulation
 
 MANAGER = "/sys/class/fpga_manager/fpga0/"
 PIECE = 1 << 20  # bytes in a message

@@ -12,10 +12,10 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 from calib import qdq
 from calib.fpga.compile import compile_network
 from calib.fpga.evaluate import Runner
-from kernels.fpga import tables
-from kernels.fpga.compiler.errors import CannotCompile
-from kernels.fpga.compiler.hazards import hazards
-from kernels.fpga.model import Machine
+from kernels.fpga import design, tables
+from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.hazards import hazards
+from kernels.fpga.design.model import Machine
 from runtime.networks import load_network, sha256_of
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation
@@ -62,14 +62,14 @@ def program_of(compiled, entry):
     return compiled.image[entry["offset"] : entry["offset"] + 64 * entry["commands"]]
 
 
-@pytest.mark.parametrize("board", sorted(tables.sizes()))
+@pytest.mark.parametrize("board", sorted(design.sizes()))
 def test_kestrel_small_is_the_simulation_of_its_whole_numbers(board):
     network = load_network("kestrel_small")
     found = compile_network(network, size_name=board)
     models = qdq.parts(network, network.locate(None))
     sides = {"exemplar": network.exemplar, "search": network.search}
     rng = np.random.default_rng(1)
-    checked(found, models, network, tables.sizes()[board], sides, rng)
+    checked(found, models, network, design.sizes()[board], sides, rng)
 
 
 SIDES = {"exemplar": 15, "search": 47}
@@ -189,7 +189,7 @@ def without(program, number, field):
 
 def test_every_wait_that_is_left_out_is_found():
     found = compile_network(load_network("kestrel_small"))
-    size = tables.sizes()["pynq_z2"]
+    size = design.sizes()["pynq_z2"]
     program = program_of(found, found.run["programs"]["exemplar"])
     left_out = 0
     for number in range(len(program) // 64):
@@ -209,7 +209,7 @@ def test_every_wait_that_is_left_out_is_found():
 )
 def test_a_hazard_names_the_commands_and_what_they_share(field, part):
     found = compile_network(load_network("kestrel_small"))
-    size = tables.sizes()["pynq_z2"]
+    size = design.sizes()["pynq_z2"]
     program = program_of(found, found.run["programs"]["search"])
     told = []
     for number in range(len(program) // 64):
@@ -221,7 +221,7 @@ def test_a_hazard_names_the_commands_and_what_they_share(field, part):
 
 def test_weights_overwritten_while_in_use_are_found():
     found = compile_network(load_network("kestrel_small"))
-    size = tables.sizes()["pynq_z2"]
+    size = design.sizes()["pynq_z2"]
     program = program_of(found, found.run["programs"]["search"])
     told = []
     for number in range(len(program) // 64):
@@ -232,7 +232,7 @@ def test_weights_overwritten_while_in_use_are_found():
 
 
 def test_a_wait_for_what_comes_later_and_a_missing_end_are_found():
-    size = tables.sizes()["pynq_z2"]
+    size = design.sizes()["pynq_z2"]
     late = tables.pack("END", wait_load=1)
     assert "waits for 1 ends of load" in hazards(late, size)[0]
     store = tables.pack("STORE", rows=1, width=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernels.fpga.tb import runner
+from tests.kernels.fpga.benches import runner
 
 WORDS = 4096  # of all banks together
 
@@ -10,7 +10,7 @@ WORDS = 4096  # of all banks together
 def simulated(top, module, parameters=None):
     environment = {name: str(value) for name, value in (parameters or {}).items()}
     try:
-        runner.run(top, "kernels.fpga.tb." + module, parameters, environment)
+        runner.run(top, "tests.kernels.fpga.benches." + module, parameters, environment)
     except runner.CannotSimulate as reason:
         pytest.skip(str(reason))
 

@@ -5,9 +5,9 @@ import pytest
 
 from kernels import golden
 from kernels.fpga import tables
-from kernels.fpga.model import Machine
-from kernels.fpga.sim import build
-from kernels.fpga.tb.machine_bench import RESIZE, WORK, Bench
+from kernels.fpga.design.model import Machine
+from kernels.fpga.design.sim import build
+from tests.kernels.fpga.benches.machine_bench import RESIZE, WORK, Bench
 from tests.support.fpga_sizes import SIZES
 
 WHY = build.missing()
@@ -35,7 +35,7 @@ CASES = {
 
 
 def rtl(name, **options):
-    from kernels.fpga.sim.rtl import Rtl
+    from kernels.fpga.design.sim.rtl import Rtl
 
     return Rtl(SIZES[name], memory_bytes=BYTES, **options)
 

@@ -7,9 +7,10 @@ import pytest
 if sys.version_info < (3, 10):
     pytest.skip("the compiler needs Python 3.10", allow_module_level=True)
 
-from kernels.fpga import cycles, tables
-from kernels.fpga.sim import build
-from kernels.fpga.sim.rtl import Command
+from kernels.fpga import design
+from kernels.fpga.design import cycles
+from kernels.fpga.design.sim import build
+from kernels.fpga.design.sim.rtl import Command
 
 needs_verilator = pytest.mark.skipif(
     build.missing() is not None, reason=f"no simulation here: {build.missing()}"
@@ -34,7 +35,7 @@ def command():
 @pytest.mark.parametrize("board", sorted(MOST))
 def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, command):
     """It also compares the RTL's results with the model's, bit for bit."""
-    size = tables.sizes()[board]
+    size = design.sizes()[board]
     frame = cycles.measure(size, command.compiled(board), cycles.WINDOWS["typical"])
     assert frame.cycles <= MOST[board]
     assert sum(row.steps for row in frame.rows) >= LEAST_BUSY * frame.span

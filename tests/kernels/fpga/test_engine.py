@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from kernels.fpga import tables
-from kernels.fpga.model import BASE, Machine
-from kernels.fpga.sim import build
-from kernels.fpga.tb.machine_bench import BUNDLE, PROGRAM, WORK, Bench
-from kernels.fpga.tb.random_programs import Chains, random_program
+from kernels.fpga.design.model import BASE, Machine
+from kernels.fpga.design.sim import build
+from tests.kernels.fpga.benches.machine_bench import BUNDLE, PROGRAM, WORK, Bench
+from tests.kernels.fpga.benches.random_programs import Chains, random_program
 from tests.support.fpga_sizes import SIZES
 
 WHY = build.missing()
@@ -18,7 +18,7 @@ REGISTERS, TARGETS, ERRORS = tables.REGISTERS, tables.TARGETS, tables.ERRORS
 
 
 def rtl(name="pynq_z2", **options):
-    from kernels.fpga.sim.rtl import Rtl
+    from kernels.fpga.design.sim.rtl import Rtl
 
     return Rtl(SIZES[name], memory_bytes=BYTES, **options)
 

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from kernels.fpga import synthesis
+from kernels.fpga.design import synthesis
 
 REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"
 CYCLES = 18  # a FIFO of 4 entries fills, wraps around and empties

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernels.fpga.compiler import exponents
+from kernels.fpga.design.compiler import exponents
 
 
 def test_exponents_reach_the_range_with_the_least_step():

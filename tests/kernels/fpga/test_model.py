@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.fpga import resize, tables
-from kernels.fpga.model import BASE, Machine, requantised
-from kernels.fpga.tb.machine_bench import PROGRAM, WORK, Bench
+from kernels.fpga.design.model import BASE, Machine, requantised
+from tests.kernels.fpga.benches.machine_bench import PROGRAM, WORK, Bench
 
 SMALL = {
     "lanes": 1,

@@ -3,10 +3,11 @@
 import pytest
 
 import boards
-from kernels.fpga import resources, synthesis, tables
+from kernels.fpga import design
+from kernels.fpga.design import resources, synthesis
 
-BOARDS = sorted(tables.sizes())
-AGAIN = "; run `python -m kernels.fpga.resources`"
+BOARDS = sorted(design.sizes())
+AGAIN = "; run `python -m kernels.fpga.design.resources`"
 
 
 def test_the_smallest_board_was_counted_on_this_rtl():
@@ -15,7 +16,7 @@ def test_the_smallest_board_was_counted_on_this_rtl():
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_count_of_an_earlier_rtl_is_marked(board):
-    title = tables.parts()[board]["title"]
+    title = design.parts()[board]["title"]
     text = resources.DOCUMENT.read_text(encoding="utf-8")
     marked = f"| {title}{resources.STALE} |" in text
     assert marked != resources.is_fresh(board, resources.results()[board])
@@ -30,7 +31,7 @@ def test_the_engine_fits_the_board(board):
 def test_two_products_share_each_dsp_of_the_array(board):
     """Each lane has 256 products, in 128 DSPs; two pumped lanes have them together."""
     modules = {row["name"]: row for row in resources.results()[board]["module"]}
-    size = tables.sizes()[board]
+    size = design.sizes()[board]
     arrays = size["lanes"] // (1 + size["pumped"])
     assert modules["hp_packed_multiplier"]["dsp"] == 128 * arrays
     assert modules["hp_packed_multiplier"]["instances"] == 128 * arrays
@@ -38,7 +39,7 @@ def test_two_products_share_each_dsp_of_the_array(board):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_maps_and_weights_are_in_memories_made_for_it(board):
-    size = tables.sizes()[board]
+    size = design.sizes()[board]
     modules = {row["name"]: row for row in resources.results()[board]["module"]}
     for name, bits in (
         ("hp_maps", size["lanes"] * size["map_words"] * 128),
@@ -100,9 +101,9 @@ def test_a_board_that_is_too_small_is_named():
 
 def test_the_readme_says_what_the_tables_say():
     """Each board has a row: cycles, busy, frames of CYCLES.md; FPGA shares of resources.toml."""
-    cycles = (tables.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
-    readme = (tables.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
-    for board, size in tables.sizes().items():
+    cycles = (design.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
+    readme = (design.ROOT / "README.md").read_text(encoding="utf-8")
+    for board, size in design.sizes().items():
         described = boards.load_board(board)
         start = f"| {described.title} | typical |"
         (row,) = (line for line in cycles.splitlines() if line.startswith(start))

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import boards
-from kernels.fpga import tables
+from kernels.fpga import design
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SOURCE = ROOT / "tests" / "fakes" / "fpga" / "select_cost.cpp"
@@ -50,7 +50,7 @@ def test_select_takes_less_than_a_tenth_of_a_frame(board, tmp_path):
         + list(FLAGS + flags)
     )
     once, twice = (instructions(emulator, program, count, 0, tmp_path) for count in (1, 2))
-    size = tables.sizes()[board]
+    size = design.sizes()[board]
     frame_s = MACS / MULTIPLIERS / size["lanes"] / (size["assumed_clock_mhz"] * 1e6)
     clock_hz = boards.load_board(board).cpu["clock_max_mhz"] * 1e6
     select_s = (twice - once) * CYCLES_AN_INSTRUCTION / clock_hz

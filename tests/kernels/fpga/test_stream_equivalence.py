@@ -12,7 +12,7 @@ import pathlib
 
 import pytest
 
-from kernels.fpga import synthesis
+from kernels.fpga.design import synthesis
 
 REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"
 

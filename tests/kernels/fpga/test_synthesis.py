@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from kernels.fpga import resources, timing
+from kernels.fpga.design import resources, timing
 
 pytestmark = [
     pytest.mark.slow,

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.fpga import tables
+from kernels.fpga import design, tables
+from kernels.fpga.design import contract
 
 
 def test_written_files_are_those_of_the_table():
-    for name, text in tables.texts().items():
-        assert (tables.FOLDER / name).read_text() == text, "run `python -m kernels.fpga.tables`"
+    for name, text in contract.texts().items():
+        assert (design.FOLDER / name).read_text() == text, (
+            "run `python -m kernels.fpga.design.contract`"
+        )
 
 
 def test_no_two_fields_of_a_command_share_a_bit():
@@ -46,7 +49,7 @@ def test_a_command_unpacks_to_what_was_packed(data):
 def test_verilog_places_are_those_of_pack():
     places = {
         match[1]: int(match[2])
-        for match in re.finditer(r"localparam int (\w+) = (\d+);", tables.verilog())
+        for match in re.finditer(r"localparam int (\w+) = (\d+);", contract.verilog())
     }
     for command, fields in tables.TABLE["command"].items():
         for name in fields:
@@ -82,5 +85,5 @@ def test_bytes_that_are_no_command_are_refused():
 
 
 def test_sizes_have_their_register():
-    size = tables.sizes()["pynq_z2"]
+    size = design.sizes()["pynq_z2"]
     assert tables.size_register(size) == (2 | 8 << 4 | 2 << 12 | 13 << 16 | 9 << 24 | 13 << 28)

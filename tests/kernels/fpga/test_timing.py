@@ -2,10 +2,11 @@
 
 import pytest
 
-from kernels.fpga import static_timing, synthesis, tables, timing
+from kernels.fpga import design
+from kernels.fpga.design import static_timing, synthesis, timing
 
 BOARDS = sorted(timing.results())
-AGAIN = "; run `python -m kernels.fpga.timing`"
+AGAIN = "; run `python -m kernels.fpga.design.timing`"
 
 TABLE = {
     "net": {"bases": [0.5], "usual": 0.5, "fan_out": 0.1},
@@ -187,7 +188,7 @@ def test_a_path_belongs_to_the_deepest_module_that_has_a_name():
 
 
 def test_the_smallest_board_is_timed():
-    assert {"pynq_z2"} <= set(BOARDS) <= set(tables.sizes())
+    assert {"pynq_z2"} <= set(BOARDS) <= set(design.sizes())
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -202,7 +203,7 @@ def test_the_longest_path_is_within_the_budget(board):
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_assumed_clock_is_one_that_the_model_holds_with_its_margin(board):
-    assert tables.sizes()[board]["assumed_clock_mhz"] <= timing.clock_mhz(timing.results()[board])
+    assert design.sizes()[board]["assumed_clock_mhz"] <= timing.clock_mhz(timing.results()[board])
 
 
 def test_the_document_says_what_the_table_says():

@@ -5,15 +5,15 @@ import subprocess
 
 import pytest
 
-from kernels.fpga import tables
-from kernels.fpga.sim.build import PARAMETERS
-from kernels.fpga.tb import runner
+from kernels.fpga import design
+from kernels.fpga.design.sim.build import PARAMETERS
+from tests.kernels.fpga.benches import runner
 
 
 def simulated(top, module, parameters):
     environment = {name: str(value) for name, value in parameters.items()}
     try:
-        runner.run(top, "kernels.fpga.tb." + module, parameters, environment)
+        runner.run(top, "tests.kernels.fpga.benches." + module, parameters, environment)
     except runner.CannotSimulate as reason:
         pytest.skip(str(reason))
 
@@ -34,7 +34,7 @@ def test_the_engine_runs_programs_on_a_foreign_axi_memory(name):
     simulated("engine_axi", "engine_bench", parameters_of(name))
 
 
-@pytest.mark.parametrize("name", sorted(tables.sizes()))
+@pytest.mark.parametrize("name", sorted(design.sizes()))
 def test_verilator_has_nothing_to_complain_about(name):
     try:
         root = runner.verilator_root()
@@ -56,5 +56,5 @@ def test_verilator_has_nothing_to_complain_about(name):
 
 
 def parameters_of(name):
-    size = tables.sizes()[name]
+    size = design.sizes()[name]
     return {key.upper(): size[key] for key in PARAMETERS}

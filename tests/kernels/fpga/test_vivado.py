@@ -13,12 +13,14 @@ import sys
 
 import pytest
 
-from kernels.fpga import hwh, tables, vivado
+from kernels.fpga import design
+from kernels.fpga.design import vivado
+from kernels.fpga.design.sim import hwh
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-RTL = ROOT / "kernels" / "fpga" / "rtl"
+RTL = design.FOLDER / "rtl"
 FAKE = ROOT / "tests" / "fakes" / "vivado"
-BOARDS = sorted(tables.sizes())
+BOARDS = sorted(design.sizes())
 
 # Pins of the vendor's cells, named as in its manuals: clocks and resets that must be driven, and
 # interfaces that must be connected. For the PS these are only the ones that its settings turn on.
@@ -115,7 +117,7 @@ def test_every_clock_reset_and_interface_is_connected_once_to_a_pin_that_exists(
         {cell + "/" + pin for cell, kind in cells.items() for pin in CELLS[kind][part]}
         for part in range(3)
     )
-    if tables.sizes()[board]["pumped"]:
+    if design.sizes()[board]["pumped"]:
         inputs.add("reset/dcm_locked")
     driven = [call[2] for call in calls if call[0] == "connect_bd_net"]
     assert sorted(driven) == sorted(inputs)
@@ -132,7 +134,7 @@ def test_both_clocks_of_pumped_multipliers_come_from_one_cell_of_the_fabric(run,
     calls, _, _ = run(board)
     source = {call[2]: call[1] for call in calls if call[0] == "connect_bd_net"}
     set_to = {call[1]: call[2] for call in calls if call[0] == "set_property"}
-    if not tables.sizes()[board]["pumped"]:
+    if not design.sizes()[board]["pumped"]:
         assert source["engine/clk_fast"] == source["engine/clk"]
         return
     assert (source["engine/clk"], source["engine/clk_fast"]) == (
@@ -140,7 +142,7 @@ def test_both_clocks_of_pumped_multipliers_come_from_one_cell_of_the_fabric(run,
         "clocks/clk_out2",
     )
     slow, fast = (float(set_to[f"CONFIG.CLKOUT{number}_REQUESTED_OUT_FREQ"]) for number in (1, 2))
-    assert fast == 2 * slow == 2 * tables.sizes()[board]["assumed_clock_mhz"]
+    assert fast == 2 * slow == 2 * design.sizes()[board]["assumed_clock_mhz"]
 
 
 @needs_tclsh
@@ -152,7 +154,7 @@ def test_the_engine_is_built_as_large_as_sizes_toml_says(run, board):
         for call in calls
         if call[0] == "set_property" and call[-1] == "engine"
     }
-    size = tables.sizes()[board]
+    size = design.sizes()[board]
     assert given == {name: str(size[name]) for name in given}
     assert {name.upper() for name in given} == ports_of(RTL / "hotpath_engine.v")[1]
 
@@ -163,7 +165,7 @@ def test_the_addresses_are_those_of_the_simulated_board(run, board):
     calls, _, _ = run(board)
     segments = [call for call in calls if call[0] == "assign_bd_address"]
     registers = next(call for call in segments if call[-1] == "engine/s_axil/reg0")
-    family = hwh.family_of(tables.parts()[board]["part"])
+    family = hwh.family_of(design.parts()[board]["part"])
     assert int(registers[registers.index("-offset") + 1], 16) == hwh.ADDRESS[family]
     assert registers[registers.index("-range") + 1] == f"{hwh.RANGE // 1024}K"
     assert cells_of(calls)[hwh.CELL] == "hotpath_engine"
@@ -182,7 +184,7 @@ def test_the_wrapper_has_the_ports_of_the_engine():
 def test_a_strict_reader_of_systemverilog_takes_the_whole_design(board):
     """Yosys and Verilator forgive more than Vivado does."""
     pyslang = pytest.importorskip("pyslang")
-    size = tables.sizes()[board]
+    size = design.sizes()[board]
     names = sorted(str(path) for path in RTL.glob("*.sv")) + [str(RTL / "hotpath_engine.v")]
     generics = [
         "-G{}={}".format(name.upper(), json.dumps(size[name]).replace('"', '\\"'))
@@ -217,8 +219,8 @@ def test_the_memory_port_is_as_wide_as_the_engines_bus(run, board):
     of_ps = {call[1]: call[2] for call in calls if call[0] == "set_property" and call[3:] == ["ps"]}
     names = ("CONFIG.PCW_S_AXI_HP0_DATA_WIDTH", "CONFIG.PSU__SAXIGP2__DATA_WIDTH")
     (width,) = (int(of_ps[name]) for name in names if name in of_ps)
-    assert width == 8 * tables.sizes()[board]["bus_bytes"]
-    family = hwh.family_of(tables.parts()[board]["part"])
+    assert width == 8 * design.sizes()[board]["bus_bytes"]
+    family = hwh.family_of(design.parts()[board]["part"])
     others = hwh.PROCESSORS[family]["others"]
     assert width in (others.get("PCW_S_AXI_HP0_DATA_WIDTH"), others.get("C_SAXIGP2_DATA_WIDTH"))
 
@@ -229,7 +231,7 @@ def test_no_bitstream_is_written_when_timing_is_not_met(run, what):
     calls, done, folder = run("pynq_z2", VIVADO_SLACK=what)
     assert done.returncode != 0
     assert "Timing is not met" in done.stderr and what in done.stderr
-    size = tables.sizes()["pynq_z2"]
+    size = design.sizes()["pynq_z2"]
     # a path that is too long may be one of the multipliers, which has half of a period
     holds = 1000 / (1000 / size["assumed_clock_mhz"] - (1 + size["pumped"]) * float(what))
     assert f"{holds:.1f} MHz would hold" in done.stderr
@@ -245,8 +247,8 @@ def test_it_is_built_for_speed_with_physical_optimisation(run):
 
 
 def test_the_clocks_are_whole_parts_of_the_processors_pll():
-    for name, size in tables.sizes().items():
-        pll = hwh.PLL_MHZ[hwh.family_of(tables.parts()[name]["part"])]
+    for name, size in design.sizes().items():
+        pll = hwh.PLL_MHZ[hwh.family_of(design.parts()[name]["part"])]
         assert pll % size["assumed_clock_mhz"] == 0, name
 
 
@@ -265,7 +267,7 @@ def test_a_failed_run_is_said(run):
 
 def make(board, path, **more):
     return subprocess.run(
-        [sys.executable, "-m", "kernels.fpga.vivado", board],
+        [sys.executable, "-m", "kernels.fpga.design.vivado", board],
         cwd=str(ROOT),
         env=dict(os.environ, PATH=path, **more),
         stdout=subprocess.PIPE,
@@ -297,7 +299,7 @@ def test_the_command_runs_vivado_and_says_where_the_overlay_is(tmp_path):
 
     def run():
         return subprocess.run(
-            [sys.executable, "-m", "kernels.fpga.vivado", "zcu104"],
+            [sys.executable, "-m", "kernels.fpga.design.vivado", "zcu104"],
             cwd=str(tmp_path),
             env=environment,
             stdout=subprocess.PIPE,

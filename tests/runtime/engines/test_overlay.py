@@ -11,8 +11,9 @@ import pynq
 
 from kernels import cpu, golden
 from kernels.cpu import fallback
-from kernels.fpga import fabric, model, tables
-from kernels.fpga.sim import device as simulation
+from kernels.fpga import design, fabric, tables
+from kernels.fpga.design import model
+from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
 from runtime.devices.fpga import FpgaTracker
 from runtime.targets.targets import Targets
@@ -36,7 +37,7 @@ def opened(folder, board="pynq_z2", kind="model"):
 @pytest.fixture
 def rtl():
     """Skip where the fabric can't be simulated."""
-    from kernels.fpga.sim import build
+    from kernels.fpga.design.sim import build
 
     reason = build.missing()
     if reason:
@@ -295,7 +296,7 @@ def test_the_clock_is_never_above_what_the_overlay_was_built_for(tmp_path, board
         if value >> low << low == value:  # a PLL's multiplier alone
             device._others[address] = round((value >> low) * faster) << low
     engine = loading.open_bundle(made, device=device, overlay=overlay)
-    limit = tables.sizes()[board]["assumed_clock_mhz"]
+    limit = design.sizes()[board]["assumed_clock_mhz"]
     assert 0.5 * limit < pynq.Clocks.fclk0_mhz <= limit * fabric.CLOCK_MARGIN
     assert engine.fabric.clock_mhz == pynq.Clocks.fclk0_mhz
 

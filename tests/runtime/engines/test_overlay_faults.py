@@ -11,9 +11,10 @@ import pytest
 pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
 from kernels import cpu
-from kernels.fpga import fabric, hwh, model, tables
-from kernels.fpga.sim import build
-from kernels.fpga.sim import device as simulation
+from kernels.fpga import design, fabric, tables
+from kernels.fpga.design import model
+from kernels.fpga.design.sim import build, hwh
+from kernels.fpga.design.sim import device as simulation
 from runtime import bundle, loading
 from runtime.engines import overlay
 from runtime.errors import HotpathError
@@ -57,7 +58,7 @@ def board(tmp_path):
     """(made bundle, device, .bit) of a board whose machine may have faults."""
     made = bright.write_bundle(tmp_path)
     device, bit = simulation.open_board("pynq_z2", "model")
-    device.machine = Flawed(tables.sizes()["pynq_z2"])
+    device.machine = Flawed(design.sizes()["pynq_z2"])
     return made, device, bit
 
 
@@ -228,7 +229,7 @@ def test_weights_altered_on_disk(board):
 
 def test_a_bundle_for_another_size_of_the_engine(board, tmp_path):
     made, device, bit = board
-    size = dict(tables.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
+    size = dict(design.sizes()["pynq_z2"], lanes=1, pumped=0, map_words=16384)
     other = bright.write_bundle(tmp_path / "other", settings={"size": size})
     with refused(bundle.BundleMismatch, "1 lanes", "2 lanes", "make engine BOARD=pynq_z2"):
         loading.open_bundle(other, device=device, overlay=bit)
@@ -429,7 +430,7 @@ def test_a_board_that_can_not_be_simulated():
 def test_a_simulation_without_the_library_names_the_command():
     code = (
         "import sys; sys.modules['pynq'] = None\n"
-        "from kernels.fpga.sim import device\n"
+        "from kernels.fpga.design.sim import device\n"
         "try:\n"
         "    device.open_board('pynq_z2', 'model')\n"
         "except device.NoSimulation as error:\n"

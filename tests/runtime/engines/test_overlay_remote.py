@@ -16,8 +16,9 @@ pytest.importorskip("grpc", reason="grpcio is missing: make fpga")
 
 import boards
 from kernels import cpu, golden
-from kernels.fpga import fabric, hwh, tables
-from kernels.fpga.sim import device as simulation
+from kernels.fpga import design, fabric
+from kernels.fpga.design.sim import device as simulation
+from kernels.fpga.design.sim import hwh
 from runtime import geometry, loading
 from tests.conftest import ROOT
 from tests.support import fpga_bundle as bright
@@ -48,7 +49,7 @@ def opened(request, tmp_path):
     folder = tmp_path / name / "overlay"
     folder.mkdir()
     part = boards.load_board(name).fpga["part"]
-    bit = hwh.write(folder, "hotpath", part, tables.sizes()[name]["assumed_clock_mhz"])
+    bit = hwh.write(folder, "hotpath", part, design.sizes()[name]["assumed_clock_mhz"])
     server = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.fakes.pynq.server", name, str(bit)],
         stdin=subprocess.PIPE,

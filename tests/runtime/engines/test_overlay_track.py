@@ -15,9 +15,9 @@ import cv2
 import boards
 from boards.build import __main__ as build
 from kernels import cpu, golden
+from kernels.fpga.design.sim import build as rtl
+from kernels.fpga.design.sim import device as simulation
 from kernels.fpga.likeness import Seen
-from kernels.fpga.sim import build as rtl
-from kernels.fpga.sim import device as simulation
 from runtime import bundle, geometry, load_tracker, loading
 from runtime.devices import processor
 from runtime.devices.fpga import FpgaTracker

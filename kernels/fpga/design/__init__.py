@@ -1,0 +1,24 @@
+"""How the accelerator is made; a board never imports it, except to simulate one.
+
+``model.py`` defines what each command of ``kernels/fpga/tables.toml`` does, bit for bit. ``rtl``
+does it in fabric, ``compiler`` writes the commands, ``sim`` runs either behind PYNQ's own library,
+``vivado`` builds the overlay. ``sizes.toml`` says how large each board's accelerator is.
+"""
+
+import pathlib
+from typing import Any, Dict
+
+from kernels.fpga.tables import Size, read_toml
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+ROOT = FOLDER.parents[2]
+
+
+def sizes() -> Dict[str, Size]:
+    """All sizes of ``sizes.toml``: dict of board -> dict."""
+    return read_toml(FOLDER / "sizes.toml")
+
+
+def parts() -> Dict[str, Dict[str, Any]]:
+    """The FPGAs of ``parts.toml``: dict of board -> dict of title, part and what the part has."""
+    return read_toml(FOLDER / "parts.toml")

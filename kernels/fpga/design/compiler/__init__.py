@@ -1,0 +1,239 @@
+"""Compiles a network's graphs and ranges into programs of the engine. Runs off the board.
+
+``compile`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
+address (``layout``), quantises (``quantise``), packs weights into tiles (``tiles``), orders the
+work (``schedule``) and writes the commands (``program``). It loads no files; ``calib.fpga.compile``
+does.
+"""
+
+from typing import Any, Dict, List, Tuple
+
+from kernels.fpga import design, resize, tables
+from kernels.fpga.design.compiler import quantise, timing
+from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.features import Store
+from kernels.fpga.design.compiler.graph import Part
+from kernels.fpga.design.compiler.layers import Map, Stored, View
+from kernels.fpga.design.compiler.layout import LANES, Buffer, lay_out
+from kernels.fpga.design.compiler.merge import merged
+from kernels.fpga.design.compiler.program import Writer
+from kernels.fpga.design.compiler.schedule import Scheduler, Work
+from kernels.fpga.design.compiler.tasks import Data
+
+WORD = 16
+
+Reference = Tuple[str, Part, List[Work]]
+
+
+class Compiled:
+    """A network for the engine.
+
+    Attributes:
+        image: bytes of region 0.
+        run: dict that the driver needs, fit for JSON.
+        reference: list of (part's name, ``Part``, list of ``Work``), for tests.
+    """
+
+    def __init__(self, image: bytes, run: Dict[str, Any], reference: List[Reference]) -> None:
+        self.image, self.run, self.reference = image, run, reference
+
+
+def compile(
+    network: Any,
+    models: Dict[str, Any],
+    ranges: Dict[str, quantise.Ranges],
+    size_name: str = "pynq_z2",
+) -> Compiled:
+    """Compile a network for one size of the engine.
+
+    Args:
+        network: an object with ``name``, ``mean``, ``scale``, ``channels`` and, optionally,
+            ``score``, as ``runtime.networks.Network`` has them.
+        models: dict of "exemplar" and "search" -> ONNX model.
+        ranges: dict of "exemplar" and "search" -> dict of tensor -> (low, high).
+        size_name: a section of ``sizes.toml``.
+
+    Returns:
+        ``Compiled``.
+
+    Raises:
+        CannotCompile: the engine can't run the network; the sentence names the node.
+    """
+    return Compiler(network, models, ranges, size_name, design.sizes()[size_name]).run()
+
+
+class Compiler:
+    """One compilation; see ``compile``.
+
+    Args:
+        network, models, ranges, size_name: as ``compile`` takes them.
+        size: the section of ``sizes.toml``.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        models: Dict[str, Any],
+        ranges: Dict[str, quantise.Ranges],
+        size_name: str,
+        size: tables.Size,
+    ) -> None:
+        self.network, self.models, self.ranges = network, models, ranges
+        self.size_name, self.size = size_name, size
+        self.data, self.work_bytes = Data(), 0
+        self.reference: List[Reference] = []
+
+    def run(self) -> Compiled:
+        """Both parts; returns ``Compiled``."""
+        search = Part(self.models["search"], self._features())
+        self.stores = self._stores(search)
+        programs: Dict[str, Tuple[bytes, Dict[str, Any]]] = {}
+        layers: List[Dict[str, Any]] = []
+        told: Dict[str, Any] = {"maps": [], "seen": None}
+        for name, part in (("exemplar", self.exemplar), ("search", search)):
+            made, entry = self._part(name, part, told)
+            programs[name] = (made, entry)
+            layers += entry.pop("layers")
+        image = bytearray(self.data.content)
+        for made, entry in programs.values():
+            image += bytes(-len(image) % tables.COMMAND_BYTES)
+            entry["offset"] = len(image)
+            image += made
+        image += bytes(-len(image) % tables.COMMAND_BYTES)
+        run = {
+            "size": self.size_name,
+            "network": self.network.name,
+            "work_bytes": self.work_bytes,
+            "programs": {name: entry for name, (_, entry) in programs.items()},
+            "layers": layers,
+        }
+        run.update(told)
+        return Compiled(bytes(image), run, self.reference)
+
+    def _features(self) -> Dict[str, View]:
+        """Read the exemplar's part; views of its results as the search's inputs."""
+        self.exemplar = Part(self.models["exemplar"], {})
+        found = {}
+        for name, view, function in self.exemplar.outputs:
+            if len(view.maps) != 1 or function is not None:
+                raise CannotCompile(
+                    f"the exemplar leaves {name}, which is more than the map of one layer"
+                )
+            stored = Stored(view.maps[0])
+            found[name] = View(view.layout, [stored])
+        return found
+
+    def _stores(self, search: Part) -> Dict[Tuple[Map, str], Store]:
+        """How the exemplar's features are kept, a ``Store`` for each use of them."""
+        stores = {}
+        for layer in search.layers:
+            if layer.features is not None:
+                key = layer.features.source, layer.kind
+                if key not in stores:
+                    stores[key] = Store(layer.features.source, layer.kind, self.work_bytes)
+                    self.work_bytes += stores[key].bytes
+        return stores
+
+    def _part(self, name: str, part: Part, told: Dict[str, Any]) -> Tuple[bytes, Dict[str, Any]]:
+        part.layers = merged(part.layers)
+        lay_out(part, self.size["lanes"])
+        if name == "exemplar":
+            for store in self.stores.values():
+                store.check()
+        ends = self._ends(part) if name == "search" else {}
+        quantiser = quantise.Quantiser(part, self.ranges[name], self.network, ends)
+        works = []
+        for layer in part.layers:
+            if layer.features is not None:
+                layer.features.exponent = layer.features.source.exponent
+            works.append(Work(layer, quantiser.layer(layer), self.data))
+            if layer.features is not None:
+                self.stores[layer.features.source, layer.kind].give(works[-1])
+        self.reference.append((name, part, works))
+        keeps = self._keeps(part, told) if name == "search" else []
+
+        def finish(writer: Writer) -> None:
+            if name == "exemplar":
+                for store in self.stores.values():
+                    store.tasks(writer, self.data)
+            made = {one: n for n, task in enumerate(writer.tasks) for one, _, _ in task.writes}
+            for buffer, block, offset in sorted(keeps, key=lambda keep: made[keep[0]]):
+                writer.store("out", buffer, block, 0, buffer.height, offset)
+
+        scheduler = Scheduler(part, works, self.size, self.data, self.network)
+        program, commands, cycles, words = scheduler.best(finish)
+        steps = timing.by_layer(commands, self.size)
+        macs = {work.layer.name: work.macs() for work in works}
+        rows, total = resize.bytes_of(part.picture.width)
+        entry = {
+            "side": part.picture.width,
+            "commands": len(commands),
+            "cycles": int(cycles),
+            "steps": sum(steps.values()),
+            "macs": sum(macs.values()),
+            "map_words": words,
+            "resize": {"columns": 0, "rows": rows, "bytes": total},
+            "layers": [
+                {
+                    "part": name,
+                    "name": layer,
+                    "steps": count,
+                    "macs": macs.get(layer, 0),
+                    "commands": [
+                        number
+                        for number, (what, _, of) in enumerate(commands)
+                        if what == "CONV" and of == layer
+                    ],
+                }
+                for layer, count in steps.items()
+            ],
+        }
+        return program, entry
+
+    def _ends(self, part: Part) -> Dict[Map, float]:
+        """dict of map that the processor alone reads -> share of its range that may be cut off."""
+        read = {one for layer in part.layers for one in layer.inputs}
+        ends = {}
+        for number, (_, view, function) in enumerate(part.outputs):
+            sigmoid = number == 0 and getattr(self.network, "score", None) == "sigmoid"
+            for one in view.maps:
+                if one not in read:
+                    ends[one] = quantise.CUT if function or sigmoid else 0.0
+        return ends
+
+    def _keeps(self, part: Part, told: Dict[str, Any]) -> List[Tuple[Buffer, int, int]]:
+        """What the search leaves in region 1: list of (``Buffer``, block, offset)."""
+        keeps: List[Tuple[Buffer, int, int]] = []
+        known: Dict[Tuple[Buffer, int, int], int] = {}
+
+        def keep(one: Map) -> Dict[str, Any]:
+            blocks = -(-(one.lane + one.channels) // LANES)
+            key = one.buffer, one.block, blocks
+            if key not in known:
+                known[key] = self.work_bytes
+                for block in range(one.block, one.block + blocks):
+                    keeps.append((one.buffer, block, self.work_bytes))
+                    self.work_bytes += one.height * one.width * WORD
+            return {
+                "name": one.name,
+                "offset": known[key],
+                "lane": one.lane,
+                "channels": one.channels,
+                "height": one.height,
+                "width": one.width,
+                "exponent": one.exponent,
+                "centre": one.centre,
+            }
+
+        for name, view, function in part.outputs:
+            if len(view.maps) != 1:
+                raise CannotCompile(f"the output {name} joins several maps")
+            entry = keep(view.maps[0])
+            entry["name"] = name
+            entry["values"] = [float(v) for v in quantise.values(view.maps[0], function)]
+            told["maps"].append(entry)
+        for layer in part.layers:
+            if layer.kind == "pixelwise" and len(layer.inputs) == 1:
+                told["seen"] = keep(layer.inputs[0])
+                break
+        return keeps

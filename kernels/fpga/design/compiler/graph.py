@@ -1,0 +1,370 @@
+"""Reads a network's two ONNX graphs as layers of the engine.
+
+Everything becomes one kind of layer, a convolution with what follows it: a sum of two maps is a
+1x1 convolution over both, a correlation one whose weights are the exemplar's features. What only
+rearranges (Reshape, Transpose, Concat) is kept as a ``View`` of the maps and costs nothing. The
+functions behind the last layer of an output (Exp, Sigmoid) are left to the processor.
+"""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.layers import Function, Layer, Map, Stored, View
+
+Output = Tuple[str, View, Optional[Function]]  # tensor's name, and what is behind the view
+HAS = "the engine has convolutions, sums, concatenations, correlations and functions of one value"
+
+
+class Part:
+    """One graph.
+
+    Attributes:
+        picture: ``Map`` of the crop.
+        layers: in order.
+        outputs: list of (tensor's name, ``View``, function of float arrays behind it or None).
+    """
+
+    def __init__(self, model: Any, features: Dict[str, View]) -> None:
+        """Read a graph.
+
+        Args:
+            model: of ``calib.qdq.parts``.
+            features: dict of input tensor -> ``View`` of what the exemplar's part left.
+        """
+        self._graph = model.graph
+        self._constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+        self._users: Dict[str, List[Any]] = {}
+        for node in model.graph.node:
+            for name in node.input:
+                self._users.setdefault(name, []).append(node)
+        self._views = dict(features)
+        self.layers: List[Layer] = []
+        outputs = {value.name for value in model.graph.output}
+        for value in model.graph.input:
+            if value.name in features or value.name in self._constants:
+                continue
+            shape = [d.dim_value for d in value.type.tensor_type.shape.dim]
+            self.picture = Map(value.name, *shape[1:])
+            self._views[value.name] = View("map", [self.picture])
+        self._trailing = _trailing(model.graph, outputs)
+        self._outputs = outputs
+        for node in model.graph.node:
+            self._read(node)
+        self.outputs = [self._output(value.name) for value in model.graph.output]
+
+    # -- nodes
+
+    def _read(self, node: Any) -> None:
+        if node.output[0] in self._trailing:
+            return
+        read = _READERS.get(node.op_type)
+        if read is not None:
+            view = read(self, node)
+        elif node.op_type in FUNCTIONS:
+            view = self._function(node)
+        else:
+            raise CannotCompile(f"{_told(node)} needs {_why(node)}; {HAS}")
+        self._views[node.output[0]] = view
+
+    def _view(self, node: Any, index: int, layout: Optional[str] = "map") -> View:
+        """The view of a node's input, in a layout."""
+        name = node.input[index]
+        view = self._views.get(name)
+        if view is None:
+            what = "the constant" if name in self._constants else "what the engine does not make,"
+            raise CannotCompile(f"{_told(node)} needs {what} {name}; {HAS}")
+        if layout and view.layout != layout:
+            raise CannotCompile(
+                "{} takes a tensor of shape {}; the engine has maps of channels, rows and "
+                "columns alone".format(_told(node), "x".join(map(str, view.shape)))
+            )
+        return view
+
+    def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:
+        made = Map(node.output[0], channels, height, width, layer)
+        layer.outputs = [made]
+        self.layers.append(layer)
+        return View("map", [made])
+
+    def _conv(self, node: Any) -> View:
+        view = self._view(node, 0)
+        told = attributes(node)
+        weight = self._constants.get(node.input[1])
+        if told.get("auto_pad", b"NOTSET") not in (b"NOTSET", "NOTSET"):
+            raise CannotCompile(f"{_told(node)} pads by auto_pad; export it with numbers")
+        pads = told.get("pads", [0, 0, 0, 0])
+        stride = tuple(told.get("strides", [1, 1]))
+        dilations = told.get("dilations", [1, 1])
+        if max(stride) > 2 or min(pads) < 0 or dilations[0] != dilations[1]:
+            raise CannotCompile(
+                f"{_told(node)} needs strides {list(stride)}, pads {list(pads)} and dilations "
+                f"{list(dilations)}; the engine has strides of 1 and 2 "
+                "and one dilation"
+            )
+        if dilations[0] > 1 and max(stride) > 1:
+            raise CannotCompile(
+                f"{_told(node)} needs a stride and a dilation; the engine has one of both"
+            )
+        _, channels, height, width = view.shape
+        if weight is None:
+            layer, count, kernel = self._moving(node, view, stride, pads, dilations[0])
+        else:
+            weight = ungrouped(weight.astype(np.float64), told.get("group", 1))
+            bias = np.zeros(len(weight))
+            if len(node.input) > 2:
+                bias = self._constants[node.input[2]].astype(np.float64)
+            layer = Layer(
+                node.name, "conv", view.maps, weight, bias, stride, tuple(pads[:2]), dilations[0]
+            )
+            count, kernel = len(weight), weight.shape[2:]
+        rows, columns = (
+            (size + pads[axis] + pads[axis + 2] - dilations[0] * (kernel[axis] - 1) - 1)
+            // stride[axis]
+            + 1
+            for axis, size in enumerate((height, width))
+        )
+        return self._add_layer(node, layer, count, rows, columns)
+
+    def _moving(
+        self, node: Any, view: View, stride: Tuple[int, ...], pads: Sequence[int], dilation: int
+    ) -> Tuple[Layer, int, Tuple[int, int]]:
+        """A depthwise convolution whose kernel is made of the exemplar's features."""
+        features = self._view(node, 1, None)
+        channels = view.shape[1]
+        group = attributes(node).get("group", 1)
+        if features.layout != "kernel" or group != channels or len(features.maps) != 1:
+            raise CannotCompile(
+                "{} needs a convolution by {} of the exemplar in {} group(s); the engine "
+                "correlates each channel with one channel".format(
+                    _told(node), "x".join(map(str, features.shape)), group
+                )
+            )
+        stored = features.maps[0]
+        if not isinstance(stored, Stored):
+            raise CannotCompile(
+                f"{_told(node)} correlates two maps of one graph; the engine correlates with the "
+                "exemplar's "
+                "features alone"
+            )
+        bias = np.zeros(channels)
+        layer = Layer(node.name, "depthwise", view.maps, None, bias, stride, tuple(pads[:2]))
+        layer.dilation, layer.features = dilation, stored
+        return layer, channels, (stored.height, stored.width)
+
+    def _matmul(self, node: Any) -> View:
+        features, view = self._view(node, 0, "turned"), self._view(node, 1, "flat")
+        stored = features.maps[0]
+        if len(features.maps) != 1 or not isinstance(stored, Stored):
+            raise CannotCompile(f"{_told(node)} multiplies two maps of the search region; {HAS}")
+        positions = features.shape[1]
+        layer = Layer(node.name, "pixelwise", view.maps, None, np.zeros(positions))
+        layer.features = stored
+        made = self._add_layer(node, layer, positions, view.maps[0].height, view.maps[0].width)
+        return View("flat", made.maps)
+
+    def _add(self, node: Any) -> View:
+        views = [self._view(node, index) for index in (0, 1)]
+        if views[0].shape != views[1].shape:
+            raise CannotCompile(
+                "{} needs a sum of {} and {}; the engine adds maps of one shape".format(
+                    _told(node), *("x".join(map(str, view.shape)) for view in views)
+                )
+            )
+        _, channels, height, width = views[0].shape
+        weight = np.concatenate([np.eye(channels)] * 2, axis=1)[:, :, None, None]
+        maps = views[0].maps + views[1].maps
+        layer = Layer(node.name, "conv", maps, weight, np.zeros(channels))
+        return self._add_layer(node, layer, channels, height, width)
+
+    def _concat(self, node: Any) -> View:
+        if attributes(node).get("axis") not in (1, -3):
+            raise CannotCompile(
+                f"{_told(node)} needs a concatenation along rows or columns; the engine's is of "
+                "channels"
+            )
+        views = [self._view(node, index) for index in range(len(node.input))]
+        return View("map", [one for view in views for one in view.maps])
+
+    def _rearranged(self, node: Any) -> View:
+        view = self._view(node, 0, None)
+        told = attributes(node)
+        layout = None
+        if node.op_type == "Transpose":
+            perm = tuple(told["perm"])
+            layout = {
+                ((0, 2, 1), "flat"): "turned",
+                ((0, 2, 1), "turned"): "flat",
+                ((1, 0, 2, 3), "map"): "kernel",
+                ((1, 0, 2, 3), "kernel"): "map",
+            }.get((perm, view.layout))
+        elif view.layout != "turned":
+            wanted = self._shape_of(node, view)
+            for one in ("map", "flat", "kernel"):
+                if wanted == View(one, view.maps).shape:
+                    layout = one
+                    break
+        if layout is None:
+            raise CannotCompile(
+                "{} needs values of {} moved about; the engine keeps channels, rows and "
+                "columns".format(_told(node), "x".join(map(str, view.shape)))
+            )
+        return View(layout, view.maps)
+
+    def _shape_of(self, node: Any, view: View) -> Tuple[int, ...]:
+        if node.op_type in ("Identity", "Dropout"):
+            return view.shape
+        wanted = self._constants.get(node.input[1]) if len(node.input) > 1 else None
+        if node.op_type != "Reshape" or wanted is None:
+            raise CannotCompile(f"{_told(node)} needs a shape that is not known")
+        wanted = [view.shape[i] if size == 0 else int(size) for i, size in enumerate(wanted)]
+        known = -int(np.prod(wanted))
+        total = int(np.prod(view.shape))
+        return tuple(total // known if size == -1 else size for size in wanted)
+
+    def _function(self, node: Any) -> View:
+        view = self._view(node, 0)
+        layers = [one.layer for one in view.maps]
+        layer = layers[0]
+        alone = len(self._users[node.input[0]]) == 1 and node.input[0] not in self._outputs
+        if (
+            layer is None
+            or not layers.count(layer) == len(layers) == len(layer.outputs)
+            or not alone
+            or layer.function
+            or (layer.relu and node.op_type == "Relu")
+        ):
+            view = self._copy(node, view)
+            layer = self.layers[-1]
+        made = view.maps[0]
+        if node.op_type == "Relu":
+            layer.relu = True
+            made.sums = node.output[0]
+        else:
+            layer.function = function_of(node, self._constants)
+        made.name = node.output[0]
+        return View("map", view.maps)
+
+    def _copy(self, node: Any, view: View) -> View:
+        """An identity layer, so that a function can follow."""
+        _, channels, height, width = view.shape
+        weight = np.eye(channels)[:, :, None, None]
+        layer = Layer(node.name, "conv", view.maps, weight, np.zeros(channels))
+        made = self._add_layer(node, layer, channels, height, width)
+        made.maps[0].sums = node.input[0]
+        return made
+
+    def _output(self, wanted: str) -> Output:
+        name = wanted
+        functions: List[Function] = []
+        while name in self._trailing:
+            node = self._trailing[name]
+            functions.insert(0, function_of(node, self._constants))
+            name = node.input[0]
+        if name not in self._views:
+            raise CannotCompile(f"the output {wanted} is none that the engine makes")
+
+        def behind(values: np.ndarray) -> np.ndarray:
+            for function in functions:
+                values = function(values)
+            return values
+
+        return wanted, self._views[name], behind if functions else None
+
+
+def _trailing(graph: Any, outputs: Iterable[str]) -> Dict[str, Any]:
+    """dict of tensor -> node of functions between the last layers and the outputs."""
+    made = {name: node for node in graph.node for name in node.output}
+    users: Dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            users[name] = users.get(name, 0) + 1
+    found = {}
+    for name in outputs:
+        while name in made and made[name].op_type in FUNCTIONS and users.get(name, 0) < 2:
+            if made[name].op_type == "Relu":  # the engine's own
+                break
+            found[name] = made[name]
+            name = made[name].input[0]
+    return found
+
+
+def ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
+    """The weights of a grouped convolution with zeros between the groups."""
+    if groups == 1:
+        return weight
+    outputs, inputs = weight.shape[:2]
+    each = outputs // groups
+    full = np.zeros((outputs, inputs * groups) + weight.shape[2:])
+    for group in range(groups):
+        rows = slice(group * each, (group + 1) * each)
+        full[rows, group * inputs : (group + 1) * inputs] = weight[rows]
+    return full
+
+
+def attributes(node: Any) -> Dict[str, Any]:
+    """dict of a node's attributes."""
+    return {one.name: helper.get_attribute_value(one) for one in node.attribute}
+
+
+# -- functions of one value
+
+FUNCTIONS: Dict[str, Callable[[np.ndarray, Dict[str, Any]], np.ndarray]] = {
+    "Relu": lambda x, told: np.maximum(x, 0),
+    "Exp": lambda x, told: np.exp(x),
+    "Sigmoid": lambda x, told: 1 / (1 + np.exp(-x)),
+    "Tanh": lambda x, told: np.tanh(x),
+    "Softplus": lambda x, told: np.log1p(np.exp(x)),
+    "HardSigmoid": lambda x, told: np.clip(
+        x * told.get("alpha", 0.2) + told.get("beta", 0.5), 0, 1
+    ),
+    "HardSwish": lambda x, told: x * np.clip(x / 6 + 0.5, 0, 1),
+    "LeakyRelu": lambda x, told: np.where(x < 0, x * told.get("alpha", 0.01), x),
+    "Elu": lambda x, told: np.where(x < 0, told.get("alpha", 1.0) * np.expm1(x), x),
+    "Clip": lambda x, told: np.clip(x, told.get("min"), told.get("max")),
+    "Abs": lambda x, told: np.abs(x),
+    "Neg": lambda x, told: -x,
+}
+
+
+def function_of(node: Any, constants: Dict[str, np.ndarray]) -> Function:
+    """The node as a function of a float64 array."""
+    told = attributes(node)
+    if node.op_type == "Clip":  # its limits are inputs since opset 11
+        for name, key in zip(node.input[1:], ("min", "max")):
+            if name:
+                told[key] = float(constants[name])
+    function = FUNCTIONS[node.op_type]
+    return lambda values: function(np.asarray(values, np.float64), told)
+
+
+def _told(node: Any) -> str:
+    return f"{node.name} ({node.op_type})"
+
+
+def _why(node: Any) -> str:
+    return {
+        "Mul": "a product of two maps (squeeze-and-excitation, attention)",
+        "GlobalAveragePool": "the mean of a whole map",
+        "ReduceMean": "the mean of a whole map",
+        "MaxPool": "the greatest of its neighbours",
+        "MatMul": "a product of two matrices",
+        "Softmax": "a softmax",
+        "Slice": "a part of a map",
+        "Resize": "a map of another size",
+    }.get(node.op_type, "an operation that there is not")
+
+
+_READERS: Dict[str, Callable[[Part, Any], View]] = {
+    "Conv": Part._conv,
+    "MatMul": Part._matmul,
+    "Add": Part._add,
+    "Concat": Part._concat,
+    "Reshape": Part._rearranged,
+    "Transpose": Part._rearranged,
+    "Identity": Part._rearranged,
+    "Dropout": Part._rearranged,
+}
+OPERATORS = frozenset(_READERS) | frozenset(FUNCTIONS)  # of ONNX, that can be read

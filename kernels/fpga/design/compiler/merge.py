@@ -1,0 +1,115 @@
+"""Merges layers that read the same maps, where this costs no step of the array.
+
+Two towers side by side become one of twice as many channels; where each layer's weights meet only
+their own tower's channels, the tiles that would be all zero are left out (see ``tiles``), so that a
+step more is never taken. Fewer, wider layers have fewer words to drain.
+"""
+
+from typing import Dict, List, Sequence, Set
+
+import numpy as np
+
+from kernels.fpga.design.compiler.layers import Layer, Map
+
+LANES = 16
+
+
+def merged(layers: Sequence[Layer]) -> List[Layer]:
+    """The layers with towers merged, in an order in which each finds its inputs made."""
+    layers = list(layers)
+    at = 0
+    while at < len(layers):
+        other = next((i for i in range(at + 1, len(layers)) if _fit(layers, at, i)), None)
+        if other is None:
+            at += 1
+            continue
+        layers[other] = _joined(layers[at], layers[other])
+        del layers[at]
+        layers = _in_order(layers)
+        at = 0
+    return layers
+
+
+def _fit(layers: Sequence[Layer], first: int, second: int) -> bool:
+    a, b = layers[first], layers[second]
+    same = (
+        a.kind == b.kind == "conv"
+        and a.kernel == b.kernel
+        and (a.stride, a.pad, a.dilation, a.relu) == (b.stride, b.pad, b.dilation, b.relu)
+        and a.function is None
+        and b.function is None
+    )
+    if not same or not _siblings(a, b):
+        return False
+    joined = _blocks(a.inputs + [one for one in b.inputs if one not in a.inputs])
+    together = joined * -(-(len(a.weight) + len(b.weight)) // LANES)
+    if together > _blocks(a.inputs) * _blocks_of(a) + _blocks(b.inputs) * _blocks_of(b):
+        return False
+    return not _depends(b, a)
+
+
+def _siblings(a: Layer, b: Layer) -> bool:
+    """Whether both read the same maps, or each whole maps of one merged layer."""
+    if a.inputs == b.inputs:
+        return True
+    makers = {one.layer for one in a.inputs + b.inputs}
+    return len(makers) == 1 and None not in makers
+
+
+def _blocks(maps: Sequence[Map]) -> int:
+    return sum(-(-one.channels // LANES) for one in maps)
+
+
+def _blocks_of(layer: Layer) -> int:
+    return -(-len(layer.weight) // LANES)
+
+
+def _depends(layer: Layer, other: Layer) -> bool:
+    """Whether a layer needs what another one makes."""
+    ahead, seen = [one.layer for one in layer.inputs], set()
+    while ahead:
+        one = ahead.pop()
+        if one is other:
+            return True
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            ahead += [value.layer for value in one.inputs]
+    return False
+
+
+def _joined(a: Layer, b: Layer) -> Layer:
+    inputs = a.inputs + [one for one in b.inputs if one not in a.inputs]
+    start: Dict[Map, int] = {}
+    total = 0
+    for one in inputs:
+        start[one] = total
+        total += one.channels
+    weight = np.zeros((len(a.weight) + len(b.weight), total) + a.weight.shape[2:])
+    row = 0
+    for layer in (a, b):
+        column = 0
+        for one in layer.inputs:
+            part = layer.weight[:, column : column + one.channels]
+            weight[row : row + len(part), start[one] : start[one] + one.channels] += part
+            column += one.channels
+        row += len(layer.weight)
+    bias = np.concatenate([a.bias, b.bias])
+    made = Layer(a.name + "+" + b.name, "conv", inputs, weight, bias, a.stride, a.pad, a.dilation)
+    made.relu, made.outputs = a.relu, a.outputs + b.outputs
+    for one in made.outputs:
+        one.layer = made
+    return made
+
+
+def _in_order(layers: Sequence[Layer]) -> List[Layer]:
+    done: Set[Layer] = set()
+    ordered: List[Layer] = []
+    left = list(layers)
+    while left:
+        for layer in left:
+            if all(one.layer is None or one.layer in done for one in layer.inputs):
+                ordered.append(layer)
+                done.add(layer)
+                left.remove(layer)
+                break
+    return ordered

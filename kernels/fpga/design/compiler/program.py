@@ -1,0 +1,277 @@
+"""Turns layers into commands: their order, addresses and waits.
+
+The order is that of the layers, but for the start of a frame: there the crop is cut into strips,
+and the first layers work on each strip as soon as it is there, while the next one is made. When
+weights are loaded is the part of ``loads``. Places are taken for as long as something is needed,
+row by row; what must wait for what follows from the places (``hazards.waits``).
+"""
+
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+
+from kernels.fpga import tables
+from kernels.fpga.design.compiler import hazards
+from kernels.fpga.design.compiler.arena import Arena
+from kernels.fpga.design.compiler.errors import CannotCompile
+from kernels.fpga.design.compiler.graph import Part
+from kernels.fpga.design.compiler.layers import Layer
+from kernels.fpga.design.compiler.layout import Buffer
+from kernels.fpga.design.compiler.loads import Ahead, Loads, load
+from kernels.fpga.design.compiler.quantise import Numbers
+from kernels.fpga.design.compiler.tasks import Command, Data, Params, Task, Weights
+from kernels.fpga.design.compiler.tiles import Block
+from kernels.fpga.tables import Fields
+
+Times = Dict[Buffer, Dict[int, List[int]]]  # bank's row -> first and last task
+
+_ZEROS = {
+    name: {field: 0 for field in fields if field != "opcode"}
+    for name, fields in tables.FIELDS.items()
+}
+
+
+class Writer:
+    """Makes the program of one part.
+
+    Args:
+        size: dict of a section of ``sizes.toml``.
+        data: ``Data``.
+        pixels: (3, 256) int8, the table of the crop.
+        resize: (offset of ROWS in region 2, bytes in all).
+    """
+
+    def __init__(
+        self, size: tables.Size, data: Data, pixels: np.ndarray, resize: Tuple[int, int]
+    ) -> None:
+        self.size, self.lanes = size, size["lanes"]
+        self._data, self._pixels, self._resize = data, pixels, resize
+        self.tasks: List[Task] = []
+
+    # -- tasks
+
+    def convolution(
+        self,
+        layer: Layer,
+        block: Block,
+        numbers: Numbers,
+        weights: Weights,
+        params: Params,
+        rows: Optional[Tuple[int, int]] = None,
+        source: Optional[Tuple[Buffer, int]] = None,
+    ) -> Task:
+        """Add the command that makes some rows of some blocks of a layer.
+
+        Args:
+            layer: ``layers.Layer``.
+            block: ``tiles.Block``.
+            numbers: ``quantise.Numbers``.
+            weights, params: ``Weights``, ``Params``.
+            rows: (first, end) of the result; None for all.
+            source: (``Buffer``, row of the input that its first row is) where it is a strip.
+        """
+        made, taken = layer.outputs[0], layer.inputs[0]
+        first, end = rows or (0, made.height)
+        low, high = rows_needed(layer, first, end)
+        buffer, start = source or (taken.buffer, 0)
+        out = made.buffer
+        task = Task(
+            "CONV",
+            layer.name,
+            [(buffer, low - start, high - start)],
+            [(out, first, end)],
+            relu=int(layer.relu),
+            table=int(numbers.table is not None),
+            in_split=buffer.split,
+            out_split=out.split,
+            in_row_pitch=buffer.row_pitch,
+            in_block_pitch=buffer.width,
+            in_width=buffer.width,
+            in_blocks=block.in_count,
+            kernel_height=block.kernel[0],
+            kernel_width=block.kernel[1],
+            stride_y=layer.stride[0],
+            stride_x=block.stride_x,
+            pad_left=block.pad_left,
+            dilation=layer.dilation,
+            out_row_pitch=out.row_pitch,
+            out_block_pitch=out.width,
+            out_height=end - first,
+            out_width=out.width,
+            out_blocks=block.count,
+            out_row=first,
+        )
+        moved = self._rows(task, layer, first, high - start, start, source is None)
+
+        def place() -> Fields:
+            return {
+                "in_base": buffer.base + block.in_first * buffer.width + moved * buffer.row_pitch,
+                "out_base": out.base + (made.block + block.first) * out.width,
+                "weight_tile": weights.tile,
+                "param_entry": params.entry + block.first,
+            }
+
+        task.made, task.weights, task.params, task.table = place, weights, params, numbers.table
+        self.add(task)
+        return task
+
+    def _rows(self, task: Task, layer: Layer, first: int, end: int, start: int, whole: bool) -> int:
+        """Set padding and height for a result from row ``first`` on.
+
+        A whole map's base moves by as many rows as keep the others in their banks; the padding,
+        which has a sign, makes up for the rest.
+
+        Args:
+            end: row of the buffer up to which there are rows.
+            start: row of the input that the buffer's first one is.
+            whole: whether the buffer is a whole map, not a strip.
+
+        Returns:
+            rows of a bank by which the base moves.
+        """
+        split = task.fields["in_split"]
+        group = self.lanes << split if whole else 1
+        top = first * layer.stride[0] - layer.pad[0] - start
+        groups = max(0, top // group) if whole else 0
+        task.fields["pad_top"] = (groups * group - top) & 0xFFFF
+        task.fields["in_height"] = end - groups * group
+        return groups << split
+
+    def crop(self, part: Part, buffer: Buffer, first: int, rows: int) -> Task:
+        """Add the command that makes some rows of the crop."""
+        task = Task(
+            "CROP",
+            "crop",
+            [],
+            [(buffer, 0, rows)],
+            overlap=int(buffer.pixels == 4),
+            split=buffer.split,
+            row_pitch=buffer.row_pitch,
+            words=buffer.width,
+            rows=rows,
+            first_row=first,
+            size=part.picture.width,
+        )
+        task.made = lambda: {"base": buffer.base}
+        self.add(task)
+        return task
+
+    def store(
+        self, name: str, buffer: Buffer, block: int, first: int, rows: int, offset: int
+    ) -> None:
+        """Add the command that writes rows of one block of a buffer to region 1."""
+        task = Task(
+            "STORE",
+            name,
+            [(buffer, first, first + rows)],
+            [],
+            split=buffer.split,
+            row_pitch=buffer.row_pitch,
+            width=buffer.width,
+            rows=rows,
+            first_row=first,
+            region=tables.REGIONS["WORK"],
+            offset=offset,
+        )
+        task.made = lambda: {"base": buffer.base + block * buffer.width}
+        self.add(task)
+
+    def add(self, task: Task) -> None:
+        """Add a ``Task``."""
+        self.tasks.append(task)
+
+    # -- places
+
+    def finish(self) -> Tuple[bytes, List[Command]]:
+        """Assign all addresses and write the commands.
+
+        Returns:
+            (bytes of the commands, list of (name, fields, layer) of them).
+        """
+        self._place_maps()
+        commands = self._commands(Loads(self.tasks, self.size, self._data).ahead())
+        found = hazards.waits([(name, fields) for name, fields, _ in commands], self.size)
+        for (_, fields, _), wait in zip(commands, found):
+            for field, number in wait.items():  # a load may wait for more than it must
+                fields[field] = max(fields[field], number)
+        return b"".join(tables.pack(name, **fields) for name, fields, _ in commands), commands
+
+    def _place_maps(self) -> None:
+        times: Times = {}
+        before = 0
+        for number, task in enumerate(self.tasks):
+            if task.name == "CROP":  # made while the strip before is worked on
+                for buffer, low, high in task.writes:
+                    self._touch(times, buffer, low, high, before)
+                before = number
+            for buffer, low, high in task.reads + task.writes:
+                self._touch(times, buffer, low, high, number)
+        arena = Arena(self.size["map_words"], len(self.tasks))
+        for buffer in sorted(times, key=lambda one: (-self._words(one), one.name)):
+            spans = [
+                (place * buffer.row_pitch, buffer.row_pitch, first, last)
+                for place, (first, last) in times[buffer].items()
+            ]
+            base = arena.place(spans)
+            if base is None:
+                raise CannotCompile(
+                    "the map {} needs {} words of each bank beside what is there at its time; "
+                    "this size has {} in all".format(
+                        buffer.name, self._words(buffer), self.size["map_words"]
+                    )
+                )
+            buffer.base = base
+        self.map_words = arena.used()
+
+    def _words(self, buffer: Buffer) -> int:
+        """Words of a bank that a buffer takes."""
+        group = self.lanes << buffer.split
+        return -(-buffer.height // group) * buffer.row_pitch << buffer.split
+
+    def _touch(self, times: Times, buffer: Buffer, low: int, high: int, number: int) -> None:
+        log = self.lanes.bit_length() - 1
+        known = times.setdefault(buffer, {})
+        for row in range(low, high):
+            place = (row >> (buffer.split + log) << buffer.split) | row & (1 << buffer.split) - 1
+            entry = known.setdefault(place, [number, number])
+            entry[0], entry[1] = min(entry[0], number), max(entry[1], number)
+
+    # -- commands
+
+    def _commands(self, ahead: Ahead) -> List[Command]:
+        commands = [load(self._data, "PIXELS", self._pixels.tobytes(), 0)]
+        half = self._resize[0]
+        for target, offset in (("COLUMNS", 0), ("ROWS", half)):
+            fields = {
+                "region": tables.REGIONS["RESIZE"],
+                "target": tables.TARGETS[target],
+                "offset": offset,
+                "bytes": half,
+                "beat": 0,
+            }
+            commands.append(("LOAD", fields, "load"))
+        table = None
+        for number, task in enumerate(self.tasks):
+            commands += ahead.get(number, [])
+            if task.table is not None and (table is None or (table != task.table).any()):
+                table = task.table
+                commands.append(load(self._data, "TABLE", table.tobytes(), 0))
+            commands.append((task.name, dict(task.fields, **task.made()), task.layer))
+        commands.append(("END", {}, "end"))
+        return [(name, dict(_ZEROS[name], **fields), layer) for name, fields, layer in commands]
+
+
+def rows_needed(layer: Layer, first: int, end: int) -> Tuple[int, int]:
+    """(first, end) of the input's rows that some rows of a layer's result depend on."""
+    height = layer.inputs[0].height
+    low = first * layer.stride[0] - layer.pad[0]
+    reach = (layer.kernel[0] - 1) * layer.dilation + 1
+    high = (end - 1) * layer.stride[0] - layer.pad[0] + reach
+    return max(0, low), min(height, high)
+
+
+def strip_buffer(buffer: Buffer, number: int, rows: int) -> Buffer:
+    """A buffer for some rows of the crop."""
+    made = Buffer(f"{buffer.name}, strip {number}", 1, rows, buffer.width, buffer.pixels)
+    made.split = buffer.split
+    return made

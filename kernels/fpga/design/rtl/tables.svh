@@ -1,0 +1,152 @@
+// Written by `python -m kernels.fpga.design.contract` from `tables.toml`; change that.
+
+localparam logic [31:0] MAGIC = 32'h48505432;
+
+// registers, byte offsets
+localparam logic [7:0] REG_ID = 8'h0;
+localparam logic [7:0] REG_SIZE = 8'h4;
+localparam logic [7:0] REG_CONTROL = 8'h8;
+localparam logic [7:0] REG_STATUS = 8'hC;
+localparam logic [7:0] REG_PROGRAM = 8'h10;
+localparam logic [7:0] REG_REGION0 = 8'h14;
+localparam logic [7:0] REG_REGION1 = 8'h18;
+localparam logic [7:0] REG_REGION2 = 8'h1C;
+localparam logic [7:0] REG_FRAME = 8'h20;
+localparam logic [7:0] REG_STRIDE = 8'h24;
+localparam logic [7:0] REG_LINE = 8'h28;
+localparam logic [7:0] REG_BORDER = 8'h2C;
+localparam logic [7:0] REG_CYCLES = 8'h30;
+localparam logic [7:0] REG_BUSY = 8'h34;
+localparam logic [7:0] REG_READ = 8'h38;
+localparam logic [7:0] REG_WRITTEN = 8'h3C;
+
+// opcodes
+localparam logic [3:0] OP_LOAD = 4'h1;
+localparam logic [3:0] OP_CROP = 4'h2;
+localparam logic [3:0] OP_CONV = 4'h3;
+localparam logic [3:0] OP_STORE = 4'h4;
+localparam logic [3:0] OP_END = 4'h5;
+
+// targets of LOAD
+localparam logic [3:0] TARGET_WEIGHTS = 4'h0;
+localparam logic [3:0] TARGET_PARAMS = 4'h1;
+localparam logic [3:0] TARGET_TABLE = 4'h2;
+localparam logic [3:0] TARGET_PIXELS = 4'h3;
+localparam logic [3:0] TARGET_COLUMNS = 4'h4;
+localparam logic [3:0] TARGET_ROWS = 4'h5;
+
+// regions
+localparam logic [3:0] REGION_BUNDLE = 4'h0;
+localparam logic [3:0] REGION_WORK = 4'h1;
+localparam logic [3:0] REGION_RESIZE = 4'h2;
+
+// error codes
+localparam logic [3:0] ERROR_READ = 4'h1;
+localparam logic [3:0] ERROR_WRITE = 4'h2;
+localparam logic [3:0] ERROR_COMMAND = 4'h3;
+
+// commands: a field is command[LSB +: BITS]
+localparam int ALL_OPCODE_LSB = 0;
+localparam int ALL_OPCODE_BITS = 4;
+localparam int ALL_WAIT_LOAD_LSB = 32;
+localparam int ALL_WAIT_LOAD_BITS = 16;
+localparam int ALL_WAIT_CROP_LSB = 48;
+localparam int ALL_WAIT_CROP_BITS = 16;
+localparam int ALL_WAIT_CONV_LSB = 64;
+localparam int ALL_WAIT_CONV_BITS = 16;
+localparam int ALL_WAIT_STORE_LSB = 80;
+localparam int ALL_WAIT_STORE_BITS = 16;
+localparam int LOAD_REGION_LSB = 96;
+localparam int LOAD_REGION_BITS = 4;
+localparam int LOAD_TARGET_LSB = 100;
+localparam int LOAD_TARGET_BITS = 4;
+localparam int LOAD_OFFSET_LSB = 128;
+localparam int LOAD_OFFSET_BITS = 32;
+localparam int LOAD_BYTES_LSB = 160;
+localparam int LOAD_BYTES_BITS = 32;
+localparam int LOAD_BEAT_LSB = 192;
+localparam int LOAD_BEAT_BITS = 16;
+localparam int CROP_OVERLAP_LSB = 4;
+localparam int CROP_OVERLAP_BITS = 1;
+localparam int CROP_SPLIT_LSB = 6;
+localparam int CROP_SPLIT_BITS = 1;
+localparam int CROP_BASE_LSB = 96;
+localparam int CROP_BASE_BITS = 16;
+localparam int CROP_ROW_PITCH_LSB = 112;
+localparam int CROP_ROW_PITCH_BITS = 16;
+localparam int CROP_WORDS_LSB = 128;
+localparam int CROP_WORDS_BITS = 16;
+localparam int CROP_ROWS_LSB = 144;
+localparam int CROP_ROWS_BITS = 16;
+localparam int CROP_FIRST_ROW_LSB = 160;
+localparam int CROP_FIRST_ROW_BITS = 16;
+localparam int CROP_SIZE_LSB = 176;
+localparam int CROP_SIZE_BITS = 16;
+localparam int CONV_RELU_LSB = 4;
+localparam int CONV_RELU_BITS = 1;
+localparam int CONV_TABLE_LSB = 5;
+localparam int CONV_TABLE_BITS = 1;
+localparam int CONV_IN_SPLIT_LSB = 6;
+localparam int CONV_IN_SPLIT_BITS = 1;
+localparam int CONV_OUT_SPLIT_LSB = 7;
+localparam int CONV_OUT_SPLIT_BITS = 1;
+localparam int CONV_IN_BASE_LSB = 96;
+localparam int CONV_IN_BASE_BITS = 16;
+localparam int CONV_IN_ROW_PITCH_LSB = 112;
+localparam int CONV_IN_ROW_PITCH_BITS = 16;
+localparam int CONV_IN_BLOCK_PITCH_LSB = 128;
+localparam int CONV_IN_BLOCK_PITCH_BITS = 16;
+localparam int CONV_IN_HEIGHT_LSB = 144;
+localparam int CONV_IN_HEIGHT_BITS = 16;
+localparam int CONV_IN_WIDTH_LSB = 160;
+localparam int CONV_IN_WIDTH_BITS = 16;
+localparam int CONV_IN_BLOCKS_LSB = 176;
+localparam int CONV_IN_BLOCKS_BITS = 16;
+localparam int CONV_KERNEL_HEIGHT_LSB = 192;
+localparam int CONV_KERNEL_HEIGHT_BITS = 8;
+localparam int CONV_KERNEL_WIDTH_LSB = 200;
+localparam int CONV_KERNEL_WIDTH_BITS = 8;
+localparam int CONV_STRIDE_Y_LSB = 208;
+localparam int CONV_STRIDE_Y_BITS = 8;
+localparam int CONV_STRIDE_X_LSB = 216;
+localparam int CONV_STRIDE_X_BITS = 8;
+localparam int CONV_PAD_LEFT_LSB = 232;
+localparam int CONV_PAD_LEFT_BITS = 8;
+localparam int CONV_DILATION_LSB = 240;
+localparam int CONV_DILATION_BITS = 8;
+localparam int CONV_OUT_BASE_LSB = 256;
+localparam int CONV_OUT_BASE_BITS = 16;
+localparam int CONV_OUT_ROW_PITCH_LSB = 272;
+localparam int CONV_OUT_ROW_PITCH_BITS = 16;
+localparam int CONV_OUT_BLOCK_PITCH_LSB = 288;
+localparam int CONV_OUT_BLOCK_PITCH_BITS = 16;
+localparam int CONV_OUT_HEIGHT_LSB = 304;
+localparam int CONV_OUT_HEIGHT_BITS = 16;
+localparam int CONV_OUT_WIDTH_LSB = 320;
+localparam int CONV_OUT_WIDTH_BITS = 16;
+localparam int CONV_OUT_BLOCKS_LSB = 336;
+localparam int CONV_OUT_BLOCKS_BITS = 16;
+localparam int CONV_OUT_ROW_LSB = 352;
+localparam int CONV_OUT_ROW_BITS = 16;
+localparam int CONV_WEIGHT_TILE_LSB = 368;
+localparam int CONV_WEIGHT_TILE_BITS = 16;
+localparam int CONV_PARAM_ENTRY_LSB = 384;
+localparam int CONV_PARAM_ENTRY_BITS = 16;
+localparam int CONV_PAD_TOP_LSB = 400;
+localparam int CONV_PAD_TOP_BITS = 16;
+localparam int STORE_SPLIT_LSB = 6;
+localparam int STORE_SPLIT_BITS = 1;
+localparam int STORE_BASE_LSB = 96;
+localparam int STORE_BASE_BITS = 16;
+localparam int STORE_ROW_PITCH_LSB = 112;
+localparam int STORE_ROW_PITCH_BITS = 16;
+localparam int STORE_WIDTH_LSB = 128;
+localparam int STORE_WIDTH_BITS = 16;
+localparam int STORE_ROWS_LSB = 144;
+localparam int STORE_ROWS_BITS = 16;
+localparam int STORE_FIRST_ROW_LSB = 160;
+localparam int STORE_FIRST_ROW_BITS = 16;
+localparam int STORE_REGION_LSB = 192;
+localparam int STORE_REGION_BITS = 4;
+localparam int STORE_OFFSET_LSB = 224;
+localparam int STORE_OFFSET_BITS = 32;

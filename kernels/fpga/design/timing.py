@@ -1,0 +1,339 @@
+"""python -m kernels.fpga.design.timing [BOARD ...]: estimate the clock that each FPGA holds.
+
+yosys synthesises the RTL at the size of each board; ``static_timing`` finds the longest path to
+every register, with the delays of ``delays.toml``. Written are ``timing.toml``, which tests hold to
+a budget, and ``TIMING.md``. Nothing was placed or routed: these are estimates, not clocks that were
+met.
+"""
+
+import argparse
+import collections
+import functools
+import re
+import sys
+from typing import Any, Dict, List, Sequence, Tuple
+
+from kernels.errors import HotpathError
+from kernels.fpga import design
+from kernels.fpga.design import static_timing, synthesis
+from kernels.fpga.design.static_timing import Path, tomllib
+
+Results = Dict[str, Dict[str, Any]]  # what ``measure`` gave, by board
+
+RESULTS = design.FOLDER / "timing.toml"
+DOCUMENT = design.FOLDER / "TIMING.md"
+# The longest path that is allowed with the usual net model, scaled, ns.
+BUDGET_NS = {"xc7": 5.5, "xcup": 3.9}
+MARGIN = 0.15  # of a period, left for the clock net, for routing and for the tool
+WORST = 10  # paths that are named
+FAST_CLOCK = "clk_fast"  # port of the top
+HALF = ", half of a period"
+
+
+def measure(board: str) -> Dict[str, Any]:
+    """Synthesise the engine of a board and find its longest paths; minutes.
+
+    Returns:
+        dict: ``source`` (fingerprint), ``yosys`` (version), and what ``analysed`` gives.
+
+    Raises:
+        NoSynthesis: no yosys, or it fails.
+    """
+    source = synthesis.fingerprint(board)
+    netlist = synthesis.netlist(board)["netlist"]
+    found = {"source": source, "yosys": synthesis.version(netlist["creator"])}
+    found.update(analysed(netlist["modules"][synthesis.TOP], synthesis.family(board)))
+    return found
+
+
+def analysed(module: Dict[str, Any], family: str) -> Dict[str, Any]:
+    """The longest paths of a flat netlist.
+
+    Returns:
+        dict: ``worst_ns`` (one for each net model), ``module`` (list of dicts: name, worst_ns and
+        ends) and ``path`` (list of dicts), of the paths that have a whole period; where multipliers
+        run at twice the clock, the same with ``half_`` before it of those that have half of one.
+    """
+    table = static_timing.delays()
+    scale, usual = table["scale"][family], table["net"]["usual"]
+    found: Dict[str, Any] = {}
+    for base in table["net"]["bases"]:
+        whole, half = split(module, base, table)
+        for prefix, paths in (("", whole), ("half_", half)):
+            if not paths:
+                continue
+            # no DSP slice and no clock buffer is faster than this, however short the paths are
+            least = table["clock"]["least_period"] if prefix else 0.0
+            worst = round(max(paths[0].ns, least) * scale, 2)
+            found.setdefault(prefix + "worst_ns", []).append(worst)
+            if base == usual:
+                found[prefix + "module"] = _modules(paths, scale)
+                found[prefix + "path"] = [_told(path, scale) for path in _different(paths)[:WORST]]
+    return found
+
+
+def split(
+    module: Dict[str, Any], base: float, table: Dict[str, Any]
+) -> Tuple[List[Path], List[Path]]:
+    """The paths that have a whole period, and those that have half of one; the longest first.
+
+    Half of a period is between registers of the fast clock, and from one clock to the other.
+    """
+    paths = static_timing.Timing(module, base, table).paths()
+    fast = module["ports"].get(FAST_CLOCK, {"bits": [None]})["bits"][0]
+    half = [path for path in paths if path.clock == fast and fast is not None]
+    if not half:
+        return paths, []
+    leaving = static_timing.Timing(module, base, table, starts=fast).paths()
+    half += [path for path in leaving if path.clock != fast]
+    half.sort(key=lambda path: (-path.ns, path.end))
+    return [path for path in paths if path.clock != fast], half
+
+
+def _modules(paths: Sequence[Path], scale: float) -> List[Dict[str, Any]]:
+    """The longest path that ends in each module."""
+    worst: Dict[str, float] = {}
+    ends: collections.Counter[str] = collections.Counter()
+    for path in paths:
+        name = module_of(path.end)
+        ends[name] += 1
+        worst.setdefault(name, round(path.ns * scale, 2))
+    return [dict(name=name, worst_ns=worst[name], ends=ends[name]) for name in sorted(worst)]
+
+
+def _different(paths: Sequence[Path]) -> List[Path]:
+    """One path of those that end in the bits of one register."""
+    seen, found = set(), []
+    for path in paths:
+        end = re.sub(r"\[\d+\](?=$|\.)|\.\d+", "", path.end)
+        if end not in seen:
+            seen.add(end)
+            found.append(path)
+    return found
+
+
+def _told(path: Path, scale: float) -> Dict[str, Any]:
+    levels = collections.Counter(re.sub(r"^LUT\d$", "LUT", one) for one in path.levels[1:])
+    return {
+        "ns": round(path.ns * scale, 2),
+        "start": path.start,
+        "end": path.end,
+        "line": line_of(path),
+        "levels": ", ".join(f"{count} {kind}" for kind, count in sorted(levels.items())),
+    }
+
+
+def line_of(path: Path) -> str:
+    """Where the RTL writes the end of a path: "file:line", or "" where yosys does not say."""
+    source = path.cell["attributes"].get("src", "") if path.cell else ""
+    match = re.search(r"(hp_\w+\.sv):(\d+)", source)
+    return "{}:{}".format(*match.groups()) if match else ""
+
+
+def module_of(name: str) -> str:
+    """The module that a net or cell belongs to, from its hierarchical name."""
+    known = _instances()
+    found = synthesis.TOP
+    for part in re.split(r"[.\\]", re.sub(r"\[\d+\]", "", name)):
+        found = known.get(part, found)
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def _instances() -> Dict[str, str]:
+    """dict of instance -> module, of the whole RTL; modules that are dissolved are left out."""
+    found = {}
+    for path in synthesis.RTL.glob("*.sv"):
+        text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.S)
+        pattern = r"\b(hp_\w+)\s*(?:#\s*\((?:[^()]|\([^()]*\))*\))?\s*(\w+)\s*\("
+        for module, instance in re.findall(pattern, text):
+            if module not in synthesis.DISSOLVED and instance != module:
+                found[instance] = module
+    return found
+
+
+# -- budget and clocks
+
+
+def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
+    """Sentences on what is slower than the budget allows; none is good."""
+    return [
+        "{}: the longest path takes {} ns of {}: {} to {}".format(
+            board, ns, most, found[prefix + "path"][0]["start"], found[prefix + "path"][0]["end"]
+        )
+        for prefix, _, ns, most in _limits(board, found)
+        if ns > most
+    ]
+
+
+def usual_ns(found: Dict[str, Any], prefix: str = "") -> float:
+    """The longest path with the usual net model, ns; with "half_", of those of half a period."""
+    net = static_timing.delays()["net"]
+    return found[prefix + "worst_ns"][net["bases"].index(net["usual"])]
+
+
+def clock_mhz(found: Dict[str, Any]) -> float:
+    """The clock that the usual model holds with ``MARGIN``, MHz: that of all but pumped arrays."""
+    period = usual_ns(found)
+    if "half_worst_ns" in found:
+        period = max(period, 2 * usual_ns(found, "half_"))
+    return (1 - MARGIN) * 1000 / period
+
+
+def _limits(board: str, found: Dict[str, Any]) -> List[Tuple[str, str, float, float]]:
+    """(prefix of the keys, words, longest path, its budget) for each kind of path that there is."""
+    most = BUDGET_NS[synthesis.family(board)]
+    kinds = [("", "", usual_ns(found), most)]
+    if "half_worst_ns" in found:
+        kinds.append(("half_", HALF, usual_ns(found, "half_"), most / 2))
+    return kinds
+
+
+# -- files
+
+
+def results() -> Results:
+    """``timing.toml``: dict of board -> what ``measure`` gave."""
+    if not RESULTS.is_file():
+        return {}
+    return tomllib.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def toml(found: Results) -> str:
+    """The text of ``timing.toml``."""
+    lines = ["# Written by `python -m kernels.fpga.design.timing`."]
+    for board in sorted(found):
+        one = found[board]
+        lines += ["", f"[{board}]"]
+        lines += [f'{key} = "{one[key]}"' for key in ("source", "yosys")]
+        for key in ("worst_ns", "half_worst_ns"):
+            if key in one:
+                lines.append(f"{key} = {one[key]}")
+        for key in ("module", "path", "half_module", "half_path"):
+            if key not in one:
+                continue
+            lines.append(f"{key} = [")
+            for row in one[key]:
+                pairs = ", ".join(f"{k} = {_literal(v)}" for k, v in row.items())
+                lines.append(f"  {{ {pairs} }},")
+            lines.append("]")
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return '"{}"'.format(value.replace("\\", "\\\\").replace('"', '\\"'))
+    return repr(value)
+
+
+HEAD = """# The clock that the engine may hold
+
+Written by `python -m kernels.fpga.design.timing`. **These are estimates: no tool placed or routed
+the engine here, and no clock was met.** yosys maps the RTL; the longest path to each register is
+the sum of its cells' delays (`delays.toml`: a Zynq-7000 of speed grade -1; UltraScale+ takes
+{scale} of them, a ratio of data sheets) and of a net model, base + {fan_out} · log2(loads) ns. The
+budget holds for the base of {usual} ns. The clock net, its skew and the interconnect are left out.
+The clock of the last column keeps {margin:.0%} of the period for what is not modelled. Pumped
+multipliers run at twice the clock: between their registers, and to and from them, a path has half
+of a period. None counts as shorter than {least} ns (scaled), the least period of a clock buffer.
+`tests/kernels/fpga/test_timing.py` fails when the RTL is not the one timed here, or when a board is
+over its budget.
+
+| board | {bases} | budget | slack | clock with margin |
+| --- |{dashes}"""
+
+
+def document(found: Results) -> str:
+    """The text of ``TIMING.md``."""
+    table = static_timing.delays()
+    net = table["net"]
+    bases = " | ".join(f"base {base:.2f} ns" for base in net["bases"])
+    lines = HEAD.format(
+        scale=table["scale"]["xcup"],
+        fan_out=net["fan_out"],
+        usual=net["usual"],
+        margin=MARGIN,
+        least=table["clock"]["least_period"],
+        bases=bases,
+        dashes=" ---: |" * (len(net["bases"]) + 3),
+    ).split("\n")
+    boards = [board for board in design.sizes() if board in found]
+    for board in boards:
+        one = found[board]
+        for prefix, words, ns, most in _limits(board, one):
+            cells = [design.parts()[board]["title"] + words]
+            cells += [f"{each:.2f}" for each in one[prefix + "worst_ns"]]
+            cells += [f"{most:.2f}", f"{most - ns:+.2f}"]
+            cells.append(f"{(1 - MARGIN) * 1000 / ns:.0f} MHz")
+            lines.append("| " + " | ".join(cells) + " |")
+    for board in boards:
+        if board == boards[0] or found[board]["source"] != found[boards[0]]["source"]:
+            lines += _details(board, found[board])
+    return "\n".join(lines) + "\n"
+
+
+def _details(board: str, one: Dict[str, Any]) -> List[str]:
+    lines = [
+        "",
+        "## " + design.parts()[board]["title"],
+        "",
+        "Yosys {}. The longest path that ends in each module.".format(one["yosys"]),
+    ]
+    for prefix, words, _, most in _limits(board, one):
+        if words:
+            lines += ["", "Paths" + words + ":"]
+        lines += ["", "| module | ns | slack | ends |", "| --- | ---: | ---: | ---: |"]
+        for row in sorted(one[prefix + "module"], key=lambda row: -row["worst_ns"]):
+            ns = row["worst_ns"]
+            lines.append(
+                "| `{}` | {:.2f} | {:+.2f} | {} |".format(row["name"], ns, most - ns, row["ends"])
+            )
+        lines += [
+            "",
+            "The longest paths, one for each register that they end in:",
+            "",
+            "| ns | from | to | written at | through |",
+            "| ---: | --- | --- | --- | --- |",
+        ]
+        for row in one[prefix + "path"]:
+            cells = ["{:.2f}".format(row["ns"])]
+            cells += [f"`{row[end]}`" for end in ("start", "end")]
+            lines.append("| " + " | ".join(cells + [row["line"], row["levels"]]) + " |")
+    return lines
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m kernels.fpga.design.timing", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument(
+        "board", nargs="*", help="sections of sizes.toml (default: those not fresh)"
+    )
+    options = parser.parse_args()
+    found = results()
+    names = options.board or [
+        board
+        for board in design.sizes()
+        if found.get(board, {}).get("source") != synthesis.fingerprint(board)
+    ]
+    try:
+        for board in names:
+            print(f"{board}: yosys ...", flush=True)
+            source = synthesis.fingerprint(board)  # boards of the same size are timed once
+            same = [one for one in found.values() if one["source"] == source]
+            found[board] = dict(same[0]) if same and not options.board else measure(board)
+            print("{}: {} ns".format(board, found[board]["worst_ns"]), flush=True)
+            RESULTS.write_text(toml(found), encoding="utf-8")
+    except HotpathError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    DOCUMENT.write_text(document(found), encoding="utf-8")
+    problems = [problem for board in found for problem in over_budget(board, found[board])]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Runs Vivado, where there is one, to make the overlay of a board.
+
+Reading the sizes, the board and the addresses is all that happens here; the design itself is made
+by ``overlay.tcl``. Vivado itself was never run on it.
+"""
+
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+from typing import Any, List, Tuple
+
+from kernels.errors import HotpathError
+from kernels.fpga import design
+from kernels.fpga.design.sim import hwh
+
+SCRIPT = design.FOLDER / "vivado" / "overlay.tcl"
+ROOT = design.ROOT
+PARAMETERS = (
+    "lanes",
+    "bus_bytes",
+    "crop_lanes",
+    "map_words",
+    "map_style",
+    "weight_tiles",
+    "line_bytes",
+    "pumped",
+)
+
+
+class NoOverlay(HotpathError):
+    """The overlay can't be made: no such board, no Vivado, or Vivado failed."""
+
+
+def command(name: str, jobs: int = 2) -> List[str]:
+    """What to run.
+
+    Args:
+        name: of a section of ``sizes.toml``.
+        jobs: processes that Vivado may run at once.
+
+    Returns:
+        list of arguments, the first is ``vivado``.
+
+    Raises:
+        NoOverlay: there is no such section.
+    """
+    sizes = design.sizes()
+    if name not in sizes:
+        raise NoOverlay(
+            "no overlay for a board {!r}; there are: {}".format(name, ", ".join(sorted(sizes)))
+        )
+    size = sizes[name]
+    part = design.parts()[name]["part"]
+    family = hwh.family_of(part)
+    given: List[Tuple[str, Any]] = [
+        ("board", name),
+        ("part", part),
+        ("clock_mhz", size["assumed_clock_mhz"]),
+        ("address", f"0x{hwh.ADDRESS[family]:08x}"),
+    ]
+    given += [(key, size[key]) for key in PARAMETERS]
+    given += [
+        ("work", ROOT / ".cache" / "vivado" / name),
+        ("out", folder(name)),
+        ("jobs", jobs),
+    ]
+    arguments = ["vivado", "-mode", "batch", "-nojournal", "-source", str(SCRIPT)]
+    arguments += ["-log", str(ROOT / ".cache" / "vivado" / name / "vivado.log"), "-tclargs"]
+    for pair in given:
+        arguments += [str(part) for part in pair]
+    return arguments
+
+
+def folder(name: str) -> pathlib.Path:
+    """Where the overlay of a board lies: ``hotpath.bit`` and ``hotpath.hwh``."""
+    return ROOT / "engines" / name / "overlay"
+
+
+def build(name: str, jobs: int = 2) -> pathlib.Path:
+    """Run Vivado to its end, its words on standard output.
+
+    Returns:
+        folder of the two files.
+
+    Raises:
+        NoOverlay: no such board, no Vivado on the PATH, or Vivado failed.
+    """
+    arguments = command(name, jobs)
+    if shutil.which("vivado") is None:
+        raise NoOverlay(
+            "no `vivado` on the PATH, so no overlay for {} was made; where Vivado 2020.2 or newer "
+            "is installed (source its settings64.sh) run: {}".format(
+                name, " ".join(shlex.quote(argument) for argument in arguments)
+            )
+        )
+    (ROOT / ".cache" / "vivado" / name).mkdir(parents=True, exist_ok=True)
+    status = subprocess.call(arguments, cwd=str(ROOT), stdin=subprocess.DEVNULL)
+    wanted = [folder(name) / file for file in ("hotpath.bit", "hotpath.hwh")]
+    missing = [path.name for path in wanted if not path.is_file()]
+    if status or missing:
+        raise NoOverlay(
+            "Vivado {} for {}; read {}".format(
+                f"ended with {status}" if status else "made no " + " and ".join(missing),
+                name,
+                os.path.relpath(str(ROOT / ".cache" / "vivado" / name / "vivado.log")),
+            )
+        )
+    return folder(name)

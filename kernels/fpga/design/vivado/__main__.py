@@ -1,0 +1,27 @@
+"""python -m kernels.fpga.design.vivado BOARD: make the overlay of a board with Vivado."""
+
+import argparse
+import os
+import sys
+
+from kernels.errors import HotpathError
+from kernels.fpga.design import vivado
+
+
+def main() -> int:
+    prog = "python -m kernels.fpga.design.vivado"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.add_argument("board", help="a section of sizes.toml, such as pynq_z2")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once (default: 2)")
+    options = parser.parse_args()
+    try:
+        folder = vivado.build(options.board, options.jobs)
+    except HotpathError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"The overlay of {options.board} is in {os.path.relpath(str(folder))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

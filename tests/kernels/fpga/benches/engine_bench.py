@@ -1,0 +1,124 @@
+"""cocotb: the whole engine between an AXI memory and an AXI4-Lite master of ``cocotbext-axi``.
+
+It checks and answers the bursts; random programs must do what the NumPy model does,
+with every channel of both buses paused in ``STALLS`` percent of the cycles.
+
+Environment: the parameters of ``engine`` as the module was built.
+"""
+
+import os
+import random
+
+import cocotb
+import numpy as np
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
+
+from kernels.fpga import tables
+from kernels.fpga.design.model import BASE, Machine
+from kernels.fpga.design.sim.build import PARAMETERS
+from tests.kernels.fpga.benches import clocks
+from tests.kernels.fpga.benches.machine_bench import WORK
+from tests.kernels.fpga.benches.random_programs import Chains, random_program
+
+BYTES = 16 << 20
+SIZE = {name: int(os.environ[name.upper()]) for name in PARAMETERS}
+
+
+class Recorded(Machine):
+    """The model, which also remembers what was written to the registers."""
+
+    def __init__(self):
+        super().__init__(SIZE, BYTES)
+        self.written = []
+
+    def write(self, offset, value):
+        self.written.append((offset, value))
+        super().write(offset, value)
+
+
+def paused(percent, seed):
+    dice = random.Random(seed)
+    while True:
+        yield dice.randrange(100) < percent
+
+
+class System:
+    """The engine, its memory and its driver's bus."""
+
+    def __init__(self, dut, stalls):
+        self.dut = dut
+        self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 32)
+        self.driver = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        read, write = self.ram.read_if, self.ram.write_if
+        for seed, channel in enumerate(
+            (
+                write.aw_channel,
+                write.w_channel,
+                write.b_channel,
+                read.ar_channel,
+                read.r_channel,
+                self.driver.write_if.aw_channel,
+                self.driver.write_if.w_channel,
+                self.driver.write_if.b_channel,
+                self.driver.read_if.ar_channel,
+                self.driver.read_if.r_channel,
+            )
+        ):
+            if stalls:
+                channel.set_pause_generator(paused(stalls, seed))
+
+    async def start(self):
+        """Start the clocks and reset the engine."""
+        self.dut.rst.value = 1
+        await clocks.start(self.dut, 8, SIZE["pumped"])
+        await ClockCycles(self.dut.clk, 4)
+        self.dut.rst.value = 0
+        await ClockCycles(self.dut.clk, 2)
+
+    async def status(self):
+        return await self.driver.read_dword(tables.REGISTERS["STATUS"])
+
+    async def until_idle(self, polls=4000):
+        for _ in range(polls):
+            status = await self.status()
+            if not status & tables.IS_BUSY:
+                return status
+            await ClockCycles(self.dut.clk, 20)
+        raise AssertionError("the program does not end")
+
+
+@cocotb.test()
+@cocotb.parametrize(stalls=[0, 30])
+async def random_programs(dut, stalls):
+    system = System(dut, stalls)
+    await system.start()
+    assert await system.driver.read_dword(tables.REGISTERS["ID"]) == tables.MAGIC
+    for seed in range(4):
+        model = Recorded()
+        bench = Chains(model)
+        count = random_program(bench, np.random.default_rng(seed), chains=2, convolutions=2)
+        bench.start()
+        (used,) = np.nonzero(model.memory.reshape(-1, 4096).any(axis=1))
+        for page in used:
+            at = page * 4096
+            system.ram.write(BASE + at, model.memory[at : at + 4096].tobytes())
+        system.ram.write(BASE + WORK, bytes(count + 64))
+        for offset, value in model.written:
+            await system.driver.write_dword(offset, value)
+        assert await system.until_idle() == tables.IS_DONE
+        assert model.run()
+        expected = model.memory[WORK : WORK + count + 64].tobytes()
+        assert system.ram.read(BASE + WORK, count + 64) == expected
+
+
+@cocotb.test()
+async def registers_take_single_bytes(dut):
+    system = System(dut, 0)
+    await system.start()
+    place = tables.REGISTERS["STRIDE"]
+    await system.driver.write_dword(place, 0x11223344)
+    await system.driver.write_byte(place + 2, 0xAB)
+    assert await system.driver.read_dword(place) == 0x11AB3344
+    await system.driver.write_dword(tables.REGISTERS["ID"], 0)
+    assert await system.driver.read_dword(tables.REGISTERS["ID"]) == tables.MAGIC

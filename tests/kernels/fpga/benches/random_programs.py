@@ -1,0 +1,198 @@
+"""Random programs for the FPGA engine: chains of crop, convolutions and store, side by side.
+
+A command waits only for what it needs, so units overlap, and whatever order they end in, the
+result is the same.
+"""
+
+import numpy as np
+
+from kernels.fpga import tables
+from tests.kernels.fpga.benches.machine_bench import WORD, Bench
+
+CELL = 64  # words between chains' places
+
+
+class Chains(Bench):
+    """A bench whose commands say which earlier ones they wait for."""
+
+    def after(self, waited, name, **fields):
+        """Add a command that waits for those; returns what a later command can wait for."""
+        for unit in self.ended:
+            fields["wait_" + unit] = max([n for u, n in waited if u == unit], default=0)
+        self.add(name, **fields)
+        unit = name.lower()
+        return unit, self.ended.get(unit, 0)
+
+    def load_after(self, waited, target, data, beat=0):
+        """As ``load``, waiting for those only."""
+        self.load(target, data, beat)
+        name, fields = tables.unpack(self.commands.pop())
+        self.ended["load"] -= 1
+        return self.after(waited, name, **{k: v for k, v in fields.items() if k[:5] != "wait_"})
+
+
+class Space:
+    """Hands out the words of the map banks."""
+
+    def __init__(self, lanes, words):
+        self.lanes, self.words, self.used = lanes, words, 0
+
+    def map(self, rng, height, width, blocks, split):
+        """A place for a map: dict of its geometry, with gaps between rows and blocks."""
+        block_pitch = width + int(rng.integers(0, 3))
+        row_pitch = block_pitch * blocks + int(rng.integers(0, 3))
+        rows = -(-height // (self.lanes << split)) << split
+        place = dict(
+            base=self.used,
+            row_pitch=row_pitch,
+            block_pitch=block_pitch,
+            split=split,
+            height=height,
+            width=width,
+            blocks=blocks,
+        )
+        self.used += rows * row_pitch
+        return place if self.used <= self.words else None
+
+
+def random_program(bench, rng, chains=2, convolutions=2, side=None):
+    """Add chains of crop, convolutions and store.
+
+    Args:
+        bench: ``Chains``.
+        rng: NumPy's generator; the same one makes the same program.
+
+    Returns:
+        bytes that the stores write.
+    """
+    lanes, tiles = bench.machine.size["lanes"], bench.machine.size["weight_tiles"]
+    space, side = Space(lanes, bench.machine.size["map_words"]), side or int(rng.integers(6, 28))
+    frame = rng.integers(0, 256, (int(rng.integers(8, 70)), int(rng.integers(8, 90)), 3))
+    window = tuple(int(v) for v in rng.integers(-40, 60, 2)) + (int(rng.integers(1, 120)),) * 2
+    bench.picture(
+        frame.astype(np.uint8),
+        window,
+        side,
+        rng.integers(0, 256, 3),
+        offset=int(rng.integers(0, 32)),
+        padding=int(rng.integers(0, 9)),
+    )
+    bench.load("PIXELS", rng.integers(-128, 128, 768).astype(np.int8))
+    bench.load("TABLE", rng.integers(-128, 128, 256).astype(np.int8))
+    tables_there = [("load", bench.ended["load"])]
+
+    at = {"tile": 0, "entry": 0, "work": 0}
+    waiting = []  # steps of each chain, taken in turns
+    for _ in range(chains):
+        waiting.append(_chain(bench, rng, space, at, tables_there, side, convolutions, tiles))
+    while waiting:
+        chain = waiting[int(rng.integers(0, len(waiting)))]
+        if next(chain, None) is None:
+            waiting.remove(chain)
+    return at["work"]
+
+
+def _chain(bench, rng, space, at, before, side, convolutions, tiles):
+    """Generator that adds a command a step; yields what it added."""
+    lanes = space.lanes
+    strides = [int(rng.integers(1, 3)) for _ in range(convolutions)]
+    overlap = int(rng.integers(0, 2))
+    words = -(-side // 4) if overlap else side
+    first = int(rng.integers(0, side))
+    rows = int(rng.integers(1, side - first + 1))
+    split = _split(rng, lanes, strides[0])
+    made = space.map(rng, rows, words, 1, split)
+    last = bench.after(
+        before,
+        "CROP",
+        overlap=overlap,
+        split=split,
+        base=made["base"],
+        row_pitch=made["row_pitch"],
+        words=words,
+        rows=rows,
+        first_row=first,
+        size=side,
+    )
+    yield last
+    for index, stride in enumerate(strides):
+        following = strides[index + 1] if index + 1 < convolutions else int(rng.integers(1, 3))
+        fields, out, weights, params = _convolution(rng, space, at, made, stride, following, lanes)
+        if out is None or at["tile"] > tiles or at["entry"] > 64:
+            break
+        loaded = bench.load_after([], "WEIGHTS", weights, fields["weight_tile"] * WORD)
+        yield loaded
+        loaded = bench.load_after([], "PARAMS", params, fields["param_entry"] * 5)
+        yield loaded
+        last = bench.after([last, loaded] + before, "CONV", **fields)
+        yield last
+        made = out
+    for block in range(made["blocks"]):
+        first = int(rng.integers(0, made["height"]))
+        rows = int(rng.integers(1, made["height"] - first + 1))
+        yield bench.after(
+            [last],
+            "STORE",
+            base=made["base"] + block * made["block_pitch"],
+            rows=rows,
+            row_pitch=made["row_pitch"],
+            split=made["split"],
+            width=made["width"],
+            first_row=first,
+            region=tables.REGIONS["WORK"],
+            offset=at["work"],
+        )
+        at["work"] += rows * made["width"] * WORD
+
+
+def _split(rng, lanes, stride):
+    """Of a map that a convolution of this stride reads."""
+    return stride - 1 if lanes > 1 else int(rng.integers(0, 2))
+
+
+def _convolution(rng, space, at, made, stride, following, lanes):
+    """A random convolution of a map: (fields, the map it makes, weights, params)."""
+    kernel = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+    dilation = int(rng.integers(1, 3)) if stride == 1 else 1
+    blocks = int(rng.integers(1, 3))
+    height = max(1, made["height"] // stride + int(rng.integers(-1, 2)))
+    width = max(1, made["width"] // stride + int(rng.integers(-1, 2)))
+    out = space.map(rng, height, width, blocks, _split(rng, lanes, following))
+    if out is None:
+        return {}, None, None, None
+    tiles = kernel[0] * kernel[1] * made["blocks"] * blocks
+    fields = dict(
+        relu=int(rng.integers(0, 2)),
+        table=int(rng.integers(0, 2)),
+        in_split=made["split"],
+        out_split=out["split"],
+        in_base=made["base"],
+        in_row_pitch=made["row_pitch"],
+        in_block_pitch=made["block_pitch"],
+        in_height=made["height"],
+        in_width=made["width"],
+        in_blocks=made["blocks"],
+        kernel_height=kernel[0],
+        kernel_width=kernel[1],
+        stride_y=stride,
+        stride_x=stride,
+        pad_top=int(rng.integers(-2, 3)) & 0xFFFF,
+        pad_left=int(rng.integers(0, 3)),
+        dilation=dilation,
+        out_base=out["base"],
+        out_row_pitch=out["row_pitch"],
+        out_block_pitch=out["block_pitch"],
+        out_height=height,
+        out_width=width,
+        out_blocks=blocks,
+        out_row=0,
+        weight_tile=at["tile"],
+        param_entry=at["entry"],
+    )
+    at["tile"] += tiles
+    at["entry"] += blocks
+    weights = rng.integers(-128, 128, tiles * 256).astype(np.int8)
+    params = np.zeros((blocks, 80), np.uint8)
+    params[:, :64] = rng.integers(-20000, 20000, (blocks, 16)).astype("<i4").view(np.uint8)
+    params[:, 64:] = rng.integers(5, 14, (blocks, 16))
+    return fields, out, weights, params

@@ -266,30 +266,4 @@ HP_FN void hp_response_move(const hp_response* head, int place, double factor, d
                  hp_mul(*size, 1.0 - head->scale_lr + hp_mul(head->scale_lr, factor)));
 }
 
-// ---- heads that learn a ridge regression: shared/ridge.py ----------------------------------------
-
-enum { HP_MOST_SIZES = 15 };  // that a regression looks for a target at
-
-struct hp_ridge_head {
-  double damping[HP_MOST_SIZES];  // of the response at each size
-  double smallest, largest;       // of the box, relative to the first one
-  double least_side;              // frame pixels, of the box
-  double regularisation, rate;    // rate: how fast the regression follows
-  int side, channels;             // of the features
-  int scales;                     // sizes that are tried
-  int inner_first, inner_end;     // columns and rows that are compared with the first frame's
-  int unused;
-};
-
-// Moves one axis to a column or row of the response. `factor`: the size that won. `first`: length of
-// the first box.
-HP_FN void hp_ridge_move(const hp_ridge_head* head, int place, double factor, double scale,
-                         double frame, double first, double* centre, double* size) {
-  const int moved = 2 * place > head->side ? place - head->side : place;
-  *centre += hp_mul(moved, factor) / scale;
-  const double least = hp_max(hp_mul(head->smallest, first), head->least_side);
-  const double most = hp_min(frame, hp_mul(head->largest, first));
-  *size = hp_min(hp_max(hp_mul(*size, factor), least), most);
-}
-
 #endif  // HOTPATH_FAMILIES_H

@@ -6,8 +6,6 @@ stay the same while a target is followed.
 
 from typing import NamedTuple, Sequence, Tuple, Union
 
-import numpy as np
-
 # Names of choices, with their numbers in geometry.h and families.h.
 SHAPES = {"square": 0, "stretched": 1, "area": 2}  # of a window
 ROUNDINGS = {"half_up": 0, "half_even": 1, "up": 2, "cut": 3}  # how a corner becomes a whole pixel
@@ -169,37 +167,6 @@ class ResponseSettings(NamedTuple):
     damping: Sequence[float]
 
 
-class RidgeSettings(NamedTuple):
-    """Select for networks that give features alone, on which a ridge regression is learnt.
-
-    Attributes:
-        side: of the features, in cells; a cell is a search pixel.
-        channels: of the features.
-        label: complex (side, side // 2 + 1), ``numpy.fft.rfft2`` of the wanted response.
-        window: float32 (side, side), factors of the features.
-        regularisation: added to the energy of the features' spectrum.
-        rate: how fast the regression follows, 0 to 1.
-        smallest, largest: limits of the box, relative to the first box.
-        least_side: smallest side of a box, in frame pixels.
-        inner: (first, end) of the columns and rows that are compared with the first frame's.
-        factors: sizes that are tried, relative to the search region.
-        damping: factors of their responses.
-    """
-
-    side: int
-    channels: int
-    label: np.ndarray
-    window: np.ndarray
-    regularisation: float
-    rate: float
-    smallest: float
-    largest: float
-    least_side: float
-    inner: Tuple[int, int]
-    factors: Sequence[float]
-    damping: Sequence[float]
-
-
 SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
@@ -258,6 +225,6 @@ class FrameSettings(NamedTuple):
 
     window: WindowSettings
     input: InputSettings
-    select: Union[SelectSettings, ResponseSettings, RidgeSettings]
+    select: Union[SelectSettings, ResponseSettings]
     loss: LossSettings
     factors: Sequence[float] = (1.0,)

@@ -16,10 +16,9 @@ from kernels.cpu.colour import Colours
 from kernels.cpu.jpeg import JpegDecoder
 from kernels.cpu.online import Pooling, Regression, Samples, address
 from kernels.cpu.response import Response
-from kernels.cpu.ridge import Ridge
 from kernels.cpu.select import Select
 from kernels.planes import Planes
-from kernels.settings import ColourSettings, ResponseSettings, RidgeSettings, SelectSettings
+from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
 
 CROP_JOB = struct.Struct("=22q6f")  # hp_crop_job in crop.h
 WINDOW = struct.Struct("=4d")
@@ -222,10 +221,6 @@ class Kernels:
     def response(self, settings: ResponseSettings) -> Response:
         """Select for heads that respond to the target at several sizes."""
         return Response(self.handle, settings)
-
-    def ridge(self, settings: RidgeSettings) -> Ridge:
-        """The regression of heads that learn the target in every frame; see ``ridge.Ridge``."""
-        return Ridge(self.handle, settings)
 
     def colours(self, settings: ColourSettings) -> Colours:
         """Bins of colours; see ``colour.Colours``."""

@@ -23,7 +23,6 @@ SOURCES = (
     os.path.join(HERE, "side_by_side.h"),
     os.path.join(HERE, "select.h"),
     os.path.join(HERE, "response.h"),
-    os.path.join(HERE, "ridge.h"),
     os.path.join(HERE, "online.h"),
     os.path.join(HERE, "colour.h"),
     os.path.join(HERE, "fabric.h"),
@@ -36,7 +35,6 @@ SOURCES = (
     os.path.join(HERE, os.pardir, "hotpath.h"),
     os.path.join(HERE, os.pardir, "geometry.h"),
     os.path.join(HERE, os.pardir, "families.h"),
-    os.path.join(HERE, os.pardir, "fourier.h"),
 )
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")

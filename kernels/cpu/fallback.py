@@ -9,7 +9,7 @@ import numpy as np
 from kernels import golden
 from kernels.cpu import checks
 from kernels.planes import Planes
-from kernels.settings import ColourSettings, ResponseSettings, RidgeSettings, SelectSettings
+from kernels.settings import ColourSettings, ResponseSettings, SelectSettings
 
 MAX_PADDED_PIXELS = 4000000  # larger windows are not copied with their border: it may be gigabytes
 
@@ -103,9 +103,6 @@ class Kernels:
         """None: there is no faster select than its definition."""
 
     def response(self, settings: ResponseSettings) -> None:
-        """None, as ``select``."""
-
-    def ridge(self, settings: RidgeSettings) -> None:
         """None, as ``select``."""
 
     def colours(self, settings: ColourSettings) -> None:

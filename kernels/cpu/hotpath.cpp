@@ -75,7 +75,6 @@ double hp_likeness(const float* features, int channels, int side, int row, int r
 #include "jpeg.h"
 #include "select.h"
 #include "response.h"
-#include "ridge.h"
 #include "online.h"
 #include "colour.h"
 #include "fabric.h"

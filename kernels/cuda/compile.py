@@ -36,7 +36,6 @@ SOURCES = (
     "centre",
     "corners",
     "response",
-    "ridge",
     "correlate",
 )
 HEADERS = sorted(

@@ -37,8 +37,6 @@ enum { HP_MOST_WINDOWS = 15 };  // that a frame is searched in
 struct hp_view {
   hp_geometry geometry;
   double factors[HP_MOST_WINDOWS];  // of the sides of each window of a frame
-  float reach;  // share of what the windows cover that is uploaded around it on each side
-  int margin;   // frame pixels that are uploaded around that
   int windows;
   int half;  // whether the maps and the features are of half precision
 };

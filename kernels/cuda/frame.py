@@ -2,9 +2,6 @@
 
     upload -> crop -> network -> select -> download
 
-A family that learns crops the window around the target that it found, runs the network on that, and
-learns from it, before the download.
-
 The target's state stays on the GPU. Select moves it, decides whether the target is lost, and plans
 the next frame's crop. All that follows the upload is one CUDA graph where the driver has graphs.
 
@@ -25,7 +22,6 @@ The network is an engine with device memory:
     engine.download_features(room)                enqueues a copy of them to it
     engine.capturable                             whether its work may be captured in a CUDA graph
     engine.new_features()                         memory for one target's features
-    engine.addresses(features)                    addresses of one target's features
     engine.free_features(features)                frees it
     engine.batch_device(list of features)         runs the network on as many regions in one call:
                                                   an object with run(handle) and close(); None if
@@ -82,7 +78,7 @@ class Frame:
             their own, so that they overlap with the frame before.
         graph: whether to use a CUDA graph; None: yes, where it is proven. A driver below
             ``graphs.PROVEN_FROM`` must prove it: the graph of a target's first frame must give the
-            same bits as its steps. With such a driver, a network that learns takes no graph. An
+            same bits as its steps. An
             engine that is not ``capturable`` never runs in a graph.
         profile: whether to time each step, without a graph; see ``step_ms``.
         log: called with one sentence if frames can't be launched as a graph.
@@ -123,8 +119,6 @@ class Frame:
         self.features: Any = None
         self._copies = device.stream() if slots > 1 else self._stream
         self.kernels = FrameKernels(device, settings, engine)
-        if self._unproven and self.kernels.learns:  # the proof would be learnt too
-            self.uses_graph = False
         try:
             engine.reserve(self.kernels.windows, 1)
             self.features = engine.new_features()
@@ -165,7 +159,7 @@ class Frame:
         # Run the search once before it is captured: libraries initialise in their first call.
         kernels.crop(slot.upload_at, exemplar=False)
         self._search()
-        kernels.remember(self.engine.addresses(self.features))
+        kernels.remember()
         self.device.download(slot.result, kernels.pose, self._stream)
         self.device.synchronise(self._stream)
         self._newest = slot
@@ -426,10 +420,6 @@ class Frame:
         self._search()
         self._mark(slot, 2)
         kernels.select(slot.upload_at)
-        if kernels.learns:
-            kernels.crop(slot.upload_at, exemplar=False, windows=1)
-            self.engine.search_device(self._handle, self.features)
-            kernels.learn()
         self.device.download(slot.result, kernels.pose, self._stream)
         if self.seen is not None:
             self.engine.download_features(self.seen)

@@ -8,18 +8,17 @@ from kernels.cuda import compile as compiler
 from kernels.cuda import layout
 from kernels.cuda.loss_monitor import LossMonitor
 from kernels.cuda.response import Response
-from kernels.cuda.ridge import Ridge
-from kernels.cuda.select import HeadSelect, Plan, Select, Tools
+from kernels.cuda.select import HeadSelect, Select, Tools
 from kernels.cuda.target_memory import TargetMemory, upload_record
 from kernels.errors import GpuFailed
-from kernels.settings import FrameSettings, ResponseSettings, RidgeSettings
+from kernels.settings import FrameSettings, ResponseSettings
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
 SELECT_BLOCK = (256, 1, 1)
 
 # The selects of several kernels; all others are one.
-SELECTS: Dict[Any, Any] = {ResponseSettings: Response, RidgeSettings: Ridge}
+SELECTS: Dict[Any, Any] = {ResponseSettings: Response}
 
 
 class FrameKernels:
@@ -39,8 +38,6 @@ class FrameKernels:
         memory: what the device keeps of the targets. A group of targets puts its own here.
         own_memory: what stood there before.
         monitor: the ``LossMonitor``.
-        learns: whether a frame ends with a search around the target that was found.
-        groups: whether there may be several targets.
     """
 
     def __init__(self, device: Any, settings: FrameSettings, engine: Any, targets: int = 1) -> None:
@@ -65,8 +62,7 @@ class FrameKernels:
         tools = Tools(self._kernel, self._constant, self._alloc, self._launch, half)
         kind = SELECTS.get(type(settings.select), HeadSelect)
         self._select: Select = kind(settings, tools, self.targets)
-        self.learns, self.groups = self._select.learns, self._select.groups
-        view = kind.view(settings)
+        view = layout.view(settings.window, settings.factors)
         view["half"] = half
         self._view = self._constant(view)
         self.monitor = LossMonitor(self.engine, settings.loss, self._constant)
@@ -145,14 +141,10 @@ class FrameKernels:
         arguments = frame, self._plan, self._input(exemplar), np.int32(windows), out
         self._launch(self._crop, grid, CROP_BLOCK, arguments)
 
-    def remember(self, features: Sequence[int]) -> None:
-        """Enqueue: take what the network gave last as the target's.
-
-        Args:
-            features: addresses of the exemplar's features.
-        """
+    def remember(self) -> None:
+        """Enqueue: take what the network gave last as the target's."""
         monitor, memory = self.monitor, self.memory
-        self._select.remember(memory, self.engine.maps, features, self._planned())
+        self._select.remember(memory, self.engine.maps)
         if monitor.features:
             addresses = monitor.limits, self._view, self.pose, monitor.features
             arguments = addresses + (memory.address("reference"),)
@@ -172,11 +164,6 @@ class FrameKernels:
         addresses += [pose, plan]
         self._launch(self._select.kernel, (self.targets, 1, 1), SELECT_BLOCK, addresses)
 
-    def learn(self) -> None:
-        """Enqueue, where the family ``learns``: learn from the maps of the window that select
-        planned, and plan the next crop."""
-        self._select.learn(self.memory, self.engine.maps, self._planned())
-
     def close(self) -> None:
         """Free the memory."""
         for address in self._owned:
@@ -185,8 +172,9 @@ class FrameKernels:
         if self.own_memory is not None:
             self.own_memory.close()
 
-    def _planned(self) -> Plan:
-        return Plan(self._view, self.memory.address("monitor"), self.pose, self._plan)
+    def _planned(self) -> Tuple[int, int, int, int]:
+        """Addresses of the view, the monitor, the pose and the plan."""
+        return self._view, self.memory.address("monitor"), self.pose, self._plan
 
     def _input(self, exemplar: bool) -> int:
         return self._exemplar_input if exemplar else self.memory.address("input")
@@ -217,7 +205,6 @@ class FrameKernels:
         grid: Tuple[int, int, int],
         block: Tuple[int, int, int],
         arguments: Sequence[Any],
-        shared: int = 0,
     ) -> None:
         given = [a if isinstance(a, np.int32) else np.uint64(a) for a in arguments]
-        self.device.launch(kernel, grid, block, given, self._stream, shared)
+        self.device.launch(kernel, grid, block, given, self._stream)

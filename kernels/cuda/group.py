@@ -24,7 +24,6 @@ class Group:
         log: called with one sentence if frames can't be launched as a graph.
 
     Raises:
-        NotOnGpu: the network's select has no room for several targets.
         GpuFailed: out of memory. The frames can be used as before.
 
     Attributes:
@@ -37,8 +36,6 @@ class Group:
         self, members: Sequence[Frame], log: Optional[Callable[[str], None]] = None
     ) -> None:
         first = members[0]
-        if not first.kernels.groups:
-            raise NotOnGpu("the targets take turns, because the network learns in every frame")
         self.device, self.engine = first.device, first.engine
         self._members, self._log = list(members), log or (lambda sentence: None)
         self._stream = self.engine.stream

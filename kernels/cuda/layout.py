@@ -33,8 +33,7 @@ GEOMETRY = np.dtype(
 )
 MOST_WINDOWS = 15  # that a frame is searched in, as in frame.h
 VIEW = np.dtype(
-    [("geometry", GEOMETRY), ("factors", "f8", MOST_WINDOWS), ("reach", "f4"), ("margin", "i4")]
-    + [("windows", "i4"), ("half", "i4")]
+    [("geometry", GEOMETRY), ("factors", "f8", MOST_WINDOWS), ("windows", "i4"), ("half", "i4")]
 )
 POSE = np.dtype(
     [("state", "f8", 4), ("score", "f4"), ("certainty", "f4"), ("cell", "i4"), ("x", "i4")]
@@ -64,15 +63,8 @@ RESPONSE = np.dtype(
     [("influence", "f8"), ("stride", "f8"), ("scale_lr", "f8"), ("min_size", "f8")]
     + [("size", "i4"), ("upsample", "i4"), ("scales", "i4"), ("unused", "i4")]
 )
-RIDGE = np.dtype(
-    [("damping", "f8", MOST_WINDOWS), ("smallest", "f8"), ("largest", "f8"), ("least_side", "f8")]
-    + [("regularisation", "f8"), ("rate", "f8"), ("side", "i4"), ("channels", "i4")]
-    + [("scales", "i4"), ("inner_first", "i4"), ("inner_end", "i4"), ("unused", "i4")]
-)
-RIDGE_TARGET = np.dtype([("first", "f8", 2), ("likeness", "f8")])
 CUBIC = np.dtype([("first", "i4"), ("weight", "f4", 4)])
 LINE = np.dtype(("i4", 4))
-NUMBER = np.dtype([("re", "f4"), ("im", "f4")])
 MOST_OUTPUTS = 1024  # largest side of a network's input, as in hotpath.h
 
 BGR, NV12 = 0, 1  # formats of a frame
@@ -82,19 +74,12 @@ NO_SCORE, NOT_FINITE, NOT_UPLOADED = 1, 2, 4
 LOST, HELD = 8, 16
 
 
-def view(
-    settings: WindowSettings,
-    factors: Sequence[float] = (1.0,),
-    reach: float = 0.0,
-    margin: int = 0,
-) -> np.ndarray:
+def view(settings: WindowSettings, factors: Sequence[float] = (1.0,)) -> np.ndarray:
     """Where a tracker looks: one ``VIEW``.
 
     Args:
         settings: the numbers.
         factors: sizes of the windows that are searched in a frame.
-        reach, margin: share of what the windows cover, and frame pixels, that are uploaded around
-            it on each side.
 
     Raises:
         ValueError: an input is larger than a crop can be, or there are too many windows.
@@ -106,7 +91,7 @@ def view(
     record = np.zeros(1, VIEW)
     record["geometry"] = geometry(settings)
     record["factors"][0, : len(factors)] = factors
-    record["windows"], record["reach"], record["margin"] = len(factors), reach, margin
+    record["windows"] = len(factors)
     return record
 
 

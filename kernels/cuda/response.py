@@ -5,7 +5,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from kernels.cuda import layout
-from kernels.cuda.select import Plan, Select, Tools
+from kernels.cuda.select import Select, Tools
 from kernels.cuda.target_memory import TargetMemory
 from kernels.golden import hanning_window
 from kernels.settings import FrameSettings, ResponseSettings
@@ -97,9 +97,7 @@ class Response(Select):
         self._parts = tools.alloc(HEIGHTS_BYTES * scales * columns * rows * targets)
         self._found = tools.alloc(RANK_BYTES * PLACES * targets)
 
-    def remember(
-        self, memory: TargetMemory, maps: Sequence[int], features: Sequence[int], plan: Plan
-    ) -> None:
+    def remember(self, memory: TargetMemory, maps: Sequence[int]) -> None:
         """Enqueue: take the peak of the response that the network gave last as the target's."""
         self._enlarge_all(maps[0])
         first = memory.address("first_peak")

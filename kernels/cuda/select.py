@@ -1,13 +1,12 @@
 """What every family's select is to a frame: what is launched, with which arguments.
 
-``HeadSelect`` is one kernel. ``response.py`` and ``ridge.py`` have families that need several.
+``HeadSelect`` is one kernel. ``response.py`` has a family that needs several.
 """
 
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
-from kernels.cuda import layout
 from kernels.cuda.heads import head
 from kernels.cuda.target_memory import TargetMemory
 from kernels.settings import FrameSettings
@@ -20,8 +19,8 @@ class Tools(NamedTuple):
         kernel: function (source, name) that gives a kernel.
         constant: function of an array that copies it to the device and gives its address.
         alloc: function of a number of bytes that gives an address.
-        launch: function (kernel, grid, block, arguments, shared bytes); an argument is an address
-            or a ``numpy.int32``.
+        launch: function (kernel, grid, block, arguments); an argument is an address or a
+            ``numpy.int32``.
         half: whether the network gives half precision.
     """
 
@@ -30,15 +29,6 @@ class Tools(NamedTuple):
     alloc: Callable[[int], int]
     launch: Callable[..., None]
     half: bool = False
-
-
-class Plan(NamedTuple):
-    """Addresses that kernels take that plan a crop: of view, monitor, pose and plan."""
-
-    view: int
-    monitor: int
-    pose: int
-    lines: int
 
 
 class Select:
@@ -52,41 +42,25 @@ class Select:
     Attributes:
         kernel: the last kernel. It takes what ``find`` gives, then the frame's own arguments.
         sizes: bytes of each kind of memory that a target needs between frames.
-        learns: whether a frame ends with a search around the target that was found.
-        groups: whether there may be several targets.
     """
 
     sizes: Dict[str, int] = {}
-    learns = False
-    groups = True
     kernel: Any = None
 
     def __init__(self, frame: FrameSettings, tools: Tools, targets: int = 1) -> None:
         raise NotImplementedError
 
-    @staticmethod
-    def view(frame: FrameSettings) -> np.ndarray:
-        """Where a tracker looks in a frame: one ``layout.VIEW``."""
-        return layout.view(frame.window, frame.factors)
-
-    def remember(
-        self, memory: TargetMemory, maps: Sequence[int], features: Sequence[int], plan: Plan
-    ) -> None:
+    def remember(self, memory: TargetMemory, maps: Sequence[int]) -> None:
         """Enqueue: take what the network gave last as the target's.
 
         Args:
             memory: of the target.
             maps: addresses of the maps of the first search.
-            features: addresses of the exemplar's features.
-            plan: of the next crop.
         """
 
     def find(self, memory: TargetMemory, maps: Sequence[int]) -> List[Any]:
         """Enqueue all kernels but the last; return what the last one takes first."""
         raise NotImplementedError
-
-    def learn(self, memory: TargetMemory, maps: Sequence[int], plan: Plan) -> None:
-        """Enqueue, where the family ``learns``: learn from the maps, and plan the next crop."""
         raise NotImplementedError
 
 

@@ -90,9 +90,8 @@ static __device__ void hp_plan_window(const hp_planned* window, int side, int wa
   }
 }
 
-// What all windows cover together, and what is read around them, for the upload. By one thread.
-static __device__ void hp_cover(const hp_view* view, const hp_plans* plans, int count,
-                                hp_pose* pose) {
+// What all windows cover together, for the upload. By one thread.
+static __device__ void hp_cover(const hp_plans* plans, int count, hp_pose* pose) {
   int left = plans->windows[0].x, top = plans->windows[0].y;
   int right = left + plans->windows[0].width, bottom = top + plans->windows[0].height;
   for (int i = 1; i < count; ++i) {
@@ -102,12 +101,10 @@ static __device__ void hp_cover(const hp_view* view, const hp_plans* plans, int 
     right = window->x + window->width > right ? window->x + window->width : right;
     bottom = window->y + window->height > bottom ? window->y + window->height : bottom;
   }
-  const int across = view->margin + (int)(view->reach * (float)(right - left));
-  const int down = view->margin + (int)(view->reach * (float)(bottom - top));
-  pose->x = left - across;
-  pose->y = top - down;
-  pose->width = right - left + 2 * across;
-  pose->height = bottom - top + 2 * down;
+  pose->x = left;
+  pose->y = top;
+  pose->width = right - left;
+  pose->height = bottom - top;
 }
 
 // Plans the crop of the exemplar, or of all windows of the next frame. By a whole block, after the
@@ -126,7 +123,7 @@ static __device__ void hp_aim_block(const hp_view* view, const hp_monitor* monit
     plans->windows[threadIdx.x] = hp_planned_of(window, side, geometry->warp);
   }
   __syncthreads();
-  if (threadIdx.x == 0) hp_cover(view, plans, count, pose);
+  if (threadIdx.x == 0) hp_cover(plans, count, pose);
   for (int i = 0; i < count; ++i)
     hp_plan_window(plans->windows + i, side, geometry->warp, plan + 2 * side * i);
 }

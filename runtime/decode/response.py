@@ -19,7 +19,7 @@ from kernels.golden import argmax, hanning_window
 from kernels.settings import ResponseSettings
 from runtime.decode.shared.family import Family, Maps, Scale
 from runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE, Keys, key
-from runtime.decode.shared.ridge import CompiledRidge, Ridge, scale_steps
+from runtime.decode.shared.ridge import Ridge, scale_steps
 
 if typing.TYPE_CHECKING:
     from runtime.network import Network
@@ -61,11 +61,9 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
 
 
 def create(network: "Network", kernels: typing.Any) -> "typing.Union[Ridge, Siamese]":
-    """Make the decoder of a network's filter, in C++ where the kernels are compiled."""
+    """Make the decoder of a network's filter; ``Siamese`` in C++ where the kernels are compiled."""
     if network.filter == "ridge":
-        decoder = Ridge(network)
-        kernel = kernels.ridge(decoder.settings)
-        return decoder if kernel is None else CompiledRidge(network, kernel)
+        return Ridge(network)
     compiled = kernels.response(response_settings(network))
     return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
 

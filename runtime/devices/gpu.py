@@ -16,7 +16,6 @@ from runtime.decode.centre import centre_settings
 from runtime.decode.corners import corners_settings
 from runtime.decode.points import points_settings
 from runtime.decode.response import response_settings
-from runtime.decode.shared.ridge import ridge_settings
 from runtime.devices.gpu_search import GpuSearch
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame, HotpathError
@@ -31,17 +30,13 @@ from runtime.types import Track, checked_box, checked_frame
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
 
-def _respond_settings(network: Network) -> Any:
-    return ridge_settings(network) if network.filter == "ridge" else response_settings(network)
-
-
 # The families whose select the GPU has: name -> function of the network that gives its numbers.
 SELECTS: Dict[str, Callable[[Network], Any]] = {
     "points": points_settings,
     "anchors": anchors_settings,
     "centre": centre_settings,
     "corners": corners_settings,
-    "response": _respond_settings,
+    "response": response_settings,
 }
 
 
@@ -51,10 +46,12 @@ def frame_settings(network: Network) -> FrameSettings:
     Raises:
         NotOnGpu: the kernels lack this network's crop or select.
     """
-    if network.family not in SELECTS:
+    lacks = f"of the family {network.family!r}" if network.family not in SELECTS else ""
+    if network.family == "response" and network.filter == "ridge":
+        lacks = "that learns a regression in every frame"
+    if lacks:
         raise NotOnGpu(
-            f"{network.name}: the GPU has no select of the family {network.family!r}; run it with "
-            "--engine onnxruntime"
+            f"{network.name}: the GPU has no select {lacks}; run it with --engine onnxruntime"
         )
     select = SELECTS[network.family](network)
     return FrameSettings(

@@ -289,10 +289,6 @@ class GpuEngine(base.Engine):
         """Memory for one target's features: dict of name -> address."""
         return {name: self.device.alloc(self.memory.size(name)) for name in self._features}
 
-    def addresses(self, features: Dict[str, int]) -> Tuple[int, ...]:
-        """Addresses of one target's features, in the network's order."""
-        return tuple(features[name] for name in self._features)
-
     def free_features(self, features: Dict[str, int]) -> None:
         """Free the memory of a target's features; no work that uses it may be in flight."""
         for address in features.values():

@@ -13,7 +13,6 @@ if typing.TYPE_CHECKING:
     from runtime.network import Network
 
 
-ON_PROCESSOR = "crop and select in C++ on the processor"
 SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
 
@@ -34,17 +33,20 @@ def _boards() -> "typing.List[boards.Board]":
 
 
 def _sentence(board: "boards.Board", network: "Network") -> str:
+    learns = network.family == "response" and network.filter == "ridge"
+    select = "select in NumPy" if learns else "select in C++"
+    on_processor = f"crop in C++ and {select}" if learns else "crop and " + select
+    on_processor += " on the processor"
     if board.engine in ("tensorrt", "onnxruntime_gpu"):
         why = why_not_on_gpu(network)
         if why is None:
             return "crop, network and select on the GPU" + (SEARCH if _searches(network) else "")
-        return f"network on the GPU; {ON_PROCESSOR}, because {why}"
+        return f"network on the GPU; {on_processor}, because {why}"
     if board.engine == "overlay":
         if network.resample == "warp":
             return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
-        select = "select in C++ on the processor"
-        return "crop and network in the FPGA, if it has their operators; " + select
-    return "network on the processor; " + ON_PROCESSOR
+        return f"crop and network in the FPGA, if it has their operators; {select} on the processor"
+    return "network on the processor; " + on_processor
 
 
 def _searches(network: "Network") -> bool:

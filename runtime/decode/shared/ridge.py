@@ -7,7 +7,7 @@ solved in the Fourier domain (^) and updated in each frame:
     a^ = y^ / (sum |x^|^2 / N + lambda),   response = F^-1(sum z^ conj(x^) / N * a^)
     a^ and x^ follow the newest frame by ``interpolation``
 
-``Ridge`` is the definition. kernels/cpu computes it in C++, kernels/cuda on a GPU.
+NumPy and OpenCV compute it; no kernel does.
 """
 
 import math
@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 
 from kernels.golden import argmax, hanning_window
-from kernels.settings import RidgeSettings
 from runtime.decode.shared.family import Family, Maps, Scale
 
 if typing.TYPE_CHECKING:
@@ -25,27 +24,6 @@ if typing.TYPE_CHECKING:
 
 INNER = 0.8  # features are averaged over this share of the box's sides, as in ``runtime.loss``
 LEAST_SIDE = 4  # frame pixels, the smallest box that is followed
-
-
-def ridge_settings(network: "Network") -> RidgeSettings:
-    """The numbers of ``Ridge`` that the kernels take."""
-    steps, side = scale_steps(network.scales), network.search
-    box = side / (1 + 2 * network.search_margin)
-    edge = int(round((side - INNER * box) / 2))
-    return RidgeSettings(
-        side=side,
-        channels=network.features,
-        label=np.fft.rfft2(gaussian_label(side, box * network.label_sigma)),
-        window=hanning_window(side).astype(np.float32),
-        regularisation=network.regularisation,
-        rate=network.interpolation,
-        smallest=network.smallest,
-        largest=network.largest,
-        least_side=LEAST_SIDE,
-        inner=(edge, side - edge),
-        factors=[network.scale_step ** float(step) for step in steps],
-        damping=[float(network.scale_penalty ** abs(step)) for step in steps],
-    )
 
 
 def scale_steps(count: int) -> np.ndarray:
@@ -58,28 +36,29 @@ class Ridge(Family):
 
     It learns whatever the window shows, so the response's height tells little about the target.
     ``certain`` compares the mean features in the middle of the box: the first frame's and the last
-    one's, the first window's mean subtracted from both. It is their cosine.
+    one's, the first window's mean subtracted from both. It is their cosine similarity.
 
     Args:
         network: uses the keys of ``filter = "ridge"``, ``search`` and ``search_margin``.
-
-    Attributes:
-        settings: its ``RidgeSettings``.
     """
 
     learns = True
 
     def __init__(self, network: "Network") -> None:
         self.network = network
-        settings = self.settings = ridge_settings(network)
-        self.factors, self._damping = tuple(settings.factors), np.array(settings.damping)
-        side, self.window = settings.side, settings.window
+        steps, side = scale_steps(network.scales), network.search
+        self.factors = tuple(network.scale_step ** float(step) for step in steps)
+        self._damping = np.array([float(network.scale_penalty ** abs(step)) for step in steps])
+        box = side / (1 + 2 * network.search_margin)
+        edge = int(round((side - INNER * box) / 2))
+        self._inner = slice(edge, side - edge)
+        self._label = np.fft.rfft2(gaussian_label(side, box * network.label_sigma))
+        self.window = hanning_window(side).astype(np.float32)
         self._windowed = np.zeros((network.features, side, side), np.float32)
         self._packed = np.zeros((side, side), np.float32)
         self._spectra = np.zeros((network.features, side, side // 2 + 1), np.complex64)
         self._responses = np.zeros((network.scales, side, side))
-        self._inner = slice(*settings.inner)
-        self._likeness = 1.0
+        self._cosine = 1.0
 
     def remember(
         self, features: "typing.Tuple[np.ndarray, ...]", state: np.ndarray
@@ -87,7 +66,7 @@ class Ridge(Family):
         """Solve the regression on the first box. The engine needs no features in a frame."""
         self._usual = features[0][0].mean(axis=(1, 2))
         self._target = self._difference_from_usual(features[0])
-        self._likeness = 1.0
+        self._cosine = 1.0
         memory: typing.Dict[str, typing.Any] = {"size": state[2:].copy()}
         memory.update(filter=None, exemplar=None)
         self._follow(memory, features[0], 1.0)
@@ -139,15 +118,15 @@ class Ridge(Family):
         return best, float(min(max(peaks[chosen], 0.0), 1.0))
 
     def certain(self, score: float) -> float:
-        """Likeness of the last frame's box to the first one's."""
-        return self._likeness
+        """Cosine similarity of the last frame's box and the first one's."""
+        return self._cosine
 
     def learn(self, maps: Maps, memory: typing.Any) -> None:
         """Update the regression from the features of the window just found."""
         self._follow(memory, maps[0], self.network.interpolation)
         now = self._difference_from_usual(maps[0])
         lengths = math.sqrt(float(now @ now) * float(self._target @ self._target))
-        self._likeness = max(0.0, float(now @ self._target) / lengths) if lengths > 0 else 0.0
+        self._cosine = max(0.0, float(now @ self._target) / lengths) if lengths > 0 else 0.0
 
     def _difference_from_usual(self, features: np.ndarray) -> np.ndarray:
         """Mean in the middle of the box, less the first window's mean: (channels,)."""
@@ -159,7 +138,7 @@ class Ridge(Family):
     ) -> None:
         spectrum = self._spectrum(features)
         energy = (spectrum.real**2 + spectrum.imag**2).sum(axis=0) / self._windowed.size
-        solved = self.settings.label / (energy + self.network.regularisation)
+        solved = self._label / (energy + self.network.regularisation)
         if memory["filter"] is None:
             memory["filter"], memory["exemplar"] = solved, spectrum.copy()
             return
@@ -173,31 +152,6 @@ class Ridge(Family):
             cv2.dft(feature, self._packed)  # some ten times faster than numpy.fft
             unpack(self._packed, spectrum)
         return self._spectra
-
-
-class CompiledRidge(Ridge):
-    """``Ridge`` in C++.
-
-    Args:
-        network: as in ``Ridge``.
-        kernel: ``kernels.cpu.ridge.Ridge``.
-    """
-
-    def __init__(self, network: "Network", kernel: typing.Any) -> None:
-        super().__init__(network)
-        self._kernel = kernel
-
-    def look(self, index: int, maps: Maps, memory: typing.Any) -> Maps:
-        """Compute the response of one scale."""
-        self._kernel.respond(maps[0], memory["model"], self._responses[index])
-        return self._responses, memory["size"]
-
-    def _follow(
-        self, memory: "typing.Dict[str, typing.Any]", features: np.ndarray, rate: float
-    ) -> None:
-        if "model" not in memory:
-            memory["model"] = self._kernel.model()
-        self._kernel.follow(features, memory["model"], rate)
 
 
 def unpack(packed: np.ndarray, spectrum: np.ndarray) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from kernels.cuda import layout
 from kernels.cuda.frame_kernels import SELECTS
-from kernels.cuda.select import Plan, Tools
+from kernels.cuda.select import Tools
 from runtime.devices.gpu import frame_settings
 
 
@@ -34,25 +34,22 @@ class OnArrays:
         self.picture = np.zeros(1, layout.FRAME)
         for names in (("frame_width", "frame_height"), ("width", "height")):
             self.picture[names[0]], self.picture[names[1]] = frame
-        view = self.select.view(numbers)
+        view = layout.view(numbers.window, numbers.factors)
         view["half"] = half
-        self.planned = Plan(
-            self._constant(view),
-            *(self._kept(array) for array in (self.monitor, self.pose, self.plan)),
-        )
+        self.planned = [self._constant(view)]
+        self.planned += [self._kept(array) for array in (self.monitor, self.pose, self.plan)]
 
     def address(self, kind):
         """As ``TargetMemory.address``."""
         return self._at.get(kind, 0)
 
-    def begin(self, state, maps, features=None):
-        """Take a target: the first search gave these maps, and the exemplar these features."""
+    def begin(self, state, maps):
+        """Take a target: the first search gave these maps."""
         self.monitor[:] = layout.monitor(state)
         self.pose["state"], self.pose["flags"] = state, 0
         view, monitor, pose, plan = (self._arrays[at] for at in self.planned)
         self.shim.launch("hp_aim", 1, 256, view, monitor, 0, pose, plan)
-        features = () if features is None else [self._constant(features)]
-        self.select.remember(self, [self._map(maps)], features, self.planned)
+        self.select.remember(self, [self._map(maps)])
 
     def _map(self, values):
         return self._constant(np.asarray(values, self._type))
@@ -66,10 +63,6 @@ class OnArrays:
         self._launch(self.select.kernel, (1, 1, 1), (256, 1, 1), arguments + [monitor, pose, plan])
         return self.pose[0]
 
-    def learn(self, maps):
-        """Learn from the maps of the window that ``frame`` planned."""
-        self.select.learn(self, [self._constant(maps)], self.planned)
-
     def _constant(self, array):
         return self._kept(np.array(array))
 
@@ -80,9 +73,9 @@ class OnArrays:
         self._arrays[array.ctypes.data] = array
         return array.ctypes.data
 
-    def _launch(self, kernel, grid, block, arguments, shared=0):
+    def _launch(self, kernel, grid, block, arguments):
         taken = [self._argument(argument) for argument in arguments]
-        self.shim.launch(kernel, grid, block, *taken, shared=shared)
+        self.shim.launch(kernel, grid, block, *taken)
 
     def _argument(self, argument):
         if isinstance(argument, np.int32):

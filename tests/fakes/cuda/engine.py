@@ -46,9 +46,6 @@ class Engine:
     def new_features(self):
         return self.device.alloc(12)
 
-    def addresses(self, features):
-        return (features,)
-
     def free_features(self, features):
         self.device.free(features)
 

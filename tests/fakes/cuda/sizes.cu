@@ -15,5 +15,4 @@ extern "C" __global__ void structure_sizes(int* out) {
   out[10] = sizeof(hp_corners);
   out[11] = sizeof(hp_response);
   out[12] = sizeof(hp_cubic);
-  out[13] = sizeof(hp_ridge_head);
 }

@@ -15,9 +15,7 @@ from runtime.errors import NetworkFailed
 from runtime.networks import load_network
 
 SEEDS = st.integers(0, 2**31)
-NO_KERNELS = SimpleNamespace(
-    select=lambda settings: None, response=lambda settings: None, ridge=lambda *settings: None
-)
+NO_KERNELS = SimpleNamespace(select=lambda settings: None, response=lambda settings: None)
 FRAME = (640, 480)
 
 settings.register_profile("decoders", max_examples=40, deadline=None)

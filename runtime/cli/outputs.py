@@ -19,7 +19,7 @@ from runtime.targets.pipeline import Taken
 from runtime.types import Track
 from runtime.video import draw, results, save, window
 from runtime.video.background import BackgroundVideo
-from runtime.video.output_file import check_folder
+from runtime.video.output_file import check_ending, check_folder
 from runtime.video.sources import reads
 
 RECENT = 300  # frames of the latency that the page shows
@@ -37,12 +37,7 @@ def check_outputs(options: argparse.Namespace) -> None:
     for path, kinds in ((options.results, results.KINDS), (options.save, save.KINDS)):
         if not path or path == "-":
             continue
-        if os.path.splitext(path)[1].lower() not in kinds:
-            raise BadOutput(
-                "{}: there is no encoder for this ending; name the file {}".format(
-                    path, " or ".join(kinds)
-                )
-            )
+        check_ending(path, kinds)
         check_folder(path)
         for other in inputs:
             if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
@@ -86,7 +81,10 @@ class Outputs:
         self._links: Optional[Links] = None
         try:
             if options.save:  # before the results, because an old video is not touched yet
-                self._open_video(source)
+                video = save.Video(options.save, source.fps)
+                self._video = BackgroundVideo(
+                    video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
+                )
             if options.results:
                 self._results = results.open_results(options.results, COLUMNS, options.append)
             if _wants_window(options):
@@ -101,19 +99,6 @@ class Outputs:
         except HotpathError:
             self.close()
             raise
-
-    def _open_video(self, source: Any) -> None:
-        """Open the file of --save, and say where its codec is a substitute."""
-        video = save.open_video(self._options.save, source.fps)
-        if video.codec != "H.264":
-            say(
-                f"{self._options.save}: is written as {video.codec}, which browsers do not play; "
-                "H.264 needs PyAV "
-                "(pip install av)"
-            )
-        self._video = BackgroundVideo(
-            video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
-        )
 
     def _open_control(self, targets: Any, source: Any, stop: Any) -> None:
         """Let the page and a ground station control the run."""

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import stat
-from typing import List
+from typing import List, Sequence
 
 from runtime.errors import BadOutput
 
@@ -16,6 +16,16 @@ def check_folder(path: str) -> None:
         raise BadOutput(f"{path}: the folder {folder} does not exist; make it first")
     if os.path.isdir(path):
         raise BadOutput(f"{path}: is a folder; give a file name")
+
+
+def check_ending(path: str, kinds: Sequence[str]) -> None:
+    """Raise ``BadOutput`` unless the file's name ends in one of ``kinds``."""
+    kind = os.path.splitext(path)[1].lower()
+    if kind not in kinds:
+        what = repr(kind) if kind else "a file without ending"
+        raise BadOutput(
+            f"{path}: there is no encoder for {what}; name the file {' or '.join(kinds)}"
+        )
 
 
 def lock(file: int, path: str) -> None:

@@ -23,7 +23,7 @@ import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from runtime.errors import BadOutput
-from runtime.video.output_file import check_folder, lock, why_not
+from runtime.video.output_file import check_ending, check_folder, lock, why_not
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 KINDS = (".csv", ".jsonl", ".txt")
@@ -46,11 +46,8 @@ def open_results(spec: Any, columns: Sequence[str] = COLUMNS, append: bool = Fal
     """
     spec = os.fspath(spec)
     kind = ".csv" if spec == "-" else os.path.splitext(spec)[1].lower()
-    if kind not in KINDS:
-        raise BadOutput(
-            "{}: results are written as {}; give the file such an ending, or - for standard "
-            "output".format(spec, " or ".join(KINDS))
-        )
+    if spec != "-":
+        check_ending(spec, KINDS)
     return Results(spec, columns, LINES[kind], kind == ".csv", append)
 
 

@@ -1,16 +1,9 @@
-"""Save pictures as a video that plays up to its last second, however the program ends.
+"""Save pictures as H.264 that plays up to its last second, however the program ends.
 
-There are two writers. Both put whole pieces on the disk while they run:
-
-- PyAV (the package ``av``), where it is installed: H.264 by libx264 in ``.mkv``, ``.avi`` or
-  ``.mp4`` (in fragments of a quarter of a second).
-- without it: Motion JPEG in a fragmented ``.mp4`` (``jpeg_mp4.py``), one fragment a frame. It is
-  larger, and plays in VLC, ffplay, mpv and OpenCV but not in browsers.
-
-An old file of the same name stays until the first frame of the new one is encoded.
-
-OpenCV's own ``VideoWriter`` is not used: killed, it leaves an ``.mp4`` without index that nothing
-plays, and an ``.mkv`` or ``.avi`` that lacks up to its last seconds.
+PyAV (the package ``av``) writes whole pieces while the program runs: an ``.mp4`` in fragments of a
+quarter of a second. OpenCV's ``VideoWriter`` is not used: killed, it leaves an ``.mp4`` without
+index that nothing plays. An old file of the same name stays until the first frame of the new one is
+encoded.
 """
 
 import errno
@@ -25,8 +18,7 @@ import numpy as np
 from runtime.errors import BadOutput
 from runtime.video.base import to_bgr
 from runtime.video.containers import mp4_boxes
-from runtime.video.jpeg_mp4 import JpegMp4
-from runtime.video.output_file import NewFile, check_folder
+from runtime.video.output_file import NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)
@@ -34,59 +26,35 @@ DEFAULT_FPS = 30.0
 CLOCK_HZ = 90000  # of the time stamps
 
 
-def open_video(path: Any, fps: Optional[float] = None, h264: Optional[bool] = None) -> "Video":
-    """Open a video file for frames; the first frame decides its size.
+class Video:
+    """Writes frames. The first frame decides the video's size.
 
     Args:
         path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced with the first frame.
         fps: frames a second, or None where the source does not state it (then 30).
-        h264: None for H.264 where PyAV is installed; False for Motion JPEG in any case (``.mp4``
-            only; a third of the computing time, ten times the size).
 
     Raises:
-        BadOutput: no encoder for the ending, no such folder, a pipe, no permission, or a file that
+        BadOutput: no PyAV, another ending, no such folder, a pipe, no permission, or a file that
             another run is writing.
-    """
-    path = os.fspath(path)
-    kind = os.path.splitext(path)[1].lower()
-    if kind not in KINDS:
-        raise BadOutput(
-            "{}: there is no encoder for {}; name the video {}".format(
-                path, repr(kind) if kind else "a file without ending", ", ".join(KINDS)
-            )
-        )
-    check_folder(path)
-    if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
-        raise BadOutput(f"{path}: is a pipe; give the video a file name")
-    av = None if h264 is False else _pyav()
-    if av is None and kind != ".mp4":
-        raise BadOutput(
-            f"{path}: H.264 in {kind} needs the package av (pip install av); without it, name the "
-            "video "
-            ".mp4"
-        )
-    return Video(path, fps or DEFAULT_FPS, av)
-
-
-class Video:
-    """Writes frames; made by ``open_video``.
 
     Attributes:
         frames: how many were written.
-        codec: "H.264" or "Motion JPEG".
     """
 
-    def __init__(self, path: str, fps: float, av: Any) -> None:
-        self.name = path
+    def __init__(self, path: Any, fps: Optional[float] = None) -> None:
+        self.name = os.fspath(path)
         self.frames = 0
-        self.codec = "H.264" if av else "Motion JPEG"
-        self._fps, self._av = float(fps), av
+        check_ending(self.name, KINDS)
+        check_folder(self.name)
+        if os.path.exists(self.name) and stat.S_ISFIFO(os.stat(self.name).st_mode):
+            raise BadOutput(f"{self.name}: is a pipe; give the video a file name")
+        self._av, self._fps = _pyav(self.name), float(fps or DEFAULT_FPS)
         self._size = (0, 0)  # (width, height) of the video
         self._writer: Any = None
         self._refusal: Optional[str] = None  # why no more frames can be written
         self._last_tick = -1
-        self._errors = (OSError, ValueError) + ((av.FFmpegError,) if av else ())
-        self._file = NewFile(path)
+        self._errors = (OSError, ValueError, self._av.FFmpegError)
+        self._file = NewFile(self.name)
 
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame.
@@ -143,13 +111,9 @@ class Video:
     def _start(self, frame: np.ndarray) -> None:
         """Make the writer for the first frame's size; H.264 needs even numbers."""
         height, width = frame.shape[:2]
-        self._size = (width + width % 2, height + height % 2) if self._av else (width, height)
-        path = self._file.path
-        if self._av:
-            kind = os.path.splitext(self.name)[1].lower()
-            self._writer = _PyAvWriter(self._av, path, kind, self._fps, self._size)
-        else:
-            self._writer = JpegMp4(path, self._fps, self._size, CLOCK_HZ)
+        self._size = (width + width % 2, height + height % 2)
+        kind = os.path.splitext(self.name)[1].lower()
+        self._writer = _Writer(self._av, self._file.path, kind, self._fps, self._size)
 
     def _fail(self, error: Exception) -> None:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
@@ -195,8 +159,8 @@ def keep_whole_fragments(path: str) -> bool:
     return fragments > 0
 
 
-class _PyAvWriter:
-    """H.264 through PyAV."""
+class _Writer:
+    """The encoder and its container."""
 
     def __init__(self, av: Any, path: str, kind: str, fps: float, size: Tuple[int, int]) -> None:
         self._av = av
@@ -216,13 +180,8 @@ class _PyAvWriter:
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = "yuv420p"
         # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
-        gop = str(max(1, int(round(fps))))
-        self._stream.options = {
-            "preset": "veryfast",
-            "tune": "zerolatency",
-            "crf": "20",
-            "g": gop,
-        }
+        options = {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
+        self._stream.options = dict(options, g=str(max(1, int(round(fps)))))
         # AVI has no time stamps, only a frame rate
         self._counted = kind == ".avi"
         self._time_base = 1 / rate if self._counted else Fraction(1, CLOCK_HZ)
@@ -279,10 +238,12 @@ def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     return fitted
 
 
-def _pyav() -> Any:
-    """The module ``av`` where it is installed and loads, else None."""
+def _pyav(name: str) -> Any:
+    """The module ``av``; raises ``BadOutput`` where it is not installed or does not load."""
     try:
         import av
-    except ImportError:  # not installed, or built for another libc
-        return None
+    except ImportError as error:  # not installed, or built for another libc
+        raise BadOutput(
+            f"{name}: saving a video needs the package av ({error}); pip install av"
+        ) from None
     return av

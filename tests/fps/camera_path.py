@@ -25,7 +25,7 @@ from calib.metrics import overlap
 from runtime import load_tracker
 from runtime.errors import HotpathError
 from runtime.frames import JpegFrame, PlanarFrame, bgr_of
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from runtime.video.sources import WAITING, open_source
 from tests.fps import programs
 from tests.fps.place import CHECKOUT
@@ -242,7 +242,7 @@ def compare_boxes(options):
             count = min(len(clip), options.frames)
             frames = [_even(clip[index]) for index in range(count)]
             path = str(pathlib.Path(name) / "clip.mp4")
-            with open_video(path, 25.0, h264=True) as video:
+            with Video(path, 25.0) as video:
                 for frame in frames:
                     video.write(frame)
             truth, box = clip.boxes[:count], clip.boxes[0]

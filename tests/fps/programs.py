@@ -24,7 +24,7 @@ import numpy as np
 
 from runtime.errors import HotpathError
 from runtime.networks import load_network
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.fps import peers
 from tests.fps.place import CHECKOUT
@@ -58,7 +58,7 @@ def film_place(index):
 
 def make_film(path, count):
     """Write the film as H.264; returns its first box."""
-    video = open_video(str(path), FILM_FPS)
+    video = Video(str(path), FILM_FPS)
     for index, picture in enumerate(film_frames(count)):
         video.write(picture, index / FILM_FPS)
     video.close()

@@ -170,7 +170,7 @@ def test_a_networks_dir_that_is_no_path_is_one_sentence():
         load_tracker(networks_dir=5)
 
 
-def test_a_video_that_cannot_be_h264_says_so(folder, tmp_path):
+def test_without_pyav_saving_is_refused_in_one_sentence(folder, tmp_path):
     code = "import sys; sys.modules['av'] = None; from runtime.track import main; sys.exit(main())"
     words = command(
         folder,
@@ -186,8 +186,9 @@ def test_a_video_that_cannot_be_h264_says_so(folder, tmp_path):
     done = subprocess.run(
         [words[0], "-c", code] + words[3:], stderr=subprocess.PIPE, universal_newlines=True
     )
-    assert done.returncode == 0, done.stderr
-    assert "is written as Motion JPEG" in done.stderr and "pip install av" in done.stderr
+    assert done.returncode == 2
+    assert "needs the package av" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from runtime.errors import BadOutput
 from runtime.video.background import WAITING_FRAMES, BackgroundVideo
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from tests.runtime.video.test_save import ticks
 from tests.support.streams import scene
 
@@ -35,7 +35,7 @@ def frame(index):
 
 def test_every_frame_of_a_recording_is_saved_in_order(tmp_path):
     path, times = str(tmp_path / "a.mp4"), []
-    video = BackgroundVideo(open_video(path, 25), False, times.append)
+    video = BackgroundVideo(Video(path, 25), False, times.append)
     for tick in range(40):
         video.write(scene.picture_at(tick))
     video.close()

@@ -5,7 +5,7 @@ import pytest
 
 from runtime.frames import bgr_of, can_read_planes
 from runtime.video import hardware
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.support import tiny
 
@@ -19,7 +19,7 @@ FRAMES = 40
 def film(tmp_path_factory):
     """A short H.264 film with frames that are sent out of order."""
     path = str(tmp_path_factory.mktemp("film") / "film.mp4")
-    with open_video(path, 25.0, h264=True) as video:
+    with Video(path, 25.0) as video:
         for picture in tiny.film(FRAMES)[0]:
             video.write(picture)
     return path

@@ -17,7 +17,7 @@ from runtime.video.base import WAITING, to_bgr
 from runtime.video.cameras import CSI_BGR, CSI_NV12, Camera, CsiCamera, list_cameras
 from runtime.video.raw import RawCapture
 from runtime.video.recorded import natural_key
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.support.streams import scene
 from tests.support.streams.process import ROOT
@@ -380,7 +380,7 @@ def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
 
 def test_a_rotated_video_is_turned_as_its_container_states(tmp_path, planes):
     path = tmp_path / "a.mp4"
-    with open_video(str(path), 25.0, h264=False) as video:
+    with Video(str(path), 25.0) as video:
         for index in range(3):
             video.write(np.full((48, 64, 3), 60 * index, np.uint8))
     data = bytearray(path.read_bytes())

@@ -14,7 +14,7 @@ import pytest
 from runtime.errors import BadSource
 from runtime.video.base import stated_frames
 from runtime.video.cameras import Stream
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from runtime.video.sources import open_source
 from tests.runtime.video.test_sources import read_all, write_video
 from tests.support.ports import free_port
@@ -66,7 +66,7 @@ def test_a_recording_on_a_web_server_gives_every_frame_and_ends(tmp_path, name):
 
 
 def test_a_saved_video_on_a_web_server_is_one_too(tmp_path):
-    with open_video(str(tmp_path / "a.mp4"), 30, h264=False) as video:
+    with Video(str(tmp_path / "a.mp4"), 30) as video:
         for tick in range(60):
             video.write(scene.picture_at(tick))
     with web_server(tmp_path) as address:

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("openvino")
 
-from runtime.video.save import open_video
+from runtime.video.save import Video
 from tests.drone import soak
 from tests.runtime.links.stream.test_sender import needs_gstreamer
 from tests.support import tiny
@@ -23,7 +23,7 @@ def test_everything_on_for_half_a_minute(tmp_path, monkeypatch):
     monkeypatch.setattr(soak, "EVERY_S", 2.0)
     pictures, _ = tiny.film(100)
     path = tmp_path / "film.mp4"
-    video = open_video(str(path), FPS)
+    video = Video(str(path), FPS)
     for index in range((SECONDS + 60) * FPS):  # forward and backward, so that nothing jumps
         video.write(pictures[99 - abs(index % 198 - 99)], index / FPS)
     video.close()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from kernels import cpu
-from kernels.jpeg import SCALES, NotBaseline
+from kernels.cpu.jpeg import SCALES, DamagedJpeg
 from kernels.planes import Planes
 
 try:
@@ -192,7 +192,7 @@ class JpegFrame(Picture):
                 break
         try:
             planes: Planes = self._decoder.planes(_around(window, scale), scale)
-        except NotBaseline:
+        except DamagedJpeg:
             self._decoders.give_back(self._decoder)
             self._decoder = False
             return None, scale

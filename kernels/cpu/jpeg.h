@@ -1,5 +1,5 @@
-// Decodes the part of a JPEG that a window covers, to planes: baseline, 8 bits, Huffman codes. The
-// definition is ../jpeg.py. hotpath.cpp includes this file.
+// Decodes the part of a JPEG that a window covers, to planes: baseline, 8 bits, Huffman codes. Pixels
+// equal libjpeg's. hotpath.cpp includes this file.
 //
 // A code can't be found without the codes before it. So blocks before and beside the window are
 // skipped: only the lengths of their codes are read, several codes with one look into a table.

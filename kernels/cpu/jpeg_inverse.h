@@ -1,5 +1,5 @@
 // The inverse transform of a JPEG's blocks, at the full size and at a half and a quarter of it.
-// jpeg.h includes this file. The definition is ../jpeg.py.
+// It equals libjpeg's accurate one (Loeffler, Ligtenberg, Moschytz). jpeg.h includes this file.
 
 namespace {
 

@@ -3,7 +3,14 @@
 import hashlib
 import json
 import os
-import pickle
+import pathlib
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from calib.errors import BadRun
 
 
 class Store:
@@ -13,14 +20,14 @@ class Store:
         folder: where the results are kept; it is created when missing.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
         self.computed = 0  # results that were not kept before
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "figures.jsonl"
         self._figures = {key: value for key, _, value in entries(self._path)}
 
-    def figure(self, name, depends, compute):
+    def figure(self, name: str, depends: Any, compute: Callable[[], Any]) -> Any:
         """Return a value that JSON can hold; ``compute`` is called once."""
         key = _key(name, depends)
         if key not in self._figures:
@@ -30,27 +37,66 @@ class Store:
                 file.write(json.dumps([key, name, self._figures[key]]) + "\n")
         return self._figures[key]
 
-    def value(self, name, depends, compute):
-        """Return any value of NumPy and Python; ``compute`` is called once."""
-        path = self.folder / (_key(name, depends) + ".pickle")
+    def value(self, name: str, depends: Any, compute: Callable[[], Any]) -> Any:
+        """Return dicts and tuples of arrays and numbers; ``compute`` is called once.
+
+        Raises:
+            BadRun: the kept file is damaged, or holds anything else.
+        """
+        path = self.folder / (_key(name, depends) + ".npz")
         if path.is_file():
-            with open(path, "rb") as file:
-                return pickle.load(file)  # our own file, in the user's own folder
+            return _read(path)
         value = compute()
         self.computed += 1
+        arrays: list[np.ndarray] = []
+        tree = json.dumps(_parted(value, arrays))
         part = path.with_suffix(".part")
         with open(part, "wb") as file:
-            pickle.dump(value, file)
+            np.savez(file, np.array(tree), *arrays, allow_pickle=False)
         os.replace(part, path)
         return value
 
 
-def _key(name, depends):
+def _read(path: pathlib.Path) -> Any:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            tree, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
+        return _joined(json.loads(str(tree)), arrays)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        raise BadRun(f"{path} can't be read ({error}); delete it and run again") from None
+
+
+def _parted(value: Any, arrays: list[np.ndarray]) -> Any:
+    """A value as JSON can hold it; its arrays are appended to a list."""
+    if isinstance(value, dict):
+        return {"dict": [[key, _parted(each, arrays)] for key, each in value.items()]}
+    if isinstance(value, (tuple, list)):
+        return {"tuple": [_parted(each, arrays) for each in value]}
+    if isinstance(value, (np.ndarray, np.generic)):
+        arrays.append(np.asarray(value))
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        return {kind: len(arrays) - 1}
+    return value
+
+
+def _joined(tree: Any, arrays: list[np.ndarray]) -> Any:
+    """What ``_parted`` was given; a list comes back as a tuple."""
+    if not isinstance(tree, dict):
+        return tree
+    ((kind, inside),) = tree.items()
+    if kind == "dict":
+        return {key: _joined(each, arrays) for key, each in inside}
+    if kind == "tuple":
+        return tuple(_joined(each, arrays) for each in inside)
+    return arrays[inside] if kind == "array" else arrays[inside][()]
+
+
+def _key(name: str, depends: Any) -> str:
     text = json.dumps([name, depends], sort_keys=True, default=str)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def entries(path):
+def entries(path: pathlib.Path) -> Iterator[tuple[str, str, Any]]:
     """Yield (key, name, value) of each line of a file of results."""
     if not path.is_file():
         return

@@ -149,10 +149,10 @@ def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place):
             break
     process.wait()
     work = place / "killed" / "work" / "tiny"
-    before = {path.name: path.stat().st_mtime_ns for path in work.glob("*.pickle")}
+    before = {path.name: path.stat().st_mtime_ns for path in work.glob("*.npz")}
     assert before
     int8.run(int8.parser().parse_args(arguments(place, "killed")))
-    after = {path.name: path.stat().st_mtime_ns for path in work.glob("*.pickle")}
+    after = {path.name: path.stat().st_mtime_ns for path in work.glob("*.npz")}
     assert after == before
     names = [json.loads(line)[0] for line in (work / "figures.jsonl").read_text().splitlines()]
     assert len(names) == len(set(names))

@@ -16,6 +16,7 @@ import re
 import torch
 
 from calib import command
+from calib.research.train import loop
 from calib.research.train.errors import TrainingStopped
 from calib.research.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
 from calib.research.train.layers import BACKBONES, blocks_of
@@ -72,7 +73,7 @@ def load(checkpoint):
     path = pathlib.Path(checkpoint)
     if not path.is_file():
         raise TrainingStopped(f"{path} is not there; train first: python -m calib.research.train")
-    state = torch.load(path, map_location="cpu", weights_only=False)
+    state = loop.load(path)
     config = dict(state["config"])
     folded = config.pop("folded", False)
     network = Kestrel(**config).eval()

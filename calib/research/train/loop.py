@@ -11,6 +11,7 @@ import importlib.util
 import json
 import math
 import os
+import pickle
 import time
 
 import numpy as np
@@ -70,6 +71,21 @@ def save(path, state):
     """Write a checkpoint so that a kill leaves either the old or the new one."""
     torch.save(state, str(path) + ".new")
     os.replace(str(path) + ".new", path)
+
+
+def load(path, device="cpu"):
+    """Read a checkpoint. It holds tensors and numbers alone; nothing in it is executed.
+
+    Raises:
+        TrainingStopped: the file is damaged, or holds anything else.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise TrainingStopped(
+            f"{path} is no checkpoint of weights alone ({str(error).splitlines()[0]}); it is not "
+            "read, because other contents could run code"
+        ) from None
 
 
 class Stage:
@@ -140,7 +156,7 @@ class Runner:
         self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
 
     def _take_over(self, path):
-        state = torch.load(path, map_location=self.device, weights_only=False)
+        state = load(path, self.device)
         if state["config"] != self.network.config:
             raise TrainingStopped(
                 "{} holds another network ({}); choose another --out or delete it".format(

@@ -5,6 +5,7 @@ import pathlib
 
 import torch
 
+from calib.research.train import loop
 from calib.research.train.errors import TrainingStopped
 from calib.research.train.network import Kestrel, normalise
 from calib.research.train.unfold import graphs_of, unfold
@@ -76,7 +77,7 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     if path.suffix == ".toml":
         unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
         return f"{path} is an export; it was made trainable again"
-    state = torch.load(path, map_location="cpu", weights_only=False)
+    state = loop.load(path)
     config, weights, told = state["config"], dict(state["average"]), None
     shapes = config["shape"], network.config["shape"]
     if name != "blocks" and not config.get("folded") and can_widen(*shapes):
@@ -140,7 +141,7 @@ def load_earlier_stages(name, network, out):
                     name, " and ".join("stage " + stage for stage in stages), missing[0]
                 )
             )
-        return [torch.load(p, map_location="cpu", weights_only=False)["average"] for p in paths]
+        return [loop.load(path)["average"] for path in paths]
 
     if name == "backbone" and (out / "blocks.pt").is_file():
         network.load_state_dict(average("blocks")[0])

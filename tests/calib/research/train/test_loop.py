@@ -4,7 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 
-from calib.research.train.loop import WARM_UP, Log, Runner, Stage  # noqa: E402  (after the check for torch)
+from calib.research.train import export, start  # noqa: E402  (after the check for torch)
+from calib.research.train.errors import TrainingStopped  # noqa: E402
+from calib.research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
 
 
 class Line(torch.nn.Module):
@@ -17,7 +19,7 @@ class Line(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.zeros(1))
 
 
-def runner(folder, pairs, decay, lr=0.01):
+def runner(folder, pairs, decay, lr=0.01, name="line"):
     rates = []
 
     def step(network, numbers):
@@ -30,7 +32,7 @@ def runner(folder, pairs, decay, lr=0.01):
     def judge(network):
         return {}
 
-    stage = Stage("line", Line(), whole, step, judge, pairs, 0, lr, 1, 1, decay)
+    stage = Stage(name, Line(), whole, step, judge, pairs, 0, lr, 1, 1, decay)
     run = Runner(stage, folder, Log(folder / "log.jsonl"))
     return run, rates
 
@@ -82,3 +84,25 @@ def test_what_was_done_after_a_larger_budget_is_kept_when_killed(tmp_path):
     second._save()
     third, _ = runner(tmp_path, 3000, 0.2)
     assert third.steps == 1500 and not third.finished
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        load,
+        export.load,
+        lambda path: start.load_start("joint", None, path, None, None),
+        lambda path: start.load_earlier_stages("finish", Line(), path.parent),
+        lambda path: runner(path.parent, 64, 0.0, name="joint"),
+    ],
+)
+def test_a_checkpoint_with_a_planted_pickle_is_refused_and_does_not_run(read, tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return open, (str(tmp_path / "trap"), "w")
+
+    path = tmp_path / "joint.pt"
+    torch.save({"config": {"shape": "tiny"}, "average": Planted()}, path)
+    with pytest.raises(TrainingStopped, match="joint.pt is no checkpoint of weights alone"):
+        read(path)
+    assert not (tmp_path / "trap").exists()

@@ -1,0 +1,47 @@
+"""What a calibration keeps on disk comes back as it was, and nothing in it is executed."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from calib.errors import BadRun
+from calib.store import Store
+
+
+class Planted:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_arrays_numbers_and_their_types_come_back(tmp_path):
+    value = {
+        "part": {"x": (np.arange(5), np.float32(1.5), np.array(2.0, np.float32), 0.1, None)},
+        "empty": (),
+    }
+    Store(tmp_path).value("kept", [1], lambda: value)
+    store = Store(tmp_path)
+    found = store.value("kept", [1], lambda: 1 / 0)
+    assert store.computed == 0 and found.keys() == value.keys() and found["empty"] == ()
+    for one, other in zip(found["part"]["x"], value["part"]["x"]):
+        assert type(one) is type(other)
+        assert np.array_equal(one, other) and getattr(one, "dtype", 0) == getattr(other, "dtype", 0)
+
+
+def test_a_planted_pickle_does_not_run(tmp_path):
+    Store(tmp_path).value("kept", [], lambda: (np.zeros(2),))
+    (kept,) = tmp_path.glob("*.npz")
+    trap = tmp_path / "trap"
+    for plant in (
+        lambda: kept.write_bytes(pickle.dumps(Planted(trap))),
+        lambda: np.savez(kept, np.array([Planted(trap)], object)),
+    ):
+        plant()
+        with pytest.raises(BadRun, match="npz can't be read .* delete it and run again"):
+            Store(tmp_path).value("kept", [], lambda: None)
+    assert not trap.exists()

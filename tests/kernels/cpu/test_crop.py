@@ -12,8 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernels import golden
-from kernels.cpu import binding, build, fallback
+from kernels.cpu import build, fallback
 from kernels.planes import Planes
+from tests.support import compiled
+
+on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
 
 VIEWS = {
     "whole": lambda frame: frame,
@@ -29,7 +32,7 @@ MEAN, SCALE = (123.675, 116.28, 103.53), (0.01712, 0.01751, 0.01743)
 
 
 @pytest.fixture(scope="module")
-def crops(tmp_path_factory):
+def crops():
     """Every implementation that this machine can build, by name."""
     variants = {"default": (), "portable": ("-DHP_PORTABLE",)}
     if platform.machine() in ("x86_64", "AMD64"):
@@ -37,15 +40,7 @@ def crops(tmp_path_factory):
         variants["plain x86"] = ("-march=x86-64",)
         if "avx2" not in build._cpu_flags():
             del variants["avx2"]
-    folders = (str(tmp_path_factory.mktemp("kernels")),)
-    found = {"numpy": fallback.Kernels()}
-    try:
-        for name, flags in variants.items():
-            found[name] = binding.Kernels(build.library(flags, folders))
-    except build.CannotBuild as error:
-        if "no C++ compiler" not in str(error):
-            raise
-    return found
+    return dict(compiled.variants(variants), numpy=fallback.Kernels())
 
 
 def noise(height, width, seed=0):
@@ -263,6 +258,7 @@ def test_the_same_size_is_a_plain_copy():
     assert (image[:, :3] == (1, 2, 3)).all() and (image[30:] == (1, 2, 3)).all()
 
 
+@on_each_python
 def test_crop_writes_every_kind_of_out(crops):
     frame, window, border = noise(80, 90), (-4, 7, 60, 60), (1, 2, 3)
     image = golden.crop(frame, window, 33, border)
@@ -272,6 +268,7 @@ def test_crop_writes_every_kind_of_out(crops):
         np.testing.assert_array_equal(out, golden.pack(image)[0], name)
 
 
+@on_each_python
 def test_frames_and_outputs_may_change_from_call_to_call(crops):
     for kernels in crops.values():
         for rows, columns, side in ((40, 50, 30), (40, 500, 30), (700, 50, 127), (40, 50, 30)):
@@ -281,6 +278,7 @@ def test_frames_and_outputs_may_change_from_call_to_call(crops):
             np.testing.assert_array_equal(out, golden.pack(image))
 
 
+@on_each_python
 @pytest.mark.parametrize(
     "frame, window, out",
     [
@@ -334,13 +332,13 @@ print("read nothing else")
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect")
 @pytest.mark.parametrize("flags", [[], ["-DHP_PORTABLE"], ["-mno-avx512vbmi"]])
-def test_crop_reads_nothing_outside_the_frames_memory(crops, tmp_path, flags):
+def test_crop_reads_nothing_outside_the_frames_memory(crops, flags):
     if "default" not in crops:
         pytest.skip("no C++ compiler")
     if flags == ["-mno-avx512vbmi"] and "avx2" not in crops:
         pytest.skip("no AVX2 on this machine")
     done = subprocess.run(
-        [sys.executable, "-c", GUARDED, str(tmp_path)] + flags,
+        [sys.executable, "-c", GUARDED, str(compiled.FOLDER)] + flags,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         universal_newlines=True,

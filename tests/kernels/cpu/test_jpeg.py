@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import golden
-from kernels.cpu import binding, build, jpeg
+from kernels.cpu import jpeg
+from tests.support import compiled
 from tests.support.jpegs import encoded, picture, without_tables
 
 simplejpeg = pytest.importorskip("simplejpeg")
@@ -28,16 +29,9 @@ def by_opencv(how, width=150, height=90):
 
 
 @pytest.fixture(scope="module")
-def decoders(tmp_path_factory):
+def decoders():
     """With vector instructions and without."""
-    folders = (str(tmp_path_factory.mktemp("kernels")),)
-    try:
-        libraries = [build.library(), build.library(("-DHP_PORTABLE",), folders)]
-    except build.CannotBuild as error:
-        if "no C++ compiler" not in str(error):
-            raise
-        pytest.skip(str(error))
-    return [binding.Kernels(library).jpeg() for library in libraries]
+    return [kernels.jpeg() for kernels in (compiled.kernels(), compiled.kernels("-DHP_PORTABLE"))]
 
 
 def by_libjpeg(data, scale):

@@ -7,25 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import golden
-from kernels.cpu import binding, build, fallback
+from kernels.cpu import fallback
 from kernels.planes import KINDS, MATRICES, Planes
+from tests.support import compiled
 from tests.support.pictures_in_planes import noise_in, padded
 
 RANGES = sorted(MATRICES)
 
 
 @pytest.fixture(scope="module")
-def crops(tmp_path_factory):
+def crops():
     """The implementations that this machine can build."""
-    folders = (str(tmp_path_factory.mktemp("kernels")),)
-    found = [fallback.Kernels()]
-    try:
-        for flags in ((), ("-DHP_PORTABLE",)):
-            found.append(binding.Kernels(build.library(flags, folders)))
-    except build.CannotBuild as error:
-        if "no C++ compiler" not in str(error):
-            raise
-    return found
+    built = compiled.variants({"default": (), "portable": ("-DHP_PORTABLE",)})
+    return [fallback.Kernels()] + list(built.values())
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,6 +12,8 @@ from runtime.decode.points import Points, points_settings
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
 
+on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
+
 FIELDS = (
     "score map_size stride penalty window lr min_size lr_power quality inclusive clip box_pixels"
 )
@@ -116,6 +118,7 @@ def test_odd_values_in_the_maps_change_nothing_but_their_cell(kernels, score, se
     same(compiled(kernels, net), Points(net), maps, (300, 200, 60, 50))
 
 
+@on_each_python
 @pytest.mark.parametrize("score", sorted(PLANES))
 def test_on_ties_the_first_cell_wins(kernels, score):
     net = network(score, window=0.0)
@@ -153,6 +156,7 @@ def test_the_target_stays_inside_the_frame_and_above_its_least_size(kernels):
             assert 10 <= width <= 1280 and 10 <= height <= 720
 
 
+@on_each_python
 def test_maps_may_change_from_call_to_call(kernels):
     net = network()
     decoder, definition = compiled(kernels, net), Points(net)
@@ -184,6 +188,7 @@ def test_converted_maps_are_read_anew_each_time(kernels):
     assert decoder.select(maps, state, (1.5, 1.25), 1280, 720)[0] != first
 
 
+@on_each_python
 def test_maps_and_states_of_another_shape_are_refused(kernels):
     decoder = compiled(kernels, network())
     scores, distances = random_maps("softmax", 16, 0)

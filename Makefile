@@ -153,7 +153,7 @@ rknn: setup ## Rockchip's toolkit, for make engine BOARD=rk3588: an environment 
 	@$(PYTHON) -m venv $(RKNN)
 	@$(RKNN)/bin/python -m pip --disable-pip-version-check install -q rknn-toolkit2==2.5.0
 
-test-pythons: setup ## the tests of what runs on a board, on the Pythons of boards
+test-pythons: setup ## what may differ between the Pythons of boards: the tests marked `pythons`
 	@tests/pythons.sh $(PY) $(PYTHONS)
 
 test-boards: setup ## what the doctor advises, executed on fresh boards (large wheels, 10 min)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Run the tests of the on-board code on the Pythons that boards have, JOBS at a time (default: two).
+# Run the tests marked `pythons` on the Pythons that boards have, JOBS at a time (default: two).
 # Each has its own environment below .cache/pythons, set up again only when its contents change.
-# The oldest one runs most tests, so it runs them in two halves: tests/runtime, and the rest.
-#   tests/pythons.sh PYTHON VERSION...       PYTHON reads pyproject.toml; VERSION is such as 3.6
+#   tests/pythons.sh [--all] PYTHON VERSION...   PYTHON reads pyproject.toml; VERSION is such as 3.6
+# --all: every test of what runs on a board.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home=.cache/pythons
@@ -33,37 +33,24 @@ set_up() {
 }
 
 run_one() {
-  local version=${1%%:*} which=() name=$1 status=0
-  local python venv=$home/$version report=$home/${1/:/-}
-  case $name in
-    *:runtime) name="$version, tests/runtime"; which=(tests/runtime) ;;
-    *:rest) name="$version, the other tests"; which=(--ignore=tests/runtime) ;;
-  esac
+  local version=$1 status=0 python venv=$home/$1 report=$home/$1
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
-  # The kernels compute the same under every Python, so the oldest one is enough for them, and for
-  # what takes a minute and does not look at Python's version. The oldest and the newest are enough
-  # for the arithmetic of the search, and for streams, vehicles and the page, whose tests wait a lot.
-  local leave=()
-  if [ "$version" != 3.6 ]; then
-    leave=(--ignore-glob='tests/kernels/cuda/test_'{b,c[or],fa,l,r,s,w}'*')
-    leave+=(--ignore=tests/{fps,kernels/cpu,kernels/fpga})
-    leave+=(--ignore=tests/runtime/{networks/test_mutations,trackers/test_gpu_search}.py)
-  fi
-  if [ "$version" = 3.8 ] || [ "$version" = 3.10 ]; then
-    leave+=(--ignore=tests/kernels/cuda --ignore=tests/runtime/{gimbal,mavlink,page,recovery,stream})
-    leave+=(--ignore=tests/runtime/{test_track_live,multi/test_pipeline,video/test_live,video/test_web}.py)
+  local tests=(-m 'not slow' --ignore=tests/calib)
+  if [ -z "${ALL_TESTS:-}" ]; then
+    # only the files that have such tests, since collecting the others takes time
+    mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests --include='test_*.py' | sort)
+    tests+=(-m 'pythons and not slow')
   fi
   {
-    flock "$home/$version.lock" tests/pythons.sh --set-up "$version" "$python" &&
+    tests/pythons.sh --set-up "$version" "$python" &&
       "$venv/bin/python" -m compileall -q runtime kernels boards &&
       HYPOTHESIS_STORAGE_DIRECTORY=$venv/hypothesis "$venv/bin/python" -m pytest \
-        -m 'not slow' -p no:cacheprovider \
-        --ignore=tests/calib "${leave[@]}" "${which[@]}"
+        -q -p no:cacheprovider "${tests[@]}"
   } >"$report.log" 2>&1 </dev/null || status=$?
   {
     echo
-    echo "== Python $name =="
+    echo "== Python $version =="
     if [ "$status" != 0 ]; then
       cat "$report.log"
     else
@@ -77,10 +64,9 @@ run_one() {
   return "$status"
 }
 
-case $1 in
-  --one) run_one "$2"; exit ;;
-  --set-up) set_up "$2" "$3"; exit ;;
-esac
+if [ "$1" = --set-up ]; then set_up "$2" "$3"; exit; fi # on its own, to end at the first error
+if [ "$1" = --one ]; then run_one "$2"; exit; fi
+if [ "$1" = --all ]; then export ALL_TESTS=1; shift; fi
 
 python=$1
 shift
@@ -95,8 +81,4 @@ with open("pyproject.toml", "rb") as file:
 for extra in ("host", "headless", "save", "page", "mavlink", "test"):
     print("\n".join(project["optional-dependencies"][extra]))
 EOF
-jobs=()
-for version; do
-  if [ "$version" = 3.6 ]; then jobs+=(3.6:runtime 3.6:rest); else jobs+=("$version"); fi
-done
-printf '%s\n' "${jobs[@]}" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one
+printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one

@@ -12,6 +12,8 @@ from boards.files import Root
 from tests.support import ROOT
 from tests.support.board_roots import NAMES, BoardRoot
 
+pytestmark = pytest.mark.pythons("files of a board")
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_snapshot_is_recognised_as_its_board(name, tmp_path):

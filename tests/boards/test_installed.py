@@ -5,6 +5,8 @@ import pytest
 from boards import installed
 from boards.files import Root
 
+pytestmark = pytest.mark.pythons("each Python lists its packages differently")
+
 
 def test_packages_are_found_with_version_and_origin(orin):
     packages = installed.look(Root(orin.folder)).packages

@@ -14,6 +14,8 @@ from boards.telemetry import Telemetry
 from tests.support import ROOT
 from tests.support.board_roots import FOLDER, NAMES, BoardRoot, loads, restore
 
+on_each_python = pytest.mark.pythons("the doctor on a board's own Python")
+
 
 def run(*arguments):
     return subprocess.run(
@@ -35,6 +37,7 @@ def test_the_report_fits_a_terminal_and_ends_with_the_next_command(name, tmp_pat
     assert max(map(len, lines)) <= 100 and not any(line.endswith(" ") for line in lines)
 
 
+@on_each_python
 def test_the_report_of_an_orin_says_what_matters(tmp_path):
     BoardRoot("jetson_orin_nano_jp6", tmp_path)
     text = run("--root", tmp_path).stdout
@@ -49,6 +52,7 @@ def test_the_report_of_an_orin_says_what_matters(tmp_path):
         assert part in text
 
 
+@on_each_python
 def test_missing_prints_the_commands_alone(tmp_path):
     BoardRoot("jetson_orin_nano_jp6", tmp_path)
     text = run("missing", "--root", tmp_path).stdout
@@ -70,6 +74,7 @@ def test_an_unknown_board_is_asked_for(tmp_path):
     assert "which board? One of: jetson_agx_xavier, jetson_xavier_nx" in done.stdout
 
 
+@on_each_python
 def test_list_and_show():
     listed = run("list").stdout
     assert "jetson_thor" in listed and "*fp16" in listed
@@ -88,6 +93,7 @@ def test_the_report_says_what_the_search_may_cost(tmp_path):
     assert not board.search["default"]
 
 
+@on_each_python
 def test_errors_are_one_sentence_and_status_2(tmp_path):
     for arguments, part in (
         (("show", "jetson_nanoo"), "did you mean jetson_nano"),
@@ -133,6 +139,7 @@ def test_a_snapshot_of_this_computer_tells_nothing_private(tmp_path):
     assert "(host)" in run("--root", restored).stdout
 
 
+@on_each_python
 def test_serial_numbers_and_addresses_never_leave_the_board(tmp_path):
     orin = BoardRoot("jetson_orin_nano_jp6", tmp_path / "board")
     private = "NVIDIA Jetson Orin Nano 48:b0:2d:12:34:ab\nSerial Number: 1421022087654\n"

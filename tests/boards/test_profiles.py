@@ -10,6 +10,8 @@ import boards
 from boards import load_board, names, schema
 from boards.errors import BadBoard, UnknownBoard
 
+pytestmark = pytest.mark.pythons("TOML without a library")
+
 EXPECTED = {
     "android",
     "host",

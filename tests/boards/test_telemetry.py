@@ -13,6 +13,8 @@ from boards.sensors.mode import PowerMode, fastest
 from boards.telemetry import Telemetry
 from tests.support.board_roots import NAMES, BoardRoot
 
+on_each_python = pytest.mark.pythons("files of a board")
+
 UNITS = (
     "_hz",
     "_c",
@@ -37,6 +39,7 @@ def on(name):
     return pytest.mark.parametrize("board", [name], indirect=True)
 
 
+@on_each_python
 @pytest.mark.parametrize("board", NAMES, indirect=True)
 def test_a_sample_is_flat_and_every_key_names_its_unit(board):
     for key, value in board.telemetry().read().items():
@@ -141,6 +144,7 @@ def test_orin_zones_that_answer_eagain_are_none(board):
     assert sample["tj_temp_c"] == sample["hottest_temp_c"] == 50.156
 
 
+@on_each_python
 @on("jetson_orin_nano_jp6")
 def test_a_real_eagain_is_none_and_does_not_block(board):
     """A FIFO that somebody holds open for writing answers a non-blocking read with EAGAIN."""
@@ -176,6 +180,7 @@ def test_a_sensor_that_vanishes_while_running_is_none(board):
     assert telemetry.locked()["gpu"] is None
 
 
+@on_each_python
 @on("jetson_orin_nano_jp6")
 def test_a_file_of_nonsense_is_none(board):
     telemetry = board.telemetry()
@@ -354,6 +359,7 @@ def test_a_computer_with_rapl_and_cpufreq(tmp_path):
     assert any("root only" in why for _, why in telemetry.skipped)
 
 
+@on_each_python
 @pytest.mark.skipif(not os.path.exists("/proc/stat"), reason="not Linux")
 def test_this_computers_load_is_real():
     telemetry = Telemetry("/", load_board("host"))

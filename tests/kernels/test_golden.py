@@ -6,6 +6,8 @@ import pytest
 
 from kernels import golden
 
+pytestmark = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")
+
 IMAGE = np.random.RandomState(0).randint(0, 256, (4, 5, 3)).astype(np.uint8)
 
 

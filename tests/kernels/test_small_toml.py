@@ -12,6 +12,8 @@ from kernels import small_toml
 
 tomllib = pytest.importorskip("tomllib")
 
+pytestmark = pytest.mark.pythons("Python 3.6 to 3.10 have no tomllib")
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FILES = [
     path

@@ -19,6 +19,8 @@ from runtime.networks import load_network
 from tests.fakes.tensorrt import machine
 from tests.support import tiny
 
+on_each_python = pytest.mark.pythons("files and JSON")
+
 COMMAND = "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp16"
 
 
@@ -56,6 +58,7 @@ def refused(made, *texts, **asked):
     assert "\n" not in str(caught.value)
 
 
+@on_each_python
 def test_it_says_what_it_was_made_from(made, prepared):
     written = json.loads((made.folder / "bundle.json").read_text())
     network = load_network(prepared / "tiny.toml")
@@ -68,12 +71,14 @@ def test_it_says_what_it_was_made_from(made, prepared):
     assert written["parts"]["search0.plan"]["sha256"] == bundle.sha256_of(made.path("search0.plan"))
 
 
+@on_each_python
 def test_it_needs_no_other_file_to_be_loaded(made, tmp_path):
     engine = loading.open_bundle(bundle.Bundle(made.folder))
     assert engine.network.name == "tiny" and engine.network.map_size == 16
     assert engine.describe()["precision"] == "fp16"
 
 
+@on_each_python
 def test_a_truncated_part_is_one_sentence(made, nano):
     path = made.path("search0.plan")
     size = path.stat().st_size
@@ -242,6 +247,7 @@ def test_another_network_names_its_own_command(made, tmp_path):
     refused(made, "was built for network tiny, but here it is other", command, network=network)
 
 
+@on_each_python
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1, "board": "jetson_nano"}', "7"])
 def test_a_broken_bundle_json_is_one_sentence(made, text):
     (made.folder / "bundle.json").write_text(text)
@@ -303,6 +309,7 @@ def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     assert found.folder.name == "tiny-fp32"
 
 
+@on_each_python
 def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
     before = sorted(path.name for path in made.folder.parent.iterdir())
     old = (made.folder / "bundle.json").read_bytes()
@@ -333,6 +340,7 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
         Writer(tmp_path / "file" / "bundle")
 
 
+@on_each_python
 @pytest.mark.parametrize("name", engines.installed())
 def test_a_computers_bundle_loads_in_its_engine(tmp_path, name):
     network = load_network(tiny.write_network(tmp_path))

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.pythons("the sentences about a wrong Python")
+
 BARE = [sys.executable, "-S"]  # the standard library alone
 
 

@@ -18,6 +18,8 @@ from tests.support.disks import small_disk
 from tests.support.tiny import write_video
 
 pytest.importorskip("onnxruntime")
+
+on_each_python = pytest.mark.pythons("the whole program")
 FRAMES = 30
 
 
@@ -82,6 +84,7 @@ def last_line(done):
     return done.stderr.strip().splitlines()[-1]
 
 
+@on_each_python
 @pytest.mark.parametrize("source", ["film.avi", "frames"])
 def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
     folder, boxes = world
@@ -94,6 +97,7 @@ def test_the_target_is_followed_through_every_frame(world, tmp_path, source):
     assert f"{FRAMES} frames" in done.stderr
 
 
+@on_each_python
 def test_results_go_to_standard_output_and_nothing_else_does(world):
     folder, boxes = world
     done = track(
@@ -112,6 +116,7 @@ def test_results_go_to_standard_output_and_nothing_else_does(world):
     assert len(lines) == 6
 
 
+@on_each_python
 def test_jsonl_has_one_object_a_frame(world, tmp_path):
     folder, boxes = world
     out = tmp_path / "out.jsonl"
@@ -121,6 +126,7 @@ def test_jsonl_has_one_object_a_frame(world, tmp_path):
     assert all(0 <= row["score"] <= 1 for row in rows)
 
 
+@on_each_python
 def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
     folder, boxes = world
     out = tmp_path / "out.mp4"
@@ -138,6 +144,7 @@ def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
     assert np.abs(frames[10].astype(int) - plain).max() > 100
 
 
+@on_each_python
 def test_profile_prints_every_step(world):
     folder, boxes = world
     done = track(folder, "--video", folder / "frames", "--box", box_text(boxes), "--profile")
@@ -160,6 +167,7 @@ def test_an_annotated_sequence_brings_its_own_box(world, tmp_path):
     np.testing.assert_array_equal(boxes_of(rows_of(out))[0], boxes[0])
 
 
+@on_each_python
 def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp_path):
     folder, boxes = world
     one, other = box_text(boxes), "20,150,30,30"
@@ -245,6 +253,7 @@ def test_network_file_with_another_sha256_is_refused(tmp_path):
     assert "sha256 abababababab" in sentence(track(tmp_path, "--video", "x"))
 
 
+@on_each_python
 def test_truncated_onnx_is_refused(tmp_path):
     tiny.write_network(tmp_path)
     head = tmp_path / "tiny_head.onnx"
@@ -375,6 +384,7 @@ def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
         assert all(row["score"] for row in rows)  # the last line is whole
 
 
+@on_each_python
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
     folder, boxes = world

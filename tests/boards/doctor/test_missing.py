@@ -12,6 +12,8 @@ from boards.files import Root
 from runtime import engines
 from tests.support.board_roots import BoardRoot, situation
 
+pytestmark = pytest.mark.pythons("the doctor on a board's own Python")
+
 
 def names(board):
     return [entry.name for entry in missing.missing(situation(board))]

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import ROOT
 
+pytestmark = pytest.mark.pythons("a library by ctypes")
+
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 
 # An old driver: it knows the load, clocks and temperature, refuses the power (3: not supported),

@@ -12,6 +12,8 @@ from kernels.cuda import compile as compiler
 from kernels.errors import NoCompiler
 from tests.fakes.cuda import build
 
+on_each_python = pytest.mark.pythons("NVRTC by ctypes")
+
 TOOLS = os.path.join(build.CACHE, "tools")
 NVRTC = os.path.join(TOOLS, "nvidia", "cuda_nvrtc", "lib", "libnvrtc.so.12")
 PTXAS = os.path.join(TOOLS, "nvidia", "cuda_nvcc", "bin", "ptxas")
@@ -65,6 +67,7 @@ def test_an_instruction_newer_than_the_stated_version_is_found(nvrtc, tmp_path):
     assert status != 0 and "shfl" in printed
 
 
+@on_each_python
 def test_compiled_once_for_each_source_gpu_and_compiler(nvrtc, tmp_path):
     calls = []
 
@@ -130,6 +133,7 @@ def test_a_folder_of_somebody_else_is_passed_over(nvrtc, tmp_path):
         compiler.binary(compiler.source("crop"), 87, None, folders[:1], [nvrtc])
 
 
+@on_each_python
 def test_a_mistake_in_the_source_is_named(nvrtc, tmp_path):
     path = str(tmp_path / "broken.cu")
     with open(path, "w") as file:

@@ -8,6 +8,8 @@ from runtime.cli.boxes import first_boxes
 from runtime.errors import BadBox
 from runtime.video.base import Source
 
+pytestmark = pytest.mark.pythons("files of numbers as text")
+
 FRAME = np.zeros((360, 480, 3), np.uint8)
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from runtime.cli import options
 
+pytestmark = pytest.mark.pythons("argparse writes help differently")
+
 
 @pytest.mark.parametrize(
     "arguments, words",

@@ -14,6 +14,8 @@ from runtime.decode.shared.ridge import unpack
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
 
+on_each_python = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")
+
 SEEDS = st.integers(0, 2**31)
 NO_KERNELS = SimpleNamespace(select=lambda settings: None, response=lambda settings: None)
 FRAME = (640, 480)
@@ -90,6 +92,7 @@ def clipped(state, least):
     ]
 
 
+@on_each_python
 @given(SEEDS, st.sampled_from(["siamban", "ocean", "siamfcpp", "lighttrack"]))
 def test_points_are_those_of_the_papers(seed, name):
     noise = np.random.RandomState(seed)
@@ -128,6 +131,7 @@ def test_points_are_those_of_the_papers(seed, name):
     np.testing.assert_allclose(state, clipped(expected, network.min_size), rtol=1e-12)
 
 
+@on_each_python
 @given(SEEDS, st.sampled_from([(0.33, 0.5, 1.0, 2.0, 3.0), (1.0,), (0.5, 2.0)]))
 def test_anchors_are_those_of_the_paper(seed, ratios):
     noise = np.random.RandomState(seed)
@@ -163,6 +167,7 @@ def test_anchors_are_those_of_the_paper(seed, ratios):
     np.testing.assert_allclose(state, clipped(expected, network.min_size), rtol=1e-12)
 
 
+@on_each_python
 @given(SEEDS, st.sampled_from(["two_maps", "one_map", "box"]), st.sampled_from([0.0, 0.5]))
 def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
     noise = np.random.RandomState(seed)
@@ -196,6 +201,7 @@ def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
     np.testing.assert_allclose(state[:2] - state[2:] / 2, low, rtol=1e-9, atol=1e-9)
 
 
+@on_each_python
 @given(SEEDS)
 def test_centres_are_those_of_the_paper(seed):
     noise = np.random.RandomState(seed)
@@ -225,6 +231,7 @@ def test_centres_are_those_of_the_paper(seed):
         assert state[2 + axis] == pytest.approx(max(size, 1.0), rel=1e-9)
 
 
+@on_each_python
 @given(SEEDS)
 def test_siamfc_follows_the_authors_arithmetic(seed):
     noise = np.random.RandomState(seed)

@@ -15,6 +15,8 @@ from runtime.networks import load_network
 from tests.support import tiny
 
 onnxruntime = pytest.importorskip("onnxruntime")
+
+pytestmark = pytest.mark.pythons("each Python has other engines")
 ENGINES = engines.installed()
 
 

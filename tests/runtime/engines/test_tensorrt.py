@@ -24,6 +24,8 @@ from runtime.networks import load_network
 from tests.fakes.tensorrt import fake, machine
 from tests.support import tiny, tiny_cut
 
+on_each_python = pytest.mark.pythons("TensorRT, PyCUDA and CuPy of each Python")
+
 FAMILIES = sorted(fake.VERSIONS)
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 
@@ -64,6 +66,7 @@ def boxes(network, engine):
     return np.array(found), np.array(truth[1:])
 
 
+@on_each_python
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
 def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
@@ -74,6 +77,7 @@ def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
     assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
 
 
+@on_each_python
 def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
     network, prepared = make_prepared(tmp_path, "tiny_cut")
     folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")

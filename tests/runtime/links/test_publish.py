@@ -13,6 +13,8 @@ from runtime.links.page.frame_buffer import TrackedFrame
 from runtime.links.publish import Publisher, encoded
 from runtime.types import Track
 
+pytestmark = pytest.mark.pythons("sockets")
+
 FRAME = np.zeros((48, 64, 3), np.uint8)
 SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "docs" / "publish.schema.json"
 

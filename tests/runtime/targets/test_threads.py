@@ -9,6 +9,8 @@ import pytest
 
 from runtime.targets.threads import ThreadGroup
 
+pytestmark = pytest.mark.pythons("threads and their end")
+
 
 def test_all_parts_are_done_when_run_returns():
     done = []

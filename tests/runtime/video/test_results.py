@@ -18,6 +18,8 @@ from runtime.video.results import COLUMNS, open_results
 from tests.support.disks import small_disk
 from tests.support.streams.process import ROOT
 
+pytestmark = pytest.mark.pythons("files, pipes and signals")
+
 
 def run(code, *arguments, **options):
     """Start a Python process of this repository with standard output in a pipe."""

@@ -19,6 +19,7 @@ from tests.support.streams import scene
 from tests.support.streams.process import ROOT
 
 pytest.importorskip("av")
+on_each_python = pytest.mark.pythons("PyAV of each Python")
 each_kind = pytest.mark.parametrize("kind", [".mp4", ".mkv", ".avi"])
 
 
@@ -49,6 +50,7 @@ def test_a_saved_video_has_every_frame_at_its_rate(tmp_path, kind):
     assert times_s(path)[-1] == pytest.approx(39 / 25.0, abs=0.05)
 
 
+@on_each_python
 @each_kind
 @pytest.mark.parametrize("clocked", [False, True])
 def test_a_killed_program_leaves_a_video_that_plays_to_the_last_second(tmp_path, kind, clocked):
@@ -211,6 +213,7 @@ def test_an_old_video_outlives_an_encoder_that_fails(tmp_path):
     assert os.listdir(str(tmp_path)) == ["old.mp4"]
 
 
+@on_each_python
 @pytest.mark.parametrize("frames", [0, 3])
 def test_two_runs_cannot_save_the_same_video(tmp_path, frames):
     path = tmp_path / "a.mp4"

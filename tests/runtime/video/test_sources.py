@@ -22,6 +22,8 @@ from runtime.video.sources import open_source
 from tests.support.streams import scene
 from tests.support.streams.process import ROOT
 
+on_each_python = pytest.mark.pythons("OpenCV and PyAV of each Python")
+
 
 def read_all(source):
     """Every frame of a recording."""
@@ -98,6 +100,7 @@ def test_what_is_no_picture_is_refused(frame):
 # ---- video files
 
 
+@on_each_python
 def test_a_video_gives_every_frame_in_order_with_its_time(tmp_path, planes):
     source = open_source(write_video(tmp_path / "a.avi", 30, 15), planes=planes)
     assert (source.live, source.frames, source.fps) == (False, 30, 15.0)
@@ -116,6 +119,7 @@ def test_reading_on_after_the_end_stays_at_the_end(tmp_path, planes):
     assert source.read() is None  # and after close
 
 
+@on_each_python
 @pytest.mark.parametrize("kind", [".avi", ".mkv"])
 def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind, planes):
     path = write_video(tmp_path / ("a" + kind), 120)
@@ -190,6 +194,7 @@ def test_a_source_that_is_not_there_is_named(spec, words):
 # ---- folders and pictures
 
 
+@on_each_python
 def test_frames_are_taken_in_natural_order(tmp_path):
     for tick in (1, 2, 9, 10, 100):
         cv2.imwrite(str(tmp_path / f"frame{tick}.png"), scene.picture_at(tick))

@@ -3,10 +3,13 @@
 import hashlib
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.links.mavlink import frames
+
+pytestmark = pytest.mark.pythons("bytes by struct, and pymavlink")
 
 KEY = bytes(range(32))
 NOW = 1.8e9  # wall clock

@@ -11,6 +11,8 @@ from runtime.errors import BadOutput
 from runtime.links.mavlink.transport import BACKLOG_BYTES, PEERS, open_transport
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.pythons("sockets")
+
 
 def receive(transport, seconds=3.0):
     """Wait for the first bytes and return them."""

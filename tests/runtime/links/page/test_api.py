@@ -14,6 +14,8 @@ from tests.support.streams.mjpeg import MjpegServer
 aiohttp = pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
 
+on_each_python = pytest.mark.pythons("aiohttp and asyncio of each Python")
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -45,6 +47,7 @@ def pause(run, paused):
     assert run.ask("/api/pause", {"paused": paused})[0] == 204
 
 
+@on_each_python
 def test_a_recording_waits_on_its_first_frame_for_a_target_and_then_follows_it(world, run):
     state = run.state()
     assert (state["frame"], state["waiting"], state["targets"]) == (0, "target", [])
@@ -224,6 +227,7 @@ def test_a_live_stream_runs_and_waits_for_a_target(world):
             assert run.wait() == 0
 
 
+@on_each_python
 def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen(world, run):
     async def watch():
         async with aiohttp.ClientSession() as session:

@@ -9,25 +9,39 @@ import importlib
 import pathlib
 import re
 from types import ModuleType
-from typing import Container, Dict, List, Optional, Tuple, Union
+from typing import Callable, Container, Dict, List, Mapping, Optional, Tuple, Union
 
 from boards.files import Root
 
-# What a sensor reads: key -> value. Keys end in their unit. None stands for a value that can't be
-# read now.
-Sample = Dict[str, Union[int, float, str, None]]
+HWMON = "sys/class/hwmon"
+# None stands for a value that can't be read now.
+Value = Union[int, float, str, None]
+Reader = Callable[[], Value]
+Sample = Dict[str, Value]  # keys end in their unit
 
 
 class Sensor:
-    """One thing that is measured; its files were found already."""
+    """One thing that is measured; its files were found already.
+
+    Args:
+        readers: dict of key -> function that reads the value of now.
+        limits: pairs of functions that read the lowest and the highest clock, one for each clock.
+    """
+
+    def __init__(
+        self, readers: Mapping[str, Reader], limits: Tuple[Tuple[Reader, Reader], ...] = ()
+    ) -> None:
+        self.readers, self.limits = readers, limits
 
     def read(self) -> Sample:
         """Read the values of now."""
-        raise NotImplementedError
+        return {key: read() for key, read in self.readers.items()}
 
     def locked(self) -> Optional[bool]:
-        """Whether the sensor's clock is held at one frequency. None when that is not known."""
-        return None
+        """Whether every clock is held at one frequency. None when that is not known."""
+        both = [(low(), high()) for low, high in self.limits]
+        known = [low == high for low, high in both if low is not None and high is not None]
+        return all(known) if known else None
 
 
 class Notes:
@@ -58,6 +72,21 @@ def modules() -> List[ModuleType]:
     return [importlib.import_module("boards.sensors." + name) for name in names]
 
 
+def reader(
+    root: Root, path: str, factor: float = 1, offset: float = 0, digits: Optional[int] = None
+) -> Reader:
+    """Return a function that reads (number in a file + offset) * factor, perhaps rounded."""
+
+    def read() -> Value:
+        number = root.number(path)
+        if number is None:
+            return None
+        scaled = (number + offset) * factor
+        return scaled if digits is None else round(scaled, digits)
+
+    return read
+
+
 def key_of(text: str) -> str:
     """Turn a text into a part of a key: lower case, words joined by one underscore."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
@@ -70,9 +99,3 @@ def unique(key: str, unit: str, taken: Container[str]) -> str:
         count += 1
         name = f"{key}_{count}{unit}"
     return name
-
-
-def scaled(root: Root, name: str, factor: float) -> Union[int, float, None]:
-    """Return the number in a file times a factor, or None when there is no number."""
-    number = root.number(name)
-    return None if number is None else number * factor

@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional
 
 from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor, key_of, unique
+from boards.sensors import Notes, Reader, Sensor, key_of, reader, unique
 
 DEVICES = "sys/class/thermal"
 # Part of a device's type -> why its state says nothing of throttling.
@@ -19,44 +19,28 @@ NO_THROTTLE = {
 }
 
 
-class Cooling(Sensor):
-    """States of cooling devices."""
-
-    def __init__(self, root: Root, paths: Dict[str, str]) -> None:
-        self.root = root
-        self.paths = paths
-
-    def read(self) -> Sample:
-        return {key: self.root.number(path) for key, path in self.paths.items()}
-
-
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
-    paths: Dict[str, str] = {}
+    readers: Dict[str, Reader] = {}
     for device in root.list(DEVICES):
         if not device.startswith("cooling_device"):
             continue
         folder = DEVICES + "/" + device
-        kind = root.text(folder + "/type") or ""
+        kind, path = root.text(folder + "/type") or "", folder + "/cur_state"
         why = next((why for part, why in NO_THROTTLE.items() if part in kind.lower()), None)
         if why:
             notes.skip(folder, f"{kind}: {why}")
-        elif root.number(folder + "/cur_state") is None:
-            notes.skip(folder, "{}: its state can't be read".format(kind or "no type"))
+        elif root.number(path) is None:
+            notes.skip(folder, f"{kind or 'no type'}: its state can't be read")
         else:
-            key = unique("cooling_" + key_of(kind), "_state", paths)
-            paths[key] = folder + "/cur_state"
-            notes.use(key, folder + "/cur_state")
-    return Cooling(root, paths) if paths else None
+            key = unique("cooling_" + key_of(kind), "_state", readers)
+            readers[key] = reader(root, path)
+            notes.use(key, path)
+    return Sensor(readers) if readers else None
 
 
 def active(sample: Mapping[str, object]) -> List[str]:
     """Return the keys of the cooling devices that slow something down in a sample, sorted."""
-    return sorted(
-        key
-        for key, value in sample.items()
-        if key.startswith("cooling_")
-        and key.endswith("_state")
-        and isinstance(value, (int, float))
-        and value > 0
-    )
+    states = [key for key in sample if key.startswith("cooling_") and key.endswith("_state")]
+    numbers = [(key, sample[key]) for key in states]
+    return sorted(key for key, value in numbers if isinstance(value, (int, float)) and value > 0)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 
 from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor
+from boards.sensors import Notes, Sensor, reader
 
 DEBUG = "sys/kernel/debug"
 
@@ -40,23 +40,14 @@ class Emc(Sensor):
     """Clock of the memory."""
 
     def __init__(self, root: Root, paths: Paths) -> None:
-        self.root = root
-        self.paths = paths
-
-    def read(self) -> Sample:
-        return {
-            "emc_clock_hz": self.root.number(self.paths.rate),
-            "emc_clock_min_hz": self.root.number(self.paths.low),
-            "emc_clock_max_hz": self.root.number(self.paths.high),
-        }
+        rate, low, high, self._held = (reader(root, path) for path in paths)
+        readers = {"emc_clock_hz": rate, "emc_clock_min_hz": low, "emc_clock_max_hz": high}
+        super().__init__(readers, ((low, high),))
 
     def locked(self) -> Optional[bool]:
         """Whether jetson_clocks holds the clock, or the limits are equal."""
-        held = self.root.number(self.paths.held)
-        if held is not None:
-            return held != 0
-        low, high = self.root.number(self.paths.low), self.root.number(self.paths.high)
-        return None if low is None or high is None else low == high
+        held = self._held()
+        return super().locked() if held is None else held != 0
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:

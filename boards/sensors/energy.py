@@ -17,23 +17,24 @@ class Energy(Sensor):
     """Energy and mean power of the zones that RAPL counts."""
 
     def __init__(self, root: Root, zones: Zones) -> None:
-        self.root = root
-        self.zones = zones  # key -> (folder, range of the counter in microjoules)
-        self.before: Dict[str, Tuple[float, Union[int, float]]] = {}
+        super().__init__({})
+        self._root = root
+        self._before: Dict[str, Tuple[float, Union[int, float]]] = {}
+        self._zones = zones  # key -> (folder, range of the counter in microjoules)
 
     def read(self) -> Sample:
         """Read the energy since the counters began, and the mean power since the last reading."""
         values: Sample = {}
-        for key, (folder, span) in self.zones.items():
-            energy, now = self.root.number(folder + "/energy_uj"), time.monotonic()
+        for key, (folder, span) in self._zones.items():
+            energy, now = self._root.number(folder + "/energy_uj"), time.monotonic()
             values[key + "_energy_uj"] = energy
             values[key + "_power_mw"] = None
-            if key in self.before and energy is not None:
-                then, energy_then = self.before[key]
+            if key in self._before and energy is not None:
+                then, energy_then = self._before[key]
                 used_uj = (energy - energy_then) % span if span else energy - energy_then
                 values[key + "_power_mw"] = round(used_uj / 1000.0 / max(now - then, 1e-6), 1)
             if energy is not None:
-                self.before[key] = (now, energy)
+                self._before[key] = (now, energy)
         return values
 
 

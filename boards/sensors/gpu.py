@@ -1,10 +1,10 @@
 """A Jetson's GPU: its clock, limits and load. Paths: Linux's devfreq class; jetson_stats."""
 
-from typing import Optional, Union
+from typing import Optional
 
 from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor, scaled
+from boards.sensors import Notes, Sensor, reader
 
 # The device tree's name of the GPU, one for each chip. From JetPack 6 on it is "gpu".
 NODES = ("gpu", "gm20b", "gp10b", "gv11b", "ga10b", "gb10b")
@@ -18,45 +18,22 @@ LOADS = (
 )
 
 
-class Gpu(Sensor):
-    """Clock and load of a Jetson's GPU."""
-
-    def __init__(self, root: Root, folder: str, load: Optional[str]) -> None:
-        self.root = root
-        self.folder = folder
-        self.load = load
-
-    def read(self) -> Sample:
-        values: Sample = {
-            "gpu_clock_hz": self._clock("cur_freq"),
-            "gpu_clock_min_hz": self._clock("min_freq"),
-            "gpu_clock_max_hz": self._clock("max_freq"),
-        }
-        if self.load:
-            values["gpu_load_percent"] = scaled(self.root, self.load, 0.1)  # from per mille
-        return values
-
-    def locked(self) -> Optional[bool]:
-        low, high = self._clock("min_freq"), self._clock("max_freq")
-        return None if low is None or high is None else low == high
-
-    def _clock(self, name: str) -> Union[int, float, None]:
-        return self.root.number(self.folder + "/" + name)
-
-
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
     folder = _folder(root, notes)
     if folder is None:
         return None
     notes.use("gpu_clock_hz", folder + "/cur_freq")
+    now, low, high = (reader(root, f"{folder}/{end}_freq") for end in ("cur", "min", "max"))
+    readers = {"gpu_clock_hz": now, "gpu_clock_min_hz": low, "gpu_clock_max_hz": high}
     loads = (folder + "/device/load",) + LOADS
     load = next((path for path in loads if root.number(path) is not None), None)
     if load:
+        readers["gpu_load_percent"] = reader(root, load, 0.1)  # from per mille
         notes.use("gpu_load_percent", load)
     else:
         notes.skip(folder, "no file holds the GPU's load; on Thor only NVML tells it")
-    return Gpu(root, folder, load)
+    return Sensor(readers, ((low, high),))
 
 
 def _folder(root: Root, notes: Notes) -> Optional[str]:

@@ -1,34 +1,29 @@
 """Temperatures: Linux thermal zones, hwmon chips of processors, the ADC of Zynq chips (iio)."""
 
-from typing import Callable, Dict, Optional
+import re
+from typing import Dict, Optional
 
 from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor, key_of, unique
+from boards.sensors import HWMON, Notes, Reader, Sample, Sensor, Value, key_of, reader, unique
 
 ZONES = ("sys/devices/virtual/thermal", "sys/class/thermal")
-HWMON = "sys/class/hwmon"
 PROCESSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # chips that measure a processor
 IIO = "sys/bus/iio/devices"
 # The PMIC's zone always reports one of these on Nano, TX2 and Xavier.
 PMIC_CONSTANTS_C = (50.0, 100.0)
+SHORT = re.compile(r"[-_]therm(al)?$", re.I)  # what a zone's type may end in
 COLDEST_C = -55.0  # no chip is rated for less; a lower figure (-256) means "no reading"
-
-Reader = Callable[[], Optional[float]]
 
 
 class Heat(Sensor):
-    """All temperatures, and the hottest one."""
-
-    def __init__(self, readers: Dict[str, Reader]) -> None:
-        self.readers = readers  # functions that return degrees Celsius, or None
+    """All temperatures in degrees Celsius, and the hottest one."""
 
     def read(self) -> Sample:
-        temps = {key: _sane(read()) for key, read in self.readers.items()}
-        known = [value for value in temps.values() if value is not None]
-        values: Sample = dict(temps)
+        values: Sample = {key: _sane(read()) for key, read in self.readers.items()}
+        known = [value for value in values.values() if isinstance(value, (int, float))]
         # A Jetson's tj is the hottest of its sensors by definition, including those that are off.
-        values["hottest_temp_c"] = temps.get("tj_temp_c") or (max(known) if known else None)
+        values["hottest_temp_c"] = values.get("tj_temp_c") or (max(known) if known else None)
         return values
 
 
@@ -46,21 +41,20 @@ def _find_zones(
 ) -> None:
     skip = board.sensors["thermal_skip"] if board is not None else {}
     for base in ZONES:
-        zones = [name for name in root.list(base) if name.startswith("thermal_zone")]
-        for zone in zones:
-            folder = base + "/" + zone
+        zones = [base + "/" + name for name in root.list(base) if name.startswith("thermal_zone")]
+        for folder in zones:
             kind = root.text(folder + "/type")
             if not kind:
                 notes.skip(folder, "it has no type")
             elif kind in skip:
                 notes.skip(folder, f"{kind}: {skip[kind]}")
             else:
-                read = _reader(root, folder + "/temp", 0.001)
+                read = reader(root, folder + "/temp", 0.001, digits=3)
                 if kind.upper().startswith("PMIC") and read() in PMIC_CONSTANTS_C:
                     notes.skip(folder, f"{kind}: a constant, not a measurement")
                     continue
                 # A zone that can't be read now may be readable later, when its part is awake.
-                key = unique(key_of(_short(kind)), "_temp_c", readers)
+                key = unique(key_of(SHORT.sub("", kind)), "_temp_c", readers)
                 readers[key] = read
                 notes.use(key, folder + "/temp")
                 if _sane(read()) is None:
@@ -79,7 +73,7 @@ def _find_chips(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
             if entry.startswith("temp") and entry.endswith("_input"):
                 label = root.text(folder + "/" + entry[: -len("input")] + "label") or ""
                 key = unique(key_of(name + " " + label), "_temp_c", readers)
-                readers[key] = _reader(root, folder + "/" + entry, 0.001)
+                readers[key] = reader(root, folder + "/" + entry, 0.001, digits=3)
                 notes.use(key, folder + "/" + entry)
 
 
@@ -98,27 +92,11 @@ def _find_adc(root: Root, notes: Notes, readers: Dict[str, Reader]) -> None:
                 part = words[1] if len(words) == 2 else "chip"
                 key = unique(key_of(part.replace("_temp", "")), "_temp_c", readers)
                 offset = root.number(stem + "offset") or 0
-                readers[key] = _reader(root, folder + "/" + entry, 0.001 * scale, offset)
+                readers[key] = reader(root, folder + "/" + entry, 0.001 * scale, offset, 3)
                 notes.use(key, folder + "/" + entry)
 
 
-def _reader(root: Root, path: str, factor: float, offset: float = 0) -> Reader:
-    def read() -> Optional[float]:
-        number = root.number(path)
-        return None if number is None else round((number + offset) * factor, 3)
-
-    return read
-
-
-def _sane(temp_c: Optional[float]) -> Optional[float]:
+def _sane(temp_c: Value) -> Value:
     """Return None for the -256 of a sensor that is off, given in degrees or in thousandths."""
-    if temp_c is None or temp_c < COLDEST_C or temp_c == -0.256:
-        return None
-    return temp_c
-
-
-def _short(kind: str) -> str:
-    for ending in ("-thermal", "_thermal", "-therm", "_therm"):
-        if kind.lower().endswith(ending):
-            return kind[: -len(ending)]
-    return kind
+    is_off = isinstance(temp_c, (int, float)) and (temp_c < COLDEST_C or temp_c == -0.256)
+    return None if is_off else temp_c

@@ -1,6 +1,6 @@
 """Main memory and swap, from /proc/meminfo. A Jetson's GPU uses the same memory."""
 
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 from boards import Board
 from boards.files import Root
@@ -14,37 +14,31 @@ class Memory(Sensor):
     """Megabytes of memory and swap."""
 
     def __init__(self, root: Root) -> None:
-        self.root = root
+        super().__init__({})
+        self._root = root
 
     def read(self) -> Sample:
-        total, available, swap_total, swap_free = _megabytes(self.root)
+        megabytes: Dict[str, float] = {}
+        for line in (self._root.text(MEMINFO, keep=_fields) or "").split("\n"):
+            words = line.replace(":", " ").split()
+            if len(words) >= 2:
+                megabytes[words[0]] = round(int(words[1]) / 1024.0, 1)
+        total, available, swap, free = (megabytes.get(field) for field in FIELDS)
         return {
             "memory_total_mb": total,
             "memory_available_mb": available,
-            "swap_used_mb": (
-                None
-                if swap_total is None or swap_free is None
-                else round(swap_total - swap_free, 1)
-            ),
+            "swap_used_mb": None if swap is None or free is None else round(swap - free, 1),
         }
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
-    if _megabytes(root)[0] is None:
+    memory = Memory(root)
+    if memory.read()["memory_total_mb"] is None:
         notes.skip(MEMINFO, "the memory can't be read")
         return None
     notes.use("memory_available_mb", MEMINFO)
-    return Memory(root)
-
-
-def _megabytes(root: Root) -> List[Optional[float]]:
-    kilobytes: Dict[str, int] = {}
-    for line in (root.text(MEMINFO, keep=_fields) or "").split("\n"):
-        words = line.replace(":", " ").split()
-        if len(words) >= 2:
-            kilobytes[words[0]] = int(words[1])
-    return [round(kilobytes[field] / 1024.0, 1) if field in kilobytes else None for field in FIELDS]
+    return memory
 
 
 def _fields(text: str) -> str:

@@ -22,19 +22,17 @@ class Mode(Sensor):
     """The power mode that is set, and those that there are."""
 
     def __init__(self, root: Root, modes: Sequence[PowerMode]) -> None:
-        self.root = root
-        self.modes = modes
+        super().__init__({})
+        self._root, self.modes = root, modes
 
     def read(self) -> Sample:
         mode = self.current()
-        return {
-            "power_mode_id": mode.id if mode else None,
-            "power_mode_name": mode.name if mode else None,
-        }
+        number, name = mode or (None, None)
+        return {"power_mode_id": number, "power_mode_name": name}
 
     def current(self) -> Optional[PowerMode]:
         """Return the mode that is set, or None when nvpmodel has not said."""
-        match = re.search(r"pmode:\s*(\d+)", self.root.text(STATUS) or "")
+        match = re.search(r"pmode:\s*(\d+)", self._root.text(STATUS) or "")
         if not match:
             return None
         number = int(match.group(1))

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Optional
 
 from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor
+from boards.sensors import Notes, Reader, Sensor
 
 LIBRARY = "libnvidia-ml.so.1"
 GRAPHICS, GPU_TEMPERATURE = 0, 0  # NVML_CLOCK_GRAPHICS, NVML_TEMPERATURE_GPU
@@ -17,21 +17,9 @@ GRAPHICS, GPU_TEMPERATURE = 0, 0  # NVML_CLOCK_GRAPHICS, NVML_TEMPERATURE_GPU
 # slowdown, power brake. Idling, chosen clocks and the power cap are left out.
 TROUBLE = 0x08 | 0x20 | 0x40 | 0x80
 
-Reader = Callable[[], Optional[int]]
-
 
 class Utilization(ctypes.Structure):
     _fields_ = [("gpu", ctypes.c_uint), ("memory", ctypes.c_uint)]
-
-
-class Nvml(Sensor):
-    """What the driver tells of the first GPU."""
-
-    def __init__(self, readers: Dict[str, Reader]) -> None:
-        self.readers = readers  # functions that return the value, or None
-
-    def read(self) -> Sample:
-        return {key: read() for key, read in self.readers.items()}
 
 
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
@@ -57,13 +45,13 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
             continue
         readers[key] = read
         notes.use(key, LIBRARY)
-    return Nvml(readers)
+    return Sensor(readers)
 
 
 def _readers(library: ctypes.CDLL, device: ctypes.c_void_p) -> Dict[str, Reader]:
     def number(
         function: str, *arguments: Any, kind: Any = ctypes.c_uint, factor: int = 1
-    ) -> Reader:
+    ) -> Callable[[], Optional[int]]:
         def read() -> Optional[int]:
             value = kind()
             failed = _ask(library, function, device, *arguments, ctypes.byref(value))

@@ -7,9 +7,8 @@ from typing import Dict, Optional
 
 from boards import Board
 from boards.files import Root
-from boards.sensors import Notes, Sample, Sensor
+from boards.sensors import HWMON, Notes, Reader, Sensor, reader
 
-HWMON = "sys/class/hwmon"
 CHIP = "soctherm_oc"
 COUNTERS = {
     "oc1_event_cnt": "oc1_undervoltage_count",
@@ -18,28 +17,16 @@ COUNTERS = {
 }
 
 
-class Throttle(Sensor):
-    """Counts of over-current and under-voltage events since boot."""
-
-    def __init__(self, root: Root, paths: Dict[str, str]) -> None:
-        self.root = root
-        self.paths = paths
-
-    def read(self) -> Sample:
-        return {key: self.root.number(path) for key, path in self.paths.items()}
-
-
 def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """See ``boards.sensors``."""
-    paths: Dict[str, str] = {}
-    for chip in root.list(HWMON):
-        folder = HWMON + "/" + chip
-        if root.text(folder + "/name") != CHIP:
-            continue
+    readers: Dict[str, Reader] = {}
+    folders = [HWMON + "/" + chip for chip in root.list(HWMON)]
+    for folder in [each for each in folders if root.text(each + "/name") == CHIP]:
         for name, key in COUNTERS.items():
-            if root.number(folder + "/" + name) is None:
-                notes.skip(folder + "/" + name, "the counter can't be read")
+            path = folder + "/" + name
+            if root.number(path) is None:
+                notes.skip(path, "the counter can't be read")
             else:
-                paths[key] = folder + "/" + name
-                notes.use(key, folder + "/" + name)
-    return Throttle(root, paths) if paths else None
+                readers[key] = reader(root, path)
+                notes.use(key, path)
+    return Sensor(readers) if readers else None

@@ -15,7 +15,8 @@ import sys
 from typing import List, Optional
 
 import boards
-from boards.build import engines, network_files, on_board
+from boards.build import engines
+from boards.build.engines import tensorrt
 from boards.build.order import PRECISIONS, TABLE, Order
 from boards.build.progress import say
 from kernels.errors import HotpathError
@@ -71,22 +72,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> None:
     board = boards.load_board(options.board)
+    given = ("networks_dir", "calibration", "dla", "provider", "host", "ssh", "force", "engine")
     order = Order(
         board,
         load_network(options.network or default_of(board)),
         options.precision or ("fp32" if options.provider else board.precision["default"]),
         options.out or bundle.FOLDER,
-        networks_dir=options.networks_dir,
-        calibration=options.calibration,
-        dla=options.dla,
-        provider=options.provider,
-        host=options.host,
-        ssh=options.ssh,
-        force=options.force,
-        engine=options.engine,
+        **{name: getattr(options, name) for name in given},
     )
     # a provider runs the network's own files, whatever the board's engine is
-    build = network_files.build if order.provider else engines.build_of(board, options.engine)
+    build = engines.build_files if order.provider else engines.build_of(board, options.engine)
     made = build(order, say)
     if made is not None:
         _tell(made)
@@ -94,7 +89,7 @@ def _build(options: argparse.Namespace) -> None:
 
 def _build_prepared(options: argparse.Namespace) -> None:
     target = options.out / "bundle" if options.out else None
-    made = on_board.build_for(options.prepared, target, options.force, say)
+    made = tensorrt.build_here(options.prepared, target, options.force, say)
     if target is None:  # with --out, ssh's other end tells where the bundle is
         _tell(made)
 

@@ -30,6 +30,7 @@ class Order:
 
     Attributes:
         windows: of a lost target's search, that one call of the network shall take.
+        target: folder of the bundle.
 
     Raises:
         BuildFailed: the board does not have the precision.
@@ -50,20 +51,19 @@ class Order:
         force: bool = False,
         engine: Optional[str] = None,
     ) -> None:
-        self.board = board
-        self.network = network
-        self.precision = precision
-        self.networks_dir = networks_dir
-        self.calibration = calibration
-        self.dla = dla
-        self.provider = provider
-        self.host = host
-        self.ssh = ssh
-        self.force = force
+        self.board, self.network, self.precision = board, network, precision
+        self.networks_dir, self.calibration = networks_dir, calibration
+        self.dla, self.provider, self.force = dla, provider, force
+        self.host, self.ssh = host, ssh
         self.engine = engine or board.engine
-        searches = network.found_above > 0
-        self.windows: int = board.search["windows"] if searches else 1
-        self._check_precision()
+        self.windows: int = board.search["windows"] if network.found_above > 0 else 1
+        known = board.precision
+        if precision not in known["exists"] and not force:
+            why = known["why"].get(precision, f"it has no {precision.upper()} unit")
+            raise BuildFailed(
+                f"{precision.upper()} on a {board.title}: {why}; run "
+                f"`{self.command(known['default'])}`, or add FORCE=1 to try it all the same"
+            )
         self.target = bundle.folder_of(board.name, network.name, precision, out)
         if self.engine != board.engine:  # the board's own engine has a bundle of that name
             self.target = self.target.with_name(f"{self.target.name}-{engine}")
@@ -80,8 +80,7 @@ class Order:
 
     def table_or_shipped(self) -> Optional[pathlib.Path]:
         """Return the table of ranges, else the one that comes with the network."""
-        name = self.network.name + "-ranges.json"
-        beside: pathlib.Path = self.network.path.with_name(name)
+        beside: pathlib.Path = self.network.path.with_name(self.network.name + "-ranges.json")
         return self.table() or (beside if beside.is_file() else None)
 
     @property
@@ -99,13 +98,12 @@ class Order:
         text: str = bundle.command(self.board.name, self.network.name, precision or self.precision)
         return text
 
-    def _check_precision(self) -> None:
-        known = self.board.precision
-        if self.precision in known["exists"] or self.force:
-            return
-        why = known["why"].get(self.precision, f"it has no {self.precision.upper()} unit")
-        raise BuildFailed(
-            "{} on a {}: {}; run `{}`, or add FORCE=1 to try it all the same".format(
-                self.precision.upper(), self.board.title, why, self.command(known["default"])
-            )
-        )
+    def entries(self, paths: Dict[str, pathlib.Path], **more: Any) -> Dict[str, Any]:
+        """Return the keys of ``bundle.json`` that the order decides, and those of ``more``."""
+        found = {
+            "network": bundle.identity(self.network, paths),
+            "board": self.board.name,
+            "engine": self.engine,
+            "precision": self.precision,
+        }
+        return dict(found, **more)

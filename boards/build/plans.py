@@ -6,7 +6,7 @@ version 11 on there are no flags for FP16 and INT8: the model's own types say it
 
 import os
 import re
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from boards.build.progress import Heartbeat
 from boards.errors import BuildFailed
@@ -16,10 +16,10 @@ from runtime.engines import tensorrt as adapter
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 
 
-class Request:
+class Request(NamedTuple):
     """How plans are built.
 
-    Args:
+    Attributes:
         precision: "fp32", "fp16" or "int8".
         dla: number of the DLA core, or None.
         scales: dict of tensor -> 8 hexadecimal digits (see ``boards.build.ranges``), or None.
@@ -28,21 +28,12 @@ class Request:
         half_tensors: whether plans take and give float16. TensorRT 11 reads that in the model.
     """
 
-    def __init__(
-        self,
-        precision: str,
-        dla: Optional[int] = None,
-        scales: Optional[Dict[str, str]] = None,
-        quantised: bool = False,
-        memory_gb: float = 4,
-        half_tensors: bool = False,
-    ) -> None:
-        self.precision = precision
-        self.dla = dla
-        self.scales = scales
-        self.quantised = quantised
-        self.memory_gb = memory_gb
-        self.half_tensors = half_tensors
+    precision: str
+    dla: Optional[int] = None
+    scales: Optional[Dict[str, str]] = None
+    quantised: bool = False
+    memory_gb: float = 4
+    half_tensors: bool = False
 
 
 class Builder:
@@ -79,8 +70,7 @@ class Builder:
         except TypeError:  # its text is about pybind11; the logger has the cause
             raise BuildFailed(
                 f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run `python "
-                "-m boards`, the driver may be too "
-                "old for it"
+                "-m boards`, the driver may be too old for it"
             ) from None
         self._calibrator: Any = None
         name = f"timing-{self.version}-sm{self.gpu.compute_capability}.cache"
@@ -92,8 +82,7 @@ class Builder:
         if request.precision == "int8" and self.strong and not request.quantised:
             raise BuildFailed(
                 f"TensorRT {self.version} takes INT8 only from a Q/DQ network; run `python -m "
-                "calib.int8 "
-                "--network NAME` and build NAME-int8-symmetric.toml"
+                "calib.int8 --network NAME` and build NAME-int8-symmetric.toml"
             )
         if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
             raise BuildFailed(
@@ -126,8 +115,7 @@ class Builder:
             raise BuildFailed(
                 f"TensorRT {self.version} can't read {what}: "
                 f"{reasons[0] if reasons else self._logger.last()}; try another export of the "
-                "network, or "
-                "report it"
+                "network, or report it"
             )
         if self.request.half_tensors and not self.strong:
             self._halve(network)
@@ -137,8 +125,7 @@ class Builder:
         if plan is None:
             raise BuildFailed(
                 f"TensorRT {self.version} can't build {what}: {self._logger.last()}; try "
-                "PRECISION=fp32, and close other programs "
-                "that use the memory"
+                "PRECISION=fp32, and close other programs that use the memory"
             )
         self._keep_timing(config)
         return bytes(plan)
@@ -162,10 +149,7 @@ class Builder:
         else:  # before 8.4
             config.max_workspace_size = workspace
         if not self.strong:
-            if request.precision in (
-                "fp16",
-                "int8",
-            ):  # layers without an INT8 form then run in FP16
+            if request.precision != "fp32":  # layers without an INT8 form then run in FP16
                 config.set_flag(trt.BuilderFlag.FP16)
             if request.precision == "int8":
                 config.set_flag(trt.BuilderFlag.INT8)

@@ -1,42 +1,88 @@
 """The prepared folder: what a board needs to go on with a TensorRT build.
 
 It holds ONNX models in up to four forms (whole or cut at the correlations; float32, or float16 for
-TensorRT 11), the network's TOML, and ``prepared.json``. The board needs only TensorRT to go on.
+TensorRT 11), the network's TOML, and ``prepared.json``. The board needs only TensorRT to go on. To
+prepare a network takes onnx, and ONNX Runtime for the check.
 """
 
+import functools
 import hashlib
 import json
 import pathlib
 import shutil
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List
 
+from boards.build import cut_check, ranges
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from runtime import bundle
+from runtime.errors import BadNetwork
 from runtime.networks import sha256_of
 
 FORMAT = 2
 FILE = "prepared.json"
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
+Say = Callable[[str], None]
 
-def write(
-    folder: pathlib.Path, values: Dict[str, Any], put: Callable[[pathlib.Path], Dict[str, Any]]
-) -> None:
-    """Write a prepared folder, whole or not at all.
+
+def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
+    """Make a prepared folder.
 
     Args:
         folder: an existing one is replaced.
-        values: of ``prepared.json``, without forms, files and sha256.
-        put: function of a folder that writes the files into it and returns the forms.
+        order: what is to be built.
+        say: function of one sentence.
+
+    Raises:
+        BadNetwork: the network's files don't fit together, or can't be cut.
+        BuildFailed: there is no onnx or no table of ranges, or the parts don't equal the whole.
     """
-    with Writer(folder) as writer:
-        values = dict(values, format=FORMAT, forms=put(writer.folder))
-        values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
-        values["sha256"] = _digest(values)
-        (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
-        writer.replace()
+    network = order.network
+    try:
+        from runtime.graphs import assemble, batch, convert, cut, search_features
+    except ImportError:
+        return _copy_shipped(folder, order, say)
+    paths = order.paths()
+    graphs, seen = search_features.with_search_features(network, assemble.build(network, paths))
+    graphs = graphs._replace(
+        exemplar=convert.for_old_tensorrt(graphs.exemplar),
+        search=convert.for_old_tensorrt(graphs.search),
+    )
+    quantised = convert.is_quantised(graphs.search)
+    needs_scales = order.precision == "int8" and not quantised
+    scales, digest = ranges.scales(order, paths) if needs_scales else (None, None)
+    forms = {"whole": cut.cut(graphs, ())}
+    if cut.find(graphs, (cut.CONV,)):
+        forms["cut"] = cut.cut(graphs, (cut.CONV,))
+        cut_check.check(graphs, forms["cut"], say)
+    # of a lost target's search, which compares features; a cut network takes one at a time
+    batches = order.windows > 1 and seen is not None
+    windows = batch.several(graphs.search, order.windows) if batches else None
+    half: Any = convert.with_half_ends if order.half_tensors else None  # for TensorRT 11
+    if order.precision == "fp16":
+        half = functools.partial(convert.to_float16, ends=order.half_tensors)
+    values = {
+        "network": bundle.identity(network, paths),
+        "quantised": quantised,
+        "seen": seen,
+        "scales": scales,
+        "calibration_sha256": digest,
+    }
+
+    def put(place: pathlib.Path) -> Dict[str, Any]:
+        saved = {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
+        if windows is not None:
+            names = _save_models(place, {"whole-windows": windows}, half, lambda sentence: None)
+            kept: Dict[str, Any] = {"count": order.windows, "model": names["models"][0]}
+            if "half" in names:
+                kept["half"] = names["half"][0]
+            saved["whole"]["windows"] = kept
+        return saved
+
+    _write(folder, order, values, put)
+    say(f"prepared {folder}: {len(forms)} form{'s' if len(forms) > 1 else ''}")
 
 
 def read(folder: pathlib.Path) -> Dict[str, Any]:
@@ -54,8 +100,7 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BuildFailed(
             f"{folder} is no prepared folder ({error}); make one with `make engine BOARD=… "
-            "NETWORK=…` on a "
-            "computer"
+            "NETWORK=…` on a computer"
         ) from None
     if wrong or values.get("format") != FORMAT:
         what = "another version of this program made it"
@@ -74,7 +119,7 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     built = values["network"]["files"]
     wanted = bundle.identity(order.network)["files"]
     same = all(built.get(part) == sha for part, sha in wanted.items() if sha is not None)
-    asked = {key: value for key, value in for_board(order).items() if key != "memory_gb"}
+    asked = {key: value for key, value in _for_board(order).items() if key != "memory_gb"}
     if not same or any(values.get(key) != value for key, value in asked.items()):
         return False
     table = order.table() if values["scales"] else None
@@ -83,24 +128,47 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     return table.is_file() and values["calibration_sha256"] == sha256_of(table)
 
 
-def shipped(network: Any) -> Optional[pathlib.Path]:
-    """Return the folder in which a network comes prepared with this program, or None.
+def _write(
+    folder: pathlib.Path,
+    order: Order,
+    values: Dict[str, Any],
+    put: Callable[[pathlib.Path], Dict[str, Any]],
+) -> None:
+    """Write a prepared folder, whole or not at all.
+
+    Args:
+        folder: an existing one is replaced.
+        order: what is to be built.
+        values: of ``prepared.json``, without what ``_for_board``, ``put`` and this add.
+        put: function of a folder that writes the models into it and returns the forms.
+    """
+    with Writer(folder) as writer:
+        values = dict(values, **_for_board(order))
+        values = dict(values, format=FORMAT, forms=put(writer.folder))
+        # last, because the tracker's numbers may have been tuned since a network was shipped
+        toml = order.network.name + ".toml"
+        shutil.copy(str(order.network.path), str(writer.folder / toml))
+        values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
+        values["sha256"] = _digest(values)
+        (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+        writer.replace()
+
+
+def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
+    """Use what comes prepared with this program, as a board without onnx must.
 
     ``python -m boards.build.ship NETWORK`` makes it.
-    """
-    folder = SHIPPED / str(network.name)
-    if not (folder / FILE).is_file():
-        return None
-    return folder if read(folder)["network"] == bundle.identity(network) else None
-
-
-def from_shipped(source: pathlib.Path, folder: pathlib.Path, order: Order) -> None:
-    """Prepare a board's folder out of a shipped one. This needs no onnx.
 
     Raises:
-        BuildFailed: INT8, whose scales are not shipped.
+        BuildFailed: there is none of this network, or it is INT8, whose scales are not shipped.
     """
-    values = read(source)
+    name, source = order.network.name, SHIPPED / str(order.network.name)
+    values = read(source) if (source / FILE).is_file() else {}
+    if values.get("network") != bundle.identity(order.network):
+        raise BuildFailed(
+            f"{name} can't be prepared here, because this Python has no onnx; on a computer run "
+            f"`{order.command()} HOST=user@this-board`"
+        )
     if order.precision == "int8" and not values["quantised"]:
         raise BuildFailed(
             f"INT8 can't be prepared without onnx; on a computer run `{order.command()} "
@@ -108,17 +176,16 @@ def from_shipped(source: pathlib.Path, folder: pathlib.Path, order: Order) -> No
         )
 
     def put(place: pathlib.Path) -> Dict[str, Any]:
-        for name in values["files"]:
-            shutil.copy(str(source / name), str(place / name))
-        # the tracker's numbers may have been tuned since
-        shutil.copy(str(order.network.path), str(place / (order.network.name + ".toml")))
+        for file in values["files"]:
+            shutil.copy(str(source / file), str(place / file))
         forms: Dict[str, Any] = values["forms"]
         return forms
 
-    write(folder, dict(values, **for_board(order)), put)
+    _write(folder, order, values, put)
+    say(f"prepared {folder} from {source}")
 
 
-def for_board(order: Order) -> Dict[str, Any]:
+def _for_board(order: Order) -> Dict[str, Any]:
     """Return the values of ``prepared.json`` that depend on the board and on the order."""
     size = order.board.memory["size_gb"]
     least = min(size.values()) if isinstance(size, dict) else size
@@ -130,6 +197,58 @@ def for_board(order: Order) -> Dict[str, Any]:
         "windows": order.windows,
         "memory_gb": float(least or 4),
     }
+
+
+def _save(
+    folder: pathlib.Path, name: str, form: Any, seen: Any, half: Any, say: Say
+) -> Dict[str, Any]:
+    """Write a form's models; returns its entry in ``prepared.json``."""
+    models = {f"{name}-exemplar": form.exemplar}
+    models.update((f"{name}-search{index}", part) for index, part in enumerate(form.parts))
+    return dict(
+        _save_models(folder, models, half, say),
+        features=list(form.features),
+        maps=list(form.maps),
+        seen=seen,
+        steps=[[dict(step._asdict()) for step in steps] for steps in form.steps],
+        shapes=_shapes(form),
+    )
+
+
+def _save_models(
+    folder: pathlib.Path, models: Dict[str, Any], half: Any, say: Say
+) -> Dict[str, List[str]]:
+    """Write models, and their versions for TensorRT 11 where ``half`` converts them.
+
+    Returns:
+        dict of "models" and perhaps "half" -> names of files.
+    """
+
+    def write(name: str, model: Any) -> str:
+        (folder / (name + ".onnx")).write_bytes(model.SerializeToString())
+        return name + ".onnx"
+
+    kept = {"models": [write(name, model) for name, model in models.items()]}
+    if half is not None:
+        try:
+            halves = {name + "-half": half(model) for name, model in models.items()}
+            kept["half"] = [write(name, model) for name, model in halves.items()]
+        except BadNetwork as error:
+            say(f"TensorRT 11 can't run it with float16: {error}")
+    return kept
+
+
+def _shapes(form: Any) -> Dict[str, List[int]]:
+    """Return the shape of every tensor that passes between parts, with pictures and maps."""
+    shapes = {}
+    for model in [form.exemplar] + list(form.parts):
+        for value in list(model.graph.input) + list(model.graph.output):
+            shapes[value.name] = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    for steps in form.steps:
+        for step in steps:
+            for name in (step.search, step.exemplar, step.out):
+                shapes[name] = list(form.shapes[name])
+    return shapes
 
 
 def _digest(values: Dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """The scales of an INT8 build, from a table of ranges.
 
-This file, ``engines/overlay.py`` and ``engines/ncnn_int8.py`` are the only ones of ``boards`` that
-import ``calib``. They do so off the board only: a prepared folder already holds the scales.
+This file, ``engines/overlay.py``, ``engines/rknn.py`` and ``engines/ncnn_int8.py`` are the only
+ones of ``boards`` that import ``calib``. They do so off the board only: a prepared folder already
+holds the scales.
 """
 
 import pathlib
 import struct
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -15,47 +16,41 @@ from boards.errors import BuildFailed
 from runtime.networks import sha256_of
 
 
-class Scales(NamedTuple):
-    """The scales as TensorRT's cache writes them."""
-
-    by_tensor: Dict[str, str]  # 8 hexadecimal digits: a big-endian float32
-    sha256: str  # of the table
-
-
-class Table(NamedTuple):
-    """A table of ranges, as ``calib.table`` reads it."""
-
-    values: Dict[str, Any]
-    sha256: str
-
-
-def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Scales:
-    """Return the scales of the order's table of ranges.
+def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str], str]:
+    """Return the scales of the order's table of ranges, as TensorRT's cache writes them.
 
     Args:
         order: what is to be built.
         paths: dict of part -> path of the network's files.
 
+    Returns:
+        (dict of tensor -> 8 hexadecimal digits, a big-endian float32; sha256 of the table).
+
     Raises:
         BuildFailed, BadTable: see ``read``.
     """
-    table = read(order, paths, order.table())
+    values, digest = read(order, paths, order.table())
     from calib.table import amax
 
     found = {
         tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
-        for tensor, magnitude in amax(table.values).items()
+        for tensor, magnitude in amax(values).items()
     }
-    return Scales(found, table.sha256)
+    return found, digest
 
 
-def read(order: Order, paths: Dict[str, pathlib.Path], path: Optional[pathlib.Path]) -> Table:
+def read(
+    order: Order, paths: Dict[str, pathlib.Path], path: Optional[pathlib.Path]
+) -> Tuple[Dict[str, Any], str]:
     """Read a table of ranges, and check that it is of the order's network.
 
     Args:
         order: what is to be built.
         paths: dict of part -> path of the network's files.
         path: of the table; None where there is none.
+
+    Returns:
+        (the table as ``calib.table`` reads it, its sha256).
 
     Raises:
         BuildFailed: there is no table, or it was measured on other files.
@@ -65,15 +60,14 @@ def read(order: Order, paths: Dict[str, pathlib.Path], path: Optional[pathlib.Pa
     if path is None:
         raise BuildFailed(
             f"INT8 needs the ranges of {name}, and there is no table of them; run `python -m "
-            f"calib.int8 --network {name} --out out/int8`, or name a table with "
-            "--calibration"
+            f"calib.int8 --network {name} --out out/int8`, or name a table with --calibration"
         )
     from calib import table
 
     ranges = table.read(path)
     if ranges["files"] != {part: sha256_of(file) for part, file in paths.items()}:
         raise BuildFailed(
-            "{} was measured on {} with other files; run `python -m calib.int8 --network {}` "
-            "again".format(path, ranges["network"], name)
+            f"{path} was measured on {ranges['network']} with other files; run `python -m "
+            f"calib.int8 --network {name}` again"
         )
-    return Table(ranges, sha256_of(path))
+    return ranges, sha256_of(path)

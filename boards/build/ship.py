@@ -13,7 +13,6 @@ from typing import List, Optional
 from boards import HOST, load_board
 from boards.build import prepared
 from boards.build.order import Order
-from boards.build.prepare import prepare
 from boards.build.progress import say
 from kernels.errors import HotpathError
 from runtime.networks import load_network
@@ -38,7 +37,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
         order.windows = WINDOWS
-        prepare(pathlib.Path(options.out) / str(network.name), order, say)
+        prepared.prepare(pathlib.Path(options.out) / str(network.name), order, say)
         return 0
     except HotpathError as error:
         print(f"boards.build.ship: {error}", file=sys.stderr)

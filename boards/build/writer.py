@@ -10,6 +10,13 @@ from typing import Any, Dict, Optional
 from runtime.bundle import FILE, FORMAT, BadBundle, Bundle
 from runtime.networks import sha256_of
 
+# What a bundle.json says where its builder says nothing.
+DEFAULTS: Dict[str, Any] = {
+    "compute_capability": None,
+    "calibration_sha256": None,
+    "settings": {},
+}
+
 
 class Writer:
     """Writes a bundle into a temporary folder beside its place, and moves it there at the end.
@@ -32,8 +39,7 @@ class Writer:
         except OSError as error:
             raise BadBundle(
                 f"can't write below {self.target.parent}: {error.strerror or error}; make room "
-                "there, or name another folder with "
-                "--out"
+                "there, or name another folder with --out"
             ) from None
 
     def __enter__(self) -> "Writer":
@@ -44,25 +50,24 @@ class Writer:
         if isinstance(error, OSError):  # a full disk, or a folder that was removed
             raise BadBundle(
                 f"{self.target} can't be written ({error}) and was not changed; make room there, "
-                "or name another "
-                "folder with --out"
+                "or name another folder with --out"
             ) from None
 
-    def finish(self, values: Dict[str, Any]) -> Bundle:
+    def finish(self, values: Dict[str, Any], toml: Optional[pathlib.Path] = None) -> Bundle:
         """Write ``bundle.json`` for the parts in the folder, and move the folder to its place.
 
         Args:
-            values: all keys of ``bundle.json`` except format and parts.
-
-        Returns:
-            The ``Bundle``.
+            values: keys of ``bundle.json`` except format and parts; ``DEFAULTS`` has the others.
+            toml: path of the network's TOML, which becomes a part; None where it is one already.
         """
+        if toml is not None:
+            shutil.copy(str(toml), str(self.folder / (values["network"]["name"] + ".toml")))
         parts = {
             path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
             for path in sorted(self.folder.iterdir())
             if path.name != FILE
         }
-        values = dict(values, format=FORMAT, parts=parts)
+        values = dict(DEFAULTS, **dict(values, format=FORMAT, parts=parts))
         (self.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
         return self.put_in_place()
 

@@ -11,7 +11,7 @@ from kernels.cuda import frames, graphs
 from kernels.cuda.frame import Found, Frame
 from kernels.cuda.frame_kernels import FrameKernels
 from kernels.cuda.slot import Slot
-from kernels.errors import HotpathError, NotOnGpu
+from kernels.errors import HotpathError
 
 NOWHERE: Mapping[int, Sequence[float]] = {}  # no target was found elsewhere
 

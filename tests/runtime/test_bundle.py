@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 import boards
-from boards.build import network_files, on_board, prepare
+from boards.build import engines as build_engines
+from boards.build import prepared as preparations
+from boards.build.engines import tensorrt
 from boards.build.order import Order
 from boards.build.writer import Writer
 from boards.errors import BuildFailed
@@ -30,14 +32,14 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     network = load_network(tiny.write_network(folder))
     board = boards.load_board("jetson_nano")
-    prepare.prepare(folder / "out", Order(board, network, "fp16"), lambda s: None)
+    preparations.prepare(folder / "out", Order(board, network, "fp16"), lambda s: None)
     return folder
 
 
 @pytest.fixture
 def nano(monkeypatch, tmp_path):
     """This computer as a Nano with TensorRT 8.2."""
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     played = machine.Board("8.2")
     yield played
     played.leave()
@@ -46,7 +48,9 @@ def nano(monkeypatch, tmp_path):
 @pytest.fixture
 def made(nano, prepared, tmp_path):
     """A bundle that was built on it."""
-    return on_board.build(prepared / "out", tmp_path / "nano" / "tiny-fp16", lambda s: None)
+    return tensorrt.build_prepared(
+        prepared / "out", tmp_path / "nano" / "tiny-fp16", lambda s: None
+    )
 
 
 def refused(made, *texts, **asked):
@@ -197,7 +201,7 @@ def test_tensors_that_do_not_fit_together_are_one_sentence(made, nano, how):
 def test_a_bundle_for_the_host_fits_a_computer_with_a_gpu_and_no_other_way_round(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     order = Order(boards.load_board("host"), network, "fp32", tmp_path)
-    made = network_files.build(order, lambda s: None)
+    made = build_engines.build_files(order, lambda s: None)
     made.check_board("nvidia_gpu")
     made.check_board("host")
     with pytest.raises(BundleMismatch, match="built for board host, but here it is jetson_nano"):
@@ -210,7 +214,7 @@ def test_a_bundle_for_the_host_fits_a_computer_with_a_gpu_and_no_other_way_round
 def test_a_provider_that_is_none_is_one_sentence(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     board = boards.load_board("host")
-    made = network_files.build(Order(board, network, "fp32", tmp_path), lambda s: None)
+    made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
     for wrong in ("rocm", 7, ["cuda"]):
         made.engine, made.settings["provider"] = "onnxruntime_gpu", wrong
         with pytest.raises(NoEngine, match="no provider .* for a GPU.*build the bundle again"):
@@ -315,7 +319,7 @@ def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
     old = (made.folder / "bundle.json").read_bytes()
     nano.trt.Builder.build_serialized_network = lambda self, network, config: None
     with pytest.raises(BuildFailed, match="can't build whole-exemplar.*PRECISION=fp32"):
-        on_board.build(prepared / "out", made.folder, lambda s: None)
+        tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
     assert (made.folder / "bundle.json").read_bytes() == old
     assert sorted(path.name for path in made.folder.parent.iterdir()) == before
 
@@ -327,7 +331,7 @@ def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(bundle.BadBundle, match="can't be written .*File too large.*make room"):
-            on_board.build(prepared / "out", made.folder, lambda s: None)
+            tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (made.folder / "bundle.json").read_bytes() == old
@@ -346,7 +350,7 @@ def test_a_computers_bundle_loads_in_its_engine(tmp_path, name):
     network = load_network(tiny.write_network(tmp_path))
     board = boards.load_board("host")
     board.engine = name
-    made = network_files.build(Order(board, network, "fp32", tmp_path), lambda s: None)
+    made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
     assert made.engine == name and name in made.libraries
     engine = loading.open_bundle(made)
     assert engine.name == name

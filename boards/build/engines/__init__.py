@@ -2,18 +2,21 @@
 
 A file has a function ``build(order, say)`` that returns the ``Bundle``, or None when something
 remains to be done on the board. An engine without a file here runs the network's own ONNX files,
-and ``boards.build.network_files`` builds for it.
+and ``build_files`` builds for it.
 """
 
 import difflib
 import importlib
 import importlib.util
-from typing import Any, Callable, Optional
+import shutil
+from typing import Any, Callable, Dict, Optional
 
 from boards import Board
-from boards.build import network_files
+from boards.build.order import Order
+from boards.build.writer import Writer
 from boards.errors import BuildFailed
-from runtime import engines
+from runtime import bundle, engines
+from runtime.engines.base import Setup
 
 
 def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
@@ -34,6 +37,61 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
         raise BuildFailed(f"{where}: engine {name!r} is no file of runtime/engines{hint}")
     module = "boards.build.engines." + name
     if importlib.util.find_spec(module) is None:
-        return network_files.build
+        return build_files
     build: Callable[..., Any] = importlib.import_module(module).build
     return build
+
+
+def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
+    """Build for a computer: copy the network's own ONNX files, and run them once.
+
+    Raises:
+        BuildFailed: the network's files or this computer don't have the precision.
+    """
+    paths = order.paths()
+    _check_precision(order, paths)
+    about = _try(order, paths)
+    with Writer(order.target) as writer:
+        for path in paths.values():
+            shutil.copy(str(path), str(writer.folder / path.name))
+        values = order.entries(
+            paths,
+            engine=about["engine"],
+            libraries={about["engine"]: about["version"]},
+            settings={"provider": order.provider},
+            run={"files": {part: path.name for part, path in paths.items()}},
+        )
+        return writer.finish(values, order.network.path)
+
+
+def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
+    """Run one frame on the engine and return the engine's description."""
+    if order.provider:
+        setup = Setup(order.network, paths, settings={"provider": order.provider})
+        engine = engines.open_engine("onnxruntime_gpu", setup)
+    else:
+        is_here = engines.find(order.engine).is_installed()
+        engine = engines.create(order.engine if is_here else "auto", order.network, paths)
+    engine.search(engine.exemplar() if len(paths) > 1 or "whole" in paths else ())
+    about: Dict[str, Any] = engine.describe()
+    engine.close()
+    return about
+
+
+def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
+    """Refuse a precision that the network's own files don't have."""
+    from runtime.graphs import convert, models
+
+    quantised = any(convert.is_quantised(models.read(path)) for path in paths.values())
+    network = order.network
+    if order.precision == "fp16":
+        why = order.board.precision["why"].get("fp16", "it gains nothing")
+        raise BuildFailed(f"FP16 on {order.board.title}: {why}; run `{order.command('fp32')}`")
+    if order.precision == "int8" and not quantised:
+        raise BuildFailed(
+            f"{network.name} is not INT8; run `python -m calib.int8 --network {network.name} "
+            f"--out out/int8` and build out/int8/{network.name}-int8.toml"
+        )
+    if order.precision != "int8" and quantised:
+        command = bundle.command(order.board.name, network.path, "int8")
+        raise BuildFailed(f"{network.name} is INT8; run `{command}`")

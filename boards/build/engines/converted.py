@@ -1,8 +1,8 @@
-"""What the builders for ncnn and RKNN share: the two graphs, and the bundle's entries."""
+"""What the builders for ncnn and RKNN share: the two graphs, the bundle's entries, the tools."""
 
 import pathlib
-import shutil
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+import subprocess
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from boards.build import ranges
 from boards.build.order import Order
@@ -49,42 +49,43 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
     except ImportError as error:
         raise BuildFailed(
             f"a bundle for {order.engine} is built on a computer with onnx ({error}); run "
-            f"`{order.command()}` there and copy {order.target} to "
-            "the board"
+            f"`{order.command()}` there and copy {order.target} to the board"
         ) from None
     built = assemble.build(order.network, paths)
     graphs, features = search_features.with_search_features(order.network, built)
-    table = None
+    table, digest = None, None
     if order.precision == "int8":
-        table = ranges.read(order, paths, order.table_or_shipped())
+        table, digest = ranges.read(order, paths, order.table_or_shipped())
     with Writer(order.target) as writer:
         models: Dict[str, Any] = {}
         for name in PARTS:
             model = getattr(graphs, name)
             inputs, outputs = _shapes(model.graph.input), _shapes(model.graph.output)
-            values = table.values if table else None
-            files = convert(Part(name, model, inputs, outputs, values, writer.folder))
+            files = convert(Part(name, model, inputs, outputs, table, writer.folder))
             models[name] = dict(files, inputs=inputs, outputs=outputs)
-        toml = order.network.name + ".toml"
-        shutil.copy(str(order.network.path), str(writer.folder / toml))
-        return writer.finish(
-            {
-                "network": bundle.identity(order.network, paths),
-                "board": order.board.name,
-                "engine": order.engine,
-                "precision": order.precision,
-                "libraries": {order.engine: version},
-                "compute_capability": None,
-                "calibration_sha256": table.sha256 if table else None,
-                "settings": {},
-                "run": {
-                    "models": models,
-                    "features": list(graphs.features),
-                    "maps": list(graphs.maps),
-                    "search_features": features,
-                },
-            }
-        )
+        run = {
+            "models": models,
+            "features": list(graphs.features),
+            "maps": list(graphs.maps),
+            "search_features": features,
+        }
+        libraries = {order.engine: version}
+        values = order.entries(paths, libraries=libraries, calibration_sha256=digest, run=run)
+        return writer.finish(values, order.network.path)
+
+
+def run_tool(name: str, command: Sequence[str], timeout_s: float, **more: Any) -> Tuple[int, str]:
+    """Run a converter's program: (exit code, all that it printed).
+
+    Raises:
+        BuildFailed: it can't be started, or takes too long.
+    """
+    out = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    try:
+        done = subprocess.run(command, timeout=timeout_s, **dict(out, **more))
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildFailed(f"{name} does not run: {error}") from None
+    return done.returncode, done.stdout.decode(errors="replace")
 
 
 def _shapes(values: Any) -> List[List[Any]]:

@@ -6,8 +6,7 @@ This runs on a computer; the bundle is then copied to the board or into an app.
 import importlib.util
 import pathlib
 import shutil
-import subprocess
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict
 
 from boards.build.engines import converted, ncnn_int8
 from boards.build.order import Order
@@ -64,34 +63,19 @@ def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, st
     (work / "model.onnx").write_bytes(part.model.SerializeToString())
     command = [program, "model.onnx", "inputshape=" + sides]
     command += ["fp16={:d}".format(precision == "fp16")]
-    text = _run(command, work)
+    _, text = converted.run_tool("pnnx", command, TIMEOUT_S, cwd=str(work))
+    lines = [line for line in text.splitlines() if line.strip()]
     files = {}
     for ending in ("param", "bin"):
         made = work / ("model.ncnn." + ending)
         if not made.is_file():
-            raise BuildFailed(
-                f"pnnx can't convert the {part.name} of the network: {_last_line(text)}"
-            )
+            last = lines[-1] if lines else "it ended without a message"
+            raise BuildFailed(f"pnnx can't convert the {part.name} of the network: {last}")
         files[ending] = f"{part.name}.{ending}"
         shutil.move(str(made), str(part.folder / files[ending]))
     shutil.rmtree(str(work))
     _check_operators((part.folder / files["param"]).read_text(), part.name)
     return files
-
-
-def _run(command: List[str], folder: pathlib.Path) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=str(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildFailed(f"pnnx does not run: {error}") from None
-    return done.stdout.decode(errors="replace")
 
 
 def _check_operators(param: str, part: str) -> None:
@@ -103,8 +87,3 @@ def _check_operators(param: str, part: str) -> None:
                 f"ncnn has no operator {kind}, which the {part} of the network needs; take another "
                 "engine"
             )
-
-
-def _last_line(text: str) -> Optional[str]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without a message"

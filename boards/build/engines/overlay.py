@@ -1,6 +1,5 @@
 """Build for an FPGA board: compile the programs and weights of the overlay's engine."""
 
-import shutil
 import sys
 from typing import Callable
 
@@ -31,10 +30,9 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         from runtime.engines import overlay
     except ImportError as error:
         raise BuildFailed(
-            "programs for a {} are compiled on a computer with Python 3.10 or newer and onnx ({}); "
-            "run `{}` there and copy {} to the board".format(
-                board.title, error, order.command("int8"), order.target
-            )
+            f"programs for a {board.title} are compiled on a computer with Python 3.10 or newer "
+            f"and onnx ({error}); run `{order.command('int8')}` there and copy {order.target} to "
+            "the board"
         ) from None
     size = design.sizes().get(board.name)
     if size is None:
@@ -46,23 +44,18 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     if table is None:
         raise BuildFailed(
             f"{network.name} has no table of ranges; run `python -m calib.int8 --network "
-            f"{network.name} --clips DIR` "
-            "first"
+            f"{network.name} --clips DIR` first"
         )
     compiled = compile_network(network, paths, table, board.name)
     with Writer(order.target) as writer:
         (writer.folder / IMAGE).write_bytes(compiled.image)
-        shutil.copy(str(network.path), str(writer.folder / (network.name + ".toml")))
-        return writer.finish(
-            {
-                "network": bundle.identity(network, paths),
-                "board": board.name,
-                "engine": "overlay",
-                "precision": "int8",
-                "compute_capability": None,
-                "libraries": {"overlay": overlay.layout()},
-                "calibration_sha256": sha256_of(table),
-                "settings": {"size": size},
-                "run": dict(compiled.run, image=IMAGE),
-            }
+        values = order.entries(
+            paths,
+            engine="overlay",
+            precision="int8",
+            libraries={"overlay": overlay.layout()},
+            calibration_sha256=sha256_of(table),
+            settings={"size": size},
+            run=dict(compiled.run, image=IMAGE),
         )
+        return writer.finish(values, network.path)

@@ -7,7 +7,7 @@ stands in an environment of its own, which ``make rknn`` sets up.
 import json
 import os
 import pathlib
-import subprocess
+import tempfile
 from typing import Any, Callable, Dict, Optional
 
 from boards.build.engines import converted
@@ -31,9 +31,8 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     """
     if order.precision == "fp32":
         raise BuildFailed(
-            "the NPU computes in fp16 and INT8; run `{}`, or add ENGINE=ncnn for the cores".format(
-                order.command("int8")
-            )
+            f"the NPU computes in fp16 and INT8; run `{order.command('int8')}`, or add ENGINE=ncnn "
+            "for the cores"
         )
     version = toolkit_version()
 
@@ -79,8 +78,6 @@ def run_toolkit(
     Raises:
         BuildFailed: the toolkit fails.
     """
-    import tempfile
-
     with tempfile.TemporaryDirectory() as work:
         model = os.path.join(work, part.name + ".onnx")
         with open(model, "wb") as file:
@@ -125,19 +122,9 @@ def _run(command: Any) -> str:
     Raises:
         BuildFailed: it fails; the text has its last lines.
     """
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
-            timeout=TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildFailed(f"rknn-toolkit2 does not run: {error}") from None
-    text = done.stdout.decode(errors="replace")
-    if done.returncode:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    code, text = converted.run_tool("rknn-toolkit2", command, TIMEOUT_S, env=environ)
+    if code:
         lines = [line for line in text.replace("\r", "\n").splitlines() if line.strip()]
-        raise BuildFailed("rknn-toolkit2 failed: {}".format(" / ".join(lines[-3:])))
+        raise BuildFailed(f"rknn-toolkit2 failed: {' / '.join(lines[-3:])}")
     return text

@@ -1,30 +1,103 @@
 """Build for TensorRT: on this board, on another one over ssh, or up to what the board must do."""
 
-from typing import Callable, Optional
+import pathlib
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from boards import detect
-from boards.build import on_board, prepare, prepared, remote
+from boards.build import plans, prepared, remote
 from boards.build.order import Order
+from boards.build.writer import Writer
 from boards.errors import BuildFailed
 from runtime import bundle
 
+CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
+WINDOWS = "windows.plan"
+RUN_KEYS = ("features", "maps", "steps", "shapes", "seen")
 
-def build(order: Order, say: Callable[[str], None]) -> Optional[bundle.Bundle]:
+Say = Callable[[str], None]
+
+
+def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
     """Build the bundle. Return None when the board must go on; its command was printed then."""
     _check_dla(order)
     here = None if order.host else detect.detect().board
     is_here = here is not None and here.name == order.board.name
     folder = order.target.with_name(order.target.name + ".prepared")
     if not is_here or not prepared.is_current(folder, order):
-        prepare.prepare(folder, order, say)
+        prepared.prepare(folder, order, say)
     if order.host:
         return remote.build(order.host, folder, order.target, order.force, order.ssh, say)
     if is_here:
-        return on_board.build(folder, order.target, say)
+        return build_prepared(folder, order.target, say)
     say(f"this is no {order.board.title}; copy this checkout there and run in it:")
     words = ["python3 -m boards.build --prepared", str(folder)]
     print(" ".join(words + (["--force"] if order.force else [])))
     return None
+
+
+def build_here(
+    folder: pathlib.Path, target: Optional[pathlib.Path], force: bool, say: Say
+) -> bundle.Bundle:
+    """Build a prepared folder, if it was prepared for this board.
+
+    Args:
+        folder: the prepared folder.
+        target: the bundle's folder, or None for the usual name beside the prepared folder.
+        force: build also when this is another board.
+        say: function of one sentence.
+
+    Raises:
+        BuildFailed: it was prepared for another board; or see ``build_prepared``.
+    """
+    values = prepared.read(folder)
+    here = detect.detect().board
+    name, precision = values["network"]["name"], values["precision"]
+    if here is not None and here.name != values["board"] and not force:
+        command = bundle.command(here.name, name, precision)
+        raise BuildFailed(
+            f"this board is {here.name}, but the folder was prepared for {values['board']}; run "
+            f"`{command}`"
+        )
+    usual = bundle.folder_of(values["board"], name, precision).name
+    return build_prepared(folder, target or folder.with_name(usual), say)
+
+
+def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle:
+    """Build TensorRT's plans out of a prepared folder, on the board that will run them.
+
+    Args:
+        folder: the prepared folder.
+        target: the bundle's folder; an existing one is replaced.
+        say: function of one sentence.
+
+    Raises:
+        NoGpu: there is no driver, or it finds no GPU.
+        NoEngine: TensorRT can't be imported.
+        BuildFailed: the folder was altered, or TensorRT refuses.
+    """
+    values = prepared.read(folder)
+    asked = {key: values[key] for key in plans.Request._fields if key in values}
+    builder = plans.Builder(plans.Request(**asked), str(CACHE), say)
+    number = builder.gpu.compute_capability.replace(".", "")
+    say(f"TensorRT {builder.version} on {builder.gpu.name} (sm_{number})")
+    with Writer(target) as writer:
+        form, name = _build_form(values, folder, builder, writer.folder, say)
+        run = {key: form[key] for key in RUN_KEYS}
+        run.update(exemplar="exemplar.plan", parts=_plan_names(form)[1:], form=name)
+        run["dtype"] = "float16" if _half_tensors(form, builder) else "float32"
+        run["windows"] = _build_windows(values, form, folder, builder, writer.folder, say)
+        entries = {
+            "network": values["network"],
+            "board": values["board"],
+            "engine": "tensorrt",
+            "precision": values["precision"],
+            "libraries": {"tensorrt": builder.version},
+            "compute_capability": builder.gpu.compute_capability,
+            "calibration_sha256": values["calibration_sha256"],
+            "settings": {"dla": values["dla"], "driver": builder.gpu.driver},
+            "run": run,
+        }
+        return writer.finish(entries, folder / (values["network"]["name"] + ".toml"))
 
 
 def _check_dla(order: Order) -> None:
@@ -40,3 +113,82 @@ def _check_dla(order: Order) -> None:
             f"a {order.board.title} has {most:g} DLA cores, and none has the number {order.dla}; "
             "leave --dla out"
         )
+
+
+def _build_form(
+    values: Dict[str, Any],
+    folder: pathlib.Path,
+    builder: plans.Builder,
+    out: pathlib.Path,
+    say: Say,
+) -> Tuple[Dict[str, Any], str]:
+    """Build the whole network. Where the parser refuses it, build it cut at the correlation."""
+    names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
+    names = [name for name in names if name in values["forms"]]
+    for name in names:
+        form = values["forms"][name]
+        try:
+            for model, plan in zip(_models(values, form, builder), _plan_names(form)):
+                (out / plan).write_bytes(builder.build(folder / model, model))
+            return form, name
+        except BuildFailed as error:
+            if name == names[-1]:
+                raise
+            say(f"{name}: {error}; building it {names[1]}")
+            for path in out.glob("*.plan"):
+                path.unlink()
+    raise AssertionError("a prepared folder has a form")
+
+
+def _build_windows(
+    values: Dict[str, Any],
+    form: Dict[str, Any],
+    folder: pathlib.Path,
+    builder: plans.Builder,
+    out: pathlib.Path,
+    say: Say,
+) -> Optional[Dict[str, Any]]:
+    """Build the plan for several windows of a lost target's search, where there is a model for it.
+
+    It has a fixed number of windows. A plan for any number would choose its kernels for all of
+    them, and a DLA core takes no such plan.
+    """
+    kept = form.get("windows")
+    if not kept or kept["count"] != values.get("windows"):  # as the board's profile wants it
+        return None
+    model = kept.get("half") if _takes_half(values, form, builder) else kept["model"]
+    try:
+        if model is None:
+            raise BuildFailed("there is no model of float16 for it")
+        (out / WINDOWS).write_bytes(builder.build(folder / model, model))
+    except BuildFailed as error:
+        say(f"a lost target is searched for in one window at a time: {error}")
+        return None
+    return {"plan": WINDOWS, "count": kept["count"]}
+
+
+def _half_tensors(form: Dict[str, Any], builder: plans.Builder) -> bool:
+    """Whether the plans take and give float16. A network that is shipped prepared may lack that."""
+    return builder.request.half_tensors and (not builder.strong or "half" in form)
+
+
+def _takes_half(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder) -> bool:
+    """Whether this TensorRT wants models whose own types are float16."""
+    return builder.strong and (values["precision"] == "fp16" or _half_tensors(form, builder))
+
+
+def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder) -> List[str]:
+    """Return the models of a form, in the number format that this TensorRT wants."""
+    if not _takes_half(values, form, builder):
+        return list(form["models"])
+    if "half" not in form:
+        raise BuildFailed(
+            f"TensorRT {builder.version} takes FP16 only from a network of that type, and there "
+            "is none here; prepare it on a computer with onnx, or use PRECISION=fp32"
+        )
+    return list(form["half"])
+
+
+def _plan_names(form: Dict[str, Any]) -> List[str]:
+    searches = [f"search{index}.plan" for index in range(len(form["models"]) - 1)]
+    return ["exemplar.plan"] + searches

@@ -16,7 +16,8 @@ pytest.importorskip("onnxruntime")
 
 from boards import detect, load_board
 from boards.build import __main__ as build
-from boards.build import on_board, prepared, progress, remote
+from boards.build import prepared, progress, remote
+from boards.build.engines import tensorrt
 from boards.detect import Detection
 from runtime import bundle, loading
 from runtime.networks import load_network
@@ -79,7 +80,7 @@ def test_the_board_goes_on_from_what_was_prepared_without_onnx(toml, tmp_path, c
     out = tmp_path / "engines"
     assert run(toml, out, "jetson_nano") == 0
     be(monkeypatch, "jetson_nano")
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     be_without_onnx(monkeypatch)
     board = machine.Board("8.2")
     try:
@@ -97,7 +98,7 @@ def test_the_printed_command_builds_beside_what_was_prepared(toml, tmp_path, cap
     assert command[:3] == ["python3", "-m", "boards.build"]
     shutil.rmtree(str(toml.parent))  # the board has none of it
     be_without_onnx(monkeypatch)
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     board = machine.Board("8.2")
     board.be("jetson_nano")
     try:
@@ -120,7 +121,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
     }
     table.write(ranges, tmp_path / "tiny-ranges.json")
     be(monkeypatch, "jetson_xavier_nx")
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     board = machine.Board("8.2", capability="7.2")
     options = ["jetson_xavier_nx", "--precision", "int8"]
     try:
@@ -158,7 +159,7 @@ def test_what_is_shipped_prepared_is_of_todays_network():
 def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monkeypatch, precision):
     be(monkeypatch, "jetson_nano")
     be_without_onnx(monkeypatch)
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     board = machine.Board("8.2")
     try:
         code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])

@@ -18,7 +18,8 @@ import numpy as np
 
 import boards
 from boards import detect
-from boards.build import on_board, prepare
+from boards.build import prepared
+from boards.build.engines import tensorrt
 from boards.build.order import Order
 from calib.vanishing import Vanishing
 from kernels import cpu
@@ -61,13 +62,13 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     fake_gpu.match_compiler(1000 * int(major) + 10 * int(minor))
     machine.enqueue = Queue()
     sys.modules["tensorrt"] = fake.make(family, machine)
-    on_board.CACHE = folder / "cache"
+    tensorrt.CACHE = folder / "cache"
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
     board.search["windows"] = windows
-    prepare.prepare(folder / "prepared", Order(board, network, precision), quiet)
-    made = on_board.build(folder / "prepared", folder / "bundle", quiet)
+    prepared.prepare(folder / "prepared", Order(board, network, precision), quiet)
+    made = tensorrt.build_prepared(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()
     found.board = board
     detect.detect = lambda root="/": found

@@ -10,8 +10,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 import boards
-from boards.build import on_board, plans, prepare
+from boards.build import plans
 from boards.build import prepared as preparations
+from boards.build.engines import tensorrt
 from boards.build.order import Order
 from boards.errors import BuildFailed
 from kernels import cpu
@@ -33,7 +34,7 @@ NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 @pytest.fixture
 def board(request, monkeypatch, tmp_path):
     """This computer as a Nano with one family of TensorRT."""
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     played = machine.Board(getattr(request, "param", "8.2"))
     yield played
     played.leave()
@@ -47,13 +48,13 @@ def make_prepared(folder, name, precision="fp16", **more):
     network = load_network(NETWORKS[name](folder))
     prepared = folder / "prepared"
     order = Order(boards.load_board("jetson_nano"), network, precision, **more)
-    prepare.prepare(prepared, order, quiet)
+    preparations.prepare(prepared, order, quiet)
     return network, prepared
 
 
 def make_bundle(folder, name="tiny", precision="fp16", **more):
     network, prepared = make_prepared(folder, name, precision, **more)
-    return network, on_board.build(prepared, folder / "bundle", quiet)
+    return network, tensorrt.build_prepared(prepared, folder / "bundle", quiet)
 
 
 def boxes(network, engine):
@@ -81,7 +82,7 @@ def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
 def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
     network, prepared = make_prepared(tmp_path, "tiny_cut")
     folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")
-    on_board.build(prepared, folder, quiet)
+    tensorrt.build_prepared(prepared, folder, quiet)
     board.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
     said = []
@@ -120,7 +121,7 @@ def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_pa
     board.machine.tensor_kernels = False
     said = []
     network, prepared = make_prepared(tmp_path, "tiny_cut")
-    made = on_board.build(prepared, tmp_path / "bundle", said.append)
+    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", said.append)
     assert made.run["form"] == "cut"
     assert any("kernel weights" in sentence and "building it cut" in sentence for sentence in said)
     names = sorted(path.name for path in made.folder.iterdir())
@@ -165,7 +166,7 @@ def test_int8_without_quantisers_is_one_sentence_where_there_are_no_flags(board,
 def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
     _, prepared = make_prepared(tmp_path, "tiny")
     for _ in range(2):
-        on_board.build(prepared, tmp_path / "bundle", quiet)
+        tensorrt.build_prepared(prepared, tmp_path / "bundle", quiet)
     caches = [value for what, value in board.machine.seen if what == "timing cache"]
     assert caches[0] == b"" and caches[-1].startswith(b"timing of 8.2.1.8")
 
@@ -175,7 +176,7 @@ def test_dla_is_asked_for_and_counted(board, tmp_path):
         plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)
     board.machine.dla_cores = 2
     network, prepared = make_prepared(tmp_path, "tiny", dla=1)
-    made = on_board.build(prepared, tmp_path / "bundle", quiet)
+    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", quiet)
     assert ("flag", "GPU_FALLBACK") in board.machine.seen
     engine = loading.open_bundle(made)
     assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
@@ -299,8 +300,8 @@ def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     quantise_picture(tmp_path / "tiny_backbone.onnx")
     order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
-    prepare.prepare(tmp_path / "prepared", order, quiet)
-    made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    preparations.prepare(tmp_path / "prepared", order, quiet)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
     engine = loading.open_bundle(made)
     assert engine.output_dtype == "float16" and made.precision == "int8"
     found, _ = boxes(network, engine)
@@ -313,12 +314,12 @@ def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_p
     network = load_network(tiny.write_network(tmp_path))
     quantise_picture(tmp_path / "tiny_backbone.onnx")
     order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
-    prepare.prepare(tmp_path / "prepared", order, quiet)
+    preparations.prepare(tmp_path / "prepared", order, quiet)
     values = preparations.read(tmp_path / "prepared")
     for form in values["forms"].values():
         del form["half"]
     monkeypatch.setattr(preparations, "read", lambda folder: values)
-    made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
     assert loading.open_bundle(made).output_dtype == made.run["dtype"] == "float32"
 
 
@@ -335,7 +336,7 @@ def test_a_plan_of_the_other_type_is_refused(board, tmp_path):
 def test_a_folder_prepared_for_float_tensors_is_prepared_again(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     nano = boards.load_board("jetson_nano")
-    prepare.prepare(tmp_path / "prepared", Order(nano, network, "fp16"), quiet)
+    preparations.prepare(tmp_path / "prepared", Order(nano, network, "fp16"), quiet)
     assert preparations.is_current(tmp_path / "prepared", Order(nano, network, "fp16"))
     nano.precision["half_tensors"] = ()
     assert not preparations.is_current(tmp_path / "prepared", Order(nano, network, "fp16"))
@@ -429,8 +430,8 @@ def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
     paths = network.locate(networks_dir)
     nano = boards.load_board("jetson_nano")
     order = Order(nano, network, "fp32", networks_dir=str(networks_dir))
-    prepare.prepare(tmp_path / "prepared", order, quiet)
-    made = on_board.build(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    preparations.prepare(tmp_path / "prepared", order, quiet)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
     assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
     random, found = np.random.RandomState(6), []
     for engine in (

@@ -3,7 +3,7 @@
 import pytest
 
 from boards import load_board, names
-from boards.build import engines, network_files
+from boards.build import engines
 from boards.errors import BuildFailed
 
 PROFILE = """
@@ -45,4 +45,4 @@ def test_a_new_engine_takes_the_networks_own_files_with_nothing_edited(tmp_path,
         "    name, runs_files = 'abacus', True\n"
     )
     monkeypatch.setattr(engines.engines, "__path__", list(engines.engines.__path__) + [str(folder)])
-    assert engines.build_of(board(tmp_path, "abacus")) is network_files.build
+    assert engines.build_of(board(tmp_path, "abacus")) is engines.build_files

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from boards import __main__ as command
-from boards.build import on_board
+from boards.build.engines import tensorrt
 from boards.doctor.bringup import film, steps
 from tests.fakes.tensorrt import machine
 
@@ -16,7 +16,7 @@ from tests.fakes.tensorrt import machine
 @pytest.fixture
 def nano(monkeypatch, tmp_path):
     """This computer as a Nano with TensorRT 8.2."""
-    monkeypatch.setattr(on_board, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
     played = machine.Board("8.2")
     played.be("jetson_nano")
     yield played

@@ -208,6 +208,7 @@ def test_the_frame_in_which_the_target_was_given_is_certain(networks_dir, name):
 
 
 def test_the_results_have_a_column_for_it(tmp_path, vanishing):
+    pytest.importorskip("av")
     toml = write_watched(tmp_path, lost_below=0.5)
     (tmp_path / "frames").mkdir()
     for index, frame in enumerate(vanishing):

@@ -128,6 +128,7 @@ def test_jsonl_has_one_object_a_frame(world, tmp_path):
 
 @on_each_python
 def test_the_saved_video_has_every_frame_with_the_box_on_it(world, tmp_path):
+    pytest.importorskip("av")
     folder, boxes = world
     out = tmp_path / "out.mp4"
     done = track(folder, "--video", folder / "frames", "--box", box_text(boxes), "--save", out)
@@ -169,6 +170,7 @@ def test_an_annotated_sequence_brings_its_own_box(world, tmp_path):
 
 @on_each_python
 def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp_path):
+    pytest.importorskip("av")
     folder, boxes = world
     one, other = box_text(boxes), "20,150,30,30"
     (tmp_path / "boxes.txt").write_text(other + "\n")
@@ -319,6 +321,7 @@ def test_other_kinds_of_picture_are_converted(world, tmp_path, kind):
 
 
 def test_frames_that_change_size_carry_the_target_over(world, tmp_path):
+    pytest.importorskip("av")
     folder, boxes = world
     scale = np.ones(10)
     scale[5:] = 2
@@ -387,6 +390,7 @@ def test_a_full_disk_keeps_the_rows_written_before(world, tmp_path):
 @on_each_python
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
+    pytest.importorskip("av")
     folder, boxes = world
     pictures, _ = tiny.film(30)
     write_video(tmp_path / "long.avi", pictures * 120)

@@ -37,6 +37,7 @@ def box_of(folder):
 
 
 def test_a_closed_standard_error_loses_nothing(folder, tmp_path):
+    pytest.importorskip("av")
     out, video = tmp_path / "out.csv", tmp_path / "out.mp4"
     words = command(
         folder,
@@ -111,7 +112,6 @@ def test_a_saved_video_without_overlay_differs_only_at_the_box(folder, tmp_path)
     changed = {}
     for name, more in (("full", []), ("bare", ["--no-overlay"])):
         out = tmp_path / (name + ".mkv")
-        pytest.importorskip("av")
         done = track(
             folder,
             "--video",
@@ -192,6 +192,7 @@ def test_without_pyav_saving_is_refused_in_one_sentence(folder, tmp_path):
 
 
 def test_the_profile_names_the_programs_own_speed_and_its_limit(folder, tmp_path):
+    pytest.importorskip("av")
     done = track(
         folder,
         "--video",

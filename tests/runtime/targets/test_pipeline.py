@@ -92,6 +92,7 @@ def test_rows_are_the_same_with_two_targets_and_frames_that_change_size(film, tm
 
 
 def test_pictures_have_their_own_boxes(film, tmp_path):
+    pytest.importorskip("av")
     folder, boxes = film
     videos = []
     for depth in (1, 2):

@@ -384,6 +384,7 @@ def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
 
 
 def test_a_rotated_video_is_turned_as_its_container_states(tmp_path, planes):
+    pytest.importorskip("av")
     path = tmp_path / "a.mp4"
     with Video(str(path), 25.0) as video:
         for index in range(3):

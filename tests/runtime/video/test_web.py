@@ -66,6 +66,7 @@ def test_a_recording_on_a_web_server_gives_every_frame_and_ends(tmp_path, name):
 
 
 def test_a_saved_video_on_a_web_server_is_one_too(tmp_path):
+    pytest.importorskip("av")
     with Video(str(tmp_path / "a.mp4"), 30) as video:
         for tick in range(60):
             video.write(scene.picture_at(tick))

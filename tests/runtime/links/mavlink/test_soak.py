@@ -20,6 +20,7 @@ GROWTH_MB = 40.0  # of half a minute: buffers of frames fill; a leak of every fr
 @pytest.mark.slow
 @needs_gstreamer
 def test_everything_on_for_half_a_minute(tmp_path, monkeypatch):
+    pytest.importorskip("av")
     monkeypatch.setattr(soak, "EVERY_S", 2.0)
     pictures, _ = tiny.film(100)
     path = tmp_path / "film.mp4"

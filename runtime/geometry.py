@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from kernels.settings import BoxLimits, WindowSettings
-from runtime.frames import AnyFrame, PlanarFrame, bgr_of
+from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
 from runtime.types import Box
 
 if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file

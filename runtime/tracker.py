@@ -12,8 +12,8 @@ import numpy as np
 
 from runtime.engines.base import Engine
 from runtime.errors import NotReady
-from runtime.frames import AnyFrame
 from runtime.networks import Network
+from runtime.pictures import AnyFrame
 from runtime.types import Track
 
 # Why a lost target is not searched for
@@ -57,7 +57,7 @@ class Tracker:
         """Take a target.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``.
+            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
             box: (x, y, w, h), 0-based pixels of the frame; it may reach beyond the frame.
 
         Raises:
@@ -70,7 +70,7 @@ class Tracker:
         """Find the target in the next frame.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``. When its size is
+            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``. When its size is
                 not the last one's, the target is scaled with it.
 
         Raises:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from runtime.errors import BadBox, BadFrame
-from runtime.frames import AnyFrame, Picture
+from runtime.pictures import AnyFrame, Picture
 
 SMALLEST_PX, LARGEST_PX = 0.01, 1e6  # sides of a box
 

@@ -5,7 +5,7 @@ import re
 from typing import Any, List, Sequence, Tuple
 
 from runtime.errors import BadBox
-from runtime.frames import AnyFrame, bgr_of
+from runtime.pictures import AnyFrame, bgr_of
 from runtime.types import Box, checked_box
 from runtime.video import window
 

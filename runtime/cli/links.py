@@ -16,7 +16,7 @@ class Links:
 
     Args:
         options: of the command line.
-        controller: the frame loop's (``runtime.links.page.control``), None without MAVLink.
+        controller: the frame loop's (``runtime.links.control``), None without MAVLink.
         source: of frames.
         size: (width, height) of the frames.
         network: name of the network.
@@ -74,7 +74,7 @@ class Links:
         """A frame was tracked. Returns at once.
 
         Args:
-            tracked: ``runtime.links.page.frame_buffer.TrackedFrame``.
+            tracked: ``runtime.links.frame_buffer.TrackedFrame``.
             recording: whether files are written now.
         """
         if self._service:

@@ -12,9 +12,9 @@ from runtime.cli.profile import Profile
 from runtime.cli.progress import say
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
-from runtime.frames import AnyFrame, JpegFrame, bgr_of
-from runtime.links.page.control import Controller
-from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.links.control import Controller
+from runtime.links.frame_buffer import TrackedFrame
+from runtime.pictures import AnyFrame, JpegFrame, bgr_of
 from runtime.targets.pipeline import Taken
 from runtime.types import Track
 from runtime.video import draw, results, save, window

@@ -7,7 +7,7 @@ from typing import Any, Callable, List, Optional, Tuple
 import numpy as np
 
 from runtime.errors import BadBox
-from runtime.frames import AnyFrame, bgr_of
+from runtime.pictures import AnyFrame, bgr_of
 from runtime.video.window import Window
 
 DEFAULT_FPS = 25.0  # of a recording that states no frame rate

@@ -10,7 +10,7 @@ from runtime.detect import families
 from runtime.detect.description import Description
 from runtime.detect.session import Runner
 from runtime.errors import NetworkFailed
-from runtime.frames import bgr_of
+from runtime.pictures import bgr_of
 from runtime.types import checked_frame
 
 PADDING = 114  # grey of what a letterbox leaves free, as the detectors were trained
@@ -58,7 +58,7 @@ class Detector:
         """Find the objects in a frame.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``runtime.frames.Picture``.
+            frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
 
         Raises:
             BadFrame: not a picture.

@@ -19,9 +19,9 @@ from kernels.fpga.likeness import Likeness
 from runtime import geometry
 from runtime.devices.processor import Cropper, HostTracker
 from runtime.engines.base import Engine, Lane
-from runtime.frames import AnyFrame, PlanarFrame, bgr_of
 from runtime.loss import loss_settings
 from runtime.networks import Network
+from runtime.pictures import AnyFrame, PlanarFrame, bgr_of
 from runtime.search.budget import SHARE
 from runtime.search.search import Planned
 from runtime.tracker import NOT_ASKED

@@ -16,8 +16,8 @@ from kernels.fpga.native import FrameCopies
 from kernels.fpga.next_frame import NextFrame, TableStore
 from runtime.devices.fpga import FpgaTracker
 from runtime.errors import HotpathError
-from runtime.frames import AnyFrame, Picture, PlanarFrame, bgr_of
 from runtime.networks import Network
+from runtime.pictures import AnyFrame, Picture, PlanarFrame, bgr_of
 from runtime.tracker import SEVERAL_IN_FLIGHT, PipelinedTracker
 from runtime.types import Track, checked_frame
 

@@ -19,9 +19,9 @@ from runtime.decode.response import response_settings
 from runtime.devices.gpu_search import GpuSearch
 from runtime.engines.base import Engine
 from runtime.errors import BadFrame, HotpathError
-from runtime.frames import Picture, PlanarFrame
 from runtime.loss import loss_settings
 from runtime.networks import Network
+from runtime.pictures import Picture, PlanarFrame
 from runtime.search.budget import SHARE
 from runtime.states import StateMachine
 from runtime.tracker import NOT_ASKED, SEVERAL_IN_FLIGHT, PipelinedTracker

@@ -26,8 +26,8 @@ from kernels.settings import FrameSettings
 from runtime import geometry
 from runtime.devices.processor import HostTracker
 from runtime.engines.base import Lane
-from runtime.frames import AnyFrame, Picture, PlanarFrame
 from runtime.networks import Network
+from runtime.pictures import AnyFrame, Picture, PlanarFrame
 from runtime.search.budget import Recent
 from runtime.search.search import Planned
 from runtime.types import Track

@@ -17,12 +17,12 @@ from kernels.errors import NO_SCORE, NetworkFailed
 from runtime import decode, geometry
 from runtime.engines.base import Engine, Lane
 from runtime.errors import NoEngine
-from runtime.frames import AnyFrame, JpegFrame, pixels_of
 from runtime.learner.classifier import Classifier, View
 from runtime.learner.head import Head
 from runtime.learner.proposals import Places
 from runtime.loss import LossMonitor
 from runtime.networks import Network
+from runtime.pictures import AnyFrame, JpegFrame, pixels_of
 from runtime.search import colour
 from runtime.search.budget import SHARE, Budget
 from runtime.search.search import PARTS, Search

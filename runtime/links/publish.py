@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runtime.errors import BadOutput
-from runtime.links.page.control import target_json
+from runtime.links.control import target_json
 
 SCHEMA = 1
 
@@ -43,7 +43,7 @@ class Publisher:
         self._socket.setblocking(False)
 
     def show(self, tracked: Any) -> None:
-        """Send what is known of a frame (``runtime.links.page.frame_buffer.TrackedFrame``)."""
+        """Send what is known of a frame (``runtime.links.frame_buffer.TrackedFrame``)."""
         try:
             self._socket.sendto(encoded(tracked, time.monotonic(), time.time()), self._to)
             self.sent += 1

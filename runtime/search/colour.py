@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from kernels.settings import ColourSettings
-from runtime.frames import AnyFrame, every_pixel
+from runtime.pictures import AnyFrame, every_pixel
 
 PATCH = 24  # pixels a side of the picture that a histogram is made of
 HUES, LEVELS, GREYS = 15, 4, 8

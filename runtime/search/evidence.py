@@ -16,9 +16,9 @@ from typing import Any, Callable, FrozenSet, Sequence, Tuple
 
 import numpy as np
 
-from runtime.frames import AnyFrame
 from runtime.learner.classifier import Classifier, View
 from runtime.loss import KEPT
+from runtime.pictures import AnyFrame
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all

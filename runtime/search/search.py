@@ -13,10 +13,10 @@ from typing import Any, Callable, Deque, FrozenSet, List, NamedTuple, Optional, 
 import numpy as np
 
 from runtime import decode
-from runtime.frames import AnyFrame
 from runtime.learner.classifier import Classifier, View
 from runtime.learner.proposals import Places
 from runtime.networks import Network
+from runtime.pictures import AnyFrame
 from runtime.search.budget import Budget
 from runtime.search.colour import ColourMap
 from runtime.search.evidence import Colours, Evidence

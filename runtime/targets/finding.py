@@ -20,7 +20,7 @@ from runtime.detect import Detections, Detector
 from runtime.detect.appearance import Appearance, Colours, remembered
 from runtime.detect.boxes import overlaps
 from runtime.errors import BadBox
-from runtime.frames import AnyFrame, bgr_of
+from runtime.pictures import AnyFrame, bgr_of
 from runtime.targets.targets import Targets
 from runtime.types import Box, Track
 
@@ -81,7 +81,7 @@ class TargetFinder:
         """Look for targets in the first frame; returns the tracks with those found.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``runtime.frames.Picture``.
+            frame: BGR uint8 (H, W, 3), or a ``runtime.pictures.Picture``.
             tracks: of the targets that the user gave.
         """
         self._found_one = bool(tracks)

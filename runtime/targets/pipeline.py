@@ -8,7 +8,7 @@ from collections import deque
 from typing import Callable, Deque, Dict, Mapping, NamedTuple, Optional
 
 from runtime.errors import HotpathError
-from runtime.frames import AnyFrame
+from runtime.pictures import AnyFrame
 from runtime.targets.targets import Targets
 from runtime.tracker import PipelinedTracker, Tracker
 from runtime.types import Track
@@ -18,7 +18,7 @@ class Taken(NamedTuple):
     """A frame that was read.
 
     Attributes:
-        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``.
+        frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
         index: 0-based in its source.
         time_s: of the source, or None.
         wait_ms: how long the source took for it.

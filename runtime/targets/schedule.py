@@ -24,7 +24,7 @@ from runtime.devices.gpu import GpuTracker, as_uploaded, checked_size
 from runtime.devices.processor import HostTracker
 from runtime.engines.base import Batch, Engine, Lane
 from runtime.errors import HotpathError
-from runtime.frames import AnyFrame
+from runtime.pictures import AnyFrame
 from runtime.targets.threads import ThreadGroup
 from runtime.tracker import Tracker
 from runtime.types import Track

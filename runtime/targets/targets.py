@@ -7,9 +7,9 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
-from runtime.frames import AnyFrame
 from runtime.loading import check_pipeline, create_tracker
 from runtime.networks import Network
+from runtime.pictures import AnyFrame
 from runtime.targets.schedule import Schedule, schedule
 from runtime.tracker import Tracker
 from runtime.types import Track

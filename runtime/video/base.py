@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadFrame
-from runtime.frames import AnyFrame, Picture
+from runtime.pictures import AnyFrame, Picture
 from runtime.video.depth import whole_range
 
 
@@ -65,7 +65,7 @@ class Source:
         self.gaps: List[Tuple[int, float]] = []
 
     def read(self, timeout_s: float = 1.0) -> Any:
-        """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of ``runtime.frames``.
+        """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
 
         Args:
             timeout_s: how long a live source may wait; recordings return at once.

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from kernels.planes import Planes
-from runtime.frames import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
+from runtime.pictures import AnyFrame, JpegDecoders, JpegFrame, PlanarFrame
 from runtime.video import hardware
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)

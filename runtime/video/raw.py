@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from kernels.planes import Planes
-from runtime.frames import PlanarFrame
+from runtime.pictures import PlanarFrame
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}

@@ -9,7 +9,7 @@ import re
 from typing import Any, Callable, List, Optional
 
 from runtime.errors import BadSource
-from runtime.frames import can_read_planes
+from runtime.pictures import can_read_planes
 from runtime.video import hardware, pyav, sequence
 from runtime.video.base import WAITING, Source, stated_frames
 from runtime.video.cameras import RECORDING_READ_TIMEOUT_S, Camera, CsiCamera, Stream, list_cameras
@@ -49,8 +49,8 @@ def open_source(
             called here and inside ``read`` only.
         fps: frames a second of a recording, instead of what the recording states.
         depth: bits of 16-bit pictures that are in use; None for the range of their values.
-        planes: whether frames may be ``Picture``s of ``runtime.frames``, which cost no conversion,
-            where the source and the kernels can do that. Otherwise all are BGR arrays.
+        planes: whether frames may be ``Picture``s, which cost no conversion, where the source and
+            the kernels can do that. Otherwise all are BGR arrays.
         decoder: one of ``hardware.DECODERS``, for videos and streams with ``planes``. Where it
             does not work, the processor decodes; ``log`` is told which one does.
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from kernels.planes import Planes
-from runtime.frames import JpegDecoders, JpegFrame, PlanarFrame
+from runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
 from runtime.video import v4l2_structs as v4l2
 from runtime.video.raw import KINDS, MOTION_JPEG, planes_in
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from runtime import load_targets
 from runtime.detect import load_detector
+from runtime.links.control import Controller
 from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
-from runtime.links.page.control import Controller
 from tests.drone.conversation import Clip, overlap
 
 OFF_CENTRE = {"centre": 0.0, "middle": 0.25}  # farthest from it, shares of the target's sides

@@ -24,7 +24,7 @@ from calib.clips import find_clips
 from calib.metrics import overlap
 from runtime import load_tracker
 from runtime.errors import HotpathError
-from runtime.frames import JpegFrame, PlanarFrame, bgr_of
+from runtime.pictures import JpegFrame, PlanarFrame, bgr_of
 from runtime.video.save import Video
 from runtime.video.sources import WAITING, open_source
 from tests.fps import programs

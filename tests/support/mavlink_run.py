@@ -4,6 +4,8 @@ import time
 from collections import namedtuple
 
 from runtime import load_targets
+from runtime.links.control import Controller
+from runtime.links.frame_buffer import TrackedFrame
 from runtime.links.gimbal.control import Control
 from runtime.links.gimbal.settings import load_settings
 from runtime.links.mavlink import numbers as m
@@ -15,8 +17,6 @@ from runtime.links.mavlink.loop import Loop
 from runtime.links.mavlink.reports import Identity, Stream
 from runtime.links.mavlink.service import Service
 from runtime.links.mavlink.transport import Transport
-from runtime.links.page.control import Controller
-from runtime.links.page.frame_buffer import TrackedFrame
 
 Source = namedtuple("Source", "live fps name frames dropped gaps")
 FOV = (60.0, 46.0)

@@ -2,6 +2,6 @@
 
 ``service`` runs the link in a thread of its own. ``camera`` and ``gimbal_manager`` decide what to
 answer and what to send; they use neither sockets nor the MAVLink library. ``transport`` carries
-bytes. ``frames`` finds packets in the bytes and checks signatures. ``codec`` is the only file that
+bytes. ``packets`` cuts them apart and checks signatures. ``codec`` is the only file that
 imports pymavlink.
 """

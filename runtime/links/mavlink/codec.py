@@ -19,7 +19,7 @@ class Codec:
     Args:
         system, component: our ids.
         key: 32 bytes to sign with, or None.
-        ticks: time stamp of the first signature (``frames.ticks_at``).
+        ticks: time stamp of the first signature (``packets.ticks_at``).
     """
 
     def __init__(

@@ -17,11 +17,11 @@ import numpy as np
 
 from runtime.detect import Detector
 from runtime.errors import BadOutput, HotpathError
-from runtime.frames import bgr_of
+from runtime.links.control import Controller
+from runtime.links.frame_buffer import TrackedFrame
 from runtime.links.mavlink.point import SEARCHES, STARTS, find_box
 from runtime.links.mavlink.run import Picture, Run, View
-from runtime.links.page.control import Controller
-from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.pictures import bgr_of
 from runtime.types import Box, Track
 
 POINT_S = 1.5  # longest search for the box of a point

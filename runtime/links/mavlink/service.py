@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Deque, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from runtime.links.mavlink import frames
 from runtime.links.mavlink import numbers as m
+from runtime.links.mavlink import packets
 from runtime.links.mavlink.camera import Camera
 from runtime.links.mavlink.definition import PATH, Settings, definition
 from runtime.links.mavlink.ftp import FileServer
@@ -83,10 +83,10 @@ class Service:
         file = definition(me.model, DEFINITION_VERSION, camera)
         self._settings = Settings(camera, me.system, me.component)
         self._files = FileServer({PATH: file}, me.system, me.component)
-        signatures = frames.Signatures(key) if key is not None else None
-        self._gate = frames.Gate(WANTED, signatures, rate)
+        signatures = packets.Signatures(key) if key is not None else None
+        self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
-        self._splitter = frames.Splitter()
+        self._splitter = packets.Splitter()
         self._view: Optional[View] = None
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -175,7 +175,7 @@ class Service:
             now: seconds of the monotonic clock.
         """
         # a datagram holds whole packets; a stream may deliver them in pieces
-        splitter = self._splitter if peer is None else frames.Splitter()
+        splitter = self._splitter if peer is None else packets.Splitter()
         out: List[Outgoing] = []
         for packet in splitter.feed(data):
             if not self._gate.passes(packet, now, time.time()):
@@ -214,6 +214,6 @@ class Service:
 
     def _send(self, out: List[Outgoing]) -> None:
         for name, fields in out:
-            self._codec.renew(frames.ticks_at(time.time()))
+            self._codec.renew(packets.ticks_at(time.time()))
             self.transport.send(self._codec.encode(name, fields))
             self.sent += 1

@@ -12,9 +12,9 @@ from typing import Any, Callable, Dict, List, Sequence
 import cv2
 from aiohttp import web
 
-from runtime.frames import AnyFrame, bgr_of
-from runtime.links.page.control import Controller, Refused
-from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.links.control import Controller, Refused
+from runtime.links.frame_buffer import TrackedFrame
+from runtime.pictures import AnyFrame, bgr_of
 
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then

@@ -25,10 +25,10 @@ from aiohttp import WSMsgType, web
 from boards.detect import detect
 from boards.telemetry import Telemetry
 from runtime.errors import BadOutput, HotpathError
+from runtime.links.control import Controller, Refused
+from runtime.links.frame_buffer import TrackedFrame
 from runtime.links.page import address, api
 from runtime.links.page.access import HEADERS, ConnectionLimiter, Forbidden, Guard
-from runtime.links.page.control import Controller, Refused
-from runtime.links.page.frame_buffer import TrackedFrame
 from runtime.links.page.viewer import Viewer
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from runtime.errors import BadOutput
-from runtime.frames import AnyFrame, bgr_of
 from runtime.links.stream.protocol import END, FRAME, HEADER, MAGIC, RECORD, STOP_RECORDING
+from runtime.pictures import AnyFrame, bgr_of
 
 PROCESS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gst_process.py")
 PYTHONS = ("/usr/bin/python3",)  # that GStreamer's binding is installed for

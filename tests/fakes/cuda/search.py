@@ -20,8 +20,8 @@ from runtime.devices import processor as host_tracker
 from runtime.devices.gpu import GpuTracker
 from runtime.devices.processor import HostTracker
 from runtime.errors import BadBundle
-from runtime.frames import PlanarFrame, bgr_of
 from runtime.networks import load_network
+from runtime.pictures import PlanarFrame, bgr_of
 from runtime.targets.targets import Targets
 from tests.fakes.cuda import build
 from tests.fakes.cuda.clip import COSTS, open_engine, read_clip

@@ -8,7 +8,7 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 from kernels import cpu
 from runtime import loading
 from runtime.errors import BadFrame
-from runtime.frames import PlanarFrame
+from runtime.pictures import PlanarFrame
 from tests.support import fpga_bundle as bright
 from tests.support.pictures_in_planes import planes_of
 

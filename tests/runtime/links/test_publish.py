@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadOutput
-from runtime.links.page.frame_buffer import TrackedFrame
+from runtime.links.frame_buffer import TrackedFrame
 from runtime.links.publish import Publisher, encoded
 from runtime.types import Track
 

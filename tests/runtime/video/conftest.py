@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.frames import can_read_planes
+from runtime.pictures import can_read_planes
 
 
 @pytest.fixture(params=[False, True], ids=["opencv", "pyav"])

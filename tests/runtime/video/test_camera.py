@@ -71,7 +71,7 @@ def test_the_pictures_arrive_as_the_camera_shows_them(tmp_path, kind, planes):
     fake = FakeCamera(tmp_path, pictures, kind=kind)
     code = (
         "import sys, cv2\n"
-        "from runtime.frames import Picture, bgr_of\n"
+        "from runtime.pictures import Picture, bgr_of\n"
         "from runtime.video.sources import open_source\n"
         "from tests.support.streams import scene\n"
         f"with open_source('cam7', planes={planes}) as source:\n"

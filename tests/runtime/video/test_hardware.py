@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime.frames import bgr_of, can_read_planes
+from runtime.pictures import bgr_of, can_read_planes
 from runtime.video import hardware
 from runtime.video.save import Video
 from runtime.video.sources import open_source

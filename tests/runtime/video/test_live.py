@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from runtime.errors import BadSource
-from runtime.frames import JpegFrame, bgr_of
+from runtime.pictures import JpegFrame, bgr_of
 from runtime.video import cameras, sources
 from runtime.video.base import WAITING
 from runtime.video.cameras import DATAGRAM_OPEN_TIMEOUT_S, Stream

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from runtime.frames import PlanarFrame
+from runtime.pictures import PlanarFrame
 from runtime.video.raw import RawCapture
 
 WIDTH, HEIGHT = 64, 48

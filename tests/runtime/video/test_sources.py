@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BadFrame, BadSource, NoCamera
-from runtime.frames import Picture, bgr_of, can_read_planes
+from runtime.pictures import Picture, bgr_of, can_read_planes
 from runtime.video.base import WAITING, to_bgr
 from runtime.video.cameras import CSI_BGR, CSI_NV12, Camera, CsiCamera, list_cameras
 from runtime.video.raw import RawCapture

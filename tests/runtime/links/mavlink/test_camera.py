@@ -9,13 +9,13 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from runtime.errors import BadOutput
+from runtime.links.control import Refused
 from runtime.links.mavlink import numbers as m
 from runtime.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
 from runtime.links.mavlink.geo import Geo
 from runtime.links.mavlink.message import Message
 from runtime.links.mavlink.reports import Identity, Stream, boot_ms
 from runtime.links.mavlink.run import Picture, Run, View
-from runtime.links.page.control import Refused
 from runtime.types import Track
 
 NAN = float("nan")

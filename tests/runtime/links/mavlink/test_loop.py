@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from runtime.detect import load_detector
+from runtime.links.control import Controller, Refused
 from runtime.links.mavlink import loop
-from runtime.links.page.control import Controller, Refused
 from tests.support import tiny_detector
 from tests.support.mavlink_run import HandTurnedRun, Stop
 

@@ -11,10 +11,10 @@ pytest.importorskip("onnxruntime")
 from runtime.detect import load_detector
 from runtime.detect.boxes import overlaps
 from runtime.errors import NetworkFailed
-from runtime.frames import Picture
+from runtime.links.frame_buffer import FrameBuffer
 from runtime.links.mavlink.codec import Codec
 from runtime.links.mavlink.point import PART, candidates, find_box, middle_of
-from runtime.links.page.frame_buffer import FrameBuffer
+from runtime.pictures import Picture
 from runtime.types import Box
 from tests.support import tiny_detector
 from tests.support.mavlink_run import HandTurnedRun

@@ -15,9 +15,9 @@ from pymavlink.dialects.v20 import common
 from kernels.planes import Planes
 from runtime.cli.links import _streams, read_key
 from runtime.errors import BadOutput
-from runtime.frames import PlanarFrame
-from runtime.links.mavlink import frames, loop
+from runtime.links.mavlink import loop, packets
 from runtime.links.mavlink.codec import Codec
+from runtime.pictures import PlanarFrame
 from tests.drone.fuzz import fuzz
 from tests.support.mavlink_run import HandTurnedRun
 
@@ -158,7 +158,7 @@ def test_a_flood_of_damaged_packets_leaves_the_boxes_as_they_are():
 
 def test_with_a_key_only_signed_commands_are_obeyed():
     run = HandTurnedRun(pictures(), key=KEY)
-    now = frames.ticks_at(time.time())
+    now = packets.ticks_at(time.time())
     run.hear(rectangle(Codec(255, 190)))
     run.hear(rectangle(Codec(255, 190, b"w" * 32, now)))
     run.turn()
@@ -182,14 +182,14 @@ def test_with_a_key_only_signed_commands_are_obeyed():
             )
         ]
     )
-    assert frames.Signatures(KEY).good(run.service.transport.sent[-1], time.time())
+    assert packets.Signatures(KEY).good(run.service.transport.sent[-1], time.time())
     run.close()
 
 
 def test_pymavlink_accepts_what_is_signed():
     peer = common.MAVLink(None, 255, 190)
     peer.signing.secret_key, peer.signing.sign_outgoing = KEY, True
-    codec = Codec(1, 100, KEY, frames.ticks_at(time.time()))
+    codec = Codec(1, 100, KEY, packets.ticks_at(time.time()))
     packet = codec.encode("TIMESYNC", {"tc1": 1, "ts1": 2})
     assert peer.decode(bytearray(packet)).get_type() == "TIMESYNC"
 

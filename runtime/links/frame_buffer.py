@@ -19,7 +19,7 @@ TrackedFrame.__new__.__defaults__ = (0.0,)  # captured_s
 TrackedFrame.__doc__ = """One frame after tracking.
 
 Attributes:
-    frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.frames``.
+    frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``runtime.pictures``.
     index: 0-based index in its source.
     time_s: time in its source, seconds, or None.
     tracks: dict of target number -> ``runtime.types.Track``.

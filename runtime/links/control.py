@@ -14,7 +14,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from runtime.errors import HotpathError
-from runtime.links.page.frame_buffer import FrameBuffer, TrackedFrame
+from runtime.links.frame_buffer import FrameBuffer, TrackedFrame
 from runtime.types import Box, Track, checked_box
 
 GIVEN_SCORE = 1.0  # score of a box that a person drew

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from kernels.planes import Planes
-from runtime import frames as frames_of
-from runtime import geometry
-from runtime.frames import JpegFrame, PlanarFrame, bgr_of, every_pixel, pixels_of
+from runtime import geometry, pictures
+from runtime.pictures import JpegFrame, PlanarFrame, bgr_of, every_pixel, pixels_of
 from tests.support import tiny
 from tests.support.pictures_in_planes import noise_in, planes_of
 
@@ -87,8 +86,8 @@ def jpeg(picture, quality=95):
 def whole_decoder(request, monkeypatch):
     """Both decoders of whole files, one after another."""
     if request.param == "opencv":
-        monkeypatch.setattr(frames_of, "simplejpeg", None)
-    elif frames_of.simplejpeg is None:
+        monkeypatch.setattr(pictures, "simplejpeg", None)
+    elif pictures.simplejpeg is None:
         pytest.skip("no simplejpeg")
 
 
@@ -143,7 +142,7 @@ def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
 
 
 def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
-    decoders, places = frames_of.JpegDecoders(), []
+    decoders, places = pictures.JpegDecoders(), []
     for picture in tiny.film(4)[0]:
         frame = JpegFrame(jpeg(picture), decoders)
         places.append(frame.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data)
@@ -155,7 +154,7 @@ def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
 
 
 def test_a_kept_frame_gives_its_decoder_to_the_next_one_and_decodes_again():
-    decoders = frames_of.JpegDecoders()
+    decoders = pictures.JpegDecoders()
     first, second = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(2)[0]]
     wanted = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60].copy()
     place = first.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.links.mavlink import frames
+from runtime.links.mavlink import packets
 
 pytestmark = pytest.mark.pythons("bytes by struct, and pymavlink")
 
@@ -16,13 +16,13 @@ NOW = 1.8e9  # wall clock
 
 
 def packet(number=76, payload=b"\1\2\3", system=255, component=190):
-    head = struct.pack("<BBBBBBB", frames.V2, len(payload), 0, 0, 0, system, component)
+    head = struct.pack("<BBBBBBB", packets.V2, len(payload), 0, 0, 0, system, component)
     return head + struct.pack("<I", number)[:3] + payload + b"\xaa\xbb"
 
 
 def signed(ticks, link=1, key=KEY, **more):
     plain = bytearray(packet(**more))
-    plain[2] = frames.SIGNED
+    plain[2] = packets.SIGNED
     data = bytes(plain) + struct.pack("<B", link) + struct.pack("<Q", ticks)[:6]
     return data + hashlib.sha256(key + data).digest()[:6]
 
@@ -30,7 +30,7 @@ def signed(ticks, link=1, key=KEY, **more):
 def test_packets_are_found_in_any_pieces_among_noise():
     stream = b"noise" + packet() + b"\0\1" + packet(payload=b"") + packet(payload=b"x" * 255)
     for size in (1, 2, 7, 64, len(stream)):
-        splitter, found = frames.Splitter(), []
+        splitter, found = packets.Splitter(), []
         for at in range(0, len(stream), size):
             found += splitter.feed(stream[at : at + size])
         assert found == [packet(), packet(payload=b""), packet(payload=b"x" * 255)]
@@ -39,68 +39,68 @@ def test_packets_are_found_in_any_pieces_among_noise():
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.binary(max_size=600), max_size=20))
 def test_any_bytes_are_split_without_error_and_without_growing(pieces):
-    splitter = frames.Splitter()
-    gate = frames.Gate(frozenset((76,)), frames.Signatures(KEY), 100.0)
+    splitter = packets.Splitter()
+    gate = packets.Gate(frozenset((76,)), packets.Signatures(KEY), 100.0)
     for piece in pieces:
         for found in splitter.feed(piece):
-            assert len(found) <= frames.LONGEST
+            assert len(found) <= packets.LONGEST
             assert not gate.passes(found, 0.0, NOW)
-    assert len(splitter._buffer) <= frames.BUFFER_BYTES
+    assert len(splitter._buffer) <= packets.BUFFER_BYTES
 
 
 def test_only_wanted_messages_pass():
-    gate = frames.Gate(frozenset((76,)))
+    gate = packets.Gate(frozenset((76,)))
     assert gate.passes(packet(76), 0.0, NOW)
     assert not gate.passes(packet(77), 0.0, NOW)
     assert gate.counts["unwanted"] == 1
 
 
 def test_a_good_signature_passes_once():
-    signatures = frames.Signatures(KEY)
-    data = signed(frames.ticks_at(NOW))
+    signatures = packets.Signatures(KEY)
+    data = signed(packets.ticks_at(NOW))
     assert signatures.good(data, NOW)
     assert not signatures.good(data, NOW)  # played again
-    assert signatures.good(signed(frames.ticks_at(NOW) + 1), NOW)
+    assert signatures.good(signed(packets.ticks_at(NOW) + 1), NOW)
 
 
 def test_a_wrong_key_an_old_time_and_no_signature_are_refused():
-    signatures = frames.Signatures(KEY)
-    assert not signatures.good(signed(frames.ticks_at(NOW), key=b"k" * 32), NOW)
-    assert not signatures.good(signed(frames.ticks_at(NOW - 120)), NOW)
+    signatures = packets.Signatures(KEY)
+    assert not signatures.good(signed(packets.ticks_at(NOW), key=b"k" * 32), NOW)
+    assert not signatures.good(signed(packets.ticks_at(NOW - 120)), NOW)
     assert not signatures.good(packet(), NOW)
 
 
 def test_a_forged_packet_with_a_late_time_does_not_shut_the_real_sender_out():
-    signatures = frames.Signatures(KEY)
+    signatures = packets.Signatures(KEY)
     assert not signatures.good(signed((1 << 48) - 1, key=b"k" * 32), NOW)
-    assert signatures.good(signed(frames.ticks_at(NOW)), NOW)
+    assert signatures.good(signed(packets.ticks_at(NOW)), NOW)
 
 
 def test_a_changed_byte_breaks_the_signature():
-    data = bytearray(signed(frames.ticks_at(NOW)))
+    data = bytearray(signed(packets.ticks_at(NOW)))
     for at in range(1, len(data)):
         changed = bytearray(data)
         changed[at] ^= 1
-        assert not frames.Signatures(KEY).good(bytes(changed), NOW), at
+        assert not packets.Signatures(KEY).good(bytes(changed), NOW), at
 
 
 def test_a_flood_is_cut_to_the_rate_and_others_still_come_through():
-    gate = frames.Gate(frozenset((76,)), rate=50.0)
+    gate = packets.Gate(frozenset((76,)), rate=50.0)
     passed = sum(gate.passes(packet(), n / 1000.0, NOW) for n in range(5000))
     assert 250 <= passed <= 310  # 5 s at 50 a second, and the burst
     assert gate.passes(packet(system=7), 5.0, NOW)
 
 
 def test_a_flood_of_unsigned_packets_does_not_use_up_the_signed_sender_s_rate():
-    gate = frames.Gate(frozenset((76,)), frames.Signatures(KEY), rate=5.0)
+    gate = packets.Gate(frozenset((76,)), packets.Signatures(KEY), rate=5.0)
     for _ in range(1000):
         assert not gate.passes(packet(), 0.0, NOW)
-    assert gate.passes(signed(frames.ticks_at(NOW)), 0.0, NOW)
+    assert gate.passes(signed(packets.ticks_at(NOW)), 0.0, NOW)
 
 
 def test_many_made_up_senders_take_bounded_memory():
-    gate = frames.Gate(frozenset((76,)))
+    gate = packets.Gate(frozenset((76,)))
     for system in range(256):
         for component in range(0, 256, 16):
             gate.passes(packet(system=system, component=component), 0.0, NOW)
-    assert len(gate._limits) <= frames.STREAMS
+    assert len(gate._limits) <= packets.STREAMS

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runtime.links.page.frame_buffer import FrameBuffer, TrackedFrame
+from runtime.links.frame_buffer import FrameBuffer, TrackedFrame
 
 FRAME = np.zeros((10, 10, 3), np.uint8)
 

@@ -6,6 +6,7 @@
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
 
 typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
+typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef float hp_quad __attribute__((vector_size(16), aligned(4), may_alias));
 
 struct hp_cell_share {  // of a part of a box
@@ -141,6 +142,39 @@ void share_cells(const hp_pooling* pooling, double centre, double length, double
     }
   }
 }
+
+// Four rows of four numbers become columns.
+#if defined(HP_AVX2)
+typedef __m128 hp_four;
+inline hp_four load_four(const float* from) { return _mm_loadu_ps(from); }
+inline void store_four(float* to, hp_four values) { _mm_storeu_ps(to, values); }
+inline void turn_four(hp_four* row) { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
+#elif defined(HP_NEON)
+typedef float32x4_t hp_four;
+inline hp_four load_four(const float* from) { return vld1q_f32(from); }
+inline void store_four(float* to, hp_four values) { vst1q_f32(to, values); }
+inline void turn_four(hp_four* row) {
+  const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(row[0], row[1]));
+  const float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(row[0], row[1]));
+  const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(row[2], row[3]));
+  const float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(row[2], row[3]));
+  row[0] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
+  row[1] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
+  row[2] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
+  row[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
+}
+#else
+struct hp_four {
+  float value[4];
+};
+inline hp_four load_four(const float* from) { return {{from[0], from[1], from[2], from[3]}}; }
+inline void store_four(float* to, hp_four values) { memcpy(to, values.value, sizeof values.value); }
+inline void turn_four(hp_four* row) {
+  const hp_four old[4] = {row[0], row[1], row[2], row[3]};
+  for (int y = 0; y < 4; ++y)
+    for (int x = 0; x < 4; ++x) row[x].value[y] = old[y].value[x];
+}
+#endif
 
 // Writes one row of cells with the channels of each cell side by side: four cells of four channels at
 // once, then what is left.

@@ -8,23 +8,21 @@ create_tracker  -> the tracker of one target on that engine
 
 import os
 import pathlib
-from typing import Any, Callable, Dict, NamedTuple, Optional, Union
+from typing import Any, Dict, NamedTuple, Optional
 
 import boards
 from boards import detect
 from kernels import cpu
 from kernels.errors import NoCompiler, NotOnGpu
 from runtime import engines
-from runtime import precision as precisions
 from runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from runtime.devices.processor import HostTracker
 from runtime.engines.base import Engine, Setup
 from runtime.errors import BadBundle, NoEngine
 from runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
+from runtime.options import DEFAULTS, Log, Options, PathLike
+from runtime.precision import AUTO, open_precision
 from runtime.tracker import NOT_ASKED, Tracker
-
-Log = Optional[Callable[[str], None]]
-PathLike = Union[str, pathlib.Path]
 
 
 class Loaded(NamedTuple):
@@ -41,50 +39,23 @@ class Loaded(NamedTuple):
     kernels: Any
 
 
-def load(
-    network: Optional[PathLike] = None,
-    *,
-    engine: str = engines.AUTO,
-    networks_dir: Optional[PathLike] = None,
-    threads: Optional[int] = None,
-    log: Log = None,
-    bundle: Optional[PathLike] = None,
-    precision: str = precisions.AUTO,
-    board: Optional[str] = None,
-    simulate: Optional[str] = None,
-) -> Loaded:
+def load(options: Options) -> Loaded:
     """Load a network into an engine.
 
     Args:
-        network: name or TOML; None for the bundle's own, for that of the board whose bundle is
-            looked for, or for ``DEFAULT_NETWORK``.
-        engine: "auto", or the name of an engine.
-        networks_dir: folder with the network's files.
-        threads: of one call of the network, on a processor; at most as many as it has cores.
-        log: function of one sentence, or None.
-        bundle: folder of a bundle; None for the one of the board and ``network``.
-        precision: "auto", "fp32" or "int8", see ``runtime.precision``. A bundle must have it;
-            with "auto" it may have any, "fp16" too (see ``find_bundle``).
-        board: name of the board; None to detect it.
-        simulate: "model" or "rtl", for an FPGA board that is not there (``design.sim``).
+        options: of them, those up to ``simulate``. Without a bundle, "auto" runs the network's own
+            files in an engine of this computer.
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see ``runtime.errors``.
     """
-    threads = usable_threads(threads, log)
-    runs_files = engine == engines.AUTO or engines.find(engine).runs_files
-    if bundle or board or simulate or not runs_files:
-        of_bundle = None if precision == precisions.AUTO else precision
-        return _from_bundle(network, engine, threads, log, bundle, of_bundle, board, simulate)
-    opened = precisions.open_precision(
-        load_network(network or DEFAULT_NETWORK),
-        precision,
-        engine,
-        networks_dir=networks_dir,
-        threads=threads,
-        log=log,
-    )
-    return Loaded(opened.network, opened, cpu.load(log))
+    options = options._replace(threads=usable_threads(options.threads, options.log))
+    runs_files = options.engine == engines.AUTO or engines.find(options.engine).runs_files
+    if options.bundle or options.board or options.simulate or not runs_files:
+        opened = _from_bundle(options)
+    else:
+        opened = open_precision(load_network(options.network or DEFAULT_NETWORK), options)
+    return Loaded(opened.network, opened, cpu.load(options.log))
 
 
 def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
@@ -103,57 +74,46 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
     return cores
 
 
-def _from_bundle(
-    name: Optional[PathLike],
-    engine: str,
-    threads: Optional[int],
-    log: Log,
-    folder: Optional[PathLike],
-    precision: Optional[str],
-    board_name: Optional[str],
-    simulate: Optional[str],
-) -> Loaded:
+def _from_bundle(options: Options) -> Engine:
     """A bundle, in the engine that it was built for."""
-    board = boards.load_board(board_name) if board_name else detect.detect().board
-    network = load_network(name) if name else None
+    board = boards.load_board(options.board) if options.board else detect.detect().board
+    network = load_network(options.network) if options.network else None
+    precision = None if options.precision == AUTO else options.precision
     known = board.name if board is not None else None
-    if simulate and folder is None:
+    if options.simulate:
         from kernels.fpga.design.sim import device as simulation
 
-        simulation.check(known, simulate)
-    if folder is None:
+        if options.bundle is None:
+            simulation.check(known, options.simulate)
+    if options.bundle is None:
         network = network or load_network(default_of(board))
-        if board is not None and engine not in (engines.AUTO, board.engine):
+        if board is not None and options.engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                f"a bundle of {board.title} runs on {board.engine}, not on {engine}; leave "
-                "--engine away, or name another "
-                f"--board or a --bundle that was built for {engine}"
+                f"a bundle of {board.title} runs on {board.engine}, not on {options.engine}; leave "
+                f"--engine away, or name another --board or a --bundle that was built for "
+                f"{options.engine}"
             )
         bundle = find_bundle(board, network.name, precision)
     else:
-        bundle = Bundle(folder)
-    if engine not in (engines.AUTO, bundle.engine):
+        bundle = Bundle(options.bundle)
+    if options.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {engine}; leave --engine away, or "
-            "name a board or a bundle for "
-            "it"
+            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; leave --engine "
+            "away, or name a board or a bundle for it"
         )
     device = overlay = None
-    if simulate:
-        from kernels.fpga.design.sim import device as simulation
-
+    if options.simulate:
         bundle.check_board(known)
-        device, overlay = simulation.open_board(bundle.board, simulate)
-    opened = open_bundle(
+        device, overlay = simulation.open_board(bundle.board, options.simulate)
+    return open_bundle(
         bundle,
         network,
-        threads=threads,
+        threads=options.threads,
         device=device,
         board=known,
         precision=precision,
         overlay=overlay,
     )
-    return Loaded(opened.network, opened, cpu.load(log))
 
 
 def find_bundle(
@@ -237,40 +197,26 @@ def open_bundle(
 
 
 def create_tracker(
-    network: Network,
-    engine: Engine,
-    kernels: Any,
-    *,
-    log: Log = None,
-    pipeline: int = 1,
-    recover: Optional[bool] = None,
-    budget_ms: Optional[float] = None,
-    online: Optional[bool] = None,
+    network: Network, engine: Engine, kernels: Any, options: Options = DEFAULTS
 ) -> Tracker:
     """A tracker of one target: the whole frame on the GPU or in the FPGA, else the host's.
 
     Args:
         network, engine, kernels: as in ``Loaded``.
-        log: function of one sentence, or None.
-        pipeline: frames that may be in flight at a time.
-        recover: whether a lost target is searched for; None: where network and engine can, and the
-            board's profile says so. Where they cannot, one sentence says so.
-        budget_ms: what a frame of the search may take beyond a tracked frame's time; None for the
-            share of that time that the board's profile has.
-        online: whether a classifier learns the target while it is tracked; None for what the
-            network's TOML says, where network and engine can.
+        options: of them, ``log``, ``pipeline``, ``recover``, ``budget_ms`` and ``online``. Where no
+            lost target can be searched for, one sentence says so.
 
     Raises:
         NoEngine: more than one frame at a time, and the tracker is the host's; ``online``, and
             network or engine cannot; or a budget that is no number of milliseconds.
     """
+    budget_ms, recover = options.budget_ms, options.recover
     if budget_ms is not None and not 0 <= budget_ms < float("inf"):
         raise NoEngine(f"budget_ms must be a number of milliseconds, 0 or more, not {budget_ms!r}")
     board = board_of(engine)
     afforded = board.search
-    wanted = afforded["default"] if recover is None else recover
     search: Dict[str, Any] = {
-        "recover": wanted,
+        "recover": afforded["default"] if recover is None else recover,
         "budget_ms": budget_ms,
         "budget_share": afforded["share"],
     }
@@ -283,31 +229,31 @@ def create_tracker(
                 network,
                 engine,
                 kernels=kernels,
-                pipeline=pipeline,
+                pipeline=options.pipeline,
                 windows=afforded["windows"],
-                log=log,
+                log=options.log,
                 **search,
             )
-            _check_online(online, "a GPU")
-            return _checked_search(tracker, recover, board, log)
+            _check_online(options.online, "a GPU")
+            return _checked_search(tracker, recover, board, options.log)
         except (NotOnGpu, NoCompiler) as error:
             why = f"crop and select run on the processor: {error}"
-    check_pipeline(engine, pipeline, why)
-    if why and log is not None:
-        log(why)
+    check_pipeline(engine, options.pipeline, why)
+    if why and options.log is not None:
+        options.log(why)
     if engine.fabric is not None:
-        _check_online(online, "an FPGA")
+        _check_online(options.online, "an FPGA")
         from runtime.devices.fpga import FpgaTracker
         from runtime.devices.fpga_pipeline import PipelinedFpgaTracker
 
-        if pipeline > 1:
-            tracker = PipelinedFpgaTracker(network, engine, kernels, pipeline)
+        if options.pipeline > 1:
+            tracker = PipelinedFpgaTracker(network, engine, kernels, options.pipeline)
         else:
             search["windows"] = afforded["windows"]
             tracker = FpgaTracker(network, engine, kernels, **search)
     else:
-        tracker = HostTracker(network, engine, kernels, online=online, **search)
-    return _checked_search(tracker, recover, board, log)
+        tracker = HostTracker(network, engine, kernels, online=options.online, **search)
+    return _checked_search(tracker, recover, board, options.log)
 
 
 def board_of(engine: Engine) -> boards.Board:
@@ -365,6 +311,5 @@ def check_pipeline(engine: Engine, pipeline: int, why: Optional[str] = None) -> 
     why = why or "{engine} runs on {device} here".format(**engine.describe())
     raise NoEngine(
         f"--pipeline {pipeline} keeps frames in flight on a GPU or an FPGA, but {why}; leave "
-        "--pipeline "
-        "away, or use --engine tensorrt or a --bundle that was made for a GPU"
+        "--pipeline away, or use --engine tensorrt or a --bundle that was made for a GPU"
     )

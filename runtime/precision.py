@@ -13,12 +13,13 @@ import os
 import pathlib
 import sys
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple
 
 from runtime import engines
 from runtime.engines.base import Engine
 from runtime.errors import BadNetwork, NoEngine
 from runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
+from runtime.options import Log, Options
 
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 # AVX-512 VNNI and AVX-VNNI of x86, and the dot products of ARM: as Linux names them.
@@ -28,17 +29,10 @@ WARM_UP, ROUNDS = 5, 25  # calls
 SUFFIX = "-int8"  # of the names of INT8 forms
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 
-Folder = Optional[Union[str, pathlib.Path]]
-
 
 def open_precision(
     network: Network,
-    precision: str,
-    engine: str,
-    *,
-    networks_dir: Folder = None,
-    threads: Optional[int] = None,
-    log: Optional[Callable[[str], None]] = None,
+    options: Options,
     measured: pathlib.Path = MEASURED,
     cpuinfo: pathlib.Path = CPUINFO,
 ) -> Engine:
@@ -46,11 +40,8 @@ def open_precision(
 
     Args:
         network: the ``Network``. With "fp32" it runs as it is, even if it is an INT8 form.
-        precision: one of ``PRECISIONS``.
-        engine: as in ``runtime.engines.create``.
-        networks_dir: folder with the networks' files.
-        threads: of one call of the network.
-        log: told what a measurement gave, and that INT8 gains nothing in an engine.
+        options: of them, ``precision``, ``engine``, ``networks_dir``, ``threads``, and ``log``,
+            which is told what a measurement gave, and that INT8 gains nothing in an engine.
         measured: file that keeps measurements.
         cpuinfo: what Linux says of the processor.
 
@@ -58,10 +49,11 @@ def open_precision(
         BadNetwork: "int8", and the network has no INT8 form; or its files are missing.
         NoEngine: no such precision; or see ``runtime.engines.create``.
     """
+    precision, engine, log = options.precision, options.engine, options.log
 
     def opened(form: Network) -> Engine:
         name = int8_engine(engine) if form.name.endswith(SUFFIX) else engine
-        return engines.create(name, form, form.locate(networks_dir), threads)
+        return engines.create(name, form, form.locate(options.networks_dir), options.threads)
 
     if precision not in PRECISIONS:
         raise NoEngine(
@@ -86,7 +78,7 @@ def open_precision(
     if not has_int8(text) or name not in engines.installed():
         return opened(network)
     names = sorted({name, int8_engine(engine)})
-    key = _key(text, names, threads or engines.THREADS, network, form)
+    key = _key(text, names, options.threads or engines.THREADS, network, form)
     known = _read(measured)
     if key in known:
         return opened(form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network)
@@ -102,8 +94,7 @@ def open_precision(
     if log is not None:
         log(
             f"{network.name}: INT8 takes {int8_ms:.2f} ms a search region here, fp32 "
-            f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs from now "
-            "on"
+            f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs from now on"
         )
     chosen, other = both[::-1] if int8_ms < fp32_ms else both
     other.close()
@@ -130,7 +121,7 @@ def int8_engine(engine: str) -> str:
     return (able or installed or [engine])[0]
 
 
-def _say_in_floats(engine: str, log: Optional[Callable[[str], None]]) -> None:
+def _say_in_floats(engine: str, log: Log) -> None:
     """Say that an engine that was asked for by name computes INT8 networks in float32."""
     if log is None or engine == engines.AUTO or engines.find(engine).computes_int8():
         return
@@ -208,7 +199,7 @@ def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
 
 def main() -> int:
     """Measure the default network on this processor, if it has an INT8 form."""
-    engine = open_precision(load_network(DEFAULT_NETWORK), AUTO, engines.AUTO, log=print)
+    engine = open_precision(load_network(DEFAULT_NETWORK), Options(log=print))
     engine.close()
     return 0
 

@@ -22,6 +22,7 @@ from runtime.cli.progress import Progress, say
 from runtime.errors import BadSource, HotpathError
 from runtime.garbage import short_collections
 from runtime.networks.listing import list_networks
+from runtime.options import given_in
 from runtime.pace import Pace
 from runtime.service_manager import ServiceManager
 from runtime.targets.finding import TargetFinder
@@ -72,21 +73,7 @@ def run(options: argparse.Namespace) -> int:
     check_outputs(options)
     detector = open_detector(options)
     manager = ServiceManager(os.environ)
-    targets = load_targets(
-        options.network,
-        engine=options.engine,
-        precision=options.precision,
-        networks_dir=options.networks_dir,
-        threads=options.threads,
-        log=say,
-        bundle=options.bundle,
-        pipeline=options.pipeline,
-        board=options.board,
-        simulate=options.simulate,
-        recover=options.recover,
-        budget_ms=options.budget,
-        online=options.online,
-    )
+    targets = load_targets(**given_in(options), log=say)
     with contextlib.closing(targets), contextlib.ExitStack() as cleanup, open_source(
         options.video, say, options.fps, options.depth, planes=True, decoder=options.decoder
     ) as source:

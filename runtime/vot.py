@@ -16,6 +16,7 @@ import cv2
 
 from runtime import DEFAULT_NETWORK, engines, load_tracker
 from runtime.errors import BadFrame, BadSource, HotpathError, NoEngine
+from runtime.options import given_in
 from runtime.tracker import Tracker
 from runtime.types import Box, Track
 from runtime.video.recorded import read_picture
@@ -50,13 +51,7 @@ def serve(options: argparse.Namespace) -> None:
     """
     trax = _trax()
     cv2.setNumThreads(1)
-    tracker = load_tracker(
-        options.network,
-        engine=options.engine,
-        networks_dir=options.networks_dir,
-        threads=options.threads,
-        log=_say,
-    )
+    tracker = load_tracker(**given_in(options), log=_say)
     server = trax.Server(
         [trax.Region.RECTANGLE],
         [trax.Image.PATH],

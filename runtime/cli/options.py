@@ -169,6 +169,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     online.add_argument("--no-online", dest="online", action="store_false", help="do not")
     group.add_argument(
         "--budget",
+        dest="budget_ms",
         type=_number(0, 10000),
         metavar="MS",
         help="what a frame of the search may take beyond a tracked frame's time (default: the "

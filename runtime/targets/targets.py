@@ -3,12 +3,13 @@
 ``runtime.targets.schedule`` decides how they take a frame.
 """
 
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from runtime.engines.base import Engine
 from runtime.errors import HotpathError
 from runtime.loading import check_pipeline, create_tracker
 from runtime.networks import Network
+from runtime.options import DEFAULTS, Options
 from runtime.pictures import AnyFrame
 from runtime.targets.schedule import Schedule, schedule
 from runtime.tracker import Tracker
@@ -22,8 +23,7 @@ class Targets:
         network: the ``Network``.
         engine: an engine that holds it; it serves all targets.
         kernels: crop and select.
-        pipeline: frames that may be in flight at a time; more than one needs a GPU or an FPGA.
-        recover, budget_ms, online: see ``runtime.loading.create_tracker``.
+        options: as in ``runtime.loading.create_tracker``.
 
     Raises:
         NoEngine: more than one frame at a time, and neither a GPU nor an FPGA.
@@ -38,26 +38,20 @@ class Targets:
         network: Network,
         engine: Engine,
         kernels: Any,
-        *,
-        pipeline: int = 1,
-        log: Optional[Callable[[str], None]] = None,
-        recover: Optional[bool] = None,
-        budget_ms: Optional[float] = None,
-        online: Optional[bool] = None,
+        options: Options = DEFAULTS,
     ) -> None:
-        check_pipeline(engine, pipeline)
+        check_pipeline(engine, options.pipeline)
         self.network = network
         self.engine = engine
         self.kernels = kernels
-        self.pipeline = pipeline
-        self._log = log
-        self._more: Dict[str, Any] = {"recover": recover, "budget_ms": budget_ms, "online": online}
+        self.pipeline = options.pipeline
+        self._options = options
         self.step_ms = {"crop": 0.0, "network": 0.0, "select": 0.0}
         self._trackers: Dict[int, Tracker] = {}
         self._next = 0
         self._schedule: Optional[Schedule] = None  # of those that are followed now
         self._last: Optional[Schedule] = None  # also when targets have come or gone since
-        self._say = log  # one sentence about the way
+        self._say = options.log  # one sentence about the way
 
     def add(self, frame: AnyFrame, box: Sequence[float]) -> int:
         """Take a target; returns its number.
@@ -70,15 +64,9 @@ class Targets:
             BadFrame, BadBox: see ``Tracker.init``.
         """
         kernels = self.kernels.clone()  # targets may be followed in several threads
-        tracker = create_tracker(
-            self.network,
-            self.engine,
-            kernels,
-            pipeline=self.pipeline,
-            log=self._log,
-            **self._more,
-        )
-        self._log = None  # what the next targets' trackers would say is the same
+        tracker = create_tracker(self.network, self.engine, kernels, self._options)
+        # what the next targets' trackers would say is the same
+        self._options = self._options._replace(log=None)
         try:
             tracker.init(frame, box)
         except HotpathError:

@@ -22,6 +22,7 @@ import numpy as np
 from kernels import cpu
 from runtime import loading
 from runtime.bundle import Bundle
+from runtime.options import Options
 from runtime.tracker import PipelinedTracker
 from tests.arm.replay import ReplayBoard
 
@@ -41,7 +42,10 @@ def main(folder, library, out, pipeline="1", recover=""):
     engine = loading.open_bundle(bundle, device=board, overlay=folder / "hotpath.bit")
     kernels = cpu.load()
     tracker = loading.create_tracker(
-        engine.network, engine, kernels, pipeline=int(pipeline), recover=recover == "recover"
+        engine.network,
+        engine,
+        kernels,
+        Options(pipeline=int(pipeline), recover=recover == "recover"),
     )
     replay(engine, board, list(record["results"]))
     tracks = follow(tracker, list(record["frames"]), record["box"])

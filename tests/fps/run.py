@@ -17,6 +17,7 @@ from calib.metrics import overlap
 from runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from runtime.errors import HotpathError
 from runtime.networks import load_network
+from runtime.options import Options
 from runtime.pace import NORMAL
 from tests.fps import evidence as files
 from tests.fps import place as places
@@ -226,7 +227,9 @@ def on_processor(case, settings):
 
 def _from_bundle(case, settings, network):
     loaded, engine, kernels = loading.load(
-        case.network, engine=case.engine, precision=case.precision, threads=settings.threads
+        Options(
+            case.network, engine=case.engine, precision=case.precision, threads=settings.threads
+        )
     )
     board = places.Place().board
     parts = loading.find_bundle(board, network.name, case.precision).parts

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from runtime import loading
+from runtime.options import Options
 from runtime.targets.schedule import Batched, Sequential, Threaded, schedule
 from tests.fps import clips
 
@@ -49,8 +50,8 @@ def measure(network, precision, cores, counts, frames, **settings):
     film = clips.film(60)
     rows = []
     try:
-        loaded = loading.load(network, precision=precision, threads=cores, **settings)
-        single = loading.load(network, precision=precision, threads=1, **settings)
+        loaded = loading.load(Options(network, precision=precision, threads=cores, **settings))
+        single = loading.load(Options(network, precision=precision, threads=1, **settings))
         for count in counts:
             rows += _rows(loaded, single, film.frames, count, frames)
         loaded.engine.close()

@@ -18,6 +18,7 @@ from kernels import cpu
 from runtime import bundle, engines, loading
 from runtime.errors import BundleMismatch, NoEngine
 from runtime.networks import load_network
+from runtime.options import Options
 from tests.fakes.tensorrt import machine
 from tests.support import tiny
 
@@ -226,12 +227,12 @@ def test_frames_on_the_way_need_crop_and_select_on_the_gpu_too(made):
     network = made.load_network()
     assert type(loading.create_tracker(network, engine, cpu.load())).__name__ == "HostTracker"
     with pytest.raises(NoEngine, match="crop and select run on the processor.*leave --pipeline"):
-        loading.create_tracker(network, engine, cpu.load(), pipeline=2)
+        loading.create_tracker(network, engine, cpu.load(), Options(pipeline=2))
 
 
 def test_an_engine_that_the_board_does_not_run_is_one_sentence():
     with pytest.raises(NoEngine, match="runs on openvino, not on tensorrt; leave --engine away"):
-        loading.load("kestrel", engine="tensorrt", board="host")
+        loading.load(Options("kestrel", engine="tensorrt", board="host"))
 
 
 def test_other_inputs_need_a_new_bundle(made, tmp_path):

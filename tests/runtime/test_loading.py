@@ -9,6 +9,7 @@ from boards import load_board
 from kernels import cpu
 from runtime import load_targets, load_tracker, loading
 from runtime.errors import NoEngine
+from runtime.options import Options
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
 
@@ -38,12 +39,18 @@ def test_a_budget_that_is_no_time_is_refused(tmp_path, budget_ms):
         load_tracker(tiny.write_network(tmp_path), engine="onnxruntime", budget_ms=budget_ms)
 
 
+@pytest.mark.parametrize("load", (load_tracker, load_targets))
+def test_an_option_that_does_not_exist_is_refused_with_those_that_do(load):
+    with pytest.raises(TypeError, match="no option 'engin'; there are: network, engine, precision"):
+        load(engin="onnxruntime")
+
+
 def create_on(board, tmp_path, **options):
     """A tracker of a network that can search, as a bundle for a board gives it."""
     toml = tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS))
-    loaded = loading.load(toml, engine="onnxruntime")
+    loaded = loading.load(Options(toml, engine="onnxruntime"))
     loaded.engine.bundle = types.SimpleNamespace(board=board)
-    return loading.create_tracker(loaded.network, loaded.engine, cpu.load(), **options)
+    return loading.create_tracker(loaded.network, loaded.engine, cpu.load(), Options(**options))
 
 
 @pytest.mark.parametrize("board", ("pynq_z2", "kv260", "jetson_orin_nano", "host"))
@@ -54,7 +61,7 @@ def test_the_boards_profile_says_whether_a_lost_target_is_searched_for(tmp_path,
 
 
 def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
-    loaded = loading.load(tiny.write_network(tmp_path), engine="onnxruntime")
+    loaded = loading.load(Options(tiny.write_network(tmp_path), engine="onnxruntime"))
     assert loading.board_of(loaded.engine).name == "host"
     loaded.engine.bundle = types.SimpleNamespace(board="a_board_of_ones_own")
     assert loading.board_of(loaded.engine).name == "host"

@@ -9,6 +9,7 @@ pytest.importorskip("onnxruntime")
 
 from runtime import BadNetwork, NoEngine, engines, load_tracker, precision, track
 from runtime.networks import load_network
+from runtime.options import Options
 from tests.support import tiny
 
 VNNI = "model name : one\nflags : fpu avx2 avx512f avx512_vnni\n"
@@ -32,9 +33,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
     said = []
     made = precision.open_precision(
         load_network(home / "tiny.toml"),
-        wanted,
-        engine,
-        log=said.append,
+        Options(engine=engine, precision=wanted, log=said.append),
         measured=home / "cache" / "precision.json",
         cpuinfo=home / "cpuinfo",
     )
@@ -131,13 +130,14 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
     network = load_network(home / "tiny.toml")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     made = {
-        wanted: precision.open_precision(network, wanted, "auto") for wanted in ("fp32", "int8")
+        wanted: precision.open_precision(network, Options(precision=wanted))
+        for wanted in ("fp32", "int8")
     }
     assert {wanted: engine.name for wanted, engine in made.items()} == {
         "fp32": "openvino",
         "int8": "onnxruntime",
     }
-    named = precision.open_precision(network, "int8", "openvino")
+    named = precision.open_precision(network, Options(engine="openvino", precision="int8"))
     assert named.name == "openvino"
     for engine in [*made.values(), named]:
         engine.close()

@@ -27,6 +27,7 @@ from runtime import engines as runtime_engines
 from runtime import loading
 from runtime.devices.processor import HostTracker
 from runtime.networks import default_of, load_network
+from runtime.options import Options
 
 FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
@@ -85,7 +86,7 @@ class State:
             raise Skip("the GPU is not open")
         return self.device
 
-    def need_engine(self) -> Any:
+    def need_engine(self) -> loading.Loaded:
         """Return what ``loading.load`` returned."""
         if self.loaded is None:
             raise Skip("there is no engine")
@@ -203,7 +204,7 @@ def engine(state: State) -> str:
         build = engines.build_of(found)
         if build(order, state.say) is None:
             raise StepFailed("the bundle was not built", f"run `{order.command()}`")
-    state.loaded = loading.load(bundle=str(order.target), precision=order.precision)
+    state.loaded = loading.load(Options(bundle=str(order.target), precision=order.precision))
     return "{engine} {version} on {device}, {precision}".format(**state.loaded.engine.describe())
 
 
@@ -215,13 +216,13 @@ def boxes(state: State) -> str:
     """
     loaded = state.need_engine()
     frames, start = film(FRAMES)
-    tracker = loading.create_tracker(*loaded, log=state.say)
+    tracker = loading.create_tracker(*loaded, Options(log=state.say))
     found = _follow(tracker, frames, start)
     if isinstance(tracker, HostTracker):
         others = [name for name in runtime_engines.installed() if name != loaded.engine.name]
         if not others:
             raise Skip("there is no other engine here to compare with")
-        other = loading.load(state.network, engine=others[0], precision="fp32")
+        other = loading.load(Options(state.network, engine=others[0], precision="fp32"))
         wanted, limit = _follow(loading.create_tracker(*other), frames, start), OTHER_PX
         other.engine.close()
     else:
@@ -242,7 +243,7 @@ def graph(state: State) -> str:
     state.need_gpu()
     loaded = state.need_engine()
     said: List[str] = []
-    tracker: Any = loading.create_tracker(*loaded, log=said.append)
+    tracker: Any = loading.create_tracker(*loaded, Options(log=said.append))
     if tracker.uses_graph is None:
         raise Skip("crop and select run on the processor")
     frames, start = film(3)

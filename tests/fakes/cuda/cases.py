@@ -22,6 +22,7 @@ from kernels.errors import GpuFailed
 from runtime import geometry
 from runtime.devices.gpu import GpuTracker, frame_settings
 from runtime.errors import BadFrame, NetworkFailed, NotReady
+from runtime.options import Options
 from runtime.targets.pipeline import Pipeline, Taken
 from runtime.targets.targets import Targets
 from tests.fakes.cuda.engine import Engine
@@ -277,7 +278,7 @@ def _run(depth, graph):
     device, net = devices.open_device(), network(border="zero", lost_below=0.9, hold_below=0.85)
     engine = Engine(device, net, seen=True)
     engine.capturable = graph
-    targets = Targets(net, engine, cpu.load(), pipeline=depth, recover=False)
+    targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
     film, told = Film(3, change=30), []
     cx, cy, w, h = film.state
     box = cx - (w - 1) / 2, cy - (h - 1) / 2, w, h
@@ -305,7 +306,7 @@ def grouped():
         engine, said = Engine(device, net, seen=True), []
         engine.capturable = graph
         alone = [GpuTracker(net, Engine(device, net, seen=True), graph=graph) for _ in boxes]
-        targets = Targets(net, engine, cpu.load(), log=said.append, recover=False)
+        targets = Targets(net, engine, cpu.load(), Options(log=said.append, recover=False))
         for tracker, box in zip(alone, boxes):
             tracker.init(film.frame(0), box)
             targets.add(film.frame(0), box)
@@ -413,7 +414,7 @@ def fails_in_its_turn():
         device, net = devices.open_device(), network(border="zero")
         engine, film, told = Engine(device, net), Film(3), []
         engine.capturable = False
-        targets = Targets(net, engine, cpu.load(), pipeline=depth, recover=False)
+        targets = Targets(net, engine, cpu.load(), Options(pipeline=depth, recover=False))
         cx, cy, w, h = film.state
         for shift in (0, 5):
             targets.add(film.frame(0), (cx - (w - 1) / 2 + shift, cy - (h - 1) / 2, w, h))

@@ -22,6 +22,7 @@ from runtime.devices.processor import HostTracker
 from runtime.engines import onnxruntime_gpu as adapter
 from runtime.engines.base import Setup
 from runtime.networks import load_network
+from runtime.options import Options
 from runtime.targets.targets import Targets
 from tests.fakes.cuda import build
 
@@ -89,7 +90,7 @@ def boxes_of(box, count):
 def follow_several(network, engine, frames, box, options):
     """What a group of targets and the same targets one by one find, and what a frame costs."""
     boxes, said = boxes_of(box, options["targets"]), []
-    targets = Targets(network, engine, cpu.load(), log=said.append, recover=False)
+    targets = Targets(network, engine, cpu.load(), Options(log=said.append, recover=False))
     for first in boxes[:-1]:
         targets.add(frames[0], first)
     told, counters = [], engine.device.counters

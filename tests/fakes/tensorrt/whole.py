@@ -27,6 +27,7 @@ from kernels.cuda import driver
 from runtime import loading
 from runtime.devices.processor import HostTracker
 from runtime.networks import load_network
+from runtime.options import Options
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut
@@ -77,7 +78,9 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
 
 def run(folder, name, family, precision="fp32"):
     made = make(folder, name, family, precision)
-    tracker = loading.create_tracker(*loading.load(bundle=folder / "bundle", log=quiet), log=quiet)
+    tracker = loading.create_tracker(
+        *loading.load(Options(bundle=folder / "bundle", log=quiet)), Options(log=quiet)
+    )
     found = follow(tracker)
     result = {
         "boxes": found,
@@ -103,7 +106,7 @@ def batch(folder, name, family, precision, windows, tracking):
         maps and features as lists.
     """
     made = make(folder, name, family, precision, windows, **tracking)
-    engine = loading.load(bundle=folder / "bundle", log=quiet).engine
+    engine = loading.load(Options(bundle=folder / "bundle", log=quiet)).engine
     device, stream = engine.device, engine.stream
     handle, size = device.handle(stream), engine.memory.size("search")
     random = np.random.RandomState(1)
@@ -161,8 +164,8 @@ def covered():
 def watch(folder, name, family, pipeline, tracking):
     """Track ``covered``. Return the judgement of each frame, and the cost of one frame."""
     make(folder, name, family, **tracking)
-    parts = loading.load(bundle=folder / "bundle", log=quiet)
-    tracker = loading.create_tracker(*parts, log=quiet, pipeline=pipeline, budget_ms=0.0)
+    parts = loading.load(Options(bundle=folder / "bundle", log=quiet))
+    tracker = loading.create_tracker(*parts, Options(log=quiet, pipeline=pipeline, budget_ms=0.0))
     said = judge(tracker, covered(), pipeline)
     frame = cost(tracker, list(covered())[-1])
     result = {"said": said, "frame": frame}

@@ -8,6 +8,7 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 from kernels import cpu
 from runtime import loading
 from runtime.errors import BadFrame
+from runtime.options import Options
 from runtime.pictures import PlanarFrame
 from tests.support import fpga_bundle as bright
 from tests.support.pictures_in_planes import planes_of
@@ -102,7 +103,9 @@ def test_of_a_frame_in_planes_the_window_alone_is_converted(tmp_path, kind, box)
     frames, results = [picture.bgr().copy() for picture in pictures], []
     for given, pipeline in ((frames, 1), (pictures, 1), (pictures, 2)):
         _, engine = bright.opened(tmp_path)
-        tracker = loading.create_tracker(engine.network, engine, cpu.load(), pipeline=pipeline)
+        tracker = loading.create_tracker(
+            engine.network, engine, cpu.load(), Options(pipeline=pipeline)
+        )
         tracker.init(frames[0], box)
         if pipeline == 1:
             results.append([tracker.update(frame) for frame in given[1:]])

@@ -10,6 +10,7 @@ from kernels.errors import NetworkFailed
 from kernels.fpga import fabric, next_frame, tables
 from runtime import loading
 from runtime.errors import BadFrame
+from runtime.options import Options
 from runtime.targets.pipeline import Pipeline, Taken
 from runtime.targets.targets import Targets
 from tests.support import fpga_bundle as bright
@@ -86,7 +87,7 @@ def test_another_targets_window_is_prepared_while_the_fabric_computes(tmp_path):
 def test_a_target_added_and_one_dropped_while_frames_are_in_flight(tmp_path):
     frames, boxes = bright.film(8)
     _, engine = bright.opened(tmp_path)
-    targets, told = Targets(engine.network, engine, cpu.load(), pipeline=2), []
+    targets, told = Targets(engine.network, engine, cpu.load(), Options(pipeline=2)), []
     pipeline = Pipeline(targets, lambda taken, tracks, ms: told.append((taken.index, set(tracks))))
     one = targets.add(frames[0], boxes[0])
     for index, frame in enumerate(frames[1:], 1):

@@ -21,6 +21,7 @@ from kernels.fpga.likeness import Seen
 from runtime import bundle, geometry, load_tracker, loading
 from runtime.devices import processor
 from runtime.devices.fpga import FpgaTracker
+from runtime.options import Options
 from runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs
@@ -353,7 +354,7 @@ def targets_of(bundles, frames, boxes, recover):
     device, overlay = simulation.open_board("pynq_z2", "model")
     made = bundle.Bundle(bundles / "pynq_z2" / "kestrel_small-int8")
     engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
-    targets = Targets(engine.network, engine, cpu.load(), recover=recover)
+    targets = Targets(engine.network, engine, cpu.load(), Options(recover=recover))
     names = [targets.add(frames[0], box) for box in boxes]
     told = [targets.update(frame) for frame in frames[1:]]
     return [[tracks[name] for tracks in told] for name in names]
@@ -425,6 +426,8 @@ def test_without_a_search_the_reason_is_told(bundles, options, why):
     made = bundle.Bundle(bundles / "pynq_z2" / "kestrel_small-int8")
     engine = loading.open_bundle(made, device=device, board="pynq_z2", overlay=overlay)
     said = []
-    tracker = loading.create_tracker(engine.network, engine, cpu.load(), log=said.append, **options)
+    tracker = loading.create_tracker(
+        engine.network, engine, cpu.load(), Options(log=said.append, **options)
+    )
     assert not tracker.searches
     assert said == (["a lost target is not searched for: " + why] if why else [])

@@ -22,6 +22,7 @@ from runtime.devices.processor import HostTracker
 from runtime.engines.base import Setup
 from runtime.errors import NoEngine
 from runtime.networks import load_network
+from runtime.options import Options
 from tests.fakes.tensorrt import fake, machine
 from tests.support import tiny, tiny_cut
 
@@ -86,8 +87,8 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
     board.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
     said = []
-    parts = loading.load(network.path, engine="tensorrt", log=said.append)
-    tracker = loading.create_tracker(*parts, log=said.append)
+    parts = loading.load(Options(network.path, engine="tensorrt", log=said.append))
+    tracker = loading.create_tracker(*parts, Options(log=said.append))
     assert any("crop and select run on the processor" in sentence for sentence in said)
     pictures, truth = tiny.film(3)
     tracker.init(pictures[0], truth[0])
@@ -99,9 +100,9 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
         np.testing.assert_allclose(tracker.update(picture).box, host.update(picture).box, atol=1e-3)
     board.be("jetson_tx2")
     with pytest.raises(bundle.BadBundle, match="make engine BOARD=jetson_tx2 NETWORK=tiny_cut"):
-        loading.load(network.path, engine="tensorrt")
+        loading.load(Options(network.path, engine="tensorrt"))
     with pytest.raises(bundle.BundleMismatch, match="built for board jetson_nano"):
-        loading.load(bundle=folder)
+        loading.load(Options(bundle=folder))
 
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)

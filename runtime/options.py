@@ -1,0 +1,72 @@
+"""What a caller may ask of a tracker, as one value that everything which loads one passes on."""
+
+import argparse
+import pathlib
+from typing import Any, Callable, Dict, NamedTuple, Optional, Union
+
+PathLike = Union[str, pathlib.Path]
+Log = Optional[Callable[[str], None]]
+
+
+class Options(NamedTuple):
+    """The arguments of ``load_tracker`` and ``load_targets``.
+
+    Attributes:
+        network: name of a network (see ``python -m runtime.networks``), or the path of a TOML; None
+            for the bundle's own, for the board's, or for ``DEFAULT_NETWORK``.
+        engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino",
+            "onnxruntime", or "tensorrt" or "overlay" (this board's bundle).
+        precision: "fp32", "int8", or "auto": INT8 where the network has an INT8 form, and this
+            processor has instructions for it and is faster so (see ``runtime.precision``). A bundle
+            must have it; with "auto" it may have any, "fp16" too.
+        networks_dir: folder with the network's files, sub-folders included; None looks beside the
+            TOML and among the downloaded ones.
+        threads: of the network's execution, at most as many as there are cores; None for one.
+        log: function of one sentence, told what a user may want to know; None for silence.
+        bundle: folder that ``make engine`` wrote; None for none, or for the one of this board.
+        pipeline: frames that may be in flight at a time. More than one needs a GPU or an FPGA, and
+            then ``submit`` and ``collect`` instead of ``update``.
+        board: name of this board; None to detect it.
+        simulate: "model" or "rtl": simulate an FPGA board that is not there.
+        recover: whether a lost target is searched for in the whole picture (``runtime.search``);
+            None: where network and engine can, and the board's profile says so.
+        budget_ms: what a frame of that search may take beyond a tracked frame's time; None for the
+            share of that time in the board's profile, mostly half.
+        online: whether a classifier learns the target while it is tracked (``runtime.learner``);
+            None for what the network's TOML says.
+    """
+
+    network: Optional[PathLike] = None
+    engine: str = "auto"
+    precision: str = "auto"
+    networks_dir: Optional[PathLike] = None
+    threads: Optional[int] = None
+    log: Log = None
+    bundle: Optional[PathLike] = None
+    pipeline: int = 1
+    board: Optional[str] = None
+    simulate: Optional[str] = None
+    recover: Optional[bool] = None
+    budget_ms: Optional[float] = None
+    online: Optional[bool] = None
+
+
+DEFAULTS = Options()
+
+
+def checked(given: Dict[str, Any]) -> Options:
+    """The options of keyword arguments.
+
+    Raises:
+        TypeError: one of them is no field of ``Options``; the sentence names the fields.
+    """
+    unknown = [name for name in given if name not in Options._fields]
+    if unknown:
+        fields = ", ".join(Options._fields)
+        raise TypeError(f"a tracker has no option {unknown[0]!r}; there are: {fields}")
+    return Options(**given)
+
+
+def given_in(arguments: argparse.Namespace) -> Dict[str, Any]:
+    """The arguments of a command line that bear the names of fields of ``Options``."""
+    return {name: value for name, value in vars(arguments).items() if name in Options._fields}

@@ -5,12 +5,12 @@ they are used: on the host's arrays, as ``runtime.engines.base`` says, and on th
 as ``kernels.cuda.frame`` says.
 """
 
+import functools
 import weakref
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from kernels.cuda.target_memory import TargetMemory
 from runtime.engines import base
 
 IMAGES = ("exemplar", "search")
@@ -85,10 +85,13 @@ class DeviceBatch:
     def __init__(
         self, engine: "GpuEngine", shared: SharedParts, features: Sequence[Mapping[str, int]]
     ) -> None:
+        from kernels.cuda.target_memory import TargetMemory  # only where a GPU is used
+
         self._engine, self._count = engine, len(features)
         self._shared: Optional[SharedParts] = shared
         self._sizes = {name: engine.memory.size(name) for name in features[0]}
-        self._features = TargetMemory(engine.device, self._sizes, self._count)
+        self._memory_of = functools.partial(TargetMemory, engine.device, self._sizes)
+        self._features = self._memory_of(self._count)
         self._rooms: Dict[str, Any] = {}
         self.take(features)
         self._bound_at = -1
@@ -96,8 +99,7 @@ class DeviceBatch:
     def take(self, features: Sequence[Mapping[str, int]]) -> None:
         """Copy the features of each region's target; no work may be in flight."""
         for number, own in enumerate(features):
-            source = TargetMemory(self._engine.device, self._sizes, at=own)
-            source.copy_to(self._features.place(number), self._engine.stream)
+            self._memory_of(at=own).copy_to(self._features.place(number), self._engine.stream)
 
     def run(self, handle: Any) -> None:
         """Put it on the stream."""

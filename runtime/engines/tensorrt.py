@@ -11,7 +11,6 @@ import importlib
 import weakref
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from kernels.cuda import driver
 from kernels.errors import GpuFailed, NoGpu
 from runtime.engines import tensorrt_manifest
 from runtime.engines.base import Setup
@@ -88,6 +87,8 @@ class Engine(GpuEngine):
 
     def __init__(self, setup: Setup) -> None:
         bundle = self.bundle = self.bundle_of(setup)
+        from kernels.cuda import driver
+
         self.gpu = driver.describe_gpu()
         trt = load_library()
         bundle.check_library("tensorrt", trt.__version__)

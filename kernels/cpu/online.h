@@ -5,6 +5,7 @@
 // A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.
 
+typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef double hp_doubles __attribute__((vector_size(64), aligned(8)));  // 8 doubles
 typedef float hp_lanes __attribute__((vector_size(64), aligned(4), may_alias));  // 16 floats
 typedef float hp_quad __attribute__((vector_size(16), aligned(4), may_alias));

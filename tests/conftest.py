@@ -3,9 +3,17 @@
 import pathlib
 import signal
 
+import hypothesis
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# `make test` draws few examples, always the same; `make test-all` takes the other profile.
+hypothesis.settings.register_profile(
+    "few", max_examples=25, derandomize=True, database=None, deadline=None
+)
+hypothesis.settings.register_profile("many", max_examples=400, deadline=None)
+hypothesis.settings.load_profile("few")
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C. The programs under test
 # would inherit this, but some tests end them by Ctrl-C.

@@ -4,11 +4,12 @@ import math
 import pathlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from boards import toml
 from kernels import small_toml
+from tests.support.examples import examples
 
 tomllib = pytest.importorskip("tomllib")
 
@@ -42,7 +43,7 @@ sections = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(sections, sections, st.lists(sections, min_size=1, max_size=3))
 def test_what_is_written_is_read(top, section, repeated):
     table = dict(top, section=section, repeated=repeated)
@@ -76,7 +77,7 @@ def test_not_a_number_is_a_number():
     assert math.isnan(small_toml.loads("a = nan")["a"])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text("ab=[]{}.,\"'\\#\n 01-_", max_size=20))
 def test_any_text_is_read_or_refused_as_by_the_library(text):
     try:

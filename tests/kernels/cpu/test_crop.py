@@ -8,13 +8,14 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.cpu import build, fallback
 from kernels.planes import Planes
 from tests.support import compiled
+from tests.support.examples import examples
 
 on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
 
@@ -90,7 +91,7 @@ def windows(draw, columns, rows, largest):
     return x, y, width, height
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.integers(1, 90),
     st.integers(1, 120),
@@ -106,7 +107,7 @@ def test_crop_equals_its_definition_bit_for_bit(crops, rows, columns, view, size
     check_all(crops, frame, window, size, (7, 130, 255))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(windows(640, 360, 4000), st.sampled_from([(255, 255), (127, 127)]))
 @example((-1680, -1820, 4000, 4000), (255, 255))
 @example((-9000, -9000, 20000, 20000), (255, 255))
@@ -132,7 +133,7 @@ def test_a_window_on_each_corner_of_every_kind_of_frame(crops, view):
 @pytest.mark.skipif(
     not fallback.RESIZE_IS_EXACT, reason="OpenCV's builds for ARM resize with another library"
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.integers(1, 200),
     st.integers(1, 300),
@@ -171,7 +172,7 @@ def bilinear(frame, window, size, border):
 PLACES = st.tuples(st.floats(-60, 90), st.floats(-60, 90), st.floats(0.5, 200), st.floats(0.5, 200))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(PLACES, st.tuples(st.integers(1, 9), st.integers(1, 9)), st.integers(0, 99))
 def test_a_warp_is_bilinear_to_a_grey_level(window, size, seed):
     frame = noise(40, 50, seed)
@@ -179,7 +180,7 @@ def test_a_warp_is_bilinear_to_a_grey_level(window, size, seed):
     assert np.abs(golden.warp(frame, window, size, (7, 80, 200)) - expected).max() <= 1.01
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(PLACES, st.tuples(st.integers(1, 70), st.integers(1, 70)), st.sampled_from(sorted(VIEWS)))
 @example((0.0, 0.0, 39.0, 29.0), (30, 40), "whole")  # each pixel on its own
 def test_a_warp_equals_its_definition(crops, window, size, view):
@@ -209,7 +210,7 @@ def test_a_warp_of_planes_is_that_of_the_converted_picture(crops):
         np.testing.assert_array_equal(given, converted, name)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(PLACES, min_size=1, max_size=5), st.booleans(), st.booleans())
 def test_several_windows_in_one_call_are_those_of_single_calls(crops, places, warp, as_bytes):
     frame, size = noise(60, 80), (21, 33)

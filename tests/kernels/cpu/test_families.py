@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels.cpu import fallback
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network, names
+from tests.support.examples import examples
 
 CLIPS = ("centre", "position", "corners", "inside", "none")
 ODD = (np.nan, np.inf, -np.inf, 0.0, -1.0, -40.0, 1e30)
@@ -81,7 +82,7 @@ SCALES = st.tuples(st.floats(0.05, 20), st.floats(0.05, 20))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 10**6), st.floats(0.1, 5), STATES, SCALES)
 def test_every_network_selects_as_its_definition(kernels, name, seed, spread, state, scale):
     network = load_network(name)
@@ -89,7 +90,7 @@ def test_every_network_selects_as_its_definition(kernels, name, seed, spread, st
 
 
 @pytest.mark.parametrize("name", ["ocean", "siamrpnpp", "vittrack", "stark_s50", "stark_lightning"])
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(0, 10**6),
     STATES,
@@ -103,7 +104,7 @@ def test_every_limit_of_a_box_is_kept(kernels, name, seed, state, clip, pixels, 
 
 
 @pytest.mark.parametrize("name", ["ocean", "siamfcpp", "dasiamrpn", "lightfc", "stark_s50"])
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.integers(0, 10**6),
     st.lists(
@@ -119,7 +120,7 @@ def test_odd_values_in_the_maps_change_nothing_but_their_cell(kernels, name, see
     same(kernels, network, maps, (300, 200, 60, 50))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(0, 10**6),
     st.lists(st.floats(0.2, 5), min_size=1, max_size=6),
@@ -135,7 +136,7 @@ def test_anchors_of_every_kind(kernels, seed, ratios, score, size, window, power
     same(kernels, network, random_maps(network, seed, 1.0), (300, 200, 60, 50))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(0, 10**6),
     st.sampled_from(["product", "blend"]),
@@ -150,7 +151,7 @@ def test_qualities_of_every_kind(kernels, seed, quality, share, inclusive, score
     same(kernels, network, random_maps(network, seed, 1.0), (300, 200, 60, 50))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(0, 10**6),
     st.sampled_from(["target", "window"]),

@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.cpu import jpeg
 from tests.support import compiled
+from tests.support.examples import examples
 from tests.support.jpegs import encoded, picture, without_tables
 
 simplejpeg = pytest.importorskip("simplejpeg")
@@ -62,7 +63,7 @@ def opened(decoder, data):
     return decoder
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.data())
 def test_windows_in_any_order_equal_libjpeg(decoders, files, data):
     file, truth = files[data.draw(st.sampled_from(sorted(files)))]

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from runtime.learner import samples
 from runtime.learner.classifier import Classifier, View
 from runtime.learner.pooling import Pooling
 from runtime.learner.ridge import Ridge
+from tests.support.examples import examples
 
 NO_SHRINKING = (Phase.explicit, Phase.generate)  # a smaller case tells no more
 SHAPES = st.tuples(
@@ -26,7 +27,7 @@ def boxes_of(random, count, reach):
     return np.concatenate([centres, np.exp(random.uniform(-1, 7, (count, 2)))], axis=1)
 
 
-@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
+@examples(60, phases=NO_SHRINKING)
 @given(st.integers(0, 10**6), SHAPES, st.sampled_from([1, 8, 16]), st.integers(1, 40))
 def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, count):
     side, channels, parts = shape
@@ -45,7 +46,7 @@ def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, 
         np.testing.assert_allclose(described[1], described[0], rtol=0, atol=1e-5)
 
 
-@settings(max_examples=30, deadline=None, phases=NO_SHRINKING)
+@examples(30, phases=NO_SHRINKING)
 @given(st.integers(0, 10**6), st.sampled_from([2, 16, 17, 100, 128, 129, 193]), st.integers(1, 70))
 def test_what_was_learnt_judges_as_by_the_definition(kernels, seed, size, count):
     random = np.random.RandomState(seed)
@@ -118,7 +119,7 @@ def test_features_of_another_shape_are_refused(kernels):
         )
 
 
-@settings(max_examples=200, deadline=None, phases=NO_SHRINKING)
+@examples(200, phases=NO_SHRINKING)
 @given(st.integers(0, 10**6), st.integers(0, 3))
 def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed, rejected):
     random = np.random.RandomState(seed)

@@ -3,13 +3,14 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.cpu import fallback
 from kernels.planes import KINDS, MATRICES, Planes
 from tests.support import compiled
+from tests.support.examples import examples
 from tests.support.pictures_in_planes import noise_in, padded
 
 RANGES = sorted(MATRICES)
@@ -22,7 +23,7 @@ def crops():
     return [fallback.Kernels()] + list(built.values())
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.sampled_from(sorted(KINDS)),
     st.sampled_from(RANGES),
@@ -100,7 +101,7 @@ def test_every_matrix_is_within_one_of_the_standard(how):
     assert np.abs(golden.bgr_from_planes(picture) - exact).max() < 1.0
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.sampled_from(sorted(KINDS)), st.sampled_from(RANGES), st.integers(0, 99))
 def test_the_mean_is_that_of_the_converted_pixels(kind, how, seed):
     picture = noise_in(kind, 64, 48, how, seed, low=90, high=160)  # inside BGR's range

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cpu import fallback
 from runtime import decode
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
+from tests.support.examples import examples
 
 
 def network(**values):
@@ -62,7 +63,7 @@ def votes_of(net, definition):
     return (1 - net.window) * votes + net.window * definition.window
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.integers(0, 10**6),
     st.floats(0.01, 5),
@@ -77,7 +78,7 @@ def test_select_equals_its_definition(kernels, seed, spread, size, upsample, sca
     same(kernels, net, responses(net, seed, spread), state)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     st.integers(0, 10**6),
     st.lists(

@@ -4,13 +4,14 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.golden import argmax, hanning_window
 from runtime.decode.points import Points, points_settings
 from runtime.decode.shared.voting import probability
 from runtime.errors import NetworkFailed
+from tests.support.examples import examples
 
 on_each_python = pytest.mark.pythons("NumPy's memory by ctypes")
 
@@ -72,7 +73,7 @@ def same(decoder, definition, *arguments):
     np.testing.assert_allclose(box(state), box(expected[2]), rtol=0, atol=1e-4)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     st.sampled_from(sorted(PLANES)),
     st.sampled_from([1, 2, 15, 16, 25]),
@@ -96,7 +97,7 @@ def test_select_equals_its_definition(
     )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.sampled_from(sorted(PLANES)),
     st.integers(0, 10**6),

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
 from tests.fakes.cuda.shim import Shim
+from tests.support.examples import examples
 
 UNIT = 2.0**-24
 
@@ -59,7 +60,7 @@ def features(random, shape):
 shapes = st.tuples(st.integers(1, 9), st.integers(1, 8), st.integers(1, 8))
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(shapes, st.integers(0, 20), st.integers(0, 20), st.integers(0, 3), st.integers(0, 10**6))
 def test_depthwise_is_within_its_bound(shim, shape, more_rows, more_columns, padding, seed):
     random = np.random.RandomState(seed)
@@ -72,7 +73,7 @@ def test_depthwise_is_within_its_bound(shim, shape, more_rows, more_columns, pad
     assert (np.abs(found - expected) <= h * w * UNIT * magnitude * (1 + 1e-6)).all()
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(shapes, st.integers(1, 20), st.integers(1, 20), st.integers(0, 10**6))
 def test_pixelwise_is_within_its_bound(shim, shape, rows, columns, seed):
     random = np.random.RandomState(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
@@ -13,6 +13,7 @@ from runtime import geometry
 from runtime.devices.gpu import frame_settings
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
+from tests.support.examples import examples
 
 UNMONITORED = layout.monitor(np.zeros(4))
 DTYPES = {"float32": np.float32, "float16": np.float16, "int8": np.int8, "uint8": np.uint8}
@@ -86,7 +87,7 @@ def same_bits(found, expected):
 states = st.tuples(st.floats(-80, 200), st.floats(-80, 200), st.floats(1, 300), st.floats(1, 300))
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(
     st.tuples(st.integers(1, 90), st.integers(1, 120)),
     states,
@@ -111,7 +112,7 @@ def test_crop_equals_its_definition(shim, shape, state, side, dtype, rgb, exempl
     same_bits(found, expected_crop(net, frame, window, **options))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     states,
     st.floats(0, 1),
@@ -183,7 +184,7 @@ def test_crop_reads_strided_frames_and_bgrx(shim, pixel_stride):
     same_bits(found, expected_crop(net, frame, window))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.tuples(st.integers(1, 40), st.integers(1, 60)), states, st.integers(0, 10**6))
 def test_crop_of_a_camera_frame_is_that_of_its_bgr(shim, halves, state, seed):
     random = np.random.RandomState(seed)
@@ -232,7 +233,7 @@ def test_int8_ties_round_to_even(shim):
     same_bits(found, expected_crop(net, frame, window, **options))
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.one_of(st.integers(1, 3000), st.integers(1, 2**24)), st.integers(1, 1024))
 def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, target):
     doubles, whole = np.zeros((2, target, 3), np.int32)
@@ -265,7 +266,7 @@ shapes = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.tuples(st.integers(1, 90), st.integers(1, 120)),
     states,

@@ -5,7 +5,7 @@ Maps, boxes, frames, limits and window shapes are random.
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cuda import layout
@@ -18,6 +18,7 @@ from runtime.errors import NetworkFailed
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
+from tests.support.examples import examples
 
 FAMILIES = {"points": Points, "anchors": Anchors, "centre": Centre, "corners": Corners}
 SEEDS = st.integers(0, 10**6)
@@ -101,7 +102,7 @@ def random_maps(net, seed, spread=1.0):
     return [values.astype(np.float32) for values in maps]
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(SEEDS, states, limits, windows, st.sampled_from(["none", "product", "blend"]), st.booleans())
 def test_points_with_qualities_limits_and_windows(
     shim, seed, state, kept, looks, quality, inclusive
@@ -110,7 +111,7 @@ def test_points_with_qualities_limits_and_windows(
     same(shim, net, random_maps(net, seed), state)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     SEEDS,
     states,
@@ -136,7 +137,7 @@ def test_anchors(shim, seed, state, kept, size, ratios, scales, score, spread, p
     same(shim, net, random_maps(net, seed, spread), state)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     SEEDS,
     states,
@@ -159,7 +160,7 @@ def test_centre(shim, seed, state, kept, looks, size, score, least, relative):
     same(shim, net, random_maps(net, seed), state)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     SEEDS,
     states,
@@ -188,7 +189,7 @@ def of_family(family):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.sampled_from(sorted(FAMILIES)), SEEDS, st.floats(0, 1))
 def test_what_is_not_finite_never_wins(shim, family, seed, share):
     net = of_family(family)

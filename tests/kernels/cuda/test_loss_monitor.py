@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cpu import fallback
@@ -13,6 +13,7 @@ from runtime.loss import LossMonitor
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Failed, Shim
 from tests.fakes.cuda.turn import Turn
+from tests.support.examples import examples
 
 FRAME = (1280, 720)
 CERTAINTY = 1e-9  # largest difference from the definition's certainty
@@ -73,7 +74,7 @@ def play(shim, net, channels, side, seed, frames=25, threads=256, magnitude=1.0)
         assert (pose["x"], pose["y"], pose["width"], pose["height"]) == window
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.integers(0, 10**6),
     st.sampled_from([0, 1, 3, 48, 300]),

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cuda import layout, response
@@ -13,6 +13,7 @@ from runtime.errors import NetworkFailed
 from tests.fakes.cuda.arrays import OnArrays
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
+from tests.support.examples import examples
 
 FRAME = (640, 480)
 
@@ -86,7 +87,7 @@ def same(shim, net, seed, holes=0.0):
         assert abs(gpu.monitor["certainty"][0] - (1 + (certain - 1) * 0.4)) < 1e-5
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.integers(0, 10**6),
     st.sampled_from([1, 3, 5]),
@@ -102,7 +103,7 @@ def test_it_equals_its_definition(shim, seed, scales, size, upsample, influence,
     same(shim, net, seed)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(0, 10**6), st.sampled_from([0.001, 0.005, 0.3]))
 def test_responses_without_numbers_never_win(shim, seed, share):
     same(shim, siamese(), seed, share)

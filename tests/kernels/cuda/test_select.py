@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.cuda import layout
@@ -13,6 +13,7 @@ from runtime.errors import NetworkFailed
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
+from tests.support.examples import examples
 
 PLANES = {"softmax": 2, "sigmoid": 1, "none": 1}
 
@@ -66,7 +67,7 @@ def same(shim, net, maps, state, **options):
 boxes = st.tuples(st.floats(0, 1280), st.floats(0, 720), st.floats(10, 1280), st.floats(10, 720))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.sampled_from(sorted(PLANES)),
     st.sampled_from([1, 2, 15, 16, 25, 33]),
@@ -84,7 +85,7 @@ def test_select_equals_its_definition(
     same(shim, net, random_maps(net, seed), state, threads=threads)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10**6), st.floats(0, 1))
 def test_what_is_not_finite_never_wins(shim, seed, share):
     net = network()
@@ -123,7 +124,7 @@ def test_of_equal_votes_the_lowest_cell_wins(shim, order, threads):
         shim.order(0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(sorted(PLANES)), st.integers(0, 10**6), st.floats(0, 1))
 def test_votes_that_floats_can_not_tell_apart_are_counted_exactly(shim, score, seed, window):
     net = network(score=score, window=window)

@@ -4,13 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import golden
 from kernels.fpga import resize, tables
 from kernels.fpga.design.model import BASE, Machine, requantised
 from tests.kernels.fpga.benches.machine_bench import PROGRAM, WORK, Bench
+from tests.support.examples import examples
 
 SMALL = {
     "lanes": 1,
@@ -67,7 +68,7 @@ def naive_conv(values, tiles, bias, shifts, fields, table):
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_a_convolution_is_the_sum_that_the_design_says(data):
     draw = data.draw
@@ -232,7 +233,7 @@ def expected_words(picture, pixels, overlap, words):
     return made
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_the_crop_is_the_golden_one_also_beyond_every_edge(data):
     draw = data.draw

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import cpu, golden
@@ -10,6 +10,7 @@ from kernels.cpu import fallback
 from kernels.fpga import fabric, native, resize, tables
 from kernels.fpga.likeness import Likeness, Seen, of_words
 from runtime.engines import overlay
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ spans = st.integers(-400, 400)
 sides = st.sampled_from([8, 15, 127, 255, 256])
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.data())
 def test_tables_and_pixels_of_a_window(kernels, data):
     height, width = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 120))

@@ -13,6 +13,7 @@ from runtime import decode
 from runtime.decode.shared.ridge import unpack
 from runtime.errors import NetworkFailed
 from runtime.networks import load_network
+from tests.support.examples import examples
 
 on_each_python = pytest.mark.pythons("NumPy 1 and 2 promote integers differently")
 
@@ -270,9 +271,7 @@ def test_siamfc_follows_the_authors_arithmetic(seed):
     assert 0 <= score <= 1
 
 
-test_siamfc_follows_the_authors_arithmetic = settings(max_examples=5, deadline=None)(
-    test_siamfc_follows_the_authors_arithmetic
-)
+test_siamfc_follows_the_authors_arithmetic = examples(5)(test_siamfc_follows_the_authors_arithmetic)
 
 
 def fourier(pictures):

@@ -4,10 +4,11 @@ import hashlib
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.links.mavlink import packets
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.pythons("bytes by struct, and pymavlink")
 
@@ -36,7 +37,7 @@ def test_packets_are_found_in_any_pieces_among_noise():
         assert found == [packet(), packet(payload=b""), packet(payload=b"x" * 255)]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.binary(max_size=600), max_size=20))
 def test_any_bytes_are_split_without_error_and_without_growing(pieces):
     splitter = packets.Splitter()

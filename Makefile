@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn test test-pythons test-boards test-arm lint format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn test test-all test-pythons test-boards test-arm lint format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -30,7 +30,7 @@ override HOST := $(if $(filter command line,$(origin HOST)),$(HOST))
 
 PYTHONS ?= 3.6 3.13 3.8 3.10  # the longest first
 TESTS ?=
-JOBS ?=
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,8 +47,8 @@ help: ## this text
 	  HOST 'user@board, to build there over ssh from another computer' \
 	  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `python -m runtime.track`, such as --profile' \
-	  TESTS 'what `make test` runs (default: all), such as tests/runtime/test_track.py' \
-	  JOBS 'how many processes `make test` runs in (default: one), or how many Pythons at a time (two)' \
+	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/test_track.py' \
+	  JOBS 'how many processes, Pythons or boards the tests run in at a time (default: $(JOBS))' \
 	  PYTHONS 'what `make test-pythons` runs on (default: $(PYTHONS))' \
 	  PYTHON 'the Python of .venv, 3.10 or newer (default: $(or $(PYTHON),none found))' \
 	  ALSO 'more extras of pyproject.toml to install, such as train (PyTorch; its tests are skipped else)'
@@ -119,8 +119,16 @@ fps: $(if $(JETSON),,setup) ## how fast, on this board: out/fps/report.html, wit
 
 # -- checks
 
-test: setup ## all tests
-	$(PY) -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile --no-loadscope-reorder) $(TESTS)
+PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile --no-loadscope-reorder)
+
+test: setup ## what everybody runs: all tests but the slow ones
+	$(PYTEST) $(or $(TESTS),-m 'not slow')
+
+test-all: setup $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
+	$(PYTEST) --hypothesis-profile=many
+	tests/pythons.sh --all $(PY) $(PYTHONS)
+	nice $(PY) -m tests.fresh_boards --all
+	nice $(PY) -m tests.arm --whole
 
 OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 
@@ -156,10 +164,10 @@ rknn: setup ## Rockchip's toolkit, for make engine BOARD=rk3588: an environment 
 test-pythons: setup ## what may differ between the Pythons of boards: the tests marked `pythons`
 	@tests/pythons.sh $(PY) $(PYTHONS)
 
-test-boards: setup ## what the doctor advises, executed on fresh boards (large wheels, 10 min)
+test-boards: setup ## what the doctor advises, executed on the oldest and the newest board (large wheels)
 	@nice $(PY) -m tests.fresh_boards
 
-test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB, 5 min); FULL=1 CLIPS=DIR: boxes, hours
+test-arm: setup $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
 	@if [ -n "$(FULL)" ] && [ -z "$(CLIPS)" ]; then \
 	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
 	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips '$(CLIPS)' --resume \

@@ -1,6 +1,8 @@
 """Is what the doctor advises enough? Tried on a fresh board of each JetPack, and on a computer.
 
-    python -m tests.fresh_boards [NAME...]       NAME is such as jetpack_6; default: all
+    python -m tests.fresh_boards [--all | NAME...]       NAME is such as jetpack_6
+
+Without a name it takes the oldest and the newest JetPack.
 
 For each environment of ``environments.toml``: a Python of that version with that Ubuntu's packages
 executes the very commands that ``python -m boards missing`` prints. Then it imports everything,
@@ -32,6 +34,7 @@ except ImportError:  # before Python 3.11
 TABLE = pathlib.Path(__file__).with_name("environments.toml")
 HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
+FEW = ("jetpack_4_6", "jetpack_7")
 SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
 HELPS = ("boards", "boards.build", "runtime.track", "runtime.networks", "tests.fps")
 IMPORTS = "numpy, cv2, boards, kernels, runtime, runtime.loading, runtime.track, kernels.cuda.frame"
@@ -47,7 +50,9 @@ def main(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     cli.add_argument("names", nargs="*", metavar="NAME", help=", ".join(table))
-    names = cli.parse_args(arguments).names or list(table)
+    cli.add_argument("--all", action="store_true", help="every environment")
+    options = cli.parse_args(arguments)
+    names = list(table) if options.all else options.names or FEW
     with futures.ThreadPoolExecutor(AT_ONCE) as pool:
         return 0 if all(list(pool.map(lambda name: _tell(name, table[name]), names))) else 1
 

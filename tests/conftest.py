@@ -2,6 +2,7 @@
 
 import pathlib
 import signal
+import sys
 
 import hypothesis
 import pytest
@@ -14,6 +15,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("many", max_examples=400, deadline=None)
 hypothesis.settings.load_profile("few")
+
+# A test that imports OpenVINO sends no event to its makers; see runtime.engines.openvino.
+sys.modules.setdefault("openvino_telemetry", None)
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C. The programs under test
 # would inherit this, but some tests end them by Ctrl-C.

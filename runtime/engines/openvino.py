@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import os
 import platform
+import sys
 from typing import Any, Callable, Dict, FrozenSet, Iterator, Optional, Union
 
 from runtime.engines.base import Setup
@@ -21,6 +22,7 @@ from runtime.errors import BadNetwork
 LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"  # the user's, if set
 MOST_WITHOUT_AMX = "AVX512_CORE_FP16"
 CPU_INFO = "/proc/cpuinfo"
+TELEMETRY = "openvino_telemetry"  # the package that sends events
 
 
 class Engine(CpuEngine):
@@ -76,9 +78,22 @@ class Engine(CpuEngine):
 
 
 def load_library() -> Any:
-    """The module that holds the classes: before 2023.1 the top package is empty."""
-    library = importlib.import_module("openvino")
-    return library if "Core" in dir(library) else importlib.import_module("openvino.runtime")
+    """Import OpenVINO; returns the module that holds the classes.
+
+    Its import would send an event to its makers and write ``~/intel``. Where the package that does
+    so is missing, OpenVINO takes a stub of its own. So that package is hidden meanwhile. Before
+    2023.1 the top package is empty.
+    """
+    modules: Dict[str, Any] = sys.modules
+    known = modules.get(TELEMETRY)
+    modules[TELEMETRY] = None
+    try:
+        library = importlib.import_module("openvino")
+        return library if "Core" in dir(library) else importlib.import_module("openvino.runtime")
+    finally:
+        del modules[TELEMETRY]
+        if known is not None:
+            modules[TELEMETRY] = known
 
 
 def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:

@@ -40,6 +40,39 @@ speed.OpenVino(tiny_detector.model()).run()
 """
 
 
+# A run, and what it asks of the network and of its user's folder; fork's children write there too.
+WATCHED = """
+import os, sys
+
+def watch(event, details):
+    if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
+        os.write(2, "asked: {} {}\\n".format(event, details).encode())
+
+sys.addaudithook(watch)
+from runtime import engines
+from runtime.networks import load_network
+
+network = load_network(sys.argv[1])
+engine = engines.create("openvino", network, network.locate())
+engine.search(engine.exemplar())
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="Python has no audit hooks")
+def test_openvino_tells_nobody_that_it_runs(tmp_path):
+    pytest.importorskip("openvino")
+    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "TF_BUILD")}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, INT8],
+        cwd=str(ROOT),
+        env=dict(environment, HOME=str(tmp_path)),
+        stderr=subprocess.PIPE,
+        check=True,
+    )
+    assert "asked" not in done.stderr.decode()
+    assert not (tmp_path / "intel").exists()
+
+
 OLD = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib needs Python 3.10")
 
 

@@ -3,16 +3,16 @@
 import hashlib
 import os
 import pathlib
-import typing
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from runtime.errors import BadNetwork
 
 CACHE = pathlib.Path("~/.cache/hotpath/networks").expanduser()
 
-Rgb = typing.Tuple[float, float, float]
+Rgb = Tuple[float, float, float]
 
 
-class File(typing.NamedTuple):
+class File(NamedTuple):
     """One ``[[file]]`` of a TOML.
 
     Attributes:
@@ -26,10 +26,10 @@ class File(typing.NamedTuple):
 
     part: str
     name: str
-    sha256: typing.Optional[str]
-    url: typing.Optional[str]
-    features: typing.Optional[str]
-    weight_of: typing.Optional[str]
+    sha256: Optional[str]
+    url: Optional[str]
+    features: Optional[str]
+    weight_of: Optional[str]
 
 
 class Network:
@@ -47,8 +47,8 @@ class Network:
 
     name: str
     path: pathlib.Path
-    files: typing.List[File]
-    published: typing.Dict[str, typing.Any]  # figures that the authors report
+    files: List[File]
+    published: Dict[str, Any]  # figures that the authors report
 
     family: str
     licence: str
@@ -75,7 +75,7 @@ class Network:
 
     # [head]
     correlation: str
-    maps: typing.Tuple[str, ...]
+    maps: Tuple[str, ...]
     stride: int
     map_size: int
     score: str
@@ -85,7 +85,7 @@ class Network:
     quality: str
     quality_share: float
     inclusive: bool
-    ratios: typing.Tuple[float, ...]
+    ratios: Tuple[float, ...]
     output: str
     cell_centre: float
     filter: str
@@ -112,7 +112,7 @@ class Network:
     lr_power: int
     min_score: float
     relative_to: str
-    scales: typing.Any  # sides of the anchors (tuple), or how many sizes a response tries (int)
+    scales: Any  # sides of the anchors (tuple), or how many sizes a response tries (int)
     scale_step: float
     scale_penalty: float
     scale_lr: float
@@ -123,11 +123,7 @@ class Network:
     largest: float
 
     def __init__(
-        self,
-        name: str,
-        path: pathlib.Path,
-        values: "typing.Dict[str, typing.Any]",
-        files: "typing.List[File]",
+        self, name: str, path: pathlib.Path, values: Dict[str, Any], files: List[File]
     ) -> None:
         self.name = name
         self.path = path
@@ -135,13 +131,13 @@ class Network:
         for key, value in values.items():
             setattr(self, key, value)
 
-    def file(self, part: str) -> "typing.Optional[File]":
+    def file(self, part: str) -> Optional[File]:
         """The file that holds ``part``, or None."""
         return next((entry for entry in self.files if entry.part == part), None)
 
     def locate(
-        self, networks_dir: "typing.Union[str, pathlib.Path, None]" = None
-    ) -> "typing.Dict[str, pathlib.Path]":
+        self, networks_dir: Union[str, pathlib.Path, None] = None
+    ) -> Dict[str, pathlib.Path]:
         """Find each file of the network and check its sha256.
 
         Looks beside the TOML, then below ``networks_dir``, then among the downloaded files.
@@ -160,7 +156,7 @@ class Network:
         return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
 
     def locate_file(
-        self, entry: File, networks_dir: "typing.Union[str, pathlib.Path, None]"
+        self, entry: File, networks_dir: Union[str, pathlib.Path, None]
     ) -> pathlib.Path:
         """Find one file (an entry of ``files``), as ``locate`` does."""
         candidates = list(_candidates(entry.name, self.path.parent, networks_dir))
@@ -183,10 +179,8 @@ class Network:
 
 
 def _candidates(
-    name: str,
-    beside: pathlib.Path,
-    networks_dir: "typing.Union[str, pathlib.Path, None]",
-) -> "typing.Iterator[pathlib.Path]":
+    name: str, beside: pathlib.Path, networks_dir: Union[str, pathlib.Path, None]
+) -> Iterator[pathlib.Path]:
     """Each file of that name where networks are kept, in order of preference."""
     if (beside / name).is_file():
         yield beside / name
@@ -201,7 +195,7 @@ def _candidates(
         yield CACHE / name
 
 
-def sha256_of(path: "typing.Union[str, pathlib.Path]") -> str:
+def sha256_of(path: Union[str, pathlib.Path]) -> str:
     """The sha256 of a file, as hexadecimal text."""
     digest = hashlib.sha256()
     with open(str(path), "rb") as file:

@@ -5,21 +5,17 @@ alone are in the first, so that a frame is one call and repeats nothing.
 """
 
 import pathlib
-import typing
 from collections import namedtuple
+from typing import Mapping, Tuple
 
 import onnx
-from onnx import helper, shape_inference, version_converter
+from onnx import ModelProto, helper, shape_inference, version_converter
 
 from runtime.errors import BadNetwork
 from runtime.graphs import fold_if, maps, models, normalise, parts, quantised
 from runtime.graphs.models import shape_of
 from runtime.graphs.parts import IMAGES
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto
-
-    from runtime.network import Network
+from runtime.network import Network
 
 __all__ = ["Graphs", "IMAGES", "build", "shape_of"]
 
@@ -47,7 +43,7 @@ _MISFITS = (
 )
 
 
-def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Graphs:
+def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     """Build both graphs of a network.
 
     Args:
@@ -83,9 +79,7 @@ def build(network: "Network", paths: "typing.Mapping[str, pathlib.Path]") -> Gra
     return Graphs(exemplar, search, features, IMAGES, outputs)
 
 
-def _normalised(
-    exemplar: "ModelProto", search: "ModelProto"
-) -> "typing.Tuple[ModelProto, ModelProto]":
+def _normalised(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelProto]:
     """Normalise both models. The search model's features get the shapes that the exemplar gives."""
     exemplar = normalise.normalise(exemplar)
     features = {value.name for value in exemplar.graph.output}
@@ -93,7 +87,7 @@ def _normalised(
     return exemplar, normalise.normalise(search)
 
 
-def _hoist(exemplar: "ModelProto", search: "ModelProto") -> "typing.Tuple[ModelProto, ModelProto]":
+def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelProto]:
     """Move the nodes that depend on the exemplar alone from the search model to the exemplar's."""
     known = {v.name for v in exemplar.graph.output}
     constants = {tensor.name: tensor for tensor in search.graph.initializer}
@@ -131,6 +125,6 @@ def _hoist(exemplar: "ModelProto", search: "ModelProto") -> "typing.Tuple[ModelP
     return exemplar, models.prune(search)
 
 
-def _without_if(model: "ModelProto") -> "ModelProto":
+def _without_if(model: ModelProto) -> ModelProto:
     whole = fold_if.fold(model)
     return model if whole is model else models.infer_shapes(models.prune(whole))

@@ -9,18 +9,15 @@ that is not known to do so ends the attempt. Two kinds of node are rewritten:
   channels of each target meet their own weights.
 """
 
-import typing
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper, shape_inference
 
 from runtime.graphs import models
 
-if typing.TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
-
-    Nodes = typing.Optional[typing.List[NodeProto]]  # None: the node stays as it is
+Nodes = Optional[List[NodeProto]]  # None: the node stays as it is
 
 # operators that compute each number from one number
 _EACH = set(
@@ -44,7 +41,7 @@ class _Stuck(Exception):
     """A node that may mix the targets."""
 
 
-def several(model: "ModelProto", count: int) -> "typing.Optional[ModelProto]":
+def several(model: ModelProto, count: int) -> Optional[ModelProto]:
     """Rewrite a search model for ``count`` targets.
 
     Args:
@@ -77,14 +74,14 @@ class _Rewriter:
         count: targets.
     """
 
-    def __init__(self, graph: "GraphProto", count: int) -> None:
+    def __init__(self, graph: GraphProto, count: int) -> None:
         self.graph, self.count = graph, count
         values = list(graph.value_info) + list(graph.input) + list(graph.output)
         self.shapes = {value.name: models.shape_of(value) for value in values}
         self.constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         inputs = [v.name for v in graph.input if v.name not in self.constants]
         self.apart = set(inputs)  # tensors that hold the targets along axis 0
-        self.nodes: typing.List[NodeProto] = []
+        self.nodes: List[NodeProto] = []
 
     def run(self) -> None:
         """Rewrite all nodes.
@@ -124,36 +121,36 @@ class _Rewriter:
         value: np.ndarray = self.constants[name]
         return value
 
-    def add(self, name: str, array: typing.Any) -> str:
+    def add(self, name: str, array: Any) -> str:
         """Add a constant; returns its name."""
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
-    def need(self, condition: typing.Any) -> None:
+    def need(self, condition: Any) -> None:
         """Give up unless the condition holds."""
         if not condition:
             raise _Stuck
 
 
-def _attribute(node: "NodeProto", name: str, default: typing.Any) -> typing.Any:
+def _attribute(node: NodeProto, name: str, default: Any) -> Any:
     for attribute in node.attribute:
         if attribute.name == name:
             return helper.get_attribute_value(attribute)
     return default
 
 
-def _alone(self: _Rewriter, node: "NodeProto") -> None:
+def _alone(self: _Rewriter, node: NodeProto) -> None:
     """The first input holds the targets; all others are constant."""
     self.need(node.input[0] in self.apart)
     self.need(not self.apart.intersection(node.input[1:]))
 
 
-def _samples(self: _Rewriter, node: "NodeProto") -> None:
+def _samples(self: _Rewriter, node: NodeProto) -> None:
     _alone(self, node)
     self.need(len(self.shape(node.input[0])) >= 3)
 
 
-def _pairs(self: _Rewriter, node: "NodeProto") -> None:
+def _pairs(self: _Rewriter, node: NodeProto) -> None:
     """Both inputs hold the targets, or the constant one is the same for all of them."""
     rank = len(self.shape(node.output[0]))
     for name in node.input:
@@ -164,7 +161,7 @@ def _pairs(self: _Rewriter, node: "NodeProto") -> None:
             self.need(len(shape) < rank or shape[0] == 1)
 
 
-def _concat(self: _Rewriter, node: "NodeProto") -> None:
+def _concat(self: _Rewriter, node: NodeProto) -> None:
     rank = len(self.shape(node.output[0]))
     self.need(_attribute(node, "axis", 0) % rank != 0)
     # a constant input would have to be repeated
@@ -172,14 +169,14 @@ def _concat(self: _Rewriter, node: "NodeProto") -> None:
     self.need(len({self.shape(name)[0] for name in node.input}) == 1)
 
 
-def _conv(self: _Rewriter, node: "NodeProto") -> "Nodes":
+def _conv(self: _Rewriter, node: NodeProto) -> Nodes:
     if node.input[1] not in self.apart:
         _samples(self, node)
         return None
     return _conv_by_features(self, node)
 
 
-def _conv_by_features(self: _Rewriter, node: "NodeProto") -> "Nodes":
+def _conv_by_features(self: _Rewriter, node: NodeProto) -> Nodes:
     """(N, C, h, w) by N targets' weights: one sample of N * C channels in N times the groups."""
     source, weights = node.input[0], node.input[1]
     self.need(source in self.apart and len(node.input) == 2)
@@ -201,7 +198,7 @@ def _conv_by_features(self: _Rewriter, node: "NodeProto") -> "Nodes":
     ]
 
 
-def _matmul(self: _Rewriter, node: "NodeProto") -> None:
+def _matmul(self: _Rewriter, node: NodeProto) -> None:
     left, right = node.input
     self.need(left in self.apart)
     if right in self.apart:
@@ -212,7 +209,7 @@ def _matmul(self: _Rewriter, node: "NodeProto") -> None:
         self.need(np.ndim(self.constant(right)) <= 2)
 
 
-def _gemm(self: _Rewriter, node: "NodeProto") -> None:
+def _gemm(self: _Rewriter, node: NodeProto) -> None:
     _alone(self, node)
     self.need(not _attribute(node, "transA", 0))
     if len(node.input) > 2 and node.input[2]:
@@ -220,7 +217,7 @@ def _gemm(self: _Rewriter, node: "NodeProto") -> None:
         self.need(len(shape) < 2 or shape[0] == 1)
 
 
-def _reshape(self: _Rewriter, node: "NodeProto") -> "Nodes":
+def _reshape(self: _Rewriter, node: NodeProto) -> Nodes:
     """Axis 0 must keep its length; the new shape then begins with N times this length."""
     source, target = node.input
     self.need(source in self.apart)
@@ -232,22 +229,22 @@ def _reshape(self: _Rewriter, node: "NodeProto") -> "Nodes":
     return [helper.make_node("Reshape", [source, name], node.output, name=node.name)]
 
 
-def _transpose(self: _Rewriter, node: "NodeProto") -> None:
+def _transpose(self: _Rewriter, node: NodeProto) -> None:
     _alone(self, node)
     self.need(_attribute(node, "perm", [1])[0] == 0)
 
 
-def _along(default: int) -> "typing.Callable[[_Rewriter, NodeProto], None]":
+def _along(default: int) -> Callable[[_Rewriter, NodeProto], None]:
     """The rule of operators that work along one axis."""
 
-    def rule(self: _Rewriter, node: "NodeProto") -> None:
+    def rule(self: _Rewriter, node: NodeProto) -> None:
         _alone(self, node)
         self.need(_attribute(node, "axis", default) % len(self.shape(node.input[0])) != 0)
 
     return rule
 
 
-def _reduce(self: _Rewriter, node: "NodeProto") -> None:
+def _reduce(self: _Rewriter, node: NodeProto) -> None:
     _alone(self, node)
     axes = _attribute(node, "axes", None)
     if axes is None and len(node.input) > 1 and node.input[1]:
@@ -257,12 +254,12 @@ def _reduce(self: _Rewriter, node: "NodeProto") -> None:
     self.need(all(axis % rank for axis in axes))
 
 
-def _flatten(self: _Rewriter, node: "NodeProto") -> None:
+def _flatten(self: _Rewriter, node: NodeProto) -> None:
     _alone(self, node)
     self.need(_attribute(node, "axis", 1) == 1)
 
 
-def _quantise(self: _Rewriter, node: "NodeProto") -> None:
+def _quantise(self: _Rewriter, node: NodeProto) -> None:
     """One scale for all numbers, or one for each place along an axis other than the first."""
     _alone(self, node)
     rank = len(self.shape(node.input[0]))
@@ -270,14 +267,14 @@ def _quantise(self: _Rewriter, node: "NodeProto") -> None:
     self.need(one or _attribute(node, "axis", 1) % rank != 0)
 
 
-def _resize(self: _Rewriter, node: "NodeProto") -> None:
+def _resize(self: _Rewriter, node: NodeProto) -> None:
     """Scales are given for each axis; sizes would contain the number of targets."""
     _alone(self, node)
     self.need(len(node.input) == 3 and node.input[2])
     self.need(self.constant(node.input[2])[0] == 1)
 
 
-_RULES: "typing.Dict[str, typing.Callable[[_Rewriter, NodeProto], Nodes]]" = {
+_RULES: Dict[str, Callable[[_Rewriter, NodeProto], Nodes]] = {
     "Concat": _concat,
     "Conv": _conv,
     "DequantizeLinear": _quantise,

@@ -5,21 +5,15 @@ normalising a byte and quantising it gives the byte itself. Then both can be lef
 takes a quarter of the memory, and the network converts nothing.
 """
 
-import typing
-
 import numpy as np
-from onnx import TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto, numpy_helper
 
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto
-
-    from runtime.graphs.assemble import Graphs
-    from runtime.network import Network
+from runtime.graphs.assemble import Graphs
+from runtime.network import Network
 
 
-def with_byte_pictures(network: "Network", graphs: "Graphs") -> "Graphs":
+def with_byte_pictures(network: Network, graphs: Graphs) -> Graphs:
     """Let both models take uint8 pictures.
 
     Args:
@@ -37,13 +31,13 @@ def with_byte_pictures(network: "Network", graphs: "Graphs") -> "Graphs":
     return graphs._replace(exemplar=exemplar, search=search)
 
 
-def dtype_of(model: "ModelProto", name: str) -> type:
+def dtype_of(model: ModelProto, name: str) -> type:
     """The NumPy type of an input or output: uint8 for a picture in bytes, else float32."""
     types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
     return np.uint8 if types.get(name) == TensorProto.UINT8 else np.float32
 
 
-def _with_byte_picture(model: "ModelProto", name: str, network: "Network") -> "ModelProto":
+def _with_byte_picture(model: ModelProto, name: str, network: Network) -> ModelProto:
     readers = [node for node in model.graph.node if name in node.input]
     if len(readers) != 1 or readers[0].op_type != "QuantizeLinear" or len(readers[0].input) < 3:
         return model
@@ -70,7 +64,7 @@ def _with_byte_picture(model: "ModelProto", name: str, network: "Network") -> "M
     return models.prune(model)
 
 
-def _keeps_bytes(network: "Network", step: np.ndarray, zero: np.ndarray) -> bool:
+def _keeps_bytes(network: Network, step: np.ndarray, zero: np.ndarray) -> bool:
     """Whether every byte, normalised as the crop does it and quantised, is what it was."""
     values = np.arange(256, dtype=np.float32)[:, None]
     mean, scale = (np.array(each, np.float32) for each in (network.mean, network.scale))

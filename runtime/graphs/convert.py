@@ -5,20 +5,24 @@
 model has.
 """
 
-import typing
+from typing import Iterable, Mapping, Set
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
+from onnx import TensorProto as Tensor
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
-    from onnx import TensorProto as Tensor
-
-    from runtime.graphs.assemble import Graphs
+from runtime.graphs.assemble import Graphs
 
 OPSET = 13
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
@@ -28,7 +32,7 @@ _KEPT = {"Resize": (1, 2, 3), "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 
 _LARGEST = 65504.0  # in float16
 
 
-def for_old_tensorrt(model: "ModelProto") -> "ModelProto":
+def for_old_tensorrt(model: ModelProto) -> ModelProto:
     """A copy of a model without HardSwish, in opset 13 where its operators allow it."""
     model = models.copy(model)
     nodes = []
@@ -53,7 +57,7 @@ def for_old_tensorrt(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def _known(node: "NodeProto") -> bool:
+def _known(node: NodeProto) -> bool:
     """Whether opset 13 has the operator with these attributes."""
     try:
         schema = onnx.defs.get_schema(node.op_type, OPSET, node.domain)
@@ -62,17 +66,17 @@ def _known(node: "NodeProto") -> bool:
     return all(attribute.name in schema.attributes for attribute in node.attribute)
 
 
-def is_quantised(model: "ModelProto") -> bool:
+def is_quantised(model: ModelProto) -> bool:
     """Whether a model has INT8 quantisers (Q/DQ)."""
     return any(node.op_type in QUANTISERS for node in model.graph.node)
 
 
-def precision_of(graphs: "Graphs") -> str:
+def precision_of(graphs: Graphs) -> str:
     """The precision of a network's own graphs: "int8" or "fp32"."""
     return "int8" if any(map(is_quantised, (graphs.exemplar, graphs.search))) else "fp32"
 
 
-def to_float16(model: "ModelProto", ends: bool = False) -> "ModelProto":
+def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
     """A copy that computes in float16.
 
     Args:
@@ -115,7 +119,7 @@ def to_float16(model: "ModelProto", ends: bool = False) -> "ModelProto":
     return model
 
 
-def with_half_ends(model: "ModelProto") -> "ModelProto":
+def with_half_ends(model: ModelProto) -> ModelProto:
     """A copy whose inputs and outputs are float16, and which computes as before."""
     model = models.copy(model)
     source = model.graph
@@ -132,7 +136,7 @@ def with_half_ends(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def _halve_ends(source: "GraphProto") -> None:
+def _halve_ends(source: GraphProto) -> None:
     """Declare the inputs and outputs as float16."""
     constants = {tensor.name for tensor in source.initializer}
     for value in list(source.input) + list(source.output):
@@ -141,10 +145,10 @@ def _halve_ends(source: "GraphProto") -> None:
 
 
 def _add_casts(
-    source: "GraphProto",
-    given: "typing.Iterable[str]",
-    wanted: "typing.Iterable[str]",
-    renames: "typing.Mapping[str, str]",
+    source: GraphProto,
+    given: Iterable[str],
+    wanted: Iterable[str],
+    renames: Mapping[str, str],
     inside: int,
     outside: int,
 ) -> None:
@@ -156,7 +160,7 @@ def _add_casts(
     source.node.extend(nodes)
 
 
-def _kept(source: "GraphProto") -> "typing.Set[str]":
+def _kept(source: GraphProto) -> Set[str]:
     """Names of the constants that stay as they are: sizes, and scales of quantisers."""
     return {
         node.input[place]
@@ -166,15 +170,15 @@ def _kept(source: "GraphProto") -> "typing.Set[str]":
     }
 
 
-def _cast(name: str, to: str, kind: int) -> "NodeProto":
+def _cast(name: str, to: str, kind: int) -> NodeProto:
     return helper.make_node("Cast", [name], [to], to=kind)
 
 
-def _is_float(value: "ValueInfoProto") -> bool:
+def _is_float(value: ValueInfoProto) -> bool:
     return bool(value.type.tensor_type.elem_type == TensorProto.FLOAT)
 
 
-def _halve(tensor: "Tensor") -> None:
+def _halve(tensor: Tensor) -> None:
     if tensor.data_type == TensorProto.FLOAT:
         values = np.clip(numpy_helper.to_array(tensor), -_LARGEST, _LARGEST)
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), tensor.name))

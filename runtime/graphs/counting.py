@@ -5,20 +5,14 @@ from the shapes that ONNX infers. Activations, pooling and sums are not counted,
 papers.
 """
 
-import typing
+import pathlib
 from collections import Counter, OrderedDict, namedtuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional
 
-from onnx import shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, shape_inference
 
 from runtime.graphs import assemble, models
-
-if typing.TYPE_CHECKING:
-    import pathlib
-
-    from onnx import GraphProto, ModelProto, NodeProto
-
-    from runtime.network import Network
-
+from runtime.network import Network
 
 Counts = namedtuple("Counts", "parameters macs inputs outputs operators")
 Counts.__doc__ = """One ONNX model's figures.
@@ -31,7 +25,7 @@ Attributes:
 """
 
 
-def count(model: "ModelProto") -> Counts:
+def count(model: ModelProto) -> Counts:
     """The figures of one ONNX model."""
     try:
         model = shape_inference.infer_shapes(model)
@@ -51,9 +45,7 @@ def count(model: "ModelProto") -> Counts:
     )
 
 
-def count_parts(
-    network: "Network", paths: "typing.Dict[str, pathlib.Path]"
-) -> "typing.Dict[str, Counts]":
+def count_parts(network: Network, paths: Dict[str, pathlib.Path]) -> Dict[str, Counts]:
     """The figures of each file, and of the two graphs that a tracker runs.
 
     Args:
@@ -73,7 +65,7 @@ def count_parts(
     return counts
 
 
-def _nodes(part: "GraphProto") -> "typing.Iterator[NodeProto]":
+def _nodes(part: GraphProto) -> Iterator[NodeProto]:
     """Each node of a graph and of its branches."""
     for node in part.node:
         yield node
@@ -81,9 +73,7 @@ def _nodes(part: "GraphProto") -> "typing.Iterator[NodeProto]":
             yield from _nodes(branch)
 
 
-def _macs(
-    nodes: "typing.Iterable[NodeProto]", shapes: "typing.Dict[str, models.Shape]"
-) -> "typing.Optional[int]":
+def _macs(nodes: Iterable[NodeProto], shapes: Dict[str, models.Shape]) -> Optional[int]:
     total = 0
     for node in nodes:
         counter = _COUNTERS.get(node.op_type)
@@ -98,24 +88,24 @@ def _macs(
     return total
 
 
-def _conv(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
+def _conv(node: NodeProto, ins: Any, out: models.Shape) -> int:
     return _product(out) * _product(ins[1][1:])  # (channels out, channels in a group, kernel …)
 
 
-def _conv_transpose(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
+def _conv_transpose(node: NodeProto, ins: Any, out: models.Shape) -> int:
     return _product(ins[0]) * _product(ins[1][1:])
 
 
-def _gemm(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
+def _gemm(node: NodeProto, ins: Any, out: models.Shape) -> int:
     transposed = any(a.name == "transA" and a.i for a in node.attribute)
     return _product(out) * int(ins[0][0 if transposed else 1])
 
 
-def _matmul(node: "NodeProto", ins: typing.Any, out: models.Shape) -> int:
+def _matmul(node: NodeProto, ins: Any, out: models.Shape) -> int:
     return _product(out) * int(ins[0][-1])
 
 
-_COUNTERS: "typing.Dict[str, typing.Callable[[NodeProto, typing.Any, models.Shape], int]]" = {
+_COUNTERS: Dict[str, Callable[[NodeProto, Any, models.Shape], int]] = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
@@ -123,7 +113,7 @@ _COUNTERS: "typing.Dict[str, typing.Callable[[NodeProto, typing.Any, models.Shap
 }
 
 
-def _product(numbers: "typing.Iterable[int]") -> int:
+def _product(numbers: Iterable[int]) -> int:
     result = 1
     for number in numbers:
         result *= int(number)

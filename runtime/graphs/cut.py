@@ -12,19 +12,15 @@ TensorRT before 8.5.1 needs the second kind cut (NVIDIA/TensorRT#137, onnx/onnx-
 multiplies matrices itself.
 """
 
-import typing
 from collections import namedtuple
+from typing import Dict, Iterable, List, NoReturn, Optional, Set, Tuple
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, ValueInfoProto
-
-    from runtime.graphs.assemble import Graphs
+from runtime.graphs.assemble import Graphs
 
 CONV, MATMUL = "Conv", "MatMul"
 
@@ -53,9 +49,7 @@ Attributes:
 """
 
 
-def find(
-    graphs: "Graphs", kinds: "typing.Tuple[str, ...]" = (CONV, MATMUL)
-) -> "typing.List[NodeProto]":
+def find(graphs: Graphs, kinds: Tuple[str, ...] = (CONV, MATMUL)) -> List[NodeProto]:
     """The nodes of a search graph that correlate, in their order.
 
     Args:
@@ -72,7 +66,7 @@ def find(
     ]
 
 
-def cut(graphs: "Graphs", kinds: "typing.Tuple[str, ...]" = (CONV,)) -> Cut:
+def cut(graphs: Graphs, kinds: Tuple[str, ...] = (CONV,)) -> Cut:
     """Take the correlations of these kinds out of a network.
 
     Args:
@@ -100,15 +94,15 @@ class _Cutter:
         exemplar, search: copies of their models, which are changed.
     """
 
-    def __init__(self, graphs: "Graphs", exemplar: "ModelProto", search: "ModelProto") -> None:
+    def __init__(self, graphs: Graphs, exemplar: ModelProto, search: ModelProto) -> None:
         self.graphs, self.exemplar, self.search = graphs, exemplar, search
         self.features = list(graphs.features)
-        self.taken: typing.List[Step] = []
-        self._dependent: typing.Optional[typing.Set[str]] = None
+        self.taken: List[Step] = []
+        self._dependent: Optional[Set[str]] = None
         self.shapes = {value.name: models.shape_of(value) for value in models.values_of(search)}
         self.shapes.update((v.name, models.shape_of(v)) for v in exemplar.graph.output)
 
-    def take_out(self, node: "NodeProto") -> None:
+    def take_out(self, node: NodeProto) -> None:
         """Replace a node by a step. Its result becomes an input of a later part."""
         nodes = self.search.graph.node
         place = list(nodes).index(node)
@@ -130,7 +124,7 @@ class _Cutter:
         features = tuple(self.features)
         return Cut(self.exemplar, parts, steps, features, self.graphs.maps, self.shapes)
 
-    def _matmul(self, node: "NodeProto") -> "typing.Tuple[Step, typing.List[NodeProto]]":
+    def _matmul(self, node: NodeProto) -> Tuple[Step, List[NodeProto]]:
         name, region = node.input
         rows, columns = self.shapes.get(name, ()), self.shapes.get(region, ())
         if len(rows) != 3 or len(columns) != 3 or rows[0] != 1 or rows[2] != columns[1]:
@@ -140,7 +134,7 @@ class _Cutter:
         self.shapes[out] = (1, rows[1], columns[2])
         return Step("pixelwise", region, turned, out, 0), []
 
-    def _conv(self, node: "NodeProto") -> "typing.Tuple[Step, typing.List[NodeProto]]":
+    def _conv(self, node: NodeProto) -> Tuple[Step, List[NodeProto]]:
         region, name = node.input[:2]
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         group, pads = attributes.get("group", 1), attributes.get("pads", [0] * 4)
@@ -152,7 +146,7 @@ class _Cutter:
         height, width = (picture[i] + 2 * pads[0] - kernel[i] + 1 for i in (2, 3))
         given, channels = node.output[0], picture[1]
         out = given
-        after: typing.List[NodeProto] = []
+        after: List[NodeProto] = []
         if group == channels and kernel[:2] == (channels, 1):
             name = self._feature(name, name + "/planes", (1,) + (channels,) + kernel[2:], "Reshape")
             outputs = 1
@@ -166,7 +160,7 @@ class _Cutter:
             after = self._add_bias(node, given, out, after)
         return Step("depthwise", region, name, out, int(pads[0])), after
 
-    def _sum(self, planes: str, out: str, shape: models.Shape) -> "typing.List[NodeProto]":
+    def _sum(self, planes: str, out: str, shape: models.Shape) -> List[NodeProto]:
         """The nodes that add (M, C, H, W) over C and give (1, M, H, W)."""
         summed = out + "/summed"
         size = self._constant(out + "/shape", np.array(shape, np.int64))
@@ -178,8 +172,8 @@ class _Cutter:
         return [axes, helper.make_node("Reshape", [summed, size], [out])]
 
     def _add_bias(
-        self, node: "NodeProto", given: str, out: str, after: "typing.List[NodeProto]"
-    ) -> "typing.List[NodeProto]":
+        self, node: NodeProto, given: str, out: str, after: List[NodeProto]
+    ) -> List[NodeProto]:
         if out == given:
             self._refuse(node, "has a bias for each channel")
         bias = next((t for t in self.search.graph.initializer if t.name == node.input[2]), None)
@@ -218,7 +212,7 @@ class _Cutter:
         self.search.graph.initializer.append(numpy_helper.from_array(values, name))
         return name
 
-    def _refuse(self, node: "NodeProto", what: str) -> "typing.NoReturn":
+    def _refuse(self, node: NodeProto, what: str) -> NoReturn:
         raise BadNetwork(
             "{} can't be cut for this board: its correlation {} {}, which no kernel computes; "
             "export it in another form, or use a board with TensorRT 8.5.1 or newer".format(
@@ -226,9 +220,9 @@ class _Cutter:
             )
         )
 
-    def _levels(self) -> "typing.Dict[str, int]":
+    def _levels(self) -> Dict[str, int]:
         """dict of tensor name -> number of the first part that has it; constants have none."""
-        level: typing.Dict[str, int] = {value.name: 0 for value in self.graphs.search.graph.input}
+        level: Dict[str, int] = {value.name: 0 for value in self.graphs.search.graph.input}
         level.update((name, 0) for name in self.features)
         steps = {step.out: step for step in self.taken}
         pending = True
@@ -248,7 +242,7 @@ class _Cutter:
         return level
 
     @property
-    def _made(self) -> "typing.Set[str]":
+    def _made(self) -> Set[str]:
         """Tensors that depend on the inputs, not on constants alone."""
         if self._dependent is None:
             made = {value.name for value in self.search.graph.input} | set(self.features)
@@ -259,14 +253,14 @@ class _Cutter:
             self._dependent = made
         return self._dependent
 
-    def _part(self, index: int, level: "typing.Dict[str, int]") -> "ModelProto":
+    def _part(self, index: int, level: Dict[str, int]) -> ModelProto:
         """The model of the nodes of one level, with the constants that they need."""
         source = self.search.graph
         nodes = [n for n in source.node if level.get(n.output[0], index) == index]
         have = {name for node in nodes for name in node.output}
         kept = _once(list(self.graphs.maps) + [value.name for value in source.output])
         wanted = [step.search for step in self.taken if level[step.search] == index]
-        later: typing.Set[str] = set()
+        later: Set[str] = set()
         for node in source.node:
             if level.get(node.output[0], -1) > index:
                 later.update(node.input)
@@ -288,15 +282,15 @@ class _Cutter:
         )
         return models.prune(part)
 
-    def _value(self, name: str) -> "ValueInfoProto":
+    def _value(self, name: str) -> ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name])
 
 
-def _once(names: "typing.Iterable[str]") -> "typing.List[str]":
+def _once(names: Iterable[str]) -> List[str]:
     """The names in order, without repetitions."""
     return list(dict.fromkeys(names))
 
 
-def _ordered(nodes: "typing.Iterable[NodeProto]") -> "typing.List[str]":
+def _ordered(nodes: Iterable[NodeProto]) -> List[str]:
     """Names of the nodes' outputs, in order."""
     return [name for node in nodes for name in node.output]

@@ -4,20 +4,26 @@ Exporters leave an If where they did not know a shape. Here all shapes are known
 executor need not support If. OpenVINO 2022, the last one for Python 3.6, does not support it.
 """
 
-import typing
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+    shape_inference,
+)
 
 from runtime.graphs import models
 
-if typing.TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
-
-Attributes = typing.Dict[str, typing.Any]
+Attributes = Dict[str, Any]
 
 
-def fold(model: "ModelProto") -> "ModelProto":
+def fold(model: ModelProto) -> ModelProto:
     """Replace every If whose condition depends on shapes alone by the branch that it takes.
 
     Args:
@@ -39,12 +45,12 @@ def fold(model: "ModelProto") -> "ModelProto":
     return whole if left < sum(node.op_type == "If" for node in model.graph.node) else model
 
 
-def _decide(model: "ModelProto") -> bool:
+def _decide(model: ModelProto) -> bool:
     """Replace the nodes with a known value by constants. Returns whether there was one."""
     graph = model.graph
     shapes = {v.name: _sides(v) for v in list(graph.value_info) + list(graph.input)}
     values = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.data_type in KINDS}
-    nodes: typing.List[NodeProto] = []
+    nodes: List[NodeProto] = []
     changed = False
     for node in graph.node:
         value = _value(node, values, shapes)
@@ -64,7 +70,7 @@ def _decide(model: "ModelProto") -> bool:
     return changed
 
 
-def _taken(graph: "GraphProto", node: "NodeProto", condition: bool) -> "typing.List[NodeProto]":
+def _taken(graph: GraphProto, node: NodeProto, condition: bool) -> List[NodeProto]:
     """The nodes of the branch that is taken. Its constants move to the graph."""
     name = "then_branch" if condition else "else_branch"
     branch = next(attribute.g for attribute in node.attribute if attribute.name == name)
@@ -75,15 +81,13 @@ def _taken(graph: "GraphProto", node: "NodeProto", condition: bool) -> "typing.L
     ]
 
 
-def _sides(value: "ValueInfoProto") -> "typing.List[int]":
+def _sides(value: ValueInfoProto) -> List[int]:
     return [dim.dim_value for dim in value.type.tensor_type.shape.dim]
 
 
 def _value(
-    node: "NodeProto",
-    values: "typing.Dict[str, np.ndarray]",
-    shapes: "typing.Dict[str, typing.List[int]]",
-) -> "typing.Optional[np.ndarray]":
+    node: NodeProto, values: Dict[str, np.ndarray], shapes: Dict[str, List[int]]
+) -> Optional[np.ndarray]:
     """The value of a node that computes with known shapes and whole numbers; None for others."""
     rule = _RULES.get(node.op_type)
     given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -100,7 +104,7 @@ def _value(
     return value if value is not None and value.dtype in kinds else None
 
 
-def _constant(given: Attributes) -> "typing.Optional[np.ndarray]":
+def _constant(given: Attributes) -> Optional[np.ndarray]:
     if "value" not in given:
         return None
     value: np.ndarray = numpy_helper.to_array(given["value"])
@@ -117,12 +121,12 @@ def _sliced(
     data: np.ndarray,
     starts: np.ndarray,
     ends: np.ndarray,
-    axes: typing.Any = None,
-    steps: typing.Any = None,
+    axes: Any = None,
+    steps: Any = None,
 ) -> np.ndarray:
     axes = range(len(starts)) if axes is None else axes
     steps = [1] * len(starts) if steps is None else steps
-    places: typing.List[slice] = [slice(None)] * data.ndim
+    places: List[slice] = [slice(None)] * data.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps):
         # Python has no end before the first element for a backward slice
         last = None if step < 0 and end < -data.shape[axis] else end
@@ -131,7 +135,7 @@ def _sliced(
 
 
 KINDS = (TensorProto.INT64, TensorProto.BOOL)
-_RULES: "typing.Dict[str, typing.Callable[..., typing.Optional[np.ndarray]]]" = {
+_RULES: Dict[str, Callable[..., Optional[np.ndarray]]] = {
     "Cast": lambda given, data: data if given["to"] == TensorProto.INT64 else None,
     "Concat": lambda given, *parts: np.concatenate(parts, given["axis"]),
     "Constant": _constant,

@@ -1,24 +1,20 @@
 """Brings the outputs of a search graph into the order that the network's family takes."""
 
-import typing
+from typing import Dict, Iterable, List, Sequence
 
 import numpy as np
-from onnx import helper, numpy_helper
+from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
 
 from runtime import decode
 from runtime.decode.shared import conventions
 from runtime.errors import BadNetwork
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto, ValueInfoProto
-
-    from runtime.network import Network
+from runtime.network import Network
 
 JOIN = "+"  # between the names of outputs whose channels are joined
 
 
-def order(network: "Network", search: "ModelProto") -> "ModelProto":
+def order(network: Network, search: ModelProto) -> ModelProto:
     """Keep the outputs that the family takes, in its order.
 
     Args:
@@ -49,7 +45,7 @@ def order(network: "Network", search: "ModelProto") -> "ModelProto":
     return models.prune(_multiply(network, search))
 
 
-def _multiply(network: "Network", search: "ModelProto") -> "ModelProto":
+def _multiply(network: Network, search: ModelProto) -> ModelProto:
     """Bring the maps into the convention that the decoders know."""
     factors = conventions.factors(network)
     graph = search.graph
@@ -69,7 +65,7 @@ def base_name(name: str) -> str:
     return name.split("/", 1)[-1]
 
 
-def _join(network: "Network", search: "ModelProto") -> "ModelProto":
+def _join(network: Network, search: ModelProto) -> ModelProto:
     """Add an output for each entry "a+b" of ``[head] maps``."""
     named = _named(search.graph.output)
     for entry in network.maps:
@@ -81,21 +77,17 @@ def _join(network: "Network", search: "ModelProto") -> "ModelProto":
     return models.infer_shapes(search)
 
 
-def _by_name(
-    network: "Network", there: "typing.List[ValueInfoProto]"
-) -> "typing.List[ValueInfoProto]":
+def _by_name(network: Network, there: List[ValueInfoProto]) -> List[ValueInfoProto]:
     """The outputs that ``[head] maps`` names."""
     named = _named(there)
     return [_find(network, named, name) for name in network.maps]
 
 
-def _named(values: "typing.Iterable[ValueInfoProto]") -> "typing.Dict[str, ValueInfoProto]":
+def _named(values: Iterable[ValueInfoProto]) -> Dict[str, ValueInfoProto]:
     return {base_name(value.name): value for value in values}
 
 
-def _find(
-    network: "Network", named: "typing.Dict[str, ValueInfoProto]", name: str
-) -> "ValueInfoProto":
+def _find(network: Network, named: Dict[str, ValueInfoProto], name: str) -> ValueInfoProto:
     if name not in named:
         raise BadNetwork(
             "{}: [head] maps names {!r}, but the ONNX gives {}; correct the name".format(
@@ -105,9 +97,7 @@ def _find(
     return named[name]
 
 
-def _by_shape(
-    wanted: "typing.Sequence[models.Shape]", there: "typing.List[ValueInfoProto]"
-) -> "typing.List[ValueInfoProto]":
+def _by_shape(wanted: Sequence[models.Shape], there: List[ValueInfoProto]) -> List[ValueInfoProto]:
     """For each wanted shape the first output that has it; all outputs where one is missing."""
     left, chosen = list(there), []
     for shape in wanted:
@@ -125,5 +115,5 @@ def _without_ones(shape: models.Shape) -> models.Shape:
     return tuple(side for side in shape if side != 1)
 
 
-def _text(shapes: "typing.Iterable[models.Shape]") -> str:
+def _text(shapes: Iterable[models.Shape]) -> str:
     return " and ".join("x".join(map(str, shape)) for shape in shapes)

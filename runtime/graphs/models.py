@@ -1,24 +1,30 @@
 """Small operations on one ONNX model that all of this folder uses."""
 
 import pathlib
-import typing
+from typing import Dict, List, Optional, Set, Tuple, Union
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, numpy_helper, shape_inference
+from onnx import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    compose,
+    numpy_helper,
+    shape_inference,
+)
 
 from runtime.errors import BadNetwork
 
-if typing.TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
-
-Shape = typing.Tuple[int, ...]
+Shape = Tuple[int, ...]
 
 ONNX_DOMAINS = ("", "ai.onnx")
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
 
-def read(path: "typing.Union[str, pathlib.Path]") -> "ModelProto":
+def read(path: Union[str, pathlib.Path]) -> ModelProto:
     """Read an ONNX file, with its external data.
 
     Raises:
@@ -39,7 +45,7 @@ def read(path: "typing.Union[str, pathlib.Path]") -> "ModelProto":
     return model
 
 
-def _with_nan(model: "ModelProto") -> "typing.Optional[str]":
+def _with_nan(model: ModelProto) -> Optional[str]:
     """Name of a weight that is not a number, or None. Some engines compute with 0 instead."""
     for tensor in model.graph.initializer:
         if tensor.data_type in FLOATS and np.isnan(numpy_helper.to_array(tensor)).any():
@@ -52,7 +58,7 @@ def _with_nan(model: "ModelProto") -> "typing.Optional[str]":
     return None
 
 
-def empty() -> "ModelProto":
+def empty() -> ModelProto:
     """A model without inputs and nodes."""
     return onnx.ModelProto()
 
@@ -63,34 +69,34 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def copy(model: "ModelProto") -> "ModelProto":
+def copy(model: ModelProto) -> ModelProto:
     """A copy that shares nothing with the model."""
     return onnx.ModelProto.FromString(model.SerializeToString())
 
 
-def opset(model: "ModelProto") -> int:
+def opset(model: ModelProto) -> int:
     """Version of the standard operators that a model uses."""
     return max(int(entry.version) for entry in model.opset_import if entry.domain in ONNX_DOMAINS)
 
 
-def inputs(model: "ModelProto") -> "typing.List[ValueInfoProto]":
+def inputs(model: ModelProto) -> List[ValueInfoProto]:
     """A model's inputs without those that have a constant value."""
     tensors = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in tensors]
 
 
-def shape_of(value: "ValueInfoProto") -> Shape:
+def shape_of(value: ValueInfoProto) -> Shape:
     """The shape of a tensor, with 0 for a side that is not fixed."""
     return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
-def values_of(model: "ModelProto") -> "typing.List[ValueInfoProto]":
+def values_of(model: ModelProto) -> List[ValueInfoProto]:
     """All tensors of a model that depend on its inputs and have a known shape."""
     graph = infer_shapes(copy(model)).graph
     return list(graph.input) + list(graph.value_info) + list(graph.output)
 
 
-def infer_shapes(model: "ModelProto") -> "ModelProto":
+def infer_shapes(model: ModelProto) -> ModelProto:
     """A copy with the shape of every tensor; the outputs are float32.
 
     Raises:
@@ -101,7 +107,7 @@ def infer_shapes(model: "ModelProto") -> "ModelProto":
     return shape_inference.infer_shapes(model, strict_mode=True)
 
 
-def prune(model: "ModelProto") -> "ModelProto":
+def prune(model: ModelProto) -> ModelProto:
     """Remove the nodes and constants that no output needs; in place. Returns the model."""
     graph = model.graph
     needed, nodes = {value.name for value in graph.output}, []
@@ -117,7 +123,7 @@ def prune(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def rename(model: "ModelProto", names: "typing.Dict[str, str]") -> None:
+def rename(model: ModelProto, names: Dict[str, str]) -> None:
     """Rename tensors, in place; names that are not in ``names`` stay."""
     graph = model.graph
     for node in graph.node:
@@ -127,15 +133,15 @@ def rename(model: "ModelProto", names: "typing.Dict[str, str]") -> None:
         value.name = names.get(value.name, value.name)
 
 
-def branches(node: "NodeProto") -> "typing.List[GraphProto]":
+def branches(node: NodeProto) -> List[GraphProto]:
     """The graphs inside a node (If, Loop, Scan)."""
-    found: typing.List[GraphProto] = []
+    found: List[GraphProto] = []
     for attribute in node.attribute:
         found.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
     return found
 
 
-def names_read(node: "NodeProto") -> "typing.Set[str]":
+def names_read(node: NodeProto) -> Set[str]:
     """Names of the tensors that a node reads, with those that its branches read."""
     names = {name for name in node.input if name}
     for graph in branches(node):
@@ -148,7 +154,7 @@ def names_read(node: "NodeProto") -> "typing.Set[str]":
     return names
 
 
-def add_prefix(model: "ModelProto", prefix: str) -> "ModelProto":
+def add_prefix(model: ModelProto, prefix: str) -> ModelProto:
     """A copy of a model in which every name begins with ``prefix``.
 
     This also renames what branches read of the graph around them. onnx before 1.12, the last one
@@ -165,7 +171,7 @@ def add_prefix(model: "ModelProto", prefix: str) -> "ModelProto":
     return model
 
 
-def _rename_inside(node: "NodeProto", names: "typing.Dict[str, str]") -> None:
+def _rename_inside(node: NodeProto, names: Dict[str, str]) -> None:
     """Rename what a node's branches read. A name that a branch makes itself stays."""
     for branch in branches(node):
         own = {name for inner in branch.node for name in inner.output}

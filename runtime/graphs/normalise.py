@@ -5,18 +5,15 @@ folder and the engines need graphs without them. onnxslim folds them, off the bo
 board holds graphs that were normalised when it was built. Simplified files don't need it.
 """
 
-import typing
+from typing import Any, Iterable, List
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import TensorProto as Tensor
 
 from runtime.errors import BadNetwork
 from runtime.graphs import fold_if, models
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto, ValueInfoProto
-    from onnx import TensorProto as Tensor
 
 # Nodes that a normalised graph does not have; without onnxslim the engines may still take them.
 FOLDED = {"Dropout", "Identity", "If", "Loop", "Scan", "Shape", "Size"}
@@ -24,7 +21,7 @@ FOLDED = {"Dropout", "Identity", "If", "Loop", "Scan", "Shape", "Size"}
 _OTHER_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 
 
-def normalise(model: "ModelProto") -> "ModelProto":
+def normalise(model: ModelProto) -> ModelProto:
     """Fold all that depends on shapes and constants alone.
 
     Args:
@@ -63,7 +60,7 @@ def normalise(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def _slimmed(onnxslim: typing.Any, model: "ModelProto") -> "ModelProto":
+def _slimmed(onnxslim: Any, model: ModelProto) -> ModelProto:
     """The result of onnxslim, its inputs and outputs in their old order."""
     outputs = [value.name for value in model.graph.output]
     inputs = [value.name for value in model.graph.input]
@@ -84,7 +81,7 @@ def _slimmed(onnxslim: typing.Any, model: "ModelProto") -> "ModelProto":
     return slim
 
 
-def _with_computed_constants(model: "ModelProto") -> "ModelProto":
+def _with_computed_constants(model: ModelProto) -> ModelProto:
     """A copy in which ONNX Runtime has computed what depends on constants alone, if it is there."""
     try:
         import onnxruntime
@@ -126,7 +123,7 @@ def _with_computed_constants(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def unknown_shapes(model: "ModelProto") -> "typing.List[str]":
+def unknown_shapes(model: ModelProto) -> List[str]:
     """Names of tensors with a shape that does not follow from the inputs' shapes alone."""
     model = models.copy(model)
     del model.graph.value_info[:]
@@ -141,12 +138,12 @@ def unknown_shapes(model: "ModelProto") -> "typing.List[str]":
     return [name for name in names if name not in known]
 
 
-def _is_fixed(value: "ValueInfoProto") -> bool:
+def _is_fixed(value: ValueInfoProto) -> bool:
     kind = value.type.tensor_type
     return bool(kind.HasField("shape")) and all(dim.dim_value > 0 for dim in kind.shape.dim)
 
 
-def to_float32(model: "ModelProto") -> "ModelProto":
+def to_float32(model: ModelProto) -> ModelProto:
     """Let a model of float16 or float64 compute in float32; in place. Returns the model."""
     graph = model.graph
     values = list(graph.input) + list(graph.output)
@@ -159,7 +156,7 @@ def to_float32(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def _widen(graph: typing.Any) -> None:
+def _widen(graph: Any) -> None:
     for value in list(graph.input) + list(graph.output):
         if value.type.tensor_type.elem_type in _OTHER_FLOATS:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
@@ -175,13 +172,13 @@ def _widen(graph: typing.Any) -> None:
             _widen(branch)
 
 
-def _widen_tensor(tensor: "Tensor") -> None:
+def _widen_tensor(tensor: Tensor) -> None:
     if tensor.data_type in _OTHER_FLOATS:
         array = numpy_helper.to_array(tensor).astype(np.float32)
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
 
-def set_shapes(model: "ModelProto", values: "typing.Iterable[ValueInfoProto]") -> None:
+def set_shapes(model: ModelProto, values: Iterable[ValueInfoProto]) -> None:
     """Give a model's inputs the shapes of the tensors of the same names; in place."""
     shapes = {value.name: models.shape_of(value) for value in values}
     inputs = [

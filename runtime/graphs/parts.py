@@ -13,26 +13,30 @@ The parts that the TOML names decide how:
   convolutions of the network take (DaSiamRPN in OpenCV's form).
 """
 
-import typing
+from typing import Dict, List, Tuple
 
 import numpy as np
-from onnx import TensorProto, compose, helper, numpy_helper, version_converter
+from onnx import (
+    ModelProto,
+    TensorProto,
+    ValueInfoProto,
+    compose,
+    helper,
+    numpy_helper,
+    version_converter,
+)
 
 from runtime.decode.shared.keys import MAP_PARTS
 from runtime.graphs import models
+from runtime.network import Network
 
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto, ValueInfoProto
-
-    from runtime.network import Network
-
-    Parts = typing.Dict[str, ModelProto]
-    Pair = typing.Tuple[ModelProto, ModelProto]
+Parts = Dict[str, ModelProto]
+Pair = Tuple[ModelProto, ModelProto]
 
 IMAGES = ("exemplar", "search")  # names of the pictures in the pair
 
 
-def join(network: "Network", parts: "Parts") -> "Pair":
+def join(network: Network, parts: Parts) -> Pair:
     """Join the parts of a network.
 
     Args:
@@ -64,7 +68,7 @@ def join(network: "Network", parts: "Parts") -> "Pair":
     )
 
 
-def _unify_opsets(parts: "Parts") -> None:
+def _unify_opsets(parts: Parts) -> None:
     """Bring all parts to the newest opset and IR version among them."""
     newest = max(models.opset(model) for model in parts.values())
     # engines refuse files of a newer IR than theirs, though no operator here needs it
@@ -76,7 +80,7 @@ def _unify_opsets(parts: "Parts") -> None:
         parts[name].ir_version = ir_version
 
 
-def _branch(backbone: "ModelProto", prefix: str, image: str, side: int) -> "ModelProto":
+def _branch(backbone: ModelProto, prefix: str, image: str, side: int) -> ModelProto:
     """A copy of a backbone for one of the two pictures, its names with a prefix."""
     source = _only_picture(backbone).name
     model = models.add_prefix(backbone, prefix)
@@ -85,7 +89,7 @@ def _branch(backbone: "ModelProto", prefix: str, image: str, side: int) -> "Mode
     return model
 
 
-def _with_head(network: "Network", parts: "Parts") -> "Pair":
+def _with_head(network: Network, parts: Parts) -> Pair:
     """Backbones and a head that takes both features."""
     exemplar = _branch(
         parts.get("exemplar", parts.get("backbone")), "z/", IMAGES[0], network.exemplar
@@ -112,20 +116,18 @@ def _with_head(network: "Network", parts: "Parts") -> "Pair":
     return exemplar, joined
 
 
-def _is_swapped(
-    first: "typing.List[ValueInfoProto]", second: "typing.List[ValueInfoProto]"
-) -> bool:
+def _is_swapped(first: List[ValueInfoProto], second: List[ValueInfoProto]) -> bool:
     """Whether a head takes the search region's features, which are larger, first."""
     sides = [[models.shape_of(v)[-1:] for v in values] for values in (first, second)]
     known = all(side and side[0] for values in sides for side in values)
     return known and len(first) == len(second) and sides[0] > sides[1]
 
 
-def _fused_head(parts: "Parts") -> "ModelProto":
+def _fused_head(parts: Parts) -> ModelProto:
     """A fusion and the parts that make maps of it, as one head."""
     head = models.add_prefix(parts["fusion"], "fusion/")
     fused = [value.name for value in head.graph.output]
-    outputs: typing.List[ValueInfoProto] = []
+    outputs: List[ValueInfoProto] = []
     for name in MAP_PARTS:
         if name not in parts:
             continue
@@ -144,7 +146,7 @@ def _fused_head(parts: "Parts") -> "ModelProto":
     return head
 
 
-def _pair(network: "Network", exemplar: "ModelProto", search: "ModelProto") -> "Pair":
+def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
     """An exemplar model, and a search model that takes its outputs."""
     exemplar, search = _without_masks(exemplar), _without_masks(search)
     exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar)
@@ -165,7 +167,7 @@ def _pair(network: "Network", exemplar: "ModelProto", search: "ModelProto") -> "
     return exemplar, search
 
 
-def _split(network: "Network", whole: "ModelProto") -> "Pair":
+def _split(network: Network, whole: ModelProto) -> Pair:
     """A model of both pictures: the exemplar's picture alone, and all the rest."""
     images = models.inputs(whole)
     if len(images) != 2 or not all(map(_is_picture, images)):
@@ -194,7 +196,7 @@ def _split(network: "Network", whole: "ModelProto") -> "Pair":
     return exemplar, search
 
 
-def _with_made_weights(network: "Network", parts: "Parts") -> "Pair":
+def _with_made_weights(network: Network, parts: Parts) -> Pair:
     """A network with convolutions that take weights made from the exemplar's features."""
     whole, entry = parts["network"], network.file("network")
     cut = entry.features if entry else ""
@@ -223,7 +225,7 @@ def _with_made_weights(network: "Network", parts: "Parts") -> "Pair":
     return models.prune(exemplar), search
 
 
-def _without_masks(model: "ModelProto") -> "ModelProto":
+def _without_masks(model: ModelProto) -> ModelProto:
     """Remove the inputs and outputs that mask padding (STARK): nothing is masked here."""
     graph = model.graph
     for value in models.inputs(model):
@@ -237,7 +239,7 @@ def _without_masks(model: "ModelProto") -> "ModelProto":
     return model
 
 
-def _only_picture(model: "ModelProto") -> "ValueInfoProto":
+def _only_picture(model: ModelProto) -> ValueInfoProto:
     """The one input that is a picture."""
     values = models.inputs(model)
     pictures = [value for value in values if _is_picture(value)]
@@ -252,12 +254,12 @@ def _only_picture(model: "ModelProto") -> "ValueInfoProto":
     return pictures[0]
 
 
-def _is_picture(value: "ValueInfoProto") -> bool:
+def _is_picture(value: ValueInfoProto) -> bool:
     shape = models.shape_of(value)
     return len(shape) == 4 and shape[1] == 3
 
 
-def _set_side(model: "ModelProto", name: str, side: int) -> None:
+def _set_side(model: ModelProto, name: str, side: int) -> None:
     """Give a picture the shape (1, 3, side, side) and forget the shapes that depend on it."""
     for value in model.graph.input:
         if value.name == name:

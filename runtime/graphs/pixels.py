@@ -5,19 +5,16 @@ network's values stay the same: the picture is turned around in the graph, where
 finds nothing to do.
 """
 
-import typing
+from typing import Any, FrozenSet, Optional, Tuple
 
-from onnx import TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto
 
 TO_PLANES = (0, 3, 1, 2)  # axes of (n, h, w, 3) as (n, 3, h, w)
 
 
-def with_pixels(model: "ModelProto") -> "typing.Tuple[ModelProto, typing.FrozenSet[str]]":
+def with_pixels(model: ModelProto) -> Tuple[ModelProto, FrozenSet[str]]:
     """Let a model take its pictures in bytes as (n, h, w, 3).
 
     Args:
@@ -49,7 +46,7 @@ def with_pixels(model: "ModelProto") -> "typing.Tuple[ModelProto, typing.FrozenS
     return model, frozenset(found)
 
 
-def _reader(model: "ModelProto", value: typing.Any) -> "typing.Optional[int]":
+def _reader(model: ModelProto, value: Any) -> Optional[int]:
     """Where the node is that dequantises a picture in bytes; None if the input is no such one."""
     kind = value.type.tensor_type
     sizes = [dim.dim_value for dim in kind.shape.dim]

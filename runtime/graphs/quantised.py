@@ -4,23 +4,20 @@ OpenVINO and TensorRT know only the second form. The results are the same, excep
 of sums in float32.
 """
 
-import typing
+from typing import Dict, List
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, version_converter
+from onnx import ModelProto, NodeProto, helper, numpy_helper, version_converter
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto
 
 CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
 PER_CHANNEL_FROM = 13  # the opset in which DequantizeLinear has an axis
 
 
-def to_qdq(model: "ModelProto") -> "ModelProto":
+def to_qdq(model: ModelProto) -> ModelProto:
     """Rewrite every QLinearConv.
 
     Args:
@@ -44,7 +41,7 @@ def to_qdq(model: "ModelProto") -> "ModelProto":
             )
         model = version_converter.convert_version(model, PER_CHANNEL_FROM)
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    nodes: typing.List[NodeProto] = []
+    nodes: List[NodeProto] = []
     for node in model.graph.node:
         if node.op_type == "QLinearConv":
             nodes.extend(_plain_conv(model, node, constants))
@@ -56,8 +53,8 @@ def to_qdq(model: "ModelProto") -> "ModelProto":
 
 
 def _plain_conv(
-    model: "ModelProto", node: "NodeProto", constants: "typing.Dict[str, np.ndarray]"
-) -> "typing.List[NodeProto]":
+    model: ModelProto, node: NodeProto, constants: Dict[str, np.ndarray]
+) -> List[NodeProto]:
     """A convolution of dequantised numbers, and the quantiser of its result."""
     x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = node.input[:8]
     name = node.output[0]

@@ -6,20 +6,16 @@ at no cost. ``runtime.loss`` compares them with those of the first frame.
 """
 
 import math
-import typing
+from typing import Optional, Tuple
 
 from onnx import TensorProto, helper, shape_inference
 
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from runtime.graphs.assemble import Graphs
-    from runtime.network import Network
+from runtime.graphs.assemble import Graphs
+from runtime.network import Network
 
 
-def with_search_features(
-    network: "Network", graphs: "Graphs"
-) -> "typing.Tuple[Graphs, typing.Optional[str]]":
+def with_search_features(network: Network, graphs: Graphs) -> Tuple[Graphs, Optional[str]]:
     """Add the output.
 
     Args:

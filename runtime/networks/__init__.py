@@ -6,7 +6,7 @@ downloads and adds networks.
 
 import difflib
 import pathlib
-import typing
+from typing import List, Optional, Union
 
 from boards import Board, toml
 from runtime.errors import BadNetwork, UnknownNetwork
@@ -28,12 +28,12 @@ DEFAULT_NETWORK = "kestrel"
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 
-def names() -> "typing.List[str]":
+def names() -> List[str]:
     """Names of the networks that come with the runtime, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def default_of(board: "typing.Optional[Board]") -> str:
+def default_of(board: Optional[Board]) -> str:
     """The name of the network that runs on a board where nobody names one.
 
     Args:
@@ -42,7 +42,7 @@ def default_of(board: "typing.Optional[Board]") -> str:
     return (board.network if board is not None else None) or DEFAULT_NETWORK
 
 
-def load_network(name_or_path: "typing.Union[str, pathlib.Path]") -> Network:
+def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
     """Read a network by its name, or from a TOML of your own.
 
     Args:
@@ -66,7 +66,7 @@ def load_network(name_or_path: "typing.Union[str, pathlib.Path]") -> Network:
     return Network(path.stem, path, values, files)
 
 
-def find_toml(name_or_path: "typing.Union[str, pathlib.Path]") -> pathlib.Path:
+def find_toml(name_or_path: Union[str, pathlib.Path]) -> pathlib.Path:
     """The path of a network's TOML.
 
     Raises:

@@ -4,24 +4,16 @@ import argparse
 import os
 import pathlib
 import sys
-import typing
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from boards import toml
 from runtime import decode
 from runtime.errors import BadNetwork, HotpathError
-from runtime.networks import (
-    CACHE,
-    Network,
-    fetch,
-    find_toml,
-    load_network,
-    schema,
-    sha256_of,
-)
+from runtime.networks import CACHE, Network, fetch, find_toml, load_network, schema, sha256_of
 from runtime.networks.listing import list_networks, paths_of
 
 
-def main(arguments: "typing.Optional[typing.List[str]]" = None) -> int:
+def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
@@ -60,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_parser(commands: typing.Any) -> None:
+def _add_parser(commands: Any) -> None:
     text = "write the TOML for ONNX files of your own"
     command = commands.add_parser("add", help=text, description=text)
     command.set_defaults(run=add_network)
@@ -109,13 +101,13 @@ def show(options: argparse.Namespace) -> None:
         _show_graphs(network, paths)
 
 
-def _plain(value: typing.Any) -> str:
+def _plain(value: Any) -> str:
     if not isinstance(value, tuple):
         return str(value)
     return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
 
 
-def _show_graphs(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> None:
+def _show_graphs(network: Network, paths: Dict[str, pathlib.Path]) -> None:
     from runtime.cli.networks import support  # needs the onnx library, as the graphs do
     from runtime.graphs import assemble, counting
 
@@ -136,7 +128,7 @@ def _show_graphs(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> N
         print(f"{title:<24} {verdict}")
 
 
-def _tensors(values: "typing.Mapping[str, typing.Sequence[int]]") -> str:
+def _tensors(values: Mapping[str, Sequence[int]]) -> str:
     return ", ".join(
         "{} {}".format(name, "x".join(map(str, shape))) for name, shape in values.items()
     )
@@ -173,7 +165,7 @@ def check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _try(network: Network, paths: "typing.Dict[str, pathlib.Path]") -> int:
+def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
     """Look at the weights and run the files on pictures. Returns the number of mistakes."""
     from runtime.cli.networks import examine  # needs the onnx library
 

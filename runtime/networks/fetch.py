@@ -5,9 +5,9 @@ import os
 import pathlib
 import socket
 import ssl
-import typing
 import urllib.error
 import urllib.request
+from typing import Any, Callable, List
 
 from runtime.errors import BadNetwork, BadOutput
 from runtime.network import File, Network, sha256_of
@@ -17,9 +17,7 @@ BLOCK = 1 << 16
 TIMEOUT_S = 20
 
 
-def fetch(
-    network: Network, folder: pathlib.Path, log: "typing.Callable[[str], typing.Any]"
-) -> "typing.List[pathlib.Path]":
+def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> List[pathlib.Path]:
     """Download each file of a network into a folder.
 
     Args:
@@ -45,10 +43,7 @@ def fetch(
 
 
 def _fetch_one(
-    network: Network,
-    entry: File,
-    path: pathlib.Path,
-    log: "typing.Callable[[str], typing.Any]",
+    network: Network, entry: File, path: pathlib.Path, log: Callable[[str], Any]
 ) -> pathlib.Path:
     try:
         there = network.locate_file(entry, path.parent)

@@ -2,7 +2,7 @@
 
 import argparse
 import pathlib
-import typing
+from typing import Dict, Optional
 
 from runtime.errors import HotpathError
 from runtime.networks import Network, load_network, names
@@ -18,9 +18,7 @@ def list_networks(options: argparse.Namespace) -> None:
         print(row.format(name, network.family, network.exemplar, network.search, files))
 
 
-def paths_of(
-    network: Network, networks_dir: "typing.Optional[str]"
-) -> "typing.Optional[typing.Dict[str, pathlib.Path]]":
+def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str, pathlib.Path]]:
     """The paths of the files, or None when one is missing."""
     try:
         return network.locate(networks_dir)

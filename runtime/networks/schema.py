@@ -7,17 +7,17 @@ a missing one.
 
 import difflib
 import re
-import typing
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from runtime import decode
 from runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS, REQUIRED, Key, Keys, key
 from runtime.network import File
 
-Table = typing.Dict[str, typing.Any]
-Section = typing.Union[str, typing.Tuple[str, int]]  # the header, or ("file", its number from 0)
+Table = Dict[str, Any]
+Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from 0)
 
 
-class Mistake(typing.NamedTuple):
+class Mistake(NamedTuple):
     """What is wrong at one place of a TOML.
 
     Attributes:
@@ -27,7 +27,7 @@ class Mistake(typing.NamedTuple):
     """
 
     section: Section
-    key: typing.Optional[str]
+    key: Optional[str]
     text: str
 
 
@@ -46,7 +46,7 @@ CENTRES = ("w/2", "(w-1)/2")
 SIDE = key(int, low=8, high=LARGEST_SIDE)
 WIDEST = 100  # of a margin or a factor
 
-SECTIONS: "typing.Dict[str, Keys]" = {
+SECTIONS: Dict[str, Keys] = {
     "input": {
         "exemplar": SIDE,  # pixels, side of the crop around the first box
         "search": SIDE,  # pixels, side of the crop of every frame
@@ -113,7 +113,7 @@ PARTS = (
 FUSED = ({"backbone", "fusion"}, {"exemplar", "search", "fusion"})
 
 
-def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mistake]]":
+def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     """Check a parsed TOML and put its sections into one dict.
 
     Args:
@@ -123,10 +123,10 @@ def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mi
         (values, files, mistakes): dict of key -> value with defaults filled in, list of ``File``,
         list of ``Mistake`` (empty when all is well).
     """
-    mistakes: typing.List[Mistake] = []
+    mistakes: List[Mistake] = []
     values = read_section("", TOP, table, mistakes, ("file", "published") + tuple(SECTIONS))
     keys = _keys_of(values.get("family"), mistakes)
-    given: typing.Dict[str, Table] = {}
+    given: Dict[str, Table] = {}
     for section in SECTIONS:
         entries = table.get(section, {})
         if not isinstance(entries, dict):
@@ -143,11 +143,9 @@ def read(table: Table) -> "typing.Tuple[Table, typing.List[File], typing.List[Mi
     return values, _read_files(table.get("file", []), mistakes), mistakes
 
 
-def _keys_of(
-    family: "typing.Optional[str]", mistakes: "typing.List[Mistake]"
-) -> "typing.Dict[str, typing.Optional[Keys]]":
+def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Optional[Keys]]:
     """The sections' keys with the family's own; None where the family is not known."""
-    keys: typing.Dict[str, typing.Optional[Keys]] = {
+    keys: Dict[str, Optional[Keys]] = {
         section: dict(entries) for section, entries in SECTIONS.items()
     }
     unknown = {"input": keys["input"], "head": None, "tracking": None}
@@ -166,10 +164,10 @@ def _keys_of(
 
 def read_section(
     section: Section,
-    keys: "typing.Optional[Keys]",
+    keys: Optional[Keys],
     entries: Table,
-    mistakes: "typing.List[Mistake]",
-    also: "typing.Tuple[str, ...]" = (),
+    mistakes: List[Mistake],
+    also: Tuple[str, ...] = (),
 ) -> Table:
     """Check one section of a TOML and fill in its defaults.
 
@@ -207,10 +205,7 @@ def read_section(
 
 
 def _apply_conditions(
-    keys: "typing.Dict[str, typing.Optional[Keys]]",
-    given: "typing.Dict[str, Table]",
-    values: Table,
-    mistakes: "typing.List[Mistake]",
+    keys: Dict[str, Optional[Keys]], given: Dict[str, Table], values: Table, mistakes: List[Mistake]
 ) -> None:
     """Check the keys with ``when``: required where they are used, a mistake where they are not."""
     for section, entries in keys.items():
@@ -230,11 +225,11 @@ def _apply_conditions(
                 values[name] = entry.default
 
 
-def _text(value: typing.Any) -> str:
+def _text(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
-def _convert(value: typing.Any, entry: Key) -> "typing.Tuple[typing.Any, typing.Optional[str]]":
+def _convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
     """Return (value, None) when it fits the key, else (None, what is wrong)."""
     if entry.kind is tuple:
         good = isinstance(value, list) and value and all(isinstance(v, str) for v in value)
@@ -252,9 +247,7 @@ def _convert(value: typing.Any, entry: Key) -> "typing.Tuple[typing.Any, typing.
     return float(value) if entry.kind is float else value, None
 
 
-def _convert_list(
-    value: typing.Any, entry: Key
-) -> "typing.Tuple[typing.Any, typing.Optional[str]]":
+def _convert_list(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
     if not isinstance(value, list) or not value or not all(_is_number(item) for item in value):
         return None, "must be a list of numbers"
     if entry.length and len(value) != entry.length:
@@ -271,11 +264,11 @@ SMALLEST = 1e-6  # of a number that must not be 0
 MOST_NUMBERS = 64  # in a list; no network has more ratios or scales of anchors
 
 
-def _is_number(value: typing.Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _within(value: typing.Any, entry: Key) -> bool:
+def _within(value: Any, entry: Key) -> bool:
     if not _is_number(value):
         return True
     if entry.nonzero and abs(value) < SMALLEST:
@@ -283,12 +276,12 @@ def _within(value: typing.Any, entry: Key) -> bool:
     return bool(entry.low <= value <= entry.high)  # never true for NaN
 
 
-def _limits(entry: Key, value: typing.Any) -> str:
+def _limits(entry: Key, value: Any) -> str:
     text = f"must lie in {entry.low:g} to {entry.high:g}, not {_shown(value)}"
     return text + (", and not be 0" if entry.nonzero else "")
 
 
-def _shown(value: typing.Any) -> str:
+def _shown(value: Any) -> str:
     """A value for a message, cut where it is long."""
     try:
         text = repr(value)
@@ -297,8 +290,8 @@ def _shown(value: typing.Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _read_files(entries: typing.Any, mistakes: "typing.List[Mistake]") -> "typing.List[File]":
-    files: typing.List[File] = []
+def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
+    files: List[File] = []
     if not isinstance(entries, list) or not entries:
         mistakes.append(Mistake("file", None, "no [[file]] is named; name the ONNX files"))
         return files
@@ -314,7 +307,7 @@ def _read_files(entries: typing.Any, mistakes: "typing.List[Mistake]") -> "typin
 KNOWN_PARTS = sorted(set().union(*PARTS, *FUSED) | set(MAP_PARTS))
 
 
-def _read_file(section: Section, entry: Table, mistakes: "typing.List[Mistake]") -> File:
+def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
     values = {name: entry.get(name) for name in File._fields}
     if values["part"] not in KNOWN_PARTS:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
@@ -339,7 +332,7 @@ def _read_file(section: Section, entry: Table, mistakes: "typing.List[Mistake]")
 _FILE_NAME = re.compile(r"^(?!\.{1,2}$)[^/\\\x00-\x1f*?\[\]]{1,200}$")
 
 
-def _check_parts(parts: "typing.List[str]", mistakes: "typing.List[Mistake]") -> None:
+def _check_parts(parts: List[str], mistakes: List[Mistake]) -> None:
     """The parts must be one of the known ways, each part once."""
     maps = set(parts) & set(MAP_PARTS)
     fused = bool(maps) and set(parts) - maps in FUSED
@@ -351,7 +344,7 @@ def _check_parts(parts: "typing.List[str]", mistakes: "typing.List[Mistake]") ->
     mistakes.append(Mistake("file", None, text))
 
 
-def _check_cut(section: Section, values: Table, mistakes: "typing.List[Mistake]") -> None:
+def _check_cut(section: Section, values: Table, mistakes: List[Mistake]) -> None:
     """``features`` and ``weight_of`` name the tensors where kernels of the exemplar are used."""
     for name, parts in (("features", ("network",)), ("weight_of", ("kernel_cls", "kernel_loc"))):
         if values["part"] in parts and not isinstance(values[name], str):
@@ -374,13 +367,13 @@ def sentence(mistake: Mistake) -> str:
     return label + (mistake.key + " " if mistake.key else "") + mistake.text
 
 
-def line_of(mistake: Mistake, text: str) -> "typing.Optional[int]":
+def line_of(mistake: Mistake, text: str) -> Optional[int]:
     """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
 
     For a missing key it is the line of its section's header.
     """
     header, number_of_file, place = "", -1, None
-    wanted: typing.Tuple[str, typing.Optional[int]] = (
+    wanted: Tuple[str, Optional[int]] = (
         mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
     )
     for number, line in enumerate(text.splitlines(), 1):

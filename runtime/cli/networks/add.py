@@ -2,7 +2,7 @@
 
 import pathlib
 import shutil
-import typing
+from typing import Any, Callable, List, Mapping, Optional, Sequence
 
 from boards import toml
 from runtime.cli.networks.choose import Choice, choose, network_of, table_for
@@ -15,15 +15,15 @@ from runtime.networks import find_toml
 
 STEPS = 240  # of all clips together
 
-Say = typing.Callable[[str], typing.Any]
+Say = Callable[[str], Any]
 
 
 def add(
-    files: "typing.Sequence[pathlib.Path]",
+    files: Sequence[pathlib.Path],
     name: str,
     folder: pathlib.Path,
-    like: "typing.Optional[str]" = None,
-    clips: "typing.Optional[pathlib.Path]" = None,
+    like: Optional[str] = None,
+    clips: Optional[pathlib.Path] = None,
     engine: str = "auto",
     say: Say = print,
 ) -> pathlib.Path:
@@ -90,11 +90,7 @@ def _first(proposal: Proposal, say: Say) -> Table:
 
 
 def _tried(
-    proposal: Proposal,
-    paths: "typing.Mapping[str, pathlib.Path]",
-    clips: "typing.List[Clip]",
-    engine: str,
-    say: Say,
+    proposal: Proposal, paths: Mapping[str, pathlib.Path], clips: List[Clip], engine: str, say: Say
 ) -> Table:
     """The answers with the best one-step overlap."""
     trial = Trial(paths, clips, engine, unsmoothed=True)
@@ -108,7 +104,7 @@ def _tried(
     return table
 
 
-def _names(clips: "typing.List[Clip]") -> str:
+def _names(clips: List[Clip]) -> str:
     return clips[0].name if len(clips) == 1 else f"{len(clips)} clips"
 
 
@@ -122,7 +118,7 @@ def _report(choice: Choice, say: Say) -> None:
             say("{:<10}   {} {:.3f}{}".format("", answer, means[answer], equal))
 
 
-def _write(table: Table, path: pathlib.Path, paths: "typing.Mapping[str, pathlib.Path]") -> None:
+def _write(table: Table, path: pathlib.Path, paths: Mapping[str, pathlib.Path]) -> None:
     """Write the TOML and copy the files beside it."""
     note = "Written by `python -m runtime.networks add`; [tracking] has its family's usual values."
     try:

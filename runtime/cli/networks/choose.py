@@ -8,7 +8,7 @@ alone, with all other answers fixed, so that a report can say what cannot be tol
 import itertools
 import math
 import pathlib
-import typing
+from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -25,11 +25,11 @@ GROWTH = 3  # how many times more steps the next round takes
 KEPT = 0.1  # share of the combinations that may take part in the next round
 ALONE = ("border",)  # matters too little to be part of the combinations
 
-Answers = typing.Dict[str, str]  # question -> answer
-Overlaps = typing.Dict[str, np.ndarray]  # answer -> its overlap in each step
+Answers = Dict[str, str]  # question -> answer
+Overlaps = Dict[str, np.ndarray]  # answer -> its overlap in each step
 
 
-class Choice(typing.NamedTuple):
+class Choice(NamedTuple):
     """The answer to one question.
 
     Attributes:
@@ -41,8 +41,8 @@ class Choice(typing.NamedTuple):
 
     question: str
     answer: str
-    overlaps: typing.Dict[str, float]
-    equal: typing.List[str]
+    overlaps: Dict[str, float]
+    equal: List[str]
 
     def with_answer(self, answer: str) -> "Choice":
         """The same choice with another one of the equal answers."""
@@ -50,7 +50,7 @@ class Choice(typing.NamedTuple):
         return self._replace(answer=answer, equal=equal)
 
 
-def choose(proposal: Proposal, trial: Trial) -> "typing.Tuple[Table, typing.List[Choice]]":
+def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
     """Find the best answers.
 
     Args:
@@ -84,7 +84,7 @@ def choose(proposal: Proposal, trial: Trial) -> "typing.Tuple[Table, typing.List
     return table_for(proposal, usual), choices
 
 
-def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> "typing.Dict[str, Overlaps]":
+def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> Dict[str, Overlaps]:
     """Overlaps of each answer to each question, with all others answered as in ``best``."""
     pairs = [(q, answer) for q, answers in proposal.alternatives.items() for answer in answers]
     networks = [network_for(proposal, dict(best, **{q: answer})) for q, answer in pairs]
@@ -94,7 +94,7 @@ def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> "typing.Dict
     more = trial.overlaps([networks[i] for i in near], SIFTING)
     for i, row in zip(near, more):
         rows[i] = np.concatenate([rows[i], row])
-    tried: typing.Dict[str, Overlaps] = {q: {} for q in proposal.alternatives}
+    tried: Dict[str, Overlaps] = {q: {} for q in proposal.alternatives}
     for (question, answer), row in zip(pairs, rows):
         tried[question][answer] = row
     return tried

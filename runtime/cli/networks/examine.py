@@ -5,7 +5,7 @@ mean and scale, shows in numbers that no tracker could use.
 """
 
 import pathlib
-import typing
+from typing import Any, List, Mapping, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -14,17 +14,15 @@ from onnx import numpy_helper
 from kernels.golden import pack
 from runtime import engines
 from runtime.graphs import models
-
-if typing.TYPE_CHECKING:
-    from runtime.network import Network
+from runtime.network import Network
 
 LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
 _WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1}  # operator -> which input is the weights
 
-Paths = typing.Mapping[str, pathlib.Path]
+Paths = Mapping[str, pathlib.Path]
 
 
-def weights(paths: Paths) -> "typing.List[str]":
+def weights(paths: Paths) -> List[str]:
     """Find weights that can't be right.
 
     Args:
@@ -53,7 +51,7 @@ def weights(paths: Paths) -> "typing.List[str]":
     return mistakes
 
 
-def pictures(side: int) -> "typing.List[np.ndarray]":
+def pictures(side: int) -> List[np.ndarray]:
     """Two pictures of one scene: the object moves and grows.
 
     Args:
@@ -77,7 +75,7 @@ def pictures(side: int) -> "typing.List[np.ndarray]":
     return results
 
 
-def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], typing.List[str]]":
+def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
     """Run a network on two pictures and look at its maps.
 
     Args:
@@ -93,7 +91,7 @@ def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], ty
     engine = engines.create("auto", network, dict(paths))
     try:
         _put(engine.exemplar_crop, network, pictures(network.exemplar)[0])
-        features: typing.Any = engine.exemplar()
+        features: Any = engine.exemplar()
         if network.file("backbone") and not (network.file("head") or network.file("fusion")):
             features = ()  # the family keeps them
         results = []
@@ -121,13 +119,13 @@ def maps(network: "Network", paths: Paths) -> "typing.Tuple[typing.List[str], ty
     return report, mistakes
 
 
-def _put(crop: np.ndarray, network: "Network", picture: np.ndarray) -> None:
+def _put(crop: np.ndarray, network: Network, picture: np.ndarray) -> None:
     """Write a BGR picture into an engine's input as a tracker would."""
     is_rgb = network.channels == "RGB"
     crop[...] = pack(picture, network.mean, network.scale, is_rgb, crop.dtype)
 
 
-def _problem(first: np.ndarray, second: np.ndarray) -> "typing.Optional[str]":
+def _problem(first: np.ndarray, second: np.ndarray) -> Optional[str]:
     """What is wrong with a map that was computed for two pictures; None where nothing is."""
     both = np.concatenate([first.ravel(), second.ravel()])
     if not np.isfinite(both).all():

@@ -4,19 +4,16 @@ It follows from the network's TOML and the board's; neither files nor the board 
 board has no C++ compiler, NumPy and OpenCV do what is said to run in C++.
 """
 
-import typing
+from typing import List, Optional, Tuple
 
 import boards
 from kernels.errors import NotOnGpu
-
-if typing.TYPE_CHECKING:
-    from runtime.network import Network
-
+from runtime.network import Network
 
 SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
 
-def on_boards(network: "Network") -> "typing.List[typing.Tuple[str, str]]":
+def on_boards(network: Network) -> List[Tuple[str, str]]:
     """Say for each board which part of a frame runs where.
 
     Args:
@@ -28,11 +25,11 @@ def on_boards(network: "Network") -> "typing.List[typing.Tuple[str, str]]":
     return [(board.title, _sentence(board, network)) for board in _boards()]
 
 
-def _boards() -> "typing.List[boards.Board]":
+def _boards() -> List[boards.Board]:
     return [boards.load_board(name) for name in boards.names()]
 
 
-def _sentence(board: "boards.Board", network: "Network") -> str:
+def _sentence(board: boards.Board, network: Network) -> str:
     learns = network.family == "response" and network.filter == "ridge"
     select = "select in NumPy" if learns else "select in C++"
     on_processor = f"crop in C++ and {select}" if learns else "crop and " + select
@@ -49,12 +46,12 @@ def _sentence(board: "boards.Board", network: "Network") -> str:
     return "network on the processor; " + on_processor
 
 
-def _searches(network: "Network") -> bool:
+def _searches(network: Network) -> bool:
     """Whether a lost target is searched for, if the graph shows features."""
     return network.lost_below > 0 and network.found_above > 0
 
 
-def why_not_on_gpu(network: "Network") -> "typing.Optional[str]":
+def why_not_on_gpu(network: Network) -> Optional[str]:
     """Why crop and select of a network do not run on a GPU; None where they do."""
     from runtime.devices.gpu import frame_settings
 

@@ -6,23 +6,22 @@ determine colours, crop and border. For these there are alternatives here, and
 """
 
 import pathlib
-import typing
 from types import SimpleNamespace
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+
+from onnx import ModelProto
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models, normalise, parts, quantised
 
-if typing.TYPE_CHECKING:
-    from onnx import ModelProto
-
-Table = typing.Dict[str, typing.Any]
-Changes = typing.Dict[str, typing.Any]  # key of [input], [head] or [tracking] -> value
+Table = Dict[str, Any]
+Changes = Dict[str, Any]  # key of [input], [head] or [tracking] -> value
 
 SIDES = ((127, 255), (128, 256), (127, 256), (127, 287), (112, 224), (128, 320), (127, 303))
 EXEMPLARS = (127, 128, 112, 120, 96, 144)  # tried where only the search region's side is known
 
 _MEAN, _SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]  # of ImageNet, RGB
-COLOURS: "typing.Dict[str, Changes]" = {
+COLOURS: Dict[str, Changes] = {
     "BGR, 0 to 255": {"channels": "BGR"},
     "RGB, 0 to 255": {"channels": "RGB"},
     "RGB, 0 to 1": {"channels": "RGB", "scale": [1 / 255.0] * 3},
@@ -35,7 +34,7 @@ COLOURS: "typing.Dict[str, Changes]" = {
     "BGR, less 104, 117, 123": {"channels": "BGR", "mean": [104.0, 117.0, 123.0]},
 }
 _AREA = {"crop": "area", "corner": "s/2", "box_centre": "w/2", "rounding": "half_even"}
-CROPS: "typing.Dict[str, Changes]" = {
+CROPS: Dict[str, Changes] = {
     "square, context 0.5": {"crop": "square", "context": 0.5},
     "stretched, margins 0.2 and 2": dict(
         crop="stretched", exemplar_margin=0.2, search_margin=2.0, box_centre="w/2", rounding="cut"
@@ -47,14 +46,11 @@ CROPS: "typing.Dict[str, Changes]" = {
     "area, factors 2 and 5": dict(_AREA, exemplar_factor=2.0, search_factor=5.0),
     "area, factors 2 and 4.5": dict(_AREA, exemplar_factor=2.0, search_factor=4.5),
 }
-BORDERS: "typing.Dict[str, Changes]" = {
-    "mean colour": {"border": "mean"},
-    "black": {"border": "zero"},
-}
-TARGETS: "typing.Dict[str, Changes]" = {"second half": {}, "first half": {"target": "first"}}
+BORDERS: Dict[str, Changes] = {"mean colour": {"border": "mean"}, "black": {"border": "zero"}}
+TARGETS: Dict[str, Changes] = {"second half": {}, "first half": {"target": "first"}}
 
 # [tracking] of each family, used without ``--like``
-TRACKING: "typing.Dict[str, Changes]" = {
+TRACKING: Dict[str, Changes] = {
     "points": {"penalty": 0.1, "window": 0.4, "lr": 0.4},
     "anchors": {"penalty": 0.05, "window": 0.42, "lr": 0.38},
     "centre": {},
@@ -72,7 +68,7 @@ TRACKING: "typing.Dict[str, Changes]" = {
 }
 
 
-class Proposal(typing.NamedTuple):
+class Proposal(NamedTuple):
     """What follows from the tensors.
 
     Attributes:
@@ -81,10 +77,10 @@ class Proposal(typing.NamedTuple):
     """
 
     table: Table
-    alternatives: "typing.Dict[str, typing.Dict[str, Changes]]"
+    alternatives: Dict[str, Dict[str, Changes]]
 
 
-def propose(paths: "typing.Sequence[pathlib.Path]") -> Proposal:
+def propose(paths: Sequence[pathlib.Path]) -> Proposal:
     """Propose a TOML for ONNX files.
 
     Args:
@@ -123,10 +119,10 @@ def propose(paths: "typing.Sequence[pathlib.Path]") -> Proposal:
     )
 
 
-Named = typing.Dict[str, typing.Tuple[pathlib.Path, "ModelProto"]]
+Named = Dict[str, Tuple[pathlib.Path, "ModelProto"]]
 
 
-def name_parts(files: "typing.Mapping[pathlib.Path, ModelProto]") -> Named:
+def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     """Find out which part each file is, by its inputs."""
     pictures = {path: [_is_picture(v) for v in models.inputs(m)] for path, m in files.items()}
     only = [path for path, flags in pictures.items() if flags == [True]]
@@ -134,7 +130,7 @@ def name_parts(files: "typing.Mapping[pathlib.Path, ModelProto]") -> Named:
     mixed = [path for path, flags in pictures.items() if sum(flags) == 1 and len(flags) > 1]
     rest = [path for path, flags in pictures.items() if not any(flags)]
     only.sort(key=lambda path: _side(files[path]))
-    order: typing.List[typing.Tuple[str, pathlib.Path]] = []
+    order: List[Tuple[str, pathlib.Path]] = []
     if len(files) == 1 and both:
         order = [("whole", both[0])]
     elif len(files) == 1 and only:
@@ -161,8 +157,8 @@ def name_parts(files: "typing.Mapping[pathlib.Path, ModelProto]") -> Named:
 
 
 def _heads(
-    files: "typing.Mapping[pathlib.Path, ModelProto]", rest: "typing.List[pathlib.Path]"
-) -> "typing.List[typing.Tuple[str, pathlib.Path]]":
+    files: Mapping[pathlib.Path, ModelProto], rest: List[pathlib.Path]
+) -> List[Tuple[str, pathlib.Path]]:
     """The head; or the fusion and the parts of the maps, which their file names identify."""
     if len(rest) == 1:
         return [("head", rest[0])]
@@ -181,18 +177,18 @@ def _heads(
     return found
 
 
-def _is_picture(value: typing.Any) -> bool:
+def _is_picture(value: Any) -> bool:
     shape = models.shape_of(value)
     return len(shape) == 4 and shape[1] == 3
 
 
-def _side(model: "ModelProto") -> int:
+def _side(model: ModelProto) -> int:
     """Side of a model's picture; 0 where it is not fixed."""
     pictures = [v for v in models.inputs(model) if _is_picture(v)]
     return models.shape_of(pictures[0])[3] if pictures else 0
 
 
-def _sides(named: Named) -> "typing.Iterator[typing.Tuple[int, int]]":
+def _sides(named: Named) -> Iterator[Tuple[int, int]]:
     """Sides of exemplar and search region that the files allow, the likeliest first."""
     if "whole" in named:
         sides = sorted(models.shape_of(v)[3] for v in models.inputs(named["whole"][1]))
@@ -216,11 +212,9 @@ def _sides(named: Named) -> "typing.Iterator[typing.Tuple[int, int]]":
     yield from SIDES
 
 
-def _outputs(
-    named: Named, sides: "typing.Tuple[int, int]"
-) -> "typing.List[typing.Tuple[str, models.Shape]]":
+def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Shape]]:
     """Names and shapes of the outputs of the search graph."""
-    network: typing.Any = SimpleNamespace(exemplar=sides[0], search=sides[1])
+    network: Any = SimpleNamespace(exemplar=sides[0], search=sides[1])
     copies = {part: quantised.to_qdq(models.copy(model)) for part, (_, model) in named.items()}
     declared = [models.shape_of(v) for v in models.inputs(copies.get("head", _NOTHING))]
     exemplar, search = parts.join(network, copies)
@@ -239,12 +233,10 @@ _NOTHING = models.empty()
 
 
 def _family(
-    named: Named,
-    outputs: "typing.List[typing.Tuple[str, models.Shape]]",
-    sides: "typing.Tuple[int, int]",
-) -> "typing.Tuple[str, Changes, typing.Dict[str, typing.Dict[str, Changes]]]":
+    named: Named, outputs: List[Tuple[str, models.Shape]], sides: Tuple[int, int]
+) -> Tuple[str, Changes, Dict[str, Dict[str, Changes]]]:
     """The family, its keys of [head], and the alternatives."""
-    choices: typing.Dict[str, typing.Dict[str, Changes]] = {"colours": dict(COLOURS)}
+    choices: Dict[str, Dict[str, Changes]] = {"colours": dict(COLOURS)}
     shapes = [tuple(s for s in shape[1:]) for _, shape in outputs]
     if set(named) == {"backbone"}:
         head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
@@ -296,20 +288,18 @@ def _family(
     raise ValueError(f"no family has maps of {channels} channels")
 
 
-def _crops(square_first: bool) -> "typing.Dict[str, Changes]":
+def _crops(square_first: bool) -> Dict[str, Changes]:
     """The crops, with the family's usual one first."""
     first = "square" if square_first else "area"
     return {name: CROPS[name] for name in sorted(CROPS, key=lambda n: not n.startswith(first))}
 
 
-def _borders(mean_first: bool) -> "typing.Dict[str, Changes]":
+def _borders(mean_first: bool) -> Dict[str, Changes]:
     """The colours outside the frame, with the family's usual one first."""
     return {name: BORDERS[name] for name in sorted(BORDERS, reverse=mean_first)}
 
 
-def _scores(
-    channels: "typing.List[int]", choices: "typing.Dict[str, typing.Dict[str, Changes]]"
-) -> Changes:
+def _scores(channels: List[int], choices: Dict[str, Dict[str, Changes]]) -> Changes:
     """How points become probabilities."""
     keys: Changes = {}
     if channels.count(1) == 2:
@@ -330,7 +320,7 @@ def _stride(search: int, cells: int) -> int:
     return stride
 
 
-def _product(numbers: "typing.Iterable[int]") -> int:
+def _product(numbers: Iterable[int]) -> int:
     result = 1
     for number in numbers:
         result *= number

@@ -3,30 +3,27 @@
 Installed engines are tried. What boards can run follows from the graph's operators.
 """
 
-import typing
+import pathlib
+from typing import Dict, List, Optional, Tuple
+
+from onnx import ModelProto
 
 import boards
 from kernels.fpga.design.compiler.graph import OPERATORS
 from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
 from runtime.graphs import cut
+from runtime.graphs.assemble import Graphs
+from runtime.network import Network
 
-if typing.TYPE_CHECKING:
-    import pathlib
-
-    from onnx import ModelProto
-
-    from runtime.graphs.assemble import Graphs
-    from runtime.network import Network
-
-Verdicts = typing.List[typing.Tuple[str, str]]
+Verdicts = List[Tuple[str, str]]
 
 # The first TensorRT that imports a convolution with a tensor as weights (NVIDIA/TensorRT#137,
 # onnx/onnx-tensorrt#609). For older ones the correlation is cut out.
 TENSOR_WEIGHTS_FROM = (8, 5, 1)
 
 
-def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> Verdicts:
+def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
     """Run a network once in each installed engine.
 
     Args:
@@ -56,7 +53,7 @@ def on_engines(network: "Network", paths: "typing.Dict[str, pathlib.Path]") -> V
     return results
 
 
-def on_boards(graphs: "Graphs") -> Verdicts:
+def on_boards(graphs: Graphs) -> Verdicts:
     """Say for each board what is known to prevent a network from running there.
 
     Args:
@@ -69,7 +66,7 @@ def on_boards(graphs: "Graphs") -> Verdicts:
     return [(board.title, _verdict(board, graphs.search, taken)) for board in _boards()]
 
 
-def _taken_out(graphs: "Graphs") -> "typing.Optional[str]":
+def _taken_out(graphs: Graphs) -> Optional[str]:
     """What happens to correlations that an old TensorRT can't import; None where there is none."""
     if not cut.find(graphs, (cut.CONV,)):
         return None
@@ -83,11 +80,11 @@ def _taken_out(graphs: "Graphs") -> "typing.Optional[str]":
     )
 
 
-def _boards() -> "typing.List[boards.Board]":
+def _boards() -> List[boards.Board]:
     return [boards.load_board(name) for name in boards.names()]
 
 
-def _verdict(board: boards.Board, search: "ModelProto", taken: "typing.Optional[str]") -> str:
+def _verdict(board: boards.Board, search: ModelProto, taken: Optional[str]) -> str:
     if board.engine == "overlay":
         lacking = sorted(set(_operators(search)) - OPERATORS)
         if not lacking:
@@ -105,10 +102,10 @@ def _verdict(board: boards.Board, search: "ModelProto", taken: "typing.Optional[
     return "whole from TensorRT {}.{}.{} on; before it {}".format(*TENSOR_WEIGHTS_FROM + (taken,))
 
 
-def _operators(search: "ModelProto") -> "typing.List[str]":
+def _operators(search: ModelProto) -> List[str]:
     return sorted({node.op_type for node in search.graph.node} - {"Constant"})
 
 
-def _version(text: "typing.Optional[str]") -> "typing.Tuple[int, ...]":
+def _version(text: Optional[str]) -> Tuple[int, ...]:
     parts = [int(part) if part.isdigit() else 0 for part in (text or "0").split(".")]
     return tuple((parts + [0, 0])[:3])

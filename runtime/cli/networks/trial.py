@@ -10,7 +10,7 @@ Settings that differ only in what happens after the network share its crops and 
 
 import copy
 import pathlib
-import typing
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from runtime.networks import schema
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
 
-Inputs = typing.Tuple[typing.Any, ...]
+Inputs = Tuple[Any, ...]
 
 
 class Trial:
@@ -45,8 +45,8 @@ class Trial:
 
     def __init__(
         self,
-        paths: "typing.Mapping[str, pathlib.Path]",
-        clips: "typing.List[Clip]",
+        paths: Mapping[str, pathlib.Path],
+        clips: List[Clip],
         engine: str = "auto",
         unsmoothed: bool = False,
     ) -> None:
@@ -56,19 +56,16 @@ class Trial:
         self.steps = [
             (clip, clip.steps[i]) for i in range(most) for clip in clips if i < len(clip.steps)
         ]
-        self.problem: typing.Optional[HotpathError] = None
+        self.problem: Optional[HotpathError] = None
         self._kernels = cpu.load()
-        self._engines: typing.Dict[typing.Any, typing.Any] = {}
+        self._engines: Dict[Any, Any] = {}
 
     def overlap(self, network: Network) -> float:
         """Mean overlap of a network in all steps."""
         return float(np.mean(self.overlaps([network])))
 
     def overlaps(
-        self,
-        networks: "typing.Sequence[Network]",
-        first: int = 0,
-        last: "typing.Optional[int]" = None,
+        self, networks: Sequence[Network], first: int = 0, last: Optional[int] = None
     ) -> np.ndarray:
         """One-step overlaps of some networks.
 
@@ -81,7 +78,7 @@ class Trial:
         """
         steps = self.steps[first:last]
         results = np.zeros((len(networks), len(steps)))
-        groups: typing.Dict[typing.Any, typing.List[int]] = {}
+        groups: Dict[Any, List[int]] = {}
         for place, network in enumerate(networks):
             groups.setdefault((_inputs(network), _graph(network)), []).append(place)
         for places in groups.values():
@@ -106,9 +103,7 @@ class Trial:
             setattr(result, name, value)
         return result
 
-    def _group(
-        self, networks: "typing.List[Network]", steps: "typing.List[typing.Tuple[Clip, Step]]"
-    ) -> np.ndarray:
+    def _group(self, networks: List[Network], steps: List[Tuple[Clip, Step]]) -> np.ndarray:
         """Overlaps of networks that crop the same pictures and run the same graph."""
         first = _unconverted(networks[0])
         engine = self._engine(first)
@@ -117,7 +112,7 @@ class Trial:
         decoders += [decode.create(_unconverted(n), self._kernels) for n in networks[1:]]
         factors = [conventions.factors(network) for network in networks]
         results = np.zeros((len(networks), len(steps)))
-        started: typing.Optional[Clip] = None
+        started: Optional[Clip] = None
         for column in sorted(range(len(steps)), key=lambda i: steps[i][0].name):
             clip, step = steps[column]
             if clip is not started:
@@ -127,7 +122,7 @@ class Trial:
             state = geometry.state_of(first, tuple(step.start.tolist()), width, height)
             tracker.state[:] = state
             tracker.begin(step.picture)
-            collected: typing.List[typing.Any] = [None] * len(networks)
+            collected: List[Any] = [None] * len(networks)
             for index, factor in enumerate(tracker.decoder.factors):
                 scale = tracker.crop(step.picture, factor)
                 maps = engine.search(tracker.features)
@@ -145,7 +140,7 @@ class Trial:
                 )
         return results
 
-    def _engine(self, network: Network) -> typing.Any:
+    def _engine(self, network: Network) -> Any:
         """An engine for the settings that the graph depends on."""
         key = _graph(network)
         if key not in self._engines:
@@ -173,8 +168,8 @@ def _unconverted(network: Network) -> Network:
 
 
 def _converted(
-    maps: "typing.Sequence[np.ndarray]", factors: "typing.Dict[int, conventions.Factors]"
-) -> "typing.Sequence[np.ndarray]":
+    maps: Sequence[np.ndarray], factors: Dict[int, conventions.Factors]
+) -> Sequence[np.ndarray]:
     """The maps as the graph would give them with the conventions in it."""
     if not factors:
         return maps
@@ -184,7 +179,7 @@ def _converted(
     return result
 
 
-def overlap_of(first: "typing.Sequence[float]", second: "typing.Sequence[float]") -> float:
+def overlap_of(first: Sequence[float], second: Sequence[float]) -> float:
     """Intersection over union of two boxes (x, y, w, h)."""
     ax, ay, aw, ah = (float(value) for value in first)
     bx, by, bw, bh = (float(value) for value in second)

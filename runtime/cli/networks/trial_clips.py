@@ -1,7 +1,7 @@
 """The annotated clips on which settings of a network are tried."""
 
 import pathlib
-import typing
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ FACE = (64.0, 34.0, 48.0, 65.0)
 TRUTH_BY = "kestrel"
 
 
-class Step(typing.NamedTuple):
+class Step(NamedTuple):
     """One step of a tracker.
 
     Attributes:
@@ -37,16 +37,16 @@ class Step(typing.NamedTuple):
     box: np.ndarray
 
 
-class Clip(typing.NamedTuple):
+class Clip(NamedTuple):
     """A clip's name, its first frame with the box, and the steps to take."""
 
     name: str
     first: np.ndarray
     box: np.ndarray
-    steps: typing.List[Step]
+    steps: List[Step]
 
 
-def read_clips(folder: pathlib.Path, steps: int) -> "typing.List[Clip]":
+def read_clips(folder: pathlib.Path, steps: int) -> List[Clip]:
     """Read some frames of each annotated clip of a folder.
 
     Args:
@@ -83,7 +83,7 @@ def read_clips(folder: pathlib.Path, steps: int) -> "typing.List[Clip]":
     return clips
 
 
-def bundled_clip(steps: int) -> "typing.List[Clip]":
+def bundled_clip(steps: int) -> List[Clip]:
     """The clip of `make track`, with the boxes of the network that comes with the runtime.
 
     Args:
@@ -97,8 +97,8 @@ def bundled_clip(steps: int) -> "typing.List[Clip]":
     network = load_network(TRUTH_BY)
     runner = engines.create("auto", network, network.locate())
     tracker = HostTracker(network, runner, cpu.load())
-    pictures: typing.Dict[int, np.ndarray] = {}
-    boxes: typing.List[typing.Tuple[float, ...]] = []
+    pictures: Dict[int, np.ndarray] = {}
+    boxes: List[Tuple[float, ...]] = []
     with recorded.VideoFile(str(BUNDLED)) as source:
         while len(boxes) < MOST_FRAMES:
             frame = source.read()
@@ -115,15 +115,15 @@ def bundled_clip(steps: int) -> "typing.List[Clip]":
     return [_clip(BUNDLED.stem, pictures, boxes, chosen, np.random.RandomState(SEED))]
 
 
-def _spread(indices: "typing.List[int]", count: int) -> "typing.List[int]":
+def _spread(indices: List[int], count: int) -> List[int]:
     return sorted({indices[int(i)] for i in np.linspace(0, len(indices) - 1, count)})
 
 
 def _clip(
     name: str,
-    pictures: "typing.Mapping[int, np.ndarray]",
-    boxes: "typing.Sequence[typing.Any]",
-    chosen: "typing.List[int]",
+    pictures: Mapping[int, np.ndarray],
+    boxes: Sequence[Any],
+    chosen: List[int],
     noise: np.random.RandomState,
 ) -> Clip:
     steps = [

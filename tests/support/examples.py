@@ -1,9 +1,10 @@
-"""How many examples a property test draws.
+"""How much a test tries: few cases in ``make test``, all of them in ``make test-all``.
 
-``make test`` draws few, and always the same ones. ``make test-all`` draws as many as each test
-states, and others each time. The profiles stand in ``tests/conftest.py``.
+Property tests draw few examples in ``make test``, and always the same ones. ``make test-all`` draws
+as many as each test states, and others each time. The profiles stand in ``tests/conftest.py``.
 """
 
+import pytest
 from hypothesis import settings
 
 
@@ -15,3 +16,14 @@ def examples(most, **more):
         more: other settings of hypothesis.
     """
     return settings(max_examples=min(most, settings.default.max_examples), **more)
+
+
+def few_of(values, kept, why):
+    """Values for ``parametrize``: those of ``kept``, and the others marked as slow for a reason."""
+    kept = list(kept)
+    slow = pytest.mark.slow(why)
+    return [value if value in kept else _marked(value, slow) for value in values]
+
+
+def _marked(value, slow):
+    return pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=slow)

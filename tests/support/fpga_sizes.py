@@ -1,6 +1,9 @@
 """Sizes of the engines that tests simulate: of two boards, and the smallest one."""
 
+import pytest
+
 from kernels.fpga import design
+from tests.support.examples import few_of
 
 
 def size(lanes, words=8192, tiles=512):
@@ -21,3 +24,5 @@ SIZES = {
     "pynq_z2": design.sizes()["pynq_z2"],
     "kv260": design.sizes()["kv260"],
 }
+WHY = "each size is a simulator of its own, compiled for a minute"
+each_size = pytest.mark.parametrize("name", few_of(SIZES, ["pynq_z2"], WHY))

@@ -13,7 +13,7 @@ from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
 from tests.kernels.cuda import test_families
-from tests.kernels.cuda.test_compile import CAPABILITIES, NVRTC, PTXAS, THOR
+from tests.kernels.cuda.test_compile import CAPABILITIES, NVRTC, PTXAS, THOR, each_gpu
 from tests.kernels.cuda.test_loss_monitor import random_maps
 
 budget = pytest.importorskip("kernels.cuda.budget")  # needs a reader of TOML
@@ -40,7 +40,7 @@ def within(table, printed, name):
         assert used.registers <= table["kernel"][kernel]["registers"], (kernel, used)
 
 
-@pytest.mark.parametrize("capability", CAPABILITIES)
+@each_gpu
 @pytest.mark.parametrize("name", budget.SOURCES)
 def test_kernels_stay_within_their_budget(nvrtc, table, tmp_path, name, capability):
     content, _ = nvrtc.compile(compiler.source(name), capability, ptx=True)

@@ -8,7 +8,7 @@ from kernels.fpga import tables
 from kernels.fpga.design.model import Machine
 from kernels.fpga.design.sim import build
 from tests.kernels.fpga.benches.machine_bench import RESIZE, WORK, Bench
-from tests.support.fpga_sizes import SIZES
+from tests.support.fpga_sizes import SIZES, each_size
 
 WHY = build.missing()
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -76,7 +76,7 @@ def words_of(picture, pixels, overlap):
     return made
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_a_crop_in_fabric_is_the_definition(name, case):
     (height, width), window, side = CASES[case]
@@ -90,7 +90,7 @@ def test_a_crop_in_fabric_is_the_definition(name, case):
         assert np.array_equal(made, words_of(expected, pixels, overlap))
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 def test_a_band_of_a_random_window_is_the_definition(name):
     rng = np.random.default_rng(3)
     for turn in range(12):
@@ -117,7 +117,7 @@ def test_a_band_of_a_random_window_is_the_definition(name):
         assert np.array_equal(made, words_of(expected, pixels, overlap)), turn
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 @pytest.mark.parametrize("columns", [50, 2000])
 def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
     """Use tables that no window gives: rows in any order, and arbitrary weights."""
@@ -144,7 +144,7 @@ def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
         assert np.array_equal(*results), seed
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 @pytest.mark.parametrize("overlap", [0, 1])
 def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap):
     size, side = SIZES[name], 22
@@ -167,7 +167,7 @@ def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap
         assert np.array_equal(*results)
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 def test_memory_does_not_hold_up_the_pixels_of_an_unscaled_crop(name):
     """A crop takes little more than the time of the pixel pipeline: lines are prefetched."""
     side = 255

@@ -8,7 +8,7 @@ from kernels.fpga.design.model import BASE, Machine
 from kernels.fpga.design.sim import build
 from tests.kernels.fpga.benches.machine_bench import BUNDLE, PROGRAM, WORK, Bench
 from tests.kernels.fpga.benches.random_programs import Chains, random_program
-from tests.support.fpga_sizes import SIZES
+from tests.support.fpga_sizes import SIZES, each_size
 
 WHY = build.missing()
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -49,7 +49,7 @@ def failure(status):
 
 
 @pytest.mark.parametrize("stalls", [0, 30])
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 def test_random_programs_do_what_the_definition_does(name, stalls):
     for seed in range(stalls, stalls + 10):
         results = []
@@ -67,7 +67,7 @@ def test_the_memory_s_speed_changes_nothing_but_time(latency, share):
 
 
 @pytest.mark.parametrize("bursts", [1, 2])
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 def test_a_memory_that_takes_few_bursts_at_once_changes_nothing_but_time(name, bursts):
     for seed in range(3):
         assert_right(rtl(name, bursts=bursts, stalls=20 * (seed % 2)), seed)
@@ -161,7 +161,7 @@ def test_stores_write_their_words_and_nothing_beside_them():
 # -- registers
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 def test_registers_read_back_and_say_what_was_built(name):
     machine = rtl(name)
     assert machine.read(REGISTERS["ID"]) == tables.MAGIC
@@ -353,7 +353,7 @@ def test_a_memory_that_never_answers_is_left_by_loading_the_overlay_again():
 # -- time
 
 
-@pytest.mark.parametrize("name", SIZES)
+@each_size
 def test_loads_come_at_nearly_the_rate_of_memory(name):
     machine = rtl(name)
     bench = Bench(machine)

@@ -1,7 +1,7 @@
 // The processor's work on an FPGA board. It writes the tables and pixels of a window, converts the
 // words of the maps to floats, and compares the features of two targets. hp_fabric_aim and
 // hp_fabric_found do all that a frame needs before and after the fabric's program. hotpath.cpp
-// includes this file. The definitions are resize.py, likeness.py and the driver's NumPy in
+// includes this file. The definitions are resize.py, features.py and the driver's NumPy in
 // kernels/fpga, and runtime/{engines/overlay,trackers/host,geometry,loss}.py.
 
 // A window for the fabric. kernels/fpga/native.py fills it in, in the same order.
@@ -223,7 +223,7 @@ void hp_fabric_maps(const uint8_t* memory, const hp_words* maps, int count) {
 }
 
 // Does for int8 what hp_likeness does. Features are blocks of side x side words of 16 channels.
-double hp_fabric_likeness(const int8_t* words, int channels, int side, int row, int row_end,
+double hp_fabric_cosine(const int8_t* words, int channels, int side, int row, int row_end,
                           int column, int column_end, const float* reference, float* pooled) {
   const double share = 1.0 / ((double)(row_end - row) * (column_end - column));
   hp_cosine cosine = {reference, pooled, 0, 0, 0};
@@ -276,7 +276,7 @@ void watch(hp_fabric_frame* frame, double* state, const double* before, double n
                  &column, &column_end);
     cells_within(y / cell, hp_mul(hp_mul(state[3], frame->scale[1]), frame->inner) / cell, side,
                  &row, &row_end);
-    const double alike = hp_fabric_likeness(
+    const double alike = hp_fabric_cosine(
         (const int8_t*)(memory + frame->features), (int)frame->channels, side, row, row_end, column,
         column_end, (const float*)frame->reference, 0);
     now = hp_mul(now, alike > 0.0 ? alike : 0.0);

@@ -19,7 +19,6 @@ import numpy as np
 
 from kernels.errors import BadOverlay, FabricFailed, NetworkFailed, NoFabric
 from kernels.fpga import native, tables
-from kernels.fpga.next_frame import PREPARED, STARTED
 
 CELL = "engine"  # name of the accelerator in the block design, and so in PYNQ's ip_dict
 WORD = 16  # bytes; what memory for the fabric is aligned to
@@ -255,14 +254,14 @@ class Fabric:
         mapped = self._registers
         try:
             done = following.hand_on(memory, mapped.at if mapped is not None else None)
-            if done == STARTED:
+            if done == native.STARTED:
                 self._begin(cycles)
         except NetworkFailed:
             raise
         except BaseException:  # Ctrl-C too: the next program must not meet this one
             self.stop()
             raise
-        if done == PREPARED:
+        if done == native.PREPARED:
             following.flush_tables()
             self.start_prepared(following.frames, cycles)
         return bool(done)

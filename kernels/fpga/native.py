@@ -2,7 +2,7 @@
 
 A line of Python takes some 10 us on an ARM core of 650 MHz. So the work on hundreds of columns,
 rows and cells is done in C++. Without a compiler the same is done in NumPy
-(``resize``, ``likeness``, ``runtime.engines.overlay``), which is the definition.
+(``resize``, ``features``, ``runtime.engines.overlay``), which is the definition.
 """
 
 import ctypes
@@ -16,7 +16,8 @@ from kernels.fpga import resize, tables
 WINDOW_JOB = struct.Struct("=20q")  # hp_window_job in fabric.h
 WORDS = struct.Struct("=6q")  # hp_words
 REGISTERS = struct.Struct("=8I")  # PROGRAM to BORDER
-DONE, LINE_TOO_LONG, PIXELS_TOO_MANY, OTHER_FRAME = range(4)
+DONE, LINE_TOO_LONG, PIXELS_TOO_MANY, OTHER_FRAME = range(4)  # of a window
+NOT_PREPARED, PREPARED, STARTED = range(3)  # of hp_fabric_hand_on
 
 
 class Window:
@@ -199,15 +200,15 @@ class Registers:
         self._call(self.at, address, tables.START)
 
 
-class Likeness:
-    """``kernels.fpga.likeness.of_words``, compiled.
+class Cosine:
+    """``kernels.fpga.features.cosine_of_words``, compiled.
 
     Args:
         kernels: ``kernels.cpu.binding.Kernels``.
     """
 
     def __init__(self, kernels: Any) -> None:
-        self._call = kernels.handle.hp_fabric_likeness
+        self._call = kernels.handle.hp_fabric_cosine
         self._call.argtypes = [ctypes.c_void_p] + [ctypes.c_int] * 6 + [ctypes.c_void_p] * 2
         self._call.restype = ctypes.c_double
 

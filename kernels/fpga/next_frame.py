@@ -8,17 +8,15 @@ need, and writes the tables of the sizes that the window may have. When the resu
 
 import ctypes
 import struct
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from kernels.errors import NO_SCORE, NetworkFailed
 from kernels.fpga import native, resize, tables
+from kernels.fpga.fabric import Fabric
 from kernels.fpga.frame import Frames
 from kernels.fpga.window import Pictures
-
-if TYPE_CHECKING:
-    from kernels.fpga.fabric import Fabric
 
 KEPT = 48  # tables of an engine, at most 64; the windows of a target have few different sizes
 # Parts of fabric_next.h: hp_table_store, hp_kept_tables, hp_fabric_next.
@@ -26,7 +24,6 @@ STORE, TABLES, NEXT = struct.Struct("=2q"), struct.Struct("=5q"), struct.Struct(
 PIXELS, PIXELS_AT = struct.Struct("=3q"), 2 * 8
 SIZE, SIZE_AT = struct.Struct("=2q"), 7 * 8
 WRITTEN, WRITTEN_AT = struct.Struct("=q"), 9 * 8
-NOT_PREPARED, PREPARED, STARTED = range(3)
 
 
 class TableStore:
@@ -40,7 +37,7 @@ class TableStore:
         at: address of the store.
     """
 
-    def __init__(self, fabric: "Fabric", side: int) -> None:
+    def __init__(self, fabric: Fabric, side: int) -> None:
         self._buffers = [fabric.allocate(resize.bytes_of(side)[1]) for _ in range(KEPT)]
         self._store = ctypes.create_string_buffer(STORE.size + KEPT * TABLES.size)
         self.at = ctypes.addressof(self._store)

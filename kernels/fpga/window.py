@@ -4,14 +4,12 @@ The fabric crops. It reads the rows of the window from memory, so only they are 
 frame that lies in the fabric's memory already is read in place, unless the window is small.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from kernels.fpga import native, resize
-
-if TYPE_CHECKING:
-    from kernels.fpga.fabric import Buffer, Fabric
+from kernels.fpga.fabric import Buffer, Fabric
 
 CHANNELS = 3
 BEAT = 16  # bytes of a line that its alignment may cost
@@ -27,7 +25,7 @@ class Slot:
         side: of the largest crop, pixels.
     """
 
-    def __init__(self, fabric: "Fabric", side: int) -> None:
+    def __init__(self, fabric: Fabric, side: int) -> None:
         self.resize = fabric.allocate(resize.bytes_of(side)[1])
         self.pixels = fabric.allocate(side * side * CHANNELS)
 
@@ -48,14 +46,12 @@ class Pictures:
         registers: dict of register -> value that a program needs to crop the window prepared last.
     """
 
-    def __init__(self, fabric: "Fabric", side: int, line_bytes: int, kernels: Any) -> None:
+    def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Any) -> None:
         self.fabric, self.kernels, self.line_bytes = fabric, kernels, line_bytes - BEAT
         self._native = native.Window(kernels, self.line_bytes) if kernels.handle else None
         self.slots = [Slot(fabric, side) for _ in range(2)]
         self.registers: Dict[str, int] = {}
-        self._planes: Dict[
-            int, np.ndarray
-        ] = {}  # side -> uint8 (1, 3, side, side), made when first needed
+        self._planes: Dict[int, np.ndarray] = {}  # side -> uint8 (1, 3, side, side)
 
     def take(
         self, frame: np.ndarray, window: Sequence[int], border: Sequence[int], side: int
@@ -87,7 +83,7 @@ class Pictures:
             "BORDER": int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16,
         }
 
-    def memory_for(self, columns: int, rows: int) -> "Buffer":
+    def memory_for(self, columns: int, rows: int) -> Buffer:
         """Memory for so many pixels, and for some more, so that it is not asked for often."""
         return self.fabric.allocate(1 << (columns * rows * CHANNELS - 1).bit_length())
 

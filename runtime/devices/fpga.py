@@ -14,8 +14,8 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from kernels.fpga.features import FeatureKernels
 from kernels.fpga.frame import Features, Frames, Watched
-from kernels.fpga.likeness import Likeness
 from runtime import geometry
 from runtime.devices.processor import Cropper, HostTracker
 from runtime.engines.base import Engine, Lane
@@ -100,7 +100,7 @@ class FpgaTracker(HostTracker):
         super().__init__(
             network,
             engine,
-            Likeness(kernels),
+            FeatureKernels(kernels),
             recover=recover,
             budget_ms=budget_ms,
             budget_share=budget_share,

@@ -35,7 +35,7 @@ class Engine(Base):
 
     Attributes:
         exemplar_crop, search_crop: ``kernels.fpga.window.Crop``.
-        search_features: ``kernels.fpga.likeness.Seen``, or None.
+        search_features: ``kernels.fpga.features.SearchFeatures``, or None.
         features_offset: where these lie in a target's memory.
         maps: float32 arrays, which every search overwrites.
         map_jobs: ``kernels.fpga.native.Maps``, which reads them; None without compiled kernels.
@@ -78,7 +78,7 @@ class Engine(Base):
         self, bundle: Any, run: Dict[str, Any], size: Dict[str, Any], sides: List[int], kernels: Any
     ) -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
-        from kernels.fpga.likeness import Seen
+        from kernels.fpga.features import SearchFeatures
         from kernels.fpga.window import Crop, Pictures
 
         self._check_size(size)
@@ -93,7 +93,7 @@ class Engine(Base):
         if seen:
             self.features_offset = seen["offset"]
             step = 2.0 ** seen.get("exponent", 0)
-            self.search_features = Seen(seen["channels"], seen["height"], step)
+            self.search_features = SearchFeatures(seen["channels"], seen["height"], step)
 
     @classmethod
     def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:

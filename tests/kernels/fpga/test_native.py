@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kernels import cpu, golden
 from kernels.cpu import fallback
 from kernels.fpga import fabric, native, resize, tables
-from kernels.fpga.likeness import Likeness, Seen, of_words
+from kernels.fpga.features import FeatureKernels, SearchFeatures, cosine_of_words
 from runtime.engines import overlay
 from tests.support.examples import examples
 
@@ -111,14 +111,14 @@ def test_floats_of_a_maps_words(kernels, lane, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 16, 40, 48])
-def test_likeness_of_words(kernels, channels):
+def test_the_cosine_of_words(kernels, channels):
     rng, side = np.random.default_rng(channels), 16
     values = rng.integers(-128, 128, (channels, side, side)).astype(np.int8)
     words = np.zeros((-(-channels // 16), side, side, 16), np.int8)
     for channel in range(channels):
         words[channel // 16, :, :, channel % 16] = values[channel]
     flat = words.view(np.uint8).reshape(-1)
-    seen, plain = Seen(channels, side), values.reshape(1, channels, -1).astype(np.float32)
+    seen, plain = SearchFeatures(channels, side), values.reshape(1, channels, -1).astype(np.float32)
     seen.lie_in(flat, flat.ctypes.data)
     numbers = np.empty(plain.shape, np.float32)
     seen.values(numbers)
@@ -129,12 +129,16 @@ def test_likeness_of_words(kernels, channels):
     wanted = np.zeros(channels, np.float32)
     golden.likeness(plain, (3, 9), (2, 5), None, wanted)
     alike = golden.likeness(plain, (4, 6), (0, 16), wanted)
-    for likeness in (Likeness(kernels).likeness, Likeness(fallback.Kernels()).likeness, of_words):
+    for likeness in (
+        FeatureKernels(kernels).likeness,
+        FeatureKernels(fallback.Kernels()).likeness,
+        cosine_of_words,
+    ):
         reference = np.zeros(channels, np.float32)
         likeness(seen, (3, 9), (2, 5), None, reference)
         assert np.allclose(reference, wanted, rtol=1e-6)
         assert likeness(seen, (4, 6), (0, 16), reference) == pytest.approx(alike, rel=1e-6)
-    float_seen = Likeness(kernels).likeness(plain, (4, 6), (0, 16), wanted)
+    float_seen = FeatureKernels(kernels).likeness(plain, (4, 6), (0, 16), wanted)
     assert float_seen == pytest.approx(alike, rel=1e-6)
 
 

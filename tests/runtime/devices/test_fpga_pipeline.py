@@ -7,7 +7,7 @@ pytest.importorskip("pynq", reason="PYNQ's library is missing: make fpga")
 
 from kernels import cpu
 from kernels.errors import NetworkFailed
-from kernels.fpga import fabric, next_frame, tables
+from kernels.fpga import fabric, native, next_frame, tables
 from runtime import loading
 from runtime.errors import BadFrame
 from runtime.options import Options
@@ -216,7 +216,7 @@ def test_windows_in_and_beyond_what_was_prepared(tmp_path, pipeline, changes):
     for seed in range(6):
         frames = jumping(12, seed)
         ways += compare(tmp_path / str(seed), frames, (40, 30, 8, 8), pipeline, changes)
-    assert next_frame.PREPARED in ways and next_frame.NOT_PREPARED in ways
+    assert native.PREPARED in ways and native.NOT_PREPARED in ways
 
 
 @pytest.mark.parametrize("box", [(2, 1, 30, 9), (-20, 60, 40, 40), (90, 65, 30, 30)])
@@ -224,26 +224,26 @@ def test_windows_across_the_frames_edges(tmp_path, box):
     frames = bright.noisy(bright.film(12)[0], 5)
     views = [frame[:, ::-1] if n % 3 else frame[::-1] for n, frame in enumerate(frames)]
     mean = {"border": "mean"}
-    assert next_frame.PREPARED in compare(tmp_path, [frames[0]] + views[1:], box, changes=mean)
+    assert native.PREPARED in compare(tmp_path, [frames[0]] + views[1:], box, changes=mean)
 
 
 def test_frames_of_another_size_in_between(tmp_path):
     frames = bright.noisy(bright.film(12)[0], 6)
     frames[5:8] = [np.repeat(np.repeat(frame, 2, 0), 2, 1) for frame in frames[5:8]]
-    assert compare(tmp_path, frames, (30, 40, 8, 8)).count(next_frame.PREPARED) > 3
+    assert compare(tmp_path, frames, (30, 40, 8, 8)).count(native.PREPARED) > 3
 
 
 @pytest.mark.parametrize("size, is_prepared", [(140, True), (420, False)])
 def test_large_windows_take_more_memory_or_are_copied_late(tmp_path, size, is_prepared):
     frames = np.random.default_rng(2).integers(0, 256, (5, 600, 700, 3), dtype=np.uint8)
     ways = compare(tmp_path, list(frames), (100, 90, size, size - 40))
-    assert (next_frame.PREPARED in ways) == is_prepared
+    assert (native.PREPARED in ways) == is_prepared
 
 
 def test_more_sizes_of_windows_than_tables_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(next_frame, "KEPT", 8)
     ways = compare(tmp_path, jumping(30, 9), (40, 30, 8, 8), 2)
-    assert next_frame.PREPARED in ways
+    assert native.PREPARED in ways
 
 
 def test_forgotten_tables_are_seen(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from boards.build import __main__ as build
 from kernels import cpu, golden
 from kernels.fpga.design.sim import build as rtl
 from kernels.fpga.design.sim import device as simulation
-from kernels.fpga.likeness import Seen
+from kernels.fpga.features import SearchFeatures
 from runtime import bundle, geometry, load_tracker, loading
 from runtime.devices import processor
 from runtime.devices.fpga import FpgaTracker
@@ -78,7 +78,7 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
         overlaps.append(overlap(track.box, wanted.box))
         assert 0 < track.score <= 1 and not track.lost
     assert np.mean(overlaps) > 0.85, overlaps
-    assert isinstance(tracker.engine.search_features, Seen) and tracker.certainty > 0.7
+    assert isinstance(tracker.engine.search_features, SearchFeatures) and tracker.certainty > 0.7
 
 
 def overlap(a, b):

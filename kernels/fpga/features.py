@@ -14,7 +14,7 @@ from kernels.golden import cosine
 WORD = 16  # channels
 
 
-class Seen:
+class SearchFeatures:
     """The search region's features as the fabric left them; used in place of a float array.
 
     Args:
@@ -58,8 +58,8 @@ class Seen:
         np.multiply(blocks[: self.shape[1]], np.float32(self.step), out=out[0])
 
 
-class Likeness:
-    """The processor's kernels, with a ``likeness`` that takes ``Seen``.
+class FeatureKernels:
+    """The processor's kernels, with a ``likeness`` that takes ``SearchFeatures``.
 
     Args:
         kernels: see ``kernels.cpu``.
@@ -67,7 +67,7 @@ class Likeness:
 
     def __init__(self, kernels: Any) -> None:
         self._kernels = kernels
-        self._of_words: Any = native.Likeness(kernels) if kernels.handle else of_words
+        self._of_words: Any = native.Cosine(kernels) if kernels.handle else cosine_of_words
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kernels, name)
@@ -81,12 +81,12 @@ class Likeness:
         pooled: Optional[np.ndarray] = None,
     ) -> float:
         """See ``kernels.golden.likeness``, the definition."""
-        of = self._of_words if isinstance(seen, Seen) else self._kernels.likeness
+        of = self._of_words if isinstance(seen, SearchFeatures) else self._kernels.likeness
         return of(seen, rows, columns, reference, pooled)
 
 
-def of_words(
-    seen: Seen,
+def cosine_of_words(
+    seen: SearchFeatures,
     rows: Sequence[int],
     columns: Sequence[int],
     reference: Optional[np.ndarray] = None,

@@ -24,7 +24,7 @@ class NoGpu(HotpathError):
 
 
 class NoCompiler(HotpathError):
-    """The kernels can't be compiled here: there is no NVRTC and no nvcc, or it fails."""
+    """The kernels can't be compiled here: there is no NVRTC, or it fails."""
 
 
 class NotOnGpu(HotpathError):

@@ -1,4 +1,4 @@
-"""Compiles a .cu file for a GPU, once: with NVRTC, CUDA's run-time compiler, or else with nvcc.
+"""Compiles a .cu file for a GPU, once, with NVRTC, CUDA's run-time compiler.
 
 The result is cached. Its file name holds the GPU's architecture and a hash of the sources, the
 flags and the compiler's version. Which result a driver loads:
@@ -16,9 +16,6 @@ import errno
 import glob
 import hashlib
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -28,23 +25,13 @@ from kernels.errors import NoCompiler
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
 # The kernels' own .cu files.
-SOURCES = (
-    "crop",
-    "aim",
-    "points",
-    "anchors",
-    "centre",
-    "corners",
-    "response",
-    "correlate",
-)
+SOURCES = ("crop", "aim", "points", "anchors", "centre", "corners", "response", "correlate")
 HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )
 FLAGS = ("--fmad=false", "--std=c++14")  # the sources alone decide where a value is rounded
 CUDA_HOMES = ("/usr/local/cuda", "/opt/cuda")
 NVRTC_NAMES = ("libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", "libnvrtc.so.10.2")
-TIMEOUT_S = 300
 FIRST_CUBIN = (11, 1)  # the first NVRTC that makes machine code
 # The architectures of NVRTC 10.2, which can't be asked for them.
 OLDEST_KNOWN = (30, 32, 35, 37, 50, 52, 53, 60, 61, 62, 70, 72, 75)
@@ -86,25 +73,23 @@ def binary(
     for compiler in available() if compilers is None else compilers:
         if driver is not None and compiler.number[0] > driver[0]:
             problems.append(_too_new(compiler.version, driver))
-            continue
-        if not compiler.knows(capability):
+        elif capability not in compiler.architectures:
             without.append(compiler)
-            continue
-        try:
-            return _cached(path, capability, compiler, folders, capability, False)
-        except NoCompiler as error:
-            problems.append(str(error))
+        else:
+            try:
+                return _cached(path, capability, compiler, folders, capability, False)
+            except NoCompiler as error:
+                problems.append(str(error))
     for compiler in without:
         try:
             return _ptx(path, capability, driver, compiler, folders)
         except NoCompiler as error:
             problems.append(str(error))
-    if not problems:
-        problems.append(
-            "no CUDA compiler found (libnvrtc or nvcc); on a Jetson run `sudo apt install "
-            "cuda-nvrtc-dev-*`, elsewhere `pip install nvidia-cuda-nvrtc-cu12`"
-        )
-    raise NoCompiler(problems[0])
+    none = (
+        "no CUDA compiler found (libnvrtc); on a Jetson run `sudo apt install cuda-nvrtc-dev-*`, "
+        "elsewhere `pip install nvidia-cuda-nvrtc-cu12`"
+    )
+    raise NoCompiler((problems + [none])[0])
 
 
 def available() -> Iterator[Any]:
@@ -118,24 +103,18 @@ def available() -> Iterator[Any]:
         if nvrtc.number not in seen:
             seen.add(nvrtc.number)
             yield nvrtc
-    nvcc = shutil.which("nvcc") or shutil.which(
-        "nvcc", path=os.pathsep.join(os.path.join(home, "bin") for home in CUDA_HOMES)
-    )
-    if nvcc:
-        yield Nvcc(nvcc)
 
 
 def _too_new(version: str, driver: Tuple[int, int]) -> str:
-    package = f"nvidia-cuda-nvrtc-cu{driver[0]}"
-    if driver[0] >= 13:
-        package = f'"nvidia-cuda-nvrtc=={driver[0]}.*"'
-    advice = f"`pip install {package}`"
-    if driver[0] < 11:
-        advice = "`sudo apt install cuda-nvrtc-dev-{}-{}`".format(*driver)
+    major, minor = driver
+    advice = f"pip install nvidia-cuda-nvrtc-cu{major}"
+    if major >= 13:
+        advice = f'pip install "nvidia-cuda-nvrtc=={major}.*"'
+    elif major < 11:
+        advice = f"sudo apt install cuda-nvrtc-dev-{major}-{minor}"
     return (
-        f"{version} is newer than the NVIDIA driver, which supports CUDA {driver[0]}.{driver[1]}; "
-        "run "
-        f"{advice}"
+        f"{version} is newer than the NVIDIA driver, which supports CUDA {major}.{minor}; run "
+        f"`{advice}`"
     )
 
 
@@ -150,9 +129,8 @@ def _ptx(
     older = [known for known in compiler.architectures if known < capability]
     if not older:
         raise NoCompiler(
-            "{} does not know a GPU of compute capability {}.{}; install another CUDA".format(
-                compiler.version, *divmod(capability, 10)
-            )
+            f"{compiler.version} does not know a GPU of compute capability {capability // 10}."
+            f"{capability % 10}; install another CUDA"
         )
     if driver is not None and compiler.number > driver:
         raise NoCompiler(_too_new(compiler.version, driver))
@@ -190,10 +168,6 @@ class Nvrtc:
         self.version = "NVRTC {}.{}".format(*self.number)
         self.architectures = self._architectures()
 
-    def knows(self, capability: int) -> bool:
-        """Whether it compiles for that compute capability."""
-        return capability in self.architectures
-
     def compile(self, path: str, capability: int, ptx: bool = False) -> Tuple[bytes, str]:
         """Compile a .cu file.
 
@@ -210,7 +184,7 @@ class Nvrtc:
         """
         ptx = ptx or self.number < FIRST_CUBIN
         options = FLAGS + (
-            "--gpu-architecture={}_{}".format("compute" if ptx else "sm", capability),
+            f"--gpu-architecture={'compute' if ptx else 'sm'}_{capability}",
             "--include-path=" + HERE,
             "--include-path=" + os.path.dirname(HERE),  # where families.h finds geometry.h
         )
@@ -224,7 +198,7 @@ class Nvrtc:
         try:
             given = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
             if self.library.nvrtcCompileProgram(program, len(options), given):
-                log = self._get(program, "ProgramLog").decode("utf-8", "replace")
+                log = self._get(program, "ProgramLog").rstrip(b"\0").decode("utf-8", "replace")
                 raise NoCompiler(f"{self.version} fails: {_first_error(log)}")
             if ptx:
                 return self._get(program, "PTX").rstrip(b"\0"), ".ptx"
@@ -255,39 +229,6 @@ class Nvrtc:
             raise NoCompiler(f"{self.version}: {describe(result).decode()}")
 
 
-class Nvcc:
-    """The toolkit's compiler; same methods and attributes as ``Nvrtc``."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        printed = _run([path, "--version"])[1]
-        release = re.search(r"V(\d+)\.(\d+)[\d.]*", printed)
-        self.number = (int(release.group(1)), int(release.group(2))) if release else (0, 0)
-        self.version = f"nvcc {release.group(0)[1:] if release else printed.strip()}"
-        listed = _run([path, "--list-gpu-code"])[1]  # not before 11.0
-        numbers = tuple(int(number) for number in re.findall(r"sm_(\d+)\b", listed))
-        self.architectures = numbers or OLDEST_KNOWN
-
-    def knows(self, capability: int) -> bool:
-        """Whether it compiles for that compute capability."""
-        return capability in self.architectures
-
-    def compile(self, path: str, capability: int, ptx: bool = False) -> Tuple[bytes, str]:
-        """As ``Nvrtc.compile``."""
-        folder, suffix = tempfile.mkdtemp(prefix="hotpath-"), ".ptx" if ptx else ".cubin"
-        try:
-            out = os.path.join(folder, "out" + suffix)
-            kind = ["-ptx", "-arch=compute_{}"] if ptx else ["-cubin", "-arch=sm_{}"]
-            flags = list(FLAGS) + ["-I", HERE] + [flag.format(capability) for flag in kind]
-            code, printed = _run([self.path] + flags + ["-o", out, path])
-            if code:
-                raise NoCompiler(f"{self.version} fails: {_first_error(printed)}")
-            with open(out, "rb") as file:
-                return file.read(), suffix
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _cached(
     path: str,
     capability: int,
@@ -301,17 +242,13 @@ def _cached(
     Args:
         path: the .cu file.
         capability: of the GPU.
-        compiler: ``Nvrtc`` or ``Nvcc``.
+        compiler: ``Nvrtc``.
         folders: see ``binary``.
         target: architecture to compile for.
         ptx: whether it must be PTX.
     """
-    name = "{}-sm{}{}-{}".format(
-        os.path.splitext(os.path.basename(path))[0],
-        capability,
-        f"-ptx{target}" if ptx else "",
-        _key(path, compiler.version),
-    )
+    stem, kind = os.path.splitext(os.path.basename(path))[0], f"-ptx{target}" if ptx else ""
+    name = f"{stem}-sm{capability}{kind}-{_key(path, compiler.version)}"
     if folders is None:
         cache = os.path.join(os.path.expanduser("~"), ".cache", "hotpath")
         private = os.path.join(tempfile.gettempdir(), f"hotpath-{os.getuid()}")
@@ -366,25 +303,6 @@ def _key(path: str, version: str) -> str:
         with open(name, "rb") as file:
             key.update(file.read())
     return key.hexdigest()[:16]
-
-
-def _run(command: Sequence[str]) -> Tuple[int, str]:
-    """Exit status and output of a command."""
-    try:
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            universal_newlines=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise NoCompiler(f"{command[0]} took over {TIMEOUT_S} s") from None
-    except OSError as error:
-        raise NoCompiler(f"{command[0]} does not run: {error.strerror}") from None
-    return done.returncode, done.stdout
 
 
 def _first_error(text: str) -> str:

@@ -1,71 +1,60 @@
 """A GPU through CuPy; see ``kernels.cuda.device``."""
 
-from typing import Any, Callable, Dict, Sequence, Tuple
+from typing import Any
 
 import cupy
 import numpy as np
 
-from kernels.cuda.device import Counters
+from kernels.cuda import device
 from kernels.errors import GpuFailed, NoGpu
 
 TO_GPU, FROM_GPU = cupy.cuda.runtime.memcpyHostToDevice, cupy.cuda.runtime.memcpyDeviceToHost
-ERRORS = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
 
 
-class Device:
+class Device(device.Device):
     """See ``kernels.cuda.device``."""
 
     name = "cupy"
+    errors = (
+        cupy.cuda.runtime.CUDARuntimeError,
+        cupy.cuda.driver.CUDADriverError,
+        cupy.cuda.memory.OutOfMemoryError,
+    )
 
     def __init__(self, index: int = 0) -> None:
-        self.counters = Counters()
+        super().__init__()
         try:
-            device = cupy.cuda.Device(index)
-            device.use()
-            self.capability = int(device.compute_capability)
+            gpu = cupy.cuda.Device(index)
+            gpu.use()
+            self.capability = int(gpu.compute_capability)
             self.driver_version = cupy.cuda.runtime.driverGetVersion()
-        except ERRORS as error:
+        except self.errors as error:
             raise NoGpu(f"GPU {index} can't be used: {error}; run `python -m boards`") from None
-        self._memory: Dict[int, Any] = {}  # address -> allocation
 
-    def alloc(self, size: int) -> int:
-        try:
-            memory = cupy.cuda.alloc(int(size))
-        except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:
-            raise GpuFailed(_no_memory(size, error)) from None
-        self._memory[int(memory.ptr)] = memory
-        self.counters.allocations += 1
+    def _alloc(self, size: int) -> Any:
+        return cupy.cuda.alloc(size)
+
+    def _address(self, memory: Any) -> int:
         return int(memory.ptr)
 
-    def free(self, address: int) -> None:
-        self._memory.pop(address, None)
-
-    def pinned(self, size: int, upload: bool = False) -> np.ndarray:
+    def _pinned(self, size: int, upload: bool) -> np.ndarray:
         # CuPy's pool has one kind; on the boards that it runs on the processor's caches hold it
-        try:
-            memory = cupy.cuda.alloc_pinned_memory(int(size))
-        except (cupy.cuda.memory.OutOfMemoryError,) + ERRORS as error:
-            raise GpuFailed(_no_memory(size, error)) from None
-        self.counters.allocations += 1
-        return np.frombuffer(memory, np.uint8, int(size))
+        return np.frombuffer(cupy.cuda.alloc_pinned_memory(size), np.uint8, size)
 
     def stream(self) -> Any:
         return cupy.cuda.Stream(non_blocking=True)
 
     def handle(self, stream: Any) -> int:
-        return stream.ptr
+        handle: int = stream.ptr
+        return handle
 
-    def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
+    def _upload(self, address: int, array: np.ndarray, stream: Any) -> None:
         copy = cupy.cuda.runtime.memcpyAsync
-        _ask(copy, address, array.ctypes.data, array.nbytes, TO_GPU, stream.ptr)
-        self.counters.uploads += 1
-        self.counters.upload_bytes += array.nbytes
+        copy(address, array.ctypes.data, array.nbytes, TO_GPU, stream.ptr)
 
-    def download(self, array: np.ndarray, address: int, stream: Any) -> None:
+    def _download(self, array: np.ndarray, address: int, stream: Any) -> None:
         copy = cupy.cuda.runtime.memcpyAsync
-        _ask(copy, array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr)
-        self.counters.downloads += 1
-        self.counters.download_bytes += array.nbytes
+        copy(array.ctypes.data, address, array.nbytes, FROM_GPU, stream.ptr)
 
     def module(self, path: str) -> Any:
         return cupy.RawModule(path=path)
@@ -74,61 +63,24 @@ class Device:
         try:
             kernel = module.get_function(name)
             kernel.compile()  # loads now what would else be loaded by the first launch
-        except ERRORS as error:
-            text = "{} does not load: {}; delete {} and start again"
-            raise GpuFailed(text.format(name, error, module.file_path)) from None
+        except self.errors as error:
+            raise GpuFailed(
+                f"{name} does not load: {error}; delete {module.file_path} and start again"
+            ) from None
         return kernel
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Tuple[int, int, int],
-        block: Tuple[int, int, int],
-        arguments: Sequence[Any],
-        stream: Any,
-        shared: int = 0,
+    def _launch(
+        self, kernel: Any, grid: Any, block: Any, arguments: Any, stream: Any, shared: int
     ) -> None:
-        try:
-            with stream:
-                kernel(grid, block, tuple(arguments), shared_mem=shared)
-        except ERRORS as error:
-            raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
-        self.counters.launches += 1
-
-    def synchronise(self, stream: Any) -> None:
-        self._finish(stream)
+        with stream:
+            kernel(grid, block, tuple(arguments), shared_mem=shared)
 
     def event(self) -> Any:
         return cupy.cuda.Event()
 
-    def record(self, event: Any, stream: Any) -> None:
-        _ask(event.record, stream)
-
     def follow(self, stream: Any, event: Any) -> None:
-        _ask(stream.wait_event, event)
-
-    def wait(self, event: Any) -> None:
-        self._finish(event)
+        self._ask(stream.wait_event, event)
 
     def elapsed_ms(self, first: Any, second: Any) -> float:
-        return cupy.cuda.get_elapsed_time(first, second)
-
-    def close(self) -> None:
-        """Free the memory. Nothing that this device gave may be used afterwards."""
-        self._memory.clear()
-
-    def _finish(self, what: Any) -> None:
-        self.counters.synchronisations += 1
-        _ask(what.synchronize)
-
-
-def _ask(function: Callable[..., Any], *arguments: Any) -> None:
-    """Call the driver. It also reports errors of earlier work here."""
-    try:
-        function(*arguments)
-    except ERRORS as error:
-        raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
-
-
-def _no_memory(size: int, error: Exception) -> str:
-    return f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"
+        elapsed: float = cupy.cuda.get_elapsed_time(first, second)
+        return elapsed

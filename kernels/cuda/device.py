@@ -1,36 +1,20 @@
 """A GPU through the library that is installed: CuPy, or PyCUDA where CuPy has no build (Nano).
 
-Both ``cupy_launch`` and ``pycuda_launch`` define a class ``Device`` with the same few methods:
+``cupy_launch`` and ``pycuda_launch`` each have a ``Device`` that derives from the one below.
 
-    device.name, device.capability (87), device.driver_version (12060), device.counters
-    device.alloc(bytes)                 -> address on the GPU, valid until ``free`` or ``close``
-    device.free(address)
-    device.pinned(bytes, upload=False)  -> uint8 array that the GPU can copy from and to by itself;
-                                        ``upload``: the processor only writes to it, in order
-    device.stream()                     -> stream; ``device.handle(stream)`` is the driver's handle
-    device.upload(address, array, stream), device.download(array, address, stream)
-    device.module(path)                 -> module, from a cubin or PTX file
-    device.kernel(module, name)         -> kernel
-    device.launch(kernel, grid, block, arguments, stream, shared)
-    device.synchronise(stream)
-    device.event(), device.record(event, stream), device.wait(event), device.elapsed_ms(a, b)
-    device.follow(stream, event)        later work on the stream waits for the event
-    device.close()
-
-Uploads, downloads and launches return at once; a pinned array must be kept until its copy is done.
 On a Nano and a TX2 the processor's caches hold no pinned memory, since the GPU does not see them
 (NVIDIA, "CUDA for Tegra"). Writes to write-combined memory are gathered into bursts. An upload
 of ordinary memory would wait while the driver copies it into pinned memory of its own.
-``arguments`` are NumPy scalars of the kernel's own types (``uint64`` for addresses). Use a device
-only in the thread that opened it.
 """
 
 import importlib
 import importlib.util
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy as np
 
 from kernels.cuda import driver
-from kernels.errors import NoGpu
+from kernels.errors import GpuFailed, NoGpu
 
 LIBRARIES = ("cupy", "pycuda")  # the first that is installed is used
 
@@ -56,6 +40,118 @@ class Counters:
         """Count work that was captured in a graph and is now launched."""
         for name, value in difference.items():
             setattr(self, name, getattr(self, name) + value)
+
+
+class Device:
+    """A GPU. Use it only in the thread that opened it. Its methods raise ``GpuFailed``.
+
+    Uploads, downloads and launches return at once; a pinned array must be kept until its copy is
+    done. Streams, events, modules and kernels are objects of the library. Each library's class adds
+
+        stream(), event(), handle(stream)    new ones; the driver's handle of a stream
+        follow(stream, event)                later work on the stream waits for the event
+        module(path), kernel(module, name)   of a cubin or PTX file
+        elapsed_ms(first, second)            between two events that have happened
+
+    Attributes:
+        name: of the library.
+        errors: exceptions that it raises.
+        capability: compute capability, such as 87.
+        driver_version: newest CUDA version that the driver supports, such as 12060.
+        counters: ``Counters``.
+    """
+
+    name = ""
+    errors: Tuple[Any, ...] = ()
+    capability = driver_version = 0
+    # how each library does it, without errors and counters
+    _alloc: Callable[..., Any]
+    _address: Callable[..., int]
+    _pinned: Callable[..., np.ndarray]
+    _upload: Callable[..., None]
+    _download: Callable[..., None]
+    _launch: Callable[..., None]
+
+    def __init__(self) -> None:
+        self.counters = Counters()
+        self._memory: Dict[int, Any] = {}  # address -> allocation
+
+    def alloc(self, size: int) -> int:
+        """Return an address on the GPU, valid until ``free`` or ``close``."""
+        memory = self._take(self._alloc, int(size))
+        address = self._address(memory)
+        self._memory[address] = memory
+        return address
+
+    def free(self, address: int) -> None:
+        """Free what ``alloc`` gave."""
+        self._memory.pop(address, None)
+
+    def pinned(self, size: int, upload: bool = False) -> np.ndarray:
+        """Return a uint8 array that the GPU can copy from and to by itself.
+
+        ``upload`` says that the processor only writes to it, in order.
+        """
+        array: np.ndarray = self._take(self._pinned, int(size), upload)
+        return array
+
+    def _take(self, take: Callable[..., Any], size: int, *more: Any) -> Any:
+        try:
+            memory = take(size, *more)
+        except self.errors as error:
+            raise GpuFailed(
+                f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"
+            ) from None
+        self.counters.allocations += 1
+        return memory
+
+    def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
+        """Enqueue a copy of a pinned array to the GPU."""
+        self._ask(self._upload, address, array, stream)
+        self.counters.uploads += 1
+        self.counters.upload_bytes += array.nbytes
+
+    def download(self, array: np.ndarray, address: int, stream: Any) -> None:
+        """Enqueue a copy from the GPU to a pinned array."""
+        self._ask(self._download, array, address, stream)
+        self.counters.downloads += 1
+        self.counters.download_bytes += array.nbytes
+
+    def launch(
+        self, kernel: Any, grid: Any, block: Any, arguments: Any, stream: Any, shared: int = 0
+    ) -> None:
+        """Enqueue a kernel.
+
+        Args:
+            grid, block: three numbers each.
+            arguments: NumPy scalars of the kernel's own types; ``uint64`` for addresses.
+            shared: bytes of dynamic shared memory of a block.
+        """
+        try:
+            self._launch(kernel, grid, block, arguments, stream, shared)
+        except self.errors as error:
+            raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
+        self.counters.launches += 1
+
+    def record(self, event: Any, stream: Any) -> None:
+        """Enqueue an event."""
+        self._ask(event.record, stream)
+
+    def synchronise(self, waited: Any) -> None:
+        """Wait for all work of a stream, or for an event."""
+        self.counters.synchronisations += 1
+        self._ask(waited.synchronize)
+
+    def close(self) -> None:
+        """Free the memory. Nothing that this device gave may be used afterwards."""
+        self._memory.clear()
+
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call the driver. It also reports errors of earlier work here."""
+        try:
+            function(*arguments)
+        except self.errors as error:
+            raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
 
 
 def installed() -> List[str]:

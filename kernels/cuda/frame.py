@@ -207,7 +207,7 @@ class Frame:
             raise RuntimeError("no frame is in flight; submit one")
         slot = self._timed = self._slots[self._collected % len(self._slots)]
         self._collected += 1
-        self.device.wait(slot.done)
+        self.device.synchronise(slot.done)
         return self._found(slot.pose)
 
     @staticmethod

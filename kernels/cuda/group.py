@@ -99,7 +99,7 @@ class Group:
         except HotpathError:  # a part of the frame may be in flight
             self.device.synchronise(self._stream)
             raise
-        self.device.wait(slot.done)
+        self.device.synchronise(slot.done)
         self._submitted += 1
         if self.uses_graph and slot.graph is None:  # libraries have set themselves up by now
             self._capture()

@@ -1,42 +1,39 @@
 """A GPU through PyCUDA; see ``kernels.cuda.device``."""
 
 import atexit
-from typing import Any, Callable, Dict, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 import pycuda.driver as cuda
 
-from kernels.cuda.device import Counters
+from kernels.cuda import device
 from kernels.errors import GpuFailed, NoGpu
 
 
-class Device:
+class Device(device.Device):
     """See ``kernels.cuda.device``. Shares the process's primary context with TensorRT."""
 
     name = "pycuda"
+    errors = (cuda.Error,)
 
     def __init__(self, index: int = 0) -> None:
-        self.counters = Counters()
+        super().__init__()
         try:
             cuda.init()
-            device = cuda.Device(index)
-            self._context = device.retain_primary_context()
+            gpu = cuda.Device(index)
+            self._context = gpu.retain_primary_context()
             self._context.push()
         except cuda.Error as error:
             raise NoGpu(f"GPU {index} can't be used: {error}; run `python -m boards`") from None
         atexit.register(self.close)  # PyCUDA aborts a process that leaves a context behind
-        major, minor = device.compute_capability()
+        major, minor = gpu.compute_capability()
         self.capability = 10 * major + minor
         self.driver_version = cuda.get_driver_version()
-        self._memory: Dict[int, Any] = {}  # address -> allocation
 
-    def alloc(self, size: int) -> int:
-        try:
-            memory = cuda.mem_alloc(int(size))
-        except cuda.Error as error:
-            raise GpuFailed(_no_memory(size, error)) from None
-        self._memory[int(memory)] = memory
-        self.counters.allocations += 1
+    def _alloc(self, size: int) -> Any:
+        return cuda.mem_alloc(size)
+
+    def _address(self, memory: Any) -> int:
         return int(memory)
 
     def free(self, address: int) -> None:
@@ -47,30 +44,23 @@ class Device:
         except cuda.Error:  # the GPU stopped, and its memory is gone
             pass
 
-    def pinned(self, size: int, upload: bool = False) -> np.ndarray:
+    def _pinned(self, size: int, upload: bool) -> np.ndarray:
         flags = cuda.host_alloc_flags.WRITECOMBINED if upload else 0
-        try:
-            array = cuda.pagelocked_empty(int(size), np.uint8, mem_flags=flags)
-        except cuda.Error as error:
-            raise GpuFailed(_no_memory(size, error)) from None
-        self.counters.allocations += 1
+        array: np.ndarray = cuda.pagelocked_empty(size, np.uint8, mem_flags=flags)
         return array
 
     def stream(self) -> Any:
         return cuda.Stream()
 
     def handle(self, stream: Any) -> int:
-        return stream.handle
+        handle: int = stream.handle
+        return handle
 
-    def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
-        _ask(cuda.memcpy_htod_async, address, array, stream)
-        self.counters.uploads += 1
-        self.counters.upload_bytes += array.nbytes
+    def _upload(self, address: int, array: np.ndarray, stream: Any) -> None:
+        cuda.memcpy_htod_async(address, array, stream)
 
-    def download(self, array: np.ndarray, address: int, stream: Any) -> None:
-        _ask(cuda.memcpy_dtoh_async, array, address, stream)
-        self.counters.downloads += 1
-        self.counters.download_bytes += array.nbytes
+    def _download(self, array: np.ndarray, address: int, stream: Any) -> None:
+        cuda.memcpy_dtoh_async(array, address, stream)
 
     def module(self, path: str) -> Any:
         try:
@@ -81,59 +71,24 @@ class Device:
     def kernel(self, module: Any, name: str) -> Any:
         return module.get_function(name)
 
-    def launch(
-        self,
-        kernel: Any,
-        grid: Tuple[int, int, int],
-        block: Tuple[int, int, int],
-        arguments: Sequence[Any],
-        stream: Any,
-        shared: int = 0,
+    def _launch(
+        self, kernel: Any, grid: Any, block: Any, arguments: Any, stream: Any, shared: int
     ) -> None:
-        try:
-            kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
-        except cuda.Error as error:
-            raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
-        self.counters.launches += 1
-
-    def synchronise(self, stream: Any) -> None:
-        self._finish(stream)
+        kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
 
     def event(self) -> Any:
         return cuda.Event()
 
-    def record(self, event: Any, stream: Any) -> None:
-        _ask(event.record, stream)
-
     def follow(self, stream: Any, event: Any) -> None:
-        _ask(stream.wait_for_event, event)
-
-    def wait(self, event: Any) -> None:
-        self._finish(event)
+        self._ask(stream.wait_for_event, event)
 
     def elapsed_ms(self, first: Any, second: Any) -> float:
-        return second.time_since(first)
+        elapsed: float = second.time_since(first)
+        return elapsed
 
     def close(self) -> None:
         """Free the memory and the context. Nothing that this device gave may be used afterwards."""
-        if self._context is None:
-            return
-        self._memory.clear()
-        self._context.pop()
-        self._context = None
-
-    def _finish(self, what: Any) -> None:
-        self.counters.synchronisations += 1
-        _ask(what.synchronize)
-
-
-def _ask(function: Callable[..., Any], *arguments: Any) -> None:
-    """Call the driver. It also reports errors of earlier work here."""
-    try:
-        function(*arguments)
-    except cuda.Error as error:
-        raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
-
-
-def _no_memory(size: int, error: Exception) -> str:
-    return f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"
+        if self._context is not None:
+            super().close()
+            self._context.pop()
+            self._context = None

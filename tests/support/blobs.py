@@ -12,7 +12,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from runtime.decode import anchors
-from runtime.networks import FOLDER, load_network
+from runtime.networks import FOLDER, load_network, names
+from tests.support.examples import few_of
+
+# One network of each family.
+FEW = ("siamrpn_alexnet", "siamdw", "dcfnet", "kestrel", "lightfc", "stark_s50")
 
 
 def film(frames=25, width=320, height=240, size=(36, 24)):
@@ -29,6 +33,11 @@ def film(frames=25, width=320, height=240, size=(36, 24)):
         pictures.append(picture)
         boxes.append((float(x), float(y), float(size[0]), float(size[1])))
     return pictures, boxes
+
+
+def each_network(kept=FEW):
+    """Names for ``parametrize``; ``make test`` takes those that are kept."""
+    return few_of(names(), kept, "a network of the same family is tested")
 
 
 def write_network(folder, name):

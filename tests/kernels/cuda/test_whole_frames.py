@@ -12,7 +12,7 @@ pytest.importorskip("onnxruntime")
 
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble
-from runtime.networks import load_network, names
+from runtime.networks import load_network
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.support import blobs
 from tests.support.fake_gpu import SITE, python
@@ -55,18 +55,13 @@ def located(name, folder):
     return network
 
 
-# The threads of enlarging a response run one after the other here.
-MARKS = dict.fromkeys(("siamfc_015", "siamfc_030"), pytest.mark.slow)
-ON_GPU = [pytest.param(n, marks=MARKS.get(n, ())) for n in names() if n != "dcfnet"]
-
-
 def own_launches(name):
     """How often a frame launches kernels of our own."""
     # crop, select; of a response also enlarge, place
     return 4 if load_network(name).family == "response" else 2
 
 
-@pytest.mark.parametrize("name", ON_GPU)
+@pytest.mark.parametrize("name", [each for each in blobs.each_network() if each != "dcfnet"])
 def test_boxes_are_the_hosts(name, tmp_path, clips_dir, networks_dir):
     clips = [clips_dir / clip for clip in CLIPS]
     if located(name, networks_dir):

@@ -14,14 +14,12 @@ from kernels.cpu import fallback
 from runtime import engines
 from runtime.devices.processor import HostTracker
 from runtime.errors import BadNetwork
-from runtime.networks import load_network, names
+from runtime.networks import load_network
 from tests.support import blobs
 from tests.support.clips import clip_at
 
 CLIPS = ("otb-Couple", "otb-David")
 FRAMES = 60
-
-pytestmark = pytest.mark.slow
 
 
 class Definitions(fallback.Kernels):
@@ -60,7 +58,7 @@ def located(name, networks_dir, tmp_path):
         return network, network.locate(tmp_path), 1
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", blobs.each_network())
 def test_boxes_are_those_of_the_definitions(name, tmp_path, networks_dir, clips, kernels):
     network, paths, count = located(name, networks_dir, tmp_path)
     engine = engines.create(engines.installed()[0], network, paths)

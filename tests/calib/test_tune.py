@@ -88,7 +88,7 @@ def test_a_killed_search_goes_on(place):
     assert report["trials"] == total
 
 
-@pytest.mark.slow
+@pytest.mark.slow("Ray starts a cluster")
 def test_ray_finds_what_one_process_finds(place):
     pytest.importorskip("ray", reason="needs ray")
     one = run(place, "one")

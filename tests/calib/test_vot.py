@@ -38,7 +38,7 @@ def arguments(place, *more):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.slow("the whole of the VOT toolkit")
 def test_the_toolkit_gives_every_figure(place, capsys):
     pytest.importorskip("vot", reason="needs vot-toolkit")
     assert vot.main(arguments(place)) == 0

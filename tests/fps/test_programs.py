@@ -30,7 +30,7 @@ def test_a_program_that_fails_is_named_with_its_last_line(tmp_path, code):
         programs.run(["python3", str(script)])
 
 
-@pytest.mark.slow
+@pytest.mark.slow("two programs with a film and a camera")
 @pytest.mark.skipif(camera.compiler() is None, reason="no C compiler")
 def test_our_program_runs_on_the_film_and_on_the_camera_that_shows_it(tmp_path, monkeypatch):
     """The peer needs files of networks that are not shipped; ours stands for both here."""

@@ -425,7 +425,7 @@ def test_a_run_that_is_killed_has_written_every_frame(world, tmp_path, number):
     assert saved >= len(rows) - 25  # the film has 25 frames a second
 
 
-@pytest.mark.slow
+@pytest.mark.slow("twenty thousand frames")
 def test_memory_is_steady_over_twenty_thousand_frames(world, tmp_path):
     folder, boxes = world
     pictures, _ = tiny.film(100, width=160, height=120, side=20)

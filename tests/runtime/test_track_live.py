@@ -15,7 +15,7 @@ from tests.support import tiny
 from tests.support.streams import camera, mjpeg, rtsp
 
 pytest.importorskip("onnxruntime")
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow("a source that breaks is noticed after seconds")
 
 ENDS_IN_S = 3.0  # after Ctrl-C, whatever the source does
 
@@ -115,6 +115,7 @@ def test_an_mjpeg_sender_that_dies_and_is_started_again(world, tmp_path):
         _break_and_mend(run, sender.kill, sender.start)
 
 
+@slow
 def test_an_mjpeg_sender_that_freezes(world, tmp_path):
     with mjpeg.MjpegServer(str(world[0] / "frames")) as sender:
         run = Run(world, sender.address, tmp_path / "out.csv")
@@ -130,6 +131,7 @@ def test_ctrl_c_ends_a_run_whose_sender_is_gone(world, tmp_path):
         run.end()
 
 
+@slow
 @pytest.mark.skipif(camera.compiler() is None, reason="no C compiler for the emulated camera")
 def test_a_camera_unplugged_and_plugged_again(world, tmp_path):
     device = camera.FakeCamera(tmp_path, [world[1]] * 2, number=7)
@@ -137,6 +139,7 @@ def test_a_camera_unplugged_and_plugged_again(world, tmp_path):
     _break_and_mend(run, device.unplug, device.plug)
 
 
+@slow
 def test_an_rtsp_sender_that_dies_and_is_started_again(world, tmp_path):
     reason = rtsp.missing()
     if reason:

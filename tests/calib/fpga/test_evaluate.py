@@ -83,7 +83,7 @@ def test_the_table_that_comes_with_kestrel_small_is_what_trim_writes():
     assert trim.text(trim.trimmed(ranges)) == path.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.slow("whole clips")
 def test_clips_are_followed_as_well_as_in_floating_point(clips_dir):
     network = load_network("kestrel_small")
     follower = evaluate.Follower(network, Runner(compile_network(network)))

@@ -63,7 +63,7 @@ pycuda() {
   tar -xzf "$work"/pycuda-*.tar.gz -C "$work/source" --strip-components 1 || return
   (
     cd "$work/source"
-    "$py" configure.py --cuda-root=/nonexistent --no-cuda-enable-curand --cxxflags=-O1,-w \
+    "$py" configure.py --cuda-root=/nonexistent --no-cuda-enable-curand --cxxflags=-O0,-w \
       --cuda-inc-dir="$work/headers,$work/runtime/nvidia/cuda_runtime/include" \
       --cudadrv-lib-dir="$work/link" || exit
     "$py" -m pip wheel -q --no-deps --no-build-isolation -w "$work" . || exit

@@ -11,6 +11,8 @@ from kernels.fpga import design
 from kernels.fpga.design import cycles
 from kernels.fpga.design.sim import build
 from kernels.fpga.design.sim.rtl import Command
+from tests.support.examples import few_of
+from tests.support.fpga_sizes import WHY
 
 needs_verilator = pytest.mark.skipif(
     build.missing() is not None, reason=f"no simulation here: {build.missing()}"
@@ -30,9 +32,8 @@ def command():
 
 
 @needs_verilator
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("board", sorted(MOST))
+@pytest.mark.parametrize("board", few_of(sorted(MOST), ["pynq_z2"], WHY))
 def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, command):
     """It also compares the RTL's results with the model's, bit for bit."""
     size = design.sizes()[board]
@@ -42,7 +43,7 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, command
 
 
 @needs_verilator
-@pytest.mark.slow
+@pytest.mark.slow("every board's frame in the RTL")
 @pytest.mark.timeout(900)
 def test_the_document_says_what_the_rtl_takes(command):
     text = command.document()

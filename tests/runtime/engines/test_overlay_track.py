@@ -117,7 +117,7 @@ def test_the_features_seen_are_those_that_the_network_would_compare(bundles, cli
     assert np.corrcoef(values.ravel(), wanted.ravel())[0, 1] > 0.95
 
 
-@pytest.mark.slow
+@pytest.mark.slow("whole frames of kestrel in the RTL")
 def test_the_rtl_finds_what_the_model_finds_bit_for_bit(bundles, clip):
     if rtl.missing():
         pytest.skip(rtl.missing())

@@ -76,7 +76,7 @@ def test_old_and_new_exporters_have_the_boxes_of_the_model(tmp_path, way):
     check(blobs.write_network(tmp_path, "lighttrack"), tmp_path, **WAYS[way])
 
 
-@pytest.mark.slow
+@pytest.mark.slow("PyTorch exports each network in each way")
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "opset 17, dynamic"])
 def test_every_way_of_export_has_the_boxes_of_its_model(tmp_path, name, way):
@@ -87,7 +87,7 @@ def test_an_export_of_nanotrack_has_the_boxes_of_the_published_files(tmp_path, n
     check("nanotrack_v2", tmp_path, networks_dir, **WAYS["opset 11, dynamic"])
 
 
-@pytest.mark.slow
+@pytest.mark.slow("PyTorch exports each network in each way")
 @pytest.mark.parametrize("name", ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3"])
 @pytest.mark.parametrize("way", WAYS)
 def test_every_export_of_nanotrack(tmp_path, networks_dir, name, way):

@@ -172,7 +172,7 @@ def test_mutated_files_end_in_a_sentence_or_in_sensible_boxes(originals, tmp_pat
     assert 3 < sum(ran) < 37  # some mutations do no harm
 
 
-@pytest.mark.slow
+@pytest.mark.slow("forty are tried above")
 @pytest.mark.timeout(3000)
 def test_a_thousand_mutated_files(originals, tmp_path):
     for seed in range(1000):

@@ -237,7 +237,7 @@ def test_a_target_that_fails_beside_others_says_why(tmp_path):
     assert len(targets.update(pictures[2])) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.slow("whole clips with five networks")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", PUBLISHED[:5])
 def test_two_people_have_the_boxes_of_two_runs(clips_dir, networks_dir, name, threads):

@@ -195,7 +195,6 @@ def test_what_is_on_the_way_is_told_when_the_run_is_stopped(film, tmp_path, numb
     assert [int(row["frame"]) for row in rows_of(out)] == list(range(given))
 
 
-@pytest.mark.slow
 def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
     """The last frame's boxes do not wait for the next one."""
     (frame,), (box,) = tiny.film(1, width=640, height=480, side=80)
@@ -227,7 +226,7 @@ def test_a_camera_that_pauses_has_shown_all_that_came(tmp_path):
     assert before > 2 and before == _rows(out)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("eight targets one after the other")
 def test_targets_chosen_on_the_page_miss_no_frame(tmp_path):
     pytest.importorskip("aiohttp")
     boxes = pages.write_world(tmp_path, 200)

@@ -100,7 +100,7 @@ def test_the_toolkits_own_words_end_the_sentence(tmp_path, monkeypatch):
         rknn.build(order(tmp_path, "int8"), print)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a toolkit of 4 GB")
 @pytest.mark.skipif(not rknn.PYTHON.is_file(), reason="no rknn-toolkit2; run make rknn")
 def test_the_toolkit_writes_both_models(tmp_path):
     made = rknn.build(order(tmp_path, "int8"), print)

@@ -73,7 +73,7 @@ def options(world, *more):
     return release.parser().parse_args([str(world / "nothing.pt"), *sets, *folders, *more])
 
 
-@pytest.mark.slow
+@pytest.mark.slow("it exports, quantises and judges a network")
 def test_weights_that_are_not_better_are_not_installed(world):
     folder = world / "repository" / "runtime" / "networks"
     before = {name: (folder / name).read_bytes() for name in SHIPPED}

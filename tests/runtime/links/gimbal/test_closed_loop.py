@@ -29,7 +29,6 @@ def test_a_moving_target_is_kept_although_a_fifth_of_the_packets_is_lost(targets
     assert offsets.max() <= 0.05
 
 
-@pytest.mark.slow
 def test_a_link_that_is_gone_for_five_seconds_is_survived(targets):
     world = sim.World(sim.wandering(6.0))
     simulation = sim.Simulation(world, gone=((2.0, 7.0),), targets=targets)
@@ -41,7 +40,6 @@ def test_a_link_that_is_gone_for_five_seconds_is_survived(targets):
     assert sim.off_centre(samples, 8.5).max() <= 0.05
 
 
-@pytest.mark.slow
 def test_a_target_that_vanishes_stops_the_camera(targets):
     world = sim.World(sim.wandering())
     world.visible = lambda time_s: time_s < 3.0

@@ -177,7 +177,7 @@ def test_a_radio_that_is_not_plugged_in_is_told_and_waited_for(clip, capsys):
     assert "serial:/dev/nowhere:57600: nothing answers there yet" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a second client has the same conversation")
 def test_mavsdk_drives_the_whole_conversation(clip, tmp_path):
     pytest.importorskip("mavsdk")
     boxes, lines = conversation.with_mavsdk(clip, str(tmp_path))
@@ -239,7 +239,7 @@ def same_as_directly(clip, boxes, frame, box):
     return np.array(found)
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a hundred frames of two clips")
 @pytest.mark.parametrize("name", ["otb-Crossing", "otb-David"])
 def test_the_box_stays_on_the_truth_for_a_hundred_frames(clips_dir, tmp_path, name):
     clip, rows = conversation.Clip(clips_dir / name), tmp_path / "rows.csv"
@@ -250,7 +250,7 @@ def test_the_box_stays_on_the_truth_for_a_hundred_frames(clips_dir, tmp_path, na
     assert len(same) > 60 and same.min() > 0.95
 
 
-@pytest.mark.slow
+@pytest.mark.slow("a hundred frames of two clips")
 @pytest.mark.parametrize("name", ["otb-Crossing", "otb-Couple"])
 def test_a_point_whose_box_a_detector_finds_is_followed(clips_dir, networks_dir, tmp_path, name):
     clip, rows = conversation.Clip(clips_dir / name), tmp_path / "rows.csv"

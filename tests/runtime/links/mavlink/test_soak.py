@@ -17,7 +17,7 @@ SECONDS, FPS = 24, 25
 GROWTH_MB = 40.0  # of half a minute: buffers of frames fill; a leak of every frame is 140 MB
 
 
-@pytest.mark.slow
+@pytest.mark.slow("half a minute of everything at once")
 @needs_gstreamer
 def test_everything_on_for_half_a_minute(tmp_path, monkeypatch):
     pytest.importorskip("av")

@@ -13,10 +13,8 @@ from tests.support.streams.mjpeg import MjpegServer
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser())),
-]
+pytestmark = pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser()))
+slow = pytest.mark.slow("a browser works for seconds")
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {
@@ -92,6 +90,7 @@ def targets(run, count):
     return [target["number"] for target in state["targets"]]
 
 
+@slow
 def test_a_box_dragged_on_a_real_clip_is_followed(chromium, tmp_path, clips_dir, networks_dir):
     clip = clip_at(clips_dir / "otb-Crossing")
     # away from its annotation, which would give the first box
@@ -195,6 +194,7 @@ def test_a_box_by_keyboard_alone(chromium, world, run):
         tab.wait("document.getElementById('status').textContent === 'Target 0 chosen.'")
 
 
+@slow
 def test_a_live_picture_is_frozen_to_aim_while_the_tracker_goes_on(chromium, world):
     with MjpegServer(str(world[0] / "frames"), fps=15) as sender:
         with pages.PagedRun(world[0], sender.address) as run, Tab(chromium, run.link) as tab:
@@ -208,6 +208,7 @@ def test_a_live_picture_is_frozen_to_aim_while_the_tracker_goes_on(chromium, wor
             tab.wait("document.getElementById('mode').hidden")
 
 
+@slow
 def test_a_finger_on_a_phone(chromium, world, run):
     with Tab(chromium, run.link, **PHONE) as tab:
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -224,6 +225,7 @@ def test_a_finger_on_a_phone(chromium, world, run):
         assert small == 0, "a finger needs 44 pixels"
 
 
+@slow
 @pytest.mark.parametrize("width, height", [(390, 844), (360, 640), (844, 390), (640, 360)])
 def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
     chromium, world, run, width, height
@@ -246,6 +248,7 @@ def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
         assert empty < 0.06, "a cell is empty"
 
 
+@slow
 def test_a_lost_target_is_red_in_word_and_bar(chromium, world, run):
     with Tab(chromium, run.link, **PHONE) as tab:
         tab.drag(world[1][0], touch=True)
@@ -260,6 +263,7 @@ def test_a_lost_target_is_red_in_word_and_bar(chromium, world, run):
         assert lost == tab.page.evaluate(style.format(".target .word", "color"))
 
 
+@slow
 def test_the_page_comes_back_when_the_run_is_started_again(chromium, world):
     first = pages.PagedRun(world[0], world[0] / "frames")
     with first, Tab(chromium, first.link, expect_errors=True) as tab:

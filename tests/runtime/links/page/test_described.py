@@ -12,7 +12,7 @@ from tests.support.streams.mjpeg import MjpegServer
 pytest.importorskip("schemathesis")
 pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow("some thousand requests")
 
 # 410 and 422 depend on which frames are kept, and on how large they are
 CONFIG = """

@@ -13,7 +13,7 @@ network has ``hold_below`` and the certainty is below that, the target stays whe
 certain, with that size. The search region then widens step by step until the certainty of what is
 found there is back.
 
-Some networks have no such features in their graph (``runtime.graphs.search_features``); they have
+Some networks have no such features in their graph (``runtime.graphs.assemble``); they have
 the score only. For SiamFC and DCFNet, ``runtime.decode`` computes one from their responses
 and features. runtime/networks/README.md says how ``lost_below`` was found, and how well it works.
 """

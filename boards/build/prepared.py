@@ -41,11 +41,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """
     network = order.network
     try:
-        from runtime.graphs import assemble, batch, convert, cut, search_features
+        from runtime.graphs import assemble, batch, convert, cut
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
-    graphs, seen = search_features.with_search_features(network, assemble.build(network, paths))
+    graphs, seen = assemble.with_search_features(network, assemble.build(network, paths))
     graphs = graphs._replace(
         exemplar=convert.for_old_tensorrt(graphs.exemplar),
         search=convert.for_old_tensorrt(graphs.search),
@@ -53,9 +53,9 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     quantised = convert.is_quantised(graphs.search)
     needs_scales = order.precision == "int8" and not quantised
     scales, digest = ranges.scales(order, paths) if needs_scales else (None, None)
-    forms = {"whole": cut.cut(graphs, ())}
-    if cut.find(graphs, (cut.CONV,)):
-        forms["cut"] = cut.cut(graphs, (cut.CONV,))
+    forms = {"whole": cut.cut(graphs, correlations=False)}
+    if cut.find(graphs):
+        forms["cut"] = cut.cut(graphs)
         cut_check.check(graphs, forms["cut"], say)
     # of a lost target's search, which compares features; a cut network takes one at a time
     batches = order.windows > 1 and seen is not None

@@ -55,7 +55,7 @@ class Lane:
             planes; of bytes, it may hold the channels of a pixel side by side. An engine in an
             FPGA has an object in its place, which ``runtime.devices.fpga`` knows.
         search_features: float32 (1, channels, cells) array: the features of the search region in
-            the last call (see ``runtime.graphs.search_features``); None where the graph has none.
+            the last call (see ``runtime.graphs.assemble``); None where the graph has none.
     """
 
     search_crop: Any = None

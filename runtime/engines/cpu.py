@@ -14,7 +14,7 @@ class CpuLane(base.Lane):
     Args:
         graphs: the ``Graphs`` of one target.
         bound: the search graph of it, as ``CpuEngine.bind`` returns it.
-        features_name: of the output that ``runtime.graphs.search_features`` added; None for none.
+        features_name: of the output that ``assemble.with_search_features`` added; None for none.
     """
 
     def __init__(self, graphs: Any, bound: Any, features_name: Optional[str]) -> None:
@@ -108,9 +108,9 @@ class CpuEngine(CpuLane, base.Engine):
             (graphs, name): a ``runtime.graphs.assemble.Graphs`` whose two models ``bind`` takes,
             and the name of the output with the search region's features, or None.
         """
-        from runtime.graphs import assemble, byte_pictures, search_features
+        from runtime.graphs import assemble, byte_pictures
 
-        graphs, features_name = search_features.with_search_features(
+        graphs, features_name = assemble.with_search_features(
             self.network, assemble.build(self.network, setup.paths)
         )
         return byte_pictures.with_byte_pictures(self.network, graphs), features_name
@@ -146,9 +146,7 @@ class CpuEngine(CpuLane, base.Engine):
     @property
     def precision(self) -> str:
         """The numbers that the network's files have: "fp32" or "int8"."""
-        from runtime.graphs import convert
-
-        return convert.precision_of(self._graphs)
+        return str(self._graphs.precision)
 
     def exemplar(self) -> Tuple[Any, ...]:
         """See ``runtime.engines.base.Engine``."""

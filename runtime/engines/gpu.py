@@ -203,7 +203,7 @@ class GpuEngine(base.Engine):
         Args:
             shapes: dict of tensor name -> shape.
             features, maps: names of tensors.
-            search_features: name of the output that ``runtime.graphs.search_features`` added.
+            search_features: name of the output that ``runtime.graphs.assemble`` added.
             dtype: of all tensors, one of ``TYPES``.
         """
         memory = self.memory = Memory(self.device, shapes, dtype)

@@ -64,12 +64,12 @@ class Engine(GpuEngine):
             )
 
     def _load(self, setup: Setup) -> None:
-        from runtime.graphs import assemble, convert, search_features
+        from runtime.graphs import assemble
 
-        graphs, name = search_features.with_search_features(
+        graphs, name = assemble.with_search_features(
             self.network, assemble.build(self.network, setup.paths)
         )
-        self._precision = convert.precision_of(graphs)
+        self._precision = graphs.precision
         shapes = {}
         for model in (graphs.exemplar, graphs.search):
             for value in list(model.graph.input) + list(model.graph.output):

@@ -57,9 +57,9 @@ class Engine(CpuEngine):
         if self.computes_int8():
             # The INT8 layers of kestrel took 50 of 560 microseconds to turn a picture around
             # (AVX-512 VNNI). Its values stay the same.
-            from runtime.graphs import pixels
+            from runtime.graphs import byte_pictures
 
-            model, names = pixels.with_pixels(model)
+            model, names = byte_pictures.with_pixels(model)
         return _Bound(self._library, self._compiled(model, threads), model, names)
 
     @property

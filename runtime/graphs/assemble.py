@@ -1,35 +1,53 @@
 """Makes the two graphs that a tracker runs from a network's ONNX files.
 
 One graph runs once on the exemplar, the other one each frame. All nodes that depend on the exemplar
-alone are in the first, so that a frame is one call and repeats nothing.
+alone are in the first, so that a frame is one call and repeats nothing. The outputs of the second
+have the order that the network's family takes.
 """
 
+import math
 import pathlib
-from collections import namedtuple
-from typing import Mapping, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
 import onnx
-from onnx import ModelProto, helper, shape_inference, version_converter
+from onnx import ModelProto, ValueInfoProto, helper, shape_inference, version_converter
 
+from runtime import decode
+from runtime.decode.shared import conventions
 from runtime.errors import BadNetwork
-from runtime.graphs import fold_if, maps, models, normalise, parts, quantised
+from runtime.graphs import convert, models, normalise, parts
 from runtime.graphs.models import shape_of
 from runtime.graphs.parts import IMAGES
 from runtime.network import Network
 
 __all__ = ["Graphs", "IMAGES", "build", "shape_of"]
 
-Graphs = namedtuple("Graphs", "exemplar search features image maps")
-Graphs.__doc__ = """The two models of a network.
 
-Attributes:
-    exemplar: ONNX model, input ``exemplar`` (1, 3, e, e), outputs ``features``.
-    search: ONNX model, inputs ``search`` (1, 3, s, s) and ``features``, outputs ``maps``.
-    features: names of the tensors that the exemplar gives to the frames.
-    image: names of the two pictures, ("exemplar", "search").
-    maps: names of the outputs, in the order of the network's family (``runtime.decode.shapes``).
-"""
+class Graphs(NamedTuple):
+    """The two models of a network.
 
+    Attributes:
+        exemplar: ONNX model, input ``exemplar`` (1, 3, e, e), outputs ``features``.
+        search: ONNX model, inputs ``search`` (1, 3, s, s) and ``features``, outputs ``maps``.
+        features: names of the tensors that the exemplar gives to the frames.
+        image: names of the two pictures, ("exemplar", "search").
+        maps: names of the outputs, in the order of the family (``runtime.decode.shapes``).
+    """
+
+    exemplar: ModelProto
+    search: ModelProto
+    features: Tuple[str, ...]
+    image: Tuple[str, str]
+    maps: Tuple[str, ...]
+
+    @property
+    def precision(self) -> str:
+        """The numbers that the network's files have: "fp32" or "int8"."""
+        return "int8" if any(map(convert.is_quantised, (self.exemplar, self.search))) else "fp32"
+
+
+JOIN = "+"  # between the names of outputs whose channels are joined
 _MISFITS = (
     ValueError,
     RuntimeError,
@@ -59,12 +77,12 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
     has_correlation = set(files) != {"backbone"}
     try:
-        files = {part: quantised.to_qdq(model) for part, model in files.items()}
+        files = {part: convert.to_qdq(model) for part, model in files.items()}
         exemplar, search = _normalised(*parts.join(network, files))
         if has_correlation:
             exemplar, search = _hoist(exemplar, search)
         exemplar, search = (_without_if(models.infer_shapes(m)) for m in (exemplar, search))
-        search = maps.order(network, search)
+        search = order_maps(network, search)
         for model, image in ((exemplar, IMAGES[0]), (search, IMAGES[1])):
             if not any(image in models.names_read(node) for node in model.graph.node):
                 raise ValueError(f"no output depends on the picture of the {image}")
@@ -82,8 +100,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
 def _normalised(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelProto]:
     """Normalise both models. The search model's features get the shapes that the exemplar gives."""
     exemplar = normalise.normalise(exemplar)
-    features = {value.name for value in exemplar.graph.output}
-    normalise.set_shapes(search, [v for v in models.values_of(exemplar) if v.name in features])
+    models.set_shapes(search, models.all_shapes(exemplar))
     return exemplar, normalise.normalise(search)
 
 
@@ -110,21 +127,152 @@ def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelP
     given += [name for node in moved for name in node.output]
     features = [name for name in given if name in known & needed]
 
-    del search.graph.node[:]
-    search.graph.node.extend(kept)
+    models.replace(search.graph.node, kept)
     exemplar.graph.node.extend(carried + moved)
     have = {tensor.name for tensor in exemplar.graph.initializer}
     exemplar.graph.initializer.extend(t for n, t in constants.items() if n not in have)
-    del exemplar.graph.output[:]
-    exemplar.graph.output.extend(helper.ValueInfoProto(name=name) for name in features)
+    models.replace(exemplar.graph.output, [ValueInfoProto(name=name) for name in features])
     exemplar = models.infer_shapes(models.prune(exemplar))
     pictures = [value for value in search.graph.input if value.name == IMAGES[1]]
-    del search.graph.input[:]
-    search.graph.input.extend(pictures)
-    search.graph.input.extend(exemplar.graph.output)
+    models.replace(search.graph.input, pictures + list(exemplar.graph.output))
     return exemplar, models.prune(search)
 
 
 def _without_if(model: ModelProto) -> ModelProto:
-    whole = fold_if.fold(model)
+    whole = normalise.fold_ifs(model)
     return model if whole is model else models.infer_shapes(models.prune(whole))
+
+
+def order_maps(network: Network, search: ModelProto) -> ModelProto:
+    """Keep the outputs that the family takes, in its order.
+
+    Args:
+        network: uses ``maps`` and the family's keys.
+        search: its search graph, shapes inferred; changed in place.
+
+    Returns:
+        ``search``.
+
+    Raises:
+        BadNetwork: the outputs are not those that the TOML describes.
+    """
+    if any(JOIN in name for name in network.maps):
+        search = _join(network, search)
+    wanted = decode.shapes(network)
+    there = list(search.graph.output)
+    chosen = _by_name(network, there) if network.maps else _by_shape(wanted, there)
+    shapes = [models.shape_of(value) for value in chosen]
+    if [_without_ones(shape) for shape in shapes] != [_without_ones(shape) for shape in wanted]:
+        raise BadNetwork(
+            f"{network.path} says maps of {_text(wanted)}, but its ONNX gives "
+            f"{_text([models.shape_of(value) for value in there])} for a {network.search} px "
+            "search region; correct the TOML "
+            "or the file"
+        )
+    models.replace(search.graph.output, chosen)
+    return models.prune(_multiply(network, search))
+
+
+def _multiply(network: Network, search: ModelProto) -> ModelProto:
+    """Bring the maps into the convention that the decoders know."""
+    factors = conventions.factors(network)
+    graph = search.graph
+    for place, values in factors.items():
+        value = graph.output[place]
+        name = "converted/" + _base_name(value.name)
+        array = np.array(values, np.float32).reshape(-1, 1, 1)
+        models.add_constant(graph, name + "/factors", array)
+        graph.node.append(helper.make_node("Mul", [value.name, name + "/factors"], [name]))
+        value.name = name
+    return models.infer_shapes(search) if factors else search
+
+
+def _base_name(name: str) -> str:
+    """The name of an output in its file; in the search graph it has a prefix."""
+    return name.split("/", 1)[-1]
+
+
+def _join(network: Network, search: ModelProto) -> ModelProto:
+    """Add an output for each entry "a+b" of ``[head] maps``."""
+    named = _named(search.graph.output)
+    for entry in network.maps:
+        if JOIN not in entry:
+            continue
+        parts = [_find(network, named, name.strip()).name for name in entry.split(JOIN)]
+        search.graph.node.append(helper.make_node("Concat", parts, ["joined/" + entry], axis=1))
+        search.graph.output.append(ValueInfoProto(name="joined/" + entry))
+    return models.infer_shapes(search)
+
+
+def _by_name(network: Network, there: List[ValueInfoProto]) -> List[ValueInfoProto]:
+    """The outputs that ``[head] maps`` names."""
+    named = _named(there)
+    return [_find(network, named, name) for name in network.maps]
+
+
+def _named(values: Iterable[ValueInfoProto]) -> Dict[str, ValueInfoProto]:
+    return {_base_name(value.name): value for value in values}
+
+
+def _find(network: Network, named: Dict[str, ValueInfoProto], name: str) -> ValueInfoProto:
+    if name not in named:
+        raise BadNetwork(
+            "{}: [head] maps names {!r}, but the ONNX gives {}; correct the name".format(
+                network.path, name, ", ".join(sorted(named))
+            )
+        )
+    return named[name]
+
+
+def _by_shape(wanted: Sequence[models.Shape], there: List[ValueInfoProto]) -> List[ValueInfoProto]:
+    """For each wanted shape the first output that has it; all outputs where one is missing."""
+    left, chosen = list(there), []
+    for shape in wanted:
+        fits = (v for v in left if _without_ones(models.shape_of(v)) == _without_ones(shape))
+        value = next(fits, None)
+        if value is None:
+            return there
+        left.remove(value)
+        chosen.append(value)
+    return chosen
+
+
+def _without_ones(shape: models.Shape) -> models.Shape:
+    """A shape without its sides of 1, in which exports differ."""
+    return tuple(side for side in shape if side != 1)
+
+
+def _text(shapes: Iterable[models.Shape]) -> str:
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def with_search_features(network: Network, graphs: Graphs) -> Tuple[Graphs, Optional[str]]:
+    """Add the search region's features as an output of the search graph.
+
+    In networks with pixel-wise correlation (NanoTrack, FEAR, LightTrack, Kestrel) the exemplar's
+    features are multiplied with those of the search region. The latter describe what each cell
+    shows, at no cost. ``runtime.loss`` compares them with those of the first frame.
+
+    Args:
+        network: uses ``correlation``, and ``stride`` where its family has it.
+        graphs: its ``Graphs``.
+
+    Returns:
+        (graphs, name). The search model of ``graphs`` has the output ``name`` (1, channels, cells)
+        too; the cells are a square in row-major order. Where the graph has no such tensor,
+        ``graphs`` is unchanged and ``name`` is None.
+    """
+    if network.correlation not in ("pixelwise", "both") or not hasattr(network, "stride"):
+        return graphs, None
+    shapes = models.shapes(graphs.search.graph)
+    for node in graphs.search.graph.node:
+        if node.op_type != "MatMul" or node.input[0] not in graphs.features:
+            continue
+        name = node.input[1]
+        shape = shapes.get(name, ())
+        if len(shape) == 3 and shape[0] == 1 and math.sqrt(shape[2]) % 1 == 0:
+            search = models.copy(graphs.search)
+            search.graph.output.append(ValueInfoProto(name=name))
+            search = models.infer_shapes(search)
+            return graphs._replace(search=search), name
+    return graphs, None

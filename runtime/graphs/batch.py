@@ -9,7 +9,7 @@ that is not known to do so ends the attempt. Two kinds of node are rewritten:
   channels of each target meet their own weights.
 """
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 import onnx
@@ -76,9 +76,8 @@ class _Rewriter:
 
     def __init__(self, graph: GraphProto, count: int) -> None:
         self.graph, self.count = graph, count
-        values = list(graph.value_info) + list(graph.input) + list(graph.output)
-        self.shapes = {value.name: models.shape_of(value) for value in values}
-        self.constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        self.shapes = models.shapes(graph)
+        self.constants = models.constants(graph)
         inputs = [v.name for v in graph.input if v.name not in self.constants]
         self.apart = set(inputs)  # tensors that hold the targets along axis 0
         self.nodes: List[NodeProto] = []
@@ -104,8 +103,7 @@ class _Rewriter:
             self.apart.update(name for name in node.output if name)
         if not all(value.name in self.apart for value in self.graph.output):
             raise _Stuck
-        del self.graph.node[:]
-        self.graph.node.extend(self.nodes)
+        models.replace(self.graph.node, self.nodes)
 
     def shape(self, name: str) -> models.Shape:
         """The shape of a tensor for one target; all sides must be known."""
@@ -121,10 +119,9 @@ class _Rewriter:
         value: np.ndarray = self.constants[name]
         return value
 
-    def add(self, name: str, array: Any) -> str:
-        """Add a constant; returns its name."""
-        self.graph.initializer.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
+    def add_shape(self, name: str, sides: Sequence[int]) -> str:
+        """Add a constant shape; returns its name."""
+        return models.add_constant(self.graph, name, np.array(sides, np.int64))
 
     def need(self, condition: Any) -> None:
         """Give up unless the condition holds."""
@@ -133,10 +130,7 @@ class _Rewriter:
 
 
 def _attribute(node: NodeProto, name: str, default: Any) -> Any:
-    for attribute in node.attribute:
-        if attribute.name == name:
-            return helper.get_attribute_value(attribute)
-    return default
+    return models.attributes(node).get(name, default)
 
 
 def _alone(self: _Rewriter, node: NodeProto) -> None:
@@ -183,9 +177,8 @@ def _conv_by_features(self: _Rewriter, node: NodeProto) -> Nodes:
     batch, channels, *sides = self.shape(source)
     self.need(batch == 1)
     output, name = node.output[0], node.output[0]
-    joined = self.add(name + "/joined", np.array([1, self.count * channels] + sides, np.int64))
-    shape = (self.count,) + self.shape(output)[1:]
-    parted = self.add(name + "/parted", np.array(shape, np.int64))
+    joined = self.add_shape(name + "/joined", [1, self.count * channels] + sides)
+    parted = self.add_shape(name + "/parted", [self.count] + list(self.shape(output)[1:]))
     kept = [a for a in node.attribute if a.name != "group"]
     conv = helper.make_node("Conv", [name + "/in", weights], [name + "/out"], name=node.name)
     conv.attribute.extend(kept)
@@ -224,8 +217,7 @@ def _reshape(self: _Rewriter, node: NodeProto) -> Nodes:
     before, after = self.shape(source), self.shape(node.output[0])
     self.need(before[0] == after[0])
     self.constant(target)
-    shape = np.array((before[0] * self.count,) + tuple(after[1:]), np.int64)
-    name = self.add(node.output[0] + "/several", shape)
+    name = self.add_shape(node.output[0] + "/several", [before[0] * self.count] + list(after[1:]))
     return [helper.make_node("Reshape", [source, name], node.output, name=node.name)]
 
 

@@ -2,10 +2,10 @@
 
 ``for_old_tensorrt`` is for TensorRT 8.2: its parser has no HardSwish and ends at opset 13.
 ``to_float16`` and ``with_half_ends`` are for TensorRT 11, which computes in the types that the
-model has.
+model has. ``to_qdq`` rewrites quantised operators, which ONNX Runtime alone knows.
 """
 
-from typing import Iterable, Mapping, Set
+from typing import Dict, List
 
 import numpy as np
 import onnx
@@ -17,14 +17,15 @@ from onnx import (
     ValueInfoProto,
     helper,
     numpy_helper,
+    version_converter,
 )
-from onnx import TensorProto as Tensor
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models
-from runtime.graphs.assemble import Graphs
 
 OPSET = 13
+CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
+PER_CHANNEL_FROM = 13  # the opset in which DequantizeLinear has an axis
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 
 # Inputs that stay float32 or integers: sizes (Resize) and scales (quantisers).
@@ -46,13 +47,13 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
         elif node.op_type == "Reshape" and not any(a.i for a in node.attribute):
             del node.attribute[:]  # allowzero = 0, which is what older opsets mean
         nodes.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+    models.replace(model.graph.node, nodes)
     versions = {entry.domain: entry.version for entry in model.opset_import}
     if versions.get("", 0) > OPSET and all(_known(node) for node in model.graph.node):
         versions[""] = OPSET
-    del model.opset_import[:]
-    model.opset_import.extend(helper.make_opsetid(d, v) for d, v in sorted(versions.items()))
+    models.replace(
+        model.opset_import, [helper.make_opsetid(d, v) for d, v in sorted(versions.items())]
+    )
     onnx.checker.check_model(model)
     return model
 
@@ -71,11 +72,6 @@ def is_quantised(model: ModelProto) -> bool:
     return any(node.op_type in QUANTISERS for node in model.graph.node)
 
 
-def precision_of(graphs: Graphs) -> str:
-    """The precision of a network's own graphs: "int8" or "fp32"."""
-    return "int8" if any(map(is_quantised, (graphs.exemplar, graphs.search))) else "fp32"
-
-
 def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
     """A copy that computes in float16.
 
@@ -91,30 +87,29 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
             "the network has branches, which can't be converted to fp16; take PRECISION=fp32"
         )
     model = models.copy(model)
-    source = model.graph
-    del source.value_info[:]
-    given = {v.name for v in source.input if _is_float(v)} - {t.name for t in source.initializer}
-    wanted = {v.name for v in source.output if _is_float(v)}
-    renames = {} if ends else {name: name + "/half" for name in given | wanted}
-    kept = _kept(source)
-    for node in source.node:
-        node.input[:] = [renames.get(name, name) for name in node.input]
-        node.output[:] = [renames.get(name, name) for name in node.output]
-        if node.op_type == "Constant" and node.output[0] not in kept:
-            for attribute in node.attribute:
-                if attribute.name == "value":
+    graph = model.graph
+    kept = {  # sizes, and scales of quantisers
+        node.input[place]
+        for node in graph.node
+        for place in _KEPT.get(node.op_type, ())
+        if place < len(node.input)
+    }
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.name == "value":
+                if node.output[0] not in kept:
                     _halve(attribute.t)
-        if node.op_type == "Cast":
-            for attribute in node.attribute:
-                if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+            if node.op_type == "Cast" and attribute.name == "to":
+                if attribute.i == TensorProto.FLOAT:
                     attribute.i = TensorProto.FLOAT16
-    for tensor in source.initializer:
+    for tensor in graph.initializer:
         if tensor.name not in kept:
             _halve(tensor)
     if ends:
-        _halve_ends(source)
+        _halve_ends(graph)
     else:
-        _add_casts(source, given, wanted, renames, TensorProto.FLOAT16, TensorProto.FLOAT)
+        _cast_ends(graph, TensorProto.FLOAT16, TensorProto.FLOAT)
+    models.replace(graph.value_info, [])
     onnx.checker.check_model(model)
     return model
 
@@ -122,63 +117,106 @@ def to_float16(model: ModelProto, ends: bool = False) -> ModelProto:
 def with_half_ends(model: ModelProto) -> ModelProto:
     """A copy whose inputs and outputs are float16, and which computes as before."""
     model = models.copy(model)
-    source = model.graph
-    given = {v.name for v in source.input if _is_float(v)} - {t.name for t in source.initializer}
-    wanted = {v.name for v in source.output if _is_float(v)}
-    renames = {name: name + "/float" for name in given | wanted}
-    del source.value_info[:]
-    for node in source.node:
-        node.input[:] = [renames.get(name, name) for name in node.input]
-        node.output[:] = [renames.get(name, name) for name in node.output]
-    _halve_ends(source)
-    _add_casts(source, given, wanted, renames, TensorProto.FLOAT, TensorProto.FLOAT16)
+    _cast_ends(model.graph, TensorProto.FLOAT, TensorProto.FLOAT16)
+    _halve_ends(model.graph)
+    models.replace(model.graph.value_info, [])
     onnx.checker.check_model(model)
     return model
 
 
-def _halve_ends(source: GraphProto) -> None:
+def _float_ends(graph: GraphProto) -> List[ValueInfoProto]:
+    """The inputs and outputs of float32."""
+    constant = {tensor.name for tensor in graph.initializer}
+    ends = [value for value in graph.input if value.name not in constant] + list(graph.output)
+    return [v for v in ends if v.type.tensor_type.elem_type == TensorProto.FLOAT]
+
+
+def _halve_ends(graph: GraphProto) -> None:
     """Declare the inputs and outputs as float16."""
-    constants = {tensor.name for tensor in source.initializer}
-    for value in list(source.input) + list(source.output):
-        if _is_float(value) and value.name not in constants:
-            value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    for value in _float_ends(graph):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
 
 
-def _add_casts(
-    source: GraphProto,
-    given: Iterable[str],
-    wanted: Iterable[str],
-    renames: Mapping[str, str],
-    inside: int,
-    outside: int,
-) -> None:
+def _cast_ends(graph: GraphProto, inside: int, outside: int) -> None:
     """Put casts behind the inputs and before the outputs, to and from the type inside."""
-    before = [_cast(name, renames[name], inside) for name in sorted(given)]
-    after = [_cast(renames[name], name, outside) for name in sorted(wanted)]
-    nodes = before + list(source.node) + after
-    del source.node[:]
-    source.node.extend(nodes)
+    inputs = {value.name for value in graph.input}
+    names = {value.name: value.name + "/inside" for value in _float_ends(graph)}
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    given = sorted(name for name in names if name in inputs)
+    wanted = sorted(name for name in names if name not in inputs)
+    before = [helper.make_node("Cast", [name], [names[name]], to=inside) for name in given]
+    after = [helper.make_node("Cast", [names[name]], [name], to=outside) for name in wanted]
+    models.replace(graph.node, before + list(graph.node) + after)
 
 
-def _kept(source: GraphProto) -> Set[str]:
-    """Names of the constants that stay as they are: sizes, and scales of quantisers."""
-    return {
-        node.input[place]
-        for node in source.node
-        for place in _KEPT.get(node.op_type, ())
-        if place < len(node.input)
-    }
-
-
-def _cast(name: str, to: str, kind: int) -> NodeProto:
-    return helper.make_node("Cast", [name], [to], to=kind)
-
-
-def _is_float(value: ValueInfoProto) -> bool:
-    return bool(value.type.tensor_type.elem_type == TensorProto.FLOAT)
-
-
-def _halve(tensor: Tensor) -> None:
+def _halve(tensor: TensorProto) -> None:
     if tensor.data_type == TensorProto.FLOAT:
         values = np.clip(numpy_helper.to_array(tensor), -_LARGEST, _LARGEST)
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), tensor.name))
+
+
+def to_qdq(model: ModelProto) -> ModelProto:
+    """Rewrite every quantised convolution (QLinearConv) as a plain one between quantisers (Q/DQ).
+
+    OpenVINO and TensorRT know only this form. The results are the same, except for the rounding of
+    sums in float32.
+
+    Args:
+        model: not changed.
+
+    Returns:
+        a model of opset 13 or newer; the model itself where there is no such node.
+
+    Raises:
+        BadNetwork: the installed onnx can't bring the model to opset 13.
+    """
+    if not any(node.op_type == "QLinearConv" for node in model.graph.node):
+        return model
+    model = models.copy(model)
+    if models.opset(model) < PER_CHANNEL_FROM:
+        if tuple(int(part) for part in onnx.__version__.split(".")[:2]) < CONVERTS:
+            raise BadNetwork(
+                f"onnx {onnx.__version__} can't convert a quantised network of opset "
+                f"{models.opset(model)}; prepare it where there is onnx 1.12 or newer (Python "
+                "3.7), with `make engine`"
+            )
+        model = version_converter.convert_version(model, PER_CHANNEL_FROM)
+    constants = models.constants(model.graph)
+    nodes: List[NodeProto] = []
+    for node in model.graph.node:
+        if node.op_type == "QLinearConv":
+            nodes.extend(_plain_conv(model, node, constants))
+        else:
+            nodes.append(node)
+    models.replace(model.graph.node, nodes)
+    return models.prune(model)
+
+
+def _plain_conv(
+    model: ModelProto, node: NodeProto, constants: Dict[str, np.ndarray]
+) -> List[NodeProto]:
+    """A convolution of dequantised numbers, and the quantiser of its result."""
+    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = node.input[:8]
+    name = node.output[0]
+    picture, weights, result = (name + end for end in ("/input", "/weights", "/result"))
+    per_channel = constants[w_scale].ndim and constants[w_scale].size > 1
+    nodes = [
+        helper.make_node("DequantizeLinear", [x, x_scale, x_zero], [picture]),
+        helper.make_node(
+            "DequantizeLinear",
+            [w, w_scale, w_zero],
+            [weights],
+            **({"axis": 0} if per_channel else {}),
+        ),
+    ]
+    inputs = [picture, weights]
+    if len(node.input) > 8 and node.input[8]:
+        # the bias is a whole number of steps of size x_scale * w_scale
+        bias = constants[node.input[8]] * (constants[x_scale] * constants[w_scale]).ravel()
+        inputs.append(models.add_constant(model.graph, name + "/bias", bias.astype(np.float32)))
+    conv = helper.make_node("Conv", inputs, [result], name=node.name)
+    conv.attribute.extend(node.attribute)
+    quantiser = helper.make_node("QuantizeLinear", [result, y_scale, y_zero], [name])
+    return nodes + [conv, quantiser]

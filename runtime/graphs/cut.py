@@ -1,38 +1,33 @@
 """Cuts a network's search graph at its correlations, for executors that can't run them.
 
-A correlation multiplies the search region's features by the exemplar's. In a graph it is a
+A correlation convolves the search region's features with the exemplar's as its kernel: depthwise
+where each channel is a group, a full cross-correlation where there is one group. TensorRT before
+8.5.1 can't do so (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609).
 
-- ``MatMul`` of the exemplar's features (1, positions, channels) and the region's: pixel-wise;
-- ``Conv`` with the exemplar's features as its kernel: depthwise where each channel is a group, a
-  full cross-correlation where there is one group.
-
-Both are found in the graph. The nodes before, between and after become parts. The correlations
-become steps that ``kernels/cuda/correlate.cu`` computes, as ``kernels/golden.py`` defines them.
-TensorRT before 8.5.1 needs the second kind cut (NVIDIA/TensorRT#137, onnx/onnx-tensorrt#609). It
-multiplies matrices itself.
+The nodes before, between and after become parts. The correlations become steps that
+``kernels/cuda/correlate.cu`` computes, as ``kernels/golden.py`` defines them. A correlation that
+multiplies matrices (pixel-wise) stays in its part.
 """
 
 from collections import namedtuple
 from typing import Dict, Iterable, List, NoReturn, Optional, Set, Tuple
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from runtime.errors import BadNetwork
 from runtime.graphs import models
 from runtime.graphs.assemble import Graphs
 
-CONV, MATMUL = "Conv", "MatMul"
-
 Step = namedtuple("Step", "kind search exemplar out padding")
 Step.__doc__ = """One correlation.
 
 Attributes:
-    kind: "pixelwise" or "depthwise".
-    search: name of the region's features: (1, C, H*W), or (1, C, H, W).
-    exemplar: name of the exemplar's: (1, C, positions), or (M, C, h, w).
-    out: name of the result: (1, positions, H*W), or (M, C, H', W').
-    padding: zeros on each side of the region, depthwise.
+    kind: "depthwise".
+    search: name of the region's features, (1, C, H, W).
+    exemplar: name of the exemplar's, (M, C, h, w).
+    out: name of the result, (M, C, H', W').
+    padding: zeros on each side of the region.
 """
 
 Cut = namedtuple("Cut", "exemplar parts steps features maps shapes")
@@ -44,34 +39,27 @@ Attributes:
     steps: for every part but the last, list of ``Step`` to do after it.
     features: names of the tensors that the exemplar leaves for the frames.
     maps: names of the maps. The parts also give the graph's other outputs
-        (``runtime.graphs.search_features``).
+        (``runtime.graphs.assemble.with_search_features``).
     shapes: dict of tensor name -> shape, of all tensors that pass between parts.
 """
 
 
-def find(graphs: Graphs, kinds: Tuple[str, ...] = (CONV, MATMUL)) -> List[NodeProto]:
-    """The nodes of a search graph that correlate, in their order.
-
-    Args:
-        graphs: ``assemble.Graphs``.
-        kinds: operators to look for.
-    """
+def find(graphs: Graphs) -> List[NodeProto]:
+    """The nodes of a search graph that correlate, in their order."""
     features = set(graphs.features)
     return [
         node
         for node in graphs.search.graph.node
-        if node.op_type in kinds
-        and node.input[0 if node.op_type == MATMUL else 1] in features
-        and node.input[1 if node.op_type == MATMUL else 0] not in features
+        if node.op_type == "Conv" and node.input[1] in features and node.input[0] not in features
     ]
 
 
-def cut(graphs: Graphs, kinds: Tuple[str, ...] = (CONV,)) -> Cut:
-    """Take the correlations of these kinds out of a network.
+def cut(graphs: Graphs, correlations: bool = True) -> Cut:
+    """Take the correlations out of a network.
 
     Args:
         graphs: ``assemble.Graphs``; not changed.
-        kinds: operators that the executor can't run.
+        correlations: False to leave them in: the network is one part.
 
     Returns:
         ``Cut``. It has one part and no steps where there is no such correlation.
@@ -81,7 +69,7 @@ def cut(graphs: Graphs, kinds: Tuple[str, ...] = (CONV,)) -> Cut:
     """
     exemplar, search = models.copy(graphs.exemplar), models.copy(graphs.search)
     work = _Cutter(graphs, exemplar, search)
-    for node in find(graphs._replace(search=search), kinds):
+    for node in find(graphs._replace(search=search)) if correlations else ():
         work.take_out(node)
     return work.finish()
 
@@ -99,18 +87,15 @@ class _Cutter:
         self.features = list(graphs.features)
         self.taken: List[Step] = []
         self._dependent: Optional[Set[str]] = None
-        self.shapes = {value.name: models.shape_of(value) for value in models.values_of(search)}
+        self.shapes = models.all_shapes(search)
         self.shapes.update((v.name, models.shape_of(v)) for v in exemplar.graph.output)
 
     def take_out(self, node: NodeProto) -> None:
         """Replace a node by a step. Its result becomes an input of a later part."""
-        nodes = self.search.graph.node
-        place = list(nodes).index(node)
-        taker = self._matmul if node.op_type == MATMUL else self._conv
-        step, after = taker(node)
-        nodes.remove(node)
-        for offset, extra in enumerate(after):
-            nodes.insert(place + offset, extra)
+        nodes = list(self.search.graph.node)
+        place = nodes.index(node)
+        step, nodes[place : place + 1] = self._conv(node)
+        models.replace(self.search.graph.node, nodes)
         self.taken.append(step)
 
     def finish(self) -> Cut:
@@ -124,19 +109,9 @@ class _Cutter:
         features = tuple(self.features)
         return Cut(self.exemplar, parts, steps, features, self.graphs.maps, self.shapes)
 
-    def _matmul(self, node: NodeProto) -> Tuple[Step, List[NodeProto]]:
-        name, region = node.input
-        rows, columns = self.shapes.get(name, ()), self.shapes.get(region, ())
-        if len(rows) != 3 or len(columns) != 3 or rows[0] != 1 or rows[2] != columns[1]:
-            self._refuse(node, f"multiplies {rows} by {columns}")
-        turned = self._feature(name, name + "/columns", (1, rows[2], rows[1]), "Transpose")
-        out = node.output[0]
-        self.shapes[out] = (1, rows[1], columns[2])
-        return Step("pixelwise", region, turned, out, 0), []
-
     def _conv(self, node: NodeProto) -> Tuple[Step, List[NodeProto]]:
         region, name = node.input[:2]
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        attributes = models.attributes(node)
         group, pads = attributes.get("group", 1), attributes.get("pads", [0] * 4)
         kernel, picture = self.shapes.get(name, ()), self.shapes.get(region, ())
         plain = set(attributes.get("strides", [1])) | set(attributes.get("dilations", [1])) == {1}
@@ -148,7 +123,7 @@ class _Cutter:
         out = given
         after: List[NodeProto] = []
         if group == channels and kernel[:2] == (channels, 1):
-            name = self._feature(name, name + "/planes", (1,) + (channels,) + kernel[2:], "Reshape")
+            name = self._in_planes(name, (1, channels) + kernel[2:])
             outputs = 1
         elif group == 1 and kernel[1] == channels:
             out, outputs = given + "/planes", kernel[0]
@@ -176,26 +151,23 @@ class _Cutter:
     ) -> List[NodeProto]:
         if out == given:
             self._refuse(node, "has a bias for each channel")
-        bias = next((t for t in self.search.graph.initializer if t.name == node.input[2]), None)
+        bias = models.constants(self.search.graph).get(node.input[2])
         if bias is None:
             self._refuse(node, "takes its bias from another node")
-        values = numpy_helper.to_array(bias).reshape(1, -1, 1, 1)
+        values = bias.reshape(1, -1, 1, 1)
         after[-1].output[0] = given + "/unbiased"
         name = self._constant(given + "/bias", values)
         return after + [helper.make_node("Add", [given + "/unbiased", name], [given])]
 
-    def _feature(self, name: str, new: str, shape: models.Shape, how: str) -> str:
-        """Let the exemplar's model also give a feature in another layout. Returns its name."""
+    def _in_planes(self, name: str, shape: models.Shape) -> str:
+        """Let the exemplar's model also give a feature in another shape. Returns its name."""
+        new = name + "/planes"
         if shape == self.shapes[name] or new in self.features:
             return name if shape == self.shapes[name] else new
-        if how == "Transpose":
-            node = helper.make_node(how, [name], [new], perm=[0, 2, 1])
-        else:
-            size = numpy_helper.from_array(np.array(shape, np.int64), new + "/shape")
-            self.exemplar.graph.initializer.append(size)
-            node = helper.make_node(how, [name, size.name], [new])
+        graph = self.exemplar.graph
+        size = models.add_constant(graph, new + "/shape", np.array(shape, np.int64))
+        graph.node.append(helper.make_node("Reshape", [name, size], [new]))
         self.shapes[new] = shape
-        self.exemplar.graph.node.append(node)
         self.features.insert(self.features.index(name) + 1, new)
         return new
 
@@ -204,13 +176,10 @@ class _Cutter:
         read = {step.exemplar for step in self.taken}
         read.update(name for node in self.search.graph.node for name in node.input)
         self.features = [name for name in self.features if name in read]
-        outputs = self.exemplar.graph.output
-        del outputs[:]
-        outputs.extend(self._value(name) for name in self.features)
+        models.replace(self.exemplar.graph.output, map(self._value, self.features))
 
     def _constant(self, name: str, values: np.ndarray) -> str:
-        self.search.graph.initializer.append(numpy_helper.from_array(values, name))
-        return name
+        return models.add_constant(self.search.graph, name, values)
 
     def _refuse(self, node: NodeProto, what: str) -> NoReturn:
         raise BadNetwork(

@@ -1,7 +1,7 @@
 """Small operations on one ONNX model that all of this folder uses."""
 
 import pathlib
-from typing import Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
 
 import numpy as np
 import onnx
@@ -12,6 +12,7 @@ from onnx import (
     TensorProto,
     ValueInfoProto,
     compose,
+    helper,
     numpy_helper,
     shape_inference,
 )
@@ -58,11 +59,6 @@ def _with_nan(model: ModelProto) -> Optional[str]:
     return None
 
 
-def empty() -> ModelProto:
-    """A model without inputs and nodes."""
-    return onnx.ModelProto()
-
-
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its class where there is no message."""
     lines = str(error).strip().splitlines()
@@ -72,6 +68,29 @@ def first_line(error: BaseException) -> str:
 def copy(model: ModelProto) -> ModelProto:
     """A copy that shares nothing with the model."""
     return onnx.ModelProto.FromString(model.SerializeToString())
+
+
+def replace(entries: Any, values: Iterable[Any]) -> None:
+    """Replace the entries of a repeated field, such as a graph's nodes; in place."""
+    values = list(values)
+    del entries[:]
+    entries.extend(values)
+
+
+def constants(graph: GraphProto) -> Dict[str, np.ndarray]:
+    """The value of each constant of a graph."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def add_constant(graph: GraphProto, name: str, values: Any) -> str:
+    """Add a constant to a graph; returns its name."""
+    graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+    return name
+
+
+def attributes(node: NodeProto) -> Dict[str, Any]:
+    """The value of each attribute of a node."""
+    return {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
 
 
 def opset(model: ModelProto) -> int:
@@ -90,10 +109,28 @@ def shape_of(value: ValueInfoProto) -> Shape:
     return tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
 
 
-def values_of(model: ModelProto) -> List[ValueInfoProto]:
-    """All tensors of a model that depend on its inputs and have a known shape."""
-    graph = infer_shapes(copy(model)).graph
+def values(graph: GraphProto) -> List[ValueInfoProto]:
+    """The inputs of a graph, its outputs, and all tensors between whose shape is written there."""
     return list(graph.input) + list(graph.value_info) + list(graph.output)
+
+
+def shapes(graph: GraphProto) -> Dict[str, Shape]:
+    """The shapes of ``values``."""
+    return {value.name: shape_of(value) for value in values(graph)}
+
+
+def all_shapes(model: ModelProto) -> Dict[str, Shape]:
+    """The shapes of all tensors of a model that depend on its inputs."""
+    return shapes(infer_shapes(copy(model)).graph)
+
+
+def set_shapes(model: ModelProto, known: Dict[str, Shape]) -> None:
+    """Give a model's inputs the shapes that are known for them; in place."""
+    for value in model.graph.input:
+        if value.name in known:
+            value.CopyFrom(
+                helper.make_tensor_value_info(value.name, TensorProto.FLOAT, known[value.name])
+            )
 
 
 def infer_shapes(model: ModelProto) -> ModelProto:
@@ -115,11 +152,8 @@ def prune(model: ModelProto) -> ModelProto:
         if needed.intersection(node.output):
             needed.update(names_read(node))
             nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(nodes))
-    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
-    del graph.initializer[:]
-    graph.initializer.extend(tensors)
+    replace(graph.node, reversed(nodes))
+    replace(graph.initializer, [t for t in graph.initializer if t.name in needed])
     return model
 
 
@@ -129,7 +163,7 @@ def rename(model: ModelProto, names: Dict[str, str]) -> None:
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    for value in list(graph.input) + list(graph.output) + list(graph.value_info):
+    for value in values(graph):
         value.name = names.get(value.name, value.name)
 
 

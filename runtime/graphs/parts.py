@@ -101,8 +101,7 @@ def _with_head(network: Network, parts: Parts) -> Pair:
     if len(inputs) != len(z_names) + len(x_names):
         raise ValueError(
             f"the head takes {len(inputs)} inputs, but the exemplar gives {len(z_names)} features "
-            "and the search region "
-            f"{len(x_names)}"
+            f"and the search region {len(x_names)}"
         )
     z_inputs, x_inputs = inputs[: len(z_names)], inputs[len(z_names) :]
     if _is_swapped(z_inputs, x_inputs):
@@ -141,8 +140,7 @@ def _fused_head(parts: Parts) -> ModelProto:
         head.graph.node.extend(part.graph.node)
         head.graph.initializer.extend(part.graph.initializer)
         outputs.extend(part.graph.output)
-    del head.graph.output[:]
-    head.graph.output.extend(outputs)
+    models.replace(head.graph.output, outputs)
     return head
 
 
@@ -159,8 +157,7 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
     if len(others) != len(features):
         raise ValueError(
             f"the search graph takes {len(others)} inputs besides its picture, but the exemplar "
-            f"gives {len(features)} "
-            "features"
+            f"gives {len(features)} features"
         )
     search = _branch(search, "x/", IMAGES[1], network.search)
     models.rename(search, {"x/" + name: feature for name, feature in zip(others, features)})

@@ -1,6 +1,6 @@
 """Features under boxes: what the search region shows in each part of a box, averaged.
 
-The network computes the features anyway (``runtime.graphs.search_features``). A box takes part in a
+The network computes the features anyway (``runtime.graphs.assemble``). A box takes part in a
 cell by the share of the cell that it covers. So a box that moves by less than a cell has other
 features too.
 

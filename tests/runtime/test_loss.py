@@ -11,7 +11,7 @@ from kernels import cpu
 from kernels.cpu import fallback
 from kernels.golden import likeness
 from runtime import decode, engines, load_targets, load_tracker, track
-from runtime.graphs import assemble, search_features
+from runtime.graphs import assemble
 from runtime.loss import LossMonitor
 from runtime.networks import load_network
 from runtime.types import Track
@@ -144,7 +144,7 @@ def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
 def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
     network = load_network(name)
     paths = network.locate(networks_dir)
-    graphs, output = search_features.with_search_features(network, assemble.build(network, paths))
+    graphs, output = assemble.with_search_features(network, assemble.build(network, paths))
     assert output is not None
     for engine_name in engines.installed():
         engine = engines.create(engine_name, network, paths)

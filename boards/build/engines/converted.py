@@ -45,14 +45,14 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
     """
     paths = order.paths()
     try:
-        from runtime.graphs import assemble, search_features
+        from runtime.graphs import assemble
     except ImportError as error:
         raise BuildFailed(
             f"a bundle for {order.engine} is built on a computer with onnx ({error}); run "
             f"`{order.command()}` there and copy {order.target} to the board"
         ) from None
     built = assemble.build(order.network, paths)
-    graphs, features = search_features.with_search_features(order.network, built)
+    graphs, features = assemble.with_search_features(order.network, built)
     table, digest = None, None
     if order.precision == "int8":
         table, digest = ranges.read(order, paths, order.table_or_shipped())

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Seq
 from onnx import ModelProto
 
 from runtime.errors import BadNetwork
-from runtime.graphs import models, normalise, parts, quantised
+from runtime.graphs import convert, models, normalise, parts
 
 Table = Dict[str, Any]
 Changes = Dict[str, Any]  # key of [input], [head] or [tracking] -> value
@@ -215,21 +215,19 @@ def _sides(named: Named) -> Iterator[Tuple[int, int]]:
 def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Shape]]:
     """Names and shapes of the outputs of the search graph."""
     network: Any = SimpleNamespace(exemplar=sides[0], search=sides[1])
-    copies = {part: quantised.to_qdq(models.copy(model)) for part, (_, model) in named.items()}
-    declared = [models.shape_of(v) for v in models.inputs(copies.get("head", _NOTHING))]
+    copies = {part: convert.to_qdq(models.copy(model)) for part, (_, model) in named.items()}
+    head = models.inputs(copies["head"]) if "head" in copies else []
+    declared = [models.shape_of(value) for value in head]
     exemplar, search = parts.join(network, copies)
     exemplar = normalise.normalise(exemplar)
-    names = {value.name for value in exemplar.graph.output}
-    features = [v for v in models.values_of(exemplar) if v.name in names]
+    known = models.all_shapes(exemplar)
+    features = [known[value.name] for value in exemplar.graph.output]
     if "head" in named and all(len(s) == 4 and all(s) for s in declared):
-        if not any(models.shape_of(v) in declared for v in features):
+        if not any(shape in declared for shape in features):
             raise ValueError(f"the head takes other features than {sides[0]} px give")
-    normalise.set_shapes(search, features)
+    models.set_shapes(search, known)
     graph = models.infer_shapes(normalise.normalise(search)).graph
     return [(v.name.split("/", 1)[-1], models.shape_of(v)) for v in graph.output]
-
-
-_NOTHING = models.empty()
 
 
 def _family(

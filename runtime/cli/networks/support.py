@@ -68,10 +68,10 @@ def on_boards(graphs: Graphs) -> Verdicts:
 
 def _taken_out(graphs: Graphs) -> Optional[str]:
     """What happens to correlations that an old TensorRT can't import; None where there is none."""
-    if not cut.find(graphs, (cut.CONV,)):
+    if not cut.find(graphs):
         return None
     try:
-        form = cut.cut(graphs, (cut.CONV,))
+        form = cut.cut(graphs)
     except BadNetwork as error:
         return f"can't run: {error}"
     count = sum(len(steps) for steps in form.steps)

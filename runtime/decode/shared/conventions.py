@@ -1,8 +1,8 @@
 """Conventions in which exports of one family differ. Each is a factor for each channel of a map.
 
-``runtime.graphs.maps`` multiplies the maps of the search graph by these factors. So the decoders,
-and the kernels of all boards, know one convention alone: the target is the second half of the
-channels of a softmax, and distances are search pixels that count outward.
+``runtime.graphs.assemble`` multiplies the maps of the search graph by these factors. So the
+decoders, and the kernels of all boards, know one convention alone: the target is the second half of
+the channels of a softmax, and distances are search pixels that count outward.
 """
 
 import typing

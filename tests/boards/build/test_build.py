@@ -49,7 +49,7 @@ def be(monkeypatch, name):
 
 def be_without_onnx(monkeypatch):
     """Let all that imports onnx fail to be imported."""
-    for name in ("assemble", "convert", "cut", "search_features"):
+    for name in ("assemble", "convert", "cut"):
         monkeypatch.setitem(sys.modules, "runtime.graphs." + name, None)
         monkeypatch.delattr("runtime.graphs." + name, raising=False)
 

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from kernels.golden import pack
 from runtime import engines
 from runtime.engines import openvino
-from runtime.graphs import batch, pixels
+from runtime.graphs import batch, byte_pictures
 from runtime.networks import load_network
 from tests.conftest import ROOT
 
@@ -34,7 +34,7 @@ def test_openvino_gives_the_same_bits_in_either_order(form, monkeypatch):
     network = shipped(f"int8/{form}-int8.toml")
     engine = engines.create("openvino", network, network.locate())
     assert engine.search_crop.shape == (1, 3, 255, 255) and engine.search_crop.strides[1] == 1
-    monkeypatch.setattr(pixels, "with_pixels", lambda model: (model, frozenset()))
+    monkeypatch.setattr(byte_pictures, "with_pixels", lambda model: (model, frozenset()))
     in_planes = engines.create("openvino", network, network.locate())
     assert in_planes.search_crop.flags.c_contiguous
     for seed in range(3):
@@ -65,7 +65,7 @@ def model_of(kind=TensorProto.UINT8, channels=3, steps=(0.5,)):
 def test_the_graph_turns_the_picture_around():
     onnxruntime = pytest.importorskip("onnxruntime")
     model = model_of()
-    rewritten, names = pixels.with_pixels(model)
+    rewritten, names = byte_pictures.with_pixels(model)
     onnx.checker.check_model(rewritten, full_check=True)
     assert names == {"picture"} and model == model_of()
     picture = np.random.RandomState(0).randint(0, 256, (1, 4, 5, 3)).astype(np.uint8)
@@ -78,15 +78,15 @@ def test_the_graph_turns_the_picture_around():
     "model", [model_of(TensorProto.INT8), model_of(channels=1), model_of(steps=(0.5, 0.25, 0.5))]
 )
 def test_other_inputs_stay_as_they_are(model):
-    rewritten, names = pixels.with_pixels(model)
+    rewritten, names = byte_pictures.with_pixels(model)
     assert rewritten is model and not names
 
 
 def test_a_batch_of_targets_takes_pixels_too():
     network = shipped("int8/kestrel-int8.toml")
-    from runtime.graphs import assemble, byte_pictures
+    from runtime.graphs import assemble
 
     graphs = byte_pictures.with_byte_pictures(network, assemble.build(network, network.locate()))
-    rewritten, names = pixels.with_pixels(batch.several(graphs.search, 2))
+    rewritten, names = byte_pictures.with_pixels(batch.several(graphs.search, 2))
     (value,) = [value for value in rewritten.graph.input if value.name in names]
     assert [dim.dim_value for dim in value.type.tensor_type.shape.dim] == [2, 255, 255, 3]

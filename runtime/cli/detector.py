@@ -8,7 +8,7 @@ import argparse
 from typing import Any, Optional
 
 from runtime.detect import Detector, load_detector
-from runtime.detect.reid import load_reid
+from runtime.detect.appearance import load_reid
 from runtime.errors import BadNetwork
 from runtime.targets.finding import TargetFinder
 

@@ -8,14 +8,15 @@ import pathlib
 from typing import List, Optional
 
 from boards import toml
+from runtime import networks
 from runtime.decode.shared.keys import Keys, key
-from runtime.detect import families, tables
-from runtime.detect.description import Description
+from runtime.detect import families
+from runtime.detect.description import INPUT, Description, Table, locate
 from runtime.detect.detector import Detections, Detector
 from runtime.detect.session import open_session
-from runtime.detect.tables import PathLike
 from runtime.errors import BadNetwork
 from runtime.networks.schema import Mistake
+from runtime.options import PathLike
 
 __all__ = ["Detections", "Detector", "load_detector", "names"]
 
@@ -28,7 +29,7 @@ TOP: Keys = {
     "licence": key(str, ""),
     "source": key(str, ""),
 }
-INPUT = dict(tables.INPUT, resize=key(str, "stretch", ("stretch", "letterbox")))
+PICTURE = dict(INPUT, resize=key(str, "stretch", ("stretch", "letterbox")))
 DETECTION: Keys = {
     "score": key(float, 0.4, low=0, high=1),
     "overlap": key(float, 0.45, low=0, high=1),
@@ -37,7 +38,7 @@ DETECTION: Keys = {
 
 def names() -> List[str]:
     """The names of the detectors that have a TOML here."""
-    return tables.names(FOLDER)
+    return networks.names(FOLDER)
 
 
 def load_detector(
@@ -62,7 +63,7 @@ def load_detector(
     """
     description = describe(name_or_path)
     wanted = None if classes is None else [_number(description, name) for name in classes]
-    path = tables.locate(description.path, description.file, networks_dir)
+    path = locate(description.path, description.file, networks_dir)
     return Detector(description, *open_session(path, threads), wanted)
 
 
@@ -73,8 +74,8 @@ def describe(name_or_path: PathLike) -> Description:
         UnknownNetwork: no such detector.
         BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
     """
-    path = tables.find(FOLDER, name_or_path, "detector")
-    table = tables.Table(path)
+    path = networks.find_toml(name_or_path, FOLDER, "detector")
+    table = Table(path)
     table.read("", TOP, ("input", "detection", "file"))
     family = table.values.get("family")
     if family is not None and family not in families.families():
@@ -82,7 +83,7 @@ def describe(name_or_path: PathLike) -> Description:
         wrong = known.format(family, ", ".join(families.families()))
         table.mistakes.append(Mistake("", "family", wrong))
         family = None
-    table.read("input", INPUT)
+    table.read("input", PICTURE)
     keys = dict(DETECTION, **families.module_of(family).KEYS) if family else None
     table.read("detection", keys)
     file = table.read_file()
@@ -110,9 +111,7 @@ def _number(description: Description, name: str) -> int:
     if name in description.class_names:
         return description.class_names.index(name)
     near = difflib.get_close_matches(name, description.class_names, n=3, cutoff=0.5)
-    hint = (
-        "did you mean {}?".format(" or ".join(near))
-        if near
-        else "there are: " + ", ".join(description.class_names)
-    )
+    hint = "there are: " + ", ".join(description.class_names)
+    if near:
+        hint = "did you mean {}?".format(" or ".join(near))
     raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}")

@@ -7,7 +7,7 @@ takes a quarter of the memory, and the network converts nothing.
 ``with_pixels`` lets such a network take the channels of a pixel side by side.
 """
 
-from typing import Dict, FrozenSet, Optional, Tuple
+from typing import FrozenSet, Optional, Tuple
 
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
@@ -88,19 +88,19 @@ def with_pixels(model: ModelProto) -> Tuple[ModelProto, FrozenSet[str]]:
         (model, names): the rewritten model, and the names of the inputs that it takes so. Inputs of
         other types stay as they are, and a picture that is not only dequantised first.
     """
-    if all(dtype_of(model, value.name) is np.float32 for value in model.graph.input):
+    found = {}  # output of the node that dequantises a picture -> the picture's name
+    for value in model.graph.input:
+        output = _dequantised(model, value)
+        if output is not None:
+            found[output] = value.name
+    if not found:
         return model, frozenset()
     model = models.copy(model)
-    constants = models.constants(model.graph)
-    found = {}  # output of the node that dequantises the picture -> the picture's name
     for value in model.graph.input:
-        output = _dequantised(model, value, constants)
-        if output is None:
-            continue
-        found[output] = value.name
-        dims = value.type.tensor_type.shape.dim
-        for dim, size in zip(dims, [dims[axis].dim_value for axis in (0, 2, 3, 1)]):
-            dim.dim_value = size
+        if value.name in found.values():
+            dims = value.type.tensor_type.shape.dim
+            for dim, size in zip(dims, [dims[axis].dim_value for axis in (0, 2, 3, 1)]):
+                dim.dim_value = size
     nodes = []
     for node in model.graph.node:
         nodes.append(node)
@@ -112,9 +112,7 @@ def with_pixels(model: ModelProto) -> Tuple[ModelProto, FrozenSet[str]]:
     return model, frozenset(found.values())
 
 
-def _dequantised(
-    model: ModelProto, value: ValueInfoProto, constants: Dict[str, np.ndarray]
-) -> Optional[str]:
+def _dequantised(model: ModelProto, value: ValueInfoProto) -> Optional[str]:
     """What the one node that dequantises a picture in bytes gives; None for another input."""
     shape = models.shape_of(value)
     is_bytes = value.type.tensor_type.elem_type == TensorProto.UINT8
@@ -122,6 +120,7 @@ def _dequantised(
     if not is_bytes or len(shape) != 4 or shape[1] != 3 or 0 in shape or len(readers) != 1:
         return None
     picture, *steps = readers[0].input
+    constants = models.constants(model.graph)
     one_step = all(name in constants and constants[name].size == 1 for name in steps)
     fits = readers[0].op_type == "DequantizeLinear" and picture == value.name and one_step
     return str(readers[0].output[0]) if fits else None

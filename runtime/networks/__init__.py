@@ -28,9 +28,9 @@ DEFAULT_NETWORK = "kestrel"
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 
-def names() -> List[str]:
-    """Names of the networks that come with the runtime, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+def names(folder: pathlib.Path = FOLDER) -> List[str]:
+    """Names of the networks that come with the runtime, or of the TOMLs of a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
 def default_of(board: Optional[Board]) -> str:
@@ -66,26 +66,21 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
     return Network(path.stem, path, values, files)
 
 
-def find_toml(name_or_path: Union[str, pathlib.Path]) -> pathlib.Path:
-    """The path of a network's TOML.
+def find_toml(
+    name_or_path: Union[str, pathlib.Path], folder: pathlib.Path = FOLDER, what: str = "network"
+) -> pathlib.Path:
+    """The path of a TOML: that of a network, or another one of a folder.
 
     Raises:
         UnknownNetwork: no such name or file.
     """
     text = str(name_or_path)
-    path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
-    if not path.is_file():
-        raise UnknownNetwork(_unknown(text))
-    return path
-
-
-def _unknown(text: str) -> str:
+    path = pathlib.Path(text) if text.endswith(".toml") else folder / (text + ".toml")
+    if path.is_file():
+        return path
+    there = ", ".join(names(folder))
     if text.endswith(".toml"):
-        return "no network file {}; name one of your own, or one of: {}".format(
-            text, ", ".join(names())
-        )
-    near = difflib.get_close_matches(text, names(), n=3, cutoff=0.4)
-    hint = "there are: " + ", ".join(names())
-    if near:
-        hint = "did you mean {}?".format(" or ".join(near))
-    return f"no network is called {text!r}; {hint}"
+        raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
+    near = " or ".join(difflib.get_close_matches(text, names(folder), n=3, cutoff=0.4))
+    hint = f"did you mean {near}?" if near else f"there are: {there}"
+    raise UnknownNetwork(f"no {what} is called {text!r}; {hint}")

@@ -182,7 +182,7 @@ class TargetFinder:
         for index in free:
             look = self._appearance.describe(bgr_of(frame), found.boxes[index])
             for row, number in enumerate(lost):
-                alike[row, index] = self._appearance.likeness(self._looks.get(number), look)
+                alike[row, index] = self._appearance.similarity(self._looks.get(number), look)
         pairs.update(_best_pairs(lost, alike, self._appearance.alike))
         # what lies on a target that has a better detection is no new object
         covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(found.boxes), bool)

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from runtime.detect import Detector
-from runtime.detect.at_point import boxes_around, nearest_to, smallest_at
+from runtime.detect.boxes import boxes_around, nearest_to, smallest_at
 from runtime.errors import HotpathError
 from runtime.types import Box
 

@@ -4,8 +4,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from runtime.detect.appearance import Colours, remembered
-from runtime.detect.reid import load_reid
+from runtime.detect.appearance import Colours, load_reid, remembered
 from runtime.errors import BadNetwork, UnknownNetwork
 from tests.support import tiny_detector
 
@@ -53,15 +52,15 @@ def appearance(request, tmp_path):
 def test_the_same_object_is_alike_and_another_is_not(appearance):
     frame = tiny_detector.frame(SQUARES)
     red, blue, other_red = (appearance.describe(frame, box) for box in BOXES)
-    assert appearance.likeness(red, other_red) == pytest.approx(1.0, abs=1e-6)
-    assert appearance.likeness(red, other_red) > appearance.alike
-    assert appearance.likeness(red, blue) < appearance.alike
+    assert appearance.similarity(red, other_red) == pytest.approx(1.0, abs=1e-6)
+    assert appearance.similarity(red, other_red) > appearance.alike
+    assert appearance.similarity(red, blue) < appearance.alike
 
 
 def test_a_box_outside_the_frame_looks_like_nothing(appearance):
     frame = tiny_detector.frame(SQUARES)
     red, nothing = (appearance.describe(frame, box) for box in (BOXES[0], (900, 9, 20, 20)))
-    assert nothing is None and appearance.likeness(red, nothing) == 0.0
+    assert nothing is None and appearance.similarity(red, nothing) == 0.0
     assert remembered(red, nothing) is red and remembered(nothing, red) is red
 
 
@@ -69,7 +68,7 @@ def test_what_is_remembered_follows_slowly(appearance):
     frame = tiny_detector.frame(SQUARES)
     red, blue = (appearance.describe(frame, box) for box in BOXES[:2])
     known = remembered(red, blue)
-    assert appearance.likeness(known, red) > appearance.likeness(known, blue)
+    assert appearance.similarity(known, red) > appearance.similarity(known, blue)
 
 
 def test_the_shipped_description_is_whole_and_misses_its_file(tmp_path):

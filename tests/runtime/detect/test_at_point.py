@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.detect import load_detector
-from runtime.detect.at_point import boxes_around, nearest_to, smallest_at
-from runtime.detect.boxes import overlaps
+from runtime.detect.boxes import boxes_around, nearest_to, overlaps, smallest_at
 from tests.support import tiny_detector
 
 pytest.importorskip("onnxruntime")

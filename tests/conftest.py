@@ -25,14 +25,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(config, items):
-    """With several processes, begin with the files that have slow tests.
+# With several processes the files that take longest come first. Else one process works on such a
+# file at the end, while the others have nothing to do.
+LONGEST = ("test_readme.py", "kernels/fpga", "kernels/cuda", "calib")
 
-    Else one process works on such a file at the end, while the others have nothing to do.
-    """
+
+def pytest_collection_modifyitems(config, items):
     if hasattr(config, "workerinput"):
-        slow = {item.fspath for item in items if item.get_closest_marker("slow")}
-        items.sort(key=lambda item: item.fspath not in slow)
+        longest = tuple(str(ROOT / "tests" / name) for name in LONGEST)
+        items.sort(key=lambda item: not str(item.fspath).startswith(longest))
 
 
 @pytest.fixture(scope="session")

@@ -1,40 +1,100 @@
-"""python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every engine size.
+"""python -m calib.fpga.cycles: measure the cycles of a frame in the RTL, for every size, by layer.
 
-Compiles each board's network for its size, runs it in the verilated RTL and writes
-``kernels/fpga/design/CYCLES.md``; see ``kernels.fpga.design.cycles``.
+Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
+against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
+NumPy model gives. Writes ``kernels/fpga/design/CYCLES.md``. Cycles are measured; a clock is an
+assumption, and nothing ran on a board.
 """
 
 import argparse
 import sys
+from collections import OrderedDict
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
 
 import boards
 from calib.fpga.compile import compile_network
 from kernels.errors import HotpathError
-from kernels.fpga import design
-from kernels.fpga.design import cycles
+from kernels.fpga import design, tables
+from kernels.fpga.design import model
+from kernels.fpga.design.runner import MEMORY, Runner
 from kernels.fpga.design.sim.build import CannotBuild
+from kernels.fpga.design.sim.rtl import Rtl
+from kernels.fpga.tables import Size
 from runtime.networks import default_of, load_network
+
+DOCUMENT = design.FOLDER / "CYCLES.md"
+MULTIPLIERS = 256  # a lane
+LIMIT = 5000000  # cycles
+PRODUCT = "products that count"
+
+# name -> (side of the search window, frame's width and height), pixels
+WINDOWS = OrderedDict([("typical", (255, 640, 480)), ("large", (640, 1280, 720))])
+# memory that is worse than assumed: (latency in cycles, share of the beats, percent of stalls,
+# bursts that it accepts before it answers)
+WORSE = (
+    (100, 0.75, 0, 16),
+    (40, 0.5, 0, 16),
+    (100, 0.5, 0, 16),
+    (40, 0.75, 30, 16),
+    (40, 0.75, 0, 2),
+    (40, 0.75, 0, 1),
+)
+
+
+class Row(NamedTuple):
+    """A layer's cycles, one after the other: they add up to those of the frame.
+
+    Attributes:
+        layer: name.
+        commands: how many.
+        steps: in which the array multiplied.
+        filling: in which it had a command and no step: the pipeline's start and end.
+        waits: in which it had no command: for memory, or for the crop.
+        macs: products of the layer.
+    """
+
+    layer: str
+    commands: int
+    steps: int
+    filling: int
+    waits: int
+    macs: int
+
+
+class Frame(NamedTuple):
+    """What a program took.
+
+    Attributes:
+        cycles: from start to done.
+        read: beats.
+        span: cycles from the start of the first convolution to the end of the last.
+        rows: list of ``Row``.
+    """
+
+    cycles: int
+    read: int
+    span: int
+    rows: List[Row]
+
+
+class Differs(HotpathError):
+    """The RTL does not give what the model gives, or does not end."""
 
 
 def main():
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m calib.fpga.cycles", description=__doc__.partition("\n")[0]
-    )
-    parser.parse_args()
+    summary = __doc__.partition("\n")[0]
+    argparse.ArgumentParser(prog="python -m calib.fpga.cycles", description=summary).parse_args()
     try:
         text = document(print)
     except (HotpathError, CannotBuild) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    cycles.DOCUMENT.write_text(text, encoding="utf-8")
+    DOCUMENT.write_text(text, encoding="utf-8")
     print(text)
     return 0
-
-
-def document(say=lambda text: None):
-    """The text of ``CYCLES.md``."""
-    return cycles.document(design.sizes(), compiled, " and ".join(networks()), say)
 
 
 def networks():
@@ -43,13 +103,199 @@ def networks():
 
 
 def compiled(size):
-    """The network of a board, compiled for its size of the engine."""
+    """The network of a board, compiled for its size of the accelerator."""
     return compile_network(network_of(size), size_name=size)
 
 
 def network_of(size):
     """The network of the board whose name a size has."""
     return load_network(default_of(boards.load_board(size)))
+
+
+def measure(
+    size: Size,
+    compiled: Any,
+    window: Sequence[int],
+    memory: Optional[Sequence[float]] = None,
+) -> Frame:
+    """A frame in the RTL, held to the model.
+
+    Args:
+        size: dict of a section of ``sizes.toml``.
+        compiled: the network for it.
+        window: (side, frame's width, height), pixels.
+        memory: (latency, share, stalls, bursts); None for the size's.
+
+    Returns:
+        ``Frame`` of the search.
+
+    Raises:
+        Differs: RTL and model do not agree.
+        CannotBuild: no Verilator or no compiler.
+    """
+    more = dict(zip(("latency", "share", "stalls", "bursts"), memory or ()))
+    rtl = Runner(compiled, Rtl(size, **more))
+    golden = Runner(compiled, model.Machine(size, MEMORY))
+    side, width, height = window
+    frame = np.random.RandomState(0).randint(0, 256, (height, width, 3)).astype(np.uint8)
+    for part, square in (("exemplar", side // 2), ("search", side)):
+        place = ((width - square) // 2, (height - square) // 2, square, square)
+        for runner in (rtl, golden):
+            status = runner.look(part, frame, place, (0, 0, 0), limit=LIMIT)
+            if status != tables.IS_DONE:
+                raise Differs(f"the {part} program ends with STATUS 0x{status:08X}")
+        if (rtl.work() != golden.work()).any():
+            raise Differs(f"the RTL's {part} is not the model's")
+    layers = [entry for entry in compiled.run["layers"] if entry["part"] == "search"]
+    convolutions = [command for command in rtl.machine.trace if command.unit == "CONV"]
+    span = max(one.end for one in convolutions) - min(one.start for one in convolutions)
+    cycles = rtl.read("CYCLES")
+    return Frame(cycles, rtl.read("READ"), span, rows(convolutions, layers, cycles))
+
+
+def rows(trace: Sequence[Any], layers: Sequence[Dict[str, Any]], cycles: int) -> List[Row]:
+    """The time of a program, layer by layer.
+
+    Args:
+        trace: its CONVs, as ``Rtl`` gives them.
+        layers: dicts of "name", "macs" and "commands", numbers of a layer's CONVs.
+        cycles: of the program.
+
+    Returns:
+        list of ``Row``, in the order in which the layers start; the last is what follows them.
+    """
+    of = {number: entry for entry in layers for number in entry["commands"]}
+    found = OrderedDict()
+    now = 0
+    for command in sorted(trace, key=lambda one: one.start):
+        entry = of[command.number]
+        row = found.setdefault(entry["name"], [0, 0, 0, 0, entry["macs"]])
+        waits = max(0, command.start - now)
+        row[0] += 1
+        row[1] += command.busy
+        row[2] += command.end - now - waits - command.busy
+        row[3] += waits
+        now = command.end
+    made = [Row(short(name), *numbers) for name, numbers in found.items()]
+    return made + [Row("results to memory", 0, 0, 0, cycles - now, 0)]
+
+
+def short(name: str) -> str:
+    """A layer's name: the last part of its ONNX node's, of each of them where it is merged."""
+    parts = [one.replace("/Conv", "").split("/")[-1] for one in name.split("+")]
+    return " + ".join(parts)
+
+
+def percent(part: float, whole: float) -> str:
+    """Such as "97.4%"."""
+    return f"{float(part) / whole:.1%}" if whole else ""
+
+
+def document(say=lambda text: None):
+    """The text of ``CYCLES.md``; runs everything.
+
+    Args:
+        say: function of one line, about what runs.
+    """
+    sizes = design.sizes()
+    programs = {name: compiled(name) for name in sizes}
+    frames = OrderedDict()
+    for name in sizes:
+        for kind, window in WINDOWS.items():
+            say(f"{name}, {kind} window")
+            frames[name, kind] = measure(sizes[name], programs[name], window)
+    worse = []
+    for memory in WORSE:
+        say(f"pynq_z2, memory {memory}")
+        worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
+    names, sides = " and ".join(networks()), {kind: window[0] for kind, window in WINDOWS.items()}
+    lines = HEAD.format(network=names, **sides).split("\n")
+    for (name, kind), frame in frames.items():
+        lines.append(_line(name, sizes[name], kind, frame))
+    lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
+    for name in sizes:
+        frame = frames[name, "typical"]
+        same = [other for other in sizes if frames[other, "typical"] == frame]
+        if same[0] == name:
+            titles = " and ".join(design.parts()[one]["title"] for one in same)
+            lines += _layers(titles, sizes[name], frame)
+    return "\n".join(lines) + "\n"
+
+
+HEAD = """# Cycles of a frame
+
+Written by `python -m calib.fpga.cycles`: the search program of {network} (crop, network,
+results to memory) in the verilated RTL, its results held to the NumPy model. Cycles are measured.
+Frames a second are the assumed clock divided by them: **no clock was ever met and no board ever ran
+it**, and what the processor does beside (select, decoding of pictures) is not in them.
+
+Memory is modelled, by assumptions of `sizes.toml`: cycles from a burst's address to its first beat,
+and the share of the bus's beats that memory delivers. "typical" is a window of {typical} pixels, of
+a target of some 60; "large" one of {large}, of a target of some 160, whose pixels are most of what
+is read. Busy is the share of cycles in which the array multiplies: of the whole frame, and from the
+first convolution's start to the last one's end. Of its products those count that are not with a
+padded channel.
+
+| board | window | lanes | memory | cycles | read | busy | in convolutions | products that count \
+| assumed clock | so a second |
+| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+
+
+def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
+    steps = sum(row.steps for row in frame.rows)
+    macs = sum(row.macs for row in frame.rows)
+    clock = size["assumed_clock_mhz"]
+    memory = "{} B, {} cycles, {:.0%}".format(
+        size["bus_bytes"], size["ddr_latency"], size["ddr_share"]
+    )
+    cells = [
+        design.parts()[name]["title"],
+        kind,
+        size["lanes"],
+        memory,
+        f"{frame.cycles:,}",
+        "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
+        percent(steps, frame.cycles),
+        percent(steps, frame.span),
+        percent(macs, steps * MULTIPLIERS * size["lanes"]),
+        f"{clock} MHz",
+        f"{clock * 1e6 / frame.cycles:.0f}",
+    ]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
+    lines = [
+        "",
+        "PYNQ-Z2, typical window, with memory worse than assumed:",
+        "",
+        "| latency | share | random stalls of every channel | bursts at once | cycles |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    memories = ((size["ddr_latency"], size["ddr_share"], 0, 16),) + WORSE
+    for (latency, share, stalls, bursts), frame in zip(memories, [usual] + worse):
+        cells = latency, share, stalls, bursts, frame.cycles
+        lines.append("| {} | {:.0%} | {}% | {} | {:,} |".format(*cells))
+    return lines
+
+
+def _layers(titles: str, size: Size, frame: Frame) -> List[str]:
+    lines = [
+        "",
+        f"## {titles}, typical window",
+        "",
+        f"| layer | commands | steps | filling | waits | cycles | busy | MAC | {PRODUCT} |",
+        "| --- |" + " ---: |" * 8,
+    ]
+    total = Row(*["all"] + [sum(row[i] for row in frame.rows) for i in range(1, 6)])
+    for row in frame.rows + [total]:
+        cycles = row.steps + row.filling + row.waits
+        cells = [row.layer, row.commands, row.steps, row.filling, row.waits, cycles]
+        cells = [cell if isinstance(cell, str) else f"{cell:,}" for cell in cells]
+        cells += [percent(row.steps, cycles), f"{row.macs / 1e6:.2f} M"]
+        cells.append(percent(row.macs, row.steps * MULTIPLIERS * size["lanes"]))
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 if __name__ == "__main__":

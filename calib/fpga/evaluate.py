@@ -24,87 +24,18 @@ from calib.follow import follow
 from calib.fpga.compile import compile_network
 from calib.one_step_overlap import Finder, Pairs
 from kernels import cpu
-from kernels.fpga import design, resize, tables
-from kernels.fpga.design.model import BASE, Machine
+from kernels.fpga import design
+from kernels.fpga.design.model import Machine
+from kernels.fpga.design.runner import MEMORY, Runner
 from runtime import decode, engines, geometry, load_tracker
 from runtime.decode.shared.voting import probability
 from runtime.networks import default_of, load_network
 from runtime.types import Track
 
-IMAGE, RESIZE, WORK, FRAME = 1 << 20, 12 << 20, 16 << 20, 32 << 20  # places in memory
-MEMORY = 64 << 20
 
-
-class Runner:
-    """A compiled network in a machine's memory.
-
-    Args:
-        compiled: ``kernels.fpga.design.compiler.Compiled``.
-        machine: a ``Machine``; None for the model.
-    """
-
-    def __init__(self, compiled, machine=None):
-        self.run = compiled.run
-        if machine is None:
-            machine = Machine(design.sizes()[self.run["size"]], MEMORY)
-        self.machine = machine
-        self.machine.memory[IMAGE : IMAGE + len(compiled.image)] = np.frombuffer(
-            compiled.image, np.uint8
-        )
-        self._each = -(-self.run["work_bytes"] // 4096) * 4096
-
-    def look(self, part, frame, window, border, target=0, limit=None):
-        """Run a part's program on a window of a frame.
-
-        Args:
-            part: "exemplar" or "search".
-            frame: BGR uint8 (H, W, 3).
-            window: (x, y, w, h), ints.
-            border: 3 uint8 values.
-            target: each has features and maps of its own.
-            limit: of cycles.
-
-        Returns:
-            STATUS.
-        """
-        program, memory = self.run["programs"][part], self.machine.memory
-        height, width = frame.shape[:2]
-        memory[FRAME : FRAME + frame.size] = frame.reshape(-1)
-        made = memory[RESIZE : RESIZE + program["resize"]["bytes"]]
-        fetch = resize.tables_for(width, height, window, program["side"], made)
-        blue, green, red = (int(value) for value in border)
-        values = {
-            "PROGRAM": BASE + IMAGE + program["offset"],
-            "REGION0": BASE + IMAGE,
-            "REGION1": BASE + WORK + target * self._each,
-            "REGION2": BASE + RESIZE,
-            "FRAME": BASE + FRAME + (fetch.y0 * width + fetch.x0) * 3,
-            "STRIDE": 3 * width,
-            "LINE": 3 * fetch.columns,
-            "BORDER": blue | green << 8 | red << 16,
-            "CONTROL": tables.START,
-        }
-        for name, value in values.items():
-            self.machine.write(tables.REGISTERS[name], value)
-        self.machine.run(limit)
-        return self.machine.read(tables.REGISTERS["STATUS"])
-
-    def map(self, entry, target=0):
-        """Whole numbers of a map as ``run`` tells of it: (channels, height, width) int8."""
-        height, width, channels = entry["height"], entry["width"], entry["channels"]
-        blocks = -(-(entry["lane"] + channels) // 16)
-        start = WORK + target * self._each + entry["offset"]
-        data = self.machine.memory[start : start + blocks * height * width * 16].view(np.int8)
-        data = data.reshape(blocks, height, width, 16).transpose(0, 3, 1, 2)
-        lanes = data.reshape(blocks * 16, height, width)
-        return lanes[entry["lane"] : entry["lane"] + channels].copy()
-
-    def maps(self, target=0):
-        """The network's outputs, list of float32 (1, channels, height, width)."""
-        return [
-            np.array(entry["values"], np.float32)[self.map(entry, target).view(np.uint8)][None]
-            for entry in self.run["maps"]
-        ]
+def on_model(compiled):
+    """A ``Runner`` on the definition."""
+    return Runner(compiled, Machine(design.sizes()[compiled.run["size"]], MEMORY))
 
 
 class Follower:
@@ -161,7 +92,7 @@ def one_step(network, paths, compiled, clips):
     engine = engines.create(engines.installed()[0], network, paths)
     plain = Finder(network, engine).run(pairs)
     engine.close()
-    found = MachineFinder(network, Runner(compiled)).run(pairs)
+    found = MachineFinder(network, on_model(compiled)).run(pairs)
     return {
         "pairs": len(pairs),
         "fp32": float(plain[1].mean()),
@@ -208,7 +139,7 @@ def run(options):
     )
     if options.pairs_only:
         return 0
-    follower = Follower(network, Runner(compiled))
+    follower = Follower(network, on_model(compiled))
     plain = load_tracker(
         network.path, precision="fp32", networks_dir=options.networks_dir, recover=False
     )

@@ -17,7 +17,6 @@ from calib.clips import find_clips
 from calib.follow import follow
 from calib.fpga import evaluate, trim
 from calib.fpga.compile import beside, compile_network
-from calib.fpga.evaluate import Runner
 from runtime import engines, geometry, load_tracker
 from runtime.networks import load_network
 from tests.support import tiny
@@ -27,7 +26,7 @@ FRAMES = 60  # of a clip; later, a target that only one of both still follows wo
 
 def test_maps_are_near_those_of_floating_point():
     network = load_network("kestrel_small")
-    runner = Runner(compile_network(network))
+    runner = evaluate.on_model(compile_network(network))
     engine = engines.create("onnxruntime", network, network.locate(None))
     frames, boxes = tiny.film(4)
     tracker = load_tracker(network.path, engine="onnxruntime")
@@ -86,7 +85,7 @@ def test_the_table_that_comes_with_kestrel_small_is_what_trim_writes():
 @pytest.mark.slow("whole clips")
 def test_clips_are_followed_as_well_as_in_floating_point(clips_dir):
     network = load_network("kestrel_small")
-    follower = evaluate.Follower(network, Runner(compile_network(network)))
+    follower = evaluate.Follower(network, evaluate.on_model(compile_network(network)))
     plain = load_tracker(network.path, engine="onnxruntime", precision="fp32", recover=False)
     names = ("otb-Crossing", "otb-Couple", "otb-Football1", "vot2015-ball1")
     rows = []

@@ -11,11 +11,11 @@ pytest.importorskip("onnxruntime", reason="the compiler needs onnx and ONNX Runt
 
 from calib import qdq
 from calib.fpga.compile import compile_network
-from calib.fpga.evaluate import Runner
 from kernels.fpga import design, tables
 from kernels.fpga.design.compiler.errors import CannotCompile
 from kernels.fpga.design.compiler.hazards import hazards
 from kernels.fpga.design.model import Machine
+from kernels.fpga.design.runner import MEMORY, Runner
 from runtime.networks import load_network, sha256_of
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation
@@ -23,17 +23,10 @@ from tests.support.fpga_quantised import Simulation
 DONE = tables.IS_DONE
 
 
-class Bed(Runner):
-    """A ``Runner`` on the model, for a size that no board has."""
-
-    def __init__(self, compiled, size):
-        self.size = size
-        super().__init__(compiled, Machine(size, 64 << 20))
-
-
 def checked(compiled, models, network, size, sides, rng, frames=2):
     """Check that every output equals the simulation's bit for bit, and that no wait is missing."""
-    bed, simulation = Bed(compiled, size), Simulation(compiled, models)
+    bed = Runner(compiled, Machine(size, MEMORY))
+    simulation = Simulation(compiled, models)
     for entry in compiled.run["programs"].values():
         assert hazards(program_of(compiled, entry), size) == []
     crop = fpga_nets.picture(rng, sides["exemplar"])

@@ -7,8 +7,10 @@ import pytest
 if sys.version_info < (3, 10):
     pytest.skip("the compiler needs Python 3.10", allow_module_level=True)
 
+pytest.importorskip("onnxruntime")
+
+from calib.fpga import cycles
 from kernels.fpga import design
-from kernels.fpga.design import cycles
 from kernels.fpga.design.sim import build
 from kernels.fpga.design.sim.rtl import Command
 from tests.support.examples import few_of
@@ -22,22 +24,13 @@ MOST = {"pynq_z2": 220000, "kv260": 125000}  # cycles of a frame that the engine
 LEAST_BUSY = 0.6  # of the convolutions' cycles
 
 
-@pytest.fixture(scope="module")
-def command():
-    """The module that compiles each board's network and writes the document."""
-    pytest.importorskip("onnxruntime")
-    from calib.fpga import cycles as command
-
-    return command
-
-
 @needs_verilator
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("board", few_of(sorted(MOST), ["pynq_z2"], WHY))
-def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, command):
+def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board):
     """It also compares the RTL's results with the model's, bit for bit."""
     size = design.sizes()[board]
-    frame = cycles.measure(size, command.compiled(board), cycles.WINDOWS["typical"])
+    frame = cycles.measure(size, cycles.compiled(board), cycles.WINDOWS["typical"])
     assert frame.cycles <= MOST[board]
     assert sum(row.steps for row in frame.rows) >= LEAST_BUSY * frame.span
 
@@ -45,8 +38,8 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board, command
 @needs_verilator
 @pytest.mark.slow("every board's frame in the RTL")
 @pytest.mark.timeout(900)
-def test_the_document_says_what_the_rtl_takes(command):
-    text = command.document()
+def test_the_document_says_what_the_rtl_takes():
+    text = cycles.document()
     assert cycles.DOCUMENT.read_text(encoding="utf-8") == text, (
         "CYCLES.md is of another RTL or compiler; run `python -m calib.fpga.cycles`"
     )

@@ -8,62 +8,27 @@ that the static timing allows (``timing.toml``), and the processor's instruction
 import argparse
 import re
 import sys
-from typing import Any, Dict, List, NamedTuple, Tuple
 
 import boards
 from kernels.errors import HotpathError
 from kernels.fpga import design
-from kernels.fpga.design import cycles, timing
-from kernels.fpga.design.static_timing import tomllib
+from kernels.fpga.design import synthesis, timing
+from kernels.fpga.tables import read_toml
 
 COUNTS = design.FOLDER / "processor.toml"
 DOCUMENT = design.FOLDER / "RATE.md"
-BEFORE, NOW = "before", "now"  # tables of processor.toml
 CYCLES_AN_INSTRUCTION = 2.0  # assumed: both processors start up to two a cycle, and wait for memory
 WINDOW = "typical"
-PLL_MHZ = {"xc7": 1000.0, "xcup": 1500.0}  # divided by a whole number; see sizes.toml
-WANTED = (("pynq_z2", 300), ("kv260", 1500))  # frames a second of the whole tracker
-
-Counts = Dict[str, Dict[str, int]]  # "one" or "overlapped" -> idle and beside
 
 
 class Missing(HotpathError):
     """Something that another command finds is not there."""
 
 
-class Rate(NamedTuple):
-    """One board. Times are milliseconds a frame.
-
-    Attributes:
-        clock_mhz: the clock of the fabric.
-        fabric: of its program.
-        idle, beside: of the processor, while the fabric is idle and while it computes.
-        in_turn: of the processor, where no frame is in flight besides.
-    """
-
-    clock_mhz: float
-    fabric: float
-    idle: float
-    beside: float
-    in_turn: float
-
-    def milliseconds(self) -> Tuple[float, ...]:
-        """The columns of the table, in their order."""
-        processor = self.idle + self.beside
-        return (
-            self.fabric,
-            processor,
-            self.fabric + self.in_turn,
-            max(self.fabric, self.beside) + self.idle,
-            max(self.fabric, processor),
-        )
-
-
-def main() -> int:
+def main():
     """Run the command line; returns the exit code."""
-    argparse.ArgumentParser(
-        prog="python -m calib.fpga.rate", description=__doc__.partition("\n")[0]
-    ).parse_args()
+    summary = __doc__.partition("\n")[0]
+    argparse.ArgumentParser(prog="python -m calib.fpga.rate", description=summary).parse_args()
     try:
         text = document()
     except HotpathError as error:
@@ -74,93 +39,54 @@ def main() -> int:
     return 0
 
 
-# -- what other commands found
-
-
-def read_counts() -> Dict[str, Any]:
-    """``processor.toml``: dict of name -> table."""
-    if not COUNTS.is_file():
-        return {}
-    return tomllib.loads(COUNTS.read_text(encoding="utf-8"))
-
-
-def write_counts(name: str, core: str, found: Counts) -> None:
-    """Store the instructions of a frame in ``processor.toml``.
-
-    Args:
-        name: of the table.
-        core: that executed them.
-        found: for "one" and "overlapped", the instructions "idle" and "beside".
-    """
-    held = dict(read_counts())
-    held[name] = dict(found, core=core)
-    lines = [
-        "# Written by `python -m tests.arm.count_fpga --write NAME`: the processor's",
-        "# instructions a frame. one: a frame at a time; overlapped: two in flight.",
-        "# idle: executed while the fabric has nothing to do; beside: while it computes.",
-        "# [before]: all steps of the tracker in Python. [now]: two compiled calls. With two",
-        "# frames in flight one, and pixels and tables are brought into memory beside the fabric.",
-    ]
-    for table in sorted(held):
-        lines += ["", f"[{table}]", 'core = "{}"'.format(held[table]["core"])]
-        for kind in ("one", "overlapped"):
-            row = "{} = {{ idle = {idle}, beside = {beside} }}"
-            lines.append(row.format(kind, **held[table][kind]))
-    COUNTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def cycles_of(board: str) -> int:
+def cycles_of(board):
     """The cycles of a frame with the typical window, from ``CYCLES.md``."""
     title = re.escape(design.parts()[board]["title"])
     row = rf"^\| {title} \| {WINDOW} \|[^|]*\|[^|]*\| ([\d,]+) \|"
-    found = re.search(row, cycles.DOCUMENT.read_text(encoding="utf-8"), flags=re.M)
+    text = (design.FOLDER / "CYCLES.md").read_text(encoding="utf-8")
+    found = re.search(row, text, flags=re.M)
     if not found:
         raise Missing(f"CYCLES.md has no {board}; run `python -m calib.fpga.cycles`")
     return int(found.group(1).replace(",", ""))
 
 
-def clock_of(board: str) -> Tuple[float, str]:
-    """(MHz that the timing allows with its margin, board whose engine was timed)."""
-    results, size = timing.results(), design.sizes()[board]
-    others = [other for other in design.sizes() if design.sizes()[other] == size]
-    family = [other for other in results if _family(other) == _family(board)]
-    for known in [board] + others + family:
+def clock_of(board):
+    """(MHz that the timing allows with its margin, board whose accelerator was timed)."""
+    results, family = synthesis.results("timing"), synthesis.family(board)
+    for known in [board] + [other for other in results if synthesis.family(other) == family]:
         if known in results:
             return timing.clock_mhz(results[known]), known
     raise Missing(f"no clock is known for {board}; run `python -m kernels.fpga.design.timing`")
 
 
-def _family(board: str) -> str:
-    return "xc7" if design.parts()[board]["part"].startswith("xc7") else "xcup"
+def milliseconds(board, clock_mhz, counts):
+    """What a frame takes, ms.
 
+    Args:
+        board: its name.
+        clock_mhz: of the fabric.
+        counts: dict of "one" (a frame at a time) and "overlapped" (two in flight) -> dict of the
+            processor's instructions "idle" (while the fabric has nothing to do) and "beside".
 
-def pll_clock(board: str, limit_mhz: float) -> float:
-    """The highest clock up to a limit that the processor's PLL can make, MHz."""
-    pll = PLL_MHZ[_family(board)]
-    return pll / next(divisor for divisor in range(1, 64) if pll / divisor <= limit_mhz)
+    Returns:
+        (fabric alone, processor alone, one after the other, one target with two frames in flight,
+        several targets).
+    """
+    processor_mhz = boards.load_board(board).cpu["clock_max_mhz"]
+    each = CYCLES_AN_INSTRUCTION / processor_mhz / 1e3
+    fabric = cycles_of(board) / clock_mhz / 1e3
+    in_turn = fabric + sum(counts["one"].values()) * each
+    idle, beside = (counts["overlapped"][part] * each for part in ("idle", "beside"))
+    return fabric, idle + beside, in_turn, max(fabric, beside) + idle, max(fabric, idle + beside)
 
-
-def rate(board: str, clock_mhz: float, counts: Counts) -> Rate:
-    """The times of a board whose fabric runs at a clock."""
-    clock = boards.load_board(board).cpu["clock_max_mhz"]
-    one, overlapped = (
-        [counts[kind][part] * CYCLES_AN_INSTRUCTION / clock / 1e3 for part in ("idle", "beside")]
-        for kind in ("one", "overlapped")
-    )
-    idle, beside = overlapped
-    return Rate(clock_mhz, cycles_of(board) / clock_mhz / 1e3, idle, beside, sum(one))
-
-
-# -- the document
 
 HEAD = """# Frames a second of a whole tracker
 
 Written by `python -m calib.fpga.rate`. **This is a model: no clock was met, and no board ever ran
 it.** The network is kestrel_small, with a search window of 255 pixels.
 
-- Fabric: the cycles of [CYCLES.md](CYCLES.md), divided by a clock. "Timed" is the clock of
-  [TIMING.md](TIMING.md) with {margin:.0%} of the period in reserve. "PLL" is the highest clock up
-  to that one which the processor's PLL makes, so the one that a board would have.
+- Fabric: the cycles of [CYCLES.md](CYCLES.md) at the clock of [TIMING.md](TIMING.md), which keeps
+  {margin:.0%} of the period in reserve. The processor's PLL makes 143 and 214 MHz of 156 and 228.
 - Processor: instructions a frame, counted under QEMU on a Cortex-A9 with Debian's Python and NumPy
   and PYNQ's classes (`python -m tests.arm.count_fpga`), at an assumed {cpi:g} cycles each and at
   the clock of `boards/`. The same count stands for the Cortex-A53, which was not counted. Not in
@@ -184,86 +110,33 @@ it.** The network is kestrel_small, with a search window of 255 pixels.
 
 TABLE = """
 | board | clock | cycles | fabric alone | processor alone | in turn | one target | several targets |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 
 
-def document() -> str:
+def document():
     """The text of ``RATE.md``.
 
     Raises:
         Missing: something was not counted, simulated or timed.
     """
-    counts = read_counts()
-    if NOW not in counts:
-        raise Missing(f"nothing was counted; run `python -m tests.arm.count_fpga --write {NOW}`")
+    if not COUNTS.is_file():
+        raise Missing("nothing was counted; run `python -m tests.arm.count_fpga --write`")
+    counts, parts = read_toml(COUNTS), design.parts()
     lines = HEAD.format(margin=timing.MARGIN, cpi=CYCLES_AN_INSTRUCTION).split("\n")
-    for name in (BEFORE, NOW):
-        for kind, title in (("one", "a frame at a time"), ("overlapped", "two frames in flight")):
-            if name in counts:
-                lines.append(_count_row(f"{title}, {name}", counts[name][kind]))
+    for kind, title in (("one", "a frame at a time"), ("overlapped", "two frames in flight")):
+        idle, beside = counts[kind]["idle"], counts[kind]["beside"]
+        lines.append(f"| {title} | {idle:,} | {beside:,} | {idle + beside:,} |")
     lines += TABLE.split("\n")
-    notes = []
+    notes = ["", 'The columns from "fabric alone" on are frames a second.']
     for board in design.sizes():
-        timed_mhz, known = clock_of(board)
+        clock_mhz, known = clock_of(board)
+        title, rates = parts[board]["title"], milliseconds(board, clock_mhz, counts)
+        cells = [title, f"{clock_mhz:.1f} MHz", f"{cycles_of(board):,}"]
+        lines.append("| {} |".format(" | ".join(cells + [f"{1e3 / ms:.0f}" for ms in rates])))
         if design.sizes()[known] != design.sizes()[board]:
-            notes.append(
-                "The engine of the {} was not timed; it has the clock of the {}.".format(
-                    design.parts()[board]["title"], design.parts()[known]["title"]
-                )
-            )
-        for kind, clock_mhz in (("timed", timed_mhz), ("PLL", pll_clock(board, timed_mhz))):
-            lines.append(_row(board, kind, rate(board, clock_mhz, counts[NOW])))
-    rates = ["", 'The columns from "fabric alone" on are frames a second.'] + notes
-    return "\n".join(lines + rates + [""] + _claims(counts)) + "\n"
-
-
-def _count_row(title: str, one: Dict[str, int]) -> str:
-    numbers = one["idle"], one["beside"], one["idle"] + one["beside"]
-    return "| {} | {:,} | {:,} | {:,} |".format(title, *numbers)
-
-
-def _row(board: str, kind: str, found: Rate) -> str:
-    cells = [design.parts()[board]["title"], f"{kind} {found.clock_mhz:.1f} MHz"]
-    cells.append(f"{cycles_of(board):,}")
-    cells += [f"{1e3 / ms:.0f}" for ms in found.milliseconds()]
-    return "| {} |".format(" | ".join(cells))
-
-
-def _claims(counts: Dict[str, Any]) -> List[str]:
-    """For each board of ``WANTED``, whether the wanted rate is reached, with the arithmetic."""
-    lines = []
-    for board, wanted in WANTED:
-        found = rate(board, clock_of(board)[0], counts[NOW])
-        *_, one, several = found.milliseconds()
-        words = [
-            "{} {:,.0f}, {}".format(name, 1e3 / ms, "met" if 1e3 / ms >= wanted else "**missed**")
-            for name, ms in (("one target", one), ("several targets", several))
-        ]
-        lines.append(
-            "{}, {:,} wanted at the timed clock: {}.\n"
-            "The fabric takes {:,} / {:.1f} MHz = {:.3f} ms. The processor takes {:.3f} ms while\n"
-            "the fabric is idle and {:.3f} ms beside it.\n"
-            "One target: max({:.3f}, {:.3f}) + {:.3f} = {:.3f} ms. "
-            "Several: max({:.3f}, {:.3f}) = {:.3f} ms.".format(
-                design.parts()[board]["title"],
-                wanted,
-                "; ".join(words),
-                cycles_of(board),
-                found.clock_mhz,
-                found.fabric,
-                found.idle,
-                found.beside,
-                found.fabric,
-                found.beside,
-                found.idle,
-                one,
-                found.fabric,
-                found.idle + found.beside,
-                several,
-            )
-        )
-        lines.append("")
-    return lines[:-1]
+            timed = parts[known]["title"]
+            notes.append(f"The {title} was not timed; it has the clock of the {timed}.")
+    return "\n".join(lines + notes) + "\n"
 
 
 if __name__ == "__main__":

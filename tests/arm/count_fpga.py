@@ -1,6 +1,6 @@
 """Count the instructions that the processor of an FPGA board executes for a frame.
 
-    python -m tests.arm.count_fpga [--machine armhf] [--recover | --write NAME]
+    python -m tests.arm.count_fpga [--machine armhf] [--recover | --write]
 
 The board's network follows a face in a picture of 640 x 480 pixels on a simulated PYNQ-Z2, and what
 the fabric gives is recorded. Then the same frames are followed under QEMU: the shipped Python code,
@@ -10,7 +10,7 @@ of the recording. Counted is all that the program executes, without the kernel's
 synchronisation of the caches, and no waiting.
 
 --recover counts a tracker that would search for a lost target, while none is lost.
---write NAME stores the counts in kernels/fpga/design/processor.toml, where ``calib.fpga.rate``
+--write stores the counts in kernels/fpga/design/processor.toml, where ``calib.fpga.rate``
 reads them.
 """
 
@@ -66,7 +66,12 @@ def main(arguments=None):
             found[kind] = parts(marks)
     _tell(machine, found, there["kernels"])
     if options.write:
-        rate.write_counts(options.write, machine.table["cores"][0], found)
+        lines = rate.COUNTS.read_text(encoding="utf-8").splitlines()
+        lines = [line for line in lines if line.startswith("#")]
+        lines.append('core = "{}"'.format(machine.table["cores"][0]))
+        row = "{} = {{ idle = {idle}, beside = {beside} }}"
+        lines += [row.format(kind, **counts) for kind, counts in found.items()]
+        rate.COUNTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 
 
@@ -75,7 +80,7 @@ def _parser():
     cli.add_argument("--machine", default="armhf", choices=list(load_table()))
     group = cli.add_mutually_exclusive_group()
     group.add_argument("--recover", action="store_true", help="count with the search ready")
-    group.add_argument("--write", metavar="NAME", help="of the table in processor.toml")
+    group.add_argument("--write", action="store_true", help="write processor.toml")
     return cli
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from calib import crops, one_step_overlap, qdq, sensitivity, table
 from calib.errors import BadRun
-from calib.fpga import export
+from calib.fpga import power_of_two
 from calib.one_step_overlap import Finder, Pairs
 from calib.ranges import METHODS, Histograms
 from runtime import engines, load_tracker
@@ -288,10 +288,10 @@ class Calibration:
 
     def _power_of_two(self, ranges, plain):
         """The FPGA's arithmetic, simulated: power-of-two scales of weights and activations."""
-        exponents = export.symmetric_ranges(table.amax(ranges))
+        exponents = power_of_two.symmetric_ranges(table.amax(ranges))
         models = {
             part: qdq.quantised(
-                export.with_rounded_weights(model),
+                power_of_two.with_rounded_weights(model),
                 exponents,
                 "symmetric",
                 self.left_out(part, ranges["keep"]),

@@ -10,7 +10,6 @@ OUT:
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
     NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
-    NAME-fpga.npz, NAME-fpga.json                  int8 weights and power-of-two exponents
     NAME-int8.html, NAME-int8.json                 the report: layers, overlap, size, speed
 
 The last figures come from the held-out clips, which influence neither ranges nor choices. A killed
@@ -28,7 +27,6 @@ from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
-from calib.fpga import export
 from calib.ranges import METHODS
 from calib.store import Store
 from runtime.networks import load_network
@@ -201,7 +199,6 @@ def write_targets(work, ranges, options, out):
     for version in options.tensorrt:
         path = out / f"{name}-tensorrt-{version}.cache"
         path.write_text(cache.text(magnitudes, version))
-    export.write(work.parts, ranges, out / (name + "-fpga"))
     return written
 
 

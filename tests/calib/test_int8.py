@@ -306,28 +306,6 @@ def test_a_tensor_that_was_near_zero_at_first_keeps_few_bins():
     assert edges[-1] >= histograms.ranges("minmax")["y"][1] > 300
 
 
-# -- power-of-two scales
-
-
-def test_the_fpga_files_hold_every_layer_at_the_exponents_of_its_tensors(done, place):
-    out, _ = done
-    told = json.loads((out / "tiny-fpga.json").read_text())
-    arrays = np.load(out / "tiny-fpga.npz")
-    network = load_network(place / "tiny.toml")
-    parts = qdq.parts(network, network.locate())
-    for part, model in parts.items():
-        constants = qdq.weights_of(model)
-        for node in qdq.weighted_layers(model):
-            key = f"{part}/{node.name}"
-            layer = told["layers"][key]
-            assert layer["input_exponent"] == told["tensors"][node.input[0]]
-            weight, own = arrays[key + "/weight"], arrays[key + "/weight_exponent"]
-            steps = 2.0 ** own.astype(float).reshape(-1, 1, 1, 1)
-            assert np.abs(weight * steps - constants[node.input[1]]).max() <= steps.max()
-            bias = arrays[key + "/bias"] * 2.0 ** (own.astype(float) + layer["input_exponent"])
-            assert np.allclose(bias, constants[node.input[2]], atol=steps.max())
-
-
 # -- layers
 
 

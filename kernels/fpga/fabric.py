@@ -2,7 +2,7 @@
 
 PYNQ's public interface alone (``Overlay``, ``allocate``, ``Clocks``, a cell's ``read`` and
 ``write``), so that this file is the same on a board and on a simulated one. PYNQ is imported when
-an overlay is opened. What the registers mean stands in TABLES.md.
+an overlay is opened. What the registers mean stands in tables.toml.
 
 Every wait has a limit. A program that has not ended by then is stopped, and the engine can be used
 again.
@@ -98,8 +98,7 @@ class Fabric:
         except RuntimeError as error:
             raise NoFabric(
                 f"PYNQ finds no FPGA here ({error}); run this on the board, or simulate it with "
-                "--board "
-                "and --simulate model"
+                "--board and --simulate model"
             ) from None
         self._load()
 
@@ -113,27 +112,26 @@ class Fabric:
                     clock["frequency"] = float(self.clock_mhz)
             self._overlay.download()
         except Exception as error:  # PYNQ's own kinds: OSError, RuntimeError, TypeError …
+            why = "{}: {}".format(type(error).__name__, " ".join(str(error).split()))
             raise BadOverlay(
-                "{} can't be loaded: {}: {}; build it again with `make overlay`".format(
-                    self.path, type(error).__name__, " ".join(str(error).split())
-                )
+                f"{self.path} can't be loaded: {why}; build it again with `make overlay`"
             ) from error
-        if CELL not in self._overlay.ip_dict:
+        cells = self._overlay.ip_dict
+        if CELL not in cells:
+            there = ", ".join(sorted(cells)) or "none at all"
             raise BadOverlay(
-                "{} is none of this project's overlays: it has no cell {!r}, but {}".format(
-                    self.path, CELL, ", ".join(sorted(self._overlay.ip_dict)) or "none at all"
-                )
+                f"{self.path} is none of this project's overlays: it has no cell {CELL!r}, but "
+                f"{there}"
             )
         self._cell = getattr(self._overlay, CELL)
         self._written.clear()
         self._registers = self._mapped()
         self._slow_down()
-        if self.read("ID") != tables.MAGIC:
+        layout = self.read("ID")
+        if layout != tables.MAGIC:
             raise BadOverlay(
-                "{} has another layout of registers (0x{:08X}) than this checkout (0x{:08X}); "
-                "build it again with `make overlay`".format(
-                    self.path, self.read("ID"), tables.MAGIC
-                )
+                f"{self.path} has another layout of registers (0x{layout:08X}) than this checkout "
+                f"(0x{tables.MAGIC:08X}); build it again with `make overlay`"
             )
 
     def _mapped(self) -> Optional[native.Registers]:
@@ -176,8 +174,7 @@ class Fabric:
         except (MemoryError, RuntimeError, OSError) as error:
             raise FabricFailed(
                 f"no {count} bytes of memory for the fabric: {error}; close other programs that "
-                "use it, or "
-                "give Linux a larger CMA"
+                "use it, or give Linux a larger CMA"
             ) from error
         self.check_place(int(held.device_address), count, WORD)
         buffer = Buffer(held)
@@ -194,14 +191,12 @@ class Fabric:
         if address % aligned:
             raise FabricFailed(
                 f"a buffer at 0x{address:X} is not aligned to {aligned} bytes, which the fabric "
-                "needs; allocate "
-                "it with pynq.allocate"
+                "needs; allocate it with pynq.allocate"
             )
         if address + count > ADDRESSES:
             raise FabricFailed(
                 f"a buffer at 0x{address:X} lies beyond the 4 GB that the fabric reaches; keep "
-                "Linux's CMA "
-                "below with the boot option cma=SIZE@0-2G"
+                "Linux's CMA below with the boot option cma=SIZE@0-2G"
             )
 
     def reaches(self, array: Any) -> bool:
@@ -303,18 +298,16 @@ class Fabric:
             self.stop()
             raise FabricFailed(
                 f"the fabric did not finish: its {cycles:,} cycles take {should_s * 1e3:.1f} ms "
-                f"at {self.clock_mhz:g} MHz; it was "
-                "stopped, so try again; if it stays so, load the overlay anew (power off and "
-                "on)"
+                f"at {self.clock_mhz:g} MHz; it was stopped, so try again; if it stays so, load "
+                "the overlay anew (power off and on)"
             )
         if status & tables.IS_ERROR:
             code, number = status >> 8 & 0xF, status >> 16 & 0xFFFF
             self.stop()
+            reason = _REASONS.get(code, f"error {code}")
             raise FabricFailed(
-                "the fabric stopped at command {}: {}; it is ready again, so try again; if it "
-                "stays so, build the bundle and the overlay again".format(
-                    describe(number), _REASONS.get(code, f"error {code}")
-                )
+                f"the fabric stopped at command {describe(number)}: {reason}; it is ready again, "
+                "so try again; if it stays so, build the bundle and the overlay again"
             )
 
     def _status(self) -> int:
@@ -356,8 +349,7 @@ def _check_files(path: pathlib.Path) -> None:
         if not file.is_file():
             raise BadOverlay(
                 f"there is no overlay {file}; run `make overlay BOARD={path.parent.parent.name}` "
-                "where Vivado is installed and "
-                "copy its .bit and .hwh there"
+                "where Vivado is installed and copy its .bit and .hwh there"
             )
 
 
@@ -373,8 +365,7 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on a board use its PYNQ image, on a "
-            "computer run "
-            "`make fpga` and add --board and --simulate model"
+            "computer run `make fpga` and add --board and --simulate model"
         ) from None
 
 

@@ -79,13 +79,10 @@ class Frames:
         corner: int,
         features: Optional[Features],
     ) -> None:
-        pointer, handle = ctypes.c_void_p, kernels.handle
         self._pictures, self._side, self._to_bgr = crop.pictures, crop.side, kernels.to_bgr
-        self._aim, self._place = handle.hp_fabric_aim, handle.hp_fabric_place
-        self._aim.argtypes, self._aim.restype = [pointer] * 2, ctypes.c_int
-        self._place.argtypes, self._place.restype = [pointer], None
-        self._find = handle.hp_fabric_found
-        self._find.argtypes, self._find.restype = [pointer] * 2, ctypes.c_int
+        self._aim = native.function(kernels, "hp_fabric_aim", 2)
+        self._place = native.function(kernels, "hp_fabric_place", 1)
+        self._find = native.function(kernels, "hp_fabric_found", 2)
         self._pointer = native.capsule_pointer()
         self._job = ctypes.create_string_buffer(RESULT_AT + RESULT.size)
         self.at = ctypes.addressof(self._job)
@@ -161,16 +158,8 @@ class Frames:
         pictures, job = self._pictures, self._job
         slot = pictures.slots[1]  # the other one may be in use
         tables, pixels = slot.resize, slot.pixels
-        MEMORY.pack_into(
-            job,
-            MEMORY_AT,
-            self._side,
-            tables.host,
-            self._rows_at,
-            pixels.host,
-            pixels.size,
-            pictures.line_bytes,
-        )
+        memory = tables.host, self._rows_at, pixels.host, pixels.size, pictures.line_bytes
+        MEMORY.pack_into(job, MEMORY_AT, self._side, *memory)
         PLACES.pack_into(job, PLACES_AT, tables.address, pixels.address)
         capsule = frame.__array_struct__  # what it points at lives as long as it
         done = self._aim(self.at, self._pointer(capsule, None))

@@ -29,8 +29,7 @@ class Window:
     """
 
     def __init__(self, kernels: Any, line_bytes: int) -> None:
-        self._call = kernels.handle.hp_fabric_window
-        self._call.argtypes, self._call.restype = [ctypes.c_void_p], ctypes.c_int
+        self._call = function(kernels, "hp_fabric_window", 1)
         self._line = line_bytes
         self._job = ctypes.create_string_buffer(WINDOW_JOB.size)
         self._at = ctypes.addressof(self._job)
@@ -60,28 +59,10 @@ class Window:
         if window_width < 1 or window_height < 1:
             raise ValueError(f"a window of {window_width}x{window_height}")
         height, width, _ = frame.shape
-        WINDOW_JOB.pack_into(
-            self._job,
-            0,
-            frame.ctypes.data,
-            *frame.strides,
-            width,
-            height,
-            x,
-            y,
-            window_width,
-            window_height,
-            side,
-            tables,
-            resize.bytes_of(side)[0],
-            pixels[0],
-            pixels[1],
-            self._line,
-            0,
-            0,
-            0,
-            0,
-        )
+        shape = width, height, x, y, window_width, window_height
+        memory = side, tables, resize.bytes_of(side)[0], pixels[0], pixels[1], self._line
+        first = frame.ctypes.data
+        WINDOW_JOB.pack_into(self._job, 0, first, *frame.strides, *shape, *memory, 0, 0, 0, 0)
         done = self._call(self._at)
         return done, resize.Fetch(*WINDOW_JOB.unpack_from(self._job)[-4:])
 
@@ -106,8 +87,7 @@ class Maps:
         values: Sequence[np.ndarray],
         maps: Sequence[np.ndarray],
     ) -> None:
-        self._call = kernels.handle.hp_fabric_maps
-        self._call.argtypes, self._call.restype = [ctypes.c_void_p] * 2 + [ctypes.c_int], None
+        self._call = function(kernels, "hp_fabric_maps", 2, ctypes.c_int)
         self._held, self.count = (values, maps), len(maps)
         self._jobs = ctypes.create_string_buffer(WORDS.size * len(maps))
         self.at = ctypes.addressof(self._jobs)
@@ -136,8 +116,7 @@ class FrameCopies:
     """
 
     def __init__(self, kernels: Any) -> None:
-        self._copy, self._pointer = kernels.handle.hp_fabric_copy, capsule_pointer()
-        self._copy.argtypes, self._copy.restype = [ctypes.c_void_p] * 2, ctypes.c_int
+        self._copy, self._pointer = function(kernels, "hp_fabric_copy", 2), capsule_pointer()
         self._spare: List[np.ndarray] = []
 
     def take(self, frame: np.ndarray) -> np.ndarray:
@@ -155,12 +134,18 @@ class FrameCopies:
         self._spare.append(copy)
 
 
+def function(kernels: Any, name: str, pointers: int, *more: Any) -> Any:
+    """A compiled function of some pointers and other arguments that returns an int or nothing."""
+    found = getattr(kernels.handle, name)
+    found.argtypes, found.restype = [ctypes.c_void_p] * pointers + list(more), ctypes.c_int
+    return found
+
+
 def capsule_pointer() -> Any:
     """Python's function (capsule, None) that gives its address; of ``array.__array_struct__``."""
-    function = ctypes.pythonapi.PyCapsule_GetPointer
-    function.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    function.restype = ctypes.c_void_p
-    return function
+    found = ctypes.pythonapi.PyCapsule_GetPointer
+    found.argtypes, found.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
+    return found
 
 
 class Registers:
@@ -175,9 +160,7 @@ class Registers:
     """
 
     def __init__(self, kernels: Any, array: np.ndarray) -> None:
-        self._call = kernels.handle.hp_fabric_start
-        self._call.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_uint32]
-        self._call.restype = None
+        self._call = function(kernels, "hp_fabric_start", 2, ctypes.c_uint32)
         self._array, self.at = array, array.ctypes.data
         self._values = ctypes.create_string_buffer(REGISTERS.size)
         self._values_at = ctypes.addressof(self._values)

@@ -68,12 +68,9 @@ class NextFrame:
     """
 
     def __init__(self, kernels: Any, frames: Frames, pictures: Pictures, store: TableStore) -> None:
-        pointer, handle = ctypes.c_void_p, kernels.handle
         self.frames, self._pictures, self._store = frames, pictures, store
-        self._gather, self._hand_on = handle.hp_fabric_gather, handle.hp_fabric_hand_on
-        self._gather.argtypes, self._gather.restype = [pointer] * 2, ctypes.c_int
-        self._hand_on.argtypes = [pointer] * 3 + [ctypes.c_uint32]
-        self._hand_on.restype = ctypes.c_int
+        self._gather = native.function(kernels, "hp_fabric_gather", 2)
+        self._hand_on = native.function(kernels, "hp_fabric_hand_on", 3, ctypes.c_uint32)
         self._pointer = native.capsule_pointer()
         self._job = ctypes.create_string_buffer(NEXT.size)
         self._at = ctypes.addressof(self._job)

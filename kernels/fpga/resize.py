@@ -36,9 +36,8 @@ _COLUMN = np.dtype(
 )
 _ROW = np.dtype([("top", "<i2"), ("bottom", "<i2"), ("weight", "<u2"), ("next", "<u2")])
 
-_remembered: "OrderedDict[Tuple[str, int, int], golden.Taps]" = (
-    OrderedDict()
-)  # (which, source, target) -> arrays, the last used last
+# (which, source, target) -> arrays, the last used last
+_remembered: "OrderedDict[Tuple[str, int, int], golden.Taps]" = OrderedDict()
 
 
 def bytes_of(side: int) -> Tuple[int, int]:

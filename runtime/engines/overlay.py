@@ -17,14 +17,7 @@ COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in kernels.fpga.fabric
 
 # entries of a bundle's tables that are whole numbers
-SIZE = (
-    "lanes",
-    "bus_bytes",
-    "crop_lanes",
-    "map_words",
-    "weight_tiles",
-    "line_bytes",
-)
+SIZE = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
 PROGRAM = ("offset", "side", "cycles")
 ENTRY = ("offset", "channels", "height", "width")
 MOST_EXPONENT = 64
@@ -123,8 +116,7 @@ class Engine(Base):
         if not self.is_image_whole():
             raise BadBundle(
                 f"{self._file}: the fabric's memory does not keep what was written into it; power "
-                "the board "
-                "off and on"
+                "the board off and on"
             )
 
     def is_image_whole(self) -> bool:

@@ -12,6 +12,16 @@ from kernels.fpga.tables import Size, read_toml
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
+PARAMETERS = (  # of the top module, in sizes.toml
+    "lanes",
+    "bus_bytes",
+    "crop_lanes",
+    "map_words",
+    "map_style",
+    "weight_tiles",
+    "line_bytes",
+    "pumped",
+)
 
 
 def sizes() -> Dict[str, Size]:

@@ -188,7 +188,7 @@ def test_a_strict_reader_of_systemverilog_takes_the_whole_design(board):
     names = sorted(str(path) for path in RTL.glob("*.sv")) + [str(RTL / "hotpath_engine.v")]
     generics = [
         "-G{}={}".format(name.upper(), json.dumps(size[name]).replace('"', '\\"'))
-        for name in vivado.PARAMETERS
+        for name in design.PARAMETERS
     ]
     driver = pyslang.driver.Driver()
     driver.addStandardArgs()

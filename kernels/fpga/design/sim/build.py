@@ -19,31 +19,12 @@ from kernels.fpga import design
 HERE = os.path.dirname(os.path.abspath(__file__))
 RTL = os.path.join(os.path.dirname(HERE), "rtl")
 OURS = ("harness.cpp", "engine.vlt")
-PARAMETERS = (
-    "lanes",
-    "bus_bytes",
-    "crop_lanes",
-    "map_words",
-    "weight_tiles",
-    "line_bytes",
-    "pumped",
-)
+# the style of memory is the synthesis tool's alone
+PARAMETERS = tuple(name for name in design.PARAMETERS if name != "map_style")
 VERILATE = (
-    "--cc",
-    "-O3",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "unique",
-    "--no-assert",
-    "--prefix",
-    "Vengine",
-    "--top-module",
-    "hp_engine",
-    "-Wno-fatal",
-    "-Wno-lint",
-    "-Wno-style",
-)
+    "--cc -O3 --x-assign fast --x-initial unique --no-assert --prefix Vengine "
+    "--top-module hp_engine -Wno-fatal -Wno-lint -Wno-style"
+).split()
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp", "verilated_random.cpp")
 FLAGS = ("-std=c++20", "-fPIC", "-DVM_TRACE=0", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVL_TIME_CONTEXT")
 TIMEOUT_S = 900
@@ -145,18 +126,11 @@ def _build(
         sources = glob.glob(os.path.join(work, "*.cpp")) + [os.path.join(HERE, "harness.cpp")]
         # the largest first, and what runs once without optimising
         sources.sort(key=os.path.getsize, reverse=True)
-        jobs = [
-            [compiler]
-            + flags
-            + [
-                "-O0" if "__Slow" in source else "-O2",
-                "-c",
-                source,
-                "-o",
-                os.path.join(work, os.path.basename(source) + ".o"),
-            ]
-            for source in sources
-        ]
+        jobs = []
+        for source in sources:
+            target = os.path.join(work, os.path.basename(source) + ".o")
+            level = "-O0" if "__Slow" in source else "-O2"
+            jobs.append([compiler] + flags + [level, "-c", source, "-o", target])
         _together(jobs)
         objects = [job[-1] for job in jobs]
         partial = f"{path}.{os.getpid()}.part"
@@ -224,4 +198,4 @@ def _digest(paths: Sequence[str]) -> str:
 
 
 def _key(*parts: Any) -> str:
-    return hashlib.sha256(repr((VERILATE, FLAGS) + parts).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((VERILATE, FLAGS, parts)).encode()).hexdigest()[:16]

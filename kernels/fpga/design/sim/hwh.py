@@ -15,6 +15,7 @@ from kernels.fpga import tables
 from kernels.fpga.fabric import CELL
 
 TYPE = "xilinx.com:module_ref:hotpath_engine:1.0"
+AXI = "xilinx.com:interface:aximm:1.0"
 ADDRESS = {"zynq": 0x40000000, "zynqmp": 0xA0000000}
 RANGE = 0x10000
 ACCESSES = {"r": "read-only", "w": "write-only", "rw": "read-write"}
@@ -64,11 +65,10 @@ def describe(family: str, clock_mhz: float) -> str:
         clock_mhz: of the fabric.
     """
     processor = PROCESSORS[family]
-    modules = _processor(family, processor, clock_mhz) + _engine()
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<EDKSYSTEM EDWVERSION="1.2">'
-        "<SYSTEMINFO{}/><EXTERNALPORTS/><EXTERNALINTERFACES/><MODULES>{}</MODULES></EDKSYSTEM>\n"
-    ).format(_attributes(ARCH=processor["arch"], NAME="hotpath"), modules)
+    modules = _tag("MODULES", _processor(family, processor, clock_mhz) + _accelerator())
+    system = _tag("SYSTEMINFO", ARCH=processor["arch"], NAME="hotpath")
+    inside = system + _tag("EXTERNALPORTS") + _tag("EXTERNALINTERFACES") + modules
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + _tag("EDKSYSTEM", inside, EDWVERSION=1.2)
 
 
 def _processor(family: str, processor: Dict[str, Any], clock_mhz: float) -> str:
@@ -81,25 +81,24 @@ def _processor(family: str, processor: Dict[str, Any], clock_mhz: float) -> str:
         parameters[processor["divisors"].format(index, 1)] = second
         if family == "zynqmp":
             parameters[FREQUENCY.format(index)] = PLL_MHZ[family] / first / second
-    base = ADDRESS[family]
-    place = "<MEMORYMAP><MEMRANGE{}/></MEMORYMAP>".format(
-        _attributes(
-            ADDRESSBLOCK="reg0",
-            BASENAME="C_BASEADDR",
-            BASEVALUE=f"0x{base:08X}",
-            HIGHNAME="C_HIGHADDR",
-            HIGHVALUE=f"0x{base + RANGE - 1:08X}",
-            INSTANCE=CELL,
-            IS_DATA="TRUE",
-            MASTERBUSINTERFACE=processor["port"],
-            MEMTYPE="REGISTER",
-            SLAVEBUSINTERFACE="s_axil",
-        )
+    base, port = ADDRESS[family], processor["port"]
+    place = _tag(
+        "MEMRANGE",
+        ADDRESSBLOCK="reg0",
+        BASENAME="C_BASEADDR",
+        BASEVALUE=f"0x{base:08X}",
+        HIGHNAME="C_HIGHADDR",
+        HIGHVALUE=f"0x{base + RANGE - 1:08X}",
+        INSTANCE=CELL,
+        IS_DATA="TRUE",
+        MASTERBUSINTERFACE=port,
+        MEMTYPE="REGISTER",
+        SLAVEBUSINTERFACE="s_axil",
     )
-    vlnv = "xilinx.com:ip:{}:{}".format(processor["module"], processor["version"])
-    return _module(
-        "ps", processor["module"], vlnv, parameters, place, _bus(processor["port"], "MASTER")
-    )
+    kind = processor["module"]
+    vlnv = f"xilinx.com:ip:{kind}:{processor['version']}"
+    bus = _tag("BUSINTERFACE", _tag("PORTMAPS"), NAME=port, TYPE="MASTER", VLNV=AXI)
+    return _module("ps", kind, vlnv, parameters, _tag("MEMORYMAP", place), bus)
 
 
 def _divisors(ratio: float) -> Tuple[int, int]:
@@ -108,57 +107,45 @@ def _divisors(ratio: float) -> Tuple[int, int]:
     return min(pairs)[1:]
 
 
-def _engine() -> str:
-    registers = "".join(
-        "<REGISTER{}>{}{}{}{}{}<FIELDS/></REGISTER>".format(
-            _attributes(NAME=entry["name"]),
-            _property("DESCRIPTION", entry["text"]),
-            _property("ADDRESS_OFFSET", "0x{:X}".format(entry["offset"])),
-            _property("SIZE", 32),
-            _property("ACCESS", ACCESSES[entry["access"]]),
-            _property("IS_ENABLED", "true"),
-        )
-        for entry in tables.TABLE["register"]
+def _accelerator() -> str:
+    registers = ""
+    for entry in tables.TABLE["register"]:
+        properties = {
+            "DESCRIPTION": entry["text"],
+            "ADDRESS_OFFSET": "0x{:X}".format(entry["offset"]),
+            "SIZE": 32,
+            "ACCESS": ACCESSES[entry["access"]],
+            "IS_ENABLED": "true",
+        }
+        told = "".join(_tag("PROPERTY", NAME=name, VALUE=properties[name]) for name in properties)
+        registers += _tag("REGISTER", told + _tag("FIELDS"), NAME=entry["name"])
+    block = _tag(
+        "ADDRESSBLOCK",
+        _tag("REGISTERS", registers),
+        ACCESS="read-write",
+        INTERFACE="s_axil",
+        NAME="reg0",
+        RANGE=RANGE,
+        USAGE="register",
     )
-    block = _attributes(
-        ACCESS="read-write", INTERFACE="s_axil", NAME="reg0", RANGE=RANGE, USAGE="register"
-    )
-    blocks = (
-        f"<ADDRESSBLOCKS><ADDRESSBLOCK{block}><REGISTERS>{registers}</REGISTERS></ADDRESSBLOCK>"
-        "</ADDRESSBLOCKS>"
-    )
-    return _module(CELL, "hotpath_engine", TYPE, {}, blocks, _bus("s_axil", "SLAVE"))
+    bus = _tag("BUSINTERFACE", _tag("PORTMAPS"), NAME="s_axil", TYPE="SLAVE", VLNV=AXI)
+    return _module(CELL, "hotpath_engine", TYPE, {}, _tag("ADDRESSBLOCKS", block), bus)
 
 
 def _module(
-    name: str, kind: str, vlnv: str, parameters: Dict[str, Any], inside: str, buses: str
+    name: str, kind: str, vlnv: str, parameters: Dict[str, Any], inside: str, bus: str
 ) -> str:
     listed = "".join(
-        f"<PARAMETER{_attributes(NAME=key, VALUE=value)}/>"
-        for key, value in sorted(parameters.items())
+        _tag("PARAMETER", NAME=key, VALUE=value) for key, value in sorted(parameters.items())
     )
-    return (
-        "<MODULE{}><PARAMETERS>{}</PARAMETERS>{}<PORTS/><BUSINTERFACES>{}</BUSINTERFACES></MODULE>"
-    ).format(
-        _attributes(FULLNAME="/" + name, INSTANCE=name, MODTYPE=kind, VLNV=vlnv),
-        listed,
-        inside,
-        buses,
-    )
+    inside = _tag("PARAMETERS", listed) + inside + _tag("PORTS") + _tag("BUSINTERFACES", bus)
+    return _tag("MODULE", inside, FULLNAME="/" + name, INSTANCE=name, MODTYPE=kind, VLNV=vlnv)
 
 
-def _bus(name: str, kind: str) -> str:
-    return "<BUSINTERFACE{}><PORTMAPS/></BUSINTERFACE>".format(
-        _attributes(NAME=name, TYPE=kind, VLNV="xilinx.com:interface:aximm:1.0")
-    )
-
-
-def _property(name: str, value: Any) -> str:
-    return f"<PROPERTY{_attributes(NAME=name, VALUE=value)}/>"
-
-
-def _attributes(**pairs: Any) -> str:
-    return "".join(f" {key}={quoteattr(str(pairs[key]))}" for key in sorted(pairs))
+def _tag(tag: str, inside: str = "", **attributes: Any) -> str:
+    """An element of XML."""
+    told = "".join(f" {key}={quoteattr(str(value))}" for key, value in attributes.items())
+    return f"<{tag}{told}>{inside}</{tag}>"
 
 
 def empty_bit(part: str, text: str) -> bytes:

@@ -17,16 +17,6 @@ from kernels.fpga.design.sim import hwh
 
 SCRIPT = design.FOLDER / "vivado" / "overlay.tcl"
 ROOT = design.ROOT
-PARAMETERS = (
-    "lanes",
-    "bus_bytes",
-    "crop_lanes",
-    "map_words",
-    "map_style",
-    "weight_tiles",
-    "line_bytes",
-    "pumped",
-)
 
 
 class NoOverlay(HotpathError):
@@ -60,7 +50,7 @@ def command(name: str, jobs: int = 2) -> List[str]:
         ("clock_mhz", size["assumed_clock_mhz"]),
         ("address", f"0x{hwh.ADDRESS[family]:08x}"),
     ]
-    given += [(key, size[key]) for key in PARAMETERS]
+    given += [(key, size[key]) for key in design.PARAMETERS]
     given += [
         ("work", ROOT / ".cache" / "vivado" / name),
         ("out", folder(name)),

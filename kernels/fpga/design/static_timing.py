@@ -15,12 +15,7 @@ import math
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from kernels.fpga import design
-
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    import tomli as tomllib
+from kernels.fpga import design, tables
 
 FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 LUTS = ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6")
@@ -61,7 +56,7 @@ class UnknownCell(ValueError):
 
 def delays() -> Dict[str, Any]:
     """``delays.toml`` as a dict."""
-    return tomllib.loads((design.FOLDER / "delays.toml").read_text(encoding="utf-8"))
+    return tables.read_toml(design.FOLDER / "delays.toml")
 
 
 class Timing:

@@ -6,22 +6,16 @@ a budget, and ``TIMING.md``. Nothing was placed or routed: these are estimates, 
 met.
 """
 
-import argparse
 import collections
 import functools
 import re
 import sys
 from typing import Any, Dict, List, Sequence, Tuple
 
-from kernels.errors import HotpathError
 from kernels.fpga import design
 from kernels.fpga.design import static_timing, synthesis
-from kernels.fpga.design.static_timing import Path, tomllib
+from kernels.fpga.design.static_timing import Path
 
-Results = Dict[str, Dict[str, Any]]  # what ``measure`` gave, by board
-
-RESULTS = design.FOLDER / "timing.toml"
-DOCUMENT = design.FOLDER / "TIMING.md"
 # The longest path that is allowed with the usual net model, scaled, ns.
 BUDGET_NS = {"xc7": 5.5, "xcup": 3.9}
 MARGIN = 0.15  # of a period, left for the clock net, for routing and for the tool
@@ -189,42 +183,7 @@ def _limits(board: str, found: Dict[str, Any]) -> List[Tuple[str, str, float, fl
     return kinds
 
 
-# -- files
-
-
-def results() -> Results:
-    """``timing.toml``: dict of board -> what ``measure`` gave."""
-    if not RESULTS.is_file():
-        return {}
-    return tomllib.loads(RESULTS.read_text(encoding="utf-8"))
-
-
-def toml(found: Results) -> str:
-    """The text of ``timing.toml``."""
-    lines = ["# Written by `python -m kernels.fpga.design.timing`."]
-    for board in sorted(found):
-        one = found[board]
-        lines += ["", f"[{board}]"]
-        lines += [f'{key} = "{one[key]}"' for key in ("source", "yosys")]
-        for key in ("worst_ns", "half_worst_ns"):
-            if key in one:
-                lines.append(f"{key} = {one[key]}")
-        for key in ("module", "path", "half_module", "half_path"):
-            if key not in one:
-                continue
-            lines.append(f"{key} = [")
-            for row in one[key]:
-                pairs = ", ".join(f"{k} = {_literal(v)}" for k, v in row.items())
-                lines.append(f"  {{ {pairs} }},")
-            lines.append("]")
-    return "\n".join(lines) + "\n"
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, str):
-        return '"{}"'.format(value.replace("\\", "\\\\").replace('"', '\\"'))
-    return repr(value)
-
+# -- the document
 
 HEAD = """# The clock that the engine may hold
 
@@ -236,6 +195,7 @@ budget holds for the base of {usual} ns. The clock net, its skew and the interco
 The clock of the last column keeps {margin:.0%} of the period for what is not modelled. Pumped
 multipliers run at twice the clock: between their registers, and to and from them, a path has half
 of a period. None counts as shorter than {least} ns (scaled), the least period of a clock buffer.
+The longest paths, and the longest that ends in each module, are in `timing.toml`.
 `tests/kernels/fpga/test_timing.py` fails when the RTL is not the one timed here, or when a board is
 over its budget.
 
@@ -243,7 +203,7 @@ over its budget.
 | --- |{dashes}"""
 
 
-def document(found: Results) -> str:
+def document(found: synthesis.Results) -> str:
     """The text of ``TIMING.md``."""
     table = static_timing.delays()
     net = table["net"]
@@ -257,82 +217,19 @@ def document(found: Results) -> str:
         bases=bases,
         dashes=" ---: |" * (len(net["bases"]) + 3),
     ).split("\n")
-    boards = [board for board in design.sizes() if board in found]
-    for board in boards:
-        one = found[board]
-        for prefix, words, ns, most in _limits(board, one):
+    for board in (name for name in design.sizes() if name in found):
+        for prefix, words, ns, most in _limits(board, found[board]):
             cells = [design.parts()[board]["title"] + words]
-            cells += [f"{each:.2f}" for each in one[prefix + "worst_ns"]]
+            cells += [f"{each:.2f}" for each in found[board][prefix + "worst_ns"]]
             cells += [f"{most:.2f}", f"{most - ns:+.2f}"]
             cells.append(f"{(1 - MARGIN) * 1000 / ns:.0f} MHz")
             lines.append("| " + " | ".join(cells) + " |")
-    for board in boards:
-        if board == boards[0] or found[board]["source"] != found[boards[0]]["source"]:
-            lines += _details(board, found[board])
     return "\n".join(lines) + "\n"
 
 
-def _details(board: str, one: Dict[str, Any]) -> List[str]:
-    lines = [
-        "",
-        "## " + design.parts()[board]["title"],
-        "",
-        "Yosys {}. The longest path that ends in each module.".format(one["yosys"]),
-    ]
-    for prefix, words, _, most in _limits(board, one):
-        if words:
-            lines += ["", "Paths" + words + ":"]
-        lines += ["", "| module | ns | slack | ends |", "| --- | ---: | ---: | ---: |"]
-        for row in sorted(one[prefix + "module"], key=lambda row: -row["worst_ns"]):
-            ns = row["worst_ns"]
-            lines.append(
-                "| `{}` | {:.2f} | {:+.2f} | {} |".format(row["name"], ns, most - ns, row["ends"])
-            )
-        lines += [
-            "",
-            "The longest paths, one for each register that they end in:",
-            "",
-            "| ns | from | to | written at | through |",
-            "| ---: | --- | --- | --- | --- |",
-        ]
-        for row in one[prefix + "path"]:
-            cells = ["{:.2f}".format(row["ns"])]
-            cells += [f"`{row[end]}`" for end in ("start", "end")]
-            lines.append("| " + " | ".join(cells + [row["line"], row["levels"]]) + " |")
-    return lines
-
-
 def main() -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kernels.fpga.design.timing", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument(
-        "board", nargs="*", help="sections of sizes.toml (default: those not fresh)"
-    )
-    options = parser.parse_args()
-    found = results()
-    names = options.board or [
-        board
-        for board in design.sizes()
-        if found.get(board, {}).get("source") != synthesis.fingerprint(board)
-    ]
-    try:
-        for board in names:
-            print(f"{board}: yosys ...", flush=True)
-            source = synthesis.fingerprint(board)  # boards of the same size are timed once
-            same = [one for one in found.values() if one["source"] == source]
-            found[board] = dict(same[0]) if same and not options.board else measure(board)
-            print("{}: {} ns".format(board, found[board]["worst_ns"]), flush=True)
-            RESULTS.write_text(toml(found), encoding="utf-8")
-    except HotpathError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    DOCUMENT.write_text(document(found), encoding="utf-8")
-    problems = [problem for board in found for problem in over_budget(board, found[board])]
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    summary = (__doc__ or "").partition("\n")[0]
+    return synthesis.command("timing", summary, measure, document, over_budget)
 
 
 if __name__ == "__main__":

@@ -7,30 +7,32 @@ from kernels.fpga import design
 from kernels.fpga.design import resources, synthesis
 
 BOARDS = sorted(design.sizes())
+RESULTS = synthesis.results("resources")
+DOCUMENT = design.FOLDER / "RESOURCES.md"
 AGAIN = "; run `python -m kernels.fpga.design.resources`"
 
 
 def test_the_smallest_board_was_counted_on_this_rtl():
-    assert resources.is_fresh("pynq_z2", resources.results()["pynq_z2"]), AGAIN
+    assert synthesis.is_fresh("pynq_z2", RESULTS["pynq_z2"]), AGAIN
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_count_of_an_earlier_rtl_is_marked(board):
     title = design.parts()[board]["title"]
-    text = resources.DOCUMENT.read_text(encoding="utf-8")
+    text = DOCUMENT.read_text(encoding="utf-8")
     marked = f"| {title}{resources.STALE} |" in text
-    assert marked != resources.is_fresh(board, resources.results()[board])
+    assert marked != synthesis.is_fresh(board, RESULTS[board])
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_engine_fits_the_board(board):
-    assert resources.over_budget(board, resources.results()[board]["total"]) == []
+    assert resources.over_budget(board, RESULTS[board]["total"]) == []
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_two_products_share_each_dsp_of_the_array(board):
     """Each lane has 256 products, in 128 DSPs; two pumped lanes have them together."""
-    modules = {row["name"]: row for row in resources.results()[board]["module"]}
+    modules = {row["name"]: row for row in RESULTS[board]["module"]}
     size = design.sizes()[board]
     arrays = size["lanes"] // (1 + size["pumped"])
     assert modules["hp_packed_multiplier"]["dsp"] == 128 * arrays
@@ -40,7 +42,7 @@ def test_two_products_share_each_dsp_of_the_array(board):
 @pytest.mark.parametrize("board", BOARDS)
 def test_maps_and_weights_are_in_memories_made_for_it(board):
     size = design.sizes()[board]
-    modules = {row["name"]: row for row in resources.results()[board]["module"]}
+    modules = {row["name"]: row for row in RESULTS[board]["module"]}
     for name, bits in (
         ("hp_maps", size["lanes"] * size["map_words"] * 128),
         ("hp_weights", size["weight_tiles"] * 2048),
@@ -52,9 +54,9 @@ def test_maps_and_weights_are_in_memories_made_for_it(board):
 
 
 def test_the_document_says_what_the_table_says():
-    assert resources.DOCUMENT.read_text(encoding="utf-8") == resources.document(
-        resources.results()
-    ), "RESOURCES.md" + AGAIN
+    assert DOCUMENT.read_text(encoding="utf-8") == resources.document(RESULTS), (
+        "RESOURCES.md" + AGAIN
+    )
 
 
 def test_a_comment_does_not_make_the_table_stale(tmp_path, monkeypatch):
@@ -108,7 +110,7 @@ def test_the_readme_says_what_the_tables_say():
         start = f"| {described.title} | typical |"
         (row,) = (line for line in cycles.splitlines() if line.startswith(start))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        there, taken = described.fpga, resources.results()[board]["total"]
+        there, taken = described.fpga, RESULTS[board]["total"]
         shares = [f"{taken[k] / there[k]:.0%}" for k in ("dsp", "luts", "bram36")]
         said = [described.title, size["lanes"], cells[4], cells[7], cells[9], cells[10] + " FPS"]
         assert "| " + " | ".join(map(str, said + shares)) + " |" in readme

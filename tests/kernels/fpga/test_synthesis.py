@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from kernels.fpga.design import resources, timing
+from kernels.fpga.design import resources, synthesis, timing
 
 pytestmark = [
     pytest.mark.slow("the whole engine is synthesised"),
@@ -18,14 +18,14 @@ BOARD = "pynq_z2"  # for the others, the hash shows that the RTL is unchanged
 
 
 def test_yosys_counts_the_same_again():
-    before, now = resources.results()[BOARD], resources.synthesise(BOARD)
+    before, now = synthesis.results("resources")[BOARD], resources.synthesise(BOARD)
     assert resources.over_budget(BOARD, now["total"]) == []
     if before["yosys"] == now["yosys"]:
         assert now == before
 
 
 def test_the_timer_finds_the_same_again():
-    before, now = timing.results()[BOARD], timing.measure(BOARD)
+    before, now = synthesis.results("timing")[BOARD], timing.measure(BOARD)
     assert timing.over_budget(BOARD, now) == []
     if before["yosys"] == now["yosys"]:
         assert now == before

@@ -2,7 +2,7 @@
 
 Every class has exactly the names of the real bindings that the product uses. A name that a family
 lacks is missing here too: ``tests/runtime/engines/test_tensorrt_surface.py`` compares both with
-surfaces.json. As far as the real behaviour is known, the fakes build and refuse the same things:
+surfaces.txt. As far as the real behaviour is known, the fakes build and refuse the same things:
 
 - A plan loads only in the version and on the GPU that it was built for. Otherwise the fake logs the
   message of the real TensorRT.

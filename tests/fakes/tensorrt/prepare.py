@@ -9,7 +9,7 @@ their names.
 
     python tests/fakes/tensorrt/prepare.py --write [PYTHON]
 
-also writes the names to surfaces.json. The tests compare the fakes with it, on every Python.
+also writes the names to surfaces.txt. The tests compare the fakes with it, on every Python.
 """
 
 import glob
@@ -20,12 +20,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 CACHE = os.path.join(ROOT, ".cache", "tensorrt")
-SURFACES = os.path.join(HERE, "surfaces.json")
+SURFACES = os.path.join(HERE, "surfaces.txt")
 
 WHEELS = {
     "8.6.1": "tensorrt-bindings",
@@ -82,6 +83,30 @@ def read(version, python, executable=None):
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout)
+
+
+def write_surfaces(surfaces):
+    """Write the names: a line for a version, one for a class, and then its names, indented."""
+    with open(SURFACES, "w") as file:
+        for version, read in sorted(surfaces.items()):
+            file.write(version + "\n")
+            for name, names in sorted(dict(read["classes"], tensorrt=read["module"]).items()):
+                wrapped = textwrap.fill(" ".join(names), 96, break_long_words=False)
+                file.write(name + ":\n" + textwrap.indent(wrapped, "    ") + "\n")
+
+
+def read_surfaces():
+    """dict of version -> dict of class -> set of names; "tensorrt" has the module's own."""
+    found, version, names = {}, {}, set()
+    with open(SURFACES) as file:
+        for line in file.read().splitlines():
+            if line.startswith(" "):
+                names.update(line.split())
+            elif line.endswith(":"):
+                names = version.setdefault(line[:-1], set())
+            else:
+                version = found.setdefault(line, {})
+    return found
 
 
 def missing(version, python):
@@ -168,9 +193,7 @@ def main(arguments):
             if not problem:
                 surfaces[version] = read(version, python, executable)
     if "--write" in arguments:
-        with open(SURFACES, "w") as file:
-            json.dump(surfaces, file, indent=0, sort_keys=True)
-            file.write("\n")
+        write_surfaces(surfaces)
     return 0 if surfaces else 1
 
 

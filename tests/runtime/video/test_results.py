@@ -1,13 +1,16 @@
 """Results are whole lines on the disk after every frame, whatever happens to the program."""
 
 import csv
+import fcntl
 import io
 import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import numpy as np
@@ -147,6 +150,11 @@ def test_a_closed_standard_output_is_one_sentence():
     assert done.stderr == b"standard output: is closed; give --results a file's name"
 
 
+def waiting_in(pipe):
+    """How many bytes nobody has read yet."""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
 def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row(tmp_path):
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
@@ -166,7 +174,9 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
     # not blocking, because the writer opens it later
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
         process = run(code, path)
-        time.sleep(1.0)  # the pipe is full by then
+        deadline = time.monotonic() + 60
+        while waiting_in(reader) < 60000 and time.monotonic() < deadline:
+            time.sleep(0.01)  # until the pipe is full
         os.set_blocking(reader.fileno(), True)
         lines = reader.read().splitlines()
     assert process.communicate()[0] == b"" and process.returncode == 0

@@ -18,7 +18,8 @@ from tests.support import fpga_bundle as bright
 
 def trackers_on(engine, count, pipeline):
     made = loading.create_tracker
-    return [made(engine.network, engine, cpu.load(), pipeline=pipeline) for _ in range(count)]
+    options = Options(pipeline=pipeline)
+    return [made(engine.network, engine, cpu.load(), options) for _ in range(count)]
 
 
 def starts(boxes, count):

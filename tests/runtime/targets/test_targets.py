@@ -18,10 +18,10 @@ def toml(tmp_path):
 def test_what_a_tracker_says_is_passed_on_once(toml, monkeypatch):
     create = module.create_tracker
 
-    def talking(*arguments, log=None, **options):
-        if log is not None:
-            log("crop and select run on the processor")
-        return create(*arguments, **options)
+    def talking(network, engine, kernels, options):
+        if options.log is not None:
+            options.log("crop and select run on the processor")
+        return create(network, engine, kernels, options)
 
     monkeypatch.setattr(module, "create_tracker", talking)
     said = []

@@ -9,6 +9,7 @@ import pathlib
 from collections import Counter, OrderedDict, namedtuple
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional
 
+import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, shape_inference
 
 from runtime.graphs import assemble, models
@@ -113,8 +114,5 @@ _COUNTERS: Dict[str, Callable[[NodeProto, Any, models.Shape], int]] = {
 }
 
 
-def _product(numbers: Iterable[int]) -> int:
-    result = 1
-    for number in numbers:
-        result *= int(number)
-    return result
+def _product(sides: models.Shape) -> int:
+    return int(np.prod(sides))

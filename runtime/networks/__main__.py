@@ -80,7 +80,7 @@ def add_network(options: argparse.Namespace) -> None:
 
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
-    from runtime.cli.networks import placement
+    from runtime.cli.networks import support
 
     network = load_network(options.network)
     for key, value in sorted(vars(network).items()):
@@ -93,7 +93,7 @@ def show(options: argparse.Namespace) -> None:
     for entry in network.files:
         print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
     print("\nparts of a frame on each board")
-    for title, sentence in placement.on_boards(network):
+    for title, sentence in support.parts_on_boards(network):
         print(f"{title:<32} {sentence}")
     paths = paths_of(network, options.networks_dir)
     print("\nfiles            {}".format("present" if paths else "missing"))

@@ -7,8 +7,9 @@ determine colours, crop and border. For these there are alternatives here, and
 
 import pathlib
 from types import SimpleNamespace
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
+import numpy as np
 from onnx import ModelProto
 
 from runtime.errors import BadNetwork
@@ -240,7 +241,7 @@ def _family(
         head = {"filter": "ridge", "features": shapes[0][0], "correlation": "none"}
         stretched = {name: CROPS[name] for name in CROPS if name.endswith("1 and 1")}
         return "response", head, dict(choices, crop=stretched)
-    if len(outputs) == 1 and int(_product(shapes[0])) == 4:
+    if len(outputs) == 1 and int(np.prod(shapes[0])) == 4:
         choices.update(crop=_crops(False), border=_borders(False))
         return "corners", {"output": "box", "correlation": "attention"}, choices
     size = shapes[0][-1]
@@ -316,10 +317,3 @@ def _stride(search: int, cells: int) -> int:
     while (cells - 1) * stride * 2 <= search:
         stride *= 2
     return stride
-
-
-def _product(numbers: Iterable[int]) -> int:
-    result = 1
-    for number in numbers:
-        result *= number
-    return result

@@ -1,19 +1,16 @@
-"""Which engines and boards can run a network.
+"""Where a network runs: the parts of its frame on each board, the engines and boards that can.
 
-Installed engines are tried. What boards can run follows from the graph's operators.
+``parts_on_boards`` follows from the network's TOML and the board's. ``on_engines`` tries the
+installed engines, and ``on_boards`` looks at the graph's operators.
 """
 
 import pathlib
-from typing import Dict, List, Optional, Tuple
-
-from onnx import ModelProto
+from typing import Any, Dict, List, Optional, Tuple
 
 import boards
-from kernels.fpga.design.compiler.graph import OPERATORS
+from kernels.errors import NotOnGpu
 from runtime import engines
 from runtime.errors import BadNetwork, HotpathError
-from runtime.graphs import cut
-from runtime.graphs.assemble import Graphs
 from runtime.network import Network
 
 Verdicts = List[Tuple[str, str]]
@@ -21,6 +18,55 @@ Verdicts = List[Tuple[str, str]]
 # The first TensorRT that imports a convolution with a tensor as weights (NVIDIA/TensorRT#137,
 # onnx/onnx-tensorrt#609). For older ones the correlation is cut out.
 TENSOR_WEIGHTS_FROM = (8, 5, 1)
+SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
+
+
+def parts_on_boards(network: Network) -> Verdicts:
+    """Say for each board which part of a frame runs where.
+
+    Args:
+        network: the ``Network``.
+
+    Returns:
+        list of (title, sentence).
+    """
+    named = map(boards.load_board, boards.names())
+    return [(board.title, _sentence(board, network)) for board in named]
+
+
+def _sentence(board: boards.Board, network: Network) -> str:
+    learns = network.family == "response" and network.filter == "ridge"
+    select = "select in NumPy" if learns else "select in C++"
+    on_processor = f"crop in C++ and {select}" if learns else "crop and " + select
+    on_processor += " on the processor"
+    if board.engine in ("tensorrt", "onnxruntime_gpu"):
+        why = why_not_on_gpu(network)
+        if why is None:
+            return "crop, network and select on the GPU" + (SEARCH if _searches(network) else "")
+        return f"network on the GPU; {on_processor}, because {why}"
+    if board.engine == "overlay":
+        if network.resample == "warp":
+            return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
+        return f"crop and network in the FPGA, if it has their operators; {select} on the processor"
+    return "network on the processor; " + on_processor
+
+
+def _searches(network: Network) -> bool:
+    """Whether a lost target is searched for, if the graph shows features."""
+    return network.lost_below > 0 and network.found_above > 0
+
+
+def why_not_on_gpu(network: Network) -> Optional[str]:
+    """Why crop and select of a network do not run on a GPU; None where they do."""
+    from runtime.devices.gpu import frame_settings
+
+    try:
+        frame_settings(network)
+    except NotOnGpu as error:
+        reason = str(error).split("; ")[0]  # what follows is what to run instead
+        name = network.name + ": "
+        return reason[len(name) :] if reason.startswith(name) else reason
+    return None
 
 
 def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
@@ -53,7 +99,7 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
     return results
 
 
-def on_boards(graphs: Graphs) -> Verdicts:
+def on_boards(graphs: Any) -> Verdicts:
     """Say for each board what is known to prevent a network from running there.
 
     Args:
@@ -62,12 +108,14 @@ def on_boards(graphs: Graphs) -> Verdicts:
     Returns:
         list of (title, sentence).
     """
-    taken = _taken_out(graphs)
-    return [(board.title, _verdict(board, graphs.search, taken)) for board in _boards()]
+    taken, named = _taken_out(graphs), map(boards.load_board, boards.names())
+    return [(board.title, _verdict(board, graphs.search, taken)) for board in named]
 
 
-def _taken_out(graphs: Graphs) -> Optional[str]:
+def _taken_out(graphs: Any) -> Optional[str]:
     """What happens to correlations that an old TensorRT can't import; None where there is none."""
+    from runtime.graphs import cut
+
     if not cut.find(graphs):
         return None
     try:
@@ -80,13 +128,11 @@ def _taken_out(graphs: Graphs) -> Optional[str]:
     )
 
 
-def _boards() -> List[boards.Board]:
-    return [boards.load_board(name) for name in boards.names()]
-
-
-def _verdict(board: boards.Board, search: ModelProto, taken: Optional[str]) -> str:
+def _verdict(board: boards.Board, search: Any, taken: Optional[str]) -> str:
     if board.engine == "overlay":
-        lacking = sorted(set(_operators(search)) - OPERATORS)
+        from kernels.fpga.design.compiler.graph import OPERATORS
+
+        lacking = sorted({node.op_type for node in search.graph.node} - {"Constant"} - OPERATORS)
         if not lacking:
             return "no obstacle is known in the FPGA's engine"
         return "the FPGA's engine has no " + ", ".join(lacking)
@@ -100,10 +146,6 @@ def _verdict(board: boards.Board, search: ModelProto, taken: Optional[str]) -> s
     if versions[-1] < TENSOR_WEIGHTS_FROM:
         return taken
     return "whole from TensorRT {}.{}.{} on; before it {}".format(*TENSOR_WEIGHTS_FROM + (taken,))
-
-
-def _operators(search: ModelProto) -> List[str]:
-    return sorted({node.op_type for node in search.graph.node} - {"Constant"})
 
 
 def _version(text: Optional[str]) -> Tuple[int, ...]:

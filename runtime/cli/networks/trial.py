@@ -18,6 +18,7 @@ from kernels import cpu
 from runtime import decode, engines, geometry
 from runtime.cli.networks.trial_clips import Clip, Step
 from runtime.decode.shared import conventions
+from runtime.detect.boxes import overlaps
 from runtime.devices.processor import HostTracker
 from runtime.errors import HotpathError
 from runtime.network import Network
@@ -59,10 +60,6 @@ class Trial:
         self.problem: Optional[HotpathError] = None
         self._kernels = cpu.load()
         self._engines: Dict[Any, Any] = {}
-
-    def overlap(self, network: Network) -> float:
-        """Mean overlap of a network in all steps."""
-        return float(np.mean(self.overlaps([network])))
 
     def overlaps(
         self, networks: Sequence[Network], first: int = 0, last: Optional[int] = None
@@ -135,9 +132,8 @@ class Trial:
                     decoder.select(collected[place], moved, scale, width, height)
                 except HotpathError:
                     continue
-                results[place, column] = overlap_of(
-                    geometry.box_of(networks[place], moved), step.box.tolist()
-                )
+                found = geometry.box_of(networks[place], moved)
+                results[place, column] = overlaps(found, step.box)[0, 0]
         return results
 
     def _engine(self, network: Network) -> Any:
@@ -177,14 +173,3 @@ def _converted(
     for place, values in factors.items():
         result[place] = maps[place] * np.array(values, np.float32).reshape(-1, 1, 1)
     return result
-
-
-def overlap_of(first: Sequence[float], second: Sequence[float]) -> float:
-    """Intersection over union of two boxes (x, y, w, h)."""
-    ax, ay, aw, ah = (float(value) for value in first)
-    bx, by, bw, bh = (float(value) for value in second)
-    width = min(ax + aw, bx + bw) - max(ax, bx)
-    height = min(ay + ah, by + bh) - max(ay, by)
-    shared = max(width, 0.0) * max(height, 0.0)
-    union = aw * ah + bw * bh - shared
-    return shared / union if union > 0 else 0.0

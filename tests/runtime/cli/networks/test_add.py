@@ -10,8 +10,9 @@ import pytest
 from runtime import load_tracker
 from runtime.cli.networks import trial_clips
 from runtime.cli.networks.propose import propose
-from runtime.cli.networks.trial import Trial, overlap_of
+from runtime.cli.networks.trial import Trial
 from runtime.cli.networks.trial_clips import read_clips
+from runtime.detect.boxes import overlaps
 from runtime.networks import load_network
 from runtime.networks.__main__ import main
 from tests.runtime.decode import test_conventions
@@ -73,7 +74,7 @@ def test_colours_and_crop_are_found_by_trying(tmp_path, clips, capsys):
     tracker = load_tracker(out / "mine.toml")
     tracker.init(frames[0], boxes[0])
     for frame, box in zip(frames[1:], boxes[1:]):
-        assert overlap_of(tracker.update(frame).box, box) > 0.8
+        assert overlaps(tracker.update(frame).box, box)[0, 0] > 0.8
 
 
 def test_units_signs_and_the_target_are_found_by_trying(tmp_path, clips):
@@ -147,8 +148,8 @@ def test_a_right_setting_has_a_higher_overlap_than_a_wrong_one(tmp_path, clips):
     toml = blobs.write_network(tmp_path, "lighttrack")
     network = load_network(toml)
     trial = Trial(network.locate(), read_clips(clips, 6), "onnxruntime")
-    right = trial.overlap(network)
+    right = trial.overlaps([network]).mean()
     network.scale = (0.001,) * 3
-    wrong = trial.overlap(network)
+    wrong = trial.overlaps([network]).mean()
     trial.close()
     assert right > 0.8 and wrong < right - 0.1

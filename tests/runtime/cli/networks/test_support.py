@@ -8,7 +8,7 @@ import pytest
 import boards
 from kernels.errors import NotOnGpu
 from runtime import decode
-from runtime.cli.networks import placement
+from runtime.cli.networks import support
 from runtime.devices.gpu import frame_settings
 from runtime.networks import load_network, names
 
@@ -16,7 +16,7 @@ from runtime.networks import load_network, names
 @pytest.mark.parametrize("name", names())
 def test_boards_with_a_gpu_are_told_what_the_gpus_tracker_says(name):
     network = load_network(name)
-    told = dict(placement.on_boards(network))["Jetson Nano"]
+    told = dict(support.parts_on_boards(network))["Jetson Nano"]
     try:
         frame_settings(network)
     except NotOnGpu as error:
@@ -43,7 +43,7 @@ def test_cpp_is_said_where_the_kernels_have_the_family(name):
 
     network, kernels = load_network(name), Asked()
     decode.create(network, kernels)
-    told = dict(placement.on_boards(network))["this computer"]
+    told = dict(support.parts_on_boards(network))["this computer"]
     assert ("select in C++" in told) == kernels.asked
     assert kernels.asked == (name != "dcfnet")
 
@@ -51,7 +51,7 @@ def test_cpp_is_said_where_the_kernels_have_the_family(name):
 def test_an_fpga_takes_no_windows_with_fractions_of_pixels():
     for name in names():
         network = load_network(name)
-        told = dict(placement.on_boards(network))["Kria KV260"]
+        told = dict(support.parts_on_boards(network))["Kria KV260"]
         assert told.startswith("not in the FPGA") == (network.resample == "warp")
 
 

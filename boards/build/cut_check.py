@@ -63,9 +63,6 @@ def run_parts(form: Any, pictures: Values) -> Values:
 
 def correlate(step: Any, exemplar: Any, search: Any) -> Any:
     """Compute a ``cut.Step`` by its definition, in float32."""
-    if step.kind == "pixelwise":
-        result = golden.correlate_pixelwise(exemplar[0][:, :, None], search[0][:, :, None])
-        return result[None, :, :, 0].astype(np.float32)
     kernels = [golden.correlate_depthwise(each, search[0], step.padding) for each in exemplar]
     return np.stack(kernels).astype(np.float32)
 

@@ -1,15 +1,12 @@
 // Correlates the features of the exemplar with those of the search region, for graphs that are cut
-// there. A thread computes one output (eight of the pixelwise correlation). It adds n products in a
-// fixed order, each by a fused multiply-add. So the result is within n / 2^24 of the sum of the
-// products' magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1): n is
-// h * w depthwise, and channels pixelwise. With `half` 1, what it reads and writes is of half precision;
-// it adds up floats all the same.
+// there. A thread computes one output. It adds n = h * w products in a fixed order, each by a fused
+// multiply-add. So the result is within n / 2^24 of the sum of the products' magnitudes (Higham,
+// "Accuracy and Stability of Numerical Algorithms", section 3.1). With `half` 1, what it reads and
+// writes is of half precision; it adds up floats all the same.
 #include "../hotpath.h"
 #include "maps.h"
 
 namespace {
-
-const int POSITIONS = 8;  // of the exemplar that one thread correlates
 
 __device__ float read(const float* from, int index) { return from[index]; }
 __device__ float read(const unsigned short* from, int index) { return hp_from_half(from[index]); }
@@ -42,26 +39,6 @@ __device__ void depthwise(const Number* search, const Number* exemplar, int rows
   write(out, plane * out_rows * out_columns + index, sum);
 }
 
-template <class Number>
-__device__ void pixelwise(const Number* search, const Number* exemplar, int channels,
-                          int positions, int pixels, Number* out) {
-  const int pixel = blockIdx.x * blockDim.x + threadIdx.x;
-  const int first = blockIdx.y * POSITIONS;
-  if (pixel >= pixels) return;
-  float sums[POSITIONS] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-  for (int channel = 0; channel < channels; ++channel) {
-    const float value = read(search, channel * pixels + pixel);
-    const Number* weights = exemplar + channel * positions;
-#pragma unroll
-    for (int i = 0; i < POSITIONS; ++i)  // the last position again if there are no more
-      sums[i] =
-          fmaf(value, read(weights, first + i < positions ? first + i : positions - 1), sums[i]);
-  }
-#pragma unroll
-  for (int i = 0; i < POSITIONS; ++i)
-    if (first + i < positions) write(out, (first + i) * pixels + pixel, sums[i]);
-}
-
 }  // namespace
 
 // Each channel separately: search (channels, rows, columns), exemplar (count, channels, h, w), out
@@ -79,19 +56,4 @@ extern "C" __global__ void __launch_bounds__(256)
   else
     depthwise((const float*)search, (const float*)exemplar, rows, columns, h, w, padding,
               (float*)out, weights);
-}
-
-// Every position of the exemplar with every pixel of the search region: search (channels, pixels),
-// exemplar (channels, positions), out (positions, pixels).
-// Grid: (blocks that cover the pixels, blocks of 8 that cover the positions).
-extern "C" __global__ void __launch_bounds__(256)
-    hp_correlate_pixelwise(const void* __restrict__ search, const void* __restrict__ exemplar,
-                           int channels, int positions, int pixels, int half,
-                           void* __restrict__ out) {
-  if (half)
-    pixelwise((const unsigned short*)search, (const unsigned short*)exemplar, channels, positions,
-              pixels, (unsigned short*)out);
-  else
-    pixelwise((const float*)search, (const float*)exemplar, channels, positions, pixels,
-              (float*)out);
 }

@@ -1,4 +1,4 @@
-"""Launches the correlations of correlate.cu, for networks that are cut there.
+"""Launches the correlation of correlate.cu, for networks that are cut there.
 
 Memory on the GPU is given by address and holds float32, or float16 if ``half`` is set.
 ``kernels.golden`` defines the results.
@@ -10,12 +10,12 @@ import numpy as np
 
 from kernels.cuda import compile as compiler
 
-DEPTHWISE_BLOCK, PIXELWISE_BLOCK, POSITIONS = 256, 128, 8  # the last as in correlate.cu
+BLOCK = 256  # threads
 MOST_WEIGHTS = 48 * 1024 // 4  # shared memory holds this many of one channel of an exemplar
 
 
 class Correlate:
-    """Both correlations on one device.
+    """The correlation on one device.
 
     Args:
         device: see ``kernels.cuda.device``.
@@ -31,7 +31,6 @@ class Correlate:
             compiler.binary(compiler.source("correlate"), device.capability, device.driver_version)
         )
         self._depthwise = device.kernel(self._module, "hp_correlate_depthwise")
-        self._pixelwise = device.kernel(self._module, "hp_correlate_pixelwise")
 
     def depthwise(
         self,
@@ -63,40 +62,12 @@ class Correlate:
             raise ValueError(f"{exemplar_shape} over {search_shape}")
         sizes = rows, columns, h, w, padding
         arguments = [np.uint64(search), np.uint64(exemplar)] + [np.int32(size) for size in sizes]
-        blocks = (out_rows * out_columns + DEPTHWISE_BLOCK - 1) // DEPTHWISE_BLOCK
+        blocks = (out_rows * out_columns + BLOCK - 1) // BLOCK
         self.device.launch(
             self._depthwise,
             (blocks, channels, count),
-            (DEPTHWISE_BLOCK, 1, 1),
+            (BLOCK, 1, 1),
             arguments + [self._half, np.uint64(out)],
             stream,
             shared=4 * h * w,
         )
-
-    def pixelwise(
-        self,
-        search: int,
-        exemplar: int,
-        out: int,
-        channels: int,
-        positions: int,
-        pixels: int,
-        stream: Any,
-    ) -> None:
-        """Correlate every position of the exemplar with every pixel of the search region.
-
-        Args:
-            search: address of (channels, pixels).
-            exemplar: address of (channels, positions).
-            out: address of (positions, pixels).
-            stream: of the device.
-        """
-        arguments = [np.uint64(search), np.uint64(exemplar)]
-        arguments += [np.int32(channels), np.int32(positions), np.int32(pixels)]
-        arguments += [self._half, np.uint64(out)]
-        grid = (
-            (pixels + PIXELWISE_BLOCK - 1) // PIXELWISE_BLOCK,
-            (positions + POSITIONS - 1) // POSITIONS,
-            1,
-        )
-        self.device.launch(self._pixelwise, grid, (PIXELWISE_BLOCK, 1, 1), arguments, stream)

@@ -298,20 +298,10 @@ class Correlation:
         step, shapes = self._step, self._engine.memory.shapes
         search, exemplar = shapes[step["search"]], shapes[step["exemplar"]]
         given = [self._addresses[step[key]] for key in KEYS]
-        if step["kind"] == "pixelwise":
-            _, channels, positions = exemplar
-            self._kernels.pixelwise(
-                *given,
-                channels=channels,
-                positions=positions,
-                pixels=search[2],
-                stream=self._engine.stream,
-            )
-        else:
-            self._kernels.depthwise(
-                *given,
-                search_shape=search[1:],
-                exemplar_shape=exemplar,
-                padding=step["padding"],
-                stream=self._engine.stream,
-            )
+        self._kernels.depthwise(
+            *given,
+            search_shape=search[1:],
+            exemplar_shape=exemplar,
+            padding=step["padding"],
+            stream=self._engine.stream,
+        )

@@ -95,9 +95,6 @@ def _is_step(step: Any, shapes: Dict[str, Any]) -> bool:
     if not isinstance(padding, int) or not 0 <= padding < 1 << 15:
         return False
     search, exemplar, out = (shapes[name] for name in names)
-    if step.get("kind") == "pixelwise":
-        both = len(search) == len(exemplar) == 3 and search[:2] == [1, exemplar[1]]
-        return both and exemplar[0] == 1 and out == [1, exemplar[2], search[2]]
     if step.get("kind") != "depthwise" or len(search) != 4 or len(exemplar) != 4:
         return False
     moved = [search[i] + 2 * padding - exemplar[i] + 1 for i in (2, 3)]

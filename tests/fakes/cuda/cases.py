@@ -230,31 +230,24 @@ def _boxes(net, engine, clip, box):
 
 
 def correlate():
-    """Both correlations, run on the device, lie within their error bounds."""
+    """The correlation, run on the device, lies within its error bound."""
     device = devices.open_device()
     memory, random = Memory(device), np.random.RandomState(0)
     put, get, stream = memory.put, memory.get, memory.stream
-    both = Correlate(device)
+    kernels = Correlate(device)
 
     search = random.normal(size=(20, 9, 11)).astype(np.float32)
     exemplar = random.normal(size=(2, 20, 4, 3)).astype(np.float32)
     out = device.alloc(4 * 2 * 20 * 8 * 11)
-    both.depthwise(put(search), put(exemplar), out, search.shape, exemplar.shape, 1, stream)
+    kernels.depthwise(put(search), put(exemplar), out, search.shape, exemplar.shape, 1, stream)
     found = get(out, (2, 20, 8, 11))
     for one, weights in zip(found, exemplar):
         expected = golden.correlate_depthwise(weights, search, 1)
         most = golden.correlate_depthwise(np.abs(weights), np.abs(search), 1)
         assert (np.abs(one - expected) <= 12 * 2.0**-24 * most * (1 + 1e-6)).all()
 
-    out = device.alloc(4 * 12 * 99)
-    both.pixelwise(put(search), put(exemplar[0]), out, 20, 12, 99, stream)
-    found = get(out, (12, 9, 11))
-    expected = golden.correlate_pixelwise(exemplar[0], search)
-    most = golden.correlate_pixelwise(np.abs(exemplar[0]), np.abs(search))
-    assert (np.abs(found - expected) <= 20 * 2.0**-24 * most * (1 + 1e-6)).all()
-
     try:
-        both.depthwise(0, 0, 0, (20, 2, 2), (1, 20, 4, 3), 0, stream)
+        kernels.depthwise(0, 0, 0, (20, 2, 2), (1, 20, 4, 3), 0, stream)
         raise AssertionError("an exemplar larger than the search region")
     except ValueError:
         pass

@@ -9,7 +9,7 @@ from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.shim import Shim
 from tests.fakes.cuda.turn import Turn
 from tests.kernels.cuda import test_families, test_response
-from tests.kernels.cuda.test_correlate import depthwise, pixelwise
+from tests.kernels.cuda.test_correlate import depthwise
 
 STATE = (300.0, 200.0, 60.0, 50.0)
 UNIT = 2.0**-24
@@ -89,7 +89,6 @@ def test_correlations_of_half_precision_lie_within_their_bound(shim, count):
     assert found.dtype == np.float16
     for one, weights in zip(found, exemplar):
         check(one, golden.correlate_depthwise, weights, search, 12, 1)
-    check(pixelwise(shim, exemplar[0], search), golden.correlate_pixelwise, exemplar[0], search, 5)
 
 
 def check(found, definition, exemplar, search, count, *more):

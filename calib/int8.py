@@ -10,19 +10,20 @@ OUT:
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
     NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
-    NAME-int8.html, NAME-int8.json                 the report: layers, overlap, size, speed
+    NAME-int8.json                                 the report: layers, overlap, size, speed
 
 The last figures come from the held-out clips, which influence neither ranges nor choices. A killed
 run continues with the same command.
 """
 
+import json
 import os
 import pathlib
 import sys
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-from calib import cache, command, int8_report, qdq, table
+from calib import cache, command, qdq, table
 from calib.calibration import Calibration
 from calib.clips import find_clips
 from calib.command import chosen, say
@@ -110,8 +111,8 @@ def run(options):
     table.write(ranges, out / (network.name + "-ranges.json"))
     written = write_targets(work, ranges, options, out)
     report = dict(told, **work.final(written, ranges, speed=not options.no_speed))
-    int8_report.write(report, out / (network.name + "-int8"))
-    say(int8_report.text(report))
+    (out / (network.name + "-int8.json")).write_text(json.dumps(report, indent=1))
+    say(text(report))
     return report
 
 
@@ -200,6 +201,36 @@ def write_targets(work, ranges, options, out):
         path = out / f"{name}-tensorrt-{version}.cache"
         path.write_text(cache.text(magnitudes, version))
     return written
+
+
+def text(report):
+    """Return the report as a few lines for the terminal."""
+    lines = [
+        "{}: {}, {} layers in 16 bit ({:.1%} of all), {} pairs of {} held-out clips".format(
+            report["network"],
+            report["method"],
+            len(report["keep"]),
+            report["kept_share"],
+            report["pairs"],
+            len(report["held_out"]),
+        ),
+        "{:<32}{:>9}{:>9}{:>11}{:>9}".format("", "overlap", "loss", "same cell", "MB"),
+    ]
+    for name, form in report["forms"].items():
+        lines.append(
+            "{:<32}{:9.4f}{:+9.4f}{:11.3f}{:9.2f}".format(
+                name, form["overlap"], form["loss"], form["same_cell"], form["bytes"] / 1e6
+            )
+        )
+    for engine, ms in report["speed"].items():
+        lines.append(
+            "{}: {:.3f} ms a frame, INT8 {:.3f} ms: {:.2f} times".format(
+                engine, ms["fp32"], ms["int8"], ms["fp32"] / ms["int8"]
+            )
+        )
+    for engine, share in report["same_cell_as_simulated"].items():
+        lines.append(f"{engine}: same cell as simulated INT8 on {share:.1%} of the pairs")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,9 @@ The sequences are the clips of DIR, and copies in which the target goes away for
 (``calib.vanishing``). By definition, a target is lost where it is absent or its overlap with the
 box is below 0.1. It is not lost where the overlap is above 0.3.
 
-The first table says how well ``certainty`` and, for comparison, the plain score separate the two
-cases: area under the curve, precision and recall. These runs do not react to a loss. The score's
-threshold is its best on these clips. The certainty's threshold for each clip is fitted on all other
-clips.
-
-The second table compares three policies below the TOML's ``hold_below``: do nothing, hold the last
-certain box, or hold it and search in a wider region. ``--knowing`` leaves the last two out.
+The table says how well ``certainty`` and, for comparison, the plain score separate the two cases:
+area under the curve, precision and recall. The runs do not react to a loss. The score's threshold
+is its best on these clips. The certainty's threshold for each clip is fitted on all other clips.
 """
 
 import copy
@@ -24,19 +20,12 @@ from calib import command
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.metrics import overlap
-from calib.vanishing import KINDS, LENGTH, Vanishing
+from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK, load_tracker
 from runtime.devices.processor import HostTracker
 
 BESIDE, ON = 0.1, 0.3  # overlaps with the true box
-FOUND = 0.4  # overlap at which a target is found again
 NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
-HOLD = 0.67  # share of lost_below, where the TOML gives no hold_below
-POLICIES = {
-    "nothing": {"hold_below": 0.0},
-    "hold": {"hold_limit": 1.0},
-    "widen": {},
-}
 
 
 def main(arguments=None):
@@ -50,9 +39,6 @@ def parser():
     command.add_clip_options(cli)
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
-    cli.add_argument(
-        "--knowing", action="store_true", help="do nothing about a lost target: three times as fast"
-    )
     cli.add_argument("--json", metavar="FILE", help="write the figures to FILE")
     return cli
 
@@ -80,18 +66,13 @@ def sequences(clips):
 
 
 def measure(options, name, clips):
-    """Run one network over all sequences under every policy; print and return the figures."""
+    """Run one network over all sequences; print and return the figures."""
     tracker = load_tracker(
         name, precision="fp32", engine=options.engine, networks_dir=options.networks_dir
     )
-    policies = {"nothing": POLICIES["nothing"]} if options.knowing else POLICIES
-    runs = {policy: {} for policy in policies}
-    for sequence in sequences(clips):
-        for policy, run in follow(tracker, sequence, policies).items():
-            runs[policy][sequence.name] = run
+    runs = [follow(tracker, sequence) for sequence in sequences(clips)]
     report = {"network": tracker.name, "lost_below": tracker.network.lost_below}
-    report["knowing"] = knowing(list(runs["nothing"].values()))
-    report["acting"] = {policy: acting(list(done.values())) for policy, done in runs.items()}
+    report["knowing"] = knowing(runs)
     print_report(report)
     tracker.close()
     return report
@@ -105,11 +86,11 @@ class Run:
         kind: "clip", or one of ``KINDS``.
         overlaps: with the true box, NaN where there is none.
         gone: bool, no target in the frame.
-        score, certainty, lost: as the tracker reported them.
+        score, certainty: as the tracker reported them.
     """
 
     def __init__(self, sequence, rows):
-        boxes, self.score, self.certainty, self.lost = (np.array(column) for column in zip(*rows))
+        boxes, self.score, self.certainty = (np.array(column) for column in zip(*rows))
         self.clip = getattr(sequence, "clip", sequence).name
         self.kind = getattr(sequence, "kind", "clip")
         self.overlaps = overlap(boxes, sequence.boxes[1:])
@@ -121,24 +102,19 @@ class Run:
         return overlaps < BESIDE, (overlaps < BESIDE) | (overlaps > ON)
 
 
-def follow(tracker, sequence, policies):
-    """Run a sequence under several policies at once, on one engine: dict of policy -> ``Run``."""
-    trackers, rows = {}, {policy: [] for policy in policies}
-    for policy, values in policies.items():
-        network = copy.copy(tracker.network)  # the engine's stays as it is
-        below = network.lost_below or NEVER
-        hold = network.hold_below or HOLD * below
-        network.__dict__.update(dict({"lost_below": below, "hold_below": hold}, **values))
-        trackers[policy] = HostTracker(network, tracker.engine, tracker.kernels)
+def follow(tracker, sequence):
+    """The ``Run`` of a sequence, on the tracker's engine; nothing reacts to a loss."""
+    network = copy.copy(tracker.network)  # the engine's stays as it is
+    network.__dict__.update(lost_below=network.lost_below or NEVER, hold_below=0.0)
+    own, rows = HostTracker(network, tracker.engine, tracker.kernels), []
     for index, frame in enumerate(sequence):
-        for policy, own in trackers.items():
-            if index == 0:
-                own.init(frame, sequence.boxes[0])
-                continue
-            track = own.update(frame)
-            certainty = own.certainty if own.certainty is not None else track.score
-            rows[policy].append((track.box, track.score, certainty, track.lost))
-    return {policy: Run(sequence, given) for policy, given in rows.items()}
+        if index == 0:
+            own.init(frame, sequence.boxes[0])
+            continue
+        track = own.update(frame)
+        certainty = own.certainty if own.certainty is not None else track.score
+        rows.append((track.box, track.score, certainty))
+    return Run(sequence, rows)
 
 
 def knowing(runs):
@@ -204,28 +180,8 @@ def best_threshold(runs, what):
     return float(tried[np.argmax(2 * hits / np.maximum(said + truth, 1e-9))])
 
 
-def acting(runs):
-    """Overlap on the unchanged clips, and on the frames after a target has come back."""
-    overlaps = [np.nanmean(run.overlaps) for run in runs if run.kind == "clip"]
-    found, after = [], []
-    for run in runs:
-        ends = np.flatnonzero(run.gone[:-1] & ~run.gone[1:]) + 1
-        for end in ends:
-            rest = run.overlaps[end : end + LENGTH]
-            found.append(bool((rest[-5:] > FOUND).mean() > 0.5))
-            after.append(float(np.nanmean(rest)))
-    false = [run.lost[~run.gone & (run.overlaps > ON)].mean() for run in runs if run.kind == "clip"]
-    return {
-        "ao": float(np.mean(overlaps)),
-        "reappearances": len(found),
-        "found_again": float(np.mean(found)),
-        "overlap_after": float(np.mean(after)),
-        "falsely_lost": float(np.nanmean(false)),
-    }
-
-
 def print_report(report):
-    """Both tables."""
+    """The table."""
     known = report["knowing"]
     print(
         "\n{}: lost below {:.2f} in its TOML, {:.2f} by all these clips, {:.2f} to {:.2f} by all "
@@ -245,14 +201,6 @@ def print_report(report):
             for what in ("score", "certainty")
         ]
         print("{:<8} {:6d}  {}  {}".format(group, known[group]["frames"], *figures))
-    print(
-        "{:<8} {:>7} {:>12} {:>14} {:>13}".format(
-            "when lost", "AO", "found again", "overlap after", "falsely lost"
-        )
-    )
-    for policy, figures in report["acting"].items():
-        row = "{:<9} {ao:7.3f} {found_again:12.2f} {overlap_after:14.3f} {falsely_lost:13.3f}"
-        print(row.format(policy, **figures), flush=True)
 
 
 if __name__ == "__main__":

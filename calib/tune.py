@@ -5,9 +5,9 @@
 The search uses half of the clips and reports the score on the other half, because numbers that fit
 a few clips need not fit others. Every trial is a line of OUT/NAME.journal. A killed search goes on
 with the same command. Trials are drawn in batches, each with a seed from its place. So the result
-depends neither on the number of workers, nor on where they run (--ray ADDRESS), nor on a kill.
+depends neither on the number of workers nor on a kill.
 
-Writes NAME-tuned.toml, which --network takes, NAME-tune.json and NAME-tune.png.
+Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
 """
 
 import json
@@ -20,7 +20,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 from tqdm import tqdm
 
 from boards import toml
-from calib import command, tune_plot, workers
+from calib import command, workers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun, Missing
@@ -29,8 +29,6 @@ from runtime.errors import BadNetwork
 from runtime.networks import load_network
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
-SAMPLERS = ("tpe", "evolution")
-POPULATION = 12  # of the evolutionary sampler
 
 
 def main(arguments=None):
@@ -51,7 +49,6 @@ def parser():
     )
     cli.add_argument("--trials", type=int, default=60, metavar="N")
     cli.add_argument("--goal", choices=GOALS, default="ao")
-    cli.add_argument("--sampler", choices=SAMPLERS, default="tpe")
     cli.add_argument(
         "--parameters",
         default=",".join(RANGES),
@@ -66,9 +63,6 @@ def parser():
         help="trials drawn together; the result depends on it (default: %(default)s)",
     )
     cli.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument(
-        "--ray", metavar="ADDRESS", help="address of a Ray cluster; local starts one here"
-    )
     cli.add_argument("--seed", type=int, default=1)
     cli.add_argument("--out", default="out/tune", metavar="DIR")
     return cli
@@ -89,14 +83,13 @@ def run(options):
     start = {name: float(getattr(network, name)) for name in names}
 
     study = open_study(options, out / (network.name + ".journal"), trial.identity(), start, ranges)
-    with workers.open_pool(trial, options.workers, options.ray) as pool:
+    with workers.open_pool(trial, options.workers) as pool:
         search(study, options, ranges, pool)
         best = study.best_trial
-        other = pool.held(held, [start, best.params])
+        other = list(pool([start, best.params], held))
     report = {
         "network": network.name,
         "goal": options.goal,
-        "sampler": options.sampler,
         "engine": options.engine,
         "seed": options.seed,
         "trials": len(finished(study)),
@@ -160,7 +153,6 @@ def open_study(options, path, identity, start, ranges):
     )
     said = {
         "identity": identity,
-        "sampler": options.sampler,
         "batch": options.batch,
         "seed": options.seed,
         "ranges": {k: list(v) for k, v in ranges.items()},
@@ -207,7 +199,7 @@ def search(study, options, ranges, pool):
         while again or done < options.trials:
             numbers, drawn = _batch(study, options, ranges, done, again)
             again = []
-            for number, score in zip(numbers, pool.scores(drawn)):
+            for number, score in zip(numbers, pool(drawn)):
                 study.tell(number, score)
                 done += 1
                 bar.update()
@@ -218,7 +210,9 @@ def _batch(study, options, ranges, done, again):
     """Return (numbers, parameters) of the next trials; interrupted trials come first."""
     if again:
         return [trial.number for trial in again], [trial.params for trial in again]
-    study.sampler = sampler(options.sampler, options.seed + done)
+    # new for each batch: it depends on the journal and on the seed alone
+    sampler = library().samplers.TPESampler
+    study.sampler = sampler(seed=options.seed + done, constant_liar=True, multivariate=True)
     count = min(options.batch - done % options.batch, options.trials - done)
     asked = [study.ask() for _ in range(count)]
     return [trial.number for trial in asked], [
@@ -227,19 +221,11 @@ def _batch(study, options, ranges, done, again):
     ]
 
 
-def sampler(name, seed):
-    """Make a new sampler. It depends on the journal and on the seed alone."""
-    optuna = library()
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True, multivariate=True)
-    return optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION)
-
-
 # -- results
 
 
 def write(report, network, out):
-    """Write NAME-tuned.toml, NAME-tune.json and NAME-tune.png."""
+    """Write NAME-tuned.toml and NAME-tune.json."""
     table = toml.read(network.path, BadNetwork)
     table.setdefault("tracking", {}).update(
         {name: round(value, 4) for name, value in report["best"].items()}
@@ -258,7 +244,6 @@ def write(report, network, out):
     )
     (out / (network.name + "-tuned.toml")).write_text(toml.text(table, note))
     (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
-    tune_plot.write(report, out / (network.name + "-tune.png"))
 
 
 def text(report):

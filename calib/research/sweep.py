@@ -1,7 +1,7 @@
 """python -m calib.research.sweep: judge every checkpoint of a training, and choose by a rule.
 
     python -m calib.research.sweep runs/mine --clips DIR --unseen DIR --workers 4
-    python -m calib.research.sweep runs/mine --clips DIR --unseen DIR --tune 60 --ray ADDRESS
+    python -m calib.research.sweep runs/mine --clips DIR --unseen DIR --tune 60
 
 A training keeps its averaged weights at each judgement. Those of the stages tune, joint and finish
 are whole trackers: the command exports each, and measures one-step overlap, AO and EAO on --clips.
@@ -9,12 +9,11 @@ The last checkpoint is chosen, unless another one is better by more than one sta
 same pairs; of several the best. The figures on --unseen are those to report: nothing was chosen
 there. --tune then searches the tracking numbers of the chosen one (calib.tune).
 
-Writes RUN/sweep: results.jsonl, a folder with ONNX and TOML for each checkpoint, sweep.json and
-report.html with the curves of the run. A killed sweep goes on with the same command.
+Writes RUN/sweep: results.jsonl, a folder with ONNX and TOML for each checkpoint, and sweep.json. A
+killed sweep goes on with the same command.
 """
 
 import hashlib
-import html
 import json
 import os
 import pathlib
@@ -31,9 +30,7 @@ from calib.command import chosen, say
 from calib.errors import BadRun, Missing
 from calib.follow import follow
 from calib.one_step_overlap import Finder, Pairs
-from calib.report import pyplot
 from calib.research.train.judging import estimate
-from calib.research.train.validate import overlaps
 from calib.store import entries
 from runtime import engines, load_tracker
 from runtime.networks import load_network, sha256_of
@@ -58,13 +55,12 @@ def parser():
     )
     cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
     cli.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
-    cli.add_argument("--ray", metavar="ADDRESS", help="address of a Ray cluster; local starts one")
     cli.add_argument("--tune", type=int, metavar="TRIALS", help="then run calib.tune on the chosen")
     return cli
 
 
 def run(options):
-    """Judge what is not judged yet, choose, and write the report."""
+    """Judge what is not judged yet, choose, and write sweep.json."""
     if options.workers < 1:
         raise BadRun("--workers must be 1 or more")
     out = pathlib.Path(options.run) / "sweep"
@@ -90,7 +86,6 @@ def run(options):
     if options.tune:
         report["tuned"] = tuned(networks[pick], options, out)
     (out / "sweep.json").write_text(json.dumps(report, indent=1))
-    write_page(report, pathlib.Path(options.run), out)
     print(text(report))
 
 
@@ -160,7 +155,7 @@ class Judge:
         network = load_network(str(toml))
         engine = engines.create(self.engine, network, network.locate(None))
         pairs = Pairs(self.clips, network)
-        found = overlaps(Finder(network, engine), pairs)
+        _, found = Finder(network, engine).run(pairs)
         engine.close()
         tracker = load_tracker(str(toml), engine=self.engine, precision="fp32", threads=1)
         ao, runs, ms = [], [], []
@@ -186,8 +181,8 @@ def measured(networks, judge, out, options):
     keys = {name: judge.identity(toml) for name, toml in networks.items()}
     todo = [name for name in networks if keys[name] not in kept]
     if todo:
-        with workers.open_pool(judge, min(options.workers, len(todo)), options.ray) as pool:
-            scores = pool.scores([str(networks[name]) for name in todo])
+        with workers.open_pool(judge, min(options.workers, len(todo))) as pool:
+            scores = pool([str(networks[name]) for name in todo])
             bar = tqdm(total=len(todo), unit="checkpoint", disable=None)
             for name, found in zip(todo, scores):
                 with open(path, "a") as file:
@@ -225,7 +220,6 @@ def tuned(toml, options, out):
     given = ["--network", str(toml), "--clips", *options.clips, "--trials", str(options.tune)]
     given += ["--workers", str(options.workers), "--out", str(out / "tune")]
     given += ["--engine", options.engine]
-    given += ["--ray", options.ray] if options.ray else []
     given += ["--only", options.only] if options.only else []
     if tune.main(given):
         raise BadRun(f"calib.tune failed, see above; the sweep itself is in {out}")
@@ -257,81 +251,6 @@ def _line(name, each):
     return "{:18} {:.4f} ± {:.4f}  {:.3f}  {:.3f}  {:.2f}".format(
         name, each["one_step"], each["one_step_error"], each["ao"], each["eao"], each["ms"]
     )
-
-
-def write_page(report, folder, out):
-    """Write report.html: the table, the curves of the sweep and those of the training."""
-    plot(report["results"], report["chosen"], out / "sweep.png")
-    rows = [_row(name, each, name == report["chosen"]) for name, each in report["results"].items()]
-    if "unseen_figures" in report:
-        rows.append(_row("the chosen one on --unseen", report["unseen_figures"], True))
-    tuned = ""
-    if "tuned" in report:
-        tuned = "<p>Tuned on held-out clips: {start:.3f} to {best:.3f}.".format(
-            **report["tuned"]["score_held_out"]
-        )
-    curves = "<h2>The training</h2><img src=../curves.png alt='losses and validation'>"
-    parts = [
-        "<!doctype html><meta charset=utf-8><title>{0}</title><style>".format(
-            html.escape(report["run"])
-        ),
-        "body{font:16px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}",
-        "td,th{padding:.2em 1em;text-align:right}td:first-child{text-align:left}",
-        ".chosen{font-weight:bold}img{max-width:100%}</style>",
-        "<h1>{}</h1><p>Chosen: {}, {}.{}".format(
-            html.escape(report["run"]), html.escape(report["chosen"]), report["why"], tuned
-        ),
-        "<p><img src=sweep.png alt='figures of each checkpoint'>",
-        "<table><tr><th>checkpoint<th>one-step<th>AO<th>EAO<th>ms a frame",
-        *rows,
-        "</table>",
-        curves if (folder / "curves.png").is_file() else "",
-    ]
-    (out / "report.html").write_text("\n".join(parts), encoding="utf-8")
-
-
-def _row(name, each, chosen):
-    """A row of the page's table."""
-    return "<tr{}><td>{}<td>{:.4f} ± {:.4f}<td>{:.3f}<td>{:.3f}<td>{:.2f}".format(
-        " class=chosen" if chosen else "",
-        html.escape(name),
-        each["one_step"],
-        each["one_step_error"],
-        each["ao"],
-        each["eao"],
-        each["ms"],
-    )
-
-
-def plot(results, pick, path):
-    """One-step overlap with its standard error, AO and EAO of each checkpoint; below, its time."""
-    plt = pyplot()
-    figure, (axes, times) = plt.subplots(
-        2, figsize=(10, 6), sharex=True, gridspec_kw={"height_ratios": (4, 1)}
-    )
-    places, names = np.arange(len(results)), list(results)
-    found = list(results.values())
-    axes.errorbar(
-        places,
-        [each["one_step"] for each in found],
-        [each["one_step_error"] for each in found],
-        marker="o",
-        capsize=3,
-        label="one-step overlap, standard error",
-    )
-    axes.plot(places, [each["ao"] for each in found], marker="s", label="AO")
-    axes.plot(places, [each["eao"] for each in found], marker="^", label="EAO")
-    axes.axvline(names.index(pick), color="0.6", linestyle="--", label="chosen")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=4, frameon=False)
-    times.plot(places, [each["ms"] for each in found], marker=".", color="0.3")
-    times.set_ylabel("ms a frame")
-    times.set_ylim(bottom=0)
-    times.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
-    for each in (axes, times):
-        each.grid(True, alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(str(path), dpi=120)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from tests.support.clips import write_boxes
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("optuna", reason="the search needs optuna")
-pytest.importorskip("matplotlib", reason="the plot needs matplotlib")
 
 
 @pytest.fixture
@@ -48,16 +47,14 @@ def run(place, out, *more):
     return tune.run(tune.parser().parse_args(arguments(place, out, *more)))
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "evolution"])
-def test_the_best_is_no_worse_than_the_start_and_its_toml_runs(place, sampler):
-    report = run(place, "out", "--sampler", sampler)
+def test_the_best_is_no_worse_than_the_start_and_its_toml_runs(place):
+    report = run(place, "out")
     assert report["trials"] == 8
     assert report["history"][0]["lr"] == 0.3  # the network's own numbers come first
     assert report["score"]["best"] >= report["score"]["start"]
     network = load_network(place / "out" / "tiny-tuned.toml")
     assert network.lr == pytest.approx(report["best"]["lr"], abs=1e-4)
     assert report["clips"] == ["a"] and report["held_out"] == ["b"]
-    assert cv2.imread(str(place / "out" / "tiny-tune.png")) is not None
 
 
 def test_processes_find_what_one_finds(place):
@@ -86,15 +83,6 @@ def test_a_killed_search_goes_on(place):
     total = done + 5
     report = run(place, "killed", "--trials", str(total))
     assert report["trials"] == total
-
-
-@pytest.mark.slow("Ray starts a cluster")
-def test_ray_finds_what_one_process_finds(place):
-    pytest.importorskip("ray", reason="needs ray")
-    one = run(place, "one")
-    two = run(place, "two", "--ray", "local", "--workers", "2")
-    assert one["history"] == two["history"]
-    assert one["score_held_out"] == two["score_held_out"]
 
 
 def test_eao_can_be_the_goal(place):

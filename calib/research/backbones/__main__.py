@@ -10,7 +10,6 @@ in turns, and compiles for the FPGA boards. It writes into OUT:
     NAME.onnx, NAME-int8.onnx   the folded backbone
     NAME.json                   the row of the table: figures, times, layers, versions, the command
     table.md, table.csv         all rows, the fastest first
-    plot.png                    multiply-accumulates (or --accuracy) against milliseconds
 
 Run it again with more names: rows that are there are not made again, except for the times, which
 compare only within one run. Weights are random unless --pretrained: costs do not depend on them.
@@ -26,7 +25,6 @@ import onnx
 import torch
 from tqdm import tqdm
 
-import boards
 from calib import command
 from calib.command import say
 from calib.errors import BadRun
@@ -61,9 +59,9 @@ def parser():
     cli.add_argument(
         "--board",
         metavar="BOARD",
-        help="an FPGA board: compile for it alone; a Jetson: print the commands that measure there",
+        choices=sorted(design.sizes()),
+        help="compile for this FPGA board alone (default: for all)",
     )
-    cli.add_argument("--accuracy", metavar="FILE.csv", help="lines `NAME,VALUE` for the plot")
     cli.add_argument("--out", default="out/backbones", metavar="DIR")
     return cli
 
@@ -71,8 +69,7 @@ def parser():
 def run(options):
     """Make the rows, time them in turns, and write the table."""
     out = pathlib.Path(options.out)
-    sizes, jetson = target(options.board)
-    accuracy = table.read_accuracy(options.accuracy) if options.accuracy else {}
+    sizes = [options.board] if options.board else list(design.sizes())
     engines = speed.runners(options.engines)
     if len(set(options.names)) < len(options.names):
         raise BadRun("a backbone is named twice; name each once")
@@ -90,29 +87,10 @@ def run(options):
         raise BadRun("no backbone is left")
     time_all(rows, engines, options, out)
     for each in rows:
-        each["accuracy"] = accuracy.get(each["name"])
         store(each, out)
     table.write(rows, out, rows[0]["measured"])
     print((out / "table.md").read_text())
-    if jetson:
-        print(table.jetson_commands(rows, out, jetson))
     return 1 if refused else 0
-
-
-def target(name):
-    """(FPGA sizes to compile for, a Jetson's board or None) by the option --board.
-
-    Raises:
-        BadRun: an unknown board, or one that has neither.
-    """
-    if name is None:
-        return list(design.sizes()), None
-    board = boards.load_board(name)
-    if name in design.sizes():
-        return [name], None
-    if board.engine == "tensorrt":
-        return [], board
-    raise BadRun(f"{board.title} runs on this computer's engines; leave --board away")
 
 
 def row(name, options, out, sizes):

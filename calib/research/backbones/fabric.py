@@ -26,13 +26,17 @@ def cycles(search, exemplar, sizes=None):
     network = SimpleNamespace(
         name="backbone", mean=(MEAN,) * 3, scale=(SCALE,) * 3, channels="BGR", score=None
     )
+    return by_size(lambda name: compiler.compile(network, models, measured, name), sizes)
+
+
+def by_size(compile_for, sizes=None):
+    """The same of what a function of the board compiles."""
     found, alike = {}, {}
     for name in sizes or design.sizes():
         size = repr(sorted(design.sizes()[name].items()))  # boards may share one
         if size not in alike:
             try:
-                compiled = compiler.compile(network, models, measured, name)
-                alike[size] = compiled.run["programs"]["search"]["cycles"]
+                alike[size] = compile_for(name).run["programs"]["search"]["cycles"]
             except CannotCompile as error:
                 alike[size] = str(error)
         found[name] = alike[size]

@@ -9,7 +9,6 @@ fp32 and INT8. It times whole frames on this computer's engines, all trackers in
 for the FPGA boards. It writes into OUT:
 
     table.md, trackers.json     a row a tracker; all figures
-    trackers.png                one-step overlap against the time of a frame on each target
 
 What was measured once is kept in OUT/work; only times are always taken anew. So run it a second
 time when the computer is quiet.
@@ -33,13 +32,11 @@ from calib.errors import BadRun
 from calib.follow import follow
 from calib.fpga.compile import compile_network
 from calib.one_step_overlap import Finder, Pairs
-from calib.research.backbones import speed, trackers_table
+from calib.research.backbones import fabric, speed, trackers_table
 from calib.research.runs import summary
 from calib.research.train.judging import LOST, estimate
-from calib.research.train.validate import overlaps
 from calib.store import Store
 from kernels.fpga import design
-from kernels.fpga.design.compiler.errors import CannotCompile
 from runtime import engines, load_tracker
 from runtime.graphs import counting
 from runtime.networks import load_network, sha256_of
@@ -201,7 +198,7 @@ class Judge:
         network = load_network(str(toml))
         pairs = Pairs(self.clips, network)
         engine = engines.create(self.engine, network, network.locate(None))
-        found = overlaps(Finder(network, engine), pairs)
+        _, found = Finder(network, engine).run(pairs)
         engine.close()
         return [[round(float(value), 4) for value in found], [int(i) for i in pairs.clip]]
 
@@ -230,17 +227,8 @@ def size_of(toml):
 
 def cycles(toml, ranges):
     """dict of FPGA board -> cycles of a frame, by the compiler, or the sentence that refuses."""
-    network, found, alike = load_network(str(toml)), {}, {}
-    for name, numbers in design.sizes().items():
-        size = repr(sorted(numbers.items()))  # boards may share one
-        if size not in alike:
-            try:
-                compiled = compile_network(network, None, ranges, name)
-                alike[size] = compiled.run["programs"]["search"]["cycles"]
-            except CannotCompile as error:
-                alike[size] = str(error)
-        found[name] = alike[size]
-    return found
+    network = load_network(str(toml))
+    return fabric.by_size(lambda name: compile_network(network, None, ranges, name))
 
 
 def frame_times(rows, clip, rounds):

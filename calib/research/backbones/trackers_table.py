@@ -1,12 +1,8 @@
-"""The table and the plot of trained trackers."""
-
-from calib.report import COLOURS, pyplot
-
-MARKS = {"fp32": "o", "int8": "s"}
+"""The table of trained trackers."""
 
 
 def write(rows, told, out):
-    """Write table.md and trackers.png into a folder.
+    """Write table.md into a folder.
 
     Args:
         rows: of ``calib.research.backbones.trackers``, one a tracker.
@@ -24,7 +20,6 @@ def write(rows, told, out):
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     text += "\n\n" + "\n".join(notes(rows, told, boards)) + "\n"
     (out / "table.md").write_text(text)
-    plot(rows, boards, out / "trackers.png")
     return text
 
 
@@ -95,45 +90,3 @@ def notes(rows, told, boards):
         for names in boards:
             if not isinstance(row["cycles"][names[0]], int):
                 yield "{} on {}: {}.".format(row["name"], ", ".join(names), row["cycles"][names[0]])
-
-
-def plot(rows, boards, path):
-    """One-step overlap against the time on each target: a panel an engine and an FPGA size."""
-    plt = pyplot()
-    unit = "ms a frame (circle: fp32, square: INT8)"
-    panels = [(engine, engine, unit) for engine in rows[0]["ms"]]
-    for names in boards:
-        if any(isinstance(row["cycles"][names[0]], int) for row in rows):
-            panels.append((", ".join(names), names[0], "thousand cycles a frame, INT8"))
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(3.6 * len(panels), 4.2), sharey=True, squeeze=False
-    )
-    for axis, (name, target, unit) in zip(axes[0], panels):
-        axis.set_title(name)
-        axis.set_xlabel(unit)
-        axis.grid(True, alpha=0.3)
-        for row, colour in zip(rows, COLOURS * 9):
-            _draw(axis, row, target, colour)
-        axis.set_xlim(0, 1.12 * axis.get_xlim()[1])
-    axes[0][0].set_ylabel("one-step overlap, standard error")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=len(rows), frameon=False)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
-    figure.savefig(str(path), dpi=80)
-    plt.close(figure)
-
-
-def _draw(axis, row, target, colour):
-    """A tracker in a panel: fp32 a circle, INT8 a square, joined by a line."""
-    if target in row["ms"]:
-        xs = row["ms"][target]
-    elif isinstance(row["cycles"][target], int):
-        xs = {"int8": row["cycles"][target] / 1e3}
-    else:
-        return
-    points = [(xs[p], *row["one_step"][p], mark) for p, mark in MARKS.items() if p in xs]
-    for x, mean, error, mark in points:
-        axis.errorbar(
-            x, mean, error, marker=mark, color=colour, markersize=8, elinewidth=0.7, capsize=2
-        )
-    axis.plot(*zip(*[point[:2] for point in points]), color=colour, label=row["name"])

@@ -3,11 +3,9 @@
     python -m calib.research.longterm --clips DIR... --films films.json --networks kestrel
     python -m calib.research.longterm --clips DIR... --films films.json --ids report-01-otb-Diving
     python -m calib.research.longterm --clips DIR... --sets clips,vanish
-    python -m calib.research.longterm --clips DIR... --films films.json --without all
 
 The first command measures on long films (``calib.research.longterm.films`` describes them), the
 third on the clips themselves and on copies in which the target goes away (``calib.vanishing``).
-The last one also leaves each part of the search out in turn, to see what it brings.
 Films are parted in two halves: fit settings on one and publish the figures of the other.
 ``metrics.py`` says what each figure means. OUT/runs keeps what every
 tracker gave on every film; that is not run again as long as code, network and film are the same.
@@ -36,17 +34,10 @@ from calib.research.longterm import films, judge, times
 from calib.research.longterm.metrics import figures
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
-from runtime.detect import load_detector
-from runtime.devices.processor import HostTracker
-from runtime.networks import load_network
-from runtime.search.search import PARTS
 
 SETS = ("clips", "vanish", "films")
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
-DETECTOR = "detector"  # a part of the search, as those of ``runtime.search.search``
-# more: arguments of load_tracker, as pairs; detector: its name, the class, frames between looks;
-# without: part of the search that is left out, or None
-Case = namedtuple("Case", "name spec more detector without")
+Case = namedtuple("Case", "name spec more")  # more: arguments of load_tracker, as pairs
 COLUMNS = (
     ("precision", "prec.", "{:.3f}"),
     ("recall", "recall", "{:.3f}"),
@@ -94,23 +85,11 @@ def parser():
         help="search for lost targets, do not, or measure both (default: %(default)s)",
     )
     cli.add_argument(
-        "--without",
-        metavar="PART,PART",
-        help="also leave each of these parts of the search out in turn: {}; all for all".format(
-            ", ".join(sorted(PARTS) + [DETECTOR])
-        ),
-    )
-    cli.add_argument(
         "--online",
         choices=tuple(RECOVER),
         help="with the online head, without it, or both (default: as the network's TOML says)",
     )
     cli.add_argument("--budget", type=float, metavar="MS", help="time of the search in a frame")
-    cli.add_argument("--detector", metavar="NAME", help="tells the search where --class is")
-    cli.add_argument("--class", dest="wanted", metavar="NAME", help="what the detector finds")
-    cli.add_argument(
-        "--every", type=int, default=10, metavar="N", help="frames from one look to the next"
-    )
     cli.add_argument("--threads", type=int, default=1, metavar="N")
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     cli.add_argument("--each", action="store_true", help="print the figures of each film too")
@@ -130,8 +109,6 @@ def parser():
 
 def run(options):
     """Track what was not tracked yet; print and write the figures."""
-    if bool(options.detector) != bool(options.wanted):
-        raise BadRun("--detector NAME and --class NAME belong together")
     if options.rounds < 1:
         raise BadRun(f"--rounds {options.rounds}: at least one")
     clips = find_clips(options.clips, log=say)
@@ -139,7 +116,6 @@ def run(options):
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
     if options.online:
         cases = [with_head(case, way) for case in cases for way in RECOVER[options.online]]
-    cases += [one_without(case, part) for case in cases for part in parts_of(case, options)]
     report = {}
     for name in sets(options):
         members = members_of(name, clips, options)
@@ -159,12 +135,9 @@ def run(options):
 def case_of(spec, way, options):
     """The ``Case`` of a network, with or without the search for lost targets."""
     if way == "off" and spec.network:
-        return Case(spec.name + " without search", spec, (("recover", False),), None, None)
-    budget = () if options.budget is None else (("budget_ms", options.budget),)
-    if not options.detector or not spec.network:
-        return Case(spec.name, spec, budget if spec.network else (), None, None)
-    detector = options.detector, options.wanted, options.every
-    return Case(f"{spec.name} with {detector[0]}", spec, budget, detector, None)
+        return Case(spec.name + " without search", spec, (("recover", False),))
+    given = spec.network and options.budget is not None
+    return Case(spec.name, spec, (("budget_ms", options.budget),) if given else ())
 
 
 def with_head(case, way):
@@ -173,30 +146,6 @@ def with_head(case, way):
         return case
     name = case.name + (" online" if way == "on" else "")
     return case._replace(name=name, more=case.more + (("online", way == "on"),))
-
-
-def parts_of(case, options):
-    """The parts of the case's search that ``--without`` names; none for what has no search."""
-    if not options.without or not case.spec.network or ("recover", False) in case.more:
-        return []
-    known = sorted(PARTS) + ([DETECTOR] if options.detector else [])
-    wanted = known if options.without == "all" else options.without.split(",")
-    unknown = [part for part in wanted if part not in known]
-    if unknown:
-        raise BadRun(
-            "--without {}: no such part; there are: {}".format(unknown[0], ", ".join(known))
-        )
-    if load_network(case.spec.network).found_above <= 0:
-        raise BadRun(f"--without: {case.spec.name} searches for no lost target")
-    return wanted
-
-
-def one_without(case, part):
-    """The case with one part of its search left out."""
-    name = f"{case.name} without {part}"
-    if part == DETECTOR:
-        return case._replace(name=name, detector=None)
-    return case._replace(name=name, without=part)
 
 
 def _finite(value):
@@ -270,31 +219,14 @@ def follow_one(case, member, options):
 
 @functools.lru_cache(maxsize=1)
 def _tracker(case):
-    more = dict(case.more)
-    tracker = trackers.build(case.spec, **more)
-    if case.without:
-        parts = PARTS - {case.without}
-        tracker = HostTracker(
-            tracker.network,
-            tracker.engine,
-            tracker.kernels,
-            recover=True,
-            budget_ms=more.get("budget_ms"),
-            online=more.get("online"),
-            parts=parts,
-        )
-    if case.detector is None:
-        return tracker
-    name, wanted, every = case.detector
-    detector = load_detector(name, classes=[wanted], networks_dir=case.spec.networks_dir)
-    return judge.Suggested(tracker, detector, every)
+    return trackers.build(case.spec, **dict(case.more))
 
 
 def _place(case, member, options):
     """(path, key) of a run."""
     parts = (
         case.spec.identity,
-        repr(case.more + (case.detector, case.without)),
+        repr(case.more),
         f"rounds {options.rounds}" * (options.rounds > 1),
         _code(),
         _identity(member),

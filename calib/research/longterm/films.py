@@ -1,13 +1,11 @@
 """python -m calib.research.longterm.films: describe long films, with targets that go away.
 
     python -m calib.research.longterm.films --development DIR... --report DIR... --out films.json
-    python -m calib.research.longterm.films --films films.json --clips DIR... --show NAME --out MP4
 
-The first command writes a description of a few lines a film, from two sets of clips that share no
+The command writes a description of a few lines a film, from two sets of clips that share no
 sequence. Fit settings on the half ``development`` and publish figures of the half ``report``. The
 pictures are drawn while a film is read. Clips below 60 frames serve as other scenes only.
-``timeline.py`` says what happens in a film. The second command writes one film as a
-video with the true box, to look at.
+``timeline.py`` says what happens in a film.
 """
 
 import functools
@@ -19,7 +17,6 @@ import pathlib
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-import cv2
 import numpy as np
 
 from calib import command
@@ -226,19 +223,12 @@ def parser():
         cli.add_argument("--" + half, nargs="+", metavar="DIR", help="clips of this half")
     cli.add_argument("--count", type=int, default=22, metavar="N", help="films of each half")
     cli.add_argument("--seed", type=int, default=1, metavar="N")
-    cli.add_argument("--films", metavar="FILE", help="a description, for --show")
-    cli.add_argument("--clips", nargs="+", metavar="DIR", help="its clips, for --show")
-    cli.add_argument("--show", metavar="NAME", help="write this film as a video")
     cli.add_argument("--out", required=True, metavar="FILE")
     return cli
 
 
 def run(options):
-    """Write a description, or a film to look at."""
-    if options.show:
-        if not options.films or not options.clips:
-            raise BadRun("--show needs --films FILE and --clips DIR")
-        return show(options)
+    """Write a description."""
     if not options.development or not options.report:
         raise BadRun("name the clips of both halves: --development DIR --report DIR")
     if options.count < 1:
@@ -249,28 +239,6 @@ def run(options):
     text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
     pathlib.Path(options.out).write_text(text)
     say("wrote {} films to {}".format(len(table["films"]), options.out))
-    return 0
-
-
-def show(options):
-    """Write one film with the true box: green; where no answer is wrong, no box."""
-    found = [entry for entry in entries(options.films) if entry["name"] == options.show]
-    if not found:
-        names = ", ".join(entry["name"] for entry in entries(options.films))
-        raise BadRun(f"no film is called {options.show}; there are: {names}")
-    clips = {clip.name: clip for clip in find_clips(options.clips, log=say)}
-    film, writer = LongFilm(found[0], clips), None
-    for index, frame in enumerate(film):
-        if writer is None:
-            code = cv2.VideoWriter_fourcc(*"mp4v")
-            writer = cv2.VideoWriter(options.out, code, 30, frame.shape[1::-1])
-        if np.isfinite(film.boxes[index]).all():
-            x, y, w, h = np.rint(film.boxes[index]).astype(int).tolist()
-            cv2.rectangle(frame, (x, y), (x + w, y + h), (0, 255, 0), 1)
-        writer.write(frame)
-    writer.release()
-    say(f"wrote {len(film)} frames to {options.out}")
-    return 0
 
 
 if __name__ == "__main__":

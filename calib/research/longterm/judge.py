@@ -89,39 +89,6 @@ def _run(rows):
     return Run(*numbers, np.array(ms), processor_ms, processor_ms, np.array(states))
 
 
-class Suggested:
-    """A tracker whose search for a lost target is told where a detector sees its class.
-
-    Args:
-        tracker: has ``init``, ``update``, ``certainty`` and ``suggest``.
-        detector: a ``runtime.detect.Detector``.
-        every: frames from one look of the detector to the next, while the target is lost.
-    """
-
-    def __init__(self, tracker, detector, every):
-        self._tracker, self._detector, self._every = tracker, detector, every
-        self._since = 0
-
-    def init(self, frame, box):
-        """Take a target."""
-        self._since = 0
-        self._tracker.init(frame, box)
-
-    def update(self, frame):
-        """Find the target in the next frame; a suggestion counts from the frame after."""
-        track = self._tracker.update(frame)
-        self._since += 1
-        if track.lost and self._since >= self._every:
-            self._since = 0
-            self._tracker.suggest(self._detector.proposals(frame)[0])
-        return track
-
-    @property
-    def certainty(self):
-        """The tracker's."""
-        return self._tracker.certainty
-
-
 def state_of(track):
     """The state that a ``Track`` tells: a text, "lost" where no box is claimed."""
     return "lost" if track.lost else getattr(track, "state", "tracked")

@@ -120,7 +120,6 @@ def prepare(options, out, log):
         device=options.device,
         batch=options.batch,
         quality=options.quality,
-        maps_share=options.maps_share,
     )
     return work, writers
 
@@ -169,7 +168,7 @@ def run_stages(options, out, log, work):
     """Run one stage after the other; a finished one is not run again."""
     for name in options.stages:
         torch.manual_seed(options.seed)
-        network = Kestrel(options.shape, work.teachers.channels, *options.head, own=options.own)
+        network = Kestrel(options.shape, work.teachers.channels, *options.head)
         log(stage=name, event="network", **macs(network))
         if options.start and name == options.stages[0]:
             told = load_start(
@@ -212,9 +211,9 @@ def stage_of(name, options, network, work):
     }
     trained = {
         "blocks": lambda kestrel: kestrel.backbone,
-        "backbone": lambda kestrel: torch.nn.ModuleList(kestrel.backbones),
+        "backbone": lambda kestrel: kestrel.backbone,
         "joint": lambda kestrel: kestrel,
-        "finish": lambda folded: folded if options.finish_all else folded.trained,
+        "finish": lambda folded: folded.trained,
     }
     return Stage(
         name,

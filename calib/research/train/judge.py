@@ -23,7 +23,6 @@ from calib.clips import find_clips
 from calib.command import say
 from calib.one_step_overlap import Finder, Pairs
 from calib.research.train.judging import change, equal, figures, verdict
-from calib.research.train.validate import overlaps
 from runtime import engines
 from runtime.networks import load_network
 
@@ -67,7 +66,7 @@ def run(options):
         shipped = None
         for name, finder in zip(names, finders):
             pairs = Pairs(clips, finder.network, options.repeats)
-            found = overlaps(finder, pairs)
+            _, found = finder.run(pairs)
             together[name].append((found, pairs.clip))
             line = {"network": name, "pairs": len(found), **figures(label, found, pairs.clip)}
             if shipped is None:

@@ -19,13 +19,9 @@ K32 = ((8, 2), (16, 2), (32, 2), (32, 1))
 # those of NanoTrack v2 behind its map of stride 8, which has 24 channels
 LATER = (Block(96, 2, 40), *2 * (Block(240, 1, 40),), Block(120, 1, 48), Block(144, 1, 48))
 
-# layers of a backbone; (channels, stride, dilation): a 3x3 convolution; no dilation given: 1
+# layers of a backbone; (channels, stride): a 3x3 convolution
 BACKBONES = {
-    "k64": (*K32, (64, 2), (64, 1), (64, 1), (64, 1), (64, 1)),
     "k80": (*K32, (80, 2), (80, 1), (80, 1), (80, 1)),
-    "k80w1": (*K32, (80, 2), (80, 1), (80, 1), (80, 1, 2)),
-    "k80w2": (*K32, (80, 2), (80, 1), (80, 1, 2), (80, 1, 2)),
-    "k96": (*K32, (96, 2), (96, 1), (96, 1)),
     "k32b5": (*K32, Narrow(24), *LATER),
     "k48b5": ((8, 2), (24, 2), (48, 2), (48, 1), Narrow(24), *LATER),
     "tiny": ((4, 2), (8, 2), (8, 2), (16, 2)),  # for tests
@@ -37,10 +33,9 @@ GROUPS = (24, 16, 8)  # channels that a depthwise convolution is trained in, see
 class Unit(nn.Module):
     """A convolution with batch norm, and with an identity branch where the shapes allow one."""
 
-    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True, dilation=1):
+    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True):
         super().__init__()
-        self.stride, self.dilation, self.relu = stride, dilation, relu
-        self.padding = kernel // 2 * dilation
+        self.stride, self.padding, self.relu = stride, kernel // 2, relu
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm2d(outputs, momentum=0.05)
@@ -56,7 +51,7 @@ class Unit(nn.Module):
         return self.weight if self.identity is None else self.weight + self.identity
 
     def convolved(self, x):
-        return F.conv2d(x, self.kernel(), None, self.stride, self.padding, self.dilation)
+        return F.conv2d(x, self.kernel(), None, self.stride, self.padding)
 
     def forward(self, x):
         x = self.norm(self.convolved(x))
@@ -130,8 +125,7 @@ def row(shape):
         elif isinstance(layer, Block):
             made = Bottleneck(width, *layer)
         else:
-            channels, stride, *dilation = layer
-            made = Unit(width, channels, stride=stride, dilation=sum(dilation) or 1)
+            made = Unit(width, layer[0], stride=layer[1])
         layers.append(made)
         width = channels_of(layer)
     return nn.Sequential(*layers), width
@@ -174,11 +168,10 @@ class FoldedBottleneck(nn.Module):
         return self.sum(x, found) if self.sum else found
 
 
-def conv(weight, bias, stride=1, dilation=1, groups=1):
+def conv(weight, bias, stride=1, groups=1):
     """A ``Conv`` with these weights."""
     outputs, inputs, kernel = weight.shape[:3]
-    padding = kernel // 2 * dilation
-    layer = Conv(inputs * groups, outputs, kernel, stride, padding, dilation, groups)
+    layer = Conv(inputs * groups, outputs, kernel, stride, kernel // 2, groups=groups)
     layer.weight.data, layer.bias.data = weight.detach().float(), bias.detach().float()
     return layer
 
@@ -189,5 +182,5 @@ def plain(layer):
         return FoldedBottleneck(layer)
     weight, bias = layer.folded()
     groups = len(weight) if isinstance(layer, Depthwise) else 1
-    made = conv(weight, bias, layer.stride, layer.dilation, groups)
+    made = conv(weight, bias, layer.stride, groups)
     return nn.Sequential(made, nn.ReLU()) if layer.relu else made

@@ -7,7 +7,6 @@ A killed stage goes on from its last checkpoint.
 """
 
 import copy
-import importlib.util
 import json
 import math
 import os
@@ -27,33 +26,16 @@ LOG_STEPS = 100
 
 
 class Log:
-    """One JSON object a line, appended; ``log.jsonl`` in the run's folder.
-
-    The numbers of a stage go to TensorBoard too, in the folder ``tensorboard`` beside it, where
-    TensorBoard is installed.
-    """
+    """One JSON object a line, appended; ``log.jsonl`` in the run's folder."""
 
     def __init__(self, path):
         self.path = path
-        self._board = None
-        if importlib.util.find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(path.parent / "tensorboard"))
 
     def __call__(self, **values):
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values})
         print(line, flush=True)
         with open(self.path, "a") as file:
             file.write(line + "\n")
-        if self._board is None or "pairs" not in values:
-            return
-        for name, value in values.items():
-            if isinstance(value, float):
-                self._board.add_scalar(
-                    "{}/{}".format(values["stage"], name), value, values["pairs"]
-                )
-        self._board.flush()
 
 
 def averaged(average, network, step):

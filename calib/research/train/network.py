@@ -89,29 +89,17 @@ class Head(nn.Module):
 
 
 class Kestrel(nn.Module):
-    """The whole network. ``Kestrel(**config)`` builds it again.
+    """The whole network. ``Kestrel(**config)`` builds it again."""
 
-    ``own`` is the shape of a second backbone, for exemplar crops alone; None: one backbone serves
-    both crops. An exemplar backbone runs once a target, so it costs no time in later frames.
-    """
-
-    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3, own=None):
+    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3):
         super().__init__()
         self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
-        if own:  # older checkpoints have no such key
-            self.config["own"] = own
         self.backbone = Backbone(shape, channels)
-        self.own = Backbone(own, channels) if own else None
         self.head = Head(channels, width, tower, depth)
-
-    @property
-    def backbones(self):
-        """The backbone of exemplar crops and that of search crops; may be the same."""
-        return self.own or self.backbone, self.backbone
 
     def features(self, exemplar, search):
         """Normalised images -> features of either."""
-        return tuple(run(images) for run, images in zip(self.backbones, (exemplar, search)))
+        return self.backbone(exemplar), self.backbone(search)
 
     def forward(self, exemplar, search):
         return self.head(*self.features(exemplar, search))
@@ -130,9 +118,10 @@ class ExemplarGraph(nn.Module):
 
     def __init__(self, network):
         super().__init__()
-        backbone = network.backbones[0]
-        self.layers = backbone.deployed()
-        self.project = merged(backbone.project, network.head.exemplar, 1.0 / network.head.width)
+        self.layers = network.backbone.deployed()
+        self.project = merged(
+            network.backbone.project, network.head.exemplar, 1.0 / network.head.width
+        )
 
     def forward(self, image):
         return self.project(self.layers(image))
@@ -221,8 +210,6 @@ def macs(network):
         search = network.backbone.deployed()
     backbone, side = _macs(search, SEARCH)
     parameters = _numbers(search)
-    if network.own is not None:
-        parameters += _numbers(network.own.deployed())
     head, width = network.head, network.head.width
     weights = network.backbone.width * width + EXEMPLAR_CELLS**2 * width
     layers = [head.reduce, *head.trunk, *head.score_tower, *head.box_tower, head.score, head.box]

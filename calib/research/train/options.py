@@ -4,7 +4,7 @@ import argparse
 
 from calib import command
 from calib.research.train.layers import BACKBONES
-from calib.research.train.stages import MAPS_SHARE, NAMES
+from calib.research.train.stages import NAMES
 
 DESCRIPTION = """\
 Train kestrel from pictures, clips and a teacher.
@@ -134,12 +134,6 @@ def _add_network(add):
         "(default: 48 32 3)",
     )
     add(
-        "--own",
-        choices=sorted(BACKBONES),
-        metavar="SHAPE",
-        help="give exemplar crops a second backbone of this shape",
-    )
-    add(
         "--start",
         metavar="FILE",
         help="checkpoint, or TOML of an export, that the first stage starts from, instead of the "
@@ -158,18 +152,6 @@ def _add_network(add):
         default=2.0,
         metavar="P",
         help="how much the score ranks cells by their boxes; 0: as the teacher's score does",
-    )
-    add(
-        "--maps-share",
-        type=float,
-        default=MAPS_SHARE,
-        metavar="W",
-        help="weight of the losses of the maps in stage joint",
-    )
-    add(
-        "--finish-all",
-        action="store_true",
-        help="let stage finish train the backbones too, each apart, not the head alone",
     )
 
 

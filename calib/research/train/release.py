@@ -239,7 +239,7 @@ def run_thresholds(options):
     """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
     toml, report = tomls(options, networks(options))[0], work(options, "thresholds.json")
     report.parent.mkdir(parents=True, exist_ok=True)
-    arguments = ["--networks", str(toml), "--clips", *options.clips, "--knowing"]
+    arguments = ["--networks", str(toml), "--clips", *options.clips]
     passed("calib.loss_thresholds", loss_thresholds.main([*arguments, "--json", str(report)]))
     below = round(json.loads(report.read_text())[0]["knowing"]["lost_below"], 2)
     fit.write_all(toml, Certainty(below, min(1.0, round(below + UNSURE, 2))))

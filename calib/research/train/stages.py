@@ -71,7 +71,6 @@ class Work:
         one_step: dict of name -> ``calib.one_step_overlap.Pairs``, one for each set of clips.
         teachers: ``Teachers`` or None.
         quality: how much the score ranks cells by their boxes, see ``losses.ranked``.
-        maps_share: weight of the maps' losses in stage joint.
     """
 
     def __init__(
@@ -84,10 +83,9 @@ class Work:
         device="cpu",
         batch=32,
         quality=0.0,
-        maps_share=MAPS_SHARE,
     ):
         self.ring, self.held, self.standard = ring, held, standard
-        self.quality, self.maps_share = quality, maps_share
+        self.quality = quality
         self.one_step = dict(one_step)
         self.teachers, self.device, self.batch = teachers, device, batch
         self.inheritance = None  # of stage blocks
@@ -154,8 +152,7 @@ class Work:
 
     def tune_step(self, network, numbers):
         batch = self.take(numbers, CROPS + MAPS, 2 * self.batch)
-        for backbone in network.backbones:
-            backbone.eval()
+        network.backbone.eval()
         with self.fast():
             with torch.no_grad():
                 exemplar, search = network.features(batch["exemplar"], batch["search"])
@@ -170,7 +167,7 @@ class Work:
             maps = network.head(exemplar, search)
         losses = self._feature_losses(exemplar.float(), search.float(), batch)
         score, box = map_losses(*maps, batch, self.quality)
-        losses.update(score=self.maps_share * score, box=self.maps_share * box)
+        losses.update(score=MAPS_SHARE * score, box=MAPS_SHARE * box)
         return losses
 
     def folded(self, network):
@@ -211,13 +208,13 @@ class Work:
     def held_features(self, network):
         """Share of the variance of the held-out pairs' features."""
         found = {}
-        for backbone, crop, name in zip(network.backbones, CROPS, FEATURES):
+        for crop, name in zip(CROPS, FEATURES):
             parts = []
             for start in range(0, len(self.held[crop]), 64):
                 batch = {key: self.held[key][start : start + 64] for key in (crop, name)}
                 batch = self.tensors(batch)
                 with self.fast():
-                    features = backbone(batch[crop])
+                    features = network.backbone(batch[crop])
                 parts.append(float(explained(features.float(), batch[name])))
             found["r2_" + crop] = float(np.mean(parts))
         return found
@@ -238,16 +235,15 @@ class Work:
     def clip_features(self, network, pairs):
         """Features of a set's crops by the backbone: tensors of exemplars and of searches."""
 
-        def run(backbone, crops):
+        def run(crops):
             parts = []
             for start in range(0, len(crops), 32):
                 images = torch.from_numpy(crops[start : start + 32]).to(self.device)
                 with self.fast():
-                    parts.append(backbone(normalise(images)))
+                    parts.append(network.backbone(normalise(images)))
             return torch.cat(parts).float()
 
-        crops = (pairs.exemplars, pairs.searches)
-        return tuple(run(*given) for given in zip(network.backbones, crops))
+        return run(pairs.exemplars), run(pairs.searches)
 
     def teacher_overlap(self, network, pairs):
         """(pairs,) one-step overlap of the backbone before the teachers' own heads."""

@@ -51,10 +51,9 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     Of a checkpoint it takes the averaged weights. An export is given by its TOML; ``unfold.py``
     makes it trainable.
 
-    The channels must be the same, with four exceptions. A backbone starts a wider one of the same
-    layers, see ``widen.py``, and one of another dilation. An exemplar's own backbone starts from
-    the backbone of the checkpoint if that has no own one. Stage backbone does not ask for the same
-    head, and stage blocks takes every layer that fits.
+    The channels must be the same, with three exceptions. A backbone starts a wider one of the same
+    layers, see ``widen.py``. Stage backbone does not ask for the same head, and stage blocks takes
+    every layer that fits.
 
     Args:
         name: of the stage.
@@ -83,12 +82,6 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     if name != "blocks" and not config.get("folded") and can_widen(*shapes):
         weights = widened(network, config, weights, held)
         told = f"{shapes[0]} of {path} starts {shapes[1]}; new channels begin without effect"
-    if network.own is not None and not any(key.startswith("own.") for key in weights):
-        weights.update(
-            (key.replace("backbone.", "own.", 1), value)
-            for key, value in list(weights.items())
-            if key.startswith("backbone.")
-        )
     if name in OPTIONAL:
         weights = completed(network, weights, OPTIONAL[name])
     if weights is None:
@@ -98,7 +91,7 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     except RuntimeError as error:
         raise TrainingStopped(
             f"{path} is of another network ({str(error).splitlines()[-1].strip()}); correct "
-            "--start, --shape, --head or --own"
+            "--start, --shape or --head"
         ) from None
     return told
 

@@ -54,8 +54,7 @@ def unfold(network, weights, held, standard):
             changes them.
     """
     network.eval()
-    shapes = {network.config["shape"], network.config.get("own") or network.config["shape"]}
-    if not shapes <= set(BACKBONES):
+    if network.config["shape"] not in BACKBONES:
         raise TrainingStopped(
             "only an export of our own backbones can be trained on; start from the checkpoint of "
             "{} instead".format(network.config["shape"])
@@ -66,16 +65,10 @@ def unfold(network, weights, held, standard):
     wrong = [k for k in wanted if k not in weights or weights[k].shape != wanted[k].shape]
     if wrong:
         raise TrainingStopped(
-            f"the export has other layers than this network ({wrong[0]}); correct --shape, --head "
-            "or --own, "
-            "or start from an export of calib.research.train"
+            f"the export has other layers than this network ({wrong[0]}); correct --shape or "
+            "--head, or start from an export of calib.research.train"
         )
-    backbones = [(network.backbone, "search_graph.")]
-    if network.own is not None:
-        backbones.append((network.own, "exemplar_graph."))
-    units = []
-    for backbone, graph in backbones:
-        units += _units(backbone.layers, graph + "layers.")
+    units = _units(network.backbone.layers, "search_graph.layers.")
     head = network.head
     for layers, name in (
         (head.trunk, "trunk"),
@@ -125,46 +118,38 @@ def _take(unit, weight, bias):
 
 def _part_projections(network, weights, images, held, standard):
     """Part the 1x1 convolutions behind the backbone into projections and the head's own."""
-    head = network.head
-    parts = [(network.backbones[0], "exemplar", head.exemplar, float(head.width))]
-    parts.append((network.backbone, "search", head.search, 1.0))
-    merged = [
-        weights[f"{name}_graph.project.weight"][:, :, 0, 0].double() * gain
-        for _, name, _, gain in parts
-    ]
-    biases = [weights[f"{name}_graph.project.bias"].double() * gain for _, name, _, gain in parts]
-    shared = network.own is None
-    groups = [[0, 1]] if shared else [[0], [1]]
-    for group in groups:
-        backbone = parts[group[-1]][0]
-        rows = torch.cat([merged[i] for i in group])
-        _, _, basis = torch.linalg.svd(rows, full_matrices=False)
-        basis = basis[: backbone.project.weight.shape[0]]
-        lost = float((rows - rows @ basis.T @ basis).norm() / rows.norm())
-        if lost > RESIDUAL:
-            raise TrainingStopped(
-                "the export's projections are not those of one backbone, as after stage finish; "
-                "start from a checkpoint of stage joint, or from another network"
-            )
-        names = [parts[i][1] for i in group]
-        a, a_bias = _to_teacher(backbone, basis, [images[n] for n in names], names, held, standard)
-        backbone.project.weight.copy_((a @ basis)[:, :, None, None])
-        backbone.project.bias.copy_(a_bias)
-        back = torch.linalg.pinv(a)
-        for i in group:
-            weight = merged[i] @ basis.T @ back
-            bias = biases[i] - weight @ a_bias
-            _take(parts[i][2], weight[:, :, None, None].float(), bias.float())
+    backbone, head = network.backbone, network.head
+    parts = (("exemplar", head.exemplar, float(head.width)), ("search", head.search, 1.0))
+    merged, biases = [], []
+    for name, _, gain in parts:
+        merged.append(weights[f"{name}_graph.project.weight"][:, :, 0, 0].double() * gain)
+        biases.append(weights[f"{name}_graph.project.bias"].double() * gain)
+    rows = torch.cat(merged)
+    _, _, basis = torch.linalg.svd(rows, full_matrices=False)
+    basis = basis[: backbone.project.weight.shape[0]]
+    lost = float((rows - rows @ basis.T @ basis).norm() / rows.norm())
+    if lost > RESIDUAL:
+        raise TrainingStopped(
+            "the export's projections are not those of one backbone, as after stage finish; "
+            "start from a checkpoint of stage joint, or from another network"
+        )
+    a, a_bias = _to_teacher(backbone, basis, images, held, standard)
+    backbone.project.weight.copy_((a @ basis)[:, :, None, None])
+    backbone.project.bias.copy_(a_bias)
+    back = torch.linalg.pinv(a)
+    for (_, unit, _), rows, bias in zip(parts, merged, biases):
+        weight = rows @ basis.T @ back
+        _take(unit, weight[:, :, None, None].float(), (bias - weight @ a_bias).float())
 
 
-def _to_teacher(backbone, basis, images, names, held, standard):
+def _to_teacher(backbone, basis, images, held, standard):
     """The linear map from rows of the backbone's channels to the teachers' features.
 
     Returns:
         float64 tensors: weights (channels, rows), bias (channels,).
     """
     inputs, targets = [], []
-    for crops, name in zip(images, names):
+    for name, crops in images.items():
         maps = torch.cat([backbone.layers(part) for part in crops.split(32)]).double()
         inputs.append(torch.einsum("rc,nchw->rnhw", basis, maps).flatten(1))
         features = torch.from_numpy(held[name + "_features"][:LOOKED_AT])

@@ -40,7 +40,7 @@ def _fits(narrow, wide):
     if hasattr(narrow, "_fields"):  # all numbers are channels, but a stride
         same = getattr(narrow, "stride", None) == getattr(wide, "stride", None)
         return same and all(a <= b for a, b in zip(narrow, wide))
-    return narrow[0] <= wide[0] and (*narrow[1:], 1)[:2] == (*wide[1:], 1)[:2]
+    return narrow[0] <= wide[0] and narrow[1] == wide[1]
 
 
 @torch.no_grad()

@@ -81,9 +81,6 @@ def test_a_killed_sweep_goes_on_to_the_same_result(world, capsys):
     assert results(world) == gone_on
     assert list(gone_on["results"]) == list(NAMES) and gone_on["chosen"] in NAMES
     assert "on --unseen" in capsys.readouterr().out
-    page = (world / "run" / "sweep" / "report.html").read_text()
-    assert all(name in page for name in NAMES)
-    assert (world / "run" / "sweep" / "sweep.png").stat().st_size > 10000
 
 
 def test_the_chosen_checkpoint_is_tuned(world):

@@ -144,7 +144,7 @@ def test_an_fpga_gives_cycles_or_names_what_it_refuses(own, tmp_path):
         ("{}:number", "is no torch.nn.Module"),
         ("{}:Nothing", "has no class Nothing"),
         ("absent.py:Small", "is not there"),
-        ("kestrel:k1", "has no backbone k1; there are: k64"),
+        ("kestrel:k1", "has no backbone k1; there are: k80"),
     ],
 )
 def test_a_backbone_that_can_not_be_opened_is_one_sentence(name, words, own):
@@ -165,31 +165,24 @@ def test_models_of_timm_are_cut_at_the_stride_and_folded(tmp_path):
         kestrel.load("mobileone_s0", stride=3)
 
 
-def test_the_command_writes_rows_table_and_plot_and_keeps_rows(own, tmp_path, capsys):
+def test_the_command_writes_rows_and_the_table_and_keeps_rows(own, tmp_path):
     out = tmp_path / "out"
-    (tmp_path / "accuracy.csv").write_text(f"kestrel:tiny,.5\n{own}:Small,.6\n")
     arguments = ["kestrel:tiny", own + ":Small", own + ":Branched", "--out", str(out)]
     arguments += ["--rounds", "3", "--side", "63", "--exemplar", "31", "--board", "kv260"]
-    arguments += ["--accuracy", str(tmp_path / "accuracy.csv")]
     assert backbones.main(arguments) == 0
     with open(str(out / "table.csv")) as file:
         head, *rows = csv.reader(file)
     assert head[-1] == "kv260, cycles" and len(rows) == 3
     first = [min(float(v) for t, v in zip(head, row) if t.endswith("ms")) for row in rows]
     assert first == sorted(first)  # the fastest first
-    assert (out / "plot.png").stat().st_size > 10000
     kept = json.loads((out / "kestrel_tiny.json").read_text())
-    assert kept["accuracy"] == 0.5 and kept["measured"]["command"].startswith("python -m calib.")
+    assert kept["measured"]["command"].startswith("python -m calib.")
     for engine in kept["ms"]:
         assert len(kept["layers_ms"][engine]["fp32"]) >= 4
     assert "can't do" in (out / "table.md").read_text()
     made = (out / "kestrel_tiny.onnx").stat().st_mtime_ns
     assert backbones.main([*arguments[:1], *arguments[3:]]) == 0
     assert (out / "kestrel_tiny.onnx").stat().st_mtime_ns == made
-    capsys.readouterr()
-    arguments[arguments.index("kv260")] = "jetson_nano"
-    assert backbones.main(arguments) == 0
-    assert "trtexec --onnx=kestrel_tiny.onnx --fp16" in capsys.readouterr().out
 
 
 def test_a_row_of_a_class_is_made_anew_when_its_file_changes(tmp_path):
@@ -209,4 +202,5 @@ def test_what_is_left_out_is_told_and_the_exit_code_is_not_zero(own, tmp_path, c
     assert backbones.main(arguments) == 1
     assert "left out: " in capsys.readouterr().err
     assert backbones.main([own + ":Two", "--out", str(tmp_path)]) == 2
-    assert backbones.main([*arguments[:1], "--board", "no_board", "--out", str(tmp_path)]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        backbones.main([*arguments[:1], "--board", "no_board", "--out", str(tmp_path)])

@@ -60,7 +60,6 @@ def test_a_tracker_is_judged_once_and_timed_each_time(world, capsys):
     assert row["change"]["one_step"][0] == pytest.approx(changed, abs=1e-9)
     assert all(type(cycles) is int for cycles in row["cycles"].values())
     assert all(ms > 0 for engine in row["ms"].values() for ms in engine.values())
-    assert (world / "out" / "trackers.png").stat().st_size > 10000
     kept = sorted((world / "out" / "work").rglob("figures.jsonl"))
     before = [path.read_text() for path in kept]
     assert trackers.main(arguments(world, "one")) == 0

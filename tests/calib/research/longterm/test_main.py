@@ -61,14 +61,12 @@ def test_trackers_are_measured_with_and_without_the_search(place, halves):
     assert len(kept) == 2
 
 
-def test_each_part_of_the_search_is_left_out_in_turn(place, halves, capsys):
+def test_the_times_of_each_state_are_told(place, halves, capsys):
     searching = tiny.watched(lost_below=0.5, doubt_below=0.4, look_above=0.3, found_above=0.6)
     (place / "searching.toml").write_text(searching)
     more = ["--sets", "clips", "--only", "one-far", "--networks", str(place / "searching.toml")]
-    code, report = run(place, halves, *more, "--without", "grid,classifier", "--times")
+    code, report = run(place, halves, *more, "--times")
     assert code == 0
-    titles = ["searching", "searching without grid", "searching without classifier"]
-    assert list(report["clips"]) == titles
     found = report["clips"]["searching"]["times"]
     assert found["start"]["frames"] == 1 and found["tracked"]["p50_ms"] > 0
     assert 0 < found["tracked"]["processor_p99_ms"] <= found["tracked"]["processor_worst_ms"]
@@ -111,43 +109,13 @@ def test_the_limit_of_a_lost_frame_is_the_search_s_own(budget_ms, limit):
     assert sentence.startswith(f"limit {limit:.2f} ms") and "frames 4 took" in sentence
 
 
-def test_a_detector_tells_the_search_where_to_look_every_few_lost_frames():
-    frames = [np.full((4, 4, 3), index, np.uint8) for index in range(9)]
-    told = []
-
-    class Lost:
-        certainty = 0.1
-
-        def init(self, frame, box):
-            self.frame = None
-
-        def update(self, frame):
-            self.frame = int(frame[0, 0, 0])
-            return Track((0.0, 0, 1, 1), 0.1, self.frame > 3)
-
-        def suggest(self, boxes):
-            told.append((self.frame, boxes))
-
-    class Detector:
-        def proposals(self, frame):
-            return [int(frame[0, 0, 0])], [1.0]
-
-    tracker = judge.Suggested(Lost(), Detector(), 2)
-    tracker.init(frames[0], (0, 0, 1, 1))
-    assert [tracker.update(frame).lost for frame in frames[1:]] == [False] * 3 + [True] * 5
-    assert told == [(4, [4]), (6, [6]), (8, [8])] and tracker.certainty == 0.1
-
-
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        (["--detector", "yolox_nano"], "belong together"),
         (["--sets", "long"], "no set is called long"),
         (["--sets", "clips", "--rounds", "0"], "at least one"),
         (["--sets", "films"], "--films FILE"),
         (["--films", "none.json"], "describes no films"),
-        (["--sets", "clips", "--without", "luck"], "no such part; there are: classifier"),
-        (["--sets", "clips", "--without", "grid"], "tiny searches for no lost target"),
     ],
 )
 def test_wrong_options_are_one_sentence(place, halves, capsys, options, sentence):

@@ -15,14 +15,13 @@ from calib.research.train import export, network, start  # noqa: E402  (after th
 from calib.research.train.errors import TrainingStopped  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 
-WIDE = {"shape": "k80w2", "own": "k80w1"}  # dilation, and a backbone for exemplars alone
 ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}
 
 
 BLOCKS = {"shape": "k48b5", "width": 64, "tower": 48, "depth": 4}  # with a teacher's blocks
 
 
-@pytest.fixture(scope="module", params=[{"shape": "k80"}, WIDE, BLOCKS], ids=["k80", "wide", "b5"])
+@pytest.fixture(scope="module", params=[{"shape": "k80"}, BLOCKS], ids=["k80", "b5"])
 def used(request):
     return used_network(**request.param)
 
@@ -34,7 +33,7 @@ def exported(used, tmp_path_factory):
     return folder, export.export(folder / "run.pt", folder)
 
 
-@pytest.mark.parametrize("shape", ["k64", "k80", "k80w1", "k80w2", "k96", "k32b5", "k48b5"])
+@pytest.mark.parametrize("shape", ["k80", "k32b5", "k48b5"])
 def test_every_shape_keeps_to_the_budget_of_a_search_region(shape):
     size = network.macs(network.Kestrel(shape))
     assert size["backbone"] + size["head"] <= 160
@@ -54,23 +53,6 @@ def test_exported_graphs_hold_only_operators_that_every_target_has(exported):
             if node.op_type == "Conv":
                 depthwise = attributes.get("group", 1) > 1
                 assert attributes["kernel_shape"] in ([[5, 5]] if depthwise else [[1, 1], [3, 3]])
-
-
-def test_dilation_survives_the_export(used, exported):
-    found = [
-        list(onnx.helper.get_attribute_value(attribute))
-        for node in onnx.load(str(exported[0] / "kestrel_search.onnx")).graph.node
-        for attribute in node.attribute
-        if attribute.name == "dilations"
-    ]
-    wide = sum(getattr(layer, "dilation", 1) == 2 for layer in used.backbone.layers)
-    assert found.count([2, 2]) == wide and found.count([1, 1]) == len(found) - wide
-
-
-def test_an_exemplars_own_backbone_counts_in_parameters_alone():
-    one, two = (network.macs(network.Kestrel(own=own)) for own in (None, "k80"))
-    assert two["parameters"] > one["parameters"] + 0.2
-    assert (two["backbone"], two["head"]) == (one["backbone"], one["head"])
 
 
 def test_exported_files_are_small_enough_to_ship(exported):

@@ -90,17 +90,6 @@ def test_what_differs_from_the_start_is_told(world, tmp_path):
     assert "--images differ: 3 then, 60 here" in told[1]
 
 
-def test_tensorboard_gets_the_figures(world):
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(world / "run" / "tensorboard"))
-    events.Reload()
-    names = events.Tags()["scalars"]
-    assert any(name.startswith("backbone/") for name in names)
-    assert events.Scalars(names[0])[-1].step == 64
-
-
 def test_runs_are_listed_and_compared(world, tmp_path, capsys):
     other = tmp_path / "other"
     shutil.copytree(str(world / "run"), str(other))

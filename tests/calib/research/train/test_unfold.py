@@ -16,7 +16,6 @@ from calib.research.train.unfold import graphs_of, unfold  # noqa: E402
 from tests.support.training import used_network, write_training  # noqa: E402
 
 WIDER = {"shape": "k80", "width": 40, "tower": 8, "depth": 1}  # more channels than the teacher has
-OWN = {"shape": "tiny", "own": "tinyb"}
 BLOCKS = {"shape": "tinyb", "width": 24, "tower": 8, "depth": 2}
 
 
@@ -49,7 +48,7 @@ def unfolded(config, paths):
     return network
 
 
-@pytest.mark.parametrize("config", [WIDER, OWN, BLOCKS], ids=["wider", "own", "blocks"])
+@pytest.mark.parametrize("config", [WIDER, BLOCKS], ids=["wider", "blocks"])
 def test_it_computes_what_the_export_computes(tmp_path, config):
     first = used_network(**config)
     second = unfolded(first.config, write(first, tmp_path)).eval()

@@ -89,8 +89,7 @@ def test_new_channels_carry_pictures_and_learn(wider):
 def test_only_more_channels_of_the_same_layers_can_be_widened(wider):
     assert not can_widen("k48b5", "k32b5")
     assert not can_widen("tiny", "tiny")
-    assert not can_widen("k64", "k80")
-    assert not can_widen("k80", "k80w1")
+    assert not can_widen("tiny", "k80")
     assert not can_widen("timm:resnet18", "k80")
     BACKBONES["sum"] = (*BACKBONES["wideb"][:-1], Block(168, 1, 64))
     assert not can_widen("tinyb", "sum")  # the last block no longer adds its input

@@ -17,7 +17,7 @@ import glob
 import io
 import json
 import os
-import pathlib
+from pathlib import Path
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def names():
 
 def run(options):
     """Run the networks of the options over a benchmark; print a table and write the files."""
-    out = pathlib.Path(options.out) / options.benchmark
+    out = Path(options.out) / options.benchmark
     networks = options.networks.split(",")
     if not os.path.isdir(options.data):
         raise BadClips(f"--data {options.data} is not a folder; name the data set's folder")
@@ -200,7 +200,7 @@ def _otb(version, title):
 
 
 def _lasot(toolkit, data, out):
-    listed = pathlib.Path(toolkit.datasets.__file__).with_name("lasot.json").read_text()
+    listed = Path(toolkit.datasets.__file__).with_name("lasot.json").read_text()
     return _one_pass(toolkit, LaSot(data, json.loads(listed)["test"]), "LaSOT", out)
 
 

@@ -18,8 +18,8 @@ every Python that a board has, as ``calib.metrics`` and ``calib.follow`` do.
 
 import hashlib
 import math
-import pathlib
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,14 +38,14 @@ class Clip:
 
     Attributes:
         name: of the folder; with ``.2`` or ``-id7`` where it has several targets.
-        folder: ``pathlib.Path``.
+        folder: ``Path``.
         boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN where the target is absent. The
             first frame always has a box: earlier frames are left out.
     """
 
     def __init__(self, name, folder, frames, boxes):
         self.name = name
-        self.folder = pathlib.Path(folder)
+        self.folder = Path(folder)
         self.boxes = boxes
         self._frames = frames  # list of paths, or a _Video
         self._sha256 = None
@@ -80,7 +80,7 @@ class Clip:
         digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
         video = isinstance(self._frames, _Video)
         for path in [self._frames.path] if video else self._frames:
-            digest.update(pathlib.Path(path).read_bytes())
+            digest.update(Path(path).read_bytes())
         return digest.hexdigest()
 
 
@@ -145,7 +145,7 @@ def find_clips(folders, trim=False, log=None):
         BadClips: there are no clips, no annotation, or not as many boxes as frames.
     """
     found = []
-    for folder in map(pathlib.Path, folders):
+    for folder in map(Path, folders):
         if not folder.is_dir():
             raise BadClips(f"{folder} is not a folder; name a clip or a folder of clips")
         here = list(_sequences(folder, DEPTH))

@@ -96,6 +96,11 @@ def run(name, body, cli, arguments=None, stopped=RESUMES, parse=None):
         return 130
 
 
+def main(name, body, parser_of, stopped=RESUMES, parse=None):
+    """The ``main(arguments=None)`` of a command, which returns the exit code; see ``run``."""
+    return lambda arguments=None: run(name, body, parser_of(), arguments, stopped, parse)
+
+
 def say(text):
     """Print a line on standard error without breaking the progress bar."""
     tqdm.write(text, file=sys.stderr)

@@ -14,8 +14,8 @@ import concurrent.futures
 import functools
 import json
 import os
-import pathlib
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -29,11 +29,6 @@ from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.follow import follow, follow_late
 from runtime.errors import HotpathError
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.evaluate", run, parser(), arguments)
 
 
 def parser():
@@ -96,7 +91,7 @@ def run(options):
         options.networks_dir,
         options.int8_dir,
     )
-    out = pathlib.Path(options.out)
+    out = Path(options.out)
     broken = follow_all(specs, clips, out, options.jobs, None)
     rates = [None]
     if options.realtime:
@@ -258,6 +253,8 @@ def _figures(clips, found):
         "boxes": {clip.name: result["boxes"] for clip, result in zip(clips, found)},
     }
 
+
+main = command.main("calib.evaluate", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,8 +18,8 @@ run continues with the same command.
 
 import json
 import os
-import pathlib
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -33,11 +33,6 @@ from calib.store import Store
 from runtime.networks import load_network
 
 RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allows no better"
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.int8", run, parser(), arguments)
 
 
 def parser():
@@ -89,7 +84,7 @@ def parser():
 def run(options):
     """Calibrate one network and return the report."""
     network = load_network(options.network)
-    out = pathlib.Path(options.out)
+    out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     if not options.clips:
         raise BadRun("no clips to measure on; name a folder with --clips")
@@ -232,6 +227,8 @@ def text(report):
         lines.append(f"{engine}: same cell as simulated INT8 on {share:.1%} of the pairs")
     return "\n".join(lines)
 
+
+main = command.main("calib.int8", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

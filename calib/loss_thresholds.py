@@ -28,11 +28,6 @@ BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
 
 
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.loss_thresholds", run, parser(), arguments, "stopped")
-
-
 def parser():
     """The command line's options."""
     cli = command.parser("calib.loss_thresholds", __doc__)
@@ -202,6 +197,8 @@ def print_report(report):
         ]
         print("{:<8} {:6d}  {}  {}".format(group, known[group]["frames"], *figures))
 
+
+main = command.main("calib.loss_thresholds", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

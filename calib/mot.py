@@ -12,7 +12,7 @@ Stiefelhagen 2008); IDF1 (Ristani et al., 2016). The boxes of a frame fit from a
 
 import contextlib
 import io
-import pathlib
+from pathlib import Path
 
 import numpy as np
 
@@ -21,11 +21,6 @@ from calib.errors import BadClips, Missing
 from runtime.detect.boxes import overlaps
 
 COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "recall", "precision", "switches", "targets")
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.mot", run, parser(), arguments, "stopped")
 
 
 def parser():
@@ -59,7 +54,7 @@ def read(path):
     """
     boxes = {}
     try:
-        lines = pathlib.Path(path).read_text().splitlines()
+        lines = Path(path).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadClips(f"{path}: can't be read: {error}") from None
     for number, line in enumerate(filter(str.strip, lines), 1):
@@ -124,6 +119,8 @@ def _data(truth, results, frames):
         similarity_scores=similar,
     )
 
+
+main = command.main("calib.mot", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

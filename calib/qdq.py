@@ -9,7 +9,7 @@ engine.
 """
 
 import hashlib
-import pathlib
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -174,7 +174,7 @@ def write(network, models, folder, name, note):
         name: stem of the files' names.
         note: comment at the head of the TOML.
     """
-    folder = pathlib.Path(folder)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for part, model in models.items():

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
-import pathlib
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ class Store:
         folder: where the results are kept; it is created when missing.
     """
 
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.computed = 0  # results that were not kept before
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class Store:
         return value
 
 
-def _read(path: pathlib.Path) -> Any:
+def _read(path: Path) -> Any:
     try:
         with np.load(path, allow_pickle=False) as file:
             tree, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
@@ -96,7 +96,7 @@ def _key(name: str, depends: Any) -> str:
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def entries(path: pathlib.Path) -> Iterator[tuple[str, str, Any]]:
+def entries(path: Path) -> Iterator[tuple[str, str, Any]]:
     """Yield (key, name, value) of each line of a file of results."""
     if not path.is_file():
         return

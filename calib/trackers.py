@@ -5,8 +5,8 @@ A ``Spec`` says which and is cheap to send to another process; ``build`` makes t
 
 import hashlib
 import json
-import pathlib
 from collections import namedtuple
+from pathlib import Path
 
 import cv2
 
@@ -68,8 +68,8 @@ def fp32_specs(options):
 
 def int8_toml(name, int8_dir):
     """The TOML of a network's INT8 form: that of ``calib.int8``, else the one that is shipped."""
-    stem = pathlib.Path(name).stem if name.endswith(".toml") else name
-    path = pathlib.Path(int8_dir) / (stem + INT8 + ".toml")
+    stem = Path(name).stem if name.endswith(".toml") else name
+    path = Path(int8_dir) / (stem + INT8 + ".toml")
     if not path.is_file():
         form = precision.int8_form(load_network(name))
         if form is not None:

@@ -12,8 +12,8 @@ Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
 
 import json
 import os
-import pathlib
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -29,11 +29,6 @@ from runtime.errors import BadNetwork
 from runtime.networks import load_network
 
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.tune", run, parser(), arguments)
 
 
 def parser():
@@ -77,7 +72,7 @@ def run(options):
     ranges = {name: range_of(network, name) for name in names}
     clips = chosen(find_clips(options.clips, log=say), options.only)
     seen, held = split(clips, options.held_out)
-    out = pathlib.Path(options.out)
+    out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     trial = Trial(str(network.path), options.engine, options.networks_dir, seen, options.goal)
     start = {name: float(getattr(network, name)) for name in names}
@@ -267,6 +262,8 @@ def text(report):
         )
     return "\n".join(lines)
 
+
+main = command.main("calib.tune", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

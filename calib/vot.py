@@ -11,10 +11,10 @@ newer versions the short-term experiments or all commands fail.
 import importlib.util
 import json
 import os
-import pathlib
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -59,11 +59,6 @@ experiments:
 """
 
 
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.vot", run, parser(), arguments)
-
-
 def parser():
     """The command line's options."""
     cli = command.parser("calib.vot", __doc__)
@@ -87,7 +82,7 @@ def parser():
 def run(options):
     """Write the workspace; run the toolkit in it and print its figures."""
     clips = chosen(find_clips(options.clips, log=say), options.only)
-    workspace = pathlib.Path(options.out).resolve()
+    workspace = Path(options.out).resolve()
     write_workspace(workspace, clips, options.low, options.high, options.fps)
     names = options.networks.split(",")
     labels = write_trackers(workspace, names, options.networks_dir, options.engine)
@@ -157,7 +152,7 @@ def _write_sequence(folder, clip, fps):
 def write_trackers(workspace, names, networks_dir, engine):
     """Write trackers.ini with one entry a network; returns their labels."""
     entries, labels = [], []
-    root = pathlib.Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parent.parent
     for name in names:
         network = load_network(name)
         network.locate(networks_dir)
@@ -168,10 +163,10 @@ def write_trackers(workspace, names, networks_dir, engine):
             "--engine",
             engine,
             "--network",
-            str(pathlib.Path(network.path).resolve()),
+            str(Path(network.path).resolve()),
         ]
         if networks_dir:
-            command += ["--networks-dir", str(pathlib.Path(networks_dir).resolve())]
+            command += ["--networks-dir", str(Path(networks_dir).resolve())]
         label = "".join(c if c.isalnum() else "_" for c in network.name)
         labels.append(label)
         entries.append(
@@ -260,6 +255,8 @@ def text(path):
         )
     return "\n".join(lines)
 
+
+main = command.main("calib.vot", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

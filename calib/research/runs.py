@@ -8,8 +8,8 @@ how far it is, the last figures on each set of validation clips, the commit. --j
 """
 
 import json
-import pathlib
 import sys
+from pathlib import Path
 
 from calib import command
 from calib.errors import BadRun
@@ -18,11 +18,6 @@ from calib.research.train.plots import read_log
 
 NAME = "calib.research.runs"
 COLUMNS = ("run", "started", "stage", "pairs", "hours", "figures", "seed", "commit")
-
-
-def main(arguments=None):
-    """Run the command; see the module's text."""
-    return command.run(NAME, run, parser(), arguments, stopped="stopped")
 
 
 def parser():
@@ -44,7 +39,7 @@ def run(options):
             values = [json.dumps(each["options"].get(name)) for each in found]
             print("--{}: {}".format(name.replace("_", "-"), "  |  ".join(values)))
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(found, indent=1))
+        Path(options.json).write_text(json.dumps(found, indent=1))
 
 
 def runs_below(folders):
@@ -54,7 +49,7 @@ def runs_below(folders):
         BadRun: a folder is not there, or has no run.
     """
     found = []
-    for folder in map(pathlib.Path, folders):
+    for folder in map(Path, folders):
         if not folder.is_dir():
             raise BadRun(f"{folder} is not there; name a folder with runs of calib.research.train")
         below = sorted(path.parent for path in folder.rglob(record.FILE))
@@ -141,6 +136,8 @@ def different_options(options):
     names = sorted({name for each in options for name in each} - set(record.OF_THE_MACHINE))
     return [n for n in names if len({json.dumps(each.get(n)) for each in options}) > 1]
 
+
+main = command.main(NAME, run, parser, stopped="stopped")
 
 if __name__ == "__main__":
     sys.exit(main())

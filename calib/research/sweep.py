@@ -16,8 +16,8 @@ killed sweep goes on with the same command.
 import hashlib
 import json
 import os
-import pathlib
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -40,11 +40,6 @@ STAGES = ("tune", "joint", "finish")  # whose checkpoints are whole trackers
 KEPT = "checkpoints"  # of the run's folder
 
 
-def main(arguments=None):
-    """Run the command; returns the exit code."""
-    return command.run(NAME, run, parser(), arguments)
-
-
 def parser():
     """The command's options."""
     cli = command.parser(NAME, __doc__)
@@ -63,8 +58,8 @@ def run(options):
     """Judge what is not judged yet, choose, and write sweep.json."""
     if options.workers < 1:
         raise BadRun("--workers must be 1 or more")
-    out = pathlib.Path(options.run) / "sweep"
-    paths = checkpoints(pathlib.Path(options.run))
+    out = Path(options.run) / "sweep"
+    paths = checkpoints(Path(options.run))
     clips = chosen(find_clips(options.clips, log=say), options.only)
     if len(clips) < 2:
         raise BadRun("one clip gives no standard error; name at least two with --clips")
@@ -129,7 +124,7 @@ def exported(path, out):
         raise Missing("checkpoints need PyTorch; run `make setup ALSO=train`") from None
     toml = export.export(path, folder)["toml"]
     told.write_text(sha)
-    return pathlib.Path(toml)
+    return Path(toml)
 
 
 class Judge:
@@ -252,6 +247,8 @@ def _line(name, each):
         name, each["one_step"], each["one_step_error"], each["ao"], each["eao"], each["ms"]
     )
 
+
+main = command.main(NAME, run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

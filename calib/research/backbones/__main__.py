@@ -16,9 +16,9 @@ compare only within one run. Weights are random unless --pretrained: costs do no
 """
 
 import json
-import pathlib
 import statistics
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -34,11 +34,6 @@ from kernels.fpga import design
 from runtime.networks import sha256_of
 
 NAME = "calib.research.backbones"
-
-
-def main(arguments=None):
-    """Run the command; see the module's text."""
-    return command.run(NAME, run, parser(), arguments)
 
 
 def parser():
@@ -68,7 +63,7 @@ def parser():
 
 def run(options):
     """Make the rows, time them in turns, and write the table."""
-    out = pathlib.Path(options.out)
+    out = Path(options.out)
     sizes = [options.board] if options.board else list(design.sizes())
     engines = speed.runners(options.engines)
     if len(set(options.names)) < len(options.names):
@@ -106,7 +101,7 @@ def row(name, options, out, sizes):
         "timm": _timm_version(),
         "onnx": onnx.__version__,
     }
-    file = pathlib.Path(name.rpartition(":")[0])
+    file = Path(name.rpartition(":")[0])
     if file.is_file():  # one's own class: another file, another row
         identity["file"] = sha256_of(file)
     kept = _kept(path, identity)
@@ -191,6 +186,8 @@ def _timm_version():
             return None
     return library.__version__
 
+
+main = command.main(NAME, run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,7 +1,7 @@
 """Counts what an ONNX backbone is made of, and writes it."""
 
 import collections
-import pathlib
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -50,7 +50,7 @@ def write(backbone, path, side):
     Raises:
         BadRun: PyTorch or onnxslim can't export it.
     """
-    path = pathlib.Path(path)
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.onnx.export(

@@ -4,11 +4,11 @@ import collections
 import datetime
 import json
 import os
-import pathlib
 import platform
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class OnnxRuntime:
 
     def layers(self):
         """dict of node -> median milliseconds; the session ends."""
-        path = pathlib.Path(self._session.end_profiling())
+        path = Path(self._session.end_profiling())
         events = json.loads(path.read_text())
         path.unlink()
         times = {}

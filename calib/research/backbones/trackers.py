@@ -16,9 +16,9 @@ time when the computer is quiet.
 
 import json
 import os
-import pathlib
 import sys
 import time
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -45,11 +45,6 @@ NAME = "calib.research.backbones.trackers"
 FRAMES, ROUNDS = 100, 300  # of the film that frames are timed on; frames of each tracker
 
 
-def main(arguments=None):
-    """Run the command; returns the exit code."""
-    return command.run(NAME, run, parser(), arguments)
-
-
 def parser():
     """The command's options."""
     cli = command.parser(NAME, __doc__)
@@ -66,7 +61,7 @@ def parser():
 
 def run(options):
     """Measure what is not measured yet, time everything, and write the table."""
-    out = pathlib.Path(options.out)
+    out = Path(options.out)
     clips = chosen(find_clips(options.clips, log=say), options.only)
     if len(clips) < 2:
         raise BadRun("one clip gives no standard error; name at least two with --clips")
@@ -74,10 +69,10 @@ def run(options):
     both = sorted({clip.name for clip in clips if clip.sha256 in {c.sha256 for c in ranges}})
     if both:
         raise BadRun(f"{both[0]} is among --clips and --ranges; name it in one of them")
-    names = [pathlib.Path(folder).resolve().name for folder in options.runs]
+    names = [Path(folder).resolve().name for folder in options.runs]
     if len(set(names)) < len(names):
         raise BadRun("two runs have one name; give their folders different names")
-    tomls = [tracker_of(pathlib.Path(folder)) for folder in options.runs]
+    tomls = [tracker_of(Path(folder)) for folder in options.runs]
     rows = []
     for name, toml, folder in zip(names, tomls, options.runs):
         say(f"{name}: {toml}")
@@ -112,7 +107,7 @@ def tracker_of(folder):
 
 def trained(folder):
     """What a run was trained with: dict of backbone, seed, pairs by stage, processor minutes."""
-    kept = summary(pathlib.Path(folder))
+    kept = summary(Path(folder))
     return {
         "backbone": kept["options"]["shape"],
         "seed": kept["seed"],
@@ -269,6 +264,8 @@ class _Frames:
         self._next = (self._next + 1) % len(self._film)
         self._tracker.update(self._film[self._next])
 
+
+main = command.main(NAME, run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

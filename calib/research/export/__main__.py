@@ -6,8 +6,8 @@
 The authors' modules are imported from the checkout, so that what is exported is what they train.
 """
 
-import pathlib
 import sys
+from pathlib import Path
 
 import torch
 
@@ -19,11 +19,6 @@ from runtime.errors import BadNetwork
 from runtime.networks import schema, sha256_of
 
 OPSET = 13
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.export", run, parser(), arguments)
 
 
 def parser():
@@ -44,12 +39,12 @@ def run(options):
         value = getattr(options, option)
         if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
             continue  # a name of an architecture, or nothing
-        if not value or not pathlib.Path(value).is_file():
+        if not value or not Path(value).is_file():
             raise BadRun(f"--{option} {value} is no file; name one")
     parts = AUTHORS[options.authors](
-        pathlib.Path(options.checkout), options.config, pathlib.Path(options.checkpoint)
+        Path(options.checkout), options.config, Path(options.checkpoint)
     )
-    path = write(parts, options.name, pathlib.Path(options.out))
+    path = write(parts, options.name, Path(options.out))
     print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
     return 0
 
@@ -107,6 +102,8 @@ def _export(module, inputs, path, inputs_named, outputs_named):
         verbose=False,
     )
 
+
+main = command.main("calib.research.export", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

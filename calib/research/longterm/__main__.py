@@ -16,9 +16,9 @@ import functools
 import hashlib
 import json
 import os
-import pathlib
 import time
 from collections import namedtuple
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -57,11 +57,6 @@ LEGEND = (
     "wrong claims that start, for 1,000 frames without the target; claimed: share of those frames "
     "with a box; overlap: of the box, whether claimed or not"
 )
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.longterm", run, parser(), arguments)
 
 
 def parser():
@@ -127,7 +122,7 @@ def run(options):
             for case, entry in report[name].items():
                 say("{}: {}".format(case, entry["over_budget"]))
     say(LEGEND)
-    out = pathlib.Path(options.out) / "longterm.json"
+    out = Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
     say(f"wrote {out}")
 
@@ -281,6 +276,8 @@ def _cell(row, key, form):
     value = row.get(key)
     return "" if value is None or np.isnan(value) else form.format(value)
 
+
+main = command.main("calib.research.longterm", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -10,7 +10,7 @@ back elsewhere in the picture.
 """
 
 import os
-import pathlib
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -28,11 +28,6 @@ HEIGHT = 170  # of each half, pixels
 TITLE, LINE = 20, 2
 WHITE, GREEN, RED, AMBER = (255, 255, 255), (60, 200, 60), (60, 60, 230), (40, 170, 250)
 DASH = 6  # pixels of a dash, and of the gap after it
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.longterm.beside", run, parser(), arguments, "stopped")
 
 
 def parser():
@@ -79,8 +74,8 @@ def run(options):
         tracker.close()
     gap = np.full((halves[0][0].shape[0], 4, 3), 255, np.uint8)
     pictures = [np.hstack([left, gap, right]) for left, right in zip(*halves)]
-    write(pictures, options.fps, options.quality, pathlib.Path(options.out))
-    size = pathlib.Path(options.out).stat().st_size
+    write(pictures, options.fps, options.quality, Path(options.out))
+    size = Path(options.out).stat().st_size
     say(f"wrote {options.out}: {len(pictures)} frames, {size / 1e3:.0f} kB")
 
 
@@ -183,6 +178,8 @@ def write(pictures, fps, quality, path):
         method=6,
     )
 
+
+main = command.main("calib.research.longterm.beside", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import os
-import pathlib
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -200,7 +200,7 @@ def entries(path):
     """The films' entries of a description; ``BadRun`` where the file is none."""
     make = "make one with `python -m calib.research.longterm.films`"
     try:
-        table = json.loads(pathlib.Path(path).read_text())
+        table = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise BadRun(f"{path} describes no films: {error}; {make}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):
@@ -209,11 +209,6 @@ def entries(path):
 
 
 # -- the command
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.longterm.films", run, parser(), arguments, "stopped")
 
 
 def parser():
@@ -237,9 +232,11 @@ def run(options):
     table = describe(*halves, options.count, options.seed)
     lines = ",\n".join(json.dumps(entry) for entry in table["films"])
     text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
-    pathlib.Path(options.out).write_text(text)
+    Path(options.out).write_text(text)
     say("wrote {} films to {}".format(len(table["films"]), options.out))
 
+
+main = command.main("calib.research.longterm.films", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

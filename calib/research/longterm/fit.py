@@ -21,10 +21,10 @@ import functools
 import hashlib
 import itertools
 import os
-import pathlib
 import re
 import time
 from collections import namedtuple
+from pathlib import Path
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -50,11 +50,6 @@ FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point
 Thresholds = namedtuple("Thresholds", KEYS)
 # members: name of a source clip -> its films and itself; runs: (thresholds or None, name) -> Judged
 Measured = namedtuple("Measured", "members runs")
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.longterm.fit", run, parser(), arguments)
 
 
 def parser():
@@ -255,7 +250,7 @@ def text(name, measured, tried, best, options):
 
 def write_all(path, thresholds):
     """Write thresholds into a network's TOML and that of its INT8 form, if there is one."""
-    path = pathlib.Path(path)
+    path = Path(path)
     other = path.parent / "int8" / f"{path.stem}-int8.toml"
     for one in [path] + [other] * other.is_file():
         write(one, thresholds)
@@ -271,7 +266,7 @@ def write(path, thresholds):
     Raises:
         BadRun: the file has no ``lost_below``, after which new keys could stand.
     """
-    path = pathlib.Path(path)
+    path = Path(path)
     lines = path.read_text().splitlines()
     for name, value in thresholds._asdict().items():
         at = [index for index, line in enumerate(lines) if re.match(name + r"\s*=", line)]
@@ -285,6 +280,8 @@ def write(path, thresholds):
         lines.insert(after[-1] + 1, f"{name} = {value:g}")
     path.write_text("\n".join(lines) + "\n")
 
+
+main = command.main("calib.research.longterm.fit", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

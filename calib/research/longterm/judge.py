@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import pathlib
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def code_identity():
     """sha256 of all code of the runtime and the kernels, on which every run depends."""
     digest = hashlib.sha256()
     for package in (runtime, kernels):
-        root = pathlib.Path(package.__file__).parent
+        root = Path(package.__file__).parent
         for path in sorted(root.rglob("*")):
             if path.suffix in SOURCES and path.is_file():
                 digest.update(str(path.relative_to(root)).encode())
@@ -108,7 +108,7 @@ def code_identity():
 
 def path_of(out, name, film):
     """The file of a tracker's run over a film."""
-    return pathlib.Path(out) / "runs" / name / (film.name + ".npz")
+    return Path(out) / "runs" / name / (film.name + ".npz")
 
 
 def stored(path, key):

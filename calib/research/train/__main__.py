@@ -1,8 +1,8 @@
 """python -m calib.research.train: train kestrel; README.md beside this file explains how."""
 
 import json
-import pathlib
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,11 +32,6 @@ START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
 
 
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.train", run, parser(), arguments, parse=record.arguments)
-
-
 def run(options):
     """Train, and export the network after the last stage."""
     foreign, blocks = options.shape not in BACKBONES, blocks_of(options.shape)
@@ -59,7 +54,7 @@ def run(options):
             "--head {} {} {} is no head; give two widths of 1 or more and a number of convolutions "
             "of 0 or more, such as 48 32 3".format(*options.head)
         )
-    out = pathlib.Path(options.out)
+    out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
@@ -84,7 +79,7 @@ def prepare(options, out, log):
             f"there is no CUDA device for --device {options.device}; use --device cpu"
         )
     teachers = Teachers(options.teacher, options.networks_dir, options.maps_teacher)
-    cache = pathlib.Path(options.cache) if options.cache else out / "cache"
+    cache = Path(options.cache) if options.cache else out / "cache"
     bank = build_bank(
         cache / "bank",
         options.images,
@@ -113,7 +108,7 @@ def prepare(options, out, log):
         held,
         Standard.of(held, options.device),
         one_step={
-            pathlib.Path(path).resolve().name: Pairs(find_clips([path]), PAIRS)
+            Path(path).resolve().name: Pairs(find_clips([path]), PAIRS)
             for path in options.validation
         },
         teachers=teachers,
@@ -229,6 +224,8 @@ def stage_of(name, options, network, work):
         decay=options.decay[name],
     )
 
+
+main = command.main("calib.research.train", run, parser, parse=record.arguments)
 
 if __name__ == "__main__":
     raise SystemExit(main())

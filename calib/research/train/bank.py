@@ -7,7 +7,7 @@ without a box gets boxes around things that stand out. One group in 40 is held o
 
 import hashlib
 import json
-import pathlib
+from pathlib import Path
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Bank:
     """
 
     def __init__(self, folder):
-        folder = pathlib.Path(folder)
+        folder = Path(folder)
         table = np.load(folder / "bank.npz")
         self._offset, self._shape = table["offset"], table["shape"]
         self.kind, self.group, self.boxes = table["kind"], table["group"], table["boxes"]
@@ -147,7 +147,7 @@ def build_bank(folder, images, clips, leave_out=(), licences=(), labels=None):
     Raises:
         BadImages: a folder is missing or holds nothing that can be read.
     """
-    folder = pathlib.Path(folder)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [[str(path) for path in given] for given in (images, clips)]
     key = json.dumps([*paths, list(leave_out), sorted(licences), labels and str(labels), FRAMES])
@@ -208,5 +208,5 @@ def _boxes_of(folder, video):
     """{frame number: box} of a video, from ``NAME.boxes.csv`` in a folder if that is there."""
     if folder is None:
         return {}
-    path = pathlib.Path(folder) / (video.stem + ".boxes.csv")
+    path = Path(folder) / (video.stem + ".boxes.csv")
     return read_boxes(path) if path.is_file() else {}

@@ -10,8 +10,8 @@ that of --name, else kestrel, or that of a backbone of timm or of one's own.
 
 import hashlib
 import json
-import pathlib
 import re
+from pathlib import Path
 
 import torch
 
@@ -70,7 +70,7 @@ TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 
 def load(checkpoint):
     """The averaged network of a checkpoint: a ``Folded`` after stage finish, else a ``Kestrel``."""
-    path = pathlib.Path(checkpoint)
+    path = Path(checkpoint)
     if not path.is_file():
         raise TrainingStopped(f"{path} is not there; train first: python -m calib.research.train")
     state = loop.load(path)
@@ -128,7 +128,7 @@ def export(checkpoint, folder, name=None):
         dict: ``toml``, its path; ``fold_error``; ``macs_m`` and ``parameters_m``, millions;
         ``size_mb``.
     """
-    folder = pathlib.Path(folder)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     network = load(checkpoint)
     folded = network if isinstance(network, Folded) else Folded(network).eval()
@@ -173,11 +173,6 @@ def export(checkpoint, folder, name=None):
     }
 
 
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.train.export", run, parser(), arguments)
-
-
 def parser():
     """The command line's options."""
     cli = command.parser("calib.research.train.export", __doc__)
@@ -191,6 +186,8 @@ def run(options):
     """Export, and print figures about the network."""
     print(json.dumps(export(options.checkpoint, options.folder, options.name), indent=1))
 
+
+main = command.main("calib.research.train.export", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -5,9 +5,9 @@ A backbone is a ``torch.nn.Module`` from a picture, float32 (N, 3, side, side), 
 """
 
 import importlib.util
-import pathlib
 import re
 import sys
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -69,7 +69,7 @@ def checked(made, name, stride):
 
 def _class(file, name):
     """A module of the user's own; his file runs as any program of his does."""
-    path = pathlib.Path(file)
+    path = Path(file)
     if not path.is_file():
         raise BadRun(f"{file} is not there; name a backbone as FILE.py:CLASS")
     spec = importlib.util.spec_from_file_location(path.stem, str(path))

@@ -14,7 +14,7 @@ The exit code is 0 if the candidate passes, 1 if not, 2 after a mistake.
 """
 
 import json
-import pathlib
+from pathlib import Path
 
 import numpy as np
 
@@ -27,11 +27,6 @@ from runtime import engines
 from runtime.networks import load_network
 
 REPEATS = 3  # crops of every frame
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.train.judge", run, parser(), arguments, "stopped")
 
 
 def parser():
@@ -62,7 +57,7 @@ def run(options):
     sets = [(folder, True) for folder in options.gain]
     sets += [(folder, False) for folder in options.keep]
     for folder, must_gain in sets:
-        clips, label = find_clips([folder], log=say), pathlib.Path(folder).resolve().name
+        clips, label = find_clips([folder], log=say), Path(folder).resolve().name
         shipped = None
         for name, finder in zip(names, finders):
             pairs = Pairs(clips, finder.network, options.repeats)
@@ -113,6 +108,8 @@ def _conclude(changes, against, by_licence):
             print("  " + reason)
     return 0 if better else 1
 
+
+main = command.main("calib.research.train.judge", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -12,7 +12,7 @@ around things that move and stand out.
 
 import csv
 import itertools
-import pathlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -33,11 +33,6 @@ AGREE = 0.6  # least overlap of any tracker's box with the mean of all
 RETURN = 0.5  # least overlap of the box that a tracker comes back to with the first one
 STILL = 0.25  # a run in which no box overlaps the first by less than 1 - STILL shows no movement
 SEED = 3
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.train.label", run, parser(), arguments)
 
 
 def parser():
@@ -64,7 +59,7 @@ def run(options):
     if len(set(options.networks)) < 2:
         raise NoTeacher("one tracker alone can't agree; name two or more with --networks")
     cv2.setNumThreads(1)
-    sources, out = Sources(options.licences), pathlib.Path(options.out)
+    sources, out = Sources(options.licences), Path(options.out)
     trackers = [
         load_tracker(network=name, engine=options.engine, networks_dir=options.networks_dir)
         for name in options.networks
@@ -172,6 +167,8 @@ def write_boxes(path, boxes):
             writer.writerow((frame, *(f"{value:.1f}" for value in box)))
     part.replace(path)
 
+
+main = command.main("calib.research.train.label", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

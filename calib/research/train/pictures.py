@@ -4,7 +4,7 @@
 """
 
 import csv
-import pathlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -66,7 +66,7 @@ def contrast_boxes(picture, rng):
 
 def find_stills(folder):
     """Paths of the pictures in a folder, in order of name."""
-    folder = pathlib.Path(folder)
+    folder = Path(folder)
     if not folder.is_dir():
         raise BadImages(f"{folder} is not a folder; name folders of pictures with --images")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
@@ -129,7 +129,7 @@ def read_sequence(folder):
 def find_clips(roots, leave_out=()):
     """Clip folders (with boxes.csv) and video files below or at these paths, in order of name."""
     sequences, videos = [], []
-    for root in map(pathlib.Path, roots):
+    for root in map(Path, roots):
         if root.suffix.lower() in VIDEOS and root.is_file():
             videos.append(root)
             continue

@@ -7,10 +7,10 @@ that goes on adds an entry to ``history``; the first entry is that of the start.
 import hashlib
 import importlib.metadata
 import json
-import pathlib
 import platform
 import subprocess
 import time
+from pathlib import Path
 
 from calib.errors import BadRun
 
@@ -19,7 +19,7 @@ FORMAT = 1
 LIBRARIES = ("torch", "numpy", "opencv-python", "opencv-python-headless", "onnx", "onnxruntime")
 DATA = ("images", "clips", "validation")  # options that name folders of data
 OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "nice", "resume", "repeat")
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(out, options):
@@ -35,7 +35,7 @@ def write(out, options):
     Raises:
         BadRun: ``run.json`` is there and can't be read.
     """
-    path = pathlib.Path(out) / FILE
+    path = Path(out) / FILE
     now = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "versions": versions(),
@@ -63,7 +63,7 @@ def read(folder):
     Raises:
         BadRun: the folder is no run.
     """
-    path = pathlib.Path(folder) / FILE
+    path = Path(folder) / FILE
     try:
         record = json.loads(path.read_text())
     except OSError:
@@ -111,7 +111,7 @@ def fingerprint(folders):
     """
     lines = []
     for folder in folders:
-        folder = pathlib.Path(folder)
+        folder = Path(folder)
         files = (
             [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
         )
@@ -164,7 +164,7 @@ def arguments(cli, given):
     record = read(folder)
     stored = dict(record["options"])
     if named.repeat:
-        if named.out is None or pathlib.Path(named.out).resolve() == pathlib.Path(folder).resolve():
+        if named.out is None or Path(named.out).resolve() == Path(folder).resolve():
             raise BadRun("a repeated run needs a folder of its own; name it with --out")
         stored["cache"] = None
     else:

@@ -26,12 +26,12 @@ search takes longest. The FPGA's simulator comes with `make fpga`.
 """
 
 import json
-import pathlib
 import re
 import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -46,7 +46,7 @@ from runtime import DEFAULT_NETWORK, load_tracker
 from runtime.networks import FOLDER, load_network
 from runtime.video.draw import draw
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("kestrel", "kestrel_small")  # networks that are trained here
 FAMILY = "points"  # of the tracker, as the column of README.md has it
 INT8 = "-int8"  # behind the name of an INT8 form
@@ -72,11 +72,6 @@ UNSURE = 0.06  # of certainty, above lost_below
 Certainty = namedtuple("Certainty", "lost_below unsure_below")
 FOOTNOTE = r"(`{}` has )[0-9.]+ in fp32 and [0-9.]+ in INT8"  # with the search
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
-
-
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
-    return command.run("calib.research.train.release", run, parser(), arguments, "stopped")
 
 
 def parser():
@@ -142,13 +137,13 @@ def check(options):
     """Stop before the first step if something is missing that a later one needs."""
     if "judge" in options.steps and not options.gain:
         raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
-    if "search" in options.steps and options.films and not pathlib.Path(options.films).is_file():
+    if "search" in options.steps and options.films and not Path(options.films).is_file():
         raise BadRun(f"no {options.films}; make it with calib.research.longterm.films")
     if "figures" in options.steps:
         row = readme_row(options)
-        replace(pathlib.Path(options.root) / "README.md", row + "[0-9.]* ?)", "")
+        replace(Path(options.root) / "README.md", row + "[0-9.]* ?)", "")
     if "picture" in options.steps and options.name == DEFAULT_NETWORK:
-        if not (pathlib.Path(options.root) / CLIP).is_file():
+        if not (Path(options.root) / CLIP).is_file():
             raise BadRun(f"{CLIP} is not there; `make track` downloads it")
 
 
@@ -160,12 +155,12 @@ def passed(name, code):
 
 def work(options, *parts):
     """A path in the folder of the work."""
-    return pathlib.Path(options.out or "out/" + options.name, *parts)
+    return Path(options.out or "out/" + options.name, *parts)
 
 
 def networks(options):
     """The folder of the networks that ship."""
-    return pathlib.Path(options.root) / FOLDER.relative_to(ROOT)
+    return Path(options.root) / FOLDER.relative_to(ROOT)
 
 
 def tomls(options, folder):
@@ -196,7 +191,7 @@ def run_int8(options):
 def run_judge(options):
     """Hold the candidate and its INT8 form to the rule."""
     shipped = options.against or str(tomls(options, networks(options))[0])
-    if not options.against and not pathlib.Path(shipped).is_file():
+    if not options.against and not Path(shipped).is_file():
         raise BadRun(
             f"there is no {shipped} to judge against; name another network with --against, or "
             "leave the "
@@ -261,7 +256,7 @@ def run_search(options):
 
 def run_figures(options):
     """Measure mean overlap; write it and the size of the files into README.md."""
-    readme, row = pathlib.Path(options.root) / "README.md", readme_row(options)
+    readme, row = Path(options.root) / "README.md", readme_row(options)
     alone = measured(options, without_search(options))
     replace(readme, row + ")[0-9.]* ?", alone[0] + " ")
     sizes = row + ".*in the repository, )[0-9.]+ MB; INT8 [0-9.]+ MB"
@@ -285,7 +280,7 @@ def without_search(options):
     folder = work(options, "alone")
     for toml, copy in zip(tomls(options, networks(options)), tomls(options, folder)):
         copy.parent.mkdir(parents=True, exist_ok=True)
-        for path in map(pathlib.Path, load_network(str(toml)).locate().values()):
+        for path in map(Path, load_network(str(toml)).locate().values()):
             shutil.copyfile(str(path), str(copy.parent / path.name))
         copy.write_text(re.sub(KEPT, "", toml.read_text()))
     return folder
@@ -327,7 +322,7 @@ def run_picture(options):
     if options.name != DEFAULT_NETWORK:
         say(f"left out: the picture shows {DEFAULT_NETWORK}")
         return
-    root = pathlib.Path(options.root)
+    root = Path(options.root)
     clip = root / CLIP
     tracker = load_tracker(network=str(tomls(options, networks(options))[0]))
     cv2.imwrite(str(root / "docs" / "track.png"), picture(tracker, clip))
@@ -362,7 +357,7 @@ def drawn(frame, track, index):
 
 def run_prepared(options):
     """Prepare the network anew for boards without onnx, if it comes prepared."""
-    folder = pathlib.Path(options.root).resolve() / SHIPPED
+    folder = Path(options.root).resolve() / SHIPPED
     if not (folder / options.name).is_dir():
         say(f"left out: {options.name} does not come prepared")
         return
@@ -380,6 +375,8 @@ def run_cycles(options):
     done = subprocess.run([sys.executable, "-m", "calib.fpga.cycles"], cwd=options.root)
     passed("calib.fpga.cycles", done.returncode)
 
+
+main = command.main("calib.research.train.release", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

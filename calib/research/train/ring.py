@@ -9,9 +9,9 @@ overwritten while it is read, which spoils one pair in many thousands.
 import json
 import multiprocessing
 import os
-import pathlib
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Ring:
     """The mapped files; ``used`` is how many pairs the training has taken."""
 
     def __init__(self, folder, size, channels):
-        folder = pathlib.Path(folder)
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
         about = json.dumps([size, channels, list(layout(channels))])

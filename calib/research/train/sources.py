@@ -6,12 +6,12 @@ has class R, so that a picture of unknown origin never counts as free.
 
 import collections
 import fnmatch
-import pathlib
+from pathlib import Path
 
 from boards import toml
 from calib.research.train.errors import BadImages
 
-TABLE = pathlib.Path(__file__).with_name("sources.toml")
+TABLE = Path(__file__).with_name("sources.toml")
 CLASSES = {
     "A": "free, the licence is stated for the pictures themselves",
     "B": "free, the licence of the repository covers the files",
@@ -42,7 +42,7 @@ class Sources:
                     unknown[0], ", ".join(CLASSES)
                 )
             )
-        self.licences, self.table = set(licences or CLASSES), pathlib.Path(table)
+        self.licences, self.table = set(licences or CLASSES), Path(table)
         self._sources = [
             Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))
             for entry in toml.read(self.table, BadImages)["source"]
@@ -50,7 +50,7 @@ class Sources:
 
     def of(self, path):
         """The ``Source`` of a file or clip folder; of class R if the table does not list it."""
-        path = pathlib.Path(path)
+        path = Path(path)
         name = f"{path.resolve().parent.name}/{path.name}"
         for source in self._sources:
             if any(fnmatch.fnmatchcase(name, pattern) for pattern in source.patterns):

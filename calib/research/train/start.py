@@ -1,7 +1,7 @@
 """The weights that a stage begins with: of a checkpoint that is named, or of earlier stages."""
 
 import json
-import pathlib
+from pathlib import Path
 
 import torch
 
@@ -28,10 +28,10 @@ def licences_of(checkpoint):
         dict of a class -> how many pictures, 0 where that is not known; ``UNKNOWN`` if there is no
         log, or if the licence is not ``FREE``.
     """
-    if pathlib.Path(checkpoint).suffix == ".toml":
+    if Path(checkpoint).suffix == ".toml":
         free = load_network(checkpoint).licence.startswith(FREE.partition(",")[0])
         return dict.fromkeys(sorted(FREE_CLASSES), 0) if free else UNKNOWN
-    log, seen = pathlib.Path(checkpoint).parent / "log.jsonl", {}
+    log, seen = Path(checkpoint).parent / "log.jsonl", {}
     for line in log.read_text().splitlines() if log.is_file() else []:
         entry = json.loads(line)
         if entry.get("event") in ("pictures", "start"):
@@ -70,7 +70,7 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     Raises:
         TrainingStopped: there is no such file, or it is of another network.
     """
-    path = pathlib.Path(path)
+    path = Path(path)
     if not path.is_file():
         raise TrainingStopped(f"{path} is not there; correct --start")
     if path.suffix == ".toml":

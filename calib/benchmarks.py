@@ -12,12 +12,15 @@ Result files have the toolkit's layout. For GOT-10k's test set they are packed i
 that its server takes. A sequence that has results is not run again.
 """
 
+import argparse
 import contextlib
 import glob
 import io
 import json
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -27,6 +30,7 @@ from calib.command import say
 from calib.errors import BadClips, BadRun, Missing
 from runtime import load_tracker
 
+Make = Callable[[Any, str, Path], Any]  # toolkit, data, out -> an experiment
 VOT_LENGTHS = (115, 755)  # frames over which VOT2020 averages the expected overlap
 VOT_FPS = 20  # of the real-time experiment's camera
 COLUMNS = (
@@ -39,12 +43,12 @@ COLUMNS = (
 )
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Names of the benchmarks, in the order of the help text."""
     return tuple(sorted(EXPERIMENTS)) + ("vot",)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Run the networks of the options over a benchmark; print a table and write the files."""
     out = Path(options.out) / options.benchmark
     networks = options.networks.split(",")
@@ -52,7 +56,8 @@ def run(options):
         raise BadClips(f"--data {options.data} is not a folder; name the data set's folder")
     out.mkdir(parents=True, exist_ok=True)
     if options.benchmark == "vot":
-        return _run_vot(options, networks, out.resolve())
+        _run_vot(options, networks, out.resolve())
+        return
     log = out / "log.txt"
     with open(log, "a") as file:
         experiment = _open(options.benchmark, options.data, out, file)
@@ -60,21 +65,20 @@ def run(options):
     if found is None:
         for path in sorted(out.glob("results/GOT-10k/*.zip")):
             say(f"wrote {path}; GOT-10k's server takes it")
-        return None
+        return
     (out / "figures.json").write_text(json.dumps(found, indent=1))
     print(text(found))
     say("wrote {}".format(out / "figures.json"))
-    return None
 
 
-def _run_vot(options, networks, workspace):
+def _run_vot(options: argparse.Namespace, networks: Sequence[str], workspace: Path) -> None:
     """VOT2020's multi-start protocol on the sequences of --data, by the VOT toolkit."""
     vot.write_workspace(workspace, find_clips([options.data], log=say), *VOT_LENGTHS, VOT_FPS)
     labels = vot.write_trackers(workspace, networks, options.networks_dir, options.engine)
     vot.run_toolkit(workspace, labels)
 
 
-def _open(name, data, out, log):
+def _open(name: str, data: str, out: Path, log: TextIO) -> Any:
     """Open a data set and read every annotation, so that a run does not end half-way.
 
     Raises:
@@ -100,7 +104,9 @@ def _open(name, data, out, log):
     return experiment
 
 
-def _run_all(experiment, options, networks, log):
+def _run_all(
+    experiment: Any, options: argparse.Namespace, networks: Sequence[str], log: TextIO
+) -> dict[str, Any] | None:
     """Run an experiment of the toolkit; returns its figures, None where a server computes them."""
     run_names = []
     for network in networks:
@@ -119,7 +125,7 @@ def _run_all(experiment, options, networks, log):
         return experiment.report(run_names)
 
 
-def text(found):
+def text(found: dict[str, Any]) -> str:
     """The figures of a report as lines: one a network."""
     first = next(iter(found.values()))["overall"]
     columns = [(key, title) for key, title in COLUMNS if key in first]
@@ -142,7 +148,7 @@ class LaSot:
         BadRun: a sequence of the list is missing.
     """
 
-    def __init__(self, folder, listed):
+    def __init__(self, folder: str, listed: Sequence[str]) -> None:
         self.seq_names = list(listed)
         self._folders = [
             os.path.join(str(folder), name.rsplit("-", 1)[0], name) for name in self.seq_names
@@ -151,10 +157,10 @@ class LaSot:
         if missing:
             raise BadRun(f"there is no folder {missing[0]}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.seq_names)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[list[str], np.ndarray]:
         if index >= len(self):
             raise IndexError(index)
         folder = self._folders[index]
@@ -165,7 +171,7 @@ class LaSot:
 # -- the experiments of the toolkit
 
 
-def _toolkit():
+def _toolkit() -> Any:
     """The toolkit's package, its plots set up to be drawn into files."""
     try:
         import matplotlib
@@ -181,7 +187,7 @@ def _toolkit():
     return got10k
 
 
-def _one_pass(toolkit, dataset, name, out):
+def _one_pass(toolkit: Any, dataset: Any, name: str, out: Path) -> Any:
     """OTB's protocol (one pass, success and precision curves) on a data set."""
     experiment = toolkit.experiments.ExperimentOTB.__new__(toolkit.experiments.ExperimentOTB)
     experiment.dataset = dataset
@@ -191,21 +197,21 @@ def _one_pass(toolkit, dataset, name, out):
     return experiment
 
 
-def _otb(version, title):
-    def make(toolkit, data, out):
+def _otb(version: Any, title: str) -> Make:
+    def make(toolkit: Any, data: str, out: Path) -> Any:
         dataset = toolkit.datasets.OTB(data, version, download=False)
         return _one_pass(toolkit, dataset, title, out)
 
     return make
 
 
-def _lasot(toolkit, data, out):
+def _lasot(toolkit: Any, data: str, out: Path) -> Any:
     listed = Path(toolkit.datasets.__file__).with_name("lasot.json").read_text()
     return _one_pass(toolkit, LaSot(data, json.loads(listed)["test"]), "LaSOT", out)
 
 
-def _uav(version):
-    def make(toolkit, data, out):
+def _uav(version: Any) -> Make:
+    def make(toolkit: Any, data: str, out: Path) -> Any:
         return toolkit.experiments.ExperimentUAV123(
             data, version, str(out / "results"), str(out / "reports")
         )
@@ -213,12 +219,12 @@ def _uav(version):
     return make
 
 
-def _dtb70(toolkit, data, out):
+def _dtb70(toolkit: Any, data: str, out: Path) -> Any:
     return toolkit.experiments.ExperimentDTB70(data, str(out / "results"), str(out / "reports"))
 
 
-def _got10k(subset):
-    def make(toolkit, data, out):
+def _got10k(subset: str) -> Make:
+    def make(toolkit: Any, data: str, out: Path) -> Any:
         return toolkit.experiments.ExperimentGOT10k(
             data, subset, str(out / "results"), str(out / "reports")
         )

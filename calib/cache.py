@@ -15,7 +15,7 @@ from calib.errors import BadTable
 LEVELS = 127
 
 
-def header(version, algorithm="EntropyCalibration2"):
+def header(version: str, algorithm: str = "EntropyCalibration2") -> str:
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
@@ -32,7 +32,7 @@ def header(version, algorithm="EntropyCalibration2"):
     return f"TRT-{number}-{algorithm}"
 
 
-def text(amax, version, algorithm="EntropyCalibration2"):
+def text(amax: dict[str, float], version: str, algorithm: str = "EntropyCalibration2") -> str:
     """Return the cache's text for a dict of tensor -> greatest magnitude."""
     lines = [header(version, algorithm)]
     for name, magnitude in amax.items():
@@ -43,7 +43,7 @@ def text(amax, version, algorithm="EntropyCalibration2"):
     return "\n".join(lines) + "\n"
 
 
-def read(cache):
+def read(cache: str) -> tuple[str, dict[str, float]]:
     """Read a cache's text; returns (header, dict of name -> scale, float32).
 
     Raises:

@@ -1,22 +1,32 @@
 """Calibrate one network: measure ranges, try choices, and reuse what was measured before."""
 
+import functools
 import os
 import statistics
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 from tqdm import tqdm
 
 from calib import crops, one_step_overlap, qdq, sensitivity, table
+from calib.clips import Clip
 from calib.errors import BadRun
 from calib.fpga import power_of_two
 from calib.one_step_overlap import Finder, Pairs
-from calib.ranges import METHODS, Histograms
+from calib.ranges import METHODS, Histograms, Ranges
+from calib.store import Store
 from runtime import engines, load_tracker
 from runtime.graphs import assemble
+from runtime.network import Network
 from runtime.networks import load_network
 
+Feeds = list[dict[str, np.ndarray]]
+Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs
 NOISE_CROPS = 6  # search crops that layers are ranked on
 TIMED_FRAMES, BLOCK, ROUNDS = 60, 10, 4
 
@@ -33,7 +43,15 @@ class Calibration:
         store: ``calib.store.Store``.
     """
 
-    def __init__(self, network, networks_dir, clips, held, counts, store):
+    def __init__(
+        self,
+        network: Network,
+        networks_dir: str | None,
+        clips: Sequence[Clip],
+        held: Sequence[Clip],
+        counts: tuple[int, int],
+        store: Store,
+    ) -> None:
         if min(counts) < 1:
             raise BadRun(
                 "{} exemplars and {} search crops a clip leave nothing to measure; give 1 "
@@ -46,24 +64,26 @@ class Calibration:
         self.parts = qdq.parts(network, network.locate(networks_dir))
         self.last = qdq.last_layers(self.parts["search"])
         self.engine = "onnxruntime"
-        self._tracker, self._pairs, self._plain = None, {}, None
+        self._tracker: Any = None
+        self._pairs: dict[tuple[str, ...], Pairs] = {}
+        self._plain: np.ndarray | None = None
 
     # -- crops and ranges
 
-    def crops(self, clip):
+    def crops(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
         """(exemplars, searches) of a clip, uint8."""
         return self.store.value(
             "crops", [self.hashes, clip.sha256, self.counts], lambda: self._cut(clip)
         )
 
-    def _cut(self, clip):
+    def _cut(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
         if self._tracker is None:
             self._tracker = load_tracker(
                 self.network.path, precision="fp32", networks_dir=self.networks_dir
             )
         return crops.collect(clip, self._tracker, *self.counts)
 
-    def feeds(self, clip):
+    def feeds(self, clip: Clip) -> tuple[Feeds, Feeds]:
         """Return the inputs of both parts, two lists of dicts; searches hold their exemplar."""
         exemplars, searches = self.crops(clip)
         z = [{assemble.IMAGES[0]: crops.as_input(crop, self.network)} for crop in exemplars]
@@ -77,27 +97,28 @@ class Calibration:
         ]
         return z, x
 
-    def _features(self, feeds):
+    def _features(self, feeds: list[dict[str, np.ndarray]]) -> Feeds:
         from calib.ranges import session
 
         runner = session(self.parts["exemplar"])
         names = [value.name for value in self.parts["exemplar"].graph.output]
         return [dict(zip(names, runner.run(names, feed))) for feed in feeds]
 
-    def histograms(self):
+    def histograms(self) -> dict[str, Histograms]:
         """Return a dict of part -> ``Histograms`` over all clips. Each clip's result is saved."""
-        state, done = {}, []
+        state: dict[str, Any] = {}
+        done: list[str] = []
         for clip in tqdm(self.clips, desc="ranges", unit=" clips", disable=None, leave=False):
             done.append(clip.sha256)
             before = state
             state = self.store.value(
                 "histograms",
                 [self.hashes, done, self.counts],
-                lambda c=clip, b=before: self._measured(c, b),
+                functools.partial(self._measured, clip, before),
             )
         return {part: Histograms(model, state[part]) for part, model in self.parts.items()}
 
-    def _measured(self, clip, before):
+    def _measured(self, clip: Clip, before: dict[str, Any]) -> dict[str, Any]:
         found = {}
         for (part, model), feeds in zip(self.parts.items(), self.feeds(clip)):
             histograms = Histograms(model, before.get(part))
@@ -106,7 +127,7 @@ class Calibration:
             found[part] = histograms.state()
         return found
 
-    def table(self):
+    def table(self) -> dict[str, Any]:
         """Return the table with the ranges of every method, before one is chosen."""
         histograms = self.histograms()
         done = [clip.sha256 for clip in self.clips]
@@ -114,7 +135,7 @@ class Calibration:
             method: self.store.value(
                 "ranges",
                 [self.hashes, done, self.counts, method],
-                lambda m=method: {part: h.ranges(m) for part, h in histograms.items()},
+                functools.partial(_all_ranges, histograms, method),
             )
             for method in METHODS
         }
@@ -151,7 +172,7 @@ class Calibration:
         }
 
     @staticmethod
-    def choose(ranges, method):
+    def choose(ranges: dict[str, Any], method: str | None) -> None:
         """Write the ranges of one method into the table as the chosen ones."""
         ranges["method"] = method
         for part in ranges["tensors"].values():
@@ -160,7 +181,9 @@ class Calibration:
 
     # -- networks and their overlap
 
-    def models(self, ranges, method, keep, form):
+    def models(
+        self, ranges: dict[str, Any], method: str | None, keep: Iterable[str], form: str
+    ) -> dict[str, onnx.ModelProto]:
         """dict of part -> Q/DQ model."""
         return {
             part: qdq.quantised(
@@ -169,23 +192,23 @@ class Calibration:
             for part, model in self.parts.items()
         }
 
-    def left_out(self, part, keep):
+    def left_out(self, part: str, keep: Iterable[str]) -> set[str]:
         """Layers of a part in floating point: the kept ones and the search part's last."""
         return set(keep) | (self.last if part == "search" else set())
 
-    def try_out(self, ranges, method, keep):
+    def try_out(self, ranges: dict[str, Any], method: str | None, keep: Iterable[str]) -> float:
         """Return the loss (see ``loss``) of one method and one list of kept layers."""
-        depends = [self.hashes, method, sorted(self.last), list(keep), "levels 3"]
+        depends: list[Any] = [self.hashes, method, sorted(self.last), list(keep), "levels 3"]
         depends += [[clip.sha256 for clip in self.clips], self.counts]
 
-        def compute():
+        def compute() -> float:
             models = self.models(ranges, method, keep, "cpu")
             path = qdq.write(self.network, models, self.store.folder, "tried", "a trial")
             return self.loss(self.run(path, self.clips)[1])
 
         return self.store.figure("loss-of-pairs", depends, compute)
 
-    def loss(self, overlaps):
+    def loss(self, overlaps: np.ndarray) -> float:
         """Return the mean overlap lost against fp32 on the measured clips.
 
         A gain on one pair does not make up for a loss on another. INT8 moves boxes a little, and
@@ -195,19 +218,21 @@ class Calibration:
             self._plain = self.run(self.network.path, self.clips)[1]
         return float(np.maximum(self._plain - overlaps, 0).mean())
 
-    def run(self, path, clips, engine=None):
+    def run(self, path: str | Path, clips: Sequence[Clip], engine: str | None = None) -> Found:
         """(cells, overlaps) of all pairs of some clips."""
         network = load_network(path)
         there = network.locate(self.networks_dir)
-        if engine == "simulated":
-            executor = Simulated(network, there)
-        else:
-            executor = engines.create(engine or self.engine, network, there)
+        simulated = engine == "simulated"
+        executor: Any = (
+            Simulated(network, there)
+            if simulated
+            else engines.create(engine or self.engine, network, there)
+        )
         found = Finder(network, executor).run(self.pairs(clips))
         executor.close()
         return found
 
-    def pairs(self, clips):
+    def pairs(self, clips: Sequence[Clip]) -> Pairs:
         """The fixed pairs of some clips."""
         key = tuple(clip.sha256 for clip in clips)
         if key not in self._pairs:
@@ -220,7 +245,7 @@ class Calibration:
             )
         return self._pairs[key]
 
-    def keep_sets(self, ranges, budget):
+    def keep_sets(self, ranges: dict[str, Any], budget: float) -> Iterator[list[str]]:
         """Return growing lists of layers to keep; see ``sensitivity.keep_sets``."""
         feeds = [feed for clip in self.clips for feed in self.feeds(clip)[1][:2]][:NOISE_CROPS]
         noises = sensitivity.noise(
@@ -229,13 +254,15 @@ class Calibration:
         noises = {name: value for name, value in noises.items() if name not in self.last}
         return sensitivity.keep_sets(noises, self.costs(), budget)
 
-    def costs(self):
+    def costs(self) -> dict[str, int]:
         """dict of layer -> multiply-accumulates of the search part."""
         return {qdq.base(n): c for n, c in qdq.macs(self.parts["search"]).items()}
 
     # -- the last figures
 
-    def final(self, written, ranges, speed=True):
+    def final(
+        self, written: dict[str, Path], ranges: dict[str, Any], speed: bool = True
+    ) -> dict[str, Any]:
         """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
         forms = {"fp32": self._form(self.network.path, plain, plain)}
@@ -276,7 +303,7 @@ class Calibration:
             "speed": self.speed(written["cpu"]) if speed else {},
         }
 
-    def _form(self, path, found, plain):
+    def _form(self, path: str | Path, found: Found, plain: Found) -> dict[str, float]:
         network = load_network(path)
         size = sum(os.path.getsize(p) for p in network.locate(self.networks_dir).values())
         return {
@@ -286,7 +313,7 @@ class Calibration:
             "bytes": size,
         }
 
-    def _power_of_two(self, ranges, plain):
+    def _power_of_two(self, ranges: dict[str, Any], plain: Found) -> dict[str, float]:
         """The FPGA's arithmetic, simulated: power-of-two scales of weights and activations."""
         exponents = power_of_two.symmetric_ranges(table.amax(ranges))
         models = {
@@ -301,7 +328,7 @@ class Calibration:
         path = qdq.write(self.network, models, self.store.folder, "power-of-two", "a simulation")
         return self._form(path, self.run(path, self.held), plain)
 
-    def speed(self, path):
+    def speed(self, path: str | Path) -> dict[str, dict[str, float]]:
         """Return a dict of engine -> {"fp32", "int8"}: median ms a frame, measured in turns."""
         clip, found = self.held[0], {}
         frames = [clip[i] for i in range(min(len(clip), TIMED_FRAMES))]
@@ -321,7 +348,11 @@ class Calibration:
         return found
 
 
-def picture_range(network):
+def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ranges]:
+    return {part: each.ranges(method) for part, each in histograms.items()}
+
+
+def picture_range(network: Network) -> list[float]:
     """The range of a picture's values: that of all bytes, whatever the clips show.
 
     Clips without a white pixel would have a smaller one. Its 256 levels would not be the bytes, and
@@ -335,29 +366,29 @@ def picture_range(network):
 class Simulated:
     """Runs a Q/DQ model literally, in floating point: ONNX Runtime without its fusions."""
 
-    def __init__(self, network, paths):
+    def __init__(self, network: Network, paths: Mapping[str, Any]) -> None:
         built = assemble.build(network, paths)
-        self._sessions = [_plain_session(model) for model in (built.exemplar, built.search)]
+        self._sessions: Any = [_plain_session(model) for model in (built.exemplar, built.search)]
         self.exemplar_crop = np.zeros((1, 3, network.exemplar, network.exemplar), np.float32)
         self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
         self._names, self._image = built.features, built.image
 
-    def exemplar(self):
+    def exemplar(self) -> Any:
         """Features of ``exemplar_crop``."""
         return self._sessions[0].run(list(self._names), {self._image[0]: self.exemplar_crop})
 
-    def search(self, features):
+    def search(self, features: Sequence[np.ndarray]) -> Any:
         """Maps of ``search_crop``."""
         feed = dict(zip(self._names, features))
         feed[self._image[1]] = self.search_crop
         return self._sessions[1].run(None, feed)
 
-    def close(self):
+    def close(self) -> None:
         """Release the sessions."""
         self._sessions = None
 
 
-def _plain_session(model):
+def _plain_session(model: onnx.ModelProto) -> Any:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads, options.log_severity_level = 1, 3
@@ -366,14 +397,16 @@ def _plain_session(model):
     )
 
 
-def take_turns(trackers, frames, box):
+def take_turns(
+    trackers: dict[str, Any], frames: Sequence[np.ndarray], box: np.ndarray
+) -> dict[str, float]:
     """Return a dict of name -> ms a frame: the least of the medians of all rounds.
 
     The trackers take blocks of frames in turn, so that a disturbance of the machine hits all.
     """
-    medians = {name: [] for name in trackers}
+    medians: dict[str, list[float]] = {name: [] for name in trackers}
     for round_ in range(ROUNDS + 1):
-        times = {name: [] for name in trackers}
+        times: dict[str, list[float]] = {name: [] for name in trackers}
         for start in range(0, len(frames), BLOCK):
             for name, tracker in trackers.items():
                 if start == 0:

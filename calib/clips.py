@@ -20,6 +20,7 @@ import hashlib
 import math
 import re
 from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -43,17 +44,17 @@ class Clip:
             first frame always has a box: earlier frames are left out.
     """
 
-    def __init__(self, name, folder, frames, boxes):
+    def __init__(self, name: str, folder: Union[str, Path], frames: Any, boxes: np.ndarray) -> None:
         self.name = name
         self.folder = Path(folder)
         self.boxes = boxes
         self._frames = frames  # list of paths, or a _Video
-        self._sha256 = None
+        self._sha256 = None  # type: Optional[str]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> np.ndarray:
         """Frame ``index`` as BGR uint8 (H, W, 3); ``BadSource`` when it is broken."""
         if not 0 <= index < len(self):
             raise IndexError(index)
@@ -66,17 +67,17 @@ class Clip:
                 f"{self.name}: broke at frame {index} of {len(self)}: {error}"
             ) from None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         return (self[index] for index in range(len(self)))
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         """Hexadecimal sha256 of the frames' bytes and the boxes."""
         if self._sha256 is None:
             self._sha256 = self._digest()
         return self._sha256
 
-    def _digest(self):
+    def _digest(self) -> str:
         digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
         video = isinstance(self._frames, _Video)
         for path in [self._frames.path] if video else self._frames:
@@ -87,15 +88,16 @@ class Clip:
 class _Video:
     """Frames of a video file by number; going back starts the file again."""
 
-    def __init__(self, path, first=0):
+    def __init__(self, path: Union[str, Path], first: int = 0) -> None:
         self.path, self.first = path, first
-        self._capture, self._next = None, 0
+        self._capture = None  # type: Any
+        self._next = 0
         self.frames = _count_frames(path)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.frames - self.first
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> np.ndarray:
         index += self.first
         if self._capture is None or index < self._next:
             self._capture, self._next = cv2.VideoCapture(str(self.path)), 0
@@ -108,11 +110,11 @@ class _Video:
             raise BadSource(f"{self.path}: broke at frame {index} of {self.frames}")
         return frame
 
-    def __getstate__(self):  # a capture can't go to another process
+    def __getstate__(self) -> Dict[str, Any]:  # a capture can't go to another process
         return dict(self.__dict__, _capture=None, _next=0)
 
 
-def read_video(path):
+def read_video(path: Union[str, Path]) -> List[np.ndarray]:
     """All frames of a video file, BGR uint8 (H, W, 3); an empty list where none can be read."""
     capture, frames = cv2.VideoCapture(str(path)), []
     good, frame = capture.read()
@@ -123,18 +125,22 @@ def read_video(path):
     return frames
 
 
-def _count_frames(path):
+def _count_frames(path: Union[str, Path]) -> int:
     capture, count = cv2.VideoCapture(str(path)), 0
     while capture.grab():
         count += 1
     return count
 
 
-def find_clips(folders, trim=False, log=None):
+def find_clips(
+    folders: Iterable[Union[str, Path]],
+    trim: bool = False,
+    log: Optional[Callable[[str], None]] = None,
+) -> List[Clip]:
     """Every annotated clip in or below some folders.
 
     Args:
-        folders: paths; each a clip, or a folder of clips (searched {} deep).
+        folders: paths; each a clip, or a folder of clips (searched ``DEPTH`` deep).
         trim: take the frames that have boxes where their numbers differ, instead of refusing.
         log: function of one sentence, told which folders were left out and why.
 
@@ -169,17 +175,14 @@ def find_clips(folders, trim=False, log=None):
     return _named_apart(found)
 
 
-find_clips.__doc__ = find_clips.__doc__.format(DEPTH)
-
-
-def _without_annotation(folder):
+def _without_annotation(folder: Path) -> str:
     return (
         f"{folder} has no annotation; put groundtruth.txt (x,y,w,h a line) or boxes.csv beside its "
         "frames"
     )
 
 
-def _named_apart(clips):
+def _named_apart(clips: Iterable[Clip]) -> List[Clip]:
     """Sort the clips; where two folders have the same name, put the parent's name before it."""
     clips = list({(clip.folder.resolve(), clip.name): clip for clip in clips}.values())
     names = [clip.name for clip in clips]
@@ -189,7 +192,7 @@ def _named_apart(clips):
     return sorted(clips, key=lambda clip: recorded.natural_key(clip.name))
 
 
-def _sequences(folder, depth):
+def _sequences(folder: Path, depth: int) -> Iterator[Path]:
     """Folders at or below ``folder`` that hold frames."""
     if _has_frames(folder):
         yield folder
@@ -198,7 +201,7 @@ def _sequences(folder, depth):
             yield from _sequences(inside, depth - 1)
 
 
-def _has_frames(folder):
+def _has_frames(folder: Path) -> bool:
     try:
         recorded.picture_paths(str(folder))
         return True
@@ -206,32 +209,32 @@ def _has_frames(folder):
         return _video_of(folder) is not None
 
 
-def _video_of(folder):
+def _video_of(folder: Path) -> Any:
     """The one video of a folder, or None."""
     videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS]
     return videos[0] if len(videos) == 1 else None
 
 
-def _frames_of(folder):
+def _frames_of(folder: Path) -> Any:
     try:
         return recorded.picture_paths(str(folder))
     except BadSource:
         return _Video(_video_of(folder))
 
 
-def _clips_of(folder, trim):
+def _clips_of(folder: Path, trim: bool) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
     targets = list(_targets(folder))
     frames = _frames_of(folder) if targets else []
     for suffix, first, boxes in targets:
-        given = frames[first:] if isinstance(frames, list) else _Video(frames.path, first)
+        given: Any = frames[first:] if isinstance(frames, list) else _Video(frames.path, first)
         if suffix.startswith("-id"):  # MOT states when a target comes and goes
             given = given[: len(boxes)]
         name = folder.resolve().name + suffix
         yield _clip(name, folder, given, boxes, trim)
 
 
-def _clip(name, folder, frames, boxes, trim):
+def _clip(name: str, folder: Path, frames: Any, boxes: np.ndarray, trim: bool) -> Clip:
     """A clip whose frames and boxes fit, from the target's first frame on."""
     if not len(boxes):
         raise BadClips(f"{name}: the annotation holds no line; correct it")
@@ -255,7 +258,7 @@ def _clip(name, folder, frames, boxes, trim):
     return Clip(name, folder, frames, boxes[first:])
 
 
-def _targets(folder):
+def _targets(folder: Path) -> Iterator[Tuple[str, int, np.ndarray]]:
     """(suffix of the name, first frame, (frames, 4) boxes) for each target of a folder."""
     mot, tld = folder / "gt" / "gt.txt", folder / "gt.txt"
     several = sorted(
@@ -272,11 +275,11 @@ def _targets(folder):
     elif mot.is_file():
         yield from _mot_targets(mot)
     elif tld.is_file():
-        boxes = [_box((a, b, c - a + 1, d - b + 1), 1) for a, b, c, d in _rows(tld, 4)]
-        yield "", 0, _array(boxes)
+        corners = _rows(tld, 4)
+        yield "", 0, _array([_box((a, b, c - a + 1, d - b + 1), 1) for a, b, c, d in corners])
 
 
-def _without_absent(folder, boxes):
+def _without_absent(folder: Path, boxes: np.ndarray) -> np.ndarray:
     """Boxes with NaN in the frames that GOT-10k or LaSOT mark as absent; LaSOT counts from 1."""
     for name in ("absence.label", "out_of_view.txt"):
         file = folder / name
@@ -289,9 +292,9 @@ def _without_absent(folder, boxes):
     return boxes
 
 
-def _mot_targets(path):
+def _mot_targets(path: Path) -> Iterator[Tuple[str, int, np.ndarray]]:
     """Each target of a MOT file, from its first frame to its last."""
-    tracks = {}
+    tracks = {}  # type: Dict[int, Dict[int, Any]]
     for row in _rows(path):
         if len(row) < 6:
             raise BadClips(f"{path}: a line has {len(row)} values instead of frame,id,x,y,w,h,…")
@@ -305,7 +308,7 @@ def _mot_targets(path):
             yield f"-id{target}", first - 1, track
 
 
-def _rows(path, columns=None):
+def _rows(path: Path, columns: Optional[int] = None) -> List[List[float]]:
     """The numbers of each line of a file; an empty line is all NaN."""
     rows = []
     for number, line in enumerate(path.read_text().rstrip().splitlines(), 1):
@@ -324,13 +327,13 @@ def _rows(path, columns=None):
     return rows
 
 
-def _box(values, origin):
+def _box(values: Sequence[float], origin: int) -> Optional[Tuple[float, float, float, float]]:
     x, y, w, h = values
     finite = all(math.isfinite(value) for value in values)
     return (x - origin, y - origin, w, h) if finite and w > 0 and h > 0 else None
 
 
-def _array(boxes):
+def _array(boxes: Sequence[Any]) -> np.ndarray:
     """Boxes or None -> (frames, 4) float64 with NaN."""
     array = np.full((len(boxes), 4), np.nan)
     for index, box in enumerate(boxes):

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from tqdm import tqdm
 
@@ -10,10 +11,11 @@ from calib.errors import BadRun
 from runtime import engines
 from runtime.errors import HotpathError
 
+C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 RESUMES = "stopped; the same command goes on from here"
 
 
-def parser(name, description):
+def parser(name: str, description: Optional[str]) -> argparse.ArgumentParser:
     """An ``argparse.ArgumentParser`` for ``python -m NAME`` that keeps the description's lines."""
     return argparse.ArgumentParser(
         prog="python -m " + name,
@@ -22,7 +24,7 @@ def parser(name, description):
     )
 
 
-def add_network_options(cli, engine=True):
+def add_network_options(cli: argparse.ArgumentParser, engine: bool = True) -> None:
     """Add ``--networks-dir`` and, unless ``engine`` is False, ``--engine``."""
     cli.add_argument(
         "--networks-dir",
@@ -34,7 +36,7 @@ def add_network_options(cli, engine=True):
         cli.add_argument("--engine", default="auto", choices=engines.choices(of_files=True))
 
 
-def add_clip_options(cli, required=True):
+def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> None:
     """Add ``--clips`` and ``--only``."""
     cli.add_argument(
         "--clips",
@@ -46,7 +48,7 @@ def add_clip_options(cli, required=True):
     cli.add_argument("--only", metavar="NAME,NAME", help="use only these clips")
 
 
-def chosen(clips, only):
+def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
     """The clips whose names ``only`` lists; all clips when it is None.
 
     Args:
@@ -57,7 +59,7 @@ def chosen(clips, only):
         BadRun: no clip has one of the names.
     """
     if not only:
-        return clips
+        return list(clips)
     wanted = only.split(",")
     unknown = sorted(set(wanted) - {clip.name for clip in clips})
     if unknown:
@@ -69,7 +71,30 @@ def chosen(clips, only):
     return [clip for clip in clips if clip.name in wanted]
 
 
-def run(name, body, cli, arguments=None, stopped=RESUMES, parse=None):
+def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C]]:
+    """(clips to measure and choose by, held-out clips): every second one unless they are named.
+
+    Raises:
+        BadRun: a part is empty, or no clip has one of the names.
+    """
+    held = chosen(clips, held_out) if held_out else list(clips[1::2])
+    seen = [clip for clip in clips if clip not in held]
+    if not seen or not held:
+        raise BadRun(
+            f"{len(clips)} clip(s) can't be parted: one to measure on and one held out are the "
+            "least; name more with --clips"
+        )
+    return seen, held
+
+
+def run(
+    name: str,
+    body: Callable[[argparse.Namespace], Any],
+    cli: argparse.ArgumentParser,
+    arguments: Optional[Sequence[str]] = None,
+    stopped: str = RESUMES,
+    parse: Optional[Callable[[argparse.ArgumentParser, Sequence[str]], argparse.Namespace]] = None,
+) -> int:
     """Parse the options, call ``body`` with them and return the exit code.
 
     Args:
@@ -96,11 +121,17 @@ def run(name, body, cli, arguments=None, stopped=RESUMES, parse=None):
         return 130
 
 
-def main(name, body, parser_of, stopped=RESUMES, parse=None):
+def main(
+    name: str,
+    body: Callable[[argparse.Namespace], Any],
+    parser_of: Callable[[], argparse.ArgumentParser],
+    stopped: str = RESUMES,
+    parse: Optional[Callable[[argparse.ArgumentParser, Sequence[str]], argparse.Namespace]] = None,
+) -> Callable[..., int]:
     """The ``main(arguments=None)`` of a command, which returns the exit code; see ``run``."""
     return lambda arguments=None: run(name, body, parser_of(), arguments, stopped, parse)
 
 
-def say(text):
+def say(text: str) -> None:
     """Print a line on standard error without breaking the progress bar."""
     tqdm.write(text, file=sys.stderr)

@@ -5,11 +5,15 @@ jitter of a bad frame. The tracker is started again on the true box after it los
 Exemplars are cut from several frames, since the exemplar part has ranges of its own.
 """
 
+from typing import Any
+
 import numpy as np
 
+from calib.clips import Clip
 from calib.errors import BadRun
 from calib.metrics import overlap
 from runtime import geometry
+from runtime.network import Network
 
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box
@@ -17,7 +21,9 @@ SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
 PLAIN_MEAN, PLAIN_SCALE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
-def collect(clip, tracker, exemplars, searches):
+def collect(
+    clip: Clip, tracker: Any, exemplars: int, searches: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Crops of one clip.
 
     Args:
@@ -37,7 +43,8 @@ def collect(clip, tracker, exemplars, searches):
     wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
     wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])
     rng = np.random.default_rng(SEED)
-    crops_z, crops_x = [], []
+    crops_z: list[np.ndarray] = []
+    crops_x: list[np.ndarray] = []
     for index, frame in enumerate(clip):
         box = clip.boxes[index]
         known = np.isfinite(box[0])
@@ -56,14 +63,14 @@ def collect(clip, tracker, exemplars, searches):
     return np.array(crops_z), np.array(crops_x)
 
 
-def _jittered(state, network, rng):
+def _jittered(state: Any, network: Network, rng: np.random.Generator) -> Any:
     """Return a state that is wrong by as much as after a bad frame."""
     side = geometry.context_side(state[2:], network.context)
     centre = state[:2] + rng.uniform(-SHIFT, SHIFT, 2) * side
     return np.concatenate([centre, state[2:] * np.exp(rng.uniform(-SCALE, SCALE))])
 
 
-def _cut(tracker, frame, window, side):
+def _cut(tracker: Any, frame: np.ndarray, window: Any, side: int) -> np.ndarray:
     """Cut a window with the tracker's own kernel: uint8 (side, side, 3)."""
     out = np.zeros((1, 3, side, side), np.uint8)
     border = frame.mean((0, 1)).astype(np.uint8)
@@ -74,7 +81,7 @@ def _cut(tracker, frame, window, side):
     return out[0].transpose(1, 2, 0).copy()
 
 
-def as_input(crop, network):
+def as_input(crop: np.ndarray, network: Network) -> np.ndarray:
     """A crop of ``collect`` as the network's input, float32 (1, 3, side, side)."""
     mean = np.array(network.mean, np.float32)[:, None, None]
     scale = np.array(network.scale, np.float32)[:, None, None]

@@ -5,16 +5,20 @@ The tracker starts at anchors all over the clip and runs forward or backward. Af
 overlap counts as zero. The tests compare it with ``vot-toolkit`` 0.7.4.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from calib.metrics import overlap
 
+Run = tuple[np.ndarray, bool]  # overlaps; whether it never failed
 LOW, HIGH = 20, 100  # lengths averaged over; VOT's own 115 to 755 mean nothing on short clips
 FAILED, GRACE = 0.1, 10  # a failure: at most this overlap in so many frames in a row
 ANCHOR_EVERY = 50  # frames
 
 
-def anchors(count):
+def anchors(count: int) -> list[int]:
     """Return a number for each frame: 1 a run starts forward, -1 backward, 0 no run starts."""
     values = [0] * count
     for start in range(0, count, ANCHOR_EVERY):
@@ -23,7 +27,7 @@ def anchors(count):
     return values
 
 
-def runs_of(tracker, frames, truth):
+def runs_of(tracker: Any, frames: Any, truth: np.ndarray) -> list[Run]:
     """Run the tracker from every anchor of a clip: list of (overlaps, whether it never failed).
 
     Args:
@@ -40,12 +44,12 @@ def runs_of(tracker, frames, truth):
     return runs
 
 
-def score(runs, low=LOW, high=HIGH):
+def score(runs: Sequence[Run], low: int = LOW, high: int = HIGH) -> float:
     """Return the EAO over the runs of all clips."""
     return float(np.mean(curve(runs, high)[low:]))
 
 
-def _run(tracker, frames, truth, order):
+def _run(tracker: Any, frames: Any, truth: np.ndarray, order: Sequence[int]) -> Run:
     """Return (overlaps, whether it never failed) of one run."""
     height, width = frames[order[0]].shape[:2]
     tracker.init(frames[order[0]], truth[order[0]])
@@ -53,7 +57,7 @@ def _run(tracker, frames, truth, order):
     return cut(overlap(np.array(boxes), truth[order], (width, height)))
 
 
-def cut(overlaps):
+def cut(overlaps: np.ndarray) -> Run:
     """Return (overlaps, zero from a failure on; whether there was none). NaN: target absent."""
     late = 0
     for index, value in enumerate(overlaps):
@@ -65,7 +69,7 @@ def cut(overlaps):
     return np.nan_to_num(overlaps), True
 
 
-def curve(runs, high):
+def curve(runs: Sequence[Run], high: int) -> np.ndarray:
     """Return (high,): mean overlap of the first j frames over all runs; 0 where none is so long."""
     total, count = np.zeros(high), np.zeros(high)
     for overlaps, held in runs:

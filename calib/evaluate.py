@@ -10,12 +10,18 @@ as clip, network and engine are the same. Times are measured in the run: use --j
 count.
 """
 
+import argparse
 import concurrent.futures
 import functools
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from calib.clips import Clip
+from calib.trackers import Spec
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -31,7 +37,7 @@ from calib.follow import follow, follow_late
 from runtime.errors import HotpathError
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.evaluate", __doc__)
     command.add_clip_options(cli, required=False)
@@ -72,14 +78,15 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Track, then write every table; returns the exit code."""
     if bool(options.clips) == bool(options.benchmark):
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
     if options.benchmark:
         if not options.data:
             raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
-        return benchmarks.run(options)
+        benchmarks.run(options)
+        return 0
     if options.realtime is not None and options.realtime <= 0:
         raise BadRun(f"--realtime {options.realtime:g}: must be above zero")
     clips = chosen(find_clips(options.clips, options.trim, say), options.only)
@@ -93,7 +100,7 @@ def run(options):
     )
     out = Path(options.out)
     broken = follow_all(specs, clips, out, options.jobs, None)
-    rates = [None]
+    rates: list[float | None] = [None]
     if options.realtime:
         broken += follow_all(specs, clips, out, options.jobs, options.realtime)
         rates.append(options.realtime)
@@ -112,7 +119,9 @@ def run(options):
 # -- tracking
 
 
-def follow_all(specs, clips, out, jobs, realtime):
+def follow_all(
+    specs: Sequence[Spec], clips: Sequence[Clip], out: Path, jobs: int, realtime: float | None
+) -> list[tuple[str, str]]:
     """Run what is not there yet; returns a list of (clip's name, sentence) of what broke."""
     todo = [
         (spec, clip)
@@ -131,7 +140,9 @@ def follow_all(specs, clips, out, jobs, realtime):
     return sorted(set(broken))
 
 
-def _outcomes(todo, out, jobs, realtime):
+def _outcomes(
+    todo: Sequence[tuple[Spec, Clip]], out: Path, jobs: int, realtime: float | None
+) -> Iterator[tuple[Clip, HotpathError | None]]:
     """(clip, error or None) as each is done."""
     if jobs <= 1:
         for spec, clip in todo:
@@ -145,7 +156,7 @@ def _outcomes(todo, out, jobs, realtime):
             yield waiting[done], _caught(done.result)
 
 
-def _caught(function, *arguments):
+def _caught(function: Callable[..., Any], *arguments: Any) -> HotpathError | None:
     try:
         function(*arguments)
     except HotpathError as error:
@@ -153,13 +164,15 @@ def _caught(function, *arguments):
     return None
 
 
-def path_of(spec, clip, out, realtime):
+def path_of(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> Path:
     """The file of a tracker's boxes on a clip."""
     name = spec.name if realtime is None else f"{spec.name}@{realtime:g}"
     return out / "boxes" / f"{name}-{spec.engine}" / (clip.name + ".json")
 
 
-def stored(spec, clip, out, realtime=None):
+def stored(
+    spec: Spec, clip: Clip, out: Path, realtime: float | None = None
+) -> dict[str, Any] | None:
     """What was tracked before, as a dict; None when there is nothing or it was something else."""
     try:
         with open(path_of(spec, clip, out, realtime)) as file:
@@ -169,18 +182,19 @@ def stored(spec, clip, out, realtime=None):
     return kept if kept.get("key") == _key(spec, clip) else None
 
 
-def _key(spec, clip):
+def _key(spec: Spec, clip: Clip) -> str:
     return spec.identity + clip.sha256
 
 
-def follow_and_store(spec, clip, out, realtime):
+def follow_and_store(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> None:
     """Track one clip and write its file."""
     cv2.setNumThreads(1)
     tracker = _tracker(spec)
     if realtime is None:
         result = follow(tracker, clip)
     else:
-        result = follow_late(tracker, clip, realtime, stored(spec, clip, out)["ms"])
+        measured = stored(spec, clip, out) or {}  # which follow_all has made
+        result = follow_late(tracker, clip, realtime, measured["ms"])
     result["key"] = _key(spec, clip)
     path = path_of(spec, clip, out, realtime)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,14 +204,16 @@ def follow_and_store(spec, clip, out, realtime):
 
 
 @functools.lru_cache(maxsize=1)
-def _tracker(spec):
+def _tracker(spec: Spec) -> Any:
     return trackers.build(spec)
 
 
 # -- tables
 
 
-def evaluation(specs, clips, out, rates):
+def evaluation(
+    specs: Sequence[Spec], clips: Sequence[Clip], out: Path, rates: Sequence[float | None]
+) -> dict[str, Any]:
     """All figures.
 
     Returns:
@@ -205,7 +221,7 @@ def evaluation(specs, clips, out, rates):
         -> figures), ``mean`` over the clips, ``ao_of_all_frames``,
         ``curves``, ``published``.
     """
-    table = {
+    table: dict[str, Any] = {
         "clips": [
             {
                 "name": clip.name,
@@ -227,7 +243,7 @@ def evaluation(specs, clips, out, rates):
     return table
 
 
-def _figures(clips, found):
+def _figures(clips: Sequence[Clip], found: Sequence[Any]) -> dict[str, Any]:
     per_clip, per_curve, ious = {}, [], []
     for clip, result in zip(clips, found):
         boxes = np.array(result["boxes"])

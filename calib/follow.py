@@ -4,11 +4,14 @@ Runs on every Python that a board has, as ``calib.clips`` and ``calib.metrics`` 
 """
 
 import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
 
 GRACE = 3  # late frames that the VOT real-time challenge forgives after a start
 
 
-def follow(tracker, clip, frames=None):
+def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
     """Track a clip from its first box, every frame however long it takes.
 
     Args:
@@ -20,7 +23,8 @@ def follow(tracker, clip, frames=None):
         dict: ``boxes`` (n, 4), ``scores`` (n,), ``ms`` (n,) of each frame, ``steps``: name of a
         step -> milliseconds of each frame after the first.
     """
-    boxes, scores, ms, steps = [], [], [], {}
+    boxes, scores, ms = [], [], []
+    steps = {}  # type: Dict[str, List[float]]
     for index, frame in enumerate(clip):
         if index == frames:
             break
@@ -34,7 +38,7 @@ def follow(tracker, clip, frames=None):
     return {"boxes": boxes, "scores": scores, "ms": ms, "steps": steps}
 
 
-def follow_late(tracker, clip, fps, ms):
+def follow_late(tracker: Any, clip: Any, fps: float, ms: Sequence[float]) -> Dict[str, Any]:
     """Track a clip as the VOT real-time challenge does: each frame takes as long as was measured.
 
     While the tracker is busy, the camera goes on. A frame that comes meanwhile is never seen and
@@ -49,7 +53,7 @@ def follow_late(tracker, clip, fps, ms):
         dict as ``follow`` returns it, with ``skipped``, the number of frames never seen.
     """
     interval, grace, debt, skipped = 1e3 / fps, GRACE, 0.0, 0
-    boxes, scores = [], []
+    boxes, scores = [], []  # type: List[List[float]], List[float]
     for index, frame in enumerate(clip):
         if debt > interval:
             debt -= interval
@@ -66,7 +70,9 @@ def follow_late(tracker, clip, fps, ms):
     return {"boxes": boxes, "scores": scores, "ms": ms, "steps": {}, "skipped": skipped}
 
 
-def start_or_update(tracker, clip, index, frame):
+def start_or_update(
+    tracker: Any, clip: Any, index: int, frame: np.ndarray
+) -> Tuple[List[float], float]:
     """Start on the true box in frame 0, update in every other one.
 
     Returns:

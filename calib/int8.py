@@ -16,10 +16,12 @@ The last figures come from the held-out clips, which influence neither ranges no
 run continues with the same command.
 """
 
+import argparse
 import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -35,7 +37,7 @@ from runtime.networks import load_network
 RAN_OUT = "{:.4f} is lost at best, with {} layers in 16 bit; --budget {:g} allows no better"
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.int8", __doc__)
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
@@ -81,7 +83,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> dict[str, Any]:
     """Calibrate one network and return the report."""
     network = load_network(options.network)
     out = Path(options.out)
@@ -89,7 +91,7 @@ def run(options):
     if not options.clips:
         raise BadRun("no clips to measure on; name a folder with --clips")
     clips = chosen(find_clips(options.clips, log=say), options.only)
-    measured, held = split(clips, options.held_out)
+    measured, held = command.parted(clips, options.held_out)
     work = Calibration(
         network,
         options.networks_dir,
@@ -100,7 +102,7 @@ def run(options):
     )
     if options.table:
         ranges = table.read(options.table, network, options.networks_dir)
-        told = {"methods": {}, "search": []}
+        told: dict[str, Any] = {"methods": {}, "search": []}
     else:
         ranges, told = calibrate(work, options)
     table.write(ranges, out / (network.name + "-ranges.json"))
@@ -111,22 +113,9 @@ def run(options):
     return report
 
 
-def split(clips, held_out):
-    """Return (clips for ranges and choices, clips for the last figures)."""
-    if held_out:
-        held = chosen(clips, held_out)
-    else:
-        held = clips[1::2]
-    measured = [clip for clip in clips if clip not in held]
-    if not measured or not held:
-        raise BadRun(
-            f"{len(clips)} clip(s) are not enough: calibration needs one and the last figures need "
-            "another; name more with --clips"
-        )
-    return measured, held
-
-
-def calibrate(work, options):
+def calibrate(
+    work: Calibration, options: argparse.Namespace
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure the ranges, then choose the method and the layers to keep by one-step overlap.
 
     Returns:
@@ -138,11 +127,12 @@ def calibrate(work, options):
     for method in METHODS if options.method is None else (options.method,):
         tried[method] = work.try_out(ranges, method, ())
         say(f"{method:<12} loses {tried[method]:.4f} of one-step overlap")
-    method = min(tried, key=tried.get)
+    method = min(tried, key=tried.__getitem__)
     work.choose(ranges, method)
 
     # keep more and more layers until the loss is small enough
-    steps, keep = [], []
+    steps: list[dict[str, Any]] = []
+    keep: list[str] = []
     if options.keep is not None:
         keep = named_layers(work, options.keep)
     elif tried[method] > options.tolerance:
@@ -151,7 +141,7 @@ def calibrate(work, options):
     return ranges, {"methods": tried, "search": steps}
 
 
-def named_layers(work, text):
+def named_layers(work: Calibration, text: str) -> list[str]:
     """The layers of --keep, by their names without the part's prefix."""
     wanted = [] if text == "-" else text.split(",")
     there = {qdq.base(n.name) for m in work.parts.values() for n in qdq.weighted_layers(m)}
@@ -165,10 +155,13 @@ def named_layers(work, text):
     return wanted
 
 
-def search_layers(work, ranges, method, options):
+def search_layers(
+    work: Calibration, ranges: dict[str, Any], method: str, options: argparse.Namespace
+) -> tuple[list[str], list[dict[str, Any]]]:
     """Return (layers to keep, list of dicts: the loss with each number of them)."""
     say("looking for the layers that lose most")
-    best, steps = ([], work.try_out(ranges, method, ())), []
+    best: tuple[list[str], float] = [], work.try_out(ranges, method, ())
+    steps = []
     for keep in work.keep_sets(ranges, options.budget):
         loss = work.try_out(ranges, method, keep)
         steps.append({"kept": len(keep), "added": keep[-1], "loss": loss})
@@ -181,7 +174,9 @@ def search_layers(work, ranges, method, options):
     return best[0], steps
 
 
-def write_targets(work, ranges, options, out):
+def write_targets(
+    work: Calibration, ranges: dict[str, Any], options: argparse.Namespace, out: Path
+) -> dict[str, Path]:
     """Write every form of the network; returns a dict of form -> path of its TOML."""
     name, written = work.network.name, {}
     for form in qdq.FORMS:
@@ -198,7 +193,7 @@ def write_targets(work, ranges, options, out):
     return written
 
 
-def text(report):
+def text(report: dict[str, Any]) -> str:
     """Return the report as a few lines for the terminal."""
     lines = [
         "{}: {}, {} layers in 16 bit ({:.1%} of all), {} pairs of {} held-out clips".format(

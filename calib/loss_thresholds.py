@@ -11,13 +11,16 @@ area under the curve, precision and recall. The runs do not react to a loss. The
 is its best on these clips. The certainty's threshold for each clip is fitted on all other clips.
 """
 
+import argparse
 import copy
 import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from calib import command
-from calib.clips import find_clips
+from calib.clips import Clip, find_clips
 from calib.command import chosen, say
 from calib.metrics import overlap
 from calib.vanishing import KINDS, Vanishing
@@ -28,7 +31,7 @@ BESIDE, ON = 0.1, 0.3  # overlaps with the true box
 NEVER = 1e-9  # a threshold that only makes the tracker compute the certainty
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.loss_thresholds", __doc__)
     command.add_clip_options(cli)
@@ -38,7 +41,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Measure every network; print and write the figures."""
     clips = chosen(find_clips(options.clips, log=say), options.only)
     report = [measure(options, name, clips) for name in options.networks.split(",")]
@@ -47,7 +50,7 @@ def run(options):
             json.dump(report, file, indent=1)
 
 
-def sequences(clips):
+def sequences(clips: Sequence[Clip]) -> list[Any]:
     """The clips, then their copies in which the target goes away.
 
     A clip whose target goes away by itself gets no copy.
@@ -57,16 +60,16 @@ def sequences(clips):
         if np.isfinite(clip.boxes).all():
             other = clips[(index + 1) % len(clips)]
             made += [Vanishing(clip, kind, other) for kind in KINDS]
-    return clips + made
+    return [*clips, *made]
 
 
-def measure(options, name, clips):
+def measure(options: argparse.Namespace, name: str, clips: Sequence[Clip]) -> dict[str, Any]:
     """Run one network over all sequences; print and return the figures."""
     tracker = load_tracker(
         name, precision="fp32", engine=options.engine, networks_dir=options.networks_dir
     )
     runs = [follow(tracker, sequence) for sequence in sequences(clips)]
-    report = {"network": tracker.name, "lost_below": tracker.network.lost_below}
+    report: dict[str, Any] = {"network": tracker.name, "lost_below": tracker.network.lost_below}
     report["knowing"] = knowing(runs)
     print_report(report)
     tracker.close()
@@ -84,20 +87,20 @@ class Run:
         score, certainty: as the tracker reported them.
     """
 
-    def __init__(self, sequence, rows):
+    def __init__(self, sequence: Any, rows: Sequence[Any]) -> None:
         boxes, self.score, self.certainty = (np.array(column) for column in zip(*rows))
         self.clip = getattr(sequence, "clip", sequence).name
         self.kind = getattr(sequence, "kind", "clip")
         self.overlaps = overlap(boxes, sequence.boxes[1:])
         self.gone = ~np.isfinite(sequence.boxes[1:]).all(axis=1)
 
-    def truth(self):
+    def truth(self) -> tuple[np.ndarray, np.ndarray]:
         """(lost, known): bool a frame; where the truth is neither, ``known`` is False."""
         overlaps = np.where(self.gone, 0.0, self.overlaps)
         return overlaps < BESIDE, (overlaps < BESIDE) | (overlaps > ON)
 
 
-def follow(tracker, sequence):
+def follow(tracker: Any, sequence: Any) -> Run:
     """The ``Run`` of a sequence, on the tracker's engine; nothing reacts to a loss."""
     network = copy.copy(tracker.network)  # the engine's stays as it is
     network.__dict__.update(lost_below=network.lost_below or NEVER, hold_below=0.0)
@@ -112,19 +115,22 @@ def follow(tracker, sequence):
     return Run(sequence, rows)
 
 
-def knowing(runs):
+def knowing(runs: Sequence[Run]) -> dict[str, Any]:
     """How well score and certainty tell that a target is lost, by kind of sequence."""
     thresholds = {
         clip: best_threshold([run for run in runs if run.clip != clip], "certainty")
         for clip in {run.clip for run in runs}
     }
     score_threshold = best_threshold(runs, "score")
-    report = {"lost_below": best_threshold(runs, "certainty"), "score_below": score_threshold}
+    report: dict[str, Any] = {
+        "lost_below": best_threshold(runs, "certainty"),
+        "score_below": score_threshold,
+    }
     report["held_out"] = [min(thresholds.values()), max(thresholds.values())]
     absent = {run.clip for run in runs if run.kind == "clip" and run.gone.any()}
     groups = {"absent": [run for run in runs if run.clip in absent]}
     groups.update((kind, [run for run in runs if run.kind == kind]) for kind in KINDS)
-    groups["all"] = runs
+    groups["all"] = list(runs)
     report["groups"] = [group for group, members in groups.items() if members]
     for group in report["groups"]:
         members = groups[group]
@@ -136,15 +142,14 @@ def knowing(runs):
     return report
 
 
-def _figures(runs, what, threshold):
+def _figures(runs: Sequence[Run], what: str, threshold: Callable[[Run], float]) -> dict[str, Any]:
     """Area under the curve of one measure; precision and recall at its threshold."""
-    values, truth, said = [], [], []
+    rows = []
     for run in runs:
         lost, known = run.truth()
-        values.append(getattr(run, what)[known])
-        truth.append(lost[known])
-        said.append(values[-1] < threshold(run))
-    values, truth, said = (np.concatenate(parts) for parts in (values, truth, said))
+        measured = getattr(run, what)[known]
+        rows.append((measured, lost[known], measured < threshold(run)))
+    values, truth, said = (np.concatenate(parts) for parts in zip(*rows))
     right = int((said & truth).sum())
     return {
         "auc": area(values, truth),
@@ -153,7 +158,7 @@ def _figures(runs, what, threshold):
     }
 
 
-def area(values, lost):
+def area(values: np.ndarray, lost: np.ndarray) -> float:
     """Chance that a lost frame has the lower value than one that is not: (0 to 1)."""
     below, above = np.sort(values[lost]), values[~lost]
     if not len(below) or not len(above):
@@ -162,7 +167,7 @@ def area(values, lost):
     return float((left + right).mean() / 2 / len(below))
 
 
-def best_threshold(runs, what):
+def best_threshold(runs: Sequence[Run], what: str) -> float:
     """The threshold with the highest F1; every clip weighs the same."""
     tried = np.arange(0.05, 1.0, 0.01)
     hits, said, truth = np.zeros(len(tried)), np.zeros(len(tried)), 0.0
@@ -175,7 +180,7 @@ def best_threshold(runs, what):
     return float(tried[np.argmax(2 * hits / np.maximum(said + truth, 1e-9))])
 
 
-def print_report(report):
+def print_report(report: dict[str, Any]) -> None:
     """The table."""
     known = report["knowing"]
     print(

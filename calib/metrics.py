@@ -11,6 +11,8 @@
 All figures leave out frames without the target. The tests compare them with ``got10k``.
 """
 
+from typing import Any, Dict, Optional, Tuple
+
 import numpy as np
 
 SUCCESS = np.linspace(0, 1, 21)  # thresholds of overlap
@@ -20,7 +22,7 @@ AT_PX, AT_NORMALISED = 20, 20  # indices of the thresholds above that become a f
 FIGURES = ("ao", "sr50", "sr75", "success", "precision", "norm_precision")
 
 
-def overlap(boxes, truth, bound=None):
+def overlap(boxes: Any, truth: Any, bound: Optional[Tuple[float, float]] = None) -> np.ndarray:
     """Intersection over union, frame by frame.
 
     Args:
@@ -37,7 +39,7 @@ def overlap(boxes, truth, bound=None):
     return np.clip(common / (union + np.finfo(float).eps), 0, 1)
 
 
-def _corners(boxes, bound):
+def _corners(boxes: Any, bound: Optional[Tuple[float, float]]) -> np.ndarray:
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     if bound is None:
@@ -47,11 +49,11 @@ def _corners(boxes, bound):
     return np.concatenate([low, low + np.clip(boxes[:, 2:], 0, np.asarray(bound) - low)], axis=1)
 
 
-def _area(corners):
+def _area(corners: np.ndarray) -> np.ndarray:
     return np.prod(corners[:, 2:] - corners[:, :2], axis=1)
 
 
-def centre_distance(boxes, truth, normalised=False):
+def centre_distance(boxes: Any, truth: Any, normalised: bool = False) -> np.ndarray:
     """Distance of the centres, (n,) float64: pixels, or parts of the true width and height."""
     boxes, truth = np.asarray(boxes, float), np.asarray(truth, float)
     apart = boxes[:, :2] + boxes[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2
@@ -60,7 +62,7 @@ def centre_distance(boxes, truth, normalised=False):
     return np.hypot(apart[:, 0], apart[:, 1])
 
 
-def curves(boxes, truth):
+def curves(boxes: Any, truth: Any) -> Dict[str, np.ndarray]:
     """dict of success (21,), precision (51,), norm_precision (51,): share of frames a threshold."""
     seen = np.isfinite(truth).all(axis=1)
     ious = overlap(boxes, truth)[seen]
@@ -72,7 +74,7 @@ def curves(boxes, truth):
     }
 
 
-def figures(boxes, truth):
+def figures(boxes: Any, truth: Any) -> Dict[str, float]:
     """Compute the ``FIGURES`` of one clip, as a dict.
 
     Args:
@@ -92,5 +94,5 @@ def figures(boxes, truth):
     }
 
 
-def _mean(values):
+def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

@@ -10,9 +10,11 @@ detection and association; MOTA and the number of switched identities (CLEAR, Be
 Stiefelhagen 2008); IDF1 (Ristani et al., 2016). The boxes of a frame fit from an overlap of 0.5 on.
 """
 
+import argparse
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +22,11 @@ from calib import command
 from calib.errors import BadClips, Missing
 from runtime.detect.boxes import overlaps
 
+Boxes = dict[int, dict[int, tuple[float, ...]]]  # frame -> target -> x, y, w, h
 COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "recall", "precision", "switches", "targets")
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.mot", __doc__)
     cli.add_argument("--truth", required=True, metavar="FILE", help="gt.txt of the clip")
@@ -32,7 +35,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Print a row for each file of results."""
     truth = read(options.truth)
     wide = max(len(path) for path in options.results) + 2
@@ -44,7 +47,7 @@ def run(options):
         print(path.ljust(wide) + row)
 
 
-def read(path):
+def read(path: Path) -> Boxes:
     """The boxes of a MOTChallenge file: dict of frame -> dict of target -> (x, y, w, h).
 
     A line whose seventh value is 0 is left out: such a truth is to be ignored.
@@ -52,7 +55,7 @@ def read(path):
     Raises:
         BadClips: the file can't be read, or a line has no six numbers.
     """
-    boxes = {}
+    boxes: Boxes = {}
     try:
         lines = Path(path).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -69,7 +72,7 @@ def read(path):
     return boxes
 
 
-def figures(truth, results, frames=None):
+def figures(truth: Boxes, results: Boxes, frames: int | None = None) -> dict[str, float]:
     """dict of ``COLUMNS`` for one clip; ``truth`` and ``results`` as ``read`` gives them."""
     metrics = _toolkit()
     frames = frames or max([*truth, *results, 1])
@@ -90,7 +93,7 @@ def figures(truth, results, frames=None):
     }
 
 
-def _toolkit():
+def _toolkit() -> Any:
     try:
         from trackeval import metrics
     except ImportError:
@@ -98,9 +101,10 @@ def _toolkit():
     return metrics
 
 
-def _data(truth, results, frames):
+def _data(truth: Boxes, results: Boxes, frames: int) -> dict[str, Any]:
     """What TrackEval's metrics take: lists with a value for each frame; identities from 0."""
-    ids, boxes, totals = {}, {}, {}
+    ids, boxes = {}, {}
+    totals: dict[str, Any] = {}
     for name, table in (("gt", truth), ("tracker", results)):
         rows = [table.get(frame, {}) for frame in range(1, frames + 1)]
         known = {

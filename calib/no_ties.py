@@ -21,7 +21,11 @@ Not covered: several operations in floating point before a value is rounded; sum
 no layer with weights makes.
 """
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
+import onnx
 from onnx import numpy_helper
 
 LEAST = 15  # units in a level of activations; with fewer, it would change by an eighth or more
@@ -33,19 +37,19 @@ RESULTS = ("Relu", "Clip")  # may stand between a sum and its rounding
 MOVES = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep values and levels
 
 
-def _hard_sigmoid(values, node):
+def _hard_sigmoid(values: np.ndarray, node: onnx.NodeProto) -> np.ndarray:
     given = {entry.name: entry.f for entry in node.attribute}
     return np.clip(values * given.get("alpha", 0.2) + given.get("beta", 0.5), 0, 1)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda values, node: values * np.clip(values / 6 + 0.5, 0, 1),
     "Sigmoid": lambda values, node: 1 / (1 + np.exp(-values)),
 }
 
 
-def without_ties(quantised, model):
+def without_ties(quantised: onnx.ModelProto, model: onnx.ModelProto) -> list[str]:
     """Change the scales in place.
 
     Args:
@@ -73,7 +77,7 @@ def without_ties(quantised, model):
     ]
 
 
-def odd_units(ratio):
+def odd_units(ratio: np.ndarray) -> np.ndarray:
     """The greatest odd whole number that is not above a ratio.
 
     Args:
@@ -83,7 +87,7 @@ def odd_units(ratio):
     return whole - (whole % 2 == 0)
 
 
-def best_scale(values, axis, scale, level):
+def best_scale(values: np.ndarray, axis: int, scale: np.ndarray, level: Any) -> np.ndarray:
     """Return the scales with odd numbers of units in a level that round the weights best.
 
     Args:
@@ -110,13 +114,13 @@ def best_scale(values, axis, scale, level):
     return best
 
 
-def _along(values, axis, scale):
+def _along(values: np.ndarray, axis: int, scale: np.ndarray) -> np.ndarray:
     """Scales as float64 that NumPy multiplies weights by."""
     shape = [-1 if number == axis else 1 for number in range(values.ndim)]
     return scale.astype(np.float64).reshape(shape if scale.ndim else ())
 
 
-def _whole(values, axis, scale):
+def _whole(values: np.ndarray, axis: int, scale: np.ndarray) -> np.ndarray:
     """Weights in whole numbers of their scales."""
     return np.clip(np.rint(values / _along(values, axis, scale)), -LEVELS, LEVELS)
 
@@ -124,9 +128,9 @@ def _whole(values, axis, scale):
 class _Graph:
     """Finds and replaces scales in a Q/DQ graph."""
 
-    def __init__(self, quantised, model):
+    def __init__(self, quantised: onnx.ModelProto, model: onnx.ModelProto) -> None:
         self._made = {name: node for node in quantised.graph.node for name in node.output}
-        self._takers = {}
+        self._takers: dict[str, list[onnx.NodeProto]] = {}
         for node in quantised.graph.node:
             for name in node.input:
                 self._takers.setdefault(name, []).append(node)
@@ -134,7 +138,7 @@ class _Graph:
         self._floats = {tensor.name: tensor for tensor in model.graph.initializer}
         self._shapes = {value.name: value for value in model.graph.value_info}
 
-    def change_weights(self, node):
+    def change_weights(self, node: onnx.NodeProto) -> bool:
         """Quantise the weights of a convolution again; whether that was possible."""
         image, weight = (self._dequantised(name) for name in node.input[:2])
         level = self._level_of(node.output[0])
@@ -159,11 +163,11 @@ class _Graph:
             self._change_bias(self._dequantised(node.input[2]), unit * scale.astype(np.float64))
         return level is not None
 
-    def change_product(self, node):
+    def change_product(self, node: onnx.NodeProto) -> bool:
         """Change the level of a product of two activations; whether that was possible."""
         sides = [self._dequantised(name) for name in node.input]
         level = self._level_of(node.output[0])
-        if level is None or None in sides or any(n.input[0] in self._values for n in sides):
+        if level is None or any(n is None or n.input[0] in self._values for n in sides):
             return False
         unit = np.prod([np.float64(self._array(side.input[1])) for side in sides])
         if level / unit < LEAST:
@@ -172,7 +176,7 @@ class _Graph:
         self._set_levels(node.output[0], old, np.float32(unit * (odd_units(level / unit) + 2)))
         return True
 
-    def round_first_weights(self, inputs):
+    def round_first_weights(self, inputs: Iterable[str]) -> None:
         """Round weights that stay in floating point and multiply the picture.
 
         A picture of whole numbers then gives the same sums in every order of their terms.
@@ -187,7 +191,7 @@ class _Graph:
                 for weights, array in zip(node.input[1:], values):
                     self._set(weights, (np.rint(array / grid) * grid).astype(np.float32))
 
-    def share_levels_of_sums(self):
+    def share_levels_of_sums(self) -> list[str]:
         """Give the terms of a sum, and the sum, one level; returns the names of the sums.
 
         Only where layers with weights, or other such sums, make the terms.
@@ -198,13 +202,13 @@ class _Graph:
                 self._share_level(node)
         return [node.name for node in sums]
 
-    def _is_sum_of_layers(self, node):
+    def _is_sum_of_layers(self, node: onnx.NodeProto) -> bool:
         """Whether both terms of an addition, and its result, are rounded."""
         if node.op_type != "Add" or self._level_of(node.output[0]) is None:
             return False
         return all(self._made_by(name) in ("Conv", "Gemm", "Add") for name in node.input)
 
-    def _made_by(self, name):
+    def _made_by(self, name: str) -> str | None:
         """Type of the operation whose result is rounded to a tensor; None for any other tensor."""
         side = self._dequantised(name)
         if side is None or side.input[0] not in self._made:
@@ -217,7 +221,7 @@ class _Graph:
             node = self._made.get(node.input[0])
         return None if node is None else node.op_type
 
-    def _share_level(self, node):
+    def _share_level(self, node: onnx.NodeProto) -> None:
         sides = [self._dequantised(name) for name in node.input]
         names = [self._made[side.input[0]].input[0] for side in sides]
         names.append(self._rounded(node.output[0]))
@@ -225,7 +229,7 @@ class _Graph:
         for name, level in zip(names, levels):
             self._set_levels(name, level, max(levels), move_zero=True)
 
-    def change_average(self, node):
+    def change_average(self, node: onnx.NodeProto) -> bool:
         """Change the level of an average: its sum then has an odd number of units in a level."""
         side = self._dequantised(node.input[0])
         name, level = self._moved(node.output[0])
@@ -239,7 +243,7 @@ class _Graph:
         self._set_levels(name, np.float32(level), np.float32(unit * (odd_units(level / unit) + 2)))
         return True
 
-    def change_function(self, node):
+    def change_function(self, node: onnx.NodeProto) -> bool:
         """Change the level of a function of one value so that none of its 256 values is a tie."""
         side, level = self._dequantised(node.input[0]), self._level_of(node.output[0])
         if side is None or level is None or side.input[0] in self._values:
@@ -253,24 +257,24 @@ class _Graph:
         self._set_levels(node.output[0], np.float32(level), best)
         return True
 
-    def _moved(self, name):
+    def _moved(self, name: str) -> tuple[str, Any]:
         """(name, size of its level) of the tensor that a value is moved into before rounding."""
         takers = self._takers.get(name, ())
         if len(takers) == 1 and takers[0].op_type in MOVES:
             return self._moved(takers[0].output[0])
         return name, self._level_of(name)
 
-    def _plain(self, name):
+    def _plain(self, name: str) -> str:
         """Name of a dequantised tensor in the float model."""
         node = self._dequantised(name)
         return name if node is None else self._made[node.input[0]].input[0]
 
-    def _rounded(self, name):
+    def _rounded(self, name: str) -> str:
         """Name of the tensor that is rounded where a result is: itself, or that after a ReLU."""
         taker = self._takers[name][0]
         return self._rounded(taker.output[0]) if taker.op_type in RESULTS else name
 
-    def _set_levels(self, name, old, new, move_zero=False):
+    def _set_levels(self, name: str, old: Any, new: Any, move_zero: bool = False) -> None:
         """Replace the level of a tensor, and of those that only move its values.
 
         Args:
@@ -288,35 +292,35 @@ class _Graph:
             elif node.op_type in MOVES:
                 self._set_levels(node.output[0], old, new, move_zero)
 
-    def _change_bias(self, bias, units):
+    def _change_bias(self, bias: onnx.NodeProto, units: np.ndarray) -> None:
         self._set(bias.input[0], np.rint(self._bias(bias) / units).astype(np.int32))
         self._set(bias.input[1], units.astype(np.float32))
 
-    def _least_scale(self, name, unit, axes):
+    def _least_scale(self, name: str, unit: Any, axes: int) -> np.ndarray:
         """The least scales of weights with which a bias fits: one a channel, or one for 0 axes."""
         needed = np.abs(self._bias(self._dequantised(name))) / (unit * MOST_BIAS)
         return (needed if axes else needed.max()).astype(np.float32)
 
-    def _bias(self, bias):
+    def _bias(self, bias: onnx.NodeProto) -> np.ndarray:
         """The float values of a dequantised bias."""
         name = bias.input[0][: -len("_quantized")]
         if name in self._floats:
             return numpy_helper.to_array(self._floats[name]).astype(np.float64)
         return self._array(bias.input[0]) * self._array(bias.input[1]).astype(np.float64)
 
-    def _is_whole(self, node):
+    def _is_whole(self, node: onnx.NodeProto) -> bool:
         """Whether a node's bias, if it has one, is an int32 that only it uses."""
         if len(node.input) < 3:
             return True
         bias = self._dequantised(node.input[2])
         return bias is not None and len(self._takers[bias.output[0]]) == 1
 
-    def _dequantised(self, name):
+    def _dequantised(self, name: str) -> Any:
         """The node that makes a tensor, when it is a DequantizeLinear."""
         node = self._made.get(name)
         return node if node is not None and node.op_type == "DequantizeLinear" else None
 
-    def _level_of(self, name):
+    def _level_of(self, name: str) -> Any:
         """Size of the level that a tensor is rounded to next; None where it is used otherwise."""
         takers = self._takers.get(name, ())
         if len(takers) != 1:
@@ -327,15 +331,15 @@ class _Graph:
             return None
         return np.float64(self._array(takers[0].input[1]))
 
-    def _array(self, name):
+    def _array(self, name: str) -> np.ndarray:
         return numpy_helper.to_array(self._values[name])
 
-    def _set(self, name, array):
+    def _set(self, name: str, array: Any) -> None:
         shape = tuple(self._values[name].dims)
         tensor = numpy_helper.from_array(np.asarray(array).reshape(shape), name)
         self._values[name].CopyFrom(tensor)
 
 
-def _axis(node):
+def _axis(node: onnx.NodeProto) -> int:
     """Number of a DequantizeLinear's channels' axis."""
     return next((a.i for a in node.attribute if a.name == "axis"), 1)

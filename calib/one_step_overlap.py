@@ -7,31 +7,39 @@ seed. The measure is the overlap of the best cell's box, with little weight on t
 Networks of the family ``points`` only.
 """
 
-from collections import namedtuple
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from calib.clips import Clip
 from kernels.golden import hanning_window, pack
 from runtime import geometry
 from runtime.decode.shared.voting import probability
 from runtime.errors import BadNetwork
+from runtime.network import Network
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip
 SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its logarithm
 
-Shape = namedtuple("Shape", "exemplar search stride context")
-Shape.__doc__ = """What the pairs take of a network; a ``Network`` will do as well.
 
-Attributes:
-    exemplar, search: sides of the crops, pixels.
-    stride: search pixels a cell.
-    context: as in a network's TOML.
-"""
+class Shape(NamedTuple):
+    """What the pairs take of a network; a ``Network`` will do as well.
+
+    Attributes:
+        exemplar, search: sides of the crops, pixels.
+        stride: search pixels a cell.
+        context: as in a network's TOML.
+    """
+
+    exemplar: int
+    search: int
+    stride: int
+    context: float
 
 
-def check(shape):
+def check(shape: Any) -> None:
     """Refuse a network for which there are no pairs.
 
     Raises:
@@ -67,7 +75,9 @@ class Pairs:
         BadNetwork: see ``check``.
     """
 
-    def __init__(self, clips, shape, repeats=1, frames=FRAMES):
+    def __init__(
+        self, clips: Sequence[Clip], shape: Any, repeats: int = 1, frames: int = FRAMES
+    ) -> None:
         check(shape)
         self.shape, self.clips = shape, [clip.name for clip in clips]
         self.exemplars = np.array([_exemplar(clip, shape) for clip in clips])
@@ -82,10 +92,10 @@ class Pairs:
         self.searches, self.boxes = np.array(searches), np.array(boxes)
         self.clip = np.array(index_of_clip, int)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.searches)
 
-    def overlaps(self, maps):
+    def overlaps(self, maps: Iterable[Tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """Return (pairs,) float64, the overlap of every pair.
 
         Args:
@@ -95,14 +105,16 @@ class Pairs:
         return np.array([overlap(box, truth) for box, truth in zip(found, self.boxes)])
 
 
-def _exemplar(clip, shape):
+def _exemplar(clip: Clip, shape: Any) -> np.ndarray:
     """Cut the exemplar of a clip's first frame, uint8 (e, e, 3)."""
     first, box = clip[0], clip.boxes[0]
     side = round(geometry.context_side(box[2:], shape.context))
     return tracker_crop(first, centre_of(box), side, shape.exemplar, first.mean((0, 1)))
 
 
-def _searches(clip, shape, frames, rng):
+def _searches(
+    clip: Clip, shape: Any, frames: int, rng: np.random.Generator
+) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """Yield (crop uint8 (s, s, 3), true box) for frames spread over a clip."""
     truth, fill = clip.boxes, clip[0].mean((0, 1))
     for i in np.linspace(2, len(clip) - 1, frames).astype(int):
@@ -118,7 +130,9 @@ def _searches(clip, shape, frames, rng):
         yield crop, np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
 
 
-def tracker_crop(frame, centre, side, out, fill):
+def tracker_crop(
+    frame: np.ndarray, centre: np.ndarray, side: float, out: int, fill: np.ndarray
+) -> np.ndarray:
     """Cut a crop as NanoTrack does: a square of whole pixels, the outside filled, then resized.
 
     Args:
@@ -143,7 +157,7 @@ def tracker_crop(frame, centre, side, out, fill):
     return patch if side == out else cv2.resize(patch, (out, out))
 
 
-def centre_of(box):
+def centre_of(box: np.ndarray) -> np.ndarray:
     """Return the centre (x, y) of a box as NanoTrack counts it: between the outer pixels."""
     return box[:2] + (box[2:] - 1) / 2
 
@@ -156,28 +170,28 @@ class Finder:
         engine: an engine that holds it.
     """
 
-    def __init__(self, network, engine):
+    def __init__(self, network: Network, engine: Any) -> None:
         self.network, self.engine = network, engine
 
-    def exemplar(self, crop):
+    def exemplar(self, crop: np.ndarray) -> Any:
         """Return the features of an exemplar crop, uint8 (e, e, 3) BGR."""
         put(self.engine.exemplar_crop, crop, self.network)
         return self.engine.exemplar()
 
-    def search(self, features, crop):
+    def search(self, features: Any, crop: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return (probability (n, n), distances (4, n, n)) of a search crop, uint8 (s, s, 3)."""
         put(self.engine.search_crop, crop, self.network)
         score, distances = self.engine.search(features)
         found = probability(np.array(score, np.float64), self.network.score)
         return found, np.array(distances[0], np.float64)
 
-    def find(self, features, crop):
+    def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
         """Return (cell, box): row-major index; centre from the crop's centre, and size."""
         found, distances = self.search(features, crop)
         cell = best_cell(found)
         return cell, box_at(cell, distances, self.network.stride)
 
-    def run(self, pairs):
+    def run(self, pairs: Pairs) -> Tuple[np.ndarray, np.ndarray]:
         """Find the target of every pair: (cells (n,), overlaps (n,))."""
         features = [self.exemplar(crop) for crop in pairs.exemplars]
         found = [self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)]
@@ -186,19 +200,19 @@ class Finder:
         return cells, np.array(ious)
 
 
-def put(buffer, crop, network):
+def put(buffer: np.ndarray, crop: np.ndarray, network: Network) -> None:
     """Write a uint8 BGR crop into an engine's input as the tracker would."""
     swap = network.channels == "RGB"
     buffer[...] = pack(crop, network.mean, network.scale, swap, buffer.dtype)
 
 
-def best_cell(probability_map):
+def best_cell(probability_map: np.ndarray) -> int:
     """Return the row-major index of the best cell, with little weight on the Hanning window."""
     weighed = probability_map * (1 - WINDOW) + hanning_window(len(probability_map)) * WINDOW
     return int(np.argmax(weighed))
 
 
-def box_at(cell, distances, stride):
+def box_at(cell: int, distances: np.ndarray, stride: float) -> np.ndarray:
     """Return the box of a cell: centre from the crop's centre, and size, search pixels."""
     size = distances.shape[-1]
     row, column = divmod(cell, size)
@@ -207,7 +221,7 @@ def box_at(cell, distances, stride):
     return np.array((x + (right - left) / 2, y + (bottom - top) / 2, left + right, top + bottom))
 
 
-def overlap(a, b):
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Return the intersection over union of two boxes given as (cx, cy, w, h)."""
     low = np.maximum(a[:2] - a[2:] / 2, b[:2] - b[2:] / 2)
     high = np.minimum(a[:2] + a[2:] / 2, b[:2] + b[2:] / 2)

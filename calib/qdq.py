@@ -9,7 +9,9 @@ engine.
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,8 +23,10 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from boards import toml
 from calib import no_ties
 from calib.errors import BadTable
+from calib.ranges import Ranges
 from runtime.errors import BadNetwork
 from runtime.graphs import assemble
+from runtime.network import Network
 
 FORMS = ("cpu", "symmetric")
 OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
@@ -33,7 +37,7 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")  # operators with weights: counted, ranked
 OPS = WEIGHTED + ("Relu", "Clip", "Concat", "MaxPool")
 
 
-def parts(network, paths):
+def parts(network: Network, paths: Mapping[str, Any]) -> dict[str, onnx.ModelProto]:
     """Prepare a network's two graphs for measuring and quantising: dict of exemplar, search.
 
     Their tensors have the names of ``runtime.graphs.assemble``, which every engine builds from.
@@ -42,7 +46,7 @@ def parts(network, paths):
     return {"exemplar": prepared(built.exemplar), "search": prepared(built.search)}
 
 
-def prepared(model):
+def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model in opset 13 or newer, with named nodes and constants as initializers."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     versions = {entry.domain: entry.version for entry in model.opset_import}
@@ -73,18 +77,18 @@ def prepared(model):
     return shape_inference.infer_shapes(model, strict_mode=True)
 
 
-def base(name):
+def base(name: str) -> str:
     """Strip the prefix of the part from a layer's name; the backbone is in both parts."""
     return name[2:] if name[:2] in ("z/", "x/") else name
 
 
-def weighted_layers(model):
+def weighted_layers(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """Return the nodes with constant weights, in order. These can be kept in 16 bit."""
     constant = {tensor.name for tensor in model.graph.initializer}
     return [n for n in model.graph.node if n.op_type in WEIGHTED and n.input[1] in constant]
 
 
-def last_layers(model):
+def last_layers(model: onnx.ModelProto) -> set[str]:
     """Return the base names of the nodes between each output and its last weighted layer.
 
     They are never quantised, since 256 levels are too few to choose a cell by.
@@ -99,7 +103,13 @@ def last_layers(model):
     return found
 
 
-def quantised(model, ranges, form="cpu", keep=(), only=None):
+def quantised(
+    model: onnx.ModelProto,
+    ranges: Ranges,
+    form: str = "cpu",
+    keep: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+) -> onnx.ModelProto:
     """The model with Q/DQ pairs.
 
     Args:
@@ -159,12 +169,14 @@ def quantised(model, ranges, form="cpu", keep=(), only=None):
     return done
 
 
-def _is_moving_kernel(node, constant):
+def _is_moving_kernel(node: onnx.NodeProto, constant: set[str]) -> bool:
     """Whether a convolution takes the exemplar as its kernel; no engine has INT8 for that."""
     return node.op_type == "Conv" and node.input[1] not in constant
 
 
-def write(network, models, folder, name, note):
+def write(
+    network: Network, models: dict[str, onnx.ModelProto], folder: str | Path, name: str, note: str
+) -> Path:
     """Write both parts and the derived TOML; returns the TOML's path.
 
     Args:
@@ -189,7 +201,7 @@ def write(network, models, folder, name, note):
     return path
 
 
-def macs(model):
+def macs(model: onnx.ModelProto) -> dict[str, int]:
     """dict of node name -> multiply-accumulates of the layers of ``weighted_layers``."""
     graph_ = model.graph
     shapes = {
@@ -206,6 +218,6 @@ def macs(model):
     return counted
 
 
-def weights_of(model):
+def weights_of(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     """dict of initializer name -> array."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

@@ -11,6 +11,9 @@ Entropy: Migacz, "8-bit inference with TensorRT", GTC 2017. The tests compare it
 own implementation, which gives the same ranges and is some fifty times slower.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -19,6 +22,8 @@ from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smoo
 
 from runtime.engines.onnxruntime import as_written
 
+Ranges = dict[str, tuple[float, float]]  # of a tensor: low, high
+Entry = tuple[Any, ...]  # of a histogram: counts, edges, least, greatest, threshold
 METHODS = ("minmax", "percentile", "entropy", "mse")
 PERCENTILE = 99.99
 BINS = 2048
@@ -36,14 +41,14 @@ class Histograms:
         kept: an earlier ``state`` to continue from.
     """
 
-    def __init__(self, model, kept=None):
+    def __init__(self, model: onnx.ModelProto, kept: dict[str, Any] | None = None) -> None:
         self.names = float_tensors(model)
         self._collector = HistogramCollector("entropy", False, BINS, LEVELS, PERCENTILE, None)
         self._collector.histogram_dict.update(kept or {})
-        self._session = None
+        self._session: Any = None
         self._model = model
 
-    def add(self, feed):
+    def add(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Add one input, a dict of name -> array; returns a dict of every tensor's value."""
         if self._session is None:
             self._session = session(with_outputs(self._model, self.names))
@@ -56,7 +61,7 @@ class Histograms:
         self._collector.collect_value(counted)
         return values
 
-    def _widen(self, name, threshold):
+    def _widen(self, name: str, threshold: float) -> None:
         """Widen the bins of a histogram before a much greater value is added.
 
         ONNX Runtime keeps the width of the first bins. A tensor that was near zero in the first
@@ -77,16 +82,16 @@ class Histograms:
             np.array(threshold, kind),
         )
 
-    def state(self):
+    def state(self) -> dict[str, Entry]:
         """dict of name -> (counts, edges, least, greatest, threshold)."""
         return self._collector.histogram_dict
 
-    def ranges(self, method):
+    def ranges(self, method: str) -> Ranges:
         """dict of name -> (low, high) floats, by one of ``METHODS``."""
         return {name: find_range(entry, method) for name, entry in self.state().items()}
 
 
-def _thinned(values):
+def _thinned(values: np.ndarray) -> np.ndarray:
     """Return values spread over an array, with its least and greatest: enough for a histogram."""
     flat = values.reshape(-1)
     if flat.size <= MOST_VALUES:
@@ -94,7 +99,7 @@ def _thinned(values):
     return np.append(flat[:: flat.size // MOST_VALUES], (flat.min(), flat.max()))
 
 
-def float_tensors(model):
+def float_tensors(model: onnx.ModelProto) -> list[str]:
     """Names of the graph's float tensors that are not constants, in order."""
     graph = model.graph
     kinds = {
@@ -106,7 +111,7 @@ def float_tensors(model):
     return [n for n in names if kinds.get(n) == TensorProto.FLOAT and n not in constant]
 
 
-def with_outputs(model, names):
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     """Return a copy of the model with those tensors as further outputs."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -119,7 +124,7 @@ def with_outputs(model, names):
     return copy
 
 
-def session(model, threads=1, profile=None):
+def session(model: onnx.ModelProto, threads: int = 1, profile: Any = None) -> Any:
     """An ONNX Runtime session of a model in memory, on the CPU; it profiles into a file."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -134,7 +139,7 @@ def session(model, threads=1, profile=None):
     )
 
 
-def find_range(entry, method):
+def find_range(entry: Entry, method: str) -> tuple[float, float]:
     """Return (low, high) of one histogram; the range holds zero, so that zero stays exact."""
     counts, edges, least, greatest = entry[:4]
     least, greatest = float(least), float(greatest)
@@ -149,14 +154,14 @@ def find_range(entry, method):
     return min(0.0, max(low, least)), max(0.0, min(high, greatest))
 
 
-def _percentile(counts, edges):
+def _percentile(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
     below = np.cumsum(counts) / counts.sum()
     cut = (100 - PERCENTILE) / 200
     left, right = np.searchsorted(below, (cut, 1 - cut))
     return float(edges[left]), float(edges[min(right + 1, len(edges) - 1)])
 
 
-def _merged(counts, edges, most):
+def _merged(counts: np.ndarray, edges: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """The same histogram with at most ``most`` bins, still symmetric about zero."""
     group = -(-len(counts) // most)
     pad = -len(counts) % (2 * group)
@@ -167,7 +172,7 @@ def _merged(counts, edges, most):
     return merged, low + np.arange(len(merged) + 1) * (width * group)
 
 
-def entropy_range(counts, edges):
+def entropy_range(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
     """Return (low, high), symmetric about zero, with the least divergence (see the module)."""
     middle, half = len(counts) // 2, LEVELS // 2
     best, found = np.inf, (float(edges[0]), float(edges[-1]))
@@ -179,7 +184,7 @@ def entropy_range(counts, edges):
     return found
 
 
-def _divergence(counts, start, end):
+def _divergence(counts: np.ndarray, start: int, end: int) -> float:
     """KL divergence between the counts clipped to start:end and their ``LEVELS`` levels."""
     inside = counts[start:end]
     p = inside.copy()
@@ -196,7 +201,9 @@ def _divergence(counts, start, end):
     return np.inf if p is None or q is None else float(entropy(p, q))
 
 
-def _least_error(counts, edges, least, greatest):
+def _least_error(
+    counts: np.ndarray, edges: np.ndarray, least: float, greatest: float
+) -> tuple[float, float]:
     """Return the (low, high) inside the whole range with the least squared error at 256 levels."""
     filled = np.flatnonzero(counts)
     weight = counts[filled]

@@ -3,11 +3,15 @@
 import csv
 import html
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from calib import metrics
+from calib.clips import Clip
 from calib.errors import Missing
 
 FILES = ("report.html", "table.csv", "evaluation.json")
@@ -52,7 +56,7 @@ figure { margin: 0; } figcaption { font-size: .85rem; opacity: .8; }
 """
 
 
-def write(table, clips, out):
+def write(table: dict[str, Any], clips: Sequence[Clip], out: Path) -> None:
     """Write every file of ``FILES``, the plots and the pictures into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     colours = dict(zip(table["trackers"], COLOURS * 9))
@@ -70,7 +74,7 @@ def write(table, clips, out):
     (out / "report.html").write_text(_page(parts))
 
 
-def text(table):
+def text(table: dict[str, Any]) -> str:
     """Return the means as lines of text."""
     columns = _columns(table)
     lines = [
@@ -83,7 +87,7 @@ def text(table):
     return "\n".join(lines)
 
 
-def _published(entry):
+def _published(entry: dict[str, Any]) -> str:
     """Return the end of a line: the accuracy that the network's authors publish."""
     told = {name: value for name, value in entry["published"].items() if name not in COSTS}
     if not told:
@@ -92,18 +96,18 @@ def _published(entry):
     return "   published: " + ", ".join(figures)
 
 
-def _columns(table):
+def _columns(table: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return the columns for which some tracker has a figure."""
     means = [entry["mean"] for entry in table["trackers"].values()]
     return [c for c in COLUMNS if any(m.get(c[0]) for m in means) or c[0] in metrics.FIGURES]
 
 
-def _cell(figures, key, form):
+def _cell(figures: dict[str, Any], key: str, form: str) -> str:
     value = figures.get(key)
     return "" if value is None or np.isnan(value) else form.format(value)
 
 
-def _write_csv(table, path):
+def _write_csv(table: dict[str, Any], path: Path) -> None:
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["tracker", "engine", "clip"] + [key for key, _, _ in COLUMNS])
@@ -117,7 +121,7 @@ def _write_csv(table, path):
 # -- plots
 
 
-def pyplot():
+def pyplot() -> Any:
     """Import matplotlib's pyplot, set up to draw into files."""
     try:
         import matplotlib
@@ -129,7 +133,7 @@ def pyplot():
     return plt
 
 
-def _plot_curves(table, colours, out):
+def _plot_curves(table: dict[str, Any], colours: dict[str, str], out: Path) -> None:
     plt = pyplot()
     for key, x, label, figure in (
         ("success", metrics.SUCCESS, "overlap threshold", "success"),
@@ -154,7 +158,9 @@ def _plot_curves(table, colours, out):
         plt.close(chart)
 
 
-def _plot_overlap(path, ious, moments, colours):
+def _plot_overlap(
+    path: Path, ious: dict[str, np.ndarray], moments: Sequence[int], colours: dict[str, str]
+) -> None:
     """Draw the overlap over the frames of one clip."""
     plt = pyplot()
     chart, axes = plt.subplots(figsize=(10.4, 1.7), dpi=110)
@@ -173,7 +179,7 @@ def _plot_overlap(path, ious, moments, colours):
 # -- the page
 
 
-def _page(parts):
+def _page(parts: Sequence[str]) -> str:
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title>'
         '<meta name="viewport" content="width=device-width"><style>{}</style>{}</html>\n'.format(
@@ -182,7 +188,7 @@ def _page(parts):
     )
 
 
-def _head(table, colours):
+def _head(table: dict[str, Any], colours: dict[str, str]) -> str:
     frames = sum(clip["frames"] for clip in table["clips"])
     return (
         "<h1>Evaluation</h1><p class=note>{} trackers on {} clips, {} frames. Means over the "
@@ -203,11 +209,11 @@ def _head(table, colours):
     )
 
 
-def _key(name, colours):
+def _key(name: str, colours: dict[str, str]) -> str:
     return f'<span class=key style="background:{colours[name]}"></span>{html.escape(name)}'
 
 
-def _mean_table(table, colours):
+def _mean_table(table: dict[str, Any], colours: dict[str, str]) -> str:
     columns = _columns(table)
     rows = [
         "<tr><th>tracker</th><th>engine</th>{}</tr>".format(
@@ -234,7 +240,7 @@ def _mean_table(table, colours):
     return "<div class=wide><table>{}</table></div>".format("".join(rows))
 
 
-def _clip_table(table, colours):
+def _clip_table(table: dict[str, Any], colours: dict[str, str]) -> str:
     names = list(table["trackers"])
     rows = [
         "<tr><th>clip</th><th>frames</th>{}</tr>".format(
@@ -255,7 +261,13 @@ def _clip_table(table, colours):
     return "<div class=wide><table>{}</table></div>".format("".join(rows))
 
 
-def _clip_part(clip, boxes, table, colours, out):
+def _clip_part(
+    clip: Clip,
+    boxes: dict[str, np.ndarray],
+    table: dict[str, Any],
+    colours: dict[str, str],
+    out: Path,
+) -> str:
     """Return a clip's section: heading, overlap over time, pictures of the worst moments."""
     ious = {name: metrics.overlap(found, clip.boxes) for name, found in boxes.items()}
     moments = worst_moments(np.stack(list(ious.values())))
@@ -277,7 +289,7 @@ def _clip_part(clip, boxes, table, colours, out):
     ) + "<div class=moments>{}</div>".format("".join(figures))
 
 
-def worst_moments(ious, count=MOMENTS):
+def worst_moments(ious: np.ndarray, count: int = MOMENTS) -> list[int]:
     """Return the frames with the least mean overlap, at least a tenth of the clip apart, sorted.
 
     Args:
@@ -285,7 +297,8 @@ def worst_moments(ious, count=MOMENTS):
     """
     absent = np.isnan(ious).any(axis=0)
     mean = np.where(absent, np.inf, np.where(np.isnan(ious), 0, ious).mean(axis=0))
-    apart, found = max(1, ious.shape[1] // 10), []
+    apart = max(1, ious.shape[1] // 10)
+    found: list[int] = []
     while len(found) < count and np.isfinite(mean).any():
         index = int(np.argmin(mean))
         found.append(index)
@@ -293,7 +306,9 @@ def worst_moments(ious, count=MOMENTS):
     return sorted(found)
 
 
-def picture(clip, index, boxes, colours):
+def picture(
+    clip: Clip, index: int, boxes: dict[str, np.ndarray], colours: dict[str, str]
+) -> np.ndarray:
     """Return the part of a frame that holds the truth and every tracker's box, with boxes drawn."""
     frame = clip[index]
     drawn = [(clip.boxes[index], TRUTH)] + [(b[index], colours[n]) for n, b in boxes.items()]
@@ -309,7 +324,7 @@ def picture(clip, index, boxes, colours):
     return view
 
 
-def _view(boxes, shape):
+def _view(boxes: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Return x0, y0, x1, y1 of a 4:3 part of the frame that shows all boxes and some scene."""
     height, width = shape[:2]
     low, high = boxes[:, :2].min(axis=0), (boxes[:, :2] + boxes[:, 2:]).max(axis=0)

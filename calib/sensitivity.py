@@ -1,13 +1,24 @@
 """Find the layers that lose most in INT8: quantise each alone and measure the noise at the maps."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
+import onnx
 from onnxruntime.quantization.qdq_loss_debug import compute_signal_to_quantization_noice_ratio
 
 from calib import qdq
-from calib.ranges import float_tensors, session, with_outputs
+from calib.ranges import Ranges, float_tensors, session, with_outputs
+from calib.store import Store
 
 
-def noise(model, ranges, feeds, form, store):
+def noise(
+    model: onnx.ModelProto,
+    ranges: Ranges,
+    feeds: Sequence[dict[str, np.ndarray]],
+    form: str,
+    store: Store,
+) -> dict[str, float]:
     """Measure the noise of each layer of the search part.
 
     Args:
@@ -25,7 +36,7 @@ def noise(model, ranges, feeds, form, store):
     found = {}
     for node in qdq.weighted_layers(model):
 
-        def alone(node=node):
+        def alone(node: onnx.NodeProto = node) -> float:
             nonlocal plain
             if plain is None:
                 runner = session(model)
@@ -37,11 +48,11 @@ def noise(model, ranges, feeds, form, store):
     return found
 
 
-def _text(ranges):
+def _text(ranges: Ranges) -> Any:
     return sorted((name, list(pair)) for name, pair in ranges.items())
 
 
-def _relative(plain, other):
+def _relative(plain: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
     total = 0.0
     for index in range(len(plain[0])):
         signal = np.concatenate([maps[index].ravel() for maps in plain]).astype(float)
@@ -51,7 +62,9 @@ def _relative(plain, other):
     return total
 
 
-def keep_sets(noises, costs, budget):
+def keep_sets(
+    noises: dict[str, float], costs: dict[str, int], budget: float
+) -> Iterator[list[str]]:
     """Yield growing lists of layers to keep in 16 bit: the noisiest that fit the budget.
 
     Args:
@@ -74,13 +87,15 @@ def keep_sets(noises, costs, budget):
         yield list(kept)
 
 
-def layer_snr(model, int8, feeds):
+def layer_snr(
+    model: onnx.ModelProto, int8: onnx.ModelProto, feeds: Sequence[dict[str, np.ndarray]]
+) -> dict[str, float]:
     """Return a dict of layer -> signal to noise of its output in the whole INT8 network, dB."""
     names = [n.output[0] for n in qdq.weighted_layers(model)]
     there = set(float_tensors(int8))
     both = [name for name in names if name in there]
     plain, other = session(with_outputs(model, both)), session(with_outputs(int8, both))
-    sums = {name: ([], []) for name in both}
+    sums: dict[str, tuple[list[Any], list[Any]]] = {name: ([], []) for name in both}
     for feed in feeds:
         for name, a, b in zip(both, plain.run(both, feed), other.run(both, feed)):
             sums[name][0].append(a)
@@ -93,6 +108,6 @@ def layer_snr(model, int8, feeds):
     }
 
 
-def _decibels(plain, other):
+def _decibels(plain: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
     with np.errstate(divide="ignore"):
         return min(99.0, float(compute_signal_to_quantization_noice_ratio(plain, other)))

@@ -12,27 +12,32 @@ Tensor names are those of ``runtime.graphs.assemble``, which every engine builds
 """
 
 import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from calib.errors import BadTable
+from runtime.network import Network
 from runtime.networks import sha256_of
 
 FORMAT = 1
 DIGITS = 5
 
 
-def file_hashes(network, networks_dir):
+def file_hashes(network: Network, networks_dir: Optional[str]) -> Dict[str, str]:
     """dict of part -> sha256 of a network's ONNX files."""
     return {part: sha256_of(path) for part, path in network.locate(networks_dir).items()}
 
 
-def write(table, path):
+def write(table: Dict[str, Any], path: Path) -> None:
     """Write a table, completely or not at all."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(table, indent=1))
     part.replace(path)
 
 
-def read(path, network=None, networks_dir=None):
+def read(
+    path: Union[str, Path], network: Optional[Network] = None, networks_dir: Optional[str] = None
+) -> Dict[str, Any]:
     """Read a table.
 
     Args:
@@ -59,7 +64,9 @@ def read(path, network=None, networks_dir=None):
     return table
 
 
-def _check_network(path, table, network, networks_dir):
+def _check_network(
+    path: Union[str, Path], table: Dict[str, Any], network: Network, networks_dir: Optional[str]
+) -> None:
     if table["files"] == file_hashes(network, networks_dir):
         return
     same = table["network"] == network.name
@@ -74,12 +81,14 @@ def _check_network(path, table, network, networks_dir):
     )
 
 
-def rounded(span):
+def rounded(span: Sequence[float]) -> List[float]:
     """A range (low, high) as the table holds it: a list of two floats of ``DIGITS`` digits."""
     return [float("{:.{}g}".format(end, DIGITS)) for end in span]
 
 
-def ranges(table, part, method=None):
+def ranges(
+    table: Dict[str, Any], part: str, method: Optional[str] = None
+) -> Dict[str, Tuple[float, float]]:
     """dict of tensor -> (low, high) of a part: the chosen ones, or those of a method."""
     entries = table["tensors"][part]
     if method is None:
@@ -87,9 +96,9 @@ def ranges(table, part, method=None):
     return {name: tuple(entry["all"][method]) for name, entry in entries.items()}
 
 
-def amax(table):
+def amax(table: Dict[str, Any]) -> Dict[str, float]:
     """dict of tensor -> greatest magnitude, over both parts."""
-    found = {}
+    found = {}  # type: Dict[str, float]
     for part in table["tensors"]:
         for name, (low, high) in ranges(table, part).items():
             found[name] = max(found.get(name, 0.0), -low, high)

@@ -3,32 +3,44 @@
 A ``Spec`` says which and is cheap to send to another process; ``build`` makes the tracker there.
 """
 
+import argparse
 import hashlib
 import json
-from collections import namedtuple
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
+import numpy as np
 
 from calib.errors import BadRun, Missing
 from runtime import engines, load_tracker, precision
 from runtime.networks import load_network, sha256_of
-from runtime.types import Track
+from runtime.types import Box, Track
 
 PEERS = ("KCF", "CSRT", "TrackerNano")
 INT8 = "-int8"  # what a derived network's name ends with
 
-Spec = namedtuple("Spec", "name network engine threads networks_dir identity")
-Spec.__doc__ = """A tracker to run.
 
-Attributes:
-    name: for the table.
-    network: name or TOML; None for a peer.
-    identity: text that changes with anything that the boxes depend on.
-"""
+class Spec(NamedTuple):
+    """A tracker to run."""
+
+    name: str  # for the table
+    network: str | None  # name or TOML; None for a peer
+    engine: str
+    threads: int
+    networks_dir: str | None
+    identity: str  # changes with anything that the boxes depend on
 
 
-def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
+def specs(
+    networks: Sequence[str],
+    precisions: Sequence[str],
+    engine: str,
+    threads: int,
+    networks_dir: str | None,
+    int8_dir: str,
+) -> list[Spec]:
     """Return the specs of a table: networks times precisions, then the peers.
 
     Args:
@@ -60,13 +72,13 @@ def specs(networks, precisions, engine, threads, networks_dir, int8_dir):
     return found
 
 
-def fp32_specs(options):
+def fp32_specs(options: argparse.Namespace) -> list[Spec]:
     """Return the specs of a command's ``--networks``, all in fp32; raises what ``specs`` does."""
     names, place = options.networks.split(","), options.networks_dir
     return specs(names, ["fp32"], options.engine, options.threads, place, ".")
 
 
-def int8_toml(name, int8_dir):
+def int8_toml(name: str, int8_dir: str) -> Path:
     """The TOML of a network's INT8 form: that of ``calib.int8``, else the one that is shipped."""
     stem = Path(name).stem if name.endswith(".toml") else name
     path = Path(int8_dir) / (stem + INT8 + ".toml")
@@ -81,7 +93,7 @@ def int8_toml(name, int8_dir):
     return path
 
 
-def build(spec, **more):
+def build(spec: Spec, **more: Any) -> Any:
     """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``.
 
     Args:
@@ -100,12 +112,12 @@ def build(spec, **more):
     )
 
 
-def published(spec):
+def published(spec: Spec) -> dict[str, float]:
     """Return a dict of the figures that a network's authors publish; empty for a peer."""
     return load_network(spec.network).published if spec.network else {}
 
 
-def _identified(spec):
+def _identified(spec: Spec) -> Spec:
     """Return the spec with its identity filled in."""
     told = dict(spec._asdict(), networks_dir=None)
     if spec.network is None:
@@ -121,38 +133,39 @@ def _identified(spec):
 class _Peer:
     """Wraps a tracker of OpenCV in our interface."""
 
-    def __init__(self, spec):
+    def __init__(self, spec: Spec) -> None:
         cv2.setNumThreads(spec.threads or 1)
-        self._make, self._last = _peer_class(spec.name), None
-        self._params = None
+        self._make = _peer_class(spec.name)
+        self._last: tuple[float, ...] = ()
+        self._params: Any = None
         if spec.name == "TrackerNano":
             paths = load_network("nanotrack_v2").locate(spec.networks_dir)
-            self._params = cv2.TrackerNano_Params()
+            self._params = vars(cv2)["TrackerNano_Params"]()
             self._params.backbone, self._params.neckhead = (
                 str(paths["backbone"]),
                 str(paths["head"]),
             )
-        self.step_ms = {}
+        self.step_ms: dict[str, float] = {}
 
-    def init(self, frame, box):
+    def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on a box; OpenCV takes whole pixels."""
         self._tracker = self._make(self._params) if self._params else self._make()
         self._last = tuple(int(round(value)) for value in box)
         self._tracker.init(frame, self._last)
 
-    def update(self, frame):
+    def update(self, frame: np.ndarray) -> Track:
         """Return a ``Track``; where OpenCV's tracker fails, with the last box."""
         good, box = self._tracker.update(frame)
         self._last = box if good else self._last
         scored = hasattr(self._tracker, "getTrackingScore")
         score = self._tracker.getTrackingScore() if scored else float(good)
-        return Track(tuple(map(float, self._last)), float(score))
+        return Track(Box(*map(float, self._last)), float(score))
 
-    def close(self):
+    def close(self) -> None:
         """Do nothing; OpenCV frees the tracker."""
 
 
-def _peer_class(name):
+def _peer_class(name: str) -> Callable[..., Any]:
     """Return the function that makes a peer."""
     attribute = name if name.startswith("Tracker") else "Tracker" + name
     make = getattr(cv2, attribute + "_create", None)

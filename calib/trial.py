@@ -3,11 +3,14 @@
 import copy
 import hashlib
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
 from calib import eao, metrics
+from calib.clips import Clip
 from runtime import engines
 from runtime.networks import load_network, sha256_of
 
@@ -25,16 +28,19 @@ class Trial:
         goal: one of ``GOALS``.
     """
 
-    def __init__(self, network, engine, networks_dir, clips, goal):
+    def __init__(
+        self, network: str, engine: str, networks_dir: str | None, clips: Sequence[Clip], goal: str
+    ) -> None:
         self.network = load_network(network)  # once: a TOML that changes changes no trial
         self.engine, self.networks_dir = engine, networks_dir
         self.clips, self.goal = clips, goal
-        self._parts = self._frames = None
+        self._parts: Any = None
+        self._frames: dict[tuple[str, str], Any] | None = None
 
-    def __getstate__(self):  # engines and frames are loaded where they are needed
+    def __getstate__(self) -> dict[str, Any]:  # engines and frames are loaded where they are needed
         return dict(self.__dict__, _parts=None, _frames=None)
 
-    def identity(self):
+    def identity(self) -> str:
         """Return a text that changes with everything that the scores depend on."""
         network = self.network
         told = [
@@ -46,7 +52,7 @@ class Trial:
         ]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
-    def score(self, parameters, clips=None):
+    def score(self, parameters: dict[str, float], clips: Sequence[Clip] | None = None) -> float:
         """Return the score: AO is a mean over clips, EAO is of all runs together."""
         tracker = self._tracker(parameters)
         clips = self.clips if clips is None else clips
@@ -56,7 +62,7 @@ class Trial:
             [run for clip in clips for run in eao.runs_of(tracker, self._decoded(clip), clip.boxes)]
         )
 
-    def _ao(self, tracker, clip):
+    def _ao(self, tracker: Any, clip: Clip) -> float:
         boxes = [clip.boxes[0]]
         for index, frame in enumerate(self._decoded(clip)):
             if index:
@@ -65,7 +71,7 @@ class Trial:
                 tracker.init(frame, clip.boxes[0])
         return metrics.figures(np.array(boxes), clip.boxes)["ao"]
 
-    def _tracker(self, parameters):
+    def _tracker(self, parameters: dict[str, float]) -> Any:
         """Return a tracker with these numbers. The network is loaded once in each process."""
         from kernels import cpu
         from runtime.devices.processor import HostTracker
@@ -79,7 +85,7 @@ class Trial:
             setattr(network, name, value)
         return HostTracker(network, *self._parts)
 
-    def _decoded(self, clip):
+    def _decoded(self, clip: Clip) -> Any:
         """Return the frames of a clip; they stay in memory while there is room."""
         self._frames = {} if self._frames is None else self._frames
         key = str(clip.folder), clip.name

@@ -10,10 +10,15 @@ depends neither on the number of workers nor on a kill.
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json.
 """
 
+import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from runtime.network import Network
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -31,7 +36,7 @@ from runtime.networks import load_network
 RANGES = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.tune", __doc__)
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml")
@@ -63,7 +68,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> dict[str, Any]:
     """Search; returns what NAME-tune.json holds."""
     if options.trials < 1 or options.batch < 1 or options.workers < 1:
         raise BadRun("--trials, --batch and --workers must be 1 or more")
@@ -71,7 +76,7 @@ def run(options):
     names = options.parameters.split(",")
     ranges = {name: range_of(network, name) for name in names}
     clips = chosen(find_clips(options.clips, log=say), options.only)
-    seen, held = split(clips, options.held_out)
+    seen, held = command.parted(clips, options.held_out)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     trial = Trial(str(network.path), options.engine, options.networks_dir, seen, options.goal)
@@ -101,7 +106,7 @@ def run(options):
     return report
 
 
-def range_of(network, name):
+def range_of(network: Network, name: str) -> tuple[float, float]:
     """(low, high) that a parameter is searched in."""
     if name in RANGES:
         return RANGES[name]
@@ -115,23 +120,16 @@ def range_of(network, name):
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
 
 
-def split(clips, held_out):
-    """(clips to search on, clips to tell overfitting by)."""
-    held = chosen(clips, held_out) if held_out else clips[1::2]
-    seen = [clip for clip in clips if clip not in held]
-    if not seen or not held:
-        raise BadRun(
-            f"{len(clips)} clip(s) can't be parted: one to search on and one held out are the "
-            "least; "
-            "name more with --clips"
-        )
-    return seen, held
-
-
 # -- the search
 
 
-def open_study(options, path, identity, start, ranges):
+def open_study(
+    options: argparse.Namespace,
+    path: Path,
+    identity: str,
+    start: dict[str, float],
+    ranges: dict[str, tuple[float, float]],
+) -> Any:
     """The study of a journal: a new one that begins with the network's own numbers, or the old.
 
     Raises:
@@ -165,7 +163,7 @@ def open_study(options, path, identity, start, ranges):
     return study
 
 
-def library():
+def library() -> Any:
     """Optuna."""
     try:
         import optuna
@@ -175,12 +173,17 @@ def library():
         raise Missing("the search needs Optuna; run `pip install optuna==5.0.0`") from None
 
 
-def finished(study):
+def finished(study: Any) -> list[Any]:
     """The trials that have a score, in order."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.value is not None]
 
 
-def search(study, options, ranges, pool):
+def search(
+    study: Any,
+    options: argparse.Namespace,
+    ranges: dict[str, tuple[float, float]],
+    pool: Callable[..., Any],
+) -> None:
     """Draw batches, score them and note the scores, until there are enough."""
     optuna = library()
     again = [
@@ -201,7 +204,13 @@ def search(study, options, ranges, pool):
             bar.set_postfix_str(f"best {study.best_value:.4f}")
 
 
-def _batch(study, options, ranges, done, again):
+def _batch(
+    study: Any,
+    options: argparse.Namespace,
+    ranges: dict[str, tuple[float, float]],
+    done: int,
+    again: list[Any],
+) -> tuple[list[int], list[dict[str, float]]]:
     """Return (numbers, parameters) of the next trials; interrupted trials come first."""
     if again:
         return [trial.number for trial in again], [trial.params for trial in again]
@@ -219,7 +228,7 @@ def _batch(study, options, ranges, done, again):
 # -- results
 
 
-def write(report, network, out):
+def write(report: dict[str, Any], network: Network, out: Path) -> None:
     """Write NAME-tuned.toml and NAME-tune.json."""
     table = toml.read(network.path, BadNetwork)
     table.setdefault("tracking", {}).update(
@@ -241,7 +250,7 @@ def write(report, network, out):
     (out / (network.name + "-tune.json")).write_text(json.dumps(report, indent=1))
 
 
-def text(report):
+def text(report: dict[str, Any]) -> str:
     """Return the outcome as lines of text."""
     lines = ["{} trials, goal {}".format(report["trials"], report["goal"].upper())]
     for name in report["best"]:

@@ -5,6 +5,8 @@ it, so that the scene stays and only the target is gone. ``cut`` shows another c
 films and cameras do.
 """
 
+from typing import Any, Iterator, Optional
+
 import cv2
 import numpy as np
 
@@ -27,7 +29,7 @@ class Vanishing:
         gone: bool (frames,), True where the target was removed.
     """
 
-    def __init__(self, clip, kind, other=None):
+    def __init__(self, clip: Any, kind: str, other: Any = None) -> None:
         self.clip, self.kind, self.other = clip, kind, other
         self.name = f"{clip.name}-{kind}"
         self.boxes = clip.boxes.copy()
@@ -38,10 +40,10 @@ class Vanishing:
             self.gone[start : start + LENGTH] = True
         self.boxes[self.gone] = np.nan
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.clip)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         others, last = None, None
         for index, frame in enumerate(self.clip):
             if not self.gone[index]:
@@ -55,7 +57,7 @@ class Vanishing:
             yield frame
 
 
-def _cover(frame, box, side):
+def _cover(frame: np.ndarray, box: np.ndarray, side: Optional[int]) -> Optional[int]:
     """Paint over the box with what lies beside it, in place; returns the side that it came from."""
     height, width = frame.shape[:2]
     x, y, w, h = box
@@ -64,7 +66,7 @@ def _cover(frame, box, side):
     bottom = min(height, int(y + h + GROWN * h) + 3)
     w, h = right - left, bottom - top
     sides = [(w, 0), (-w, 0), (0, h), (0, -h)]
-    if side in range(4):  # keep the side of the frame before, if possible
+    if side is not None:  # keep the side of the frame before, if possible
         sides.insert(0, sides[side])
     for dx, dy in sides:
         if 0 <= left + dx and right + dx <= width and 0 <= top + dy and bottom + dy <= height:
@@ -79,7 +81,7 @@ def _cover(frame, box, side):
     return side
 
 
-def _soft_edge(height, width):
+def _soft_edge(height: int, width: int) -> np.ndarray:
     """Share of the patch: (height, width, 1) float32, 1 inside, falling to 0 at the edges."""
     edge = max(2, min(height, width) // 10)
     rows = np.minimum(np.arange(height), np.arange(height)[::-1]) / edge

@@ -8,13 +8,18 @@ writes the workspace and prints the commands. It needs vot-toolkit 0.7.4 and att
 newer versions the short-term experiments or all commands fail.
 """
 
+import argparse
 import importlib.util
 import json
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from calib.clips import Clip
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -59,7 +64,7 @@ experiments:
 """
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.vot", __doc__)
     command.add_clip_options(cli)
@@ -79,7 +84,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Write the workspace; run the toolkit in it and print its figures."""
     clips = chosen(find_clips(options.clips, log=say), options.only)
     workspace = Path(options.out).resolve()
@@ -89,7 +94,7 @@ def run(options):
     run_toolkit(workspace, labels, options.prepare)
 
 
-def run_toolkit(workspace, labels, prepare=False):
+def run_toolkit(workspace: Path, labels: Sequence[str], prepare: bool = False) -> None:
     """Run the VOT toolkit in a workspace and print its figures.
 
     Args:
@@ -114,7 +119,9 @@ def run_toolkit(workspace, labels, prepare=False):
 # -- the workspace
 
 
-def write_workspace(workspace, clips, low, high, fps):
+def write_workspace(
+    workspace: Path, clips: Sequence[Clip], low: int, high: int, fps: float
+) -> None:
     """Write clips in VOT's format, config.yaml and stack.yaml; frames that exist are kept."""
     (workspace / "sequences").mkdir(parents=True, exist_ok=True)
     (workspace / "config.yaml").write_text("registry: [./trackers.ini]\nstack: ./stack.yaml\n")
@@ -132,7 +139,7 @@ def write_workspace(workspace, clips, low, high, fps):
     (workspace / "sequences" / "list.txt").write_text(names)
 
 
-def _write_sequence(folder, clip, fps):
+def _write_sequence(folder: Path, clip: Clip, fps: float) -> None:
     colour = folder / "color"
     colour.mkdir(parents=True, exist_ok=True)
     for index in range(len(clip)):
@@ -149,7 +156,9 @@ def _write_sequence(folder, clip, fps):
     (folder / "anchor.value").write_text("".join(f"{a}\n" for a in anchors(len(clip))))
 
 
-def write_trackers(workspace, names, networks_dir, engine):
+def write_trackers(
+    workspace: Path, names: Sequence[str], networks_dir: str | None, engine: str
+) -> list[str]:
     """Write trackers.ini with one entry a network; returns their labels."""
     entries, labels = [], []
     root = Path(__file__).resolve().parent.parent
@@ -180,7 +189,7 @@ def write_trackers(workspace, names, networks_dir, engine):
 # -- the toolkit
 
 
-def toolkit(arguments):
+def toolkit(arguments: Sequence[str]) -> Any:
     """Run one command of the VOT toolkit.
 
     Raises:
@@ -205,7 +214,7 @@ def toolkit(arguments):
         raise BadRun(f"vot {arguments[0]} failed: {last[0]}; its logs are in the workspace's logs/")
 
 
-def figures(path):
+def figures(path: Path) -> dict[str, Any]:
     """Read the toolkit's analysis: dict of experiment -> tracker -> list of figures.
 
     Args:
@@ -218,7 +227,7 @@ def figures(path):
     ]
     found = {}
     for experiment, entry in told["results"].items():
-        per_tracker = {name: [] for name in names}
+        per_tracker: dict[str, list[Any]] = {name: [] for name in names}
         for analysis in entry["results"]:
             for name, value in zip(names, analysis):
                 per_tracker[name].append(value)
@@ -226,7 +235,7 @@ def figures(path):
     return found
 
 
-def text(path):
+def text(path: Path) -> str:
     """Return the toolkit's figures as lines of text."""
     found = figures(path)
     lines = [

@@ -14,18 +14,29 @@ class Scorer(Protocol):
         """Return the score of some parameters, on other clips than its own if any are given."""
 
 
-Run = Callable[[Sequence[Any], Sequence[Any] | None], Iterable[Any]]
-_scorer: Scorer | None = None  # of a worker process, set once when it starts
+_scorer: Any = None  # of a worker process, set once when it starts
 
 
 @contextlib.contextmanager
-def open_pool(scorer: Scorer, workers: int) -> Iterator[Run]:
+def open_pool(scorer: Scorer, workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """Give a function of (list of parameters, clips or None) that yields scores in their order."""
     if workers <= 1:
-        yield lambda drawn, clips=None: (scorer.score(each, clips) for each in drawn)
+        yield functools.partial(_scores, scorer)
         return
     with concurrent.futures.ProcessPoolExecutor(workers, None, _begin, (scorer,)) as executor:
-        yield lambda drawn, clips=None: executor.map(functools.partial(_score, clips), drawn)
+        yield functools.partial(_mapped, executor)
+
+
+def _scores(
+    scorer: Scorer, drawn: Sequence[Any], clips: Sequence[Any] | None = None
+) -> Iterator[Any]:
+    return (scorer.score(each, clips) for each in drawn)
+
+
+def _mapped(
+    executor: concurrent.futures.Executor, drawn: Sequence[Any], clips: Sequence[Any] | None = None
+) -> Iterator[Any]:
+    return executor.map(functools.partial(_score, clips), drawn)
 
 
 def _begin(scorer: Scorer) -> None:
@@ -34,5 +45,4 @@ def _begin(scorer: Scorer) -> None:
 
 
 def _score(clips: Sequence[Any] | None, parameters: Any) -> Any:
-    assert _scorer is not None
     return _scorer.score(parameters, clips)

@@ -165,7 +165,7 @@ def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place):
 def test_mistakes_have_a_sentence(place, done, tmp_path, capsys):
     out, _ = done
     assert int8.main(arguments(place, "x", "--only", "a")) == 2
-    assert "are not enough" in capsys.readouterr().err
+    assert "can't be parted" in capsys.readouterr().err
     assert int8.main(arguments(place, "x", "--searches", "0")) == 2
     assert "leave nothing to measure" in capsys.readouterr().err
     assert int8.main(arguments(place, "x", "--keep", "nonsense")) == 2

@@ -7,9 +7,12 @@ A run is a folder that `python -m calib.research.train --out` made. One line eac
 how far it is, the last figures on each set of validation clips, the commit. --json writes it all.
 """
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from calib import command
 from calib.errors import BadRun
@@ -20,7 +23,7 @@ NAME = "calib.research.runs"
 COLUMNS = ("run", "started", "stage", "pairs", "hours", "figures", "seed", "commit")
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command's options."""
     cli = command.parser(NAME, __doc__)
     cli.add_argument("folders", nargs="+", metavar="DIR")
@@ -28,7 +31,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Print the table, and the options that differ."""
     found = [summary(folder) for folder in runs_below(options.folders)]
     print(text(found))
@@ -42,7 +45,7 @@ def run(options):
         Path(options.json).write_text(json.dumps(found, indent=1))
 
 
-def runs_below(folders):
+def runs_below(folders: Sequence[str]) -> list[Path]:
     """The folders of runs in or below folders, in the order of their names.
 
     Raises:
@@ -59,7 +62,7 @@ def runs_below(folders):
     return found
 
 
-def summary(folder):
+def summary(folder: Path) -> dict[str, Any]:
     """What is known of a run, a dict that is fit for JSON."""
     kept = record.read(folder)
     log = folder / "log.jsonl"
@@ -84,9 +87,9 @@ def summary(folder):
     }
 
 
-def best(judged):
+def best(judged: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """dict of stage -> the judgement with the highest first figure of overlap."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for line in judged:
         names = sorted(name for name in line if name.startswith("os_"))
         if names and line[names[0]] > found.get(line["stage"], line)[names[0]]:
@@ -96,7 +99,7 @@ def best(judged):
     return found
 
 
-def figures(judged):
+def figures(judged: dict[str, Any]) -> str:
     """The overlaps of a judgement with their standard errors, a text."""
     names = [name for name in judged if name.startswith("os_")]
     told = []
@@ -110,7 +113,7 @@ def figures(judged):
     return ", ".join(told) or "-"
 
 
-def text(found):
+def text(found: list[dict[str, Any]]) -> str:
     """The table of runs."""
     rows = [COLUMNS]
     for each in found:
@@ -131,7 +134,7 @@ def text(found):
     return "\n".join(line.rstrip() for line in lines)
 
 
-def different_options(options):
+def different_options(options: list[dict[str, Any]]) -> list[str]:
     """Names of options that are not the same in all runs; folders of the machine are left out."""
     names = sorted({name for each in options for name in each} - set(record.OF_THE_MACHINE))
     return [n for n in names if len({json.dumps(each.get(n)) for each in options}) > 1]

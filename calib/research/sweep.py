@@ -13,11 +13,16 @@ Writes RUN/sweep: results.jsonl, a folder with ONNX and TOML for each checkpoint
 killed sweep goes on with the same command.
 """
 
+import argparse
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from calib.clips import Clip
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -40,7 +45,7 @@ STAGES = ("tune", "joint", "finish")  # whose checkpoints are whole trackers
 KEPT = "checkpoints"  # of the run's folder
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command's options."""
     cli = command.parser(NAME, __doc__)
     cli.add_argument("run", metavar="RUN", help="folder of a training")
@@ -54,7 +59,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Judge what is not judged yet, choose, and write sweep.json."""
     if options.workers < 1:
         raise BadRun("--workers must be 1 or more")
@@ -84,7 +89,7 @@ def run(options):
     print(text(report))
 
 
-def checkpoints(folder):
+def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run that are whole trackers, in the order of their making.
 
     Raises:
@@ -105,12 +110,12 @@ def checkpoints(folder):
     return found
 
 
-def pairs_of(path):
+def pairs_of(path: Path) -> int:
     """How many pairs of its stage a checkpoint has seen, by its name STAGE-PAIRS.pt."""
     return int(path.stem.rpartition("-")[2])
 
 
-def exported(path, out):
+def exported(path: Path, out: Path) -> Path:
     """The TOML of a checkpoint, written once."""
     folder = out / path.stem
     told = folder / "checkpoint.sha256"
@@ -135,17 +140,17 @@ class Judge:
         engine: as everywhere.
     """
 
-    def __init__(self, clips, engine):
+    def __init__(self, clips: Sequence[Clip], engine: str) -> None:
         self.clips, self.engine = clips, engine
 
-    def identity(self, toml):
+    def identity(self, toml: str | Path) -> str:
         """A text that changes with everything that the figures depend on."""
         network = load_network(str(toml))
-        told = [sha256_of(path) for path in network.locate(None).values()]
+        told: list[Any] = [sha256_of(path) for path in network.locate(None).values()]
         told += [self.engine, [clip.sha256 for clip in self.clips]]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
 
-    def score(self, toml, clips=None):
+    def score(self, toml: str | Path, clips: Any = None) -> dict[str, Any]:
         """dict of ``ao``, ``eao``, ``ms`` of a frame, and the one-step ``overlaps`` by pair."""
         network = load_network(str(toml))
         engine = engines.create(self.engine, network, network.locate(None))
@@ -169,7 +174,9 @@ class Judge:
         }
 
 
-def measured(networks, judge, out, options):
+def measured(
+    networks: dict[str, Path], judge: Judge, out: Path, options: argparse.Namespace
+) -> dict[str, Any]:
     """dict of name -> figures; each is kept in results.jsonl as soon as it is there."""
     path = out / "results.jsonl"
     kept = {key: found for key, _, found in entries(path)}
@@ -192,7 +199,7 @@ def measured(networks, judge, out, options):
     return results
 
 
-def choose(results, names):
+def choose(results: dict[str, Any], names: Sequence[str]) -> tuple[str, str]:
     """(name of the chosen checkpoint, why): see the module's text.
 
     The best of many is partly the luckiest of them. So a checkpoint has to be better than the last
@@ -210,7 +217,7 @@ def choose(results, names):
     return best, f"better than the last one by {gained:.4f} ± {sure:.4f}"
 
 
-def tuned(toml, options, out):
+def tuned(toml: Path, options: argparse.Namespace, out: Path) -> dict[str, Any]:
     """What calib.tune finds for the chosen checkpoint."""
     given = ["--network", str(toml), "--clips", *options.clips, "--trials", str(options.tune)]
     given += ["--workers", str(options.workers), "--out", str(out / "tune")]
@@ -222,12 +229,12 @@ def tuned(toml, options, out):
     return {key: report[key] for key in ("best", "score", "score_held_out")}
 
 
-def without_pairs(found):
+def without_pairs(found: dict[str, Any]) -> dict[str, Any]:
     """Figures without the lists by pair."""
     return {key: value for key, value in found.items() if key not in ("overlaps", "clip")}
 
 
-def text(report):
+def text(report: dict[str, Any]) -> str:
     """The table for the terminal."""
     lines = ["checkpoint            one-step            AO    EAO  ms a frame"]
     for name, each in report["results"].items():
@@ -242,7 +249,7 @@ def text(report):
     return "\n".join(lines)
 
 
-def _line(name, each):
+def _line(name: str, each: dict[str, Any]) -> str:
     return "{:18} {:.4f} ± {:.4f}  {:.3f}  {:.3f}  {:.2f}".format(
         name, each["one_step"], each["one_step_error"], each["ao"], each["eao"], each["ms"]
     )

@@ -15,10 +15,13 @@ Run it again with more names: rows that are there are not made again, except for
 compare only within one run. Weights are random unless --pretrained: costs do not depend on them.
 """
 
+import argparse
 import json
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -36,7 +39,7 @@ from runtime.networks import sha256_of
 NAME = "calib.research.backbones"
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command's options."""
     cli = command.parser(NAME, __doc__)
     cli.add_argument("names", nargs="+", metavar="NAME|kestrel:SHAPE|FILE.py:CLASS")
@@ -61,7 +64,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Make the rows, time them in turns, and write the table."""
     out = Path(options.out)
     sizes = [options.board] if options.board else list(design.sizes())
@@ -88,7 +91,7 @@ def run(options):
     return 1 if refused else 0
 
 
-def row(name, options, out, sizes):
+def row(name: str, options: argparse.Namespace, out: Path, sizes: Sequence[str]) -> dict[str, Any]:
     """The row of a backbone: the one that is kept if it was made alike, else a new one."""
     path = out / (table.stem(name) + ".json")
     identity = {
@@ -110,14 +113,18 @@ def row(name, options, out, sizes):
     numbers, of = design.sizes(), kept.setdefault("sizes", {})  # of the engines that were counted
     missing = [size for size in sizes if of.get(size) != numbers[size]]
     if missing:
-        models = [onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")]
-        kept["cycles"].update(fabric.cycles(*models, missing))
+        search, exemplar = (
+            onnx.load(out / (table.stem(name) + end)) for end in (".onnx", "-exemplar.onnx")
+        )
+        kept["cycles"].update(fabric.cycles(search, exemplar, missing))
         of.update((size, numbers[size]) for size in missing)
     store(kept, out)
     return kept
 
 
-def make(name, options, out, identity):
+def make(
+    name: str, options: argparse.Namespace, out: Path, identity: dict[str, Any]
+) -> dict[str, Any]:
     """Load, fold, export and count one backbone."""
     module = kestrel.load(name, options.stride, pretrained=options.pretrained)
     foreign.settle(module, options.exemplar)
@@ -130,7 +137,9 @@ def make(name, options, out, identity):
     return made
 
 
-def time_all(rows, engines, options, out):
+def time_all(
+    rows: list[dict[str, Any]], engines: dict[str, Any], options: argparse.Namespace, out: Path
+) -> None:
     """Time every backbone in fp32 and INT8 on every engine, in turns; then layer by layer."""
     calls, models = {}, {}
     for each in rows:
@@ -157,12 +166,12 @@ def time_all(rows, engines, options, out):
         each["measured"] = speed.conditions(NAME, options.threads, options.rounds)
 
 
-def store(each, out):
+def store(each: dict[str, Any], out: Path) -> None:
     """Write a row's file."""
     (out / (table.stem(each["name"]) + ".json")).write_text(json.dumps(each, indent=1))
 
 
-def _kept(path, identity):
+def _kept(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -175,7 +184,7 @@ def _kept(path, identity):
     return kept if same and files else None
 
 
-def _timm_version():
+def _timm_version() -> str | None:
     library = sys.modules.get("timm")
     if library is None:
         try:

@@ -1,6 +1,10 @@
 """Cycles of a backbone on each size of the FPGA engine, or what the engine refuses."""
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any
+
+import onnx
 
 from calib import qdq, ranges
 from calib.research.backbones.speed import picture
@@ -10,7 +14,9 @@ from kernels.fpga.design import compiler
 from kernels.fpga.design.compiler.errors import CannotCompile
 
 
-def cycles(search, exemplar, sizes=None):
+def cycles(
+    search: onnx.ModelProto, exemplar: onnx.ModelProto, sizes: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Compile a backbone for FPGA boards.
 
     Args:
@@ -29,7 +35,9 @@ def cycles(search, exemplar, sizes=None):
     return by_size(lambda name: compiler.compile(network, models, measured, name), sizes)
 
 
-def by_size(compile_for, sizes=None):
+def by_size(
+    compile_for: Callable[[str], Any], sizes: Sequence[str] | None = None
+) -> dict[str, Any]:
     """The same of what a function of the board compiles."""
     found, alike = {}, {}
     for name in sizes or design.sizes():
@@ -43,7 +51,7 @@ def by_size(compile_for, sizes=None):
     return found
 
 
-def _ranges(model):
+def _ranges(model: onnx.ModelProto) -> dict[str, Any]:
     histograms = ranges.Histograms(model)
     (taken,) = model.graph.input
     histograms.add({taken.name: picture(taken.type.tensor_type.shape.dim[3].dim_value, 0)})

@@ -2,12 +2,14 @@
 
 import collections
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxslim
 import torch
 from onnx import shape_inference
+from torch import nn
 
 from calib.errors import BadRun
 from runtime.graphs import counting, models
@@ -40,7 +42,7 @@ Attributes:
 """
 
 
-def write(backbone, path, side):
+def write(backbone: nn.Module, path: Path, side: int) -> onnx.ModelProto:
     """Export a folded backbone to ONNX, simplified.
 
     Args:
@@ -71,7 +73,7 @@ def write(backbone, path, side):
     return model
 
 
-def count(model):
+def count(model: onnx.ModelProto) -> Figures:
     """The ``Figures`` of an ONNX backbone."""
     told = counting.count(model)
     inferred = shape_inference.infer_shapes(model)
@@ -94,18 +96,18 @@ def count(model):
     )
 
 
-def _attribute(node, name, default):
+def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     for entry in node.attribute:
         if entry.name == name:
             return onnx.helper.get_attribute_value(entry)
     return default
 
 
-def _groups(node):
+def _groups(node: onnx.NodeProto) -> int:
     return _attribute(node, "group", 1)
 
 
-def receptive_field(graph):
+def receptive_field(graph: onnx.GraphProto) -> int:
     """Pixels a side that a cell of the output sees, and no global pooling counted.
 
     With f the field and j the distance of two cells, both in pixels, a kernel k with stride s and

@@ -14,19 +14,19 @@ BEGINS = "kestrel:"  # of their names: kestrel:k80
 class Own(nn.Module):
     """The convolutions of a backbone of ``calib.research.train``."""
 
-    def __init__(self, shape):
+    def __init__(self, shape: str) -> None:
         super().__init__()
         self.layers = Backbone(shape, 1).layers
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.layers(x)
 
-    def folded(self):
+    def folded(self) -> nn.Module:
         """The same as convolutions with bias, and ReLU."""
         return nn.Sequential(*map(plain, self.layers))
 
 
-def load(name, stride=16, seed=0, pretrained=False):
+def load(name: str, stride: int = 16, seed: int = 0, pretrained: bool = False) -> nn.Module:
     """Open a backbone by name: one of ``calib.research.train``, else see ``foreign.load``.
 
     Raises:

@@ -15,7 +15,7 @@ FIRST = 8  # channels of the first convolution, which is a plain one
 LAYERS = ((16, 2), (32, 2), (64, 1), (160, 2), (160, 1), (160, 1), (160, 1))  # channels, stride
 
 
-def unit(inputs, outputs, kernel, stride=1, groups=1):
+def unit(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """A convolution, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -27,7 +27,7 @@ def unit(inputs, outputs, kernel, stride=1, groups=1):
 class Separable(nn.Sequential):
     """Pictures (N, 3, side, side) -> maps (N, 160, side / 16, side / 16)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         layers, width = [unit(3, FIRST, 3, 2)], FIRST
         for channels, stride in LAYERS:
             layers += [unit(width, width, 3, stride, groups=width), unit(width, channels, 1)]

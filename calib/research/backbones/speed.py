@@ -8,9 +8,12 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 
 from calib import qdq, ranges
 from calib.errors import Missing
@@ -28,21 +31,21 @@ class OnnxRuntime:
 
     name = "onnxruntime"
 
-    def __init__(self, model, threads=1, profile=None):
+    def __init__(self, model: onnx.ModelProto, threads: int = 1, profile: Any = None) -> None:
         self._session = ranges.session(model, threads, profile)
         (taken,) = self._session.get_inputs()
         self._feed = {taken.name: picture(taken.shape[-1], 0)}
 
-    def run(self):
+    def run(self) -> None:
         """One picture."""
         self._session.run(None, self._feed)
 
-    def layers(self):
+    def layers(self) -> dict[str, float]:
         """dict of node -> median milliseconds; the session ends."""
         path = Path(self._session.end_profiling())
         events = json.loads(path.read_text())
         path.unlink()
-        times = {}
+        times: dict[str, list[float]] = {}
         for event in events:
             if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
                 name = event["name"][: -len("_kernel_time")]
@@ -55,7 +58,7 @@ class OpenVino:
 
     name = "openvino"
 
-    def __init__(self, model, threads=1, profile=None):
+    def __init__(self, model: onnx.ModelProto, threads: int = 1, profile: Any = None) -> None:
         library = openvino.load_library()
         compiled = openvino.compile_on_cpu(
             library, model.SerializeToString(), threads, PERF_COUNT=bool(profile)
@@ -65,11 +68,11 @@ class OpenVino:
             library.Tensor(picture(compiled.input(0).shape[-1], 0), shared_memory=False)
         )
 
-    def run(self):
+    def run(self) -> None:
         """One picture."""
         self._request.infer(share_outputs=True)
 
-    def layers(self):
+    def layers(self) -> dict[str, float]:
         """dict of node -> milliseconds of the last picture."""
         return {
             entry.node_name: entry.real_time.total_seconds() * 1e3
@@ -81,7 +84,7 @@ class OpenVino:
 RUNNERS = {runner.name: runner for runner in (OpenVino, OnnxRuntime)}
 
 
-def picture(side, seed):
+def picture(side: int, seed: int) -> np.ndarray:
     """A picture of blurred noise, float32 (1, 3, side, side), of zero mean and unit variance."""
     rng = np.random.default_rng(seed)
     coarse = rng.normal(size=(1, 3, -(-side // 8), -(-side // 8)))
@@ -91,7 +94,7 @@ def picture(side, seed):
     return (fine / fine.std()).astype(np.float32)
 
 
-def int8(model):
+def int8(model: onnx.ModelProto) -> onnx.ModelProto:
     """The INT8 form for ONNX Runtime and OpenVINO, with ranges of blurred noise.
 
     Such ranges are good for times alone; ``calib.int8`` measures those of a tracker.
@@ -105,7 +108,7 @@ def int8(model):
     return qdq.quantised(prepared, histograms.ranges("minmax"))
 
 
-def runners(names=None):
+def runners(names: Sequence[str] | None = None) -> dict[str, Any]:
     """The engines to time on: dict of name -> class.
 
     Raises:
@@ -117,7 +120,7 @@ def runners(names=None):
     return {name: RUNNERS[name] for name in found}
 
 
-def in_turns(calls, rounds=ROUNDS):
+def in_turns(calls: dict[Any, Callable[[], Any]], rounds: int = ROUNDS) -> dict[Any, Times]:
     """Time functions in turns, so that a busy moment meets all of them.
 
     Each turn is two calls. In the first one the caches hold what the others left there, as at a
@@ -140,7 +143,9 @@ def in_turns(calls, rounds=ROUNDS):
     return times
 
 
-def by_layer(runner, model, folder, threads=1):
+def by_layer(
+    runner: Any, model: onnx.ModelProto, folder: Path, threads: int = 1
+) -> dict[str, float]:
     """dict of node -> milliseconds of a model on an engine."""
     made = runner(model, threads, profile=os.path.join(str(folder), "profile"))
     for _ in range(WARM_UP + 5):
@@ -148,7 +153,7 @@ def by_layer(runner, model, folder, threads=1):
     return made.layers()
 
 
-def conditions(command, threads, rounds):
+def conditions(command: str, threads: int, rounds: int) -> dict[str, Any]:
     """What times hang on, of the module that was run: a dict of texts and numbers."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]

@@ -1,6 +1,9 @@
 """The table of backbones."""
 
 import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 HEAD = (
     "backbone",
@@ -15,22 +18,22 @@ HEAD = (
 )
 
 
-def stem(name):
+def stem(name: str) -> str:
     """Name of a backbone's files."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name.replace("timm:", "", 1))
 
 
-def key(each):
+def key(each: dict[str, Any]) -> float:
     """The least median of a row, milliseconds; the table is sorted by it."""
     return min(found["median"] for engine in each["ms"].values() for found in engine.values())
 
 
-def boards_of(rows):
+def boards_of(rows: list[dict[str, Any]]) -> list[str]:
     """The FPGA boards that all rows were compiled for."""
     return [board for board in rows[0]["cycles"] if all(board in each["cycles"] for each in rows)]
 
 
-def cells(each, boards):
+def cells(each: dict[str, Any], boards: Sequence[str]) -> list[str]:
     """The texts of a row: figures, milliseconds by engine and precision, cycles by board."""
     found = [
         each["name"],
@@ -50,7 +53,7 @@ def cells(each, boards):
     return found
 
 
-def head(each, boards):
+def head(each: dict[str, Any], boards: Sequence[str]) -> list[str]:
     """The titles of the columns."""
     times = [
         f"{engine} {precision}, ms" for engine, found in each["ms"].items() for precision in found
@@ -58,7 +61,7 @@ def head(each, boards):
     return [*HEAD, *times, *(f"{board}, cycles" for board in boards)]
 
 
-def write(rows, out, conditions):
+def write(rows: list[dict[str, Any]], out: Path, conditions: dict[str, Any]) -> None:
     """Write table.md and table.csv into ``out``."""
     rows = sorted(rows, key=key)
     boards = boards_of(rows)

@@ -14,11 +14,17 @@ What was measured once is kept in OUT/work; only times are always taken anew. So
 time when the computer is quiet.
 """
 
+import argparse
+import functools
 import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from calib.clips import Clip
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -45,7 +51,7 @@ NAME = "calib.research.backbones.trackers"
 FRAMES, ROUNDS = 100, 300  # of the film that frames are timed on; frames of each tracker
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command's options."""
     cli = command.parser(NAME, __doc__)
     cli.add_argument("runs", nargs="+", metavar="RUN")
@@ -59,7 +65,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Measure what is not measured yet, time everything, and write the table."""
     out = Path(options.out)
     clips = chosen(find_clips(options.clips, log=say), options.only)
@@ -83,14 +89,17 @@ def run(options):
     for row, times in zip(rows, frame_times(rows, clips[0], options.rounds)):
         row["ms"] = times
         row["to_first"] = estimate(np.subtract(row["overlaps"], first), row["clip"])
-    told = {"clips": [clip.name for clip in clips], "ranges": [clip.name for clip in ranges]}
+    told: dict[str, Any] = {
+        "clips": [clip.name for clip in clips],
+        "ranges": [clip.name for clip in ranges],
+    }
     told["first"] = rows[0]["name"]
     told["conditions"] = speed.conditions(NAME, 1, options.rounds)
     (out / "trackers.json").write_text(json.dumps(dict(told, trackers=rows), indent=1))
     print(trackers_table.write(rows, told, out))
 
 
-def tracker_of(folder):
+def tracker_of(folder: Path) -> Path:
     """The TOML of a run's tracker.
 
     Raises:
@@ -105,7 +114,7 @@ def tracker_of(folder):
     return found[0]
 
 
-def trained(folder):
+def trained(folder: str | Path) -> dict[str, Any]:
     """What a run was trained with: dict of backbone, seed, pairs by stage, processor minutes."""
     kept = summary(Path(folder))
     return {
@@ -116,7 +125,7 @@ def trained(folder):
     }
 
 
-def quantised(toml, ranges, options, out):
+def quantised(toml: Path, ranges: Sequence[Clip], options: argparse.Namespace, out: Path) -> Path:
     """The TOML of the INT8 form, made by ``calib.int8`` unless it is there.
 
     Raises:
@@ -146,10 +155,10 @@ class Judge:
         store: ``calib.store.Store``.
     """
 
-    def __init__(self, clips, engine, store):
+    def __init__(self, clips: Sequence[Clip], engine: str, store: Store) -> None:
         self.clips, self.engine, self.store = clips, engine, store
 
-    def figures(self, forms):
+    def figures(self, forms: dict[str, Path]) -> dict[str, Any]:
         """All figures but times.
 
         Args:
@@ -162,14 +171,17 @@ class Judge:
             of the pairs in fp32, and the ``clip`` of each.
         """
         files = {name: self._files(toml) for name, toml in forms.items()}
-        depends = [self.engine, [clip.sha256 for clip in self.clips]]
-        found = {"toml": {name: str(toml) for name, toml in forms.items()}}
+        depends: list[Any] = [self.engine, [clip.sha256 for clip in self.clips]]
+        found: dict[str, Any] = {"toml": {name: str(toml) for name, toml in forms.items()}}
         found.update(size_of(forms["fp32"]), one_step={}, mean_overlap={}, lost={}, change={})
-        pairs, tracks = {}, {}
+        pairs: dict[str, Any] = {}
+        tracks: dict[str, Any] = {}
         for name, toml in forms.items():
             key = [*depends, files[name]]
-            pairs[name] = self.store.figure("one-step", key, lambda t=toml: self._one_step(t))
-            tracks[name] = self.store.figure("tracks", key, lambda t=toml: self._tracks(t))
+            pairs[name] = self.store.figure(
+                "one-step", key, functools.partial(self._one_step, toml)
+            )
+            tracks[name] = self.store.figure("tracks", key, functools.partial(self._tracks, toml))
             found["one_step"][name] = estimate(*pairs[name])
             found["mean_overlap"][name] = estimate(tracks[name], range(len(self.clips)))
             found["lost"][name] = float(np.mean(np.less(pairs[name][0], LOST)))
@@ -184,11 +196,11 @@ class Judge:
         return found
 
     @staticmethod
-    def _files(toml):
+    def _files(toml: Path) -> dict[str, Any]:
         network = load_network(str(toml))
         return {part: sha256_of(path) for part, path in network.locate(None).items()}
 
-    def _one_step(self, toml):
+    def _one_step(self, toml: Path) -> list[Any]:
         """(overlaps of the pairs, clip of each)."""
         network = load_network(str(toml))
         pairs = Pairs(self.clips, network)
@@ -197,7 +209,7 @@ class Judge:
         engine.close()
         return [[round(float(value), 4) for value in found], [int(i) for i in pairs.clip]]
 
-    def _tracks(self, toml):
+    def _tracks(self, toml: Path) -> list[float]:
         """Mean overlap of each clip."""
         tracker = opened(toml, self.engine)
         found = [
@@ -208,25 +220,25 @@ class Judge:
         return found
 
 
-def opened(toml, engine):
+def opened(toml: Path, engine: str) -> Any:
     """A tracker of the very files that a TOML names, which does not search for lost targets."""
     return load_tracker(str(toml), engine=engine, precision="fp32", threads=1, recover=False)
 
 
-def size_of(toml):
+def size_of(toml: Path) -> dict[str, Any]:
     """dict of ``macs`` and ``parameters`` of the graph that runs in every frame."""
     network = load_network(str(toml))
     counts = counting.count_parts(network, network.locate(None))["a frame"]
     return {"macs": counts.macs, "parameters": counts.parameters}
 
 
-def cycles(toml, ranges):
+def cycles(toml: Path, ranges: Path) -> dict[str, Any]:
     """dict of FPGA board -> cycles of a frame, by the compiler, or the sentence that refuses."""
     network = load_network(str(toml))
     return fabric.by_size(lambda name: compile_network(network, None, ranges, name))
 
 
-def frame_times(rows, clip, rounds):
+def frame_times(rows: list[dict[str, Any]], clip: Clip, rounds: int) -> list[dict[str, Any]]:
     """Median milliseconds of a whole frame, all trackers in turns on one thread.
 
     Returns:
@@ -248,7 +260,7 @@ def frame_times(rows, clip, rounds):
     say(f"{time.monotonic() - started:.0f} s")
     for tracker in trackers:
         tracker.close()
-    found = [{} for _ in rows]
+    found: list[dict[str, Any]] = [{} for _ in rows]
     for (number, engine, precision), values in times.items():
         found[number].setdefault(engine, {})[precision] = float(np.median(values.warm))
     return found
@@ -257,10 +269,10 @@ def frame_times(rows, clip, rounds):
 class _Frames:
     """Gives a tracker one frame of a film after the other, again and again."""
 
-    def __init__(self, tracker, film):
+    def __init__(self, tracker: Any, film: Sequence[np.ndarray]) -> None:
         self._tracker, self._film, self._next = tracker, film, 0
 
-    def step(self):
+    def step(self) -> None:
         self._next = (self._next + 1) % len(self._film)
         self._tracker.update(self._film[self._next])
 

@@ -1,7 +1,11 @@
 """The table of trained trackers."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-def write(rows, told, out):
+
+def write(rows: list[dict[str, Any]], told: dict[str, Any], out: Path) -> str:
     """Write table.md into a folder.
 
     Args:
@@ -23,15 +27,15 @@ def write(rows, told, out):
     return text
 
 
-def groups(rows):
+def groups(rows: list[dict[str, Any]]) -> list[list[str]]:
     """Lists of FPGA boards; those of a list have the same cycles everywhere."""
-    found = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for board in rows[0]["cycles"]:
         found.setdefault(tuple(str(row["cycles"][board]) for row in rows), []).append(board)
     return list(found.values())
 
 
-def title(row, first, boards):
+def title(row: dict[str, Any], first: str, boards: Sequence[Sequence[str]]) -> list[str]:
     """The titles of the columns."""
     times = [f"{e} {p}, ms" for e, found in row["ms"].items() for p in found]
     return [
@@ -50,7 +54,7 @@ def title(row, first, boards):
     ]
 
 
-def cells(row, boards):
+def cells(row: dict[str, Any], boards: Sequence[Sequence[str]]) -> list[str]:
     """The texts of a row."""
     found = [
         row["name"],
@@ -72,7 +76,9 @@ def cells(row, boards):
     return found
 
 
-def notes(rows, told, boards):
+def notes(
+    rows: list[dict[str, Any]], told: dict[str, Any], boards: Sequence[Sequence[str]]
+) -> Iterator[str]:
     """What the figures hang on, and what the FPGA engine refuses."""
     seeds = sorted({row["seed"] for row in rows})
     yield (

@@ -6,10 +6,14 @@
 The authors' modules are imported from the checkout, so that what is exported is what they train.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from boards import toml
 from calib import command
@@ -21,7 +25,7 @@ from runtime.networks import schema, sha256_of
 OPSET = 13
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.export", __doc__)
     cli.add_argument("authors", choices=sorted(AUTHORS), help="whose code base it is")
@@ -33,8 +37,8 @@ def parser():
     return cli
 
 
-def run(options):
-    """Export and check the result; returns the exit code."""
+def run(options: argparse.Namespace) -> None:
+    """Export and check the result."""
     for option in ("config", "checkpoint"):
         value = getattr(options, option)
         if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
@@ -46,10 +50,9 @@ def run(options):
     )
     path = write(parts, options.name, Path(options.out))
     print(f"wrote {path}; try it with `python -m runtime.networks check {path}`")
-    return 0
 
 
-def write(parts, name, folder):
+def write(parts: Any, name: str, folder: Path) -> Path:
     """Write both ONNX files and the TOML.
 
     Args:
@@ -90,7 +93,13 @@ def write(parts, name, folder):
     return path
 
 
-def _export(module, inputs, path, inputs_named, outputs_named):
+def _export(
+    module: nn.Module,
+    inputs: Any,
+    path: Path,
+    inputs_named: Sequence[str],
+    outputs_named: Sequence[str],
+) -> None:
     torch.onnx.export(
         module.eval(),
         inputs,

@@ -9,6 +9,9 @@ import contextlib
 import importlib
 import sys
 from collections import namedtuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,11 +34,11 @@ _MEAN, _SCALE = [123.675, 116.28, 103.53], [0.01712475, 0.0175070, 0.0174292]
 class Exemplar(nn.Module):
     """Runs ``template``, which leaves the features in ``zf``."""
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, picture):
+    def forward(self, picture: torch.Tensor) -> Any:
         self.model.template(picture)
         features = self.model.zf
         return tuple(features) if isinstance(features, (list, tuple)) else features
@@ -49,11 +52,11 @@ class Search(nn.Module):
         names: keys or indices of the results.
     """
 
-    def __init__(self, model, names):
+    def __init__(self, model: nn.Module, names: Sequence[Any]) -> None:
         super().__init__()
         self.model, self.names = model, names
 
-    def forward(self, picture, *features):
+    def forward(self, picture: torch.Tensor, *features: torch.Tensor) -> Any:
         self.model.zf = features[0] if len(features) == 1 else list(features)
         results = self.model.track(picture)
         if torch.is_tensor(results):
@@ -62,7 +65,7 @@ class Search(nn.Module):
 
 
 @contextlib.contextmanager
-def checkout(folder, *packages):
+def checkout(folder: Path, *packages: str) -> Iterator[Any]:
     """Import from a checkout; forget its modules afterwards."""
     if not folder.is_dir():
         raise BadRun(f"{folder} is no folder; name a checkout of the authors' code")
@@ -81,7 +84,7 @@ def checkout(folder, *packages):
                 del sys.modules[name]
 
 
-def load_weights(model, path):
+def load_weights(model: nn.Module, path: Path) -> Any:
     """Load a checkpoint; prefixes of data-parallel training are removed."""
     try:
         state = torch.load(str(path), map_location="cpu", weights_only=True)
@@ -102,7 +105,7 @@ def load_weights(model, path):
     return model.eval()
 
 
-def pysot(folder, config, checkpoint):
+def pysot(folder: Path, config: Any, checkpoint: Path) -> Any:
     """SiamRPN and SiamRPN++ of pysot: ``pysot.models.model_builder.ModelBuilder``."""
     with checkout(folder, "pysot") as load:
         cfg = load("pysot.core.config").cfg
@@ -133,7 +136,7 @@ def pysot(folder, config, checkpoint):
     return Parts(Exemplar(model), Search(model, ("cls", "loc")), ("cls", "loc"), table)
 
 
-def trackit_siamdw(folder, config, checkpoint):
+def trackit_siamdw(folder: Path, config: Any, checkpoint: Path) -> Any:
     """SiamDW of TracKit: ``models.models.SiamDW``; the configuration is not needed."""
     with checkout(folder / "lib", "models") as load:
         model = load_weights(load("models.models").SiamDW(), checkpoint)
@@ -149,7 +152,7 @@ def trackit_siamdw(folder, config, checkpoint):
     return Parts(Exemplar(model), Search(model, (0,)), ("response",), table)
 
 
-def lighttrack(folder, config, checkpoint):
+def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
     """LightTrack: ``lib.models.models.LightTrackM_Subnet``; the configuration is the path name."""
     with checkout(folder, "lib") as load:
         build = load("lib.models.models").LightTrackM_Subnet
@@ -175,11 +178,11 @@ def lighttrack(folder, config, checkpoint):
 class _FeaturePhase(nn.Module):
     """video_analyst: the phase "feature" gives the features of an exemplar."""
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, picture):
+    def forward(self, picture: torch.Tensor) -> Any:
         self.model.set_phase("feature")
         return tuple(self.model(picture))
 
@@ -187,18 +190,18 @@ class _FeaturePhase(nn.Module):
 class _TrackPhase(nn.Module):
     """video_analyst: the phase "track" takes a picture and the features."""
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, picture, *features):
+    def forward(self, picture: torch.Tensor, *features: torch.Tensor) -> Any:
         self.model.set_phase("track")
         results = self.model(picture, *features)
         box, score, quality = results[1], results[2], results[3]
         return score, box, quality
 
 
-def video_analyst(folder, config, checkpoint):
+def video_analyst(folder: Path, config: Any, checkpoint: Path) -> Any:
     """SiamFC++ of video_analyst: ``videoanalyst.model.builder.build("track", cfg)``.
 
     The authors' results are lists with one score and one decoded box a cell. ``_Cells`` turns them
@@ -236,12 +239,12 @@ class _Cells(nn.Module):
         stride: search pixels between two cells.
     """
 
-    def __init__(self, model, size, stride):
+    def __init__(self, model: nn.Module, size: int, stride: int) -> None:
         super().__init__()
         self.model, self.size = model, size
         self.places = (torch.arange(size) - size // 2) * float(stride) + 151.0  # middle of 303
 
-    def forward(self, picture, *features):
+    def forward(self, picture: torch.Tensor, *features: torch.Tensor) -> Any:
         score, box, quality = self.model(picture, *features)
         side = self.size
         score = (score * quality).reshape(1, 1, side, side)
@@ -255,11 +258,11 @@ class _Cells(nn.Module):
 class _StarkExemplar(nn.Module):
     """STARK: the backbone's features of the template, as a sequence, and their positions."""
 
-    def __init__(self, model, nested):
+    def __init__(self, model: nn.Module, nested: Any) -> None:
         super().__init__()
         self.model, self.nested = model, nested
 
-    def forward(self, picture):
+    def forward(self, picture: torch.Tensor) -> Any:
         mask = torch.zeros_like(picture[:, 0], dtype=torch.bool)
         seen = self.model.forward_backbone(self.nested(picture, mask))
         return seen["feat"], seen["pos"]
@@ -268,11 +271,11 @@ class _StarkExemplar(nn.Module):
 class _StarkSearch(nn.Module):
     """STARK: the transformer over both sequences; nothing is masked."""
 
-    def __init__(self, model, nested):
+    def __init__(self, model: nn.Module, nested: Any) -> None:
         super().__init__()
         self.model, self.nested = model, nested
 
-    def forward(self, picture, feature, position):
+    def forward(self, picture: torch.Tensor, feature: torch.Tensor, position: torch.Tensor) -> Any:
         mask = torch.zeros_like(picture[:, 0], dtype=torch.bool)
         seen = self.model.forward_backbone(self.nested(picture, mask))
         sequence = {
@@ -285,7 +288,7 @@ class _StarkSearch(nn.Module):
         return (results[0]["pred_boxes"],)
 
 
-def stark(folder, config, checkpoint):
+def stark(folder: Path, config: Any, checkpoint: Path) -> Any:
     """STARK-S: ``lib.models.stark.build_starks``."""
     with checkout(folder, "lib") as load:
         settings = load("lib.config.stark_s.config")

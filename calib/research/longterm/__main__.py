@@ -11,14 +11,19 @@ Films are parted in two halves: fit settings on one and publish the figures of t
 tracker gave on every film; that is not run again as long as code, network and film are the same.
 """
 
+import argparse
 import concurrent.futures
 import functools
 import hashlib
 import json
 import os
 import time
-from collections import namedtuple
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+
+from calib.clips import Clip
+from calib.trackers import Spec
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -37,7 +42,16 @@ from runtime import DEFAULT_NETWORK
 
 SETS = ("clips", "vanish", "films")
 RECOVER = {"on": ("on",), "off": ("off",), "both": ("off", "on")}
-Case = namedtuple("Case", "name spec more")  # more: arguments of load_tracker, as pairs
+
+
+class Case(NamedTuple):
+    """What is measured: a tracker under some options."""
+
+    name: str
+    spec: Spec
+    more: tuple[tuple[str, Any], ...]  # arguments of load_tracker
+
+
 COLUMNS = (
     ("precision", "prec.", "{:.3f}"),
     ("recall", "recall", "{:.3f}"),
@@ -59,7 +73,7 @@ LEGEND = (
 )
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.longterm", __doc__)
     command.add_clip_options(cli)
@@ -102,7 +116,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print and write the figures."""
     if options.rounds < 1:
         raise BadRun(f"--rounds {options.rounds}: at least one")
@@ -127,7 +141,7 @@ def run(options):
     say(f"wrote {out}")
 
 
-def case_of(spec, way, options):
+def case_of(spec: Spec, way: str, options: argparse.Namespace) -> Case:
     """The ``Case`` of a network, with or without the search for lost targets."""
     if way == "off" and spec.network:
         return Case(spec.name + " without search", spec, (("recover", False),))
@@ -135,7 +149,7 @@ def case_of(spec, way, options):
     return Case(spec.name, spec, (("budget_ms", options.budget),) if given else ())
 
 
-def with_head(case, way):
+def with_head(case: Case, way: str) -> Case:
     """The case with the online head, or without it; a peer has none."""
     if not case.spec.network:
         return case
@@ -143,14 +157,14 @@ def with_head(case, way):
     return case._replace(name=name, more=case.more + (("online", way == "on"),))
 
 
-def _finite(value):
+def _finite(value: Any) -> Any:
     """The report with None in place of what JSON has no number for."""
     if isinstance(value, dict):
         return {key: _finite(entry) for key, entry in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def sets(options):
+def sets(options: argparse.Namespace) -> list[str]:
     """The sets that the options ask for."""
     wanted = (options.sets or ("films" if options.films else "clips")).split(",")
     unknown = [name for name in wanted if name not in SETS]
@@ -163,15 +177,14 @@ def sets(options):
     return wanted
 
 
-def members_of(name, clips, options):
+def members_of(name: str, clips: Sequence[Clip], options: argparse.Namespace) -> list[Any]:
     """The clips or films of a set."""
     if name == "films":
-        found = films.read(options.films, clips, options.half)
-        return chosen(found, options.ids)
+        return chosen(films.read(options.films, clips, options.half), options.ids)
     clips = chosen(clips, options.only)
     if name == "clips":
         return clips
-    found = []
+    found: list[Any] = []
     for index, clip in enumerate(clips):  # as in calib.loss_thresholds
         if np.isfinite(clip.boxes).all():
             found += [Vanishing(clip, kind, clips[(index + 1) % len(clips)]) for kind in KINDS]
@@ -181,7 +194,7 @@ def members_of(name, clips, options):
 # -- tracking
 
 
-def follow_all(cases, members, options):
+def follow_all(cases: Sequence[Case], members: Sequence[Any], options: argparse.Namespace) -> None:
     """Run every tracker over every film, unless its run is kept."""
     todo = [
         (case, member)
@@ -205,7 +218,7 @@ def follow_all(cases, members, options):
                 bar.update(len(waiting[done]))
 
 
-def follow_one(case, member, options):
+def follow_one(case: Case, member: Any, options: argparse.Namespace) -> None:
     """Run one tracker over one film and keep what it gave."""
     cv2.setNumThreads(1)
     run = judge.follow(_tracker(case), member, time.perf_counter, options.rounds)
@@ -213,11 +226,11 @@ def follow_one(case, member, options):
 
 
 @functools.lru_cache(maxsize=1)
-def _tracker(case):
+def _tracker(case: Case) -> Any:
     return trackers.build(case.spec, **dict(case.more))
 
 
-def _place(case, member, options):
+def _place(case: Case, member: Any, options: argparse.Namespace) -> tuple[Path, str]:
     """(path, key) of a run."""
     parts = (
         case.spec.identity,
@@ -233,7 +246,7 @@ def _place(case, member, options):
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)
 
 
-def _identity(member):
+def _identity(member: Any) -> str:
     if isinstance(member, Vanishing):
         other = member.other.sha256 if member.kind == "cut" else ""
         return member.clip.sha256 + other + member.kind
@@ -243,9 +256,10 @@ def _identity(member):
 # -- figures
 
 
-def measured(case, members, options):
+def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) -> dict[str, Any]:
     """dict: ``all`` (figures over the set), ``each`` (name of a film -> figures), ``times``."""
-    runs = [judge.stored(*_place(case, member, options)) for member in members]
+    kept = (judge.stored(*_place(case, member, options)) for member in members)
+    runs = [run for run in kept if run is not None]  # follow_all has made all of them
     judged = [run.judged(member) for run, member in zip(runs, members)]
     ms = np.concatenate([run.ms[1:] for run in runs])
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
@@ -257,7 +271,7 @@ def measured(case, members, options):
     }
 
 
-def text(name, members, report, each):
+def text(name: str, members: Sequence[Any], report: dict[str, Any], each: bool) -> str:
     """A table of one set as text."""
     count = f"{len(members)} {name}, {sum(map(len, members))} frames"
     rows = [(tracker, entry["all"]) for tracker, entry in report.items()]
@@ -272,7 +286,7 @@ def text(name, members, report, each):
     return "\n".join(lines)
 
 
-def _cell(row, key, form):
+def _cell(row: dict[str, Any], key: str, form: str) -> str:
     value = row.get(key)
     return "" if value is None or np.isnan(value) else form.format(value)
 

@@ -9,8 +9,11 @@ scene for a while, then the rest of the video, of which it shows another part. S
 back elsewhere in the picture.
 """
 
+import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -30,7 +33,7 @@ WHITE, GREEN, RED, AMBER = (255, 255, 255), (60, 200, 60), (60, 60, 230), (40, 1
 DASH = 6  # pixels of a dash, and of the gap after it
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.longterm.beside", __doc__)
     cli.add_argument("--video", required=True, metavar="FILE", help="shows the target")
@@ -60,7 +63,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Make the film; write it."""
     frames = edited(options)
     box = numbers(options.box, 4, "--box")
@@ -79,7 +82,7 @@ def run(options):
     say(f"wrote {options.out}: {len(pictures)} frames, {size / 1e3:.0f} kB")
 
 
-def edited(options):
+def edited(options: argparse.Namespace) -> Any:
     """The frames of the film: BGR uint8, all of one size."""
     at, away = numbers(options.hide.replace(":", ","), 2, "--hide")
     views = numbers(options.views, 2, "--views")
@@ -100,7 +103,7 @@ def edited(options):
     ]
 
 
-def read(path):
+def read(path: str) -> Any:
     """All frames of a video; ``BadRun`` where none can be read."""
     frames = read_video(path)
     if not frames:
@@ -108,7 +111,7 @@ def read(path):
     return frames
 
 
-def numbers(text, count, option):
+def numbers(text: str, count: int, option: str) -> tuple[int, ...]:
     """Whole numbers divided by commas."""
     try:
         found = tuple(int(part) for part in text.split(","))
@@ -119,7 +122,7 @@ def numbers(text, count, option):
     return found
 
 
-def followed(tracker, frames, box, title):
+def followed(tracker: Any, frames: Sequence[np.ndarray], box: Any, title: str) -> Any:
     """The frames with what a tracker claims: BGR uint8."""
     pictures = []
     for index, frame in enumerate(frames):
@@ -133,7 +136,7 @@ def followed(tracker, frames, box, title):
     return pictures
 
 
-def drawn(frame, box, lost, title, state):
+def drawn(frame: np.ndarray, box: Any, lost: bool, title: str, state: str) -> np.ndarray:
     """A frame with its box below a title."""
     scale = HEIGHT / frame.shape[0]
     picture = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -150,7 +153,7 @@ def drawn(frame, box, lost, title, state):
     return np.vstack([head, picture])
 
 
-def dashed(picture, x, y, w, h):
+def dashed(picture: np.ndarray, x: int, y: int, w: int, h: int) -> None:
     """Draw a dashed red box."""
     for at in range(0, w, 2 * DASH):
         end = min(at + DASH, w)
@@ -162,7 +165,7 @@ def dashed(picture, x, y, w, h):
         cv2.line(picture, (x + w, y + at), (x + w, y + end), RED, LINE)
 
 
-def write(pictures, fps, quality, path):
+def write(pictures: Sequence[np.ndarray], fps: float, quality: int, path: Path) -> None:
     """Write an animated WebP that repeats."""
     from PIL import Image
 

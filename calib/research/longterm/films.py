@@ -8,12 +8,17 @@ pictures are drawn while a film is read. Clips below 60 frames serve as other sc
 ``timeline.py`` says what happens in a film.
 """
 
+import argparse
 import functools
 import hashlib
 import json
 import math
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from calib.clips import Clip
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -51,7 +56,7 @@ class LongFilm:
         alike: (frames, 2) float64, centre of the look-alike; NaN where there is none.
     """
 
-    def __init__(self, entry, clips):
+    def __init__(self, entry: dict[str, Any], clips: dict[str, Clip]) -> None:
         self.name, self.half, self._entry = entry["name"], entry["half"], entry
         self.source = entry["clip"]
         self._clip, self._scene = (_named(clips, entry[key]) for key in ("clip", "scene"))
@@ -69,27 +74,27 @@ class LongFilm:
         self.boxes, self.known = self._timeline.truth, self._timeline.known
         self.alike = self._timeline.alike
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.boxes)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         drawn = self._pictures()
         return (drawn[index] for index in range(len(self)))
 
     @property
-    def sha256(self):
+    def sha256(self) -> str:
         """Hexadecimal sha256 of the description, the truth and the clips."""
         return self._sha256
 
     @functools.cached_property
-    def _sha256(self):
+    def _sha256(self) -> str:
         digest = hashlib.sha256(json.dumps(self._entry, sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.boxes).tobytes())
         for clip in (self._clip, self._scene, self._alike):
             digest.update(clip.sha256.encode())
         return digest.hexdigest()
 
-    def _pictures(self):
+    def _pictures(self) -> Any:
         """Open the clips; a film that is not being read holds no frame."""
         alike = self._entry["alike"]
         source = pictures.Frames(self._clip)
@@ -99,18 +104,20 @@ class LongFilm:
             patch = pictures.recoloured(patch, alike["turn"])
         area = alike["size"] ** 2 * np.prod(source.boxes[0, 2:]) * (1 + 2 * pictures.MARGIN) ** 2
         shape = math.sqrt(patch.shape[1] / patch.shape[0])
-        size = tuple(max(4, round(math.sqrt(area) * side)) for side in (shape, 1 / shape))
+        width, height = (max(4, round(math.sqrt(area) * side)) for side in (shape, 1 / shape))
         scene = pictures.Frames(self._scene, source.height)
-        return pictures.Pictures(self._timeline, source, scene, patch, size)
+        return pictures.Pictures(self._timeline, source, scene, patch, (width, height))
 
 
-def _named(clips, name):
+def _named(clips: dict[str, Clip], name: str) -> Clip:
     if name not in clips:
         raise BadClips(f"the films need the clip {name}; name its folder with --clips")
     return clips[name]
 
 
-def describe(development, report, count, seed):
+def describe(
+    development: Sequence[Clip], report: Sequence[Clip], count: int, seed: int
+) -> dict[str, Any]:
     """Describe films from two sets of clips.
 
     Args:
@@ -135,7 +142,9 @@ def describe(development, report, count, seed):
     return {"format": FORMAT, "films": films}
 
 
-def _half(half, clips, count, rng):
+def _half(
+    half: str, clips: Sequence[Clip], count: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
     sources = [clip for clip in clips if len(clip) >= FEWEST]
     if not sources or len(clips) < 2:
         raise BadClips(
@@ -147,7 +156,9 @@ def _half(half, clips, count, rng):
     ]
 
 
-def _film(name, half, source, clips, number, rng):
+def _film(
+    name: str, half: str, source: Clip, clips: Sequence[Clip], number: int, rng: np.random.Generator
+) -> dict[str, Any]:
     others = [clip for clip in clips if clip is not source]
     scene = others[int(rng.integers(len(others)))]
     like = sorted(others, key=lambda clip: abs(_shape(clip) - _shape(source)))[:NEAREST]
@@ -172,12 +183,12 @@ def _film(name, half, source, clips, number, rng):
     }
 
 
-def _shape(clip):
+def _shape(clip: Clip) -> float:
     """Logarithm of the first box's width over its height."""
     return math.log(clip.boxes[0, 2] / clip.boxes[0, 3])
 
 
-def read(path, clips, half=None):
+def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> list[LongFilm]:
     """The films of a description.
 
     Args:
@@ -196,7 +207,7 @@ def read(path, clips, half=None):
     return [LongFilm(entry, by_name) for entry in entries(path) if half in (None, entry["half"])]
 
 
-def entries(path):
+def entries(path: str | Path) -> list[dict[str, Any]]:
     """The films' entries of a description; ``BadRun`` where the file is none."""
     make = "make one with `python -m calib.research.longterm.films`"
     try:
@@ -211,7 +222,7 @@ def entries(path):
 # -- the command
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.longterm.films", __doc__)
     for half in HALVES:
@@ -222,14 +233,14 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Write a description."""
     if not options.development or not options.report:
         raise BadRun("name the clips of both halves: --development DIR --report DIR")
     if options.count < 1:
         raise BadRun(f"--count {options.count}: must be above zero")
-    halves = (find_clips(folders, log=say) for folders in (options.development, options.report))
-    table = describe(*halves, options.count, options.seed)
+    one, other = (find_clips(each, log=say) for each in (options.development, options.report))
+    table = describe(one, other, options.count, options.seed)
     lines = ",\n".join(json.dumps(entry) for entry in table["films"])
     text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
     Path(options.out).write_text(text)

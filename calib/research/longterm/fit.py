@@ -15,6 +15,7 @@ the thresholds that are best on all other clips.
 ``python -m boards.build.ship`` then renews the copy for boards. OUT/runs keeps what was tracked.
 """
 
+import argparse
 import concurrent.futures
 import copy
 import functools
@@ -23,8 +24,11 @@ import itertools
 import os
 import re
 import time
-from collections import namedtuple
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+
+from calib.trackers import Spec
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
@@ -37,22 +41,36 @@ from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
 from calib.research.longterm import films, judge
-from calib.research.longterm.metrics import figures
+from calib.research.longterm.metrics import Judged, figures
 from runtime import DEFAULT_NETWORK
 from runtime.devices.processor import HostTracker
 from runtime.networks import load_network
 
-KEYS = ("doubt_below", "look_above", "found_above")
-ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML
 TRIED = ("0.5,0.6", "0.4,0.5", "0.7,0.76,0.82")
 FALSE, LOSS = 3.0, 0.005
 FALSE_COSTS, LOSS_COSTS = 0.1, 10.0  # for each false return, and for each point of overlap, above
-Thresholds = namedtuple("Thresholds", KEYS)
-# members: name of a source clip -> its films and itself; runs: (thresholds or None, name) -> Judged
-Measured = namedtuple("Measured", "members runs")
 
 
-def parser():
+class Thresholds(NamedTuple):
+    """Of the search; each is a key of a network's TOML."""
+
+    doubt_below: float
+    look_above: float
+    found_above: float
+
+
+KEYS = Thresholds._fields
+ORDER = ("lost_below", "unsure_below", *KEYS)  # of a TOML
+
+
+class Measured(NamedTuple):
+    """What was tracked, against the truth."""
+
+    members: dict[str, list[Any]]  # name of a source clip -> its films and itself
+    runs: dict[tuple[Thresholds | None, str], Judged]  # by the thresholds and the member's name
+
+
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.longterm.fit", __doc__)
     command.add_clip_options(cli)
@@ -72,7 +90,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Fit every network; print, and write where asked."""
     tried = candidates(options)
     clips = find_clips(options.clips, log=say)
@@ -89,10 +107,10 @@ def run(options):
         best = max(tried, key=lambda one: merit(measured, sources, one, options))
         say(text(spec.name, measured, tried, best, options))
         if options.write:
-            write_all(load_network(spec.network).path, best)
+            write_all(load_network(str(spec.network)).path, best)
 
 
-def candidates(options):
+def candidates(options: argparse.Namespace) -> list[Thresholds]:
     """The ``Thresholds`` to try, those that make sense."""
     values = []
     for name in KEYS:
@@ -112,7 +130,9 @@ def candidates(options):
 # -- tracking
 
 
-def follow_all(spec, tried, members, options):
+def follow_all(
+    spec: Spec, tried: Sequence[Thresholds], members: Sequence[Any], options: argparse.Namespace
+) -> None:
     """Run every combination over every film and clip, unless its run is kept."""
     todo = [member for member in members if missing(spec, tried, member, options.out)]
     with tqdm(total=sum(map(len, todo)), unit=" frames", disable=None) as bar:
@@ -130,14 +150,14 @@ def follow_all(spec, tried, members, options):
                 bar.update(len(waiting[done]))
 
 
-def missing(spec, tried, member, out):
+def missing(spec: Spec, tried: Sequence[Thresholds], member: Any, out: str) -> list[Any]:
     """The combinations whose run over a member is not kept; None is without the search."""
     is_film = isinstance(member, films.LongFilm)
     wanted = list(tried) if is_film else [None, *tried]
     return [one for one in wanted if judge.stored(*_place(spec, one, member, out)) is None]
 
 
-def follow_one(spec, tried, member, out):
+def follow_one(spec: Spec, tried: Sequence[Thresholds], member: Any, out: str) -> None:
     """Run all that is missing over one film or clip, on the same pictures."""
     cv2.setNumThreads(1)
     todo = missing(spec, tried, member, out)
@@ -147,11 +167,11 @@ def follow_one(spec, tried, member, out):
 
 
 @functools.lru_cache(maxsize=1)
-def _built(spec):
+def _built(spec: Spec) -> Any:
     return trackers.build(spec, recover=False)
 
 
-def _tracker(spec, thresholds):
+def _tracker(spec: Spec, thresholds: Any) -> Any:
     """A tracker of other thresholds on the network's one engine; the budget is one window."""
     base = _built(spec)
     network = copy.copy(base.network)  # the engine's stays as it is
@@ -164,7 +184,7 @@ def _tracker(spec, thresholds):
     return tracker
 
 
-def _place(spec, thresholds, member, out):
+def _place(spec: Spec, thresholds: Any, member: Any, out: str) -> tuple[Path, str]:
     """(path, key) of a run."""
     name = "without" if thresholds is None else "-".join(map(str, thresholds))
     parts = (spec.identity, name, _code(), member.sha256)
@@ -178,9 +198,10 @@ _code = functools.lru_cache(maxsize=1)(judge.code_identity)
 # -- the choice
 
 
-def judged(spec, tried, members, out):
+def judged(spec: Spec, tried: Sequence[Thresholds], members: Sequence[Any], out: str) -> Measured:
     """The kept runs against the truth."""
-    groups, runs = {}, {}
+    groups: dict[str, list[Any]] = {}
+    runs = {}
     for member in members:
         groups.setdefault(getattr(member, "source", member.name), []).append(member)
         for one in [None, *tried]:
@@ -190,7 +211,7 @@ def judged(spec, tried, members, out):
     return Measured(groups, runs)
 
 
-def measures(measured, choice):
+def measures(measured: Measured, choice: dict[str, Any]) -> dict[str, float]:
     """The figures of films, and ``loss``, the mean overlap that the search costs the clips.
 
     Args:
@@ -208,7 +229,9 @@ def measures(measured, choice):
     return dict(figures(of_films), loss=float(np.mean(lost)) if lost else 0.0)
 
 
-def merit(measured, sources, thresholds, options):
+def merit(
+    measured: Measured, sources: Iterable[str], thresholds: Any, options: argparse.Namespace
+) -> float:
     """How good thresholds are on some source clips; NaN figures count as zero."""
     found = measures(measured, dict.fromkeys(sources, thresholds))
     too_false = max(0.0, np.nan_to_num(found["false_returns"]) - options.false)
@@ -217,7 +240,9 @@ def merit(measured, sources, thresholds, options):
     return gain - FALSE_COSTS * too_false - LOSS_COSTS * too_lossy
 
 
-def held_out(measured, tried, options):
+def held_out(
+    measured: Measured, tried: Sequence[Thresholds], options: argparse.Namespace
+) -> dict[str, Any]:
     """dict of a source clip -> the thresholds that are best on all others."""
     choice = {}
     for source in measured.members:
@@ -226,14 +251,20 @@ def held_out(measured, tried, options):
     return choice
 
 
-def text(name, measured, tried, best, options):
+def text(
+    name: str,
+    measured: Measured,
+    tried: Sequence[Thresholds],
+    best: Thresholds,
+    options: argparse.Namespace,
+) -> str:
     """A table."""
     sources = list(measured.members)
     count = sum(map(len, measured.members.values()))
     lines = [f"{name}: {count} films and clips"]
     titles = ("doubt", "look", "found", "F", "found/30", "false/1000", "claimed", "loss", "merit")
     lines.append("".join(f"{title:>11}" for title in titles))
-    rows = [(one, dict.fromkeys(sources, one)) for one in tried]
+    rows: list[tuple[Any, Any]] = [(one, dict.fromkeys(sources, one)) for one in tried]
     rows.append((None, held_out(measured, tried, options)))
     for one, choice in rows:
         row = measures(measured, choice)
@@ -248,7 +279,7 @@ def text(name, measured, tried, best, options):
     return "\n".join(lines)
 
 
-def write_all(path, thresholds):
+def write_all(path: str | Path, thresholds: Any) -> None:
     """Write thresholds into a network's TOML and that of its INT8 form, if there is one."""
     path = Path(path)
     other = path.parent / "int8" / f"{path.stem}-int8.toml"
@@ -257,7 +288,7 @@ def write_all(path, thresholds):
         say(f"wrote {one}")
 
 
-def write(path, thresholds):
+def write(path: str | Path, thresholds: Any) -> None:
     """Put thresholds into a network's TOML; the rest of the file stays as it is.
 
     Args:

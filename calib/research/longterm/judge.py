@@ -3,7 +3,9 @@
 import hashlib
 import os
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,18 +35,27 @@ class Run:
 
     FIELDS = ("boxes", "claimed", "confidence", "ms", "processor_ms", "least_ms", "states")
 
-    def __init__(self, boxes, claimed, confidence, ms, processor_ms, least_ms, states):
+    def __init__(
+        self,
+        boxes: np.ndarray,
+        claimed: np.ndarray,
+        confidence: np.ndarray,
+        ms: np.ndarray,
+        processor_ms: np.ndarray,
+        least_ms: np.ndarray,
+        states: np.ndarray,
+    ) -> None:
         self.boxes, self.claimed, self.confidence = boxes, claimed, confidence
         self.ms, self.processor_ms, self.least_ms = ms, processor_ms, least_ms
         self.states = states
 
-    def judged(self, film):
+    def judged(self, film: Any) -> Judged:
         """The run against the film's truth."""
         known = getattr(film, "known", None)
         return Judged(self.boxes, self.claimed, self.confidence, film.boxes, known)
 
 
-def follow(tracker, film, clock, rounds=1):
+def follow(tracker: Any, film: Any, clock: Callable[[], float], rounds: int = 1) -> Run:
     """Track a film from its first box, several times where its times are asked for.
 
     Args:
@@ -63,9 +74,9 @@ def follow(tracker, film, clock, rounds=1):
 
 
 @short_collections()  # as runtime.track does
-def follow_all(trackers, film, clock):
+def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -> list[Run]:
     """Track a film with several trackers, each frame with one after another: a ``Run`` for each."""
-    rows = [[] for _ in trackers]
+    rows: list[list[Any]] = [[] for _ in trackers]
     for index, frame in enumerate(film):
         for tracker, own in zip(trackers, rows):
             started, spent_s = clock(), time.process_time()
@@ -82,23 +93,21 @@ def follow_all(trackers, film, clock):
     return [_run(own) for own in rows]
 
 
-def _run(rows):
-    boxes, claimed, confidence, ms, processor_ms, states = zip(*rows)
-    numbers = np.array(boxes, float), np.array(claimed, bool), np.array(confidence, float)
-    processor_ms = np.array(processor_ms)
-    return Run(*numbers, np.array(ms), processor_ms, processor_ms, np.array(states))
+def _run(rows: list[Any]) -> Run:
+    boxes, claimed, confidence, ms, processor_ms, states = map(np.array, zip(*rows))
+    return Run(boxes.astype(float), claimed, confidence, ms, processor_ms, processor_ms, states)
 
 
-def state_of(track):
+def state_of(track: Any) -> str:
     """The state that a ``Track`` tells: a text, "lost" where no box is claimed."""
     return "lost" if track.lost else getattr(track, "state", "tracked")
 
 
-def code_identity():
+def code_identity() -> str:
     """sha256 of all code of the runtime and the kernels, on which every run depends."""
     digest = hashlib.sha256()
     for package in (runtime, kernels):
-        root = Path(package.__file__).parent
+        root = Path(str(package.__file__)).parent
         for path in sorted(root.rglob("*")):
             if path.suffix in SOURCES and path.is_file():
                 digest.update(str(path.relative_to(root)).encode())
@@ -106,12 +115,12 @@ def code_identity():
     return digest.hexdigest()
 
 
-def path_of(out, name, film):
+def path_of(out: str, name: str, film: Any) -> Path:
     """The file of a tracker's run over a film."""
     return Path(out) / "runs" / name / (film.name + ".npz")
 
 
-def stored(path, key):
+def stored(path: Path, key: str) -> Run | None:
     """The ``Run`` that was kept in a file; None when there is none, or one of another key."""
     try:
         with np.load(str(path)) as kept:
@@ -122,7 +131,7 @@ def stored(path, key):
         return None
 
 
-def store(run, path, key):
+def store(run: Run, path: Path, key: str) -> None:
     """Keep a run, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")

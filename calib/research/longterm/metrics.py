@@ -21,6 +21,8 @@ Wild", ECCV 2018.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +55,9 @@ class Judged:
         drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN where absent.
     """
 
-    def __init__(self, boxes, claimed, confidence, truth, known=None):
+    def __init__(
+        self, boxes: Any, claimed: Any, confidence: Any, truth: Any, known: Any = None
+    ) -> None:
         known = np.ones(len(truth), bool) if known is None else np.array(known, bool)
         known[0] = False
         self.drawn = overlap(boxes, truth)[known]
@@ -63,7 +67,7 @@ class Judged:
         confidence = np.asarray(confidence, float)[known]
         self.confidence = np.where(self.claimed, confidence, np.nan)
 
-    def precision_recall(self, threshold=-math.inf):
+    def precision_recall(self, threshold: float = -math.inf) -> tuple[float, float]:
         """(precision, recall) of the claims whose confidence reaches a threshold.
 
         Without any claim they are 1 and 0, as in the toolkit; recall is NaN where the target is
@@ -76,7 +80,7 @@ class Judged:
         total = float(self.overlaps[chosen].sum())
         return total / int(chosen.sum()), total / int(present) if present else math.nan
 
-    def returns(self):
+    def returns(self) -> list[Any]:
         """Frames with the target until it was found, one number a return; ``inf`` where never.
 
         A return is a run of at least ``GONE`` frames with the target, after at least as many
@@ -92,12 +96,12 @@ class Judged:
                 waits.append(int(np.argmax(found)) if found.any() else math.inf)
         return waits
 
-    def false_returns(self):
+    def false_returns(self) -> int:
         """Number of claims that start after a frame without one, and start on something else."""
         before = np.concatenate([[True], self.claimed[:-1]])  # the film starts on the target
         return int((self.claimed & ~before & (self.overlaps < WRONG)).sum())
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """dict of ``COUNTS``, which add up over films."""
         waits = self.returns()
         return {
@@ -111,7 +115,7 @@ class Judged:
         }
 
 
-def figures(films):
+def figures(films: Sequence[Judged]) -> dict[str, Any]:
     """All figures of a list of ``Judged``, as a dict; NaN where there is nothing to measure.
 
     Precision and recall are means over the films, and F is made from those means, as in the
@@ -140,13 +144,13 @@ def figures(films):
     }
 
 
-def f_score(precision, recall):
+def f_score(precision: float, recall: float) -> float:
     """Harmonic mean of precision and recall; 0 where both are 0."""
     total = precision + recall
     return float(2 * precision * recall / total) if total else 0.0
 
 
-def best_f(films):
+def best_f(films: Sequence[Judged]) -> float:
     """The highest F over the thresholds of the confidence that the toolkit would try."""
     confidence = np.concatenate([film.confidence for film in films])
     best = 0.0
@@ -156,7 +160,7 @@ def best_f(films):
     return best
 
 
-def thresholds(scores, resolution=RESOLUTION):
+def thresholds(scores: np.ndarray, resolution: int = RESOLUTION) -> list[float]:
     """Thresholds that part the scores into equal numbers, from infinity down to minus infinity."""
     scores = np.sort(scores)[::-1]
     inside = resolution - 2
@@ -167,7 +171,7 @@ def thresholds(scores, resolution=RESOLUTION):
     return [math.inf, *scores.tolist(), -math.inf]
 
 
-def max_geometric_mean(tpr, tnr):
+def max_geometric_mean(tpr: float, tnr: float) -> float:
     """The best sqrt(TPR * TNR) after some claims, drawn by lot, are withdrawn.
 
     With a share p of claims withdrawn, TPR becomes (1 - p) TPR, and TNR (1 - p) TNR + p. A tracker
@@ -183,5 +187,5 @@ def max_geometric_mean(tpr, tnr):
     return math.sqrt((1 - share) * tpr * ((1 - share) * tnr + share))
 
 
-def _share(part, whole):
+def _share(part: float, whole: float) -> float:
     return part / whole if whole else math.nan

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from calib.research.longterm.timeline import cover_box
+from calib.clips import Clip
+from calib.research.longterm.timeline import Timeline, cover_box
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller
 SEAM = 16  # pixels over which clip and scene are blended
@@ -19,20 +20,21 @@ class Frames:
         height: in pixels; None for its own, or less where the clip is large.
     """
 
-    def __init__(self, clip, height=None):
+    def __init__(self, clip: Clip, height: int | None = None) -> None:
         first = clip[0]
         own_height, own_width = first.shape[:2]
         if height is None:
             height = round(own_height * min(1.0, LONGEST_SIDE / max(own_height, own_width)))
         self.width, self.height = round(own_width * height / own_height), height
-        self._clip, self._kept = clip, {}
+        self._clip = clip
+        self._kept: dict[int, np.ndarray] = {}
         self._most = max(1, KEPT_BYTES // (self.width * self.height * 3))
         self.boxes = clip.boxes * np.tile([self.width / own_width, height / own_height], 2)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> np.ndarray:
         """BGR uint8 (height, width, 3); not to be written to."""
         if index not in self._kept:
             frame = self._clip[index]
@@ -54,12 +56,19 @@ class Pictures:
         size: (w, h) of the look-alike, pixels of the film.
     """
 
-    def __init__(self, timeline, clip, scene, alike, size):
+    def __init__(
+        self,
+        timeline: Timeline,
+        clip: Frames,
+        scene: Frames,
+        alike: np.ndarray,
+        size: tuple[int, int],
+    ) -> None:
         self._timeline, self._clip, self._scene = timeline, clip, scene
         self._alike = cv2.resize(alike, size, interpolation=cv2.INTER_AREA)
         self._cover = scene[0]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> np.ndarray:
         """Frame ``index`` as BGR uint8 (height, width, 3)."""
         now, width = self._timeline, self._clip.width
         scene = self._scene[now.scene[index]]
@@ -74,7 +83,7 @@ class Pictures:
                 self._paste_cover(picture, cover_box(box, now.slide[index], width))
         return picture
 
-    def _paste_alike(self, picture, index):
+    def _paste_alike(self, picture: np.ndarray, index: int) -> None:
         """Paste the look-alike, unless it would hide part of the target."""
         centre, (height, width) = self._timeline.alike[index], self._alike.shape[:2]
         if not np.isfinite(centre).all():
@@ -85,13 +94,13 @@ class Pictures:
             return
         _blend(picture, self._alike, _ellipse(width, height), int(left), int(top))
 
-    def _paste_cover(self, picture, box):
+    def _paste_cover(self, picture: np.ndarray, box: tuple[float, ...]) -> None:
         x, y, w, h = (int(round(value)) for value in box)
         patch = cv2.resize(self._cover, (max(w, 1), max(h, 1)), interpolation=cv2.INTER_AREA)
         _blend(picture, patch, np.ones(patch.shape[:2], np.float32), x, y)
 
 
-def _view(clip, scene, left):
+def _view(clip: np.ndarray, scene: np.ndarray, left: int) -> np.ndarray:
     """The part of the ring of clip and scene that starts at ``left``, as wide as the clip."""
     width, ring = clip.shape[1], clip.shape[1] + scene.shape[1]
     columns = (np.arange(width) + int(round(left))) % ring
@@ -105,7 +114,7 @@ def _view(clip, scene, left):
     return picture
 
 
-def _blend(picture, patch, share, left, top):
+def _blend(picture: np.ndarray, patch: np.ndarray, share: np.ndarray, left: int, top: int) -> None:
     """Lay a patch over a picture, in place; ``share`` (h, w) float32 says how much of it."""
     height, width = picture.shape[:2]
     x0, y0 = max(left, 0), max(top, 0)
@@ -118,7 +127,7 @@ def _blend(picture, patch, share, left, top):
     under[:] = np.rint(mixed).astype(np.uint8)
 
 
-def _ellipse(width, height):
+def _ellipse(width: int, height: int) -> np.ndarray:
     """(height, width) float32: 1 inside an ellipse, falling to 0 at its edge."""
     x = (np.arange(width) + 0.5) / width * 2 - 1
     y = (np.arange(height) + 0.5) / height * 2 - 1
@@ -126,7 +135,7 @@ def _ellipse(width, height):
     return np.clip((1.05 - distance) / 0.15, 0, 1).astype(np.float32)
 
 
-def cut_out(frame, box):
+def cut_out(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The target and a margin around it, BGR uint8."""
     x, y, w, h = box
     height, width = frame.shape[:2]
@@ -136,7 +145,7 @@ def cut_out(frame, box):
     return frame[low[1] : high[1], low[0] : high[0]].copy()
 
 
-def recoloured(patch, turn):
+def recoloured(patch: np.ndarray, turn: int) -> np.ndarray:
     """A mirrored copy in other colours.
 
     Args:

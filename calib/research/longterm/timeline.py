@@ -12,6 +12,8 @@ view is another one, so that the target comes back elsewhere in the picture.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,15 +51,24 @@ class Timeline:
         known: (frames,) bool, False where it is partly visible.
     """
 
-    def __init__(self, boxes, width, height, scene, events, rng):
+    def __init__(
+        self,
+        boxes: np.ndarray,
+        width: int,
+        height: int,
+        scene: tuple[int, int],
+        events: Sequence[tuple[str, int]],
+        rng: np.random.Generator,
+    ) -> None:
         self._boxes, self._rng = boxes, rng
         self._width, self._height = width, height
         self._scene_frames, scene_width = scene
         self.ring = width + scene_width
-        self._rows = []  # one a frame: clip, scene, cut, view, slide, alike x, alike y
+        self._rows: list[Any] = []  # one a frame: clip, scene, cut, view, slide, alike x, alike y
         self._clock = int(rng.integers(2 * len(boxes)))
         self._clock = self._visible_from(self._clock)
-        self._view, self._alike = 0.0, None
+        self._view: float = 0.0
+        self._alike: np.ndarray | None = None
         self._stay(int(rng.integers(*SHOWN)))
         for kind, frames in events:
             getattr(self, "_" + kind)(frames)
@@ -70,13 +81,13 @@ class Timeline:
 
     # the events
 
-    def _stay(self, frames):
+    def _stay(self, frames: int) -> None:
         """Show the target from where the view is; a look-alike leaves after a while."""
         for index in range(frames):
             self._add(self._view, alike=self._alike if index < STAYS else None)
         self._alike = None
 
-    def _cut(self, frames):
+    def _cut(self, frames: int) -> None:
         before = self._centre(self._view)
         near = self._rng.random() < 0.5
         place = before if near else self._far_from(before)
@@ -87,7 +98,7 @@ class Timeline:
         self._view = self._other_view(before)
         self._alike = self._far_from(self._centre(self._view))
 
-    def _cover(self, frames):
+    def _cover(self, frames: int) -> None:
         start = self._view
         end = self._other_view(self._centre(start))
         slide = int(self._rng.integers(*SLIDE))
@@ -100,7 +111,7 @@ class Timeline:
             self._add(end, slide=share, alike=self._alike)
         self._view = end
 
-    def _edge(self, frames):
+    def _edge(self, frames: int) -> None:
         """Turn the camera away, wait there, and turn it back or on around the ring."""
         rng, width = self._rng, self._width
         start, end = self._view, self._other_view(self._centre(self._view))
@@ -126,7 +137,9 @@ class Timeline:
             self._view -= self.ring
         self._alike = self._far_from(self._centre(self._view))
 
-    def _add(self, view, cut=False, slide=math.nan, alike=None):
+    def _add(
+        self, view: float, cut: bool = False, slide: float = math.nan, alike: Any = None
+    ) -> None:
         x, y = (math.nan, math.nan) if alike is None else alike
         scene = _there_and_back(self._clock, self._scene_frames)
         self._rows.append((self._index(), scene, cut, view, slide, x, y))
@@ -134,30 +147,30 @@ class Timeline:
 
     # places
 
-    def _index(self):
+    def _index(self) -> int:
         return _there_and_back(self._clock, len(self._boxes))
 
-    def _visible_from(self, clock):
+    def _visible_from(self, clock: int) -> int:
         """The first moment from ``clock`` on at which the clip shows its target."""
         while not np.isfinite(self._boxes[_there_and_back(clock, len(self._boxes))]).all():
             clock += 1
         return clock
 
-    def _box(self):
+    def _box(self) -> np.ndarray:
         """The target's box now; where the clip has none, the next one."""
         return self._boxes[_there_and_back(self._visible_from(self._clock), len(self._boxes))]
 
-    def _centre(self, view):
+    def _centre(self, view: float) -> np.ndarray:
         x, y, w, h = self._box()
         return np.array([x + w / 2 - view, y + h / 2])
 
-    def _outside(self, view):
+    def _outside(self, view: float) -> bool:
         """Whether no part of the target is in the view, its place on the ring as it is now."""
         x, _, w, _ = self._box()
         left = (x - view + self.ring / 2) % self.ring - self.ring / 2
         return left + w <= 0 or left >= self._width
 
-    def _other_view(self, before):
+    def _other_view(self, before: np.ndarray) -> float:
         """A view in which the target stands elsewhere than at ``before``."""
         x, _, w, h = self._box()
         best, farthest = self._view, -1.0
@@ -173,18 +186,18 @@ class Timeline:
                 best, farthest = view, distance
         return best
 
-    def _far_from(self, centre):
+    def _far_from(self, centre: np.ndarray) -> np.ndarray:
         """A place in the picture's other half."""
         share = self._rng.uniform(0.1, 0.3)
         x = (1 - share if centre[0] < self._width / 2 else share) * self._width
         return np.array([x, np.clip(centre[1], 0.2 * self._height, 0.8 * self._height)])
 
-    def _drift(self):
+    def _drift(self) -> np.ndarray:
         return self._rng.uniform(-0.002, 0.002, 2) * self._width
 
     # the truth
 
-    def _judge(self):
+    def _judge(self) -> None:
         boxes = self._boxes[self.clip].copy()
         # of the places that differ by whole rings, the one nearest to the picture
         left = boxes[:, 0] - self.view
@@ -199,20 +212,20 @@ class Timeline:
         self.known = (share >= VISIBLE) | (share <= HIDDEN)
 
 
-def visible_share(boxes, width, height):
+def visible_share(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     """Share of each box's area that lies in the picture: (n,), NaN where the box is."""
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     sides = np.minimum(high, (width, height)) - np.maximum(low, 0)
     return np.prod(np.maximum(sides, 0), axis=1) / np.prod(boxes[:, 2:], axis=1)
 
 
-def cover_box(box, slide, width):
+def cover_box(box: np.ndarray, slide: float, width: int) -> tuple[float, float, float, float]:
     """(x, y, w, h) of what slides over a target: 1.6 times as large, ``slide`` pictures away."""
     x, y, w, h = box
     return x - 0.3 * w + slide * width, y - 0.3 * h, 1.6 * w, 1.6 * h
 
 
-def _common(box, cover):
+def _common(box: np.ndarray, cover: Sequence[float]) -> float:
     """Share of the box's area that is covered."""
     sides = [
         min(box[a] + box[a + 2], cover[a] + cover[a + 2]) - max(box[a], cover[a]) for a in (0, 1)
@@ -222,7 +235,7 @@ def _common(box, cover):
     return max(0.0, sides[0]) * max(0.0, sides[1]) / (box[2] * box[3])
 
 
-def _there_and_back(clock, frames):
+def _there_and_back(clock: int, frames: int) -> int:
     """0, 1 … frames - 1, frames - 2 … 1, 0, 1 …"""
     if frames == 1:
         return 0

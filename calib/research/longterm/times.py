@@ -1,7 +1,11 @@
 """How long a frame takes while the target is tracked, and while it is lost."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from calib.research.longterm.judge import Run
 from runtime.search.budget import Budget
 
 GROUPS = {"start": (), "tracked": ("tracked", "unsure", "found"), "lost": ("lost",)}
@@ -9,7 +13,7 @@ PERCENTILES = (50, 95, 99)
 TOLERANCE = 1.2  # of a limit, for what nobody can foresee
 
 
-def by_state(runs):
+def by_state(runs: Sequence[Run]) -> dict[str, Any]:
     """dict of a group -> dict of ``frames``, ``p50_ms``, ``p95_ms``, ``p99_ms``, ``worst_ms``.
 
     ``processor_p99_ms`` and ``processor_worst_ms`` are the processor's time. Where the worst time
@@ -42,7 +46,7 @@ def by_state(runs):
     return found
 
 
-def text(entries):
+def text(entries: dict[str, Any]) -> str:
     """A table.
 
     Args:
@@ -62,7 +66,7 @@ def text(entries):
     return "\n".join(lines)
 
 
-def over_budget(runs, budget_ms=None):
+def over_budget(runs: Sequence[Run], budget_ms: float | None = None) -> str:
     """A sentence: how many frames with a lost target took longer than the budget and a fifth of it.
 
     The limit of a frame is the one that the search has, by the frames that were tracked before. The
@@ -88,7 +92,7 @@ def over_budget(runs, budget_ms=None):
     )
 
 
-def _limits(run, budget_ms):
+def _limits(run: Run, budget_ms: float | None) -> np.ndarray:
     """What each frame of a run was allowed to take, ms; NaN before the first tracked frame."""
     budget, limits = Budget(budget_ms), np.full(len(run.ms), np.nan)
     is_tracked, known = np.isin(run.states, GROUPS["tracked"]), False

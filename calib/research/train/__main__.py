@@ -1,8 +1,10 @@
 """python -m calib.research.train: train kestrel; README.md beside this file explains how."""
 
+import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from calib import command
 from calib.clips import find_clips
 from calib.one_step_overlap import Pairs
 from calib.research.train import plots, record
-from calib.research.train.bank import build_bank
+from calib.research.train.bank import Bank, build_bank
 from calib.research.train.errors import BadImages, TrainingStopped
 from calib.research.train.export import export
 from calib.research.train.geometry import PAIRS
@@ -32,7 +34,7 @@ START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Train, and export the network after the last stage."""
     foreign, blocks = options.shape not in BACKBONES, blocks_of(options.shape)
     options.stages = options.stages or [
@@ -72,7 +74,7 @@ def run(options):
         print(json.dumps(exported, indent=1))
 
 
-def prepare(options, out, log):
+def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, list[Any]]:
     """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise TrainingStopped(
@@ -119,12 +121,14 @@ def prepare(options, out, log):
     return work, writers
 
 
-def held_pairs(options, bank, teachers, path):
+def held_pairs(
+    options: argparse.Namespace, bank: Bank, teachers: Teachers, path: Path
+) -> dict[str, np.ndarray]:
     """Pairs from held-out pictures, drawn once for a run and kept in ``path``."""
     if not path.is_file():
         drawer = Drawer(bank, held=True)
         pairs = [learnt_pair(drawer, teachers, options.seed, -1 - i) for i in range(options.held)]
-        fields = {
+        fields: dict[str, Any] = {
             name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
             for name, (_, dtype) in layout(teachers.channels).items()
         }
@@ -133,7 +137,7 @@ def held_pairs(options, bank, teachers, path):
         return dict(file)
 
 
-def fill_ring(options, ring, cache):
+def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]:
     """Start the processes that draw pairs and wait until there are enough to begin with."""
     job = {
         "teachers": options.teacher,
@@ -159,7 +163,7 @@ def fill_ring(options, ring, cache):
     return writers
 
 
-def run_stages(options, out, log, work):
+def run_stages(options: argparse.Namespace, out: Path, log: Log, work: Work) -> None:
     """Run one stage after the other; a finished one is not run again."""
     for name in options.stages:
         torch.manual_seed(options.seed)
@@ -184,7 +188,7 @@ def run_stages(options, out, log, work):
         plots.curves(out / "log.jsonl", out / "curves.png")
 
 
-def inherit(options, network, work):
+def inherit(options: argparse.Namespace, network: Kestrel, work: Work) -> None:
     """Give the network its teacher's blocks, see ``inherit.py``."""
     if len(options.teacher) != 1:
         raise TrainingStopped("stage blocks takes the blocks of one network; name one --teacher")
@@ -196,7 +200,7 @@ def inherit(options, network, work):
     work.inheritance.start(network.backbone, [each.cpu() for each in targets])
 
 
-def stage_of(name, options, network, work):
+def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Work) -> Stage:
     """The ``Stage`` of that name under the options."""
     judge = {
         "blocks": work.judge_blocks,

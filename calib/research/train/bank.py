@@ -7,7 +7,9 @@ without a box gets boxes around things that stand out. One group in 40 is held o
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from calib.research.train.pictures import (
     read_video,
     shrunk,
 )
-from calib.research.train.sources import Sources
+from calib.research.train.sources import Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40
@@ -48,7 +50,7 @@ class Bank:
     ``licences`` each licence class.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         table = np.load(folder / "bank.npz")
         self._offset, self._shape = table["offset"], table["shape"]
@@ -56,13 +58,15 @@ class Bank:
         self.located, self.source, self.mean = table["located"], table["source"], table["mean"]
         self.held = self.group % HOLDOUT == HOLDOUT - 1
         self._pixels = np.memmap(folder / "bank.bin", np.uint8, "r")
-        for name, value in json.loads(str(table["about"])).items():
-            setattr(self, name, value)
+        about = json.loads(str(table["about"]))
+        self.sources: dict[str, int] = about["sources"]
+        self.licences: dict[str, int] = about["licences"]
+        self.source_names: list[str] = about["source_names"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.kind)
 
-    def picture(self, index):
+    def picture(self, index: int) -> np.ndarray:
         """BGR uint8 (H, W, 3)."""
         height, width = self._shape[index]
         start = self._offset[index]
@@ -72,13 +76,19 @@ class Bank:
 class _Packer:
     """Writes pictures one after the other; ``close`` writes the table beside them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self.file = open(folder / "bank.bin", "wb")
-        self.rows, self.end = [], 0
-        self.counts, self.licences, self.source_names = {}, {}, {}
-        self.groups, self.rng = {}, np.random.default_rng(SEED)
+        self.rows: list[dict[str, Any]] = []
+        self.end = 0
+        self.counts: dict[str, int] = {}  # pictures of each folder or clip
+        self.licences: dict[str, int] = {}  # pictures of each class
+        self.source_names: dict[str, int] = {}
+        self.groups: dict[str, int] = {}
+        self.rng = np.random.default_rng(SEED)
 
-    def add(self, picture, kind, group, part, source, box=None):
+    def add(
+        self, picture: np.ndarray, kind: int, group: str, part: str, source: Source, box: Any = None
+    ) -> None:
         """Append a picture.
 
         Args:
@@ -112,9 +122,11 @@ class _Packer:
         of_class = self.licences.get(source.licence_class, 0)
         self.licences[source.licence_class] = of_class + 1
 
-    def close(self, path):
+    def close(self, path: Path) -> None:
         self.file.close()
-        columns = {name: np.array([row[name] for row in self.rows]) for name in self.rows[0]}
+        columns: dict[str, Any] = {
+            name: np.array([row[name] for row in self.rows]) for name in self.rows[0]
+        }
         about = {
             "sources": self.counts,
             "licences": self.licences,
@@ -123,13 +135,20 @@ class _Packer:
         np.savez(path, about=json.dumps(about), **columns)
 
 
-def clip_group(name):
+def clip_group(name: str) -> str:
     """The group of a clip: its name without the number of the target."""
     head, _, last = name.rpartition("-")
     return head if last.startswith("id") else name
 
 
-def build_bank(folder, images, clips, leave_out=(), licences=(), labels=None):
+def build_bank(
+    folder: str | Path,
+    images: Sequence[str | Path],
+    clips: Sequence[str | Path],
+    leave_out: Sequence[str] = (),
+    licences: Sequence[str] = (),
+    labels: str | Path | None = None,
+) -> Bank:
     """Read everything into ``folder``, once; again only when the arguments change.
 
     Args:
@@ -173,7 +192,7 @@ def build_bank(folder, images, clips, leave_out=(), licences=(), labels=None):
     return Bank(folder)
 
 
-def _pack_stills(packer, folders, sources):
+def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
     for folder in folders:
         found = find_stills(folder)
         paths = [path for path in found if sources.allow(path)]
@@ -184,14 +203,16 @@ def _pack_stills(packer, folders, sources):
             packer.add(picture, STILL, group, str(folder), sources.of(path))
 
 
-def _pack_sequences(packer, folders, sources):
+def _pack_sequences(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
     for folder in filter(sources.allow, folders):
         for picture, box in read_sequence(folder):
             group = "clip " + clip_group(folder.name)
             packer.add(picture, SEQUENCE, group, folder.name, sources.of(folder), box)
 
 
-def _pack_videos(packer, paths, sources, labels):
+def _pack_videos(
+    packer: _Packer, paths: Sequence[Path], sources: Sources, labels: str | Path | None
+) -> None:
     """Videos, each under its own group; frames with true boxes are a sequence in that group."""
     for path in filter(sources.allow, paths):
         rough = _boxes_of(path.parent, path)
@@ -204,7 +225,7 @@ def _pack_videos(packer, paths, sources, labels):
                 packer.add(frame, VIDEO, group, path.name, source, rough.get(index))
 
 
-def _boxes_of(folder, video):
+def _boxes_of(folder: str | Path | None, video: Path) -> dict[int, Any]:
     """{frame number: box} of a video, from ``NAME.boxes.csv`` in a folder if that is there."""
     if folder is None:
         return {}

@@ -11,12 +11,12 @@ from calib.research.train.effects import Light
 from calib.research.train.geometry import SEARCH
 
 
-def halves(box):
+def halves(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(centre, half of the size) of a box given as corners."""
     return (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
 
 
-def paste(search, patch, centre, soft=False):
+def paste(search: np.ndarray, patch: np.ndarray, centre: np.ndarray, soft: bool = False) -> bool:
     """Put a patch around ``centre``; ``soft``: as an ellipse with a soft edge.
 
     Returns:
@@ -38,7 +38,7 @@ def paste(search, patch, centre, soft=False):
     return True
 
 
-def swap_background(search, behind, box):
+def swap_background(search: np.ndarray, behind: np.ndarray, box: np.ndarray) -> None:
     """Put another picture, of the size of the crop, behind the target."""
     centre, half = halves(box)
     cells = np.arange(SEARCH, dtype=np.float32)
@@ -48,14 +48,20 @@ def swap_background(search, behind, box):
     search[:] = search * weight + behind * (1 - weight)
 
 
-def place_beside(rng, box, size):
+def place_beside(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) -> np.ndarray | None:
     """A random centre for something of ``size`` that covers little of the box, or None."""
     centre, half = halves(box)
     at = rng.uniform(0, SEARCH, 2)
     return at if (abs(at - centre) > half * 0.7 + size * 0.35).any() else None
 
 
-def add_distractor(search, box, picture, other, rng):
+def add_distractor(
+    search: np.ndarray,
+    box: np.ndarray,
+    picture: np.ndarray,
+    other: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
     """Put something else of about the target's size beside it.
 
     Args:
@@ -75,7 +81,7 @@ def add_distractor(search, box, picture, other, rng):
     paste(search, patch, at)
 
 
-def copy_target(search, box, rng):
+def copy_target(search: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Put another of the same kind beside the target: a copy, turned and in other colours.
 
     Returns:
@@ -104,7 +110,7 @@ def copy_target(search, box, rng):
     return np.concatenate([at - size / 2, at + size / 2]).astype(np.float32)
 
 
-def add_occluder(search, box, rng):
+def add_occluder(search: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> None:
     """Cover a part of the target with one colour, or with a part of the crop."""
     centre, half = halves(box)
     size = (half * 2 * rng.uniform(0.15, 0.5, 2)).astype(int) + 1

@@ -19,7 +19,7 @@ class Light:
         strength: factor on the chance of every change.
     """
 
-    def __init__(self, rng, strength):
+    def __init__(self, rng: np.random.Generator, strength: float) -> None:
         self.gain, self.offset, self.gamma = np.ones(3, np.float32), np.zeros(3, np.float32), 1.0
         if rng.random() < 0.7 * strength:
             self.gain = self.gain * rng.uniform(0.6, 1.4)
@@ -33,7 +33,7 @@ class Light:
             self.gain = self.gain * flat
             self.offset = self.offset + (1 - flat) * rng.uniform(60, 190)
 
-    def __call__(self, image):
+    def __call__(self, image: np.ndarray) -> np.ndarray:
         levels = 255.0 * (_LEVELS / 255.0) ** self.gamma
         table = levels[:, None] * self.gain + self.offset
         return cv2.LUT(image, table.clip(0, 255).astype(np.uint8)[None])
@@ -42,14 +42,14 @@ class Light:
 class Night:
     """A dark scene: little light with a tint, and the noise of a sensor at high gain."""
 
-    def __init__(self, rng):
+    def __init__(self, rng: np.random.Generator) -> None:
         self.gamma = np.exp(rng.uniform(0.0, 0.7))
         self.gain = rng.uniform(0.12, 0.5) * rng.uniform(0.75, 1.25, 3)
         self.offset = rng.uniform(0, 18)
         self.lift = rng.uniform(1.0, 2.0)  # automatic gain after the sensor
         self.grain = rng.uniform(0.1, 0.45)
 
-    def __call__(self, image, rng):
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         levels = 255.0 * (_LEVELS / 255.0) ** self.gamma
         table = (levels[:, None] * self.gain + self.offset).clip(0, 255)
         image = cv2.LUT(image, table.astype(np.uint8)[None])
@@ -60,7 +60,7 @@ class Night:
 class Thermal:
     """An infrared camera: one channel with a curve of its own, soft, with a fixed pattern."""
 
-    def __init__(self, rng):
+    def __init__(self, rng: np.random.Generator) -> None:
         mix = rng.dirichlet((1.0, 1.0, 1.0))
         self.mix = mix.astype(np.float32)[None]
         knots = np.sort(rng.uniform(0, 255, 3))
@@ -68,7 +68,7 @@ class Thermal:
         self.curve = (255 - curve if rng.random() < 0.4 else curve).astype(np.uint8)
         self.blur, self.stripes = rng.uniform(0.4, 1.8), rng.uniform(0, 6)
 
-    def __call__(self, image, rng):
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         image = cv2.LUT(cv2.transform(image, self.mix), self.curve)
         image = cv2.GaussianBlur(image, (0, 0), self.blur)
         stripes = rng.normal(0, self.stripes, (1, image.shape[1])).astype(np.float32)
@@ -76,12 +76,12 @@ class Thermal:
         return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
 
 
-def grey(image):
+def grey(image: np.ndarray) -> np.ndarray:
     """Grey in all three channels."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
 
 
-def motion_blur(image, length, angle):
+def motion_blur(image: np.ndarray, length: int, angle: float) -> np.ndarray:
     """Blur along a line of ``length`` pixels at ``angle`` radians."""
     kernel = np.zeros((length, length), np.float32)
     middle = (length - 1) / 2
@@ -91,7 +91,7 @@ def motion_blur(image, length, angle):
     return cv2.filter2D(image, -1, kernel / kernel.sum())
 
 
-def enlarged(image, factor, area):
+def enlarged(image: np.ndarray, factor: float, area: int) -> np.ndarray:
     """Low resolution enlarged: shrunk by ``factor``, by mean over areas or not, and back."""
     side = image.shape[0]
     small = max(int(side * factor), 8)
@@ -100,7 +100,9 @@ def enlarged(image, factor, area):
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
-def noisy(image, rng, amount, same=False):
+def noisy(
+    image: np.ndarray, rng: np.random.Generator, amount: float, same: bool = False
+) -> np.ndarray:
     """Noise of a standard deviation of 24 times ``amount``; ``same``: alike in all channels."""
     y, x = rng.integers(0, 512 - image.shape[0], 2)
     patch = _NOISE[y : y + image.shape[0], x : x + image.shape[1]]
@@ -108,13 +110,13 @@ def noisy(image, rng, amount, same=False):
     return np.clip(image + patch * np.float32(amount), 0, 255).astype(np.uint8)
 
 
-def jpeg(image, quality):
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """The picture after JPEG at this quality."""
     encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
 
 
-def degraded(image, rng, share):
+def degraded(image: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
     """Some of the above, each with its own chance times ``share``."""
     if rng.random() < 0.16 * share:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 2.5))

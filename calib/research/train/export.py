@@ -8,12 +8,15 @@
 that of --name, else kestrel, or that of a backbone of timm or of one's own.
 """
 
+import argparse
 import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from calib import command
 from calib.research.train import loop
@@ -68,7 +71,7 @@ OTHER = "{} before the head of kestrel: trained by calib.research.train"
 TRACKING = {"penalty": 0.15, "window": 0.49, "lr": 0.385}
 
 
-def load(checkpoint):
+def load(checkpoint: str | Path) -> Any:
     """The averaged network of a checkpoint: a ``Folded`` after stage finish, else a ``Kestrel``."""
     path = Path(checkpoint)
     if not path.is_file():
@@ -82,7 +85,7 @@ def load(checkpoint):
     return network.eval()
 
 
-def fold_error(network, folded):
+def fold_error(network: Kestrel, folded: Folded) -> float:
     """Largest difference between a network and its folded form, logits and log distances."""
     torch.manual_seed(0)
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
@@ -93,7 +96,9 @@ def fold_error(network, folded):
     return max(float((others - logits).abs().max()), float(gap.max()))
 
 
-def write_onnx(graph, path, inputs, outputs):
+def write_onnx(
+    graph: nn.Module, path: Path, inputs: dict[str, torch.Tensor], outputs: list[str]
+) -> str:
     """Write a graph as ONNX; ``inputs`` maps names to examples; returns the file's SHA-256."""
     torch.onnx.export(
         graph,
@@ -107,21 +112,21 @@ def write_onnx(graph, path, inputs, outputs):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def name_of(shape):
+def name_of(shape: str) -> str:
     """The name of a tracker's files: kestrel, or that of the model or class of its backbone."""
     if shape in BACKBONES:
         return "kestrel"
     return re.sub(r"[^A-Za-z0-9_.-]", "_", shape.rpartition(":")[2])
 
 
-def title(shape, name):
+def title(shape: str, name: str) -> str:
     """What the TOML's first line says of the layers."""
     if shape not in BACKBONES:
         return OTHER.format(shape)
     return (BLOCKS if blocks_of(shape) else PLAIN).format(TITLES.get(name, name))
 
 
-def export(checkpoint, folder, name=None):
+def export(checkpoint: str | Path, folder: str | Path, name: str | None = None) -> dict[str, Any]:
     """Write both graphs and the TOML into ``folder``; ``name`` of the files, None for the usual.
 
     Returns:
@@ -173,7 +178,7 @@ def export(checkpoint, folder, name=None):
     }
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.export", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/finish.pt; it need not be finished")
@@ -182,7 +187,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Export, and print figures about the network."""
     print(json.dumps(export(options.checkpoint, options.folder, options.name), indent=1))
 

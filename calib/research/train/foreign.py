@@ -8,6 +8,7 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,15 +23,15 @@ FOLDED = 1e-4  # greatest difference of a folded backbone's map, as a share of i
 class Cut(nn.Module):
     """A network with several maps, as timm makes it, that gives one of them."""
 
-    def __init__(self, network, index):
+    def __init__(self, network: nn.Module, index: int) -> None:
         super().__init__()
         self.network, self.index = network, index
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.network(x)[self.index]
 
 
-def load(name, stride=16, seed=0, pretrained=False):
+def load(name: str, stride: int = 16, seed: int = 0, pretrained: bool = False) -> nn.Module:
     """Open a backbone.
 
     Args:
@@ -49,13 +50,14 @@ def load(name, stride=16, seed=0, pretrained=False):
     """
     torch.manual_seed(seed)
     if ":" in name and not name.startswith("timm:"):
-        made = _class(*name.rsplit(":", 1))
+        file, _, of = name.rpartition(":")
+        made = _class(file, of)
     else:
         made = _timm(name.replace("timm:", "", 1), stride, pretrained)
     return checked(made.eval(), name, stride)
 
 
-def checked(made, name, stride):
+def checked(made: nn.Module, name: str, stride: int) -> nn.Module:
     """The backbone, if it gives one map of that stride.
 
     Raises:
@@ -67,12 +69,12 @@ def checked(made, name, stride):
     return made
 
 
-def _class(file, name):
+def _class(file: str, name: str) -> nn.Module:
     """A module of the user's own; his file runs as any program of his does."""
     path = Path(file)
     if not path.is_file():
         raise BadRun(f"{file} is not there; name a backbone as FILE.py:CLASS")
-    spec = importlib.util.spec_from_file_location(path.stem, str(path))
+    spec: Any = importlib.util.spec_from_file_location(path.stem, str(path))
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
     try:
@@ -93,7 +95,7 @@ def _class(file, name):
     return made
 
 
-def timm_library():
+def timm_library() -> Any:
     """The module timm.
 
     PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
@@ -120,10 +122,10 @@ def timm_library():
                 del sys.modules[module]
 
 
-_DECLARED = []  # torch forgets what it declares when the object is deleted
+_DECLARED: list[Any] = []  # torch forgets what it declares when the object is deleted
 
 
-def _timm(name, stride, pretrained):
+def _timm(name: str, stride: int, pretrained: bool) -> nn.Module:
     timm = timm_library()
     if not timm.is_model(name):
         near = timm.list_models("*{}*".format(name.split("_")[0]))[:8]
@@ -152,7 +154,7 @@ def _timm(name, stride, pretrained):
     )
 
 
-def _stride(made, name, side=256):
+def _stride(made: nn.Module, name: str, side: int = 256) -> int:
     try:
         with torch.no_grad():
             out = made(torch.zeros(1, 3, side, side))
@@ -163,7 +165,7 @@ def _stride(made, name, side=256):
     return round(side / out.shape[-1])
 
 
-def folded(backbone, side=127):
+def folded(backbone: nn.Module, side: int = 127) -> tuple[nn.Module, float]:
     """Fold branches and batch norms into the convolutions, and check that the map stays.
 
     Returns:
@@ -186,7 +188,7 @@ def folded(backbone, side=127):
     return after, differs
 
 
-def settle(backbone, side=127):
+def settle(backbone: nn.Module, side: int = 127) -> None:
     """Give the batch norms of an untrained backbone the statistics of a few pictures.
 
     With those of a new module, folding them changes nothing, and an error there would not show.
@@ -201,13 +203,13 @@ def settle(backbone, side=127):
     backbone.eval()
 
 
-def _reparameterised(backbone):
+def _reparameterised(backbone: nn.Module) -> nn.Module:
     if "timm" not in sys.modules:
         return backbone
     return importlib.import_module("timm.utils.model").reparameterize_model(backbone)
 
 
-def _fused(backbone):
+def _fused(backbone: nn.Module) -> nn.Module:
     """Fold each batch norm into the convolution before it, where the trace shows that it can be."""
     try:
         traced = torch.fx.symbolic_trace(backbone)

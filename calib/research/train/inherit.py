@@ -8,13 +8,18 @@ blocks learn the teacher's features from the teacher's map of stride 8, and the 
 before them learn that map. The next stage trains both together.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
 
 from calib.research.train.errors import NoTeacher
-from calib.research.train.layers import Bottleneck
+from calib.research.train.layers import Bottleneck, Unit
+from calib.research.train.network import Backbone
 from calib.research.train.teacher import session
 
 LOOKED_AT = 96  # held-out pairs that gates and statistics are measured on
@@ -34,7 +39,9 @@ class Inheritance:
         NoTeacher: the file does not end in such blocks.
     """
 
-    def __init__(self, file, count, held, device="cpu"):
+    def __init__(
+        self, file: str | Path, count: int, held: dict[str, np.ndarray], device: str = "cpu"
+    ) -> None:
         model = onnx.load(str(file))
         for value in (*model.graph.input, *model.graph.output):
             for name, dim in zip("hw", value.type.tensor_type.shape.dim[2:]):
@@ -74,7 +81,7 @@ class Inheritance:
         self.device = device
 
     @staticmethod
-    def _cut(model, outputs):
+    def _cut(model: onnx.ModelProto, outputs: Sequence[str]) -> Any:
         """A session that computes ``outputs`` alone."""
         kept, wanted = [], set(outputs)
         for node in reversed(model.graph.node):
@@ -88,18 +95,18 @@ class Inheritance:
         cut.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
         return session(cut.SerializeToString())
 
-    def teacher_map(self, crops):
+    def teacher_map(self, crops: np.ndarray) -> torch.Tensor:
         """uint8 crops (N,side,side,3) -> the teacher's map of stride 8, float32, channels last."""
         maps = [self.early.run(None, {self.input: _image(crop)})[0] for crop in crops]
         maps = torch.from_numpy(np.concatenate(maps)).to(self.device)
         return maps.contiguous(memory_format=torch.channels_last)
 
-    def standard(self, maps):
+    def standard(self, maps: torch.Tensor) -> torch.Tensor:
         """Maps of stride 8 with each channel's mean and deviation taken out."""
         return (maps.float() - self.mean) / self.deviation
 
     @torch.no_grad()
-    def start(self, backbone, targets):
+    def start(self, backbone: Backbone, targets: Sequence[torch.Tensor]) -> None:
         """Give the blocks of a backbone the teacher's weights, and fit its projection.
 
         Args:
@@ -127,13 +134,15 @@ class Inheritance:
         backbone.project.bias.copy_(fitted[-1])
 
 
-def parts(backbone):
+def parts(backbone: Backbone) -> tuple[Any, Any]:
     """The layers before the first block, and the blocks."""
     first = next(i for i, layer in enumerate(backbone.layers) if isinstance(layer, Bottleneck))
     return backbone.layers[:first], backbone.layers[first:]
 
 
-def _start_unit(unit, inputs, kernel, bias):
+def _start_unit(
+    unit: Unit, inputs: Sequence[torch.Tensor], kernel: torch.Tensor, bias: torch.Tensor
+) -> list[torch.Tensor]:
     """Give a unit a teacher's weights, with a batch norm that changes nothing; returns its maps."""
     unit.weight.copy_(kernel)
     values = _flat([unit.convolved(x) for x in inputs])
@@ -146,10 +155,10 @@ def _start_unit(unit, inputs, kernel, bias):
     return [unit.eval()(x) for x in inputs]
 
 
-def _flat(maps):
+def _flat(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     """Maps (N,C,H,W) -> (C, all their cells)."""
     return torch.cat([values.transpose(0, 1).flatten(1) for values in maps], 1)
 
 
-def _image(crop):
+def _image(crop: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(crop.transpose(2, 0, 1)[None], dtype=np.float32)

@@ -13,8 +13,11 @@ them together must not be worse, in overlap and in lost targets, by more than on
 The exit code is 0 if the candidate passes, 1 if not, 2 after a mistake.
 """
 
+import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +25,14 @@ from calib import command
 from calib.clips import find_clips
 from calib.command import say
 from calib.one_step_overlap import Finder, Pairs
-from calib.research.train.judging import change, equal, figures, verdict
+from calib.research.train.judging import Change, change, equal, figures, verdict
 from runtime import engines
 from runtime.networks import load_network
 
 REPEATS = 3  # crops of every frame
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.judge", __doc__)
     cli.add_argument("candidates", nargs="+", metavar="NETWORK", help="name, or path of a TOML")
@@ -48,12 +51,12 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> int:
     """Measure, print a line a set and network, and the verdict; returns the exit code."""
     names = [options.against, *options.candidates]
     finders = [_finder(name, options) for name in names]
-    changes = {name: [] for name in options.candidates}
-    together = {name: [] for name in names}
+    changes: dict[str, list[Change]] = {name: [] for name in options.candidates}
+    together: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in names}
     sets = [(folder, True) for folder in options.gain]
     sets += [(folder, False) for folder in options.keep]
     for folder, must_gain in sets:
@@ -77,7 +80,7 @@ def run(options):
     return _conclude(changes, options.against, options.equal)
 
 
-def _together(candidate, shipped):
+def _together(candidate: Sequence[Any], shipped: Sequence[Any]) -> Any:
     """The ``Change`` over the pairs of all sets; a clip of two sets counts in both."""
     firsts = np.cumsum([0] + [clip.max() + 1 for _, clip in shipped])
     clip = np.concatenate([clip + first for (_, clip), first in zip(shipped, firsts)])
@@ -87,17 +90,17 @@ def _together(candidate, shipped):
     return gained
 
 
-def _finder(name, options):
+def _finder(name: str, options: argparse.Namespace) -> Finder:
     network = load_network(name)
     paths = network.locate(options.networks_dir)
     return Finder(network, engines.create(options.engine, network, paths))
 
 
-def _short(value):
+def _short(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _conclude(changes, against, by_licence):
+def _conclude(changes: dict[str, list[Change]], against: str, by_licence: bool) -> int:
     """Print a verdict for every candidate; returns 0 if all pass, else 1."""
     better, words = True, "equal to" if by_licence else "better than"
     for name, found in changes.items():

@@ -5,6 +5,8 @@ each draw takes as many clips as there are, with repetition, and all pairs of th
 """
 
 import collections
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ LOST = 0.3  # an overlap below this means that another thing was found
 Estimate = collections.namedtuple("Estimate", "mean error")
 
 
-def _draws(clip):
+def _draws(clip: Any) -> np.ndarray:
     """(DRAWS, pairs) weight of every pair in every draw of clips."""
     clip = np.asarray(clip)
     names = np.unique(clip)
@@ -24,7 +26,7 @@ def _draws(clip):
     return times[:, np.searchsorted(names, clip)].astype(float)
 
 
-def estimate(values, clip):
+def estimate(values: Any, clip: Any) -> tuple[float, float]:
     """Mean over all pairs and its standard error by bootstrap over clips.
 
     Args:
@@ -42,7 +44,7 @@ def estimate(values, clip):
     return Estimate(float(values.mean()), float(means.std(ddof=1)))
 
 
-def figures(name, overlaps, clip):
+def figures(name: str, overlaps: np.ndarray, clip: Any) -> dict[str, float]:
     """What is logged of a set of clips: mean overlap, its standard error, share of lost targets."""
     mean, error = estimate(overlaps, clip)
     lost = float((np.asarray(overlaps) < LOST).mean())
@@ -55,7 +57,9 @@ Change = collections.namedtuple("Change", "name gain error lost lost_error must_
 Verdict = collections.namedtuple("Verdict", "better reasons")
 
 
-def change(name, candidate, shipped, clip, must_gain):
+def change(
+    name: str, candidate: np.ndarray, shipped: np.ndarray, clip: Any, must_gain: bool
+) -> Change:
     """How much better a candidate is on one set of clips.
 
     Args:
@@ -75,7 +79,7 @@ def change(name, candidate, shipped, clip, must_gain):
     return Change(name, gain, error, lost, lost_error, must_gain)
 
 
-def verdict(changes):
+def verdict(changes: Sequence[Any]) -> Verdict:
     """Whether a candidate counts as better than the shipped network.
 
     The rule was fixed before the candidates were known:
@@ -101,7 +105,7 @@ def verdict(changes):
     return Verdict(not reasons, reasons)
 
 
-def equal(changes):
+def equal(changes: Sequence[Any]) -> Verdict:
     """Whether a candidate counts as equal to the shipped network, so that its licence may decide.
 
     On every set, the loss is at most one standard error, and so is the rise of the share of lost

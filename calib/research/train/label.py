@@ -10,9 +10,12 @@ Starting boxes come from ``NAME.boxes.csv`` beside the video. Without that file 
 around things that move and stand out.
 """
 
+import argparse
 import csv
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +38,7 @@ STILL = 0.25  # a run in which no box overlaps the first by less than 1 - STILL 
 SEED = 3
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.label", __doc__)
     cli.add_argument("--clips", nargs="+", required=True, metavar="PATH", help="videos or folders")
@@ -54,7 +57,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Label every video that has no file yet."""
     if len(set(options.networks)) < 2:
         raise NoTeacher("one tracker alone can't agree; name two or more with --networks")
@@ -74,13 +77,15 @@ def run(options):
         print(f"{path.name}: {len(boxes)} frames", flush=True)
 
 
-def rough_boxes(path):
+def rough_boxes(path: Path) -> dict[int, Any]:
     """{frame: box} from the file beside the video, if there is one."""
     beside = path.with_name(path.stem + ".boxes.csv")
     return read_boxes(beside) if beside.is_file() else {}
 
 
-def label(trackers, frames, rough=None):
+def label(
+    trackers: Sequence[Any], frames: Sequence[np.ndarray], rough: dict[int, Any] | None = None
+) -> dict[int, Any]:
     """The boxes of the run with the most movement.
 
     Args:
@@ -104,15 +109,15 @@ def label(trackers, frames, rough=None):
     return best
 
 
-def movement(boxes):
+def movement(boxes: dict[int, Any]) -> float:
     """Mean of 1 - overlap with the first box; 0 for fewer than two boxes."""
     if len(boxes) < 2:
         return 0.0
-    boxes = np.array(list(boxes.values()))
-    return float(1 - overlap(boxes, np.repeat(boxes[:1], len(boxes), 0)).mean())
+    rows = np.array(list(boxes.values()))
+    return float(1 - overlap(rows, np.repeat(rows[:1], len(rows), 0)).mean())
 
 
-def starting_boxes(frames, rough, seed):
+def starting_boxes(frames: Sequence[np.ndarray], rough: Any, seed: int) -> list[np.ndarray]:
     """Boxes (x, y, w, h) to start from in the first frame: the rough one, or what moves most."""
     if rough is not None:
         return [np.array(rough)]
@@ -129,20 +134,20 @@ def starting_boxes(frames, rough, seed):
     return [np.concatenate([low[i], (high - low)[i]]).astype(float) for i in order[:CANDIDATES]]
 
 
-def follow(tracker, frames, box):
+def follow(tracker: Any, frames: Sequence[np.ndarray], box: Any) -> np.ndarray:
     """(frames, 4) boxes of one tracker; the first is the one it starts from."""
     tracker.init(frames[0], tuple(float(value) for value in box))
     boxes = [tuple(box)] + [tuple(tracker.update(frame).box) for frame in frames[1:]]
     return np.array(boxes, float)
 
 
-def agreement(tracks):
+def agreement(tracks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """(frames,) least overlap of any track's box with the mean box, and the mean boxes."""
     mean = np.mean(tracks, 0)
     return np.min([overlap(track, mean) for track in tracks], 0), mean
 
 
-def agreed(trackers, frames, box):
+def agreed(trackers: Sequence[Any], frames: Sequence[np.ndarray], box: Any) -> dict[int, Any]:
     """{index: box} of the frames on which all trackers agree, forwards and backwards."""
     forwards = [follow(tracker, frames, box) for tracker in trackers]
     same, mean = agreement(forwards)
@@ -157,7 +162,7 @@ def agreed(trackers, frames, box):
     return {index: mean[index] for index in range(length) if same[index] >= AGREE}
 
 
-def write_boxes(path, boxes):
+def write_boxes(path: Path, boxes: dict[int, Any]) -> None:
     """Write {frame: box} as ``frame,x,y,w,h``; an empty one says that the video was tried."""
     part = path.with_suffix(".part")
     with open(part, "w", newline="") as file:

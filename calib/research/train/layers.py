@@ -5,6 +5,8 @@ the shapes allow one. Folding makes one convolution of it.
 """
 
 from collections import namedtuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +35,9 @@ GROUPS = (24, 16, 8)  # channels that a depthwise convolution is trained in, see
 class Unit(nn.Module):
     """A convolution with batch norm, and with an identity branch where the shapes allow one."""
 
-    def __init__(self, inputs, outputs, kernel=3, stride=1, relu=True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True
+    ) -> None:
         super().__init__()
         self.stride, self.padding, self.relu = stride, kernel // 2, relu
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
@@ -47,17 +51,17 @@ class Unit(nn.Module):
                 self.weight.mul_(0.5)
         self.register_buffer("identity", identity, persistent=False)
 
-    def kernel(self):
+    def kernel(self) -> torch.Tensor:
         return self.weight if self.identity is None else self.weight + self.identity
 
-    def convolved(self, x):
+    def convolved(self, x: torch.Tensor) -> torch.Tensor:
         return F.conv2d(x, self.kernel(), None, self.stride, self.padding)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.norm(self.convolved(x))
         return F.relu(x, inplace=True) if self.relu else x
 
-    def folded(self):
+    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight and bias of the one convolution that does the same, float64."""
         gain = self.norm.weight.double() / torch.sqrt(
             self.norm.running_var.double() + self.norm.eps
@@ -74,14 +78,14 @@ class Depthwise(Unit):
     convolved densely, with zeros between them: 24 channels take half to a third of the time.
     """
 
-    def __init__(self, channels, kernel, stride):
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
         super().__init__(1, channels, kernel, stride)
         group = next((size for size in GROUPS if channels % size == 0), 1)
         mask = torch.zeros(channels, group, 1, 1)
         mask[range(channels), [i % group for i in range(channels)]] = 1.0
         self.register_buffer("mask", mask, persistent=False)
 
-    def convolved(self, x):
+    def convolved(self, x: torch.Tensor) -> torch.Tensor:
         groups = self.mask.shape[0] // self.mask.shape[1]
         kernel = self.weight * self.mask
         return F.conv2d(x, kernel, None, self.stride, self.padding, groups=groups)
@@ -94,29 +98,29 @@ class Bottleneck(nn.Module):
     without gates.
     """
 
-    def __init__(self, inputs, expanded, stride, outputs):
+    def __init__(self, inputs: int, expanded: int, stride: int, outputs: int) -> None:
         super().__init__()
         self.expand = Unit(inputs, expanded, kernel=1)
         self.depth = Depthwise(expanded, 5, stride)
         self.narrow = Unit(expanded, outputs, kernel=1, relu=False)
         self.adds = stride == 1 and inputs == outputs
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         found = self.narrow(self.depth(self.expand(x)))
         return x + found if self.adds else found
 
 
-def blocks_of(shape):
+def blocks_of(shape: str) -> int:
     """How many of a teacher's blocks the backbone of that name has."""
     return sum(isinstance(layer, Block) for layer in BACKBONES.get(shape, ()))
 
 
-def channels_of(layer):
+def channels_of(layer: Any) -> int:
     """How many channels one layer of ``BACKBONES`` gives."""
     return layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0]
 
 
-def row(shape):
+def row(shape: str) -> tuple[nn.Sequential, int]:
     """The layers of one of ``BACKBONES``, and how many channels they give."""
     layers, width = [], 3
     for layer in BACKBONES[shape]:
@@ -131,7 +135,7 @@ def row(shape):
     return nn.Sequential(*layers), width
 
 
-def units(inputs, widths):
+def units(inputs: int, widths: Sequence[int]) -> nn.Sequential:
     """A row of 3x3 units."""
     layers = []
     for width in widths:
@@ -143,32 +147,32 @@ def units(inputs, widths):
 class Conv(nn.Conv2d):
     """A convolution whose weights may be rounded while it runs, see ``rounding.py``."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(x, rounding.weights(self), self.bias)
 
 
 class Sum(nn.Module):
     """The sum of two maps; ``rounding.py`` hooks its result."""
 
-    def forward(self, x, y):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return x + y
 
 
 class FoldedBottleneck(nn.Module):
     """The folded form of a ``Bottleneck``."""
 
-    def __init__(self, block):
+    def __init__(self, block: Bottleneck) -> None:
         super().__init__()
         self.expand, self.depth = plain(block.expand), plain(block.depth)
         self.narrow = plain(block.narrow)
         self.sum = Sum() if block.adds else None
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         found = self.narrow(self.depth(self.expand(x)))
         return self.sum(x, found) if self.sum else found
 
 
-def conv(weight, bias, stride=1, groups=1):
+def conv(weight: torch.Tensor, bias: torch.Tensor, stride: int = 1, groups: int = 1) -> Conv:
     """A ``Conv`` with these weights."""
     outputs, inputs, kernel = weight.shape[:3]
     layer = Conv(inputs * groups, outputs, kernel, stride, kernel // 2, groups=groups)
@@ -176,7 +180,7 @@ def conv(weight, bias, stride=1, groups=1):
     return layer
 
 
-def plain(layer):
+def plain(layer: Any) -> nn.Module:
     """The folded form of a unit or block; a unit becomes a convolution, with its ReLU if any."""
     if isinstance(layer, Bottleneck):
         return FoldedBottleneck(layer)

@@ -12,9 +12,13 @@ import math
 import os
 import pickle
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from calib.research.train.errors import TrainingStopped
 from calib.research.train.optimiser import optimisers
@@ -28,17 +32,17 @@ LOG_STEPS = 100
 class Log:
     """One JSON object a line, appended; ``log.jsonl`` in the run's folder."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __call__(self, **values):
+    def __call__(self, **values: Any) -> None:
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values})
         print(line, flush=True)
         with open(self.path, "a") as file:
             file.write(line + "\n")
 
 
-def averaged(average, network, step):
+def averaged(average: nn.Module, network: nn.Module, step: int) -> None:
     """Move the averaged copy a little towards the network, statistics of batch norms included."""
     decay = min(AVERAGE, (1 + step) / (10 + step))
     with torch.no_grad():
@@ -49,13 +53,13 @@ def averaged(average, network, step):
                 old.copy_(new)
 
 
-def save(path, state):
+def save(path: str | Path, state: dict[str, Any]) -> None:
     """Write a checkpoint so that a kill leaves either the old or the new one."""
     torch.save(state, str(path) + ".new")
     os.replace(str(path) + ".new", path)
 
 
-def load(path, device="cpu"):
+def load(path: str | Path, device: str = "cpu") -> Any:
     """Read a checkpoint. It holds tensors and numbers alone; nothing in it is executed.
 
     Raises:
@@ -91,18 +95,18 @@ class Stage:
 
     def __init__(
         self,
-        name,
-        network,
-        trained,
-        step,
-        judge,
-        pairs,
-        minutes,
-        lr,
-        batch,
-        judgements=8,
-        decay=0.0,
-    ):
+        name: str,
+        network: nn.Module,
+        trained: Callable[[Any], Any],
+        step: Callable[[Any, Sequence[int]], dict[str, Any]],
+        judge: Callable[[Any], dict[str, float]],
+        pairs: float,
+        minutes: float,
+        lr: float,
+        batch: int,
+        judgements: int = 8,
+        decay: float = 0.0,
+    ) -> None:
         self.name, self.network, self.trained = name, network, trained
         self.step, self.judge = step, judge
         self.pairs, self.minutes, self.lr, self.batch = pairs, minutes, lr, batch
@@ -112,7 +116,15 @@ class Stage:
 class Runner:
     """Runs a stage to its end. Afterwards, ``average`` is the network to use."""
 
-    def __init__(self, stage, folder, log, device="cpu", seed=0, checkpoint_seconds=120):
+    def __init__(
+        self,
+        stage: Stage,
+        folder: Path,
+        log: Log,
+        device: str = "cpu",
+        seed: int = 0,
+        checkpoint_seconds: float = 120,
+    ) -> None:
         self.stage, self.log, self.device, self.seed = stage, log, device, seed
         self.checkpoint_seconds = checkpoint_seconds
         self.path = folder / (stage.name + ".pt")
@@ -124,12 +136,13 @@ class Runner:
             parameter.requires_grad_(True)
         self.average = copy.deepcopy(self.network).eval()
         self.optimisers = optimisers(self.network, stage.lr)
-        self.steps, self.mean = 0, {}
+        self.steps = 0
+        self.mean: dict[str, float] = {}
         self.seconds = self.processor_seconds = 0.0  # by the clock; of this process on its cores
         self.finished = self.fell = False  # fell: the learning rate has begun to fall
         self._resume()
 
-    def _resume(self):
+    def _resume(self) -> None:
         if not self.path.is_file():
             return
         self._take_over(self.path)
@@ -137,7 +150,7 @@ class Runner:
             self._take_over(self.stable_path)  # the budget is larger than that of the fall
         self.log(stage=self.stage.name, event="resumed", steps=self.steps, finished=self.finished)
 
-    def _take_over(self, path):
+    def _take_over(self, path: str | Path) -> None:
         state = load(path, self.device)
         if state["config"] != self.network.config:
             raise TrainingStopped(
@@ -161,7 +174,7 @@ class Runner:
         self.finished, self.mean = state["finished"], state["mean"]
         self.fell = state.get("fell", False)
 
-    def _save(self, path=None):
+    def _save(self, path: Path | None = None) -> None:
         state = {
             "config": self.network.config,
             "network": self.network.state_dict(),
@@ -177,16 +190,16 @@ class Runner:
         }
         save(path or self.path, state)
 
-    def progress(self):
+    def progress(self) -> float:
         """0 at the start, 1 or more when the budget is used up."""
         done = self.steps * self.stage.batch / self.stage.pairs
         return max(done, self.seconds / 60 / self.stage.minutes) if self.stage.minutes else done
 
-    def falling(self):
+    def falling(self) -> bool:
         """Whether the last part has begun, in which the learning rate falls along a line."""
         return bool(self.stage.decay) and self.progress() > 1.0 - self.stage.decay
 
-    def rate(self):
+    def rate(self) -> float:
         """The learning rate of the next step."""
         left = max(1.0 - self.progress(), 0.0)
         if self.stage.decay:
@@ -195,7 +208,7 @@ class Runner:
             share = 0.5 * (1 - math.cos(math.pi * left))
         return self.stage.lr * min(1.0, (self.steps + 1) / WARM_UP) * share
 
-    def run(self):
+    def run(self) -> nn.Module:
         """Train to the end of the budget; returns the averaged network."""
         stage, saved = self.stage, time.monotonic()
         next_judgement = math.floor(self.progress() * stage.judgements) + 1
@@ -221,7 +234,7 @@ class Runner:
             self._judge()
         return self.average
 
-    def _step(self):
+    def _step(self) -> None:
         self.network.train()
         rate = self.rate()
         for optimiser in self.optimisers:
@@ -247,10 +260,10 @@ class Runner:
             value = float(value.detach())
             self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
 
-    def _report(self):
+    def _report(self) -> None:
         self._say({"lr": round(self.rate(), 6)}, self.mean)
 
-    def _judge(self):
+    def _judge(self) -> None:
         """Judge the averaged weights, and keep them for ``calib.research.sweep``."""
         with torch.no_grad():
             figures = self.stage.judge(self.average.eval())
@@ -260,7 +273,7 @@ class Runner:
         name = f"{self.stage.name}-{self.steps * self.stage.batch}.pt"
         save(folder / name, {"config": self.network.config, "average": self.average.state_dict()})
 
-    def _say(self, kind, figures):
+    def _say(self, kind: dict[str, Any], figures: dict[str, Any]) -> None:
         """Log a line about the present step."""
         self.log(
             stage=self.stage.name,
@@ -273,7 +286,7 @@ class Runner:
         )
 
 
-def batch_slots(numbers, ring, batch):
+def batch_slots(numbers: Sequence[int], ring: Any, batch: int) -> np.ndarray:
     """Random filled slots of the ring for one step, the same for the same numbers."""
     rng = np.random.default_rng(numbers)
     filled = np.flatnonzero(ring.stamps.copy())

@@ -4,6 +4,8 @@ Maps are (N,16,16). ``cell_centres`` gives a cell's place in the search crop. Di
 in search pixels.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -13,22 +15,22 @@ from calib.research.train.pairs import NEGATIVE, TRUE_BOX
 SHARPNESS = 4.0  # of ``agreement_loss``: how much the best cells weigh
 
 
-def cell_centres():
+def cell_centres() -> torch.Tensor:
     """(16,) x of the columns in pixels of the search crop; the y of the rows are the same."""
     return (torch.arange(CELLS, dtype=torch.float32) - CELLS // 2) * STRIDE + SEARCH // 2
 
 
-def feature_loss(student, teacher):
+def feature_loss(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Smooth L1 between standardised features."""
     return F.smooth_l1_loss(student, teacher, beta=2.0)
 
 
-def explained(student, teacher):
+def explained(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     """Share of the variance of the teachers' standardised features that the student explains."""
     return 1.0 - (student - teacher).square().mean()
 
 
-def true_maps(box):
+def true_maps(box: torch.Tensor) -> Any:
     """The cells of a box (N,4: x1,y1,x2,y2).
 
     Returns:
@@ -49,14 +51,14 @@ def true_maps(box):
     across, down = (x - (x1 + x2) / 2).square(), (y - (y1 + y2) / 2).square()
     w, h = (x2 - x1).clamp(min=1), (y2 - y1).clamp(min=1)
 
-    def ellipse(share, least):
+    def ellipse(share: float, least: float) -> torch.Tensor:
         rx, ry = (w * share).clamp(min=least), (h * share).clamp(min=least)
         return across / rx.square() + down / ry.square() < 1
 
     return ellipse(0.25, 9.0), ellipse(0.5, 14.0), torch.stack(sides, 1)
 
 
-def in_decoy(decoy):
+def in_decoy(decoy: torch.Tensor) -> torch.Tensor:
     """(N,16,16) whether a cell lies in the copy of the target (N,4: x1,y1,x2,y2), if any."""
     at = cell_centres().to(decoy.device)
     x, y = at[None, None, :], at[None, :, None]
@@ -64,7 +66,7 @@ def in_decoy(decoy):
     return (x > x1) & (x < x2) & (y > y1) & (y < y2)
 
 
-def targets(batch):
+def targets(batch: dict[str, torch.Tensor]) -> Any:
     """What the maps should be.
 
     These are the teachers' maps, with three corrections. Where the box is true, it overrules them.
@@ -87,7 +89,7 @@ def targets(batch):
     return probability, distances.clamp(0.5, 600.0), weight
 
 
-def score_loss(logits, probability):
+def score_loss(logits: torch.Tensor, probability: torch.Tensor) -> torch.Tensor:
     """Cross-entropy minus its least value; cells on and off the target have equal total weight."""
     least = F.binary_cross_entropy(probability, probability, reduction="none")
     loss = F.binary_cross_entropy_with_logits(logits, probability, reduction="none") - least
@@ -95,11 +97,13 @@ def score_loss(logits, probability):
     return (loss * on).sum() / (on.sum() + 1) + (loss * (1 - on)).sum() / ((1 - on).sum() + 1)
 
 
-def box_loss(log_distances, distances, weight):
+def box_loss(
+    log_distances: torch.Tensor, distances: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
     """Generalised IoU plus 0.3 times L1 of the logarithms, weighted over the cells."""
     found = log_distances.exp()
 
-    def area(d):
+    def area(d: torch.Tensor) -> torch.Tensor:
         return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])
 
     common = area(torch.minimum(found, distances))
@@ -110,13 +114,13 @@ def box_loss(log_distances, distances, weight):
     return (loss * weight).sum() / (weight.sum() + 1e-3)
 
 
-def overlap(found, wanted):
+def overlap(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """IoU (N,16,16) of two boxes for each cell, both given as distances (N,4,16,16).
 
     A distance is negative where the cell lies outside of its box.
     """
 
-    def area(d):
+    def area(d: torch.Tensor) -> torch.Tensor:
         return (d[:, 0] + d[:, 2]) * (d[:, 1] + d[:, 3])
 
     width = torch.minimum(found[:, 0], wanted[:, 0]) + torch.minimum(found[:, 2], wanted[:, 2])
@@ -125,7 +129,7 @@ def overlap(found, wanted):
     return common / (area(found) + area(wanted) - common).clamp(min=1)
 
 
-def agreed_sides(batch):
+def agreed_sides(batch: dict[str, torch.Tensor]) -> Any:
     """The box on which the teachers' cells around the best one agree, as distances (N,4,16,16)."""
     probability, distances = batch["probability"].float(), batch["distances"].float()
     at = cell_centres().to(distances.device)
@@ -138,7 +142,12 @@ def agreed_sides(batch):
     return true_maps((corners * weight).sum(2) / (weight.sum(2) + 1e-6))[2]
 
 
-def ranked(probability, log_distances, batch, power):
+def ranked(
+    probability: torch.Tensor,
+    log_distances: torch.Tensor,
+    batch: dict[str, torch.Tensor],
+    power: float,
+) -> torch.Tensor:
     """Lower the target probabilities where the network's own box is worse than its best one.
 
     A tracker takes the box of the best cell. So the score has to say which cell has the best box,
@@ -155,16 +164,23 @@ def ranked(probability, log_distances, batch, power):
     return torch.where(on, probability * (worth / best).clamp(max=1) ** power, probability)
 
 
-def map_losses(logits, log_distances, batch, quality=0.0, floor=0.0):
+def map_losses(
+    maps: tuple[torch.Tensor, torch.Tensor],
+    batch: dict[str, torch.Tensor],
+    quality: float = 0.0,
+    floor: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The losses of the maps of a batch.
 
     Args:
+        maps: logits and log distances.
         quality: the power of ``ranked``; 0 leaves that out.
         floor: the target probabilities are moved into floor ... 1 - floor, which bounds the logits.
 
     Returns:
         (score loss, box loss).
     """
+    logits, log_distances = maps
     probability, distances, weight = targets(batch)
     box = box_loss(log_distances, distances, weight)
     if quality:
@@ -172,7 +188,7 @@ def map_losses(logits, log_distances, batch, quality=0.0, floor=0.0):
     return score_loss(logits, floor + (1 - 2 * floor) * probability), box
 
 
-def agreement_loss(logits, rounded, kind):
+def agreement_loss(logits: torch.Tensor, rounded: torch.Tensor, kind: torch.Tensor) -> torch.Tensor:
     """How differently two score maps order their cells, where the target is in the picture.
 
     Args:

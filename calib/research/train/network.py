@@ -9,6 +9,7 @@ padding of the convolutions is the mean colour.
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ from calib.research.train.layers import BACKBONES, Unit, conv, plain, row, units
 LOG_DISTANCE = (-2.0, 6.5)  # of a box side, natural log of search pixels; only while training
 
 
-def normalise(images):
+def normalise(images: torch.Tensor) -> torch.Tensor:
     """uint8 (N, H, W, 3) tensor -> float32 (N, 3, H, W), channels last in memory."""
     images = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
     return images.sub_(MEAN).mul_(SCALE)
@@ -34,7 +35,7 @@ class Backbone(nn.Module):
         channels: of the teachers' features.
     """
 
-    def __init__(self, shape, channels):
+    def __init__(self, shape: str, channels: int) -> None:
         super().__init__()
         if shape in BACKBONES:
             self.layers, width = row(shape)
@@ -45,17 +46,17 @@ class Backbone(nn.Module):
         self.project = nn.Conv2d(width, channels, 1)
         self.width = width
 
-    def deployed(self):
+    def deployed(self) -> nn.Module:
         """The layers as convolutions with bias; those of ``BACKBONES`` may be rounded."""
         if not isinstance(self.layers, nn.Sequential) or not isinstance(self.layers[0], Unit):
             return foreign.folded(copy.deepcopy(self.layers))[0]
         return nn.Sequential(*map(plain, self.layers))
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.project(self.layers(images))
 
 
-def correlate(exemplar, search):
+def correlate(exemplar: torch.Tensor, search: torch.Tensor) -> torch.Tensor:
     """Correlate all exemplar cells with all search cells: (N,C,h,h), (N,C,H,W) -> (N,h*h,H,W)."""
     n, c, rows, columns = search.shape
     product = torch.bmm(exemplar.flatten(2).transpose(1, 2), search.reshape(n, c, rows * columns))
@@ -65,7 +66,7 @@ def correlate(exemplar, search):
 class Head(nn.Module):
     """Features of both crops -> target logit (N,16,16), log distances l,t,r,b (N,4,16,16)."""
 
-    def __init__(self, channels, width=48, tower=32, depth=3):
+    def __init__(self, channels: int, width: int = 48, tower: int = 32, depth: int = 3) -> None:
         super().__init__()
         cells = EXEMPLAR_CELLS**2
         self.width = width
@@ -80,7 +81,9 @@ class Head(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.constant_(layer.bias, bias)
 
-    def forward(self, exemplar, search):
+    def forward(
+        self, exemplar: torch.Tensor, search: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         search = self.search(search)
         match = self.match(correlate(self.exemplar(exemplar), search) / self.width)
         x = self.trunk(self.reduce(torch.cat([match, search], 1)))
@@ -91,21 +94,32 @@ class Head(nn.Module):
 class Kestrel(nn.Module):
     """The whole network. ``Kestrel(**config)`` builds it again."""
 
-    def __init__(self, shape="k80", channels=48, width=48, tower=32, depth=3):
+    def __init__(
+        self,
+        shape: str = "k80",
+        channels: int = 48,
+        width: int = 48,
+        tower: int = 32,
+        depth: int = 3,
+    ) -> None:
         super().__init__()
         self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
         self.backbone = Backbone(shape, channels)
         self.head = Head(channels, width, tower, depth)
 
-    def features(self, exemplar, search):
+    def features(
+        self, exemplar: torch.Tensor, search: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised images -> features of either."""
         return self.backbone(exemplar), self.backbone(search)
 
-    def forward(self, exemplar, search):
+    def forward(
+        self, exemplar: torch.Tensor, search: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return self.head(*self.features(exemplar, search))
 
 
-def merged(project, unit, gain=1.0):
+def merged(project: nn.Module, unit: Unit, gain: float = 1.0) -> nn.Module:
     """One 1x1 convolution that does the projection to the teachers' features and ``unit``."""
     weight, bias = unit.folded()
     weight = weight[:, :, 0, 0]
@@ -116,21 +130,21 @@ def merged(project, unit, gain=1.0):
 class ExemplarGraph(nn.Module):
     """Folded: exemplar crop (1,3,127,127) -> what the search graph needs of it (1,width,8,8)."""
 
-    def __init__(self, network):
+    def __init__(self, network: Kestrel) -> None:
         super().__init__()
         self.layers = network.backbone.deployed()
         self.project = merged(
             network.backbone.project, network.head.exemplar, 1.0 / network.head.width
         )
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.project(self.layers(image))
 
 
 class SearchGraph(nn.Module):
     """Folded: exemplar features, search crop (1,3,255,255) -> logits (1,1,16,16), distances."""
 
-    def __init__(self, network):
+    def __init__(self, network: Kestrel) -> None:
         super().__init__()
         head = network.head
         self.width = head.width
@@ -144,7 +158,7 @@ class SearchGraph(nn.Module):
         self.box = nn.Sequential(*map(plain, head.box_tower), box)
 
     @staticmethod
-    def _reduce(head):
+    def _reduce(head: Head) -> tuple[torch.Tensor, torch.Tensor]:
         """Fold the batch norm of the correlation into the 1x1 convolution behind it."""
         weight, bias = head.reduce.folded()
         norm = head.match
@@ -156,11 +170,15 @@ class SearchGraph(nn.Module):
         weight[:, :cells] *= gain.detach()[:, None, None]
         return weight, bias
 
-    def maps(self, exemplar, image, count):
+    def maps(
+        self, exemplar: torch.Tensor, image: torch.Tensor, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (count,1,16,16) and log distances (count,4,16,16) of ``count`` pairs."""
         return self.head(exemplar, self.project(self.layers(image)), count)
 
-    def head(self, exemplar, search, count):
+    def head(
+        self, exemplar: torch.Tensor, search: torch.Tensor, count: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The same from the features of both crops."""
         kernel = exemplar.reshape(count, self.width, -1).transpose(1, 2)
         match = torch.matmul(kernel, search.reshape(count, self.width, CELLS * CELLS))
@@ -168,7 +186,9 @@ class SearchGraph(nn.Module):
         x = self.trunk(self.reduce(torch.cat([match, search], 1)))
         return self.score(x), self.box(x)
 
-    def forward(self, exemplar, image):
+    def forward(
+        self, exemplar: torch.Tensor, image: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         score, box = self.maps(exemplar, image, 1)
         return score, torch.exp(box)
 
@@ -180,19 +200,21 @@ class Folded(nn.Module):
         network: ``Kestrel``, whose weights are taken over.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: Kestrel) -> None:
         super().__init__()
         self.config = {**network.config, "folded": True}
         self.exemplar_graph, self.search_graph = ExemplarGraph(network), SearchGraph(network)
 
     @property
-    def trained(self):
+    def trained(self) -> nn.ModuleList:
         """What is usually trained in this form: everything behind the backbones."""
         graph = self.search_graph
         parts = [graph.project, graph.reduce, graph.trunk, graph.score, graph.box]
         return nn.ModuleList([self.exemplar_graph.project, *parts])
 
-    def forward(self, exemplar, search):
+    def forward(
+        self, exemplar: torch.Tensor, search: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Normalised crops -> logits (N,16,16), log distances (N,4,16,16)."""
         logits, distances = self.search_graph.maps(
             self.exemplar_graph(exemplar), search, len(search)
@@ -200,7 +222,7 @@ class Folded(nn.Module):
         return logits[:, 0].float(), distances.float().clamp(*LOG_DISTANCE)
 
 
-def macs(network):
+def macs(network: Kestrel) -> dict[str, float]:
     """Size of the folded form: multiply-accumulates for a search crop, and parameters.
 
     Returns:
@@ -224,15 +246,15 @@ def macs(network):
     }
 
 
-def _numbers(module):
+def _numbers(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _macs(module, side):
+def _macs(module: nn.Module, side: int) -> tuple[int, int]:
     """Multiply-accumulates of a module's convolutions on a picture, and the side of its map."""
     counted = []
 
-    def count(layer, _, out):
+    def count(layer: nn.Module, _: Any, out: torch.Tensor) -> None:
         counted.append(layer.weight.numel() * out.shape[-1] * out.shape[-2])
 
     hooks = [m.register_forward_hook(count) for m in module.modules() if isinstance(m, nn.Conv2d)]

@@ -1,9 +1,13 @@
 """Muon for the kernels of convolutions, AdamW for the rest, under one learning rate."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
+from torch import nn
 
 
-def orthogonal(matrix):
+def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """Approximate the closest orthogonal matrix by Newton-Schulz steps (Jordan et al., 2024)."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
@@ -17,17 +21,23 @@ def orthogonal(matrix):
 class Muon(torch.optim.Optimizer):
     """Momentum with an orthogonal update of the size of Adam's, so that both take the same rate."""
 
-    def __init__(self, parameters, lr, momentum=0.95, weight_decay=0.02):
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.02,
+    ) -> None:
         super().__init__(parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
 
     @torch.no_grad()
-    def step(self):
+    def step(self) -> None:
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._update(parameter, group)
 
-    def _update(self, parameter, group):
+    def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
         gradient, state = parameter.grad, self.state[parameter]
         mean = state.setdefault("mean", torch.zeros_like(gradient))
         mean.lerp_(gradient, 1 - group["momentum"])
@@ -36,7 +46,7 @@ class Muon(torch.optim.Optimizer):
         parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(step, alpha=-group["lr"])
 
 
-def optimisers(module, lr, weight_decay=0.02):
+def optimisers(module: nn.Module, lr: float, weight_decay: float = 0.02) -> list[Any]:
     """Make Muon for the kernels of convolutions of ``module``, AdamW for its other parameters."""
     kernels, others, plain = [], [], []
     for name, parameter in module.named_parameters():

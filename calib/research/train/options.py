@@ -1,6 +1,8 @@
 """The options of ``python -m calib.research.train``."""
 
 import argparse
+from collections.abc import Callable
+from typing import Any
 
 from calib import command
 from calib.research.train.layers import BACKBONES
@@ -29,7 +31,13 @@ NOTHING = dict.fromkeys(NAMES, 0.0)
 class PerStage(argparse.Action):
     """Takes STAGE=VALUE..., and leaves a dict of all stages."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         found = dict(getattr(namespace, self.dest))
         for text in values:
             name, _, value = text.partition("=")
@@ -46,7 +54,7 @@ class PerStage(argparse.Action):
         setattr(namespace, self.dest, found)
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train", DESCRIPTION)
     _add_data(cli.add_argument_group("pictures").add_argument)
@@ -56,7 +64,7 @@ def parser():
     return cli
 
 
-def _add_data(add):
+def _add_data(add: Callable[..., Any]) -> None:
     add("--images", nargs="+", required=True, metavar="DIR", help="folders of still pictures")
     add(
         "--clips",
@@ -95,7 +103,7 @@ def _add_data(add):
     add("--seed", type=int, default=0, help="of everything that is drawn by chance")
 
 
-def _add_network(add):
+def _add_network(add: Callable[..., Any]) -> None:
     add("--out", required=True, metavar="DIR", help="folder of this run")
     add(
         "--resume", metavar="RUN", help="go on with the run of a folder, here or brought from there"
@@ -155,8 +163,8 @@ def _add_network(add):
     )
 
 
-def _add_schedule(add):
-    def each(name, defaults, text):
+def _add_schedule(add: Callable[..., Any]) -> None:
+    def each(name: str, defaults: dict[str, float], text: str) -> None:
         add(name, nargs="+", action=PerStage, default=defaults, metavar="STAGE=VALUE", help=text)
 
     each("--pairs", PAIRS, "pairs of a stage")
@@ -178,7 +186,7 @@ def _add_schedule(add):
     )
 
 
-def _add_machine(add):
+def _add_machine(add: Callable[..., Any]) -> None:
     add("--cache", metavar="DIR", help="folder of decoded pictures and drawn pairs (OUT/cache)")
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--threads", type=int, default=1, help="threads of PyTorch on a CPU")

@@ -5,11 +5,12 @@ nothing to do with each other. Its kind says what can be learnt from its box.
 """
 
 import collections
+from typing import Any
 
 import cv2
 import numpy as np
 
-from calib.research.train.bank import SEQUENCE, STILL, VIDEO
+from calib.research.train.bank import SEQUENCE, STILL, VIDEO, Bank
 from calib.research.train.disturb import add_distractor, add_occluder, copy_target, swap_background
 from calib.research.train.effects import Light, Night, Thermal, degraded, grey
 from calib.research.train.geometry import EXEMPLAR, SEARCH
@@ -26,19 +27,29 @@ MIRRORED = 0.4  # share of the search crops of stills that go on beyond the pict
 Pair = collections.namedtuple("Pair", "exemplar search box kind decoy")
 
 
-def context_side(w, h):
+def context_side(w: float, h: float) -> float:
     """Side of the exemplar's square in frame pixels."""
     return np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2))
 
 
-def crop(picture, matrix, side, fill, border=cv2.BORDER_CONSTANT):
+def crop(
+    picture: np.ndarray, matrix: np.ndarray, side: int, fill: Any, border: int = cv2.BORDER_CONSTANT
+) -> np.ndarray:
     """The square that ``matrix`` (2x3, frame to crop pixels) maps to ``side`` pixels."""
     return cv2.warpAffine(
         picture, matrix, (side, side), None, cv2.INTER_LINEAR, border, borderValue=fill
     )
 
 
-def square(centre, frame_side, side, angle=0.0, ratio=1.0, flip=False, shift=(0.0, 0.0)):
+def square(
+    centre: np.ndarray,
+    frame_side: float,
+    side: int,
+    angle: float = 0.0,
+    ratio: float = 1.0,
+    flip: bool = False,
+    shift: Any = (0.0, 0.0),
+) -> np.ndarray:
     """Matrix that maps a square around ``centre`` to a crop, turned, stretched and shifted.
 
     ``angle`` in radians, ``ratio`` stretches x against y, ``shift`` in crop pixels.
@@ -52,7 +63,7 @@ def square(centre, frame_side, side, angle=0.0, ratio=1.0, flip=False, shift=(0.
     return np.hstack([linear, offset[:, None]])
 
 
-def moved_box(matrix, box):
+def moved_box(matrix: np.ndarray, box: np.ndarray) -> np.ndarray:
     """A box (centre, size) under the matrix, as corners.
 
     A turned box grows less than its corners would ask: half way to the box of its ellipse.
@@ -73,16 +84,16 @@ class Weighted:
         sources: number of the source of each item.
     """
 
-    def __init__(self, items, sources):
+    def __init__(self, items: Any, sources: Any) -> None:
         sources = np.asarray(sources, int)
         count = np.bincount(sources)[sources] if len(sources) else np.zeros(0)
         chances = np.cumsum(count ** (TEMPER - 1.0))
         self.items, self._chances = items, chances / chances[-1:]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> Any:
         """One item."""
         place = np.searchsorted(self._chances, rng.random(), side="right")
         return self.items[min(int(place), len(self.items) - 1)]
@@ -91,7 +102,7 @@ class Weighted:
 class Drawer:
     """Draws pairs from a bank; the same ``rng`` gives the same pair."""
 
-    def __init__(self, bank, held=False):
+    def __init__(self, bank: Bank, held: bool = False) -> None:
         self.bank = bank
         usable = bank.held == held
         stills = np.flatnonzero(usable & (bank.kind == STILL))
@@ -107,15 +118,15 @@ class Drawer:
             shares[NO_BOX] += SHARES[TRUE_BOX]
         self.shares = np.cumsum(shares / shares.sum())
 
-    def _clips(self, pictures, kind):
+    def _clips(self, pictures: np.ndarray, kind: int) -> Weighted:
         """Lists of the pictures of each clip of a kind."""
-        mates = {}
+        mates: dict[int, list[int]] = {}
         for index in pictures[self.bank.kind[pictures] == kind]:
             mates.setdefault(self.bank.group[index], []).append(index)
         clips = [clip for clip in mates.values() if len(clip) > 1]
         return Weighted(clips, [self.bank.source[clip[0]] for clip in clips])
 
-    def sources(self, rng):
+    def sources(self, rng: np.random.Generator) -> tuple[int, int, int]:
         """(kind, index of the exemplar's picture, index of the search picture)."""
         kind = int(np.searchsorted(self.shares, rng.random(), side="right"))
         kind = min(kind, NO_BOX)
@@ -135,7 +146,7 @@ class Drawer:
         second = int(np.clip(first + rng.integers(-reach, reach + 1), 0, len(clip) - 1))
         return kind, clip[first], clip[second]
 
-    def pair(self, rng):
+    def pair(self, rng: np.random.Generator) -> Pair:
         """One ``Pair``."""
         kind, first, second = self.sources(rng)
         bank, choice = self.bank, int(rng.integers(self.bank.boxes.shape[1]))
@@ -153,7 +164,9 @@ class Drawer:
         exemplar, search = self.spoil(rng, kind, exemplar, search)
         return Pair(exemplar, search, box, kind, decoy)
 
-    def search_crop(self, rng, kind, first, second, choice, flip):
+    def search_crop(
+        self, rng: np.random.Generator, kind: int, first: int, second: int, choice: int, flip: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(search crop, box of the target in it as corners)."""
         bank = self.bank
         moved = kind in (NEGATIVE, TRUE_BOX) or (bank.located[first] and bank.located[second])
@@ -171,7 +184,7 @@ class Drawer:
         search = crop(bank.picture(second), matrix, SEARCH, bank.mean[second], border)
         return search, moved_box(matrix, box)
 
-    def disturb(self, rng, search, box):
+    def disturb(self, rng: np.random.Generator, search: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Change what is around the target in place; returns the box of a copy of the target."""
         chance, decoy = rng.random(), np.zeros(4, np.float32)
         if chance < 0.16:
@@ -194,7 +207,9 @@ class Drawer:
         return decoy
 
     @staticmethod
-    def spoil(rng, kind, exemplar, search):
+    def spoil(
+        rng: np.random.Generator, kind: int, exemplar: np.ndarray, search: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Light, camera and codec for both crops."""
         strength = 1.0 if kind in (ONE_PICTURE, NEGATIVE) else 0.5
         chance, share = rng.random(), 1.0

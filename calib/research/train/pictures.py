@@ -4,6 +4,7 @@
 """
 
 import csv
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ PROPOSALS = 12  # boxes of a picture that has no box of its own
 SMALLEST = 32  # pixels, of a still
 
 
-def shrunk(picture):
+def shrunk(picture: np.ndarray) -> np.ndarray:
     """The picture with at most LONGEST pixels on its longer side."""
     factor = LONGEST / max(picture.shape[:2])
     if factor >= 1:
@@ -27,7 +28,7 @@ def shrunk(picture):
     return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 
 
-def contrast_boxes(picture, rng):
+def contrast_boxes(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw boxes around things that stand out, each the best one of 8 random boxes.
 
     Returns:
@@ -49,7 +50,7 @@ def contrast_boxes(picture, rng):
     x = np.clip(rng.normal(width / 2, width * 0.22, n), w / 2, np.maximum(width - w / 2, w / 2))
     y = np.clip(rng.normal(height / 2, height * 0.22, n), h / 2, np.maximum(height - h / 2, h / 2))
 
-    def sums(grow):
+    def sums(grow: float) -> tuple[np.ndarray, np.ndarray]:
         left = np.maximum(x - w * grow, 0).astype(int)
         right = np.minimum(x + w * grow, width).astype(int)
         top = np.maximum(y - h * grow, 0).astype(int)
@@ -64,7 +65,7 @@ def contrast_boxes(picture, rng):
     return np.stack([x, y, w, h], 1)[best] * factor
 
 
-def find_stills(folder):
+def find_stills(folder: str | Path) -> list[Path]:
     """Paths of the pictures in a folder, in order of name."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -72,7 +73,7 @@ def find_stills(folder):
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
 
 
-def read_stills(folder, paths):
+def read_stills(folder: str | Path, paths: Sequence[Path]) -> Iterator[tuple[Path, np.ndarray]]:
     """Yield (path, picture) of every still that can be read; say how many can't be."""
     broken = []
     for path in paths:
@@ -91,7 +92,7 @@ def read_stills(folder, paths):
         print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")
 
 
-def read_video(path):
+def read_video(path: Path) -> list[tuple[int, np.ndarray]]:
     """Up to FRAMES frames of a video, evenly spread, as a list of (frame number, picture)."""
     capture = cv2.VideoCapture(str(path))
     count = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
@@ -108,14 +109,14 @@ def read_video(path):
     return frames
 
 
-def read_boxes(path):
+def read_boxes(path: Path) -> dict[int, list[float]]:
     """boxes.csv -> {frame number: [x, y, w, h]} of the frames that have a box."""
     with open(path, newline="") as file:
         rows = [(int(row["frame"]), [row[c] for c in "xywh"]) for row in csv.DictReader(file)]
     return {frame: [float(v) for v in values] for frame, values in rows if all(values)}
 
 
-def read_sequence(folder):
+def read_sequence(folder: Path) -> Iterator[tuple[np.ndarray, list[float]]]:
     """Yield (picture, box x,y,w,h) of every picture of a clip folder that has a box."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     for frame, box in read_boxes(folder / "boxes.csv").items():
@@ -126,7 +127,9 @@ def read_sequence(folder):
             yield picture, box
 
 
-def find_clips(roots, leave_out=()):
+def find_clips(
+    roots: Iterable[str | Path], leave_out: Sequence[str] = ()
+) -> tuple[list[Path], ...]:
     """Clip folders (with boxes.csv) and video files below or at these paths, in order of name."""
     sequences, videos = [], []
     for root in map(Path, roots):

@@ -1,6 +1,8 @@
 """Pictures of a training: what a batch looks like, and the curves of losses and validation."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +11,9 @@ NO_CURVES = {"time", "stage", "event", "steps", "pairs", "seconds", "processor_s
 COLOURS = ((0, 200, 0), (0, 0, 230), (220, 200, 0), (150, 150, 150))  # one a kind of pair
 
 
-def batch_picture(pairs, path, rows=5, columns=8):
+def batch_picture(
+    pairs: dict[str, np.ndarray], path: Path, rows: int = 5, columns: int = 8
+) -> None:
     """Exemplars and the teacher's scores above search crops with their boxes.
 
     Boxes are green for pairs of one picture, red for negative pairs, cyan for true boxes, and grey
@@ -28,7 +32,7 @@ def batch_picture(pairs, path, rows=5, columns=8):
     cv2.imwrite(str(path), np.vstack(lines or [np.hstack(tiles)]))
 
 
-def read_log(path):
+def read_log(path: Path) -> list[dict[str, Any]]:
     """The objects of a log; half a line, which a killed run may have left, is passed over."""
     found = []
     with open(path) as file:
@@ -40,7 +44,7 @@ def read_log(path):
     return found
 
 
-def curves(log_path, path):
+def curves(log_path: Path, path: Path) -> None:
     """Losses (left) and validation (right) of every stage, against pairs.
 
     Overlaps (os_NAME) have their standard errors (se_NAME) as bars.
@@ -64,7 +68,7 @@ def curves(log_path, path):
     pyplot.close(figure)
 
 
-def _plot(axis, lines, title):
+def _plot(axis: Any, lines: list[dict[str, Any]], title: str) -> None:
     names = list(dict.fromkeys(name for line in lines for name in line if name not in NO_CURVES))
     for name in names:
         if name.startswith("se_"):

@@ -4,13 +4,16 @@
 that goes on adds an entry to ``history``; the first entry is that of the start.
 """
 
+import argparse
 import hashlib
 import importlib.metadata
 import json
 import platform
 import subprocess
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from calib.errors import BadRun
 
@@ -22,7 +25,7 @@ OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "nice", "res
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def write(out, options):
+def write(out: str | Path, options: argparse.Namespace) -> list[str]:
     """Write ``run.json``, or add to the history of the one that is there.
 
     Args:
@@ -57,7 +60,7 @@ def write(out, options):
     return told
 
 
-def read(folder):
+def read(folder: str | Path) -> dict[str, Any]:
     """The record of a run.
 
     Raises:
@@ -77,7 +80,7 @@ def read(folder):
     return record
 
 
-def versions():
+def versions() -> dict[str, str]:
     """dict of library -> version, with Python's own."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
@@ -88,7 +91,7 @@ def versions():
     return found
 
 
-def commit():
+def commit() -> str | None:
     """The commit of the code and whether files differ from it; None outside of a checkout."""
     try:
         told = subprocess.run(
@@ -104,7 +107,7 @@ def commit():
     return told.stdout.strip()
 
 
-def fingerprint(folders):
+def fingerprint(folders: Iterable[str | Path]) -> dict[str, Any]:
     """Short hash of the names and sizes of all files below folders, wherever these lie.
 
     Contents are not read: that would take minutes for the pictures of a training.
@@ -122,7 +125,7 @@ def fingerprint(folders):
     }
 
 
-def differences(before, now):
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Sentences about versions, code and data that are not those of the start."""
     told = []
     for name in sorted(set(before["versions"]) | set(now["versions"])):
@@ -141,7 +144,7 @@ def differences(before, now):
     return told
 
 
-def arguments(cli, given):
+def arguments(cli: argparse.ArgumentParser, given: Sequence[str]) -> argparse.Namespace:
     """Parse a command line; ``--resume RUN`` or ``--repeat RUN`` stands for a run's options.
 
     Options that are given besides win. A repeated run has its own --out, and a cache there.

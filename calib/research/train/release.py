@@ -25,6 +25,7 @@ cycles for the network that FPGA boards run by default. A step that is left out 
 search takes longest. The FPGA's simulator comes with `make fpga`.
 """
 
+import argparse
 import json
 import re
 import shutil
@@ -32,6 +33,7 @@ import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,7 +76,7 @@ FOOTNOTE = r"(`{}` has )[0-9.]+ in fp32 and [0-9.]+ in INT8"  # with the search
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("calib.research.train.release", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/finish.pt")
@@ -112,7 +114,7 @@ def parser():
     return cli
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
     """Run the steps in their order; a failing one stops the command."""
     steps = {
         "export": run_export,
@@ -133,7 +135,7 @@ def run(options):
             steps[name](options)
 
 
-def check(options):
+def check(options: argparse.Namespace) -> None:
     """Stop before the first step if something is missing that a later one needs."""
     if "judge" in options.steps and not options.gain:
         raise BadRun("no clips to judge by; name clips that were not looked at with --gain")
@@ -147,33 +149,33 @@ def check(options):
             raise BadRun(f"{CLIP} is not there; `make track` downloads it")
 
 
-def passed(name, code):
+def passed(name: str, code: int) -> None:
     """Stop if a command that this one calls has failed."""
     if code:
         raise BadRun(f"{name} failed, see above; nothing after it was done")
 
 
-def work(options, *parts):
+def work(options: argparse.Namespace, *parts: str) -> Path:
     """A path in the folder of the work."""
     return Path(options.out or "out/" + options.name, *parts)
 
 
-def networks(options):
+def networks(options: argparse.Namespace) -> Path:
     """The folder of the networks that ship."""
     return Path(options.root) / FOLDER.relative_to(ROOT)
 
 
-def tomls(options, folder):
+def tomls(options: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
     """The TOMLs of both forms in a folder: fp32, INT8."""
     return folder / (options.name + ".toml"), folder / "int8" / (options.name + INT8 + ".toml")
 
 
-def run_export(options):
+def run_export(options: argparse.Namespace) -> None:
     """Write ONNX and TOML of the checkpoint."""
     say(json.dumps(export.export(options.checkpoint, work(options), options.name)))
 
 
-def run_int8(options):
+def run_int8(options: argparse.Namespace) -> None:
     """Measure the ranges and write the INT8 form."""
     toml, derived = tomls(options, work(options))
     given = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
@@ -188,7 +190,7 @@ def run_int8(options):
             )
 
 
-def run_judge(options):
+def run_judge(options: argparse.Namespace) -> None:
     """Hold the candidate and its INT8 form to the rule."""
     shipped = options.against or str(tomls(options, networks(options))[0])
     if not options.against and not Path(shipped).is_file():
@@ -207,7 +209,7 @@ def run_judge(options):
         raise BadRun("the candidate is not better than what ships; nothing was installed")
 
 
-def run_install(options):
+def run_install(options: argparse.Namespace) -> None:
     """Copy both forms of the network, and the table of ranges without what nobody reads there."""
     shipped = tomls(options, networks(options))[0]
     kept = re.findall(KEPT, shipped.read_text()) if shipped.is_file() else []
@@ -230,7 +232,7 @@ def run_install(options):
     (networks(options) / ranges.name).write_text(text)
 
 
-def run_thresholds(options):
+def run_thresholds(options: argparse.Namespace) -> None:
     """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
     toml, report = tomls(options, networks(options))[0], work(options, "thresholds.json")
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -240,7 +242,7 @@ def run_thresholds(options):
     fit.write_all(toml, Certainty(below, min(1.0, round(below + UNSURE, 2))))
 
 
-def run_search(options):
+def run_search(options: argparse.Namespace) -> None:
     """Fit the thresholds of the search for lost targets, and write them into the TOMLs."""
     toml = tomls(options, networks(options))[0]
     if not options.films:
@@ -254,7 +256,7 @@ def run_search(options):
     passed("calib.research.longterm.fit", fit.main(arguments))
 
 
-def run_figures(options):
+def run_figures(options: argparse.Namespace) -> None:
     """Measure mean overlap; write it and the size of the files into README.md."""
     readme, row = Path(options.root) / "README.md", readme_row(options)
     alone = measured(options, without_search(options))
@@ -275,7 +277,7 @@ def run_figures(options):
     say(told.format(options.name, *alone, *both))
 
 
-def without_search(options):
+def without_search(options: argparse.Namespace) -> Path:
     """Copy both forms that ship to a folder, without the search for lost targets; returns it."""
     folder = work(options, "alone")
     for toml, copy in zip(tomls(options, networks(options)), tomls(options, folder)):
@@ -286,7 +288,7 @@ def without_search(options):
     return folder
 
 
-def measured(options, folder):
+def measured(options: argparse.Namespace, folder: Path) -> list[str]:
     """Mean overlap on --clips of the forms in a folder, as README.md writes it: fp32, INT8."""
     toml, derived = tomls(options, folder)
     out = work(options, "evaluation", folder.name)
@@ -298,18 +300,18 @@ def measured(options, folder):
     return [f"{value:.3f}".lstrip("0") for value in found]
 
 
-def readme_row(options):
+def readme_row(options: argparse.Namespace) -> str:
     """The pattern of the network's row in README.md, its group open; other tables name it too."""
     return rf"(?m)^(\| `{options.name}`(?: \([^)|]*\))? \| {FAMILY} \| "
 
 
-def size_mb(toml):
+def size_mb(toml: str | Path) -> str:
     """The size of a network's files in MB, as README.md writes it."""
     paths = load_network(str(toml)).locate().values()
     return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f}".lstrip("0")
 
 
-def replace(path, pattern, value):
+def replace(path: Path, pattern: str, value: str) -> None:
     """Write ``value`` behind what the pattern's group matches, at the one place where it does."""
     text, count = re.subn(pattern, lambda found: found.group(1) + value, path.read_text())
     if count != 1:
@@ -317,7 +319,7 @@ def replace(path, pattern, value):
     path.write_text(text)
 
 
-def run_picture(options):
+def run_picture(options: argparse.Namespace) -> None:
     """Draw the picture of README.md: three frames of the clip, followed with the new weights."""
     if options.name != DEFAULT_NETWORK:
         say(f"left out: the picture shows {DEFAULT_NETWORK}")
@@ -329,7 +331,7 @@ def run_picture(options):
     tracker.close()
 
 
-def picture(tracker, clip):
+def picture(tracker: Any, clip: Path) -> np.ndarray:
     """Frames of a clip beside one another, enlarged, with the box that the tracker found."""
     capture, parts, index = cv2.VideoCapture(str(clip)), [], 0
     good, frame = capture.read()
@@ -349,13 +351,13 @@ def picture(tracker, clip):
     return np.hstack([part for shown in parts for part in (gap, shown)][1:])
 
 
-def drawn(frame, track, index):
+def drawn(frame: np.ndarray, track: Any, index: int) -> np.ndarray:
     """One enlarged frame with its box; without times, which depend on the computer."""
     shown = draw(frame, track, {"network": DEFAULT_NETWORK, "frame": index})
     return cv2.resize(shown, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
 
 
-def run_prepared(options):
+def run_prepared(options: argparse.Namespace) -> None:
     """Prepare the network anew for boards without onnx, if it comes prepared."""
     folder = Path(options.root).resolve() / SHIPPED
     if not (folder / options.name).is_dir():
@@ -367,7 +369,7 @@ def run_prepared(options):
     passed("boards.build.ship", done.returncode)
 
 
-def run_cycles(options):
+def run_cycles(options: argparse.Namespace) -> None:
     """Compile for every FPGA board, measure the cycles in the RTL and write CYCLES.md."""
     if options.name not in cycles.networks():
         say("left out: FPGA boards run {} by default".format(" and ".join(cycles.networks())))

@@ -11,16 +11,22 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 
+from calib.research.train.bank import Bank
 from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
+from calib.research.train.pairs import Drawer
+from calib.research.train.teacher import Teachers
 
 PATIENCE_S = 60  # a pair takes less than a second
 
 
-def layout(channels):
+def layout(channels: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     """Name -> (shape, dtype) of what a pair holds."""
     return {
         "exemplar": ((EXEMPLAR, EXEMPLAR, 3), np.uint8),
@@ -38,13 +44,13 @@ def layout(channels):
 class Ring:
     """The mapped files; ``used`` is how many pairs the training has taken."""
 
-    def __init__(self, folder, size, channels):
+    def __init__(self, folder: str | Path, size: int, channels: int) -> None:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.size = size
         about = json.dumps([size, channels, list(layout(channels))])
         fresh = not (folder / "about").is_file() or (folder / "about").read_text() != about
-        mode = "w+" if fresh else "r+"
+        mode: Literal["w+", "r+"] = "w+" if fresh else "r+"
         self.fields = {
             name: np.memmap(folder / (name + ".bin"), dtype, mode, shape=(size,) + shape)
             for name, (shape, dtype) in layout(channels).items()
@@ -54,34 +60,34 @@ class Ring:
         (folder / "about").write_text(about)
 
     @property
-    def used(self):
+    def used(self) -> int:
         return int(self._used[0])
 
     @used.setter
-    def used(self, pairs):
+    def used(self, pairs: int) -> None:
         self._used[0] = pairs
 
-    def put(self, number, pair):
+    def put(self, number: int, pair: dict[str, Any]) -> None:
         slot = number % self.size
         self.stamps[slot] = 0
         for name, value in pair.items():
             self.fields[name][slot] = value
         self.stamps[slot] = number + 1
 
-    def filled(self):
+    def filled(self) -> int:
         return int(np.count_nonzero(self.stamps.copy()))
 
-    def written(self):
+    def written(self) -> int:
         return int(self.stamps.max())
 
-    def take(self, slots, names):
+    def take(self, slots: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Copy some fields of these slots, and count the pairs as used."""
         self.used += len(slots)
         slots = np.sort(slots)
         return {name: self.fields[name][slots] for name in names}
 
 
-def learnt_pair(drawer, teachers, seed, number):
+def learnt_pair(drawer: Drawer, teachers: Teachers, seed: int, number: int) -> dict[str, Any]:
     """Pair ``number`` with the teachers' features and maps, as a dict of the ring's fields."""
     rng = np.random.default_rng([seed, abs(number), number < 0])
     pair = drawer.pair(rng)
@@ -95,23 +101,17 @@ def learnt_pair(drawer, teachers, seed, number):
     }
 
 
-def write_pairs(job, worker):
+def write_pairs(job: dict[str, Any], worker: int) -> None:
     """Draw pairs until the parent process ends or asks to stop; the body of one process.
 
     It finishes the pair in hand first. Otherwise that slot would stay empty, and a run that draws
     nothing itself (``--processes 0``) would wait for ever where its ring is small.
     """
-    import cv2
-
-    from calib.research.train.bank import Bank
-    from calib.research.train.pairs import Drawer
-    from calib.research.train.teacher import Teachers
-
     cv2.setNumThreads(1)
     asked = []
     signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
-    for number in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
-        signal.signal(number, signal.SIG_IGN)
+    for each in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
+        signal.signal(each, signal.SIG_IGN)
     os.nice(job["nice"])
     teachers = Teachers(job["teachers"], job["networks_dir"], job["of_maps"])
     drawer = Drawer(Bank(job["bank"]))
@@ -127,7 +127,7 @@ def write_pairs(job, worker):
         number += job["workers"]
 
 
-def start_writers(job):
+def start_writers(job: dict[str, Any]) -> list[Any]:
     """Start ``job["workers"]`` processes, which end with this one."""
     context = multiprocessing.get_context("spawn")
     job = dict(job, parent=os.getpid())
@@ -140,7 +140,7 @@ def start_writers(job):
     return processes
 
 
-def stop_writers(processes):
+def stop_writers(processes: Sequence[Any]) -> None:
     """Ask the processes to stop, and wait until each has finished its pair.
 
     A process that has not ended after ``PATIENCE_S`` is killed.

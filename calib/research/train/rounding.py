@@ -5,6 +5,9 @@ one scale and each output channel of a convolution's weights another one. The gr
 rounding as if it were not there, except where a value is beyond the int8 range.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -15,13 +18,13 @@ LEAST, MOST = -12, 6  # exponents that an output may have
 INPUT_STEP = 2.0**-5  # of normalised crops: the finest with which int8 holds white and black
 
 
-def rounded(values, step):
+def rounded(values: torch.Tensor, step: Any) -> torch.Tensor:
     """The nearest multiple of ``step`` that int8 can hold; straight through for the gradient."""
     whole = (values / step).clamp(-128, 127)
     return (whole + (whole.round() - whole).detach()) * step
 
 
-def weights(layer):
+def weights(layer: Any) -> torch.Tensor:
     """The weights that a convolution uses: rounded if ``switch`` turned rounding on."""
     step = getattr(layer, "weight_step", None)
     if step is None or not layer.rounding:
@@ -29,7 +32,7 @@ def weights(layer):
     return rounded(layer.weight, step)
 
 
-def _look(layer, inputs, output):
+def _look(layer: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
     """Forward hook of every layer that has an output of its own."""
     if layer.errors is not None:
         for exponent in range(LEAST, MOST + 1):
@@ -40,7 +43,7 @@ def _look(layer, inputs, output):
     return output
 
 
-def _with_outputs(module):
+def _with_outputs(module: nn.Module) -> Iterator[Any]:
     """The layers below ``module`` whose output is stored: a convolution with its ReLU is one."""
     for child in module.children():
         kinds = [type(layer) for layer in child.children()]
@@ -51,7 +54,7 @@ def _with_outputs(module):
             yield from _with_outputs(child)
 
 
-def prepare(folded, feeds):
+def prepare(folded: Any, feeds: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """Choose all scales, and let ``switch`` turn the rounding on.
 
     Args:
@@ -72,12 +75,12 @@ def prepare(folded, feeds):
     settle_weights(folded)
 
 
-def convolutions(folded):
+def convolutions(folded: Any) -> list[Any]:
     """All convolutions of the network."""
     return [layer for layer in folded.modules() if isinstance(layer, nn.Conv2d)]
 
 
-def settle_weights(folded):
+def settle_weights(folded: Any) -> None:
     """Choose the scales of the weights anew, as the FPGA's compiler does."""
     for layer in convolutions(folded):
         weight = layer.weight.detach()
@@ -87,7 +90,7 @@ def settle_weights(folded):
         layer.rounding = getattr(layer, "rounding", False)
 
 
-def switch(folded, on):
+def switch(folded: Any, on: bool) -> None:
     """Turn the rounding of all outputs and weights on or off."""
     for layer in folded.modules():
         if hasattr(layer, "rounding"):

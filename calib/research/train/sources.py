@@ -6,6 +6,7 @@ has class R, so that a picture of unknown origin never counts as free.
 
 import collections
 import fnmatch
+from collections.abc import Iterable
 from pathlib import Path
 
 from boards import toml
@@ -34,7 +35,7 @@ class Sources:
         BadImages: a class that is not in ``CLASSES``.
     """
 
-    def __init__(self, licences=(), table=TABLE):
+    def __init__(self, licences: Iterable[str] = (), table: str | Path = TABLE) -> None:
         unknown = sorted(set(licences) - set(CLASSES))
         if unknown:
             raise BadImages(
@@ -48,7 +49,7 @@ class Sources:
             for entry in toml.read(self.table, BadImages)["source"]
         ]
 
-    def of(self, path):
+    def of(self, path: str | Path) -> Source:
         """The ``Source`` of a file or clip folder; of class R if the table does not list it."""
         path = Path(path)
         name = f"{path.resolve().parent.name}/{path.name}"
@@ -57,6 +58,6 @@ class Sources:
                 return source
         return Source(path.resolve().parent.name, "R", "not stated", ())
 
-    def allow(self, path):
+    def allow(self, path: str | Path) -> bool:
         """Whether the run may see this file or clip folder."""
         return self.of(path).licence_class in self.licences

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from calib.research.train import loop
 from calib.research.train.errors import TrainingStopped
 from calib.research.train.network import Kestrel, normalise
+from calib.research.train.stages import Standard
 from calib.research.train.unfold import graphs_of, unfold
 from calib.research.train.widen import LOOKED_AT, can_widen, widen
 from runtime.networks import load_network
@@ -19,7 +22,7 @@ FREE = "Apache-2.0: our training saw pictures of free licences alone, see calib/
 FREE_CLASSES = {"A", "B"}  # of sources.toml
 
 
-def licences_of(checkpoint):
+def licences_of(checkpoint: str | Path) -> dict[str, int]:
     """The licence classes of the pictures that a checkpoint or an export saw.
 
     Of a checkpoint the log beside it says so. Of an export only its TOML's licence is known.
@@ -31,7 +34,8 @@ def licences_of(checkpoint):
     if Path(checkpoint).suffix == ".toml":
         free = load_network(checkpoint).licence.startswith(FREE.partition(",")[0])
         return dict.fromkeys(sorted(FREE_CLASSES), 0) if free else UNKNOWN
-    log, seen = Path(checkpoint).parent / "log.jsonl", {}
+    log = Path(checkpoint).parent / "log.jsonl"
+    seen: dict[str, int] = {}
     for line in log.read_text().splitlines() if log.is_file() else []:
         entry = json.loads(line)
         if entry.get("event") in ("pictures", "start"):
@@ -40,12 +44,19 @@ def licences_of(checkpoint):
     return seen or UNKNOWN
 
 
-def licence_of(checkpoint):
+def licence_of(checkpoint: str | Path) -> str:
     """What the TOML says of the licence: free if the log of the run names free pictures alone."""
     return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
 
 
-def load_start(name, network, path, held, standard, networks_dir=None):
+def load_start(
+    name: str,
+    network: Kestrel,
+    path: str | Path,
+    held: dict[str, np.ndarray],
+    standard: Standard,
+    networks_dir: str | None = None,
+) -> str | None:
     """Load the weights that the first stage starts from: those of a checkpoint or of an export.
 
     Of a checkpoint it takes the averaged weights. An export is given by its TOML; ``unfold.py``
@@ -77,7 +88,8 @@ def load_start(name, network, path, held, standard, networks_dir=None):
         unfold(network, graphs_of(load_network(path).locate(networks_dir)), held, standard)
         return f"{path} is an export; it was made trainable again"
     state = loop.load(path)
-    config, weights, told = state["config"], dict(state["average"]), None
+    config, told = state["config"], None
+    weights: Any = dict(state["average"])
     shapes = config["shape"], network.config["shape"]
     if name != "blocks" and not config.get("folded") and can_widen(*shapes):
         weights = widened(network, config, weights, held)
@@ -96,7 +108,12 @@ def load_start(name, network, path, held, standard, networks_dir=None):
     return told
 
 
-def widened(network, config, weights, held):
+def widened(
+    network: Kestrel,
+    config: dict[str, Any],
+    weights: dict[str, torch.Tensor],
+    held: dict[str, np.ndarray],
+) -> dict[str, torch.Tensor]:
     """The weights of a narrower network, with those of the widened backbone."""
     narrow = Kestrel(**config).eval()
     narrow.load_state_dict(weights)
@@ -107,7 +124,9 @@ def widened(network, config, weights, held):
     return {**others, **network.backbone.state_dict(prefix="backbone.")}
 
 
-def completed(network, weights, optional):
+def completed(
+    network: Kestrel, weights: dict[str, torch.Tensor], optional: str
+) -> dict[str, torch.Tensor] | None:
     """The weights, with the network's own ones where an optional part does not fit.
 
     Returns:
@@ -122,10 +141,10 @@ def completed(network, weights, optional):
     return {**{key: value for key, value in own.items() if key.startswith(optional)}, **found}
 
 
-def load_earlier_stages(name, network, out):
+def load_earlier_stages(name: str, network: Kestrel, out: Path) -> None:
     """Load what earlier stages of this run have learnt."""
 
-    def average(*stages):
+    def average(*stages: str) -> list[dict[str, torch.Tensor]]:
         paths = [out / (stage + ".pt") for stage in stages]
         missing = [path for path in paths if not path.is_file()]
         if missing:

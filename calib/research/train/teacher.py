@@ -6,6 +6,10 @@ networks than the features. A teacher must be of the family "points" and have th
 and "head".
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,7 +20,7 @@ from runtime.errors import HotpathError
 from runtime.networks import load_network
 
 
-def session(model):
+def session(model: str | Path | bytes) -> Any:
     """An ONNX Runtime session on one thread; ``model`` is a path or the bytes of a model."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -25,7 +29,7 @@ def session(model):
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def for_exemplar(path):
+def for_exemplar(path: str | Path) -> bytes:
     """The backbone at ``path`` with the input size of an exemplar crop, as bytes."""
     model = onnx.load(str(path))
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
@@ -40,7 +44,7 @@ def for_exemplar(path):
 class Teacher:
     """One network. ``channels`` is the number of channels of its features."""
 
-    def __init__(self, name, networks_dir=None):
+    def __init__(self, name: str, networks_dir: str | None = None) -> None:
         try:
             network = load_network(name)
             files = network.locate(networks_dir)
@@ -62,15 +66,15 @@ class Teacher:
         self._features = [value.name for value in self._head.get_inputs()]
         self.channels = self._head.get_inputs()[0].shape[1]
 
-    def exemplar(self, crop):
+    def exemplar(self, crop: np.ndarray) -> np.ndarray:
         """uint8 (127,127,3) -> float32 (1,channels,8,8)."""
         return self._exemplar.run(None, {self._image: self._input(crop)})[0]
 
-    def search(self, crop):
+    def search(self, crop: np.ndarray) -> np.ndarray:
         """uint8 (255,255,3) -> float32 (1,channels,16,16)."""
         return self._search.run(None, {self._image: self._input(crop)})[0]
 
-    def maps(self, exemplar, search):
+    def maps(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features -> probability (16,16) and distances (4,16,16); NaN where there is no cell."""
         scores, distances = self._head.run(None, dict(zip(self._features, (exemplar, search))))
         probability = np.full((CELLS, CELLS), np.nan, np.float32)
@@ -81,7 +85,7 @@ class Teacher:
         boxes[:, inside, inside] = distances[0]
         return probability, boxes
 
-    def _input(self, crop):
+    def _input(self, crop: np.ndarray) -> np.ndarray:
         image = np.empty((1, 3) + crop.shape[:2], np.float32)
         for channel in range(3):  # four times as fast as astype on a transposed view
             image[0, channel] = crop[:, :, channel]
@@ -99,25 +103,33 @@ class Teachers:
         of_maps: networks of the maps that ``learn`` gives.
     """
 
-    def __init__(self, names, networks_dir=None, of_maps=()):
+    def __init__(
+        self, names: Sequence[str], networks_dir: str | None = None, of_maps: Sequence[str] = ()
+    ) -> None:
         self.members = [Teacher(name, networks_dir) for name in names]
         self.channels = sum(member.channels for member in self.members)
         have = {member.name: member for member in self.members}
         self._of_maps = [have.get(name) or Teacher(name, networks_dir) for name in of_maps]
 
-    def maps(self, exemplar, search):
+    def maps(self, exemplar: np.ndarray, search: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features (channels,8,8), (channels,16,16) -> probability (16,16), distances (4,16,16)."""
         edges = np.cumsum([member.channels for member in self.members])[:-1]
         pairs = zip(np.split(exemplar[None], edges, 1), np.split(search[None], edges, 1))
         return mean_maps([member.maps(*pair) for member, pair in zip(self.members, pairs)])
 
-    def features(self, exemplar=None, search=None):
+    def features(
+        self, exemplar: np.ndarray | None = None, search: np.ndarray | None = None
+    ) -> np.ndarray:
         """A uint8 crop -> float32 (channels,8,8), or (channels,16,16)."""
         if exemplar is not None:
             return np.concatenate([member.exemplar(exemplar)[0] for member in self.members])
+        if search is None:
+            raise ValueError("no crop was given")
         return np.concatenate([member.search(search)[0] for member in self.members])
 
-    def learn(self, exemplar, search):
+    def learn(
+        self, exemplar: np.ndarray, search: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Features and maps of a pair of uint8 crops.
 
         Returns:
@@ -133,7 +145,7 @@ class Teachers:
         return (z, x) + mean_maps([member.maps(*found[member]) for member in of_maps])
 
 
-def mean_maps(maps):
+def mean_maps(maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """One map of several: the mean score, and boxes with the scores as weights.
 
     Args:

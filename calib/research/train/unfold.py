@@ -7,21 +7,27 @@ backbone, which hold the projection to the teacher's features, are parted again 
 and by least squares to these features. So the network computes what the export computes.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import nn
 
 from calib.research.train.errors import TrainingStopped
 from calib.research.train.layers import BACKBONES, Bottleneck, Unit
-from calib.research.train.network import Folded, normalise
+from calib.research.train.network import Backbone, Folded, Kestrel, normalise
+from calib.research.train.stages import Standard
 from calib.research.train.widen import LOOKED_AT
 
 LENGTH = 2.0**0.5  # of an output channel's weights, as Kaiming's initialisation gives it
 RESIDUAL = 1e-4  # share of the projections that may be lost where they are parted
 
 
-def graphs_of(paths):
+def graphs_of(paths: dict[str, Path]) -> dict[str, torch.Tensor]:
     """The weights of an export, under the names of the folded network's parts.
 
     Args:
@@ -39,7 +45,12 @@ def graphs_of(paths):
 
 
 @torch.no_grad()
-def unfold(network, weights, held, standard):
+def unfold(
+    network: Kestrel,
+    weights: dict[str, torch.Tensor],
+    held: dict[str, np.ndarray],
+    standard: Standard,
+) -> None:
     """Give a network the weights of an export; it computes the same in evaluation.
 
     Args:
@@ -86,12 +97,12 @@ def unfold(network, weights, held, standard):
         part: normalise(torch.from_numpy(held[part][:LOOKED_AT])) for part in ("exemplar", "search")
     }
     _part_projections(network, weights, images, held, standard)
-    reduce = (weights["search_graph.reduce.0." + name] for name in ("weight", "bias"))
-    _take_correlation(network, *reduce, images)
+    weight, bias = (weights["search_graph.reduce.0." + name] for name in ("weight", "bias"))
+    _take_correlation(network, weight, bias, images)
     _measure(network, images)
 
 
-def _units(layers, prefix):
+def _units(layers: Any, prefix: str) -> list[tuple[Any, str]]:
     """(unit, name of its convolution in the folded form) of a row of layers."""
     found = []
     for index, layer in enumerate(layers):
@@ -104,7 +115,7 @@ def _units(layers, prefix):
     return found
 
 
-def _take(unit, weight, bias):
+def _take(unit: Unit, weight: torch.Tensor, bias: torch.Tensor) -> None:
     """Make a unit compute what a convolution computes; its statistics are not measured yet."""
     sizes = weight.flatten(1).norm(dim=1)
     gain = torch.where(sizes > 0, sizes / LENGTH, torch.ones_like(sizes))
@@ -116,7 +127,13 @@ def _take(unit, weight, bias):
     unit.norm.bias.copy_(bias)
 
 
-def _part_projections(network, weights, images, held, standard):
+def _part_projections(
+    network: Kestrel,
+    weights: dict[str, torch.Tensor],
+    images: dict[str, torch.Tensor],
+    held: dict[str, np.ndarray],
+    standard: Standard,
+) -> None:
     """Part the 1x1 convolutions behind the backbone into projections and the head's own."""
     backbone, head = network.backbone, network.head
     parts = (("exemplar", head.exemplar, float(head.width)), ("search", head.search, 1.0))
@@ -142,7 +159,13 @@ def _part_projections(network, weights, images, held, standard):
         _take(unit, weight[:, :, None, None].float(), (bias - weight @ a_bias).float())
 
 
-def _to_teacher(backbone, basis, images, held, standard):
+def _to_teacher(
+    backbone: Backbone,
+    basis: torch.Tensor,
+    images: dict[str, torch.Tensor],
+    held: dict[str, np.ndarray],
+    standard: Standard,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The linear map from rows of the backbone's channels to the teachers' features.
 
     Returns:
@@ -160,15 +183,17 @@ def _to_teacher(backbone, basis, images, held, standard):
     return found[:, :-1].contiguous(), found[:, -1].contiguous()
 
 
-def _statistics(network, images, norms):
+def _statistics(
+    network: Kestrel, images: dict[str, torch.Tensor], norms: Sequence[nn.Module]
+) -> dict[Any, Any]:
     """dict of batch norm -> mean and variance of its input, as a training keeps them.
 
     Where it gets exemplars and then search crops, these are between both: the running mean of
     numbers that take turns.
     """
-    found = {}
+    found: dict[Any, Any] = {}
 
-    def look(norm, inputs):
+    def look(norm: nn.Module, inputs: Any) -> None:
         values = inputs[0].transpose(0, 1).flatten(1)
         seen = values.mean(1), values.var(1)
         if norm in found:
@@ -183,7 +208,9 @@ def _statistics(network, images, norms):
     return found
 
 
-def _take_correlation(network, weight, bias, images):
+def _take_correlation(
+    network: Kestrel, weight: torch.Tensor, bias: torch.Tensor, images: dict[str, torch.Tensor]
+) -> None:
     """Standardise the correlation, and make the layer behind it compute what it computed."""
     match, reduce = network.head.match, network.head.reduce
     mean, variance = _statistics(network, images, [match])[match]
@@ -195,7 +222,7 @@ def _take_correlation(network, weight, bias, images):
     _take(reduce, scaled, bias + weight[:, :cells, 0, 0] @ mean)
 
 
-def _measure(network, images):
+def _measure(network: Kestrel, images: dict[str, torch.Tensor]) -> None:
     """Give the units' batch norms the statistics of their inputs; they compute the same."""
     norms = [module.norm for module in network.modules() if isinstance(module, Unit)]
     for norm, (mean, variance) in _statistics(network, images, norms).items():

@@ -6,15 +6,18 @@ of real pictures. The weights that look at it are zero, and training moves them.
 Net2Net (Chen et al., 2016), without copies of channels.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
-from calib.research.train.layers import BACKBONES, Block, Bottleneck, channels_of
+from calib.research.train.layers import BACKBONES, Block, Bottleneck, Unit, channels_of
 
 PARTS = ("expand", "depth", "narrow")  # of a ``Bottleneck``
 LOOKED_AT = 128  # pictures that statistics are measured on
 
 
-def can_widen(narrow, wide):
+def can_widen(narrow: Any, wide: Any) -> bool:
     """Whether a backbone of the shape ``wide`` can start from one of the shape ``narrow``.
 
     Args:
@@ -27,13 +30,13 @@ def can_widen(narrow, wide):
     return same_sums and len(rows[0]) == len(rows[1]) and all(map(_fits, *rows))
 
 
-def _sums(row):
+def _sums(row: Sequence[Any]) -> list[int]:
     """Where a row of ``BACKBONES`` adds a block's input to its result."""
     blocks = ((i, layer) for i, layer in enumerate(row) if isinstance(layer, Block))
     return [i for i, b in blocks if b.stride == 1 and b.channels == channels_of(row[i - 1])]
 
 
-def _fits(narrow, wide):
+def _fits(narrow: Any, wide: Any) -> bool:
     """Whether one layer of ``BACKBONES`` differs from another in its channels alone."""
     if type(narrow) is not type(wide):
         return False
@@ -44,7 +47,7 @@ def _fits(narrow, wide):
 
 
 @torch.no_grad()
-def widen(narrow, wide, images):
+def widen(narrow: Any, wide: Any, images: torch.Tensor) -> None:
     """Give ``wide`` the weights of ``narrow``; new channels begin without effect.
 
     Args:
@@ -67,7 +70,7 @@ def widen(narrow, wide, images):
     wide.project.bias.copy_(narrow.project.bias)
 
 
-def _widen_unit(old, new, maps):
+def _widen_unit(old: Unit, new: Unit, maps: torch.Tensor) -> torch.Tensor:
     """Give a unit the weights of a narrower one; returns its maps."""
     kernel = old.kernel()
     outputs, inputs = kernel.shape[:2]

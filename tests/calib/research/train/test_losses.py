@@ -59,10 +59,10 @@ def test_a_true_box_overrules_the_teacher_and_a_guessed_one_does_not():
 def test_losses_are_least_at_the_target():
     pair = batch(ONE_PICTURE)
     right = torch.logit(pair["probability"]), pair["distances"].log()
-    score, box = losses.map_losses(*right, pair)
+    score, box = losses.map_losses(right, pair)
     assert abs(float(score)) < 1e-5 and abs(float(box)) < 1e-5
     for change in (-0.3, 0.3):
-        worse = losses.map_losses(right[0] + change, right[1] + change, pair)
+        worse = losses.map_losses((right[0] + change, right[1] + change), pair)
         assert worse[0] > score and worse[1] > box
 
 
@@ -137,5 +137,5 @@ def test_a_floor_bounds_the_logits_that_are_best():
     pair = batch(NEGATIVE)
     high, low = torch.full((1, 16, 16), -9.0), torch.full((1, 16, 16), -3.9)
     boxes = pair["distances"].log()
-    assert losses.map_losses(low, boxes, pair, floor=0.02)[0] < 0.01
-    assert losses.map_losses(high, boxes, pair, floor=0.02)[0] > 0.05
+    assert losses.map_losses((low, boxes), pair, floor=0.02)[0] < 0.01
+    assert losses.map_losses((high, boxes), pair, floor=0.02)[0] > 0.05

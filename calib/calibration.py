@@ -2,8 +2,6 @@
 
 import functools
 import os
-import statistics
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,6 @@ from runtime.networks import load_network
 Feeds = list[dict[str, np.ndarray]]
 Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs
 NOISE_CROPS = 6  # search crops that layers are ranked on
-TIMED_FRAMES, BLOCK, ROUNDS = 60, 10, 4
 
 
 class Calibration:
@@ -260,9 +257,7 @@ class Calibration:
 
     # -- the last figures
 
-    def final(
-        self, written: dict[str, Path], ranges: dict[str, Any], speed: bool = True
-    ) -> dict[str, Any]:
+    def final(self, written: dict[str, Path], ranges: dict[str, Any]) -> dict[str, Any]:
         """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
         forms = {"fp32": self._form(self.network.path, plain, plain)}
@@ -278,8 +273,6 @@ class Calibration:
             for engine in there
         }
         forms["whole numbers, powers of two"] = self._power_of_two(ranges, plain)
-        int8 = self.models(ranges, None, ranges["keep"], "cpu")
-        feeds = [self.feeds(clip)[1][0] for clip in self.clips][:NOISE_CROPS]
         costs = self.costs()
         return {
             "network": self.network.name,
@@ -293,14 +286,6 @@ class Calibration:
             "pairs": len(plain[0]),
             "forms": forms,
             "same_cell_as_simulated": same,
-            "layers": {
-                qdq.base(n): snr
-                for n, snr in sensitivity.layer_snr(
-                    self.parts["search"], int8["search"], feeds
-                ).items()
-            },
-            "costs": costs,
-            "speed": self.speed(written["cpu"]) if speed else {},
         }
 
     def _form(self, path: str | Path, found: Found, plain: Found) -> dict[str, float]:
@@ -327,25 +312,6 @@ class Calibration:
         }
         path = qdq.write(self.network, models, self.store.folder, "power-of-two", "a simulation")
         return self._form(path, self.run(path, self.held), plain)
-
-    def speed(self, path: str | Path) -> dict[str, dict[str, float]]:
-        """Return a dict of engine -> {"fp32", "int8"}: median ms a frame, measured in turns."""
-        clip, found = self.held[0], {}
-        frames = [clip[i] for i in range(min(len(clip), TIMED_FRAMES))]
-        for engine in engines.installed():
-            trackers = {
-                "fp32": load_tracker(
-                    self.network.path,
-                    engine=engine,
-                    precision="fp32",
-                    networks_dir=self.networks_dir,
-                ),
-                "int8": load_tracker(
-                    path, engine=engine, precision="fp32", networks_dir=self.networks_dir
-                ),
-            }
-            found[engine] = take_turns(trackers, frames, clip.boxes[0])
-        return found
 
 
 def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ranges]:
@@ -395,26 +361,3 @@ def _plain_session(model: onnx.ModelProto) -> Any:
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-
-
-def take_turns(
-    trackers: dict[str, Any], frames: Sequence[np.ndarray], box: np.ndarray
-) -> dict[str, float]:
-    """Return a dict of name -> ms a frame: the least of the medians of all rounds.
-
-    The trackers take blocks of frames in turn, so that a disturbance of the machine hits all.
-    """
-    medians: dict[str, list[float]] = {name: [] for name in trackers}
-    for round_ in range(ROUNDS + 1):
-        times: dict[str, list[float]] = {name: [] for name in trackers}
-        for start in range(0, len(frames), BLOCK):
-            for name, tracker in trackers.items():
-                if start == 0:
-                    tracker.init(frames[0], box)
-                for frame in frames[max(1, start) : start + BLOCK]:
-                    started = time.perf_counter()
-                    tracker.update(frame)
-                    times[name].append((time.perf_counter() - started) * 1e3)
-        for name, ms in times.items() if round_ else ():  # the first round warms up
-            medians[name].append(statistics.median(ms))
-    return {name: min(ms) for name, ms in medians.items()}

@@ -10,7 +10,7 @@ OUT:
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
     NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
-    NAME-int8.json                                 the report: layers, overlap, size, speed
+    NAME-int8.json                                 the report: overlap, size
 
 The last figures come from the held-out clips, which influence neither ranges nor choices. A killed
 run continues with the same command.
@@ -78,7 +78,6 @@ def parser() -> argparse.ArgumentParser:
         "--table", metavar="FILE", help="use this table of ranges instead of measuring"
     )
     cli.add_argument("--tensorrt", nargs="*", default=["8.2.1", "10.3.0"], metavar="VERSION")
-    cli.add_argument("--no-speed", action="store_true", help="do not measure the speed")
     cli.add_argument("--out", default="out/int8", metavar="DIR")
     return cli
 
@@ -107,7 +106,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         ranges, told = calibrate(work, options)
     table.write(ranges, out / (network.name + "-ranges.json"))
     written = write_targets(work, ranges, options, out)
-    report = dict(told, **work.final(written, ranges, speed=not options.no_speed))
+    report = dict(told, **work.final(written, ranges))
     (out / (network.name + "-int8.json")).write_text(json.dumps(report, indent=1))
     say(text(report))
     return report
@@ -210,12 +209,6 @@ def text(report: dict[str, Any]) -> str:
         lines.append(
             "{:<32}{:9.4f}{:+9.4f}{:11.3f}{:9.2f}".format(
                 name, form["overlap"], form["loss"], form["same_cell"], form["bytes"] / 1e6
-            )
-        )
-    for engine, ms in report["speed"].items():
-        lines.append(
-            "{}: {:.3f} ms a frame, INT8 {:.3f} ms: {:.2f} times".format(
-                engine, ms["fp32"], ms["int8"], ms["fp32"] / ms["int8"]
             )
         )
     for engine, share in report["same_cell_as_simulated"].items():

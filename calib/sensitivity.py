@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnxruntime.quantization.qdq_loss_debug import compute_signal_to_quantization_noice_ratio
 
 from calib import qdq
-from calib.ranges import Ranges, float_tensors, session, with_outputs
+from calib.ranges import Ranges, session
 from calib.store import Store
 
 
@@ -85,29 +84,3 @@ def keep_sets(
             yield list(kept)
     if kept and len(kept) not in sizes:
         yield list(kept)
-
-
-def layer_snr(
-    model: onnx.ModelProto, int8: onnx.ModelProto, feeds: Sequence[dict[str, np.ndarray]]
-) -> dict[str, float]:
-    """Return a dict of layer -> signal to noise of its output in the whole INT8 network, dB."""
-    names = [n.output[0] for n in qdq.weighted_layers(model)]
-    there = set(float_tensors(int8))
-    both = [name for name in names if name in there]
-    plain, other = session(with_outputs(model, both)), session(with_outputs(int8, both))
-    sums: dict[str, tuple[list[Any], list[Any]]] = {name: ([], []) for name in both}
-    for feed in feeds:
-        for name, a, b in zip(both, plain.run(both, feed), other.run(both, feed)):
-            sums[name][0].append(a)
-            sums[name][1].append(b)
-    by_output = {name: _decibels(*pair) for name, pair in sums.items()}
-    return {
-        node.name: by_output[node.output[0]]
-        for node in qdq.weighted_layers(model)
-        if node.output[0] in by_output
-    }
-
-
-def _decibels(plain: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
-    with np.errstate(divide="ignore"):
-        return min(99.0, float(compute_signal_to_quantization_noice_ratio(plain, other)))

@@ -64,7 +64,6 @@ def arguments(place, out, *more):
         "4",
         "--exemplars",
         "2",
-        "--no-speed",
         "--out",
         str(place / out),
         *more,

@@ -21,7 +21,7 @@ def test_it_is_made_anew_from_the_table_that_ships(name, tmp_path):
         for index, frame in enumerate(frames[start : start + 12]):
             cv2.imwrite(str(folder / "img" / f"{index:03d}.png"), frame)
         write_boxes(folder / "boxes.csv", np.array(boxes[start : start + 12]))
-    arguments = ["--network", name, "--no-speed", "--clips", str(tmp_path / "clips")]
+    arguments = ["--network", name, "--clips", str(tmp_path / "clips")]
     arguments += ["--table", str(FOLDER / (name + "-ranges.json"))]
     assert int8.main([*arguments, "--out", str(tmp_path / "out")]) == 0
     again = load_network(str(tmp_path / "out" / shipped.path.name))

@@ -105,21 +105,12 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--times", action="store_true", help="print the time of a frame in each state too"
     )
-    cli.add_argument(
-        "--rounds",
-        type=int,
-        default=1,
-        metavar="N",
-        help="track each film so often, to tell what a frame costs each time from interruptions",
-    )
     cli.add_argument("--out", default="out/longterm", metavar="DIR")
     return cli
 
 
 def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print and write the figures."""
-    if options.rounds < 1:
-        raise BadRun(f"--rounds {options.rounds}: at least one")
     clips = find_clips(options.clips, log=say)
     specs = trackers.fp32_specs(options)
     cases = [case_of(spec, way, options) for spec in specs for way in RECOVER[options.recover]]
@@ -133,8 +124,6 @@ def run(options: argparse.Namespace) -> None:
         say(text(name, members, report[name], options.each))
         if options.times:
             say(times.text({case: entry["times"] for case, entry in report[name].items()}))
-            for case, entry in report[name].items():
-                say("{}: {}".format(case, entry["over_budget"]))
     say(LEGEND)
     out = Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
@@ -221,7 +210,7 @@ def follow_all(cases: Sequence[Case], members: Sequence[Any], options: argparse.
 def follow_one(case: Case, member: Any, options: argparse.Namespace) -> None:
     """Run one tracker over one film and keep what it gave."""
     cv2.setNumThreads(1)
-    run = judge.follow(_tracker(case), member, time.perf_counter, options.rounds)
+    (run,) = judge.follow_all([_tracker(case)], member, time.perf_counter)
     judge.store(run, *_place(case, member, options))
 
 
@@ -235,7 +224,6 @@ def _place(case: Case, member: Any, options: argparse.Namespace) -> tuple[Path, 
     parts = (
         case.spec.identity,
         repr(case.more),
-        f"rounds {options.rounds}" * (options.rounds > 1),
         _code(),
         _identity(member),
     )
@@ -266,7 +254,6 @@ def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) ->
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
         "times": times.by_state(runs),
-        "over_budget": times.over_budget(runs, dict(case.more).get("budget_ms")),
         "each": {member.name: figures([one]) for member, one in zip(members, judged)},
     }
 

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,37 +17,17 @@ from runtime.garbage import short_collections
 SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
 
 
-class Run:
-    """What a tracker gave in every frame of a film; arrays of n values.
+class Run(NamedTuple):
+    """What a tracker gave in every frame of a film; arrays of n values."""
 
-    Attributes:
-        boxes: (n, 4) float64.
-        claimed: bool, whether it says that the target is in the box.
-        confidence: float64, its certainty, or its score where nothing watches it.
-        ms: float64, time of the frame; the start comes first.
-        processor_ms: float64, time that the processor worked on it, on all its threads. What other
-            programs take is not in it.
-        least_ms: float64, the least ``processor_ms`` of the frame in all rounds over the film. What
-            happens to a frame once, as an interruption, is not in it; what the program does for
-            it in every round is.
-        states: text, ``tracked`` or ``lost``, or what the tracker says itself.
-    """
-
-    FIELDS = ("boxes", "claimed", "confidence", "ms", "processor_ms", "least_ms", "states")
-
-    def __init__(
-        self,
-        boxes: np.ndarray,
-        claimed: np.ndarray,
-        confidence: np.ndarray,
-        ms: np.ndarray,
-        processor_ms: np.ndarray,
-        least_ms: np.ndarray,
-        states: np.ndarray,
-    ) -> None:
-        self.boxes, self.claimed, self.confidence = boxes, claimed, confidence
-        self.ms, self.processor_ms, self.least_ms = ms, processor_ms, least_ms
-        self.states = states
+    boxes: np.ndarray  # (n, 4) float64
+    claimed: np.ndarray  # bool, whether it says that the target is in the box
+    confidence: np.ndarray  # float64, its certainty, or its score where nothing watches it
+    ms: np.ndarray  # float64, time of the frame; the start comes first
+    # float64, time that the processor worked on the frame, on all its threads: what other programs
+    # take is not in it
+    processor_ms: np.ndarray
+    states: np.ndarray  # text, ``tracked`` or ``lost``, or what the tracker says itself
 
     def judged(self, film: Any) -> Judged:
         """The run against the film's truth."""
@@ -55,27 +35,19 @@ class Run:
         return Judged(self.boxes, self.claimed, self.confidence, film.boxes, known)
 
 
-def follow(tracker: Any, film: Any, clock: Callable[[], float], rounds: int = 1) -> Run:
-    """Track a film from its first box, several times where its times are asked for.
+@short_collections()  # as runtime.track does
+def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -> list[Run]:
+    """Track a film with several trackers, each frame with one after another.
 
     Args:
-        tracker: has ``init(frame, box)`` and ``update(frame)``. It claims a box unless it says
+        trackers: have ``init(frame, box)`` and ``update(frame)``. One claims a box unless it says
             that the target is lost.
         film: frames and ``boxes``, as a ``calib.clips.Clip`` has them.
         clock: function that gives seconds.
-        rounds: how often.
 
     Returns:
-        A ``Run``: the first one, with ``least_ms`` of all.
+        A ``Run`` for each.
     """
-    runs = [follow_all([tracker], film, clock)[0] for _ in range(rounds)]
-    runs[0].least_ms = np.min([run.processor_ms for run in runs], axis=0)
-    return runs[0]
-
-
-@short_collections()  # as runtime.track does
-def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -> list[Run]:
-    """Track a film with several trackers, each frame with one after another: a ``Run`` for each."""
     rows: list[list[Any]] = [[] for _ in trackers]
     for index, frame in enumerate(film):
         for tracker, own in zip(trackers, rows):
@@ -95,7 +67,7 @@ def follow_all(trackers: Sequence[Any], film: Any, clock: Callable[[], float]) -
 
 def _run(rows: list[Any]) -> Run:
     boxes, claimed, confidence, ms, processor_ms, states = map(np.array, zip(*rows))
-    return Run(boxes.astype(float), claimed, confidence, ms, processor_ms, processor_ms, states)
+    return Run(boxes.astype(float), claimed, confidence, ms, processor_ms, states)
 
 
 def state_of(track: Any) -> str:
@@ -126,7 +98,7 @@ def stored(path: Path, key: str) -> Run | None:
         with np.load(str(path)) as kept:
             if str(kept["key"]) != key:
                 return None
-            return Run(*(kept[field] for field in Run.FIELDS))
+            return Run(*(kept[field] for field in Run._fields))
     except (OSError, ValueError, KeyError, EOFError):
         return None
 
@@ -136,5 +108,5 @@ def store(run: Run, path: Path, key: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with open(str(part), "wb") as file:
-        np.savez_compressed(file, key=key, **{field: getattr(run, field) for field in Run.FIELDS})
+        np.savez_compressed(file, key=key, **run._asdict())
     os.replace(str(part), str(path))

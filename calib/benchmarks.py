@@ -28,6 +28,7 @@ from calib import vot
 from calib.clips import find_clips
 from calib.command import say
 from calib.errors import BadClips, BadRun, Missing
+from calib.trackers import tracker_options
 from runtime import load_tracker
 
 Make = Callable[[Any, str, Path], Any]  # toolkit, data, out -> an experiment
@@ -110,12 +111,8 @@ def _run_all(
     """Run an experiment of the toolkit; returns its figures, None where a server computes them."""
     run_names = []
     for network in networks:
-        tracker = load_tracker(
-            network,
-            engine=options.engine,
-            networks_dir=options.networks_dir,
-            threads=options.threads,
-        )
+        shared = tracker_options(options)
+        tracker = load_tracker(**shared._replace(network=network)._asdict())
         say(f"{tracker.name} on {len(experiment.dataset)} sequences of {options.benchmark}")
         with contextlib.redirect_stdout(log):
             experiment.run(tracker)

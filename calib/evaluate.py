@@ -90,14 +90,9 @@ def run(options: argparse.Namespace) -> int:
     if options.realtime is not None and options.realtime <= 0:
         raise BadRun(f"--realtime {options.realtime:g}: must be above zero")
     clips = chosen(find_clips(options.clips, options.trim, say), options.only)
-    specs = trackers.specs(
-        options.networks.split(","),
-        options.precision,
-        options.engine,
-        options.threads,
-        options.networks_dir,
-        options.int8_dir,
-    )
+    shared = trackers.tracker_options(options)
+    names = options.networks.split(",")
+    specs = trackers.specs(names, options.precision, shared, options.int8_dir)
     out = Path(options.out)
     broken = follow_all(specs, clips, out, options.jobs, None)
     rates: list[float | None] = [None]
@@ -167,7 +162,7 @@ def _caught(function: Callable[..., Any], *arguments: Any) -> HotpathError | Non
 def path_of(spec: Spec, clip: Clip, out: Path, realtime: float | None) -> Path:
     """The file of a tracker's boxes on a clip."""
     name = spec.name if realtime is None else f"{spec.name}@{realtime:g}"
-    return out / "boxes" / f"{name}-{spec.engine}" / (clip.name + ".json")
+    return out / "boxes" / f"{name}-{spec.options.engine}" / (clip.name + ".json")
 
 
 def stored(
@@ -238,7 +233,9 @@ def evaluation(
             name = spec.name if rate is None else f"{spec.name} at {rate:g} FPS"
             found = [stored(spec, clip, out, rate) for clip in clips]
             table["trackers"][name] = dict(
-                _figures(clips, found), engine=spec.engine, published=trackers.published(spec)
+                _figures(clips, found),
+                engine=spec.options.engine,
+                published=trackers.published(spec),
             )
     return table
 

@@ -16,6 +16,7 @@ import numpy as np
 from calib.errors import BadRun, Missing
 from runtime import engines, load_tracker, precision
 from runtime.networks import load_network, sha256_of
+from runtime.options import Options
 from runtime.types import Box, Track
 
 PEERS = ("KCF", "CSRT", "TrackerNano")
@@ -26,26 +27,19 @@ class Spec(NamedTuple):
     """A tracker to run."""
 
     name: str  # for the table
-    network: str | None  # name or TOML; None for a peer
-    engine: str
-    threads: int
-    networks_dir: str | None
-    identity: str  # changes with anything that the boxes depend on
+    options: Options  # of load_tracker; a peer has no network
+    identity: str = ""  # changes with anything that the boxes depend on
 
 
 def specs(
-    networks: Sequence[str],
-    precisions: Sequence[str],
-    engine: str,
-    threads: int,
-    networks_dir: str | None,
-    int8_dir: str,
+    networks: Sequence[str], precisions: Sequence[str], options: Options, int8_dir: str = "."
 ) -> list[Spec]:
     """Return the specs of a table: networks times precisions, then the peers.
 
     Args:
         networks: names, TOMLs, or names of ``PEERS``; ``TrackerNano`` runs nanotrack_v2's files.
         precisions: of "fp32" and "int8".
+        options: engine, threads and networks_dir of all.
         int8_dir: where ``calib.int8`` wrote NAME-int8.toml.
 
     Raises:
@@ -53,18 +47,19 @@ def specs(
         HotpathError: whatever else is wrong with a network, before anything runs.
     """
     found = []
-    engine = engines.installed()[0] if engine == "auto" and engines.installed() else engine
+    if options.engine == "auto" and engines.installed():
+        options = options._replace(engine=engines.installed()[0])
     for name in networks:
         if name in PEERS:
             _peer_class(name)
-            found.append(_identified(Spec(name, None, "opencv", threads, networks_dir, "")))
+            found.append(_identified(Spec(name, options._replace(engine="opencv"))))
             continue
         for number_format in precisions:
             wanted = name if number_format == "fp32" else int8_toml(name, int8_dir)
             network = load_network(wanted)
-            network.locate(networks_dir)
-            spec = Spec(network.name, str(wanted), engine, threads, networks_dir, "")
-            found.append(_identified(spec))
+            network.locate(options.networks_dir)
+            own = options._replace(network=str(wanted), precision="fp32")
+            found.append(_identified(Spec(network.name, own)))
     names = [spec.name for spec in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -74,8 +69,13 @@ def specs(
 
 def fp32_specs(options: argparse.Namespace) -> list[Spec]:
     """Return the specs of a command's ``--networks``, all in fp32; raises what ``specs`` does."""
-    names, place = options.networks.split(","), options.networks_dir
-    return specs(names, ["fp32"], options.engine, options.threads, place, ".")
+    return specs(options.networks.split(","), ["fp32"], tracker_options(options))
+
+
+def tracker_options(options: argparse.Namespace) -> Options:
+    """What ``load_tracker`` takes of a command: engine, folder of networks, threads."""
+    threads = getattr(options, "threads", 1)
+    return Options(engine=options.engine, networks_dir=options.networks_dir, threads=threads)
 
 
 def int8_toml(name: str, int8_dir: str) -> Path:
@@ -100,32 +100,28 @@ def build(spec: Spec, **more: Any) -> Any:
         spec: a ``Spec``.
         more: further arguments of ``load_tracker``; a peer takes none.
     """
-    if spec.network is None:
+    if spec.options.network is None:
         return _Peer(spec)
-    return load_tracker(
-        spec.network,
-        precision="fp32",
-        engine=spec.engine,
-        networks_dir=spec.networks_dir,
-        threads=spec.threads,
-        **more,
-    )
+    return load_tracker(**{**spec.options._asdict(), **more})
 
 
 def published(spec: Spec) -> dict[str, float]:
     """Return a dict of the figures that a network's authors publish; empty for a peer."""
-    return load_network(spec.network).published if spec.network else {}
+    network = spec.options.network
+    return load_network(network).published if network else {}
 
 
 def _identified(spec: Spec) -> Spec:
     """Return the spec with its identity filled in."""
-    told = dict(spec._asdict(), networks_dir=None)
-    if spec.network is None:
+    told: dict[str, Any] = dict(spec.options._asdict(), name=spec.name, networks_dir=None)
+    if spec.options.network is None:
         told["version"] = cv2.__version__
     else:
-        network = load_network(spec.network)
+        network = load_network(spec.options.network)
         told["toml"] = sha256_of(network.path)
-        told["files"] = {p: sha256_of(f) for p, f in network.locate(spec.networks_dir).items()}
+        told["files"] = {
+            p: sha256_of(f) for p, f in network.locate(spec.options.networks_dir).items()
+        }
     text = json.dumps(told, sort_keys=True)
     return spec._replace(identity=hashlib.sha256(text.encode()).hexdigest())
 
@@ -134,12 +130,12 @@ class _Peer:
     """Wraps a tracker of OpenCV in our interface."""
 
     def __init__(self, spec: Spec) -> None:
-        cv2.setNumThreads(spec.threads or 1)
+        cv2.setNumThreads(spec.options.threads or 1)
         self._make = _peer_class(spec.name)
         self._last: tuple[float, ...] = ()
         self._params: Any = None
         if spec.name == "TrackerNano":
-            paths = load_network("nanotrack_v2").locate(spec.networks_dir)
+            paths = load_network("nanotrack_v2").locate(spec.options.networks_dir)
             self._params = vars(cv2)["TrackerNano_Params"]()
             self._params.backbone, self._params.neckhead = (
                 str(paths["backbone"]),

@@ -188,7 +188,8 @@ def test_late_frames_equal_the_vot_toolkits_own_runtime():
 
 def test_a_clip_of_another_content_is_another_key(place):
     from calib.trackers import specs
+    from runtime.options import Options
 
-    (spec,) = specs([str(place / "tiny.toml")], ["fp32"], "auto", 1, None, ".")
+    (spec,) = specs([str(place / "tiny.toml")], ["fp32"], Options(threads=1))
     one, two = find_clips([place / "clips"])
     assert evaluate._key(spec, one) != evaluate._key(spec, two)

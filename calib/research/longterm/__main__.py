@@ -132,15 +132,15 @@ def run(options: argparse.Namespace) -> None:
 
 def case_of(spec: Spec, way: str, options: argparse.Namespace) -> Case:
     """The ``Case`` of a network, with or without the search for lost targets."""
-    if way == "off" and spec.network:
+    if way == "off" and spec.options.network:
         return Case(spec.name + " without search", spec, (("recover", False),))
-    given = spec.network and options.budget is not None
+    given = spec.options.network and options.budget is not None
     return Case(spec.name, spec, (("budget_ms", options.budget),) if given else ())
 
 
 def with_head(case: Case, way: str) -> Case:
     """The case with the online head, or without it; a peer has none."""
-    if not case.spec.network:
+    if not case.spec.options.network:
         return case
     name = case.name + (" online" if way == "on" else "")
     return case._replace(name=name, more=case.more + (("online", way == "on"),))
@@ -228,7 +228,7 @@ def _place(case: Case, member: Any, options: argparse.Namespace) -> tuple[Path, 
         _identity(member),
     )
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(options.out, f"{case.name}-{case.spec.engine}", member), key
+    return judge.path_of(options.out, f"{case.name}-{case.spec.options.engine}", member), key
 
 
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)

@@ -67,9 +67,8 @@ def run(options: argparse.Namespace) -> None:
     """Make the film; write it."""
     frames = edited(options)
     box = numbers(options.box, 4, "--box")
-    specs = trackers.specs(
-        [PEER, options.network], ["fp32"], options.engine, 1, options.networks_dir, "."
-    )
+    shared = trackers.tracker_options(options)
+    specs = trackers.specs([PEER, options.network], ["fp32"], shared)
     halves = []
     for spec, title in zip(specs, ("OpenCV TrackerNano", "Hotpath")):
         tracker = trackers.build(spec)

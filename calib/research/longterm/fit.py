@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
         best = max(tried, key=lambda one: merit(measured, sources, one, options))
         say(text(spec.name, measured, tried, best, options))
         if options.write:
-            write_all(load_network(str(spec.network)).path, best)
+            write_all(load_network(str(spec.options.network)).path, best)
 
 
 def candidates(options: argparse.Namespace) -> list[Thresholds]:
@@ -189,7 +189,7 @@ def _place(spec: Spec, thresholds: Any, member: Any, out: str) -> tuple[Path, st
     name = "without" if thresholds is None else "-".join(map(str, thresholds))
     parts = (spec.identity, name, _code(), member.sha256)
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
-    return judge.path_of(out, f"{spec.name}-{spec.engine}-{name}", member), key
+    return judge.path_of(out, f"{spec.name}-{spec.options.engine}-{name}", member), key
 
 
 _code = functools.lru_cache(maxsize=1)(judge.code_identity)

@@ -32,12 +32,10 @@ class Calibration:
     """Measures one network.
 
     Args:
-        network: the ``Network``.
         networks_dir: where its files are.
         clips: the clips on which ranges are measured and choices are made.
         held: the clips that only the last figures use.
         counts: (exemplars, searches) a clip.
-        store: ``calib.store.Store``.
     """
 
     def __init__(

@@ -39,7 +39,6 @@ class Clip:
 
     Attributes:
         name: of the folder; with ``.2`` or ``-id7`` where it has several targets.
-        folder: ``Path``.
         boxes: (frames, 4) float64 (x, y, w, h), 0-based pixels, NaN where the target is absent. The
             first frame always has a box: earlier frames are left out.
     """

@@ -52,7 +52,6 @@ def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
     """The clips whose names ``only`` lists; all clips when it is None.
 
     Args:
-        clips: list of ``calib.clips.Clip``.
         only: names divided by commas, or None.
 
     Raises:

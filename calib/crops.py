@@ -27,7 +27,6 @@ def collect(
     """Crops of one clip.
 
     Args:
-        clip: a ``Clip``.
         tracker: a ``runtime.tracker.Tracker`` of the network.
         exemplars, searches: number of each, spread evenly over the clip.
 

@@ -58,7 +58,6 @@ class Pairs:
     """Fixed exemplar and search crops of some clips.
 
     Args:
-        clips: list of ``calib.clips.Clip``.
         shape: a ``Shape`` or a ``Network``.
         repeats: how often every frame is cut, each time from another place. The first round is the
             measure; more rounds make it depend less on chance.
@@ -166,7 +165,6 @@ class Finder:
     """Finds targets in crops with one of the runtime's engines.
 
     Args:
-        network: the ``Network``.
         engine: an engine that holds it.
     """
 

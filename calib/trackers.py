@@ -97,7 +97,6 @@ def build(spec: Spec, **more: Any) -> Any:
     """Make the tracker of a spec; it has ``init(frame, box)`` and ``update(frame)``.
 
     Args:
-        spec: a ``Spec``.
         more: further arguments of ``load_tracker``; a peer takes none.
     """
     if spec.options.network is None:

@@ -24,7 +24,6 @@ class Trial:
     Args:
         network: name or TOML.
         engine, networks_dir: as everywhere.
-        clips: list of ``Clip``.
         goal: one of ``GOALS``.
     """
 

@@ -20,7 +20,6 @@ class Vanishing:
     """A clip (see ``calib.clips.Clip``) whose target is gone at times.
 
     Args:
-        clip: a ``Clip``.
         kind: one of ``KINDS``.
         other: the ``Clip`` shown by ``cut``.
 

@@ -136,7 +136,6 @@ class Judge:
     """Measures a network on clips; can be sent to another process.
 
     Args:
-        clips: list of ``Clip``.
         engine: as everywhere.
     """
 

@@ -56,7 +56,6 @@ def write(parts: Any, name: str, folder: Path) -> Path:
     """Write both ONNX files and the TOML.
 
     Args:
-        parts: ``authors.Parts``.
         name: of the network.
         folder: made when it is missing.
 

@@ -50,7 +50,6 @@ class Pictures:
     """The pictures of one film.
 
     Args:
-        timeline: ``calib.research.longterm.timeline.Timeline``.
         clip, scene: ``Frames`` of one height.
         alike: BGR uint8, a target cut out (see ``cut_out``).
         size: (w, h) of the look-alike, pixels of the film.

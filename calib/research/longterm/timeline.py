@@ -36,7 +36,6 @@ class Timeline:
         width, height: of the clip in the film, pixels.
         scene: (frames, width) of the other scene at the clip's height.
         events: list of (kind, frames without the target).
-        rng: ``numpy.random.Generator``.
 
     Attributes:
         clip: (frames,) index of the clip's frame.

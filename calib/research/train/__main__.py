@@ -86,7 +86,6 @@ def prepare(options: argparse.Namespace, out: Path, log: Log) -> tuple[Work, lis
         cache / "bank",
         options.images,
         options.clips,
-        leave_out=options.leave_out,
         licences=options.licences,
         labels=options.labels,
     )
@@ -148,7 +147,6 @@ def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]
         "size": options.ring,
         "reuse": options.reuse,
         "seed": options.seed,
-        "nice": options.nice,
         "workers": options.processes,
     }
     writers = start_writers(job)
@@ -221,7 +219,6 @@ def stage_of(name: str, options: argparse.Namespace, network: Kestrel, work: Wor
         step=getattr(work, name + "_step"),
         judge=judge.get(name, work.judge_network),
         pairs=options.pairs[name],
-        minutes=options.minutes[name],
         lr=options.lr[name],
         batch=options.batch * (2 if name in ("head", "tune") else 1),
         judgements=options.judgements,

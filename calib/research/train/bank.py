@@ -94,7 +94,6 @@ class _Packer:
         Args:
             group: name that all pictures of one clip share.
             part: name of the folder or clip that counts it.
-            source: ``sources.Source``.
             box: x, y, w, h in pixels of ``picture``, or None.
         """
         small = np.ascontiguousarray(shrunk(picture))
@@ -145,7 +144,6 @@ def build_bank(
     folder: str | Path,
     images: Sequence[str | Path],
     clips: Sequence[str | Path],
-    leave_out: Sequence[str] = (),
     licences: Sequence[str] = (),
     labels: str | Path | None = None,
 ) -> Bank:
@@ -155,7 +153,6 @@ def build_bank(
         images: folders of stills.
         clips: folders of clip folders, folders of videos, or videos. A file NAME.boxes.csv beside
             the video NAME.mp4 says roughly where the target is.
-        leave_out: beginnings of the names of clips not to use.
         licences: licence classes to use, see ``sources.py``; empty: all.
         labels: folder of ``NAME.boxes.csv`` with true boxes of the video NAME, see ``label.py``.
             Frames with such a box become a SEQUENCE of their own.
@@ -169,7 +166,7 @@ def build_bank(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [[str(path) for path in given] for given in (images, clips)]
-    key = json.dumps([*paths, list(leave_out), sorted(licences), labels and str(labels), FRAMES])
+    key = json.dumps([*paths, sorted(licences), labels and str(labels), FRAMES])
     key = hashlib.sha256(key.encode()).hexdigest()
     done = folder / "bank.key"
     if done.is_file() and done.read_text() == key:
@@ -179,7 +176,7 @@ def build_bank(
         raise BadImages("no pictures were named; name a folder of them with --images")
     packer, sources = _Packer(folder), Sources(licences)
     _pack_stills(packer, images, sources)
-    sequences, videos = find_clips(clips, leave_out)
+    sequences, videos = find_clips(clips)
     _pack_sequences(packer, sequences, sources)
     _pack_videos(packer, videos, sources, labels)
     if not packer.rows:

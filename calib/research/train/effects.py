@@ -15,7 +15,6 @@ class Light:
     """One draw of colours; both crops of a pair may share it.
 
     Args:
-        rng: ``numpy.random.Generator``.
         strength: factor on the chance of every change.
     """
 

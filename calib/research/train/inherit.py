@@ -110,7 +110,6 @@ class Inheritance:
         """Give the blocks of a backbone the teacher's weights, and fit its projection.
 
         Args:
-            backbone: ``Backbone``.
             targets: standardised features of held-out pairs: of searches, of exemplars.
         """
         maps, weights = self.maps, iter(self.weights)

@@ -1,9 +1,8 @@
 """One stage of the training: schedule, steps, averaged weights, checkpoints, log.
 
-A stage is done when its pairs are used up or its minutes are over, whichever comes first. The
-learning rate falls along a cosine to that end, or stays the same and falls in the last part alone.
-In the second form the state before the fall is kept, so that a larger budget goes on from there.
-A killed stage goes on from its last checkpoint.
+A stage is done when its pairs are used up. The learning rate falls along a cosine to that end, or
+stays the same and falls in the last part alone. In the second form the state before the fall is
+kept, so that a larger budget goes on from there. A killed stage goes on from its last checkpoint.
 """
 
 import copy
@@ -14,7 +13,7 @@ import pickle
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -74,43 +73,23 @@ def load(path: str | Path, device: str = "cpu") -> Any:
         ) from None
 
 
-class Stage:
-    """One stage: what it trains, by which step, and for how long; see ``stages.py``.
+class Stage(NamedTuple):
+    """One stage: what it trains, by which step, and for how long; see ``stages.py``."""
 
-    Args:
-        name: name of the stage, of its checkpoint and of its log lines.
-        network: ``Kestrel``, or ``Folded``.
-        trained: ``trained(network)`` gives the module whose parameters are trained.
-        step: ``step(network, numbers)`` gives a dict of losses. A loss whose name begins with "_"
-            is only logged. ``numbers`` seeds the draw of the batch.
-        judge: ``judge(network)`` gives a dict of validation figures.
-        pairs: budget in pairs.
-        minutes: budget in minutes; 0: no limit.
-        lr: highest learning rate.
-        batch: pairs a step.
-        judgements: how often the network is judged while the budget lasts.
-        decay: share of the budget, at its end, in which the learning rate falls to 0 along a line;
-            0: it falls along a cosine from the start.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        network: nn.Module,
-        trained: Callable[[Any], Any],
-        step: Callable[[Any, Sequence[int]], dict[str, Any]],
-        judge: Callable[[Any], dict[str, float]],
-        pairs: float,
-        minutes: float,
-        lr: float,
-        batch: int,
-        judgements: int = 8,
-        decay: float = 0.0,
-    ) -> None:
-        self.name, self.network, self.trained = name, network, trained
-        self.step, self.judge = step, judge
-        self.pairs, self.minutes, self.lr, self.batch = pairs, minutes, lr, batch
-        self.judgements, self.decay = judgements, decay
+    name: str  # of the stage, of its checkpoint and of its log lines
+    network: nn.Module  # ``Kestrel``, or ``Folded``
+    trained: Callable[[Any], Any]  # of the network: the module whose parameters are trained
+    # of the network and numbers that seed the draw of the batch: a dict of losses; one whose name
+    # begins with "_" is only logged
+    step: Callable[[Any, Sequence[int]], dict[str, Any]]
+    judge: Callable[[Any], dict[str, float]]  # of the network: validation figures
+    pairs: float  # the budget
+    lr: float  # the highest learning rate
+    batch: int  # pairs a step
+    judgements: int = 8  # how often the network is judged while the budget lasts
+    # share of the budget, at its end, in which the learning rate falls to 0 along a line; 0: it
+    # falls along a cosine from the start
+    decay: float = 0.0
 
 
 class Runner:
@@ -192,8 +171,7 @@ class Runner:
 
     def progress(self) -> float:
         """0 at the start, 1 or more when the budget is used up."""
-        done = self.steps * self.stage.batch / self.stage.pairs
-        return max(done, self.seconds / 60 / self.stage.minutes) if self.stage.minutes else done
+        return self.steps * self.stage.batch / self.stage.pairs
 
     def falling(self) -> bool:
         """Whether the last part has begun, in which the learning rate falls along a line."""

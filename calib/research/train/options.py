@@ -79,13 +79,6 @@ def _add_data(add: Callable[..., Any]) -> None:
         help="boxes of videos that teachers agree on, written by calib.research.train.label",
     )
     add(
-        "--leave-out",
-        nargs="*",
-        default=[],
-        metavar="NAME",
-        help="beginnings of the names of clips not to use",
-    )
-    add(
         "--licences",
         nargs="*",
         default=[],
@@ -168,7 +161,6 @@ def _add_schedule(add: Callable[..., Any]) -> None:
         add(name, nargs="+", action=PerStage, default=defaults, metavar="STAGE=VALUE", help=text)
 
     each("--pairs", PAIRS, "pairs of a stage")
-    each("--minutes", NOTHING, "most minutes of a stage; 0: no limit")
     each("--lr", RATES, "highest learning rate of a stage")
     each(
         "--decay",
@@ -196,7 +188,6 @@ def _add_machine(add: Callable[..., Any]) -> None:
         default=1,
         help="processes that draw pairs; 0: another run fills the cache",
     )
-    add("--nice", type=int, default=0, help="niceness of those processes, added to this one's")
     add("--ring", type=int, default=12288, metavar="N", help="pairs kept; 0.3 MB each")
     add(
         "--reuse",

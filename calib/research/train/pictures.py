@@ -127,9 +127,7 @@ def read_sequence(folder: Path) -> Iterator[tuple[np.ndarray, list[float]]]:
             yield picture, box
 
 
-def find_clips(
-    roots: Iterable[str | Path], leave_out: Sequence[str] = ()
-) -> tuple[list[Path], ...]:
+def find_clips(roots: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     """Clip folders (with boxes.csv) and video files below or at these paths, in order of name."""
     sequences, videos = [], []
     for root in map(Path, roots):
@@ -146,7 +144,4 @@ def find_clips(
             )
         sequences += found
         videos += more
-    return tuple(
-        [path for path in paths if not path.name.startswith(tuple(leave_out))]
-        for paths in (sequences, videos)
-    )
+    return sequences, videos

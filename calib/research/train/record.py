@@ -21,7 +21,7 @@ FILE = "run.json"
 FORMAT = 1
 LIBRARIES = ("torch", "numpy", "opencv-python", "opencv-python-headless", "onnx", "onnxruntime")
 DATA = ("images", "clips", "validation")  # options that name folders of data
-OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "nice", "resume", "repeat")
+OF_THE_MACHINE = ("out", "cache", "device", "threads", "processes", "resume", "repeat")
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -112,7 +112,6 @@ def write_pairs(job: dict[str, Any], worker: int) -> None:
     signal.signal(signal.SIGTERM, lambda *caught: asked.append(caught))
     for each in (signal.SIGINT, signal.SIGHUP):  # the parent gets them too, and asks or ends
         signal.signal(each, signal.SIG_IGN)
-    os.nice(job["nice"])
     teachers = Teachers(job["teachers"], job["networks_dir"], job["of_maps"])
     drawer = Drawer(Bank(job["bank"]))
     ring = Ring(job["ring"], job["size"], teachers.channels)

@@ -58,7 +58,6 @@ def prepare(folded: Any, feeds: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> 
     """Choose all scales, and let ``switch`` turn the rounding on.
 
     Args:
-        folded: ``network.Folded``.
         feeds: list of (exemplar, search) normalised crops; the scale of an output is the one of the
             least squared error on them.
     """

@@ -68,9 +68,7 @@ class Work:
     """What the stages share: the pairs, the step of each stage, and how networks are judged.
 
     Args:
-        ring: ``Ring``.
         held: dict of the ring's fields, pairs that are never trained on.
-        standard: ``Standard``.
         one_step: dict of name -> ``calib.one_step_overlap.Pairs``, one for each set of clips.
         teachers: ``Teachers`` or None.
         quality: how much the score ranks cells by their boxes, see ``losses.ranked``.

@@ -68,7 +68,6 @@ def load_start(
 
     Args:
         name: of the stage.
-        network: ``Kestrel``.
         path: of the checkpoint, or of an export's TOML.
         held: dict of the ring's fields; pictures for the statistics of new channels.
         standard: ``Standard`` of the teachers' features.

@@ -54,7 +54,6 @@ def unfold(
     """Give a network the weights of an export; it computes the same in evaluation.
 
     Args:
-        network: ``Kestrel``.
         weights: from ``graphs_of``.
         held: dict of the ring's fields, for statistics.
         standard: ``Standard`` of the teachers' features.

@@ -32,7 +32,7 @@ def runner(folder, pairs, decay, lr=0.01, name="line"):
     def judge(network):
         return {}
 
-    stage = Stage(name, Line(), whole, step, judge, pairs, 0, lr, 1, 1, decay)
+    stage = Stage(name, Line(), whole, step, judge, pairs, lr, 1, 1, decay)
     run = Runner(stage, folder, Log(folder / "log.jsonl"))
     return run, rates
 

@@ -17,3 +17,15 @@ class BadRun(HotpathError):
 
 class Missing(HotpathError):
     """A library that the command needs is not installed."""
+
+
+class BadImages(HotpathError):
+    """Training pictures, clips or videos that can't be used."""
+
+
+class NoTeacher(HotpathError):
+    """The teacher network, or one of its files, is missing or can't teach."""
+
+
+class TrainingStopped(HotpathError):
+    """A loss that is not finite, or a run that can't be resumed."""

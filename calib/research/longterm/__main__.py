@@ -35,7 +35,7 @@ from calib import command, trackers
 from calib.clips import find_clips
 from calib.command import chosen, say
 from calib.errors import BadRun
-from calib.research.longterm import films, judge, times
+from calib.research.longterm import films, judge
 from calib.research.longterm.metrics import figures
 from calib.vanishing import KINDS, Vanishing
 from runtime import DEFAULT_NETWORK
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> None:
         report[name] = {case.name: measured(case, members, options) for case in cases}
         say(text(name, members, report[name], options.each))
         if options.times:
-            say(times.text({case: entry["times"] for case, entry in report[name].items()}))
+            say(judge.times_text({case: entry["times"] for case, entry in report[name].items()}))
     say(LEGEND)
     out = Path(options.out) / "longterm.json"
     out.write_text(json.dumps(_finite(report), indent=1, allow_nan=False))
@@ -253,7 +253,7 @@ def measured(case: Case, members: Sequence[Any], options: argparse.Namespace) ->
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
-        "times": times.by_state(runs),
+        "times": judge.times_by_state(runs),
         "each": {member.name: figures([one]) for member, one in zip(members, judged)},
     }
 

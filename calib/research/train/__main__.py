@@ -12,10 +12,10 @@ import torch
 
 from calib import command
 from calib.clips import find_clips
+from calib.errors import BadImages, TrainingStopped
 from calib.one_step_overlap import Pairs
 from calib.research.train import plots, record
 from calib.research.train.bank import Bank, build_bank
-from calib.research.train.errors import BadImages, TrainingStopped
 from calib.research.train.export import export
 from calib.research.train.geometry import PAIRS
 from calib.research.train.inherit import Inheritance

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from calib.research.train.errors import BadImages
+from calib.errors import BadImages
 from calib.research.train.pictures import (
     FRAMES,
     PROPOSALS,

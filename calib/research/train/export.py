@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from calib import command
+from calib.errors import TrainingStopped
 from calib.research.train import loop
-from calib.research.train.errors import TrainingStopped
 from calib.research.train.geometry import EXEMPLAR, MEAN, SCALE, SEARCH
 from calib.research.train.layers import BACKBONES, blocks_of
 from calib.research.train.network import Folded, Kestrel, macs

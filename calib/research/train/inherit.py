@@ -17,7 +17,7 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 
-from calib.research.train.errors import NoTeacher
+from calib.errors import NoTeacher
 from calib.research.train.layers import Bottleneck, Unit
 from calib.research.train.network import Backbone
 from calib.research.train.teacher import session

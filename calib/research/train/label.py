@@ -22,8 +22,8 @@ import numpy as np
 
 from calib import command
 from calib.clips import read_video
+from calib.errors import NoTeacher
 from calib.metrics import overlap
-from calib.research.train.errors import NoTeacher
 from calib.research.train.pictures import contrast_boxes, find_clips, read_boxes
 from calib.research.train.sources import Sources
 from runtime import load_tracker

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from calib.research.train.errors import TrainingStopped
+from calib.errors import TrainingStopped
 from calib.research.train.optimiser import optimisers
 
 WARM_UP = 100  # steps

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calib.research.train.errors import BadImages
+from calib.errors import BadImages
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from boards import toml
-from calib.research.train.errors import BadImages
+from calib.errors import BadImages
 
 TABLE = Path(__file__).with_name("sources.toml")
 CLASSES = {

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from calib.errors import TrainingStopped
 from calib.research.train import loop
-from calib.research.train.errors import TrainingStopped
 from calib.research.train.network import Kestrel, normalise
 from calib.research.train.stages import Standard
 from calib.research.train.unfold import graphs_of, unfold

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from calib.research.train.errors import NoTeacher
+from calib.errors import NoTeacher
 from calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, STRIDE
 from runtime.errors import HotpathError
 from runtime.networks import load_network

@@ -17,7 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from calib.research.train.errors import TrainingStopped
+from calib.errors import TrainingStopped
 from calib.research.train.layers import BACKBONES, Bottleneck, Unit
 from calib.research.train.network import Backbone, Folded, Kestrel, normalise
 from calib.research.train.stages import Standard

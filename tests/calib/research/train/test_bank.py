@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from calib.errors import BadImages
 from calib.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
-from calib.research.train.errors import BadImages
 from tests.calib.research.train.conftest import still
 
 

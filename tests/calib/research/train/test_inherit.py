@@ -7,9 +7,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
+from calib.errors import NoTeacher  # noqa: E402
 from calib.research.train import record  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
-from calib.research.train.errors import NoTeacher  # noqa: E402
 from calib.research.train.inherit import Inheritance, parts  # noqa: E402
 from calib.research.train.layers import LATER  # noqa: E402
 from calib.research.train.network import Backbone  # noqa: E402

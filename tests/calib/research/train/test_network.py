@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from calib.errors import TrainingStopped  # noqa: E402
 from calib.research.train import export, network, start  # noqa: E402  (after the check for torch)
-from calib.research.train.errors import TrainingStopped  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 
 ALLOWED = {"Conv", "Relu", "Concat", "MatMul", "Exp", "Reshape", "Transpose", "Constant", "Add"}

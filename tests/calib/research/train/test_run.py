@@ -14,9 +14,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
+from calib.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
 from calib.research.train import record  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
-from calib.research.train.errors import BadImages, NoTeacher, TrainingStopped  # noqa: E402
 from calib.research.train.network import Folded, Kestrel  # noqa: E402
 from calib.research.train.plots import read_log  # noqa: E402
 from calib.research.train.stages import NAMES  # noqa: E402

@@ -3,7 +3,7 @@
 import pytest
 
 from boards import toml
-from calib.research.train.errors import BadImages
+from calib.errors import BadImages
 from calib.research.train.sources import CLASSES, TABLE, Sources
 
 

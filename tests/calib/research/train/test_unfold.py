@@ -6,9 +6,9 @@ torch = pytest.importorskip("torch", reason="the training needs torch: pip insta
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from calib.errors import TrainingStopped  # noqa: E402
 from calib.research.train import export, record, start  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
-from calib.research.train.errors import TrainingStopped  # noqa: E402
 from calib.research.train.network import Folded, Kestrel, normalise  # noqa: E402
 from calib.research.train.plots import read_log  # noqa: E402
 from calib.research.train.stages import Standard  # noqa: E402

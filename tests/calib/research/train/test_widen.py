@@ -5,9 +5,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training needs torch: pip install '.[train]'")
 pytest.importorskip("onnxruntime")
 
+from calib.errors import TrainingStopped  # noqa: E402
 from calib.research.train import record, start  # noqa: E402  (after the check for torch)
 from calib.research.train.__main__ import parser, run  # noqa: E402
-from calib.research.train.errors import TrainingStopped  # noqa: E402
 from calib.research.train.layers import BACKBONES, Block, Narrow  # noqa: E402
 from calib.research.train.network import Backbone  # noqa: E402
 from calib.research.train.plots import read_log  # noqa: E402

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -16,9 +15,7 @@ module hp_blend
 (
     input  wire         clk,
 
-    /*
-     * Two neighbouring pixels of the upper and of the lower line, blue first
-     */
+    // Two neighbouring pixels of the upper and of the lower line, blue first
     input  wire [47:0]  top_pixels,
     input  wire [47:0]  bottom_pixels,
     input  wire         left_border,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -16,9 +15,7 @@ module hp_columns #
 (
     input  wire                 clk,
 
-    /*
-     * Load of the table: two entries a beat
-     */
+    // Load of the table: two entries a beat
     input  wire                 load_valid,
     input  wire [7:0]           load_beat,
     input  wire [127:0]         load_data,
@@ -26,10 +23,6 @@ module hp_columns #
     input  wire [8:0]           group,
     output wire [LANES*64-1:0]  entries
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
 
 reg [LANES*64-1:0] entries_reg;
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -35,35 +34,27 @@ module hp_convolution #
     input  wire                  clk_fast,
     input  wire                  rst,
 
-    /*
-     * Command: a CONV that may start now
-     */
+    // Command: a CONV that may start now
     input  wire                  cmd_valid,
     output wire                  cmd_ready,
     input  wire [511:0]          cmd,
     // high for one cycle when all words of the command are written
     output wire                  done,
 
-    /*
-     * Load of weights, parameters and table; always accepted
-     */
+    // Load of weights, parameters and table; always accepted
     input  wire                  load_valid,
     input  wire [3:0]            load_target,
     input  wire [15:0]           load_beat,
     input  wire [127:0]          load_data,
 
-    /*
-     * Writes to the maps; results of convolutions have priority
-     */
+    // Writes to the maps; results of convolutions have priority
     input  wire                  map_write_valid,
     output wire                  map_write_ready,
     input  wire [BANK_BITS-1:0]  map_write_bank,
     input  wire [15:0]           map_write_address,
     input  wire [127:0]          map_write_data,
 
-    /*
-     * Reads of the maps, answered in order; the steps of the array have priority
-     */
+    // Reads of the maps, answered in order; the steps of the array have priority
     input  wire                  map_read_valid,
     output wire                  map_read_ready,
     input  wire [BANK_BITS-1:0]  map_read_bank,
@@ -71,32 +62,15 @@ module hp_convolution #
     output wire                  map_read_data_valid,
     output wire [127:0]          map_read_data,
 
-    /*
-     * What the array does in this cycle
-     */
+    // What the array does in this cycle
     // it takes a step
     output wire                  busy,
     // it has a command and takes no step
     output wire                  starved
 );
 
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
-if (MAP_WORDS < 16 || MAP_WORDS > 65536 || (MAP_WORDS & (MAP_WORDS - 1)) != 0) begin : bad_map_words
-    $error("MAP_WORDS must be a power of two from 16 to 65536, not %0d", MAP_WORDS);
-end
-if (MAP_STYLE != "block" && MAP_STYLE != "ultra") begin : bad_map_style
-    $error("MAP_STYLE must be \"block\" or \"ultra\"");
-end
-if (WEIGHT_TILES < 2 || WEIGHT_TILES > 4096 || (WEIGHT_TILES & (WEIGHT_TILES - 1)) != 0) begin : bad_weight_tiles
-    $error("WEIGHT_TILES must be a power of two from 2 to 4096, not %0d", WEIGHT_TILES);
-end
 if (ENTRIES < 2 || ENTRIES > 128 || (ENTRIES & (ENTRIES - 1)) != 0) begin : bad_entries
     $error("ENTRIES must be a power of two from 2 to 128, not %0d", ENTRIES);
-end
-if (PUMPED != 0 && (PUMPED != 1 || LANES == 1)) begin : bad_pumped
-    $error("PUMPED must be 0, or 1 with 2 or 4 lanes, not %0d with %0d", PUMPED, LANES);
 end
 if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
     $error("BANK_BITS follows from LANES and must not be set");
@@ -109,9 +83,7 @@ localparam int OPERANDS = 4;
 localparam int BIAS = PUMPED != 0 ? 8 : 9;
 localparam int TOTALS = 10;
 
-/*
- * Command
- */
+// -- Command
 
 reg active_reg;
 reg start_reg;
@@ -145,9 +117,7 @@ assign done = done_reg;
 assign busy = stepping;
 assign starved = active_reg && !stepping;
 
-/*
- * Steps
- */
+// -- Steps
 
 wire step_valid, step_first, step_last;
 wire [15:0] step_entry, step_tile;
@@ -155,23 +125,10 @@ wire [LANES*16-1:0] step_address;
 wire [BANK_BITS-1:0] step_rotation;
 wire [LANES-1:0] step_inside;
 
-hp_sequencer #(
-    .LANES(LANES)
-) sequencer_inst (
-    .clk(clk),
-    .rst(rst),
-    .command(command_reg),
-    .groups(groups_reg),
-    .start(start_reg),
-    .stepping(stepping),
-    .step_valid(step_valid),
-    .step_first(step_first),
-    .step_last(step_last),
-    .step_entry(step_entry),
-    .step_tile(step_tile),
-    .step_address(step_address),
-    .step_rotation(step_rotation),
-    .step_inside(step_inside)
+hp_sequencer #(.LANES(LANES)) sequencer_inst (
+    .clk, .rst, .command(command_reg), .groups(groups_reg), .start(start_reg), .stepping,
+    .step_valid, .step_first, .step_last, .step_entry, .step_tile, .step_address, .step_rotation,
+    .step_inside
 );
 
 // flags of a step, stage by stage: bit k belongs to the step whose address was sent k cycles ago
@@ -202,9 +159,7 @@ always_ff @(posedge clk) begin
     end
 end
 
-/*
- * Memories
- */
+// -- Memories
 
 wire [LANES*128-1:0] words;
 wire result_valid;
@@ -212,64 +167,28 @@ wire [BANK_BITS-1:0] result_bank;
 wire [15:0] result_address;
 wire [127:0] result_data;
 
-hp_maps #(
-    .LANES(LANES),
-    .MAP_WORDS(MAP_WORDS),
-    .MAP_STYLE(MAP_STYLE)
-) maps_inst (
-    .clk(clk),
-    .rst(rst),
-    .step_valid(step_valid),
-    .step_address(step_address),
-    .step_rotation(step_rotation),
-    .step_inside(step_inside),
-    .step_words(words),
-    .result_valid(result_valid),
-    .result_bank(result_bank),
-    .result_address(result_address),
-    .result_data(result_data),
-    .map_write_valid(map_write_valid),
-    .map_write_ready(map_write_ready),
-    .map_write_bank(map_write_bank),
-    .map_write_address(map_write_address),
-    .map_write_data(map_write_data),
-    .map_read_valid(map_read_valid),
-    .map_read_ready(map_read_ready),
-    .map_read_bank(map_read_bank),
-    .map_read_address(map_read_address),
-    .map_read_data_valid(map_read_data_valid),
-    .map_read_data(map_read_data)
+hp_maps #(.LANES(LANES), .MAP_WORDS(MAP_WORDS), .MAP_STYLE(MAP_STYLE)) maps_inst (
+    .clk, .rst, .step_valid, .step_address, .step_rotation, .step_inside, .step_words(words),
+    .result_valid, .result_bank, .result_address, .result_data,
+    .map_write_valid, .map_write_ready, .map_write_bank, .map_write_address, .map_write_data,
+    .map_read_valid, .map_read_ready, .map_read_bank, .map_read_address, .map_read_data_valid,
+    .map_read_data
 );
 
 wire [4095:0] pairs;
 
-hp_weights #(
-    .WEIGHT_TILES(WEIGHT_TILES)
-) weights_inst (
-    .clk(clk),
-    .load_valid(load_valid && load_target == TARGET_WEIGHTS),
-    .load_beat(load_beat),
-    .load_data(load_data),
-    .read_valid(step_valid),
-    .read_tile(step_tile),
-    .pairs(pairs)
+hp_weights #(.WEIGHT_TILES(WEIGHT_TILES)) weights_inst (
+    .clk, .load_valid(load_valid && load_target == TARGET_WEIGHTS), .load_beat, .load_data,
+    .read_valid(step_valid), .read_tile(step_tile), .pairs
 );
 
 wire [511:0] bias;
 wire [79:0] shifts;
 reg [79:0] shifts_reg [BIAS+1:TOTALS];
 
-hp_params #(
-    .ENTRIES(ENTRIES)
-) params_inst (
-    .clk(clk),
-    .load_valid(load_valid && load_target == TARGET_PARAMS),
-    .load_beat(load_beat),
-    .load_data(load_data),
-    .read_valid(valid_reg[BIAS-1]),
-    .read_entry(entry_reg[BIAS-1]),
-    .bias(bias),
-    .shifts(shifts)
+hp_params #(.ENTRIES(ENTRIES)) params_inst (
+    .clk, .load_valid(load_valid && load_target == TARGET_PARAMS), .load_beat, .load_data,
+    .read_valid(valid_reg[BIAS-1]), .read_entry(entry_reg[BIAS-1]), .bias, .shifts
 );
 
 always_ff @(posedge clk) begin
@@ -277,9 +196,7 @@ always_ff @(posedge clk) begin
     for (int k = BIAS + 2; k <= TOTALS; k = k + 1) shifts_reg[k] <= shifts_reg[k-1];
 end
 
-/*
- * Multipliers and sums
- */
+// -- Multipliers and sums
 
 wire [LANES*512-1:0] sums;
 genvar lane;
@@ -296,27 +213,15 @@ if (PUMPED != 0) begin : pumped
 
     for (lane = 0; lane < LANES; lane = lane + 2) begin : lanes
         hp_mac_pair mac_pair_inst (
-            .clk(clk),
-            .clk_fast(clk_fast),
-            .rst(rst),
-            .valid(valid_reg[OPERANDS]),
-            .words(words[lane*128 +: 256]),
-            .pairs(pairs),
-            .first(restart_reg),
-            .bias(bias),
-            .sums(sums[lane*512 +: 1024])
+            .clk, .clk_fast, .rst, .valid(valid_reg[OPERANDS]), .words(words[lane*128 +: 256]),
+            .pairs, .first(restart_reg), .bias, .sums(sums[lane*512 +: 1024])
         );
     end
 end else begin : single
     for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
         hp_mac_lane mac_lane_inst (
-            .clk(clk),
-            .enable(valid_reg[OPERANDS +: 6]),
-            .word(words[lane*128 +: 128]),
-            .pairs(pairs),
-            .first(first_reg[BIAS]),
-            .bias(bias),
-            .sums(sums[lane*512 +: 512])
+            .clk, .enable(valid_reg[OPERANDS +: 6]), .word(words[lane*128 +: 128]), .pairs,
+            .first(first_reg[BIAS]), .bias, .sums(sums[lane*512 +: 512])
         );
     end
 
@@ -325,26 +230,11 @@ end
 
 endgenerate
 
-hp_drain #(
-    .LANES(LANES)
-) drain_inst (
-    .clk(clk),
-    .rst(rst),
-    .command(command_reg),
-    .groups(groups_reg),
-    .start(start_reg),
-    .finished(finished),
-    .load_valid(load_valid && load_target == TARGET_TABLE),
-    .load_beat(load_beat[3:0]),
-    .load_data(load_data),
-    .sums_valid(sums_valid_reg),
-    .sums_moving(sums_moving_reg),
-    .sums(sums),
-    .shifts(shifts_reg[TOTALS]),
-    .result_valid(result_valid),
-    .result_bank(result_bank),
-    .result_address(result_address),
-    .result_data(result_data)
+hp_drain #(.LANES(LANES)) drain_inst (
+    .clk, .rst, .command(command_reg), .groups(groups_reg), .start(start_reg), .finished,
+    .load_valid(load_valid && load_target == TARGET_TABLE), .load_beat(load_beat[3:0]), .load_data,
+    .sums_valid(sums_valid_reg), .sums_moving(sums_moving_reg), .sums, .shifts(shifts_reg[TOTALS]),
+    .result_valid, .result_bank, .result_address, .result_data
 );
 
 endmodule

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -31,17 +30,13 @@ module hp_crop #
     input  wire [15:0]              line,
     input  wire [23:0]              border,
 
-    /*
-     * Load of the tables
-     */
+    // Load of the tables
     input  wire                     load_valid,
     input  wire [3:0]               load_target,
     input  wire [15:0]              load_beat,
     input  wire [127:0]             load_data,
 
-    /*
-     * Commands; cmd is constant from the cycle before cmd_valid
-     */
+    // Commands; cmd is constant from the cycle before cmd_valid
     input  wire                     cmd_valid,
     output wire                     cmd_ready,
     input  wire [511:0]             cmd,
@@ -50,9 +45,7 @@ module hp_crop #
     output wire                     failed,
     output wire [15:0]              failed_number,
 
-    /*
-     * Read client; data comes three cycles after its request or later
-     */
+    // Read client; data comes three cycles after its request or later
     output wire                     request_valid,
     input  wire                     request_ready,
     output wire [31:0]              request_address,
@@ -63,28 +56,13 @@ module hp_crop #
     // last beat of a line
     input  wire                     data_last,
 
-    /*
-     * Map memory
-     */
+    // Map memory
     output wire                     map_write_valid,
     input  wire                     map_write_ready,
     output wire [1:0]               map_write_bank,
     output wire [15:0]              map_write_address,
     output wire [127:0]             map_write_data
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
-if (BANKS != 1 && BANKS != 2 && BANKS != 4) begin : bad_banks
-    $error("BANKS must be 1, 2 or 4, not %0d", BANKS);
-end
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
-if (LINE_BYTES < 512 || LINE_BYTES > 32768 || (LINE_BYTES & (LINE_BYTES - 1)) != 0) begin : bad_line_bytes
-    $error("LINE_BYTES must be a power of two from 512 to 32768, not %0d", LINE_BYTES);
-end
 
 `include "tables.svh"
 
@@ -148,72 +126,33 @@ logic [15:0] found_groups_reg;
 wire [15:0] row_groups;
 wire [3:0] rows_waiting;
 
-hp_rows #(
-    .LANES(BANKS),
-    .BUS_BYTES(BUS_BYTES),
-    .LINE_BYTES(LINE_BYTES)
-)
-rows_inst (
-    .clk(clk),
-    .rst(rst),
-    .frame(frame),
-    .stride(stride),
-    .line(line),
-    .load_valid(load_rows_reg),
-    .load_beat(load_beat_reg),
-    .load_data(load_data_reg),
-    .cmd_valid(cmd_valid && !nothing_reg),
-    .cmd_ready(rows_ready),
-    .cmd_split(cmd[CROP_SPLIT_LSB]),
+hp_rows #(.LANES(BANKS), .BUS_BYTES(BUS_BYTES), .LINE_BYTES(LINE_BYTES)) rows_inst (
+    .clk, .rst, .frame, .stride, .line,
+    .load_valid(load_rows_reg), .load_beat(load_beat_reg), .load_data(load_data_reg),
+    .cmd_valid(cmd_valid && !nothing_reg), .cmd_ready(rows_ready), .cmd_split(cmd[CROP_SPLIT_LSB]),
     .cmd_base(cmd[CROP_BASE_LSB +: CROP_BASE_BITS]),
-    .cmd_row_pitch(cmd[CROP_ROW_PITCH_LSB +: CROP_ROW_PITCH_BITS]),
-    .cmd_rows(cmd_rows),
-    .cmd_first_row(cmd[CROP_FIRST_ROW_LSB +: CROP_FIRST_ROW_BITS]),
-    .cmd_words(cmd_words),
-    .cmd_size(cmd[CROP_SIZE_LSB +: CROP_SIZE_BITS]),
-    .cmd_overlap(cmd[CROP_OVERLAP_LSB]),
-    .request_valid(request_valid),
-    .request_ready(request_ready),
-    .request_address(request_address),
-    .request_beats(request_beats),
-    .line_valid(line_valid),
-    .line_slot(line_slot),
-    .line_lead(line_lead),
-    .line_beats(line_beats),
-    .row_valid(found_valid),
-    .row_ready(found_ready),
-    .row_top(found_top),
-    .row_bottom(found_bottom),
-    .row_top_border(found_top_border),
-    .row_bottom_border(found_bottom_border),
-    .row_top_weight(found_top_weight),
-    .row_bottom_weight(found_bottom_weight),
-    .row_lines(found_lines),
-    .row_bank(found_bank),
-    .row_address(found_address),
-    .row_words(found_words),
-    .row_size(found_size),
-    .row_overlap(found_overlap),
-    .row_last(found_last),
-    .released(released)
+    .cmd_row_pitch(cmd[CROP_ROW_PITCH_LSB +: CROP_ROW_PITCH_BITS]), .cmd_rows,
+    .cmd_first_row(cmd[CROP_FIRST_ROW_LSB +: CROP_FIRST_ROW_BITS]), .cmd_words,
+    .cmd_size(cmd[CROP_SIZE_LSB +: CROP_SIZE_BITS]), .cmd_overlap(cmd[CROP_OVERLAP_LSB]),
+    .request_valid, .request_ready, .request_address, .request_beats,
+    .line_valid, .line_slot, .line_lead, .line_beats,
+    .row_valid(found_valid), .row_ready(found_ready), .row_top(found_top),
+    .row_bottom(found_bottom), .row_top_border(found_top_border),
+    .row_bottom_border(found_bottom_border), .row_top_weight(found_top_weight),
+    .row_bottom_weight(found_bottom_weight), .row_lines(found_lines), .row_bank(found_bank),
+    .row_address(found_address), .row_words(found_words), .row_size(found_size),
+    .row_overlap(found_overlap), .row_last(found_last),
+    .released
 );
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(
-    .WIDTH(ROW),
-    .DEPTH(8),
-    .OUTPUT_REGISTER(1)
-)
-rows_queue_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(found_valid),
-    .s_ready(found_ready),
+hp_fifo #(.WIDTH(ROW), .DEPTH(8), .OUTPUT_REGISTER(1)) rows_queue_inst (
+    .clk, .rst,
+    .s_valid(found_valid), .s_ready(found_ready),
     .s_data({found_last, found_groups_reg, found_overlap, found_size, found_words, found_address, found_bank,
         found_lines, found_bottom_weight, found_top_weight, found_bottom_border, found_top_border,
         found_bottom, found_top}),
-    .m_valid(row_valid),
-    .m_ready(row_taken),
+    .m_valid(row_valid), .m_ready(row_taken),
     .m_data({row_last, row_groups, row_overlap, row_size, row_words, row_address, row_bank, row_lines,
         row_bottom_weight, row_top_weight, row_bottom_border, row_top_border, row_bottom, row_top}),
     .level(rows_waiting)
@@ -230,21 +169,9 @@ wire [15:0] fill_beat = 16'(fill_reg) | (fill_slot[2] ? 16'(LINE_BYTES / 2 / BUS
 wire fill_last = data_valid && data_last;
 logic [3:0] lead_reg [0:7];
 
-hp_fifo #(
-    .WIDTH(16 + 3),
-    .DEPTH(8),
-    .OUTPUT_REGISTER(1)
-)
-fill_queue_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(line_valid),
-    .s_ready(),
-    .s_data({number_reg, line_slot}),
-    .m_valid(fill_valid),
-    .m_ready(fill_last),
-    .m_data({fill_number, fill_slot}),
-    .level()
+hp_fifo #(.WIDTH(16 + 3), .DEPTH(8), .OUTPUT_REGISTER(1)) fill_queue_inst (
+    .clk, .rst, .s_valid(line_valid), .s_ready(), .s_data({number_reg, line_slot}),
+    .m_valid(fill_valid), .m_ready(fill_last), .m_data({fill_number, fill_slot}), .level()
 );
 /* verilator lint_on PINCONNECTEMPTY */
 
@@ -309,16 +236,9 @@ end
 wire [LANES*64-1:0] entries;
 wire [LANES*24-1:0] values;
 
-hp_columns #(
-    .LANES(LANES)
-)
-columns_inst (
-    .clk(clk),
-    .load_valid(load_columns_reg),
-    .load_beat(load_beat_reg),
-    .load_data(load_data_reg),
-    .group(group_reg[8:0]),
-    .entries(entries)
+hp_columns #(.LANES(LANES)) columns_inst (
+    .clk, .load_valid(load_columns_reg), .load_beat(load_beat_reg), .load_data(load_data_reg),
+    .group(group_reg[8:0]), .entries
 );
 
 genvar l;
@@ -329,22 +249,11 @@ generate
         wire [23:0] pixel;
         logic [25:0] column_reg [3:6];  // flags and weights
 
-        hp_lines #(
-            .BUS_BYTES(BUS_BYTES),
-            .LINE_BYTES(LINE_BYTES)
-        )
-        lines_inst (
-            .clk(clk),
-            .data_valid(data_valid),
-            .data_place(fill_slot[1:0]),
-            .data_beat(fill_beat),
-            .data(data),
-            .left(entries[64*l +: 16]),
-            .first_pixels(first_pixels_reg[2]),
-            .top(places_of_reg[4][1:0]),
-            .bottom(places_of_reg[4][3:2]),
-            .top_pixels(top_pixels),
-            .bottom_pixels(bottom_pixels)
+        hp_lines #(.BUS_BYTES(BUS_BYTES), .LINE_BYTES(LINE_BYTES)) lines_inst (
+            .clk, .data_valid, .data_place(fill_slot[1:0]), .data_beat(fill_beat), .data,
+            .left(entries[64*l +: 16]), .first_pixels(first_pixels_reg[2]),
+            .top(places_of_reg[4][1:0]), .bottom(places_of_reg[4][3:2]), .top_pixels,
+            .bottom_pixels
         );
 
         always_ff @(posedge clk) begin
@@ -356,29 +265,17 @@ generate
         end
 
         hp_blend blend_inst (
-            .clk(clk),
-            .top_pixels(top_pixels),
-            .bottom_pixels(bottom_pixels),
-            .left_border(column_reg[6][0]),
-            .right_border(column_reg[6][1]),
-            .top_border(borders_reg[6][0]),
-            .bottom_border(borders_reg[6][1]),
-            .border(border),
-            .left_weight(column_reg[6][13:2]),
-            .right_weight(column_reg[6][25:14]),
-            .top_weight(weights_reg[10][11:0]),
-            .bottom_weight(weights_reg[10][23:12]),
-            .pixel(pixel)
+            .clk, .top_pixels, .bottom_pixels, .left_border(column_reg[6][0]),
+            .right_border(column_reg[6][1]), .top_border(borders_reg[6][0]),
+            .bottom_border(borders_reg[6][1]), .border, .left_weight(column_reg[6][13:2]),
+            .right_weight(column_reg[6][25:14]), .top_weight(weights_reg[10][11:0]),
+            .bottom_weight(weights_reg[10][23:12]), .pixel
         );
 
         hp_pixels pixels_inst (
-            .clk(clk),
-            .load_valid(load_pixels_reg),
-            .load_beat(load_beat_reg[5:0]),
-            .load_data(load_data_reg),
-            .valid(visible_reg[12][l]),
-            .pixel(pixel),
-            .value(values[24*l +: 24])
+            .clk,
+            .load_valid(load_pixels_reg), .load_beat(load_beat_reg[5:0]), .load_data(load_data_reg),
+            .valid(visible_reg[12][l]), .pixel, .value(values[24*l +: 24])
         );
     end
 endgenerate
@@ -529,19 +426,11 @@ assign map_write_data[127:120] = '0;
 assign done = done_reg[1];
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(
-    .WIDTH(1 + 1 + 2 + 16 + 120),
-    .DEPTH(PLACES),
-    .OUTPUT_REGISTER(1)
-)
-words_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(push),
-    .s_ready(),
+hp_fifo #(.WIDTH(1 + 1 + 2 + 16 + 120), .DEPTH(PLACES), .OUTPUT_REGISTER(1)) words_inst (
+    .clk, .rst,
+    .s_valid(push), .s_ready(),
     .s_data({push_last, push_kept, word_bank_reg, word_address_reg, push_data}),
-    .m_valid(word_there),
-    .m_ready(popped),
+    .m_valid(word_there), .m_ready(popped),
     .m_data({word_last, word_kept, map_write_bank, map_write_address, map_write_data[119:0]}),
     .level()
 );

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -17,9 +16,7 @@ module hp_dispatch
     input  wire             clk,
     input  wire             rst,
 
-    /*
-     * Registers
-     */
+    // Registers
     input  wire             start,
     input  wire             stop,
     // high for one cycle when a program starts
@@ -35,18 +32,14 @@ module hp_dispatch
     // no burst is in flight
     input  wire             drained,
 
-    /*
-     * Commands
-     */
+    // Commands
     input  wire             command_valid,
     output wire             command_ready,
     input  wire [511:0]     command,
     input  wire [15:0]      command_number,
     input  wire             command_failed,
 
-    /*
-     * Units: 0 load, 1 crop, 2 conv, 3 store
-     */
+    // Units: 0 load, 1 crop, 2 conv, 3 store
     output wire [3:0]       cmd_valid,
     input  wire [3:0]       cmd_ready,
     output wire [4*512-1:0] cmd,
@@ -54,9 +47,7 @@ module hp_dispatch
     // one of its commands has ended
     input  wire [3:0]       ended,
 
-    /*
-     * Errors of the memory
-     */
+    // Errors of the memory
     input  wire [2:0]       failed,
     input  wire [3*4-1:0]   failed_code,
     input  wire [3*16-1:0]  failed_number
@@ -147,20 +138,11 @@ generate
         wire goes = cmd_valid[u] && cmd_ready[u];
 
         /* verilator lint_off PINCONNECTEMPTY */
-        hp_fifo #(
-            .WIDTH(BITS + 16),
-            .DEPTH(DEPTH)
-        )
-        queue_inst (
-            .clk(clk),
-            .rst(rst || clear),
-            .s_valid(hand[u]),
-            .s_ready(queue_ready[u]),
+        hp_fifo #(.WIDTH(BITS + 16), .DEPTH(DEPTH)) queue_inst (
+            .clk, .rst(rst || clear),
+            .s_valid(hand[u]), .s_ready(queue_ready[u]),
             .s_data({command_number, command[BITS-1:0]}),
-            .m_valid(head_valid),
-            .m_ready(gone_reg),
-            .m_data({head_number, head}),
-            .level()
+            .m_valid(head_valid), .m_ready(gone_reg), .m_data({head_number, head}), .level()
         );
         /* verilator lint_on PINCONNECTEMPTY */
 

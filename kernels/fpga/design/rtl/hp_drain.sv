@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -28,37 +27,24 @@ module hp_drain #
     // high when the last word of the command is written
     output wire                  finished,
 
-    /*
-     * Load of the activation table
-     */
+    // Load of the activation table
     input  wire                  load_valid,
     input  wire [3:0]            load_beat,
     input  wire [127:0]          load_data,
 
-    /*
-     * One output word of each lane, at most every LANES cycles
-     */
+    // One output word of each lane, at most every LANES cycles
     input  wire                  sums_valid,
     // !sums_valid, for the wide registers alone: one register would have too many loads
     input  wire                  sums_moving,
     input  wire [LANES*512-1:0]  sums,
     input  wire [79:0]           shifts,
 
-    /*
-     * Words for the maps
-     */
+    // Words for the maps
     output wire                  result_valid,
     output wire [BANK_BITS-1:0]  result_bank,
     output wire [15:0]           result_address,
     output wire [127:0]          result_data
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
-if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
-    $error("BANK_BITS follows from LANES and must not be set");
-end
 
 `include "tables.svh"
 
@@ -77,21 +63,22 @@ wire [15:0] out_width = command[CONV_OUT_WIDTH_LSB +: 16];
 wire [15:0] out_blocks = command[CONV_OUT_BLOCKS_LSB +: 16];
 wire [15:0] out_row = command[CONV_OUT_ROW_LSB +: 16];
 
-/*
- * Loops over the results, in the order in which they come
- */
+// -- Loops over the results, in the order in which they come
 
 wire block_last, x_last, group_last;
 wire x_step = sums_valid && block_last;
 wire group_step = x_step && x_last;
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_counter block_counter (.clk(clk), .start(start), .step(sums_valid),
-    .rounds(out_blocks), .last(block_last), .last_next());
-hp_counter x_counter (.clk(clk), .start(start), .step(x_step),
-    .rounds(out_width), .last(x_last), .last_next());
-hp_counter group_counter (.clk(clk), .start(start), .step(group_step),
-    .rounds(groups), .last(group_last), .last_next());
+hp_counter block_counter (
+    .clk, .start, .step(sums_valid), .rounds(out_blocks), .last(block_last), .last_next()
+);
+hp_counter x_counter (
+    .clk, .start, .step(x_step), .rounds(out_width), .last(x_last), .last_next()
+);
+hp_counter group_counter (
+    .clk, .start, .step(group_step), .rounds(groups), .last(group_last), .last_next()
+);
 /* verilator lint_on PINCONNECTEMPTY */
 
 reg [15:0] row_reg;     // of this command's rows, lane 0
@@ -112,9 +99,7 @@ always_ff @(posedge clk) begin
     end
 end
 
-/*
- * Held words: lane 0 goes first, the others move down. What is behind the last one does not matter.
- */
+// -- Held words: lane 0 goes first, the others move down. What is behind the last one does not matter.
 
 reg [LANES*512-1:0] sums_reg;
 reg [79:0] shifts_reg;
@@ -142,21 +127,11 @@ always_ff @(posedge clk) begin
 end
 
 hp_requantise requantise_inst (
-    .clk(clk),
-    .load_valid(load_valid),
-    .load_beat(load_beat),
-    .load_data(load_data),
-    .relu(relu),
-    .use_table(use_table),
-    .valid(held_reg[0]),
-    .sums(sums_reg[511:0]),
-    .shifts(shifts_reg),
-    .word(result_data)
+    .clk, .load_valid, .load_beat, .load_data, .relu, .use_table, .valid(held_reg[0]),
+    .sums(sums_reg[511:0]), .shifts(shifts_reg), .word(result_data)
 );
 
-/*
- * Address, in parallel with the requantiser: row, row within the bank, multiplication, sum
- */
+// -- Address, in parallel with the requantiser: row, row within the bank, multiplication, sum
 
 reg [STAGES-1:0] valid_reg;
 reg [STAGES-1:0] end_reg;

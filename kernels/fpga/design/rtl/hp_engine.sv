@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -36,9 +35,7 @@ module hp_engine #
     input  wire                     clk_fast,
     input  wire                     rst,
 
-    /*
-     * Registers
-     */
+    // Registers
     input  wire [11:0]              s_axil_awaddr,
     input  wire [2:0]               s_axil_awprot,
     input  wire                     s_axil_awvalid,
@@ -59,9 +56,7 @@ module hp_engine #
     output wire                     s_axil_rvalid,
     input  wire                     s_axil_rready,
 
-    /*
-     * Memory
-     */
+    // Memory
     output wire [31:0]              m_axi_awaddr,
     output wire [7:0]               m_axi_awlen,
     output wire [2:0]               m_axi_awsize,
@@ -144,50 +139,15 @@ wire [15:0] error_number;
 wire [31:0] program_address, region0, region1, region2, frame, stride, line, border;
 wire array_busy, array_starved, beat_read, beat_written;
 
-hp_registers #(
-    .SIZE(SIZE)
-)
-registers_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_axil_awaddr(s_axil_awaddr),
-    .s_axil_awprot(s_axil_awprot),
-    .s_axil_awvalid(s_axil_awvalid),
-    .s_axil_awready(s_axil_awready),
-    .s_axil_wdata(s_axil_wdata),
-    .s_axil_wstrb(s_axil_wstrb),
-    .s_axil_wvalid(s_axil_wvalid),
-    .s_axil_wready(s_axil_wready),
-    .s_axil_bresp(s_axil_bresp),
-    .s_axil_bvalid(s_axil_bvalid),
-    .s_axil_bready(s_axil_bready),
-    .s_axil_araddr(s_axil_araddr),
-    .s_axil_arprot(s_axil_arprot),
-    .s_axil_arvalid(s_axil_arvalid),
-    .s_axil_arready(s_axil_arready),
-    .s_axil_rdata(s_axil_rdata),
-    .s_axil_rresp(s_axil_rresp),
-    .s_axil_rvalid(s_axil_rvalid),
-    .s_axil_rready(s_axil_rready),
-    .start(start),
-    .stop(stop),
-    .program_address(program_address),
-    .region0(region0),
-    .region1(region1),
-    .region2(region2),
-    .frame(frame),
-    .stride(stride),
-    .line(line),
-    .border(border),
-    .started(started),
-    .busy(busy),
-    .done(done),
-    .error(error),
-    .error_code(error_code),
-    .error_number(error_number),
-    .array_busy(array_busy),
-    .beat_read(beat_read),
-    .beat_written(beat_written)
+hp_registers #(.SIZE(SIZE)) registers_inst (
+    .clk, .rst, .s_axil_awaddr, .s_axil_awprot, .s_axil_awvalid, .s_axil_awready,
+    .s_axil_wdata, .s_axil_wstrb, .s_axil_wvalid, .s_axil_wready,
+    .s_axil_bresp, .s_axil_bvalid, .s_axil_bready,
+    .s_axil_araddr, .s_axil_arprot, .s_axil_arvalid, .s_axil_arready,
+    .s_axil_rdata, .s_axil_rresp, .s_axil_rvalid, .s_axil_rready,
+    .start, .stop, .program_address, .region0, .region1, .region2, .frame, .stride, .line, .border,
+    .started, .busy, .done, .error, .error_code, .error_number, .array_busy,
+    .beat_read, .beat_written
 );
 
 // -- program
@@ -206,28 +166,11 @@ wire load_failed, crop_failed, store_failed;
 wire [15:0] load_number, crop_number, store_number;
 
 hp_dispatch dispatch_inst (
-    .clk(clk),
-    .rst(rst),
-    .start(start),
-    .stop(stop),
-    .started(started),
-    .busy(busy),
-    .done(done),
-    .error(error),
-    .error_code(error_code),
-    .error_number(error_number),
-    .clear(clear),
+    .clk, .rst, .start, .stop, .started, .busy, .done, .error, .error_code, .error_number, .clear,
     .drained(reader_idle && writer_idle),
-    .command_valid(command_valid),
-    .command_ready(command_ready),
-    .command(command),
-    .command_number(command_number),
-    .command_failed(command_failed),
-    .cmd_valid(cmd_valid),
-    .cmd_ready(cmd_ready),
-    .cmd(cmd),
-    .cmd_number(cmd_number),
-    .ended(ended),
+    .command_valid, .command_ready, .command, .command_number, .command_failed,
+    .cmd_valid, .cmd_ready, .cmd, .cmd_number,
+    .ended,
     .failed({store_failed, crop_failed, load_failed}),
     .failed_code({ERROR_WRITE, ERROR_READ, ERROR_READ}),
     .failed_number({store_number, crop_number, load_number})
@@ -241,57 +184,22 @@ wire [3*20-1:0] request_beats;
 wire [WIDTH-1:0] data;
 wire data_failed, data_last;
 
-hp_reader #(
-    .BUS_BYTES(BUS_BYTES)
-)
-reader_inst (
-    .clk(clk),
-    .rst(rst),
-    .clear(clear),
-    .request_valid(request_valid),
-    .request_ready(request_ready),
-    .request_address(request_address),
-    .request_beats(request_beats),
-    .data_valid(data_valid),
-    .data(data),
-    .data_failed(data_failed),
-    .data_last(data_last),
-    .idle(reader_idle),
-    .beat_read(beat_read),
-    .m_axi_araddr(m_axi_araddr),
-    .m_axi_arlen(m_axi_arlen),
-    .m_axi_arsize(m_axi_arsize),
-    .m_axi_arburst(m_axi_arburst),
-    .m_axi_arcache(m_axi_arcache),
-    .m_axi_arprot(m_axi_arprot),
-    .m_axi_arvalid(m_axi_arvalid),
-    .m_axi_arready(m_axi_arready),
-    .m_axi_rdata(m_axi_rdata),
-    .m_axi_rresp(m_axi_rresp),
-    .m_axi_rlast(m_axi_rlast),
-    .m_axi_rvalid(m_axi_rvalid),
-    .m_axi_rready(m_axi_rready)
+hp_reader #(.BUS_BYTES(BUS_BYTES)) reader_inst (
+    .clk, .rst, .clear, .request_valid, .request_ready, .request_address, .request_beats,
+    .data_valid, .data, .data_failed, .data_last,
+    .idle(reader_idle), .beat_read,
+    .m_axi_araddr, .m_axi_arlen, .m_axi_arsize, .m_axi_arburst, .m_axi_arcache, .m_axi_arprot,
+    .m_axi_arvalid, .m_axi_arready,
+    .m_axi_rdata, .m_axi_rresp, .m_axi_rlast, .m_axi_rvalid, .m_axi_rready
 );
 
-hp_fetch #(
-    .BUS_BYTES(BUS_BYTES)
-)
-fetch_inst (
-    .clk(clk),
-    .rst(unit_rst),
-    .program_address(program_address),
-    .request_valid(request_valid[COMMANDS]),
-    .request_ready(request_ready[COMMANDS]),
+hp_fetch #(.BUS_BYTES(BUS_BYTES)) fetch_inst (
+    .clk, .rst(unit_rst), .program_address,
+    .request_valid(request_valid[COMMANDS]), .request_ready(request_ready[COMMANDS]),
     .request_address(request_address[32*COMMANDS +: 32]),
     .request_beats(request_beats[20*COMMANDS +: 20]),
-    .data_valid(data_valid[COMMANDS]),
-    .data(data),
-    .data_failed(data_failed),
-    .command_valid(command_valid),
-    .command_ready(command_ready),
-    .command(command),
-    .command_number(command_number),
-    .command_failed(command_failed)
+    .data_valid(data_valid[COMMANDS]), .data, .data_failed,
+    .command_valid, .command_ready, .command, .command_number, .command_failed
 );
 
 // -- LOAD
@@ -301,34 +209,16 @@ wire [3:0] load_target;
 wire [15:0] load_beat;
 wire [127:0] load_data;
 
-hp_loader #(
-    .BUS_BYTES(BUS_BYTES)
-)
-loader_inst (
-    .clk(clk),
-    .rst(unit_rst),
-    .region0(region0),
-    .region1(region1),
-    .region2(region2),
-    .cmd_valid(cmd_valid[LOAD]),
-    .cmd_ready(cmd_ready[LOAD]),
-    .cmd(cmd[512*LOAD +: 512]),
+hp_loader #(.BUS_BYTES(BUS_BYTES)) loader_inst (
+    .clk, .rst(unit_rst), .region0, .region1, .region2,
+    .cmd_valid(cmd_valid[LOAD]), .cmd_ready(cmd_ready[LOAD]), .cmd(cmd[512*LOAD +: 512]),
     .cmd_number(cmd_number[16*LOAD +: 16]),
-    .done(ended[LOAD]),
-    .failed(load_failed),
-    .failed_number(load_number),
-    .request_valid(request_valid[LOADS]),
-    .request_ready(request_ready[LOADS]),
+    .done(ended[LOAD]), .failed(load_failed), .failed_number(load_number),
+    .request_valid(request_valid[LOADS]), .request_ready(request_ready[LOADS]),
     .request_address(request_address[32*LOADS +: 32]),
     .request_beats(request_beats[20*LOADS +: 20]),
-    .data_valid(data_valid[LOADS]),
-    .data(data),
-    .data_failed(data_failed),
-    .data_last(data_last),
-    .load_valid(load_valid),
-    .load_target(load_target),
-    .load_beat(load_beat),
-    .load_data(load_data)
+    .data_valid(data_valid[LOADS]), .data, .data_failed, .data_last,
+    .load_valid, .load_target, .load_beat, .load_data
 );
 
 // -- CROP
@@ -339,42 +229,18 @@ wire [15:0] map_write_address;
 wire [127:0] map_write_data;
 
 hp_crop #(
-    .LANES(CROP_LANES),
-    .BANKS(LANES),
-    .BUS_BYTES(BUS_BYTES),
-    .LINE_BYTES(LINE_BYTES)
-)
-crop_inst (
-    .clk(clk),
-    .rst(unit_rst),
-    .frame(frame),
-    .stride(stride),
-    .line(line[15:0]),
-    .border(border[23:0]),
-    .load_valid(load_valid),
-    .load_target(load_target),
-    .load_beat(load_beat),
-    .load_data(load_data),
-    .cmd_valid(cmd_valid[CROP]),
-    .cmd_ready(cmd_ready[CROP]),
-    .cmd(cmd[512*CROP +: 512]),
+    .LANES(CROP_LANES), .BANKS(LANES), .BUS_BYTES(BUS_BYTES), .LINE_BYTES(LINE_BYTES)
+) crop_inst (
+    .clk, .rst(unit_rst), .frame, .stride, .line(line[15:0]), .border(border[23:0]),
+    .load_valid, .load_target, .load_beat, .load_data,
+    .cmd_valid(cmd_valid[CROP]), .cmd_ready(cmd_ready[CROP]), .cmd(cmd[512*CROP +: 512]),
     .cmd_number(cmd_number[16*CROP +: 16]),
-    .done(ended[CROP]),
-    .failed(crop_failed),
-    .failed_number(crop_number),
-    .request_valid(request_valid[LINES]),
-    .request_ready(request_ready[LINES]),
+    .done(ended[CROP]), .failed(crop_failed), .failed_number(crop_number),
+    .request_valid(request_valid[LINES]), .request_ready(request_ready[LINES]),
     .request_address(request_address[32*LINES +: 32]),
     .request_beats(request_beats[20*LINES +: 20]),
-    .data_valid(data_valid[LINES]),
-    .data(data),
-    .data_failed(data_failed),
-    .data_last(data_last),
-    .map_write_valid(map_write_valid),
-    .map_write_ready(map_write_ready),
-    .map_write_bank(map_write_bank),
-    .map_write_address(map_write_address),
-    .map_write_data(map_write_data)
+    .data_valid(data_valid[LINES]), .data, .data_failed, .data_last,
+    .map_write_valid, .map_write_ready, .map_write_bank, .map_write_address, .map_write_data
 );
 
 // -- CONV, with the memories; a reset between programs does not clear the memories
@@ -385,37 +251,17 @@ wire [15:0] map_read_address;
 wire [127:0] map_read_data;
 
 hp_convolution #(
-    .LANES(LANES),
-    .MAP_WORDS(MAP_WORDS),
-    .MAP_STYLE(MAP_STYLE),
-    .WEIGHT_TILES(WEIGHT_TILES),
+    .LANES(LANES), .MAP_WORDS(MAP_WORDS), .MAP_STYLE(MAP_STYLE), .WEIGHT_TILES(WEIGHT_TILES),
     .PUMPED(PUMPED)
-)
-convolution_inst (
-    .clk(clk),
-    .clk_fast(clk_fast),
-    .rst(unit_rst),
-    .cmd_valid(cmd_valid[CONV]),
-    .cmd_ready(cmd_ready[CONV]),
-    .cmd(cmd[512*CONV +: 512]),
-    .done(ended[CONV]),
-    .load_valid(load_valid),
-    .load_target(load_target),
-    .load_beat(load_beat),
-    .load_data(load_data),
-    .map_write_valid(map_write_valid),
-    .map_write_ready(map_write_ready),
-    .map_write_bank(map_write_bank[BANK_BITS-1:0]),
-    .map_write_address(map_write_address),
-    .map_write_data(map_write_data),
-    .map_read_valid(map_read_valid),
-    .map_read_ready(map_read_ready),
-    .map_read_bank(map_read_bank[BANK_BITS-1:0]),
-    .map_read_address(map_read_address),
-    .map_read_data_valid(map_read_data_valid),
-    .map_read_data(map_read_data),
-    .busy(array_busy),
-    .starved(array_starved)
+) convolution_inst (
+    .clk, .clk_fast, .rst(unit_rst),
+    .cmd_valid(cmd_valid[CONV]), .cmd_ready(cmd_ready[CONV]), .cmd(cmd[512*CONV +: 512]),
+    .done(ended[CONV]), .load_valid, .load_target, .load_beat, .load_data,
+    .map_write_valid, .map_write_ready, .map_write_bank(map_write_bank[BANK_BITS-1:0]),
+    .map_write_address, .map_write_data,
+    .map_read_valid, .map_read_ready, .map_read_bank(map_read_bank[BANK_BITS-1:0]),
+    .map_read_address, .map_read_data_valid, .map_read_data,
+    .busy(array_busy), .starved(array_starved)
 );
 
 // -- STORE
@@ -424,66 +270,24 @@ wire write_start, write_last, write_taken, write_empty;
 wire [27:0] write_address;
 wire word_valid = map_read_data_valid;
 
-hp_store #(
-    .LANES(LANES)
-)
-store_inst (
-    .clk(clk),
-    .rst(unit_rst),
-    .region0(region0),
-    .region1(region1),
-    .region2(region2),
-    .cmd_valid(cmd_valid[STORE]),
-    .cmd_ready(cmd_ready[STORE]),
-    .cmd(cmd[512*STORE +: 512]),
+hp_store #(.LANES(LANES)) store_inst (
+    .clk, .rst(unit_rst), .region0, .region1, .region2,
+    .cmd_valid(cmd_valid[STORE]), .cmd_ready(cmd_ready[STORE]), .cmd(cmd[512*STORE +: 512]),
     .cmd_number(cmd_number[16*STORE +: 16]),
-    .done(ended[STORE]),
-    .number(store_number),
-    .map_read_valid(map_read_valid),
-    .map_read_ready(map_read_ready),
-    .map_read_bank(map_read_bank),
-    .map_read_address(map_read_address),
-    .start(write_start),
-    .start_address(write_address),
-    .last(write_last),
-    .word_valid(word_valid),
-    .taken(write_taken),
-    .empty(write_empty)
+    .done(ended[STORE]), .number(store_number),
+    .map_read_valid, .map_read_ready, .map_read_bank, .map_read_address,
+    .start(write_start), .start_address(write_address), .last(write_last), .word_valid,
+    .taken(write_taken), .empty(write_empty)
 );
 
-hp_writer #(
-    .BUS_BYTES(BUS_BYTES)
-)
-writer_inst (
-    .clk(clk),
-    .rst(rst),
-    .clear(clear),
-    .start(write_start),
-    .start_address(write_address),
-    .word_valid(word_valid),
-    .word(map_read_data),
-    .last(write_last),
-    .taken(write_taken),
-    .empty(write_empty),
-    .idle(writer_idle),
-    .failed(store_failed),
-    .beat_written(beat_written),
-    .m_axi_awaddr(m_axi_awaddr),
-    .m_axi_awlen(m_axi_awlen),
-    .m_axi_awsize(m_axi_awsize),
-    .m_axi_awburst(m_axi_awburst),
-    .m_axi_awcache(m_axi_awcache),
-    .m_axi_awprot(m_axi_awprot),
-    .m_axi_awvalid(m_axi_awvalid),
-    .m_axi_awready(m_axi_awready),
-    .m_axi_wdata(m_axi_wdata),
-    .m_axi_wstrb(m_axi_wstrb),
-    .m_axi_wlast(m_axi_wlast),
-    .m_axi_wvalid(m_axi_wvalid),
-    .m_axi_wready(m_axi_wready),
-    .m_axi_bresp(m_axi_bresp),
-    .m_axi_bvalid(m_axi_bvalid),
-    .m_axi_bready(m_axi_bready)
+hp_writer #(.BUS_BYTES(BUS_BYTES)) writer_inst (
+    .clk, .rst, .clear, .start(write_start), .start_address(write_address),
+    .word_valid, .word(map_read_data), .last(write_last), .taken(write_taken), .empty(write_empty),
+    .idle(writer_idle), .failed(store_failed), .beat_written,
+    .m_axi_awaddr, .m_axi_awlen, .m_axi_awsize, .m_axi_awburst, .m_axi_awcache, .m_axi_awprot,
+    .m_axi_awvalid, .m_axi_awready,
+    .m_axi_wdata, .m_axi_wstrb, .m_axi_wlast, .m_axi_wvalid, .m_axi_wready,
+    .m_axi_bresp, .m_axi_bvalid, .m_axi_bready
 );
 
 wire unused = &{1'b0, array_starved, line[31:16], border[31:24], cmd_number[16*CONV +: 16],

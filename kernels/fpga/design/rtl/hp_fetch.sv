@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -22,9 +21,7 @@ module hp_fetch #
     input  wire                     rst,
     input  wire [31:0]              program_address,
 
-    /*
-     * Read client
-     */
+    // Read client
     output wire                     request_valid,
     input  wire                     request_ready,
     output wire [31:0]              request_address,
@@ -33,19 +30,13 @@ module hp_fetch #
     input  wire [BUS_BYTES*8-1:0]   data,
     input  wire                     data_failed,
 
-    /*
-     * Commands
-     */
+    // Commands
     output wire                     command_valid,
     input  wire                     command_ready,
     output wire [511:0]             command,
     output wire [15:0]              command_number,
     output wire                     command_failed
 );
-
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
 
 localparam WIDTH = BUS_BYTES * 8;
 localparam BEATS = 64 / BUS_BYTES;
@@ -77,20 +68,9 @@ assign command_number = number_reg;
 assign command_failed = failed_reg;
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(
-    .WIDTH(WIDTH + 1),
-    .DEPTH(AHEAD * BEATS)
-)
-fifo_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(data_valid),
-    .s_ready(),
-    .s_data({data_failed, data}),
-    .m_valid(beat_valid),
-    .m_ready(beat_ready),
-    .m_data({beat_failed, beat}),
-    .level()
+hp_fifo #(.WIDTH(WIDTH + 1), .DEPTH(AHEAD * BEATS)) fifo_inst (
+    .clk, .rst, .s_valid(data_valid), .s_ready(), .s_data({data_failed, data}),
+    .m_valid(beat_valid), .m_ready(beat_ready), .m_data({beat_failed, beat}), .level()
 );
 /* verilator lint_on PINCONNECTEMPTY */
 

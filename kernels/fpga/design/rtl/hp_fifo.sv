@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -25,16 +24,12 @@ module hp_fifo #
     input  wire                     clk,
     input  wire                     rst,
 
-    /*
-     * Input
-     */
+    // Input
     input  wire                     s_valid,
     output wire                     s_ready,
     input  wire [WIDTH-1:0]         s_data,
 
-    /*
-     * Output
-     */
+    // Output
     output wire                     m_valid,
     input  wire                     m_ready,
     output wire [WIDTH-1:0]         m_data,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -22,9 +21,7 @@ module hp_lines #
 (
     input  wire                     clk,
 
-    /*
-     * Beats of the lines: place, and beat within it
-     */
+    // Beats of the lines: place, and beat within it
     input  wire                     data_valid,
     input  wire [1:0]               data_place,
     input  wire [15:0]              data_beat,
@@ -40,19 +37,10 @@ module hp_lines #
     input  wire [1:0]               top,
     input  wire [1:0]               bottom,
 
-    /*
-     * Four cycles after left: two pixels of each line, the left one in the lowest bytes
-     */
+    // Four cycles after left: two pixels of each line, the left one in the lowest bytes
     output wire [47:0]              top_pixels,
     output wire [47:0]              bottom_pixels
 );
-
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
-if (LINE_BYTES < 512 || LINE_BYTES > 32768 || (LINE_BYTES & (LINE_BYTES - 1)) != 0) begin : bad_line_bytes
-    $error("LINE_BYTES must be a power of two from 512 to 32768, not %0d", LINE_BYTES);
-end
 
 localparam PLACES = 4;
 localparam BITS = $clog2(LINE_BYTES);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -22,9 +21,7 @@ module hp_loader #
     input  wire [31:0]              region1,
     input  wire [31:0]              region2,
 
-    /*
-     * Commands; cmd is constant from the cycle before cmd_valid
-     */
+    // Commands; cmd is constant from the cycle before cmd_valid
     input  wire                     cmd_valid,
     output wire                     cmd_ready,
     input  wire [511:0]             cmd,
@@ -33,9 +30,7 @@ module hp_loader #
     output wire                     failed,
     output wire [15:0]              failed_number,
 
-    /*
-     * Read client
-     */
+    // Read client
     output wire                     request_valid,
     input  wire                     request_ready,
     output wire [31:0]              request_address,
@@ -45,18 +40,12 @@ module hp_loader #
     input  wire                     data_failed,
     input  wire                     data_last,
 
-    /*
-     * Words of 16 bytes for the targets
-     */
+    // Words of 16 bytes for the targets
     output wire                     load_valid,
     output wire [3:0]               load_target,
     output wire [15:0]              load_beat,
     output wire [127:0]             load_data
 );
-
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
 
 `include "tables.svh"
 
@@ -131,20 +120,10 @@ assign load_beat = load_beat_reg;
 assign load_data = load_data_reg;
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(
-    .WIDTH(16 + 4 + 16),
-    .DEPTH(4),
-    .OUTPUT_REGISTER(1)
-)
-queue_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(accept && !nothing_reg),
-    .s_ready(queue_ready),
-    .s_data({cmd_number, target, first}),
-    .m_valid(head_valid),
-    .m_ready(ended_reg),
-    .m_data({head_number, head_target, head_first}),
+hp_fifo #(.WIDTH(16 + 4 + 16), .DEPTH(4), .OUTPUT_REGISTER(1)) queue_inst (
+    .clk, .rst,
+    .s_valid(accept && !nothing_reg), .s_ready(queue_ready), .s_data({cmd_number, target, first}),
+    .m_valid(head_valid), .m_ready(ended_reg), .m_data({head_number, head_target, head_first}),
     .level()
 );
 /* verilator lint_on PINCONNECTEMPTY */

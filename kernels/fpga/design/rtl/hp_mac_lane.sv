@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -13,17 +12,13 @@ module hp_mac_lane
 (
     input  wire           clk,
 
-    /*
-     * A step: 16 int8 channels, and weights for all pairs of outputs, packed by hp_weights.sv
-     */
+    // A step: 16 int8 channels, and weights for all pairs of outputs, packed by hp_weights.sv
     // bit k enables stage k: 0 operands, ..., 5 accumulators
     input  wire [5:0]     enable,
     input  wire [127:0]   word,
     input  wire [4095:0]  pairs,
 
-    /*
-     * Belongs to the step that reaches the accumulators, five cycles later
-     */
+    // Belongs to the step that reaches the accumulators, five cycles later
     // first step of an output word: it starts from the bias
     input  wire           first,
     input  wire [511:0]   bias,
@@ -41,11 +36,8 @@ for (pair = 0; pair < 8; pair = pair + 1) begin : outputs
 
     for (lane = 0; lane < 16; lane = lane + 1) begin : inputs
         hp_packed_multiplier multiplier (
-            .clk(clk),
-            .pair_enable(enable[0]),
-            .enable(enable[2:0]),
-            .pair(pairs[(pair*16 + lane)*32 +: 25]),
-            .value(word[lane*8 +: 8]),
+            .clk, .pair_enable(enable[0]), .enable(enable[2:0]),
+            .pair(pairs[(pair*16 + lane)*32 +: 25]), .value(word[lane*8 +: 8]),
             .products(products[lane])
         );
     end

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -20,16 +19,12 @@ module hp_mac_pair
     input  wire            clk_fast,
     input  wire            rst,
 
-    /*
-     * A step: 16 int8 channels of each lane, and weights as for hp_mac_lane.sv
-     */
+    // A step: 16 int8 channels of each lane, and weights as for hp_mac_lane.sv
     input  wire            valid,
     input  wire [255:0]    words,
     input  wire [4095:0]   pairs,
 
-    /*
-     * Belongs to the step that reaches the accumulators, four cycles later
-     */
+    // Belongs to the step that reaches the accumulators, four cycles later
     // first step of an output word, and valid: it starts from the bias
     input  wire            first,
     input  wire [511:0]    bias,
@@ -76,9 +71,7 @@ always_ff @(posedge clk_fast) begin
     for (int i = 0; i < 16; i = i + 1) bias_reg[i*16 +: 16] <= bias[i*32 + 16 +: 16];
 end
 
-/*
- * Multipliers, sums and accumulators
- */
+// -- Multipliers, sums and accumulators
 
 generate
 
@@ -87,11 +80,8 @@ for (pair = 0; pair < 8; pair = pair + 1) begin : outputs
 
     for (lane = 0; lane < 16; lane = lane + 1) begin : inputs
         hp_packed_multiplier multiplier (
-            .clk(clk_fast),
-            .pair_enable(second_reg),
-            .enable(3'b111),
-            .pair(pairs[(pair*16 + lane)*32 +: 25]),
-            .value(word_reg[lane*8 +: 8]),
+            .clk(clk_fast), .pair_enable(second_reg), .enable(3'b111),
+            .pair(pairs[(pair*16 + lane)*32 +: 25]), .value(word_reg[lane*8 +: 8]),
             .products(products[lane])
         );
     end
@@ -135,27 +125,15 @@ for (pair = 0; pair < 8; pair = pair + 1) begin : outputs
 
     // Each of the 16 products contains an offset of 2^15, in sum 2^19. Inverting bit 19 subtracts it.
     hp_pair_accumulator low_inst (
-        .clk(clk),
-        .clk_fast(clk_fast),
-        .sum({~low_sum_reg[19], low_sum_reg[18:0]}),
-        .first(first),
-        .bias(bias[pair*64 +: 16]),
-        .first_later(first_reg),
-        .bias_later(bias_reg[pair*32 +: 16]),
-        .total_first(sums[pair*64 +: 32]),
-        .total_second(sums[512 + pair*64 +: 32])
+        .clk, .clk_fast, .sum({~low_sum_reg[19], low_sum_reg[18:0]}), .first,
+        .bias(bias[pair*64 +: 16]), .first_later(first_reg), .bias_later(bias_reg[pair*32 +: 16]),
+        .total_first(sums[pair*64 +: 32]), .total_second(sums[512 + pair*64 +: 32])
     );
 
     hp_pair_accumulator high_inst (
-        .clk(clk),
-        .clk_fast(clk_fast),
-        .sum(high_sum_reg),
-        .first(first),
-        .bias(bias[pair*64 + 32 +: 16]),
-        .first_later(first_reg),
-        .bias_later(bias_reg[pair*32 + 16 +: 16]),
-        .total_first(sums[pair*64 + 32 +: 32]),
-        .total_second(sums[512 + pair*64 + 32 +: 32])
+        .clk, .clk_fast, .sum(high_sum_reg), .first, .bias(bias[pair*64 + 32 +: 16]),
+        .first_later(first_reg), .bias_later(bias_reg[pair*32 + 16 +: 16]),
+        .total_first(sums[pair*64 + 32 +: 32]), .total_second(sums[512 + pair*64 + 32 +: 32])
     );
 end
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -26,9 +25,7 @@ module hp_maps #
     input  wire                  clk,
     input  wire                  rst,
 
-    /*
-     * Steps of the array
-     */
+    // Steps of the array
     input  wire                  step_valid,
     input  wire [LANES*16-1:0]   step_address,
     input  wire [BANK_BITS-1:0]  step_rotation,
@@ -36,26 +33,20 @@ module hp_maps #
     // four cycles later, lane by lane
     output wire [LANES*128-1:0]  step_words,
 
-    /*
-     * Results of the array; always accepted
-     */
+    // Results of the array; always accepted
     input  wire                  result_valid,
     input  wire [BANK_BITS-1:0]  result_bank,
     input  wire [15:0]           result_address,
     input  wire [127:0]          result_data,
 
-    /*
-     * Writes of the other units
-     */
+    // Writes of the other units
     input  wire                  map_write_valid,
     output wire                  map_write_ready,
     input  wire [BANK_BITS-1:0]  map_write_bank,
     input  wire [15:0]           map_write_address,
     input  wire [127:0]          map_write_data,
 
-    /*
-     * Reads of the store unit, answered in order
-     */
+    // Reads of the store unit, answered in order
     input  wire                  map_read_valid,
     output wire                  map_read_ready,
     input  wire [BANK_BITS-1:0]  map_read_bank,
@@ -64,27 +55,12 @@ module hp_maps #
     output wire [127:0]          map_read_data
 );
 
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
-if (MAP_WORDS < 16 || MAP_WORDS > 65536 || (MAP_WORDS & (MAP_WORDS - 1)) != 0) begin : bad_map_words
-    $error("MAP_WORDS must be a power of two from 16 to 65536, not %0d", MAP_WORDS);
-end
-if (MAP_STYLE != "block" && MAP_STYLE != "ultra") begin : bad_map_style
-    $error("MAP_STYLE must be \"block\" or \"ultra\"");
-end
-if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
-    $error("BANK_BITS follows from LANES and must not be set");
-end
-
 localparam int ADDRESS_BITS = $clog2(MAP_WORDS);
 
 assign map_write_ready = !result_valid;
 assign map_read_ready = !step_valid;
 
-/*
- * Write port
- */
+// -- Write port
 
 reg write_valid_reg;
 reg [BANK_BITS-1:0] write_bank_reg;
@@ -100,9 +76,7 @@ always_ff @(posedge clk) begin
     if (rst) write_valid_reg <= 1'b0;
 end
 
-/*
- * Flags of a read, one stage each for address, memory and output register
- */
+// -- Flags of a read, one stage each for address, memory and output register
 
 reg read_reg;
 reg [2:0] other_valid_reg;
@@ -124,9 +98,7 @@ always_ff @(posedge clk) begin
     end
 end
 
-/*
- * Banks
- */
+// -- Banks
 
 wire [LANES*128-1:0] bank_words;
 genvar bank, lane;
@@ -153,9 +125,7 @@ for (bank = 0; bank < LANES; bank = bank + 1) begin : banks
     assign bank_words[bank*128 +: 128] = output_reg;
 end
 
-/*
- * From banks to lanes
- */
+// -- From banks to lanes
 
 for (lane = 0; lane < LANES; lane = lane + 1) begin : lanes
     reg [BANK_BITS-1:0] source_reg;

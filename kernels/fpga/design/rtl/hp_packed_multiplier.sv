@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps

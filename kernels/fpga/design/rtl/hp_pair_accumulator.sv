@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -55,9 +54,7 @@ always_ff @(posedge clk_fast) begin
     high_reg <= high_next[16:1];
 end
 
-/*
- * Totals for clk: the second one's upper half comes half a cycle after the rest
- */
+// -- Totals for clk: the second one's upper half comes half a cycle after the rest
 
 reg [15:0] low_before_reg;
 reg [15:0] high_before_reg;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -16,27 +15,19 @@ module hp_params #
 (
     input  wire           clk,
 
-    /*
-     * Load: beats 0 to 3 of an entry are 16 int32 biases, beat 4 is 16 uint8 shifts
-     */
+    // Load: beats 0 to 3 of an entry are 16 int32 biases, beat 4 is 16 uint8 shifts
     input  wire           load_valid,
     // entry * 5 + beat
     input  wire [15:0]    load_beat,
     input  wire [127:0]   load_data,
 
-    /*
-     * Read
-     */
+    // Read
     input  wire           read_valid,
     input  wire [15:0]    read_entry,
     // a cycle later
     output wire [511:0]   bias,
     output wire [79:0]    shifts
 );
-
-if (ENTRIES < 2 || ENTRIES > 128 || (ENTRIES & (ENTRIES - 1)) != 0) begin : bad_entries
-    $error("ENTRIES must be a power of two from 2 to 128, not %0d", ENTRIES);
-end
 
 localparam int ENTRY_BITS = $clog2(ENTRIES);
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -12,16 +11,12 @@ module hp_pixels
 (
     input  wire         clk,
 
-    /*
-     * Load of the table, 16 values a beat: 256 for blue, then green, then red
-     */
+    // Load of the table, 16 values a beat: 256 for blue, then green, then red
     input  wire         load_valid,
     input  wire [5:0]   load_beat,
     input  wire [127:0] load_data,
 
-    /*
-     * A pixel; its int8 values a cycle later, zeros where it was not valid
-     */
+    // A pixel; its int8 values a cycle later, zeros where it was not valid
     input  wire         valid,
     input  wire [23:0]  pixel,
     output wire [23:0]  value

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -24,18 +23,14 @@ module hp_reader #
     // drop all requests; bursts in flight are completed and their beats are discarded
     input  wire                     clear,
 
-    /*
-     * Requests of clients 0, 1, 2
-     */
+    // Requests of clients 0, 1, 2
     input  wire [2:0]               request_valid,
     output wire [2:0]               request_ready,
     // byte addresses, rounded down to beats
     input  wire [3*32-1:0]          request_address,
     input  wire [3*20-1:0]          request_beats,
 
-    /*
-     * Answers
-     */
+    // Answers
     output wire [2:0]               data_valid,
     output wire [BUS_BYTES*8-1:0]   data,
     output wire                     data_failed,
@@ -46,9 +41,7 @@ module hp_reader #
     output wire                     idle,
     output wire                     beat_read,
 
-    /*
-     * AXI4 master
-     */
+    // AXI4 master
     output wire [31:0]              m_axi_araddr,
     output wire [7:0]               m_axi_arlen,
     output wire [2:0]               m_axi_arsize,
@@ -64,9 +57,6 @@ module hp_reader #
     output wire                     m_axi_rready
 );
 
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
 if (BURSTS < 4 || (BURSTS & (BURSTS - 1)) != 0) begin : bad_bursts
     $error("BURSTS must be a power of two, at least 4, not %0d", BURSTS);
 end
@@ -128,20 +118,9 @@ assign m_axi_rready = order_valid;
 
 // the clients of the bursts in flight, oldest first, and whether a burst is the last of its request
 /* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(
-    .WIDTH(3),
-    .DEPTH(BURSTS)
-)
-order_inst (
-    .clk(clk),
-    .rst(rst),
-    .s_valid(cut),
-    .s_ready(order_ready),
-    .s_data({!more_reg, chosen_reg}),
-    .m_valid(order_valid),
-    .m_ready(ends),
-    .m_data({order_last, order}),
-    .level()
+hp_fifo #(.WIDTH(3), .DEPTH(BURSTS)) order_inst (
+    .clk, .rst, .s_valid(cut), .s_ready(order_ready), .s_data({!more_reg, chosen_reg}),
+    .m_valid(order_valid), .m_ready(ends), .m_data({order_last, order}), .level()
 );
 /* verilator lint_on PINCONNECTEMPTY */
 

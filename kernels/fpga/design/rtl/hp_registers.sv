@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -17,9 +16,7 @@ module hp_registers #
     input  wire         clk,
     input  wire         rst,
 
-    /*
-     * AXI4-Lite
-     */
+    // AXI4-Lite
     input  wire [11:0]  s_axil_awaddr,
     input  wire [2:0]   s_axil_awprot,
     input  wire         s_axil_awvalid,
@@ -40,9 +37,7 @@ module hp_registers #
     output wire         s_axil_rvalid,
     input  wire         s_axil_rready,
 
-    /*
-     * Settings
-     */
+    // Settings
     output wire         start,
     output wire         stop,
     output wire [31:0]  program_address,
@@ -54,9 +49,7 @@ module hp_registers #
     output wire [31:0]  line,
     output wire [31:0]  border,
 
-    /*
-     * Status
-     */
+    // Status
     input  wire         started,
     input  wire         busy,
     input  wire         done,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -13,9 +12,7 @@ module hp_requantise
 (
     input  wire           clk,
 
-    /*
-     * Load of the table: 16 of its 256 entries
-     */
+    // Load of the table: 16 of its 256 entries
     input  wire           load_valid,
     input  wire [3:0]     load_beat,
     input  wire [127:0]   load_data,

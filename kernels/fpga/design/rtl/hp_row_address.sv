@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -24,10 +23,6 @@ module hp_row_address #
     output wire [1:0]   bank,
     output wire [15:0]  address
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
 
 localparam BITS = $clog2(LANES);
 

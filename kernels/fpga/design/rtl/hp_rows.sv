@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -32,16 +31,12 @@ module hp_rows #
     input  wire [31:0]  stride,
     input  wire [15:0]  line,
 
-    /*
-     * Load of the table
-     */
+    // Load of the table
     input  wire         load_valid,
     input  wire [7:0]   load_beat,
     input  wire [127:0] load_data,
 
-    /*
-     * Commands with at least a row
-     */
+    // Commands with at least a row
     input  wire         cmd_valid,
     output wire         cmd_ready,
     input  wire         cmd_split,
@@ -53,25 +48,19 @@ module hp_rows #
     input  wire [15:0]  cmd_size,
     input  wire         cmd_overlap,
 
-    /*
-     * Read client
-     */
+    // Read client
     output wire         request_valid,
     input  wire         request_ready,
     output wire [31:0]  request_address,
     output wire [19:0]  request_beats,
 
-    /*
-     * Requested lines: slot, and first byte of the line within its first beat
-     */
+    // Requested lines: slot, and first byte of the line within its first beat
     output wire         line_valid,
     output wire [2:0]   line_slot,
     output wire [3:0]   line_lead,
     output wire [19:0]  line_beats,
 
-    /*
-     * Rows
-     */
+    // Rows
     output wire         row_valid,
     input  wire         row_ready,
     output wire [2:0]   row_top,
@@ -91,16 +80,6 @@ module hp_rows #
     // the oldest row that was taken has released its slots
     input  wire         released
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
-if (LINE_BYTES < 512 || LINE_BYTES > 32768 || (LINE_BYTES & (LINE_BYTES - 1)) != 0) begin : bad_line_bytes
-    $error("LINE_BYTES must be a power of two from 512 to 32768, not %0d", LINE_BYTES);
-end
 
 localparam SHIFT = $clog2(BUS_BYTES);
 localparam SLOTS = 8;
@@ -221,17 +200,9 @@ assign line_beats = ask_beats_reg;
 wire [1:0] bank;
 wire [15:0] address;
 
-hp_row_address #(
-    .LANES(LANES)
-)
-row_address_inst (
-    .clk(clk),
-    .row(row_reg),
-    .split(split_reg),
-    .base(base_reg),
-    .row_pitch(row_pitch_reg),
-    .bank(bank),
-    .address(address)
+hp_row_address #(.LANES(LANES)) row_address_inst (
+    .clk, .row(row_reg), .split(split_reg), .base(base_reg), .row_pitch(row_pitch_reg), .bank,
+    .address
 );
 
 assign cmd_ready = state_reg == STATE_IDLE;
@@ -252,8 +223,10 @@ assign row_overlap = overlap_reg;
 wire pushed = push_reg && row_ready;
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_counter rows_counter (.clk(clk), .start(state_reg == STATE_IDLE), .step(pushed),
-    .rounds(cmd_rows), .last(row_last), .last_next());
+hp_counter rows_counter (
+    .clk, .start(state_reg == STATE_IDLE), .step(pushed), .rounds(cmd_rows),
+    .last(row_last), .last_next()
+);
 /* verilator lint_on PINCONNECTEMPTY */
 
 always_ff @(posedge clk) begin

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -31,9 +30,7 @@ module hp_sequencer #
     // high in a cycle in which a step is taken
     output wire                  stepping,
 
-    /*
-     * Steps, three cycles later
-     */
+    // Steps, three cycles later
     output wire                  step_valid,
     // first and last step of an output word
     output wire                  step_first,
@@ -48,13 +45,6 @@ module hp_sequencer #
     // per lane: the word lies inside the map; outside it the lane reads zeros
     output wire [LANES-1:0]      step_inside
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
-if (BANK_BITS != (LANES > 1 ? $clog2(LANES) : 1)) begin : bad_bank_bits
-    $error("BANK_BITS follows from LANES and must not be set");
-end
 
 `include "tables.svh"
 
@@ -80,9 +70,7 @@ wire [15:0] out_blocks = command[CONV_OUT_BLOCKS_LSB +: 16];
 wire [15:0] weight_tile = command[CONV_WEIGHT_TILE_LSB +: 16];
 wire [15:0] param_entry = command[CONV_PARAM_ENTRY_LSB +: 16];
 
-/*
- * Loops
- */
+// -- Loops
 
 reg running_reg;
 // cycles until the drain can take the next result
@@ -147,9 +135,7 @@ end
 
 assign stepping = step;
 
-/*
- * Running values: each loop adds its increment
- */
+// -- Running values: each loop adds its increment
 
 reg first_reg;
 reg [15:0] block_reg;         // in_base + input block * block_pitch
@@ -199,9 +185,7 @@ always_ff @(posedge clk) begin
     end
 end
 
-/*
- * Addresses, in three stages: row within the bank; multiplication by the pitch; sum
- */
+// -- Addresses, in three stages: row within the bank; multiplication by the pitch; sum
 
 reg [2:0] valid_reg;
 reg [2:0] first_delay_reg;

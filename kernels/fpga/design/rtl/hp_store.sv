@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -20,9 +19,7 @@ module hp_store #
     input  wire [31:0]  region1,
     input  wire [31:0]  region2,
 
-    /*
-     * Commands
-     */
+    // Commands
     input  wire         cmd_valid,
     output wire         cmd_ready,
     input  wire [511:0] cmd,
@@ -31,17 +28,13 @@ module hp_store #
     // number of the current command
     output wire [15:0]  number,
 
-    /*
-     * Map memory
-     */
+    // Map memory
     output wire         map_read_valid,
     input  wire         map_read_ready,
     output wire [1:0]   map_read_bank,
     output wire [15:0]  map_read_address,
 
-    /*
-     * Writer, which takes the words from the map memory
-     */
+    // Writer, which takes the words from the map memory
     output wire         start,
     output wire [27:0]  start_address,
     output wire         last,
@@ -49,10 +42,6 @@ module hp_store #
     input  wire         taken,
     input  wire         empty
 );
-
-if (LANES != 1 && LANES != 2 && LANES != 4) begin : bad_lanes
-    $error("LANES must be 1, 2 or 4, not %0d", LANES);
-end
 
 `include "tables.svh"
 
@@ -99,24 +88,20 @@ assign start = state_reg == STATE_BEGIN;
 assign start_address = target_reg[31:4];
 assign last = state_reg == STATE_WAIT && flight_reg == 0;
 
-hp_row_address #(
-    .LANES(LANES)
-)
-row_address_inst (
-    .clk(clk),
-    .row(row_reg),
-    .split(split_reg),
-    .base(base_reg),
-    .row_pitch(row_pitch_reg),
-    .bank(bank),
-    .address(address)
+hp_row_address #(.LANES(LANES)) row_address_inst (
+    .clk, .row(row_reg), .split(split_reg), .base(base_reg), .row_pitch(row_pitch_reg), .bank,
+    .address
 );
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_counter columns_counter (.clk(clk), .start(state_reg == STATE_PLACE), .step(read),
-    .rounds(width_reg), .last(column_last), .last_next());
-hp_counter rows_counter (.clk(clk), .start(state_reg == STATE_BEGIN), .step(read && column_last),
-    .rounds(rows_reg), .last(row_last), .last_next());
+hp_counter columns_counter (
+    .clk, .start(state_reg == STATE_PLACE), .step(read), .rounds(width_reg),
+    .last(column_last), .last_next()
+);
+hp_counter rows_counter (
+    .clk, .start(state_reg == STATE_BEGIN), .step(read && column_last), .rounds(rows_reg),
+    .last(row_last), .last_next()
+);
 /* verilator lint_on PINCONNECTEMPTY */
 
 always_ff @(posedge clk) begin

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -17,27 +16,19 @@ module hp_weights #
 (
     input  wire           clk,
 
-    /*
-     * Load: 16 input channels of one output channel
-     */
+    // Load: 16 input channels of one output channel
     input  wire           load_valid,
     // tile * 16 + output channel
     input  wire [15:0]    load_beat,
     input  wire [127:0]   load_data,
 
-    /*
-     * Read
-     */
+    // Read
     input  wire           read_valid,
     input  wire [15:0]    read_tile,
     // four cycles later: word 16 * p + i holds the weights of input i for outputs 2p and 2p + 1, packed
     // into 25 bits
     output wire [4095:0]  pairs
 );
-
-if (WEIGHT_TILES < 2 || WEIGHT_TILES > 4096 || (WEIGHT_TILES & (WEIGHT_TILES - 1)) != 0) begin : bad_weight_tiles
-    $error("WEIGHT_TILES must be a power of two from 2 to 4096, not %0d", WEIGHT_TILES);
-end
 
 localparam int TILE_BITS = $clog2(WEIGHT_TILES);
 

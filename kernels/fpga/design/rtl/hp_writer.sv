@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// Language: SystemVerilog 2012 (synthesizable subset)
 
 `resetall
 `timescale 1ns / 1ps
@@ -22,9 +21,7 @@ module hp_writer #
     // drop the words that are in no burst yet; a burst that has begun is completed
     input  wire                     clear,
 
-    /*
-     * Words
-     */
+    // Words
     input  wire                     start,
     // address of the first word, bits 31:4
     input  wire [27:0]              start_address,
@@ -41,9 +38,7 @@ module hp_writer #
     output wire                     failed,
     output wire                     beat_written,
 
-    /*
-     * AXI4 master
-     */
+    // AXI4 master
     output wire [31:0]              m_axi_awaddr,
     output wire [7:0]               m_axi_awlen,
     output wire [2:0]               m_axi_awsize,
@@ -61,10 +56,6 @@ module hp_writer #
     input  wire                     m_axi_bvalid,
     output wire                     m_axi_bready
 );
-
-if (BUS_BYTES != 8 && BUS_BYTES != 16) begin : bad_bus_bytes
-    $error("BUS_BYTES must be 8 or 16, not %0d", BUS_BYTES);
-end
 
 localparam WORDS = BUS_BYTES;        // a burst of 16 beats
 localparam BEATS = 16 / BUS_BYTES;   // a word
@@ -128,20 +119,9 @@ generate
 endgenerate
 
 /* verilator lint_off PINCONNECTEMPTY */
-hp_fifo #(
-    .WIDTH(128),
-    .DEPTH(32)
-)
-fifo_inst (
-    .clk(clk),
-    .rst(fifo_rst_reg),
-    .s_valid(word_valid),
-    .s_ready(),
-    .s_data(word),
-    .m_valid(word_there),
-    .m_ready(taken),
-    .m_data(oldest),
-    .level(level)
+hp_fifo #(.WIDTH(128), .DEPTH(32)) fifo_inst (
+    .clk, .rst(fifo_rst_reg), .s_valid(word_valid), .s_ready(), .s_data(word),
+    .m_valid(word_there), .m_ready(taken), .m_data(oldest), .level
 );
 /* verilator lint_on PINCONNECTEMPTY */
 

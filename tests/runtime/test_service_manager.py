@@ -75,7 +75,9 @@ def test_a_run_that_is_killed_and_started_again_keeps_its_rows(tmp_path):
         with Program(arguments, tmp_path / "log", environment) as program:
             assert systemd.recv(256).startswith(b"READY=1")
             assert systemd.recv(256) == b"WATCHDOG=1"
-            time.sleep(0.5)
+            deadline = time.monotonic() + 60
+            while rows.read_text().count("\n") < 4 and time.monotonic() < deadline:
+                time.sleep(0.01)
             program.process.kill()
             program.process.wait()
         before = rows.read_text()

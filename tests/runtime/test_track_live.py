@@ -17,7 +17,7 @@ from tests.support.streams import camera, mjpeg, rtsp
 pytest.importorskip("onnxruntime")
 slow = pytest.mark.slow("a source that breaks is noticed after seconds")
 
-ENDS_IN_S = 3.0  # after Ctrl-C, whatever the source does
+ENDS_IN_S = 10.0  # after Ctrl-C, whatever the source does
 
 
 @pytest.fixture(scope="module")

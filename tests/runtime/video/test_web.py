@@ -136,4 +136,4 @@ def test_ctrl_c_interrupts_an_opening_and_the_program_ends():
         process.send_signal(signal.SIGINT)
         caught = float(process.stdout.readline().decode("ascii"))
     assert process.wait(20) == 0
-    assert caught - sent < 1.0 and time.time() - sent < 3.0
+    assert caught - sent < 2.5 and time.time() - sent < 4.0
